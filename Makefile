@@ -1,0 +1,89 @@
+# Everything happens inside .venv and .tools of this folder; nothing is activated, nothing of yours is changed.
+# `make test` as root is the one exception: it installs Debian's chromium when that is missing.
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+OK := $(VENV)/.ok
+WORKERS ?= 2
+ARGS ?=
+BENCHMARKS := $(wildcard benchmarks/*.py)
+CHECKS := $(wildcard scripts/check_*.py)
+
+# Another environment that happens to be active must not leak into ours.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+# Trust what the system trusts: a company that inspects its traffic has put its own certificate there.
+export UV_SYSTEM_CERTS := 1
+
+# A virtual environment holds absolute paths. When this folder was moved or copied, ours is made again.
+ifneq ($(shell cat $(OK) 2>/dev/null),$(CURDIR))
+$(OK): .FORCE
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check faults bench docs lock clean .FORCE
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(OK)  ## Make .venv with everything in it, every package checked against its hash
+
+demo: $(OK)  ## Show driftd at work on made-up traffic, here and now
+	$(BIN)/driftd demo $(ARGS)
+
+test: $(OK)  ## Run all tests (ARGS="-k word" for some, WORKERS=0 for one process)
+	scripts/ensure-tools
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+check: $(OK)  ## Lint, format, types, import directions, and the checks in scripts/
+	@failed=0; \
+	for command in "ruff check ." "ruff format --check ." mypy lint-imports $(CHECKS:%="python %"); do \
+		echo "== $$command"; $(BIN)/$$command || failed=1; \
+	done; exit $$failed
+
+faults: $(OK)  ## Run the fault tests only: kills, stalls, full disks, wrong clocks
+	scripts/ensure-tools
+	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+bench: $(OK)  ## Run every benchmark, one after the other
+ifeq ($(BENCHMARKS),)
+	@echo "There is no benchmark yet: benchmarks/ holds no Python file."
+else
+	@for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
+endif
+
+docs: $(OK)  ## Write the derived pages of docs/ again from the code
+	$(BIN)/python -m scripts.docs
+
+# One resolution for Python 3.11, 3.12 and 3.13 (markers tell them apart), first of everything, then of the two
+# parts with the same versions. UPGRADE=--upgrade takes the newest; without it, what is locked stays.
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
+
+lock: $(UV)  ## Resolve the dependencies again into requirements*.lock
+	$(COMPILE) --all-extras --group dev --group build pyproject.toml -o requirements-dev.lock
+	$(COMPILE) -c requirements-dev.lock --all-extras pyproject.toml -o requirements.lock
+	$(COMPILE) -c requirements-dev.lock --group pyproject.toml:build -o requirements-build.lock
+	$(BIN)/python scripts/check_locks.py
+
+clean:  ## Remove .venv, .tools and everything that was built or cached
+	rm -rf $(VENV) .tools build dist .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Plain pip brings uv, checked against its hash; uv then installs ten times faster.
+$(UV): requirements-build.lock scripts/find-python
+	@python=$$(scripts/find-python) || exit 1; \
+	echo "making $(VENV) with $$python"; \
+	$$python -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-build.lock
+	@touch $@
+
+# Where uv finds no way to a package index (it reads no pip.conf), pip does the same, only slower.
+$(OK): $(UV) requirements-dev.lock pyproject.toml
+	@$(BIN)/python -c '' 2>/dev/null && test "$$(cat $@ 2>/dev/null || echo $(CURDIR))" = "$(CURDIR)" \
+		|| { rm -rf $(VENV); $(MAKE) --no-print-directory $(UV); }
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.lock \
+		|| $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "$(CURDIR)" > $@

@@ -1,0 +1,55 @@
+"""Pure statistics of monitoring: profiles, detectors, signals. No clock, no network, no SQL, no files.
+
+The registries below are explicit lists. To add a detector or a signal: one file and one line here.
+"""
+
+from __future__ import annotations
+
+from detectors.base import Detector, Finding, Measurement, Status, assess
+from detectors.drift import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
+from detectors.layout import Layout, learn_categorical, learn_numeric
+from detectors.profile import Profile
+from detectors.quality import missing, mistyped, range, traffic, unseen
+from detectors.records import Column, Records
+from detectors.signals import length, novelty
+from detectors.signals.base import Signal
+
+DETECTORS: dict[str, Detector] = {
+    module.DETECTOR.name: module.DETECTOR
+    for module in (
+        kolmogorov_smirnov,
+        wasserstein,
+        psi,
+        jensen_shannon,
+        chi_square,
+        missing,
+        mistyped,
+        range,
+        unseen,
+    )
+}
+"""Detectors of one column, by name."""
+
+TRAFFIC_CHECKS = {"schema": traffic.schema, "volume": traffic.volume, "freshness": traffic.freshness}
+"""Checks of the records as a whole, by name."""
+
+SIGNALS: dict[str, Signal] = {module.SIGNAL.name: module.SIGNAL for module in (length, novelty)}
+"""Signals by name."""
+
+__all__ = [
+    "DETECTORS",
+    "SIGNALS",
+    "TRAFFIC_CHECKS",
+    "Column",
+    "Detector",
+    "Finding",
+    "Layout",
+    "Measurement",
+    "Profile",
+    "Records",
+    "Signal",
+    "Status",
+    "assess",
+    "learn_categorical",
+    "learn_numeric",
+]

@@ -1,0 +1,187 @@
+"""Detector, Finding, Status: the contract between measuring and judging.
+
+A detector measures and never decides to alert. It returns a :class:`Measurement`; :func:`assess` puts the
+threshold, the sample sizes and the reason beside it, in one place for all detectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from detectors.layout import Kind
+from detectors.profile import Profile
+
+NULL_TAIL = 1e-3
+"""Share of unchanged windows that may lie above a noise floor."""
+
+
+class Status(StrEnum):
+    """The four answers. Only ``drifted`` speaks against the model."""
+
+    OK = "ok"
+    DRIFTED = "drifted"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a detector saw.
+
+    Parameters
+    ----------
+    statistic
+        The effect, in the detector's unit, growing with the change and independent of the sample size.
+    noise
+        What the statistic exceeds in one of 1,000 unchanged windows of this size, from its null law.
+    p_value
+        Of the classical test on the same counts, where there is one.
+    detail
+        Evidence for people: a few named numbers, never a record's text.
+    """
+
+    statistic: float
+    noise: float = 0.0
+    p_value: float | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A named way to measure one column of a window against its baseline.
+
+    Parameters
+    ----------
+    name, check
+        The method's name, and the check under which its findings stand.
+    measure
+        Pure function ``(baseline, window) -> Measurement`` over two profiles of one layout.
+    kinds
+        Kinds of column that it can measure.
+    threshold
+        The effect that is worth a person's attention when nothing else is known.
+    counts
+        Which rows are its sample: ``usable`` values or all ``rows``.
+    about
+        ``model`` when a finding speaks of the model's behaviour; ``pipe`` when it speaks of the data's way
+        to us, which must never roll back a model.
+    unit, title, citation
+        For tables, legends and messages.
+    """
+
+    name: str
+    check: str
+    measure: Callable[[Profile, Profile], Measurement]
+    kinds: frozenset[Kind]
+    threshold: float
+    unit: str
+    title: str
+    citation: str
+    counts: Literal["usable", "rows"] = "usable"
+    about: Literal["model", "pipe"] = "model"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statistic of one window, with everything that is needed to believe or doubt it."""
+
+    check: str
+    column: str | None
+    method: str
+    segment: str | None
+    status: Status
+    reason: str
+    statistic: float | None = None
+    threshold: float | None = None
+    p_value: float | None = None
+    n_baseline: int = 0
+    n_window: int = 0
+    unit: str = "1"
+    about: Literal["model", "pipe"] = "model"
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Return what stays the same from window to window."""
+        return "/".join([self.check, self.column or "", self.method, self.segment or ""])
+
+    @property
+    def excess(self) -> float:
+        """Return the statistic in units of its threshold; 0 when either is unknown."""
+        if self.statistic is None or not self.threshold:
+            return math.inf if self.status is Status.DRIFTED else 0.0
+        return self.statistic / self.threshold
+
+
+def assess(
+    detector: Detector,
+    baseline: Profile,
+    window: Profile,
+    *,
+    column: str,
+    segment: str | None = None,
+    threshold: float | None = None,
+    min_samples: int = 100,
+) -> Finding:
+    """Measure one column and state the result; never raises for what the data hold.
+
+    Parameters
+    ----------
+    threshold
+        A fixed threshold of the operator, which wins. Without one the detector's own is used, raised to the
+        noise floor where the samples are too small to see it.
+    min_samples
+        Below this many on either side the answer is ``inconclusive``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors import DETECTORS
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> rng = np.random.default_rng(1)
+    >>> old, new = rng.normal(size=5000), rng.normal(0.5, size=1000)
+    >>> layout = learn_numeric(old, old.min(), old.max())
+    >>> finding = assess(DETECTORS["kolmogorov_smirnov"], Profile.of(Column.floats(old), layout),
+    ...                  Profile.of(Column.floats(new), layout), column="score")
+    >>> finding.status.value, round(finding.statistic, 2)
+    ('drifted', 0.22)
+    """
+    sizes = [p.n if detector.counts == "usable" else p.rows for p in (baseline, window)]
+    stated = Finding(
+        detector.check, column, detector.name, segment, Status.INCONCLUSIVE, "", None,
+        threshold if threshold is not None else detector.threshold, None, sizes[0], sizes[1],
+        detector.unit, detector.about,
+    )  # fmt: skip
+    if baseline.layout.kind not in detector.kinds:
+        return _answer(stated, Status.ERROR, f"{detector.name} cannot measure a {baseline.layout.kind} column")
+    if min(sizes) < max(1, min_samples):
+        side, size = ("baseline", sizes[0]) if sizes[0] < min_samples else ("window", sizes[1])
+        what = "usable values" if detector.counts == "usable" else "rows"
+        return _answer(stated, Status.INCONCLUSIVE, f"too_few: the {side} has {size} {what}, {min_samples} needed")
+    try:
+        seen = detector.measure(baseline, window)
+    except (ArithmeticError, ValueError) as error:
+        return _answer(stated, Status.ERROR, f"{detector.name} failed: {error}")
+    if not math.isfinite(seen.statistic):
+        return _answer(stated, Status.ERROR, f"{detector.name} gave {seen.statistic}")
+    bound = threshold if threshold is not None else max(detector.threshold, seen.noise)
+    drifted = seen.statistic >= bound
+    relation = "reaches" if drifted else "is below"
+    return _answer(
+        stated,
+        Status.DRIFTED if drifted else Status.OK,
+        f"{detector.title} {seen.statistic:.4g} {relation} {bound:.4g}",
+        statistic=seen.statistic,
+        threshold=bound,
+        p_value=seen.p_value,
+        detail=seen.detail,
+    )
+
+
+def _answer(stated: Finding, status: Status, reason: str, **changes: object) -> Finding:
+    return Finding(**{**stated.__dict__, "status": status, "reason": reason, **changes})

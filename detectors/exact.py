@@ -1,0 +1,96 @@
+"""Sums of floats without rounding, so that merging is associative to the last bit.
+
+A float sum depends on the order of its terms; a profile must not, for its bucket may be read in any
+page size, by any worker, in any order. An :class:`ExactSum` holds the sum as the integer that it is:
+every finite double is an integer times a power of two.
+
+Limits
+------
+Memory grows with the spread of exponents: at most about 530 bytes, for terms from 1e-308 to 1e308.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+_MANTISSA_BITS = 53
+_HALF_BITS = 27
+_CHUNK = 1 << 24  # 2**24 terms below 2**27 stay below 2**53, so that a float64 bincount is exact
+
+
+@dataclass(frozen=True)
+class ExactSum:
+    """The exact sum of finite doubles, as ``mantissa * 2**exponent`` with an odd mantissa (or 0, 0).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> terms = np.array([1e16, 1.0, -1e16])
+    >>> float(terms.sum()), float(ExactSum.of(terms))
+    (0.0, 1.0)
+    """
+
+    mantissa: int = 0
+    exponent: int = 0
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> ExactSum:
+        """Sum a float64 array of any shape; every value must be finite."""
+        total = cls()
+        flat = np.asarray(values, dtype=np.float64).ravel()
+        for start in range(0, flat.size, _CHUNK):
+            total = total + cls._of_chunk(flat[start : start + _CHUNK])
+        return total
+
+    @classmethod
+    def _of_chunk(cls, values: np.ndarray) -> ExactSum:
+        if values.size == 0:
+            return cls()
+        fractions, exponents = np.frexp(values)
+        integers = np.ldexp(fractions, _MANTISSA_BITS).astype(np.int64)
+        high, low = integers >> _HALF_BITS, integers & ((1 << _HALF_BITS) - 1)
+        lowest = int(exponents.min())
+        places = exponents - lowest
+        highs = np.bincount(places, weights=high.astype(np.float64))
+        lows = np.bincount(places, weights=low.astype(np.float64))
+        total = 0
+        for place in np.flatnonzero((highs != 0) | (lows != 0)):
+            total += ((int(highs[place]) << _HALF_BITS) + int(lows[place])) << int(place)
+        return cls.normalised(total, lowest - _MANTISSA_BITS)
+
+    @classmethod
+    def normalised(cls, mantissa: int, exponent: int) -> ExactSum:
+        """Give the one representation in which equal sums compare equal."""
+        if mantissa == 0:
+            return cls()
+        zeros = (mantissa & -mantissa).bit_length() - 1
+        return cls(mantissa >> zeros, exponent + zeros)
+
+    def __add__(self, other: ExactSum) -> ExactSum:
+        """Add exactly."""
+        low = min(self.exponent, other.exponent)
+        total = (self.mantissa << (self.exponent - low)) + (other.mantissa << (other.exponent - low))
+        return ExactSum.normalised(total, low)
+
+    def fraction(self) -> Fraction:
+        """Return the exact value."""
+        return Fraction(self.mantissa) * Fraction(2) ** self.exponent
+
+    def __float__(self) -> float:
+        """Round once, to the nearest double; an overflow is an infinity."""
+        try:
+            return float(self.fraction())
+        except OverflowError:
+            return float("inf") if self.mantissa > 0 else float("-inf")
+
+    def to_json(self) -> list[str | int]:
+        """Serialise as ``[hexadecimal mantissa, exponent]``."""
+        return [format(self.mantissa, "x"), self.exponent]
+
+    @classmethod
+    def from_json(cls, data: list[str | int]) -> ExactSum:
+        """Read what :meth:`to_json` wrote."""
+        return cls.normalised(int(str(data[0]), 16), int(data[1]))

@@ -1,0 +1,180 @@
+"""Where to count: the bins of a column, frozen from its baseline.
+
+A numeric layout is one sorted array of edges; bin ``i`` is ``[edges[i-1], edges[i])``. The first bin
+therefore holds what lies below the baseline's minimum, the last what lies above its maximum, and a value
+that carries a mass of its own has a bin as wide as that one double. A categorical layout is the
+baseline's most frequent categories and one bin for all others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from detectors.records import Column
+
+Kind = Literal["numeric", "categorical"]
+
+QUANTILE_BINS = 128
+VOCABULARY = 256
+LONGEST_CATEGORY = 256
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The bins of one column.
+
+    Parameters
+    ----------
+    kind
+        ``numeric`` or ``categorical``.
+    edges
+        Sorted float64 edges of a numeric column; empty for a categorical one.
+    vocabulary
+        Known categories, most frequent first; empty for a numeric column.
+    complete
+        Whether the vocabulary held every category of the baseline, so that *other* means *new*.
+    scale
+        The baseline's inter-quantile range, 5 to 95 % (or a fallback that is never 0), in the column's
+        unit: what distances are divided by.
+    """
+
+    kind: Kind
+    edges: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    vocabulary: tuple[str, ...] = ()
+    complete: bool = True
+    scale: float = 1.0
+
+    @property
+    def bins(self) -> int:
+        """Return the number of bins, those for what is outside or other included."""
+        return len(self.edges) + 1 if self.kind == "numeric" else len(self.vocabulary) + 1
+
+    @property
+    def identity(self) -> str:
+        """Return a fingerprint; profiles of different layouts are never added."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, object]:
+        """Serialise; floats as hexadecimal strings, so that none is rounded."""
+        return {
+            "kind": self.kind,
+            "edges": [float(edge).hex() for edge in self.edges],
+            "vocabulary": list(self.vocabulary),
+            "complete": self.complete,
+            "scale": float(self.scale).hex(),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, object]) -> Layout:
+        """Read what :meth:`to_json` wrote."""
+        edges, words = data["edges"], data["vocabulary"]
+        if not isinstance(edges, list) or not isinstance(words, list):
+            raise ValueError("a layout needs the lists `edges` and `vocabulary`; this one is damaged.")
+        return cls(
+            kind="numeric" if data["kind"] == "numeric" else "categorical",
+            edges=np.array([float.fromhex(edge) for edge in edges]),
+            vocabulary=tuple(str(word) for word in words),
+            complete=bool(data["complete"]),
+            scale=float.fromhex(str(data["scale"])),
+        )
+
+
+def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int = QUANTILE_BINS) -> Layout:
+    """Place quantile edges, a bin of its own for each point mass, and one bin on either side.
+
+    Parameters
+    ----------
+    sample
+        Finite values, shape (n,), n ≥ 1: a uniform sample of the baseline.
+    minimum, maximum
+        Of the whole baseline, for the sample may miss them.
+    bins
+        Number of quantile bins; a value with more than ``1 / bins`` of the mass is a point mass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> waits = np.where(rng.random(1000) < 0.5, 0.0, rng.exponential(1.0, 1000))
+    >>> layout = learn_numeric(waits, 0.0, waits.max(), bins=4)
+    >>> counts = np.bincount(np.searchsorted(layout.edges, waits, side="right"), minlength=layout.bins)
+    >>> int(counts[1]) == int((waits == 0).sum())
+    True
+    """
+    values, frequency = np.unique(sample, return_counts=True)
+    quantiles = np.quantile(sample, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf")
+    masses = values[frequency > max(1, len(sample) // bins)]
+    edges = np.concatenate(
+        [quantiles, masses, np.nextafter(masses, np.inf), [minimum, np.nextafter(maximum, np.inf)]]
+    )
+    edges = np.unique(edges[np.isfinite(edges)])
+    return Layout(kind="numeric", edges=edges, scale=_scale(sample))
+
+
+def _scale(sample: np.ndarray) -> float:
+    """Return the 5-to-95 % range; for a nearly constant column the standard deviation, the median, or 1."""
+    low, high = np.quantile(sample, [0.05, 0.95])
+    for candidate in (high - low, float(np.std(sample / 2) * 2), abs(float(np.median(sample)))):
+        if np.isfinite(candidate) and candidate > 0:
+            return float(candidate)
+    return 1.0
+
+
+def learn_categorical(frequency: Counter[str], size: int = VOCABULARY, complete: bool = True) -> Layout:
+    """Keep the most frequent categories; ties go by name, so that the order of rows does not matter.
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> learn_categorical(Counter("aaabbc"), size=2)
+    Layout(kind='categorical', edges=array([], dtype=float64), vocabulary=('a', 'b'), complete=False, scale=1.0)
+    """
+    ranked = sorted(frequency.items(), key=lambda item: (-item[1], item[0]))
+    words = tuple(word for word, _ in ranked[:size])
+    return Layout(kind="categorical", vocabulary=words, complete=complete and len(ranked) <= size)
+
+
+def category(value: object) -> str:
+    """Write a value as the category that it is counted under.
+
+    Booleans are ``true`` and ``false`` and whole floats lose their point, so that the same value read
+    through another driver stays the same category. Long values are cut at 256 characters.
+    """
+    if isinstance(value, str):
+        return value[:LONGEST_CATEGORY]
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)[:LONGEST_CATEGORY]
+
+
+def numbers(column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Convert a column to float64 and say which present values are no numbers at all.
+
+    Returns
+    -------
+    values
+        float64, NaN where missing or mistyped.
+    mistyped
+        bool: present, and neither a number nor a text that reads as one.
+    """
+    if column.values.dtype != object:
+        values = column.values.astype(np.float64)
+        return np.where(column.missing, np.nan, values), np.zeros(len(values), dtype=bool)
+    values = np.full(len(column), np.nan)
+    mistyped = np.zeros(len(column), dtype=bool)
+    for row in np.flatnonzero(~column.missing):
+        try:
+            values[row] = float(column.values[row])
+        except (TypeError, ValueError):
+            mistyped[row] = True
+        except OverflowError:
+            values[row] = np.inf
+    return values, mistyped

@@ -1,0 +1,201 @@
+"""Profile: the small, fixed-size, mergeable summary of one column in one bucket.
+
+``profile(a) + profile(b)`` equals ``profile(a and b together)`` to the last bit, whatever the order, so a
+window is a sum of buckets and a bucket a sum of pages.
+
+Limits
+------
+Inside a bin nothing is known of where values lie. Moments overflow to infinity beyond 1e308.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.exact import ExactSum
+from detectors.layout import Layout, category, numbers
+from detectors.records import Column
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Counts over a layout, what could not be counted there, and exact moments.
+
+    Parameters
+    ----------
+    layout
+        The bins, frozen from the baseline.
+    counts
+        int64, shape (layout.bins,).
+    missing, nonfinite, mistyped
+        Rows that hold NULL; NaN or an infinity; something that is no number in a numeric column.
+    total, squares
+        Exact sum of the finite values, and of their squares as rounded to doubles.
+    minimum, maximum
+        Of the finite values; ``inf`` and ``-inf`` when there are none.
+    """
+
+    layout: Layout
+    counts: np.ndarray
+    missing: int = 0
+    nonfinite: int = 0
+    mistyped: int = 0
+    total: ExactSum = field(default_factory=ExactSum)
+    squares: ExactSum = field(default_factory=ExactSum)
+    minimum: float = np.inf
+    maximum: float = -np.inf
+
+    @classmethod
+    def empty(cls, layout: Layout) -> Profile:
+        """Return the profile of no rows: the zero of the addition."""
+        return cls(layout, np.zeros(layout.bins, dtype=np.int64))
+
+    @classmethod
+    def of(cls, column: Column, layout: Layout) -> Profile:
+        """Profile one column.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from detectors.layout import learn_numeric
+        >>> from detectors.records import Column
+        >>> x = np.random.default_rng(7).normal(size=1000)
+        >>> layout = learn_numeric(x, x.min(), x.max(), bins=10)
+        >>> whole = Profile.of(Column.floats(x), layout)
+        >>> halves = Profile.of(Column.floats(x[500:]), layout) + Profile.of(Column.floats(x[:500]), layout)
+        >>> whole == halves, whole.n
+        (True, 1000)
+        """
+        return cls._numeric(column, layout) if layout.kind == "numeric" else cls._categorical(column, layout)
+
+    @classmethod
+    def _numeric(cls, column: Column, layout: Layout) -> Profile:
+        values, mistyped = numbers(column)
+        finite = values[np.isfinite(values)]
+        unusable = len(values) - len(finite)
+        missing, wrong = int(column.missing.sum()), int(mistyped.sum())
+        counts = np.bincount(np.searchsorted(layout.edges, finite, side="right"), minlength=layout.bins)
+        with np.errstate(over="ignore"):
+            squares = finite * finite
+        return cls(
+            layout,
+            counts.astype(np.int64),
+            missing=missing,
+            nonfinite=unusable - missing - wrong,
+            mistyped=wrong,
+            total=ExactSum.of(finite),
+            squares=ExactSum.of(np.minimum(squares, np.finfo(np.float64).max)),
+            minimum=float(finite.min()) if len(finite) else np.inf,
+            maximum=float(finite.max()) if len(finite) else -np.inf,
+        )
+
+    @classmethod
+    def _categorical(cls, column: Column, layout: Layout) -> Profile:
+        place = {word: index for index, word in enumerate(layout.vocabulary)}
+        other = len(layout.vocabulary)
+        known = [place.get(category(value), other) for value in column.values[~column.missing]]
+        counts = np.bincount(np.array(known, dtype=np.int64), minlength=layout.bins)
+        return cls(layout, counts.astype(np.int64), missing=int(column.missing.sum()))
+
+    @property
+    def n(self) -> int:
+        """Number of usable values."""
+        return int(self.counts.sum())
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, whatever they hold."""
+        return self.n + self.missing + self.nonfinite + self.mistyped
+
+    @property
+    def mean(self) -> float:
+        """Mean of the finite values of a numeric column; NaN when there are none."""
+        return float(self.total) / self.n if self.n else float("nan")
+
+    @property
+    def variance(self) -> float:
+        """Population variance, computed from exact sums without cancellation; NaN when there are no values."""
+        if not self.n:
+            return float("nan")
+        exact = self.squares.fraction() / self.n - (self.total.fraction() / self.n) ** 2
+        return max(0.0, float(exact))
+
+    @property
+    def other(self) -> int:
+        """Count of what is not in the vocabulary of a categorical column."""
+        return int(self.counts[-1])
+
+    @property
+    def outside(self) -> int:
+        """Count of what lies outside the baseline's range of a numeric column."""
+        return int(self.counts[0] + self.counts[-1])
+
+    def __add__(self, other: Profile) -> Profile:
+        """Merge two profiles of the same layout; exact, associative, commutative."""
+        if self.layout is not other.layout and self.layout.identity != other.layout.identity:
+            raise ValueError(
+                "profiles over different bins cannot be added; profile the bucket again under this baseline."
+            )
+        return Profile(
+            self.layout,
+            self.counts + other.counts,
+            self.missing + other.missing,
+            self.nonfinite + other.nonfinite,
+            self.mistyped + other.mistyped,
+            self.total + other.total,
+            self.squares + other.squares,
+            min(self.minimum, other.minimum),
+            max(self.maximum, other.maximum),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Compare bit for bit."""
+        return isinstance(other, Profile) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        """Hash what equality compares cheaply."""
+        return hash((self.n, self.missing, self.total))
+
+    def to_json(self) -> dict[str, object]:
+        """Serialise without loss: sparse counts, exact sums, extremes in hexadecimal; the bins by name."""
+        filled = np.flatnonzero(self.counts)
+        return {
+            "v": VERSION,
+            "layout": self.layout.identity,
+            "at": filled.tolist(),
+            "n": self.counts[filled].tolist(),
+            "missing": self.missing,
+            "nonfinite": self.nonfinite,
+            "mistyped": self.mistyped,
+            "total": self.total.to_json(),
+            "squares": self.squares.to_json(),
+            "min": float(self.minimum).hex(),
+            "max": float(self.maximum).hex(),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, object], layout: Layout) -> Profile:
+        """Read what :meth:`to_json` wrote; refuses another version or another layout."""
+        if data.get("v") != VERSION:
+            raise ValueError(
+                f"profile version {data.get('v')!r} is not {VERSION}; upgrade driftd or profile again."
+            )
+        if data.get("layout") != layout.identity:
+            raise ValueError("this profile was counted over other bins; profile the bucket again.")
+        counts = np.zeros(layout.bins, dtype=np.int64)
+        counts[np.array(data["at"], dtype=np.int64)] = data["n"]
+        return cls(
+            layout,
+            counts,
+            int(data["missing"]),  # type: ignore[call-overload]
+            int(data["nonfinite"]),  # type: ignore[call-overload]
+            int(data["mistyped"]),  # type: ignore[call-overload]
+            ExactSum.from_json(data["total"]),  # type: ignore[arg-type]
+            ExactSum.from_json(data["squares"]),  # type: ignore[arg-type]
+            float.fromhex(str(data["min"])),
+            float.fromhex(str(data["max"])),
+        )

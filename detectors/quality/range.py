@@ -1,0 +1,40 @@
+"""Share of values outside the baseline's range."""
+
+from __future__ import annotations
+
+from detectors.base import Detector, Measurement
+from detectors.profile import Profile
+from detectors.quality.shares import rise
+
+
+def measure(baseline: Profile, window: Profile) -> Measurement:
+    """Share of finite values below the baseline's minimum or above its maximum, less what was there before.
+
+    Limits
+    ------
+    Says how many, not how far.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> x = np.arange(100.0)
+    >>> layout = learn_numeric(x, 0.0, 99.0)
+    >>> new = Profile.of(Column.floats(x + 50), layout)
+    >>> measure(Profile.of(Column.floats(x), layout), new).statistic
+    0.5
+    """
+    return rise(baseline.outside, baseline.n, window.outside, window.n)
+
+
+DETECTOR = Detector(
+    name="range",
+    check="range",
+    measure=measure,
+    kinds=frozenset({"numeric"}),
+    threshold=0.02,
+    unit="share of values",
+    title="share outside the baseline's range",
+    citation="two proportions: Agresti and Caffo 2000",
+)

@@ -1,0 +1,141 @@
+"""What concerns the records as a whole: their schema, how many they are, how fresh the newest is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.base import Finding, Status
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The frame of a baseline or a window.
+
+    Parameters
+    ----------
+    bucket_rows
+        Rows of each bucket, in time order.
+    bucket_seconds
+        Length of a bucket.
+    schema
+        Column name to type name, of the columns that are read.
+    seconds_since_newest
+        Age of the newest row at the end; None when no row is known.
+    """
+
+    bucket_rows: tuple[int, ...] = ()
+    bucket_seconds: float = 300.0
+    schema: Mapping[str, str] = field(default_factory=dict)
+    seconds_since_newest: float | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all buckets."""
+        return sum(self.bucket_rows)
+
+
+def schema(baseline: Traffic, window: Traffic, **_: float | None) -> list[Finding]:
+    """Report each column that is gone or has changed its type; a new column is named but is not drift.
+
+    Examples
+    --------
+    >>> old, new = Traffic(schema={"age": "numeric", "plan": "text"}), Traffic(schema={"age": "text"})
+    >>> [(finding.column, finding.status.value) for finding in schema(old, new)]
+    [('age', 'drifted'), ('plan', 'drifted')]
+    """
+    if not baseline.schema or not window.schema:
+        return [_finding("schema", baseline, window, Status.INCONCLUSIVE, "no_schema: nothing was read")]
+    findings = []
+    for column, kind in sorted(baseline.schema.items()):
+        now = window.schema.get(column)
+        if now is None:
+            reason = f"column {column!r} is gone"
+        elif now != kind and "unknown" not in (now, kind):
+            reason = f"column {column!r} was {kind} and is {now}"
+        else:
+            continue
+        findings.append(_finding("schema", baseline, window, Status.DRIFTED, reason, 1.0, 1.0, column=column))
+    new = sorted(set(window.schema) - set(baseline.schema))
+    said = "no column is gone or has changed its type" + (f"; new: {', '.join(new[:5])}" if new else "")
+    return findings or [_finding("schema", baseline, window, Status.OK, said, 0.0, 1.0)]
+
+
+def volume(baseline: Traffic, window: Traffic, *, threshold: float | None = None, **_: float | None) -> list[Finding]:
+    """Compare the window's rows with the least and the most of all baseline windows of its length.
+
+    The statistic is how many doublings the window lies outside that span, 0 inside.
+
+    Examples
+    --------
+    >>> old = Traffic(bucket_rows=(100, 120, 90, 110))
+    >>> [volume(old, Traffic(bucket_rows=(rows,)))[0].status.value for rows in (95, 20, 400)]
+    ['ok', 'drifted', 'drifted']
+    """
+    bound, length = (1.0 if threshold is None else threshold), len(window.bucket_rows)
+    if length == 0 or len(baseline.bucket_rows) < 2 * length:
+        reason = "too_few: the baseline holds fewer than two windows with times"
+        return [_finding("volume", baseline, window, Status.INCONCLUSIVE, reason, threshold=bound)]
+    if window.rows == 0:
+        return [_finding("volume", baseline, window, Status.INCONCLUSIVE, "no_rows: the window is empty")]
+    sums = np.convolve(np.array(baseline.bucket_rows), np.ones(length), "valid")
+    low, high = float(sums.min()), float(sums.max())
+    doublings = np.log2(window.rows + 1) - np.log2(np.clip(window.rows, low, high) + 1)
+    statistic = abs(float(doublings))
+    status = Status.DRIFTED if statistic >= bound else Status.OK
+    reason = f"{window.rows} rows; the baseline's windows had {low:.0f} to {high:.0f}"
+    return [_finding("volume", baseline, window, status, reason, statistic, bound)]
+
+
+def freshness(
+    baseline: Traffic, window: Traffic, *, threshold: float | None = None, **_: float | None
+) -> list[Finding]:
+    """Age of the newest row, against twice the longest silence of the baseline and two buckets.
+
+    Parameters
+    ----------
+    threshold
+        Seconds; replaces the learnt bound.
+
+    Examples
+    --------
+    >>> old = Traffic(bucket_rows=(5, 0, 0, 7, 6, 8))
+    >>> freshness(old, Traffic(bucket_rows=(0,), seconds_since_newest=3600.0))[0].reason
+    'the newest row is 3600 s old; 1800 s are allowed'
+    """
+    silence = _longest_silence(baseline.bucket_rows)
+    bound = threshold if threshold is not None else window.bucket_seconds * (2 + 2 * silence)
+    age = window.seconds_since_newest
+    if age is None:
+        reason = "no_rows: the log has never held a row"
+        return [_finding("freshness", baseline, window, Status.INCONCLUSIVE, reason, threshold=bound)]
+    status = Status.DRIFTED if age >= bound else Status.OK
+    reason = f"the newest row is {age:.0f} s old; {bound:.0f} s are allowed"
+    return [_finding("freshness", baseline, window, status, reason, age, bound, unit="s")]
+
+
+def _longest_silence(rows: tuple[int, ...]) -> int:
+    longest = run = 0
+    for count in rows:
+        run = 0 if count else run + 1
+        longest = max(longest, run)
+    return longest
+
+
+def _finding(
+    check: str,
+    baseline: Traffic,
+    window: Traffic,
+    status: Status,
+    reason: str,
+    statistic: float | None = None,
+    threshold: float | None = None,
+    column: str | None = None,
+    unit: str = "1",
+) -> Finding:
+    return Finding(
+        check, column, check, None, status, reason, statistic, threshold, None,
+        baseline.rows, window.rows, unit, "pipe",
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""Records as columns: what signals and profiles are computed from.
+
+A :class:`Column` keeps *missing* (a database NULL) apart from *not a number*, which pandas does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Column:
+    """Values of one column in row order.
+
+    Parameters
+    ----------
+    values
+        Shape (rows,), either ``float64`` or ``object``; what stands at a missing place has no meaning.
+    missing
+        Shape (rows,), bool: true where the database holds NULL.
+    """
+
+    values: np.ndarray
+    missing: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+    @classmethod
+    def of(cls, values: Iterable[object]) -> Column:
+        """Make a column from Python objects, None being missing.
+
+        Examples
+        --------
+        >>> Column.of(["a", None]).missing.tolist()
+        [False, True]
+        """
+        listed = list(values)
+        data = np.empty(len(listed), dtype=object)
+        data[:] = listed
+        return cls(data, np.equal(data, None).astype(bool) if len(listed) else np.zeros(0, dtype=bool))
+
+    @classmethod
+    def floats(cls, values: np.ndarray, missing: np.ndarray | None = None) -> Column:
+        """Make a numeric column; nothing is missing unless said."""
+        data = np.asarray(values, dtype=np.float64)
+        return cls(data, np.zeros(len(data), dtype=bool) if missing is None else missing)
+
+    def take(self, rows: np.ndarray) -> Column:
+        """Select rows by a boolean mask or by positions."""
+        return Column(self.values[rows], self.missing[rows])
+
+
+Records = Mapping[str, Column]
+
+
+def row_count(records: Records) -> int:
+    """Return the number of rows of records whose columns are equally long."""
+    return len(next(iter(records.values()))) if records else 0
+
+
+def take(records: Records, rows: np.ndarray) -> dict[str, Column]:
+    """Select the same rows of every column."""
+    return {name: column.take(rows) for name, column in records.items()}
+
+
+def concatenate(parts: Iterable[Records]) -> dict[str, Column]:
+    """Put pages of the same columns behind one another."""
+    pages = list(parts)
+    if len(pages) <= 1:
+        return dict(pages[0]) if pages else {}
+    return {
+        name: Column(
+            np.concatenate([page[name].values for page in pages]),
+            np.concatenate([page[name].missing for page in pages]),
+        )
+        for name in pages[0]
+    }

@@ -1,0 +1,53 @@
+"""Signal: the contract of a per-record score."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detectors.layout import Kind
+from detectors.records import Column, Records
+
+LONGEST_TEXT = 200_000
+"""Code points of a text that are looked at; the rest of a longer one does not count."""
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A named score.
+
+    Parameters
+    ----------
+    name
+        The name of the column that it makes.
+    needs
+        Roles of the columns that it reads (``response``, ``context``, ``question`` …).
+    kind
+        Of the column that it makes.
+    compute
+        Pure function from records to one column; missing where a record lacks what is needed.
+    unit, cost, citation
+        For the docs table; ``cost`` is the order of records a second on one core.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    kind: Kind
+    compute: Callable[[Records], Column]
+    unit: str
+    cost: str
+    citation: str
+
+
+def words(text: str) -> list[str]:
+    """Return the lower-case words and numbers of the first 200,000 code points of a text.
+
+    Examples
+    --------
+    >>> words("It's 3.5 kg, déjà vu.")
+    ['it', 's', '3', '5', 'kg', 'déjà', 'vu']
+    """
+    return _WORD.findall(text[:LONGEST_TEXT].casefold())

@@ -1,0 +1,49 @@
+"""Share of the answer's words that its context does not hold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.records import Column, Records
+from detectors.signals.base import Signal, words
+
+
+def compute(records: Records) -> Column:
+    """Score each response from 0 (every word is in the context) to 1 (none is).
+
+    Each distinct word counts once. Missing where the response or the context is missing or wordless.
+
+    Limits
+    ------
+    A copy with one number changed scores near 0, a faithful paraphrase scores high: it tells models that
+    copy from models that invent, and is not a verdict on one answer.
+
+    References
+    ----------
+    As an abstractiveness measure: Grusky, Naaman, Artzi, *Newsroom*, NAACL 2018.
+
+    Examples
+    --------
+    >>> records = {"response": Column.of(["the cat sat", "a dog ran", None]),
+    ...            "context": Column.of(["The cat sat down.", "The cat sat down.", "x"])}
+    >>> compute(records).values[:2].tolist()
+    [0.0, 1.0]
+    """
+    response, context = records["response"], records["context"]
+    scores = np.full(len(response), np.nan)
+    for row in np.flatnonzero(~(response.missing | context.missing)):
+        said, given = set(words(str(response.values[row]))), set(words(str(context.values[row])))
+        if said and given:
+            scores[row] = len(said - given) / len(said)
+    return Column(scores, np.isnan(scores))
+
+
+SIGNAL = Signal(
+    name="novelty",
+    needs=("response", "context"),
+    kind="numeric",
+    compute=compute,
+    unit="share of words",
+    cost="about 20,000",
+    citation="Grusky, Naaman and Artzi 2018",
+)

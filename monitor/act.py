@@ -1,0 +1,279 @@
+"""Act: a decision becomes intended effects. Pure: what is to be sent, held or left, each with its reason."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from monitor.config import ActionSpec, Monitor
+from monitor.judge import NO_DATA, Change, Decision, Incident
+from monitor.schedule import Bucket
+
+ActionState = Literal[
+    "pending", "awaiting_approval", "delivered", "failed", "expired", "held", "rejected", "dry_run", "told"
+]
+DESTRUCTIVE = ("rollback", "retrain")
+SLACK_NOT_AFTER = timedelta(hours=24)
+NEVER_TRAFFIC = 50
+NAMESPACE = uuid.UUID("b2c0b1de-5a0b-4f7a-8d1c-6f2f1f0c1e22")
+
+
+@dataclass(frozen=True)
+class Action:
+    """A row of the outbox: an intended outside effect with one identity for ever."""
+
+    id: str
+    monitor: str
+    incident: str
+    name: str
+    kind: str
+    mode: str
+    state: ActionState
+    reason: str
+    payload: Mapping[str, Any]
+    created_at: datetime
+    sequence: int
+    not_after: datetime | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Version:
+    """Traffic of one model or prompt version."""
+
+    role: str
+    value: str
+    first_seen: datetime
+    last_seen: datetime
+    rows: int
+
+
+@dataclass(frozen=True)
+class Past:
+    """One earlier action, for cooldown and cap."""
+
+    name: str
+    created_at: datetime
+    state: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """The past of a monitor, as far as the next decision needs it."""
+
+    open: Mapping[str, Incident] = field(default_factory=dict)
+    silences: Mapping[str, int] = field(default_factory=dict)
+    sequences: Mapping[str, int] = field(default_factory=dict)
+    changes: Sequence[Change] = ()
+    versions: Sequence[Version] = ()
+    blamed: Sequence[str] = ()
+    past: Sequence[Past] = ()
+    blind: int = 0
+
+
+def identity(incident: str, name: str, kind: str, sequence: int) -> str:
+    """Return the id that every retry of one effect carries."""
+    return str(uuid.uuid5(NAMESPACE, f"{incident}/{name}/{kind}/{sequence}"))
+
+
+def plan(
+    monitor: Monitor,
+    decision: Decision,
+    names: Sequence[str],
+    specs: Mapping[str, ActionSpec],
+    bucket: Bucket,
+    *,
+    now: datetime,
+    sequence: int,
+    versions: Sequence[Version] = (),
+    blamed: Sequence[str] = (),
+    past: Sequence[Past] = (),
+    remind: bool = False,
+) -> list[Action]:
+    """Return the actions of one decision: messages always first, then effects, each with a reason.
+
+    Parameters
+    ----------
+    names
+        What the rule's ``do`` lists.
+    sequence
+        A number that orders the actions of an incident and tells reminders apart.
+    versions, blamed
+        Known traffic, and versions that had an incident of their own, for the last known good.
+    past
+        Earlier actions of this monitor, for cooldown and the daily cap.
+    """
+    messages = {"firing": "firing", "resolved": "resolved"}
+    transition = messages.get(decision.transition or "", "update" if remind or decision.news else "")
+    if not transition or (transition == "update" and decision.incident.state != "firing"):
+        return []
+    if transition == "resolved" and decision.incident.fired_at is None:
+        return []
+    effects = [name for name in names if name in specs] if decision.transition == "firing" else []
+    target = last_known_good(decision.incident, versions, blamed)
+    common = payload(monitor, decision, bucket, target)
+    planned = [
+        _effect(monitor, decision.incident, name, specs[name], common, now, sequence, past) for name in effects
+    ]
+    if "slack" not in names:
+        return planned
+    told = {**common, "data": {**common["data"], "actions": [_mention(action) for action in planned]}}
+    return [_message(monitor, decision.incident, transition, told, now, sequence), *planned]
+
+
+def _message(
+    monitor: Monitor, incident: Incident, kind: str, body: Mapping[str, Any], now: datetime, sequence: int
+) -> Action:
+    return Action(
+        id=identity(incident.id, "slack", kind, sequence),
+        monitor=monitor.name,
+        incident=incident.id,
+        name="slack",
+        kind=kind,
+        mode="auto",
+        state="pending",
+        reason="people are told of every transition",
+        payload=body,
+        created_at=now,
+        sequence=sequence,
+        not_after=now + SLACK_NOT_AFTER,
+    )
+
+
+def _effect(
+    monitor: Monitor,
+    incident: Incident,
+    name: str,
+    spec: ActionSpec,
+    common: Mapping[str, Any],
+    now: datetime,
+    sequence: int,
+    past: Sequence[Past],
+) -> Action:
+    state, reason = decide(spec, name, incident, past, now)
+    not_after = incident.updated_at + spec.not_after
+    data = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
+    return Action(
+        id=identity(incident.id, name, spec.kind, sequence),
+        monitor=monitor.name,
+        incident=incident.id,
+        name=name,
+        kind=spec.kind,
+        mode=spec.mode,
+        state=state,
+        reason=reason,
+        payload={**common, "type": f"driftd.{spec.kind}", "data": data},
+        created_at=now,
+        sequence=sequence,
+        not_after=not_after,
+        dry_run=spec.dry_run,
+    )
+
+
+def decide(
+    spec: ActionSpec, name: str, incident: Incident, past: Sequence[Past], now: datetime
+) -> tuple[ActionState, str]:
+    """Decide whether an effect goes out now, waits for a person, or is held, and say why."""
+    about_model = any(item["about"] == "model" for item in incident.evidence.values())
+    if spec.kind in DESTRUCTIVE and (incident.rule == NO_DATA or not about_model):
+        return "held", "no finding speaks of the model: not seeing, or bad data, never rolls back a model"
+    if now > incident.updated_at + spec.not_after:
+        return "expired", "the bucket is older than not_after: a late effect is worse than none"
+    sent = [item for item in past if item.name == name and item.state not in ("held", "expired", "rejected")]
+    if any(now - item.created_at < spec.cooldown for item in sent):
+        return "held", "cooldown: the same action was decided a short while ago"
+    if sum(now - item.created_at < timedelta(days=1) for item in sent) >= spec.max_per_day:
+        return "held", f"cap: {spec.max_per_day} a day are allowed"
+    if spec.mode == "notify":
+        return "told", "mode notify: people are told, nothing is sent"
+    if spec.mode == "approve":
+        return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
+    return "pending", "mode auto"
+
+
+def last_known_good(
+    incident: Incident, versions: Sequence[Version], blamed: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the newest model and prompt version with enough traffic and no incident of its own.
+
+    None when the incident names no bad version, for then nothing says what to go back from.
+    """
+    observed = observed_version(incident)
+    if observed is None:
+        return None
+    role, bad = observed
+    opened = incident.opened_at
+    good = [
+        version
+        for version in versions
+        if version.role == role
+        and version.value not in (bad, *blamed)
+        and version.rows >= NEVER_TRAFFIC
+        and version.first_seen < opened
+    ]
+    if not good:
+        return None
+    best = max(good, key=lambda version: (version.first_seen, version.last_seen))
+    return {role: best.value, "last_seen": best.last_seen.isoformat(), "rows": best.rows}
+
+
+def observed_version(incident: Incident) -> tuple[str, str] | None:
+    """Return role and value of the version that looks guilty: a first sight, else the worst segment."""
+    suspect = incident.suspected_change
+    if suspect and suspect["kind"] in ("model_version", "prompt_version"):
+        return str(suspect["kind"]), str(suspect["value"])
+    for item in incident.evidence.values():
+        role, _, value = str(item["segment"] or "").partition("=")
+        if role in ("model_version", "prompt_version") and item["about"] == "model":
+            return role, value
+    return None
+
+
+def payload(
+    monitor: Monitor, decision: Decision, bucket: Bucket, target: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return what every receiver gets: who, when, why, from which version to which."""
+    incident = decision.incident
+    observed = observed_version(incident)
+    return {
+        "type": f"driftd.incident.{incident.state}",
+        "timestamp": bucket.end.isoformat(),
+        "data": {
+            "monitor": monitor.name,
+            "severity": incident.severity,
+            "headline": headline_of(monitor, incident),
+            "incident": {
+                "id": incident.id,
+                "state": incident.state,
+                "rule": incident.rule,
+                "opened_at": incident.opened_at.isoformat(),
+                "reason": incident.reason,
+            },
+            "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
+            "observed_version": {observed[0]: observed[1]} if observed else None,
+            "suspected_change": incident.suspected_change,
+            "target": target,
+            "findings": list(incident.evidence.values())[:10],
+        },
+    }
+
+
+def headline_of(monitor: Monitor, incident: Incident) -> str:
+    """Say the incident in one sentence."""
+    if incident.state == "resolved":
+        return f"{monitor.name}: resolved, {incident.reason}"
+    suspect = incident.suspected_change
+    why = f"; {suspect['column']} {suspect['value']!r} first appeared at {suspect['first_seen']}" if suspect else ""
+    return f"{monitor.name}: {incident.reason}{why}"
+
+
+def _mention(action: Action) -> dict[str, Any]:
+    return {"id": action.id, "name": action.name, "kind": action.kind, "mode": action.mode, "state": action.state}
+
+
+def notified(decision: Decision, at: datetime) -> Decision:
+    """Remember that people are being told of an incident."""
+    return replace(decision, incident=replace(decision.incident, notified_at=at))

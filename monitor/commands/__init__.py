@@ -1,0 +1,1 @@
+"""What the command line does; `monitor/cli.py` only names and documents it."""

@@ -1,0 +1,67 @@
+"""Make the objects by hand, from the configuration; nothing registers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from monitor.channels import build as build_channels
+from monitor.clock import Clock, SystemClock
+from monitor.config import Config, Monitor, load
+from monitor.daemon import Daemon
+from monitor.sources import connect
+from monitor.sources.base import Reader
+from monitor.store import migrate
+from monitor.store.database import Database
+from monitor.watch import Watch
+
+
+@contextmanager
+def open_store(config: Config, *, upgrade: bool = False) -> Iterator[Database]:
+    """Open our database; with ``upgrade`` bring it to this version's schema first, else insist on it."""
+    database = Database(config.store.get_secret_value())
+    try:
+        if upgrade:
+            migrate.upgrade(database)
+        else:
+            migrate.require_head(database)
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_reader(monitor: Monitor) -> Iterator[Reader]:
+    """Open a monitor's source."""
+    reader = connect(monitor.source)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def make_watch(database: Database, monitor: Monitor, clock: Clock) -> Watch:
+    """Make one watch; only the system clock leaves the sealing to the source's own clock."""
+    opener = partial(connect, monitor.source)
+    if isinstance(clock, SystemClock):
+        return Watch(database, monitor, opener)
+    return Watch(database, monitor, opener, partial(_told, clock))
+
+
+def _told(clock: Clock, _reader: Reader) -> datetime:
+    return clock.now()
+
+
+def make_daemon(database: Database, config: Config, clock: Clock | None = None) -> Daemon:
+    """Make the daemon of a configuration."""
+    clock = clock or SystemClock()
+    watches = [make_watch(database, monitor, clock) for monitor in config.monitors]
+    return Daemon(database, watches, config.actions, build_channels(config), clock)
+
+
+def read_config(path: Path) -> Config:
+    """Load the configuration file."""
+    return load(path)

@@ -1,0 +1,227 @@
+"""Commands that only look, and those by which people decide: approve, reject, silence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import typer
+
+from monitor.clock import SystemClock
+from monitor.commands.build import open_reader, open_store
+from monitor.commands.show import jsonable, print_json, print_table
+from monitor.config import Config, ConfigError
+from monitor.engine.features import choose
+from monitor.sources.base import SourceError
+from monitor.store import baselines, incidents, outbox, reads
+from monitor.watch import Watch
+
+
+def config_check(config: Config, *, as_json: bool) -> int:
+    """Connect to every source and list its columns, with what each is used for. Returns the exit code."""
+    described: list[dict[str, Any]] = []
+    for monitor in config.monitors:
+        entry: dict[str, Any] = {"monitor": monitor.name, "columns": [], "error": None, "notes": []}
+        try:
+            with open_reader(monitor) as reader:
+                columns = reader.describe()
+                used = {choice.name: choice for choice in choose(monitor, columns)}
+                entry["columns"] = [_column(column, used.get(column.name)) for column in columns]
+                if reader.quiet_since(reader.now()) is None:
+                    entry["notes"].append(
+                        "open transactions cannot be seen; `GRANT pg_read_all_stats TO` the reader seals exactly."
+                    )
+        except (SourceError, ConfigError) as error:
+            entry["error"] = str(error)
+        if monitor.alert_budget:
+            entry["notes"].append("alert_budget is read but not used yet: thresholds are fixed in this version.")
+        described.append(entry)
+    if as_json:
+        print_json(described)
+    else:
+        for entry in described:
+            typer.echo(f"{entry['monitor']}: {entry['error'] or 'the source can be read'}")
+            heads = ("column", "type", "database_type", "null_share", "role", "watched", "why")
+            print_table(heads, [[c[head] for head in heads] for c in entry["columns"]], "no columns")
+            for note in entry["notes"]:
+                typer.echo(f"  note: {note}")
+    return 2 if any(entry["error"] for entry in described) else 0
+
+
+def _column(column: Any, choice: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {
+        "column": column.column,
+        "name": column.name,
+        "type": column.type,
+        "database_type": column.database_type,
+        "null_share": column.null_share,
+        "role": column.role,
+        "watched": choice.kind if choice else None,
+        "why": choice.reason if choice else "not asked for",
+    }
+
+
+def status(config: Config, *, as_json: bool) -> int:
+    """Print every monitor as it stands; returns 1 when something fires, 2 when something cannot be told."""
+    with open_store(config) as database:
+        state = reads.snapshot(database, config)
+    rows = [_monitor_row(monitor) for monitor in state.monitors]
+    if as_json:
+        print_json({"at": state.at, "monitors": rows})
+    else:
+        heads = ("monitor", "state", "newest_bucket", "rows", "open_incidents", "baseline", "detail")
+        print_table(heads, [[row[head] for head in heads] for row in rows], "no monitor")
+    states = {row["state"] for row in rows}
+    return 1 if "firing" in states else 0 if states <= {"healthy"} else 2
+
+
+def _monitor_row(monitor: reads.MonitorState) -> dict[str, Any]:
+    firing = [row for row in monitor.open if row.state == "firing"]
+    blind = any(row.rule == "no_data" for row in firing)
+    error = monitor.watch.error if monitor.watch else None
+    about = [row for row in firing if row.rule != "no_data"]
+    if about:
+        stands, detail = "firing", about[0].reason
+    elif error:
+        stands, detail = "source error", error
+    elif blind:
+        stands, detail = "no data", firing[0].reason
+    elif monitor.baseline is None or monitor.baseline.state != "active":
+        stands, detail = "learning", "there is no baseline yet"
+    else:
+        stands, detail = "healthy", monitor.newest.reason if monitor.newest else None
+    return {
+        "monitor": monitor.name,
+        "state": stands,
+        "newest_bucket": monitor.newest.start if monitor.newest else None,
+        "rows": monitor.newest.source_rows if monitor.newest else None,
+        "open_incidents": len(monitor.open),
+        "baseline": f"{monitor.baseline.rows} rows" if monitor.baseline else None,
+        "detail": detail,
+    }
+
+
+def list_incidents(config: Config, name: str | None, *, only_open: bool, as_json: bool) -> None:
+    """Print incidents with the reasons of their transitions."""
+    with open_store(config) as database, database.read() as connection:
+        rows = reads.incident_rows(connection, name, only_open=only_open)
+        told = [
+            {**jsonable(row), "transitions": jsonable(reads.transition_rows(connection, row.id))} for row in rows
+        ]
+    if as_json:
+        print_json(told)
+        return
+    heads = ("id", "monitor", "rule", "severity", "state", "opened_at", "resolved_at", "reason")
+    print_table(heads, [[getattr(row, head) for head in heads] for row in rows], "no incidents")
+
+
+def list_actions(config: Config, state: str | None, *, as_json: bool) -> None:
+    """Print the outbox."""
+    with open_store(config) as database, database.read() as connection:
+        rows = reads.action_rows(connection, state=state)
+    if as_json:
+        print_json(rows)
+        return
+    heads = ("id", "monitor", "name", "kind", "mode", "state", "attempts", "not_after", "reason")
+    print_table(heads, [[getattr(row, head) for head in heads] for row in rows], "no actions")
+
+
+def decide_action(config: Config, identity: str, verdict: str, who: str) -> None:
+    """Approve, reject or replay one action."""
+    clock = SystemClock()
+    with open_store(config) as database, database.write() as connection:
+        if verdict == "replay":
+            if not outbox.replay(connection, identity, clock.now()):
+                raise ConfigError(f"there is no failed action {identity!r}; `driftd actions list` shows them all.")
+            typer.echo("it will be sent again, with the same id")
+            return
+        wanted = "pending" if verdict == "approve" else "rejected"
+        now_in = outbox.resolve_approval(connection, identity, wanted, f"{verdict}d by {who}", clock.now())
+    if now_in is None:
+        raise ConfigError(f"there is no action {identity!r}; `driftd actions list` shows them all.")
+    if now_in != wanted:
+        raise ConfigError(f"the action is {now_in!r}, not awaiting approval; nothing was changed.")
+    typer.echo(f"the action is {now_in}")
+
+
+def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
+    """Print what windows are compared with; returns 2 when there is no baseline."""
+    monitor = config.monitor(name)
+    with open_store(config) as database:
+        watch = Watch(database, monitor, _no_reader)
+        with database.read() as connection:
+            baseline = baselines.newest(connection, monitor.name, watch.definition)
+    if baseline is None:
+        typer.echo(f"{monitor.name} has no baseline yet; `driftd run` or `driftd backfill` learns it.", err=True)
+        return 2
+    columns = [
+        {
+            "column": column,
+            "kind": layout.kind,
+            "bins": layout.bins,
+            "n": profile.n,
+            "missing": profile.missing,
+            "mean": profile.mean if layout.kind == "numeric" and profile.n else None,
+            "min": profile.minimum if layout.kind == "numeric" and profile.n else None,
+            "max": profile.maximum if layout.kind == "numeric" and profile.n else None,
+        }
+        for column, layout in baseline.layouts.items()
+        for profile in [baseline.profiles.get(None, {}).get(column)]
+        if profile is not None
+    ]
+    said = {
+        "monitor": monitor.name, "state": baseline.state, "rows": baseline.rows,
+        "from": baseline.start, "to": baseline.end, "columns": columns,
+    }  # fmt: skip
+    if as_json:
+        print_json(said)
+    else:
+        typer.echo(f"{monitor.name}: {baseline.state}, {baseline.rows} rows, {baseline.start} to {baseline.end}")
+        heads = ("column", "kind", "bins", "n", "missing", "mean", "min", "max")
+        print_table(heads, [[c[head] for head in heads] for c in columns], "no columns yet")
+    return 0
+
+
+def _no_reader() -> Any:  # noqa: ANN401
+    raise ConfigError("this command does not read the source.")
+
+
+def relearn(config: Config, name: str | None) -> None:
+    """Drop a monitor's baseline, so that the daemon learns a new one."""
+    monitor = config.monitor(name)
+    with open_store(config) as database, database.write() as connection:
+        baselines.retire(connection, monitor.name)
+    typer.echo(f"the baseline of {monitor.name} is retired; `driftd run` learns a new one")
+
+
+def add_silence(config: Config, name: str, rule: str, length: timedelta, comment: str, who: str) -> None:
+    """Keep a rule from telling anybody for a while; it is judged all the same."""
+    if name != "*":
+        config.monitor(name)
+    now = SystemClock().now()
+    row = {
+        "monitor": name, "rule": rule, "starts_at": now, "ends_at": now + length,
+        "comment": comment[:256], "created_by": who[:128],
+    }  # fmt: skip
+    with open_store(config) as database, database.write() as connection:
+        number = incidents.add_silence(connection, row)
+    typer.echo(f"silence #{number} until {row['ends_at']:%Y-%m-%d %H:%M} UTC")
+
+
+def list_silences(config: Config, *, as_json: bool) -> None:
+    """Print the silences that have not ended."""
+    with open_store(config) as database, database.read() as connection:
+        rows = incidents.list_silences(connection, SystemClock().now())
+    if as_json:
+        print_json(list(rows))
+        return
+    heads = ("id", "monitor", "rule", "starts_at", "ends_at", "created_by", "comment")
+    print_table(heads, [[getattr(row, head) for head in heads] for row in rows], "no silences")
+
+
+def end_silence(config: Config, number: int) -> None:
+    """End a silence now."""
+    with open_store(config) as database, database.write() as connection:
+        if not incidents.end_silence(connection, number, SystemClock().now()):
+            raise ConfigError(f"there is no silence #{number}; `driftd silence list` shows them.")
+    typer.echo(f"silence #{number} has ended")

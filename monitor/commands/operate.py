@@ -1,0 +1,113 @@
+"""Commands that work: run, check, backfill, import."""
+
+from __future__ import annotations
+
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import typer
+
+from monitor.clock import SystemClock
+from monitor.commands.build import make_daemon, make_watch, open_reader, open_store
+from monitor.commands.show import print_json, print_table
+from monitor.config import Config, ConfigError
+from monitor.daemon import Daemon
+from monitor.once import EXIT, check
+from monitor.schedule import floor
+from monitor.sources import files
+from monitor.sources.base import SourceError
+from monitor.store import buckets
+from monitor.web.app import create_app
+from monitor.web.server import Server
+
+
+def run(config: Config) -> None:
+    """Run until SIGTERM or SIGINT."""
+    with open_store(config, upgrade=True) as database:
+        daemon = make_daemon(database, config)
+        signal.signal(signal.SIGTERM, daemon.stop)
+        signal.signal(signal.SIGINT, daemon.stop)
+        server = Server(create_app(database, config, daemon.clock), config.server.listen)
+        server.start()
+        try:
+            daemon.run()
+        finally:
+            server.stop()
+
+
+def check_once(config: Config, name: str | None, at: datetime | None, *, as_json: bool) -> int:
+    """Print the verdict of every asked monitor and return the exit code of the worst."""
+    monitors = [config.monitor(name)] if name or len(config.monitors) == 1 else config.monitors
+    verdicts = []
+    for monitor in monitors:
+        try:
+            with open_reader(monitor) as reader:
+                verdicts.append(check(reader, monitor, at or reader.now()))
+        except SourceError as error:
+            reason = f"{error.reason}: {error}"
+            verdicts.append(
+                {"monitor": monitor.name, "window": None, "status": "error", "reason": reason, "findings": []}
+            )
+    if as_json:
+        print_json(verdicts[0] if len(verdicts) == 1 else verdicts)
+    else:
+        for verdict in verdicts:
+            _print_verdict(verdict)
+    codes = [EXIT[verdict["status"]] for verdict in verdicts]
+    return 1 if 1 in codes else max(codes)
+
+
+def _print_verdict(verdict: dict[str, Any]) -> None:
+    typer.echo(f"{verdict['monitor']}: {verdict['status']}: {verdict['reason']}")
+    shown = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")
+    rows = [[finding[name] for name in shown] for finding in verdict["findings"]]
+    print_table(shown, rows, "no findings")
+
+
+def backfill(config: Config, name: str | None, start: datetime, end: datetime, *, quiet: bool) -> int:
+    """Compute a stretch of the past; may be killed and asked again, and goes on where it stopped."""
+    monitor = config.monitor(name)
+    first, last = floor(start, monitor.bucket), floor(end, monitor.bucket)
+    if first >= last:
+        raise ConfigError("--from must lie at least one bucket before --to.")
+    with open_store(config, upgrade=True) as database:
+        watch = make_watch(database, monitor, SystemClock())
+        daemon = Daemon(database, [watch], {}, {}, SystemClock())
+        with database.write() as connection:
+            buckets.free_the_dead(connection)
+            buckets.add_span(connection, monitor.name, "backfill", first, last)
+        total = (last - first) // monitor.bucket
+        with typer.progressbar(length=total, label="buckets", hidden=quiet) as bar:
+            done = 0
+            while done < total:
+                finished = daemon.turn(watch)
+                with database.read() as connection:
+                    now_done = len(buckets.finished_starts(connection, monitor.name, first, last))
+                bar.update(now_done - done)
+                if not finished and now_done == done:
+                    break
+                done = now_done
+        watch.close()
+        typer.echo(f"{done} of {total} buckets are finished", err=True)
+        return 0 if done == total else 2
+
+
+def import_file(path: Path, url: str, table: str, *, quiet: bool) -> int:
+    """Append a CSV, Parquet or JSONL file to a table, which is made when it is not there."""
+    engine = sa.create_engine(url)
+    rows = 0
+    try:
+        with typer.progressbar(files.frames(path), label="pages of 50,000 rows", hidden=quiet) as pages:
+            for frame in pages:
+                frame.to_sql(table, engine, if_exists="append", index=False, chunksize=5000)
+                rows += len(frame)
+    except sa.exc.SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).strip()
+        raise SourceError("other", f"{path} could not be written to the table {table!r}: {reason}.") from error
+    finally:
+        engine.dispose()
+    typer.echo(f"{rows} rows were added to {table!r}", err=True)
+    return 0

@@ -1,0 +1,56 @@
+"""Tables for people and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import typer
+
+
+def jsonable(value: Any) -> Any:  # noqa: ANN401
+    """Return plain data: times as ISO 8601, rows as mappings, what is not finite as null."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if hasattr(value, "_mapping"):
+        return jsonable(dict(value._mapping))
+    if isinstance(value, list | tuple | set):
+        return [jsonable(item) for item in value]
+    return value
+
+
+def print_json(data: Any) -> None:  # noqa: ANN401
+    """Print one JSON document."""
+    typer.echo(json.dumps(jsonable(data), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+    """Print aligned columns, or a sentence when there are no rows."""
+    if not rows:
+        typer.echo(empty)
+        return
+    cells = [[cell(value) for value in row] for row in rows]
+    widths = [max(len(line[place]) for line in [list(headers), *cells]) for place in range(len(headers))]
+    typer.echo("  ".join(name.ljust(width) for name, width in zip(headers, widths, strict=True)).rstrip())
+    for line in cells:
+        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def cell(value: Any) -> str:  # noqa: ANN401
+    """Write one value for people."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = str(value).replace("\n", " ")
+    return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004

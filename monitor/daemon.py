@@ -1,0 +1,124 @@
+"""START HERE. The daemon: wait, due buckets, tick, deliver, heartbeat; and the signals that end it.
+
+Two loops share nothing but the database: `tick` computes buckets, `deliver` empties the outbox, so that a
+hung webhook cannot delay a bucket. APScheduler only wakes them; which buckets are due is arithmetic
+(`schedule.py`), one bucket from top to bottom is `tick.py`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor.channels.base import Channel
+from monitor.clock import Clock
+from monitor.config import ActionSpec
+from monitor.failures import note_failure, note_sight
+from monitor.outbox import deliver_due
+from monitor.sources.base import SourceError
+from monitor.store import buckets
+from monitor.store.database import Database
+from monitor.tick import tick
+from monitor.watch import Watch
+
+LOG = structlog.get_logger(__name__)
+BUCKETS_A_TURN = 20
+
+
+class Daemon:
+    """Runs the watches until it is told to stop."""
+
+    def __init__(
+        self,
+        database: Database,
+        watches: Sequence[Watch],
+        actions: Mapping[str, ActionSpec],
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        every: timedelta = timedelta(seconds=1),
+    ) -> None:
+        self.database = database
+        self.watches = watches
+        self.actions = actions
+        self.channels = channels
+        self.clock = clock
+        self.every = every
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Wake both loops until a signal comes; returns within 10 seconds of it."""
+        with self.database.write() as connection:
+            buckets.free_the_dead(connection)
+        scheduler = BackgroundScheduler(timezone=UTC)
+        wake = {"trigger": "interval", "seconds": self.every.total_seconds(), "next_run_time": datetime.now(UTC)}
+        calm = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        scheduler.add_job(self.tick_all, id="tick", **wake, **calm)
+        scheduler.add_job(self.deliver, id="deliver", **wake, **calm)
+        scheduler.start()
+        LOG.info("started", monitors=len(self.watches))
+        self.stopping.wait()
+        scheduler.shutdown(wait=True)
+        for watch in self.watches:
+            watch.close()
+        LOG.info("stopped")
+
+    def stop(self, number: int = 0, _frame: FrameType | None = None) -> None:
+        """Ask both loops to end after the bucket and the delivery at hand."""
+        LOG.info("stopping", signal=signal.Signals(number).name if number else None)
+        self.stopping.set()
+
+    def tick_all(self) -> int:
+        """Give every monitor its turn; one that fails does not stop the others. Returns finished buckets."""
+        finished = 0
+        for watch in self.watches:
+            try:
+                finished += self.turn(watch)
+                note_sight(watch)
+            except SourceError as error:
+                note_failure(watch, error.reason, str(error), self.actions, self.clock.now())
+                watch.close()
+            except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
+                LOG.exception("turn_failed", monitor=watch.monitor.name)
+        return finished
+
+    def turn(self, watch: Watch) -> int:
+        """Work off what one monitor owes, oldest first, a few buckets at a time so that the others get theirs."""
+        watch.prepare()
+        finished = 0
+        for bucket in watch.due():
+            if finished == BUCKETS_A_TURN or self.stopping.is_set():
+                break
+            with self.database.write() as connection:
+                held = buckets.claim(connection, watch.monitor.name, bucket)
+            if held is None:
+                break  # another replica has it, and buckets of a monitor are judged in order
+            self.compute(watch, held)
+            finished += 1
+        watch.audit()
+        return finished
+
+    def compute(self, watch: Watch, held: buckets.Claim) -> None:
+        """Tick one claimed bucket; what fails is given back, and failed for good the third time."""
+        try:
+            outcome = tick(watch, held, self.actions)
+            LOG.debug("bucket", monitor=held.monitor, start=held.bucket.start.isoformat(), result=outcome.result)
+        except buckets.FenceLost as error:
+            LOG.warning("fence_lost", detail=str(error))
+        except Exception as error:
+            with self.database.write() as connection:
+                buckets.give_up_or_release(connection, held, error)
+            raise
+
+    def deliver(self) -> int:
+        """Empty the outbox of what is due."""
+        try:
+            return deliver_due(self.database, self.channels, self.clock)
+        except Exception:  # noqa: BLE001  the next wake tries again
+            LOG.exception("deliver_failed")
+            return 0

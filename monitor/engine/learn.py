@@ -1,0 +1,85 @@
+"""Learn the bins of a baseline in one pass over pages, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from detectors import SIGNALS
+from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
+from detectors.records import Column, Records
+
+SAMPLE = 100_000
+MOST_CATEGORIES = 50_000
+
+
+def with_signals(records: Records, signals: Iterable[str]) -> dict[str, Column]:
+    """Add the columns of the named signals; one whose inputs are not logged is missing throughout."""
+    columns = dict(records)
+    for name in signals:
+        signal = SIGNALS[name]
+        if all(role in records for role in signal.needs):
+            columns[name] = signal.compute(records)
+    return columns
+
+
+class Learner:
+    """Collects what layouts are made of: a uniform sample and extremes, or category counts."""
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        self.rows = 0
+        self._numeric = {name: _Sample() for name, kind in kinds.items() if kind == "numeric"}
+        self._categories: dict[str, Counter[str]] = {
+            name: Counter() for name, kind in kinds.items() if kind == "categorical"
+        }
+        self._incomplete: set[str] = set()
+
+    def add(self, records: Records) -> None:
+        """Take one page of records, signals included."""
+        self.rows += len(next(iter(records.values()))) if records else 0
+        for name, sample in self._numeric.items():
+            if name in records:
+                values, _ = numbers(records[name])
+                sample.add(values[np.isfinite(values)])
+        for name, counter in self._categories.items():
+            if name in records:
+                column = records[name]
+                counter.update(category(value) for value in column.values[~column.missing])
+                if len(counter) > MOST_CATEGORIES:
+                    self._incomplete.add(name)
+                    self._categories[name] = Counter(dict(counter.most_common(MOST_CATEGORIES // 2)))
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return the bins of every column; a numeric column without values gets a single bin."""
+        learnt = {name: sample.layout() for name, sample in self._numeric.items()}
+        for name, counter in self._categories.items():
+            learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)
+        return learnt
+
+
+class _Sample:
+    """Uniform sample of a stream by the smallest random keys, seeded: the same pages give the same sample."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(0)
+        self._keys = np.zeros(0)
+        self._values = np.zeros(0)
+        self._minimum, self._maximum = np.inf, -np.inf
+
+    def add(self, values: np.ndarray) -> None:
+        if len(values) == 0:
+            return
+        self._minimum = min(self._minimum, float(values.min()))
+        self._maximum = max(self._maximum, float(values.max()))
+        self._keys = np.concatenate([self._keys, self._random.random(len(values))])
+        self._values = np.concatenate([self._values, values])
+        if len(self._keys) > SAMPLE:
+            kept = np.argpartition(self._keys, SAMPLE)[:SAMPLE]
+            self._keys, self._values = self._keys[kept], self._values[kept]
+
+    def layout(self) -> Layout:
+        if len(self._values) == 0:
+            return Layout(kind="numeric")
+        return learn_numeric(self._values, self._minimum, self._maximum)

@@ -1,0 +1,192 @@
+"""The profile of a bucket: a pure function of its rows, whatever the pages they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from detectors import SIGNALS
+from detectors.layout import LONGEST_CATEGORY, Layout, category
+from detectors.profile import Profile
+from detectors.records import Column, Records, row_count, take
+from monitor.config import Monitor
+from monitor.engine.learn import with_signals
+from monitor.schedule import Bucket
+from monitor.sources.base import Counts, Reader
+
+VERSION_ROLES = ("model_version", "prompt_version")
+MOST_VERSIONS = 200
+MOST_UNSEEN = 10
+READS = 3
+
+
+@dataclass
+class Facts:
+    """What a bucket holds besides distributions. Everything adds up or is a minimum or a maximum."""
+
+    rows: int = 0
+    duplicates: int = 0
+    first: float | None = None
+    last: float | None = None
+    schema: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # role, value: rows, first, last
+    unseen: dict[str, dict[str, float]] = field(default_factory=dict)  # column, category: first seen
+    dropped_segments: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> Facts:
+        """Read what :meth:`to_json` wrote."""
+        return cls(**(data or {}))
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """The finished computation of one bucket."""
+
+    counts: Counts
+    facts: Facts
+    profiles: dict[str | None, dict[str, Profile]]
+
+
+def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], bucket: Bucket) -> Profiled:
+    """Read a sealed bucket and profile it; reads again when rows arrived meanwhile."""
+    schema = reader.schema()
+    columns = wanted(monitor, layouts, schema)
+    for _ in range(READS):
+        counts = reader.counts(bucket.start, bucket.end)
+        pages: Iterable[Records] = reader.read(bucket.start, bucket.end, columns) if counts.rows else ()
+        profiler = Profiler(monitor, layouts)
+        for page in pages:
+            profiler.add(page)
+        if reader.counts(bucket.start, bucket.end) == counts:
+            break
+    profiler.facts.schema = {name: schema[name] for name in columns if name in schema}
+    return Profiled(counts, profiler.facts, profiler.profiles())
+
+
+def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str, str]) -> list[str]:
+    """Return the columns to read: the watched ones, what signals need, segments, versions and the id."""
+    names: list[str] = [name for name in layouts if name not in monitor.signals]
+    names += [role for name in monitor.signals for role in SIGNALS[name].needs]
+    names += [*monitor.segments, *VERSION_ROLES, "id"]
+    return [name for name in dict.fromkeys(names) if name in schema]
+
+
+class Profiler:
+    """Adds pages up. Rows of an id that was seen before in the bucket count as duplicates only."""
+
+    def __init__(self, monitor: Monitor, layouts: Mapping[str, Layout]) -> None:
+        self.facts = Facts()
+        self._monitor = monitor
+        self._layouts = layouts
+        self._seen: set[object] = set()
+        self._segments: dict[str | None, dict[str, Profile]] = {None: self._empty()}
+
+    def add(self, page: Records) -> None:
+        """Profile one page, in the order of time."""
+        records = self._without_duplicates(page)
+        rows = row_count(records)
+        if rows == 0:
+            return
+        self.facts.rows += rows
+        times = records["timestamp"].values
+        first, last = float(times.min()), float(times.max())
+        self.facts.first = first if self.facts.first is None else min(first, self.facts.first)
+        self.facts.last = last if self.facts.last is None else max(last, self.facts.last)
+        records = with_signals(records, self._monitor.signals)
+        self._count_versions(records)
+        self._note_unseen(records)
+        self._merge(None, records)
+        for segment, members in self._split(records):
+            self._merge(segment, take(records, members))
+
+    def profiles(self) -> dict[str | None, dict[str, Profile]]:
+        """Return segment to column to profile."""
+        return self._segments
+
+    def _empty(self) -> dict[str, Profile]:
+        return {name: Profile.empty(layout) for name, layout in self._layouts.items()}
+
+    def _merge(self, segment: str | None, records: Records) -> None:
+        held = self._segments.setdefault(segment, self._empty() if segment is None else {})
+        for name, layout in self._layouts.items():
+            if name in records:
+                added = Profile.of(records[name], layout)
+                held[name] = held[name] + added if name in held else added
+
+    def _without_duplicates(self, page: Records) -> Records:
+        ids = page.get("id")
+        if ids is None:
+            return page
+        keep = np.ones(len(ids), dtype=bool)
+        for row in np.flatnonzero(~ids.missing):
+            key = ids.values[row]
+            keep[row] = key not in self._seen
+            self._seen.add(key)
+        if keep.all():
+            return page
+        self.facts.duplicates += int((~keep).sum())
+        return take(page, keep)
+
+    def _count_versions(self, records: Records) -> None:
+        for role in VERSION_ROLES:
+            if role not in records:
+                continue
+            held = self.facts.versions.setdefault(role, {})
+            for value, members in groups(records[role]):
+                times = records["timestamp"].values[members]
+                count, first, last = held.get(value, [0, np.inf, -np.inf])
+                if value in held or len(held) < MOST_VERSIONS:
+                    held[value] = [count + len(times), min(first, float(times[0])), max(last, float(times[-1]))]
+
+    def _note_unseen(self, records: Records) -> None:
+        for name, layout in self._layouts.items():
+            if layout.kind != "categorical" or not layout.complete or name not in records:
+                continue
+            column, known = records[name], set(layout.vocabulary)
+            held = self.facts.unseen.setdefault(name, {})
+            for row in np.flatnonzero(~column.missing):
+                value = category(column.values[row])
+                if value not in known and value not in held and len(held) < MOST_UNSEEN:
+                    held[value] = float(records["timestamp"].values[row])
+
+    def _split(self, records: Records) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield segments; new values get a place in the order of their first row, up to the cap."""
+        for name in self._monitor.segments:
+            if name not in records:
+                continue
+            for value, members in groups(records[name]):
+                segment = f"{name}={value}"
+                taken = sum(1 for held in self._segments if held and held.startswith(f"{name}="))
+                if segment in self._segments or taken < self._monitor.max_segments:
+                    yield segment, members
+                else:
+                    self.facts.dropped_segments += len(members)
+
+
+def groups(column: Column) -> list[tuple[str, np.ndarray]]:
+    """Return the rows of each category, categories in the order of their first row."""
+    places: dict[str, list[int]] = {}
+    for row in np.flatnonzero(~column.missing):
+        places.setdefault(category(column.values[row])[:LONGEST_CATEGORY], []).append(int(row))
+    return [(value, np.array(rows)) for value, rows in places.items()]
+
+
+def add_profiles(
+    parts: Sequence[Mapping[str | None, Mapping[str, Profile]]],
+) -> dict[str | None, dict[str, Profile]]:
+    """Sum the profiles of several buckets."""
+    total: dict[str | None, dict[str, Profile]] = {}
+    for part in parts:
+        for segment, columns in part.items():
+            held = total.setdefault(segment, {})
+            for name, profile in columns.items():
+                held[name] = held[name] + profile if name in held else profile
+    return total

@@ -1,0 +1,64 @@
+"""When a source cannot be read: remembered, told to the owners of the pipe, and never held against the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+import structlog
+
+from monitor.act import Context
+from monitor.config import ActionSpec
+from monitor.judge import NO_DATA, judge_no_data
+from monitor.rules import act_on
+from monitor.schedule import Bucket, floor
+from monitor.store import buckets, incidents, outbox
+from monitor.store.tables import watches
+from monitor.watch import Watch
+
+LOG = structlog.get_logger(__name__)
+
+
+def note_sight(watch: Watch) -> None:
+    """Write down that the source could be read, and how far it reaches."""
+    newest = watch.reader.newest()
+    with watch.database.write() as connection:
+        buckets.save_watch(
+            connection,
+            watch.monitor.name,
+            config=watch.definition,
+            error=None,
+            error_since=None,
+            source_time=watch.now(),
+            newest=newest,
+        )
+
+
+def note_failure(
+    watch: Watch, reason: str, message: str, actions: Mapping[str, ActionSpec], now: datetime
+) -> None:
+    """Write down why the source cannot be read; after a few buckets of it an incident opens."""
+    monitor = watch.monitor
+    said = f"{reason}: {message}"[: buckets.REASON_LENGTH]
+    LOG.warning("source_unreadable", monitor=monitor.name, reason=reason, detail=message)
+    with watch.database.write() as connection:
+        since = connection.execute(
+            sa.select(watches.c.error_since).where(watches.c.monitor == monitor.name)
+        ).scalar_one_or_none()
+        since = since or now
+        buckets.save_watch(connection, monitor.name, error=said, error_since=since)
+        blind = max(1, (now - since) // monitor.bucket)
+        standing = incidents.open_incident(connection, monitor.name, NO_DATA)
+        decision = judge_no_data(monitor, monitor.no_data, blind, said, standing, now)
+        if decision is None:
+            return
+        end = floor(now, monitor.bucket)
+        bucket = Bucket(end - monitor.bucket, end)
+        past = Context(
+            sequences={decision.incident.id: outbox.next_sequence(connection, decision.incident.id)}
+        )
+        decisions, planned = act_on(monitor, [decision], past, actions, bucket, now)
+        for item in decisions:
+            incidents.save_decision(connection, item)
+        outbox.save_actions(connection, planned)

@@ -1,0 +1,240 @@
+"""Judge: findings become incidents. Pure: (rule, findings, incident, time) -> decision with a reason."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from detectors.base import Finding, Status
+from monitor.config import Monitor, NoData, Rule
+
+State = Literal["pending", "firing", "resolved"]
+NO_DATA = "no_data"
+MOST_EVIDENCE = 50
+IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
+
+
+@dataclass(frozen=True)
+class Change:
+    """First sight of a version, category or column: what may have caused an incident."""
+
+    kind: str
+    column: str
+    value: str
+    first_seen: datetime
+
+
+@dataclass(frozen=True)
+class Incident:
+    """An episode of one rule of one monitor."""
+
+    id: str
+    monitor: str
+    rule: str
+    severity: str
+    state: State
+    opened_at: datetime
+    updated_at: datetime
+    reason: str
+    bad: int = 0
+    clean: int = 0
+    fired_at: datetime | None = None
+    resolved_at: datetime | None = None
+    notified_at: datetime | None = None
+    evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    suspected_change: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of an incident: its new state, and the transition when there was one."""
+
+    incident: Incident
+    transition: State | Literal["opened_firing"] | None
+    reason: str
+    news: tuple[str, ...] = ()  # keys of findings that joined since the last bucket
+
+
+def rule_name(rule: Rule) -> str:
+    """Return the name of a rule, by default what it watches."""
+    return rule.name or "+".join(rule.when)
+
+
+def matches(rule: Rule, finding: Finding) -> bool:
+    """Say whether a rule watches a finding: ``check``, ``check.column``, ``quality``, or ``*``."""
+    names = {"*", finding.check, f"{finding.check}.{finding.column}"}
+    if finding.about == "pipe" or finding.check in ("range", "unseen"):
+        names.add("quality")
+    return not names.isdisjoint(rule.when)
+
+
+def judge(
+    monitor: Monitor,
+    rule: Rule,
+    findings: Sequence[Finding],
+    incident: Incident | None,
+    at: datetime,
+    changes: Sequence[Change] = (),
+) -> Decision | None:
+    """Decide what a bucket's findings mean for one rule; None when there is nothing to tell.
+
+    A finding counts as bad when it drifted; while an incident is open also when it has fallen by less than
+    the hysteresis below its threshold. Findings that could not be measured count neither way.
+    """
+    watched = [finding for finding in findings if matches(rule, finding)]
+    bad = [finding for finding in watched if _is_bad(rule, finding, incident)]
+    measured = [finding for finding in watched if finding.status in (Status.OK, Status.DRIFTED)]
+    if bad:
+        return _worsen(monitor, rule, bad, incident, at, changes)
+    if incident is None:
+        return None
+    if not measured:
+        return Decision(replace(incident, updated_at=at), None, "nothing could be measured; the state is kept")
+    return _recover(monitor, rule, incident, at)
+
+
+def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
+    if finding.status is Status.DRIFTED:
+        return True
+    held = incident is not None and finding.key in incident.evidence
+    return held and finding.status is Status.OK and finding.excess >= rule.hysteresis
+
+
+def _worsen(
+    monitor: Monitor,
+    rule: Rule,
+    bad: Sequence[Finding],
+    incident: Incident | None,
+    at: datetime,
+    changes: Sequence[Change],
+) -> Decision:
+    needed = rule.buckets(rule.for_, monitor.bucket)
+    if incident is None:
+        name = rule_name(rule)
+        identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{name}/{at.isoformat()}"))
+        incident = Incident(identity, monitor.name, name, rule.severity, "pending", at, at, "")
+    news = tuple(finding.key for finding in bad if finding.key not in incident.evidence)
+    evidence = merge_evidence(incident.evidence, bad)
+    suspect = incident.suspected_change or suspect_of(changes, at - monitor.window - monitor.bucket, evidence)
+    grown = replace(
+        incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect
+    )
+    if grown.state == "firing":
+        return Decision(replace(grown, reason=incident.reason), None, "still firing", news)
+    if grown.bad < needed:
+        reason = f"{headline(bad)}; bad for {grown.bad} of {needed} buckets"
+        opened = "pending" if incident.bad == 0 else None
+        return Decision(replace(grown, state="pending", reason=reason), opened, reason, news)
+    reason = f"{headline(bad)}; bad for {grown.bad} buckets"
+    return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason, news)
+
+
+def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> Decision:
+    needed = 1 if incident.state == "pending" else rule.buckets(rule.resolve_for, monitor.bucket)
+    calmer = replace(incident, clean=incident.clean + 1, bad=incident.bad, updated_at=at)
+    if calmer.clean < needed:
+        return Decision(calmer, None, f"clean for {calmer.clean} of {needed} buckets")
+    before = "never fired: " if incident.state == "pending" else ""
+    reason = f"{before}clean for {calmer.clean} bucket{'s' * (calmer.clean > 1)}"
+    return Decision(replace(calmer, state="resolved", resolved_at=at, reason=reason), "resolved", reason)
+
+
+def judge_no_data(
+    monitor: Monitor, setting: NoData, blind: int, why: str, incident: Incident | None, at: datetime
+) -> Decision | None:
+    """Decide about not seeing: a state of its own, which pages the owners of the pipe and nobody else.
+
+    ``blind`` is the number of buckets in a row, this one included, that could tell nothing; 0 means sight.
+    """
+    if blind == 0:
+        if incident is None:
+            return None
+        reason = "the monitor sees again"
+        done = replace(incident, state="resolved", resolved_at=at, updated_at=at, reason=reason)
+        return Decision(done, "resolved", reason)
+    if incident is None:
+        identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{NO_DATA}/{at.isoformat()}"))
+        incident = Incident(identity, monitor.name, NO_DATA, setting.severity, "pending", at, at, "")
+        opened: State | None = "pending"
+    else:
+        opened = None
+    grown = replace(incident, bad=blind, updated_at=at)
+    if incident.state == "firing":
+        return Decision(grown, None, "still blind")
+    reason = f"nothing could be told for {blind} bucket{'s' * (blind > 1)}: {why}"
+    if blind < setting.after:
+        return Decision(replace(grown, reason=reason), opened, reason)
+    return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason)
+
+
+def merge_evidence(held: Mapping[str, Mapping[str, Any]], bad: Sequence[Finding]) -> dict[str, Mapping[str, Any]]:
+    """Add findings to the evidence, each with its last and its worst value; the worst 50 stay."""
+    merged = dict(held)
+    for finding in bad:
+        before = merged.get(finding.key, {})
+        worst = max(float(before.get("worst", 0.0)), finding.statistic or 0.0)
+        merged[finding.key] = {
+            "check": finding.check,
+            "column": finding.column,
+            "method": finding.method,
+            "segment": finding.segment,
+            "statistic": finding.statistic,
+            "threshold": finding.threshold,
+            "worst": worst,
+            "about": finding.about,
+            "reason": finding.reason,
+            "n_baseline": finding.n_baseline,
+            "n_window": finding.n_window,
+        }
+    ranked = sorted(merged, key=lambda key: -_excess(merged[key]))
+    return {key: merged[key] for key in ranked[:MOST_EVIDENCE]}
+
+
+def _excess(item: Mapping[str, Any]) -> float:
+    return float(item["statistic"] or 0.0) / float(item["threshold"] or 1.0)
+
+
+def headline(bad: Sequence[Finding]) -> str:
+    """Say in a few words what is worst and how much rose with it."""
+    worst = max(bad, key=lambda finding: min(finding.excess, 1e9))
+    what = f"{worst.check} of {worst.column}" if worst.column else worst.check
+    where = f" in {worst.segment}" if worst.segment else ""
+    rest = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
+    return f"{what}{where}: {worst.reason}{rest}"
+
+
+def suspect_of(
+    changes: Sequence[Change], since: datetime, evidence: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the change that most likely caused it: one that a drifted segment names, else the newest version.
+
+    Only changes since the window began count; a version weighs more than a category or a column.
+    """
+    blamed = {item["segment"] for item in evidence.values() if item["segment"]}
+    order = {"model_version": 2, "prompt_version": 1}
+    recent = [change for change in changes if change.first_seen >= since]
+    if not recent:
+        return None
+    best = max(
+        recent,
+        key=lambda change: (
+            f"{change.column}={change.value}" in blamed,
+            order.get(change.kind, 0),
+            change.first_seen,
+        ),
+    )
+    return {
+        "kind": best.kind,
+        "column": best.column,
+        "value": best.value,
+        "first_seen": best.first_seen.isoformat(),
+    }
+
+
+def repeat_due(incident: Incident, rule: Rule, at: datetime) -> bool:
+    """Say whether people are to be reminded of a firing incident."""
+    since: timedelta = at - (incident.notified_at or at)
+    return incident.state == "firing" and since >= rule.repeat_interval

@@ -1,0 +1,28 @@
+"""Structured logs: one JSON object a line on standard error, without secrets and without user text."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
+    """Configure logging for the process; people at a terminal get colours, everybody else JSON."""
+    shown = sys.stderr.isatty() if pretty is None else pretty
+    renderer = structlog.dev.ConsoleRenderer() if shown else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -1,0 +1,123 @@
+"""One window against its baseline, without a store and without a daemon: for CI, for cron, for a first look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from detectors.base import Finding, Status
+from detectors.quality.traffic import Traffic
+from monitor.config import ConfigError, Monitor
+from monitor.engine import build
+from monitor.engine.baseline import Baseline
+from monitor.engine.detect import Window, detect
+from monitor.engine.profile import Profiler, wanted
+from monitor.judge import matches
+from monitor.schedule import floor
+from monitor.sources.base import Reader, SourceError
+
+EXIT = {"ok": 0, "firing": 1, "inconclusive": 2, "error": 2}
+
+
+def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
+    """Return the verdict on the window that ends at a time, rounded down to a whole bucket.
+
+    Returns
+    -------
+    dict
+        ``{monitor, window: {start, end}, status, reason, findings}``; the status is ``firing`` when a finding
+        that a rule watches has drifted, ``inconclusive`` when nothing about the model could be measured.
+    """
+    end = floor(at, monitor.bucket)
+    window = {"start": (end - monitor.window).isoformat(), "end": end.isoformat()}
+    stated: dict[str, Any] = {"monitor": monitor.name, "window": window}
+    try:
+        baseline = baseline_for(reader, monitor, end - monitor.window)
+        if baseline is None:
+            reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
+            return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
+        findings = detect(monitor, baseline, read_window(reader, monitor, baseline, end))
+    except SourceError as error:
+        return {**stated, "status": "error", "reason": f"{error.reason}: {error}", "findings": []}
+    except ConfigError as error:
+        return {**stated, "status": "error", "reason": str(error), "findings": []}
+    status, reason = verdict(monitor, findings)
+    return {**stated, "status": status, "reason": reason, "findings": [as_json(f) for f in ranked(findings)]}
+
+
+def baseline_for(reader: Reader, monitor: Monitor, before: datetime) -> Baseline | None:
+    """Build the baseline in memory; None when it holds too few rows."""
+    if monitor.baseline.file is not None:
+        baseline = build.baseline_from_file(monitor, reader.schema())
+        return baseline if baseline.rows >= monitor.baseline.min_rows else None
+    start, end = build.baseline_range(monitor, before)
+    if reader.counts(start, end).rows < monitor.baseline.min_rows:
+        return None
+    return build.baseline_from_source(reader, monitor, start, end)
+
+
+def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> Window:
+    """Profile a whole window at once, which equals the sum of its buckets to the last bit."""
+    schema = reader.schema()
+    columns = wanted(monitor, baseline.layouts, schema)
+    profiler = Profiler(monitor, baseline.layouts)
+    rows = []
+    start = end - monitor.window
+    while start < end:
+        before = profiler.facts.rows
+        for page in reader.read(start, start + monitor.bucket, columns):
+            profiler.add(page)
+        rows.append(profiler.facts.rows - before)
+        start += monitor.bucket
+    newest = profiler.facts.last
+    if newest is None:
+        found = reader.newest()
+        newest = found.timestamp() if found else None
+    traffic = Traffic(
+        bucket_rows=tuple(rows),
+        bucket_seconds=monitor.bucket.total_seconds(),
+        schema=dict(schema),
+        seconds_since_newest=None if newest is None else max(0.0, end.timestamp() - newest),
+    )
+    return Window(profiler.profiles(), traffic)
+
+
+def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
+    """Say what the findings come to, and why."""
+    drifted = [f for f in findings if f.status is Status.DRIFTED]
+    watched = [f for f in drifted if any(matches(rule, f) for rule in monitor.rules)]
+    if watched:
+        worst = max(watched, key=lambda f: min(f.excess, 1e9))
+        named = f"{worst.check} of {worst.column}" if worst.column else worst.check
+        return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {named}: {worst.reason}"
+    of_columns = [f for f in findings if f.column is not None] or list(findings)
+    measured = [f for f in of_columns if f.status in (Status.OK, Status.DRIFTED)]
+    if not measured:
+        return "inconclusive", of_columns[0].reason if of_columns else "no check is configured"
+    unsure = len(findings) - sum(f.status in (Status.OK, Status.DRIFTED) for f in findings)
+    return "ok", f"{len(measured)} checks measured" + (f", {unsure} could not be" if unsure else "")
+
+
+def ranked(findings: Sequence[Finding]) -> list[Finding]:
+    """Put drifted findings first, the largest excess first."""
+    return sorted(findings, key=lambda f: (f.status is not Status.DRIFTED, -min(f.excess, 1e9), f.key))
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain data."""
+    return {
+        "check": finding.check,
+        "column": finding.column,
+        "method": finding.method,
+        "segment": finding.segment,
+        "statistic": finding.statistic,
+        "threshold": finding.threshold,
+        "status": finding.status.value,
+        "reason": finding.reason,
+        "n_baseline": finding.n_baseline,
+        "n_window": finding.n_window,
+        "p_value": finding.p_value,
+        "unit": finding.unit,
+        "detail": dict(finding.detail),
+    }

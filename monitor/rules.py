@@ -1,0 +1,79 @@
+"""Every rule of a monitor over one bucket: findings to decisions, decisions to actions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from detectors.base import Finding
+from monitor.act import Action, Context, notified, plan
+from monitor.config import ActionSpec, Monitor
+from monitor.judge import NO_DATA, Change, Decision, judge, judge_no_data, repeat_due, rule_name
+from monitor.schedule import Bucket
+
+
+def judge_all(
+    monitor: Monitor,
+    findings: Sequence[Finding],
+    changes: Sequence[Change],
+    past: Context,
+    bucket: Bucket,
+    result: str,
+    reason: str | None,
+    silence: int,
+) -> list[Decision]:
+    """Judge every rule, and whether the monitor sees at all."""
+    recent = [*past.changes, *changes]
+    decisions = [
+        judge(monitor, rule, findings, past.open.get(rule_name(rule)), bucket.end, recent)
+        for rule in monitor.rules
+    ]
+    blind = 0 if result == "done" else past.blind + 1
+    patience = monitor.no_data.model_copy(update={"after": max(monitor.no_data.after, silence + 1)})
+    decisions.append(
+        judge_no_data(monitor, patience, blind, reason or "", past.open.get(NO_DATA), bucket.end)
+    )
+    return [decision for decision in decisions if decision is not None]
+
+
+def act_on(
+    monitor: Monitor,
+    decisions: Sequence[Decision],
+    past: Context,
+    specs: Mapping[str, ActionSpec],
+    bucket: Bucket,
+    now: datetime,
+) -> tuple[list[Decision], list[Action]]:
+    """Plan the actions of every decision; a silenced rule is judged but tells nobody and does nothing."""
+    kept: list[Decision] = []
+    planned: list[Action] = []
+    rules = {rule_name(rule): rule for rule in monitor.rules}
+    for decision in decisions:
+        incident = decision.incident
+        rule = rules.get(incident.rule)
+        number = past.silences.get(incident.rule)
+        if number is not None:
+            quiet = f"{incident.reason} (silenced by #{number})" if decision.transition else incident.reason
+            kept.append(replace(decision, reason=quiet))
+            continue
+        unsaid = incident.state == "firing" and incident.fired_at is not None and incident.notified_at is None
+        told = replace(decision, transition="firing") if unsaid and not decision.transition else decision
+        remind = rule is not None and repeat_due(incident, rule, bucket.end)
+        actions = plan(
+            monitor,
+            told,
+            rule.do if rule else monitor.no_data.do,
+            specs,
+            bucket,
+            now=now,
+            sequence=past.sequences.get(incident.id, 0),
+            versions=past.versions,
+            blamed=past.blamed,
+            past=past.past,
+            remind=remind,
+        )
+        planned += actions
+        spoken = incident.state == "firing" and (told.transition == "firing" or bool(actions))
+        kept.append(notified(decision, bucket.end) if spoken else decision)
+    return kept, planned

@@ -1,0 +1,88 @@
+"""What every reader of their tables promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from detectors.records import Column
+
+ColumnType = Literal["numeric", "text", "boolean", "time", "json", "unknown"]
+
+
+class SourceError(Exception):
+    """Their database could not answer. ``reason`` is of a closed set, the message a sentence for people."""
+
+    def __init__(
+        self,
+        reason: Literal["unreachable", "timeout", "missing_column", "missing_table", "denied", "changed", "other"],
+        message: str,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """One column as found: its canonical name, type, role, and what a sample of rows says of it.
+
+    ``name`` is the role for a mapped column (``model_version``) and their own name otherwise. The shares are
+    of the sampled rows; ``distinct`` counts distinct values in it; ``increasing`` says whether the values
+    never fall with time; ``mean_length`` is that of texts, else None.
+    """
+
+    name: str
+    column: str
+    database_type: str
+    type: ColumnType
+    role: str | None
+    sampled: int
+    null_share: float
+    distinct: int
+    increasing: bool = False
+    mean_length: float | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the audit compares: rows, and those whose label or feedback is present."""
+
+    rows: int
+    labels: int = 0
+    feedback: int = 0
+
+
+Page = Mapping[str, Column]
+
+
+class Reader(Protocol):
+    """Reads one monitor's records; every call is a short read-only transaction of its own."""
+
+    def now(self) -> datetime:
+        """Return the database's clock in UTC."""
+
+    def quiet_since(self, end: datetime) -> bool | None:
+        """Say whether no transaction older than ``end`` is open; None when the role may not see it."""
+
+    def describe(self, sample: int = 1000) -> list[ColumnInfo]:
+        """List every readable column."""
+
+    def schema(self) -> dict[str, ColumnType]:
+        """Return canonical column name to type, without reading rows."""
+
+    def counts(self, start: datetime, end: datetime) -> Counts:
+        """Count rows with ``start <= timestamp < end``."""
+
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
+        """Yield pages of the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC)."""
+
+    def newest(self) -> datetime | None:
+        """Return the newest event time that is not in the future; None for an empty table."""
+
+    def oldest(self) -> datetime | None:
+        """Return the oldest event time."""
+
+    def close(self) -> None:
+        """Give the connections back."""

@@ -1,0 +1,106 @@
+"""CSV, Parquet and JSONL files through pandas: for baselines and imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detectors.records import Column
+from monitor.config import Source
+from monitor.sources.base import ColumnInfo, ColumnType, Page, SourceError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGE = 50_000
+
+
+def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[], Iterator[Page]]]:
+    """Open a file whose columns carry the source's column names or their roles.
+
+    Returns
+    -------
+    columns
+        What a sample of the first page says of each column.
+    read
+        Yields pages of records; may be called again. ``timestamp`` is the row number when the file has none.
+    """
+    roles = {spec.column: role for role, spec in source.columns.items()}
+
+    def read() -> Iterator[Page]:
+        done = 0
+        for frame in frames(path):
+            renamed = frame.rename(columns=roles)
+            page = {str(name): column_of(renamed[name]) for name in renamed.columns if name != "timestamp"}
+            page["timestamp"] = Column.floats(np.arange(done, done + len(frame), dtype=np.float64))
+            done += len(frame)
+            yield page
+
+    for frame in frames(path):
+        renamed = frame.rename(columns=roles)
+        return [_describe(renamed, str(name), roles) for name in renamed.columns], read
+    raise SourceError("other", f"the baseline file {path} holds no rows; give one with the records to compare with.")
+
+
+def frames(path: Path) -> Iterator[pd.DataFrame]:
+    """Yield a file in data frames of at most 50,000 rows."""
+    import pandas as pd
+
+    ending = path.suffix.lower()
+    try:
+        if ending in (".csv", ".tsv"):
+            yield from pd.read_csv(path, chunksize=PAGE, sep="\t" if ending == ".tsv" else ",")
+        elif ending in (".jsonl", ".ndjson"):
+            yield from pd.read_json(path, lines=True, chunksize=PAGE, convert_dates=False)
+        elif ending in (".parquet", ".pq"):
+            whole = pd.read_parquet(path)
+            for start in range(0, len(whole), PAGE):
+                yield whole.iloc[start : start + PAGE]
+        else:
+            raise SourceError("other", f"{path} is no .csv, .tsv, .jsonl or .parquet file; convert it to one.")
+    except FileNotFoundError:
+        raise SourceError("unreachable", f"there is no file {path}; correct `baseline.file`.") from None
+    except (ValueError, OSError, ImportError) as error:
+        raise SourceError("other", f"{path} cannot be read as {ending}: {error}") from error
+
+
+def column_of(series: pd.Series) -> Column:
+    """Turn a pandas column into ours; pandas cannot tell NaN from missing, so both are missing."""
+    import pandas as pd
+
+    missing = series.isna().to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
+        return Column(series.astype("float64").to_numpy(), missing)
+    values = series.astype(object).to_numpy(copy=True)
+    values[missing] = None
+    return Column(values, missing)
+
+
+def _describe(frame: pd.DataFrame, name: str, roles: dict[str, str]) -> ColumnInfo:
+    import pandas as pd
+
+    series = frame[name].head(1000)
+    present = series.dropna()
+    kind: ColumnType = "text"
+    if pd.api.types.is_bool_dtype(series):
+        kind = "boolean"
+    elif pd.api.types.is_numeric_dtype(series):
+        kind = "numeric"
+    elif pd.api.types.is_datetime64_any_dtype(series):
+        kind = "time"
+    texts = present.astype(str)
+    return ColumnInfo(
+        name=name,
+        column=name,
+        database_type=str(series.dtype),
+        type=kind,
+        role=name if name in roles.values() else None,
+        sampled=len(series),
+        null_share=float(series.isna().mean()) if len(series) else 0.0,
+        distinct=int(texts.nunique()),
+        increasing=bool(kind == "numeric" and present.is_monotonic_increasing),
+        mean_length=float(texts.str.len().mean()) if kind == "text" and len(texts) else None,
+    )

@@ -1,0 +1,144 @@
+"""Baselines: learnt, frozen, replaced; never changed in place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from detectors.layout import Layout
+from detectors.quality.traffic import Traffic
+from monitor.engine.baseline import Baseline
+from monitor.store.database import now
+from monitor.store.encoding import (
+    Profiles,
+    pack_layouts,
+    pack_profiles,
+    unpack_layouts,
+    unpack_profiles,
+)
+from monitor.store.tables import baselines
+
+
+def layout_name(packed: bytes) -> str:
+    """Return the fingerprint of all bins of a baseline."""
+    return hashlib.sha256(packed).hexdigest()[:16]
+
+
+def newest(connection: Connection, monitor: str, definition: str) -> Baseline | None:
+    """Return the baseline in use, or the one being learnt, of a definition."""
+    query = (
+        sa.select(baselines)
+        .where(
+            baselines.c.monitor == monitor,
+            baselines.c.definition == definition,
+            baselines.c.state.in_(["active", "learning"]),
+        )
+        .order_by(baselines.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return _baseline(row) if row else None
+
+
+def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str] | None:
+    """Return id and state only, which is cheap enough to ask every bucket."""
+    query = (
+        sa.select(baselines.c.id, baselines.c.state)
+        .where(
+            baselines.c.monitor == monitor,
+            baselines.c.definition == definition,
+            baselines.c.state.in_(["active", "learning"]),
+        )
+        .order_by(baselines.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return (row.id, row.state) if row else None
+
+
+def start_learning(
+    connection: Connection,
+    monitor: str,
+    definition: str,
+    layouts: Mapping[str, Layout],
+    start: datetime | None,
+    end: datetime | None,
+) -> None:
+    """Write down the bins; the profiles follow when every bucket of the range is finished."""
+    packed = pack_layouts(layouts)
+    connection.execute(
+        sa.insert(baselines).values(
+            monitor=monitor,
+            definition=definition,
+            state="learning",
+            layout=layout_name(packed),
+            start=start,
+            end=end,
+            rows=0,
+            layouts=packed,
+            created_at=now(connection),
+        )
+    )
+
+
+def freeze(connection: Connection, identity: int, profiles: Profiles, rows: int, facts: Mapping[str, Any]) -> None:
+    """End the learning of a baseline, and retire those before it."""
+    row = connection.execute(sa.select(baselines.c.monitor).where(baselines.c.id == identity)).one()
+    connection.execute(
+        sa.update(baselines)
+        .where(baselines.c.monitor == row.monitor, baselines.c.id < identity, baselines.c.state != "retired")
+        .values(state="retired")
+    )
+    connection.execute(
+        sa.update(baselines)
+        .where(baselines.c.id == identity)
+        .values(state="active", profiles=pack_profiles(profiles), rows=rows, facts=dict(facts))
+    )
+
+
+def renew(
+    connection: Connection,
+    old: Baseline,
+    monitor: str,
+    definition: str,
+    profiles: Profiles,
+    rows: int,
+    facts: Mapping[str, Any],
+    start: datetime,
+    end: datetime,
+) -> None:
+    """Freeze a new sum over the same bins: how a rolling baseline moves on."""
+    start_learning(connection, monitor, definition, old.layouts, start, end)
+    identity = connection.execute(sa.select(sa.func.max(baselines.c.id))).scalar_one()
+    freeze(connection, identity, profiles, rows, facts)
+
+
+def retire(connection: Connection, monitor: str) -> None:
+    """Drop every baseline of a monitor, so that the next pass learns a new one."""
+    connection.execute(sa.update(baselines).where(baselines.c.monitor == monitor).values(state="retired"))
+
+
+def _baseline(row: Any) -> Baseline:  # noqa: ANN401
+    layouts = unpack_layouts(row.layouts)
+    facts = row.facts or {}
+    return Baseline(
+        id=row.id,
+        layout=row.layout,
+        layouts=layouts,
+        profiles=unpack_profiles(row.profiles, layouts) if row.profiles else {},
+        traffic=Traffic(
+            bucket_rows=tuple(facts.get("bucket_rows", ())),
+            bucket_seconds=float(facts.get("bucket_seconds", 0)),
+            schema=facts.get("schema", {}),
+        ),
+        rows=row.rows,
+        start=row.start,
+        end=row.end,
+        state=row.state,
+        facts=facts,
+    )

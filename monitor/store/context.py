@@ -1,0 +1,129 @@
+"""What judging and acting look at, read in one snapshot; and T2, which commits all that came of a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from detectors.base import Finding
+from monitor.act import Action, Context
+from monitor.config import Monitor
+from monitor.engine.baseline import Baseline
+from monitor.engine.profile import Facts, Profiled
+from monitor.judge import NO_DATA, Change, Decision, rule_name
+from monitor.schedule import Bucket
+from monitor.store import buckets, incidents, outbox
+from monitor.store.encoding import pack_profiles
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that came of one bucket."""
+
+    result: str
+    reason: str | None
+    profiled: Profiled
+    layout: str | None
+    findings: Sequence[Finding] = ()
+    decisions: Sequence[Decision] = ()
+    actions: Sequence[Action] = ()
+    changes: Sequence[Change] = ()
+    audits: int = 0
+
+
+def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
+    """Read the context of a bucket's decision."""
+    names = [*(rule_name(rule) for rule in monitor.rules), NO_DATA]
+    standing = {name: incidents.open_incident(connection, monitor.name, name) for name in names}
+    held = {name: incident for name, incident in standing.items() if incident}
+    since = bucket.end - monitor.window - monitor.bucket
+    quiet = {name: incidents.silenced(connection, monitor.name, name, bucket.end) for name in names}
+    return Context(
+        open=held,
+        silences={name: number for name, number in quiet.items() if number is not None},
+        sequences={i.id: outbox.next_sequence(connection, i.id) for i in held.values()},
+        changes=incidents.recent_changes(connection, monitor.name, since, bucket.end),
+        versions=incidents.known_versions(connection, monitor.name),
+        blamed=incidents.blamed_versions(connection, monitor.name),
+        past=outbox.past_actions(connection, monitor.name, bucket.end - timedelta(days=1)),
+        blind=incidents.blind_run(connection, monitor.name, bucket.start, 500, monitor.bucket),
+    )
+
+
+def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> None:
+    """T2: bucket done, profiles, findings, incidents, actions, changes; all of it, or nothing."""
+    before = _facts_before(connection, held)
+    facts = outcome.profiled.facts
+    buckets.finish(
+        connection,
+        held,
+        result=outcome.result,
+        reason=outcome.reason,
+        values={
+            "source_rows": outcome.profiled.counts.rows,
+            "source_labels": outcome.profiled.counts.labels,
+            "source_feedback": outcome.profiled.counts.feedback,
+            "layout": outcome.layout,
+            "facts": facts.to_json(),
+            "profiles": pack_profiles(outcome.profiled.profiles) if outcome.layout else None,
+            "audits": outcome.audits,
+        },
+    )
+    buckets.save_findings(connection, held, outcome.findings)
+    buckets.save_versions(connection, held.monitor, version_rows(facts, before))
+    buckets.save_changes(connection, held.monitor, [vars(change) for change in outcome.changes])
+    for decision in outcome.decisions:
+        incidents.save_decision(connection, decision)
+    outbox.save_actions(connection, outcome.actions)
+
+
+def _facts_before(connection: Connection, held: buckets.Claim) -> Facts:
+    rows = buckets.window_rows(connection, held.monitor, held.bucket.start, held.bucket.start)
+    return Facts.from_json(rows[0].facts) if rows else Facts()
+
+
+def version_rows(facts: Facts, before: Facts) -> list[dict[str, Any]]:
+    """Return the traffic of versions, less what the same bucket had added in an earlier revision."""
+    rows = []
+    for role, values in facts.versions.items():
+        for value, (count, first, last) in values.items():
+            earlier = before.versions.get(role, {}).get(value, [0])[0]
+            rows.append(
+                {
+                    "role": role,
+                    "value": value,
+                    "first_seen": moment(first),
+                    "last_seen": moment(last),
+                    "rows": int(count - earlier),
+                }
+            )
+    return rows
+
+
+def first_sights(facts: Facts, baseline: Baseline) -> list[Change]:
+    """Return the versions, categories and columns of a bucket that the baseline did not have."""
+    known = baseline.facts.get("versions", {})
+    seen = [
+        Change(role, role, value, moment(first))
+        for role, values in facts.versions.items()
+        for value, (_, first, _) in values.items()
+        if value not in known.get(role, {})
+    ]
+    seen += [
+        Change("category", column, value[:256], moment(first))
+        for column, values in facts.unseen.items()
+        for value, first in values.items()
+    ]
+    if baseline.traffic.schema and facts.schema and facts.first is not None:
+        new = set(facts.schema) - set(baseline.traffic.schema)
+        seen += [Change("column", column, column, moment(facts.first)) for column in sorted(new)]
+    return seen
+
+
+def moment(seconds: float) -> datetime:
+    """Return epoch seconds as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)

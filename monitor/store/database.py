@@ -1,0 +1,129 @@
+"""Connections to our database: SQLite by default, PostgreSQL for more than one replica."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+
+BUSY_SECONDS = 30
+
+
+class StoreError(Exception):
+    """Our own database cannot be used; the message says what to do."""
+
+
+class Database:
+    """Our database. ``write`` and ``read`` are the only ways to a connection."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _with_driver(url)
+        self.engine = _engine(self.url)
+
+    @property
+    def dialect(self) -> str:
+        """Return ``sqlite`` or ``postgresql``."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open one transaction that may write; it commits on leaving and rolls back on any error."""
+        with self.engine.connect() as connection, connection.begin():
+            if self.dialect == "sqlite":
+                # A deferred transaction that reads first and writes later fails at once when another
+                # writer came between, whatever the busy timeout.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open one snapshot for reading."""
+        with self.engine.connect() as connection, connection.begin():
+            if self.dialect == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def now(connection: Connection) -> datetime:
+    """Return the database's clock: leases of several replicas are compared by one clock only."""
+    if connection.dialect.name == "postgresql":
+        moment: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return moment.astimezone(UTC)
+    text = connection.exec_driver_sql("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").scalar_one()
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def upsert(connection: Connection, table: sa.Table, rows: list[dict[str, Any]], /, **replace: Any) -> None:  # noqa: ANN401
+    """Insert rows; where the primary key stands already, set ``replace`` (values or expressions of excluded).
+
+    With no ``replace`` the standing row is kept.
+    """
+    if not rows:
+        return
+    insert = insert_for(connection)(table)
+    key = [column.name for column in table.primary_key]
+    if not replace:
+        connection.execute(insert.on_conflict_do_nothing(index_elements=key), rows)
+        return
+    chosen = {name: (value(insert.excluded) if callable(value) else value) for name, value in replace.items()}
+    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=chosen), rows)
+
+
+def insert_for(connection: Connection) -> Any:  # noqa: ANN401
+    """Return the dialect's ``insert`` with ON CONFLICT."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    return sqlite_insert
+
+
+def _with_driver(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError:
+        raise StoreError(
+            "`store:` is not a database URL; write sqlite:///driftd.db or postgresql+psycopg://user@host/name."
+        ) from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreError(f"the store can be SQLite or PostgreSQL, not {url.get_backend_name()!r}.")
+    return url
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+    return sa.create_engine(
+        url,
+        pool_size=3,
+        max_overflow=2,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5, "application_name": "driftd"},
+    )
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are opened by hand, above
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")

@@ -1,0 +1,60 @@
+"""Profiles and layouts as bytes: versioned JSON, compressed, with a size cap. No pickle, so no code."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from detectors.layout import Layout
+from detectors.profile import Profile
+
+LARGEST = 256 * 1024 * 1024
+
+Profiles = Mapping[str | None, Mapping[str, Profile]]
+"""Segment (None for all rows) to column to profile."""
+
+
+def pack(data: object) -> bytes:
+    """Write JSON; refuses NaN and infinities, which are not JSON."""
+    return zlib.compress(json.dumps(data, allow_nan=False, separators=(",", ":")).encode(), 3)
+
+
+def unpack(blob: bytes) -> Any:  # noqa: ANN401
+    """Read what :func:`pack` wrote, up to 256 MiB."""
+    reader = zlib.decompressobj()
+    text = reader.decompress(blob, LARGEST)
+    if reader.unconsumed_tail:
+        raise ValueError("a stored profile is larger than 256 MiB; it is damaged or was tampered with.")
+    return json.loads(text)
+
+
+def pack_profiles(profiles: Profiles) -> bytes:
+    """Write the profiles of one bucket."""
+    return pack(
+        [
+            [segment, {column: profile.to_json() for column, profile in columns.items()}]
+            for segment, columns in profiles.items()
+        ]
+    )
+
+
+def unpack_profiles(blob: bytes, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:
+    """Read the profiles of one bucket; columns that the layouts no longer know are left out."""
+    return {
+        segment: {
+            name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts
+        }
+        for segment, columns in unpack(blob)
+    }
+
+
+def pack_layouts(layouts: Mapping[str, Layout]) -> bytes:
+    """Write layouts by column."""
+    return pack({column: layout.to_json() for column, layout in layouts.items()})
+
+
+def unpack_layouts(blob: bytes) -> dict[str, Layout]:
+    """Read layouts by column."""
+    return {column: Layout.from_json(data) for column, data in unpack(blob).items()}

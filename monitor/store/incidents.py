@@ -1,0 +1,135 @@
+"""Incidents, silences, changes and versions: what judging and acting look at and leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.act import Version
+from monitor.judge import Change, Decision, Incident
+from monitor.store.database import upsert
+from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
+
+_FIELDS = (
+    "id", "monitor", "rule", "severity", "state", "opened_at", "updated_at", "reason", "bad", "clean",
+    "fired_at", "resolved_at", "notified_at", "evidence", "suspected_change",
+)  # fmt: skip
+
+
+def open_incident(connection: Connection, monitor: str, rule: str) -> Incident | None:
+    """Return the pending or firing incident of a rule."""
+    query = sa.select(incidents).where(
+        incidents.c.monitor == monitor, incidents.c.rule == rule, incidents.c.state != "resolved"
+    )
+    row = connection.execute(query.order_by(incidents.c.opened_at.desc()).limit(1)).one_or_none()
+    return incident_of(row) if row else None
+
+
+def incident_of(row: Any) -> Incident:  # noqa: ANN401
+    """Make the noun from a row."""
+    return Incident(**{name: getattr(row, name) for name in _FIELDS})
+
+
+def save_decision(connection: Connection, decision: Decision) -> None:
+    """Write an incident and, when its state changed, the transition with its reason."""
+    incident = decision.incident
+    row = {name: getattr(incident, name) for name in _FIELDS}
+    row["evidence"] = {key: dict(item) for key, item in incident.evidence.items()}
+    row["reason"] = incident.reason[:512]
+    upsert(connection, incidents, [row], **{name: row[name] for name in _FIELDS if name not in ("id", "opened_at")})
+    if decision.transition:
+        entry = {
+            "incident": incident.id,
+            "at": incident.updated_at,
+            "state": incident.state,
+            "reason": decision.reason[:512],
+        }
+        upsert(connection, transitions, [entry])
+
+
+def silenced(connection: Connection, monitor: str, rule: str, at: datetime) -> int | None:
+    """Return the number of a silence that covers a rule at a time."""
+    query = sa.select(silences.c.id).where(
+        silences.c.monitor.in_([monitor, "*"]),
+        silences.c.rule.in_([rule, "*"]),
+        silences.c.starts_at <= at,
+        silences.c.ends_at > at,
+    )
+    return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
+def recent_changes(connection: Connection, monitor: str, since: datetime, until: datetime) -> list[Change]:
+    """Return the first sights of a stretch."""
+    query = sa.select(changes).where(
+        changes.c.monitor == monitor, changes.c.first_seen >= since, changes.c.first_seen < until
+    )
+    return [
+        Change(row.kind, row.column, row.value, row.first_seen) for row in connection.execute(query)
+    ]
+
+
+def known_versions(connection: Connection, monitor: str) -> list[Version]:
+    """Return the traffic of every version of a monitor."""
+    query = sa.select(versions).where(versions.c.monitor == monitor)
+    return [
+        Version(row.role, row.value, row.first_seen, row.last_seen, row.rows) for row in connection.execute(query)
+    ]
+
+
+def blamed_versions(connection: Connection, monitor: str) -> list[str]:
+    """Return the versions that fired an incident of their own."""
+    query = sa.select(incidents.c.suspected_change).where(
+        incidents.c.monitor == monitor, incidents.c.fired_at.is_not(None)
+    )
+    suspects = [suspect for suspect in connection.execute(query).scalars() if suspect]
+    return [
+        str(suspect["value"]) for suspect in suspects if suspect["kind"] in ("model_version", "prompt_version")
+    ]
+
+
+def blind_run(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> int:
+    """Return how many buckets in a row, just before a time, could tell nothing."""
+    query = (
+        sa.select(buckets.c.result)
+        .where(buckets.c.monitor == monitor, buckets.c.start < before, buckets.c.start >= before - most * bucket)
+        .where(buckets.c.state == "finished")
+        .order_by(buckets.c.start.desc())
+    )
+    run = 0
+    for result in connection.execute(query).scalars():
+        if result == "done":
+            break
+        run += 1
+    return run
+
+
+def firing_during(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """Return the stretches in which an incident was open, which no rolling baseline may learn from."""
+    query = sa.select(incidents.c.opened_at, incidents.c.resolved_at).where(
+        incidents.c.monitor == monitor,
+        incidents.c.fired_at.is_not(None),
+        incidents.c.opened_at < end,
+        sa.or_(incidents.c.resolved_at.is_(None), incidents.c.resolved_at > start),
+    )
+    return [(row.opened_at, row.resolved_at or end) for row in connection.execute(query)]
+
+
+def add_silence(connection: Connection, row: dict[str, Any]) -> int:
+    """Write a silence and return its number."""
+    result = connection.execute(sa.insert(silences).values(**row))
+    return int(result.inserted_primary_key[0])
+
+
+def end_silence(connection: Connection, number: int, at: datetime) -> bool:
+    """End a silence now; false when there is none of that number."""
+    done = connection.execute(sa.update(silences).where(silences.c.id == number).values(ends_at=at))
+    return done.rowcount == 1
+
+
+def list_silences(connection: Connection, at: datetime) -> Sequence[Any]:
+    """Return the silences that have not ended."""
+    return connection.execute(sa.select(silences).where(silences.c.ends_at > at).order_by(silences.c.id)).all()

@@ -1,0 +1,65 @@
+"""Bring our database to the schema that this version of driftd needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from monitor.store.database import Database, StoreError
+
+_LOCK = 0x64726966  # any number, the same in every replica
+
+
+def upgrade(database: Database) -> str:
+    """Apply what is missing and return the revision; several replicas may call it at once."""
+    try:
+        with database.write() as connection:
+            if database.dialect == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            settings = _settings()
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+            return current(connection) or ""
+    except CommandError as error:
+        raise StoreError(
+            f"the store was written by a newer driftd ({error}); upgrade driftd, or point `store:` elsewhere."
+        ) from error
+    except DBAPIError as error:
+        raise StoreError(f"the store cannot be opened: {str(error.orig).strip()}. Check `store:`.") from error
+
+
+def require_head(database: Database) -> None:
+    """Refuse to work on another schema than this version's."""
+    try:
+        with database.read() as connection:
+            found = current(connection)
+    except DBAPIError as error:
+        raise StoreError(f"the store cannot be opened: {str(error.orig).strip()}. Check `store:`.") from error
+    wanted = ScriptDirectory.from_config(_settings()).get_current_head()
+    if found != wanted:
+        raise StoreError(f"the store is at revision {found}, this driftd needs {wanted}; run `driftd db upgrade`.")
+
+
+def current(connection: Connection) -> str | None:
+    """Return the revision of a database, None when it is empty."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _settings() -> AlembicConfig:
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(folder()).replace("%", "%%"))
+    return settings
+
+
+def folder() -> Path:
+    """Return the migrations: beside the packages in a checkout, inside the package in a wheel."""
+    package = Path(__file__).parent.parent
+    checkout = package.parent / "migrations"
+    return checkout if (checkout / "env.py").exists() else package / "_migrations"

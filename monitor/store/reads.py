@@ -1,0 +1,162 @@
+"""What people and Prometheus look at: committed state, read in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.config import Config
+from monitor.store.database import Database, now
+from monitor.store.tables import actions, baselines, buckets, changes, findings, incidents, spans, transitions, watches
+
+
+@dataclass(frozen=True)
+class MonitorState:
+    """One monitor as it stands."""
+
+    name: str
+    watch: Any
+    newest: Any
+    findings: Sequence[Any]
+    open: Sequence[Any]
+    results: dict[tuple[str, str], int]
+    owed_since: datetime | None
+    stale: int
+    baseline: Any
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that is exported, at one moment of our database."""
+
+    at: datetime
+    monitors: Sequence[MonitorState]
+    actions: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    outbox_oldest: datetime | None = None
+
+
+def snapshot(database: Database, config: Config) -> Snapshot:
+    """Read the state of every configured monitor; what was removed from the configuration is left out."""
+    with database.read() as connection:
+        states = [_monitor(connection, monitor.name, monitor.bucket) for monitor in config.monitors]
+        counted = connection.execute(
+            sa.select(actions.c.monitor, actions.c.name, actions.c.state, sa.func.count())
+            .where(actions.c.monitor.in_([monitor.name for monitor in config.monitors]))
+            .group_by(actions.c.monitor, actions.c.name, actions.c.state)
+        )
+        oldest = connection.execute(
+            sa.select(sa.func.min(actions.c.created_at)).where(actions.c.state == "pending")
+        ).scalar_one_or_none()
+        known = {"slack", *config.actions}
+        totals = {(row[0], row[1], row[2]): int(row[3]) for row in counted if row[1] in known}
+        return Snapshot(now(connection), states, totals, oldest)
+
+
+def _monitor(connection: Connection, name: str, bucket: timedelta) -> MonitorState:
+    watch = connection.execute(sa.select(watches).where(watches.c.monitor == name)).one_or_none()
+    newest = newest_bucket(connection, name)
+    counted = connection.execute(
+        sa.select(buckets.c.result, buckets.c.reason, sa.func.count())
+        .where(buckets.c.monitor == name, buckets.c.state == "finished")
+        .group_by(buckets.c.result, buckets.c.reason)
+    )
+    results: dict[tuple[str, str], int] = {}
+    for result, reason, count in counted:
+        key = (result, (reason or "").split(":")[0][:32] if result != "done" else "")
+        results[key] = results.get(key, 0) + int(count)
+    stale = connection.execute(
+        sa.select(sa.func.count()).select_from(buckets).where(buckets.c.monitor == name, buckets.c.state == "stale")
+    ).scalar_one()
+    owed = connection.execute(
+        sa.select(sa.func.min(spans.c.next)).where(spans.c.monitor == name, spans.c.kind == "live")
+    ).scalar_one_or_none()
+    baseline = connection.execute(
+        sa.select(
+            baselines.c.id, baselines.c.state, baselines.c.start, baselines.c.end, baselines.c.rows,
+            baselines.c.created_at,
+        )
+        .where(baselines.c.monitor == name, baselines.c.state != "retired")
+        .order_by(baselines.c.id.desc())
+        .limit(1)
+    ).one_or_none()  # fmt: skip
+    return MonitorState(
+        name, watch, newest,
+        findings_at(connection, name, newest.start) if newest else [],
+        incident_rows(connection, name, only_open=True),
+        results, owed, int(stale), baseline,
+    )  # fmt: skip
+
+
+def newest_bucket(connection: Connection, monitor: str) -> Any:  # noqa: ANN401
+    """Return the newest finished bucket without its profiles."""
+    columns = [column for column in buckets.c if column.name != "profiles"]
+    query = sa.select(*columns).where(buckets.c.monitor == monitor, buckets.c.state == "finished")
+    return connection.execute(query.order_by(buckets.c.start.desc()).limit(1)).one_or_none()
+
+
+def findings_at(connection: Connection, monitor: str, start: datetime) -> list[Any]:
+    """Return the findings of one bucket, worst first."""
+    query = sa.select(findings).where(findings.c.monitor == monitor, findings.c.start == start)
+    rows = list(connection.execute(query.order_by(findings.c.key)))
+    return sorted(rows, key=lambda row: -((row.statistic or 0.0) / (row.threshold or 1.0)))
+
+
+def incident_rows(
+    connection: Connection, monitor: str | None = None, *, only_open: bool = False, most: int = 200
+) -> list[Any]:
+    """Return incidents, newest first."""
+    query = sa.select(incidents)
+    if monitor:
+        query = query.where(incidents.c.monitor == monitor)
+    if only_open:
+        query = query.where(incidents.c.state != "resolved")
+    return list(connection.execute(query.order_by(incidents.c.opened_at.desc()).limit(most)))
+
+
+def transition_rows(connection: Connection, incident: str) -> list[Any]:
+    """Return how an incident came to be what it is."""
+    query = sa.select(transitions).where(transitions.c.incident == incident)
+    return list(connection.execute(query.order_by(transitions.c.at)))
+
+
+def action_rows(connection: Connection, *, incident: str | None = None, state: str | None = None, most: int = 200) -> list[Any]:
+    """Return actions, newest first."""
+    query = sa.select(actions)
+    if incident:
+        query = query.where(actions.c.incident == incident)
+    if state:
+        query = query.where(actions.c.state == state)
+    return list(connection.execute(query.order_by(actions.c.created_at.desc(), actions.c.sequence).limit(most)))
+
+
+def change_rows(connection: Connection, monitor: str, most: int = 50) -> list[Any]:
+    """Return the newest first sights of a monitor."""
+    query = sa.select(changes).where(changes.c.monitor == monitor)
+    return list(connection.execute(query.order_by(changes.c.first_seen.desc()).limit(most)))
+
+
+def history(connection: Connection, monitor: str, key: str, most: int = 500) -> list[Any]:
+    """Return statistic against threshold of one finding over time, oldest first."""
+    query = (
+        sa.select(findings.c.start, findings.c.statistic, findings.c.threshold, findings.c.status)
+        .where(findings.c.monitor == monitor, findings.c.key == key)
+        .order_by(findings.c.start.desc())
+        .limit(most)
+    )
+    return list(reversed(connection.execute(query).all()))
+
+
+def volume_history(connection: Connection, monitor: str, most: int = 500) -> list[Any]:
+    """Return the rows of each bucket over time, oldest first."""
+    query = (
+        sa.select(buckets.c.start, buckets.c.source_rows, buckets.c.result)
+        .where(buckets.c.monitor == monitor, buckets.c.state == "finished")
+        .order_by(buckets.c.start.desc())
+        .limit(most)
+    )
+    return list(reversed(connection.execute(query).all()))

@@ -1,0 +1,275 @@
+"""Watch: one monitor at work. Which buckets it owes, what it compares with, whether it can see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import structlog
+
+from detectors.quality.traffic import Traffic
+from monitor.config import Monitor
+from monitor.engine import build
+from monitor.engine.baseline import Baseline
+from monitor.engine.detect import Window
+from monitor.engine.profile import Facts, Profiled, add_profiles
+from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
+from monitor.sources.base import Reader
+from monitor.store import baselines, buckets, incidents
+from monitor.store.database import Database
+
+LOG = structlog.get_logger(__name__)
+AUDIT_AFTER_WINDOWS = (1, 6, 24)
+AUDITS_A_PASS = 20
+RENEW_EVERY = timedelta(days=1)
+
+
+class Watch:
+    """A monitor with its reader, its baseline and its debts.
+
+    Parameters
+    ----------
+    connect
+        Opens the reader of the source; called again after an error.
+    source_time
+        The clock that seals buckets, by default the source database's own.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        monitor: Monitor,
+        connect: Callable[[], Reader],
+        source_time: Callable[[Reader], datetime] = lambda reader: reader.now(),
+    ) -> None:
+        self.database = database
+        self.monitor = monitor
+        self.baseline: Baseline | None = None
+        self.without_baseline = "no_baseline: it has not been learnt yet"
+        self._connect = connect
+        self._source_time = source_time
+        self._reader: Reader | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """Return the open reader, opening it when there is none."""
+        if self._reader is None:
+            self._reader = self._connect()
+        return self._reader
+
+    def close(self) -> None:
+        """Give the connections back; the next use opens new ones."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def now(self) -> datetime:
+        """Return the time that seals buckets."""
+        return self._source_time(self.reader)
+
+    @property
+    def definition(self) -> str:
+        """Return a fingerprint of everything that the bins depend on."""
+        monitor = self.monitor.model_dump(mode="json", exclude={"rules", "no_data", "checks", "alert_budget"})
+        monitor["source"]["url"] = "hidden"
+        text = json.dumps({key: monitor[key] for key in sorted(monitor) if key not in ("catch_up", "settle")})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def prepare(self) -> None:
+        """Open what is owed: the live span, and a baseline to compare with."""
+        now = self.now()
+        with self.database.read() as connection:
+            spans = buckets.list_spans(connection, self.monitor.name)
+            standing = baselines.newest_id(connection, self.monitor.name, self.definition)
+        if standing and (self.baseline is None or (self.baseline.id, self.baseline.state) != standing):
+            with self.database.read() as connection:
+                self.baseline = baselines.newest(connection, self.monitor.name, self.definition)
+        if not any(span.kind == "live" for span in spans):
+            with self.database.write() as connection:
+                buckets.add_span(connection, self.monitor.name, "live", self._live_start(now), None)
+        if standing is None:
+            self.baseline = None
+            self._learn(now)
+        elif self.baseline is not None and self.baseline.state == "learning":
+            self._freeze(self.baseline)
+        elif self.baseline is not None and self.monitor.baseline.rolling:
+            self._renew(self.baseline, now)
+
+    def due(self) -> Iterator[Bucket]:
+        """Yield the buckets that are owed, oldest first; a baseline's own before those that need it."""
+        until = self._sealed()
+        with self.database.read() as connection:
+            spans = buckets.list_spans(connection, self.monitor.name)
+            stale = buckets.stale_starts(connection, self.monitor.name)
+        learning = self.baseline is not None and self.baseline.state == "learning"
+        if learning:
+            spans = [span for span in spans if span.kind == "baseline"]
+            stale = [start for start in stale if self._in_baseline(start)]
+        owed: dict[datetime, Bucket] = {
+            start: Bucket(start, start + self.monitor.bucket) for start in stale
+        }
+        for span in spans:
+            with self.database.write() as connection:
+                done = buckets.finished_starts(connection, self.monitor.name, span.next, span.end)
+                buckets.advance_span(connection, self.monitor.name, span, self.monitor.bucket, done)
+            owed.update({b.start: b for b in missing(span, until, self.monitor.bucket, done | set(owed))})
+        yield from (owed[start] for start in sorted(owed))
+
+    def live_since(self) -> datetime | None:
+        """Return where judging begins; what lies before is history."""
+        with self.database.read() as connection:
+            spans = buckets.list_spans(connection, self.monitor.name)
+        return next((span.start for span in spans if span.kind == "live"), None)
+
+    def window(self, bucket: Bucket, profiled: Profiled) -> Window:
+        """Return the sum of the window that ends with a bucket that is not stored yet."""
+        if self.baseline is None:
+            raise ValueError("a window is compared with a baseline, and there is none.")
+        baseline = self.baseline
+        first, last = window_starts(bucket, self.monitor.window)
+        with self.database.read() as connection:
+            rows = buckets.window_rows(connection, self.monitor.name, first, last)
+        before = [row for row in rows if row.start != bucket.start and row.layout == baseline.layout]
+        parts = [buckets.profiles_of(row, baseline.layouts) for row in before]
+        facts = [Facts.from_json(row.facts) for row in before] + [profiled.facts]
+        newest = max((f.last for f in facts if f.last is not None), default=None) or self._newest()
+        traffic = Traffic(
+            bucket_rows=tuple(f.rows for f in facts),
+            bucket_seconds=self.monitor.bucket.total_seconds(),
+            schema=profiled.facts.schema,
+            seconds_since_newest=None if newest is None else max(0.0, bucket.end.timestamp() - newest),
+        )
+        return Window(add_profiles([*parts, profiled.profiles]), traffic)
+
+    def audit(self) -> int:
+        """Count sealed buckets again; one whose count has changed is owed again. Returns the late rows."""
+        now, late = self.now(), 0
+        with self.database.read() as connection:
+            rows = buckets.to_audit(
+                connection, self.monitor.name, [now - n * self.monitor.window for n in AUDIT_AFTER_WINDOWS], AUDITS_A_PASS
+            )
+        for row in rows:
+            counts = self.reader.counts(row.start, row.start + self.monitor.bucket)
+            same = (counts.rows, counts.labels, counts.feedback) == (
+                row.source_rows, row.source_labels, row.source_feedback,
+            )  # fmt: skip
+            late += max(0, counts.rows - row.source_rows)
+            with self.database.write() as connection:
+                buckets.audited(connection, self.monitor.name, row.start, row.audits + 1, changed=not same)
+        return late
+
+    def audits_passed(self, bucket: Bucket) -> int:
+        """Return how many audits a bucket needs no more, because it was computed long after its end."""
+        age = self.now() - bucket.end
+        return sum(age > n * self.monitor.window for n in AUDIT_AFTER_WINDOWS)
+
+    def _sealed(self) -> datetime:
+        monitor, now = self.monitor, self.now()
+        until = sealed_until(now, monitor.bucket, monitor.settle)
+        patience_ends = until + 4 * monitor.settle
+        if now < patience_ends and self.reader.quiet_since(until) is False:
+            return until - monitor.bucket
+        return until
+
+    def _newest(self) -> float | None:
+        newest = self.reader.newest()
+        return newest.timestamp() if newest else None
+
+    def _live_start(self, now: datetime) -> datetime:
+        monitor = self.monitor
+        earliest = now - monitor.catch_up
+        if monitor.start is not None:
+            start = monitor.start
+        elif monitor.baseline.end is not None:
+            start = max(monitor.baseline.end, earliest)
+        elif monitor.baseline.file is not None:
+            start = max(self.reader.oldest() or now, earliest)
+        else:
+            start = now
+        return floor(start, monitor.bucket)
+
+    def _learn(self, now: datetime) -> None:
+        monitor = self.monitor
+        if monitor.baseline.file is not None:
+            self._learn_file()
+            return
+        start, end = build.baseline_range(monitor, self._live_start_known(now))
+        if sealed_until(now, monitor.bucket, monitor.settle) < end:
+            self.without_baseline = f"no_baseline: its range ends at {end.isoformat()}, which is still to come"
+            return
+        found = self.reader.counts(start, end).rows
+        if found < monitor.baseline.min_rows:
+            self.without_baseline = (
+                f"no_baseline: {found} rows from {start.isoformat()} to {end.isoformat()}, "
+                f"{monitor.baseline.min_rows} needed"
+            )
+            return
+        layouts = build.learn_layouts(self.reader, monitor, start, end)
+        with self.database.write() as connection:
+            again = buckets.finished_starts(connection, monitor.name, start, end + monitor.window)
+            buckets.mark_stale(connection, monitor.name, sorted(again))
+            buckets.add_span(connection, monitor.name, "baseline", start, end)
+            baselines.start_learning(connection, monitor.name, self.definition, layouts, start, end)
+        LOG.info("baseline_learning", monitor=monitor.name, rows=found, columns=len(layouts))
+        self._reload()
+
+    def _live_start_known(self, now: datetime) -> datetime:
+        if self.monitor.baseline.rolling and self.monitor.start is None:
+            return floor(now - self.monitor.settle, self.monitor.bucket)
+        return self._live_start(now)
+
+    def _learn_file(self) -> None:
+        built = build.baseline_from_file(self.monitor, self.reader.schema())
+        with self.database.write() as connection:
+            baselines.start_learning(connection, self.monitor.name, self.definition, built.layouts, None, None)
+            standing = baselines.newest_id(connection, self.monitor.name, self.definition)
+            if standing is not None:
+                baselines.freeze(connection, standing[0], built.profiles, built.rows, built.facts)
+        self._reload()
+
+    def _in_baseline(self, start: datetime) -> bool:
+        span = self.baseline
+        return span is not None and span.start is not None and span.end is not None and span.start <= start < span.end
+
+    def _freeze(self, learning: Baseline) -> None:
+        """Freeze the sum when every bucket of the range is finished over these bins."""
+        if learning.start is None or learning.end is None:
+            return
+        with self.database.read() as connection:
+            done = buckets.finished_starts(connection, self.monitor.name, learning.start, learning.end)
+        if len(done) < (learning.end - learning.start) // self.monitor.bucket:
+            return
+        summed = build.sum_buckets(self.database, self.monitor, learning, learning.start, learning.end, [])
+        schema = self.reader.schema()
+        with self.database.write() as connection:
+            facts = {**summed.facts, "schema": schema}
+            baselines.freeze(connection, learning.id, summed.profiles, summed.rows, facts)
+        LOG.info("baseline_frozen", monitor=self.monitor.name, rows=summed.rows)
+        self._reload()
+
+    def _renew(self, old: Baseline, now: datetime) -> None:
+        """Move a rolling baseline on once a day, over the same bins, leaving incidents out."""
+        rolling = self.monitor.baseline.rolling
+        end = sealed_until(now, self.monitor.bucket, self.monitor.settle) - self.monitor.window
+        if rolling is None or old.end is None or end - old.end < RENEW_EVERY:
+            return
+        start = end - rolling
+        with self.database.read() as connection:
+            bad = incidents.firing_during(connection, self.monitor.name, start, end)
+        summed = build.sum_buckets(self.database, self.monitor, old, start, end, bad)
+        if summed.rows < self.monitor.baseline.min_rows:
+            return
+        with self.database.write() as connection:
+            facts = {**summed.facts, "schema": dict(old.traffic.schema)}
+            baselines.renew(
+                connection, old, self.monitor.name, self.definition, summed.profiles, summed.rows, facts, start, end
+            )
+        self._reload()
+
+    def _reload(self) -> None:
+        with self.database.read() as connection:
+            self.baseline = baselines.newest(connection, self.monitor.name, self.definition)
+
+

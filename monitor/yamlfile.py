@@ -1,0 +1,147 @@
+"""YAML with line numbers, `${ENV}` and `*_file` secrets: what stands in the file, and where."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+Where = tuple[str | int, ...]
+
+SECRET_KEYS = frozenset({"token", "secret", "url", "store"})
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a configuration file."""
+
+    where: Where
+    message: str
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message says what to change, line by line."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """Parsed YAML, and the line of every key and item."""
+
+    file: str
+    data: object
+    lines: Mapping[Where, int]
+
+    def explain(self, problems: list[Problem]) -> ConfigError:
+        """Write problems as ``file:line: key: sentence``, in the order of the file."""
+        said = sorted({(self._line(p.where), _path(p.where), p.message) for p in problems})
+        return ConfigError("\n".join(f"{self.file}:{line}: {path}: {text}" for line, path, text in said))
+
+    def _line(self, where: Where) -> int:
+        for length in range(len(where), -1, -1):
+            if where[:length] in self.lines:
+                return self.lines[where[:length]]
+        return 1
+
+
+def _path(where: Where) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
+    return text.lstrip(".") or "(top)"
+
+
+def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:
+    """Read a file; variables come from ``environment``, by default the process's."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no such file. Write one with `driftd init`, or name yours with --config FILE."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}.") from error
+    return parse(text, str(path), os.environ if environment is None else environment, path.parent)
+
+
+def parse(text: str, file: str, environment: Mapping[str, str], folder: Path) -> Document:
+    """Parse YAML text; secret files are looked for beside the configuration file."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{file}:{line}: (syntax): this is not valid YAML: {error.problem}.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}:1: (syntax): this is not valid YAML: {error}.") from error
+    reader = _Reader(environment, folder)
+    data = reader.build(root, ()) if root is not None else {}
+    document = Document(file, data, reader.lines)
+    if reader.problems:
+        raise document.explain(reader.problems)
+    return document
+
+
+class _Reader:
+    """Builds plain Python values from YAML nodes and remembers where each stood."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self.environment = environment
+        self.folder = folder
+        self.lines: dict[Where, int] = {}
+        self.problems: list[Problem] = []
+        self._scalars = yaml.SafeLoader("")
+
+    def build(self, node: yaml.Node, where: Where) -> object:
+        self.lines.setdefault(where, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, where)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*where, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, where)
+
+    def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, object]:
+        built: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            at = (*where, key)
+            if key in built:
+                self.problems.append(Problem(at, f"the key {key!r} stands here twice; keep one."))
+            self.lines[at] = key_node.start_mark.line + 1
+            value = self.build(value_node, at)
+            secret = key.removesuffix("_file")
+            if secret != key and secret in SECRET_KEYS and isinstance(value, str):
+                self.lines[(*where, secret)] = self.lines[at]
+                built[secret] = self._secret_file(value, at)
+            else:
+                built[key] = value
+        return built
+
+    def _secret_file(self, name: str, where: Where) -> str:
+        try:
+            return (self.folder / name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self.problems.append(Problem(where, f"the secret file {name!r} cannot be read: {error}."))
+            return ""
+
+    def _scalar(self, node: yaml.Node, where: Where) -> object:
+        text = str(node.value)
+        if not _VARIABLE.search(text):
+            try:
+                return self._scalars.construct_object(node, deep=True)
+            except (yaml.YAMLError, ValueError) as error:
+                self.problems.append(Problem(where, f"{text!r} cannot be read: {error}."))
+                return None
+        expanded = _VARIABLE.sub(lambda match: self._variable(match, where), text)
+        return yaml.safe_load(expanded) if re.fullmatch(r"-?\d+(\.\d+)?|true|false", expanded) else expanded
+
+    def _variable(self, match: re.Match[str], where: Where) -> str:
+        name, fallback = match.group(1), match.group(2)
+        value = self.environment.get(name, fallback)
+        if value is None:
+            self.problems.append(
+                Problem(where, f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}.")
+            )
+            return ""
+        return value

