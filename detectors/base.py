@@ -157,12 +157,13 @@ def assess(
         threshold if threshold is not None else detector.threshold, None, sizes[0], sizes[1],
         detector.unit, detector.about,
     )  # fmt: skip
+    needed = max(1, min_samples)
     if baseline.layout.kind not in detector.kinds:
         return _answer(stated, Status.ERROR, f"{detector.name} cannot measure a {baseline.layout.kind} column")
-    if min(sizes) < max(1, min_samples):
-        side, size = ("baseline", sizes[0]) if sizes[0] < min_samples else ("window", sizes[1])
+    if min(sizes) < needed:
+        side, size = ("baseline", sizes[0]) if sizes[0] < needed else ("window", sizes[1])
         what = "usable values" if detector.counts == "usable" else "rows"
-        return _answer(stated, Status.INCONCLUSIVE, f"too_few: the {side} has {size} {what}, {min_samples} needed")
+        return _answer(stated, Status.INCONCLUSIVE, f"too_few: the {side} has {size} {what}, {needed} needed")
     try:
         seen = detector.measure(baseline, window)
     except (ArithmeticError, ValueError) as error:
@@ -170,12 +171,15 @@ def assess(
     if not math.isfinite(seen.statistic):
         return _answer(stated, Status.ERROR, f"{detector.name} gave {seen.statistic}")
     bound = threshold if threshold is not None else max(detector.threshold, seen.noise)
+    return _compare(stated, detector, seen, bound)
+
+
+def _compare(stated: Finding, detector: Detector, seen: Measurement, bound: float) -> Finding:
     drifted = seen.statistic >= bound
-    relation = "reaches" if drifted else "is below"
     return _answer(
         stated,
         Status.DRIFTED if drifted else Status.OK,
-        f"{detector.title} {seen.statistic:.4g} {relation} {bound:.4g}",
+        f"{detector.title} {seen.statistic:.4g} {'reaches' if drifted else 'is below'} {bound:.4g}",
         statistic=seen.statistic,
         threshold=bound,
         p_value=seen.p_value,

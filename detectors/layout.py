@@ -42,6 +42,8 @@ class Layout:
     scale
         The baseline's inter-quantile range, 5 to 95 % (or a fallback that is never 0), in the column's
         unit: what distances are divided by.
+    origin
+        The baseline's median: squares are taken about it, so that a variance does not cancel away.
     """
 
     kind: Kind
@@ -49,6 +51,7 @@ class Layout:
     vocabulary: tuple[str, ...] = ()
     complete: bool = True
     scale: float = 1.0
+    origin: float = 0.0
 
     @property
     def bins(self) -> int:
@@ -68,6 +71,7 @@ class Layout:
             "vocabulary": list(self.vocabulary),
             "complete": self.complete,
             "scale": float(self.scale).hex(),
+            "origin": float(self.origin).hex(),
         }
 
     @classmethod
@@ -82,6 +86,7 @@ class Layout:
             vocabulary=tuple(str(word) for word in words),
             complete=bool(data["complete"]),
             scale=float.fromhex(str(data["scale"])),
+            origin=float.fromhex(str(data["origin"])),
         )
 
 
@@ -110,20 +115,18 @@ def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int 
     values, frequency = np.unique(sample, return_counts=True)
     quantiles = np.quantile(sample, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf")
     masses = values[frequency > max(1, len(sample) // bins)]
-    edges = np.concatenate(
-        [quantiles, masses, np.nextafter(masses, np.inf), [minimum, np.nextafter(maximum, np.inf)]]
-    )
-    edges = np.unique(edges[np.isfinite(edges)])
-    return Layout(kind="numeric", edges=edges, scale=_scale(sample))
+    with np.errstate(over="ignore"):  # the largest double has no successor; its bin is then the last one
+        above = np.nextafter(np.append(masses, maximum), np.inf)
+        edges = np.concatenate([quantiles, masses, above, [minimum]])
+        edges = np.unique(edges[np.isfinite(edges)])
+        return Layout(kind="numeric", edges=edges, scale=_scale(sample), origin=float(np.median(sample)))
 
 
 def _scale(sample: np.ndarray) -> float:
-    """Return the 5-to-95 % range; for a nearly constant column the standard deviation, the median, or 1."""
+    """Return the 5-to-95 % range; for a nearly constant column half the full range, the median, or 1."""
     low, high = np.quantile(sample, [0.05, 0.95])
-    for candidate in (high - low, float(np.std(sample / 2) * 2), abs(float(np.median(sample)))):
-        if np.isfinite(candidate) and candidate > 0:
-            return float(candidate)
-    return 1.0
+    candidates = (high - low, sample.max() / 2 - sample.min() / 2, abs(float(np.median(sample))))
+    return next((float(size) for size in candidates if np.isfinite(size) and size > 0), 1.0)
 
 
 def learn_categorical(frequency: Counter[str], size: int = VOCABULARY, complete: bool = True) -> Layout:
@@ -132,8 +135,9 @@ def learn_categorical(frequency: Counter[str], size: int = VOCABULARY, complete:
     Examples
     --------
     >>> from collections import Counter
-    >>> learn_categorical(Counter("aaabbc"), size=2)
-    Layout(kind='categorical', edges=array([], dtype=float64), vocabulary=('a', 'b'), complete=False, scale=1.0)
+    >>> layout = learn_categorical(Counter("aaabbc"), size=2)
+    >>> layout.vocabulary, layout.complete
+    (('a', 'b'), False)
     """
     ranked = sorted(frequency.items(), key=lambda item: (-item[1], item[0]))
     words = tuple(word for word, _ in ranked[:size])

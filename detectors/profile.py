@@ -11,6 +11,7 @@ Inside a bin nothing is known of where values lie. Moments overflow to infinity 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
@@ -34,7 +35,8 @@ class Profile:
     missing, nonfinite, mistyped
         Rows that hold NULL; NaN or an infinity; something that is no number in a numeric column.
     total, squares
-        Exact sum of the finite values, and of their squares as rounded to doubles.
+        Exact sum of the finite values, and of their squared distances from the layout's origin, each
+        rounded to a double.
     minimum, maximum
         Of the finite values; ``inf`` and ``-inf`` when there are none.
     """
@@ -80,7 +82,7 @@ class Profile:
         missing, wrong = int(column.missing.sum()), int(mistyped.sum())
         counts = np.bincount(np.searchsorted(layout.edges, finite, side="right"), minlength=layout.bins)
         with np.errstate(over="ignore"):
-            squares = finite * finite
+            squares = (finite - layout.origin) ** 2
         return cls(
             layout,
             counts.astype(np.int64),
@@ -118,10 +120,11 @@ class Profile:
 
     @property
     def variance(self) -> float:
-        """Population variance, computed from exact sums without cancellation; NaN when there are no values."""
+        """Population variance about exact sums; NaN when there are no values."""
         if not self.n:
             return float("nan")
-        exact = self.squares.fraction() / self.n - (self.total.fraction() / self.n) ** 2
+        shift = self.total.fraction() / self.n - Fraction(self.layout.origin)
+        exact = self.squares.fraction() / self.n - shift**2
         return max(0.0, float(exact))
 
     @property
@@ -181,9 +184,7 @@ class Profile:
     def from_json(cls, data: dict[str, object], layout: Layout) -> Profile:
         """Read what :meth:`to_json` wrote; refuses another version or another layout."""
         if data.get("v") != VERSION:
-            raise ValueError(
-                f"profile version {data.get('v')!r} is not {VERSION}; upgrade driftd or profile again."
-            )
+            raise ValueError(f"profile version {data.get('v')!r} is not {VERSION}; upgrade driftd or profile again.")
         if data.get("layout") != layout.identity:
             raise ValueError("this profile was counted over other bins; profile the bucket again.")
         counts = np.zeros(layout.bins, dtype=np.int64)

@@ -8,8 +8,6 @@ from monitor.store.tables import metadata
 
 connection = context.config.attributes.get("connection")
 if connection is None:
-    raise SystemExit(
-        "run `driftd db upgrade`: it opens the store that driftd.yaml names, and holds the lock."
-    )
+    raise SystemExit("run `driftd db upgrade`: it opens the store that driftd.yaml names, and holds the lock.")
 context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
 context.run_migrations()

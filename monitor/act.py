@@ -115,9 +115,7 @@ def plan(
     effects = [name for name in names if name in specs] if decision.transition == "firing" else []
     target = last_known_good(decision.incident, versions, blamed)
     common = payload(monitor, decision, bucket, target)
-    planned = [
-        _effect(monitor, decision.incident, name, specs[name], common, now, sequence, past) for name in effects
-    ]
+    planned = [_effect(monitor, decision.incident, name, specs[name], common, now, sequence, past) for name in effects]
     if "slack" not in names:
         return planned
     told = {**common, "data": {**common["data"], "actions": [_mention(action) for action in planned]}}
@@ -194,9 +192,7 @@ def decide(
     return "pending", "mode auto"
 
 
-def last_known_good(
-    incident: Incident, versions: Sequence[Version], blamed: Sequence[str]
-) -> dict[str, Any] | None:
+def last_known_good(incident: Incident, versions: Sequence[Version], blamed: Sequence[str]) -> dict[str, Any] | None:
     """Return the newest model and prompt version with enough traffic and no incident of its own.
 
     None when the incident names no bad version, for then nothing says what to go back from.
@@ -232,9 +228,7 @@ def observed_version(incident: Incident) -> tuple[str, str] | None:
     return None
 
 
-def payload(
-    monitor: Monitor, decision: Decision, bucket: Bucket, target: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what every receiver gets: who, when, why, from which version to which."""
     incident = decision.incident
     observed = observed_version(incident)

@@ -12,12 +12,11 @@ from typing import Annotated, Any
 
 import typer
 from pydantic_core import PydanticCustomError
-from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import __version__, log
 from monitor.config import Config, ConfigError, load, parse_duration, parse_time
 from monitor.sources.base import SourceError
-from monitor.store.database import StoreError
+from monitor.store.database import DatabaseError, StoreError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 groups = {
@@ -56,7 +55,9 @@ def moment(text: str) -> datetime:
 
 @app.callback()
 def root(
-    level: Annotated[str, typer.Option("--log-level", envvar="DRIFTD_LOG_LEVEL", help="debug, info, warning.")] = "info",
+    level: Annotated[
+        str, typer.Option("--log-level", envvar="DRIFTD_LOG_LEVEL", help="debug, info, warning.")
+    ] = "info",
 ) -> None:
     """Keep a model or an LLM application honest in production.
 
@@ -381,6 +382,6 @@ def main() -> None:
     except (ConfigError, SourceError, StoreError) as error:
         typer.echo(str(error), err=True)
         sys.exit(2)
-    except SQLAlchemyError as error:
+    except DatabaseError as error:
         typer.echo(f"the store failed: {str(getattr(error, 'orig', error)).strip()}. Check `store:`.", err=True)
         sys.exit(2)

@@ -178,7 +178,7 @@ def _check(value: object) -> object:
         value = {value: {}}
     if not isinstance(value, dict) or len(value) != 1:
         raise PydanticCustomError("check", "a check is one key with its settings, such as `- drift: {columns: auto}`")
-    (kind, settings), = value.items()
+    ((kind, settings),) = value.items()
     if kind not in CHECKS:
         raise PydanticCustomError("unknown_key", "{key}", {"key": str(kind), "allowed": sorted(CHECKS)})
     settings = {} if settings is None else settings
@@ -385,5 +385,3 @@ def _unknown(where: tuple[str | int, ...], found: list[str], allowed: list[str])
         for index, word in enumerate(found)
         if word not in allowed
     ]
-
-

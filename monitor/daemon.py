@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from types import FrameType
 
 import structlog
@@ -56,10 +56,9 @@ class Daemon:
         with self.database.write() as connection:
             buckets.free_the_dead(connection)
         scheduler = BackgroundScheduler(timezone=UTC)
-        wake = {"trigger": "interval", "seconds": self.every.total_seconds(), "next_run_time": datetime.now(UTC)}
-        calm = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        scheduler.add_job(self.tick_all, id="tick", **wake, **calm)
-        scheduler.add_job(self.deliver, id="deliver", **wake, **calm)
+        wake = {"seconds": self.every.total_seconds(), "coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        scheduler.add_job(self.tick_all, "interval", id="tick", **wake)
+        scheduler.add_job(self.deliver, "interval", id="deliver", **wake)
         scheduler.start()
         LOG.info("started", monitors=len(self.watches))
         self.stopping.wait()
@@ -107,7 +106,7 @@ class Daemon:
         """Tick one claimed bucket; what fails is given back, and failed for good the third time."""
         try:
             outcome = tick(watch, held, self.actions)
-            LOG.debug("bucket", monitor=held.monitor, start=held.bucket.start.isoformat(), result=outcome.result)
+            LOG.debug("bucket", monitor=held.monitor, start=str(held.bucket.start), result=outcome.result)
         except buckets.FenceLost as error:
             LOG.warning("fence_lost", detail=str(error))
         except Exception as error:

@@ -13,11 +13,10 @@ from typing import Literal
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
 from monitor import __version__
 from monitor.config import Config
-from monitor.store.database import Database
+from monitor.store.database import Database, DatabaseError
 from monitor.store.reads import MonitorState, Snapshot, snapshot
 
 LOG = structlog.get_logger(__name__)
@@ -207,7 +206,7 @@ class StateCollector(Collector):
         up = GaugeMetricFamily("driftd_store_up", "1 when our own database answered this scrape.")
         try:
             state = snapshot(self._database, self._config)
-        except SQLAlchemyError as error:
+        except DatabaseError as error:
             LOG.warning("store_down", error=type(error).__name__)
             up.add_metric([], 0)
             yield up

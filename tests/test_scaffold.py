@@ -130,9 +130,7 @@ def test_locks_are_hashed_complete_and_without_addresses() -> None:
 
 
 def test_lock_keeps_pandas_where_evidently_imports() -> None:
-    versions = re.findall(
-        r"^pandas(?:\[[a-z,]+\])?==(\d+)\.(\d+)", (ROOT / "requirements.lock").read_text(), re.M
-    )
+    versions = re.findall(r"^pandas(?:\[[a-z,]+\])?==(\d+)\.(\d+)", (ROOT / "requirements.lock").read_text(), re.M)
     assert versions
     assert all((int(major), int(minor)) < (3, 1) for major, minor in versions)
 
@@ -152,9 +150,7 @@ def test_every_dependency_has_a_reason() -> None:
 
 def instructions() -> list[list[tuple[str, str]]]:
     """Return the Dockerfile's instructions, stage by stage; what stands before the first FROM is stage 0."""
-    lines = [
-        line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.lstrip().startswith("#")
-    ]
+    lines = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.lstrip().startswith("#")]
     stages: list[list[tuple[str, str]]] = [[]]
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
         if line.strip():
@@ -231,9 +227,7 @@ def test_container_holds_no_secret() -> None:
 def test_container_copies_what_the_wheel_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
-    copied = {
-        part for stage in instructions() for word, rest in stage if word == "COPY" for part in rest.split()
-    }
+    copied = {part for stage in instructions() for word, rest in stage if word == "COPY" for part in rest.split()}
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     needed = {
         *wheel,
@@ -290,9 +284,7 @@ def test_prometheus_accepts_its_configuration(promtool: Path, tmp_path: Path) ->
     (tmp_path / "driftd_token").write_text("t0ken")
     written = (ROOT / "deploy/prometheus.yml").read_text()
     assert "driftd:9478" in written
-    written = written.replace("/run/secrets", str(tmp_path)).replace(
-        "/etc/prometheus/driftd", str(ROOT / "dashboards")
-    )
+    written = written.replace("/run/secrets", str(tmp_path)).replace("/etc/prometheus/driftd", str(ROOT / "dashboards"))
     (tmp_path / "prometheus.yml").write_text(written)
     done = subprocess.run(
         [promtool, "check", "config", tmp_path / "prometheus.yml"],

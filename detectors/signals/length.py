@@ -21,9 +21,7 @@ def compute(records: Records) -> Column:
     [4.0, 0.0, 0.0]
     """
     response = records["response"]
-    sizes = [
-        0 if gone else len(str(text)) for text, gone in zip(response.values, response.missing, strict=True)
-    ]
+    sizes = [0 if gone else len(str(text)) for text, gone in zip(response.values, response.missing, strict=True)]
     return Column.floats(np.array(sizes, dtype=np.float64), response.missing)
 
 

@@ -40,9 +40,7 @@ def upgrade() -> None:
         comment="the outbox: intended outside effects, each with one identity for ever",
     )
     op.create_index(op.f("ix_actions_incident"), "actions", ["incident"], unique=False)
-    op.create_index(
-        op.f("ix_actions_state_next_attempt_at"), "actions", ["state", "next_attempt_at"], unique=False
-    )
+    op.create_index(op.f("ix_actions_state_next_attempt_at"), "actions", ["state", "next_attempt_at"], unique=False)
     op.create_table(
         "baselines",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -83,9 +81,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("monitor", "start", name=op.f("pk_buckets")),
         comment="one row a bucket: who works on it, how it ended, its profiles",
     )
-    op.create_index(
-        op.f("ix_buckets_monitor_state_start"), "buckets", ["monitor", "state", "start"], unique=False
-    )
+    op.create_index(op.f("ix_buckets_monitor_state_start"), "buckets", ["monitor", "state", "start"], unique=False)
     op.create_table(
         "changes",
         sa.Column("monitor", sa.String(length=63), nullable=False),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 from pydantic import SecretStr
-from sqlalchemy.engine import make_url
 
 from monitor.config import ConfigError, Source
 from monitor.sources import connect
@@ -65,13 +65,11 @@ def write_config(url: str, table: str | None, preset: str | None, out: Path) -> 
 
 
 def _visible(url: str) -> str:
-    parsed = make_url(url)
-    if parsed.password is None:
+    match = re.match(r"^([^:/]+://[^:/@]+):([^@]+)@(.*)$", url)
+    if match is None:
         return url
     typer.echo("the password is not written down; set DRIFTD_SOURCE_PASSWORD where driftd runs.", err=True)
-    return parsed.set(password="${DRIFTD_SOURCE_PASSWORD}").render_as_string(hide_password=False).replace(  # noqa: S106
-        "%24%7BDRIFTD_SOURCE_PASSWORD%7D", "${DRIFTD_SOURCE_PASSWORD}"
-    )
+    return f"{match.group(1)}:${{DRIFTD_SOURCE_PASSWORD}}@{match.group(3)}"
 
 
 def _quoted(text: str) -> str:

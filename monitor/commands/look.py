@@ -105,9 +105,7 @@ def list_incidents(config: Config, name: str | None, *, only_open: bool, as_json
     """Print incidents with the reasons of their transitions."""
     with open_store(config) as database, database.read() as connection:
         rows = reads.incident_rows(connection, name, only_open=only_open)
-        told = [
-            {**jsonable(row), "transitions": jsonable(reads.transition_rows(connection, row.id))} for row in rows
-        ]
+        told = [{**jsonable(row), "transitions": jsonable(reads.transition_rows(connection, row.id))} for row in rows]
     if as_json:
         print_json(told)
         return

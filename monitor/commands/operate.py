@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 import typer
 
 from monitor.clock import SystemClock
@@ -97,17 +96,9 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
 
 def import_file(path: Path, url: str, table: str, *, quiet: bool) -> int:
     """Append a CSV, Parquet or JSONL file to a table, which is made when it is not there."""
-    engine = sa.create_engine(url)
     rows = 0
-    try:
-        with typer.progressbar(files.frames(path), label="pages of 50,000 rows", hidden=quiet) as pages:
-            for frame in pages:
-                frame.to_sql(table, engine, if_exists="append", index=False, chunksize=5000)
-                rows += len(frame)
-    except sa.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).strip()
-        raise SourceError("other", f"{path} could not be written to the table {table!r}: {reason}.") from error
-    finally:
-        engine.dispose()
+    with typer.progressbar(files.append(path, url, table), label="pages of 50,000 rows", hidden=quiet) as pages:
+        for added in pages:
+            rows += added
     typer.echo(f"{rows} rows were added to {table!r}", err=True)
     return 0

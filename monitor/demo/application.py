@@ -65,9 +65,7 @@ class Application:
         self.first_bad: datetime | None = None
         self.written = 0
         self.requests = arrivals(start)
-        self._answers: Mapping[str, cycle[dict[str, str]]] = {
-            model: cycle(rows) for model, rows in answers().items()
-        }
+        self._answers: Mapping[str, cycle[dict[str, str]]] = {model: cycle(rows) for model, rows in answers().items()}
         self._lock = threading.Lock()
         self._log = sqlite3.connect(path, check_same_thread=False)
         self._log.execute("PRAGMA journal_mode = WAL")

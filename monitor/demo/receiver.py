@@ -63,5 +63,3 @@ class Receiver:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
-
-

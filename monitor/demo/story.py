@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import structlog
 import typer
 
 from monitor import log
+from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, open_store
 from monitor.commands.show import jsonable, print_json
 from monitor.config import Config, load
@@ -96,7 +97,7 @@ def run_demo(*, serve: bool, as_json: bool, folder: Path | None, listen: str) ->
     with tempfile.TemporaryDirectory(prefix="driftd-demo-") as scratch:
         home = folder or Path(scratch)
         home.mkdir(parents=True, exist_ok=True)
-        start = floor(datetime.now(UTC), timedelta(minutes=1)) - LENGTH
+        start = floor(SystemClock().now(), timedelta(minutes=1)) - LENGTH
         clock = FastClock(start, start + LENGTH, SPEED)
         application = Application(home / "application.db", clock, start, SWAP_AFTER)
         secret = "whsec_" + _secret()
@@ -175,13 +176,13 @@ def _finished(database: Database, now: datetime) -> bool:
     return newest is not None and newest.start >= floor(now, timedelta(minutes=1)) - timedelta(minutes=3)
 
 
-def _narrate(
-    database: Database, application: Application, hook: Receiver, told: set[str], now: datetime
-) -> None:
+def _narrate(database: Database, application: Application, hook: Receiver, told: set[str], now: datetime) -> None:
     """Print each event once, as the databases show it."""
     events: dict[str, str] = {}
     if application.first_bad:
-        events["swap"] = f"the application swaps its model: ctrl -> doha (driftd is not told), at {application.first_bad:%H:%M:%S}"
+        events["swap"] = (
+            f"the application swaps its model: ctrl -> doha (driftd is not told), at {application.first_bad:%H:%M:%S}"
+        )
     with database.read() as connection:
         newest = reads.newest_bucket(connection, "wow-bot")
         for row in reads.incident_rows(connection):
@@ -189,7 +190,9 @@ def _narrate(
                 events[f"{row.id}{step.state}"] = f"incident {step.state}: {step.reason}"
             if row.suspected_change:
                 suspect = row.suspected_change
-                events[f"{row.id}why"] = f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen'][11:19]}"
+                events[f"{row.id}why"] = (
+                    f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen'][11:19]}"
+                )
     for request in hook.received:
         word = "valid" if request.signature_valid else "INVALID"
         target = request.payload.get("data", {}).get("target")

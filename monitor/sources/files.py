@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import sqlalchemy as sa
 
 from detectors.records import Column
 from monitor.config import Source
@@ -65,6 +66,20 @@ def frames(path: Path) -> Iterator[pd.DataFrame]:
         raise SourceError("unreachable", f"there is no file {path}; correct `baseline.file`.") from None
     except (ValueError, OSError, ImportError) as error:
         raise SourceError("other", f"{path} cannot be read as {ending}: {error}") from error
+
+
+def append(path: Path, url: str, table: str) -> Iterator[int]:
+    """Write a file to a table, which is made when it is not there; yield the rows of each page."""
+    engine = sa.create_engine(url)
+    try:
+        for frame in frames(path):
+            frame.to_sql(table, engine, if_exists="append", index=False, chunksize=5000)
+            yield len(frame)
+    except sa.exc.SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).strip()
+        raise SourceError("other", f"{path} could not be written to the table {table!r}: {reason}.") from error
+    finally:
+        engine.dispose()
 
 
 def column_of(series: pd.Series) -> Column:

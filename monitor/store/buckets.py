@@ -189,9 +189,7 @@ def list_spans(connection: Connection, monitor: str) -> list[Span]:
     return [Span(row.kind, row.start, row.end, row.next) for row in connection.execute(query)]
 
 
-def advance_span(
-    connection: Connection, monitor: str, span: Span, bucket: timedelta, done: set[datetime]
-) -> None:
+def advance_span(connection: Connection, monitor: str, span: Span, bucket: timedelta, done: set[datetime]) -> None:
     """Remember how far a stretch is finished without a gap; end a finished one."""
     reached = advance(span, bucket, done)
     where = sa.and_(spans.c.monitor == monitor, spans.c.kind == span.kind, spans.c.start == span.start)
@@ -289,9 +287,7 @@ def save_watch(connection: Connection, monitor: str, **values: Any) -> None:  # 
 
 def to_audit(connection: Connection, monitor: str, before: Sequence[datetime], most: int) -> list[Any]:
     """Return finished buckets whose next audit is due; ``before`` gives the latest start for each audit."""
-    due = sa.or_(
-        *(sa.and_(buckets.c.audits == stage, buckets.c.start < latest) for stage, latest in enumerate(before))
-    )
+    due = sa.or_(*(sa.and_(buckets.c.audits == stage, buckets.c.start < latest) for stage, latest in enumerate(before)))
     query = (
         sa.select(
             buckets.c.start, buckets.c.audits, buckets.c.source_rows, buckets.c.source_labels,
@@ -336,3 +332,9 @@ def give_up_or_release(connection: Connection, held: Claim, error: Exception) ->
         return
     detail = str(error) if reason != "internal" else type(error).__name__
     finish(connection, held, result="failed", reason=f"{reason}: {detail}", values={})
+
+
+def error_since(connection: Connection, monitor: str) -> datetime | None:
+    """Return since when a source cannot be read."""
+    query = sa.select(watches.c.error_since).where(watches.c.monitor == monitor)
+    return connection.execute(query).scalar_one_or_none()

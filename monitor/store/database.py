@@ -15,6 +15,10 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 BUSY_SECONDS = 30
 
 
+DatabaseError = sa.exc.SQLAlchemyError
+"""What any use of a connection may raise; named here so that nobody else needs to know SQLAlchemy."""
+
+
 class StoreError(Exception):
     """Our own database cannot be used; the message says what to do."""
 

@@ -43,9 +43,7 @@ def pack_profiles(profiles: Profiles) -> bytes:
 def unpack_profiles(blob: bytes, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:
     """Read the profiles of one bucket; columns that the layouts no longer know are left out."""
     return {
-        segment: {
-            name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts
-        }
+        segment: {name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts}
         for segment, columns in unpack(blob)
     }
 

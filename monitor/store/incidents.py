@@ -67,17 +67,13 @@ def recent_changes(connection: Connection, monitor: str, since: datetime, until:
     query = sa.select(changes).where(
         changes.c.monitor == monitor, changes.c.first_seen >= since, changes.c.first_seen < until
     )
-    return [
-        Change(row.kind, row.column, row.value, row.first_seen) for row in connection.execute(query)
-    ]
+    return [Change(row.kind, row.column, row.value, row.first_seen) for row in connection.execute(query)]
 
 
 def known_versions(connection: Connection, monitor: str) -> list[Version]:
     """Return the traffic of every version of a monitor."""
     query = sa.select(versions).where(versions.c.monitor == monitor)
-    return [
-        Version(row.role, row.value, row.first_seen, row.last_seen, row.rows) for row in connection.execute(query)
-    ]
+    return [Version(row.role, row.value, row.first_seen, row.last_seen, row.rows) for row in connection.execute(query)]
 
 
 def blamed_versions(connection: Connection, monitor: str) -> list[str]:
@@ -86,9 +82,7 @@ def blamed_versions(connection: Connection, monitor: str) -> list[str]:
         incidents.c.monitor == monitor, incidents.c.fired_at.is_not(None)
     )
     suspects = [suspect for suspect in connection.execute(query).scalars() if suspect]
-    return [
-        str(suspect["value"]) for suspect in suspects if suspect["kind"] in ("model_version", "prompt_version")
-    ]
+    return [str(suspect["value"]) for suspect in suspects if suspect["kind"] in ("model_version", "prompt_version")]
 
 
 def blind_run(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> int:
@@ -107,7 +101,9 @@ def blind_run(connection: Connection, monitor: str, before: datetime, most: int,
     return run
 
 
-def firing_during(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+def firing_during(
+    connection: Connection, monitor: str, start: datetime, end: datetime
+) -> list[tuple[datetime, datetime]]:
     """Return the stretches in which an incident was open, which no rolling baseline may learn from."""
     query = sa.select(incidents.c.opened_at, incidents.c.resolved_at).where(
         incidents.c.monitor == monitor,

@@ -124,7 +124,9 @@ def transition_rows(connection: Connection, incident: str) -> list[Any]:
     return list(connection.execute(query.order_by(transitions.c.at)))
 
 
-def action_rows(connection: Connection, *, incident: str | None = None, state: str | None = None, most: int = 200) -> list[Any]:
+def action_rows(
+    connection: Connection, *, incident: str | None = None, state: str | None = None, most: int = 200
+) -> list[Any]:
     """Return actions, newest first."""
     query = sa.select(actions)
     if incident:

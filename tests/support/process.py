@@ -28,9 +28,7 @@ def eventually(look: Callable[[], T | None], within: float = 10.0, what: str = "
         except Exception as error:  # noqa: BLE001 - whatever goes wrong while waiting is only the reason
             last = error
         if time.monotonic() > end:
-            raise AssertionError(
-                f"{what} did not happen within {within:g} s (last error: {last!r})"
-            ) from last
+            raise AssertionError(f"{what} did not happen within {within:g} s (last error: {last!r})") from last
         time.sleep(0.02)
 
 

@@ -1,0 +1,222 @@
+"""The life of an incident, and what may be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from detectors.base import Finding, Status
+from monitor.act import Past, Version, decide, last_known_good, plan
+from monitor.config import ActionSpec, Monitor, NoData, Rule
+from monitor.judge import Change, Decision, Incident, judge, judge_no_data, matches
+from monitor.schedule import Bucket
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def monitor_of(**rule: object) -> Monitor:
+    return Monitor.model_validate(
+        {
+            "name": "bot",
+            "bucket": "1m",
+            "window": "5m",
+            "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}},
+            "rules": [{"when": ["drift"], "do": ["slack"], **rule}],
+        }
+    )
+
+
+def finding(statistic: float, status: Status = Status.DRIFTED, **changes: object) -> Finding:
+    base = Finding("drift", "novelty", "kolmogorov_smirnov", None, status, "distance", statistic, 0.1)
+    return replace(base, **changes)
+
+
+def story(monitor: Monitor, values: list[float | None]) -> list[str]:
+    """Judge one value a minute (None: not measurable); return the state after each."""
+    incident, states = None, []
+    for minute, value in enumerate(values):
+        if value is None:
+            found = replace(finding(0.0, Status.INCONCLUSIVE), statistic=None)
+        else:
+            found = finding(value, Status.DRIFTED if value >= 0.1 else Status.OK)
+        decision = judge(monitor, monitor.rules[0], [found], incident, START + minute * MINUTE)
+        incident = decision.incident if decision else incident
+        states.append(incident.state if incident else "none")
+        if incident and incident.state == "resolved":
+            incident = None
+    return states
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "expected"),
+    [
+        ({"for": 1}, [0.0, 0.2], ["none", "firing"]),
+        ({"for": 3}, [0.2, 0.2, 0.2], ["pending", "pending", "firing"]),
+        ({"for": "3m"}, [0.2, 0.2, 0.2], ["pending", "pending", "firing"]),
+        ({"for": 2}, [0.2, 0.0, 0.2, 0.2], ["pending", "resolved", "pending", "firing"]),
+        ({"for": 1, "resolve_for": 2}, [0.2, 0.0, 0.0], ["firing", "firing", "resolved"]),
+        ({"for": 1, "resolve_for": 2}, [0.2, 0.0, 0.2, 0.0, 0.0], ["firing"] * 4 + ["resolved"]),
+        ({"for": 1, "resolve_for": 1}, [0.2, 0.095, 0.095, 0.05], ["firing"] * 3 + ["resolved"]),
+        ({"for": 2}, [0.2, None, 0.2], ["pending", "pending", "firing"]),
+        ({"for": 1, "resolve_for": 1}, [0.2, None, None, 0.0], ["firing"] * 3 + ["resolved"]),
+        ({"for": 1}, [None, None], ["none", "none"]),
+    ],
+)
+def test_states_follow_the_rule(rule: dict[str, object], values: list[float | None], expected: list[str]) -> None:
+    assert story(monitor_of(**rule), values) == expected
+
+
+def test_a_square_wave_around_the_threshold_is_one_incident() -> None:
+    states = story(monitor_of(**{"for": 1, "resolve_for": 3}), [0.11, 0.099] * 20)
+    assert states == ["firing"] * 40
+
+
+def test_findings_that_rise_together_are_one_incident_and_later_ones_are_news() -> None:
+    monitor = monitor_of()
+    first = judge(monitor, monitor.rules[0], [finding(0.2), finding(0.4, column="length")], None, START)
+    assert first is not None
+    assert len(first.incident.evidence) == 2
+    assert "and 1 more" in first.reason
+    later = judge(monitor, monitor.rules[0], [finding(0.2), finding(0.3, column="tokens")], first.incident, START + MINUTE)
+    assert later is not None
+    assert later.transition is None
+    assert [key.split("/")[1] for key in later.news] == ["tokens"]
+
+
+def test_every_decision_has_a_reason() -> None:
+    monitor = monitor_of(**{"for": 2})
+    incident = None
+    for minute, status in enumerate([Status.DRIFTED, Status.DRIFTED, Status.OK, Status.OK]):
+        value = 0.3 if status is Status.DRIFTED else 0.01
+        decision = judge(monitor, monitor.rules[0], [finding(value, status)], incident, START + minute * MINUTE)
+        assert decision is not None
+        assert decision.reason
+        incident = decision.incident
+
+
+@pytest.mark.parametrize(
+    ("when", "found", "expected"),
+    [
+        ("*", {}, True),
+        ("drift", {}, True),
+        ("drift.novelty", {}, True),
+        ("drift.length", {}, False),
+        ("quality", {}, False),
+        ("quality", {"check": "missing", "about": "pipe"}, True),
+        ("quality", {"check": "unseen"}, True),
+    ],
+)
+def test_a_rule_watches_what_it_names(when: str, found: dict[str, str], expected: bool) -> None:
+    assert matches(Rule(when=[when]), finding(0.2, **found)) is expected
+
+
+def test_the_suspect_is_the_version_that_a_drifted_segment_names() -> None:
+    monitor = monitor_of()
+    changes = [
+        Change("category", "plan", "gold", START - MINUTE),
+        Change("model_version", "model_version", "small", START - 2 * MINUTE),
+        Change("model_version", "model_version", "other", START - MINUTE),
+        Change("model_version", "model_version", "ancient", START - timedelta(days=1)),
+    ]
+    blamed = finding(0.5, segment="model_version=small")
+    decision = judge(monitor, monitor.rules[0], [blamed], None, START, changes)
+    assert decision is not None
+    assert decision.incident.suspected_change is not None
+    assert decision.incident.suspected_change["value"] == "small"
+    plain = judge(monitor, monitor.rules[0], [finding(0.5)], None, START, changes)
+    assert plain is not None
+    assert plain.incident.suspected_change is not None
+    assert plain.incident.suspected_change["value"] == "other"
+
+
+def test_no_data_is_a_state_of_its_own() -> None:
+    monitor, setting = monitor_of(), NoData(after=3)
+    incident, states = None, []
+    for minute, blind in enumerate([1, 2, 3, 4, 0, 0]):
+        decision = judge_no_data(monitor, setting, blind, "no_rows", incident, START + minute * MINUTE)
+        incident = decision.incident if decision else None
+        states.append(incident.state if incident else "none")
+        incident = None if incident and incident.state == "resolved" else incident
+    assert states == ["pending", "pending", "firing", "firing", "resolved", "none"]
+
+
+SPEC = ActionSpec.model_validate(
+    {"webhook": {"url": "https://deploy.example/rollback", "secret": "s" * 32}, "mode": "auto", "not_after": "15m"}
+)
+
+
+def incident_of(**changes: object) -> Incident:
+    base = Incident(
+        "i-1", "bot", "drift", "critical", "firing", START, START, "novelty rose", bad=2, fired_at=START,
+        evidence={"k": {"segment": "model_version=small", "about": "model", "check": "drift", "column": "novelty"}},
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+@pytest.mark.parametrize(
+    ("spec", "incident", "past", "late", "expected"),
+    [
+        ({}, {}, [], 0, "pending"),
+        ({"mode": "approve"}, {}, [], 0, "awaiting_approval"),
+        ({"mode": "notify"}, {}, [], 0, "told"),
+        ({}, {"evidence": {"k": {"segment": None, "about": "pipe"}}}, [], 0, "held"),
+        ({}, {"rule": "no_data", "evidence": {}}, [], 0, "held"),
+        ({}, {}, [], 16, "expired"),
+        ({}, {}, [Past("r", START - 5 * MINUTE, "delivered")], 0, "held"),
+        ({}, {}, [Past("r", START - 5 * MINUTE, "held")], 0, "pending"),
+        ({}, {}, [Past("other", START - 5 * MINUTE, "delivered")], 0, "pending"),
+        ({"max_per_day": 2}, {}, [Past("r", START - timedelta(hours=h), "delivered") for h in (2, 3)], 0, "held"),
+        ({"kind": "notify"}, {"evidence": {"k": {"segment": None, "about": "pipe"}}}, [], 0, "pending"),
+    ],
+)
+def test_what_becomes_of_an_effect(
+    spec: dict[str, object], incident: dict[str, object], past: list[Past], late: int, expected: str
+) -> None:
+    state, reason = decide(SPEC.model_copy(update=spec), "r", incident_of(**incident), past, START + late * MINUTE)
+    assert state == expected
+    assert reason
+
+
+def version(value: str, hours_old: int, rows: int = 1000) -> Version:
+    return Version("model_version", value, START - timedelta(hours=hours_old), START, rows)
+
+
+@pytest.mark.parametrize(
+    ("versions", "blamed", "expected"),
+    [
+        ([version("big", 48), version("mid", 24), version("small", 1)], [], "mid"),
+        ([version("big", 48), version("mid", 24), version("small", 1)], ["mid"], "big"),
+        ([version("big", 48), version("tiny", 24, rows=3), version("small", 1)], [], "big"),
+        ([version("small", 1)], [], None),
+    ],
+)
+def test_the_last_known_good_is_the_newest_with_traffic_and_no_incident(
+    versions: list[Version], blamed: list[str], expected: str | None
+) -> None:
+    target = last_known_good(incident_of(), versions, blamed)
+    assert (target or {}).get("model_version") == expected
+
+
+def test_a_firing_decision_tells_people_first_and_then_acts_with_stable_ids() -> None:
+    monitor = monitor_of(do=["slack", "r"])
+    decision = Decision(incident_of(), "firing", "novelty rose")
+    bucket = Bucket(START - MINUTE, START)
+    arguments = {"now": START, "sequence": 0, "versions": [version("big", 48)]}
+    first = plan(monitor, decision, ["slack", "r"], {"r": SPEC}, bucket, **arguments)
+    again = plan(monitor, decision, ["slack", "r"], {"r": SPEC}, bucket, **arguments)
+    assert [action.name for action in first] == ["slack", "r"]
+    assert [action.id for action in first] == [action.id for action in again]
+    body = first[1].payload
+    assert body["type"] == "driftd.rollback"
+    assert body["data"]["observed_version"] == {"model_version": "small"}
+    assert body["data"]["target"]["model_version"] == "big"
+    assert body["data"]["not_after"] == (START + timedelta(minutes=15)).isoformat()
+
+
+def test_what_never_fired_and_resolves_is_told_to_nobody() -> None:
+    monitor = monitor_of()
+    decision = Decision(incident_of(state="resolved", fired_at=None), "resolved", "clean")
+    assert plan(monitor, decision, ["slack"], {}, Bucket(START - MINUTE, START), now=START, sequence=0) == []
