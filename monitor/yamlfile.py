@@ -13,7 +13,8 @@ import yaml
 Where = tuple[str | int, ...]
 
 SECRET_KEYS = frozenset({"token", "secret", "url", "store"})
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}\n]*))?\}")
+_MARK = re.compile("\ue000(\\d+)\ue001")
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:
 
 def parse(text: str, file: str, environment: Mapping[str, str], folder: Path) -> Document:
     """Parse YAML text; secret files are looked for beside the configuration file."""
+    reader = _Reader(environment, folder)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(reader.mark(text), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{file}:{line}: (syntax): this is not valid YAML: {error.problem}.") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}:1: (syntax): this is not valid YAML: {error}.") from error
-    reader = _Reader(environment, folder)
     data = reader.build(root, ()) if root is not None else {}
     document = Document(file, data, reader.lines)
     if reader.problems:
@@ -92,6 +93,16 @@ class _Reader:
         self.lines: dict[Where, int] = {}
         self.problems: list[Problem] = []
         self._scalars = yaml.SafeLoader("")
+        self._variables: list[re.Match[str]] = []
+
+    def mark(self, text: str) -> str:
+        """Put marks in the place of variables, whose braces YAML would take for its own in ``{token: ${X}}``."""
+
+        def note(match: re.Match[str]) -> str:
+            self._variables.append(match)
+            return f"\ue000{len(self._variables) - 1}\ue001"
+
+        return _VARIABLE.sub(note, text)
 
     def build(self, node: yaml.Node, where: Where) -> object:
         self.lines.setdefault(where, node.start_mark.line + 1)
@@ -127,13 +138,13 @@ class _Reader:
 
     def _scalar(self, node: yaml.Node, where: Where) -> object:
         text = str(node.value)
-        if not _VARIABLE.search(text):
+        if not _MARK.search(text):
             try:
                 return self._scalars.construct_object(node, deep=True)
             except (yaml.YAMLError, ValueError) as error:
                 self.problems.append(Problem(where, f"{text!r} cannot be read: {error}."))
                 return None
-        expanded = _VARIABLE.sub(lambda match: self._variable(match, where), text)
+        expanded = _MARK.sub(lambda match: self._variable(self._variables[int(match.group(1))], where), text)
         return yaml.safe_load(expanded) if re.fullmatch(r"-?\d+(\.\d+)?|true|false", expanded) else expanded
 
     def _variable(self, match: re.Match[str], where: Where) -> str:

@@ -97,7 +97,7 @@ def record(connection: Connection, claimed: Any, **values: Any) -> bool:  # noqa
     """Write the outcome of an attempt; false when another replica has taken the action over."""
     done = connection.execute(
         sa.update(actions)
-        .where(actions.c.id == claimed.id, actions.c.fence == claimed.fence)
+        .where(actions.c.id == claimed.id, actions.c.fence == claimed.fence, actions.c.state == "pending")
         .values(lease_until=None, **values)
     )
     return done.rowcount == 1

@@ -1,0 +1,142 @@
+"""Every error of a configuration names file, line, key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor.config import Config, ConfigError, load
+
+GOOD = """\
+store: sqlite:///x.db
+slack: {token: ${TOKEN}, channel: "#ml"}
+actions:
+  back:
+    webhook: {url: "https://deploy.example/rollback", secret_file: secret.txt}
+    not_after: 10m
+monitors:
+  - name: bot
+    source:
+      url: sqlite:///log.db
+      table: "Größe \\"x\\""
+      columns:
+        timestamp: {column: created, unit: ms}
+        model_version: model
+    bucket: 5m
+    window: 1h
+    baseline: {from: 2026-11-01, to: 2026-11-15T12:00:00+02:00}
+    signals: [novelty]
+    checks:
+      - drift: {columns: [novelty], method: psi, threshold: 0.3}
+      - missing: {max_increase: 0.1}
+      - schema
+    rules:
+      - when: [drift.novelty, missing]
+        for: 10m
+        do: [slack, back]
+"""
+ENVIRONMENT = {"TOKEN": "xoxb-1"}
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "secret.txt").write_text("whsec_abc\n")
+    path = folder / "driftd.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_good_file_is_read_as_meant(tmp_path: Path) -> None:
+    config = load(write(tmp_path, GOOD), ENVIRONMENT)
+    monitor = config.monitors[0]
+    assert monitor.source.table == 'Größe "x"'
+    assert monitor.source.columns["timestamp"].unit == "ms"
+    assert monitor.baseline.start == datetime(2026, 11, 1, tzinfo=UTC)
+    assert monitor.baseline.end == datetime(2026, 11, 15, 10, tzinfo=UTC)
+    assert [check.kind for check in monitor.checks] == ["drift", "missing", "schema"]
+    assert monitor.checks[0].method == ["psi"]
+    assert monitor.rules[0].buckets(monitor.rules[0].for_, monitor.bucket) == 2
+    assert config.actions["back"].webhook.secret.get_secret_value() == "whsec_abc"
+    assert config.slack is not None
+    assert config.slack.token.get_secret_value() == "xoxb-1"
+    assert config.actions["back"].mode == "approve"
+
+
+def test_secrets_are_masked_wherever_the_configuration_is_shown(tmp_path: Path) -> None:
+    config = load(write(tmp_path, GOOD), ENVIRONMENT)
+    for shown in (repr(config), str(config), config.model_dump_json()):
+        assert "whsec_abc" not in shown
+        assert "xoxb-1" not in shown
+
+
+WRONG = [
+    ("window: 1h", "windw: 1h", 16, "monitors[0].windw", "Did you mean 'window'"),
+    ("bucket: 5m", "bucket: 5 minutes", 15, "monitors[0].bucket", "a duration is wanted"),
+    ("bucket: 5m", "bucket: 7m", 8, "monitors[0]", "whole number of buckets"),
+    ("- schema", "- shema", 22, "monitors[0].checks[2].shema", "Did you mean 'schema'"),
+    ("method: psi", "method: pssi", 20, "monitors[0].checks[0]", "Did you mean 'psi'"),
+    ("[novelty]\n    checks", "[novlty]\n    checks", 18, "monitors[0].signals[0]", "Did you mean 'novelty'"),
+    ("do: [slack, back]", "do: [slack, bakc]", 26, "monitors[0].rules[0].do[1]", "Did you mean 'back'"),
+    ("[drift.novelty, missing]", "[drft.novelty]", 24, "monitors[0].rules[0].when[0]", "Did you mean 'drift'"),
+    ("from: 2026-11-01,", "from: first of november,", 17, "monitors[0].baseline.from", "ISO 8601"),
+    ("to: 2026-11-15T12:00:00+02:00", "rolling: 14d", 17, "monitors[0].baseline", "exactly one of"),
+    ("model_version: model", "model_versoin: model", 14, "columns.model_versoin", "Did you mean 'model_version'"),
+    ("unit: ms", "unit: msec", 13, "columns.timestamp.unit", "'ms'"),
+    ("secret_file: secret.txt", "secret_file: nope.txt", 5, "webhook.secret_file", "cannot be read"),
+    ("${TOKEN}", "${TOKEN_X}", 2, "slack.token", "TOKEN_X is not set"),
+    ("timestamp: {column: created, unit: ms}", "id: x", 9, "monitors[0].source", "must map `timestamp`"),
+    ("name: bot", "name: bot\n    name: again", 9, "monitors[0].name", "twice"),
+    ("threshold: 0.3", "threshold: high", 20, "threshold", "'high'"),
+    ("    table:", "    query: select 1\n      table:", 9, "monitors[0].source", "not both"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "key", "says"), WRONG, ids=[row[1][:30] for row in WRONG])
+def test_an_error_names_line_key_and_remedy(
+    tmp_path: Path, old: str, new: str, line: int, key: str, says: str
+) -> None:
+    assert old in GOOD
+    path = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        load(path, ENVIRONMENT)
+    text = str(caught.value)
+    assert f"{path}:{line}: " in text
+    assert key in text
+    assert says in text
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("[novelty]\n    checks", "[novlty]\n    checks").replace("do: [slack, back]", "do: [slak]")
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), ENVIRONMENT)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "5", "", "\t", "a: !!python/object:os.system x", "\x00"])
+def test_what_is_no_configuration_gets_a_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), {})
+    assert str(tmp_path / "driftd.yaml") in str(caught.value)
+
+
+def test_a_file_without_monitors_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"driftd.yaml:1: monitors: found \[\]: .*at least 1"):
+        load(write(tmp_path, "monitors: []\n"), {})
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="driftd init"):
+        load(tmp_path / "nowhere.yaml", {})
+
+
+def test_the_schema_is_json_and_knows_the_aliases() -> None:
+    schema = json.dumps(Config.model_json_schema(by_alias=True))
+    for word in ('"from"', '"for"', '"monitors"', '"catch_up"'):
+        assert word in schema
+
+
+def test_durations_add_up(tmp_path: Path) -> None:
+    config = load(write(tmp_path, GOOD.replace("window: 1h", "window: 1h30m")), ENVIRONMENT)
+    assert config.monitors[0].window == timedelta(minutes=90)

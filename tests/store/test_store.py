@@ -1,0 +1,208 @@
+"""Claims, fences, T2 and the outbox, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from detectors.base import Finding, Status
+from monitor.act import Action
+from monitor.engine.profile import Facts, Profiled
+from monitor.judge import Decision, Incident
+from monitor.schedule import Bucket
+from monitor.sources.base import Counts
+from monitor.store import buckets, context, incidents, migrate, outbox
+from monitor.store.database import Database, StoreError, now
+from monitor.store.tables import actions, metadata
+from monitor.store.tables import buckets as bucket_table
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+BUCKET = Bucket(START, START + timedelta(minutes=5))
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    opened = Database(store_url)
+    migrate.upgrade(opened)
+    yield opened
+    opened.close()
+
+
+def claim(database: Database, bucket: Bucket = BUCKET) -> buckets.Claim | None:
+    with database.write() as connection:
+        return buckets.claim(connection, "bot", bucket)
+
+
+def outcome(rows: int = 3, version: str = "big") -> context.Outcome:
+    facts = Facts(rows=rows, versions={"model_version": {version: [rows, 10.0, 20.0]}})
+    finding = Finding("drift", "x", "psi", None, Status.OK, "fine", 0.1, 0.2)
+    return context.Outcome("done", None, Profiled(Counts(rows), facts, {}), "layout", [finding])
+
+
+def commit(database: Database, held: buckets.Claim, result: context.Outcome) -> None:
+    with database.write() as connection:
+        context.commit(connection, held, result)
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    migrate.require_head(database)
+
+
+def test_five_replicas_may_upgrade_at_once(store_url: str) -> None:
+    replicas = [Database(store_url) for _ in range(5)]
+    with ThreadPoolExecutor(5) as pool:
+        heads = list(pool.map(migrate.upgrade, replicas))
+    for replica in replicas:
+        replica.close()
+    assert heads == ["0001"] * 5
+
+
+def test_an_empty_store_and_a_newer_one_are_refused_with_a_sentence(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with pytest.raises(StoreError, match="driftd db upgrade"):
+        migrate.require_head(database)
+    migrate.upgrade(database)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="newer driftd"):
+        migrate.upgrade(database)
+    database.close()
+
+
+def test_the_unique_row_is_the_lock(database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        won = [held for held in pool.map(lambda _: claim(database), range(8)) if held]
+    assert len(won) == 1
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_the_first_owner_is_fenced_off(database: Database) -> None:
+    first = claim(database)
+    assert first is not None
+    with database.write() as connection:
+        connection.execute(sa.update(bucket_table).values(lease_until=now(connection) - timedelta(seconds=1)))
+    second = claim(database)
+    assert second is not None
+    assert (second.fence, second.attempts) == (2, 2)
+    commit(database, second, outcome())
+    with pytest.raises(buckets.FenceLost):
+        commit(database, first, outcome(rows=99, version="wrong"))
+    with database.read() as connection:
+        row = connection.execute(sa.select(bucket_table)).one()
+        known = incidents.known_versions(connection, "bot")
+    assert (row.revision, row.source_rows, row.state) == (1, 3, "finished")
+    assert [version.value for version in known] == ["big"]
+
+
+def test_a_finished_bucket_is_claimed_again_only_when_it_is_stale(database: Database) -> None:
+    held = claim(database)
+    assert held is not None
+    commit(database, held, outcome())
+    assert claim(database) is None
+    with database.write() as connection:
+        assert buckets.mark_stale(connection, "bot", [START]) == 1
+    again = claim(database)
+    assert again is not None
+    assert again.revision == 1
+    commit(database, again, outcome(rows=5))
+    with database.read() as connection:
+        (version,) = incidents.known_versions(connection, "bot")
+    assert version.rows == 5
+
+
+def test_claims_of_the_dead_are_freed_and_those_of_the_living_are_not(database: Database) -> None:
+    assert claim(database)
+    other = Bucket(BUCKET.end, BUCKET.end + timedelta(minutes=5))
+    assert claim(database, other)
+    host = buckets.OWNER.split(":")[0]
+    with database.write() as connection:
+        connection.execute(
+            sa.update(bucket_table).where(bucket_table.c.start == START).values(owner=f"{host}:{os.getpid()}:dead")
+        )
+        assert buckets.free_the_dead(connection) == 1
+    assert claim(database) is not None
+    assert claim(database, other) is None
+
+
+def test_a_source_that_is_away_fails_no_bucket_and_poison_fails_at_the_third_attempt(database: Database) -> None:
+    for attempt in range(1, 6):
+        held = claim(database)
+        assert held is not None
+        assert held.attempts == attempt
+        error = TimeoutError()
+        error.reason = "timeout"  # type: ignore[attr-defined]
+        with database.write() as connection:
+            buckets.give_up_or_release(connection, held, error)
+    held = claim(database)
+    assert held is not None
+    with database.write() as connection:
+        buckets.give_up_or_release(connection, held, ZeroDivisionError())
+    with database.read() as connection:
+        row = connection.execute(sa.select(bucket_table)).one()
+    assert (row.state, row.result, row.reason) == ("finished", "failed", "internal: ZeroDivisionError")
+
+
+def incident(state: str = "firing") -> Incident:
+    return Incident("i-1", "bot", "drift", "critical", state, START, START, "rose", fired_at=START)  # type: ignore[arg-type]
+
+
+def action(sequence: int = 0, **changes: object) -> Action:
+    base = Action(
+        f"a-{sequence}", "bot", "i-1", "slack", "firing", "auto", "pending", "told", {"type": "x"}, START, sequence,
+        START + timedelta(hours=1),
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def test_decision_and_actions_commit_with_the_bucket_or_not_at_all(database: Database) -> None:
+    first = claim(database)
+    assert first is not None
+    stolen = replace(first, fence=first.fence - 1)
+    full = replace(outcome(), decisions=[Decision(incident(), "firing", "rose")], actions=[action()])
+    with pytest.raises(buckets.FenceLost):
+        commit(database, stolen, full)
+    with database.read() as connection:
+        assert connection.execute(sa.select(actions)).all() == []
+        assert incidents.open_incident(connection, "bot", "drift") is None
+    commit(database, first, full)
+    with database.read() as connection:
+        assert len(connection.execute(sa.select(actions)).all()) == 1
+        assert incidents.open_incident(connection, "bot", "drift") == incident()
+
+
+def test_messages_of_an_incident_keep_their_order_and_an_action_has_one_deliverer(database: Database) -> None:
+    with database.write() as connection:
+        outbox.save_actions(connection, [action(1), action(0), action(0)])
+        first = outbox.claim_next(connection, START)
+        assert first.id == "a-0"
+        assert outbox.claim_next(connection, START) is None
+        assert outbox.record(connection, first, state="delivered", receipt={"ts": "1"})
+        second = outbox.claim_next(connection, START)
+        assert second.id == "a-1"
+        assert outbox.thread_of(connection, "i-1", "slack") == {"ts": "1"}
+        assert not outbox.record(connection, first, state="failed")
+
+
+def test_what_is_late_expires_and_what_waits_is_approved_once(database: Database) -> None:
+    with database.write() as connection:
+        outbox.save_actions(connection, [action(0, state="awaiting_approval"), action(1, name="other")])
+        assert outbox.claim_next(connection, START - timedelta(seconds=1)) is None
+        assert outbox.resolve_approval(connection, "a-0", "pending", "approved", START) == "pending"
+        assert outbox.resolve_approval(connection, "a-0", "rejected", "no", START) == "pending"
+        assert outbox.resolve_approval(connection, "none", "pending", "", START) is None
+        assert outbox.expire(connection, START + timedelta(hours=2)) == 2
+        assert outbox.claim_next(connection, START + timedelta(hours=2)) is None
+
+
+def test_a_naive_time_is_never_stored(database: Database) -> None:
+    with pytest.raises(sa.exc.StatementError, match="without a zone"), database.write() as connection:
+        buckets.add_span(connection, "bot", "live", datetime(2026, 1, 1), None)  # noqa: DTZ001
