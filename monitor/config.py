@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from detectors import DETECTORS, SIGNALS, TRAFFIC_CHECKS
+from monitor.sections import Duration, Section, Time, nearest
 from monitor.yamlfile import ConfigError, Problem, read
 
 __all__ = ["Config", "ConfigError", "load"]
@@ -36,68 +28,18 @@ CHECKS = ("drift", "quality", *QUALITY)
 BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
 """What `quality` means: a log that has fallen silent is the state `no_data`, unless `freshness` is asked for."""
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-def parse_duration(value: object) -> object:
-    """Read ``90s``, ``5m``, ``1h30m``, ``14d``, ``2w`` or a number of seconds."""
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", value) if isinstance(value, str) else []
-    if not parts or "".join(number + unit for number, unit in parts) != value:
-        raise PydanticCustomError("duration", "a duration is wanted, such as 90s, 5m, 1h30m, 14d or 2w")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
-
-
-def parse_time(value: object) -> object:
-    """Read an ISO date or time; without a zone it is UTC."""
-    if isinstance(value, datetime):
-        moment = value
-    else:
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            raise PydanticCustomError(
-                "time", "an ISO 8601 date or time is wanted, such as 2026-11-01 or 2026-11-01T08:00:00Z"
-            ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _write_duration(value: timedelta) -> str:
-    return f"{value.total_seconds():g}s"
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_write_duration, return_type=str)]
-Time = Annotated[datetime, BeforeValidator(parse_time)]
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are refused with the nearest valid word."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:  # noqa: ANN401
-        if not isinstance(data, dict):
-            return data
-        names = {field.alias or name for name, field in cls.model_fields.items()} | set(cls.model_fields)
-        for key in data:
-            if key not in names:
-                allowed = sorted({field.alias or name for name, field in cls.model_fields.items()})
-                raise PydanticCustomError("unknown_key", "{key}", {"key": str(key), "allowed": allowed})
-        return data
-
 
 class ColumnSpec(Section):
     """One of their columns, and for a timestamp how it is written."""
 
     column: str
+    """Name of their column."""
     unit: Literal["s", "ms", "us", "ns"] | None = None
+    """For a number: what it counts since 1970 (s, ms, us, ns)."""
     zone: str | None = None
+    """For a time without a zone: its IANA zone, by default UTC."""
     format: str | None = None
+    """For a text that is not ISO 8601: its strptime format."""
 
 
 def _column(value: object) -> object:
@@ -108,13 +50,21 @@ class Source(Section):
     """Where the application logs: a table, a view, a query, or a preset."""
 
     url: SecretStr
+    """SQLAlchemy URL of the database; `url_file` reads it from a file."""
     table: str | None = None
+    """Table or view, optionally with its schema."""
     query: str | None = None
+    """A SELECT instead of a table."""
     preset: Literal["litellm", "otel"] | None = None
+    """Known log tables: litellm or otel."""
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_column)]] = {}
+    """Role or name to their column; `timestamp` is needed."""
     page_size: int = Field(20_000, ge=1, le=1_000_000)
+    """Rows of one read."""
     text_limit: int = Field(200_000, ge=1)
+    """Code points of a text that are read."""
     arrow: bool = True
+    """Read large PostgreSQL pages through ADBC when it is installed."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
@@ -131,9 +81,13 @@ class Features(Section):
     """Which columns are watched."""
 
     include: Literal["auto"] | list[str] = "auto"
+    """`auto`, or the watched columns by name."""
     exclude: list[str] = []
+    """Columns that are not watched."""
     types: dict[str, Literal["numeric", "categorical"]] = {}
+    """Kind of columns that are to be watched otherwise than they look."""
     limit: int = Field(60, ge=1, le=1000)
+    """Most columns that are watched."""
 
 
 def _features(value: object) -> object:
@@ -144,10 +98,15 @@ class Baseline(Section):
     """What is compared with: a time range, a file, or the last days."""
 
     start: Time | None = Field(None, alias="from")
+    """Start of the range to learn from."""
     end: Time | None = Field(None, alias="to")
+    """End of the range, not included."""
     file: Path | None = None
+    """CSV, Parquet or JSONL file to learn from, relative to this file."""
     rolling: Duration | None = None
+    """Length of the past to learn from, moved on once a day."""
     min_rows: int = Field(200, ge=1)
+    """Below this many rows there is no baseline."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Baseline:
@@ -163,14 +122,23 @@ class Check(Section):
     """One analysis, and for whom it is run. What is not said is the detector's own default."""
 
     kind: str
+    """Set by the key of the check."""
     name: str | None = None
+    """Name for rules and metrics; by default the kind."""
     columns: Literal["auto"] | list[str] = "auto"
+    """`auto`, or columns and signals by name."""
     method: Literal["auto"] | list[str] = "auto"
+    """`auto`, or drift methods by name."""
     threshold: float | None = Field(None, gt=0)
+    """Fixed threshold in the unit of the method; wins over the default and the noise floor."""
     max_increase: float | None = Field(None, gt=0, le=1)
+    """The same for shares: points that a share may rise."""
     max_age: Duration | None = None
+    """For freshness: the age that the newest row may have."""
     min_samples: int | None = Field(None, ge=1)
+    """Below this many the answer is inconclusive."""
     segments: bool = True
+    """Whether segments are measured too."""
 
 
 def _check(value: object) -> object:
@@ -197,13 +165,21 @@ class Rule(Section):
     """When findings become an incident, and what is done then."""
 
     name: str | None = None
+    """Name of its incidents; by default what it watches."""
     when: list[str] = ["*"]
+    """`check`, `check.column`, `quality`, or `*`."""
     for_: Annotated[int, Field(ge=1)] | Duration = Field(1, alias="for")
+    """Bad buckets in a row, or a duration, before it fires."""
     resolve_for: Annotated[int, Field(ge=1)] | Duration = 2
+    """Clean buckets in a row, or a duration, before it resolves."""
     hysteresis: float = Field(0.9, gt=0, le=1)
+    """Share of the threshold below which an open finding counts as clean."""
     severity: Literal["info", "warning", "critical"] = "warning"
+    """Severity of its incidents."""
     do: list[str] = []
+    """Actions by name, and `slack`."""
     repeat_interval: Duration = timedelta(hours=4)
+    """How often people are reminded of a firing incident."""
 
     def buckets(self, value: int | timedelta, bucket: timedelta) -> int:
         """Return how many buckets a count or a duration means, at least 1."""
@@ -214,30 +190,50 @@ class NoData(Section):
     """What an empty or unreadable source means."""
 
     after: int = Field(3, ge=1)
+    """Buckets in a row that can tell nothing before it fires; a longer silence that the baseline knew is waited out."""
     severity: Literal["info", "warning", "critical"] = "warning"
+    """Severity of its incidents."""
     do: list[str] = []
+    """Actions by name, and `slack`; rollback and retrain are always held."""
 
 
 class Monitor(Section):
     """One watched application."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    """Name in metrics and messages."""
     source: Source
+    """Where the application logs."""
     bucket: Duration = timedelta(minutes=5)
+    """Unit of work; a day is a whole number of them."""
     window: Duration = timedelta(hours=1)
+    """What is compared with the baseline: the last buckets."""
     settle: Duration = timedelta(seconds=30)
+    """How long after its end a bucket is left open for late rows."""
     baseline: Baseline = Baseline(rolling=timedelta(days=14))
+    """What windows are compared with."""
     start: Time | None = None
+    """Where judging begins; by default the end of the baseline, or now."""
     catch_up: Duration = timedelta(days=7)
+    """How far back judging begins at most."""
     features: Annotated[Features, BeforeValidator(_features)] = Features()
+    """Which columns are watched."""
     segments: list[str] = []
+    """Columns whose values are watched apart."""
     max_segments: int = Field(20, ge=1, le=200)
+    """Most values of a segment column."""
     min_samples: int = Field(100, ge=1)
+    """Below this many the answer is inconclusive."""
     alert_budget: str | None = Field(None, pattern=r"^\d+(\.\d+)?/(day|week|month)$")
+    """False pages that are accepted, such as 1/week; read but not used yet."""
     signals: list[str] = []
+    """Scores that are computed of each record."""
     checks: list[Annotated[Check, BeforeValidator(_check)]] = [Check(kind="drift"), Check(kind="quality")]
+    """What is analysed."""
     rules: list[Rule] = [Rule()]
+    """When findings become incidents, and what is done."""
     no_data: NoData = NoData()
+    """What not seeing means."""
 
     @model_validator(mode="after")
     def _whole_buckets(self) -> Monitor:
@@ -254,45 +250,65 @@ class Webhook(Section):
     """Where an action is sent, signed after Standard Webhooks."""
 
     url: SecretStr
+    """Destination; `url_file` reads it from a file."""
     secret: SecretStr
+    """Signing secret, `whsec_…`; several, separated by spaces, while it is rotated."""
     timeout: Duration = timedelta(seconds=10)
+    """Deadline of one attempt, from the first byte to the last."""
 
 
 class ActionSpec(Section):
     """An outside effect that rules may ask for."""
 
     webhook: Webhook
+    """Where it is sent."""
     kind: Literal["rollback", "retrain", "notify"] = "rollback"
+    """rollback and retrain are destructive: they need a finding about the model."""
     mode: Literal["notify", "approve", "auto"] = "approve"
+    """notify only tells, approve waits for a person, auto sends."""
     cooldown: Duration = timedelta(minutes=30)
+    """Pause before the same action may happen again."""
     not_after: Duration = timedelta(minutes=15)
+    """After this long it is dropped: a late effect is worse than none."""
     max_per_day: int = Field(10, ge=1)
+    """Most in 24 hours."""
     dry_run: bool = False
+    """Go through everything but the sending."""
 
 
 class Slack(Section):
     """The Slack channel, by a bot token with chat:write."""
 
     token: SecretStr
+    """Bot token with chat:write; `token_file` reads it from a file."""
     channel: str
+    """Channel name or id."""
     base_url: str = "https://slack.com/api/"
+    """Address of the Slack API."""
 
 
 class Server(Section):
     """The HTTP listener; anything but loopback needs a token."""
 
     listen: str = Field("127.0.0.1:9478", pattern=r"^.+:\d{1,5}$")
+    """Host and port of the page, the API and /metrics."""
     token: SecretStr | None = None
+    """Bearer token; needed for any address but loopback."""
 
 
 class Config(Section):
     """The whole file."""
 
     store: SecretStr = SecretStr("sqlite:///driftd.db")
+    """Our own database; `store_file` reads the URL from a file."""
     server: Server = Server()
+    """The HTTP listener."""
     slack: Slack | None = None
+    """Where people are told."""
     actions: dict[str, ActionSpec] = {}
+    """Outside effects by name."""
     monitors: list[Monitor] = Field(min_length=1)
+    """The watched applications."""
 
     def monitor(self, name: str | None) -> Monitor:
         """Return the named monitor, or the only one."""
@@ -328,12 +344,6 @@ def _beside(config: Config, folder: Path) -> Config:
             monitor = monitor.model_copy(update={"baseline": baseline})  # noqa: PLW2901
         monitors.append(monitor)
     return config.model_copy(update={"monitors": monitors})
-
-
-def nearest(word: str, allowed: list[str]) -> str:
-    """Return `` Did you mean 'x'?`` for a near miss, or nothing."""
-    close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _problem(detail: Any) -> Problem:  # noqa: ANN401

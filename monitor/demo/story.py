@@ -210,7 +210,9 @@ def summary(database: Database, application: Application, hook: Receiver) -> dic
     with database.read() as connection:
         rows = [row for row in reads.incident_rows(connection) if row.fired_at is not None]
         finished = len(reads.volume_history(connection, "wow-bot", 1000))
+        steps = reads.transition_rows(connection, rows[-1].id) if rows else []
     incident = rows[-1] if rows else None
+    fired = next((step.reason for step in steps if step.state == "firing"), None)
     request = hook.received[0] if hook.received else None
     delay = (request.at - application.first_bad).total_seconds() if request and application.first_bad else None
     return {
@@ -222,7 +224,7 @@ def summary(database: Database, application: Application, hook: Receiver) -> dic
         else {
             "opened_at": jsonable(incident.opened_at),
             "checks": sorted({f"{item['check']}.{item['column']}" for item in incident.evidence.values()}),
-            "reason": incident.reason,
+            "reason": fired,
             "suspected_change": incident.suspected_change,
             "resolved_at": jsonable(incident.resolved_at),
         },

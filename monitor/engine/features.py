@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from detectors import SIGNALS
 from detectors.layout import Kind
-from monitor.config import TEXT_ROLES, ConfigError, Monitor, nearest
+from monitor.config import TEXT_ROLES, ConfigError, Monitor
+from monitor.sections import nearest
 from monitor.sources.base import ColumnInfo
 
 NOT_FEATURES = ("timestamp", "id", "label", "feedback", "model_version", "prompt_version", *TEXT_ROLES)

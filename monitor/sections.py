@@ -1,0 +1,71 @@
+"""What every part of driftd.yaml is made of: durations, times, and sections that refuse unknown keys."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from pydantic_core import PydanticCustomError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def parse_duration(value: object) -> object:
+    """Read ``90s``, ``5m``, ``1h30m``, ``14d``, ``2w`` or a number of seconds."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", value) if isinstance(value, str) else []
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise PydanticCustomError("duration", "a duration is wanted, such as 90s, 5m, 1h30m, 14d or 2w")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def parse_time(value: object) -> object:
+    """Read an ISO date or time; without a zone it is UTC."""
+    if isinstance(value, datetime):
+        moment = value
+    else:
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            raise PydanticCustomError(
+                "time", "an ISO 8601 date or time is wanted, such as 2026-11-01 or 2026-11-01T08:00:00Z"
+            ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _write_duration(value: timedelta) -> str:
+    return f"{value.total_seconds():g}s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_write_duration, return_type=str)]
+Time = Annotated[datetime, BeforeValidator(parse_time)]
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are refused with the nearest valid word."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:  # noqa: ANN401
+        if not isinstance(data, dict):
+            return data
+        names = {field.alias or name for name, field in cls.model_fields.items()} | set(cls.model_fields)
+        for key in data:
+            if key not in names:
+                allowed = sorted({field.alias or name for name, field in cls.model_fields.items()})
+                raise PydanticCustomError("unknown_key", "{key}", {"key": str(key), "allowed": allowed})
+        return data
+
+
+def nearest(word: str, allowed: list[str]) -> str:
+    """Return `` Did you mean 'x'?`` for a near miss, or nothing."""
+    close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""

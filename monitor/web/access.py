@@ -1,0 +1,166 @@
+"""Who may come in: the token, the session cookie that stands for it, and a brake on guessing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import time
+from collections import OrderedDict, deque
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+
+from monitor.clock import Clock
+from monitor.config import ConfigError, Server
+
+COOKIE = "driftd_session"
+SESSION = timedelta(hours=12)
+OPEN_PATHS = frozenset({"/healthz", "/login", "/static/style.css"})
+GUESSES = 10
+GUESS_SECONDS = 60.0
+MOST_CLIENTS = 1000
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """Return host and port of ``host:port``; an IPv6 host may stand in brackets.
+
+    Examples
+    --------
+    >>> split_listen("[::1]:9478")
+    ('::1', 9478)
+    """
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach a listener of that host; a name other than localhost cannot be told.
+
+    Examples
+    --------
+    >>> is_loopback("localhost"), is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Access:
+    """Decides about one request: is its Host ours, did the form come from our page, is the token right.
+
+    Parameters
+    ----------
+    server
+        Where we listen and with which token.
+    clock
+        Ends sessions.
+
+    Raises
+    ------
+    ConfigError
+        When anything but loopback would be served without a token.
+    """
+
+    def __init__(self, server: Server, clock: Clock) -> None:
+        host, _ = split_listen(server.listen)
+        self._token = server.token.get_secret_value().encode() if server.token else None
+        if not self._token and not is_loopback(host):
+            raise ConfigError(
+                f"`server: listen:` is {server.listen!r}, which other machines can reach, and there is no token. "
+                "Set `server: token_file:`, or listen on 127.0.0.1."
+            )
+        self._clock = clock
+        self._hosts = {"localhost", "127.0.0.1", "::1", host} if is_loopback(host) else None
+        self._brake = Brake()
+
+    @property
+    def needed(self) -> bool:
+        """Say whether a token is asked for at all."""
+        return bool(self._token)
+
+    def host_allowed(self, request: HTTPConnection) -> bool:
+        """Refuse foreign names on loopback: a page elsewhere could point its own name at 127.0.0.1."""
+        return self._hosts is None or host_of(f"//{request.headers.get('host', '')}") in self._hosts
+
+    def same_origin(self, request: HTTPConnection) -> bool:
+        """Say whether a form was sent by our own page."""
+        origin = request.headers.get("origin", "")
+        host = request.headers.get("host", "")
+        return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+
+    def known(self, request: HTTPConnection) -> bool:
+        """Say whether the request carries the token or a session that was given for it."""
+        if not self._token or request.url.path in OPEN_PATHS:
+            return True
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.accepts(given.strip(), client_of(request))
+        return self._session_holds(request.cookies.get(COOKIE, ""))
+
+    def accepts(self, given: str, client: str) -> bool:
+        """Compare a token in constant time; a client that guesses is refused for a minute."""
+        if self._token is None or self._brake.holds(client):
+            return False
+        right = hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token)
+        if not right:
+            self._brake.note(client)
+        return right
+
+    def brakes(self, client: str) -> bool:
+        """Say whether a client has guessed too often."""
+        return self._brake.holds(client)
+
+    def new_session(self) -> str:
+        """Return a cookie: when it ends, signed with a key made of the token, so that a new token ends it."""
+        until = int((self._clock.now() + SESSION).timestamp())
+        return f"{until}.{self._sign(until)}"
+
+    def _session_holds(self, cookie: str) -> bool:
+        text, _, signature = cookie.partition(".")
+        if not (text.isascii() and text.isdigit() and len(text) < 12 and signature.isascii()):  # noqa: PLR2004
+            return False
+        until = int(text)
+        return hmac.compare_digest(signature, self._sign(until)) and self._clock.now().timestamp() < until
+
+    def _sign(self, until: int) -> str:
+        key = hashlib.sha256(b"driftd session\0" + (self._token or b"")).digest()
+        return hmac.new(key, str(until).encode(), hashlib.sha256).hexdigest()
+
+
+class Brake:
+    """Counts wrong tokens of each client over a minute, for at most 1,000 clients."""
+
+    def __init__(self) -> None:
+        self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def note(self, client: str) -> None:
+        """Write down a wrong token."""
+        times = self._wrong.setdefault(client, deque(maxlen=GUESSES))
+        times.append(time.monotonic())
+        self._wrong.move_to_end(client)
+        while len(self._wrong) > MOST_CLIENTS:
+            self._wrong.popitem(last=False)
+
+    def holds(self, client: str) -> bool:
+        """Say whether a client gave ten wrong tokens within the last minute."""
+        times = self._wrong.get(client, ())
+        return len(times) >= GUESSES and time.monotonic() - times[0] < GUESS_SECONDS
+
+
+def client_of(request: HTTPConnection) -> str:
+    """Return the address of the other side."""
+    return request.client.host if request.client else ""
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case, or nothing when it cannot be read."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""

@@ -1,0 +1,109 @@
+"""JSON for programs, read only: what the page shows, in plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from monitor.config import Config
+from monitor.store import reads
+from monitor.store.database import Database
+from monitor.web.standing import standing_of
+
+MOST = 500
+
+
+class Api:
+    """The endpoints under /api/v1."""
+
+    def __init__(self, database: Database, config: Config) -> None:
+        self._database = database
+        self._config = config
+
+    def status(self, _request: Request) -> Response:
+        """Return how every monitor stands."""
+        state = reads.snapshot(self._database, self._config)
+        settings = {monitor.name: monitor for monitor in self._config.monitors}
+        monitors = [_monitor(item, settings[item.name].bucket, state.at) for item in state.monitors]
+        return JSONResponse(plain({"at": state.at, "monitors": monitors}))
+
+    def incidents(self, request: Request) -> Response:
+        """Return incidents, newest first; `?monitor=`, `?open=true` and `?limit=` narrow them."""
+        query = request.query_params
+        with self._database.read() as connection:
+            rows = reads.incident_rows(
+                connection, query.get("monitor"), only_open=query.get("open") in ("1", "true"), most=limit_of(request)
+            )
+            found = [{**_row(row), "transitions": _transitions(connection, row.id)} for row in rows]
+        return JSONResponse(plain({"incidents": found}))
+
+    def actions(self, request: Request) -> Response:
+        """Return the outbox, newest first; `?incident=`, `?state=` and `?limit=` narrow it."""
+        query = request.query_params
+        with self._database.read() as connection:
+            rows = reads.action_rows(
+                connection, incident=query.get("incident"), state=query.get("state"), most=limit_of(request)
+            )
+        hidden = ("fence", "lease_until", "next_attempt_at")
+        return JSONResponse(plain({"actions": [{k: v for k, v in _row(r).items() if k not in hidden} for r in rows]}))
+
+
+def limit_of(request: Request) -> int:
+    """Read `?limit=`; raises ValueError with a sentence when it is no number from 1 to 500."""
+    text = request.query_params.get("limit", "100")
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):  # noqa: PLR2004
+        raise ValueError(f"`limit` must be a whole number from 1 to {MOST}.")
+    return int(text)
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can say: times as ISO 8601, what is not finite as null."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return dict(row._mapping)
+
+
+def _transitions(connection: Any, incident: str) -> list[dict[str, Any]]:
+    rows = reads.transition_rows(connection, incident)
+    return [{"at": row.at, "state": row.state, "reason": row.reason} for row in rows]
+
+
+def _monitor(item: reads.MonitorState, bucket: timedelta, at: datetime) -> dict[str, Any]:
+    stands = standing_of(item, bucket, at)
+    worst = item.findings[0] if item.findings else None
+    return {
+        "monitor": item.name,
+        "state": stands.state,
+        "detail": stands.detail,
+        "newest_bucket": item.newest.start if item.newest else None,
+        "rows": item.newest.source_rows if item.newest else None,
+        "baseline_rows": item.baseline.rows if item.baseline else None,
+        "open_incidents": [row.id for row in item.open],
+        "findings": len(item.findings),
+        "drifted": sum(row.status == "drifted" for row in item.findings),
+        "worst": {
+            name: getattr(worst, name)
+            for name in ("check", "column", "method", "segment", "status", "statistic", "threshold", "reason")
+        }
+        if worst
+        else None,
+        "last_pass": item.watch.seen_at if item.watch else None,
+        "source_error": item.watch.error if item.watch else None,
+    }

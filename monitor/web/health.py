@@ -1,0 +1,84 @@
+"""What machines ask: /metrics, /healthz and /readyz."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from monitor.config import Config
+from monitor.export import StateCollector
+from monitor.store.database import Database
+from monitor.web import reading
+from monitor.web.patience import Patience
+
+LOG = structlog.get_logger(__name__)
+PING_SECONDS = 0.6
+COLLECT_SECONDS = 9.0
+READY_SECONDS = 2.0
+GRACE = timedelta(minutes=1)
+
+STORE_DOWN = b"""\
+# HELP driftd_store_up 1 when our own database answered this scrape.
+# TYPE driftd_store_up gauge
+driftd_store_up 0.0
+"""
+
+
+class Health:
+    """Answers Prometheus and the orchestrator, also while our database is down or hangs.
+
+    Each question has threads of its own, so that a page that waits cannot keep a scrape waiting.
+    """
+
+    def __init__(self, database: Database, config: Config) -> None:
+        self._database = database
+        self._config = config
+        self._state = CollectorRegistry()
+        self._state.register(StateCollector(database, config))
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
+        self._pings, self._reads, self._passes = Patience(2), Patience(2), Patience(2)
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer a scrape with the state of every monitor, or within a second with `driftd_store_up 0`."""
+        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        own = encode(self._process)
+        try:
+            await self._pings.run(lambda: reading.ping(self._database), PING_SECONDS)
+            state = await self._reads.run(lambda: encode(self._state), COLLECT_SECONDS)
+        except Exception as error:  # noqa: BLE001  whatever ails the store, a scrape is answered
+            LOG.warning("store_down", error=type(error).__name__)
+            state = STORE_DOWN + (b"# EOF\n" if own.endswith(b"# EOF\n") else b"")
+        return Response(own.removesuffix(b"# EOF\n") + state, headers={"content-type": kind})
+
+    async def alive(self, _request: Request) -> Response:
+        """Say that the process lives, and nothing else."""
+        return PlainTextResponse("ok")
+
+    async def ready(self, _request: Request) -> Response:
+        """Say whether every monitor is being looked at, and if not, why."""
+        names = [monitor.name for monitor in self._config.monitors]
+        try:
+            at, seen = await self._passes.run(lambda: reading.passes(self._database, names), READY_SECONDS)
+        except Exception as error:  # noqa: BLE001  not ready, whatever the reason
+            LOG.warning("store_down", error=type(error).__name__)
+            return JSONResponse({"ready": False, "reasons": ["driftd's own database does not answer"]}, 503)
+        late = [overdue(monitor.name, monitor.bucket, seen.get(monitor.name), at) for monitor in self._config.monitors]
+        reasons = [reason for reason in late if reason]
+        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+
+def overdue(name: str, bucket: timedelta, seen: datetime | None, at: datetime) -> str | None:
+    """Return why a monitor counts as not looked at, None when its last pass is at most 3 buckets and a minute old."""
+    if seen is None:
+        return f"monitor {name}: no pass yet"
+    age = at - seen
+    if age <= 3 * bucket + GRACE:
+        return None
+    return f"monitor {name}: the last pass was {int(age.total_seconds())} s ago"

@@ -1,0 +1,80 @@
+"""What the pages ask of our database beyond :mod:`monitor.store.reads`; every answer is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from monitor.store.database import Database, now
+from monitor.store.tables import buckets, findings, incidents, watches
+
+Connection = Any
+"""SQLAlchemy's, which only the store knows."""
+
+MOST_POINTS = 60_000
+
+
+def ping(database: Database) -> datetime:
+    """Return our database's clock: the cheapest sign of life."""
+    with database.read() as connection:
+        return now(connection)
+
+
+def passes(database: Database, names: Sequence[str]) -> tuple[datetime, dict[str, datetime]]:
+    """Return our database's clock, and when each monitor was last looked at."""
+    with database.read() as connection:
+        query = watches.select().where(watches.c.monitor.in_(names))
+        return now(connection), {row.monitor: row.seen_at for row in connection.execute(query)}
+
+
+def incident(connection: Connection, identity: str) -> Any:
+    """Return one incident, or None."""
+    return connection.execute(incidents.select().where(incidents.c.id == identity)).one_or_none()
+
+
+def incidents_during(
+    connection: Connection, monitor: str, start: datetime, end: datetime, most: int = 100
+) -> list[Any]:
+    """Return the incidents that were open in a stretch, newest first."""
+    query = (
+        incidents.select()
+        .where(incidents.c.monitor == monitor, incidents.c.opened_at < end)
+        .where(incidents.c.resolved_at.is_(None) | (incidents.c.resolved_at > start))
+    )
+    return list(connection.execute(query.order_by(incidents.c.opened_at.desc()).limit(most)))
+
+
+def histories(
+    connection: Connection, monitor: str, keys: Sequence[str], start: datetime, end: datetime
+) -> Mapping[str, list[Any]]:
+    """Return statistic against threshold of several findings over a stretch, oldest first."""
+    found: dict[str, list[Any]] = {key: [] for key in keys}
+    if not keys:
+        return found
+    asked = findings.select().with_only_columns(
+        findings.c.key, findings.c.start, findings.c.statistic, findings.c.threshold, findings.c.status
+    )
+    query = asked.where(
+        findings.c.monitor == monitor,
+        findings.c.start >= start,
+        findings.c.start < end,
+        findings.c.key.in_(list(keys)),
+    )
+    for row in connection.execute(query.order_by(findings.c.start).limit(MOST_POINTS)):
+        found[row.key].append(row)
+    return found
+
+
+def volumes(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[Any]:
+    """Return the rows of each finished bucket of a stretch, oldest first."""
+    asked = buckets.select().with_only_columns(
+        buckets.c.start, buckets.c.source_rows, buckets.c.result, buckets.c.reason
+    )
+    query = asked.where(
+        buckets.c.monitor == monitor,
+        buckets.c.start >= start,
+        buckets.c.start < end,
+        buckets.c.state == "finished",
+    )
+    return list(connection.execute(query.order_by(buckets.c.start).limit(MOST_POINTS)))
