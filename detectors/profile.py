@@ -10,8 +10,10 @@ Inside a bin nothing is known of where values lie. Moments overflow to infinity 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -181,7 +183,7 @@ class Profile:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, object], layout: Layout) -> Profile:
+    def from_json(cls, data: Mapping[str, Any], layout: Layout) -> Profile:
         """Read what :meth:`to_json` wrote; refuses another version or another layout."""
         if data.get("v") != VERSION:
             raise ValueError(f"profile version {data.get('v')!r} is not {VERSION}; upgrade driftd or profile again.")
@@ -192,11 +194,11 @@ class Profile:
         return cls(
             layout,
             counts,
-            int(data["missing"]),  # type: ignore[call-overload]
-            int(data["nonfinite"]),  # type: ignore[call-overload]
-            int(data["mistyped"]),  # type: ignore[call-overload]
-            ExactSum.from_json(data["total"]),  # type: ignore[arg-type]
-            ExactSum.from_json(data["squares"]),  # type: ignore[arg-type]
+            int(data["missing"]),
+            int(data["nonfinite"]),
+            int(data["mistyped"]),
+            ExactSum.from_json(data["total"]),
+            ExactSum.from_json(data["squares"]),
             float.fromhex(str(data["min"])),
             float.fromhex(str(data["max"])),
         )

@@ -42,7 +42,7 @@ class Column:
         listed = list(values)
         data = np.empty(len(listed), dtype=object)
         data[:] = listed
-        return cls(data, np.equal(data, None).astype(bool) if listed else np.zeros(0, dtype=bool))
+        return cls(data, np.fromiter((value is None for value in listed), dtype=bool, count=len(listed)))
 
     @classmethod
     def floats(cls, values: np.ndarray, missing: np.ndarray | None = None) -> Column:

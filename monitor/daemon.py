@@ -77,11 +77,11 @@ class Daemon:
         finished = 0
         for watch in self.watches:
             try:
-                finished += self.turn(watch)
-                note_sight(watch)
+                done = self.turn(watch)
+                note_sight(watch, self.clock.now(), news=done > 0)
+                finished += done
             except SourceError as error:
-                note_failure(watch, error.reason, str(error), self.actions, self.clock.now())
-                watch.close()
+                note_failure(watch, error, self.actions, self.clock.now())
             except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
                 LOG.exception("turn_failed", monitor=watch.monitor.name)
         return finished
@@ -107,8 +107,8 @@ class Daemon:
         try:
             outcome = tick(watch, held, self.actions)
             LOG.debug("bucket", monitor=held.monitor, start=str(held.bucket.start), result=outcome.result)
-        except buckets.FenceLost as error:
-            LOG.warning("fence_lost", detail=str(error))
+        except buckets.FenceLost as lost:
+            LOG.warning("fence_lost", detail=str(lost))
         except Exception as error:
             with self.database.write() as connection:
                 buckets.give_up_or_release(connection, held, error)

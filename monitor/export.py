@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -48,7 +48,7 @@ def _each(value: Callable[[MonitorState], float | None]) -> Callable[[Snapshot],
     return samples
 
 
-def _finding(field: Callable[[object], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
+def _finding(field: Callable[[Any], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
     def samples(state: Snapshot) -> Iterator[Sample]:
         for monitor in state.monitors:
             for row in monitor.findings[:MOST_FINDINGS]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -12,14 +12,19 @@ from monitor.config import ActionSpec
 from monitor.judge import NO_DATA, judge_no_data
 from monitor.rules import act_on
 from monitor.schedule import Bucket, floor
+from monitor.sources.base import SourceError
 from monitor.store import buckets, incidents, outbox
 from monitor.watch import Watch
 
 LOG = structlog.get_logger(__name__)
+NOTE_EVERY = timedelta(seconds=15)
 
 
-def note_sight(watch: Watch) -> None:
-    """Write down that the source could be read, and how far it reaches."""
+def note_sight(watch: Watch, now: datetime, *, news: bool) -> None:
+    """Write down that the source could be read, and how far it reaches; without news four times a minute."""
+    if not news and watch.noted_at is not None and now - watch.noted_at < NOTE_EVERY:
+        return
+    watch.noted_at = now
     newest = watch.reader.newest()
     with watch.database.write() as connection:
         buckets.save_watch(
@@ -33,11 +38,13 @@ def note_sight(watch: Watch) -> None:
         )
 
 
-def note_failure(watch: Watch, reason: str, message: str, actions: Mapping[str, ActionSpec], now: datetime) -> None:
+def note_failure(watch: Watch, error: SourceError, actions: Mapping[str, ActionSpec], now: datetime) -> None:
     """Write down why the source cannot be read; after a few buckets of it an incident opens."""
     monitor = watch.monitor
-    said = f"{reason}: {message}"[: buckets.REASON_LENGTH]
-    LOG.warning("source_unreadable", monitor=monitor.name, reason=reason, detail=message)
+    said = f"{error.reason}: {error}"[: buckets.REASON_LENGTH]
+    LOG.warning("source_unreadable", monitor=monitor.name, reason=error.reason, detail=str(error))
+    watch.close()
+    watch.noted_at = None
     with watch.database.write() as connection:
         since = buckets.error_since(connection, monitor.name) or now
         buckets.save_watch(connection, monitor.name, error=said, error_since=since)

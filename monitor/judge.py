@@ -53,7 +53,7 @@ class Decision:
     """What became of an incident: its new state, and the transition when there was one."""
 
     incident: Incident
-    transition: State | Literal["opened_firing"] | None
+    transition: State | None
     reason: str
     news: tuple[str, ...] = ()  # keys of findings that joined since the last bucket
 
@@ -124,7 +124,7 @@ def _worsen(
         return Decision(replace(grown, reason=incident.reason), None, "still firing", news)
     if grown.bad < needed:
         reason = f"{headline(bad)}; bad for {grown.bad} of {needed} buckets"
-        opened = "pending" if incident.bad == 0 else None
+        opened: State | None = "pending" if incident.bad == 0 else None
         return Decision(replace(grown, state="pending", reason=reason), opened, reason, news)
     reason = f"{headline(bad)}; bad for {grown.bad} buckets"
     return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason, news)

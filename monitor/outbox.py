@@ -84,6 +84,6 @@ def delay(claimed: Any, outcome: Outcome) -> timedelta:  # noqa: ANN401
     """Return the pause before the next attempt: doubling from 2 s to 10 min, with a jitter fixed by the id."""
     if outcome.retry_after is not None:
         return outcome.retry_after
-    pause = min(FIRST_DELAY * 2 ** min(claimed.attempts - 1, 20), LONGEST_DELAY)
+    pause: timedelta = min(FIRST_DELAY * 2 ** min(claimed.attempts - 1, 20), LONGEST_DELAY)
     digest = hashlib.sha256(f"{claimed.id}/{claimed.attempts}".encode()).digest()
     return pause * (0.75 + digest[0] / 512)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from detectors.base import Finding, Status
+from detectors.base import Finding
+from monitor.act import Action
 from monitor.config import ActionSpec
-from monitor.engine.baseline import Baseline
-from monitor.engine.detect import detect
-from monitor.engine.profile import Profiled, profile_bucket
+from monitor.engine.detect import conclude, detect
+from monitor.engine.profile import profile_bucket
+from monitor.judge import Change, Decision
 from monitor.rules import act_on, judge_all
 from monitor.store import context
 from monitor.store.buckets import Claim
@@ -29,21 +30,22 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
 
     # detect
     findings: Sequence[Finding] = ()
-    changes = []
+    changes: Sequence[Change] = ()
     frozen = baseline if baseline and baseline.state == "active" else None
     history = frozen is not None and frozen.end is not None and bucket.end <= frozen.end
     if frozen and not history:
         findings = detect(monitor, frozen, watch.window(bucket, profiled))
         changes = context.first_sights(profiled.facts, frozen)
-    result, reason = conclude(watch, profiled, findings, baseline)
+    result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
 
     # judge and act: only what is live and new, for a bucket computed again must not page anew
-    decisions, planned = [], []
+    decisions: Sequence[Decision] = ()
+    planned: Sequence[Action] = ()
     live = watch.live_since()
     if live is not None and bucket.start >= live and held.revision == 0:
         with watch.database.read() as connection:
             past = context.load(connection, monitor, bucket)
-        silence = longest_silence(frozen)
+        silence = frozen.longest_silence if frozen else 0
         decisions = judge_all(monitor, findings, changes, past, bucket, result, reason, silence)
         decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now())
 
@@ -54,25 +56,3 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
     with watch.database.write() as connection:
         context.commit(connection, held, outcome)
     return outcome
-
-
-def conclude(
-    watch: Watch, profiled: Profiled, findings: Sequence[Finding], baseline: Baseline | None
-) -> tuple[str, str | None]:
-    """Say how a bucket ends, and why when it could tell nothing."""
-    if baseline is None:
-        return "inconclusive", watch.without_baseline
-    if profiled.facts.rows == 0:
-        return "inconclusive", "no_rows: the bucket is empty"
-    if not findings:
-        return "done", "part of the baseline"
-    model = [finding for finding in findings if finding.check not in ("schema", "volume", "freshness")]
-    if not any(finding.status in (Status.OK, Status.DRIFTED) for finding in model or findings):
-        return "inconclusive", (model or list(findings))[0].reason
-    return "done", None
-
-
-def longest_silence(baseline: Baseline | None) -> int:
-    """Return the longest run of empty buckets that the baseline knew."""
-    runs = "".join("." if rows else "x" for rows in baseline.traffic.bucket_rows) if baseline else ""
-    return max((len(run) for run in runs.split(".")), default=0)

@@ -48,6 +48,7 @@ class Watch:
         self.monitor = monitor
         self.baseline: Baseline | None = None
         self.without_baseline = "no_baseline: it has not been learnt yet"
+        self.noted_at: datetime | None = None
         self._connect = connect
         self._source_time = source_time
         self._reader: Reader | None = None

@@ -149,7 +149,7 @@ class _Reader:
 
     def _variable(self, match: re.Match[str], where: Where) -> str:
         name, fallback = match.group(1), match.group(2)
-        value = self.environment.get(name, fallback)
+        value: str | None = self.environment.get(name, fallback)
         if value is None:
             self.problems.append(
                 Problem(where, f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}.")

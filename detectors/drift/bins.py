@@ -33,7 +33,7 @@ def group_starts(counts: np.ndarray, groups: int) -> np.ndarray:
 
 def smoothed_shares(counts: np.ndarray) -> np.ndarray:
     """Turn counts into shares with half a count added to each bin, so that no share is 0."""
-    return (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
+    return np.asarray((counts + 0.5) / (counts.sum() + 0.5 * len(counts)))
 
 
 def variance_factor(baseline: Profile, window: Profile) -> float:

@@ -26,3 +26,9 @@ class Baseline:
     end: datetime | None = None
     state: str = "active"
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def longest_silence(self) -> int:
+        """Return the longest run of empty buckets that the baseline knew."""
+        runs = "".join("." if rows else "x" for rows in self.traffic.bucket_rows).split(".")
+        return max(len(run) for run in runs)

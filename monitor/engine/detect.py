@@ -12,6 +12,7 @@ from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from monitor.config import BY_DEFAULT, Check, Monitor
 from monitor.engine.baseline import Baseline
+from monitor.engine.profile import Profiled
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
     "numeric": ("kolmogorov_smirnov",),
@@ -107,3 +108,19 @@ def segments(monitor: Monitor, profiles: Mapping[str | None, Mapping[str, Profil
         ranked: Sequence[str] = sorted(sizes, key=lambda segment: (-sizes[segment], segment))
         chosen += ranked[: monitor.max_segments]
     return chosen
+
+
+def conclude(
+    baseline: Baseline | None, without: str, profiled: Profiled, findings: Sequence[Finding]
+) -> tuple[str, str | None]:
+    """Say how a bucket ends, ``done`` or ``inconclusive``, and why when it could tell nothing."""
+    if baseline is None:
+        return "inconclusive", without
+    if profiled.facts.rows == 0:
+        return "inconclusive", "no_rows: the bucket is empty"
+    if not findings:
+        return "done", "part of the baseline"
+    of_columns = [finding for finding in findings if finding.check not in TRAFFIC_CHECKS] or list(findings)
+    if not any(finding.status in (Status.OK, Status.DRIFTED) for finding in of_columns):
+        return "inconclusive", of_columns[0].reason
+    return "done", None

@@ -117,7 +117,7 @@ def firing_during(
 def add_silence(connection: Connection, row: dict[str, Any]) -> int:
     """Write a silence and return its number."""
     result = connection.execute(sa.insert(silences).values(**row))
-    return int(result.inserted_primary_key[0])
+    return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
 def end_silence(connection: Connection, number: int, at: datetime) -> bool:

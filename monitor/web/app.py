@@ -88,9 +88,7 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
     )
 
 
-async def _read(
-    patience: Patience, pages: Pages, work: Callable[[Request], Response], request: Request
-) -> Response:
+async def _read(patience: Patience, pages: Pages, work: Callable[[Request], Response], request: Request) -> Response:
     """Do blocking work in a thread, and say it when our database does not answer."""
     try:
         return await patience.run(partial(work, request), READ_SECONDS)
@@ -100,7 +98,9 @@ async def _read(
         return _problem(pages, request, 400, str(error))
     except (DatabaseError, TimeoutError) as error:
         LOG.warning("store_down", error=type(error).__name__)
-        return _problem(pages, request, 503, "driftd's own database does not answer. Nothing can be shown until it does.")
+        return _problem(
+            pages, request, 503, "driftd's own database does not answer. Nothing can be shown until it does."
+        )
 
 
 def _problem(pages: Pages, request: Request, status: int, sentence: str) -> Response:

@@ -94,9 +94,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("old", "new", "line", "key", "says"), WRONG, ids=[row[1][:30] for row in WRONG])
-def test_an_error_names_line_key_and_remedy(
-    tmp_path: Path, old: str, new: str, line: int, key: str, says: str
-) -> None:
+def test_an_error_names_line_key_and_remedy(tmp_path: Path, old: str, new: str, line: int, key: str, says: str) -> None:
     assert old in GOOD
     path = write(tmp_path, GOOD.replace(old, new, 1))
     with pytest.raises(ConfigError) as caught:

@@ -80,7 +80,9 @@ def test_findings_that_rise_together_are_one_incident_and_later_ones_are_news() 
     assert first is not None
     assert len(first.incident.evidence) == 2
     assert "and 1 more" in first.reason
-    later = judge(monitor, monitor.rules[0], [finding(0.2), finding(0.3, column="tokens")], first.incident, START + MINUTE)
+    later = judge(
+        monitor, monitor.rules[0], [finding(0.2), finding(0.3, column="tokens")], first.incident, START + MINUTE
+    )
     assert later is not None
     assert later.transition is None
     assert [key.split("/")[1] for key in later.news] == ["tokens"]

@@ -1,0 +1,162 @@
+"""Write the derived pages of docs/ from the code: settings, checks and signals, metrics, commands.
+
+`--check` writes nothing and exits 1 when a page is stale.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+
+import click
+import typer
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from detectors import DETECTORS, SIGNALS, TRAFFIC_CHECKS
+from monitor import config
+from monitor.cli import app
+from monitor.export import METRICS
+
+FOLDER = Path(__file__).parent.parent / "docs"
+NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `make docs`. -->\n"
+SECTIONS: dict[str, type[BaseModel]] = {
+    "The file": config.Config,
+    "monitors[]": config.Monitor,
+    "monitors[].source": config.Source,
+    "monitors[].source.columns.*": config.ColumnSpec,
+    "monitors[].features": config.Features,
+    "monitors[].baseline": config.Baseline,
+    "monitors[].checks[].*": config.Check,
+    "monitors[].rules[]": config.Rule,
+    "monitors[].no_data": config.NoData,
+    "actions.*": config.ActionSpec,
+    "actions.*.webhook": config.Webhook,
+    "slack": config.Slack,
+    "server": config.Server,
+}
+
+
+def first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").splitlines()[0]
+
+
+def table(headers: list[str], rows: list[list[str]]) -> str:
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def configuration() -> str:
+    parts = [
+        "# driftd.yaml\n",
+        "Unknown keys are refused with the nearest valid word. `${NAME}` and `${NAME:-default}` are read from the\n"
+        "environment; `token_file`, `secret_file`, `url_file` and `store_file` read a secret from a file beside this one.\n"
+        "Durations are written 90s, 5m, 1h30m, 14d or 2w; times in ISO 8601, UTC unless they say otherwise.\n",
+    ]
+    for title, model in SECTIONS.items():
+        rows = [
+            [f"`{field.alias or name}`", default_of(field), field.description or ""]
+            for name, field in model.model_fields.items()
+            if (model, name) != (config.Check, "kind")
+        ]
+        parts += [f"## {title}\n", first_line(model) + "\n", table(["key", "default", "meaning"], rows)]
+    return "\n".join(parts)
+
+
+def default_of(field: object) -> str:
+    value = field.default  # type: ignore[attr-defined]
+    if value is PydanticUndefined:
+        return "needed"
+    if value is None or value in ({}, []):
+        return "-"
+    if hasattr(value, "total_seconds"):
+        return f"{value.total_seconds():g}s"
+    if isinstance(value, BaseModel | list) and not isinstance(value, str):
+        return "see below" if isinstance(value, BaseModel) else ", ".join(getattr(v, "kind", "one rule") for v in value)
+    return "(set)" if "SecretStr" in type(value).__name__ else f"`{value}`"
+
+
+def checks() -> str:
+    rows = [
+        [f"`{d.name}`", f"`{d.check}`", ", ".join(sorted(d.kinds)), f"{d.threshold:g}", d.unit, d.about, d.citation]
+        for d in DETECTORS.values()
+    ]
+    parts = [
+        "# Checks\n",
+        "A threshold is an effect size, so a verdict does not change because traffic grew; where a sample is too small\n"
+        "to see it, the threshold is raised to what unchanged windows of that size exceed once in a thousand.\n"
+        "`drift` measures numeric columns by `kolmogorov_smirnov` and categorical ones by `jensen_shannon` unless told\n"
+        "otherwise; `quality` stands for all others but `freshness`, which is run when it is asked for.\n",
+        table(["method", "check", "columns", "threshold", "unit", "speaks of", "source"], rows),
+        "## Of the records as a whole\n",
+        table(["check", "what it does"], [[f"`{name}`", first_line(run)] for name, run in TRAFFIC_CHECKS.items()]),
+        "## Each method\n",
+    ]
+    for detector in DETECTORS.values():
+        text = (inspect.getdoc(detector.measure) or "").split("Examples")[0].rstrip()
+        parts.append(f"### {detector.name}\n\n```text\n{text}\n```\n")
+    rows = [[f"`{s.name}`", ", ".join(s.needs), s.unit, s.cost, s.citation] for s in SIGNALS.values()]
+    parts += ["## Signals\n", table(["signal", "needs", "unit", "records a second", "source"], rows)]
+    return "\n".join(parts)
+
+
+def metrics() -> str:
+    rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in METRICS]
+    rows += [
+        ["`driftd_store_up`", "gauge", "-", "1 when our own database answered this scrape."],
+        ["`driftd_build_info`", "gauge", "version", "Version of driftd."],
+    ]
+    return (
+        "# Metrics\n\nAll are read from committed state at the scrape, so a restart forgets nothing. Labels come from the\n"
+        "configuration, the watched columns and the capped segments, never from raw rows.\n\n"
+        + table(["name", "type", "labels", "meaning"], rows)
+    )
+
+
+def commands() -> str:
+    root = typer.main.get_command(app)
+    parts = ["# Commands\n", "Exit codes: 0 healthy, 1 firing, 2 could not tell or wrong usage.\n"]
+    for path, command in walk("driftd", root):
+        with click.Context(command, info_name=path) as context:
+            options = [
+                [", ".join(f"`{name}`" for name in [*option.opts]), getattr(option, "help", None) or ""]
+                for option in command.get_params(context)
+                if "--help" not in option.opts
+            ]
+        text = inspect.cleandoc(command.help or "")
+        parts.append(f"## {path}\n\n{text}\n")
+        if options:
+            parts.append(table(["option", "meaning"], options))
+    return "\n".join(parts)
+
+
+def walk(path: str, command: click.Command) -> list[tuple[str, click.Command]]:
+    children = getattr(command, "commands", None)
+    if not children:
+        return [(path, command)]
+    return [found for name, child in children.items() for found in walk(f"{path} {name}", child)]
+
+
+PAGES = {"configuration.md": configuration, "checks.md": checks, "metrics.md": metrics, "commands.md": commands}
+
+
+def main() -> int:
+    """Write or check every page."""
+    FOLDER.mkdir(exist_ok=True)
+    stale = []
+    for name, write in PAGES.items():
+        text = NOTE + write()
+        path = FOLDER / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(text, encoding="utf-8")
+    if "--check" in sys.argv and stale:
+        sys.stderr.write(f"stale: {', '.join(stale)}; run `make docs`.\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""`driftd check` on someone's table: the verdict, its exit code, and bad input of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.world import START, World, rows_of
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+AT = ["check", "--monitor", "shop", "--at", (START + 2 * DAY).isoformat()]
+
+
+@pytest.fixture
+def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+    made = World(tmp_path, store_url)
+    made.log(rows_of(START, DAY))
+    yield made
+    made.close()
+
+
+def window(**changes: Any) -> list[dict[str, Any]]:
+    return rows_of(START + 2 * DAY - HOUR, HOUR, seed=1, **changes)
+
+
+def of(verdict: dict[str, Any], check: str, column: str | None) -> dict[str, Any]:
+    (found,) = [f for f in verdict["findings"] if f["check"] == check and f["column"] == column]
+    return found
+
+
+def test_a_healthy_window_exits_0(world: World) -> None:
+    world.configure()
+    world.log(window())
+    code, verdict = world.json(*AT)
+    assert (code, verdict["status"]) == (0, "ok")
+    assert set(verdict) >= {"monitor", "window", "status", "findings"}
+    for finding in verdict["findings"]:
+        keys = ("check", "column", "method", "segment", "statistic", "threshold", "status", "reason")
+        assert set(finding) >= {*keys, "n_baseline", "n_window"}
+    null = of(verdict, "drift", "all null")
+    assert null["status"] == "inconclusive"
+    assert of(verdict, "drift", "amount")["n_window"] == 600
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "column"),
+    [
+        ({"shift": 0.5}, "drift", "amount"),
+        ({"plan": "team"}, "drift", "plan"),
+        ({"plan": "gold"}, "unseen", "plan"),
+        ({"amount": None}, "missing", "amount"),
+        ({"amount": 1e9}, "range", "amount"),
+        ({"per_minute": 60}, "volume", None),
+    ],
+)
+def test_what_changed_fires_by_name_and_exits_1(
+    world: World, changes: dict[str, Any], check: str, column: str | None
+) -> None:
+    world.configure()
+    world.log(window(**changes))
+    code, verdict = world.json(*AT)
+    assert (code, verdict["status"]) == (1, "firing")
+    assert of(verdict, check, column)["status"] == "drifted"
+
+
+def test_a_segment_is_measured_apart(world: World) -> None:
+    world.configure(segments=["model_version"])
+    world.log([*window(), *window(shift=1.0, model="v2", per_minute=4)])
+    _, verdict = world.json(*AT)
+    found = {f["segment"]: f["status"] for f in verdict["findings"] if (f["check"], f["column"]) == ("drift", "amount")}
+    assert found["model_version=v2"] == "drifted"
+    assert found["model_version=v1"] == "ok"
+
+
+@pytest.mark.parametrize("rows", [0, 1, 30])
+def test_too_few_rows_could_not_tell_and_exit_2(world: World, rows: int) -> None:
+    world.configure()
+    world.log(window()[:rows]) if rows else None
+    code, verdict = world.json(*AT)
+    assert (code, verdict["status"]) == (2, "inconclusive")
+    assert verdict["reason"]
+
+
+def test_an_empty_baseline_could_not_tell(world: World) -> None:
+    world.configure(baseline={"from": "2020-01-01", "to": "2020-01-02"})
+    code, verdict = world.json(*AT)
+    assert (code, verdict["status"]) == (2, "inconclusive")
+    assert "no_baseline" in verdict["reason"]
+
+
+def test_a_column_that_is_gone_from_the_source_is_an_error_with_a_suggestion(world: World) -> None:
+    world.configure(features=["amuont"])
+    code, verdict = world.json(*AT)
+    assert (code, verdict["status"]) == (2, "error")
+    assert "'amount'" in verdict["reason"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ({"table": "no such table"}, "no such table"),
+        ({"columns": {"timestamp": "Zeitt"}}, "Zeit"),
+        ({"url": "postgresql+psycopg://nobody@127.0.0.1:1/none"}, "reach"),
+    ],
+)
+def test_a_source_that_cannot_be_read_exits_2_with_a_sentence(world: World, broken: dict[str, Any], says: str) -> None:
+    source = {"url": world.source_url, "table": "inference log", "columns": {"timestamp": "Zeit"}, **broken}
+    world.configure(source=source)
+    code, verdict = world.json(*AT)
+    assert (code, verdict["status"]) == (2, "error")
+    assert says in verdict["reason"]
+
+
+def test_wrong_usage_exits_2_and_names_the_line(world: World) -> None:
+    path = world.configure(windw="1h")
+    done = world.run(*AT)
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+    assert "Did you mean 'window'?" in done.stderr
+    assert world.run("check", "--monitor", "shpo").returncode == 2
+    assert world.run("chekc").returncode == 2
+
+
+def test_config_check_lists_columns_with_type_null_share_and_role(world: World) -> None:
+    world.configure()
+    code, (entry,) = world.json("config", "check")
+    assert code == 0
+    columns = {column["column"]: column for column in entry["columns"]}
+    assert columns["Zeit"]["role"] == "timestamp"
+    assert columns["all null"]["null_share"] == 1.0
+    assert columns["amount"]["type"] == "numeric"
+    assert columns["plan"]["watched"] == "categorical"
+    assert columns["id"]["watched"] is None
+
+
+def test_a_baseline_from_a_file(world: World) -> None:
+    lines = ["amount,plan", *(f"{row['amount']},{row['plan']}" for row in rows_of(START, DAY))]
+    (world.folder / "old.csv").write_text("\n".join(lines))
+    world.configure(baseline={"file": "old.csv"})
+    world.log(window(shift=1.0))
+    code, verdict = world.json(*AT)
+    assert code == 1
+    assert of(verdict, "drift", "amount")["status"] == "drifted"
+    assert of(verdict, "drift", "plan")["status"] == "ok"

@@ -1,0 +1,86 @@
+"""kill -9 at random while history is worked off: every bucket once, and the same profiles as undisturbed."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from monitor.store.database import Database
+from monitor.store.tables import buckets
+from tests.support.process import eventually
+from tests.support.world import START, World, rows_of
+
+DAY = timedelta(days=1)
+KILLS = 10
+BUCKETS = 288
+
+
+@pytest.fixture
+def worlds(tmp_path: Path, postgres_server: object) -> Iterator[tuple[World, World]]:
+    server = postgres_server
+    with (
+        server.database() as source,  # type: ignore[attr-defined]
+        server.database() as first,  # type: ignore[attr-defined]
+        server.database() as second,  # type: ignore[attr-defined]
+    ):
+        made = []
+        for name, store in (("killed", first), ("calm", second)):
+            (tmp_path / name).mkdir()
+            made.append(World(tmp_path / name, source, store))
+        made[0].log(rows_of(START, 2 * DAY, per_minute=4))
+        yield made[0], made[1]
+        for world in made:
+            world.close()
+
+
+def profiles(world: World) -> list[tuple[object, ...]]:
+    database = Database(world.store_url)
+    with database.read() as connection:
+        query = sa.select(
+            buckets.c.start, buckets.c.revision, buckets.c.result, buckets.c.source_rows, buckets.c.profiles
+        )
+        rows = connection.execute(query.where(buckets.c.state == "finished").order_by(buckets.c.start)).all()
+    database.close()
+    return [tuple(row) for row in rows]
+
+
+def count(world: World) -> int:
+    database = Database(world.store_url)
+    try:
+        with database.read() as connection:
+            query = sa.select(sa.func.count()).select_from(buckets).where(buckets.c.state == "finished")
+            return int(connection.execute(query).scalar_one())
+    except sa.exc.SQLAlchemyError:
+        return 0
+    finally:
+        database.close()
+
+
+def test_every_bucket_is_done_exactly_once_whatever_dies(worlds: tuple[World, World]) -> None:
+    killed, calm = worlds
+    chance = random.Random(20261123)
+    listen = {"server": {"listen": "127.0.0.1:0"}}
+    history = {"start": (START + DAY).isoformat(), "catch_up": "3650d"}
+    killed.configure(listen, **history)
+    calm.configure(listen, **history)
+    total = 2 * BUCKETS
+    for kill in range(KILLS):
+        process = killed.start("run")
+        goal = count(killed) + chance.randrange(1, total // KILLS)
+        eventually(lambda goal=goal: count(killed) >= min(goal, total - KILLS + kill), within=60)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    for world in (killed, calm):
+        process = world.start("run")
+        eventually(lambda world=world: count(world) >= total, within=120)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    undisturbed = profiles(calm)[:total]
+    assert [row[1] for row in undisturbed] == [1] * total
+    assert profiles(killed)[:total] == undisturbed
