@@ -61,6 +61,8 @@ class Source(Section):
     """Role or name to their column; `timestamp` is needed."""
     page_size: int = Field(20_000, ge=1, le=1_000_000)
     """Rows of one read."""
+    timeout: Duration = timedelta(seconds=2)
+    """Longest time of one read; theirs must not wait behind ours."""
     text_limit: int = Field(200_000, ge=1)
     """Code points of a text that are read."""
     arrow: bool = True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from types import FrameType
 
@@ -31,25 +32,17 @@ LOG = structlog.get_logger(__name__)
 BUCKETS_A_TURN = 20
 
 
+@dataclass
 class Daemon:
     """Runs the watches until it is told to stop."""
 
-    def __init__(
-        self,
-        database: Database,
-        watches: Sequence[Watch],
-        actions: Mapping[str, ActionSpec],
-        channels: Mapping[str, Channel],
-        clock: Clock,
-        every: timedelta = timedelta(seconds=1),
-    ) -> None:
-        self.database = database
-        self.watches = watches
-        self.actions = actions
-        self.channels = channels
-        self.clock = clock
-        self.every = every
-        self.stopping = threading.Event()
+    database: Database
+    watches: Sequence[Watch]
+    actions: Mapping[str, ActionSpec]
+    channels: Mapping[str, Channel]
+    clock: Clock
+    every: timedelta = timedelta(seconds=1)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         """Wake both loops until a signal comes; returns within 10 seconds of it."""

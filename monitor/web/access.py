@@ -149,8 +149,8 @@ class Brake:
 
     def holds(self, client: str) -> bool:
         """Say whether a client gave ten wrong tokens within the last minute."""
-        times = self._wrong.get(client, ())
-        return len(times) >= GUESSES and time.monotonic() - times[0] < GUESS_SECONDS
+        times = self._wrong.get(client)
+        return times is not None and len(times) >= GUESSES and time.monotonic() - times[0] < GUESS_SECONDS
 
 
 def client_of(request: HTTPConnection) -> str:

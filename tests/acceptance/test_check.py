@@ -77,13 +77,31 @@ def test_a_segment_is_measured_apart(world: World) -> None:
     assert found["model_version=v1"] == "ok"
 
 
-@pytest.mark.parametrize("rows", [0, 1, 30])
-def test_too_few_rows_could_not_tell_and_exit_2(world: World, rows: int) -> None:
+def test_an_empty_window_could_not_tell_and_exits_2(world: World) -> None:
     world.configure()
-    world.log(window()[:rows]) if rows else None
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (2, "inconclusive")
     assert verdict["reason"]
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_too_few_rows_say_nothing_of_the_model_but_the_volume_fell(world: World, rows: int) -> None:
+    world.configure()
+    world.log(window()[:rows])
+    code, verdict = world.json(*AT)
+    assert (code, verdict["status"]) == (1, "firing")
+    assert [f["check"] for f in verdict["findings"] if f["status"] == "drifted"] == ["volume"]
+    assert of(verdict, "drift", "amount")["reason"].startswith("too_few")
+    world.configure(checks=["drift"])
+    assert world.json(*AT)[0] == 2
+
+
+def test_a_table_of_one_row_and_an_empty_one_could_not_tell(world: World) -> None:
+    world.configure()
+    world.execute('DELETE FROM "inference log"')
+    assert world.json(*AT)[1]["status"] == "inconclusive"
+    world.log(window()[:1])
+    assert world.json(*AT)[1]["status"] == "inconclusive"
 
 
 def test_an_empty_baseline_could_not_tell(world: World) -> None:

@@ -81,7 +81,7 @@ class World:
                     "name": "shop",
                     "source": {
                         "url": self.source_url,
-                        "table": LOG.name,
+                        "table": str(LOG.name),
                         "columns": {"timestamp": "Zeit", "id": "id", "model_version": "model", "response": "answer"},
                     },
                     "bucket": "5m",

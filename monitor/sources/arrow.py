@@ -1,0 +1,68 @@
+"""The fast way out of PostgreSQL: binary COPY into Arrow through ADBC, for pages after a full one.
+
+Optional (`driftd[arrow]`), imported only when a bucket is large, and the same values as the ordinary way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import make_url
+
+from detectors.records import Column
+from monitor.config import Source
+from monitor.sources.values import column_of
+
+LOG = structlog.get_logger(__name__)
+PAGE = 100_000
+
+
+def available(source: Source) -> bool:
+    """Say whether the libraries are there and the source allows it."""
+    return source.arrow and find_spec("adbc_driver_postgresql") is not None and find_spec("pyarrow") is not None
+
+
+def fetch(source: Source, dialect: sa.Dialect, query: sa.Select[Any]) -> Any:  # noqa: ANN401
+    """Run a query and return an Arrow table, or None when ADBC cannot; the ordinary way then reads the page."""
+    from adbc_driver_postgresql import dbapi
+
+    sql = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})).replace("%%", "%")
+    uri = make_url(source.url.get_secret_value()).set(drivername="postgresql")
+    milliseconds = int(source.timeout.total_seconds() * 1000)
+    try:
+        with dbapi.connect(uri.render_as_string(hide_password=False)) as connection, connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+            cursor.execute(sql)
+            table = cursor.fetch_arrow_table()
+            connection.rollback()
+    except dbapi.Error as error:
+        LOG.debug("arrow_failed", error=type(error).__name__)
+        return None
+    return table
+
+
+def column(values: Any, limit: int) -> Column:  # noqa: ANN401
+    """Turn an Arrow column into ours; numbers without a copy through Python."""
+    import pyarrow as pa
+
+    kind = values.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        missing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+        return Column(np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64), missing)
+    return column_of(values.to_pylist(), limit)
+
+
+def seconds(values: Any) -> np.ndarray | None:  # noqa: ANN401
+    """Return epoch seconds of an Arrow timestamp column in microseconds, None for another type."""
+    import pyarrow as pa
+
+    if not pa.types.is_timestamp(values.type) or values.type.unit != "us":
+        return None
+    whole: Sequence[int] = values.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return np.asarray(whole, dtype=np.float64) / 1e6

@@ -1,0 +1,58 @@
+"""From a driver's error to a sentence and a reason of a closed set; never a password."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from monitor.config import Source
+from monitor.sources.base import SourceError
+
+CHANGED = "cached plan must not change result type"
+STATES = {
+    "42P01": "missing_table", "42703": "missing_column", "42501": "denied", "57014": "timeout", "55P03": "timeout",
+    "25P03": "timeout", "28P01": "denied", "28000": "denied", "3D000": "unreachable", "53300": "unreachable",
+    "57P01": "unreachable", "57P03": "unreachable", "08006": "unreachable", "0A000": "changed",
+}  # fmt: skip
+ADVICE = {
+    "unreachable": "it cannot be reached. Is it up, and is `source.url` right?",
+    "timeout": "a read took longer than `source.timeout`. Create an index on the timestamp column, or raise it.",
+    "denied": "it does not let us. Grant SELECT on the table to this role, and check the password.",
+    "missing_table": "the table is not there.",
+    "missing_column": "a column is not there.",
+    "changed": "its schema changed while it was read.",
+    "other": "it failed.",
+}
+
+
+def explained(error: sa.exc.SQLAlchemyError, source: Source) -> SourceError:
+    """Return the error as a sentence that names the database without its secrets."""
+    original = getattr(error, "orig", None) or error
+    text = " ".join(str(original).split())
+    reason = _reason(error, original, text)
+    where = make_url(source.url.get_secret_value())
+    shown = f"{where.get_backend_name()} database {where.database or ''}".strip()
+    if where.host:
+        shown += f" at {where.host}"
+    secret = where.password
+    if secret:
+        text = text.replace(str(secret), "***")
+    return SourceError(reason, f"the {shown}: {ADVICE[reason]} It said: {text[:300]}")  # type: ignore[arg-type]
+
+
+def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -> str:
+    if CHANGED in text:
+        return "changed"
+    state = getattr(original, "sqlstate", None)
+    if state in STATES:
+        return STATES[state]
+    lowered = text.lower()
+    if "no such table" in lowered:
+        return "missing_table"
+    if "no such column" in lowered:
+        return "missing_column"
+    if "unable to open database" in lowered or "not a database" in lowered:
+        return "unreachable"
+    if "locked" in lowered or isinstance(error, sa.exc.TimeoutError):
+        return "timeout"
+    return "unreachable" if isinstance(error, sa.exc.OperationalError) and state is None else "other"

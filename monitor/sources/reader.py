@@ -1,0 +1,408 @@
+"""The reader of SQLite and PostgreSQL: short read-only transactions, pages by key, never a cursor."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection, Row
+
+from detectors.records import Column
+from monitor.config import ColumnSpec, Source
+from monitor.sources import arrow
+from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
+from monitor.sources.failures import explained
+from monitor.sources.schema import Found, Origin
+from monitor.sources.times import TimeColumn
+from monitor.sources.values import clean, column_of
+
+LOG = structlog.get_logger(__name__)
+
+
+class SqlReader:
+    """Reads one source. The parts that differ by dialect are the columns' expressions and the session.
+
+    Parameters
+    ----------
+    engine
+        Opened by :func:`monitor.sources.connect`, read-only.
+    source
+        Where the records are, with a preset already written out as table, query and columns.
+    """
+
+    def __init__(self, engine: sa.Engine, source: Source) -> None:
+        self._engine = engine
+        self._source = source
+        self._origin = Origin(source, engine)
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._roles = {spec.column: role for role, spec in source.columns.items()}
+        self._offsets: bool | None = None
+
+    # ------------------------------------------------------------------ sessions
+
+    @contextmanager
+    def _session(self) -> Iterator[Connection]:
+        """Open one short read-only transaction; whatever fails in it becomes a sentence."""
+        try:
+            with self._engine.connect() as connection:
+                if not self._sqlite:
+                    milliseconds = int(self._source.timeout.total_seconds() * 1000)
+                    connection.exec_driver_sql(
+                        "SET TRANSACTION READ ONLY; "
+                        f"SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {milliseconds}; "
+                        f"SET LOCAL idle_in_transaction_session_timeout = {5 * milliseconds}"
+                    )
+                yield connection
+                connection.rollback()
+        except sa.exc.SQLAlchemyError as error:
+            raise explained(error, self._source) from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    # ------------------------------------------------------------------ what is there
+
+    def _columns(self, connection: Connection, name: str) -> dict[str, Found]:
+        """Return canonical name to column; every mapped column must exist."""
+        found = {column.name: column for column in self._origin.columns(connection, name)}
+        for role, spec in self._source.columns.items():
+            if spec.column not in found:
+                close = difflib.get_close_matches(spec.column, found, n=1, cutoff=0.4)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise SourceError(
+                    "missing_column",
+                    f"`columns.{role}` names {spec.column!r}, which is not there. Found: {', '.join(found)}.{hint}",
+                )
+        return {self._roles.get(column, column): info for column, info in found.items()}
+
+    def schema(self) -> dict[str, ColumnType]:
+        """Return canonical column name to type, without reading rows."""
+        with self._session() as connection:
+            name = self._origin.resolve(connection)
+            return {role: info.type for role, info in self._columns(connection, name).items()}
+
+    def now(self) -> datetime:
+        """Return the database's clock in UTC."""
+        query = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')" if self._sqlite else "SELECT clock_timestamp()"
+        with self._session() as connection:
+            moment = connection.exec_driver_sql(query).scalar_one()
+        return datetime.fromisoformat(moment).replace(tzinfo=UTC) if self._sqlite else moment.astimezone(UTC)
+
+    def quiet_since(self, end: datetime) -> bool | None:
+        """Say whether no transaction older than ``end`` is open; None when the role may not see it."""
+        if self._sqlite:
+            return True
+        with self._session() as connection:
+            sees = connection.exec_driver_sql(
+                "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') OR rolsuper "
+                "FROM pg_roles WHERE rolname = current_user"
+            ).scalar_one_or_none()
+            if not sees:
+                return None
+            query = sa.text(
+                "SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+                "AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND xact_start < :end) "
+                "AND NOT EXISTS (SELECT 1 FROM pg_prepared_xacts WHERE database = current_database() "
+                "AND prepared < :end)"
+            )
+            return bool(connection.execute(query, {"end": end}).scalar_one())
+
+    # ------------------------------------------------------------------ time
+
+    def _time(self, connection: Connection, name: str, columns: Mapping[str, Found]) -> TimeColumn:
+        spec = self._source.columns["timestamp"]
+        found = columns["timestamp"]
+        if spec.unit is not None:
+            return TimeColumn(spec, "epoch")
+        if found.type == "numeric":
+            raise SourceError(
+                "other",
+                f"the timestamp column {spec.column!r} holds numbers; say what they count, "
+                f"`timestamp: {{column: {spec.column}, unit: s}}`, or ms, us, ns.",
+            )
+        if not self._sqlite and found.type == "time":
+            return TimeColumn(spec, "zoned" if "with time zone" in found.database_type else "naive")
+        if self._offsets is None:
+            self._offsets = self._has_offsets(connection, name, spec)
+        return TimeColumn(spec, "text", offsets=self._offsets)
+
+    def _has_offsets(self, connection: Connection, name: str, spec: ColumnSpec) -> bool:
+        """Look at the newest and oldest texts: one offset that is not UTC means that texts do not sort."""
+        column = self._raw("timestamp", spec.column)
+        texts: list[str] = []
+        for order in (column.desc(), column.asc()):
+            query = sa.select(column).select_from(self._from(name)).where(column.is_not(None)).order_by(order)
+            texts += [str(text) for text in connection.execute(query.limit(50)).scalars()]
+        time = TimeColumn(spec, "text")
+        for text in texts:
+            try:
+                time.moment(text)
+            except ValueError:
+                continue
+            tail = text.strip()[19:]
+            if "%z" in (spec.format or "") or ("+" in tail or "-" in tail) and not tail.endswith("+00:00"):
+                return True
+        return False
+
+    # ------------------------------------------------------------------ rows
+
+    def _from(self, name: str) -> sa.TextClause:
+        return sa.text(name.replace("\\", "\\\\").replace(":", "\\:"))
+
+    def _raw(self, role: str, column: str) -> sa.ColumnElement[Any]:
+        """Return a column as it is compared and ordered; text by its bytes, for a time's order is that."""
+        bare = sa.column(column) if column == "rowid" else sa.column(sa.sql.quoted_name(column, True))
+        if role == "timestamp" and not self._sqlite and self._source.columns["timestamp"].unit is None:
+            return bare
+        return bare
+
+    def _timed(self, time: TimeColumn) -> sa.ColumnElement[Any]:
+        column = self._raw("timestamp", time.spec.column)
+        return sa.collate(column, "C") if time.kind == "text" and not self._sqlite else column
+
+    def _value(self, info: Found) -> sa.ColumnElement[Any]:
+        """Return a column as it travels: numbers as doubles, texts cut where they are, nothing too large."""
+        column = self._raw("", info.name)
+        limit = self._source.text_limit
+        if self._sqlite:
+            # SQLite's substr stops at a NUL in a text, but not in a blob; four bytes are the longest code point.
+            cut = sa.func.substr(sa.cast(column, sa.LargeBinary), 1, 4 * limit)
+            return sa.case((sa.func.typeof(column).in_(["text", "blob"]), cut), else_=column)
+        if info.type == "numeric":
+            whole = info.database_type in ("integer", "bigint", "smallint")
+            return column if whole else sa.cast(column, sa.Double)
+        if info.type == "boolean":
+            return column
+        if info.database_type == "bytea":
+            return sa.func.substr(column, 1, 4 * limit)
+        return sa.func.left(sa.cast(column, sa.Text), limit)
+
+    def counts(self, start: datetime, end: datetime) -> Counts:
+        """Count rows with ``start <= timestamp < end``."""
+        with self._session() as connection:
+            name = self._origin.resolve(connection)
+            columns = self._columns(connection, name)
+            time = self._time(connection, name, columns)
+            stamp = self._timed(time)
+            marks = [self._raw(role, columns[role].name) for role in ("label", "feedback") if role in columns]
+            query = sa.select(stamp, *marks).select_from(self._from(name)).where(time.within(stamp, start, end))
+            if time.exact:
+                totals = [sa.func.count(), *(sa.func.count(mark) for mark in marks)]
+                row = connection.execute(query.with_only_columns(*totals)).one()
+                numbers = [int(value) for value in row]
+            else:
+                rows = connection.execute(query).all()
+                inside = _inside(time, rows, start, end)
+                kept = [row for row, keep in zip(rows, inside, strict=True) if keep]
+                numbers = [len(kept), *(sum(row[i + 1] is not None for row in kept) for i in range(len(marks)))]
+        named = dict(zip([role for role in ("label", "feedback") if role in columns], numbers[1:], strict=True))
+        return Counts(numbers[0], named.get("label", 0), named.get("feedback", 0))
+
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
+        """Yield pages of the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC).
+
+        Rows that nothing names (views, queries) are read in slices of time instead of pages.
+        """
+        for first, last in self._slices(start, end):
+            after: tuple[Any, ...] | None = None
+            while True:
+                page, after = self._page(first, last, columns, after)
+                if len(page["timestamp"]):
+                    yield page
+                if after is None:
+                    break
+
+    def _slices(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        with self._session() as connection:
+            keyed = bool(self._origin.key(connection, self._origin.resolve(connection)))
+        if keyed:
+            return [(start, end)]
+        pieces = max(1, -(-self.counts(start, end).rows // self._source.page_size))
+        bounds = [start + (end - start) * place / pieces for place in range(pieces)] + [end]
+        return list(zip(bounds, bounds[1:], strict=False))
+
+    def _page(
+        self, start: datetime, end: datetime, columns: Sequence[str], after: tuple[Any, ...] | None
+    ) -> tuple[Page, tuple[Any, ...] | None]:
+        """Read one page in one transaction; a plan that the schema outran is tried once more."""
+        try:
+            return self._read_page(start, end, columns, after)
+        except SourceError as error:
+            if error.reason != "changed":
+                raise
+            self._engine.dispose()
+            return self._read_page(start, end, columns, after)
+
+    def _read_page(
+        self, start: datetime, end: datetime, names: Sequence[str], after: tuple[Any, ...] | None
+    ) -> tuple[Page, tuple[Any, ...] | None]:
+        """Return a page, and the place after its last row when there may be more."""
+        fast = after is not None and not self._sqlite and arrow.available(self._source)
+        size = arrow.PAGE if fast else self._source.page_size
+        with self._session() as connection:
+            name = self._origin.resolve(connection)
+            columns = self._columns(connection, name)
+            time = self._time(connection, name, columns)
+            wanted = [role for role in names if role in columns and role != "timestamp"]
+            key = [self._raw("", part) for part in self._origin.key(connection, name)]
+            query = self._select(name, time, key, [columns[role] for role in wanted], start, end, after, size)
+            table = arrow.fetch(self._source, self._engine.dialect, query) if fast else None
+            rows = connection.execute(query).all() if table is None else []
+        if table is not None:
+            return self._arrow_page(time, table, wanted, len(key), start, end, size)
+        page = self._columns_of(time, rows, wanted, 1 + len(key), start, end)
+        return page, tuple(rows[-1][: 1 + len(key)]) if key and len(rows) == size else None
+
+    def _select(
+        self,
+        name: str,
+        time: TimeColumn,
+        key: Sequence[sa.ColumnElement[Any]],
+        infos: Sequence[Found],
+        start: datetime,
+        end: datetime,
+        after: tuple[Any, ...] | None,
+        size: int,
+    ) -> sa.Select[Any]:
+        """Return the query of a page; its order is total, so a page begins where the last one ended."""
+        stamp = self._timed(time)
+        query = (
+            sa.select(stamp.label("t"), *(part.label(f"k{i}") for i, part in enumerate(key)))
+            .add_columns(*(self._value(info).label(f"c{i}") for i, info in enumerate(infos)))
+            .select_from(self._from(name))
+            .where(time.within(stamp, start, end))
+            .order_by(stamp, *key)
+        )
+        if not key:
+            return query
+        if after is not None:
+            query = query.where(sa.tuple_(stamp, *key) > sa.tuple_(*(sa.literal(value) for value in after)))
+        return query.limit(size)
+
+    def _arrow_page(
+        self,
+        time: TimeColumn,
+        table: Any,  # noqa: ANN401
+        wanted: Sequence[str],
+        keys: int,
+        start: datetime,
+        end: datetime,
+        size: int,
+    ) -> tuple[Page, tuple[Any, ...] | None]:
+        stamps = table.column(0)
+        plain = time.kind == "zoned" or (time.kind == "naive" and time.exact)
+        seconds = arrow.seconds(stamps) if plain else None
+        page = {"timestamp": Column.floats(time.seconds(stamps.to_pylist()) if seconds is None else seconds)}
+        for place, role in enumerate(wanted):
+            page[role] = arrow.column(table.column(1 + keys + place), self._source.text_limit)
+        more = table.num_rows == size
+        last = tuple(table.column(i)[-1].as_py() for i in range(1 + keys)) if more else None
+        return self._kept(time, page, start, end), last
+
+    def _columns_of(
+        self,
+        time: TimeColumn,
+        rows: Sequence[Row[Any]],
+        wanted: Sequence[str],
+        skip: int,
+        start: datetime,
+        end: datetime,
+    ) -> Page:
+        parts: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * (skip + len(wanted))
+        page = {"timestamp": Column.floats(time.seconds(parts[0]))}
+        for place, role in enumerate(wanted):
+            page[role] = column_of(parts[skip + place], self._source.text_limit)
+        return self._kept(time, page, start, end)
+
+    def _kept(self, time: TimeColumn, page: dict[str, Column], start: datetime, end: datetime) -> Page:
+        if time.exact:
+            return page
+        seconds = page["timestamp"].values
+        keep = (seconds >= start.timestamp()) & (seconds < end.timestamp())
+        return {role: column.take(keep) for role, column in page.items()}
+
+    # ------------------------------------------------------------------ a first look
+
+    def newest(self) -> datetime | None:
+        """Return the newest event time that is not in the future; None for an empty table."""
+        return self._edge(newest=True)
+
+    def oldest(self) -> datetime | None:
+        """Return the oldest event time."""
+        return self._edge(newest=False)
+
+    def _edge(self, *, newest: bool) -> datetime | None:
+        now = self.now()
+        with self._session() as connection:
+            name = self._origin.resolve(connection)
+            time = self._time(connection, name, self._columns(connection, name))
+            stamp = self._timed(time)
+            past = time.within(stamp, datetime(1900, 1, 1, tzinfo=UTC), now + timedelta(seconds=1))
+            query = sa.select(stamp).select_from(self._from(name)).where(past)
+            query = query.order_by(stamp.desc() if newest else stamp.asc()).limit(50)
+            seconds = time.seconds(connection.execute(query).scalars().all())
+        seconds = seconds[np.isfinite(seconds) & (seconds <= now.timestamp() + 1)]
+        if len(seconds) == 0:
+            return None
+        return datetime.fromtimestamp(float(seconds.max() if newest else seconds.min()), UTC)
+
+    def describe(self, sample: int = 1000) -> list[ColumnInfo]:
+        """List every readable column with what the newest rows say of it."""
+        with self._session() as connection:
+            name = self._origin.resolve(connection)
+            columns = self._columns(connection, name)
+            stamp = self._timed(self._time(connection, name, columns)) if "timestamp" in columns else None
+            query = sa.select(*(self._value(info).label(f"c{i}") for i, info in enumerate(columns.values())))
+            query = query.select_from(self._from(name)).limit(sample)
+            if stamp is not None:
+                query = query.order_by(stamp.desc())
+            rows = connection.execute(query).all()
+        parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        return [
+            self._info(role, info, list(reversed(values)))
+            for (role, info), values in zip(columns.items(), parts, strict=True)
+        ]
+
+    def _info(self, role: str, info: Found, values: list[Any]) -> ColumnInfo:
+        cleaned = [clean(value, self._source.text_limit) for value in values]
+        present = [value for value in cleaned if value is not None]
+        kind = info.type if not self._sqlite else _looks_like(info, present)
+        texts = [str(value) for value in present]
+        numbers = [value for value in present if isinstance(value, int | float)]
+        return ColumnInfo(
+            name=role,
+            column=info.name,
+            database_type=info.database_type or "untyped",
+            type=kind,
+            role=role if role in self._source.columns else None,
+            sampled=len(values),
+            null_share=1 - len(present) / len(values) if values else 0.0,
+            distinct=len(set(texts)),
+            increasing=len(numbers) == len(present) > 1
+            and all(a <= b for a, b in zip(numbers, numbers[1:], strict=False)),
+            mean_length=sum(map(len, texts)) / len(texts) if texts and kind == "text" else None,
+        )
+
+
+def _inside(time: TimeColumn, rows: Sequence[Row[Any]], start: datetime, end: datetime) -> np.ndarray:
+    seconds = time.seconds([row[0] for row in rows])
+    return np.asarray((seconds >= start.timestamp()) & (seconds < end.timestamp()))
+
+
+def _looks_like(info: Found, present: list[Any]) -> ColumnType:
+    """Return the type of a SQLite column: the declared one, unless the values say otherwise."""
+    if not present:
+        return info.type
+    numbers = sum(isinstance(value, int | float) for value in present)
+    if info.type in ("boolean", "time", "json"):
+        return info.type
+    if numbers == len(present):
+        return "numeric"
+    return "text" if numbers == 0 else "unknown"

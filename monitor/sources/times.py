@@ -1,0 +1,131 @@
+"""The time column of someone's table: bounds that SQL can use, and exact membership where SQL cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import sqlalchemy as sa
+
+from monitor.config import ColumnSpec
+from monitor.sources.base import SourceError
+
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+WIDEST_OFFSET = timedelta(hours=15)
+SORTING_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y.%m.%d")
+
+Kind = Literal["zoned", "naive", "epoch", "text"]
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """How the events' time is written, and so how it is compared and read.
+
+    ``exact`` says whether the SQL condition alone decides membership; otherwise it selects a little more and
+    :meth:`seconds` decides.
+    """
+
+    spec: ColumnSpec
+    kind: Kind
+    offsets: bool = False
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the zone of times that do not say theirs."""
+        try:
+            return ZoneInfo(self.spec.zone) if self.spec.zone else UTC
+        except (ZoneInfoNotFoundError, ValueError):
+            raise SourceError(
+                "other", f"`zone: {self.spec.zone}` is no IANA time zone; write one such as Europe/Berlin."
+            ) from None
+
+    @property
+    def exact(self) -> bool:
+        """Whether SQL compares without error."""
+        plain = self.spec.zone in (None, "UTC", "Etc/UTC")
+        return self.kind in ("zoned", "epoch") or (plain and not self.offsets and self._sorts)
+
+    @property
+    def _sorts(self) -> bool:
+        return self.kind != "text" or self.spec.format is None or self.spec.format.startswith(SORTING_FORMATS)
+
+    def within(self, column: sa.ColumnElement[Any], start: datetime, end: datetime) -> sa.ColumnElement[bool]:
+        """Return the SQL condition for ``[start, end)``, or for a little more where it is not exact.
+
+        A text whose declared format does not begin with the year cannot be bounded by SQL: every row is looked
+        at, which only small tables bear.
+        """
+        slack = timedelta(0) if self.exact else WIDEST_OFFSET
+        first, last = start - slack, end + slack
+        if self.kind == "zoned":
+            return sa.and_(column >= first, column < last)
+        if self.kind == "naive":
+            return sa.and_(column >= self._local(first), column < self._local(last))
+        if self.kind == "epoch":
+            scale = UNITS[self.spec.unit or "s"]
+            return sa.and_(column >= _epoch(first, scale), column < _epoch(last, scale))
+        if not self._sorts:
+            return column.is_not(None)
+        return self._text_within(column, first, last)
+
+    def _local(self, moment: datetime) -> datetime:
+        return moment.astimezone(self.zone).replace(tzinfo=None)
+
+    def _text_within(self, column: sa.ColumnElement[Any], first: datetime, last: datetime) -> sa.ColumnElement[bool]:
+        if self.spec.format is not None:
+            low, high = (self._local(moment).strftime(self.spec.format) for moment in (first, last))
+            return sa.and_(column >= low, column < high)
+        ranges = []
+        for separator in (" ", "T"):
+            low, high = (self._local(moment).strftime(f"%Y-%m-%d{separator}%H:%M:%S") for moment in (first, last))
+            # Across days a space and a T do not sort together, so each range takes its own only.
+            ranges.append(sa.and_(column >= low, column < high, sa.func.substr(column, 11, 1) == separator))
+        # A bare date is a midnight.
+        days = midnights(self._local(first), self._local(last))
+        return sa.or_(*ranges, column.in_(days)) if days else sa.or_(*ranges)
+
+    def seconds(self, values: Sequence[Any]) -> np.ndarray:
+        """Return epoch seconds in UTC, NaN for what cannot be read as a time."""
+        return np.fromiter((self._second(value) for value in values), dtype=np.float64, count=len(values))
+
+    def _second(self, value: Any) -> float:  # noqa: ANN401
+        try:
+            if self.kind == "epoch":
+                return float(value) / UNITS[self.spec.unit or "s"]
+            return self.moment(value).timestamp()
+        except (TypeError, ValueError, OverflowError):
+            return float("nan")
+
+    def moment(self, value: Any) -> datetime:  # noqa: ANN401
+        """Return one value as a time in UTC; raises ValueError for what is none."""
+        if self.kind == "epoch":
+            return datetime.fromtimestamp(float(value) / UNITS[self.spec.unit or "s"], UTC)
+        if isinstance(value, datetime):
+            parsed = value
+        elif isinstance(value, date):
+            parsed = datetime(value.year, value.month, value.day)  # noqa: DTZ001  its zone is set below
+        elif self.spec.format is not None:
+            parsed = datetime.strptime(str(value), self.spec.format)  # noqa: DTZ007  its zone is set below
+        else:
+            parsed = datetime.fromisoformat(str(value).strip())
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=self.zone)).astimezone(UTC)
+
+
+def _epoch(moment: datetime, scale: int) -> int:
+    whole = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (whole // timedelta(microseconds=1)) * scale // 10**6
+
+
+def midnights(first: datetime, last: datetime) -> list[str]:
+    """Return the dates whose midnight lies in ``[first, last)``, both local."""
+    day = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = []
+    while day < last:
+        if day >= first:
+            days.append(day.strftime("%Y-%m-%d"))
+        day += timedelta(days=1)
+    return days

@@ -1,0 +1,50 @@
+"""From what a driver returns to columns: NULL and NaN apart, texts cut and clean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from detectors.records import Column
+
+
+def column_of(values: Sequence[Any], limit: int) -> Column:
+    """Make a column; numbers become float64, all else stays or becomes text."""
+    missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds and kinds <= {int, float, Decimal}:
+        return Column(np.array([np.nan if value is None else _number(value) for value in values]), missing)
+    data = np.empty(len(values), dtype=object)
+    data[:] = [clean(value, limit) for value in values]
+    return Column(data, missing)
+
+
+def _number(value: float | Decimal) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def clean(value: Any, limit: int) -> Any:  # noqa: ANN401
+    """Return a value that is safe to keep: texts without NUL and lone surrogates, cut; the rest as numbers or text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, bytes | memoryview):
+        value = bytes(value).decode("utf-8", "replace")
+    elif isinstance(value, datetime | date | time):
+        value = value.isoformat()
+    elif isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    elif isinstance(value, UUID) or not isinstance(value, str):
+        value = str(value)
+    text = value[:limit].replace("\x00", "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

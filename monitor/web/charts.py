@@ -1,0 +1,370 @@
+"""Charts as SVG, made of numbers by pure functions: no JavaScript, no library, no style attribute.
+
+Colours come from the stylesheet's classes, so that a chart follows dark and light by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from markupsafe import Markup
+
+from monitor.web.words import exact, number
+
+WIDTH, HEIGHT = 600.0, 210.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 14.0, 26.0
+SPARK_WIDTH, SPARK_HEIGHT = 320.0, 44.0
+BROAD_WIDTH, BROAD_HEIGHT = 1180.0, 190.0
+BLIND_HEIGHT = 6.0
+HEADROOM = 1.04
+MOST_POINTS = 180
+MOST_TIME_LABELS = 6
+
+_STEPS = [
+    *(timedelta(seconds=count) for count in (1, 5, 15, 30)),
+    *(timedelta(minutes=count) for count in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(hours=count) for count in (1, 2, 3, 6, 12)),
+    *(timedelta(days=count) for count in (1, 2, 7, 14, 30)),
+]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement: ``value`` is None where nothing could be measured."""
+
+    at: datetime
+    value: float | None
+    bound: float | None = None
+    status: str = "ok"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch that is shaded; without an end it goes on."""
+
+    start: datetime
+    end: datetime | None
+    label: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment with a dashed line, such as the first sight of a version."""
+
+    at: datetime
+    label: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The stretch of time and of values that a chart shows, and its size in units of the drawing."""
+
+    start: datetime
+    end: datetime
+    low: float
+    high: float
+    width: float = WIDTH
+    height: float = HEIGHT
+    left: float = LEFT
+    right: float = RIGHT
+    top: float = TOP
+    bottom: float = BOTTOM
+    ticks: tuple[float, ...] = ()
+
+    def x(self, moment: datetime) -> float:
+        """Return where a time lies, within the frame."""
+        share = (moment - self.start) / max(self.end - self.start, timedelta(seconds=1))
+        return self.left + min(1.0, max(0.0, share)) * (self.width - self.left - self.right)
+
+    def y(self, value: float) -> float:
+        """Return where a value lies, within the frame."""
+        share = (value - self.low) / ((self.high - self.low) or 1.0)
+        return self.height - self.bottom - min(1.0, max(0.0, share)) * (self.height - self.top - self.bottom)
+
+    @property
+    def floor(self) -> float:
+        """Return the lower edge."""
+        return self.height - self.bottom
+
+
+def line_chart(
+    points: Sequence[Point],
+    *,
+    start: datetime,
+    end: datetime,
+    step: timedelta,
+    title: str,
+    spans: Iterable[Span] = (),
+    marks: Iterable[Mark] = (),
+) -> Markup:
+    """Draw a statistic against its threshold over time.
+
+    Parameters
+    ----------
+    points
+        In the order of time; a missing step breaks the line.
+    start, end
+        What is shown, whether or not there are points.
+    step
+        The distance of two neighbouring points.
+    title
+        What a screen reader says.
+    """
+    kept, step = thin(points, step)
+    frame = _frame(kept, start, end)
+    ground = [*_grid(frame), *_spans(frame, spans), *_marks(frame, marks)]
+    body = [
+        *(_path("bound", run) for run in _runs(frame, kept, step, bounds=True)),
+        *_lines(frame, kept, step),
+        *_hits(frame, kept, step),
+    ]
+    return _svg(frame, "chart", title, [*ground, *(body if _measured(kept) else [_empty(frame)])])
+
+
+def bar_chart(
+    points: Sequence[Point],
+    *,
+    start: datetime,
+    end: datetime,
+    step: timedelta,
+    title: str,
+    spans: Iterable[Span] = (),
+    marks: Iterable[Mark] = (),
+) -> Markup:
+    """Draw a volume over time, twice as broad; ``points`` stand at the start of their step."""
+    each = max(1, math.ceil(len(points) / MOST_POINTS))
+    kept, step = thin(points, step)
+    kept = [replace(point, at=first.at) for point, first in zip(kept, points[::each], strict=True)]
+    frame = replace(_frame(kept, start, end), width=BROAD_WIDTH, height=BROAD_HEIGHT)
+    body = [*_grid(frame), *_spans(frame, spans), *_marks(frame, marks), *_bars(frame, kept, step)]
+    return _svg(frame, "chart broad", title, body if _measured(kept) else [*body, _empty(frame)])
+
+
+def sparkline(points: Sequence[Point], *, start: datetime, end: datetime, step: timedelta, title: str) -> Markup:
+    """Draw a line of a thumb's size: the statistic, its threshold, and its last point."""
+    kept, step = thin(points, step, MOST_POINTS // 3)
+    values = _measured(kept)
+    if not values:
+        return Markup("")
+    low, high = min(0.0, *values), max(*values, 0.0) or 1.0
+    edge = 4.0
+    frame = Frame(start, end, low, high * 1.05, SPARK_WIDTH, SPARK_HEIGHT, edge, edge, edge, edge)
+    body = [_path("bound", run) for run in _runs(frame, kept, step, bounds=True)]
+    body += _lines(frame, kept, step)
+    last = next((point for point in reversed(kept) if point.value is not None), None)
+    if last is not None and last.value is not None:
+        body.append(_dot(frame, last, 3.0))
+    return _svg(frame, "spark", title, body)
+
+
+def thin(points: Sequence[Point], step: timedelta, most: int = MOST_POINTS) -> tuple[list[Point], timedelta]:
+    """Keep the highest point of every few, so that no peak is lost and the page stays small.
+
+    Returns
+    -------
+    points
+        At most about ``most`` of them.
+    step
+        Their new distance.
+
+    Examples
+    --------
+    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> points = [Point(at + timedelta(minutes=m), float(m % 7)) for m in range(20)]
+    >>> kept, step = thin(points, timedelta(minutes=1), most=10)
+    >>> len(kept), step
+    (10, datetime.timedelta(seconds=120))
+    """
+    each = max(1, math.ceil(len(points) / most))
+    groups = (points[place : place + each] for place in range(0, len(points), each))
+    return [max(group, key=_height) for group in groups], step * each
+
+
+def _height(point: Point) -> float:
+    return -math.inf if point.value is None or not math.isfinite(point.value) else point.value
+
+
+def _measured(points: Sequence[Point]) -> list[float]:
+    seen = [number for point in points for number in (point.value, point.bound) if number is not None]
+    return [number for number in seen if math.isfinite(number)] if any(p.value is not None for p in points) else []
+
+
+def _frame(points: Sequence[Point], start: datetime, end: datetime) -> Frame:
+    values = _measured(points)
+    ticks = value_ticks(HEADROOM * min([0.0, *values]), HEADROOM * max([0.0, *values]))
+    return Frame(start, end, ticks[0], ticks[-1], ticks=tuple(ticks))
+
+
+def value_ticks(low: float, high: float) -> list[float]:
+    """Return three to six round numbers around a range.
+
+    Examples
+    --------
+    >>> value_ticks(0.0, 0.47)
+    [0.0, 0.2, 0.4, 0.6]
+    """
+    if not high > low:
+        return [0.0, 1.0]
+    rough = (high - low) / 3
+    unit = 10.0 ** math.floor(math.log10(rough))
+    size = next(step * unit for step in (1, 2, 2.5, 5, 10) if step * unit >= rough * 0.999)
+    first, last = math.floor(low / size + 1e-9), math.ceil(high / size - 1e-9)
+    return [round(place * size, 12) for place in range(first, last + 1)]
+
+
+def time_ticks(start: datetime, end: datetime, most: int = MOST_TIME_LABELS) -> list[datetime]:
+    """Return a few round times between two.
+
+    Examples
+    --------
+    >>> ticks = time_ticks(datetime(2026, 1, 1, 9, 2, tzinfo=UTC), datetime(2026, 1, 1, 11, 59, tzinfo=UTC))
+    >>> [f"{tick:%H:%M}" for tick in ticks]
+    ['09:30', '10:00', '10:30', '11:00', '11:30']
+    """
+    span = end - start
+    step = next((step for step in _STEPS if span / step <= most), _STEPS[-1] * math.ceil(span / _STEPS[-1] / most))
+    tick = _EPOCH + math.ceil((start - _EPOCH) / step) * step
+    ticks: list[datetime] = []
+    while tick <= end and len(ticks) <= most:
+        ticks.append(tick)
+        tick += step
+    return ticks
+
+
+def _label(tick: datetime, step: timedelta) -> str:
+    if step >= timedelta(days=1) or (tick.hour, tick.minute, tick.second) == (0, 0, 0):
+        return f"{tick.day} {tick:%b}"
+    return f"{tick:%H:%M:%S}" if step < timedelta(minutes=1) else f"{tick:%H:%M}"
+
+
+def _grid(frame: Frame) -> Iterator[Markup]:
+    for value in frame.ticks:
+        y = frame.y(value)
+        yield Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+            _at(frame.left), _at(frame.width - frame.right), _at(y), _at(y)
+        )
+        yield Markup('<text class="tick end" x="{}" y="{}">{}</text>').format(
+            _at(frame.left - 8), _at(y + 3.5), number(value)
+        )
+    ticks = time_ticks(frame.start, frame.end)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else timedelta(minutes=1)
+    for tick in ticks:
+        anchor = _anchor(frame, frame.x(tick))
+        yield Markup('<text class="tick {}" x="{}" y="{}">{}</text>').format(
+            anchor, _at(frame.x(tick)), _at(frame.height - 8), _label(tick, step)
+        )
+
+
+def _anchor(frame: Frame, x: float) -> str:
+    """Keep a label within the drawing."""
+    return "end" if x > frame.width - frame.right - 14 else "middle"
+
+
+def _spans(frame: Frame, spans: Iterable[Span]) -> Iterator[Markup]:
+    for span in spans:
+        end = span.end or frame.end
+        if end <= frame.start or span.start >= frame.end:
+            continue
+        left, right = frame.x(span.start), frame.x(end)
+        yield Markup('<rect class="span" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
+            _at(left), _at(frame.top), _at(max(2.0, right - left)), _at(frame.floor - frame.top), span.label
+        )
+
+
+def _marks(frame: Frame, marks: Iterable[Mark]) -> Iterator[Markup]:
+    for mark in marks:
+        if frame.start <= mark.at <= frame.end:
+            x = _at(frame.x(mark.at))
+            yield Markup(
+                '<g class="mark"><line x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
+                '<path d="M{0} {1}l4 -7h-8z"/><title>{3}</title></g>'
+            ).format(x, _at(frame.top), _at(frame.floor), f"{mark.label}, {exact(mark.at)}")
+
+
+def _runs(
+    frame: Frame, points: Sequence[Point], step: timedelta, *, bounds: bool = False
+) -> Iterator[list[tuple[float, float]]]:
+    """Yield unbroken runs of places: a missing value or a gap ends one."""
+    run: list[tuple[float, float]] = []
+    before: datetime | None = None
+    for point in points:
+        value = point.bound if bounds else point.value
+        known = value is not None and math.isfinite(value) and (not bounds or point.value is not None)
+        if run and (not known or (before is not None and point.at - before >= 2 * step)):
+            yield run
+            run = []
+        if known and value is not None:
+            run.append((frame.x(point.at), frame.y(value)))
+            before = point.at
+    if run:
+        yield run
+
+
+def _lines(frame: Frame, points: Sequence[Point], step: timedelta) -> list[Markup]:
+    drawn = []
+    for run in _runs(frame, points, step):
+        if len(run) == 1:
+            drawn.append(
+                Markup('<circle class="alone" cx="{}" cy="{}" r="2.5"/>').format(_at(run[0][0]), _at(run[0][1]))
+            )
+        else:
+            drawn.append(_path("line", run))
+    drawn += [_dot(frame, point, 2.5) for point in points if point.status == "drifted" and point.value is not None]
+    return drawn
+
+
+def _path(kind: str, run: Sequence[tuple[float, float]]) -> Markup:
+    if len(run) == 1:
+        run = [(run[0][0] - 3, run[0][1]), (run[0][0] + 3, run[0][1])]
+    return Markup('<polyline class="{}" points="{}"/>').format(kind, " ".join(f"{_at(x)},{_at(y)}" for x, y in run))
+
+
+def _dot(frame: Frame, point: Point, radius: float) -> Markup:
+    kind = "dot drifted" if point.status == "drifted" else "dot"
+    y = frame.y(point.value if point.value is not None else frame.low)
+    return Markup('<circle class="{}" cx="{}" cy="{}" r="{}"/>').format(kind, _at(frame.x(point.at)), _at(y), radius)
+
+
+def _hits(frame: Frame, points: Sequence[Point], step: timedelta) -> Iterator[Markup]:
+    """Yield one invisible column a point, which tells its numbers on hover."""
+    wide = max(3.0, frame.x(frame.start + step) - frame.left)
+    for point in points:
+        bound = f", threshold {number(point.bound)}" if point.bound is not None else ""
+        text = f"{exact(point.at)}\n{number(point.value)}{bound}\n{point.status}"
+        yield Markup('<rect class="hit" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
+            _at(frame.x(point.at) - wide / 2), _at(frame.top), _at(wide), _at(frame.floor - frame.top), text
+        )
+
+
+def _bars(frame: Frame, points: Sequence[Point], step: timedelta) -> Iterator[Markup]:
+    for point in points:
+        left, right = frame.x(point.at), frame.x(point.at + step)
+        gap = 1.0 if right - left > 3 else 0.0  # noqa: PLR2004
+        known = point.value is not None and math.isfinite(point.value)
+        done = point.status == "done"
+        top = min(frame.y(point.value or 0.0) if known else frame.floor, frame.floor - (0 if done else BLIND_HEIGHT))
+        text = f"{exact(point.at)}\n{number(point.value)} rows\n{point.status}"
+        kind = "bar" if done else "bar unsure"
+        yield Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
+            kind, _at(left), _at(top), _at(max(1.0, right - left - gap)), _at(max(0.0, frame.floor - top)), text
+        )
+
+
+def _empty(frame: Frame) -> Markup:
+    return Markup('<text class="tick middle" x="{}" y="{}">nothing measured in this stretch</text>').format(
+        _at(frame.width / 2), _at(frame.height / 2)
+    )
+
+
+def _svg(frame: Frame, kind: str, title: str, body: Iterable[Markup]) -> Markup:
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        kind, _at(frame.width), _at(frame.height), title, Markup("").join(body)
+    )
+
+
+def _at(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,255 @@
+"""The three pages: everything, one monitor, one incident."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from monitor import __version__
+from monitor.clock import Clock
+from monitor.config import Config, Monitor
+from monitor.store import incidents as incident_store
+from monitor.store import reads
+from monitor.store.database import Database
+from monitor.web import charts, reading, words
+from monitor.web.views import Case, case_of, histories_of, rank, row_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+REFRESH_SECONDS = 15
+RECENT_BUCKETS = 144
+LONG_BUCKETS = 1008
+SPARK_BUCKETS = 60
+MOST_FINDINGS = 100
+MOST_CHARTS = 6
+MOST_CHANGES = 20
+MOST_CASES = 20
+MOST_MARKS = 20
+
+
+class Pages:
+    """Renders the pages from committed state.
+
+    Parameters
+    ----------
+    database, config, clock
+        As for :func:`monitor.web.app.create_app`.
+    """
+
+    def __init__(self, database: Database, config: Config, clock: Clock) -> None:
+        self._database = database
+        self._config = config
+        self._clock = clock
+        self.environment = make_environment(config)
+
+    def home(self, request: Request) -> Response:
+        """Show what is wrong now, and every monitor."""
+        state = reads.snapshot(self._database, self._config)
+        now = self._clock.now()
+        settings = {monitor.name: monitor for monitor in self._config.monitors}
+        with self._database.read() as connection:
+            rows = [
+                row_of(item, settings[item.name], state.at, self._spark(connection, item, settings[item.name]))
+                for item in state.monitors
+            ]
+            open_now = [(settings[item.name], row) for item in state.monitors for row in item.open]
+            firing = [self._case(connection, monitor, row) for monitor, row in open_now if row.state == "firing"]
+            settled = [row for row in reads.incident_rows(connection, most=MOST_CASES) if row.state == "resolved"]
+        return self._render(
+            request,
+            "home.html",
+            now=now,
+            cases=rank(firing),
+            pending=[row for _, row in open_now if row.state == "pending"],
+            rows=sorted(rows, key=lambda row: (row.order, row.name)),
+            settled=[row for row in settled if row.monitor in settings][:8],
+            waiting=sum(count for (_, _, stage), count in state.actions.items() if stage == "awaiting_approval"),
+        )
+
+    def monitor(self, request: Request) -> Response:
+        """Show one monitor: findings worst first, charts, volume, changes, incidents."""
+        monitor = self._configured(request.path_params["name"])
+        long = request.query_params.get("span") == "long"
+        state = reads.snapshot(self._database, self._config.model_copy(update={"monitors": [monitor]}))
+        item = state.monitors[0]
+        with self._database.read() as connection:
+            end = item.newest.start + monitor.bucket if item.newest else self._clock.now()
+            start = end - (LONG_BUCKETS if long else RECENT_BUCKETS) * monitor.bucket
+            start = max(start, end - 366 * timedelta(days=1))
+            changes = reads.change_rows(connection, monitor.name, MOST_CHANGES)
+            cases = reads.incident_rows(connection, monitor.name, most=MOST_CASES)
+            around = reading.incidents_during(connection, monitor.name, start, end)
+            chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
+            drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
+            volume = self._volume(connection, monitor, start, end, around)
+        return self._render(
+            request,
+            "monitor.html",
+            now=self._clock.now(),
+            row=row_of(item, monitor, state.at, Markup("")),
+            findings=by_status(item.findings)[:MOST_FINDINGS],
+            more=max(0, len(item.findings) - MOST_FINDINGS),
+            charts=drawn,
+            volume=volume,
+            changes=changes,
+            cases=cases,
+            long=long,
+            spans=[(words.length(n * monitor.bucket), n == LONG_BUCKETS) for n in (RECENT_BUCKETS, LONG_BUCKETS)],
+            window=monitor.window,
+        )
+
+    def incident(self, request: Request) -> Response:
+        """Show one incident: how it came, its evidence, and what was done."""
+        with self._database.read() as connection:
+            row = reading.incident(connection, request.path_params["id"])
+            if row is None or row.monitor not in {monitor.name for monitor in self._config.monitors}:
+                raise LookupError("There is no such incident.")
+            monitor = self._configured(row.monitor)
+            case = self._case(connection, monitor, row)
+            steps = reads.transition_rows(connection, row.id)
+            end = row.resolved_at + 12 * monitor.bucket if row.resolved_at else row.updated_at
+            start = row.opened_at - max(36 * monitor.bucket, 2 * monitor.window)
+            start = max(start, end - LONG_BUCKETS * monitor.bucket)
+            changes = reads.change_rows(connection, monitor.name, 200)
+            chosen = [item for item in case.evidence if item["key"]][:MOST_CHARTS]
+            named = [Named(**{k: item[k] for k in ("key", "check", "column", "segment")}) for item in chosen]
+            drawn = self._charts(connection, monitor, named, start, end, [row], changes)
+        return self._render(
+            request, "incident.html", now=self._clock.now(), case=case, steps=steps, charts=drawn,
+            span_end=row.resolved_at or self._clock.now(),
+        )  # fmt: skip
+
+    def problem(self, status: int, sentence: str) -> Response:
+        """Say in a page why there is no page."""
+        return HTMLResponse(self.environment.get_template("problem.html").render(sentence=sentence), status)
+
+    def _render(self, request: Request, template: str, *, now: datetime, **values: Any) -> Response:
+        still = request.query_params.get("refresh") == "off"
+        told = {
+            "now": now,
+            "refresh": None if still else REFRESH_SECONDS,
+            "path": request.url.path,
+            "query": request.query_params,
+            "t": partial(clock_time, now),
+            "since": partial(relative_time, now),
+        }
+        return HTMLResponse(self.environment.get_template(template).render(**told, **values))
+
+    def _configured(self, name: str) -> Monitor:
+        for monitor in self._config.monitors:
+            if monitor.name == name:
+                return monitor
+        raise LookupError("There is no monitor of this name in the configuration.")
+
+    def _case(self, connection: Any, monitor: Monitor, row: Any) -> Case:
+        actions = reads.action_rows(connection, incident=row.id)
+        silences = incident_store.list_silences(connection, self._clock.now())
+        return case_of(monitor, row, actions, silences, self._clock.now())
+
+    def _spark(self, connection: Any, item: reads.MonitorState, monitor: Monitor) -> Markup:
+        worst = next((row for row in item.findings if row.statistic is not None), None)
+        if worst is None:
+            return Markup("")
+        end = item.newest.start + monitor.bucket
+        start = end - SPARK_BUCKETS * monitor.bucket
+        rows = reading.histories(connection, monitor.name, [worst.key], start, end)[worst.key]
+        points = histories_of(rows, monitor.bucket)
+        return charts.sparkline(points, start=start, end=end, step=monitor.bucket, title=f"{name_of(worst)}, recently")
+
+    def _charts(
+        self, connection: Any, monitor: Monitor, chosen: Any, start: datetime, end: datetime, around: Any, changes: Any
+    ) -> list[tuple[str, str | None, Markup]]:
+        found = reading.histories(connection, monitor.name, [row.key for row in chosen], start, end)
+        marks = [
+            charts.Mark(change.first_seen, f"first sight of {change.column} {words.shown(change.value, 60)}")
+            for change in changes
+            if start <= change.first_seen <= end
+        ][:MOST_MARKS]
+        return [
+            (
+                name_of(row),
+                row.segment,
+                charts.line_chart(
+                    histories_of(found[row.key], monitor.bucket),
+                    start=start, end=end, step=monitor.bucket, marks=marks, spans=spans_of(around),
+                    title=f"{name_of(row)} against its threshold",
+                ),
+            )
+            for row in chosen
+        ]  # fmt: skip
+
+    def _volume(self, connection: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:
+        rows = reading.volumes(connection, monitor.name, start, end)
+        points = [charts.Point(row.start, row.source_rows, None, result_of(row)) for row in rows]
+        return charts.bar_chart(
+            points, start=start, end=end, step=monitor.bucket, title="rows of each bucket", spans=spans_of(around)
+        )
+
+
+class Named:
+    """What a chart needs to know of a finding."""
+
+    def __init__(self, key: str, check: str, column: str | None, segment: str | None) -> None:
+        self.key, self.check, self.column, self.segment = key, check, column, segment
+
+
+def spans_of(incidents: Any) -> list[charts.Span]:
+    """Return what is shaded: the stretches of incidents that fired."""
+    return [
+        charts.Span(row.opened_at, row.resolved_at, f"incident {words.shown(row.rule, 60)}: {words.shown(row.reason)}")
+        for row in incidents
+        if row.fired_at is not None
+    ]
+
+
+def result_of(bucket: Any) -> str:
+    """Say how a bucket ended."""
+    return "done" if bucket.result == "done" else f"{bucket.result}: {words.shown(bucket.reason)}"
+
+
+def name_of(finding: Any) -> str:
+    """Name a finding: its check, and its column where it has one."""
+    return f"{finding.check} of {finding.column}" if finding.column else str(finding.check)
+
+
+def by_status(findings: Any) -> list[Any]:
+    """Return drifted findings first, then those that failed, each worst first."""
+    order = {"drifted": 0, "error": 1, "ok": 2, "inconclusive": 3}
+    return sorted(findings, key=lambda row: order.get(row.status, 4))
+
+
+def clock_time(now: datetime, moment: datetime | None) -> Markup:
+    """Write a time by the clock."""
+    return words.time_tag(moment, words.short(moment, now) if moment else "")
+
+
+def relative_time(now: datetime, moment: datetime | None) -> Markup:
+    """Write a time by how long ago it was."""
+    return words.time_tag(moment, words.ago(moment, now))
+
+
+def make_environment(config: Config) -> Environment:
+    """Return the templates, with everything escaped and nothing undefined."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(version=__version__, monitors=len(config.monitors))
+    environment.filters.update(
+        number=words.number,
+        chance=words.chance,
+        length=words.length,
+        capital=words.capital,
+        shown=words.shown,
+        pretty=words.pretty,
+    )
+    return environment

@@ -1,0 +1,136 @@
+"""Rows as what the templates show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from monitor.config import Monitor
+from monitor.judge import NO_DATA
+from monitor.store.reads import MonitorState
+from monitor.web.charts import Point
+from monitor.web.standing import ORDER, standing_of
+from monitor.web.words import parse_moment
+
+SEVERITIES = ("critical", "warning", "info")
+NO_HURRY = "nothing to do"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A monitor in the table of all."""
+
+    name: str
+    state: str
+    order: int
+    detail: str
+    newest: Any
+    bucket: timedelta
+    lag_from: datetime | None
+    baseline: Any
+    worst: Any
+    drifted: int
+    spark: Markup
+
+
+@dataclass(frozen=True)
+class Case:
+    """An incident with its evidence and what was done."""
+
+    row: Any
+    headline: str
+    evidence: Sequence[Mapping[str, Any]]
+    suspect: Mapping[str, Any] | None
+    suspect_seen: datetime | None
+    actions: Sequence[Any]
+    waiting: Sequence[Any]
+    silence: Any
+
+
+def row_of(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> Row:
+    """Return one monitor's row; ``at`` is our database's clock."""
+    stands = standing_of(item, monitor.bucket, at)
+    return Row(
+        name=item.name,
+        state=stands.state,
+        order=ORDER.index(stands.state),
+        detail=stands.detail,
+        newest=item.newest,
+        bucket=monitor.bucket,
+        lag_from=item.newest.start + monitor.bucket if item.newest else None,
+        baseline=item.baseline,
+        worst=next((row for row in item.findings if row.statistic is not None), None),
+        drifted=sum(row.status == "drifted" for row in item.findings),
+        spark=spark,
+    )
+
+
+def case_of(monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Any], now: datetime) -> Case:
+    """Return one incident with everything that is told of it."""
+    suspect = row.suspected_change
+    evidence = ranked(row.evidence)
+    open_now = row.state != "resolved"
+    return Case(
+        row=row,
+        headline=headline_of(monitor.name, row, evidence),
+        evidence=evidence,
+        suspect=suspect,
+        suspect_seen=parse_moment(suspect["first_seen"]) if suspect else None,
+        actions=actions,
+        waiting=[action for action in actions if open_now and can_approve(action, now)],
+        silence=next((silence for silence in silences if covers(silence, row, now)), None) if open_now else None,
+    )
+
+
+def can_approve(action: Any, now: datetime) -> bool:
+    """Say whether a person's approval would still send an action."""
+    in_time = action.not_after is None or now <= action.not_after
+    return bool(action.state == "awaiting_approval" and in_time)
+
+
+def covers(silence: Any, row: Any, now: datetime) -> bool:
+    """Say whether a silence keeps an incident quiet."""
+    return bool(
+        silence.monitor in (row.monitor, "*") and silence.rule in (row.rule, "*") and silence.starts_at <= now
+    )
+
+
+def ranked(evidence: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the evidence of an incident, worst first, each with its key and how far it is over."""
+    items = [{**item, "key": key, "excess": excess_of(item)} for key, item in (evidence or {}).items()]
+    return sorted(items, key=lambda item: (-(item["excess"] or 0.0), item["key"]))
+
+
+def excess_of(item: Mapping[str, Any]) -> float | None:
+    """Return the statistic in units of its threshold."""
+    statistic, threshold = item.get("statistic"), item.get("threshold")
+    return float(statistic) / float(threshold) if statistic is not None and threshold else None
+
+
+def headline_of(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -> str:
+    """Say an incident in a few words: who, and what is worst."""
+    if row.rule == NO_DATA:
+        return f"{name} cannot see" if row.state != "resolved" else f"{name} could not see"
+    if not evidence:
+        return f"{name}: {row.reason}"
+    worst = evidence[0]
+    what = f"{worst['check']} of {worst['column']}" if worst.get("column") else str(worst["check"])
+    where = f" in {str(worst['segment']).replace('=', ' ', 1)}" if worst.get("segment") else ""
+    rest = f", and {len(evidence) - 1} more" if len(evidence) > 1 else ""
+    return f"{name}: {what}{where}{rest}"
+
+
+def histories_of(rows: Sequence[Any], bucket: timedelta) -> list[Point]:
+    """Return a finding's history as points; a window stands at its end."""
+    return [Point(row.start + bucket, row.statistic, row.threshold, row.status) for row in rows]
+
+
+def rank(cases: Sequence[Case]) -> list[Case]:
+    """Return the worst severity first, and of one severity the newest."""
+    places = {name: place for place, name in enumerate(SEVERITIES)}
+    newest = sorted(cases, key=lambda case: case.row.opened_at, reverse=True)
+    return sorted(newest, key=lambda case: places.get(case.row.severity, len(SEVERITIES)))

@@ -1,0 +1,260 @@
+"""A store filled row by row through our own tables: three days in the life of a few monitors."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from monitor.config import Config
+from monitor.store import migrate, tables
+from monitor.store.database import Database
+
+MINUTE = timedelta(minutes=1)
+HOSTILE = "<script>alert(1)</script>\"'&<!channel>*_~`"
+
+
+def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> Config:
+    """Return a configuration of monitors with buckets of five minutes."""
+    monitors = [
+        {
+            "name": name,
+            "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}},
+            "bucket": "5m",
+            "window": "1h",
+            "segments": ["model_version"],
+        }
+        for name in names
+    ]
+    hook = {"url": "https://deploy.example/rollback", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
+    actions = {"rollback-bot": {"webhook": hook}}
+    return Config.model_validate(
+        {"store": url, "monitors": monitors, "actions": actions, "server": {"listen": "127.0.0.1:0", **server}}
+    )
+
+
+def finding_key(check: str, column: str, method: str, segment: str | None) -> str:
+    """Return the key as :class:`detectors.base.Finding` writes it."""
+    return "/".join([check, column, method, segment or ""])
+
+
+class Seed:
+    """Writes rows; every method takes times relative to ``end``, the end of the newest bucket."""
+
+    def __init__(self, database: Database, end: datetime | None = None) -> None:
+        migrate.upgrade(database)
+        self.database = database
+        moment = end or datetime.now(UTC)
+        self.end = moment - timedelta(seconds=moment.timestamp() % 300)
+
+    def insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        """Insert rows of one table."""
+        with self.database.write() as connection:
+            for place in range(0, len(rows), 5000):
+                connection.execute(sa.insert(table), rows[place : place + 5000])
+
+    def watch(self, monitor: str, *, error: str | None = None, seen_at: datetime | None = None) -> None:
+        """Write that a monitor was looked at."""
+        seen = seen_at or datetime.now(UTC)
+        row = {"monitor": monitor, "config": "c", "seen_at": seen, "error": error, "late_rows": 0, "newest": self.end}
+        self.insert(tables.watches, [row])
+
+    def baseline(self, monitor: str, state: str = "active", rows: int = 201_312) -> None:
+        """Write a baseline that was learnt from two weeks."""
+        self.insert(
+            tables.baselines,
+            [
+                {
+                    "monitor": monitor, "definition": "d", "state": state, "layout": "l", "rows": rows, "layouts": b"",
+                    "start": self.end - timedelta(days=17), "end": self.end - timedelta(days=3),
+                    "created_at": self.end - timedelta(days=3),
+                }
+            ],
+        )  # fmt: skip
+
+    def buckets(self, monitor: str, count: int = 288, *, gap: range = range(0)) -> None:
+        """Write finished buckets up to the end, with a day's rhythm; those in ``gap`` could tell nothing."""
+        chance = random.Random(monitor)
+        rows = []
+        for back in range(count):
+            start = self.end - (back + 1) * 5 * MINUTE
+            day = 2 * math.pi * (start.timestamp() % 86400) / 86400
+            many = int(400 - 250 * math.cos(day) + chance.randrange(60))
+            blind = back in gap
+            rows.append(
+                {
+                    "monitor": monitor, "start": start, "state": "finished", "fence": 1, "attempts": 0, "revision": 1,
+                    "audits": 0, "result": "inconclusive" if blind else "done", "source_rows": 3 if blind else many,
+                    "reason": "too_few: 3 rows, 100 needed" if blind else None, "finished_at": start + 6 * MINUTE,
+                }
+            )  # fmt: skip
+        self.insert(tables.buckets, rows)
+
+    def findings(
+        self,
+        monitor: str,
+        column: str,
+        *,
+        check: str = "drift",
+        method: str = "kolmogorov_smirnov",
+        segment: str | None = None,
+        level: float = 0.03,
+        jump: float = 0.0,
+        since: int = 0,
+        count: int = 288,
+        threshold: float = 0.1,
+        gap: range = range(0),
+        about: str = "model",
+    ) -> None:
+        """Write the history of one finding that jumps up ``since`` buckets before the end."""
+        chance = random.Random(f"{monitor}{column}{segment}")
+        key = finding_key(check, column, method, segment)
+        rows = []
+        for back in range(count):
+            if back in gap:
+                continue
+            raised = jump * (1 - math.exp(-(since - back) / 4)) if back < since else 0.0
+            value = level * chance.uniform(0.6, 1.5) + raised
+            drifted = value >= threshold
+            rows.append(
+                {
+                    "monitor": monitor, "start": self.end - (back + 1) * 5 * MINUTE, "key": key, "check": check,
+                    "column": column, "method": method, "segment": segment, "statistic": value,
+                    "threshold": threshold, "status": "drifted" if drifted else "ok", "p_value": 1e-9 if drifted else 0.4,
+                    "reason": f"Kolmogorov–Smirnov distance {value:.4g} {'reaches' if drifted else 'is below'} {threshold}",
+                    "n_baseline": 201_312, "n_window": 4_812, "about": about, "unit": "1", "detail": {},
+                }
+            )  # fmt: skip
+        self.insert(tables.findings, rows)
+
+    def unmeasured(self, monitor: str, column: str, status: str, reason: str) -> None:
+        """Write one finding of the newest bucket that could not be measured."""
+        self.insert(
+            tables.findings,
+            [
+                {
+                    "monitor": monitor, "start": self.end - 5 * MINUTE, "check": "drift", "column": column,
+                    "key": finding_key("drift", column, "psi", "model_version=tiny"), "method": "psi",
+                    "segment": "model_version=tiny", "status": status, "reason": reason, "threshold": 0.1,
+                    "n_baseline": 12, "n_window": 4, "about": "model", "unit": "1",
+                }
+            ],
+        )  # fmt: skip
+
+    def incident(
+        self,
+        identity: str,
+        monitor: str,
+        evidence: Sequence[tuple[str, str | None, float]] = (),
+        *,
+        rule: str = "answers-leave-their-context",
+        severity: str = "critical",
+        opened: int = 40,
+        resolved: int | None = None,
+        state: str | None = None,
+        reason: str = "drift of novelty: Kolmogorov–Smirnov distance 0.41 reaches 0.1, and 2 more; bad for 2 buckets",
+        suspect: dict[str, Any] | None = None,
+    ) -> None:
+        """Write an incident that opened so many minutes before the end, with its transitions."""
+        opened_at = self.end - opened * MINUTE
+        resolved_at = None if resolved is None else self.end - resolved * MINUTE
+        now_in = state or ("firing" if resolved is None else "resolved")
+        items = {
+            finding_key("drift", column, "kolmogorov_smirnov", segment): {
+                "check": "drift", "column": column, "method": "kolmogorov_smirnov", "segment": segment,
+                "statistic": value, "threshold": 0.1, "worst": value * 1.07, "about": "model",
+                "reason": f"distance {value:.4g} reaches 0.1", "n_baseline": 201_312, "n_window": 4_812,
+            }
+            for column, segment, value in evidence
+        }  # fmt: skip
+        self.insert(
+            tables.incidents,
+            [
+                {
+                    "id": identity, "monitor": monitor, "rule": rule, "severity": severity, "state": now_in,
+                    "opened_at": opened_at, "fired_at": None if now_in == "pending" else opened_at + 5 * MINUTE,
+                    "resolved_at": resolved_at, "updated_at": resolved_at or self.end, "notified_at": None, "bad": 2,
+                    "clean": 0, "reason": reason if resolved is None else "clean for 2 buckets", "evidence": items,
+                    "suspected_change": suspect,
+                }
+            ],
+        )  # fmt: skip
+        steps = [(opened_at, "pending", f"{reason.split(';', maxsplit=1)[0]}; bad for 1 of 2 buckets")]
+        if now_in != "pending":
+            steps.append((opened_at + 5 * MINUTE, "firing", reason))
+        if resolved_at is not None:
+            steps.append((resolved_at, "resolved", "clean for 2 buckets"))
+        self.insert(
+            tables.transitions,
+            [{"incident": identity, "at": at, "state": step, "reason": why} for at, step, why in steps],
+        )
+
+    def action(self, identity: str, incident: str, monitor: str, **changes: Any) -> None:
+        """Write one row of the outbox."""
+        row = {
+            "id": identity, "monitor": monitor, "incident": incident, "name": "rollback-bot", "kind": "rollback",
+            "mode": "approve", "state": "awaiting_approval",
+            "reason": "mode approve: `driftd actions approve` sends it",
+            "payload": {
+                "type": "driftd.rollback", "timestamp": self.end.isoformat(),
+                "data": {"monitor": monitor, "target": {"model_version": "big-4"}, "dry_run": False},
+            },
+            "dry_run": False, "created_at": self.end - 30 * MINUTE, "sequence": 0, "attempts": 0, "fence": 0,
+            "not_after": self.end + 15 * MINUTE, "receipt": None, "finished_at": None,
+        }  # fmt: skip
+        self.insert(tables.actions, [{**row, **changes}])
+
+    def change(self, monitor: str, kind: str, column: str, value: str, minutes: int) -> None:
+        """Write a first sight."""
+        row = {"monitor": monitor, "kind": kind, "column": column, "value": value}
+        self.insert(tables.changes, [{**row, "first_seen": self.end - minutes * MINUTE}])
+
+
+def busy_store(seed: Seed) -> list[str]:
+    """Fill a store with one monitor of every state; return their names."""
+    names = ["support-bot", "search-rank", "churn-model", "fraud-scores", "summaries", "invoice-reader"]
+    bot, rank, churn, fraud, summaries, invoices = names
+    for name in (bot, rank, fraud):
+        seed.watch(name)
+        seed.baseline(name)
+        seed.buckets(name, gap=range(100, 112) if name == bot else range(0))
+    story = {"since": 9, "gap": range(100, 112)}
+    seed.findings(bot, "novelty", level=0.035, jump=0.38, **story)
+    seed.findings(bot, "novelty", segment="model_version=small-7b", level=0.03, jump=0.62, since=9, count=9)
+    seed.findings(bot, "response_length", level=0.04, jump=0.17, **story)
+    seed.findings(bot, "prompt_tokens", level=0.05, **story)
+    seed.findings(bot, "country", method="jensen_shannon", level=0.02, **story)
+    seed.findings(bot, "prompt_tokens", check="missing", method="missing", threshold=0.05, level=0.001, about="pipe", **story)
+    seed.findings(bot, "", check="volume", method="volume", threshold=4.0, level=0.9, about="pipe", **story)
+    seed.unmeasured(bot, "novelty", "inconclusive", "too_few: the window has 4 usable values, 100 needed")
+    suspect = {"kind": "model_version", "column": "model_version", "value": "small-7b"}
+    suspect["first_seen"] = (seed.end - 52 * MINUTE).isoformat()
+    evidence = [("novelty", "model_version=small-7b", 0.58), ("novelty", None, 0.36), ("response_length", None, 0.19)]
+    seed.incident("11111111-aaaa-4000-8000-000000000001", bot, evidence, suspect=suspect)
+    seed.incident("11111111-aaaa-4000-8000-000000000003", bot, [("prompt_tokens", None, 0.12)], rule="inputs",
+                  severity="warning", opened=560, resolved=480)  # fmt: skip
+    first = "11111111-aaaa-4000-8000-000000000001"
+    seed.action("22222222-aaaa-4000-8000-000000000001", first, bot)
+    seed.action("22222222-aaaa-4000-8000-000000000002", first, bot, name="slack", kind="firing", mode="auto",
+                state="delivered", reason="people are told of every transition", attempts=1,
+                finished_at=seed.end - 29 * MINUTE, receipt={"status": 200})  # fmt: skip
+    seed.change(bot, "model_version", "model_version", "small-7b", 52)
+    seed.change(bot, "category", "country", "IS", 400)
+    for column, level in (("query_length", 0.05), ("clicks", 0.03), ("dwell_seconds", 0.07)):
+        seed.findings(rank, column, level=level)
+        seed.findings(fraud, column, level=level / 2)
+    seed.watch(churn, error="unreachable: connection to server at db.example failed: Connection refused")
+    seed.baseline(churn)
+    seed.buckets(churn, 200)
+    seed.watch(summaries)
+    seed.baseline(summaries, "learning", 0)
+    seed.watch(invoices)
+    seed.baseline(invoices)
+    seed.buckets(invoices, gap=range(0, 9))
+    seed.incident("11111111-aaaa-4000-8000-000000000002", invoices, rule="no_data", severity="warning",
+                  reason="nothing could be told for 9 buckets: too_few: 3 rows, 100 needed")  # fmt: skip
+    return names

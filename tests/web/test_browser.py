@@ -1,0 +1,105 @@
+"""A real Chromium: no console error, nothing wider than the window, dark and light, and the login form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.conftest import Serve, with_token
+from tests.web.seed import Seed, busy_store, configuration
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PAGES = ["/", "/monitors/support-bot", "/monitors/summaries", "/incidents/11111111-aaaa-4000-8000-000000000001"]
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Any]:
+    """Lend one Chromium to all tests of this file."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_pages_look_right(scheme: str, width: int, browser: Any, seed: Seed, serve: Serve, tmp_path: Path) -> None:
+    client = serve(configuration("sqlite://", busy_store(seed)))
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    grounds = set()
+    for number, path in enumerate(PAGES):
+        page.goto(f"http://127.0.0.1:{client.base_url.port}{path}")
+        shot = page.screenshot(path=tmp_path / f"{number}.png", full_page=True)
+        assert len(shot) > 10_000
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    context.close()
+    assert complaints == []
+    assert grounds == {"rgb(247, 247, 245)" if scheme == "light" else "rgb(18, 21, 24)"}
+
+
+def test_text_has_enough_contrast(browser: Any, seed: Seed, serve: Serve) -> None:
+    client = serve(configuration("sqlite://", busy_store(seed)))
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{client.base_url.port}/monitors/support-bot")
+        assert page.evaluate(CONTRAST) == []
+        context.close()
+
+
+def test_the_login_form_works_in_a_browser(browser: Any, seed: Seed, serve: Serve) -> None:
+    busy_store(seed)
+    client = serve(with_token("sqlite://", names=["support-bot"]))
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{client.base_url.port}/monitors/support-bot")
+    assert "/login" in page.url
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button").click()
+    assert "This is not the token" in page.content()
+    page.get_by_label("Token").fill("correct horse")
+    page.get_by_role("button").click()
+    assert page.url.endswith("/monitors/support-bot")
+    assert page.evaluate("document.cookie") == ""
+    assert page.get_by_role("heading", level=1).inner_text() == "support-bot"
+    context.close()
+
+
+CONTRAST = """() => {
+  const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const ground = element => {
+    for (let e = element; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] === 1) return c;
+    }
+    return [255, 255, 255];
+  };
+  const weak = [];
+  for (const element of document.querySelectorAll("main *, header *, footer *, svg text")) {
+    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own || element.closest("svg title")) continue;
+    const style = getComputedStyle(element);
+    const a = light(parse(element.namespaceURI.endsWith("svg") ? style.fill : style.color));
+    const b = light(ground(element));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) weak.push(`${element.tagName} ${element.className} ${ratio.toFixed(2)}`);
+  }
+  return weak;
+}"""

@@ -1,0 +1,152 @@
+"""/metrics, /healthz and /readyz, above all when our own database is down."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from monitor.store import tables
+from monitor.store.database import Database
+from monitor.web import app as application
+from tests.web.conftest import Serve
+from tests.web.seed import MINUTE, Seed, busy_store, configuration
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+@pytest.fixture
+def hanging_store() -> Iterator[Database]:
+    """Lend a store whose server takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        store = Database(f"postgresql://driftd@127.0.0.1:{port}/driftd")
+        yield store
+        store.close()
+
+
+@pytest.fixture
+def broken_store(tmp_path: Path) -> Iterator[Database]:
+    """Lend a store whose file is not a database."""
+    (tmp_path / "broken.db").write_bytes(b"this is no database " * 500)
+    store = Database(f"sqlite:///{tmp_path / 'broken.db'}")
+    yield store
+    store.close()
+
+
+def samples(text: str) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for family in parse_text(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append(sample.value)
+    return found
+
+
+def test_metrics_are_prometheus_text(seed: Seed, serve: Serve) -> None:
+    names = busy_store(seed)
+    answer = serve(configuration("sqlite://", names)).get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    found = samples(answer.text)
+    assert found["driftd_store_up"] == [1.0]
+    assert sum(found["driftd_incidents"]) == 2
+    assert "process_resident_memory_bytes" in found
+    assert "driftd_finding_statistic" in found
+
+
+def test_metrics_are_openmetrics_when_asked(seed: Seed, serve: Serve) -> None:
+    names = busy_store(seed)
+    answer = serve(configuration("sqlite://", names)).get("/metrics", headers={"accept": OPENMETRICS})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.count("# EOF") == 1
+    families = {family.name for family in parse_openmetrics(answer.text)}
+    assert {"driftd_store_up", "driftd_late_rows", "process_cpu_seconds"} <= families
+
+
+@pytest.mark.parametrize("kind", ["hanging_store", "broken_store"])
+@pytest.mark.parametrize("accept", ["text/plain", OPENMETRICS])
+def test_a_store_that_is_down_is_a_metric(
+    kind: str, accept: str, request: pytest.FixtureRequest, serve: Serve
+) -> None:
+    store: Database = request.getfixturevalue(kind)
+    client = serve(configuration(str(store.url)), store)
+    for _ in range(4):
+        began = time.monotonic()
+        answer = client.get("/metrics", headers={"accept": accept})
+        assert time.monotonic() - began < 1.0
+        assert answer.status_code == 200
+        families = list((parse_openmetrics if accept == OPENMETRICS else parse_text)(answer.text))
+        values = [s.value for family in families for s in family.samples if s.name == "driftd_store_up"]
+        assert values == [0.0]
+    assert client.get("/healthz").text == "ok"
+
+
+@pytest.mark.parametrize("kind", ["hanging_store", "broken_store"])
+def test_pages_say_that_the_store_is_down(
+    kind: str, request: pytest.FixtureRequest, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "READ_SECONDS", 0.5)
+    store: Database = request.getfixturevalue(kind)
+    client = serve(configuration(str(store.url)), store)
+    page = client.get("/")
+    assert page.status_code == 503
+    assert "does not answer" in page.text
+    told = client.get("/api/v1/status")
+    assert told.status_code == 503
+    assert "does not answer" in told.json()["error"]
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.json() == {"ready": False, "reasons": ["driftd's own database does not answer"]}
+
+
+def test_ready_when_every_monitor_was_looked_at(seed: Seed, serve: Serve) -> None:
+    now = datetime.now(UTC)
+    seed.watch("one", seen_at=now - timedelta(minutes=15))
+    client = serve(configuration("sqlite://", ["one"]))
+    assert client.get("/readyz").json() == {"ready": True, "reasons": []}
+    late = serve(configuration("sqlite://", ["one", "two"])).get("/readyz")
+    assert late.status_code == 503
+    assert late.json()["reasons"] == ["monitor two: no pass yet"]
+
+
+def test_not_ready_when_the_last_pass_is_long_ago(seed: Seed, serve: Serve) -> None:
+    seed.watch("one", seen_at=datetime.now(UTC) - 17 * MINUTE)
+    answer = serve(configuration("sqlite://", ["one"])).get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"][0].startswith("monitor one: the last pass was 10")
+
+
+def test_series_are_bounded_whatever_the_rows_hold(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot")
+    seed.baseline("bot")
+    seed.buckets("bot", 1)
+    start = seed.end - 5 * MINUTE
+    row = {
+        "monitor": "bot", "start": start, "check": "drift", "column": "score", "method": "psi", "status": "ok",
+        "reason": "r", "statistic": 0.1, "threshold": 0.2, "n_baseline": 1, "n_window": 1, "about": "model", "unit": "1",
+    }  # fmt: skip
+    many = [{**row, "key": f"drift/score/psi/m={n}", "segment": f"model_version=model-{n}"} for n in range(100_000)]
+    seed.insert(tables.findings, many)
+    client = serve()
+    answer = client.get("/metrics", timeout=30)
+    found = samples(answer.text)
+    assert found["driftd_store_up"] == [1.0]
+    assert sum(len(values) for values in found.values()) < 10_000
+    assert found["driftd_series_truncated"] == [98_000.0]
+    page = client.get("/monitors/bot", timeout=30)
+    assert page.status_code == 200
+    assert len(page.content) < 400_000
+    assert "99,900 more findings" in page.text
+
+
+def test_healthz_says_nothing_more(serve: Serve) -> None:
+    client: httpx.Client = serve()
+    answer = client.get("/healthz", headers={"host": "anything.example"})
+    assert (answer.status_code, answer.text) == (200, "ok")

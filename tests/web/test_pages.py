@@ -1,0 +1,195 @@
+"""The pages: what they say, and that nothing in a row can become markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from monitor.web import pages
+from tests.web.conftest import Serve
+from tests.web.seed import HOSTILE, MINUTE, Seed, busy_store, configuration
+
+FIRING = "11111111-aaaa-4000-8000-000000000001"
+ALLOWED = set(
+    "html head meta title link body a header svg path span main p h1 h2 h3 section article table caption thead tbody tr "
+    "th td small b code ul li ol div pre dl dt dd figure figcaption time nav footer i circle rect text line polyline g "
+    "details summary br wbr form input label button".split()
+)
+
+
+class Reader(HTMLParser):
+    """Collects elements, attributes and whether every element is closed."""
+
+    VOID = ("meta", "link", "br", "input", "wbr")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attributes]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attributes]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def words(text: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+
+def assert_harmless(text: str) -> None:
+    read = Reader(text)
+    assert read.open == []
+    assert read.tags <= ALLOWED
+    for name, value in read.attributes:
+        assert not name.startswith("on")
+        assert name != "style"
+        if name in ("href", "src", "action"):
+            assert value.startswith(("/", "?", "#", "data:image/svg+xml,"))
+
+
+@pytest.fixture
+def hostile(seed: Seed) -> Iterator[str]:
+    """Fill a store whose every text is an attack."""
+    seed.watch("bot", error=None)
+    seed.baseline("bot")
+    seed.buckets("bot", 12)
+    seed.findings("bot", HOSTILE, segment=f"model_version={HOSTILE}", level=0.5, count=12)
+    seed.findings("bot", "score", check=HOSTILE, method=HOSTILE, level=0.4, count=12)
+    seed.unmeasured("bot", HOSTILE, "error", HOSTILE)
+    suspect = {"kind": "model_version", "column": HOSTILE, "value": HOSTILE, "first_seen": HOSTILE}
+    evidence = [(HOSTILE, f"model_version={HOSTILE}", 0.5)]
+    seed.incident(FIRING, "bot", evidence, rule=HOSTILE, reason=HOSTILE, suspect=suspect)
+    seed.action("a1", FIRING, "bot", name=HOSTILE, reason=HOSTILE, payload={HOSTILE: HOSTILE}, receipt={HOSTILE: 1})
+    seed.change("bot", "model_version", "model_version", HOSTILE, 20)
+    yield "bot"
+
+
+@pytest.mark.parametrize("path", ["/", "/monitors/bot", f"/incidents/{FIRING}", f"/incidents/{HOSTILE}"])
+def test_rows_cannot_become_markup(path: str, hostile: str, serve: Serve) -> None:
+    answer = serve().get(path)
+    assert answer.status_code == (404 if HOSTILE in path else 200)
+    assert "<script" not in answer.text
+    assert_harmless(answer.text)
+    if HOSTILE not in path:
+        assert "&lt;script&gt;" in answer.text
+
+
+def test_home_tells_what_is_wrong_first(seed: Seed, serve: Serve) -> None:
+    page = serve(configuration("sqlite://", busy_store(seed))).get("/").text
+    assert_harmless(page)
+    said = words(page)
+    assert "2 incidents are firing" in said
+    assert "support-bot: drift of novelty in model_version small-7b, and 2 more" in said
+    assert "invoice-reader cannot see" in said
+    assert "driftd actions approve 22222222-aaaa-4000-8000-000000000001" in said
+    assert said.index("critical") < said.index("invoice-reader cannot see") < said.index("Monitors")
+    for state in ("firing", "source error", "no data", "learning", "healthy"):
+        assert f'<span class="state {state.replace(" ", "-")}">' in page
+    assert "Connection refused" in said
+
+
+def test_home_of_a_quiet_morning(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot")
+    seed.baseline("bot")
+    seed.buckets("bot", 3)
+    seed.findings("bot", "score", count=3)
+    said = words(serve().get("/").text)
+    assert "The monitor is healthy" in said
+    assert "firing" not in said
+
+
+def test_home_before_anything_happened(seed: Seed, serve: Serve) -> None:
+    page = serve().get("/")
+    assert page.status_code == 200
+    assert "there is no baseline yet" in words(page.text).lower()
+    empty = serve().get("/monitors/bot")
+    assert empty.status_code == 200
+    assert "nothing measured in this stretch" in empty.text
+
+
+def test_a_daemon_that_stands_still_is_not_called_healthy(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot", seen_at=seed.end - 60 * MINUTE)
+    seed.baseline("bot")
+    seed.buckets("bot", 3)
+    said = words(serve().get("/").text)
+    assert "stalled" in said
+    assert "is the daemon running?" in said
+    assert "Nothing is firing" in said
+
+
+def test_an_approval_that_came_too_late_is_not_offered(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot")
+    seed.incident(FIRING, "bot", [("score", None, 0.5)])
+    seed.action("late", FIRING, "bot", not_after=seed.end - MINUTE)
+    page = serve().get("/").text
+    assert "awaiting approval" in page
+    assert "driftd actions approve late" not in page
+
+
+def test_monitor_page_shows_findings_worst_first(seed: Seed, serve: Serve) -> None:
+    page = serve(configuration("sqlite://", busy_store(seed))).get("/monitors/support-bot").text
+    assert_harmless(page)
+    table = words(page[page.index('id="findings"') :])
+    assert table.index("drifted") < table.index("ok") < table.index("inconclusive")
+    assert page.count('<svg class="chart"') == 6
+    assert page.count('<svg class="chart broad"') == 1
+    assert 'class="span"' in page
+    assert "first sight of model_version small-7b" in page
+    assert "201,312 rows" in page
+    longer = serve(configuration("sqlite://", ["support-bot"])).get("/monitors/support-bot?span=long")
+    assert longer.status_code == 200
+    assert len(longer.content) < 500_000
+
+
+def test_incident_page_tells_the_story(seed: Seed, serve: Serve) -> None:
+    page = serve(configuration("sqlite://", busy_store(seed))).get(f"/incidents/{FIRING}").text
+    assert_harmless(page)
+    said = words(page)
+    assert said.index("bad for 1 of 2 buckets") < said.index("Evidence")
+    assert "&#34;model_version&#34;: &#34;big-4&#34;" in page
+    assert "Suspected" in said
+    assert page.count("<svg class=\"chart\"") == 3
+
+
+def test_what_is_not_configured_is_not_shown(seed: Seed, serve: Serve) -> None:
+    busy_store(seed)
+    client = serve(configuration("sqlite://", ["other"]))
+    assert client.get("/monitors/support-bot").status_code == 404
+    assert client.get(f"/incidents/{FIRING}").status_code == 404
+    assert "support-bot" not in client.get("/").text
+
+
+def test_refreshing_can_be_stopped(seed: Seed, serve: Serve) -> None:
+    client = serve()
+    assert 'http-equiv="refresh" content="15"' in client.get("/").text
+    assert "http-equiv" not in client.get("/?refresh=off").text
+
+
+def test_times_tell_the_exact_moment(seed: Seed, serve: Serve) -> None:
+    page = serve(configuration("sqlite://", busy_store(seed))).get("/").text
+    assert re.search(r'<time datetime="[^"]+\+00:00" title="\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC">', page)
+
+
+def test_no_template_lets_markup_through() -> None:
+    for template in Path(pages.TEMPLATES).glob("*.html"):
+        text = template.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe|autoescape|<script|style=|\son\w+=", text), template.name
+
+
+def test_a_page_of_another_browser_still_works_without_javascript(seed: Seed, serve: Serve) -> None:
+    assert "<script" not in serve().get("/").text
