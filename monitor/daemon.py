@@ -65,19 +65,22 @@ class Daemon:
         LOG.info("stopping", signal=signal.Signals(number).name if number else None)
         self.stopping.set()
 
-    def tick_all(self) -> int:
-        """Give every monitor its turn; one that fails does not stop the others. Returns finished buckets."""
-        finished = 0
-        for watch in self.watches:
-            try:
-                done = self.turn(watch)
-                note_sight(watch, self.clock.now(), news=done > 0)
-                finished += done
-            except SourceError as error:
-                note_failure(watch, error, self.actions, self.clock.now())
-            except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
-                LOG.exception("turn_failed", monitor=watch.monitor.name)
-        return finished
+    def tick_all(self) -> None:
+        """Give every monitor its turn, again and again while any has buckets left to work off."""
+        while sum(self.safely(watch) for watch in self.watches) and not self.stopping.is_set():
+            pass
+
+    def safely(self, watch: Watch) -> int:
+        """Take one turn; one that fails does not stop the others. Returns the finished buckets."""
+        try:
+            finished = self.turn(watch)
+            note_sight(watch, self.clock.now(), news=finished > 0)
+            return finished
+        except SourceError as error:
+            note_failure(watch, error, self.actions, self.clock.now())
+        except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
+            LOG.exception("turn_failed", monitor=watch.monitor.name)
+        return 0
 
     def turn(self, watch: Watch) -> int:
         """Work off what one monitor owes, oldest first, a few buckets at a time so that the others get theirs."""

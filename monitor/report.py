@@ -213,9 +213,7 @@ def _make(folder: Path) -> None:
 
     kinds: dict[str, Kind] = json.loads((folder / "kinds.json").read_text(encoding="utf-8"))
     of_kind = {kind: [name for name in kinds if kinds[name] == kind] for kind in ("numeric", "categorical")}
-    definition = DataDefinition(
-        numerical_columns=of_kind["numeric"], categorical_columns=of_kind["categorical"]
-    )
+    definition = DataDefinition(numerical_columns=of_kind["numeric"], categorical_columns=of_kind["categorical"])
     sides = []
     for side in SIDES:
         lines = (folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()

@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from monitor.web.words import exact, number
 
-WIDTH, HEIGHT = 600.0, 210.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 14.0, 26.0
+WIDTH, HEIGHT = 600.0, 214.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 14.0, 30.0
 SPARK_WIDTH, SPARK_HEIGHT = 320.0, 44.0
 BROAD_WIDTH, BROAD_HEIGHT = 1180.0, 190.0
 BLIND_HEIGHT = 6.0

@@ -23,10 +23,17 @@ from monitor.web.views import Case, case_of, histories_of, rank, row_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 REFRESH_SECONDS = 15
-RECENT_BUCKETS = 144
-LONG_BUCKETS = 1008
+RECENT_BUCKETS = 120
+LONG_BUCKETS = 840
+MOST_BUCKETS = 3000
+ROUND_SPANS = [
+    *(timedelta(minutes=count) for count in (5, 10, 30)),
+    *(timedelta(hours=count) for count in (1, 2, 3, 6, 12)),
+    *(timedelta(days=count) for count in (1, 2, 3, 7, 14, 30, 60, 90, 180, 365, 1095)),
+]
 SPARK_BUCKETS = 60
 MOST_FINDINGS = 100
+FIRST_FINDINGS = 12
 MOST_CHARTS = 6
 MOST_CHANGES = 20
 MOST_CASES = 20
@@ -76,31 +83,33 @@ class Pages:
         """Show one monitor: findings worst first, charts, volume, changes, incidents."""
         monitor = self._configured(request.path_params["name"])
         long = request.query_params.get("span") == "long"
+        spans = round_spans(monitor.bucket)
         state = reads.snapshot(self._database, self._config.model_copy(update={"monitors": [monitor]}))
         item = state.monitors[0]
         with self._database.read() as connection:
             end = item.newest.start + monitor.bucket if item.newest else self._clock.now()
-            start = end - (LONG_BUCKETS if long else RECENT_BUCKETS) * monitor.bucket
-            start = max(start, end - 366 * timedelta(days=1))
+            rows = reading.volumes(connection, monitor.name, end - spans[long], end)
+            start = rows[0].start if rows else end - spans[long]
             changes = reads.change_rows(connection, monitor.name, MOST_CHANGES)
             cases = reads.incident_rows(connection, monitor.name, most=MOST_CASES)
             around = reading.incidents_during(connection, monitor.name, start, end)
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
-            volume = self._volume(connection, monitor, start, end, around)
+        volume = volume_chart(rows, monitor, start, end, around)
         return self._render(
             request,
             "monitor.html",
             now=self._clock.now(),
             row=row_of(item, monitor, state.at, Markup("")),
             findings=by_status(item.findings)[:MOST_FINDINGS],
+            first=FIRST_FINDINGS,
             more=max(0, len(item.findings) - MOST_FINDINGS),
             charts=drawn,
             volume=volume,
             changes=changes,
             cases=cases,
             long=long,
-            spans=[(words.length(n * monitor.bucket), n == LONG_BUCKETS) for n in (RECENT_BUCKETS, LONG_BUCKETS)],
+            spans=[(words.length(span), place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
         )
 
@@ -115,7 +124,7 @@ class Pages:
             steps = reads.transition_rows(connection, row.id)
             end = row.resolved_at + 12 * monitor.bucket if row.resolved_at else row.updated_at
             start = row.opened_at - max(36 * monitor.bucket, 2 * monitor.window)
-            start = max(start, end - LONG_BUCKETS * monitor.bucket)
+            start = max(start, end - MOST_BUCKETS * monitor.bucket)
             changes = reads.change_rows(connection, monitor.name, 200)
             chosen = [item for item in case.evidence if item["key"]][:MOST_CHARTS]
             named = [Named(**{k: item[k] for k in ("key", "check", "column", "segment")}) for item in chosen]
@@ -184,12 +193,28 @@ class Pages:
             for row in chosen
         ]  # fmt: skip
 
-    def _volume(self, connection: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:
-        rows = reading.volumes(connection, monitor.name, start, end)
-        points = [charts.Point(row.start, row.source_rows, None, result_of(row)) for row in rows]
-        return charts.bar_chart(
-            points, start=start, end=end, step=monitor.bucket, title="rows of each bucket", spans=spans_of(around)
-        )
+
+def volume_chart(rows: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:
+    """Draw the rows of each bucket."""
+    points = [charts.Point(row.start, row.source_rows, None, result_of(row)) for row in rows]
+    return charts.bar_chart(
+        points, start=start, end=end, step=monitor.bucket, title="rows of each bucket", spans=spans_of(around)
+    )
+
+
+def round_spans(bucket: timedelta) -> tuple[timedelta, timedelta]:
+    """Return the two stretches that a monitor's page offers, in round numbers.
+
+    Examples
+    --------
+    >>> [str(span) for span in round_spans(timedelta(minutes=5))]
+    ['12:00:00', '3 days, 0:00:00']
+    """
+    recent, long = (
+        next((span for span in ROUND_SPANS if span >= count * bucket), count * bucket)
+        for count in (RECENT_BUCKETS, LONG_BUCKETS)
+    )
+    return recent, long
 
 
 class Named:

@@ -51,7 +51,14 @@ def standing_of(monitor: MonitorState, bucket: timedelta, at: datetime) -> Stand
         return Standing("healthy", f"being watched: {pending[0].reason}")
     if monitor.newest is not None and monitor.newest.result != "done":
         return Standing("healthy", f"the newest bucket could tell nothing: {monitor.newest.reason}")
-    return Standing("healthy", "as it was when the baseline was learnt")
+    return Standing("healthy", _healthy(monitor))
+
+
+def _healthy(monitor: MonitorState) -> str:
+    over = sum(row.status == "drifted" for row in monitor.findings)
+    if not over:
+        return "as it was when the baseline was learnt"
+    return f"{over} of {len(monitor.findings)} findings are over their threshold, but no rule that watches them fires"
 
 
 def _learning(monitor: MonitorState) -> str:

@@ -94,9 +94,7 @@ def can_approve(action: Any, now: datetime) -> bool:
 
 def covers(silence: Any, row: Any, now: datetime) -> bool:
     """Say whether a silence keeps an incident quiet."""
-    return bool(
-        silence.monitor in (row.monitor, "*") and silence.rule in (row.rule, "*") and silence.starts_at <= now
-    )
+    return bool(silence.monitor in (row.monitor, "*") and silence.rule in (row.rule, "*") and silence.starts_at <= now)
 
 
 def ranked(evidence: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -16,9 +16,9 @@ from monitor.store.tables import buckets
 from tests.support.process import eventually
 from tests.support.world import START, World, rows_of
 
-DAY = timedelta(days=1)
+HALF_DAY = timedelta(hours=12)
 KILLS = 10
-BUCKETS = 288
+TOTAL = 288
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def worlds(tmp_path: Path, postgres_server: object) -> Iterator[tuple[World, Wor
         for name, store in (("killed", first), ("calm", second)):
             (tmp_path / name).mkdir()
             made.append(World(tmp_path / name, source, store))
-        made[0].log(rows_of(START, 2 * DAY, per_minute=4))
+        made[0].log(rows_of(START, 2 * HALF_DAY, per_minute=4))
         yield made[0], made[1]
         for world in made:
             world.close()
@@ -66,21 +66,21 @@ def test_every_bucket_is_done_exactly_once_whatever_dies(worlds: tuple[World, Wo
     killed, calm = worlds
     chance = random.Random(20261123)
     listen = {"server": {"listen": "127.0.0.1:0"}}
-    history = {"start": (START + DAY).isoformat(), "catch_up": "3650d"}
+    middle = (START + HALF_DAY).isoformat()
+    history = {"start": middle, "catch_up": "3650d", "baseline": {"from": START.isoformat(), "to": middle}}
     killed.configure(listen, **history)
     calm.configure(listen, **history)
-    total = 2 * BUCKETS
     for kill in range(KILLS):
         process = killed.start("run")
-        goal = count(killed) + chance.randrange(1, total // KILLS)
-        eventually(lambda goal=goal: count(killed) >= min(goal, total - KILLS + kill), within=60)
+        goal = count(killed) + chance.randrange(1, TOTAL // KILLS)
+        eventually(lambda goal=goal: count(killed) >= min(goal, TOTAL - KILLS + kill), within=60)
         process.send_signal(signal.SIGKILL)
         process.wait(10)
     for world in (killed, calm):
         process = world.start("run")
-        eventually(lambda world=world: count(world) >= total, within=120)
+        eventually(lambda world=world: count(world) >= TOTAL, within=120)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-    undisturbed = profiles(calm)[:total]
-    assert [row[1] for row in undisturbed] == [1] * total
-    assert profiles(killed)[:total] == undisturbed
+    undisturbed = profiles(calm)[:TOTAL]
+    assert [row[1] for row in undisturbed] == [1] * TOTAL
+    assert profiles(killed)[:TOTAL] == undisturbed

@@ -106,10 +106,10 @@ class World:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the command line in the background."""
-        out = (self.folder / "daemon.log").open("a")
-        return subprocess.Popen(
-            [str(DRIFTD), *arguments], cwd=self.folder, env=self.environment(), stdout=out, stderr=out, text=True
-        )
+        with (self.folder / "daemon.log").open("a") as out:
+            return subprocess.Popen(
+                [str(DRIFTD), *arguments], cwd=self.folder, env=self.environment(), stdout=out, stderr=out, text=True
+            )
 
     def json(self, *arguments: str) -> tuple[int, Any]:
         """Run a command with --json and return its exit code and its answer."""

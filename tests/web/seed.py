@@ -124,8 +124,9 @@ class Seed:
                 {
                     "monitor": monitor, "start": self.end - (back + 1) * 5 * MINUTE, "key": key, "check": check,
                     "column": column, "method": method, "segment": segment, "statistic": value,
-                    "threshold": threshold, "status": "drifted" if drifted else "ok", "p_value": 1e-9 if drifted else 0.4,
-                    "reason": f"Kolmogorov–Smirnov distance {value:.4g} {'reaches' if drifted else 'is below'} {threshold}",
+                    "threshold": threshold, "status": "drifted" if drifted else "ok",
+                    "p_value": 1e-9 if drifted else 0.4,
+                    "reason": f"{method} {value:.4g} {'reaches' if drifted else 'is below'} {threshold}",
                     "n_baseline": 201_312, "n_window": 4_812, "about": about, "unit": "1", "detail": {},
                 }
             )  # fmt: skip
@@ -228,7 +229,9 @@ def busy_store(seed: Seed) -> list[str]:
     seed.findings(bot, "response_length", level=0.04, jump=0.17, **story)
     seed.findings(bot, "prompt_tokens", level=0.05, **story)
     seed.findings(bot, "country", method="jensen_shannon", level=0.02, **story)
-    seed.findings(bot, "prompt_tokens", check="missing", method="missing", threshold=0.05, level=0.001, about="pipe", **story)
+    seed.findings(
+        bot, "prompt_tokens", check="missing", method="missing", threshold=0.05, level=0.001, about="pipe", **story
+    )
     seed.findings(bot, "", check="volume", method="volume", threshold=4.0, level=0.9, about="pipe", **story)
     seed.unmeasured(bot, "novelty", "inconclusive", "too_few: the window has 4 usable values, 100 needed")
     suspect = {"kind": "model_version", "column": "model_version", "value": "small-7b"}

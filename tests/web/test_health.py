@@ -72,9 +72,7 @@ def test_metrics_are_openmetrics_when_asked(seed: Seed, serve: Serve) -> None:
 
 @pytest.mark.parametrize("kind", ["hanging_store", "broken_store"])
 @pytest.mark.parametrize("accept", ["text/plain", OPENMETRICS])
-def test_a_store_that_is_down_is_a_metric(
-    kind: str, accept: str, request: pytest.FixtureRequest, serve: Serve
-) -> None:
+def test_a_store_that_is_down_is_a_metric(kind: str, accept: str, request: pytest.FixtureRequest, serve: Serve) -> None:
     store: Database = request.getfixturevalue(kind)
     client = serve(configuration(str(store.url)), store)
     for _ in range(4):
@@ -130,7 +128,8 @@ def test_series_are_bounded_whatever_the_rows_hold(seed: Seed, serve: Serve) -> 
     start = seed.end - 5 * MINUTE
     row = {
         "monitor": "bot", "start": start, "check": "drift", "column": "score", "method": "psi", "status": "ok",
-        "reason": "r", "statistic": 0.1, "threshold": 0.2, "n_baseline": 1, "n_window": 1, "about": "model", "unit": "1",
+        "reason": "r", "statistic": 0.1, "threshold": 0.2, "n_baseline": 1, "n_window": 1,
+        "about": "model", "unit": "1",
     }  # fmt: skip
     many = [{**row, "key": f"drift/score/psi/m={n}", "segment": f"model_version=model-{n}"} for n in range(100_000)]
     seed.insert(tables.findings, many)

@@ -14,11 +14,12 @@ from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, MINUTE, Seed, busy_store, configuration
 
 FIRING = "11111111-aaaa-4000-8000-000000000001"
-ALLOWED = set(
-    "html head meta title link body a header svg path span main p h1 h2 h3 section article table caption thead tbody tr "
-    "th td small b code ul li ol div pre dl dt dd figure figcaption time nav footer i circle rect text line polyline g "
-    "details summary br wbr form input label button".split()
-)
+KNOWN = """
+html head meta title link body a header svg path span main p h1 h2 h3 section article table caption thead tbody tr th
+td small b code ul li ol div pre dl dt dd figure figcaption time nav footer i circle rect text line polyline g details
+summary br wbr form input label button
+"""
+ALLOWED = set(KNOWN.split())
 
 
 class Reader(HTMLParser):
@@ -163,7 +164,7 @@ def test_incident_page_tells_the_story(seed: Seed, serve: Serve) -> None:
     assert said.index("bad for 1 of 2 buckets") < said.index("Evidence")
     assert "&#34;model_version&#34;: &#34;big-4&#34;" in page
     assert "Suspected" in said
-    assert page.count("<svg class=\"chart\"") == 3
+    assert page.count('<svg class="chart"') == 3
 
 
 def test_what_is_not_configured_is_not_shown(seed: Seed, serve: Serve) -> None:
@@ -193,3 +194,27 @@ def test_no_template_lets_markup_through() -> None:
 
 def test_a_page_of_another_browser_still_works_without_javascript(seed: Seed, serve: Serve) -> None:
     assert "<script" not in serve().get("/").text
+
+
+def test_findings_over_their_threshold_are_told_when_no_rule_fires(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot")
+    seed.baseline("bot")
+    seed.buckets("bot", 3)
+    seed.findings("bot", "score", level=0.5, count=3)
+    for number in range(15):
+        seed.findings("bot", f"calm_{number}", count=3)
+    seed.incident("p", "bot", [("score", None, 0.5)], state="pending", rule="slow")
+    assert "pending, bad but not for long enough yet: slow of bot." in words(serve().get("/").text)
+    page = serve().get("/monitors/bot").text
+    assert_harmless(page)
+    assert "4 more findings" in words(page)
+
+
+def test_a_healthy_monitor_owns_up_to_drifted_findings(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot")
+    seed.baseline("bot")
+    seed.buckets("bot", 3)
+    seed.findings("bot", "score", level=0.5, count=3)
+    assert "1 of 1 findings are over their threshold, but no rule that watches them fires" in words(
+        serve().get("/").text
+    )
