@@ -5,6 +5,7 @@ Labels come from the configuration, the watched columns and the capped segments,
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,7 +61,14 @@ def _finding(field: Callable[[Any], float | None]) -> Callable[[Snapshot], Itera
 
 
 def _labels(*values: str | None) -> tuple[str, ...]:
-    return tuple((value or "")[:LONGEST_LABEL] for value in values)
+    return tuple(_short(value or "") for value in values)
+
+
+def _short(value: str) -> str:
+    """Cut a long label; its digest keeps two that begin alike apart."""
+    if len(value) <= LONGEST_LABEL:
+        return value
+    return f"{value[: LONGEST_LABEL - 9]}~{hashlib.sha256(value.encode()).hexdigest()[:8]}"
 
 
 def _time(moment: datetime | None) -> float | None:

@@ -31,7 +31,7 @@ from monitor.web.server import Server
 
 LOG = structlog.get_logger(__name__)
 SPEED = 100
-LENGTH = timedelta(minutes=60)
+LENGTH = timedelta(minutes=58)  # the trace ends 22 s later; the clock then stands still
 BASELINE = timedelta(minutes=15)
 SWAP_AFTER = timedelta(minutes=30)
 SECONDS_AT_MOST = 85
@@ -83,12 +83,12 @@ class FastClock:
     """Time that runs faster than the wall's, from a start to an end at which it stands still."""
 
     def __init__(self, start: datetime, end: datetime, speed: float) -> None:
-        self._start, self._end, self._speed = start, end, speed
+        self._start, self.end, self._speed = start, end, speed
         self._began = time.monotonic()
 
     def now(self) -> datetime:
         """Return the demo's present."""
-        return min(self._end, self._start + timedelta(seconds=(time.monotonic() - self._began) * self._speed))
+        return min(self.end, self._start + timedelta(seconds=(time.monotonic() - self._began) * self._speed))
 
 
 def run_demo(*, serve: bool, as_json: bool, folder: Path | None, listen: str) -> int:
@@ -157,7 +157,7 @@ def _watch(
     worker.start()
     told: set[str] = set()
     began = time.monotonic()
-    last = application.ends_at - timedelta(minutes=2)
+    last = clock.end
     while time.monotonic() - began < SECONDS_AT_MOST:
         application.serve()
         _narrate(database, application, hook, told, clock.now())
@@ -173,7 +173,7 @@ def _watch(
 def _finished(database: Database, now: datetime) -> bool:
     with database.read() as connection:
         newest = reads.newest_bucket(connection, "wow-bot")
-    return newest is not None and newest.start >= floor(now, timedelta(minutes=1)) - timedelta(minutes=3)
+    return newest is not None and newest.start >= floor(now, timedelta(minutes=1)) - timedelta(minutes=2)
 
 
 def _narrate(database: Database, application: Application, hook: Receiver, told: set[str], now: datetime) -> None:

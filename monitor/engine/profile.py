@@ -67,7 +67,7 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layou
             profiler.add(page)
         if reader.counts(bucket.start, bucket.end) == counts:
             break
-    profiler.facts.schema = {name: schema[name] for name in columns if name in schema}
+    profiler.facts.schema = dict(schema)
     return Profiled(counts, profiler.facts, profiler.profiles())
 
 

@@ -18,9 +18,10 @@ from monitor.config import ColumnSpec, Source
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
 from monitor.sources.failures import explained
+from monitor.sources.looks import described
 from monitor.sources.schema import Found, Origin
 from monitor.sources.times import TimeColumn
-from monitor.sources.values import clean, column_of
+from monitor.sources.values import column_of
 
 LOG = structlog.get_logger(__name__)
 
@@ -366,43 +367,11 @@ class SqlReader:
             rows = connection.execute(query).all()
         parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
         return [
-            self._info(role, info, list(reversed(values)))
+            described(role, info, list(reversed(values)), self._source, weak=self._sqlite)
             for (role, info), values in zip(columns.items(), parts, strict=True)
         ]
-
-    def _info(self, role: str, info: Found, values: list[Any]) -> ColumnInfo:
-        cleaned = [clean(value, self._source.text_limit) for value in values]
-        present = [value for value in cleaned if value is not None]
-        kind = info.type if not self._sqlite else _looks_like(info, present)
-        texts = [str(value) for value in present]
-        numbers = [value for value in present if isinstance(value, int | float)]
-        return ColumnInfo(
-            name=role,
-            column=info.name,
-            database_type=info.database_type or "untyped",
-            type=kind,
-            role=role if role in self._source.columns else None,
-            sampled=len(values),
-            null_share=1 - len(present) / len(values) if values else 0.0,
-            distinct=len(set(texts)),
-            increasing=len(numbers) == len(present) > 1
-            and all(a <= b for a, b in zip(numbers, numbers[1:], strict=False)),
-            mean_length=sum(map(len, texts)) / len(texts) if texts and kind == "text" else None,
-        )
 
 
 def _inside(time: TimeColumn, rows: Sequence[Row[Any]], start: datetime, end: datetime) -> np.ndarray:
     seconds = time.seconds([row[0] for row in rows])
     return np.asarray((seconds >= start.timestamp()) & (seconds < end.timestamp()))
-
-
-def _looks_like(info: Found, present: list[Any]) -> ColumnType:
-    """Return the type of a SQLite column: the declared one, unless the values say otherwise."""
-    if not present:
-        return info.type
-    numbers = sum(isinstance(value, int | float) for value in present)
-    if info.type in ("boolean", "time", "json"):
-        return info.type
-    if numbers == len(present):
-        return "numeric"
-    return "text" if numbers == 0 else "unknown"

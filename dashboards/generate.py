@@ -1,0 +1,208 @@
+"""Write the Grafana dashboard and the Prometheus rules from the rows of METRICS: `python -m dashboards.generate`.
+
+`--check` writes nothing and exits 1 when a file is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, GridPos, Threshold, ThresholdsMode, VariableRefresh
+
+from dashboards.alerts import rule_file
+from monitor.export import METRICS
+
+FOLDER = Path(__file__).parent
+SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+LEGEND = "{{check}} {{column}} {{segment}}"
+PICKED = 'monitor=~"$monitor"'
+FINDING = PICKED + ', check=~"$check", column=~"$column"'
+HELP = {row.name: row.help for row in METRICS}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: what it shows, of which expressions with which legends, how wide and how high."""
+
+    title: str
+    kind: str
+    targets: Sequence[tuple[str, str]]
+    width: int = 8
+    height: int = 8
+    unit: str = "short"
+    limit: float | None = None
+    about: str = ""
+
+
+ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
+    (
+        "What is wrong",
+        (
+            Panel("Firing incidents", "stat", [(f'sum(driftd_incidents{{{PICKED}, state="firing"}})', "firing")], 4, 5, limit=1),
+            Panel("Monitors that cannot see", "stat", [(f"sum(driftd_no_data{{{PICKED}}})", "no data")], 4, 5, limit=1),
+            Panel("Actions that wait for approval", "stat",
+                  [(f'sum(driftd_actions{{{PICKED}, state="awaiting_approval"}}) or vector(0)', "waiting")], 4, 5, limit=1),
+            Panel("Open incidents", "timeseries",
+                  [(f"sum by (monitor, severity, state) (driftd_incidents{{{PICKED}}}) > 0", "{{monitor}} {{severity}} {{state}}")],
+                  12, 5, about=HELP["driftd_incidents"]),
+            Panel("Drifted now: statistic in units of its threshold", "table",
+                  [(f"(driftd_finding_statistic{{{FINDING}}} / driftd_finding_threshold{{{FINDING}}}) "
+                    f"and on (monitor, check, column, method, segment) (driftd_finding_status{{{FINDING}}} == 1)", "")],
+                  24, 8, about=HELP["driftd_finding_status"]),
+        ),
+    ),
+    (
+        "Statistic against threshold",
+        (
+            Panel("Statistic in units of its threshold", "timeseries",
+                  [(f"driftd_finding_statistic{{{FINDING}}} / driftd_finding_threshold{{{FINDING}}}", LEGEND)],
+                  12, 9, limit=1, about="1 is the threshold, whatever the unit of the statistic."),
+            Panel("Statistic and threshold", "timeseries",
+                  [(f"driftd_finding_statistic{{{FINDING}}}", LEGEND),
+                   (f"max by (check, method) (driftd_finding_threshold{{{FINDING}}})", "threshold {{method}}")],
+                  12, 9, about=HELP["driftd_finding_statistic"]),
+            Panel("Sample size of the window", "timeseries",
+                  [(f"driftd_finding_window_samples{{{FINDING}}}", LEGEND)], 12, about=HELP["driftd_finding_window_samples"]),
+            Panel("Checks by status", "timeseries",
+                  [(f'count by (monitor) (driftd_finding_status{{{PICKED}}} == {value})', "{{monitor}} " + word)
+                   for value, word in enumerate(("ok", "drifted", "inconclusive", "error"))],
+                  12, about=HELP["driftd_finding_status"]),
+        ),
+    ),
+    (
+        "Traffic and lag",
+        (
+            Panel("Rows of the newest bucket", "timeseries", [(f"driftd_bucket_rows{{{PICKED}}}", "{{monitor}}")],
+                  about=HELP["driftd_bucket_rows"]),
+            Panel("Buckets by result", "timeseries", [(f"driftd_buckets{{{PICKED}}}", "{{monitor}} {{result}} {{reason}}")],
+                  about=HELP["driftd_buckets"]),
+            Panel("Baseline rows", "timeseries", [(f"driftd_baseline_rows{{{PICKED}}}", "{{monitor}}")],
+                  about=HELP["driftd_baseline_rows"]),
+            Panel("Lag of the oldest unfinished bucket", "timeseries",
+                  [(f"time() - driftd_oldest_due_bucket_timestamp_seconds{{{PICKED}}}", "{{monitor}}")], unit="s",
+                  about=HELP["driftd_oldest_due_bucket_timestamp_seconds"]),
+            Panel("Age of the newest bucket", "timeseries",
+                  [(f"time() - driftd_last_bucket_start_timestamp_seconds{{{PICKED}}}", "{{monitor}}")], unit="s",
+                  about=HELP["driftd_last_bucket_start_timestamp_seconds"]),
+            Panel("Age of the source's newest row", "timeseries",
+                  [(f"time() - driftd_source_newest_row_timestamp_seconds{{{PICKED}}}", "{{monitor}}")], unit="s",
+                  about=HELP["driftd_source_newest_row_timestamp_seconds"]),
+        ),
+    ),
+    (
+        "driftd itself",
+        (
+            Panel("Store", "stat", [("min(driftd_store_up)", "up")], 4, 5, about="1 when our own database answers."),
+            Panel("Sources that cannot be read", "stat", [(f"count(driftd_source_up{{{PICKED}}} == 0) or vector(0)", "down")], 4, 5, limit=1),
+            Panel("Since the last pass", "timeseries",
+                  [(f"time() - driftd_last_pass_timestamp_seconds{{{PICKED}}}", "{{monitor}}")], 8, 5, unit="s",
+                  about=HELP["driftd_last_pass_timestamp_seconds"]),
+            Panel("Oldest undelivered action", "timeseries",
+                  [("time() - driftd_outbox_oldest_timestamp_seconds", "age")], 8, 5, unit="s",
+                  about=HELP["driftd_outbox_oldest_timestamp_seconds"]),
+            Panel("Actions", "timeseries", [(f"driftd_actions{{{PICKED}}}", "{{monitor}} {{action}} {{state}}")],
+                  about=HELP["driftd_actions"]),
+            Panel("Buckets owed again, and rows that came late", "timeseries",
+                  [(f"driftd_stale_buckets{{{PICKED}}}", "{{monitor}} stale buckets"),
+                   (f"driftd_late_rows_total{{{PICKED}}}", "{{monitor}} late rows")], about=HELP["driftd_stale_buckets"]),
+            Panel("Findings that are not exported", "timeseries", [(f"driftd_series_truncated{{{PICKED}}}", "{{monitor}}")],
+                  about=HELP["driftd_series_truncated"]),
+        ),
+    ),
+)  # fmt: skip
+
+
+def build() -> Any:  # noqa: ANN401
+    """Return the dashboard."""
+    made = (
+        dashboard.Dashboard("driftd")
+        .uid("driftd")
+        .tags(["driftd", "generated"])
+        .refresh("1m")
+        .time("now-6h", "now")
+        .timezone("utc")
+        .readonly()
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+    )
+    for name in ("monitor", "check", "column"):
+        metric = "driftd_last_pass_timestamp_seconds" if name == "monitor" else f"driftd_finding_status{{{PICKED}}}"
+        made = made.with_variable(
+            dashboard.QueryVariable(name)
+            .label(name.capitalize())
+            .datasource(SOURCE)
+            .query(f"label_values({metric}, {name})")
+            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .multi(True)
+            .include_all(True)
+            .all_value(".*")
+        )
+    y = number = 0
+    for title, panels in ROWS:
+        made = made.with_row(dashboard.Row(title).id(number := number + 1).grid_pos(GridPos(h=1, w=24, x=0, y=y)))
+        x, y, tallest = 0, y + 1, 0
+        for panel in panels:
+            if x + panel.width > 24:
+                x, y, tallest = 0, y + tallest, 0
+            place = GridPos(h=panel.height, w=panel.width, x=x, y=y)
+            made = made.with_panel(draw(panel).id(number := number + 1).grid_pos(place))
+            x, tallest = x + panel.width, max(tallest, panel.height)
+        y += tallest
+    return made.build()
+
+
+def draw(panel: Panel) -> Any:  # noqa: ANN401
+    """Return the builder of one panel."""
+    made = {"stat": stat.Panel, "table": table.Panel, "timeseries": timeseries.Panel}[panel.kind]()
+    made = made.title(panel.title).datasource(SOURCE).unit(panel.unit).min(0)
+    if panel.about:
+        made = made.description(panel.about)
+    for place, (expression, legend) in enumerate(panel.targets):
+        query = prometheus.Dataquery().expr(expression).legend_format(legend).ref_id("ABCD"[place])
+        made = made.with_target(query.instant().format("table") if panel.kind == "table" else query)
+    if panel.limit is None:
+        return made
+    steps = [Threshold(value=None, color="green"), Threshold(value=panel.limit, color="red")]
+    made = made.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
+    if panel.kind == "timeseries":
+        made = made.thresholds_style(common.GraphThresholdsStyleConfig().mode(common_mode()))
+    return made
+
+
+def common_mode() -> Any:  # noqa: ANN401
+    """Return the style that draws a threshold as a line."""
+    from grafana_foundation_sdk.models.common import GraphThresholdsStyleMode
+
+    return GraphThresholdsStyleMode.LINE
+
+
+def files() -> dict[str, str]:
+    """Return every generated file by name."""
+    note = "# Written by dashboards/generate.py; change dashboards/alerts.py, then `make docs`.\n"
+    rules = note + yaml.safe_dump(rule_file(), sort_keys=False, width=200)
+    return {"driftd.json": JSONEncoder(sort_keys=True, indent=2).encode(build()) + "\n", "alerts.yml": rules}
+
+
+def main() -> int:
+    """Write or check the files."""
+    stale = []
+    for name, text in files().items():
+        path = FOLDER / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(text, encoding="utf-8")
+    if "--check" in sys.argv and stale:
+        sys.stderr.write(f"stale: {', '.join(stale)}; run `make docs`.\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
