@@ -1,0 +1,1 @@
+"""Grafana dashboard and Prometheus rules, generated from the exported metrics."""

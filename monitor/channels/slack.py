@@ -35,10 +35,12 @@ def render(message: Message) -> tuple[str, list[dict[str, Any]]]:
     data: Mapping[str, Any] = message.payload.get("data") or {}  # type: ignore[assignment]
     icon = ":large_green_circle:" if message.kind == "resolved" else ICON.get(str(data.get("severity")), "")
     headline = cut(f"{icon} *{escape(data.get('headline', 'driftd'))}*".strip(), SECTION)
-    parts = [headline]
+    parts: list[str] = [headline]
     if message.kind != "resolved":
         parts += [_findings(data.get("findings") or []), _change(data), *_doings(data)]
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": cut(part, SECTION)}} for part in parts if part]
+    blocks: list[dict[str, Any]] = [
+        {"type": "section", "text": {"type": "mrkdwn", "text": cut(part, SECTION)}} for part in parts if part
+    ]
     window = data.get("window") or {}
     if window:
         small = (

@@ -136,7 +136,7 @@ class SqlReader:
 
     def _has_offsets(self, connection: Connection, name: str, spec: ColumnSpec) -> bool:
         """Look at the newest and oldest texts: one offset that is not UTC means that texts do not sort."""
-        column = self._raw("timestamp", spec.column)
+        column = self._raw(spec.column)
         texts: list[str] = []
         for order in (column.desc(), column.asc()):
             query = sa.select(column).select_from(self._from(name)).where(column.is_not(None)).order_by(order)
@@ -157,20 +157,17 @@ class SqlReader:
     def _from(self, name: str) -> sa.TextClause:
         return sa.text(name.replace("\\", "\\\\").replace(":", "\\:"))
 
-    def _raw(self, role: str, column: str) -> sa.ColumnElement[Any]:
-        """Return a column as it is compared and ordered; text by its bytes, for a time's order is that."""
-        bare = sa.column(column) if column == "rowid" else sa.column(sa.sql.quoted_name(column, True))
-        if role == "timestamp" and not self._sqlite and self._source.columns["timestamp"].unit is None:
-            return bare
-        return bare
+    def _raw(self, column: str) -> sa.ColumnElement[Any]:
+        """Return one of their columns, its name quoted whatever it is."""
+        return sa.column(column if column == "rowid" else sa.sql.quoted_name(column, True))
 
     def _timed(self, time: TimeColumn) -> sa.ColumnElement[Any]:
-        column = self._raw("timestamp", time.spec.column)
+        column = self._raw(time.spec.column)
         return sa.collate(column, "C") if time.kind == "text" and not self._sqlite else column
 
     def _value(self, info: Found) -> sa.ColumnElement[Any]:
         """Return a column as it travels: numbers as doubles, texts cut where they are, nothing too large."""
-        column = self._raw("", info.name)
+        column = self._raw(info.name)
         limit = self._source.text_limit
         if self._sqlite:
             # SQLite's substr stops at a NUL in a text, but not in a blob; four bytes are the longest code point.
@@ -192,7 +189,7 @@ class SqlReader:
             columns = self._columns(connection, name)
             time = self._time(connection, name, columns)
             stamp = self._timed(time)
-            marks = [self._raw(role, columns[role].name) for role in ("label", "feedback") if role in columns]
+            marks = [self._raw(columns[role].name) for role in ("label", "feedback") if role in columns]
             query = sa.select(stamp, *marks).select_from(self._from(name)).where(time.within(stamp, start, end))
             if time.exact:
                 totals = [sa.func.count(), *(sa.func.count(mark) for mark in marks)]
@@ -252,7 +249,7 @@ class SqlReader:
             columns = self._columns(connection, name)
             time = self._time(connection, name, columns)
             wanted = [role for role in names if role in columns and role != "timestamp"]
-            key = [self._raw("", part) for part in self._origin.key(connection, name)]
+            key = [self._raw(part) for part in self._origin.key(connection, name)]
             query = self._select(name, time, key, [columns[role] for role in wanted], start, end, after, size)
             table = arrow.fetch(self._source, self._engine.dialect, query) if fast else None
             rows = connection.execute(query).all() if table is None else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -66,7 +67,8 @@ class Origin:
                 return name
         raise SourceError(
             "missing_table",
-            f"there is no such table or view: {self._source.table!r}. Found: {', '.join(self._tables(connection)[:20])}.",
+            f"there is no such table or view: {self._source.table!r}. "
+            f"Found: {', '.join(self._tables(connection)[:20])}.",
         )
 
     def _exists(self, connection: Connection, name: str) -> bool:
@@ -106,17 +108,19 @@ class Origin:
 
     def _query_columns(self, connection: Connection, name: str) -> list[Found]:
         result = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0".replace("%", "%" if self._sqlite else "%%"))
-        description = result.cursor.description if result.cursor is not None else ()
+        description: Any = result.cursor.description
         names = [str(item[0]) for item in description]
         if self._sqlite:
             return [Found(column, "", "unknown") for column in names]
         codes = [int(item[1]) for item in description]
         result.close()
-        known = dict(
+        known: dict[int, str] = dict(
             connection.execute(
                 sa.text("SELECT oid::bigint, format_type(oid, NULL) FROM pg_type WHERE oid = ANY(:codes)"),
                 {"codes": codes},
-            ).all()
+            )
+            .tuples()
+            .all()
         )
         types = [str(known.get(code, "")) for code in codes]
         return [Found(column, kind, kind_of(kind)) for column, kind in zip(names, types, strict=True)]

@@ -1,0 +1,256 @@
+"""Webhooks: signed as the standard says, to checked addresses, within a deadline, with an outcome for everything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor.channels.base import Message
+from monitor.channels.destination import Refused, Unresolved, check
+from monitor.channels.webhook import Webhook, judge_status, pause_of, sign, verify
+from tests.support.receiver import Receiver, listening
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+KEY = bytes(range(32))
+SECRET = "whsec_" + base64.b64encode(KEY).decode()
+MESSAGE = Message("msg-1", "rollback", {"type": "driftd.rollback", "data": {"é": 1.5}}, NOW)
+
+
+def independent(key: bytes, headers: dict[str, str], body: bytes) -> bool:
+    """Verify from the text of the standard, without our code."""
+    signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
+    wanted = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return any(part == f"v1,{wanted}" for part in headers["webhook-signature"].split(" "))
+
+
+def hook(url: str, seconds: float = 1.0, **changes: object) -> Webhook:
+    return Webhook(url, SECRET, timedelta(seconds=seconds), **changes)  # type: ignore[arg-type]
+
+
+def test_what_arrives_is_signed_over_its_exact_bytes() -> None:
+    with listening(Receiver()) as receiver:
+        outcome = hook(receiver.url + "/back?x=1").deliver(MESSAGE, NOW)
+        (request,) = receiver.requests
+    assert outcome.delivered
+    assert request.path == "/back?x=1"
+    assert independent(KEY, request.headers, request.body)
+    assert verify(SECRET, request.headers, request.body, NOW)
+    assert request.headers["webhook-id"] == "msg-1"
+    assert json.loads(request.body) == MESSAGE.payload
+
+
+def test_a_rotated_secret_signs_twice_and_a_forged_or_old_request_fails() -> None:
+    headers = sign(f"{SECRET} other-secret", "m", NOW, b"{}")
+    assert len(headers["webhook-signature"].split()) == 2
+    assert verify("other-secret", headers, b"{}", NOW)
+    assert verify(SECRET, headers, b"{}", NOW + timedelta(minutes=4))
+    assert not verify(SECRET, headers, b"{ }", NOW)
+    assert not verify("wrong", headers, b"{}", NOW)
+    assert not verify(SECRET, headers, b"{}", NOW + timedelta(minutes=6))
+    assert not verify(SECRET, {}, b"{}", NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "retry"),
+    [
+        (200, "delivered", False), (204, "delivered", False), (409, "delivered", False), (301, "client", False),
+        (400, "client", False), (401, "auth", False), (403, "auth", False), (404, "client", False),
+        (408, "timeout", True), (410, "client", False), (429, "rate_limited", True), (500, "server", True),
+        (502, "server", True), (503, "server", True),
+    ],
+)  # fmt: skip
+def test_every_status_has_its_outcome(status: int, reason: str, retry: bool) -> None:
+    with listening(Receiver(lambda _: (status, {"location": "http://127.0.0.1:1/"}, b"secret words"))) as receiver:
+        outcome = hook(receiver.url).deliver(MESSAGE, NOW)
+        assert len(receiver.requests) == 1
+    assert (outcome.reason, outcome.retry) == (reason, retry)
+    assert "secret words" not in outcome.detail
+    assert "127.0.0.1" not in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7), ("0", 0), ("-5", 0), ("1e30", 3600), ("99999999", 3600), ("Mon, 23 Nov 2026 12:01:00 GMT", 60),
+        ("Mon, 23 Nov 2020 12:01:00 GMT", 0), ("soon", None), ("nan", None), ("", None), (None, None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_held_in_bounds(text: str | None, seconds: int | None) -> None:
+    pause = pause_of(text, NOW)
+    assert pause == (None if seconds is None else timedelta(seconds=seconds))
+    assert judge_status(503, text, NOW).retry_after == pause
+
+
+@contextmanager
+def raw(behave: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Listen with a plain socket that behaves badly."""
+    server = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def serve() -> None:
+        with server:
+            connection, _ = server.accept()
+            with connection:
+                connection.settimeout(5)
+                try:
+                    behave(connection)
+                    over.wait(5)
+                except OSError:
+                    pass
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+    over.set()
+    thread.join(5)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+def drip(connection: socket.socket, data: bytes) -> None:
+    for place in range(len(data)):
+        connection.sendall(data[place : place + 1])
+        threading.Event().wait(0.05)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.recv(10)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    connection.close()
+
+
+MISBEHAVIOUR: dict[str, tuple[Callable[[socket.socket], object], str]] = {
+    "accepts and never answers": (lambda c: c.recv(1), "timeout"),
+    "drips its headers": (lambda c: drip(c, HEAD * 20), "timeout"),
+    "drips its body": (lambda c: (c.sendall(HEAD + b"content-length: 99\r\n\r\n"), drip(c, b"x" * 60)), "timeout"),
+    "never ends its body": (lambda c: c.sendall(HEAD + b"content-length: 9\r\n\r\n1"), "timeout"),
+    "sends a gigabyte": (
+        lambda c: (c.sendall(HEAD + b"\r\n"), [c.sendall(b"x" * 65536) for _ in range(16384)]),
+        "delivered",
+    ),
+    "resets at once": (reset, "other"),
+    "closes at once": (lambda c: c.close(), "other"),
+    "speaks nonsense": (lambda c: c.sendall(b"\x00\xff" * 500), "other"),
+    "sends a wrong length": (lambda c: c.sendall(HEAD + b"content-length: -1\r\n\r\n"), "other"),
+    "sends endless headers": (lambda c: c.sendall(HEAD + b"a: b\r\n" * 200_000), "other"),
+    "floods with 1xx": (lambda c: [c.sendall(b"HTTP/1.1 100 Continue\r\n\r\n") for _ in range(1000)], "timeout"),
+    "claims gzip": (lambda c: c.sendall(HEAD + b"content-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc"), "delivered"),
+}
+
+
+@pytest.mark.parametrize("name", MISBEHAVIOUR)
+def test_a_receiver_that_misbehaves_costs_one_bounded_attempt(name: str) -> None:
+    behave, reason = MISBEHAVIOUR[name]
+    with raw(lambda c: (behave(c), None)[1]) as url:
+        outcome = hook(url, 0.5).deliver(MESSAGE, NOW)
+    assert outcome.reason == reason
+    assert outcome.retry is (reason != "delivered")
+
+
+def test_nobody_listening_and_no_such_name() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert hook(f"http://127.0.0.1:{port}").deliver(MESSAGE, NOW).reason == "refused"
+
+    def unknown(host: str, port: int) -> list[str]:
+        raise OSError
+
+    outcome = hook("https://nowhere.invalid", resolve=unknown).deliver(MESSAGE, NOW)
+    assert (outcome.reason, outcome.retry) == ("dns", True)
+
+
+HOSTILE = [
+    "ftp://example.com/", "file:///etc/passwd", "gopher://x/", "https://", "https://user:pw@example.com/",
+    "https://user@example.com/", "http://[::1", "https://example.com:99999/", "", "example.com", "//example.com",
+]  # fmt: skip
+REFUSED = [
+    "169.254.169.254", "169.254.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255", "fe80::1", "fe80::1%eth0",
+    "fd00:ec2::254", "::", "ff02::1", "::ffff:169.254.169.254", "240.0.0.1", "not an address",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+def test_a_hostile_url_is_refused(url: str) -> None:
+    with pytest.raises(Refused):
+        check(url, lambda _host, _port: ["8.8.8.8"])
+
+
+@pytest.mark.parametrize("address", REFUSED)
+def test_an_address_that_no_receiver_has_is_refused_even_beside_a_good_one(address: str) -> None:
+    with pytest.raises(Refused):
+        check("https://example.com/", lambda _host, _port: ["8.8.8.8", address])
+
+
+def test_plain_http_stays_at_home() -> None:
+    for address in ("127.0.0.1", "10.1.2.3", "192.168.0.9", "::1", "fd12::1"):
+        assert check("http://deploy.internal/", lambda _h, _p, a=address: [a]).address == address
+    with pytest.raises(Refused):
+        check("http://example.com/", lambda _host, _port: ["8.8.8.8"])
+    with pytest.raises(Unresolved):
+        check("https://example.com/", lambda _host, _port: [])
+
+
+def test_the_checked_address_is_the_one_that_is_connected_to() -> None:
+    """A name that answers otherwise the second time (rebinding) is asked only once."""
+    asked = []
+
+    def rebinding(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["169.254.169.254"]
+
+    with listening(Receiver()) as receiver:
+        port = receiver.url.rsplit(":", 1)[1]
+        outcome = hook(f"http://deploy.internal:{port}/", resolve=rebinding).deliver(MESSAGE, NOW)
+        assert receiver.requests[0].headers["host"] == f"deploy.internal:{port}"
+    assert outcome.delivered
+    assert asked == ["deploy.internal"]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a self-signed certificate for deploy.internal."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=deploy.internal",
+         "-addext", "subjectAltName=DNS:deploy.internal", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "reason"),
+    [("deploy.internal", True, "delivered"), ("deploy.internal", False, "tls"), ("other.internal", True, "tls")],
+)
+def test_tls_is_verified_against_the_name_and_the_authority(
+    certificates: Path, host: str, trusted: bool, reason: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
+
+    def behave(connection: socket.socket) -> None:
+        try:
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(65536)
+                secured.sendall(HEAD + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        except (ssl.SSLError, OSError):
+            pass
+
+    with raw(behave) as url:
+        port = url.rsplit(":", 1)[1]
+        authority = certificates / "cert.pem" if trusted else None
+        sender = hook(f"https://{host}:{port}", 3, resolve=lambda _h, _p: ["127.0.0.1"], authority=authority)
+        assert sender.deliver(MESSAGE, NOW).reason == reason
