@@ -50,6 +50,10 @@ def render(message: Message) -> tuple[str, list[dict[str, Any]]]:
     return cut(headline, WHOLE), blocks
 
 
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION)}}
+
+
 def _findings(found: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         f"{item.get('check')} {item.get('column') or ''} {item.get('segment') or ''}: "
@@ -130,7 +134,7 @@ class Slack:
                 channel=str(thread["channel"]),
                 ts=str(thread["ts"]),
                 text=text,
-                blocks=[{"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION)}}],
+                blocks=[_section(text)],
             )
         except (SlackClientError, URLError, OSError):
             return

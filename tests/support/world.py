@@ -32,15 +32,21 @@ LOG = sa.Table(
 
 
 def rows_of(
-    start: datetime, length: timedelta, per_minute: float = 10, seed: int = 0, shift: float = 0.0, **changes: Any
+    start: datetime,
+    length: timedelta,
+    per_minute: float = 10,
+    seed: int = 0,
+    shift: float = 0.0,
+    without: str | None = None,
+    **changes: Any,
 ) -> list[dict[str, Any]]:
-    """Return rows at even times; ``shift`` moves the amount, ``changes`` replace columns."""
+    """Return rows at even times; ``shift`` moves the amount, ``changes`` replace columns, one is left out."""
     rng = np.random.default_rng(seed)
-    count = int(length.total_seconds() / 60 * per_minute)
+    count = max(1, int(length.total_seconds() / 60 * per_minute))
     step = length / count
     plans = rng.choice(["free", "pro", "team"], count, p=[0.6, 0.3, 0.1])
     amounts = rng.normal(100 + 20 * shift, 20, count)
-    return [
+    rows = [
         {
             "Zeit": (start + place * step).replace(tzinfo=None),
             "model": "v1",
@@ -52,6 +58,7 @@ def rows_of(
         }
         for place in range(count)
     ]
+    return [{name: value for name, value in row.items() if name != without} for row in rows]
 
 
 class World:
