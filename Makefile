@@ -54,6 +54,7 @@ endif
 
 docs: $(OK)  ## Write the derived pages of docs/ again from the code
 	$(BIN)/python -m scripts.docs
+	$(BIN)/python -m dashboards.generate
 
 # One resolution for Python 3.11, 3.12 and 3.13 (markers tell them apart), first of everything, then of the two
 # parts with the same versions. UPGRADE=--upgrade takes the newest; without it, what is locked stays.

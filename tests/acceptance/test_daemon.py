@@ -90,7 +90,7 @@ def test_a_bad_version_is_told_of_rolled_back_and_seen_to_be_over(world: World, 
         live = Live(world, hook, chat, "auto")
         try:
             live.feed(lambda: live.get("/readyz").status_code == 200, 20, "ready")
-            live.feed(lambda: "driftd_finding_statistic" in live.get("/metrics").text, 20, "findings")
+            live.feed(lambda: "driftd_finding_statistic{" in live.get("/metrics").text, 20, "findings")
             assert not live.firing()
             swapped = time.monotonic()
             live.feed(lambda: hook.requests, 30, "the rollback", shift=2.0, model="v2")
@@ -129,7 +129,7 @@ def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
     with listening(Receiver()) as hook, listening(slack()) as chat:
         live = Live(world, hook, chat, "approve")
         try:
-            live.feed(lambda: "driftd_finding_statistic" in live.get("/metrics").text, 30, "findings")
+            live.feed(lambda: "driftd_finding_statistic{" in live.get("/metrics").text, 30, "findings")
             world.execute('ALTER TABLE "inference log" DROP COLUMN plan')
             waiting = live.feed(
                 lambda: world.json("actions", "list", "--state", "awaiting_approval")[1], 40, "an action that waits",
@@ -137,12 +137,13 @@ def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
             )  # fmt: skip
             assert not hook.requests
             metrics = live.get("/metrics").text
-            assert 'driftd_finding_status{monitor="shop",check="schema",column="plan"' in metrics
+            assert 'driftd_finding_status{check="schema",column="plan"' in metrics
             assert 'driftd_source_up{monitor="shop"} 1.0' in metrics
             live.process.kill()
             live.process.wait(10)
             assert world.run("actions", "approve", waiting[0]["id"]).returncode == 0
-            assert world.run("actions", "approve", waiting[0]["id"]).returncode == 2
+            assert world.run("actions", "approve", waiting[0]["id"]).returncode == 0
+            assert world.run("actions", "reject", waiting[0]["id"]).returncode == 2
             live.process = world.start("run")
             eventually(lambda: hook.requests, 20, "the approved rollback")
             assert hook.requests[0].headers["webhook-id"] == waiting[0]["id"]
