@@ -55,4 +55,6 @@ def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -
         return "unreachable"
     if "locked" in lowered or isinstance(error, sa.exc.TimeoutError):
         return "timeout"
-    return "unreachable" if isinstance(error, sa.exc.OperationalError) and state is None else "other"
+    # psycopg gives a connection that failed no state; every error of SQLite is an OperationalError.
+    connecting = isinstance(error, sa.exc.OperationalError) and state is None and hasattr(original, "sqlstate")
+    return "unreachable" if connecting else "other"

@@ -41,22 +41,23 @@ def kind_of(database_type: str) -> ColumnType:
     return "unknown"
 
 
+def quoted(name: str) -> str:
+    """Quote a name as both dialects do, so that any name is safe."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 class Origin:
-    """The FROM of a source. Names are quoted by the dialect, so any name is safe."""
+    """The FROM of a source."""
 
     def __init__(self, source: Source, engine: sa.Engine) -> None:
         self._source = source
-        self._quote = engine.dialect.identifier_preparer.quote
         self._sqlite = engine.dialect.name == "sqlite"
 
     def candidates(self) -> list[str]:
         """Return the quoted names that the table may have: as it stands, then split at its dot."""
         name = self._source.table or ""
-        quoted = [self._quote(sa.sql.quoted_name(name, True))]
-        if "." in name:
-            parts = [self._quote(sa.sql.quoted_name(part, True)) for part in name.split(".", 1)]
-            quoted.append(".".join(parts))
-        return quoted
+        split = ".".join(quoted(part) for part in name.split(".", 1))
+        return [quoted(name), split] if "." in name else [quoted(name)]
 
     def resolve(self, connection: Connection) -> str:
         """Return the SQL that stands after FROM; raises when there is no such table."""
@@ -107,21 +108,22 @@ class Origin:
         return [Found(row[0], row[1], "text" if row[2] == "e" else kind_of(row[1])) for row in rows]
 
     def _query_columns(self, connection: Connection, name: str) -> list[Found]:
-        result = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0".replace("%", "%" if self._sqlite else "%%"))
+        query = f"SELECT * FROM {name} LIMIT 0"
+        # psycopg takes a percent sign for a placeholder, even where there are no parameters.
+        result = connection.exec_driver_sql(query if self._sqlite else query.replace("%", "%%"))
         description: Any = result.cursor.description
         names = [str(item[0]) for item in description]
         if self._sqlite:
             return [Found(column, "", "unknown") for column in names]
         codes = [int(item[1]) for item in description]
         result.close()
-        known: dict[int, str] = dict(
-            connection.execute(
+        known = {
+            int(row[0]): str(row[1])
+            for row in connection.execute(
                 sa.text("SELECT oid::bigint, format_type(oid, NULL) FROM pg_type WHERE oid = ANY(:codes)"),
                 {"codes": codes},
             )
-            .tuples()
-            .all()
-        )
+        }
         types = [str(known.get(code, "")) for code in codes]
         return [Found(column, kind, kind_of(kind)) for column, kind in zip(names, types, strict=True)]
 
