@@ -142,25 +142,19 @@ class Watch:
         )
         return Window(add_profiles([*parts, profiled.profiles]), traffic)
 
-    def audit(self) -> int:
-        """Count sealed buckets again; one whose count has changed is owed again. Returns the late rows."""
-        now, late = self.now(), 0
+    def audit(self) -> None:
+        """Count sealed buckets again; one whose count has changed is owed again."""
+        now = self.now()
+        due = [now - after * self.monitor.window for after in AUDIT_AFTER_WINDOWS]
         with self.database.read() as connection:
-            rows = buckets.to_audit(
-                connection,
-                self.monitor.name,
-                [now - n * self.monitor.window for n in AUDIT_AFTER_WINDOWS],
-                AUDITS_A_PASS,
-            )
+            rows = buckets.to_audit(connection, self.monitor.name, due, AUDITS_A_PASS)
         for row in rows:
             counts = self.reader.counts(row.start, row.start + self.monitor.bucket)
-            same = (counts.rows, counts.labels, counts.feedback) == (
-                row.source_rows, row.source_labels, row.source_feedback,
-            )  # fmt: skip
-            late += max(0, counts.rows - row.source_rows)
+            before = (row.source_rows, row.source_labels, row.source_feedback)
+            changed = (counts.rows, counts.labels, counts.feedback) != before
+            late = max(0, counts.rows - row.source_rows)
             with self.database.write() as connection:
-                buckets.audited(connection, self.monitor.name, row.start, row.audits + 1, changed=not same)
-        return late
+                buckets.audited(connection, self.monitor.name, row, changed=changed, late=late)
 
     def audits_passed(self, bucket: Bucket) -> int:
         """Return how many audits a bucket needs no more, because it was computed long after its end."""

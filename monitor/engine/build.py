@@ -11,14 +11,14 @@ import numpy as np
 from detectors.layout import Layout
 from detectors.quality.traffic import Traffic
 from detectors.records import Records
-from monitor.config import Monitor
+from monitor.config import ConfigError, Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.features import choose
 from monitor.engine.learn import Learner, with_signals
 from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
 from monitor.schedule import floor
 from monitor.sources import files
-from monitor.sources.base import Reader
+from monitor.sources.base import Reader, SourceError
 from monitor.store import buckets
 from monitor.store.database import Database
 
@@ -46,7 +46,10 @@ def pages(reader: Reader, columns: Sequence[str], start: datetime, end: datetime
 
 def learn_layouts(reader: Reader, monitor: Monitor, start: datetime, end: datetime) -> dict[str, Layout]:
     """Choose the watched columns and learn their bins."""
-    kinds = {c.name: c.kind for c in choose(monitor, reader.describe()) if c.kind}
+    try:
+        kinds = {c.name: c.kind for c in choose(monitor, reader.describe(until=end)) if c.kind}
+    except ConfigError as error:
+        raise SourceError("missing_column", str(error)) from error
     blank = {name: Layout(kind=kind) for name, kind in kinds.items()}
     learner = Learner(kinds)
     for page in pages(reader, wanted(monitor, blank, reader.schema()), start, end):

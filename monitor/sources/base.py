@@ -66,8 +66,8 @@ class Reader(Protocol):
     def quiet_since(self, end: datetime) -> bool | None:
         """Say whether no transaction older than ``end`` is open; None when the role may not see it."""
 
-    def describe(self, sample: int = 1000) -> list[ColumnInfo]:
-        """List every readable column."""
+    def describe(self, sample: int = 1000, until: datetime | None = None) -> list[ColumnInfo]:
+        """List every readable column, with what the newest rows before ``until`` say of it."""
 
     def schema(self) -> dict[str, ColumnType]:
         """Return canonical column name to type, without reading rows."""

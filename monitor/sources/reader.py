@@ -23,6 +23,7 @@ from monitor.sources.schema import Found, Origin
 from monitor.sources.times import TimeColumn
 from monitor.sources.values import column_of
 
+LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 LOG = structlog.get_logger(__name__)
 
 
@@ -342,7 +343,7 @@ class SqlReader:
             name = self._origin.resolve(connection)
             time = self._time(connection, name, self._columns(connection, name))
             stamp = self._timed(time)
-            past = time.within(stamp, datetime(1900, 1, 1, tzinfo=UTC), now + timedelta(seconds=1))
+            past = time.within(stamp, LONG_AGO, now + timedelta(seconds=1))
             query = sa.select(stamp).select_from(self._from(name)).where(past)
             query = query.order_by(stamp.desc() if newest else stamp.asc()).limit(50)
             seconds = time.seconds(connection.execute(query).scalars().all())
@@ -351,16 +352,19 @@ class SqlReader:
             return None
         return datetime.fromtimestamp(float(seconds.max() if newest else seconds.min()), UTC)
 
-    def describe(self, sample: int = 1000) -> list[ColumnInfo]:
-        """List every readable column with what the newest rows say of it."""
+    def describe(self, sample: int = 1000, until: datetime | None = None) -> list[ColumnInfo]:
+        """List every readable column, with what the newest rows before ``until`` say of it."""
         with self._session() as connection:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
-            stamp = self._timed(self._time(connection, name, columns)) if "timestamp" in columns else None
             query = sa.select(*(self._value(info).label(f"c{i}") for i, info in enumerate(columns.values())))
             query = query.select_from(self._from(name)).limit(sample)
-            if stamp is not None:
+            if "timestamp" in columns:
+                time = self._time(connection, name, columns)
+                stamp = self._timed(time)
                 query = query.order_by(stamp.desc())
+                if until is not None:
+                    query = query.where(time.within(stamp, LONG_AGO, until))
             rows = connection.execute(query).all()
         parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
         return [

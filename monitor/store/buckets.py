@@ -305,16 +305,25 @@ def to_audit(connection: Connection, monitor: str, before: Sequence[datetime], m
     return list(connection.execute(query))
 
 
-def audited(connection: Connection, monitor: str, start: datetime, audits: int, *, changed: bool) -> None:
-    """Write down an audit; a changed bucket is owed again."""
-    values: dict[str, Any] = {"audits": audits}
+def audited(connection: Connection, monitor: str, row: Any, *, changed: bool, late: int) -> None:  # noqa: ANN401
+    """Write down an audit; a changed bucket is owed again, and its late rows are counted."""
+    values: dict[str, Any] = {"audits": row.audits + 1}
     if changed:
         values["state"] = "stale"
-    connection.execute(
+    done = connection.execute(
         sa.update(buckets)
-        .where(buckets.c.monitor == monitor, buckets.c.start == start, buckets.c.state == "finished")
+        .where(
+            buckets.c.monitor == monitor,
+            buckets.c.start == row.start,
+            buckets.c.state == "finished",
+            buckets.c.audits == row.audits,
+        )
         .values(**values)
     )
+    if done.rowcount and late:
+        connection.execute(
+            sa.update(watches).where(watches.c.monitor == monitor).values(late_rows=watches.c.late_rows + late)
+        )
 
 
 ATTEMPTS = 3

@@ -1,0 +1,194 @@
+"""A monitor's life in fast motion, in process and with time as an argument: late rows, rolling baselines, silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.clock import Clock
+from monitor.commands.build import make_daemon, open_store
+from monitor.config import load
+from monitor.daemon import Daemon
+from monitor.store import baselines, buckets, incidents, reads
+from monitor.store.database import Database
+from tests.support.world import START, World, rows_of
+
+HOUR = timedelta(hours=1)
+FIVE = timedelta(minutes=5)
+BASELINE = {"from": START.isoformat(), "to": (START + 6 * HOUR).isoformat()}
+
+
+class Hand(Clock):
+    """A clock that stands where it is put."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+class Life:
+    def __init__(self, world: World, **monitor: Any) -> None:
+        extra = {"slack": {"token": "t", "channel": "#ml", "base_url": "http://127.0.0.1:1/api/"}}
+        rules = [{"when": ["drift"], "do": ["slack"], "resolve_for": 2}]
+        path = world.configure(extra, **{"baseline": BASELINE, "catch_up": "3650d", "rules": rules, **monitor})
+        self.config = load(path)
+        self.context = open_store(self.config, upgrade=True)
+        self.database: Database = self.context.__enter__()
+        self.clock = Hand(START)
+        self.daemon: Daemon = make_daemon(self.database, self.config, self.clock)
+        self.watch = self.daemon.watches[0]
+
+    def until(self, moment: datetime) -> None:
+        """Go to a moment and work off everything that is due, as the daemon's loop would."""
+        self.clock.moment = moment
+        self.daemon.tick_all()
+
+    def rows(self, first: datetime, last: datetime) -> list[Any]:
+        with self.database.read() as connection:
+            return buckets.window_rows(connection, "shop", first, last)
+
+    def incidents(self) -> list[Any]:
+        with self.database.read() as connection:
+            return reads.incident_rows(connection)
+
+    def actions(self) -> list[Any]:
+        with self.database.read() as connection:
+            return reads.action_rows(connection)
+
+    def close(self) -> None:
+        self.watch.close()
+        self.context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def lives(world: World) -> Iterator[Any]:
+    made: list[Life] = []
+
+    def start(**monitor: Any) -> Life:
+        made.append(Life(world, **monitor))
+        return made[-1]
+
+    yield start
+    for life in made:
+        life.close()
+
+
+def test_every_sealed_bucket_ends_and_nothing_of_the_future_does(world: World, lives: Any) -> None:
+    world.log(rows_of(START, 8 * HOUR))
+    life = lives()
+    life.until(START + 8 * HOUR)
+    done = life.rows(START, START + 9 * HOUR)
+    assert [row.start for row in done] == [START + n * FIVE for n in range(96)]
+    assert {row.result for row in done} == {"done"}
+    assert [row.revision for row in done] == [1] * 96
+    assert life.incidents() == []
+    life.until(START + 8 * HOUR)
+    assert [row.revision for row in life.rows(START, START + 9 * HOUR)] == [1] * 96
+
+
+def test_rows_that_come_late_are_found_by_the_audit_and_counted_once(world: World, lives: Any) -> None:
+    world.log(rows_of(START, 8 * HOUR))
+    life = lives()
+    life.until(START + 7 * HOUR)
+    late = START + 6 * HOUR + 30 * timedelta(minutes=1)
+    world.log(rows_of(late, FIVE, seed=5))
+    life.until(START + 8 * HOUR)
+    (row,) = life.rows(late, late)
+    assert (row.revision, row.facts["rows"]) == (2, 100)
+    with life.database.read() as connection:
+        (version,) = incidents.known_versions(connection, "shop")
+        assert reads.snapshot(life.database, life.config).monitors[0].watch.late_rows == 50
+    assert version.rows == 8 * 60 * 10 + 50
+    assert life.incidents() == []
+
+
+def test_a_drift_is_one_incident_told_once_and_resolved_and_a_silence_keeps_it_quiet(world: World, lives: Any) -> None:
+    world.log(rows_of(START, 7 * HOUR))
+    world.log(rows_of(START + 7 * HOUR, HOUR, shift=1.5))
+    world.log(rows_of(START + 8 * HOUR, 3 * HOUR, seed=3))
+    world.log(rows_of(START + 11 * HOUR, HOUR, shift=1.5, seed=4))
+    life = lives()
+    for minutes in range(7 * 60, 11 * 60 + 5, 5):
+        life.until(START + timedelta(minutes=minutes))
+    (incident,) = life.incidents()
+    assert incident.state == "resolved"
+    assert START + 7 * HOUR < incident.opened_at < START + 8 * HOUR
+    assert [action.kind for action in reversed(life.actions())] == ["firing", "resolved"]
+    with life.database.write() as connection:
+        row = {
+            "monitor": "shop",
+            "rule": "*",
+            "starts_at": START,
+            "ends_at": START + 20 * HOUR,
+            "comment": "",
+            "created_by": "me",
+        }
+        incidents.add_silence(connection, row)
+    for minutes in range(11 * 60 + 5, 12 * 60 + 5, 5):
+        life.until(START + timedelta(minutes=minutes))
+    assert len(life.incidents()) == 2
+    assert len(life.actions()) == 2
+
+
+def test_silence_of_the_log_is_no_data_and_not_drift(world: World, lives: Any) -> None:
+    world.log(rows_of(START, 7 * HOUR))
+    world.log(rows_of(START + 9 * HOUR, HOUR, seed=2))
+    life = lives(
+        no_data={"after": 3, "do": ["slack"]}, checks=["drift", "quality"], rules=[{"when": ["drift", "quality"]}]
+    )
+    states = []
+    for minutes in range(7 * 60, 10 * 60, 5):
+        life.until(START + timedelta(minutes=minutes))
+        states += [(row.rule, row.state) for row in life.incidents()]
+    assert {rule for rule, state in states if state == "firing"} <= {"no_data", "drift+quality"}
+    assert ("no_data", "firing") in states
+    no_data = [row for row in life.incidents() if row.rule == "no_data"]
+    assert [row.state for row in no_data] == ["resolved"]
+    assert [action.kind for action in reversed(life.actions())] == ["firing", "resolved"]
+
+
+def test_a_rolling_baseline_waits_for_rows_then_moves_on_once_a_day(world: World, lives: Any) -> None:
+    world.log(rows_of(START + 2 * HOUR, 60 * HOUR, per_minute=4))
+    life = lives(baseline={"rolling": "12h", "min_rows": 1000})
+    life.until(START + 3 * HOUR)
+    assert life.watch.baseline is None
+    life.until(START + 3 * HOUR + FIVE)
+    assert {row.result for row in life.rows(START, START + 4 * HOUR)} == {"inconclusive"}
+    life.until(START + 20 * HOUR)
+    life.until(START + 20 * HOUR + FIVE)
+    first = life.watch.baseline
+    assert first is not None
+    assert first.state == "active"
+    life.until(START + 60 * HOUR)
+    life.until(START + 60 * HOUR + FIVE)
+    second = life.watch.baseline
+    assert second is not None
+    assert second.layout == first.layout
+    assert second.id > first.id
+    assert life.incidents() == [] or {row.rule for row in life.incidents()} == {"no_data"}
+    with life.database.read() as connection:
+        assert baselines.newest_id(connection, "shop", life.watch.definition) == (second.id, "active")
+
+
+def test_a_broken_neighbour_stops_nobody(world: World, lives: Any) -> None:
+    world.log(rows_of(START, 8 * HOUR))
+    life = lives()
+    broken = make_daemon(life.database, life.config, life.clock).watches[0]
+    broken.monitor = broken.monitor.model_copy(update={"name": "broken"})
+    broken.prepare = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    life.daemon.watches = [broken, life.watch]
+    life.until(START + 8 * HOUR)
+    assert len(life.rows(START, START + 8 * HOUR)) == 96
