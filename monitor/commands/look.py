@@ -9,9 +9,10 @@ import typer
 
 from monitor.clock import SystemClock
 from monitor.commands.build import open_reader, open_store
-from monitor.commands.show import jsonable, print_json, print_table
+from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.engine.features import choose
+from monitor.plain import plain
 from monitor.sources.base import SourceError
 from monitor.store import baselines, incidents, outbox, reads
 from monitor.watch import Watch
@@ -105,7 +106,7 @@ def list_incidents(config: Config, name: str | None, *, only_open: bool, as_json
     """Print incidents with the reasons of their transitions."""
     with open_store(config) as database, database.read() as connection:
         rows = reads.incident_rows(connection, name, only_open=only_open)
-        told = [{**jsonable(row), "transitions": jsonable(reads.transition_rows(connection, row.id))} for row in rows]
+        told = [{**plain(row), "transitions": plain(reads.transition_rows(connection, row.id))} for row in rows]
     if as_json:
         print_json(told)
         return

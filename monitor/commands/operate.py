@@ -74,7 +74,8 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
         raise ConfigError("--from must lie at least one bucket before --to.")
     with open_store(config, upgrade=True) as database:
         watch = make_watch(database, monitor, SystemClock())
-        daemon = Daemon(database, [watch], {}, {}, SystemClock())
+        # What is live may come due meanwhile: its actions go to the outbox, for the daemon to deliver.
+        daemon = Daemon(database, [watch], config.actions, {}, SystemClock())
         with database.write() as connection:
             buckets.free_the_dead(connection)
             buckets.add_span(connection, monitor.name, "backfill", first, last)

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import typer
 
-
-def jsonable(value: Any) -> Any:  # noqa: ANN401
-    """Return plain data: times as ISO 8601, rows as mappings, what is not finite as null."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if hasattr(value, "_mapping"):
-        return jsonable(dict(value._mapping))
-    if isinstance(value, list | tuple | set):
-        return [jsonable(item) for item in value]
-    return value
+from monitor.plain import plain
 
 
 def print_json(data: Any) -> None:  # noqa: ANN401
     """Print one JSON document."""
-    typer.echo(json.dumps(jsonable(data), indent=2, ensure_ascii=False, allow_nan=False))
+    typer.echo(json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:

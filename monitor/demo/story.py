@@ -18,11 +18,12 @@ import typer
 from monitor import log
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, open_store
-from monitor.commands.show import jsonable, print_json
+from monitor.commands.show import print_json
 from monitor.config import Config, load
 from monitor.daemon import Daemon
 from monitor.demo.application import Application
 from monitor.demo.receiver import Receiver
+from monitor.plain import plain
 from monitor.schedule import floor
 from monitor.store import reads
 from monitor.store.database import Database
@@ -222,13 +223,13 @@ def summary(database: Database, application: Application, hook: Receiver) -> dic
         "incident": None
         if incident is None
         else {
-            "opened_at": jsonable(incident.opened_at),
+            "opened_at": plain(incident.opened_at),
             "checks": sorted({f"{item['check']}.{item['column']}" for item in incident.evidence.values()}),
             "reason": fired,
             "suspected_change": incident.suspected_change,
-            "resolved_at": jsonable(incident.resolved_at),
+            "resolved_at": plain(incident.resolved_at),
         },
-        "swapped_at": jsonable(application.first_bad),
+        "swapped_at": plain(application.first_bad),
         "detection_delay_seconds": delay,
         "rollback": {
             "delivered": request is not None and request.signature_valid,

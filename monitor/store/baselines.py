@@ -31,24 +31,19 @@ def layout_name(packed: bytes) -> str:
 
 def newest(connection: Connection, monitor: str, definition: str) -> Baseline | None:
     """Return the baseline in use, or the one being learnt, of a definition."""
-    query = (
-        sa.select(baselines)
-        .where(
-            baselines.c.monitor == monitor,
-            baselines.c.definition == definition,
-            baselines.c.state.in_(["active", "learning"]),
-        )
-        .order_by(baselines.c.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_standing(monitor, definition, baselines)).one_or_none()
     return _baseline(row) if row else None
 
 
 def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str] | None:
     """Return id and state only, which is cheap enough to ask every bucket."""
-    query = (
-        sa.select(baselines.c.id, baselines.c.state)
+    row = connection.execute(_standing(monitor, definition, baselines.c.id, baselines.c.state)).one_or_none()
+    return (row.id, row.state) if row else None
+
+
+def _standing(monitor: str, definition: str, *what: Any) -> sa.Select[Any]:  # noqa: ANN401
+    return (
+        sa.select(*what)
         .where(
             baselines.c.monitor == monitor,
             baselines.c.definition == definition,
@@ -57,8 +52,6 @@ def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[in
         .order_by(baselines.c.id.desc())
         .limit(1)
     )
-    row = connection.execute(query).one_or_none()
-    return (row.id, row.state) if row else None
 
 
 def start_learning(

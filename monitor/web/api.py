@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from monitor.config import Config
+from monitor.plain import plain
 from monitor.store import reads
 from monitor.store.database import Database
 from monitor.web.standing import standing_of
@@ -59,21 +58,6 @@ def limit_of(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):  # noqa: PLR2004
         raise ValueError(f"`limit` must be a whole number from 1 to {MOST}.")
     return int(text)
-
-
-def plain(value: Any) -> Any:
-    """Return what JSON can say: times as ISO 8601, what is not finite as null."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
 
 
 def _row(row: Any) -> dict[str, Any]:
