@@ -10,13 +10,19 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from detectors.layout import Kind
 from detectors.profile import Profile
 
 NULL_TAIL = 1e-3
 """Share of unchanged windows that may lie above a noise floor."""
+
+
+Values = Any
+"""A float of one window; float64 of shape (windows,) when a :class:`~detectors.stack.Stack` was measured."""
 
 
 class Status(StrEnum):
@@ -44,10 +50,20 @@ class Measurement:
         Evidence for people: a few named numbers, never a record's text.
     """
 
-    statistic: float
-    noise: float = 0.0
-    p_value: float | None = None
+    statistic: Values
+    noise: Values = 0.0
+    p_value: Values | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Turn numpy's scalars into Python's: the measurement of one window is plain data."""
+        for name in ("statistic", "noise", "p_value"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
+        object.__setattr__(self, "detail", {name: _plain(value) for name, value in self.detail.items()})
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,8 @@ class Detector:
     name, check
         The method's name, and the check under which its findings stand.
     measure
-        Pure function ``(baseline, window) -> Measurement`` over two profiles of one layout.
+        Pure function ``(baseline, window) -> Measurement`` over two profiles of one layout. It works over the
+        last axis, so that the window may also be a :class:`~detectors.stack.Stack` of many.
     kinds
         Kinds of column that it can measure.
     threshold
@@ -75,7 +92,7 @@ class Detector:
 
     name: str
     check: str
-    measure: Callable[[Profile, Profile], Measurement]
+    measure: Callable[[Any, Any], Measurement]
     kinds: frozenset[Kind]
     threshold: float
     unit: str

@@ -5,22 +5,32 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL
-from detectors.profile import Profile
+from detectors.base import NULL_TAIL, Values
+from detectors.stack import Counted
 
 
-def paired_counts(baseline: Profile, window: Profile, groups: int) -> tuple[np.ndarray, np.ndarray]:
+def paired_counts(baseline: Counted, window: Counted, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the counts of both sides, numeric bins joined to about ``groups`` of equal baseline mass.
 
     The grouping depends on the baseline alone, so one outlier in the window cannot move it. Categories are
-    not joined; bins that are empty on both sides are left out.
+    not joined; bins that are empty everywhere are left out.
     """
     old, new = baseline.counts, window.counts
     if baseline.layout.kind == "numeric":
         starts = group_starts(old, groups)
-        old, new = np.add.reduceat(old, starts), np.add.reduceat(new, starts)
-    filled = (old + new) > 0
-    return old[filled], new[filled]
+        old, new = np.add.reduceat(old, starts, axis=-1), np.add.reduceat(new, starts, axis=-1)
+    filled = (old + new).reshape(-1, old.shape[-1]).any(axis=0)
+    return old[..., filled], new[..., filled]
+
+
+def filled_bins(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Say which bins hold anything on either side, for each window."""
+    return np.asarray((old + new) > 0)
+
+
+def shares(counts: np.ndarray) -> np.ndarray:
+    """Turn counts into shares over the last axis."""
+    return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
 
 
 def group_starts(counts: np.ndarray, groups: int) -> np.ndarray:
@@ -31,16 +41,16 @@ def group_starts(counts: np.ndarray, groups: int) -> np.ndarray:
     return np.flatnonzero(np.diff(number, prepend=-1) > 0)
 
 
-def smoothed_shares(counts: np.ndarray) -> np.ndarray:
-    """Turn counts into shares with half a count added to each bin, so that no share is 0."""
-    return np.asarray((counts + 0.5) / (counts.sum() + 0.5 * len(counts)))
+def smoothed_shares(counts: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """Turn counts into shares with half a count added to each filled bin, so that no share of theirs is 0."""
+    return shares(counts + 0.5 * filled)
 
 
-def variance_factor(baseline: Profile, window: Profile) -> float:
+def variance_factor(baseline: Counted, window: Counted) -> Values:
     """Return ``1/n + 1/m``, by which every distance's noise shrinks."""
-    return 1 / max(1, baseline.n) + 1 / max(1, window.n)
+    return 1 / np.maximum(1, baseline.n) + 1 / np.maximum(1, window.n)
 
 
-def chi_square_tail(bins: int) -> float:
-    """Return what a chi-square of ``bins - 1`` degrees of freedom exceeds with probability NULL_TAIL."""
-    return float(special.chdtri(max(1, bins - 1), NULL_TAIL))
+def chi_square_tail(filled: np.ndarray) -> Values:
+    """Return what a chi-square of one degree less than filled bins exceeds with probability NULL_TAIL."""
+    return special.chdtri(np.maximum(1, filled.sum(axis=-1) - 1), NULL_TAIL)

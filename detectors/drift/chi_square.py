@@ -6,13 +6,13 @@ import numpy as np
 from scipy import special
 
 from detectors.base import Detector, Measurement
-from detectors.drift.bins import chi_square_tail, paired_counts, variance_factor
-from detectors.profile import Profile
+from detectors.drift.bins import chi_square_tail, filled_bins, paired_counts, shares, variance_factor
+from detectors.stack import Counted
 
 GROUPS = 10
 
 
-def measure(baseline: Profile, window: Profile) -> Measurement:
+def measure(baseline: Counted, window: Counted) -> Measurement:
     """Cohen's w: the square root of chi-square times ``1/n + 1/m``.
 
     Chi-square itself grows with the sample, so that at a million rows everything drifts; w does not. The
@@ -31,6 +31,7 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     --------
     >>> from collections import Counter
     >>> from detectors.layout import learn_categorical
+    >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> layout = learn_categorical(Counter(yes=90, no=10))
     >>> old = Profile.of(Column.of(["yes"] * 90 + ["no"] * 10), layout)
@@ -40,16 +41,16 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     (0.28, 0.048)
     """
     old, new = paired_counts(baseline, window, GROUPS)
-    p, q = old / old.sum(), new / new.sum()
-    pooled = (old + new) / (old.sum() + new.sum())
-    squared = float(np.sum((p - q) ** 2 / pooled))
+    filled = filled_bins(old, new)
+    gap, pooled = shares(old) - shares(new), shares(old + new)
+    squared = np.sum(np.divide(gap**2, pooled, where=filled, out=np.zeros_like(pooled)), axis=-1)
     factor = variance_factor(baseline, window)
-    freedom = max(1, len(p) - 1)
+    freedom = np.maximum(1, filled.sum(axis=-1) - 1)
     chi_square = squared / factor
     return Measurement(
-        float(np.sqrt(squared)),
-        float(np.sqrt(chi_square_tail(len(p)) * factor)),
-        p_value=float(special.chdtrc(freedom, chi_square)),
+        np.sqrt(squared),
+        np.sqrt(chi_square_tail(filled) * factor),
+        p_value=special.chdtrc(freedom, chi_square),
         detail={"chi_square": chi_square, "degrees_of_freedom": freedom},
     )
 

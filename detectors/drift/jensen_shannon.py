@@ -6,13 +6,13 @@ import numpy as np
 from scipy import special
 
 from detectors.base import Detector, Measurement
-from detectors.drift.bins import chi_square_tail, paired_counts, variance_factor
-from detectors.profile import Profile
+from detectors.drift.bins import chi_square_tail, filled_bins, paired_counts, shares, variance_factor
+from detectors.stack import Counted
 
 GROUPS = 20
 
 
-def measure(baseline: Profile, window: Profile) -> Measurement:
+def measure(baseline: Counted, window: Counted) -> Measurement:
     """Square root of the Jensen-Shannon divergence in bits: 0 when equal, 1 when disjoint.
 
     Over twenty groups of equal baseline mass, or over categories; empty bins need no smoothing. Without a
@@ -31,6 +31,7 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     --------
     >>> from collections import Counter
     >>> from detectors.layout import learn_categorical
+    >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> layout = learn_categorical(Counter(yes=90, no=10))
     >>> old = Profile.of(Column.of(["yes"] * 90 + ["no"] * 10), layout)
@@ -39,11 +40,11 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     0.383
     """
     old, new = paired_counts(baseline, window, GROUPS)
-    p, q = old / old.sum(), new / new.sum()
+    p, q = shares(old), shares(new)
     middle = (p + q) / 2
-    nats = float(np.sum(special.rel_entr(p, middle) + special.rel_entr(q, middle))) / 2
-    noise = chi_square_tail(len(p)) * variance_factor(baseline, window) / (8 * np.log(2))
-    return Measurement(float(np.sqrt(max(0.0, nats / np.log(2)))), float(np.sqrt(noise)))
+    nats = np.sum(special.rel_entr(p, middle) + special.rel_entr(q, middle), axis=-1) / 2
+    noise = chi_square_tail(filled_bins(old, new)) * variance_factor(baseline, window) / (8 * np.log(2))
+    return Measurement(np.sqrt(np.maximum(0.0, nats / np.log(2))), np.sqrt(noise))
 
 
 DETECTOR = Detector(

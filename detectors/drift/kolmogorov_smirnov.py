@@ -6,11 +6,11 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement
-from detectors.drift.bins import variance_factor
-from detectors.profile import Profile
+from detectors.drift.bins import shares, variance_factor
+from detectors.stack import Counted
 
 
-def measure(baseline: Profile, window: Profile) -> Measurement:
+def measure(baseline: Counted, window: Counted) -> Measurement:
     """Largest gap between the two distribution functions, taken at the baseline's quantile edges.
 
     The gap on the raw values is at most the largest baseline share of one bin larger: below 0.8 % with 128
@@ -30,6 +30,7 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     --------
     >>> import numpy as np
     >>> from detectors.layout import learn_numeric
+    >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=4000), rng.normal(0.3, size=4000)
@@ -38,15 +39,10 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     >>> round(seen.statistic, 2), seen.p_value < 1e-20
     (0.14, True)
     """
-    old = np.cumsum(baseline.counts) / baseline.n
-    new = np.cumsum(window.counts) / window.n
-    gap = float(np.abs(old - new).max())
-    spread = float(np.sqrt(variance_factor(baseline, window)))
-    return Measurement(
-        gap,
-        float(special.kolmogi(NULL_TAIL)) * spread,
-        p_value=float(special.kolmogorov(gap / spread)),
-    )
+    old, new = np.cumsum(shares(baseline.counts), axis=-1), np.cumsum(shares(window.counts), axis=-1)
+    gap = np.abs(old - new).max(axis=-1)
+    spread = np.sqrt(variance_factor(baseline, window))
+    return Measurement(gap, special.kolmogi(NULL_TAIL) * spread, p_value=special.kolmogorov(gap / spread))
 
 
 DETECTOR = Detector(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
 from detectors.base import Detector, Measurement
-from detectors.drift.bins import chi_square_tail, paired_counts, smoothed_shares, variance_factor
-from detectors.profile import Profile
+from detectors.drift.bins import chi_square_tail, filled_bins, paired_counts, smoothed_shares, variance_factor
+from detectors.stack import Counted
 
 GROUPS = 10
 
 
-def measure(baseline: Profile, window: Profile) -> Measurement:
+def measure(baseline: Counted, window: Counted) -> Measurement:
     """Sum ``(q - p) ln(q / p)`` over ten groups of equal baseline mass, or over categories.
 
     Half a count is added to each bin on each side. Without a change, PSI times ``nm / (n + m)`` is close to
@@ -30,6 +31,7 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     --------
     >>> import numpy as np
     >>> from detectors.layout import learn_numeric
+    >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=5000)
@@ -41,9 +43,10 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     [0.26, 0.26]
     """
     old, new = paired_counts(baseline, window, GROUPS)
-    p, q = smoothed_shares(old), smoothed_shares(new)
-    noise = chi_square_tail(len(p)) * variance_factor(baseline, window)
-    return Measurement(float(np.sum((q - p) * np.log(q / p))), noise)
+    filled = filled_bins(old, new)
+    p, q = smoothed_shares(old, filled), smoothed_shares(new, filled)
+    noise = chi_square_tail(filled) * variance_factor(baseline, window)
+    return Measurement(np.sum(special.rel_entr(q, p) + special.rel_entr(p, q), axis=-1), noise)
 
 
 DETECTOR = Detector(

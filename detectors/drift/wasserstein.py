@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement
-from detectors.drift.bins import variance_factor
-from detectors.profile import Profile
+from detectors.base import NULL_TAIL, Detector, Measurement, Values
+from detectors.drift.bins import shares, variance_factor
+from detectors.stack import Counted
 
 
-def measure(baseline: Profile, window: Profile) -> Measurement:
+def measure(baseline: Counted, window: Counted) -> Measurement:
     """Mean distance that mass has moved, divided by the baseline's 5-to-95 % range.
 
     The integral of the gap between the distribution functions, linear between quantile edges. Values beyond
@@ -31,6 +31,7 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     --------
     >>> import numpy as np
     >>> from detectors.layout import learn_numeric
+    >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=20000)
@@ -43,17 +44,17 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     edges = baseline.layout.edges / baseline.layout.scale
     inner = slice(1, -1) if len(edges) >= 4 else slice(None)
     widths = np.diff(edges[inner])
-    old = (np.cumsum(baseline.counts)[:-1] / baseline.n)[inner]
-    new = (np.cumsum(window.counts)[:-1] / window.n)[inner]
-    pooled = (old * baseline.n + new * window.n) / (baseline.n + window.n)
-    sway = _integral(np.sqrt(pooled * (1 - pooled)), widths)
-    quantile = -float(special.ndtri(NULL_TAIL / 2))
-    noise = quantile * sway * float(np.sqrt(variance_factor(baseline, window)))
+    old, new, pooled = (
+        np.cumsum(shares(counts), axis=-1)[..., :-1][..., inner]
+        for counts in (baseline.counts, window.counts, baseline.counts + window.counts)
+    )
+    sway = _integral(np.sqrt(pooled * np.maximum(0.0, 1 - pooled)), widths)
+    noise = -special.ndtri(NULL_TAIL / 2) * sway * np.sqrt(variance_factor(baseline, window))
     return Measurement(_integral(np.abs(old - new), widths), noise)
 
 
-def _integral(heights: np.ndarray, widths: np.ndarray) -> float:
-    return float(np.sum((heights[1:] + heights[:-1]) / 2 * widths))
+def _integral(heights: np.ndarray, widths: np.ndarray) -> Values:
+    return np.sum((heights[..., 1:] + heights[..., :-1]) / 2 * widths, axis=-1)
 
 
 DETECTOR = Detector(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from detectors.base import Detector, Measurement
-from detectors.profile import Profile
 from detectors.quality.shares import rise
+from detectors.stack import Counted
 
 
-def measure(baseline: Profile, window: Profile) -> Measurement:
+def measure(baseline: Counted, window: Counted) -> Measurement:
     """Rise of the share of NULLs, in points.
 
     Limits
@@ -18,6 +18,7 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     --------
     >>> from collections import Counter
     >>> from detectors.layout import learn_categorical
+    >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> layout = learn_categorical(Counter(a=1))
     >>> old, new = Column.of(["a"] * 9 + [None]), Column.of(["a"] * 5 + [None] * 5)

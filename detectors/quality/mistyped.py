@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from detectors.base import Detector, Measurement
-from detectors.profile import Profile
 from detectors.quality.shares import rise
+from detectors.stack import Counted
 
 
-def measure(baseline: Profile, window: Profile) -> Measurement:
+def measure(baseline: Counted, window: Counted) -> Measurement:
     """Rise of the share of NaN, infinities and values that do not read as numbers, in points.
 
     Limits
@@ -19,6 +19,7 @@ def measure(baseline: Profile, window: Profile) -> Measurement:
     --------
     >>> import numpy as np
     >>> from detectors.layout import learn_numeric
+    >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> x = np.arange(10.0)
     >>> layout = learn_numeric(x, 0.0, 9.0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Measurement
+from detectors.base import NULL_TAIL, Measurement, Values
 
 
-def rise(hits_baseline: int, n_baseline: int, hits_window: int, n_window: int) -> Measurement:
+def rise(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_window: Values) -> Measurement:
     """Return the rise of a share in points (0 to 1; negative for a fall).
 
     The noise floor is that of a difference of two proportions under the pooled share, with one hit added on
@@ -24,6 +24,6 @@ def rise(hits_baseline: int, n_baseline: int, hits_window: int, n_window: int) -
     share, was = hits_window / n_window, hits_baseline / n_baseline
     return Measurement(
         share - was,
-        float(-special.ndtri(NULL_TAIL) * spread),
+        -special.ndtri(NULL_TAIL) * spread,
         detail={"share": share, "baseline_share": was},
     )

@@ -1,0 +1,139 @@
+"""Stack: many profiles of one column and layout side by side, so that a detector measures them in one go.
+
+A calibration looks at thousands of windows of each column. A stack has the attributes of a
+:class:`~detectors.profile.Profile` with one more leading axis, and detectors work over the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.layout import Layout
+from detectors.profile import Profile
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Profiles of the same layout in the order of time.
+
+    Parameters
+    ----------
+    layout
+        The bins.
+    counts
+        int64, shape (buckets, layout.bins).
+    missing, nonfinite, mistyped
+        int64, shape (buckets,).
+    total, squares
+        float64, shape (buckets,): sum of the values, and of their squared distances from the layout's origin.
+
+    Limits
+    ------
+    Sums are doubles, not exact: good for a null distribution, not for what is stored.
+    """
+
+    layout: Layout
+    counts: np.ndarray
+    missing: np.ndarray
+    nonfinite: np.ndarray
+    mistyped: np.ndarray
+    total: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(cls, profiles: Sequence[Profile | None], layout: Layout) -> Stack:
+        """Put profiles side by side; None stands for a bucket without rows."""
+        held = [Profile.empty(layout) if profile is None else profile for profile in profiles]
+        with np.errstate(over="ignore"):
+            return cls(
+                layout,
+                np.array([p.counts for p in held], dtype=np.int64).reshape(len(held), layout.bins),
+                np.array([p.missing for p in held], dtype=np.int64),
+                np.array([p.nonfinite for p in held], dtype=np.int64),
+                np.array([p.mistyped for p in held], dtype=np.int64),
+                np.array([float(p.total) for p in held]),
+                np.array([float(p.squares) for p in held]),
+            )
+
+    def __len__(self) -> int:
+        """Return the number of profiles."""
+        return len(self.counts)
+
+    @property
+    def n(self) -> np.ndarray:
+        """Usable values of each, shape (buckets,)."""
+        return np.asarray(self.counts.sum(axis=-1))
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Rows of each, whatever they hold."""
+        return np.asarray(self.n + self.missing + self.nonfinite + self.mistyped)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of each; NaN where there is no value."""
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            return np.asarray(self.total / self.n)
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Population variance of each; NaN where there is no value."""
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            return np.asarray(np.maximum(0.0, self.squares / self.n - (self.mean - self.layout.origin) ** 2))
+
+    @property
+    def other(self) -> np.ndarray:
+        """Values of each that are not in the vocabulary."""
+        return np.asarray(self.counts[..., -1])
+
+    @property
+    def outside(self) -> np.ndarray:
+        """Values of each outside the baseline's range."""
+        return np.asarray(self.counts[..., 0] + self.counts[..., -1])
+
+    def take(self, rows: np.ndarray) -> Stack:
+        """Select some of them, by a mask or by positions."""
+        return self._each(lambda part: part[rows])
+
+    def sum(self) -> Stack:
+        """Add all of them up; the result has no leading axis."""
+        return self._each(lambda part: part.sum(axis=0))
+
+    def windows(self, length: int) -> Stack:
+        """Sum every run of ``length`` buckets, also the shorter runs at the start.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from detectors.layout import learn_numeric
+        >>> from detectors.records import Column
+        >>> layout = learn_numeric(np.arange(10.0), 0.0, 9.0, bins=2)
+        >>> buckets = [Profile.of(Column.floats(np.arange(k)), layout) for k in (1, 2, 3, 4)]
+        >>> Stack.of(buckets, layout).windows(2).n.tolist()
+        [1, 3, 5, 7]
+        """
+        return self._each(lambda part: _sliding(part, length))
+
+    def __sub__(self, other: Stack) -> Stack:
+        """Take away what ``other`` holds, with the usual broadcasting."""
+        return Stack(self.layout, *(mine - theirs for mine, theirs in zip(self._parts(), other._parts(), strict=True)))
+
+    def _parts(self) -> tuple[np.ndarray, ...]:
+        return (self.counts, self.missing, self.nonfinite, self.mistyped, self.total, self.squares)
+
+    def _each(self, change: Callable[[np.ndarray], np.ndarray]) -> Stack:
+        return Stack(self.layout, *(np.asarray(change(part)) for part in self._parts()))
+
+
+def _sliding(part: np.ndarray, length: int) -> np.ndarray:
+    summed = np.cumsum(part, axis=0)
+    shifted = np.zeros_like(summed)
+    shifted[length:] = summed[:-length] if length < len(summed) else summed[:0]
+    return np.asarray(summed - shifted)
+
+
+Counted = Profile | Stack
+"""One window, or many of them: what a detector compares."""
