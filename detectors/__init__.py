@@ -5,8 +5,24 @@ The registries below are explicit lists. To add a detector or a signal: one file
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from detectors.base import Detector, Finding, Measurement, Status, assess
-from detectors.drift import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
+from detectors.drift import (
+    anderson_darling,
+    chi_square,
+    energy,
+    hellinger,
+    jensen_shannon,
+    kolmogorov_smirnov,
+    mean,
+    psi,
+    quantile,
+    rank,
+    share,
+    spread,
+    wasserstein,
+)
 from detectors.layout import Layout, learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.quality import missing, mistyped, range, traffic, unseen
@@ -18,10 +34,18 @@ DETECTORS: dict[str, Detector] = {
     module.DETECTOR.name: module.DETECTOR
     for module in (
         kolmogorov_smirnov,
+        rank,
+        spread,
         wasserstein,
         psi,
         jensen_shannon,
         chi_square,
+        hellinger,
+        energy,
+        anderson_darling,
+        mean,
+        quantile,
+        share,
         missing,
         mistyped,
         range,
@@ -30,7 +54,11 @@ DETECTORS: dict[str, Detector] = {
 }
 """Detectors of one column, by name."""
 
-TRAFFIC_CHECKS = {"schema": traffic.schema, "volume": traffic.volume, "freshness": traffic.freshness}
+TRAFFIC_CHECKS: dict[str, Callable[..., list[Finding]]] = {
+    "schema": traffic.schema,
+    "volume": traffic.volume,
+    "freshness": traffic.freshness,
+}
 """Checks of the records as a whole, by name."""
 
 SIGNALS: dict[str, Signal] = {module.SIGNAL.name: module.SIGNAL for module in (length, novelty)}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
 
+from detectors.calibrate import Calibrated
 from detectors.layout import Kind
 from detectors.profile import Profile
 
@@ -80,7 +81,10 @@ class Detector:
     kinds
         Kinds of column that it can measure.
     threshold
-        The effect that is worth a person's attention when nothing else is known.
+        The effect that is worth a person's attention when there is no calibration.
+    floor
+        The smallest effect that may ever page under a calibrated threshold: below it a difference is too small
+        to matter, however many rows prove it.
     counts
         Which rows are its sample: ``usable`` values or all ``rows``.
     about
@@ -98,13 +102,18 @@ class Detector:
     unit: str
     title: str
     citation: str
+    floor: float = 0.0
     counts: Literal["usable", "rows"] = "usable"
     about: Literal["model", "pipe"] = "model"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One statistic of one window, with everything that is needed to believe or doubt it."""
+    """One statistic of one window, with everything that is needed to believe or doubt it.
+
+    ``p_value`` is that of the calibrated null where there is one, else of the classical test. ``q_value`` is the
+    false discovery rate among the findings of its tick: it orders what is shown, and pages nobody.
+    """
 
     check: str
     column: str | None
@@ -115,6 +124,7 @@ class Finding:
     statistic: float | None = None
     threshold: float | None = None
     p_value: float | None = None
+    q_value: float | None = None
     n_baseline: int = 0
     n_window: int = 0
     unit: str = "1"
@@ -142,6 +152,7 @@ def assess(
     column: str,
     segment: str | None = None,
     threshold: float | None = None,
+    calibrated: Calibrated | None = None,
     min_samples: int = 100,
 ) -> Finding:
     """Measure one column and state the result; never raises for what the data hold.
@@ -149,8 +160,11 @@ def assess(
     Parameters
     ----------
     threshold
-        A fixed threshold of the operator, which wins. Without one the detector's own is used, raised to the
-        noise floor where the samples are too small to see it.
+        A fixed threshold of the operator, which wins.
+    calibrated
+        The null of this statistic and how rare a page must be; the threshold is then what is as rare for a
+        window of this size, and at least the detector's effect floor. Without it the detector's own threshold
+        is used, raised to the noise floor where the samples are too small to see it.
     min_samples
         Below this many on either side the answer is ``inconclusive``.
 
@@ -171,7 +185,7 @@ def assess(
     sizes = [p.n if detector.counts == "usable" else p.rows for p in (baseline, window)]
     stated = Finding(
         detector.check, column, detector.name, segment, Status.INCONCLUSIVE, "", None,
-        threshold if threshold is not None else detector.threshold, None, sizes[0], sizes[1],
+        threshold if threshold is not None else detector.threshold, None, None, sizes[0], sizes[1],
         detector.unit, detector.about,
     )  # fmt: skip
     needed = max(1, min_samples)
@@ -187,21 +201,34 @@ def assess(
         return _answer(stated, Status.ERROR, f"{detector.name} failed: {error}")
     if not math.isfinite(seen.statistic):
         return _answer(stated, Status.ERROR, f"{detector.name} gave {seen.statistic}")
-    bound = threshold if threshold is not None else max(detector.threshold, seen.noise)
-    return _compare(stated, detector, seen, bound)
+    if calibrated is not None:
+        seen = replace(seen, p_value=calibrated.p_value(seen.statistic, seen.noise))
+    return _compare(stated, detector, seen, _bound(detector, seen, threshold, calibrated))
+
+
+def _bound(detector: Detector, seen: Measurement, threshold: float | None, calibrated: Calibrated | None) -> float:
+    if threshold is not None:
+        return threshold
+    if calibrated is not None:
+        return max(detector.floor, calibrated.threshold(seen.noise))
+    return float(max(detector.threshold, seen.noise))
 
 
 def _compare(stated: Finding, detector: Detector, seen: Measurement, bound: float) -> Finding:
-    drifted = seen.statistic >= bound
     return _answer(
         stated,
-        Status.DRIFTED if drifted else Status.OK,
-        f"{detector.title} {seen.statistic:.4g} {'reaches' if drifted else 'is below'} {bound:.4g}",
+        Status.DRIFTED if seen.statistic >= bound else Status.OK,
+        compared(detector, seen.statistic, bound),
         statistic=seen.statistic,
         threshold=bound,
         p_value=seen.p_value,
         detail=seen.detail,
     )
+
+
+def compared(detector: Detector, statistic: float, bound: float) -> str:
+    """Say in words how a statistic stands to its threshold."""
+    return f"{detector.title} {statistic:.4g} {'reaches' if statistic >= bound else 'is below'} {bound:.4g}"
 
 
 def _answer(stated: Finding, status: Status, reason: str, **changes: object) -> Finding:

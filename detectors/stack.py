@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.exact import ExactSum
 from detectors.layout import Layout
 from detectors.profile import Profile
 
@@ -58,6 +59,12 @@ class Stack:
                 np.array([float(p.squares) for p in held]),
             )
 
+    @classmethod
+    def empty(cls, layout: Layout, buckets: int) -> Stack:
+        """Return so many profiles of no rows, to be filled in place."""
+        whole = [np.zeros(buckets, dtype=np.int64) for _ in range(3)]
+        return cls(layout, np.zeros((buckets, layout.bins), dtype=np.int64), *whole, *np.zeros((2, buckets)))
+
     def __len__(self) -> int:
         """Return the number of profiles."""
         return len(self.counts)
@@ -101,6 +108,18 @@ class Stack:
     def sum(self) -> Stack:
         """Add all of them up; the result has no leading axis."""
         return self._each(lambda part: part.sum(axis=0))
+
+    def profile(self) -> Profile:
+        """Return a sum (of no leading axis) as a profile; extremes are not known."""
+        return Profile(
+            self.layout,
+            self.counts,
+            int(self.missing),
+            int(self.nonfinite),
+            int(self.mistyped),
+            ExactSum.of(np.atleast_1d(self.total)),
+            ExactSum.of(np.atleast_1d(self.squares)),
+        )
 
     def windows(self, length: int) -> Stack:
         """Sum every run of ``length`` buckets, also the shorter runs at the start.

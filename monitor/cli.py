@@ -14,7 +14,8 @@ import typer
 from pydantic_core import PydanticCustomError
 
 from monitor import __version__, log
-from monitor.config import Config, ConfigError, load
+from monitor.config import Config, ConfigError
+from monitor.configfile import load
 from monitor.sections import parse_duration, parse_time
 from monitor.sources.base import SourceError
 from monitor.store.database import DatabaseError, StoreError

@@ -1,21 +1,19 @@
-"""driftd.yaml as typed settings. Every error names file, line, key, what was found and what is allowed."""
+"""driftd.yaml as typed settings. `configfile.py` reads them and explains what is wrong."""
 
 from __future__ import annotations
 
-import difflib
-import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from detectors import DETECTORS, SIGNALS, TRAFFIC_CHECKS
+from detectors import DETECTORS, TRAFFIC_CHECKS
 from monitor.sections import Duration, Section, Time, nearest
-from monitor.yamlfile import ConfigError, Problem, read
+from monitor.yamlfile import ConfigError
 
-__all__ = ["Config", "ConfigError", "load"]
+__all__ = ["Config", "ConfigError", "Monitor"]
 
 ROLES = (
     "timestamp", "id", "model_version", "prompt_version", "prediction", "label",
@@ -226,8 +224,8 @@ class Monitor(Section):
     """Most values of a segment column."""
     min_samples: int = Field(100, ge=1)
     """Below this many the answer is inconclusive."""
-    alert_budget: str | None = Field(None, pattern=r"^\d+(\.\d+)?/(day|week|month)$")
-    """False pages that are accepted, such as 1/week; read but not used yet."""
+    alert_budget: str = Field("1/week", pattern=r"^\d+(\.\d+)?/(day|week|month)$")
+    """False pages of the whole monitor that are accepted: thresholds that are not given are set to keep it."""
     signals: list[str] = []
     """Scores that are computed of each record."""
     checks: list[Annotated[Check, BeforeValidator(_check)]] = [Check(kind="drift"), Check(kind="quality")]
@@ -236,6 +234,12 @@ class Monitor(Section):
     """When findings become incidents, and what is done."""
     no_data: NoData = NoData()
     """What not seeing means."""
+
+    @property
+    def budget_per_week(self) -> float:
+        """Return the alert budget in pages a week."""
+        count, _, unit = self.alert_budget.partition("/")
+        return float(count) * {"day": 7.0, "week": 1.0, "month": 7 / 30.4375}[unit]
 
     @model_validator(mode="after")
     def _whole_buckets(self) -> Monitor:
@@ -321,79 +325,3 @@ class Config(Section):
             hint = f"there is no monitor {name!r}" if name else "there are several monitors; name one with --monitor"
             raise ConfigError(f"{hint}. Configured: {', '.join(names)}.{nearest(name or '', names)}")
         return self.monitors[names.index(name)]
-
-
-def load(path: Path, environment: dict[str, str] | None = None) -> Config:
-    """Read, check and cross-check a configuration file; raises :class:`ConfigError` with every problem."""
-    document = read(path, environment)
-    try:
-        config = Config.model_validate(document.data)
-    except ValidationError as error:
-        raise document.explain([_problem(detail) for detail in error.errors()]) from None
-    problems = cross_check(config)
-    if problems:
-        raise document.explain(problems)
-    return _beside(config, path.parent)
-
-
-def _beside(config: Config, folder: Path) -> Config:
-    """Resolve baseline files against the configuration's folder."""
-    monitors = []
-    for monitor in config.monitors:
-        file = monitor.baseline.file
-        if file is not None and not file.is_absolute():
-            baseline = monitor.baseline.model_copy(update={"file": folder / file})
-            monitor = monitor.model_copy(update={"baseline": baseline})  # noqa: PLW2901
-        monitors.append(monitor)
-    return config.model_copy(update={"monitors": monitors})
-
-
-def _problem(detail: Any) -> Problem:  # noqa: ANN401
-    where = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "constrained-")))
-    context, found = detail.get("ctx", {}), detail.get("input")
-    if detail["type"] in ("unknown_key", "word"):
-        key, allowed = context["key"], context["allowed"]
-        at = (*where, key) if detail["type"] == "unknown_key" else where
-        message = f"{key!r} is not known here. Allowed: {', '.join(allowed)}.{nearest(key, allowed)}"
-        return Problem(at, message)
-    if detail["type"] == "missing":
-        return Problem(where[:-1], f"the key {where[-1]!r} is missing.")
-    allowed = re.findall(r"'([^']+)'", str(context.get("expected", "")))
-    shown = "(hidden)" if {"token", "secret", "url", "store"} & set(where) else repr(found)[:60]
-    hint = nearest(str(found), allowed) if allowed else ""
-    return Problem(where, f"found {shown}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
-
-
-def cross_check(config: Config) -> list[Problem]:
-    """Find references to things that are not there."""
-    problems: list[Problem] = []
-    known_actions = sorted([*config.actions, *(["slack"] if config.slack else [])])
-    names = [monitor.name for monitor in config.monitors]
-    for index, monitor in enumerate(config.monitors):
-        at: tuple[str | int, ...] = ("monitors", index)
-        if names.index(monitor.name) != index:
-            problems.append(Problem((*at, "name"), f"the name {monitor.name!r} is taken; names must be unique."))
-        problems += _unknown((*at, "signals"), monitor.signals, sorted(SIGNALS))
-        for role in monitor.source.columns:
-            if role not in ROLES and (hint := nearest(role, list(ROLES)) if len(role) > 3 else ""):  # noqa: PLR2004
-                close = difflib.get_close_matches(role, ROLES, n=1, cutoff=0.85)
-                if close:
-                    problems.append(Problem((*at, "source", "columns", role), f"{role!r} is not a role.{hint}"))
-        for place, rule in enumerate(monitor.rules):
-            problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
-            checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), "*"]
-            heads = [word.split(".", 1)[0] for word in rule.when]
-            problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
-        problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
-    return problems
-
-
-def _unknown(where: tuple[str | int, ...], found: list[str], allowed: list[str]) -> list[Problem]:
-    return [
-        Problem(
-            (*where, index),
-            f"{word!r} is not known here. Allowed: {', '.join(allowed) or 'nothing yet'}.{nearest(word, allowed)}",
-        )
-        for index, word in enumerate(found)
-        if word not in allowed
-    ]

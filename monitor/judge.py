@@ -55,7 +55,7 @@ class Decision:
     incident: Incident
     transition: State | None
     reason: str
-    news: tuple[str, ...] = ()  # keys of findings that joined since the last bucket
+    news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
 
 
 def rule_name(rule: Rule) -> str:
@@ -116,7 +116,8 @@ def _worsen(
         name = rule_name(rule)
         identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{name}/{at.isoformat()}"))
         incident = Incident(identity, monitor.name, name, rule.severity, "pending", at, at, "")
-    news = tuple(finding.key for finding in bad if finding.key not in incident.evidence)
+    told = {_subject(item["check"], item["column"], item["segment"]) for item in incident.evidence.values()}
+    news = tuple(f.key for f in bad if _subject(f.check, f.column, f.segment) not in told)
     evidence = merge_evidence(incident.evidence, bad)
     suspect = incident.suspected_change or suspect_of(changes, at - monitor.window - monitor.bucket, evidence)
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
@@ -128,6 +129,11 @@ def _worsen(
         return Decision(replace(grown, state="pending", reason=reason), opened, reason, news)
     reason = f"{headline(bad)}; bad for {grown.bad} buckets"
     return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason, news)
+
+
+def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, str | None, str | None]:
+    """Return what people are told of: another method that sees the same thing is no news."""
+    return check, column, segment
 
 
 def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> Decision:

@@ -62,13 +62,15 @@ def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datet
     schema = reader.schema()
     columns = wanted(monitor, baseline.layouts, schema)
     profiler = Profiler(monitor, baseline.layouts)
-    rows = []
+    rows: list[int] = []
+    starts: list[datetime] = []
     start = end - monitor.window
     while start < end:
         before = profiler.facts.rows
         for page in reader.read(start, start + monitor.bucket, columns):
             profiler.add(page)
         rows.append(profiler.facts.rows - before)
+        starts.append(start)
         start += monitor.bucket
     newest = profiler.facts.last
     if newest is None:
@@ -80,7 +82,7 @@ def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datet
         schema=dict(schema),
         seconds_since_newest=None if newest is None else max(0.0, end.timestamp() - newest),
     )
-    return Window(profiler.profiles(), traffic)
+    return Window(profiler.profiles(), traffic, starts)
 
 
 def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
@@ -118,6 +120,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "n_baseline": finding.n_baseline,
         "n_window": finding.n_window,
         "p_value": finding.p_value,
+        "q_value": finding.q_value,
         "unit": finding.unit,
         "detail": dict(finding.detail),
     }

@@ -25,7 +25,7 @@ def parse_duration(value: object) -> object:
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
-def parse_time(value: object) -> object:
+def parse_time(value: object) -> datetime:
     """Read an ISO date or time; without a zone it is UTC."""
     if isinstance(value, datetime):
         moment = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,6 +14,8 @@ from detectors.quality.traffic import Traffic
 from monitor.config import Monitor
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
+from monitor.engine.calibrate import Calibration
+from monitor.engine.calibrate import definition as calibration_of
 from monitor.engine.detect import Window
 from monitor.engine.profile import Facts, Profiled, add_profiles
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
@@ -84,7 +87,7 @@ class Watch:
         with self.database.read() as connection:
             spans = buckets.list_spans(connection, self.monitor.name)
             standing = baselines.newest_id(connection, self.monitor.name, self.definition)
-        if standing and (self.baseline is None or (self.baseline.id, self.baseline.state) != standing):
+        if standing and (self.baseline is None or self.baseline.standing != standing):
             with self.database.read() as connection:
                 self.baseline = baselines.newest(connection, self.monitor.name, self.definition)
         if not any(span.kind == "live" for span in spans):
@@ -95,6 +98,8 @@ class Watch:
             self._learn(now)
         elif self.baseline is not None and self.baseline.state == "learning":
             self._freeze(self.baseline)
+        elif self.baseline is not None and self.baseline.calibration.definition != calibration_of(self.monitor):
+            self._calibrate(self.baseline)
         elif self.baseline is not None and self.monitor.baseline.rolling:
             self._renew(self.baseline, now)
 
@@ -140,7 +145,8 @@ class Watch:
             schema=profiled.facts.schema,
             seconds_since_newest=None if newest is None else max(0.0, bucket.end.timestamp() - newest),
         )
-        return Window(add_profiles([*parts, profiled.profiles]), traffic)
+        starts = (*(row.start for row in before), bucket.start)
+        return Window(add_profiles([*parts, profiled.profiles]), traffic, starts)
 
     def audit(self) -> None:
         """Count sealed buckets again; one whose count has changed is owed again."""
@@ -222,7 +228,7 @@ class Watch:
             baselines.start_learning(connection, self.monitor.name, self.definition, built.layouts, None, None)
             standing = baselines.newest_id(connection, self.monitor.name, self.definition)
             if standing is not None:
-                baselines.freeze(connection, standing[0], built.profiles, built.rows, built.facts)
+                baselines.freeze(connection, standing[0], built, built.facts)
         self._reload()
 
     def _in_baseline(self, start: datetime) -> bool:
@@ -241,8 +247,22 @@ class Watch:
         schema = self.reader.schema()
         with self.database.write() as connection:
             facts = {**summed.facts, "schema": schema}
-            baselines.freeze(connection, learning.id, summed.profiles, summed.rows, facts)
-        LOG.info("baseline_frozen", monitor=self.monitor.name, rows=summed.rows)
+            baselines.freeze(connection, learning.id, summed, facts)
+        said = summed.calibration.reason
+        LOG.info("baseline_frozen", monitor=self.monitor.name, rows=summed.rows, thresholds=said)
+        self._reload()
+
+    def _calibrate(self, baseline: Baseline) -> None:
+        """Set the thresholds again, for other rules, checks or another budget, over the same buckets."""
+        if baseline.start is None or baseline.end is None:
+            again = replace(baseline, calibration=Calibration(definition=calibration_of(self.monitor)))
+        else:
+            with self.database.read() as connection:
+                bad = incidents.firing_during(connection, self.monitor.name, baseline.start, baseline.end)
+            again = build.sum_buckets(self.database, self.monitor, baseline, baseline.start, baseline.end, bad)
+        with self.database.write() as connection:
+            baselines.save_calibration(connection, baseline.id, again)
+        LOG.info("calibrated", monitor=self.monitor.name, said=again.calibration.reason)
         self._reload()
 
     def _renew(self, old: Baseline, now: datetime) -> None:
@@ -259,9 +279,7 @@ class Watch:
             return
         with self.database.write() as connection:
             facts = {**summed.facts, "schema": dict(old.traffic.schema)}
-            baselines.renew(
-                connection, old, self.monitor.name, self.definition, summed.profiles, summed.rows, facts, start, end
-            )
+            baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, start, end)
         self._reload()
 
     def _reload(self) -> None:

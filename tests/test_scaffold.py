@@ -18,7 +18,7 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, text
 
-from monitor.config import load
+from monitor.configfile import load
 from tests.support import tools
 from tests.support.postgres import OwnServer, Server
 from tests.support.tools import ROOT

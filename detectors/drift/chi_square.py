@@ -61,6 +61,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"numeric", "categorical"}),
     threshold=0.2,
+    floor=0.04,
     unit="Cohen's w",
     title="chi-square effect size w",
     citation="Pearson 1900; Cohen 1988",

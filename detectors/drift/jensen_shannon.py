@@ -53,6 +53,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"numeric", "categorical"}),
     threshold=0.1,
+    floor=0.03,
     unit="1",
     title="Jensen-Shannon distance",
     citation="Lin 1991; Endres and Schindelin 2003",

@@ -19,7 +19,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
     Limits
     ------
-    Weak in the tails and for changes of the variance alone; says nothing of how far values have moved.
+    Weak in the tails and for changes of the variance alone; says nothing of how far values have moved. The
+    p-value is conservative, for bins can only hide a gap.
 
     References
     ----------
@@ -51,6 +52,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"numeric"}),
     threshold=0.1,
+    floor=0.02,
     unit="1",
     title="Kolmogorov-Smirnov distance",
     citation="Smirnov 1948",

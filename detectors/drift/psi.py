@@ -55,6 +55,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"numeric", "categorical"}),
     threshold=0.2,
+    floor=0.01,
     unit="1",
     title="population stability index",
     citation="Lewis 1994; Yurdakul and Naranjo 2020",

@@ -63,6 +63,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"numeric"}),
     threshold=0.08,
+    floor=0.015,
     unit="baseline 5-95 % range",
     title="Wasserstein distance",
     citation="Vallender 1974",

@@ -34,6 +34,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"numeric", "categorical"}),
     threshold=0.05,
+    floor=0.01,
     unit="share of rows",
     title="rise of the missing share",
     citation="two proportions: Agresti and Caffo 2000",

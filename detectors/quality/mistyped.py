@@ -41,6 +41,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"numeric"}),
     threshold=0.01,
+    floor=0.002,
     unit="share of rows",
     title="rise of the share that is not a finite number",
     citation="two proportions: Agresti and Caffo 2000",

@@ -35,6 +35,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"numeric"}),
     threshold=0.02,
+    floor=0.005,
     unit="share of values",
     title="share outside the baseline's range",
     citation="two proportions: Agresti and Caffo 2000",

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import special
 
-from detectors.base import Finding, Status
+from detectors.base import NULL_TAIL, Finding, Status
+from detectors.calibrate import Calibrated
+
+VOLUME_FLOOR = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Traffic:
         return sum(self.bucket_rows)
 
 
-def schema(baseline: Traffic, window: Traffic, **_: float | None) -> list[Finding]:
+def schema(baseline: Traffic, window: Traffic, **_: object) -> list[Finding]:
     """Report each column that is gone or has changed its type; a new column is named but is not drift.
 
     Examples
@@ -63,10 +67,17 @@ def schema(baseline: Traffic, window: Traffic, **_: float | None) -> list[Findin
     return findings or [_finding("schema", baseline, window, Status.OK, said, 0.0, 1.0)]
 
 
-def volume(baseline: Traffic, window: Traffic, *, threshold: float | None = None, **_: float | None) -> list[Finding]:
+def volume(
+    baseline: Traffic,
+    window: Traffic,
+    *,
+    threshold: float | None = None,
+    calibrated: Calibrated | None = None,
+) -> list[Finding]:
     """Compare the window's rows with the least and the most of all baseline windows of its length.
 
-    The statistic is how many doublings the window lies outside that span, 0 inside.
+    The statistic is how many doublings the window lies outside that span, 0 inside. One doubling pages, or more
+    where the calibration asks for it.
 
     Examples
     --------
@@ -74,7 +85,7 @@ def volume(baseline: Traffic, window: Traffic, *, threshold: float | None = None
     >>> [volume(old, Traffic(bucket_rows=(rows,)))[0].status.value for rows in (95, 20, 400)]
     ['ok', 'drifted', 'drifted']
     """
-    bound, length = (1.0 if threshold is None else threshold), len(window.bucket_rows)
+    bound, length = (VOLUME_FLOOR if threshold is None else threshold), len(window.bucket_rows)
     if length == 0 or len(baseline.bucket_rows) < 2 * length:
         reason = "too_few: the baseline holds fewer than two windows with times"
         return [_finding("volume", baseline, window, Status.INCONCLUSIVE, reason, threshold=bound)]
@@ -82,16 +93,29 @@ def volume(baseline: Traffic, window: Traffic, *, threshold: float | None = None
         return [_finding("volume", baseline, window, Status.INCONCLUSIVE, "no_rows: the window is empty")]
     sums = np.convolve(np.array(baseline.bucket_rows), np.ones(length), "valid")
     low, high = float(sums.min()), float(sums.max())
-    doublings = np.log2(window.rows + 1) - np.log2(np.clip(window.rows, low, high) + 1)
-    statistic = abs(float(doublings))
+    doublings, noise = outside_span(np.array([window.rows]), low, high)
+    statistic = float(doublings[0])
+    if threshold is None and calibrated is not None:
+        bound = max(VOLUME_FLOOR, calibrated.threshold(float(noise[0])))
     status = Status.DRIFTED if statistic >= bound else Status.OK
     reason = f"{window.rows} rows; the baseline's windows had {low:.0f} to {high:.0f}"
     return [_finding("volume", baseline, window, status, reason, statistic, bound)]
 
 
-def freshness(
-    baseline: Traffic, window: Traffic, *, threshold: float | None = None, **_: float | None
-) -> list[Finding]:
+def outside_span(rows: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many doublings counts lie outside a span, and what Poisson noise exceeds once in 1,000 times.
+
+    Examples
+    --------
+    >>> outside_span(np.array([99, 24]), 99.0, 120.0)[0].tolist()
+    [0.0, 2.0]
+    """
+    nearest = np.clip(rows, low, high) + 1
+    noise = -special.ndtri(NULL_TAIL / 2) / np.log(2) / np.sqrt(nearest)
+    return np.abs(np.log2(rows + 1) - np.log2(nearest)), noise
+
+
+def freshness(baseline: Traffic, window: Traffic, *, threshold: float | None = None, **_: object) -> list[Finding]:
     """Age of the newest row, against twice the longest silence of the baseline and two buckets.
 
     Parameters
@@ -136,6 +160,6 @@ def _finding(
     unit: str = "1",
 ) -> Finding:
     return Finding(
-        check, column, check, None, status, reason, statistic, threshold, None,
+        check, column, check, None, status, reason, statistic, threshold, None, None,
         baseline.rows, window.rows, unit, "pipe",
     )  # fmt: skip

@@ -35,6 +35,7 @@ DETECTOR = Detector(
     measure=measure,
     kinds=frozenset({"categorical"}),
     threshold=0.02,
+    floor=0.005,
     unit="share of values",
     title="share of unseen categories",
     citation="two proportions: Agresti and Caffo 2000",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from monitor.channels import build as build_channels
 from monitor.clock import Clock, SystemClock
-from monitor.config import Config, Monitor, load
+from monitor.config import Config, Monitor
+from monitor.configfile import load
 from monitor.daemon import Daemon
 from monitor.sources import connect
 from monitor.sources.base import Reader

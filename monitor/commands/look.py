@@ -34,8 +34,6 @@ def config_check(config: Config, *, as_json: bool) -> int:
                     )
         except (SourceError, ConfigError) as error:
             entry["error"] = str(error)
-        if monitor.alert_budget:
-            entry["notes"].append("alert_budget is read but not used yet: thresholds are fixed in this version.")
         described.append(entry)
     if as_json:
         print_json(described)

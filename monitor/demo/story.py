@@ -19,7 +19,8 @@ from monitor import log
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, open_store
 from monitor.commands.show import print_json
-from monitor.config import Config, load
+from monitor.config import Config
+from monitor.configfile import load
 from monitor.daemon import Daemon
 from monitor.demo.application import Application
 from monitor.demo.receiver import Receiver

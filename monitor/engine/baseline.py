@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from detectors.layout import Layout
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
+from detectors.season import SEASONS
+from monitor.engine.calibrate import Calibration, SlotProfiles
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,29 @@ class Baseline:
     end: datetime | None = None
     state: str = "active"
     facts: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration = Calibration()
+    slots: SlotProfiles = field(default_factory=dict)
+
+    def within(self, column: str, starts: Sequence[datetime]) -> Mapping[str | None, Profile]:
+        """Return what a column of a window is compared with, by segment: all, or the same hours, of the baseline."""
+        season = self.calibration.seasons.get(column)
+        if season is None or season not in self.slots:
+            return {segment: columns[column] for segment, columns in self.profiles.items() if column in columns}
+        seconds = np.array([int(start.timestamp()) for start in starts], dtype=np.int64)
+        touched = sorted(set(SEASONS[season].slot(seconds).tolist()))
+        parts = [self.slots[season][slot] for slot in touched if slot in self.slots[season]]
+        summed: dict[str | None, Profile] = {}
+        for part in parts:
+            for segment, columns in part.items():
+                if column in columns:
+                    held = summed.get(segment)
+                    summed[segment] = columns[column] if held is None else held + columns[column]
+        return summed
+
+    @property
+    def standing(self) -> tuple[int, str, str]:
+        """Return what tells one baseline, and one calibration of it, from another."""
+        return self.id, self.state, self.calibration.definition
 
     @property
     def longest_silence(self) -> int:

@@ -10,13 +10,15 @@ import numpy as np
 
 from detectors.layout import Layout
 from detectors.quality.traffic import Traffic
-from detectors.records import Records
+from detectors.records import Records, take
 from monitor.config import ConfigError, Monitor
 from monitor.engine.baseline import Baseline
+from monitor.engine.calibrate import Calibration, calibrate, definition
 from monitor.engine.features import choose
 from monitor.engine.learn import Learner, with_signals
 from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
-from monitor.schedule import floor
+from monitor.engine.timeline import Timeline
+from monitor.schedule import Bucket, floor
 from monitor.sources import files
 from monitor.sources.base import Reader, SourceError
 from monitor.store import buckets
@@ -61,16 +63,52 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
     """Learn and profile a stretch in memory, without a store: for one-shot checks."""
     layouts = learn_layouts(reader, monitor, start, end)
     schema = reader.schema()
+    timeline = Timeline.of_baseline(monitor, layouts, start, end)
+    profiles: dict[Any, Any] = {}
+    versions: dict[str, dict[str, list[float]]] = {}
+    bucket_rows: list[int] = []
+    for bucket, profiler in profiled_buckets(reader, monitor, layouts, start, end):
+        profiles = add_profiles([profiles, profiler.profiles()])
+        timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
+        bucket_rows.append(profiler.facts.rows)
+        _merge_versions(versions, profiler.facts)
+    calibration, slots = calibrate(monitor, timeline, layouts)
+    return Baseline(
+        id=0,
+        layout="",
+        layouts=layouts,
+        profiles=profiles,
+        traffic=Traffic(tuple(bucket_rows), monitor.bucket.total_seconds(), dict(schema)),
+        rows=sum(bucket_rows),
+        start=start,
+        end=end,
+        facts={"versions": versions},
+        calibration=calibration,
+        slots=slots,
+    )
+
+
+def profiled_buckets(
+    reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime
+) -> Iterator[tuple[Bucket, Profiler]]:
+    """Yield every bucket of a long stretch, profiled, in the order of time, empty ones too."""
+    columns = wanted(monitor, layouts, reader.schema())
+    bucket = Bucket(start, start + monitor.bucket)
     profiler = Profiler(monitor, layouts)
-    length = (end - start) // monitor.bucket
-    rows = np.zeros(length, dtype=np.int64)
-    for page in pages(reader, wanted(monitor, layouts, schema), start, end):
-        profiler.add(page)
-        seconds = page["timestamp"].values - start.timestamp()
-        places = (seconds // monitor.bucket.total_seconds()).astype(np.int64)
-        rows += np.bincount(np.clip(places, 0, length - 1), minlength=length)
-    facts = {"versions": profiler.facts.versions}
-    return _made(monitor, layouts, profiler, facts, tuple(int(count) for count in rows), schema, start, end)
+    for page in pages(reader, columns, start, end):
+        seconds = page["timestamp"].values
+        first = 0
+        while first < len(seconds):
+            last = int(np.searchsorted(seconds, bucket.end.timestamp(), side="left"))
+            if last > first:
+                profiler.add(take(page, np.arange(first, last)))
+                first = last
+            if last < len(seconds):
+                yield bucket, profiler
+                bucket, profiler = Bucket(bucket.end, bucket.end + monitor.bucket), Profiler(monitor, layouts)
+    while bucket.start < end:
+        yield bucket, profiler
+        bucket, profiler = Bucket(bucket.end, bucket.end + monitor.bucket), Profiler(monitor, layouts)
 
 
 def baseline_from_file(monitor: Monitor, schema: Mapping[str, str]) -> Baseline:
@@ -86,35 +124,21 @@ def baseline_from_file(monitor: Monitor, schema: Mapping[str, str]) -> Baseline:
     profiler = Profiler(monitor, layouts)
     for page in read():
         profiler.add(page)
-    return _made(monitor, layouts, profiler, {"versions": profiler.facts.versions}, (), schema, None, None)
-
-
-def _made(
-    monitor: Monitor,
-    layouts: Mapping[str, Layout],
-    profiler: Profiler,
-    facts: dict[str, Any],
-    bucket_rows: tuple[int, ...],
-    schema: Mapping[str, str],
-    start: datetime | None,
-    end: datetime | None,
-) -> Baseline:
     seconds = monitor.bucket.total_seconds()
     return Baseline(
         id=0,
         layout="",
         layouts=layouts,
         profiles=profiler.profiles(),
-        traffic=Traffic(bucket_rows, seconds, dict(schema)),
+        traffic=Traffic((), seconds, dict(schema)),
         rows=profiler.facts.rows,
-        start=start,
-        end=end,
         facts={
-            **facts,
-            "bucket_rows": list(bucket_rows),
+            "versions": profiler.facts.versions,
+            "bucket_rows": [],
             "bucket_seconds": seconds,
             "schema": dict(schema),
         },
+        calibration=Calibration(definition=definition(monitor)),
     )
 
 
@@ -126,7 +150,8 @@ def sum_buckets(
     end: datetime,
     without: Sequence[tuple[datetime, datetime]],
 ) -> Baseline:
-    """Sum stored buckets of the same bins, leaving stretches out, a day at a time."""
+    """Sum stored buckets of the same bins, leaving stretches out, a day at a time, and calibrate on them."""
+    timeline = Timeline.of_baseline(monitor, baseline.layouts, start, end)
     profiles: dict[Any, Any] = {}
     bucket_rows: list[int] = []
     versions: dict[str, dict[str, list[float]]] = {}
@@ -140,13 +165,17 @@ def sum_buckets(
             for row in rows
             if row.layout == baseline.layout and not any(first <= row.start < last for first, last in without)
         ]
-        profiles = add_profiles([profiles, *(buckets.profiles_of(row, baseline.layouts) for row in kept)])
+        parts = [buckets.profiles_of(row, baseline.layouts) for row in kept]
+        profiles = add_profiles([profiles, *parts])
         facts = [Facts.from_json(row.facts) for row in kept]
+        for row, part, fact in zip(kept, parts, facts, strict=True):
+            timeline.add(row.start, fact.rows, part)
         bucket_rows += [f.rows for f in facts]
         for f in facts:
             _merge_versions(versions, f)
         step = stop
     seconds = monitor.bucket.total_seconds()
+    calibration, slots = calibrate(monitor, timeline, baseline.layouts)
     return Baseline(
         id=baseline.id,
         layout=baseline.layout,
@@ -157,6 +186,8 @@ def sum_buckets(
         start=start,
         end=end,
         facts={"bucket_rows": bucket_rows, "bucket_seconds": seconds, "versions": versions},
+        calibration=calibration,
+        slots=slots,
     )
 
 

@@ -2,108 +2,113 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from detectors import DETECTORS, TRAFFIC_CHECKS
-from detectors.base import Detector, Finding, Status, assess
-from detectors.layout import Kind
+import numpy as np
+
+from detectors import TRAFFIC_CHECKS
+from detectors.base import Finding, Status, assess
+from detectors.correct import false_discovery
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
-from monitor.config import BY_DEFAULT, Check, Monitor
+from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
+from monitor.engine.calibrate import Calibration
+from monitor.engine.checks import Asked, asked, kinds, name
 from monitor.engine.profile import Profiled
-
-DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
-    "numeric": ("kolmogorov_smirnov",),
-    "categorical": ("jensen_shannon",),
-}
 
 
 @dataclass(frozen=True)
 class Window:
-    """The sum of a run of buckets."""
+    """The sum of a run of buckets, and when each of them starts."""
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
     traffic: Traffic
+    starts: Sequence[datetime] = ()
 
 
 def detect(monitor: Monitor, baseline: Baseline, window: Window) -> list[Finding]:
     """Run every check; one that fails is a finding of status error and stops no other."""
-    findings: list[Finding] = []
+    findings = [*_of_traffic(monitor, baseline, window), *_of_columns(monitor, baseline, window)]
+    unique = list({finding.key: finding for finding in findings}.values())
+    p_values = np.array([math.nan if finding.p_value is None else finding.p_value for finding in unique])
+    q_values = false_discovery(p_values)
+    return [
+        finding if math.isnan(q) else replace(finding, q_value=q)
+        for finding, q in zip(unique, q_values.tolist(), strict=True)
+    ]
+
+
+def _of_traffic(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
     for check in monitor.checks:
-        for kind in BY_DEFAULT if check.kind == "quality" else (check.kind,):
-            named = check.name or ("drift" if kind == "drift" else kind)
-            findings += [replace(found, check=named) for found in _run(monitor, check, kind, baseline, window)]
-    return list({finding.key: finding for finding in findings}.values())
+        for kind in kinds(check):
+            if kind not in TRAFFIC_CHECKS:
+                continue
+            bound = check.max_age.total_seconds() if kind == "freshness" and check.max_age else check.threshold
+            stand_in = Finding(name(check, kind), None, kind, None, Status.OK, "")
+            found = TRAFFIC_CHECKS[kind](
+                baseline.traffic, window.traffic, threshold=bound, calibrated=baseline.calibration.of(stand_in)
+            )
+            yield from (replace(finding, check=name(check, kind)) for finding in found)
 
 
-def _run(monitor: Monitor, check: Check, kind: str, baseline: Baseline, window: Window) -> Iterator[Finding]:
-    if kind in TRAFFIC_CHECKS:
-        bound = check.max_age.total_seconds() if kind == "freshness" and check.max_age else check.threshold
-        yield from TRAFFIC_CHECKS[kind](baseline.traffic, window.traffic, threshold=bound)
-        return
-    columns = list(baseline.layouts) if check.columns == "auto" else check.columns
-    for segment in [None, *(segments(monitor, window.profiles) if check.segments else [])]:
-        for column in columns:
-            for detector in _detectors(check, kind, column, baseline):
-                yield _measure(monitor, check, detector, column, segment, baseline, window)
-
-
-def _detectors(check: Check, kind: str, column: str, baseline: Baseline) -> list[Detector]:
-    layout = baseline.layouts.get(column)
-    if kind != "drift":
-        detector = DETECTORS[kind]
-        return [detector] if layout is None or layout.kind in detector.kinds else []
-    if check.method != "auto":
-        return [DETECTORS[name] for name in check.method]
-    return [DETECTORS[name] for name in DEFAULT_METHODS[layout.kind if layout else "numeric"]]
+def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
+    chosen = segments(monitor, window.profiles)
+    by_column: dict[str, list[Asked]] = {}
+    for question in asked(monitor, baseline.layouts):
+        by_column.setdefault(question.column, []).append(question)
+    for column, questions in by_column.items():
+        before = baseline.within(column, window.starts)
+        for question in questions:
+            for segment in [None, *(chosen if question.segments else [])]:
+                yield _measure(monitor, question, segment, before, window, baseline.calibration)
 
 
 def _measure(
     monitor: Monitor,
-    check: Check,
-    detector: Detector,
-    column: str,
+    question: Asked,
     segment: str | None,
-    baseline: Baseline,
+    before: Mapping[str | None, Profile],
     window: Window,
+    calibration: Calibration,
 ) -> Finding:
-    old = reference(monitor, baseline, column, segment)
-    new = window.profiles.get(segment, {}).get(column)
+    old, new = reference(monitor, before, segment), window.profiles.get(segment, {}).get(question.column)
+    stated = question.finding(segment)
     if old is None or new is None:
         side = "baseline" if old is None else "window"
-        return Finding(
-            detector.check, column, detector.name, segment, Status.INCONCLUSIVE,
-            f"missing_column: the {side} has no column {column!r}", about=detector.about,
-        )  # fmt: skip
-    return assess(
-        detector,
+        return replace(stated, reason=f"missing_column: the {side} has no column {question.column!r}")
+    finding = assess(
+        question.detector,
         old,
         new,
-        column=column,
+        column=question.column,
         segment=segment,
-        threshold=check.threshold or check.max_increase,
-        min_samples=check.min_samples or monitor.min_samples,
+        threshold=question.threshold,
+        calibrated=calibration.of(stated),
+        min_samples=question.min_samples,
     )
+    return replace(finding, check=question.check)
 
 
-def reference(monitor: Monitor, baseline: Baseline, column: str, segment: str | None) -> Profile | None:
+def reference(monitor: Monitor, before: Mapping[str | None, Profile], segment: str | None) -> Profile | None:
     """Return what a segment is compared with: itself, or all traffic where the baseline hardly knew it."""
-    own = baseline.profiles.get(segment, {}).get(column)
+    own = before.get(segment)
     if own is not None and own.rows >= monitor.min_samples:
         return own
-    return baseline.profiles.get(None, {}).get(column)
+    return before.get(None)
 
 
 def segments(monitor: Monitor, profiles: Mapping[str | None, Mapping[str, Profile]]) -> list[str]:
     """Return the largest segments of each segment column, up to the cap, ties by name."""
     chosen: list[str] = []
-    for name in monitor.segments:
+    for column in monitor.segments:
         sizes = {
             segment: max((profile.rows for profile in columns.values()), default=0)
             for segment, columns in profiles.items()
-            if segment is not None and segment.startswith(f"{name}=")
+            if segment is not None and segment.startswith(f"{column}=")
         }
         ranked: Sequence[str] = sorted(sizes, key=lambda segment: (-sizes[segment], segment))
         chosen += ranked[: monitor.max_segments]

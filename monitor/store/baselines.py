@@ -13,13 +13,15 @@ from sqlalchemy.engine import Connection
 from detectors.layout import Layout
 from detectors.quality.traffic import Traffic
 from monitor.engine.baseline import Baseline
+from monitor.engine.calibrate import Calibration
 from monitor.store.database import now
 from monitor.store.encoding import (
-    Profiles,
     pack_layouts,
     pack_profiles,
+    pack_slots,
     unpack_layouts,
     unpack_profiles,
+    unpack_slots,
 )
 from monitor.store.tables import baselines
 
@@ -35,10 +37,11 @@ def newest(connection: Connection, monitor: str, definition: str) -> Baseline | 
     return _baseline(row) if row else None
 
 
-def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str] | None:
-    """Return id and state only, which is cheap enough to ask every bucket."""
-    row = connection.execute(_standing(monitor, definition, baselines.c.id, baselines.c.state)).one_or_none()
-    return (row.id, row.state) if row else None
+def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str, str] | None:
+    """Return id, state and calibration's fingerprint only, which is cheap enough to ask every bucket."""
+    wanted = (baselines.c.id, baselines.c.state, baselines.c.calibrated)
+    row = connection.execute(_standing(monitor, definition, *wanted)).one_or_none()
+    return (row.id, row.state, row.calibrated or "") if row else None
 
 
 def _standing(monitor: str, definition: str, *what: Any) -> sa.Select[Any]:  # noqa: ANN401
@@ -79,8 +82,8 @@ def start_learning(
     )
 
 
-def freeze(connection: Connection, identity: int, profiles: Profiles, rows: int, facts: Mapping[str, Any]) -> None:
-    """End the learning of a baseline, and retire those before it."""
+def freeze(connection: Connection, identity: int, summed: Baseline, facts: Mapping[str, Any]) -> None:
+    """End the learning of a baseline, with its thresholds, and retire those before it."""
     row = connection.execute(sa.select(baselines.c.monitor).where(baselines.c.id == identity)).one()
     connection.execute(
         sa.update(baselines)
@@ -90,7 +93,21 @@ def freeze(connection: Connection, identity: int, profiles: Profiles, rows: int,
     connection.execute(
         sa.update(baselines)
         .where(baselines.c.id == identity)
-        .values(state="active", profiles=pack_profiles(profiles), rows=rows, facts=dict(facts))
+        .values(state="active", profiles=pack_profiles(summed.profiles), rows=summed.rows, facts=dict(facts))
+    )
+    save_calibration(connection, identity, summed)
+
+
+def save_calibration(connection: Connection, identity: int, summed: Baseline) -> None:
+    """Write down the thresholds of a baseline and what its windows are compared with."""
+    connection.execute(
+        sa.update(baselines)
+        .where(baselines.c.id == identity)
+        .values(
+            calibrated=summed.calibration.definition,
+            calibration=summed.calibration.to_json(),
+            slots=pack_slots(summed.slots),
+        )
     )
 
 
@@ -99,8 +116,7 @@ def renew(
     old: Baseline,
     monitor: str,
     definition: str,
-    profiles: Profiles,
-    rows: int,
+    summed: Baseline,
     facts: Mapping[str, Any],
     start: datetime,
     end: datetime,
@@ -108,7 +124,7 @@ def renew(
     """Freeze a new sum over the same bins: how a rolling baseline moves on."""
     start_learning(connection, monitor, definition, old.layouts, start, end)
     identity = connection.execute(sa.select(sa.func.max(baselines.c.id))).scalar_one()
-    freeze(connection, identity, profiles, rows, facts)
+    freeze(connection, identity, summed, facts)
 
 
 def retire(connection: Connection, monitor: str) -> None:
@@ -134,4 +150,6 @@ def _baseline(row: Any) -> Baseline:  # noqa: ANN401
         end=row.end,
         state=row.state,
         facts=facts,
+        calibration=Calibration.from_json(row.calibration),
+        slots=unpack_slots(row.slots, layouts),
     )

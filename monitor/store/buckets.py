@@ -241,6 +241,7 @@ def save_findings(connection: Connection, held: Claim, found: Sequence[Finding])
             "statistic": finding.statistic,
             "threshold": finding.threshold,
             "p_value": finding.p_value,
+            "q_value": finding.q_value,
             "n_baseline": finding.n_baseline,
             "n_window": finding.n_window,
             "about": finding.about,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 BUSY_SECONDS = 30
+BUSY_PAUSE = 0.02
 
 
 DatabaseError = sa.exc.SQLAlchemyError
@@ -129,5 +131,18 @@ def _engine(url: URL) -> Engine:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions are opened by hand, above
-    connection.execute("PRAGMA journal_mode = WAL")
+    _keep_a_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on; while another process writes to a new file, SQLite refuses without waiting."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(BUSY_PAUSE)

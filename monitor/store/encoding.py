@@ -9,6 +9,7 @@ from typing import Any
 
 from detectors.layout import Layout
 from detectors.profile import Profile
+from monitor.engine.calibrate import SlotProfiles
 
 LARGEST = 256 * 1024 * 1024
 
@@ -45,6 +46,35 @@ def unpack_profiles(blob: bytes, layouts: Mapping[str, Layout]) -> dict[str | No
     return {
         segment: {name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts}
         for segment, columns in unpack(blob)
+    }
+
+
+def pack_slots(slots: SlotProfiles) -> bytes | None:
+    """Write seasonal references; None when there are none."""
+    if not slots:
+        return None
+    return pack(
+        {
+            season: [
+                [slot, [[segment, {c: p.to_json() for c, p in columns.items()}] for segment, columns in held.items()]]
+                for slot, held in of_season.items()
+            ]
+            for season, of_season in slots.items()
+        }
+    )
+
+
+def unpack_slots(blob: bytes | None, layouts: Mapping[str, Layout]) -> SlotProfiles:
+    """Read what :func:`pack_slots` wrote."""
+    return {
+        season: {
+            slot: {
+                segment: {c: Profile.from_json(data, layouts[c]) for c, data in columns.items() if c in layouts}
+                for segment, columns in held
+            }
+            for slot, held in of_season
+        }
+        for season, of_season in (unpack(blob) if blob else {}).items()
     }
 
 

@@ -105,6 +105,9 @@ baselines = Table(
     Column("layouts", LargeBinary, nullable=False),
     Column("profiles", LargeBinary),
     Column("facts", Json),
+    Column("calibrated", String(32)),  # fingerprint of what the thresholds were set for
+    Column("calibration", Json),
+    Column("slots", LargeBinary),  # seasonal references
     Column("created_at", Utc, nullable=False),
 )
 
@@ -123,6 +126,7 @@ findings = Table(
     Column("statistic", Float),
     Column("threshold", Float),
     Column("p_value", Float),
+    Column("q_value", Float),
     Column("n_baseline", Integer, nullable=False),
     Column("n_window", Integer, nullable=False),
     Column("about", String(8), nullable=False),

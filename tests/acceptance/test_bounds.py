@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor.commands.build import make_daemon, open_store
-from monitor.config import load
+from monitor.configfile import load
 from monitor.export import StateCollector
 from tests.support.world import START, World, rows_of
 

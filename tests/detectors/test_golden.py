@@ -10,6 +10,8 @@ from scipy.spatial.distance import jensenshannon
 from detectors import DETECTORS, assess
 from detectors.base import NULL_TAIL, Status
 from detectors.drift.bins import paired_counts
+from detectors.profile import Profile
+from detectors.stack import Stack
 from tests.detectors.columns import categorical_pair, numeric_pair, pair
 
 DRAWS = 2000
@@ -102,3 +104,15 @@ def test_shares_rise_as_counted() -> None:
     x = np.arange(1000.0)
     finding = assess(DETECTORS["range"], *numeric_pair(x, x + 100), column="age")
     assert finding.statistic == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("chi_square", "categorical"), ("kolmogorov_smirnov", "numeric")])
+def test_ten_thousand_p_values_are_never_too_small(name: str, kind: str) -> None:
+    """One draw of 10,000 windows in a stack: chi-square is uniform, the binned Kolmogorov-Smirnov conservative."""
+    old, _ = pair(kind, np.random.default_rng(8), 10, 0.0)
+    known = Profile(old.layout, old.counts * 1_000_000)
+    counts = np.random.default_rng(9).multinomial(1000, old.counts / old.counts.sum(), size=10_000)
+    none, sums = np.zeros(10_000, dtype=np.int64), np.zeros(10_000)
+    found = DETECTORS[name].measure(known, Stack(old.layout, counts, none, none, none, sums, sums)).p_value
+    side = "two-sided" if name == "chi_square" else "greater"  # greater: small p-values are too frequent
+    assert stats.kstest(found, "uniform", alternative=side).pvalue > 1e-3

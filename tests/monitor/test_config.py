@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Config, ConfigError, load
+from monitor.config import Config, ConfigError
+from monitor.configfile import load
 
 GOOD = """\
 store: sqlite:///x.db

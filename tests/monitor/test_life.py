@@ -11,7 +11,7 @@ import pytest
 
 from monitor.clock import Clock
 from monitor.commands.build import make_daemon, open_store
-from monitor.config import load
+from monitor.configfile import load
 from monitor.daemon import Daemon
 from monitor.store import baselines, buckets, incidents, reads
 from monitor.store.database import Database
@@ -180,7 +180,7 @@ def test_a_rolling_baseline_waits_for_rows_then_moves_on_once_a_day(world: World
     assert second.id > first.id
     assert life.incidents() == [] or {row.rule for row in life.incidents()} == {"no_data"}
     with life.database.read() as connection:
-        assert baselines.newest_id(connection, "shop", life.watch.definition) == (second.id, "active")
+        assert baselines.newest_id(connection, "shop", life.watch.definition) == second.standing
 
 
 def test_a_broken_neighbour_stops_nobody(world: World, lives: Any) -> None:

@@ -1,0 +1,386 @@
+"""Thresholds to an alert budget: what the baseline's own windows do when nothing has changed.
+
+The user states how many false pages a week are acceptable. Every statistic is first measured on the baseline
+itself, each window against the rest, which gives its null distribution with the traffic's real rhythm, wander
+and sample sizes. :func:`learn_null` turns a statistic into a *rarity*: the logarithm of how many windows one
+waits for such a value. Rarities of all columns, segments and methods share one scale, so the largest of a tick
+is the monitor's, and :func:`learn_limit` finds the one rarity that the rules reach as often as the budget allows.
+
+The methods are peaks over threshold with a generalised Pareto tail: Davison, Smith, *Models for exceedances
+over high thresholds*, Journal of the Royal Statistical Society B 52, 1990; Hosking, Wallis, *Parameter and
+quantile estimation for the generalized Pareto distribution*, Technometrics 29, 1987.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+BODY = 0.9
+"""Share of the null that lies below the start of its tail."""
+WIDE = 0.98
+"""The quantile of a null that its own wander must cover."""
+FEWEST_WINDOWS = 20
+"""Below this many windows that do not overlap, a baseline says too little about its own noise."""
+FEWEST_PEAKS = 10
+RESAMPLES = 200
+HEAVIEST = 0.3
+"""Largest shape of a Pareto tail that is believed: beyond it no mean exists worth having from so few peaks."""
+CAUTION = 0.8
+"""Among resampled baselines, the share whose limit lies below the one that is used."""
+SHOWN = (0.5, 0.9, 0.99, 1.0)
+
+
+@dataclass(frozen=True)
+class Null:
+    """How one statistic behaves on windows of the baseline.
+
+    Parameters
+    ----------
+    wander
+        What the population itself does, in the statistic's unit, beyond the sampling noise.
+    start, share, scale
+        The tail: squared scores above ``start`` (a ``share`` of all) are exponential with mean ``scale``.
+    quantiles
+        Of the statistic over the baseline's windows, at 50, 90, 99 and 100 %.
+    windows
+        Windows that do not overlap, on which all this rests.
+    """
+
+    wander: float
+    start: float
+    share: float
+    scale: float
+    quantiles: tuple[float, ...]
+    windows: float
+
+    def rarity(self, statistic: Any, noise: Any) -> Any:  # noqa: ANN401
+        """Return the log of the number of windows that one waits for a statistic of this size.
+
+        Parameters
+        ----------
+        statistic, noise
+            Of one window, or float64 of shape (windows,): the effect, and what pure sampling noise exceeds in
+            one of 1,000 windows of its size.
+        """
+        squared = np.square(statistic) / np.maximum(np.square(noise) + self.wander**2, TINY)
+        return -math.log(self.share) + (squared - self.start) / self.scale
+
+    def threshold(self, rarity: float, noise: Any) -> Any:  # noqa: ANN401
+        """Return the statistic that is as rare as asked, for a window with this sampling noise."""
+        squared = self.start + self.scale * (rarity + math.log(self.share))
+        return np.sqrt(max(squared, 0.0) * (np.square(noise) + self.wander**2))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**asdict(self), "quantiles": list(self.quantiles)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Null:
+        """Read what :meth:`to_json` wrote."""
+        return cls(**{**data, "quantiles": tuple(data["quantiles"])})
+
+
+TINY = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A null and the rarity that pages."""
+
+    null: Null
+    limit: float
+
+    def threshold(self, noise: float) -> float:
+        """Return the statistic that pages in a window with this sampling noise."""
+        return float(self.null.threshold(self.limit, noise))
+
+    def p_value(self, statistic: float, noise: float) -> float:
+        """Return the share of unchanged windows with a statistic at least as large."""
+        return min(1.0, math.exp(-float(self.null.rarity(max(0.0, statistic), noise))))
+
+
+def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null | None:
+    """Learn the null of one statistic from the baseline's windows.
+
+    Parameters
+    ----------
+    statistic, noise
+        float64, shape (windows,), in the order of time; NaN where a window could not be measured.
+    windows
+        How many of them do not overlap.
+
+    Returns
+    -------
+    Null or None
+        None when no window could be measured.
+
+    Limits
+    ------
+    Assumes that windows of another size differ by their sampling noise only, not in their wander.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> noise = np.full(2000, 3.29)
+    >>> null = learn_null(np.abs(rng.normal(size=2000)), noise, 2000)
+    >>> null.wander, bool(2.9 < null.threshold(np.log(1000), 3.29) < 3.7)
+    (0.0, True)
+    """
+    seen = np.isfinite(statistic) & np.isfinite(noise)
+    if not seen.any():
+        return None
+    value, floor = np.maximum(statistic[seen], 0.0), np.maximum(noise[seen], 0.0)
+    wander = _wander(value, floor)
+    squared = np.square(value) / np.maximum(np.square(floor) + wander**2, TINY)
+    start = float(np.quantile(squared, BODY))
+    beyond = squared[squared > start] - start
+    peaks = max(1.0, (1 - BODY) * windows)
+    # So few peaks know their mean to one part in the root of their number; the doubt goes on the quiet side.
+    scale = (float(beyond.mean()) if len(beyond) else 0.0) * (1 + 1 / math.sqrt(peaks))
+    quantiles = tuple(float(q) for q in np.quantile(value, SHOWN))
+    return Null(wander, start, 1 - BODY, max(scale, LEAST_SCALE), quantiles, float(windows))
+
+
+LEAST_SCALE = 0.05
+"""The tail of a squared score of pure noise in units of its own 1e-3 point, for statistics of many bins."""
+
+
+def held_out_rarity(
+    statistic: np.ndarray, noise: np.ndarray, folds: Sequence[slice], floor: float, windows: float
+) -> np.ndarray:
+    """Return the rarity of each window under the null that all other folds give.
+
+    Under its own null the largest value of a baseline never looks as surprising as the next week's will.
+
+    Parameters
+    ----------
+    folds
+        Stretches of windows that together are all of them.
+    floor
+        An effect below this never pages, so its rarity is -inf.
+    """
+    rarity = np.full(len(statistic), -np.inf)
+    for fold in folds:
+        others = statistic.copy()
+        others[fold] = np.nan
+        null = learn_null(others, noise, windows * (1 - 1 / len(folds)))
+        if null is None:
+            continue
+        seen, sway = statistic[fold], noise[fold]
+        counts = np.isfinite(seen) & np.isfinite(sway) & (seen >= floor)
+        rarity[fold][counts] = null.rarity(seen[counts], sway[counts])
+    return rarity
+
+
+def independent(statistic: np.ndarray, length: int) -> float:
+    """Return how many of the windows tell something new: fewer than do not overlap where values wander slowly.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> slow = np.repeat(rng.normal(size=100), 10)
+    >>> 45 < independent(slow, 5) < 80
+    True
+    """
+    measured = np.where(np.isfinite(statistic), statistic, np.nan)
+    centred = measured - np.nanmean(measured) if np.isfinite(measured).any() else measured
+    apart = np.nanmean(centred[length:] * centred[:-length]) if np.isfinite(centred).sum() > length else 0.0
+    spread = np.nanmean(centred**2) if np.isfinite(centred).any() else 0.0
+    alike = min(max(float(apart / spread), 0.0), 0.95) if spread > 0 and np.isfinite(apart) else 0.0
+    return float(np.isfinite(statistic).sum() / length * (1 - alike) / (1 + alike))
+
+
+def _wander(statistic: np.ndarray, noise: np.ndarray) -> float:
+    """Return the least wander by which no more than 2 % of the windows exceed their noise and wander."""
+    excess = np.square(statistic) - np.square(noise)
+    return math.sqrt(max(0.0, float(np.quantile(excess, WIDE))))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The rarity at which a monitor keeps its budget.
+
+    Parameters
+    ----------
+    rarity
+        What a finding must reach to count as drifted.
+    budget
+        Pages a week that were asked for.
+    expected, low, high
+        Pages a week on an unchanged stream at this rarity, with a 95 % interval by resampling.
+    weeks
+        Length of the baseline.
+    beyond
+        How many times longer than the baseline one waits for a page under the budget: above 1 the limit
+        is extrapolated.
+    shape
+        Of the Pareto tail; 0 is exponential.
+    """
+
+    rarity: float
+    budget: float
+    expected: float
+    low: float
+    high: float
+    weeks: float
+    beyond: float
+    shape: float
+
+    def to_json(self) -> dict[str, float]:
+        """Return plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What one rule saw over the baseline.
+
+    Parameters
+    ----------
+    rarity
+        float64, shape (windows,): the largest rarity of the findings that it watches; -inf for none.
+    bad_for, clean_for
+        Windows in a row above the limit before it pages, and below it before the incident ends.
+    """
+
+    rarity: np.ndarray
+    bad_for: int = 1
+    clean_for: int = 2
+
+
+def episodes(watched: Watched, limit: float) -> int:
+    """Count the pages of one rule at a limit, as the judge would: so many bad in a row, so many clean.
+
+    Examples
+    --------
+    >>> episodes(Watched(np.array([0, 5, 0, 5, 5, 0, 0, 5, 5.0]), bad_for=2), 3)
+    2
+    """
+    pages, bad, clean, firing = 0, 0, 0, False
+    for high in (watched.rarity >= limit).tolist():
+        if high:
+            bad, clean = bad + 1, 0
+            if not firing and bad >= watched.bad_for:
+                pages, firing = pages + 1, True
+        else:
+            clean += 1
+            if not firing or clean >= watched.clean_for:
+                bad, firing = 0, False
+    return pages
+
+
+def learn_limit(rules: Sequence[Watched], budget: float, weeks: float, length: int, seed: int = 0) -> Limit:
+    """Find the rarity that all rules together reach as often as the budget allows.
+
+    Parameters
+    ----------
+    rules
+        What each rule saw over the baseline's windows, in the order of time.
+    budget
+        Pages a week.
+    weeks
+        Length of the baseline.
+    length
+        Windows that overlap one another: closer exceedances are one peak.
+
+    Returns
+    -------
+    Limit
+        Never so low that the baseline itself would have broken the budget.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> limit = learn_limit([Watched(rng.exponential(size=4032))], budget=1.0, weeks=4.0, length=1)
+    >>> bool(math.log(1008) - 0.5 < limit.rarity < math.log(1008) + 2.5), limit.beyond
+    (True, 0.25)
+    """
+    joint = np.max([rule.rarity for rule in rules], axis=0)
+    peaks = _peaks(joint, max(1, length))
+    count = min(len(peaks), max(FEWEST_PEAKS, len(peaks) // 4))
+    top = peaks[:count]
+    start = float(peaks[count]) if count < len(peaks) else float(top[-1])
+    flapping = _flapping(rules, top[: max(1, count // 2)], peaks)
+    rate = flapping * count / weeks
+    drawn = _resampled(top - start, rate, budget, seed)
+    shape, scale = _pareto(top - start)
+    kept = _least_kept(rules, peaks, budget * weeks)
+    rarity = max(start + float(np.quantile(drawn[:, 0], CAUTION)), kept)
+    rates = [_rate(rarity - start, r, k, s) for _, r, k, s in drawn]
+    low, high = (float(q) for q in np.quantile(rates, [0.025, 0.975]))
+    expected = _rate(rarity - start, rate, shape, scale)
+    return Limit(rarity, budget, expected, low, high, weeks, 1 / (budget * weeks), shape)
+
+
+def _peaks(joint: np.ndarray, length: int) -> np.ndarray:
+    """Return the largest rarity of each stretch of windows that overlap, highest first."""
+    finite = np.where(np.isfinite(joint), joint, -np.inf)
+    stretches = np.array_split(finite, max(1, len(finite) // length))
+    highest = np.array([stretch.max() for stretch in stretches if len(stretch)])
+    highest = highest[np.isfinite(highest)]
+    return np.sort(highest)[::-1] if len(highest) else np.zeros(1)
+
+
+def _flapping(rules: Sequence[Watched], levels: np.ndarray, peaks: np.ndarray) -> float:
+    """Return how many pages come of one peak near the limit: more where rules overlap or flap, less for `for`."""
+    pages = [sum(episodes(rule, float(level)) for rule in rules) for level in levels]
+    over = [max(1, int((peaks >= level).sum())) for level in levels]
+    return max(1.0, sum(pages) / sum(over))
+
+
+def _least_kept(rules: Sequence[Watched], peaks: np.ndarray, allowed: float) -> float:
+    """Return the lowest level above which the baseline itself never breaks the budget."""
+    kept = float(peaks[0]) + 1e-9
+    for level in peaks:
+        if sum(episodes(rule, float(level)) for rule in rules) > allowed:
+            break
+        kept = float(level)
+    return kept
+
+
+def _resampled(excess: np.ndarray, rate: float, budget: float, seed: int) -> np.ndarray:
+    """Return limit, rate, shape and scale of resampled baselines, shape (RESAMPLES, 4)."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(RESAMPLES):
+        count = max(2, int(rng.poisson(len(excess))))
+        shape, scale = _pareto(rng.choice(excess, count))
+        now = rate * count / len(excess)
+        drawn.append((_level(now / budget, shape, scale), now, shape, scale))
+    return np.array(drawn)
+
+
+def _pareto(excess: np.ndarray) -> tuple[float, float]:
+    """Fit shape and scale of a generalised Pareto tail by probability-weighted moments.
+
+    Rarities of a right null have shape 0 and scale 1; a lighter fit is not believed.
+    """
+    ordered = np.sort(excess)
+    mean = float(ordered.mean())
+    weights = (len(ordered) - np.arange(1, len(ordered) + 1) + 0.35) / len(ordered)
+    weighted = float(np.mean(weights * ordered))
+    spare = mean - 2 * weighted
+    if spare <= 0 or mean <= 0:
+        return 0.0, max(1.0, mean)
+    shape = min(max(0.0, 2 - mean / spare), HEAVIEST)
+    return shape, max(1.0, mean * (1 - shape))
+
+
+def _level(ratio: float, shape: float, scale: float) -> float:
+    """Return the excess that is exceeded ``1 / ratio`` as often as 0 is."""
+    if ratio <= 1:
+        return 0.0
+    return scale * math.log(ratio) if shape == 0 else scale / shape * (ratio**shape - 1)
+
+
+def _rate(excess: float, rate: float, shape: float, scale: float) -> float:
+    if excess <= 0:
+        return float(rate)
+    if shape == 0:
+        return float(rate * math.exp(-excess / scale))
+    return float(rate * (1 + shape * excess / scale) ** (-1 / shape))

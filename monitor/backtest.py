@@ -1,0 +1,214 @@
+"""Backtest: what the present rules would have paged over a stretch of the past, read from the source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from detectors.base import Finding
+from monitor.act import Context
+from monitor.config import ConfigError, Monitor
+from monitor.engine import build
+from monitor.engine.baseline import Baseline
+from monitor.engine.profile import Facts
+from monitor.engine.replay import replay
+from monitor.engine.timeline import Timeline
+from monitor.judge import NO_DATA, Change, Incident
+from monitor.once import baseline_for
+from monitor.rules import judge_all
+from monitor.schedule import Bucket, floor
+from monitor.sections import parse_time
+from monitor.sources.base import Reader
+from monitor.store.context import first_sights
+
+CHUNK = timedelta(days=7)
+RENEW_EVERY = timedelta(days=1)
+WEEK = timedelta(weeks=1)
+
+
+@dataclass
+class Story:
+    """What happened: incidents as they opened, fired and resolved."""
+
+    monitor: Monitor
+    silence: int = 0
+    open: dict[str, Incident] = field(default_factory=dict)
+    all: dict[str, Incident] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    blind: int = 0
+
+    def live(self, bucket: Bucket, findings: Sequence[Finding], measured: bool, rows: int) -> None:  # noqa: FBT001
+        """Judge one bucket as the daemon would."""
+        result, reason = ("done", None) if measured else ("inconclusive", "no_rows" if not rows else "too_few")
+        recent = [c for c in self.changes if c.first_seen >= bucket.end - self.monitor.window - self.monitor.bucket]
+        past = Context(open=dict(self.open), changes=recent, blind=self.blind)
+        for decision in judge_all(self.monitor, findings, [], past, bucket, result, reason, self.silence):
+            incident = decision.incident
+            self.all[incident.id] = incident
+            if incident.state == "resolved":
+                self.open.pop(incident.rule, None)
+            else:
+                self.open[incident.rule] = incident
+        self.blind = 0 if measured else self.blind + 1
+
+    def fired(self) -> list[Incident]:
+        """Return the incidents that paged, oldest first."""
+        paged = [i for i in self.all.values() if i.fired_at is not None and i.rule != NO_DATA]
+        return sorted(paged, key=lambda incident: incident.opened_at)
+
+
+def backtest(
+    reader: Reader,
+    monitor: Monitor,
+    start: datetime,
+    end: datetime,
+    changes: Sequence[datetime] = (),
+    progress: Callable[[int], object] = lambda _done: None,
+) -> dict[str, Any]:
+    """Return what would have paged in ``[start, end)``, by the present rules and the baseline of that time.
+
+    A rolling baseline is learnt from what precedes the stretch, and moved on once a day as the daemon does.
+
+    Returns
+    -------
+    dict
+        ``{monitor, from, to, weeks, pages, pages_per_week, budget_per_week, budget_kept, by_week, incidents,
+        changes, no_data, baseline}``.
+    """
+    start, end = floor(start, monitor.bucket), floor(end, monitor.bucket)
+    if start >= end:
+        raise ConfigError("--from must lie at least one bucket before --to.")
+    baseline = baseline_for(reader, monitor, start)
+    if baseline is None:
+        raise ConfigError(f"there is no baseline: fewer than {monitor.baseline.min_rows} rows in its range.")
+    story = Story(monitor, baseline.longest_silence)
+    for step, stop in _steps(monitor, start, end):
+        if monitor.baseline.rolling and step > start:
+            baseline = baseline_for(reader, monitor, step) or baseline
+        _play(reader, monitor, baseline, story, step, stop)
+        progress((stop - step) // monitor.bucket)
+    return report(monitor, baseline, story, start, end, changes)
+
+
+def _steps(monitor: Monitor, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    length = max(RENEW_EVERY if monitor.baseline.rolling else CHUNK, monitor.bucket)
+    while start < end:
+        yield start, min(start + length, end)
+        start += length
+
+
+def _play(reader: Reader, monitor: Monitor, baseline: Baseline, story: Story, start: datetime, end: datetime) -> None:
+    lead = start - monitor.window + monitor.bucket
+    timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, end)
+    facts: dict[datetime, Facts] = {}
+    for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, end):
+        timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
+        facts[bucket.start] = profiler.facts
+    for bucket, findings, measured in replay(monitor, baseline, timeline):
+        known = {(change.kind, change.column, change.value) for change in story.changes}
+        seen = first_sights(facts[bucket.start], baseline)
+        story.changes += [c for c in seen if (c.kind, c.column, c.value) not in known]
+        story.live(bucket, findings, measured, facts[bucket.start].rows)
+
+
+def report(
+    monitor: Monitor,
+    baseline: Baseline,
+    story: Story,
+    start: datetime,
+    end: datetime,
+    changes: Sequence[datetime],
+) -> dict[str, Any]:
+    """Put a story into plain data."""
+    fired = story.fired()
+    weeks = (end - start) / WEEK
+    allowed = monitor.budget_per_week
+    by_week = [0] * -(-(end - start) // WEEK)
+    for incident in fired:
+        by_week[(_fired_at(incident) - start - monitor.bucket) // WEEK] += 1
+    return {
+        "monitor": monitor.name,
+        "from": start.isoformat(),
+        "to": end.isoformat(),
+        "weeks": weeks,
+        "pages": len(fired),
+        "pages_per_week": len(fired) / weeks,
+        "budget_per_week": allowed,
+        "budget_kept": len(fired) <= max(1.0, allowed * weeks) if fired else True,
+        "by_week": by_week,
+        "incidents": [_incident(incident) for incident in fired],
+        "changes": [_delay(fired, at, later) for at, later in pairwise([*changes, end])],
+        "no_data": sum(i.rule == NO_DATA and i.fired_at is not None for i in story.all.values()),
+        "baseline": {
+            "rows": baseline.rows,
+            "from": baseline.start.isoformat() if baseline.start else None,
+            "to": baseline.end.isoformat() if baseline.end else None,
+            "calibration": baseline.calibration.reason,
+            "limit": baseline.calibration.limit.to_json() if baseline.calibration.limit else None,
+            "seasons": dict(baseline.calibration.seasons),
+        },
+    }
+
+
+def _fired_at(incident: Incident) -> datetime:
+    return incident.fired_at or incident.opened_at
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    evidence = list(incident.evidence.values())
+    return {
+        "opened_at": incident.opened_at.isoformat(),
+        "fired_at": _fired_at(incident).isoformat(),
+        "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
+        "rule": incident.rule,
+        "severity": incident.severity,
+        "checks": sorted({str(item["check"]) for item in evidence}),
+        "columns": sorted({str(item["column"]) for item in evidence if item["column"]}),
+        "reason": incident.reason,
+        "suspected_change": incident.suspected_change,
+    }
+
+
+def _delay(fired: Sequence[Incident], at: datetime, until: datetime) -> dict[str, Any]:
+    """Return when a change was first paged, before the next one."""
+    seen = min((_fired_at(i) for i in fired if at < _fired_at(i) <= until), default=None)
+    return {
+        "at": at.isoformat(),
+        "detected_at": seen.isoformat() if seen else None,
+        "delay_seconds": (seen - at).total_seconds() if seen else None,
+    }
+
+
+def read_changes(path: Path) -> list[datetime]:
+    """Read marked change points: a JSON list of times or of objects with ``at``, JSON lines, or a time a line."""
+    text = path.read_text(encoding="utf-8").strip()
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = [_line(line) for line in text.splitlines() if line.strip()]
+    if isinstance(found, Mapping):
+        found = found.get("changes", [])
+    if not isinstance(found, list):
+        raise ConfigError(f'{path}: expected a list of times, such as ["2026-11-03T12:00:00Z"].')
+    times = []
+    for place, item in enumerate(found):
+        value = item.get("at") if isinstance(item, Mapping) else item
+        try:
+            times.append(parse_time(value))
+        except ValueError:
+            if place == 0 and isinstance(item, str):
+                continue  # the head of a table
+            raise ConfigError(f"{path}: {value!r} is not a time; write it like 2026-11-03T12:00:00Z.") from None
+    return sorted(times)
+
+
+def _line(line: str) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line.split(",", maxsplit=1)[0].strip().strip('"')

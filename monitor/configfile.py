@@ -1,0 +1,91 @@
+"""Read driftd.yaml. Every error names file, line, key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from detectors import SIGNALS
+from monitor.config import CHECKS, ROLES, Config
+from monitor.sections import nearest
+from monitor.yamlfile import Problem, read
+
+
+def load(path: Path, environment: dict[str, str] | None = None) -> Config:
+    """Read, check and cross-check a configuration file; raises :class:`ConfigError` with every problem."""
+    document = read(path, environment)
+    try:
+        config = Config.model_validate(document.data)
+    except ValidationError as error:
+        raise document.explain([_problem(detail) for detail in error.errors()]) from None
+    problems = cross_check(config)
+    if problems:
+        raise document.explain(problems)
+    return _beside(config, path.parent)
+
+
+def _beside(config: Config, folder: Path) -> Config:
+    """Resolve baseline files against the configuration's folder."""
+    monitors = []
+    for monitor in config.monitors:
+        file = monitor.baseline.file
+        if file is not None and not file.is_absolute():
+            baseline = monitor.baseline.model_copy(update={"file": folder / file})
+            monitor = monitor.model_copy(update={"baseline": baseline})  # noqa: PLW2901
+        monitors.append(monitor)
+    return config.model_copy(update={"monitors": monitors})
+
+
+def _problem(detail: Any) -> Problem:  # noqa: ANN401
+    where = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "constrained-")))
+    context, found = detail.get("ctx", {}), detail.get("input")
+    if detail["type"] in ("unknown_key", "word"):
+        key, allowed = context["key"], context["allowed"]
+        at = (*where, key) if detail["type"] == "unknown_key" else where
+        message = f"{key!r} is not known here. Allowed: {', '.join(allowed)}.{nearest(key, allowed)}"
+        return Problem(at, message)
+    if detail["type"] == "missing":
+        return Problem(where[:-1], f"the key {where[-1]!r} is missing.")
+    allowed = re.findall(r"'([^']+)'", str(context.get("expected", "")))
+    shown = "(hidden)" if {"token", "secret", "url", "store"} & set(where) else repr(found)[:60]
+    hint = nearest(str(found), allowed) if allowed else ""
+    return Problem(where, f"found {shown}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
+
+
+def cross_check(config: Config) -> list[Problem]:
+    """Find references to things that are not there."""
+    problems: list[Problem] = []
+    known_actions = sorted([*config.actions, *(["slack"] if config.slack else [])])
+    names = [monitor.name for monitor in config.monitors]
+    for index, monitor in enumerate(config.monitors):
+        at: tuple[str | int, ...] = ("monitors", index)
+        if names.index(monitor.name) != index:
+            problems.append(Problem((*at, "name"), f"the name {monitor.name!r} is taken; names must be unique."))
+        problems += _unknown((*at, "signals"), monitor.signals, sorted(SIGNALS))
+        for role in monitor.source.columns:
+            if role not in ROLES and (hint := nearest(role, list(ROLES)) if len(role) > 3 else ""):  # noqa: PLR2004
+                close = difflib.get_close_matches(role, ROLES, n=1, cutoff=0.85)
+                if close:
+                    problems.append(Problem((*at, "source", "columns", role), f"{role!r} is not a role.{hint}"))
+        for place, rule in enumerate(monitor.rules):
+            problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
+            checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), "*"]
+            heads = [word.split(".", 1)[0] for word in rule.when]
+            problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
+        problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
+    return problems
+
+
+def _unknown(where: tuple[str | int, ...], found: list[str], allowed: list[str]) -> list[Problem]:
+    return [
+        Problem(
+            (*where, index),
+            f"{word!r} is not known here. Allowed: {', '.join(allowed) or 'nothing yet'}.{nearest(word, allowed)}",
+        )
+        for index, word in enumerate(found)
+        if word not in allowed
+    ]

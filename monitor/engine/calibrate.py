@@ -1,0 +1,294 @@
+"""Calibrate: every check of a monitor over the windows of its own baseline. Pure.
+
+Each window is measured against the rest of the baseline, its neighbourhood left out, exactly as a live window
+will be measured against the whole of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from detectors import DETECTORS
+from detectors.base import Detector, Finding, Status
+from detectors.calibrate import (
+    FEWEST_WINDOWS,
+    WIDE,
+    Calibrated,
+    Limit,
+    Null,
+    Watched,
+    held_out_rarity,
+    independent,
+    learn_limit,
+    learn_null,
+)
+from detectors.layout import Layout
+from detectors.profile import Profile
+from detectors.quality.traffic import VOLUME_FLOOR, outside_span
+from detectors.season import ALL_TIMES, SEASONS, choose, possible
+from detectors.stack import Stack
+from monitor.config import Monitor
+from monitor.engine.checks import asked, kinds, name
+from monitor.engine.timeline import Timeline
+from monitor.judge import matches
+
+FOLD = timedelta(days=1)
+FEWEST_FOLDS = 5
+MEASURED = 0.9
+"""A season must leave this share of the windows measurable."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the baseline says about its own noise.
+
+    Parameters
+    ----------
+    limit
+        The rarity that pages; None when the baseline is too short to tell.
+    nulls
+        Finding key to the null of its statistic.
+    seasons
+        Column to the season that it is compared within, for those that have one.
+    reason
+        Why there is no limit, or how sure it is.
+    definition
+        Fingerprint of the settings that it was made for.
+    """
+
+    limit: Limit | None = None
+    nulls: Mapping[str, Null] = field(default_factory=dict)
+    seasons: Mapping[str, str] = field(default_factory=dict)
+    reason: str = "not_calibrated: this baseline has no times"
+    definition: str = ""
+
+    def of(self, finding: Finding) -> Calibrated | None:
+        """Return the null of a finding; a segment that the baseline did not know borrows that of all rows."""
+        null = self.nulls.get(finding.key) or self.nulls.get(replace(finding, segment=None).key)
+        return Calibrated(null, self.limit.rarity) if null and self.limit else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "limit": self.limit.to_json() if self.limit else None,
+            "nulls": {key: null.to_json() for key, null in self.nulls.items()},
+            "seasons": dict(self.seasons),
+            "reason": self.reason,
+            "definition": self.definition,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> Calibration:
+        """Read what :meth:`to_json` wrote; nothing means not calibrated."""
+        if not data:
+            return cls()
+        limit = Limit(**data["limit"]) if data["limit"] else None
+        nulls = {key: Null.from_json(null) for key, null in data["nulls"].items()}
+        return cls(limit, nulls, data["seasons"], data["reason"], data["definition"])
+
+
+SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
+"""Season to slot to segment to column: what windows of a season are compared with."""
+
+
+def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout]) -> tuple[Calibration, SlotProfiles]:
+    """Learn every null and the limit that keeps the monitor's alert budget."""
+    windows = float(timeline.known.sum() / timeline.length)
+    if windows < FEWEST_WINDOWS:
+        reason = (
+            f"too_short: the baseline holds {windows:.0f} windows that do not overlap and {FEWEST_WINDOWS} are "
+            "needed; until then fixed thresholds hold"
+        )
+        return Calibration(reason=reason, definition=definition(monitor)), {}
+    folds = Folds(timeline)
+    tally, slots = _Tally(monitor, folds), SlotProfiles({})
+    questions = list(asked(monitor, layouts))
+    seasons: dict[str, str] = {}
+    for (segment, column), stack in timeline.series():
+        if segment is None:
+            seasons[column] = _season(folds, stack, monitor.min_samples)
+        season = seasons.get(column, ALL_TIMES)
+        if season != ALL_TIMES:
+            _keep_slots(slots.setdefault(season, {}), folds, season, (segment, column), stack)
+        for question in questions:
+            if question.column == column and question.threshold is None and (segment is None or question.segments):
+                seen = folds.measure(question.detector, stack, season, question.min_samples)
+                tally.note(question.finding(segment), question.detector.floor, *seen)
+    for finding in _traffic(monitor):
+        tally.note(finding, VOLUME_FLOOR, *folds.volume())
+    limit = learn_limit(tally.watched(timeline), monitor.budget_per_week, timeline.weeks, timeline.length)
+    chosen = {column: season for column, season in seasons.items() if season != ALL_TIMES}
+    return Calibration(limit, tally.nulls, chosen, _sure(limit, timeline), definition(monitor)), slots
+
+
+def definition(monitor: Monitor) -> str:
+    """Return a fingerprint of the settings that thresholds depend on, besides the baseline itself."""
+    settings = monitor.model_dump(mode="json", include={"rules", "checks", "alert_budget", "min_samples", "window"})
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class _Tally:
+    """The null of every finding, and the largest rarity that each rule saw in each window."""
+
+    def __init__(self, monitor: Monitor, folds: Folds) -> None:
+        self.nulls: dict[str, Null] = {}
+        self._monitor = monitor
+        self._length = folds.length
+        self._folds = [slice(first, last) for first, last in itertools.pairwise(folds.edges.tolist())]
+        self._largest = [np.full(folds.timeline.steps, -np.inf) for _ in monitor.rules]
+
+    def note(self, finding: Finding, floor: float, statistic: np.ndarray, noise: np.ndarray) -> None:
+        windows = independent(statistic, self._length)
+        null = learn_null(statistic, noise, windows)
+        if null is None:
+            return
+        self.nulls[finding.key] = null
+        rarity = held_out_rarity(statistic, noise, self._folds, floor, windows)
+        for rule, largest in zip(self._monitor.rules, self._largest, strict=True):
+            if matches(rule, finding):
+                np.maximum(largest, rarity, out=largest)
+
+    def watched(self, timeline: Timeline) -> list[Watched]:
+        return [
+            Watched(largest, rule.buckets(rule.for_, timeline.step), rule.buckets(rule.resolve_for, timeline.step))
+            for rule, largest in zip(self._monitor.rules, self._largest, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Windows that share what they are compared with: the slots of a season less a stretch of the baseline."""
+
+    windows: np.ndarray
+    without: slice
+    slots: tuple[int, ...]
+
+
+class Folds:
+    """The windows of a baseline, each with the rest of the baseline that it is compared with."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self.length = timeline.length
+        size = max(round(FOLD / timeline.step), 2 * self.length)
+        count = max(FEWEST_FOLDS, timeline.steps // size)
+        self.edges = np.linspace(0, timeline.steps, count + 1).astype(int)
+        self.slots = {season: SEASONS[season].slot(timeline.seconds()) for season in possible(self._seconds())}
+        self._groups: dict[str, list[_Group]] = {}
+        known = np.cumsum(np.append(0, timeline.known))
+        ends = np.arange(timeline.steps)
+        self.whole = (ends + 1 >= self.length) & (
+            known[ends + 1] - known[np.maximum(0, ends + 1 - self.length)] == self.length
+        )
+
+    def _seconds(self) -> float:
+        return self.timeline.steps * self.timeline.step.total_seconds()
+
+    def groups(self, season: str) -> list[_Group]:
+        """Return the windows of each fold by the slots that they touch."""
+        if season not in self._groups:
+            folds = itertools.pairwise(self.edges.tolist())
+            self._groups[season] = [group for fold in folds for group in self._fold(season, fold)]
+        return self._groups[season]
+
+    def _fold(self, season: str, fold: tuple[int, int]) -> Iterator[_Group]:
+        first, last = fold
+        without = slice(max(0, first - self.length + 1), min(self.timeline.steps, last + self.length - 1))
+        slots, touching = self.slots[season], defaultdict(list)
+        for end in range(first, last):
+            if self.whole[end]:
+                touching[tuple(sorted(set(slots[end - self.length + 1 : end + 1].tolist())))].append(end)
+        for touched, ends in touching.items():
+            yield _Group(np.array(ends), without, touched)
+
+    def measure(self, detector: Detector, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Measure every window against the rest; NaN where either side has too few rows.
+
+        Returns
+        -------
+        statistic, noise
+            float64, shape (steps,), at the step with which a window ends.
+        """
+        statistic, noise = np.full((2, self.timeline.steps), np.nan)
+        windows = stack.windows(self.length)
+        for group in self.groups(season):
+            rest = self.rest(stack, season, group)
+            now = windows.take(group.windows)
+            sizes = (rest.n, now.n) if detector.counts == "usable" else (rest.rows, now.rows)
+            if sizes[0] < min_samples:
+                continue
+            enough = sizes[1] >= min_samples
+            if not enough.any():
+                continue
+            at = group.windows[enough]
+            seen = detector.measure(rest, now.take(enough))
+            statistic[at], noise[at] = seen.statistic, seen.noise
+        return statistic, noise
+
+    def rest(self, stack: Stack, season: str, group: _Group) -> Stack:
+        """Return the sum of a season's slots over the baseline, a stretch left out."""
+        kept = np.isin(self.slots[season], group.slots)
+        kept[group.without] = False
+        return stack.take(kept).sum()
+
+    def volume(self) -> tuple[np.ndarray, np.ndarray]:
+        """Measure the rows of every window against those of the other windows."""
+        statistic, noise = np.full((2, self.timeline.steps), np.nan)
+        sums = np.convolve(self.timeline.rows, np.ones(self.length), "full")[: self.timeline.steps]
+        for group in self.groups(ALL_TIMES):
+            others = self.whole.copy()
+            others[group.without] = False
+            at = group.windows[sums[group.windows] > 0]
+            if others.any() and len(at):
+                statistic[at], noise[at] = outside_span(sums[at], sums[others].min(), sums[others].max())
+        return statistic, noise
+
+
+def _season(folds: Folds, stack: Stack, min_samples: int) -> str:
+    """Choose the season of a column by what its unchanged windows look like under each."""
+    detector = DETECTORS["kolmogorov_smirnov" if stack.layout.kind == "numeric" else "jensen_shannon"]
+    measured = {season: folds.measure(detector, stack, season, min_samples)[0] for season in folds.slots}
+    seen = {season: statistic[np.isfinite(statistic)] for season, statistic in measured.items()}
+    enough = MEASURED * len(seen[ALL_TIMES])
+    if enough == 0:
+        return ALL_TIMES
+    return choose({name: float(np.quantile(found, WIDE)) for name, found in seen.items() if len(found) >= enough})
+
+
+def _keep_slots(
+    slots: dict[int, dict[str | None, dict[str, Profile]]],
+    folds: Folds,
+    season: str,
+    series: tuple[str | None, str],
+    stack: Stack,
+) -> None:
+    segment, column = series
+    for slot in np.unique(folds.slots[season]).tolist():
+        summed = stack.take(folds.slots[season] == slot).sum().profile()
+        if summed.rows:
+            slots.setdefault(slot, {}).setdefault(segment, {})[column] = summed
+
+
+def _traffic(monitor: Monitor) -> list[Finding]:
+    """Return a stand-in for each volume finding without a threshold of its own."""
+    return [
+        Finding(name(check, "volume"), None, "volume", None, Status.OK, "", about="pipe")
+        for check in monitor.checks
+        if "volume" in kinds(check) and check.threshold is None
+    ]
+
+
+def _sure(limit: Limit, timeline: Timeline) -> str:
+    said = f"calibrated on {timeline.weeks:.1f} weeks to {limit.budget:.3g} pages a week"
+    if limit.beyond > 1:
+        said += f"; extrapolated: a page under this budget is {limit.beyond:.1f} times rarer than the baseline is long"
+    return said

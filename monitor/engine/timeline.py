@@ -1,0 +1,116 @@
+"""Timeline: a baseline's buckets side by side, in bounded memory: what thresholds are calibrated on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from detectors.layout import Layout
+from detectors.profile import Profile
+from detectors.stack import Stack
+from monitor.config import Monitor
+
+MOST_STEPS = 8064
+MOST_BYTES = 256 * 1024 * 1024
+STEPS_A_WINDOW = 4
+
+Series = tuple[str | None, str]
+"""Segment (None for all rows) and column."""
+
+
+class Timeline:
+    """Counts of every series over regular steps, a step being one bucket or a few.
+
+    Series of segments beyond 256 MiB are left out; those of all rows never are.
+
+    Parameters
+    ----------
+    start, step, steps
+        Where the first step begins, how long each is, and how many there are.
+    length
+        Steps of a window.
+    """
+
+    def __init__(
+        self, layouts: Mapping[str, Layout], start: datetime, step: timedelta, steps: int, length: int
+    ) -> None:
+        self.start, self.step, self.steps, self.length = start, step, steps, length
+        self.end = start + steps * step
+        self.rows = np.zeros(steps, dtype=np.int64)
+        self.known = np.zeros(steps, dtype=bool)
+        self.left_out: set[Series] = set()
+        self._layouts = layouts
+        self._series: dict[Series, Stack] = {}
+        self._bytes = 0
+
+    @classmethod
+    def of_baseline(cls, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime) -> Timeline:
+        """Lay out a baseline: more than 8,064 buckets in coarser steps, at least four a window.
+
+        What is still too long loses its oldest part.
+        """
+        buckets = (end - start) // monitor.bucket
+        window = monitor.window // monitor.bucket
+        coarser = min(-(-buckets // MOST_STEPS), max(1, window // STEPS_A_WINDOW))
+        while window % coarser:
+            coarser -= 1
+        steps = min(buckets // coarser, MOST_STEPS)
+        step = coarser * monitor.bucket
+        return cls(layouts, end - steps * step, step, steps, window // coarser)
+
+    @classmethod
+    def of_stretch(cls, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime) -> Timeline:
+        """Lay out a stretch bucket by bucket."""
+        steps = (end - start) // monitor.bucket
+        return cls(layouts, start, monitor.bucket, steps, monitor.window // monitor.bucket)
+
+    @property
+    def weeks(self) -> float:
+        """Length in weeks, steps that were left out not counted."""
+        return float(self.known.sum() * (self.step / timedelta(weeks=1)))
+
+    def seconds(self) -> np.ndarray:
+        """Return the start of every step in seconds since 1970, int64 of shape (steps,)."""
+        first = int(self.start.timestamp())
+        return first + int(self.step.total_seconds()) * np.arange(self.steps, dtype=np.int64)
+
+    def add(self, at: datetime, rows: int, profiles: Mapping[str | None, Mapping[str, Profile]]) -> None:
+        """Put one bucket in its place; what lies before the first step is passed over."""
+        place = (at - self.start) // self.step
+        if not 0 <= place < self.steps:
+            return
+        self.rows[place] += rows
+        self.known[place] = True
+        for segment, columns in profiles.items():
+            for column, profile in columns.items():
+                stack = self._held((segment, column))
+                if stack is not None:
+                    _put(stack, place, profile)
+
+    def series(self) -> Iterator[tuple[Series, Stack]]:
+        """Yield every series, those of all rows first."""
+        for key in sorted(self._series, key=lambda key: (key[0] is not None, key[0] or "", key[1])):
+            yield key, self._series[key]
+
+    def _held(self, key: Series) -> Stack | None:
+        if key in self._series:
+            return self._series[key]
+        layout = self._layouts[key[1]]
+        size = self.steps * (layout.bins + 5) * 8
+        if key in self.left_out or (key[0] is not None and self._bytes + size > MOST_BYTES):
+            self.left_out.add(key)
+            return None
+        self._bytes += size
+        self._series[key] = Stack.empty(layout, self.steps)
+        return self._series[key]
+
+
+def _put(stack: Stack, place: int, profile: Profile) -> None:
+    stack.counts[place] += profile.counts
+    stack.missing[place] += profile.missing
+    stack.nonfinite[place] += profile.nonfinite
+    stack.mistyped[place] += profile.mistyped
+    stack.total[place] += float(profile.total)
+    stack.squares[place] += float(profile.squares)

@@ -1,0 +1,256 @@
+"""Evidently's stattests, by name, in a real child process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from detectors.layout import learn_categorical
+from detectors.profile import Profile
+from detectors.records import Column
+from monitor import evidently
+from monitor.evidently import (
+    NOT_SUPPORTED,
+    STATTESTS,
+    TWO_CATEGORIES,
+    Answer,
+    Request,
+    expand,
+    measure_in_child,
+    request,
+)
+from tests.detectors.columns import numeric_pair
+
+TIMEOUT = 120.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_child_is_left() -> Iterator[None]:
+    yield
+    evidently.close()
+
+
+def numeric(shift: float, seed: int = 0) -> tuple[Profile, Profile]:
+    rng = np.random.default_rng(seed)
+    return numeric_pair(rng.normal(size=4000), rng.normal(shift, size=1500))
+
+
+def categorical(odds: list[float], moved: list[float]) -> tuple[Profile, Profile]:
+    """Return columns whose shares are the odds exactly, so that an unchanged one is certainly not drifted."""
+    layout = learn_categorical(Counter({f"c{i}": 100 - i for i in range(len(odds))}))
+    sides = [
+        Profile.of(Column.of([f"c{i}" for i, share in enumerate(side) for _ in range(round(size * share))]), layout)
+        for side, size in ((odds, 4000), (moved, 1000))
+    ]
+    return sides[0], sides[1]
+
+
+def profiles(name: str, kind: str, drifted: bool) -> tuple[Profile, Profile]:
+    if kind == "numeric":
+        return numeric(1.0 if drifted else 0.0)
+    odds = [0.6, 0.4] if name in TWO_CATEGORIES else [0.5, 0.3, 0.2]
+    return categorical(odds, odds[::-1] if drifted else odds)
+
+
+CASES = [(name, kind) for name, kinds in STATTESTS.items() for kind in kinds]
+
+
+def in_child(code: str) -> str:
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def test_importing_it_imports_neither_evidently_nor_pandas() -> None:
+    code = "import sys, monitor.evidently; print([n for n in ('evidently', 'pandas', 'numpy') if n in sys.modules])"
+    assert in_child(code) == "[]"
+
+
+def test_the_names_are_those_of_evidentlys_registry() -> None:
+    pytest.importorskip("evidently")
+    code = (
+        "import json\n"
+        "from evidently.legacy.calculations.stattests.registry import _registered_stat_tests as known\n"
+        "print(json.dumps({n: sorted(k.value for k in kinds) for n, kinds in known.items()}))"
+    )
+    import json
+
+    known = json.loads(in_child(code))
+    words = {"numeric": "num", "categorical": "cat"}
+    ours = {name: sorted(words[kind] for kind in kinds) for name, kinds in STATTESTS.items()}
+    assert known == {**ours, **dict.fromkeys(NOT_SUPPORTED, ["text"])}
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_clear_shift_is_drifted_and_an_equal_sample_is_not(name: str, kind: str) -> None:
+    pytest.importorskip("evidently")
+    asked = [request(name, *profiles(name, kind, drifted)) for drifted in (True, False)]
+    moved, same = measure_in_child(asked, TIMEOUT)
+    assert (moved.error, same.error) == (None, None)
+    assert (moved.drifted, same.drifted) == (True, False)
+    assert moved.threshold is not None
+
+
+@pytest.mark.filterwarnings("ignore:p-value floored:UserWarning")
+def test_p_values_and_distances_are_scipys_on_the_same_values() -> None:
+    pytest.importorskip("evidently")
+    old, new = numeric(0.05)
+    x, y = (np.array(expand(side), dtype=np.float64) for side in (old, new))
+    expected = {
+        "ks": stats.ks_2samp(x, y).pvalue,
+        "t_test": stats.ttest_ind(x, y).pvalue,
+        "anderson": stats.anderson_ksamp([x, y], variant="midrank").pvalue,  # also cut at 0.001
+        "mannw": stats.mannwhitneyu(x, y, alternative="less").pvalue,
+        "cramer_von_mises": stats.cramervonmises_2samp(x, y).pvalue,
+        "es": stats.epps_singleton_2samp(x, y).pvalue,
+        "ed": stats.energy_distance(x, y),
+        "wasserstein": stats.wasserstein_distance(x, y) / np.std(x),
+    }
+    answers = measure_in_child([request(name, old, new) for name in expected], TIMEOUT)
+    for (name, value), answer in zip(expected.items(), answers, strict=True):
+        assert answer.error is None
+        assert answer.statistic == pytest.approx(value, rel=1e-9), name
+
+
+def test_their_mann_whitney_sees_values_rise_and_not_fall() -> None:
+    """As our documentation says; when it fails, Evidently has mended it and the sentence can go."""
+    pytest.importorskip("evidently")
+    rise, fall = measure_in_child([request("mannw", *numeric(shift)) for shift in (1.0, -1.0)], TIMEOUT)
+    assert (rise.drifted, fall.drifted) == (True, False)
+
+
+def test_the_same_request_gives_the_same_answer() -> None:
+    pytest.importorskip("evidently")
+    asked = request("empirical_mmd", *numeric(0.1))
+    first, second = measure_in_child([asked, asked], TIMEOUT)
+    assert first == second
+
+
+def test_what_cannot_be_asked_is_said_and_the_others_are_answered() -> None:
+    pytest.importorskip("evidently")
+    old, new = profiles("psi", "categorical", True)
+    asked = [
+        request("perc_text_content_drift", old, new),
+        request("no_such_test", old, new),
+        request("ks", old, new),
+        request("z", old, new),
+        Request("psi", "categorical", [], ["a"]),
+        Request("es", "numeric", [1.0] * 50, [1.0] * 50),
+        request("psi", old, new),
+    ]
+    answers = measure_in_child(asked, TIMEOUT)
+    words = ["classifier", "no stattest", "cannot measure", "two categories", "both sides", "failed"]
+    for answer, word in zip(answers, words, strict=False):
+        assert answer.error is not None
+        assert word in answer.error
+        assert answer.drifted is None
+    assert answers[-1].drifted is True
+
+
+def test_a_missing_evidently_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "evidently", None)
+    monkeypatch.setitem(sys.modules, "evidently.legacy.calculations.stattests", None)
+    assert "pip install driftd[report]" in (evidently._run(Request("ks", "numeric", [1.0], [2.0])).error or "")
+
+
+def hang(_: Request) -> Answer:
+    """Stand in for a test of Evidently that never ends, in the child."""
+    time.sleep(600)
+    return Answer()
+
+
+def die(_: Request) -> Answer:
+    """Stand in for a child that the system ends."""
+    os._exit(3)
+
+
+def test_a_child_that_hangs_is_ended_and_the_next_request_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("evidently")
+    asked = request("ks", *numeric(1.0))
+    evidently.close()
+    with monkeypatch.context() as changed:
+        changed.setattr(evidently, "_run", hang)
+        started = time.monotonic()
+        answers = measure_in_child([asked, asked], 3.0)
+        assert time.monotonic() - started < 10
+    assert [answer.error for answer in answers] == ["Evidently did not answer within 3 s and was ended."] * 2
+    assert not multiprocessing.active_children()
+    assert measure_in_child([asked], TIMEOUT)[0].drifted is True
+
+
+def test_a_child_that_dies_is_an_answer_and_the_next_request_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("evidently")
+    asked = request("ks", *numeric(1.0))
+    with monkeypatch.context() as changed:
+        changed.setattr(evidently, "_run", die)
+        assert "process ended" in (measure_in_child([asked], TIMEOUT)[0].error or "")
+    assert measure_in_child([asked], TIMEOUT)[0].drifted is True
+
+
+def environment(_: Request) -> Answer:
+    """Say in an answer what the child's environment holds."""
+    return Answer(error=",".join(sorted(os.environ)))
+
+
+def test_the_child_gets_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTD_SECRET", "hush")
+    evidently.close()
+    monkeypatch.setattr(evidently, "_run", environment)
+    told = measure_in_child([request("ks", *numeric(1.0))], TIMEOUT)[0].error or ""
+    assert "DRIFTD_SECRET" not in told
+    assert "DO_NOT_TRACK" in told
+    evidently.close()
+
+
+def test_the_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(
+        "import os\n"
+        "from monitor import evidently\n"
+        "if __name__ == '__main__':\n"
+        "    print(evidently._child().submit(os.getpid).result(60), flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    killed = subprocess.run(
+        [sys.executable, str(program)], env=environment, stdout=subprocess.PIPE, text=True, check=False, timeout=60
+    )
+    child = int(killed.stdout)
+    end = time.monotonic() + 20
+    while is_running(child) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not is_running(child)
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_expanding_is_deterministic_proportional_and_bounded() -> None:
+    old, _ = numeric(0.0)
+    values = expand(old, most=997)
+    assert values == expand(old, most=997)
+    assert len(values) == 997
+    assert len(expand(old)) == old.n
+    kept = np.bincount(np.searchsorted(old.layout.edges, values, side="right"), minlength=old.layout.bins)
+    assert np.abs(kept - old.counts * 997 / old.n).max() <= 1
+    assert np.mean(values) == pytest.approx(old.mean, abs=0.01)
+    lumps = np.repeat([0.0, 2.0, 7.0], [50, 30, 20])
+    assert Counter(expand(numeric_pair(lumps, lumps)[0])) == {0.0: 50, 2.0: 30, 7.0: 20}
+    words, _ = categorical([0.5, 0.3, 0.2], [0.5, 0.3, 0.2])
+    assert Counter(expand(words, most=100)) == {"c0": 50, "c1": 30, "c2": 20}
+    assert expand(Profile.empty(words.layout)) == []
