@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from detectors.tail import fit_tail, level, rate_above
+
 BODY = 0.9
 """Share of the null that lies below the start of its tail."""
 WIDE = 0.98
@@ -28,9 +30,10 @@ FEWEST_WINDOWS = 20
 """Below this many windows that do not overlap, a baseline says too little about its own noise."""
 FEWEST_PEAKS = 10
 RESAMPLES = 200
-HEAVIEST = 0.3
-"""Largest shape of a Pareto tail that is believed: beyond it no mean exists worth having from so few peaks."""
-CAUTION = 0.8
+STRETCHES = 14
+LOWEST = 0.0
+"""The peak of a baseline none of whose windows shows an effect that is large enough to matter."""
+CAUTION = 0.9
 """Among resampled baselines, the share whose limit lies below the one that is used."""
 SHOWN = (0.5, 0.9, 0.99, 1.0)
 
@@ -49,6 +52,10 @@ class Null:
         Of the statistic over the baseline's windows, at 50, 90, 99 and 100 %.
     windows
         Windows that do not overlap, on which all this rests.
+    noise
+        The sampling noise of the median window.
+    expected
+        False pages a week that come of this statistic alone at the monitor's limit.
     """
 
     wander: float
@@ -57,6 +64,8 @@ class Null:
     scale: float
     quantiles: tuple[float, ...]
     windows: float
+    noise: float = 0.0
+    expected: float = 0.0
 
     def rarity(self, statistic: Any, noise: Any) -> Any:  # noqa: ANN401
         """Return the log of the number of windows that one waits for a statistic of this size.
@@ -68,12 +77,15 @@ class Null:
             one of 1,000 windows of its size.
         """
         squared = np.square(statistic) / np.maximum(np.square(noise) + self.wander**2, TINY)
-        return -math.log(self.share) + (squared - self.start) / self.scale
+        waited = -math.log(self.share)
+        body = waited * squared / max(self.start, TINY)
+        return np.where(squared < self.start, body, waited + (squared - self.start) / self.scale)
 
     def threshold(self, rarity: float, noise: Any) -> Any:  # noqa: ANN401
         """Return the statistic that is as rare as asked, for a window with this sampling noise."""
-        squared = self.start + self.scale * (rarity + math.log(self.share))
-        return np.sqrt(max(squared, 0.0) * (np.square(noise) + self.wander**2))
+        waited = -math.log(self.share)
+        squared = self.start * rarity / waited if rarity < waited else self.start + self.scale * (rarity - waited)
+        return np.sqrt(squared * (np.square(noise) + self.wander**2))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -143,7 +155,9 @@ def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null
     # So few peaks know their mean to one part in the root of their number; the doubt goes on the quiet side.
     scale = (float(beyond.mean()) if len(beyond) else 0.0) * (1 + 1 / math.sqrt(peaks))
     quantiles = tuple(float(q) for q in np.quantile(value, SHOWN))
-    return Null(wander, start, 1 - BODY, max(scale, LEAST_SCALE), quantiles, float(windows))
+    return Null(
+        wander, start, 1 - BODY, max(scale, LEAST_SCALE), quantiles, float(windows), float(np.median(floor))
+    )  # fmt: skip
 
 
 LEAST_SCALE = 0.05
@@ -291,7 +305,7 @@ def learn_limit(rules: Sequence[Watched], budget: float, weeks: float, length: i
     Returns
     -------
     Limit
-        Never so low that the baseline itself would have broken the budget.
+        Never so low that the baseline itself would have broken the budget, or one statistic alone would.
 
     Examples
     --------
@@ -301,86 +315,80 @@ def learn_limit(rules: Sequence[Watched], budget: float, weeks: float, length: i
     (True, 0.25)
     """
     joint = np.max([rule.rarity for rule in rules], axis=0)
-    peaks = _peaks(joint, max(1, length))
-    count = min(len(peaks), max(FEWEST_PEAKS, len(peaks) // 4))
-    top = peaks[:count]
-    start = float(peaks[count]) if count < len(peaks) else float(top[-1])
-    flapping = _flapping(rules, top[: max(1, count // 2)], peaks)
+    highest = peaks(joint, length)
+    count = min(len(highest), max(FEWEST_PEAKS, len(highest) // 4))
+    top = highest[:count]
+    start = float(highest[count]) if count < len(highest) else float(top[-1])
+    flapping = _flapping(rules, top[: max(1, count // 2)], highest)
     rate = flapping * count / weeks
-    drawn = _resampled(top - start, rate, budget, seed)
-    shape, scale = _pareto(top - start)
-    kept = _least_kept(rules, peaks, budget * weeks)
-    rarity = max(start + float(np.quantile(drawn[:, 0], CAUTION)), kept)
-    rates = [_rate(rarity - start, r, k, s) for _, r, k, s in drawn]
+    drawn = _resampled(top - start, _clustering(joint, length, start), rate, budget, seed)
+    shape, scale = fit_tail(top - start)
+    kept = _least_kept(rules, highest, budget * weeks)
+    alone = math.log(max(1.0, len(joint) / max(1, length) / weeks / budget))
+    rarity = max(start + float(np.quantile(drawn[:, 0], CAUTION)), kept, alone)
+    rates = [rate_above(rarity - start, r, k, s) for _, r, k, s in drawn]
     low, high = (float(q) for q in np.quantile(rates, [0.025, 0.975]))
-    expected = _rate(rarity - start, rate, shape, scale)
+    expected = rate_above(rarity - start, rate, shape, scale)
     return Limit(rarity, budget, expected, low, high, weeks, 1 / (budget * weeks), shape)
 
 
-def _peaks(joint: np.ndarray, length: int) -> np.ndarray:
-    """Return the largest rarity of each stretch of windows that overlap, highest first."""
+def expected_pages(highest: np.ndarray, limit: float, weeks: float) -> float:
+    """Return how often a week one statistic alone reaches the limit, by the exponential tail of its peaks.
+
+    Parameters
+    ----------
+    highest
+        The first of its :func:`peaks` over the baseline.
+    """
+    if len(highest) < 2:  # noqa: PLR2004
+        return 0.0
+    top, start = highest[:-1], float(highest[-1])
+    return rate_above(limit - start, len(top) / weeks, 0.0, max(1.0, float(np.mean(top - start))))
+
+
+def peaks(joint: np.ndarray, length: int) -> np.ndarray:
+    """Return the largest rarity of each stretch of ``length`` windows that overlap, highest first."""
     finite = np.where(np.isfinite(joint), joint, -np.inf)
-    stretches = np.array_split(finite, max(1, len(finite) // length))
+    stretches = np.array_split(finite, max(1, len(finite) // max(1, length)))
     highest = np.array([stretch.max() for stretch in stretches if len(stretch)])
     highest = highest[np.isfinite(highest)]
-    return np.sort(highest)[::-1] if len(highest) else np.zeros(1)
+    return np.sort(highest)[::-1] if len(highest) else np.full(1, LOWEST)
 
 
-def _flapping(rules: Sequence[Watched], levels: np.ndarray, peaks: np.ndarray) -> float:
+def _flapping(rules: Sequence[Watched], levels: np.ndarray, highest: np.ndarray) -> float:
     """Return how many pages come of one peak near the limit: more where rules overlap or flap, less for `for`."""
     pages = [sum(episodes(rule, float(level)) for rule in rules) for level in levels]
-    over = [max(1, int((peaks >= level).sum())) for level in levels]
+    over = [max(1, int((highest >= level).sum())) for level in levels]
     return max(1.0, sum(pages) / sum(over))
 
 
-def _least_kept(rules: Sequence[Watched], peaks: np.ndarray, allowed: float) -> float:
+def _least_kept(rules: Sequence[Watched], highest: np.ndarray, allowed: float) -> float:
     """Return the lowest level above which the baseline itself never breaks the budget."""
-    kept = float(peaks[0]) + 1e-9
-    for level in peaks:
-        if sum(episodes(rule, float(level)) for rule in rules) > allowed:
+    kept = float(highest[0]) + 1e-9
+    for candidate in highest:
+        if sum(episodes(rule, float(candidate)) for rule in rules) > allowed:
             break
-        kept = float(level)
+        kept = float(candidate)
     return kept
 
 
-def _resampled(excess: np.ndarray, rate: float, budget: float, seed: int) -> np.ndarray:
+def _clustering(joint: np.ndarray, length: int, start: float) -> float:
+    """Return how many peaks come together: the variance of their number in stretches of the baseline, over its mean.
+
+    Where a population wanders slowly its peaks are few episodes seen often, and tell as little.
+    """
+    parts = np.array_split(np.where(np.isfinite(joint), joint, -np.inf), STRETCHES)
+    counts = np.array([(peaks(part, length) > start).sum() for part in parts])
+    return max(1.0, float(counts.var(ddof=1) / max(counts.mean(), 1e-9)))
+
+
+def _resampled(excess: np.ndarray, together: float, rate: float, budget: float, seed: int) -> np.ndarray:
     """Return limit, rate, shape and scale of resampled baselines, shape (RESAMPLES, 4)."""
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(RESAMPLES):
-        count = max(2, int(rng.poisson(len(excess))))
-        shape, scale = _pareto(rng.choice(excess, count))
+        count = max(2, round(rng.poisson(len(excess) / together) * together))
+        shape, scale = fit_tail(rng.choice(excess, count))
         now = rate * count / len(excess)
-        drawn.append((_level(now / budget, shape, scale), now, shape, scale))
+        drawn.append((level(now / budget, shape, scale), now, shape, scale))
     return np.array(drawn)
-
-
-def _pareto(excess: np.ndarray) -> tuple[float, float]:
-    """Fit shape and scale of a generalised Pareto tail by probability-weighted moments.
-
-    Rarities of a right null have shape 0 and scale 1; a lighter fit is not believed.
-    """
-    ordered = np.sort(excess)
-    mean = float(ordered.mean())
-    weights = (len(ordered) - np.arange(1, len(ordered) + 1) + 0.35) / len(ordered)
-    weighted = float(np.mean(weights * ordered))
-    spare = mean - 2 * weighted
-    if spare <= 0 or mean <= 0:
-        return 0.0, max(1.0, mean)
-    shape = min(max(0.0, 2 - mean / spare), HEAVIEST)
-    return shape, max(1.0, mean * (1 - shape))
-
-
-def _level(ratio: float, shape: float, scale: float) -> float:
-    """Return the excess that is exceeded ``1 / ratio`` as often as 0 is."""
-    if ratio <= 1:
-        return 0.0
-    return scale * math.log(ratio) if shape == 0 else scale / shape * (ratio**shape - 1)
-
-
-def _rate(excess: float, rate: float, shape: float, scale: float) -> float:
-    if excess <= 0:
-        return float(rate)
-    if shape == 0:
-        return float(rate * math.exp(-excess / scale))
-    return float(rate * (1 + shape * excess / scale) ** (-1 / shape))

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import os
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic_core import PydanticCustomError
 
 from monitor import __version__, log
-from monitor.config import Config, ConfigError
+from monitor.cli_groups import groups
+from monitor.config import ConfigError
 from monitor.configfile import load
-from monitor.sections import parse_duration, parse_time
+from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
 from monitor.sources.base import SourceError
 from monitor.store.database import DatabaseError, StoreError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-groups = {
-    name: typer.Typer(no_args_is_help=True, help=text)
-    for name, text in {
-        "config": "Check the configuration, or print its JSON schema.",
-        "db": "Our own database.",
-        "baseline": "What windows are compared with.",
-        "actions": "The outbox: what was done, what waits for approval.",
-        "silence": "Keep a rule from telling anybody for a while.",
-    }.items()
-}
 for name, group in groups.items():
     app.add_typer(group, name=name)
-
-ConfigFile = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="DRIFTD_CONFIG", help="The configuration file.", metavar="FILE"),
-]
-MonitorName = Annotated[str | None, typer.Option("--monitor", "-m", help="The monitor; not needed when there is one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
-DEFAULT = Path("driftd.yaml")
-
-
-def moment(text: str) -> datetime:
-    """Read a time given on the command line."""
-    try:
-        value = parse_time(text)
-    except PydanticCustomError as error:
-        raise ConfigError(f"{text!r}: {error.message()}.") from None
-    if not isinstance(value, datetime):
-        raise ConfigError(f"{text!r} is no time.")
-    return value
 
 
 @app.callback()
@@ -148,6 +114,51 @@ def backfill(
 
 
 @app.command()
+def backtest(
+    start: Annotated[str, typer.Option("--from", help="ISO 8601 date or time.")],
+    end: Annotated[str, typer.Option("--to", help="ISO 8601 date or time.")],
+    config: ConfigFile = DEFAULT,
+    monitor: MonitorName = None,
+    changes: Annotated[
+        Path | None, typer.Option(help="Known change points, to be found: a time a line, or a JSON list.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Replay a stretch of the past through the present rules: what would have paged, and was the budget kept.
+
+    Example: driftd backtest --monitor churn --from 2026-10-01 --to 2026-11-01 --changes releases.txt
+    """
+    from monitor.commands.history import backtest as replay
+
+    replay(load(config), monitor, moment(start), moment(end), changes, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def simulate(
+    drift: Annotated[str, typer.Option(help="shift, scale, missing, new_category, or version_swap.")],
+    column: Annotated[str, typer.Option(help="The column that it is done to.")],
+    start: Annotated[str, typer.Option("--from", help="Where the replay begins, ISO 8601.")],
+    end: Annotated[str, typer.Option("--to", help="Where it ends.")],
+    at: Annotated[str, typer.Option(help="When the drift begins.")],
+    size: Annotated[float, typer.Option(help="Standard deviations, factor, or share of the rows.")] = 0.5,
+    config: ConfigFile = DEFAULT,
+    monitor: MonitorName = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Inject a drift into a copy of the past and tell whether, and how late, it would page.
+
+    Example: driftd simulate --drift shift --size 0.25 --column amount --from 2026-11-01 --to 2026-11-04 --at 2026-11-02
+    """
+    from monitor.commands.history import simulate as inject
+
+    inject(
+        load(config), monitor, drift, column, size, moment(start), moment(end), moment(at), as_json=as_json, quiet=quiet
+    )
+
+
+@app.command()
 def status(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
     """Print every monitor as it stands; exits 0 healthy, 1 firing, 2 could not tell.
 
@@ -226,155 +237,6 @@ def health(listen: Annotated[str, typer.Option(help="Where the daemon listens.")
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
-
-
-@groups["config"].command("check")
-def config_check(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
-    """Check the file, connect to every source, and list each column with its type, null share and role.
-
-    Example: driftd config check --config driftd.yaml
-    """
-    from monitor.commands import look
-
-    raise typer.Exit(look.config_check(load(config), as_json=as_json))
-
-
-@groups["config"].command("schema")
-def config_schema() -> None:
-    """Print the JSON schema of driftd.yaml, for editors.
-
-    Example: driftd config schema > driftd.schema.json
-    """
-    typer.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
-
-
-@groups["db"].command("upgrade")
-def db_upgrade(config: ConfigFile = DEFAULT) -> None:
-    """Bring our own database to the schema of this version.
-
-    Example: driftd db upgrade
-    """
-    from monitor.commands.build import open_store
-    from monitor.store import migrate
-
-    with open_store(load(config), upgrade=True) as database, database.read() as connection:
-        typer.echo(f"the store is at revision {migrate.current(connection)}")
-
-
-@groups["baseline"].command("show")
-def baseline_show(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_json: AsJson = False) -> None:
-    """Print what windows are compared with.
-
-    Example: driftd baseline show --monitor churn
-    """
-    from monitor.commands import look
-
-    raise typer.Exit(look.show_baseline(load(config), monitor, as_json=as_json))
-
-
-@groups["baseline"].command("relearn")
-def baseline_relearn(config: ConfigFile = DEFAULT, monitor: MonitorName = None) -> None:
-    """Drop the baseline, so that the daemon learns a new one.
-
-    Example: driftd baseline relearn --monitor churn
-    """
-    from monitor.commands import look
-
-    look.relearn(load(config), monitor)
-
-
-@groups["actions"].command("list")
-def actions_list(
-    config: ConfigFile = DEFAULT,
-    state: Annotated[str | None, typer.Option(help="For instance awaiting_approval.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List actions, newest first.
-
-    Example: driftd actions list --state awaiting_approval
-    """
-    from monitor.commands import look
-
-    look.list_actions(load(config), state, as_json=as_json)
-
-
-def _decide(config: Path, identity: str, verdict: str) -> None:
-    from monitor.commands import look
-
-    look.decide_action(load(config), identity, verdict, os.environ.get("DRIFTD_USER") or getpass.getuser())
-
-
-ActionId = Annotated[str, typer.Argument(help="The id, from `driftd actions list`.")]
-
-
-@groups["actions"].command("approve")
-def actions_approve(identity: ActionId, config: ConfigFile = DEFAULT) -> None:
-    """Send an action that waits for approval.
-
-    Example: driftd actions approve 2f6c3f0e-…
-    """
-    _decide(config, identity, "approve")
-
-
-@groups["actions"].command("reject")
-def actions_reject(identity: ActionId, config: ConfigFile = DEFAULT) -> None:
-    """Drop an action that waits for approval.
-
-    Example: driftd actions reject 2f6c3f0e-…
-    """
-    _decide(config, identity, "reject")
-
-
-@groups["actions"].command("replay")
-def actions_replay(identity: ActionId, config: ConfigFile = DEFAULT) -> None:
-    """Send a failed action again, with the same id.
-
-    Example: driftd actions replay 2f6c3f0e-…
-    """
-    _decide(config, identity, "replay")
-
-
-@groups["silence"].command("add")
-def silence_add(
-    length: Annotated[str, typer.Option("--for", help="How long, such as 2h.")],
-    monitor: Annotated[str, typer.Option("--monitor", "-m", help="The monitor, or * for all.")],
-    rule: Annotated[str, typer.Option(help="The rule's name, or * for all.")] = "*",
-    comment: Annotated[str, typer.Option(help="Why.")] = "",
-    config: ConfigFile = DEFAULT,
-) -> None:
-    """Keep a rule from telling anybody for a while; it is judged all the same.
-
-    Example: driftd silence add --monitor churn --for 2h --comment "planned import"
-    """
-    from monitor.commands import look
-
-    try:
-        span: Any = parse_duration(length)
-    except PydanticCustomError as error:
-        raise ConfigError(f"--for {length!r}: {error.message()}.") from None
-    look.add_silence(load(config), monitor, rule, span, comment, getpass.getuser())
-
-
-@groups["silence"].command("list")
-def silence_list(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
-    """List the silences that have not ended.
-
-    Example: driftd silence list
-    """
-    from monitor.commands import look
-
-    look.list_silences(load(config), as_json=as_json)
-
-
-@groups["silence"].command("end")
-def silence_end(number: Annotated[int, typer.Argument(help="The number.")], config: ConfigFile = DEFAULT) -> None:
-    """End a silence now.
-
-    Example: driftd silence end 3
-    """
-    from monitor.commands import look
-
-    look.end_silence(load(config), number)
 
 
 def main() -> None:

@@ -7,10 +7,15 @@ from typing import Any
 
 import typer
 
+from detectors import DETECTORS
+from detectors.calibrate import Null
+from detectors.quality.traffic import VOLUME_FLOOR
+from detectors.season import ALL_TIMES
 from monitor.clock import SystemClock
 from monitor.commands.build import open_reader, open_store
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError
+from monitor.engine.calibrate import Calibration
 from monitor.engine.features import choose
 from monitor.plain import plain
 from monitor.sources.base import SourceError
@@ -166,9 +171,10 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
         for profile in [baseline.profiles.get(None, {}).get(column)]
         if profile is not None
     ]
+    told = calibration_told(baseline.calibration)
     said = {
         "monitor": monitor.name, "state": baseline.state, "rows": baseline.rows,
-        "from": baseline.start, "to": baseline.end, "columns": columns,
+        "from": baseline.start, "to": baseline.end, "columns": columns, "calibration": told,
     }  # fmt: skip
     if as_json:
         print_json(said)
@@ -176,7 +182,65 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
         typer.echo(f"{monitor.name}: {baseline.state}, {baseline.rows} rows, {baseline.start} to {baseline.end}")
         heads = ("column", "kind", "bins", "n", "missing", "mean", "min", "max")
         print_table(heads, [[c[head] for head in heads] for c in columns], "no columns yet")
+        _print_calibration(told)
     return 0
+
+
+def calibration_told(calibration: Calibration) -> dict[str, Any]:
+    """Return the thresholds of a baseline as plain data, the check that costs the most pages first."""
+    limit = calibration.limit
+    checks = [
+        _check_told(calibration, key, null)
+        for key, null in sorted(calibration.nulls.items(), key=lambda item: (-item[1].expected, item[0]))
+    ]
+    whole = limit.to_json() if limit else {}
+    return {
+        "reason": calibration.reason,
+        "budget_per_week": whole.get("budget"),
+        "expected_pages_per_week": whole.get("expected"),
+        "expected_low": whole.get("low"),
+        "expected_high": whole.get("high"),
+        "weeks": whole.get("weeks"),
+        "extrapolation": whole.get("beyond"),
+        "rarity": whole.get("rarity"),
+        "seasons": dict(calibration.seasons),
+        "checks": checks,
+    }
+
+
+def _check_told(calibration: Calibration, key: str, null: Null) -> dict[str, Any]:
+    check, column, method, segment = calibration.subjects[key]
+    floor = DETECTORS[method].floor if method in DETECTORS else VOLUME_FLOOR
+    limit = calibration.limit
+    return {
+        "check": check,
+        "column": column,
+        "method": method,
+        "segment": segment,
+        "null_50": null.quantiles[0],
+        "null_90": null.quantiles[1],
+        "null_99": null.quantiles[2],
+        "null_max": null.quantiles[3],
+        "threshold": max(floor, float(null.threshold(limit.rarity, null.noise))) if limit else None,
+        "expected_pages_per_week": null.expected,
+        "season": calibration.seasons.get(column or "", ALL_TIMES),
+    }
+
+
+def _print_calibration(told: dict[str, Any]) -> None:
+    typer.echo(f"thresholds: {told['reason']}")
+    if told["budget_per_week"] is not None:
+        typer.echo(
+            f"expected: {told['expected_pages_per_week']:.2g} pages a week of {told['budget_per_week']:.2g} allowed "
+            f"(95 % interval {told['expected_low']:.2g} to {told['expected_high']:.2g})"
+        )
+    for column, season in told["seasons"].items():
+        typer.echo(f"  {column}: compared with the same {season}")
+    heads = (
+        "check", "column", "method", "segment", "null_50", "null_90", "null_99", "null_max", "threshold",
+        "expected_pages_per_week",
+    )  # fmt: skip
+    print_table(heads, [[check[head] for head in heads] for check in told["checks"]], "no check is calibrated")
 
 
 def _no_reader() -> Any:  # noqa: ANN401

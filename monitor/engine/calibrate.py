@@ -26,6 +26,7 @@ from detectors.calibrate import (
     Limit,
     Null,
     Watched,
+    expected_pages,
     held_out_rarity,
     independent,
     learn_limit,
@@ -47,6 +48,10 @@ MEASURED = 0.9
 """A season must leave this share of the windows measurable."""
 
 
+Subject = tuple[str, str | None, str, str | None]
+"""Check, column, method and segment of a finding."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """What the baseline says about its own noise.
@@ -55,8 +60,8 @@ class Calibration:
     ----------
     limit
         The rarity that pages; None when the baseline is too short to tell.
-    nulls
-        Finding key to the null of its statistic.
+    nulls, subjects
+        Finding key to the null of its statistic, and to check, column, method and segment.
     seasons
         Column to the season that it is compared within, for those that have one.
     reason
@@ -67,6 +72,7 @@ class Calibration:
 
     limit: Limit | None = None
     nulls: Mapping[str, Null] = field(default_factory=dict)
+    subjects: Mapping[str, Subject] = field(default_factory=dict)
     seasons: Mapping[str, str] = field(default_factory=dict)
     reason: str = "not_calibrated: this baseline has no times"
     definition: str = ""
@@ -81,6 +87,7 @@ class Calibration:
         return {
             "limit": self.limit.to_json() if self.limit else None,
             "nulls": {key: null.to_json() for key, null in self.nulls.items()},
+            "subjects": {key: list(subject) for key, subject in self.subjects.items()},
             "seasons": dict(self.seasons),
             "reason": self.reason,
             "definition": self.definition,
@@ -93,7 +100,8 @@ class Calibration:
             return cls()
         limit = Limit(**data["limit"]) if data["limit"] else None
         nulls = {key: Null.from_json(null) for key, null in data["nulls"].items()}
-        return cls(limit, nulls, data["seasons"], data["reason"], data["definition"])
+        subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
+        return cls(limit, nulls, subjects, data["seasons"], data["reason"], data["definition"])
 
 
 SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
@@ -127,7 +135,9 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
         tally.note(finding, VOLUME_FLOOR, *folds.volume())
     limit = learn_limit(tally.watched(timeline), monitor.budget_per_week, timeline.weeks, timeline.length)
     chosen = {column: season for column, season in seasons.items() if season != ALL_TIMES}
-    return Calibration(limit, tally.nulls, chosen, _sure(limit, timeline), definition(monitor)), slots
+    return Calibration(
+        limit, tally.told(limit), tally.subjects, chosen, _sure(limit, timeline), definition(monitor)
+    ), slots
 
 
 def definition(monitor: Monitor) -> str:
@@ -141,6 +151,8 @@ class _Tally:
 
     def __init__(self, monitor: Monitor, folds: Folds) -> None:
         self.nulls: dict[str, Null] = {}
+        self.subjects: dict[str, Subject] = {}
+        self._peaks: dict[str, np.ndarray] = {}
         self._monitor = monitor
         self._length = folds.length
         self._folds = [slice(first, last) for first, last in itertools.pairwise(folds.edges.tolist())]
@@ -152,10 +164,18 @@ class _Tally:
         if null is None:
             return
         self.nulls[finding.key] = null
+        self.subjects[finding.key] = finding.check, finding.column, finding.method, finding.segment
         rarity = held_out_rarity(statistic, noise, self._folds, floor, windows)
         for rule, largest in zip(self._monitor.rules, self._largest, strict=True):
             if matches(rule, finding):
                 np.maximum(largest, rarity, out=largest)
+
+    def told(self, limit: Limit) -> dict[str, Null]:
+        """Return the nulls, each with the pages that it is expected to cost."""
+        return {
+            key: replace(null, expected=expected_pages(self._peaks[key], limit.rarity, limit.weeks))
+            for key, null in self.nulls.items()
+        }
 
     def watched(self, timeline: Timeline) -> list[Watched]:
         return [

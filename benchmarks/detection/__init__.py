@@ -1,0 +1,1 @@
+"""Quiet, simulated, injected and annotated streams, and what the peers make of them."""

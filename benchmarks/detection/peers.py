@@ -1,0 +1,397 @@
+"""What Evidently and NannyML say on the same windows, with their defaults; and fair ways to count it.
+
+`python -m benchmarks.detection.peers` prints the pages a week on quiet streams and the delays on injected changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ["DO_NOT_TRACK"] = "1"
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.detection import streams, tables
+from benchmarks.detection.streams import Stream
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE.parent / ".venv-nannyml"
+REQUIREMENTS = HERE.parent / "requirements-nannyml.txt"
+REFERENCE_ROWS = 20_000
+MIN_ROWS = 5
+"""Windows with fewer rows are not judged by anyone."""
+DRIFT_SHARE = 0.5
+
+Window = tuple[pd.Timestamp, pd.Timestamp]
+
+
+class Verdict(NamedTuple):
+    """What a peer says about one window. A score of 1 is the peer's own threshold."""
+
+    end: pd.Timestamp
+    alert: bool
+    scores: dict[str, float]
+
+
+class PeerMissing(RuntimeError):
+    """A peer could not be set up; the message says why."""
+
+
+# -------------------------------------------------------------------------------------------------- windows
+
+
+def windows(stream: Stream, hop: timedelta | None = None, limit: int | None = None) -> list[Window]:
+    """Return the windows of the live part, one after the other (or every `hop`), at most `limit`, with enough rows."""
+    return _grid(stream, stream.learn_until, stream.frame["timestamp"].iloc[-1], hop or stream.window)[:limit]
+
+
+def learning_windows(stream: Stream) -> list[Window]:
+    """Return the windows of the learn part that end with it, one after the other."""
+    span = stream.learn_until - stream.frame["timestamp"].iloc[0]
+    start = stream.learn_until - (span // stream.window) * stream.window
+    return _grid(stream, start, stream.learn_until, stream.window)
+
+
+def _grid(stream: Stream, start: pd.Timestamp, stop: pd.Timestamp, hop: timedelta) -> list[Window]:
+    width = pd.Timedelta(stream.window)
+    count = max(0, int((stop - start - width) // hop) + 1)
+    spans = [(start + index * hop, start + index * hop + width) for index in range(count)]
+    return [span for span in spans if np.diff(_bounds(stream, span))[0] >= MIN_ROWS]
+
+
+def _bounds(stream: Stream, window: Window) -> list[int]:
+    times = stream.frame["timestamp"]
+    return [int(times.searchsorted(moment)) for moment in window]
+
+
+def _rows(stream: Stream, window: Window) -> pd.DataFrame:
+    first, last = _bounds(stream, window)
+    return stream.frame.iloc[first:last]
+
+
+def weeks(spans: Sequence[Window]) -> float:
+    """Return the time that the windows cover, in weeks; overlaps count once."""
+    total, covered = pd.Timedelta(0), None
+    for start, end in sorted(spans):
+        begin = start if covered is None else max(start, covered)
+        total += max(end - begin, pd.Timedelta(0))
+        covered = end if covered is None else max(end, covered)
+    return total / pd.Timedelta(days=7)
+
+
+# ------------------------------------------------------------------------------------------------ Evidently
+
+
+def _reference(stream: Stream) -> pd.DataFrame:
+    learn = stream.learn()[stream.columns]
+    if len(learn) > REFERENCE_ROWS:
+        learn = learn.sample(REFERENCE_ROWS, random_state=0).sort_index()
+    return _objects(learn)
+
+
+def _objects(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype({name: object for name in frame.columns if frame[name].dtype.kind != "f"})
+
+
+def evidently(stream: Stream, spans: Sequence[Window]) -> dict[str, list[Verdict]]:
+    """Run what `DataDriftPreset` runs with its defaults: `dataset` (half of the columns drifted) and `any` column.
+
+    The preset spends nine tenths of its time on plots and on the same sums again, so this asks Evidently's own default
+    test of each column directly; `preset_difference` shows that the scores are the same.
+    """
+    reference = _reference(stream)
+    clean = {name: reference[name].replace([-np.inf, np.inf], np.nan).dropna() for name in stream.columns}
+    result: dict[str, list[Verdict]] = {"dataset": [], "any": []}
+    for span in spans:
+        current = _objects(_rows(stream, span)[stream.columns])
+        judged = {name: _evidently_column(clean[name], current[name]) for name in stream.columns}
+        scores = {name: score for name, (score, _, _) in judged.items()}
+        drifted = sum(alert for _, alert, _ in judged.values())
+        result["dataset"].append(Verdict(span[1], drifted / len(judged) >= DRIFT_SHARE, scores))
+        result["any"].append(Verdict(span[1], drifted > 0, scores))
+    return result
+
+
+def _evidently_column(reference: pd.Series, current: pd.Series) -> tuple[float, bool, float]:
+    """Return the score in units of the threshold, whether the column drifted, and Evidently's own score."""
+    from evidently.legacy.calculations.stattests import get_stattest
+    from evidently.legacy.core import ColumnType
+
+    current = current.replace([-np.inf, np.inf], np.nan).dropna()
+    if current.empty or reference.empty:
+        return 0.0, False, float("nan")
+    kind = ColumnType.Numerical if reference.dtype.kind == "f" else ColumnType.Categorical
+    test = get_stattest(reference, current, kind, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = test(reference, current, kind, None)
+    raw, threshold = float(found.drift_score), float(found.actual_threshold)
+    if test.display_name.endswith("p_value"):
+        return float(np.log(max(raw, 1e-300)) / np.log(threshold)), bool(found.drifted), raw
+    return raw / threshold, bool(found.drifted), raw
+
+
+def preset_difference(stream: Stream, span: Window) -> float:
+    """Return the largest difference between the preset's scores of a window and those of `evidently`."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    reference, current = _reference(stream), _objects(_rows(stream, span)[stream.columns])
+    numbers = [name for name in stream.columns if reference[name].dtype.kind == "f"]
+    layout = DataDefinition(
+        numerical_columns=numbers, categorical_columns=[name for name in stream.columns if name not in numbers]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = Report([DataDriftPreset()]).run(
+            Dataset.from_pandas(current, layout), Dataset.from_pandas(reference, layout)
+        )
+    theirs = {
+        metric["config"]["column"]: float(metric["value"])
+        for metric in run.dict()["metrics"]
+        if "column" in metric["config"]
+    }
+    return max(abs(theirs[name] - _evidently_column(reference[name], current[name])[2]) for name in stream.columns)
+
+
+# -------------------------------------------------------------------------------------------------- NannyML
+
+
+@functools.cache
+def nannyml_python() -> Path:
+    """Return the Python of NannyML's environment, made from the pinned list when it is not there yet."""
+    python, stamp, wanted = VENV / "bin" / "python", VENV / "made-from.txt", REQUIREMENTS.read_text("utf-8")
+    if python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:
+        return python
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.exists() else shutil.which("uv")
+    if uv:
+        make = [uv, "venv", "--quiet", "--clear", "--python", "3.11", str(VENV)]
+        fill = [uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(REQUIREMENTS)]
+    else:
+        make = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+        fill = [str(python), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]
+    print("making benchmarks/.venv-nannyml (once, about a minute) …", file=sys.stderr, flush=True)
+    for command in (make, fill):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            tail = "\n".join(done.stderr.strip().splitlines()[-5:])
+            raise PeerMissing(f"NannyML's environment could not be made, its column stays empty:\n{tail}")
+    stamp.write_text(wanted, "utf-8")
+    return python
+
+
+def _numbered(stream: Stream, spans: Sequence[Window]) -> pd.DataFrame:
+    parts = [_rows(stream, span)[stream.columns].assign(window=number) for number, span in enumerate(spans)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def nannyml(stream: Stream, spans: Sequence[Window]) -> list[Verdict]:
+    """Run `UnivariateDriftCalculator` with its defaults, one chunk a window; alert when any column alerts.
+
+    The thresholds come from the windows of the learn part (mean and three standard deviations), as NannyML does it.
+    """
+    python = nannyml_python()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder) / name) for name in ("reference.parquet", "windows.parquet", "out.json")]
+        _numbered(stream, learning_windows(stream)).to_parquet(paths[0])
+        _numbered(stream, spans).to_parquet(paths[1])
+        command = [str(python), str(HERE / "run_nannyml.py"), *paths]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise PeerMissing(f"NannyML failed on {stream.name}:\n{done.stderr.strip()[-800:]}")
+        answer = json.loads(Path(paths[2]).read_text("utf-8"))
+    columns: dict[str, dict[str, list[Any]]] = answer["columns"]
+    return [
+        Verdict(
+            spans[number][1],
+            any(column["alert"][row] for column in columns.values()),
+            {name: column["score"][row] for name, column in columns.items()},
+        )
+        for row, number in enumerate(answer["windows"])
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- counting
+
+
+def pages(alerts: Sequence[bool], resolve: int = 2) -> int:
+    """Return the number of episodes: runs of alerts, merged when fewer than `resolve` clean windows lie between."""
+    return len(_starts(alerts, resolve))
+
+
+def _starts(alerts: Sequence[bool], resolve: int) -> list[int]:
+    starts: list[int] = []
+    clean = resolve
+    for index, alert in enumerate(alerts):
+        if alert and clean >= resolve:
+            starts.append(index)
+        clean = 0 if alert else clean + 1
+    return starts
+
+
+def standardise(quiet: Sequence[Verdict], verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdicts with scores in standard deviations of the same column on the quiet windows."""
+    table = pd.DataFrame([verdict.scores for verdict in quiet])
+    mean, spread = table.mean().to_dict(), table.std().clip(lower=1e-9).to_dict()
+    return [
+        verdict._replace(scores={name: (score - mean[name]) / spread[name] for name, score in verdict.scores.items()})
+        for verdict in verdicts
+    ]
+
+
+@dataclass(frozen=True)
+class EqualAlarms:
+    """A threshold on the largest score that pages `rate` times a week on quiet windows, and what it does live."""
+
+    threshold: float
+    quiet_pages: int
+    false_pages: int
+    """Pages of the live part before the change (all of them when there is no change)."""
+    delay: timedelta | None
+    """From the change to the end of the first window that alerts after it; None when none does."""
+
+
+def at_equal_false_alarms(
+    scores_quiet: Sequence[Verdict],
+    scores_live: Sequence[Verdict],
+    rate: float,
+    quiet_weeks: float,
+    change: pd.Timestamp | None = None,
+    resolve: int = 2,
+) -> EqualAlarms:
+    """Set the lowest threshold that stays within `rate` episodes a week on the quiet windows, then look at the live."""
+    quiet = [max(verdict.scores.values(), default=0.0) for verdict in scores_quiet]
+    allowed = int(rate * quiet_weeks + 1e-9)
+    threshold = max(quiet)
+    for candidate in sorted(set(quiet), reverse=True):
+        if pages([score > candidate for score in quiet], resolve) > allowed:
+            break
+        threshold = candidate
+    alerts = [max(verdict.scores.values(), default=0.0) > threshold for verdict in scores_live]
+    live = [verdict._replace(alert=alert) for verdict, alert in zip(scores_live, alerts, strict=True)]
+    before = [verdict.alert for verdict in live if change is None or verdict.end <= change]
+    return EqualAlarms(
+        threshold,
+        pages([score > threshold for score in quiet], resolve),
+        pages(before, resolve),
+        None if change is None else delay(live, change),
+    )
+
+
+def delay(verdicts: Sequence[Verdict], change: pd.Timestamp) -> timedelta | None:
+    """Return the time from the change to the end of the first alerting window that ends after it."""
+    ends = [verdict.end for verdict in verdicts if verdict.alert and verdict.end > change]
+    return (ends[0] - change).to_pytimedelta() if ends else None
+
+
+# ---------------------------------------------------------------------------------------------------- report
+
+
+def run_peers(stream: Stream, spans: Sequence[Window]) -> dict[str, list[Verdict] | str]:
+    """Return the verdicts of every peer by the name of its column, or why there are none."""
+    found = evidently(stream, spans)
+    result: dict[str, list[Verdict] | str] = {
+        "Evidently, dataset": found["dataset"],
+        "Evidently, any column": found["any"],
+    }
+    try:
+        result["NannyML, any column"] = nannyml(stream, spans)
+    except PeerMissing as problem:
+        print(f"!! {problem}", file=sys.stderr, flush=True)
+        result["NannyML, any column"] = "not run"
+    return result
+
+
+PEERS = ("Evidently, dataset", "Evidently, any column", "NannyML, any column")
+
+
+def _quiet_row(stream: Stream, limit: int) -> list[object]:
+    spans = windows(stream, limit=limit)
+    watched = weeks(spans)
+    row: list[object] = [stream.name, len(stream.columns), len(spans), watched]
+    for verdicts in run_peers(stream, spans).values():
+        if isinstance(verdicts, str):
+            row.append(verdicts)
+            continue
+        alerts = [verdict.alert for verdict in verdicts]
+        row.append(f"{tables.rate(pages(alerts), watched)}, {100 * np.mean(alerts):.0f} % of windows")
+    return row
+
+
+def quiet_table(limit: int = 168, seed: int = 1) -> str:
+    """Pages a week on streams without a known change, at most `limit` windows of each."""
+    makers: list[Callable[[], Stream]] = [functools.partial(lambda one: one, one) for one in streams.quiet()]
+    makers += [functools.partial(make, seed) for make in streams.SIMULATED.values()]
+    rows = [_quiet_row(make(), limit) for make in makers]
+    return tables.table(["quiet stream", "columns", "windows", "weeks", *PEERS], rows)
+
+
+def _hours(value: timedelta | None) -> str:
+    return "missed" if value is None else f"{value / timedelta(hours=1):.0f} h"
+
+
+def injected_table(seed: int = 1, rate: float = 1.0, kinds: Sequence[str] = streams.KINDS) -> str:
+    """Delay after each injected change: with the peers' own thresholds, and with `rate` pages a week allowed."""
+    calm = streams.injected("none", seed + 1000, live_days=7)
+    calm_spans = windows(calm)
+    calm_found, calm_weeks = run_peers(calm, calm_spans), weeks(calm_spans)
+    rows: list[list[object]] = []
+    for kind in kinds:
+        stream = streams.injected(kind, seed)
+        change = stream.changes[0]
+        spans = [span for span in windows(stream) if span[1] <= change + pd.Timedelta(days=1)]
+        row: list[object] = [kind]
+        for name, verdicts in run_peers(stream, spans).items():
+            calm_verdicts = calm_found[name]
+            if isinstance(verdicts, str) or isinstance(calm_verdicts, str):
+                row += ["not run", "not run"]
+                continue
+            row.append(_own(verdicts, change))
+            scaled = standardise(calm_verdicts, calm_verdicts), standardise(calm_verdicts, verdicts)
+            equal = at_equal_false_alarms(*scaled, rate, calm_weeks, change)
+            row.append(f"{_hours(equal.delay)} ({equal.false_pages} before)")
+        rows.append(row)
+    head = [column for name in PEERS for column in (name, f"at {rate:g} page a week")]
+    return tables.table(["change", *head], rows)
+
+
+def _own(verdicts: Sequence[Verdict], change: pd.Timestamp) -> str:
+    before = pages([verdict.alert for verdict in verdicts if verdict.end <= change])
+    return f"{_hours(delay(verdicts, change))} ({before} before)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Evidently's and NannyML's pages and delays on the benchmark's streams"
+    )
+    parser.add_argument("--limit", type=int, default=168, help="windows of each quiet stream")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    begun = time.perf_counter()
+    small = streams.injected("shift_0.5", options.seed)
+    print(f"largest difference from Evidently's preset: {preset_difference(small, windows(small)[-1]):.1e}")
+    print(f"\nPages a week (95 % interval), the first {options.limit} windows of each stream at most:\n")
+    print(quiet_table(options.limit, options.seed), flush=True)
+    print("\nFrom the change to the end of the first alerting window, and pages on the quiet day before:\n")
+    print(injected_table(options.seed))
+    print(f"\n{time.perf_counter() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Run NannyML's univariate drift on windows: `run_nannyml.py reference.parquet windows.parquet out.json`.
+
+This file runs in `benchmarks/.venv-nannyml` and imports nothing of driftd. Both tables have a column `window` with the
+number of the window that a row belongs to; every window becomes one chunk, of the reference (for the thresholds) and
+of the live part alike. Everything else is NannyML's default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+os.environ["DO_NOT_TRACK"] = "1"
+os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
+warnings.filterwarnings("ignore")
+
+import nannyml  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+from nannyml.chunk import Chunk, Chunker  # noqa: E402
+
+
+class WindowChunker(Chunker):
+    """One chunk a window; the index of the data holds the number of the window."""
+
+    def _split(self, data: pd.DataFrame) -> list[Chunk]:
+        return [Chunk(key=str(key), data=part) for key, part in data.groupby(level=0, sort=True)]
+
+
+def read(path: str) -> pd.DataFrame:
+    frame = pd.read_parquet(path).set_index("window")
+    for name in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            frame[name] = frame[name].astype(object)
+    return frame
+
+
+def main(reference_path: str, windows_path: str, out: str) -> None:
+    reference, live = read(reference_path), read(windows_path)
+    columns = list(reference.columns)
+    calculator = nannyml.UnivariateDriftCalculator(column_names=columns, chunker=WindowChunker())
+    table = calculator.fit(reference).calculate(live).filter(period="analysis").to_df()
+    expected = calculator.result.filter(period="reference").to_df()
+    result: dict[str, dict[str, list[float | bool]]] = {}
+    for name in columns:
+        method = next(key[1] for key in table.columns if key[0] == name)
+        value = table[name, method, "value"].astype(float).to_numpy()
+        upper = table[name, method, "upper_threshold"].astype(float).to_numpy()
+        usual = expected[name, method, "value"].astype(float).mean()
+        alert = table[name, method, "alert"].fillna(False).astype(bool)
+        score = (value - usual) / np.maximum(upper - usual, 1e-9)
+        result[name] = {"score": np.nan_to_num(score, nan=0.0).tolist(), "alert": alert.tolist()}
+    keys = [int(key) for key in table["chunk", "chunk", "key"]]
+    Path(out).write_text(json.dumps({"windows": keys, "columns": result}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

@@ -1,0 +1,95 @@
+"""Commands about the past: backtest, simulate."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from monitor.backtest import backtest as replay
+from monitor.backtest import read_changes
+from monitor.commands.build import open_reader
+from monitor.commands.show import print_json, print_table
+from monitor.config import Config
+from monitor.simulate import Injecting, Injection
+from monitor.sources.base import Reader
+
+
+def backtest(
+    config: Config,
+    name: str | None,
+    start: datetime,
+    end: datetime,
+    changes: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print what the present rules would have paged."""
+    monitor = config.monitor(name)
+    marked = read_changes(changes) if changes else []
+    with open_reader(monitor) as reader:
+        told = _replayed(reader, monitor, start, end, marked, quiet=quiet)
+    if as_json:
+        print_json(told)
+        return
+    _print(told)
+
+
+def simulate(
+    config: Config,
+    name: str | None,
+    drift: str,
+    column: str,
+    size: float,
+    start: datetime,
+    end: datetime,
+    at: datetime,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print whether, and how late, an injected drift would have paged, beside the same stretch without it."""
+    monitor = config.monitor(name)
+    with open_reader(monitor) as reader:
+        injection = Injection.of(drift, column, size, at, reader, monitor, start)
+        without = _replayed(reader, monitor, start, end, [at], quiet=quiet)
+        told = _replayed(Injecting(reader, injection), monitor, start, end, [at], quiet=quiet)
+    told["injected"] = injection.said
+    told["without"] = {"pages": without["pages"], "changes": without["changes"]}
+    if as_json:
+        print_json(told)
+        return
+    typer.echo(f"injected: {injection.said}")
+    _print(told)
+    typer.echo(f"without it the same stretch pages {without['pages']} times")
+
+
+def _replayed(
+    reader: Reader,
+    monitor: Any,
+    start: datetime,
+    end: datetime,
+    marked: list[datetime],
+    *,
+    quiet: bool,  # noqa: ANN401
+) -> dict[str, Any]:
+    total = (end - start) // monitor.bucket
+    with typer.progressbar(length=total, label="buckets", hidden=quiet) as bar:
+        return replay(reader, monitor, start, end, marked, bar.update)
+
+
+def _print(told: dict[str, Any]) -> None:
+    kept = "kept" if told["budget_kept"] else "broken"
+    typer.echo(
+        f"{told['monitor']}: {told['pages']} pages in {told['weeks']:.1f} weeks, {told['pages_per_week']:.2f} a week; "
+        f"the budget of {told['budget_per_week']:.2f} a week is {kept}. Thresholds: {told['baseline']['calibration']}."
+    )
+    heads = ("fired_at", "resolved_at", "rule", "columns", "reason")
+    incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in told["incidents"]]
+    print_table(heads, [[i[head] for head in heads] for i in incidents], "nothing would have paged")
+    if told["changes"]:
+        marks = ("at", "detected_at", "delay_seconds")
+        print_table(marks, [[change[mark] for mark in marks] for change in told["changes"]], "")

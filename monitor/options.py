@@ -1,0 +1,30 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic_core import PydanticCustomError
+
+from monitor.config import ConfigError
+from monitor.sections import parse_time
+
+ConfigFile = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="DRIFTD_CONFIG", help="The configuration file.", metavar="FILE"),
+]
+MonitorName = Annotated[str | None, typer.Option("--monitor", "-m", help="The monitor; not needed when there is one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+DEFAULT = Path("driftd.yaml")
+
+
+def moment(text: str) -> datetime:
+    """Read a time given on the command line."""
+    try:
+        return parse_time(text)
+    except PydanticCustomError as error:
+        raise ConfigError(f"{text!r}: {error.message()}.") from None
