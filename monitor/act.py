@@ -65,6 +65,7 @@ class Context:
     """The past of a monitor, as far as the next decision needs it."""
 
     open: Mapping[str, Incident] = field(default_factory=dict)
+    resolved: Mapping[str, Incident] = field(default_factory=dict)
     silences: Mapping[str, int] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
     changes: Sequence[Change] = ()
@@ -110,8 +111,10 @@ def plan(
     transition = messages.get(decision.transition or "", "update" if remind or decision.news else "")
     if not transition or (transition == "update" and decision.incident.state != "firing"):
         return []
-    if transition == "resolved" and decision.incident.fired_at is None:
+    if transition == "resolved" and (decision.incident.fired_at is None or decision.quiet):
         return []
+    if transition == "firing" and decision.incident.notified_at is not None:
+        transition = "update"  # it is back: the same thread, not another page
     effects = [name for name in names if name in specs] if decision.transition == "firing" else []
     target = last_known_good(decision.incident, versions, blamed)
     common = payload(monitor, decision, bucket, target)

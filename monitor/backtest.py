@@ -38,6 +38,8 @@ class Story:
     monitor: Monitor
     silence: int = 0
     open: dict[str, Incident] = field(default_factory=dict)
+    resolved: dict[str, Incident] = field(default_factory=dict)
+    told: list[datetime] = field(default_factory=list)
     all: dict[str, Incident] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     blind: int = 0
@@ -46,12 +48,16 @@ class Story:
         """Judge one bucket as the daemon would."""
         result, reason = ("done", None) if measured else ("inconclusive", "no_rows" if not rows else "too_few")
         recent = [c for c in self.changes if c.first_seen >= bucket.end - self.monitor.window - self.monitor.bucket]
-        past = Context(open=dict(self.open), changes=recent, blind=self.blind)
+        past = Context(dict(self.open), dict(self.resolved), changes=recent, blind=self.blind)
         for decision in judge_all(self.monitor, findings, [], past, bucket, result, reason, self.silence):
             incident = decision.incident
             self.all[incident.id] = incident
+            if decision.transition == "firing" and incident.rule != NO_DATA:
+                self.told.append(bucket.end)
             if incident.state == "resolved":
                 self.open.pop(incident.rule, None)
+                if incident.fired_at is not None:
+                    self.resolved[incident.rule] = incident
             else:
                 self.open[incident.rule] = incident
         self.blind = 0 if measured else self.blind + 1
@@ -142,7 +148,7 @@ def report(
         "budget_kept": len(fired) <= max(1.0, allowed * weeks) if fired else True,
         "by_week": by_week,
         "incidents": [_incident(incident) for incident in fired],
-        "changes": [_delay(fired, at, later) for at, later in pairwise([*changes, end])],
+        "changes": [_delay(story.told, at, later) for at, later in pairwise([*changes, end])],
         "no_data": sum(i.rule == NO_DATA and i.fired_at is not None for i in story.all.values()),
         "baseline": {
             "rows": baseline.rows,
@@ -174,9 +180,9 @@ def _incident(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _delay(fired: Sequence[Incident], at: datetime, until: datetime) -> dict[str, Any]:
-    """Return when a change was first paged, before the next one."""
-    seen = min((_fired_at(i) for i in fired if at < _fired_at(i) <= until), default=None)
+def _delay(told: Sequence[datetime], at: datetime, until: datetime) -> dict[str, Any]:
+    """Return when people were first told after a change, before the next one."""
+    seen = min((moment for moment in told if at < moment <= until), default=None)
     return {
         "at": at.isoformat(),
         "detected_at": seen.isoformat() if seen else None,

@@ -174,6 +174,8 @@ class Rule(Section):
     """Clean buckets in a row, or a duration, before it resolves."""
     hysteresis: float = Field(0.9, gt=0, le=1)
     """Share of the threshold below which an open finding counts as clean."""
+    reopen_within: Duration = timedelta(days=1)
+    """An incident that comes back this soon, over the same columns and with no new version, is the old one."""
     severity: Literal["info", "warning", "critical"] = "warning"
     """Severity of its incidents."""
     do: list[str] = []

@@ -14,6 +14,7 @@ from monitor.config import Monitor, NoData, Rule
 State = Literal["pending", "firing", "resolved"]
 NO_DATA = "no_data"
 MOST_EVIDENCE = 50
+VERSIONS = ("model_version", "prompt_version")
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
 
@@ -55,6 +56,7 @@ class Decision:
     incident: Incident
     transition: State | None
     reason: str
+    quiet: bool = False  # it never fired this time, so nobody need be told that it is over
     news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
 
 
@@ -78,8 +80,11 @@ def judge(
     incident: Incident | None,
     at: datetime,
     changes: Sequence[Change] = (),
+    before: Incident | None = None,
 ) -> Decision | None:
     """Decide what a bucket's findings mean for one rule; None when there is nothing to tell.
+
+    ``before`` is the rule's last incident, resolved: what flaps or comes back every evening is one incident.
 
     A finding counts as bad when it drifted; while an incident is open also when it has fallen by less than
     the hysteresis below its threshold. Findings that could not be measured count neither way.
@@ -88,7 +93,7 @@ def judge(
     bad = [finding for finding in watched if _is_bad(rule, finding, incident)]
     measured = [finding for finding in watched if finding.status in (Status.OK, Status.DRIFTED)]
     if bad:
-        return _worsen(monitor, rule, bad, incident, at, changes)
+        return _worsen(monitor, rule, bad, incident or _reopened(monitor, rule, bad, before, at, changes), at, changes)
     if incident is None:
         return None
     if not measured:
@@ -101,6 +106,24 @@ def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
         return True
     held = incident is not None and finding.key in incident.evidence
     return held and finding.status is Status.OK and finding.excess >= rule.hysteresis
+
+
+def _reopened(
+    monitor: Monitor,
+    rule: Rule,
+    bad: Sequence[Finding],
+    before: Incident | None,
+    at: datetime,
+    changes: Sequence[Change],
+) -> Incident | None:
+    """Return the last incident when this is the same again, soon enough, and nothing new could have caused it."""
+    if before is None or before.resolved_at is None or at - before.resolved_at > rule.reopen_within:
+        return None
+    if not {_subject(f.check, f.column, f.segment) for f in bad} <= _told(before):
+        return None
+    if any(change.kind in VERSIONS and change.first_seen > before.opened_at for change in changes):
+        return None
+    return replace(before, state="pending", bad=0, clean=0, resolved_at=None)
 
 
 def _worsen(
@@ -116,19 +139,24 @@ def _worsen(
         name = rule_name(rule)
         identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{name}/{at.isoformat()}"))
         incident = Incident(identity, monitor.name, name, rule.severity, "pending", at, at, "")
-    told = {_subject(item["check"], item["column"], item["segment"]) for item in incident.evidence.values()}
-    news = tuple(f.key for f in bad if _subject(f.check, f.column, f.segment) not in told)
+    news = tuple(f.key for f in bad if _subject(f.check, f.column, f.segment) not in _told(incident))
     evidence = merge_evidence(incident.evidence, bad)
     suspect = incident.suspected_change or suspect_of(changes, at - monitor.window - monitor.bucket, evidence)
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
     if grown.state == "firing":
-        return Decision(replace(grown, reason=incident.reason), None, "still firing", news)
+        return Decision(replace(grown, reason=incident.reason), None, "still firing", news=news)
     if grown.bad < needed:
         reason = f"{headline(bad)}; bad for {grown.bad} of {needed} buckets"
         opened: State | None = "pending" if incident.bad == 0 else None
-        return Decision(replace(grown, state="pending", reason=reason), opened, reason, news)
-    reason = f"{headline(bad)}; bad for {grown.bad} buckets"
-    return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason, news)
+        return Decision(replace(grown, state="pending", reason=reason), opened, reason, news=news)
+    again = "again: " if incident.fired_at else ""
+    reason = f"{again}{headline(bad)}; bad for {grown.bad} buckets"
+    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason)
+    return Decision(fired, "firing", reason, news=news)
+
+
+def _told(incident: Incident) -> set[tuple[str, str | None, str | None]]:
+    return {_subject(item["check"], item["column"], item["segment"]) for item in incident.evidence.values()}
 
 
 def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, str | None, str | None]:
@@ -143,7 +171,8 @@ def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> 
         return Decision(calmer, None, f"clean for {calmer.clean} of {needed} buckets")
     before = "never fired: " if incident.state == "pending" else ""
     reason = f"{before}clean for {calmer.clean} bucket{'s' * (calmer.clean > 1)}"
-    return Decision(replace(calmer, state="resolved", resolved_at=at, reason=reason), "resolved", reason)
+    done = replace(calmer, state="resolved", resolved_at=at, reason=reason)
+    return Decision(done, "resolved", reason, quiet=incident.state == "pending")
 
 
 def judge_no_data(

@@ -26,7 +26,16 @@ def judge_all(
     """Judge every rule, and whether the monitor sees at all."""
     recent = [*past.changes, *changes]
     decisions = [
-        judge(monitor, rule, findings, past.open.get(rule_name(rule)), bucket.end, recent) for rule in monitor.rules
+        judge(
+            monitor,
+            rule,
+            findings,
+            past.open.get(rule_name(rule)),
+            bucket.end,
+            recent,
+            past.resolved.get(rule_name(rule)),
+        )
+        for rule in monitor.rules
     ]
     blind = 0 if result == "done" else past.blind + 1
     patience = monitor.no_data.model_copy(update={"after": max(monitor.no_data.after, silence + 1)})

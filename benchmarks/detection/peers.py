@@ -196,6 +196,31 @@ def nannyml_python() -> Path:
     return python
 
 
+@functools.cache
+def _nannyml_worker() -> subprocess.Popen[str]:
+    """Return the process that runs NannyML; it ends with our own, when its input closes."""
+    return subprocess.Popen(
+        [str(nannyml_python()), str(HERE / "run_nannyml.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=tempfile.TemporaryFile(),  # noqa: SIM115  (lives as long as the process)
+        text=True,
+    )
+
+
+def _ask(worker: subprocess.Popen[str], paths: list[str], name: str) -> None:
+    assert worker.stdin
+    assert worker.stdout
+    try:
+        worker.stdin.write(json.dumps(paths) + "\n")
+        worker.stdin.flush()
+        reply = worker.stdout.readline().strip()
+    except BrokenPipeError:
+        reply = ""
+    if reply != "ok":
+        raise PeerMissing(f"NannyML failed on {name}: {reply or 'its process ended'}")
+
+
 def _numbered(stream: Stream, spans: Sequence[Window]) -> pd.DataFrame:
     parts = [_rows(stream, span)[stream.columns].assign(window=number) for number, span in enumerate(spans)]
     return pd.concat(parts, ignore_index=True)
@@ -206,15 +231,12 @@ def nannyml(stream: Stream, spans: Sequence[Window]) -> list[Verdict]:
 
     The thresholds come from the windows of the learn part (mean and three standard deviations), as NannyML does it.
     """
-    python = nannyml_python()
+    worker = _nannyml_worker()
     with tempfile.TemporaryDirectory() as folder:
         paths = [str(Path(folder) / name) for name in ("reference.parquet", "windows.parquet", "out.json")]
         _numbered(stream, learning_windows(stream)).to_parquet(paths[0])
         _numbered(stream, spans).to_parquet(paths[1])
-        command = [str(python), str(HERE / "run_nannyml.py"), *paths]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise PeerMissing(f"NannyML failed on {stream.name}:\n{done.stderr.strip()[-800:]}")
+        _ask(worker, paths, stream.name)
         answer = json.loads(Path(paths[2]).read_text("utf-8"))
     columns: dict[str, dict[str, list[Any]]] = answer["columns"]
     return [

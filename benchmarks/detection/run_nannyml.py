@@ -1,8 +1,9 @@
-"""Run NannyML's univariate drift on windows: `run_nannyml.py reference.parquet windows.parquet out.json`.
+"""Run NannyML's univariate drift on windows: one JSON line of three paths in, one line out, until the input ends.
 
-This file runs in `benchmarks/.venv-nannyml` and imports nothing of driftd. Both tables have a column `window` with the
-number of the window that a row belongs to; every window becomes one chunk, of the reference (for the thresholds) and
-of the live part alike. Everything else is NannyML's default.
+The paths are of the reference, of the windows (parquet) and of the answer (JSON). This file runs in
+`benchmarks/.venv-nannyml`, imports nothing of driftd, and stays up because NannyML takes ten seconds to import. Both
+tables have a column `window` with the number of the window that a row belongs to; every window becomes one chunk, of
+the reference (for the thresholds) and of the live part alike. Everything else is NannyML's default.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def read(path: str) -> pd.DataFrame:
     return frame
 
 
-def main(reference_path: str, windows_path: str, out: str) -> None:
+def answer(reference_path: str, windows_path: str, out: str) -> None:
     reference, live = read(reference_path), read(windows_path)
     columns = list(reference.columns)
     calculator = nannyml.UnivariateDriftCalculator(column_names=columns, chunker=WindowChunker())
@@ -57,5 +58,16 @@ def main(reference_path: str, windows_path: str, out: str) -> None:
     Path(out).write_text(json.dumps({"windows": keys, "columns": result}), encoding="utf-8")
 
 
+def main() -> None:
+    replies, sys.stdout = sys.stdout, sys.stderr  # what NannyML prints must not mix with the replies
+    for line in sys.stdin:
+        try:
+            answer(*json.loads(line))
+            reply = "ok"
+        except Exception as problem:  # noqa: BLE001  (the caller decides)
+            reply = repr(problem).replace("\n", " ")
+        print(reply, file=replies, flush=True)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main()

@@ -147,8 +147,8 @@ def employment() -> Stream:
     until = raw["timestamp"][(raw["year"] > 2015).idxmax()]
     frame = _tidy(raw[raw["year"] < 2018].drop(columns="year"))
     about = (
-        "US census, Massachusetts, row order with a made-up clock of 30 seconds a row; learns the rows of 2015, live"
-        " are 2016 and 2017 (members of a household stand together; 2018 is left out: its file puts group quarters first)"
+        "US census, Massachusetts, row order with a made-up clock of 30 seconds a row; learns 2015, live"
+        " are 2016 and 2017 (members of a household stand together; 2018 is left out: it begins with group quarters)"
     )
     return Stream("employment_MA", frame, HOUR, 6 * HOUR, until, (), about)
 

@@ -20,6 +20,7 @@ import numpy as np
 from detectors import DETECTORS
 from detectors.base import Detector, Finding, Status
 from detectors.calibrate import (
+    FEWEST_PEAKS,
     FEWEST_WINDOWS,
     WIDE,
     Calibrated,
@@ -31,6 +32,7 @@ from detectors.calibrate import (
     independent,
     learn_limit,
     learn_null,
+    peaks,
 )
 from detectors.layout import Layout
 from detectors.profile import Profile
@@ -166,6 +168,7 @@ class _Tally:
         self.nulls[finding.key] = null
         self.subjects[finding.key] = finding.check, finding.column, finding.method, finding.segment
         rarity = held_out_rarity(statistic, noise, self._folds, floor, windows)
+        self._peaks[finding.key] = peaks(rarity, self._length)[: FEWEST_PEAKS + 1]
         for rule, largest in zip(self._monitor.rules, self._largest, strict=True):
             if matches(rule, finding):
                 np.maximum(largest, rarity, out=largest)

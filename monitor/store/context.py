@@ -39,11 +39,19 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
     """Read the context of a bucket's decision."""
     names = [*(rule_name(rule) for rule in monitor.rules), NO_DATA]
     standing = {name: incidents.open_incident(connection, monitor.name, name) for name in names}
+    before = {
+        rule_name(rule): incidents.last_resolved(
+            connection, monitor.name, rule_name(rule), bucket.end - rule.reopen_within
+        )
+        for rule in monitor.rules
+        if standing[rule_name(rule)] is None
+    }
     held = {name: incident for name, incident in standing.items() if incident}
     since = bucket.end - monitor.window - monitor.bucket
     quiet = {name: incidents.silenced(connection, monitor.name, name, bucket.end) for name in names}
     return Context(
         open=held,
+        resolved={name: incident for name, incident in before.items() if incident},
         silences={name: number for name, number in quiet.items() if number is not None},
         sequences={i.id: outbox.next_sequence(connection, i.id) for i in held.values()},
         changes=incidents.recent_changes(connection, monitor.name, since, bucket.end),

@@ -29,6 +29,19 @@ def open_incident(connection: Connection, monitor: str, rule: str) -> Incident |
     return incident_of(row) if row else None
 
 
+def last_resolved(connection: Connection, monitor: str, rule: str, since: datetime) -> Incident | None:
+    """Return the incident of a rule that was resolved last, unless that is too long ago to be the same."""
+    query = sa.select(incidents).where(
+        incidents.c.monitor == monitor,
+        incidents.c.rule == rule,
+        incidents.c.state == "resolved",
+        incidents.c.fired_at.is_not(None),
+        incidents.c.resolved_at >= since,
+    )
+    row = connection.execute(query.order_by(incidents.c.resolved_at.desc()).limit(1)).one_or_none()
+    return incident_of(row) if row else None
+
+
 def incident_of(row: Any) -> Incident:  # noqa: ANN401
     """Make the noun from a row."""
     return Incident(**{name: getattr(row, name) for name in _FIELDS})
