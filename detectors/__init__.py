@@ -11,11 +11,14 @@ from detectors.base import Detector, Finding, Measurement, Status, assess
 from detectors.drift import (
     anderson_darling,
     chi_square,
+    correlation,
+    cusum,
     energy,
     hellinger,
     jensen_shannon,
     kolmogorov_smirnov,
     mean,
+    mmd,
     psi,
     quantile,
     rank,
@@ -36,6 +39,8 @@ DETECTORS: dict[str, Detector] = {
         kolmogorov_smirnov,
         rank,
         spread,
+        correlation,
+        mmd,
         wasserstein,
         psi,
         jensen_shannon,
@@ -54,6 +59,9 @@ DETECTORS: dict[str, Detector] = {
 }
 """Detectors of one column, by name."""
 
+SEQUENTIAL: dict[str, Detector] = {cusum.DETECTOR.name: cusum.DETECTOR}
+"""Detectors that add up from bucket to bucket, by name."""
+
 TRAFFIC_CHECKS: dict[str, Callable[..., list[Finding]]] = {
     "schema": traffic.schema,
     "volume": traffic.volume,
@@ -66,6 +74,7 @@ SIGNALS: dict[str, Signal] = {module.SIGNAL.name: module.SIGNAL for module in (l
 
 __all__ = [
     "DETECTORS",
+    "SEQUENTIAL",
     "SIGNALS",
     "TRAFFIC_CHECKS",
     "Column",

@@ -201,6 +201,17 @@ def assess(
         return _answer(stated, Status.ERROR, f"{detector.name} failed: {error}")
     if not math.isfinite(seen.statistic):
         return _answer(stated, Status.ERROR, f"{detector.name} gave {seen.statistic}")
+    return conclude(stated, detector, seen, threshold, calibrated)
+
+
+def conclude(
+    stated: Finding,
+    detector: Detector,
+    seen: Measurement,
+    threshold: float | None,
+    calibrated: Calibrated | None,
+) -> Finding:
+    """Hold a measurement against the threshold that counts: the operator's, the calibrated, or the default."""
     if calibrated is not None:
         seen = replace(seen, p_value=calibrated.p_value(seen.statistic, seen.noise))
     return _compare(stated, detector, seen, _bound(detector, seen, threshold, calibrated))

@@ -18,7 +18,7 @@ import numpy as np
 
 from detectors.records import Column
 
-Kind = Literal["numeric", "categorical"]
+Kind = Literal["numeric", "categorical", "vector"]
 
 QUANTILE_BINS = 128
 VOCABULARY = 256
@@ -32,7 +32,7 @@ class Layout:
     Parameters
     ----------
     kind
-        ``numeric`` or ``categorical``.
+        ``numeric`` or ``categorical``; ``vector`` for the joint column, which is summed and not counted.
     edges
         Sorted float64 edges of a numeric column; empty for a categorical one.
     vocabulary
@@ -44,6 +44,8 @@ class Layout:
         unit: what distances are divided by.
     origin
         The baseline's median: squares are taken about it, so that a variance does not cancel away.
+    width, paired
+        Of a vector: how many sums it has, and how many of its columns (in ``vocabulary``) are paired.
     """
 
     kind: Kind
@@ -52,10 +54,14 @@ class Layout:
     complete: bool = True
     scale: float = 1.0
     origin: float = 0.0
+    width: int = 0
+    paired: int = 0
 
     @property
     def bins(self) -> int:
         """Return the number of bins, those for what is outside or other included."""
+        if self.kind == "vector":
+            return self.width
         return len(self.edges) + 1 if self.kind == "numeric" else len(self.vocabulary) + 1
 
     @property
@@ -65,7 +71,9 @@ class Layout:
 
     def to_json(self) -> dict[str, object]:
         """Serialise; floats as hexadecimal strings, so that none is rounded."""
+        sums = {"width": self.width, "paired": self.paired} if self.kind == "vector" else {}
         return {
+            **sums,
             "kind": self.kind,
             "edges": [float(edge).hex() for edge in self.edges],
             "vocabulary": list(self.vocabulary),
@@ -81,13 +89,20 @@ class Layout:
         if not isinstance(edges, list) or not isinstance(words, list):
             raise ValueError("a layout needs the lists `edges` and `vocabulary`; this one is damaged.")
         return cls(
-            kind="numeric" if data["kind"] == "numeric" else "categorical",
+            kind=_kind(data["kind"]),
             edges=np.array([float.fromhex(edge) for edge in edges]),
             vocabulary=tuple(str(word) for word in words),
             complete=bool(data["complete"]),
             scale=float.fromhex(str(data["scale"])),
             origin=float.fromhex(str(data["origin"])),
+            width=int(str(data.get("width", 0))),
+            paired=int(str(data.get("paired", 0))),
         )
+
+
+def _kind(name: object) -> Kind:
+    known: tuple[Kind, ...] = ("numeric", "categorical", "vector")
+    return next(kind for kind in known if kind == name)
 
 
 def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int = QUANTILE_BINS) -> Layout:

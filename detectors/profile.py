@@ -22,6 +22,8 @@ from detectors.layout import Layout, category, numbers
 from detectors.records import Column
 
 VERSION = 1
+SCALE = 2.0**16
+"""Vectors are kept in units of 1/65536: their sums are exact, and nobody sees the rounding."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,15 @@ class Profile:
         >>> whole == halves, whole.n
         (True, 1000)
         """
+        if layout.kind == "vector":
+            return cls._vector(column, layout)
         return cls._numeric(column, layout) if layout.kind == "numeric" else cls._categorical(column, layout)
+
+    @classmethod
+    def _vector(cls, column: Column, layout: Layout) -> Profile:
+        """Sum vectors in whole numbers: rows first, then each part in units of 1 / SCALE."""
+        whole = np.rint(column.values * SCALE).astype(np.int64)
+        return cls(layout, np.concatenate([[len(column)], whole.sum(axis=0)]).astype(np.int64))
 
     @classmethod
     def _numeric(cls, column: Column, layout: Layout) -> Profile:
@@ -108,7 +118,7 @@ class Profile:
     @property
     def n(self) -> int:
         """Number of usable values."""
-        return int(self.counts.sum())
+        return int(self.counts[0] if self.layout.kind == "vector" else self.counts.sum())
 
     @property
     def rows(self) -> int:

@@ -72,7 +72,7 @@ class Stack:
     @property
     def n(self) -> np.ndarray:
         """Usable values of each, shape (buckets,)."""
-        return np.asarray(self.counts.sum(axis=-1))
+        return np.asarray(self.counts[..., 0] if self.layout.kind == "vector" else self.counts.sum(axis=-1))
 
     @property
     def rows(self) -> np.ndarray:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.base import Finding
+from detectors.drift.cusum import Sums
 from monitor.act import Context
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
@@ -43,6 +44,7 @@ class Story:
     all: dict[str, Incident] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     blind: int = 0
+    sums: dict[str, Sums] = field(default_factory=dict)
 
     def live(self, bucket: Bucket, findings: Sequence[Finding], measured: bool, rows: int) -> None:  # noqa: FBT001
         """Judge one bucket as the daemon would."""
@@ -115,7 +117,7 @@ def _play(reader: Reader, monitor: Monitor, baseline: Baseline, story: Story, st
     for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, end):
         timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         facts[bucket.start] = profiler.facts
-    for bucket, findings, measured in replay(monitor, baseline, timeline):
+    for bucket, findings, measured in replay(monitor, baseline, timeline, story.sums):
         known = {(change.kind, change.column, change.value) for change in story.changes}
         seen = first_sights(facts[bucket.start], baseline)
         story.changes += [c for c in seen if (c.kind, c.column, c.value) not in known]

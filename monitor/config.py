@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from detectors import DETECTORS, TRAFFIC_CHECKS
+from detectors import DETECTORS, SEQUENTIAL, TRAFFIC_CHECKS
 from monitor.sections import Duration, Section, Time, nearest
 from monitor.yamlfile import ConfigError
 
@@ -21,7 +21,7 @@ ROLES = (
 )  # fmt: skip
 TEXT_ROLES = ("question", "context", "response")
 QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAFFIC_CHECKS)
-DRIFT = tuple(name for name, d in DETECTORS.items() if d.check == "drift")
+DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
 CHECKS = ("drift", "quality", *QUALITY)
 BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
 """What `quality` means: a log that has fallen silent is the state `no_data`, unless `freshness` is asked for."""

@@ -146,7 +146,11 @@ class Watch:
             seconds_since_newest=None if newest is None else max(0.0, bucket.end.timestamp() - newest),
         )
         starts = (*(row.start for row in before), bucket.start)
-        return Window(add_profiles([*parts, profiled.profiles]), traffic, starts)
+        with self.database.read() as connection:
+            sums = buckets.accumulated(connection, self.monitor.name, bucket.start - self.monitor.bucket)
+        return Window(
+            add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums
+        )  # fmt: skip
 
     def audit(self) -> None:
         """Count sealed buckets again; one whose count has changed is owed again."""

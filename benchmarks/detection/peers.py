@@ -1,6 +1,7 @@
 """What Evidently and NannyML say on the same windows, with their defaults; and fair ways to count it.
 
-`python -m benchmarks.detection.peers` prints the pages a week on quiet streams and the delays on injected changes.
+`python -m benchmarks.detection.peers` prints the pages a week on quiet streams, the delays on injected changes,
+and what is found of known changes.
 """
 
 from __future__ import annotations
@@ -322,6 +323,15 @@ def delay(verdicts: Sequence[Verdict], change: pd.Timestamp) -> timedelta | None
     return (ends[0] - change).to_pytimedelta() if ends else None
 
 
+def hits(
+    verdicts: Sequence[Verdict], changes: Sequence[pd.Timestamp], within: timedelta, resolve: int = 2
+) -> tuple[int, int]:
+    """Return how many changes have an episode that starts `within` of them, and how many episodes start elsewhere."""
+    starts = [verdicts[index].end for index in _starts([verdict.alert for verdict in verdicts], resolve)]
+    matched = [{change for change in changes if change < start <= change + within} for start in starts]
+    return len(set().union(*matched)), sum(not match for match in matched)
+
+
 # ---------------------------------------------------------------------------------------------------- report
 
 
@@ -393,6 +403,23 @@ def injected_table(seed: int = 1, rate: float = 1.0, kinds: Sequence[str] = stre
     return tables.table(["change", *head], rows)
 
 
+def known_table(limit: int = 300) -> str:
+    """Changes of the annotated and known streams that get a page of their own within two windows, and other pages."""
+    rows: list[list[object]] = []
+    for stream in [*streams.annotated(), *streams.known()]:
+        spans = windows(stream, limit=limit)
+        row: list[object] = [stream.name, len(spans), len(stream.changes)]
+        for verdicts in run_peers(stream, spans).values():
+            if isinstance(verdicts, str):
+                row.append(verdicts)
+                continue
+            found, other = hits(verdicts, stream.changes, 2 * stream.window)
+            share = 100 * np.mean([verdict.alert for verdict in verdicts])
+            row.append(f"{found} found, {other} other, {share:.0f} % of windows")
+        rows.append(row)
+    return tables.table(["stream", "windows", "changes", *PEERS], rows)
+
+
 def _own(verdicts: Sequence[Verdict], change: pd.Timestamp) -> str:
     before = pages([verdict.alert for verdict in verdicts if verdict.end <= change])
     return f"{_hours(delay(verdicts, change))} ({before} before)"
@@ -411,7 +438,9 @@ def main() -> None:
     print(f"\nPages a week (95 % interval), the first {options.limit} windows of each stream at most:\n")
     print(quiet_table(options.limit, options.seed), flush=True)
     print("\nFrom the change to the end of the first alerting window, and pages on the quiet day before:\n")
-    print(injected_table(options.seed))
+    print(injected_table(options.seed), flush=True)
+    print("\nKnown changes with a page of their own within two windows, and all other pages:\n")
+    print(known_table())
     print(f"\n{time.perf_counter() - begun:.0f} s")
 
 

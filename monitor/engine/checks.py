@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from detectors import DETECTORS
+from detectors import DETECTORS, SEQUENTIAL
 from detectors.base import Detector, Finding, Status
+from detectors.joint import JOINT
 from detectors.layout import Kind, Layout
 from monitor.config import BY_DEFAULT, Check, Monitor
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
-    "numeric": ("kolmogorov_smirnov", "rank", "spread"),
+    "numeric": ("kolmogorov_smirnov", "rank", "spread", "cusum"),
     "categorical": ("jensen_shannon",),
+    "vector": ("correlation", "mmd"),
 }
+METHODS = {**DETECTORS, **SEQUENTIAL}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
                 for detector in _detectors(check, kind, layouts.get(column)):
                     question = Asked(
                         name(check, kind), detector, column, check.threshold or check.max_increase,
-                        check.min_samples or monitor.min_samples, check.segments,
+                        check.min_samples or monitor.min_samples,
+                        check.segments and column != JOINT and detector.name not in SEQUENTIAL,
                     )  # fmt: skip
                     wanted[question.check, column, detector.name] = question
     yield from wanted.values()
@@ -66,6 +70,8 @@ def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]
     if kind != "drift":
         detector = DETECTORS[kind]
         return [detector] if layout is None or layout.kind in detector.kinds else []
-    if check.method != "auto":
-        return [DETECTORS[method] for method in check.method]
-    return [DETECTORS[method] for method in DEFAULT_METHODS[layout.kind if layout else "numeric"]]
+    kind_of = layout.kind if layout else "numeric"
+    if check.method == "auto":
+        return [METHODS[method] for method in DEFAULT_METHODS[kind_of]]
+    methods = [METHODS[method] for method in check.method]
+    return [method for method in methods if (kind_of == "vector") == (method.kinds == {"vector"})]

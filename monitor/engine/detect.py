@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 
-from detectors import TRAFFIC_CHECKS
+from detectors import SEQUENTIAL, TRAFFIC_CHECKS
 from detectors.base import Finding, Status, assess
+from detectors.base import conclude as conclude_with
 from detectors.correct import false_discovery
+from detectors.drift.cusum import FEWEST_TO_ADD, Sums, advance, steps
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from monitor.config import Monitor
@@ -23,11 +25,16 @@ from monitor.engine.profile import Profiled
 
 @dataclass(frozen=True)
 class Window:
-    """The sum of a run of buckets, and when each of them starts."""
+    """The sum of a run of buckets, when each of them starts, and its newest bucket by itself.
+
+    ``sums`` is what sequential detectors had accumulated, by finding key, before the newest bucket.
+    """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
     traffic: Traffic
     starts: Sequence[datetime] = ()
+    newest: Mapping[str, Profile] = field(default_factory=dict)
+    sums: Mapping[str, Sums] = field(default_factory=dict)
 
 
 def detect(monitor: Monitor, baseline: Baseline, window: Window) -> list[Finding]:
@@ -64,7 +71,10 @@ def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
         before = baseline.within(column, window.starts)
         for question in questions:
             for segment in [None, *(chosen if question.segments else [])]:
-                yield _measure(monitor, question, segment, before, window, baseline.calibration)
+                if question.detector.name not in SEQUENTIAL:
+                    yield _measure(monitor, question, segment, before, window, baseline.calibration)
+                elif question.column in window.newest:
+                    yield _accumulate(question, before, window, baseline.calibration)
 
 
 def _measure(
@@ -91,6 +101,22 @@ def _measure(
         min_samples=question.min_samples,
     )
     return replace(finding, check=question.check)
+
+
+def _accumulate(
+    question: Asked, before: Mapping[str | None, Profile], window: Window, calibration: Calibration
+) -> Finding:
+    """Add the newest bucket to what was accumulated; one with hardly a row leaves it as it is."""
+    old, new, stated = before.get(None), window.newest[question.column], question.finding(None)
+    sums = window.sums.get(stated.key, Sums())
+    kept = {"up": sums.up, "down": sums.down}
+    if old is None or old.n < question.min_samples or new.n < FEWEST_TO_ADD:
+        reason = f"too_few: the bucket has {new.n} usable values, {FEWEST_TO_ADD} are needed to add it"
+        return replace(stated, reason=reason, detail=kept)
+    score, allowance = steps(old, new)
+    _, seen = advance(sums, float(score), float(allowance))
+    sized = replace(stated, n_baseline=old.n, n_window=new.n)
+    return conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated))
 
 
 def reference(monitor: Monitor, before: Mapping[str | None, Profile], segment: str | None) -> Profile | None:

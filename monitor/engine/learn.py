@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from detectors import SIGNALS
+from detectors.joint import JOINT, learn_joint
 from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.records import Column, Records
 
@@ -56,6 +57,9 @@ class Learner:
         learnt = {name: sample.layout() for name, sample in self._numeric.items()}
         for name, counter in self._categories.items():
             learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)
+        joint = learn_joint(learnt)
+        if joint is not None and JOINT not in learnt:
+            learnt[JOINT] = joint
         return learnt
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors import SIGNALS
+from detectors.joint import JOINT, project
 from detectors.layout import LONGEST_CATEGORY, Layout, category
 from detectors.profile import Profile
 from detectors.records import Column, Records, row_count, take
@@ -101,9 +102,12 @@ class Profiler:
         self.facts.first = first if self.facts.first is None else min(first, self.facts.first)
         self.facts.last = last if self.facts.last is None else max(last, self.facts.last)
         records = with_signals(records, self._monitor.signals)
+        if JOINT in self._layouts:
+            records[JOINT] = project(records, self._layouts)
         self._count_versions(records)
         self._note_unseen(records)
         self._merge(None, records)
+        records.pop(JOINT, None)  # the joint distribution is that of all rows only
         for segment, members in self._split(records):
             self._merge(segment, take(records, members))
 

@@ -14,7 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from detectors import SEQUENTIAL
 from detectors.base import Finding
+from detectors.drift.cusum import Sums
 from detectors.layout import Layout
 from detectors.profile import Profile
 from monitor.schedule import Bucket, Span, advance
@@ -252,6 +254,14 @@ def save_findings(connection: Connection, held: Claim, found: Sequence[Finding])
     ]
     if rows:
         connection.execute(sa.insert(findings), rows)
+
+
+def accumulated(connection: Connection, monitor: str, start: datetime) -> dict[str, Sums]:
+    """Return what sequential detectors had added up by the end of a bucket, by finding key."""
+    query = sa.select(findings.c.key, findings.c.detail).where(
+        findings.c.monitor == monitor, findings.c.start == start, findings.c.method.in_(list(SEQUENTIAL))
+    )
+    return {row.key: Sums(row.detail["up"], row.detail["down"]) for row in connection.execute(query) if row.detail}
 
 
 def save_changes(connection: Connection, monitor: str, seen: Sequence[Mapping[str, Any]]) -> None:

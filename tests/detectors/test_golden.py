@@ -68,7 +68,7 @@ def test_wasserstein_is_scipys_on_winsorised_values_in_any_unit(shift: float, sc
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [(n, k) for n, d in DETECTORS.items() if d.check == "drift" for k in sorted(d.kinds)]
+    ("name", "kind"), [(n, k) for n, d in DETECTORS.items() if d.check == "drift" for k in sorted(d.kinds - {"vector"})]
 )
 @pytest.mark.parametrize("n", [150, 1000])
 def test_the_noise_floor_holds_under_the_null(name: str, kind: str, n: int) -> None:

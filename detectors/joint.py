@@ -1,0 +1,109 @@
+"""The joint column: what no single column shows, in sums that can be merged.
+
+Every record becomes one vector: the products of its numeric columns two by two, for their correlations, and
+random Fourier features of all columns together, whose mean stands for the whole joint distribution. Numeric
+columns enter as normal scores of their baseline's bins, so that no outlier and no unit matters; categories as
+random signs. A bucket keeps the vector's sums, in whole numbers, so that they add up exactly in any order.
+
+References
+----------
+Gretton et al., *A kernel two-sample test*, Journal of Machine Learning Research 13, 2012; Rahimi, Recht, *Random
+features for large-scale kernel machines*, NIPS 2007; van der Waerden, *Order tests for the two-sample problem*, 1952.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import special
+
+from detectors.layout import Layout, category, numbers
+from detectors.records import Column, Records, row_count
+
+JOINT = "(joint)"
+"""Name of the column; no table's column is likely to have it."""
+MOST_NUMERIC = 32
+FEATURES = 64
+
+
+def learn_joint(layouts: Mapping[str, Layout]) -> Layout | None:
+    """Lay out the joint column over the learnt columns; None when there are fewer than two.
+
+    The first 32 numeric columns are paired with one another; all columns enter the Fourier features.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> x = np.linspace(0.0, 1.0, 200)
+    >>> layout = learn_joint({"a": learn_numeric(x, 0.0, 1.0), "b": learn_numeric(x, 0.0, 1.0)})
+    >>> layout.vocabulary, layout.bins
+    (('a', 'b'), 67)
+    """
+    filled = {name: layout for name, layout in layouts.items() if layout.bins > 1 and layout.kind != "vector"}
+    numeric = [name for name, layout in filled.items() if layout.kind == "numeric"]
+    if len(filled) < 2 or not numeric:  # noqa: PLR2004
+        return None
+    others = [name for name in filled if name not in numeric[:MOST_NUMERIC]]
+    names = (*numeric[:MOST_NUMERIC], *others)
+    pairs = pair_count(min(len(numeric), MOST_NUMERIC))
+    return Layout(
+        kind="vector", vocabulary=names, width=1 + 2 * pairs + FEATURES, paired=min(len(numeric), MOST_NUMERIC)
+    )
+
+
+def pair_count(columns: int) -> int:
+    """Return the number of pairs of so many columns."""
+    return columns * (columns - 1) // 2
+
+
+def pairs_of(layout: Layout) -> list[tuple[str, str]]:
+    """Name the pairs in the order of their products."""
+    first, second = np.triu_indices(layout.paired, 1)
+    names = layout.vocabulary
+    return [(names[i], names[j]) for i, j in zip(first.tolist(), second.tolist(), strict=True)]
+
+
+def project(records: Records, layouts: Mapping[str, Layout]) -> Column:
+    """Turn records into vectors, float64 of shape (rows, width - 1): products, their squares, features.
+
+    Limits
+    ------
+    What is missing stands in the middle of its column (0), as does a category that the baseline did not know.
+    """
+    layout = layouts[JOINT]
+    rows = row_count(records)
+    scores = np.zeros((rows, len(layout.vocabulary)))
+    for place, name in enumerate(layout.vocabulary):
+        if name in records:
+            scores[:, place] = _scores(records[name], layouts[name])
+    first, second = np.triu_indices(layout.paired, 1)
+    products = scores[:, first] * scores[:, second]
+    frequencies, phases = _waves(len(layout.vocabulary))
+    waves = np.cos(scores @ frequencies + phases)
+    return Column(np.hstack([products, products**2, waves]), np.zeros(rows, dtype=bool))
+
+
+def _scores(column: Column, layout: Layout) -> np.ndarray:
+    if layout.kind == "numeric":
+        values, _ = numbers(column)
+        usable = np.isfinite(values)
+        ranks = (np.searchsorted(layout.edges, values, side="right") + 0.5) / layout.bins
+        return np.where(usable, special.ndtri(ranks), 0.0)
+    signs = {word: _sign(word) for word in layout.vocabulary}
+    found = [
+        0.0 if gone else signs.get(category(v), 0.0) for v, gone in zip(column.values, column.missing, strict=True)
+    ]
+    return np.array(found, dtype=np.float64)
+
+
+def _sign(word: str) -> float:
+    return 1.0 if hashlib.sha256(word.encode("utf-8", "surrogatepass")).digest()[0] % 2 else -1.0
+
+
+def _waves(columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return frequencies, shape (columns, FEATURES), and phases of a Gaussian kernel as wide as typical distances."""
+    rng = np.random.default_rng(columns)
+    frequencies = rng.normal(size=(columns, FEATURES)) / np.sqrt(columns)
+    return frequencies, rng.uniform(0, 2 * np.pi, FEATURES)

@@ -1,0 +1,104 @@
+"""The joint column: exact sums, its two detectors against what they should see, and against their own noise."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from detectors import DETECTORS
+from detectors.joint import FEATURES, JOINT, learn_joint, project
+from detectors.layout import Layout, learn_categorical, learn_numeric
+from detectors.profile import Profile
+from detectors.records import Column, Records
+from detectors.stack import Stack
+
+RNG = np.random.default_rng(0)
+COLUMNS = 6
+
+
+def records(rng: np.random.Generator, rows: int, rho: float = 0.6, shift: float = 0.0) -> dict[str, Column]:
+    values = rng.normal(size=(rows, COLUMNS))
+    values[:, 1] = rho * values[:, 0] + np.sqrt(1 - rho**2) * values[:, 1]
+    values[:, 2] = np.exp(values[:, 2] + shift)
+    page = {f"x{place}": Column.floats(values[:, place]) for place in range(COLUMNS)}
+    page["plan"] = Column.of(rng.choice(["a", "b", "c"], rows).tolist())
+    return page
+
+
+def learnt() -> dict[str, Layout]:
+    page = records(np.random.default_rng(1), 20_000)
+    layouts = {
+        name: learn_categorical(Counter(column.values.tolist()))
+        if name == "plan"
+        else learn_numeric(column.values, column.values.min(), column.values.max())
+        for name, column in page.items()
+    }
+    joint = learn_joint(layouts)
+    assert joint is not None
+    return {**layouts, JOINT: joint}
+
+
+LAYOUTS = learnt()
+
+
+def profile(page: Records) -> Profile:
+    return Profile.of(project(page, LAYOUTS), LAYOUTS[JOINT])
+
+
+BASELINE = profile(records(np.random.default_rng(2), 50_000))
+
+
+def test_sums_are_exact_in_any_order_and_survive_storage() -> None:
+    page = records(np.random.default_rng(3), 1000)
+    whole = project(page, LAYOUTS)
+    order = np.random.default_rng(4).permutation(1000)
+    halves = [Profile.of(whole.take(rows), LAYOUTS[JOINT]) for rows in (order[:300], order[300:])]
+    assert halves[0] + halves[1] == profile(page)
+    assert Profile.from_json(profile(page).to_json(), LAYOUTS[JOINT]) == profile(page)
+    assert Layout.from_json(LAYOUTS[JOINT].to_json()).identity == LAYOUTS[JOINT].identity
+    assert (halves[0] + halves[1]).n == 1000
+
+
+def test_a_rotation_of_one_correlation_is_seen_and_named_though_no_column_moved() -> None:
+    turned = profile(records(np.random.default_rng(5), 600, rho=-0.6))
+    seen = DETECTORS["correlation"].measure(BASELINE, turned)
+    assert seen.statistic > 2 * seen.noise
+    assert seen.detail["pair"] == "x0, x1"
+    assert seen.statistic == pytest.approx(1.2, abs=0.15)
+
+
+def test_a_shift_of_the_joint_distribution_is_seen() -> None:
+    moved = profile(records(np.random.default_rng(6), 2000, shift=1.0))
+    seen = DETECTORS["mmd"].measure(BASELINE, moved)
+    assert seen.statistic > seen.noise
+
+
+def test_mmd_is_that_of_the_features() -> None:
+    page = records(np.random.default_rng(7), 500)
+    waves = project(page, LAYOUTS).values[:, -FEATURES:]
+    before = BASELINE.counts[-FEATURES:] / 2**16 / BASELINE.n
+    exact = np.sqrt(2 / FEATURES * np.sum((waves.mean(axis=0) - before) ** 2))
+    assert DETECTORS["mmd"].measure(BASELINE, profile(page)).statistic == pytest.approx(exact, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["correlation", "mmd"])
+@pytest.mark.parametrize("rows", [200, 2000])
+def test_the_noise_floor_holds_under_the_null(method: str, rows: int) -> None:
+    rng = np.random.default_rng(8)
+    windows = Stack.of([profile(records(rng, rows)) for _ in range(600)], LAYOUTS[JOINT])
+    seen = DETECTORS[method].measure(BASELINE, windows)
+    assert (seen.statistic > seen.noise).mean() <= 0.02
+
+
+def test_missing_columns_values_and_categories_are_the_middle() -> None:
+    page = {"x0": Column.of([None, "n/a", float("nan"), 1e300]), "plan": Column.of([None, "new", "a", 3])}
+    vectors = project(page, LAYOUTS).values
+    assert np.isfinite(vectors).all()
+    assert profile(page).n == 4
+
+
+def test_fewer_than_two_columns_have_no_joint_one() -> None:
+    assert learn_joint({"x0": LAYOUTS["x0"]}) is None
+    assert learn_joint({"plan": LAYOUTS["plan"], "empty": Layout(kind="numeric")}) is None
