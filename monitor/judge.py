@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from detectors.base import Finding, Status
+from detectors.joint import JOINT
 from monitor.config import Monitor, NoData, Rule
 
 State = Literal["pending", "firing", "resolved"]
@@ -119,7 +120,7 @@ def _reopened(
     """Return the last incident when this is the same again, soon enough, and nothing new could have caused it."""
     if before is None or before.resolved_at is None or at - before.resolved_at > rule.reopen_within:
         return None
-    if not {_subject(f.check, f.column, f.segment) for f in bad} <= _told(before):
+    if not all(_known(finding, _told(before)) for finding in bad):
         return None
     if any(change.kind in VERSIONS and change.first_seen > before.opened_at for change in changes):
         return None
@@ -139,7 +140,7 @@ def _worsen(
         name = rule_name(rule)
         identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{name}/{at.isoformat()}"))
         incident = Incident(identity, monitor.name, name, rule.severity, "pending", at, at, "")
-    news = tuple(f.key for f in bad if _subject(f.check, f.column, f.segment) not in _told(incident))
+    news = tuple(f.key for f in bad if not _known(f, _told(incident)))
     evidence = merge_evidence(incident.evidence, bad)
     suspect = incident.suspected_change or suspect_of(changes, at - monitor.window - monitor.bucket, evidence)
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
@@ -157,6 +158,13 @@ def _worsen(
 
 def _told(incident: Incident) -> set[tuple[str, str | None, str | None]]:
     return {_subject(item["check"], item["column"], item["segment"]) for item in incident.evidence.values()}
+
+
+def _known(finding: Finding, told: set[tuple[str, str | None, str | None]]) -> bool:
+    """Say whether people were told: what all columns show together is no news once one of them is known."""
+    if finding.column == JOINT:
+        return any(check == finding.check for check, _, _ in told)
+    return _subject(finding.check, finding.column, finding.segment) in told
 
 
 def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, str | None, str | None]:

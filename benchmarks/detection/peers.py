@@ -173,9 +173,17 @@ def preset_difference(stream: Stream, span: Window) -> float:
 # -------------------------------------------------------------------------------------------------- NannyML
 
 
-@functools.cache
 def nannyml_python() -> Path:
     """Return the Python of NannyML's environment, made from the pinned list when it is not there yet."""
+    found = _nannyml_environment()
+    if isinstance(found, str):
+        raise PeerMissing(found)
+    return found
+
+
+@functools.cache
+def _nannyml_environment() -> Path | str:
+    """Return the environment's Python, or why it could not be made: one try is enough."""
     python, stamp, wanted = VENV / "bin" / "python", VENV / "made-from.txt", REQUIREMENTS.read_text("utf-8")
     if python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:
         return python
@@ -192,7 +200,7 @@ def nannyml_python() -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             tail = "\n".join(done.stderr.strip().splitlines()[-5:])
-            raise PeerMissing(f"NannyML's environment could not be made, its column stays empty:\n{tail}")
+            return f"NannyML's environment could not be made, its column stays empty:\n{tail}"
     stamp.write_text(wanted, "utf-8")
     return python
 

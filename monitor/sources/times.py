@@ -84,9 +84,8 @@ class TimeColumn:
             low, high = (self._local(moment).strftime(f"%Y-%m-%d{separator}%H:%M:%S") for moment in (first, last))
             # Across days a space and a T do not sort together, so each range takes its own only.
             ranges.append(sa.and_(column >= low, column < high, sa.func.substr(column, 11, 1) == separator))
-        # A bare date is a midnight.
-        days = midnights(self._local(first), self._local(last))
-        return sa.or_(*ranges, column.in_(days)) if days else sa.or_(*ranges)
+        dates = column >= _day_from(self._local(first)), column < _day_from(self._local(last))
+        return sa.or_(*ranges, sa.and_(*dates, sa.func.length(column) == len("2026-11-23")))
 
     def seconds(self, values: Sequence[Any]) -> np.ndarray:
         """Return epoch seconds in UTC, NaN for what cannot be read as a time."""
@@ -120,12 +119,7 @@ def _epoch(moment: datetime, scale: int) -> int:
     return (whole // timedelta(microseconds=1)) * scale // 10**6
 
 
-def midnights(first: datetime, last: datetime) -> list[str]:
-    """Return the dates whose midnight lies in ``[first, last)``, both local."""
-    day = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    days = []
-    while day < last:
-        if day >= first:
-            days.append(day.strftime("%Y-%m-%d"))
-        day += timedelta(days=1)
-    return days
+def _day_from(moment: datetime) -> str:
+    """Return the first date whose midnight is not before a moment: a bare date is a midnight."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight if midnight == moment else midnight + timedelta(days=1)).strftime("%Y-%m-%d")

@@ -132,7 +132,7 @@ def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
             live.feed(lambda: "driftd_finding_statistic{" in live.get("/metrics").text, 30, "findings")
             world.execute('ALTER TABLE "inference log" DROP COLUMN plan')
             waiting = live.feed(
-                lambda: world.json("actions", "list", "--state", "awaiting_approval")[1], 40, "an action that waits",
+                lambda: world.json("actions", "list", "--state", "awaiting_approval")[1], 90, "an action that waits",
                 shift=2.0, model="v2", without="plan",
             )  # fmt: skip
             assert not hook.requests
