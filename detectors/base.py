@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from detectors.calibrate import Calibrated
 from detectors.layout import Kind
+from detectors.null import Calibrated
 from detectors.profile import Profile
 
 NULL_TAIL = 1e-3

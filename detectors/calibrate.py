@@ -2,7 +2,7 @@
 
 The user states how many false pages a week are acceptable. Every statistic is first measured on the baseline
 itself, each window against the rest, which gives its null distribution with the traffic's real rhythm, wander
-and sample sizes. :func:`learn_null` turns a statistic into a *rarity*: the logarithm of how many windows one
+and sample sizes. :mod:`detectors.null` turns a statistic into a *rarity*: the logarithm of how many windows one
 waits for such a value. Rarities of all columns, segments and methods share one scale, so the largest of a tick
 is the monitor's, and :func:`learn_limit` finds the one rarity that the rules reach as often as the budget allows.
 
@@ -14,19 +14,14 @@ quantile estimation for the generalized Pareto distribution*, Technometrics 29, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from detectors.tail import fit_tail, level, rate_above
 
-BODY = 0.9
-"""Share of the null that lies below the start of its tail."""
-WIDE = 0.98
-"""The quantile of a null that its own wander must cover."""
-FEWEST_WINDOWS = 20
+FEWEST_WINDOWS = 5
 """Below this many windows that do not overlap, a baseline says too little about its own noise."""
 FEWEST_PEAKS = 10
 RESAMPLES = 200
@@ -35,184 +30,6 @@ LOWEST = 0.0
 """The peak of a baseline none of whose windows shows an effect that is large enough to matter."""
 CAUTION = 0.9
 """Among resampled baselines, the share whose limit lies below the one that is used."""
-SHOWN = (0.5, 0.9, 0.99, 1.0)
-
-
-@dataclass(frozen=True)
-class Null:
-    """How one statistic behaves on windows of the baseline.
-
-    Parameters
-    ----------
-    wander
-        What the population itself does, in the statistic's unit, beyond the sampling noise.
-    start, share, scale
-        The tail: squared scores above ``start`` (a ``share`` of all) are exponential with mean ``scale``.
-    quantiles
-        Of the statistic over the baseline's windows, at 50, 90, 99 and 100 %.
-    windows
-        Windows that do not overlap, on which all this rests.
-    noise
-        The sampling noise of the median window.
-    expected
-        False pages a week that come of this statistic alone at the monitor's limit.
-    """
-
-    wander: float
-    start: float
-    share: float
-    scale: float
-    quantiles: tuple[float, ...]
-    windows: float
-    noise: float = 0.0
-    expected: float = 0.0
-
-    def rarity(self, statistic: Any, noise: Any) -> Any:  # noqa: ANN401
-        """Return the log of the number of windows that one waits for a statistic of this size.
-
-        Parameters
-        ----------
-        statistic, noise
-            Of one window, or float64 of shape (windows,): the effect, and what pure sampling noise exceeds in
-            one of 1,000 windows of its size.
-        """
-        squared = np.square(statistic) / np.maximum(np.square(noise) + self.wander**2, TINY)
-        waited = -math.log(self.share)
-        body = waited * squared / max(self.start, TINY)
-        return np.where(squared < self.start, body, waited + (squared - self.start) / self.scale)
-
-    def threshold(self, rarity: float, noise: Any) -> Any:  # noqa: ANN401
-        """Return the statistic that is as rare as asked, for a window with this sampling noise."""
-        waited = -math.log(self.share)
-        squared = self.start * rarity / waited if rarity < waited else self.start + self.scale * (rarity - waited)
-        return np.sqrt(squared * (np.square(noise) + self.wander**2))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {**asdict(self), "quantiles": list(self.quantiles)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Null:
-        """Read what :meth:`to_json` wrote."""
-        return cls(**{**data, "quantiles": tuple(data["quantiles"])})
-
-
-TINY = float(np.finfo(np.float64).tiny)
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """A null and the rarity that pages."""
-
-    null: Null
-    limit: float
-
-    def threshold(self, noise: float) -> float:
-        """Return the statistic that pages in a window with this sampling noise."""
-        return float(self.null.threshold(self.limit, noise))
-
-    def p_value(self, statistic: float, noise: float) -> float:
-        """Return the share of unchanged windows with a statistic at least as large."""
-        return min(1.0, math.exp(-float(self.null.rarity(max(0.0, statistic), noise))))
-
-
-def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null | None:
-    """Learn the null of one statistic from the baseline's windows.
-
-    Parameters
-    ----------
-    statistic, noise
-        float64, shape (windows,), in the order of time; NaN where a window could not be measured.
-    windows
-        How many of them do not overlap.
-
-    Returns
-    -------
-    Null or None
-        None when no window could be measured.
-
-    Limits
-    ------
-    Assumes that windows of another size differ by their sampling noise only, not in their wander.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> noise = np.full(2000, 3.29)
-    >>> null = learn_null(np.abs(rng.normal(size=2000)), noise, 2000)
-    >>> null.wander, bool(2.9 < null.threshold(np.log(1000), 3.29) < 3.7)
-    (0.0, True)
-    """
-    seen = np.isfinite(statistic) & np.isfinite(noise)
-    if not seen.any():
-        return None
-    value, floor = np.maximum(statistic[seen], 0.0), np.maximum(noise[seen], 0.0)
-    wander = _wander(value, floor)
-    squared = np.square(value) / np.maximum(np.square(floor) + wander**2, TINY)
-    start = float(np.quantile(squared, BODY))
-    beyond = squared[squared > start] - start
-    peaks = max(1.0, (1 - BODY) * windows)
-    # So few peaks know their mean to one part in the root of their number; the doubt goes on the quiet side.
-    scale = (float(beyond.mean()) if len(beyond) else 0.0) * (1 + 1 / math.sqrt(peaks))
-    quantiles = tuple(float(q) for q in np.quantile(value, SHOWN))
-    return Null(
-        wander, start, 1 - BODY, max(scale, LEAST_SCALE), quantiles, float(windows), float(np.median(floor))
-    )  # fmt: skip
-
-
-LEAST_SCALE = 0.05
-"""The tail of a squared score of pure noise in units of its own 1e-3 point, for statistics of many bins."""
-
-
-def held_out_rarity(
-    statistic: np.ndarray, noise: np.ndarray, folds: Sequence[slice], floor: float, windows: float
-) -> np.ndarray:
-    """Return the rarity of each window under the null that all other folds give.
-
-    Under its own null the largest value of a baseline never looks as surprising as the next week's will.
-
-    Parameters
-    ----------
-    folds
-        Stretches of windows that together are all of them.
-    floor
-        An effect below this never pages, so its rarity is -inf.
-    """
-    rarity = np.full(len(statistic), -np.inf)
-    for fold in folds:
-        others = statistic.copy()
-        others[fold] = np.nan
-        null = learn_null(others, noise, windows * (1 - 1 / len(folds)))
-        if null is None:
-            continue
-        seen, sway = statistic[fold], noise[fold]
-        counts = np.isfinite(seen) & np.isfinite(sway) & (seen >= floor)
-        rarity[fold][counts] = null.rarity(seen[counts], sway[counts])
-    return rarity
-
-
-def independent(statistic: np.ndarray, length: int) -> float:
-    """Return how many of the windows tell something new: fewer than do not overlap where values wander slowly.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> slow = np.repeat(rng.normal(size=100), 10)
-    >>> 45 < independent(slow, 5) < 80
-    True
-    """
-    measured = np.where(np.isfinite(statistic), statistic, np.nan)
-    centred = measured - np.nanmean(measured) if np.isfinite(measured).any() else measured
-    apart = np.nanmean(centred[length:] * centred[:-length]) if np.isfinite(centred).sum() > length else 0.0
-    spread = np.nanmean(centred**2) if np.isfinite(centred).any() else 0.0
-    alike = min(max(float(apart / spread), 0.0), 0.95) if spread > 0 and np.isfinite(apart) else 0.0
-    return float(np.isfinite(statistic).sum() / length * (1 - alike) / (1 + alike))
-
-
-def _wander(statistic: np.ndarray, noise: np.ndarray) -> float:
-    """Return the least wander by which no more than 2 % of the windows exceed their noise and wander."""
-    excess = np.square(statistic) - np.square(noise)
-    return math.sqrt(max(0.0, float(np.quantile(excess, WIDE))))
 
 
 @dataclass(frozen=True)

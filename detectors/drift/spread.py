@@ -1,29 +1,36 @@
-"""Spread: how much farther new values lie from the middle of the old ones."""
+"""Spread: how much wider or narrower a column has become, wherever its middle went."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.base import NULL_TAIL, Detector, Measurement, Values
 from detectors.drift.bins import shares, variance_factor
 from detectors.drift.rank import middle_ranks
 from detectors.stack import Counted
 
+FARTHEST = 1 / 512
+"""Nothing stands farther out than at this share of the baseline: one outlier is one more value, and no more."""
+LEAST = 1e-3
+"""Added to both variances, so that a constant column has a spread to compare with."""
+
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Relative change of the mean squared distance of ranks from the middle one: Mood's statistic.
+    """Logarithm of the ratio of the variances of normal scores, each about its own mean.
 
-    0.1 means that squared rank distances grew by a tenth; a normal column whose standard deviation grows by
-    14 % (variance by 30 %) gives about 0.15.
+    Values enter as the normal scores of their baseline ranks, so a heavy tail neither hides nor makes a change,
+    and a shift leaves the spread of a normal column (or of any monotone function of one) as it is. A variance
+    that grows by 30 % gives about 0.26. ``change`` has a sign.
 
     Limits
     ------
-    A large shift of location moves it too; look at `rank` beside it.
+    A column with few different values has ties, which weaken it. What lies beyond the baseline's range counts
+    as just inside, so a spread that grows there alone is left to `range`.
 
     References
     ----------
-    Mood, Annals of Mathematical Statistics 25, 1954.
+    Klotz, *Nonparametric tests for scale*, Annals of Mathematical Statistics 33, 1962.
 
     Examples
     --------
@@ -32,23 +39,31 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
-    >>> x, y = rng.normal(size=20000), rng.normal(size=20000) * 1.3**0.5
+    >>> x, y = rng.normal(size=20000), 0.5 + rng.normal(size=20000) * 1.3**0.5
     >>> layout = learn_numeric(x, x.min(), x.max())
-    >>> round(measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout)).statistic, 2)
-    0.15
+    >>> round(measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout)).statistic, 1)
+    0.2
     """
-    ranks, variance = middle_ranks(baseline)
-    mass, distance = shares(baseline.counts), (ranks - 0.5) ** 2
-    sway = np.sqrt(max(0.0, float(mass @ distance**2) - variance**2) * variance_factor(baseline, window))
-    variance = max(variance, float(np.finfo(np.float64).tiny))
-    change = (shares(window.counts) @ distance - variance) / variance
-    z = np.abs(change) * variance / np.maximum(sway, np.finfo(np.float64).tiny)
+    ranks, _ = middle_ranks(baseline)
+    scores = special.ndtri(np.clip(ranks, FARTHEST, 1 - FARTHEST))
+    old, fourth = _moments(baseline, scores)
+    new, _ = _moments(window, scores)
+    change = np.log((new + LEAST) / (old + LEAST))
+    sway = np.sqrt(np.maximum(0.0, fourth - old**2) * variance_factor(baseline, window)) / (old + LEAST)
+    z = np.abs(change) / np.maximum(sway, np.finfo(np.float64).eps)
     return Measurement(
         np.abs(change),
-        -special.ndtri(NULL_TAIL / 2) * sway / variance,
+        -special.ndtri(NULL_TAIL / 2) * sway,
         p_value=2 * special.ndtr(-z),
         detail={"change": change},
     )
+
+
+def _moments(side: Counted, scores: np.ndarray) -> tuple[Values, Values]:
+    """Return the second and the fourth central moment of the scores."""
+    mass = shares(side.counts)
+    apart = (scores - np.expand_dims(mass @ scores, -1)) ** 2
+    return np.sum(mass * apart, axis=-1), np.sum(mass * apart**2, axis=-1)
 
 
 DETECTOR = Detector(
@@ -58,7 +73,7 @@ DETECTOR = Detector(
     kinds=frozenset({"numeric"}),
     threshold=0.25,
     floor=0.05,
-    unit="relative change",
+    unit="log variance ratio",
     title="change of spread",
-    citation="Mood 1954",
+    citation="Klotz 1962",
 )

@@ -7,23 +7,58 @@ from scipy import special
 
 from detectors.base import NULL_TAIL, Measurement, Values
 
+BEFORE = 2
+"""Hits that are added to the baseline's: what was never seen there is rare, and not impossible."""
+
 
 def rise(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_window: Values) -> Measurement:
-    """Return the rise of a share in points (0 to 1; negative for a fall).
+    """Return the rise of a share in points (0 to 1; negative for a fall), and how much of it is noise.
 
-    The noise floor is that of a difference of two proportions under the pooled share, with one hit added on
-    either side (Agresti and Caffo, American Statistician 54, 2000), so that it is never 0.
+    Where hits are many, the noise is that of a difference of two proportions under the pooled share. Where they
+    are few, two hits in a thin window may be a large share and yet mere chance: the noise is then as large as it
+    takes for the rise to stand as far out, as a normal score, as the chance of so many hits says.
+
+    Limits
+    ------
+    Hits are taken to be independent; a burst of the same value counts as so many hits.
+
+    References
+    ----------
+    Agresti, Caffo, American Statistician 54, 2000 (added hits); Aitchison, Dunsmore, *Statistical Prediction
+    Analysis*, 1975 (the number of hits to come is negative binomial).
 
     Examples
     --------
     >>> round(rise(10, 1000, 60, 1000).statistic, 3)
     0.05
+    >>> few, many = rise(0, 20_000, 1, 100), rise(0, 2_000_000, 100, 10_000)
+    >>> few.statistic == many.statistic, bool(few.noise > few.statistic), bool(many.noise < many.statistic / 5)
+    (True, True, True)
     """
-    pooled = (hits_baseline + hits_window + 2) / (n_baseline + n_window + 4)
+    pooled = (hits_baseline + hits_window + BEFORE) / (n_baseline + n_window + 2 * BEFORE)
     spread = np.sqrt(pooled * (1 - pooled) * (1 / n_baseline + 1 / n_window))
     share, was = hits_window / n_window, hits_baseline / n_baseline
+    score = -special.ndtri(np.clip(chance(hits_baseline, n_baseline, hits_window, n_window), 1e-300, 0.5))
+    needed = np.divide(
+        (share - was) * np.sqrt(1 - pooled), score, out=np.zeros(np.shape(score)), where=np.greater(score, 0)
+    )
     return Measurement(
         share - was,
-        -special.ndtri(NULL_TAIL) * spread,
+        -special.ndtri(NULL_TAIL) * np.maximum(spread, needed)[()],
         detail={"share": share, "baseline_share": was},
     )
+
+
+def chance(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_window: Values) -> Values:
+    """Return the chance of at least so many hits among the next values, when nothing has changed.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> exact = stats.nbinom(3 + BEFORE, 1000 / 1100).sf(5 - 1)
+    >>> bool(abs(chance(3, 1000, 5, 100) - exact) < 1e-12)
+    True
+    """
+    hits = np.maximum(hits_window, 1)
+    tail = special.betainc(hits, hits_baseline + BEFORE, n_window / (n_baseline + n_window))
+    return np.where(np.equal(hits_window, 0), 1.0, tail)

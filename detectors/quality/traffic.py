@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Finding, Status
-from detectors.calibrate import Calibrated
+from detectors.null import Calibrated
 
 VOLUME_FLOOR = 1.0
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from detectors import DETECTORS
-from detectors.calibrate import Null
+from detectors.null import Null
 from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
 from monitor.clock import SystemClock

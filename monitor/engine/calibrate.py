@@ -19,23 +19,10 @@ import numpy as np
 
 from detectors import DETECTORS, SEQUENTIAL
 from detectors.base import Detector, Finding, Status
-from detectors.calibrate import (
-    FEWEST_PEAKS,
-    FEWEST_WINDOWS,
-    WIDE,
-    Calibrated,
-    Limit,
-    Null,
-    Watched,
-    expected_pages,
-    held_out_rarity,
-    independent,
-    learn_limit,
-    learn_null,
-    peaks,
-)
+from detectors.calibrate import FEWEST_PEAKS, FEWEST_WINDOWS, Limit, Watched, expected_pages, learn_limit, peaks
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.layout import Kind, Layout
+from detectors.null import WIDE, Calibrated, Null, held_out_rarity, independent, learn_null
 from detectors.profile import Profile
 from detectors.quality.traffic import VOLUME_FLOOR, outside_span
 from detectors.season import ALL_TIMES, SEASONS, choose, possible

@@ -8,18 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.calibrate import (
-    Calibrated,
-    Limit,
-    Null,
-    Watched,
-    episodes,
-    held_out_rarity,
-    independent,
-    learn_limit,
-    learn_null,
-)
+from detectors.calibrate import Limit, Watched, episodes, learn_limit
 from detectors.correct import false_discovery
+from detectors.null import Calibrated, Null, held_out_rarity, independent, learn_null
 from detectors.season import SEASONS, choose, possible
 
 WEEKS = 2.0
