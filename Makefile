@@ -21,10 +21,10 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-detection docs lock clean .FORCE
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(OK)  ## Make .venv with everything in it, every package checked against its hash
 
@@ -51,6 +51,9 @@ ifeq ($(BENCHMARKS),)
 else
 	@for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
 endif
+
+bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
+	$(BIN)/python -m benchmarks.detection $(ARGS)
 
 docs: $(OK)  ## Write the derived pages of docs/ again from the code
 	$(BIN)/python -m scripts.docs

@@ -14,7 +14,7 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from detectors import DETECTORS, SIGNALS, TRAFFIC_CHECKS
+from detectors import DETECTORS, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from monitor import config
 from monitor.cli import app
 from monitor.export import METRICS
@@ -78,22 +78,31 @@ def default_of(field: object) -> str:
 
 
 def checks() -> str:
+    methods = [*DETECTORS.values(), *SEQUENTIAL.values()]
     rows = [
-        [f"`{d.name}`", f"`{d.check}`", ", ".join(sorted(d.kinds)), f"{d.threshold:g}", d.unit, d.about, d.citation]
-        for d in DETECTORS.values()
-    ]
+        [
+            f"`{d.name}`", f"`{d.check}`", ", ".join(sorted(d.kinds)), f"{d.threshold:g}", f"{d.floor:g}",
+            d.unit, d.about, d.citation,
+        ]
+        for d in methods
+    ]  # fmt: skip
     parts = [
         "# Checks\n",
-        "A threshold is an effect size, so a verdict does not change because traffic grew; where a sample is too small\n"
-        "to see it, the threshold is raised to what unchanged windows of that size exceed once in a thousand.\n"
-        "`drift` measures numeric columns by `kolmogorov_smirnov` and categorical ones by `jensen_shannon` unless told\n"
-        "otherwise; `quality` stands for all others but `freshness`, which is run when it is asked for.\n",
-        table(["method", "check", "columns", "threshold", "unit", "speaks of", "source"], rows),
+        "A threshold is learnt from the baseline, so that all checks together keep the monitor's `alert_budget`\n"
+        "([calibration](calibration.md)); `threshold:` of a check wins over it. It is never below the method's floor,\n"
+        "the smallest effect that may page however many rows prove it. A baseline that is too short, or has no times,\n"
+        "has no calibration: then the table's threshold holds, raised where the sample is too small to see it to what\n"
+        "unchanged windows of that size exceed once in a thousand.\n\n"
+        "`drift` asks several methods of each column unless `method:` names one; the column `(joint)` stands for all\n"
+        "columns together, and there `correlation` and `mmd` see what no single column shows. `cusum` adds up from\n"
+        "bucket to bucket and sees small changes that last. `quality` stands for all checks that are not `drift`, but\n"
+        "`freshness`, which is run when it is asked for.\n",
+        table(["method", "check", "columns", "threshold", "floor", "unit", "speaks of", "source"], rows),
         "## Of the records as a whole\n",
         table(["check", "what it does"], [[f"`{name}`", first_line(run)] for name, run in TRAFFIC_CHECKS.items()]),
         "## Each method\n",
     ]
-    for detector in DETECTORS.values():
+    for detector in methods:
         text = (inspect.getdoc(detector.measure) or "").split("Examples")[0].rstrip()
         parts.append(f"### {detector.name}\n\n```text\n{text}\n```\n")
     rows = [[f"`{s.name}`", ", ".join(s.needs), s.unit, s.cost, s.citation] for s in SIGNALS.values()]
