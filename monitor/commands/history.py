@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _replayed(
     quiet: bool,  # noqa: ANN401
 ) -> dict[str, Any]:
     total = (end - start) // monitor.bucket
-    with typer.progressbar(length=total, label="buckets", hidden=quiet) as bar:
+    with typer.progressbar(length=total, label="buckets", hidden=quiet, file=sys.stderr) as bar:
         return replay(reader, monitor, start, end, marked, bar.update)
 
 

@@ -1,0 +1,93 @@
+"""`driftd backtest`, `simulate` and `baseline show`: the past by the present rules, through the real command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.world import START, World, rows_of
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+CHANGE = START + 3 * DAY
+BASELINE = {"from": START.isoformat(), "to": (START + 2 * DAY).isoformat()}
+STRETCH = ["--monitor", "shop", "--from", (START + 2 * DAY).isoformat(), "--to", (START + 4 * DAY).isoformat()]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}")
+    made.configure(baseline=BASELINE)
+    made.log(rows_of(START, 3 * DAY))
+    yield made
+    made.close()
+
+
+def test_a_backtest_tells_the_pages_and_how_late_a_known_change_was_found(world: World) -> None:
+    world.log(rows_of(CHANGE, DAY, seed=1, shift=0.5))
+    marked = world.folder / "changes.json"
+    marked.write_text(json.dumps([{"at": CHANGE.isoformat(), "what": "a new form"}]))
+    code, told = world.json("backtest", *STRETCH, "--changes", str(marked))
+    assert code == 0
+    assert set(told) >= {"weeks", "pages", "pages_per_week", "budget_per_week", "incidents", "changes"}
+    assert told["weeks"] == pytest.approx(2 / 7)
+    assert told["pages_per_week"] == pytest.approx(told["pages"] * 3.5)
+    assert (told["budget_per_week"], sum(told["by_week"])) == (1.0, told["pages"])
+    incident = next(i for i in told["incidents"] if i["opened_at"] > CHANGE.isoformat())
+    assert set(incident) >= {"opened_at", "resolved_at", "checks", "columns", "reason", "suspected_change"}
+    assert ("drift" in incident["checks"], "amount" in incident["columns"]) == (True, True)
+    (change,) = told["changes"]
+    assert change["at"] == CHANGE.isoformat()
+    assert 0 < change["delay_seconds"] <= 3600
+
+
+def test_an_unchanged_stretch_keeps_the_budget(world: World) -> None:
+    world.log(rows_of(CHANGE, DAY, seed=1))
+    _, told = world.json("backtest", *STRETCH)
+    assert (told["pages"], told["budget_kept"], told["incidents"]) == (0, True, [])
+    assert told["baseline"]["calibration"].startswith("calibrated on 0.3 weeks")
+
+
+@pytest.mark.parametrize(
+    ("drift", "column", "size"),
+    [
+        ("shift", "amount", "0.5"),
+        ("scale", "amount", "1.5"),
+        ("missing", "amount", "0.2"),
+        ("new_category", "plan", "0.1"),
+    ],
+)
+def test_a_simulated_drift_pages_and_the_same_stretch_without_it_does_not(
+    world: World, drift: str, column: str, size: str
+) -> None:
+    world.log(rows_of(CHANGE, DAY, seed=1))
+    asked = ["--drift", drift, "--column", column, "--size", size, "--at", CHANGE.isoformat()]
+    code, told = world.json("simulate", *STRETCH, *asked)
+    assert code == 0
+    assert told["without"]["pages"] == 0
+    assert any(column in incident["columns"] for incident in told["incidents"])
+    assert told["changes"][0]["delay_seconds"] <= 2 * 3600
+
+
+def test_what_cannot_be_simulated_is_said_with_what_can(world: World) -> None:
+    done = world.run("simulate", *STRETCH, "--drift", "shfit", "--column", "amount", "--at", CHANGE.isoformat())
+    assert done.returncode == 2
+    assert "shift" in done.stderr
+
+
+def test_the_baseline_shows_its_nulls_thresholds_and_expected_pages(world: World) -> None:
+    world.log(rows_of(CHANGE, HOUR, seed=1))
+    world.run("backfill", "--monitor", "shop", "--from", CHANGE.isoformat(), "--to", (CHANGE + HOUR).isoformat())
+    code, shown = world.json("baseline", "show", "--monitor", "shop")
+    assert code == 0
+    told = shown["calibration"]
+    assert (told["budget_per_week"], told["weeks"]) == (1.0, pytest.approx(2 / 7))
+    assert 0 < told["expected_low"] <= told["expected_pages_per_week"] <= told["expected_high"]
+    assert told["expected_pages_per_week"] <= 1
+    rows = {(check["column"], check["method"]): check for check in told["checks"]}
+    assert {("amount", "rank"), ("amount", "cusum"), ("plan", "jensen_shannon"), ("(joint)", "mmd")} <= set(rows)
+    rank = rows["amount", "rank"]
+    assert rank["null_50"] <= rank["null_90"] <= rank["null_99"] <= rank["null_max"] < rank["threshold"]

@@ -1,0 +1,75 @@
+"""A replay of a stretch finds what the daemon would have found, bucket by bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from detectors.base import Finding, Status
+from detectors.drift.cusum import Sums
+from monitor.commands.build import open_reader
+from monitor.config import Monitor
+from monitor.configfile import load
+from monitor.engine import build
+from monitor.engine.baseline import Baseline
+from monitor.engine.detect import Window, detect
+from monitor.engine.replay import NEAR, replay
+from monitor.engine.timeline import Timeline
+from monitor.once import baseline_for, read_window
+from monitor.schedule import Bucket
+from monitor.sources.base import Reader
+from tests.support.world import START, World, rows_of
+
+HOUR = timedelta(hours=1)
+BEGIN, END = START + 24 * HOUR, START + 28 * HOUR
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}")
+    made.log(rows_of(START, 26 * HOUR))
+    made.log(rows_of(START + 26 * HOUR, 2 * HOUR, seed=2, shift=0.6, plan="team"))
+    yield made
+    made.close()
+
+
+def one_by_one(reader: Reader, monitor: Monitor, baseline: Baseline) -> Iterator[tuple[Bucket, list[Finding]]]:
+    """Detect every bucket as a tick does, each window read by itself."""
+    sums: dict[str, Sums] = {}
+    end = BEGIN + monitor.bucket
+    while end <= END:
+        window = read_window(reader, monitor, baseline, end)
+        newest = read_window(reader, monitor.model_copy(update={"window": monitor.bucket}), baseline, end)
+        now = Window(window.profiles, window.traffic, window.starts, newest.profiles[None], sums)
+        findings = detect(monitor, baseline, now)
+        sums |= {f.key: Sums(f.detail["up"], f.detail["down"]) for f in findings if "up" in f.detail}
+        yield Bucket(end - monitor.bucket, end), findings
+        end += monitor.bucket
+
+
+def told(findings: list[Finding]) -> dict[str, tuple[Status, float, float]]:
+    """Return what came near its threshold; a replay does not spell out the rest."""
+    measured = (f for f in findings if f.statistic is not None and f.threshold and f.check != "freshness")
+    near = (f for f in measured if f.statistic >= NEAR * f.threshold)
+    return {f.key: (f.status, round(f.statistic, 9), round(f.threshold, 9)) for f in near}
+
+
+def test_a_replay_finds_what_ticks_find(world: World) -> None:
+    world.configure(checks=["drift", "quality"])
+    monitor = load(world.folder / "driftd.yaml").monitors[0]
+    with open_reader(monitor) as reader:
+        baseline = baseline_for(reader, monitor, BEGIN)
+        assert baseline is not None
+        assert baseline.calibration.limit is not None
+        lead = BEGIN - monitor.window + monitor.bucket
+        timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END)
+        for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, END):
+            timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
+        whole = {bucket: told(found) for bucket, found, _ in replay(monitor, baseline, timeline, {})}
+        single = {bucket: told(found) for bucket, found in one_by_one(reader, monitor, baseline)}
+    assert whole == single
+    assert {key.split("/")[0] for found in single.values() for key in found} >= {"drift"}
+    assert {key.split("/")[2] for found in single.values() for key in found} >= {"rank", "cusum", "jensen_shannon"}
