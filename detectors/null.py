@@ -63,11 +63,13 @@ class Null:
             Of one window, or float64 of shape (windows,): the effect, and what pure sampling noise exceeds in
             one of 1,000 windows of its size.
         """
-        squared = np.square(statistic) / np.maximum(np.square(noise) + self.wander**2, TINY)
+        with np.errstate(over="ignore"):  # a null that never moved has no noise: anything is then infinitely rare
+            squared = np.square(statistic) / np.maximum(np.square(noise) + self.wander**2, TINY)
+            alone = np.square(statistic) / np.maximum(np.square(noise), TINY)
         waited = -math.log(self.share)
-        body = waited * squared / max(self.start, TINY)
+        body = waited * np.minimum(squared, self.start) / max(self.start, TINY)
         learnt = np.where(squared < self.start, body, waited + (squared - self.start) / self.scale)
-        return np.minimum(learnt, _of_noise(np.square(statistic) / np.maximum(np.square(noise), TINY)))
+        return np.minimum(learnt, _of_noise(alone))
 
     def threshold(self, rarity: float, noise: Any) -> Any:  # noqa: ANN401
         """Return the statistic that is as rare as asked, for a window with this sampling noise."""

@@ -14,6 +14,17 @@ from detectors.null import Calibrated, Null, held_out_rarity, independent, learn
 from detectors.season import SEASONS, choose, possible
 
 WEEKS = 2.0
+
+
+def test_a_null_that_never_moved_knows_what_is_rare_without_a_warning() -> None:
+    null = learn_null(np.zeros(500), np.full(500, 0.003), 500)
+    assert null is not None
+    rare = null.rarity(np.array([0.0, 0.001, 0.5, 1e200]), np.array([0.003, 0.003, 0.003, 0.0]))
+    assert rare[0] == 0.0
+    assert rare[1] < 1 < 1000 < rare[2] < rare[3]
+    assert Calibrated(null, 12.0).p_value(0.5, 0.003) == 0.0
+
+
 LEARN, LIVE = 2016, 4 * 2016
 LENGTH = 4
 
