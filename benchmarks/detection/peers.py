@@ -17,7 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,8 @@ import pandas as pd
 
 from benchmarks.detection import streams, tables
 from benchmarks.detection.streams import Stream
+from detectors import evaluate
+from detectors.evaluate import EqualAlarms, pages
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE.parent / ".venv-nannyml"
@@ -87,12 +89,7 @@ def _rows(stream: Stream, window: Window) -> pd.DataFrame:
 
 def weeks(spans: Sequence[Window]) -> float:
     """Return the time that the windows cover, in weeks; overlaps count once."""
-    total, covered = pd.Timedelta(0), None
-    for start, end in sorted(spans):
-        begin = start if covered is None else max(start, covered)
-        total += max(end - begin, pd.Timedelta(0))
-        covered = end if covered is None else max(end, covered)
-    return total / pd.Timedelta(days=7)
+    return evaluate.covered(spans) / pd.Timedelta(days=7)
 
 
 # ------------------------------------------------------------------------------------------------ Evidently
@@ -261,21 +258,6 @@ def nannyml(stream: Stream, spans: Sequence[Window]) -> list[Verdict]:
 # ------------------------------------------------------------------------------------------------- counting
 
 
-def pages(alerts: Sequence[bool], resolve: int = 2) -> int:
-    """Return the number of episodes: runs of alerts, merged when fewer than `resolve` clean windows lie between."""
-    return len(_starts(alerts, resolve))
-
-
-def _starts(alerts: Sequence[bool], resolve: int) -> list[int]:
-    starts: list[int] = []
-    clean = resolve
-    for index, alert in enumerate(alerts):
-        if alert and clean >= resolve:
-            starts.append(index)
-        clean = 0 if alert else clean + 1
-    return starts
-
-
 def standardise(quiet: Sequence[Verdict], verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return the verdicts with scores in standard deviations of the same column on the quiet windows."""
     table = pd.DataFrame([verdict.scores for verdict in quiet])
@@ -284,18 +266,6 @@ def standardise(quiet: Sequence[Verdict], verdicts: Sequence[Verdict]) -> list[V
         verdict._replace(scores={name: (score - mean[name]) / spread[name] for name, score in verdict.scores.items()})
         for verdict in verdicts
     ]
-
-
-@dataclass(frozen=True)
-class EqualAlarms:
-    """A threshold on the largest score that pages `rate` times a week on quiet windows, and what it does live."""
-
-    threshold: float
-    quiet_pages: int
-    false_pages: int
-    """Pages of the live part before the change (all of them when there is no change)."""
-    delay: timedelta | None
-    """From the change to the end of the first window that alerts after it; None when none does."""
 
 
 def at_equal_false_alarms(
@@ -307,37 +277,32 @@ def at_equal_false_alarms(
     resolve: int = 2,
 ) -> EqualAlarms:
     """Set the lowest threshold that stays within `rate` episodes a week on the quiet windows, then look at the live."""
-    quiet = [max(verdict.scores.values(), default=0.0) for verdict in scores_quiet]
-    allowed = int(rate * quiet_weeks + 1e-9)
-    threshold = max(quiet)
-    for candidate in sorted(set(quiet), reverse=True):
-        if pages([score > candidate for score in quiet], resolve) > allowed:
-            break
-        threshold = candidate
-    alerts = [max(verdict.scores.values(), default=0.0) > threshold for verdict in scores_live]
-    live = [verdict._replace(alert=alert) for verdict, alert in zip(scores_live, alerts, strict=True)]
-    before = [verdict.alert for verdict in live if change is None or verdict.end <= change]
-    return EqualAlarms(
-        threshold,
-        pages([score > threshold for score in quiet], resolve),
-        pages(before, resolve),
-        None if change is None else delay(live, change),
-    )
+    quiet, live = ([_largest(verdict) for verdict in verdicts] for verdicts in (scores_quiet, scores_live))
+    ends = [verdict.end for verdict in scores_live]
+    seen = evaluate.at_equal_false_alarms(quiet, live, ends, rate, quiet_weeks, change, resolve)
+    return replace(seen, delay=_plain(seen.delay))
+
+
+def _largest(verdict: Verdict) -> float:
+    return max(verdict.scores.values(), default=0.0)
 
 
 def delay(verdicts: Sequence[Verdict], change: pd.Timestamp) -> timedelta | None:
     """Return the time from the change to the end of the first alerting window that ends after it."""
-    ends = [verdict.end for verdict in verdicts if verdict.alert and verdict.end > change]
-    return (ends[0] - change).to_pytimedelta() if ends else None
+    return _plain(evaluate.delay([verdict.end for verdict in verdicts if verdict.alert], change))
+
+
+def _plain(late: timedelta | None) -> timedelta | None:
+    return None if late is None else pd.Timedelta(late).to_pytimedelta()
 
 
 def hits(
     verdicts: Sequence[Verdict], changes: Sequence[pd.Timestamp], within: timedelta, resolve: int = 2
 ) -> tuple[int, int]:
     """Return how many changes have an episode that starts `within` of them, and how many episodes start elsewhere."""
-    starts = [verdicts[index].end for index in _starts([verdict.alert for verdict in verdicts], resolve)]
-    matched = [{change for change in changes if change < start <= change + within} for start in starts]
-    return len(set().union(*matched)), sum(not match for match in matched)
+    starts = evaluate.page_starts([verdict.alert for verdict in verdicts], resolve)
+    seen = evaluate.evaluate([verdicts[index].end for index in starts], changes, evaluate.WEEK, within)
+    return sum(late is not None for late in seen.delays), seen.false_alarms
 
 
 # ---------------------------------------------------------------------------------------------------- report

@@ -1,8 +1,12 @@
-"""Aligned text tables, and the exact interval of a count."""
+"""Aligned text tables, and a rate with its exact interval as text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from detectors.evaluate import poisson_interval
+
+__all__ = ["poisson_interval", "rate", "table"]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -27,14 +31,6 @@ def _text(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:.2f}" if abs(cell) < 100 else f"{cell:.0f}"
     return str(cell)
-
-
-def poisson_interval(count: int, weeks: float) -> tuple[float, float]:
-    """Return the exact (Garwood) 95 % interval of a weekly rate, after `count` events in `weeks`."""
-    from scipy.special import gammaincinv
-
-    low = float(gammaincinv(count, 0.025)) if count else 0.0
-    return low / weeks, float(gammaincinv(count + 1, 0.975)) / weeks
 
 
 def rate(count: int, weeks: float) -> str:
