@@ -27,6 +27,7 @@ from detectors.drift import (
     wasserstein,
 )
 from detectors.layout import Layout, learn_categorical, learn_numeric
+from detectors.performance import measured
 from detectors.profile import Profile
 from detectors.quality import missing, mistyped, range, traffic, unseen
 from detectors.records import Column, Records
@@ -62,6 +63,9 @@ DETECTORS: dict[str, Detector] = {
 SEQUENTIAL: dict[str, Detector] = {cusum.DETECTOR.name: cusum.DETECTOR}
 """Detectors that add up from bucket to bucket, by name."""
 
+PERFORMANCE: dict[str, Detector] = dict(measured.DETECTORS)
+"""Detectors of the model's performance, with labels and estimated without, by name."""
+
 TRAFFIC_CHECKS: dict[str, Callable[..., list[Finding]]] = {
     "schema": traffic.schema,
     "volume": traffic.volume,
@@ -74,6 +78,7 @@ SIGNALS: dict[str, Signal] = {module.SIGNAL.name: module.SIGNAL for module in (l
 
 __all__ = [
     "DETECTORS",
+    "PERFORMANCE",
     "SEQUENTIAL",
     "SIGNALS",
     "TRAFFIC_CHECKS",

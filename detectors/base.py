@@ -64,7 +64,7 @@ class Measurement:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    return value.item() if isinstance(value, np.generic) else value
+    return value.item() if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0 else value
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import special
 
-from detectors.layout import Layout, category, numbers
+from detectors.layout import SUMMED, Layout, category, numbers
 from detectors.records import Column, Records, row_count
 
 JOINT = "(joint)"
@@ -41,7 +41,7 @@ def learn_joint(layouts: Mapping[str, Layout]) -> Layout | None:
     >>> layout.vocabulary, layout.bins
     (('a', 'b'), 67)
     """
-    filled = {name: layout for name, layout in layouts.items() if layout.bins > 1 and layout.kind != "vector"}
+    filled = {name: layout for name, layout in layouts.items() if layout.bins > 1 and layout.kind not in SUMMED}
     numeric = [name for name, layout in filled.items() if layout.kind == "numeric"]
     if len(filled) < 2 or not numeric:  # noqa: PLR2004
         return None

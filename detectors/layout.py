@@ -18,7 +18,9 @@ import numpy as np
 
 from detectors.records import Column
 
-Kind = Literal["numeric", "categorical", "vector"]
+Kind = Literal["numeric", "categorical", "vector", "scores", "errors"]
+SUMMED = ("vector", "scores", "errors")
+"""Kinds whose profile holds sums and no counts of values."""
 
 QUANTILE_BINS = 128
 VOCABULARY = 256
@@ -32,7 +34,8 @@ class Layout:
     Parameters
     ----------
     kind
-        ``numeric`` or ``categorical``; ``vector`` for the joint column, which is summed and not counted.
+        ``numeric`` or ``categorical``; ``vector`` for the joint column, ``scores`` and ``errors`` for that of the
+        model's performance, which are summed and not counted.
     edges
         Sorted float64 edges of a numeric column; empty for a categorical one.
     vocabulary
@@ -43,9 +46,10 @@ class Layout:
         The baseline's inter-quantile range, 5 to 95 % (or a fallback that is never 0), in the column's
         unit: what distances are divided by.
     origin
-        The baseline's median: squares are taken about it, so that a variance does not cancel away.
+        The baseline's median: squares are taken about it, so that a variance does not cancel away. Of scores:
+        where the decision falls.
     width, paired
-        Of a vector: how many sums it has, and how many of its columns (in ``vocabulary``) are paired.
+        How many sums there are; of a vector, how many of its columns (in ``vocabulary``) are paired.
     """
 
     kind: Kind
@@ -60,7 +64,7 @@ class Layout:
     @property
     def bins(self) -> int:
         """Return the number of bins, those for what is outside or other included."""
-        if self.kind == "vector":
+        if self.kind in SUMMED:
             return self.width
         return len(self.edges) + 1 if self.kind == "numeric" else len(self.vocabulary) + 1
 
@@ -71,7 +75,7 @@ class Layout:
 
     def to_json(self) -> dict[str, object]:
         """Serialise; floats as hexadecimal strings, so that none is rounded."""
-        sums = {"width": self.width, "paired": self.paired} if self.kind == "vector" else {}
+        sums = {"width": self.width, "paired": self.paired} if self.kind in SUMMED else {}
         return {
             **sums,
             "kind": self.kind,
@@ -101,7 +105,7 @@ class Layout:
 
 
 def _kind(name: object) -> Kind:
-    known: tuple[Kind, ...] = ("numeric", "categorical", "vector")
+    known: tuple[Kind, ...] = ("numeric", "categorical", "vector", "scores", "errors")
     return next(kind for kind in known if kind == name)
 
 

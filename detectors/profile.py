@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from detectors.exact import ExactSum
-from detectors.layout import Layout, category, numbers
+from detectors.layout import SUMMED, Layout, category, numbers
+from detectors.outcome import add_up, labelled
 from detectors.records import Column
 
 VERSION = 1
@@ -78,6 +79,9 @@ class Profile:
         """
         if layout.kind == "vector":
             return cls._vector(column, layout)
+        if layout.kind in SUMMED:
+            counts, unlabelled, unusable = add_up(column, layout)
+            return cls(layout, counts, missing=unlabelled, nonfinite=unusable)
         return cls._numeric(column, layout) if layout.kind == "numeric" else cls._categorical(column, layout)
 
     @classmethod
@@ -117,8 +121,8 @@ class Profile:
 
     @property
     def n(self) -> int:
-        """Number of usable values."""
-        return int(self.counts[0] if self.layout.kind == "vector" else self.counts.sum())
+        """Number of usable values; of a performance column, of the rows with a label."""
+        return int(usable(self.counts, self.layout))
 
     @property
     def rows(self) -> int:
@@ -212,3 +216,10 @@ class Profile:
             float.fromhex(str(data["min"])),
             float.fromhex(str(data["max"])),
         )
+
+
+def usable(counts: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return the number of usable values behind counts, over the last axis."""
+    if layout.kind == "vector":
+        return np.asarray(counts[..., 0])
+    return labelled(counts, layout) if layout.kind in SUMMED else np.asarray(counts.sum(axis=-1))

@@ -13,7 +13,7 @@ import numpy as np
 
 from detectors.exact import ExactSum
 from detectors.layout import Layout
-from detectors.profile import Profile
+from detectors.profile import Profile, usable
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Stack:
     @property
     def n(self) -> np.ndarray:
         """Usable values of each, shape (buckets,)."""
-        return np.asarray(self.counts[..., 0] if self.layout.kind == "vector" else self.counts.sum(axis=-1))
+        return usable(self.counts, self.layout)
 
     @property
     def rows(self) -> np.ndarray:

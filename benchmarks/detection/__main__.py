@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import structlog
 
-from benchmarks.detection import ours, peers, streams, tables
+from benchmarks.detection import estimates, ours, peers, streams, tables
 from benchmarks.detection.streams import Stream
 from detectors import DETECTORS, assess, learn_numeric
 from detectors.profile import Profile
@@ -178,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="streams of each injected change (default: 3)")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated streams (default: 1)")
-    parser.add_argument("--only", choices=["quiet", "injected", "known", "size"], help="one part of it")
+    parser.add_argument("--only", choices=["size", "quiet", "injected", "known", "estimates"], help="one part of it")
     parser.add_argument("--no-peers", action="store_true", help="leave Evidently and NannyML out of quiet and known")
     options = parser.parse_args()
     _calm()
@@ -204,6 +204,9 @@ def main() -> None:
     part("known", "Changes that people marked, driftd", known_table)
     if peers_too:
         part("known", "The same, the peers' defaults", peers.known_table)
+    if options.only in (None, "estimates"):
+        print("\n## Performance without labels, beside NannyML and the labels")
+        estimates.report()
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def run(stream: Stream, budget: str, end: pd.Timestamp | None = None, **settings
             "source": {"url": "sqlite://", "table": "stream", "columns": {"timestamp": "timestamp"}},
             "bucket": stream.bucket,
             "window": stream.window,
-            "baseline": {"from": first, "to": until},
+            "baseline": {"from": first, "to": until, "min_rows": 1},
             "alert_budget": budget,
             **settings,
         }

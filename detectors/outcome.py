@@ -1,0 +1,138 @@
+"""The performance column: what a model said and what came true, in sums that can be merged.
+
+Predictions are cut into cells. Of a classifier each cell counts the rows of either class and those whose label is
+still to come; of a regression the errors of its labelled rows, in units of the truth's own spread. So labels may
+arrive late: the bucket is profiled again, and every metric is a function of sums.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.layout import Layout, category, numbers
+from detectors.records import Column, Records, row_count
+
+OUTCOME = "(performance)"
+"""Name of the column; no table's column is likely to have it."""
+SCORE_CELLS = 200
+ENDS = np.array([1e-4, 3e-4, 1e-3, 3e-3])
+"""Edges near 0 (and near 1), where the scores of rare events lie."""
+ERROR_CELLS = 32
+UNIT = 2.0**16
+"""Sums are kept in units of 1/65536: they add up exactly, and nobody sees the rounding."""
+FARTHEST = 100.0
+"""An error of more than so many times the truth's spread (or of the truth itself) counts as that."""
+SCORE_PARTS = ("negative", "positive", "unlabelled", "negative_score", "positive_score", "unlabelled_score")
+ERROR_PARTS = ("all", "labelled", "error", "absolute", "squared", "fourth", "relative", "relative_squared", "nonzero")
+TRUE = ("true", "1", "yes")
+
+
+def learn_scores(decision: float = 0.5, positive: str | None = None) -> Layout:
+    """Lay out a classifier's scores: 200 cells from 0 to 1, finer at both ends, with an edge where the decision falls.
+
+    Parameters
+    ----------
+    decision
+        From this score on the answer is *positive*.
+    positive
+        The label that means positive; None for true, 1 or yes.
+
+    Examples
+    --------
+    >>> learn_scores().bins
+    1248
+    """
+    inner = np.linspace(0, 1, SCORE_CELLS + 1)[1:-1]
+    edges = np.unique(np.concatenate([inner, ENDS, 1 - ENDS, [decision]]))
+    words = () if positive is None else (positive,)
+    width = (len(edges) + 1) * len(SCORE_PARTS)
+    return Layout("scores", edges=edges, vocabulary=words, origin=decision, width=width)
+
+
+def learn_errors(predictions: np.ndarray, truths: np.ndarray) -> Layout | None:
+    """Lay out a regression's errors: cells at the quantiles of the predictions; None without two of each.
+
+    Parameters
+    ----------
+    predictions, truths
+        Finite samples of the baseline, of any lengths.
+    """
+    if len(predictions) < 2 or len(truths) < 2:  # noqa: PLR2004
+        return None
+    edges = np.unique(np.quantile(predictions, np.linspace(0, 1, ERROR_CELLS + 1)[1:-1]))
+    low, high = np.quantile(truths, [0.05, 0.95])
+    scale = float(high - low) or float(np.abs(truths).max()) or 1.0
+    return Layout("errors", edges=edges, scale=scale, width=(len(edges) + 1) * len(ERROR_PARTS))
+
+
+def outcomes(records: Records, layout: Layout) -> Column:
+    """Put prediction and label side by side, float64 of shape (rows, 2); NaN where either is not known."""
+    rows = row_count(records)
+    said = "score" if layout.kind == "scores" else "prediction"
+    pair = np.full((rows, 2), np.nan)
+    if said in records:
+        pair[:, 0] = numbers(records[said])[0]
+    if "label" in records:
+        pair[:, 1] = _truth(records["label"], layout)
+    return Column(pair, np.zeros(rows, dtype=bool))
+
+
+def _truth(labels: Column, layout: Layout) -> np.ndarray:
+    if layout.kind == "errors":
+        return numbers(labels)[0]
+    meant = set(layout.vocabulary) or set(TRUE)
+    found = [category(value).lower() in meant or category(value) in meant for value in labels.values]
+    return np.where(labels.missing, np.nan, np.array(found, dtype=np.float64))
+
+
+def add_up(column: Column, layout: Layout) -> tuple[np.ndarray, int, int]:
+    """Return the sums over the cells, the rows whose label is to come, and the rows without a usable prediction."""
+    said, truth = column.values[:, 0], column.values[:, 1]
+    usable = np.isfinite(said) & ((said >= 0) & (said <= 1) if layout.kind == "scores" else True)
+    cells = np.searchsorted(layout.edges, said[usable], side="right")
+    said, truth = said[usable], truth[usable]
+    parts = _scores(said, truth) if layout.kind == "scores" else _errors(said, truth, layout.scale)
+    size = len(layout.edges) + 1
+    sums = np.array([np.bincount(cells, part, minlength=size) for part in parts]).reshape(-1)
+    counts = np.rint(sums).astype(np.int64)
+    return counts, int(np.isnan(truth).sum()), int((~usable).sum())
+
+
+def _scores(said: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
+    which = [truth == 0, truth == 1, np.isnan(truth)]
+    return [*which, *(np.rint(said * UNIT) * held for held in which)]
+
+
+def _errors(said: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarray]:
+    labelled = np.isfinite(truth)
+    error = np.where(labelled, np.clip((said - truth) / scale, -FARTHEST, FARTHEST), 0.0)
+    nonzero = labelled & (truth != 0)
+    relative = np.zeros(len(said))
+    np.divide(np.abs(said - truth), np.abs(truth), out=relative, where=nonzero)
+    relative = np.minimum(relative, FARTHEST)
+    sums = (error, np.abs(error), error**2, error**4, relative, relative**2)
+    return [np.ones(len(said)), labelled, *(np.rint(part * UNIT) for part in sums), nonzero]
+
+
+def labelled(counts: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return how many rows have a label, over the last axis."""
+    cells = len(layout.edges) + 1
+    held = counts[..., : 2 * cells] if layout.kind == "scores" else counts[..., cells : 2 * cells]
+    return np.asarray(held.sum(axis=-1))
+
+
+def parts_of(counts: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+    """Return each sum by name, float64 of shape (..., cells), in the units of the data.
+
+    Examples
+    --------
+    >>> layout = learn_scores()
+    >>> records = {"score": Column.of([0.9, 0.2, 0.7]), "label": Column.of([True, False, None])}
+    >>> held = parts_of(add_up(outcomes(records, layout), layout)[0], layout)
+    >>> {name: float(held[name].sum()) for name in ("positive", "negative", "unlabelled")}
+    {'positive': 1.0, 'negative': 1.0, 'unlabelled': 1.0}
+    """
+    names = SCORE_PARTS if layout.kind == "scores" else ERROR_PARTS
+    blocks = counts.reshape(*counts.shape[:-1], len(names), len(layout.edges) + 1).astype(np.float64)
+    whole = ("negative", "positive", "unlabelled", "all", "labelled", "nonzero")
+    return {name: blocks[..., at, :] / (1.0 if name in whole else UNIT) for at, name in enumerate(names)}
