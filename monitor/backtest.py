@@ -16,6 +16,7 @@ from monitor.act import Context
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
+from monitor.engine.checks import asked_of_evidently
 from monitor.engine.profile import Facts
 from monitor.engine.replay import replay
 from monitor.engine.timeline import Timeline
@@ -86,7 +87,7 @@ def backtest(
     -------
     dict
         ``{monitor, from, to, weeks, pages, pages_per_week, budget_per_week, budget_kept, by_week, incidents,
-        changes, no_data, baseline}``.
+        changes, left_out, no_data, baseline}``; stattests of Evidently are left out.
     """
     start, end = floor(start, monitor.bucket), floor(end, monitor.bucket)
     if start >= end:
@@ -151,6 +152,7 @@ def report(
         "by_week": by_week,
         "incidents": [_incident(incident) for incident in fired],
         "changes": [_delay(story.told, at, later) for at, later in pairwise([*changes, end])],
+        "left_out": sorted({q.detector.name for q in asked_of_evidently(monitor, baseline.layouts)}),
         "no_data": sum(i.rule == NO_DATA and i.fired_at is not None for i in story.all.values()),
         "baseline": {
             "rows": baseline.rows,

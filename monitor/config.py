@@ -9,20 +9,22 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from detectors import DETECTORS, SEQUENTIAL, TRAFFIC_CHECKS
+from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
+from monitor.evidently import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
 from monitor.sections import Duration, Section, Time, nearest
 from monitor.yamlfile import ConfigError
 
 __all__ = ["Config", "ConfigError", "Monitor"]
 
 ROLES = (
-    "timestamp", "id", "model_version", "prompt_version", "prediction", "label",
+    "timestamp", "id", "model_version", "prompt_version", "prediction", "score", "label",
     "question", "context", "response", "feedback", "tenant",
 )  # fmt: skip
 TEXT_ROLES = ("question", "context", "response")
 QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAFFIC_CHECKS)
 DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
-CHECKS = ("drift", "quality", *QUALITY)
+METHODS = (*DRIFT, *(f"{PREFIX}{name}" for name in STATTESTS))
+CHECKS = ("drift", "quality", "performance", *QUALITY)
 BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
 """What `quality` means: a log that has fallen silent is the state `no_data`, unless `freshness` is asked for."""
 
@@ -128,13 +130,19 @@ class Check(Section):
     columns: Literal["auto"] | list[str] = "auto"
     """`auto`, or columns and signals by name."""
     method: Literal["auto"] | list[str] = "auto"
-    """`auto`, or drift methods by name."""
+    """`auto`, or drift methods by name; `evidently:NAME` runs a stattest of Evidently on the binned data."""
     threshold: float | None = Field(None, gt=0)
-    """Fixed threshold in the unit of the method; wins over the default and the noise floor."""
+    """Fixed threshold in the unit of the method, or as Evidently has it; wins over the default and the noise floor."""
     max_increase: float | None = Field(None, gt=0, le=1)
     """The same for shares: points that a share may rise."""
     max_age: Duration | None = None
     """For freshness: the age that the newest row may have."""
+    labels_after: Duration = timedelta(0)
+    """For performance: how long labels take to arrive; metrics that need them look that far back."""
+    positive: str | None = None
+    """For performance: the label that means positive; by default true, 1 and yes do."""
+    decision: float = Field(0.5, ge=0, le=1)
+    """For performance: from this score on the answer is positive."""
     min_samples: int | None = Field(None, ge=1)
     """Below this many the answer is inconclusive."""
     segments: bool = True
@@ -155,10 +163,22 @@ def _check(value: object) -> object:
     settings = {"kind": kind, **settings}
     if isinstance(settings.get("method"), str) and settings["method"] != "auto":
         settings["method"] = [settings["method"]]
-    for method in settings.get("method", []) if isinstance(settings.get("method"), list) else []:
-        if method not in DRIFT:
-            raise PydanticCustomError("word", "{key}", {"key": str(method), "allowed": sorted(DRIFT)})
+    if isinstance(settings.get("method"), list):
+        for method in settings["method"]:
+            _known_method(str(method), settings.get("threshold"))
     return settings
+
+
+def _known_method(method: str, threshold: object) -> None:
+    name = method.removeprefix(PREFIX)
+    if method != name and name in NOT_SUPPORTED:
+        said = {"method": method, "why": NOT_SUPPORTED[name]}
+        raise PydanticCustomError("stattest", "{method} cannot be run on a profile: {why}", said)
+    if method not in METHODS and method not in PERFORMANCE:
+        raise PydanticCustomError("word", "{key}", {"key": method, "allowed": sorted([*METHODS, *PERFORMANCE])})
+    if method != name and name in P_VALUES and isinstance(threshold, int | float) and threshold >= 1:
+        wanted = "the threshold of {method} is a p-value, as Evidently has it: give one below 1, such as 0.05"
+        raise PydanticCustomError("stattest", wanted, {"method": method})
 
 
 class Rule(Section):
@@ -236,6 +256,11 @@ class Monitor(Section):
     """When findings become incidents, and what is done."""
     no_data: NoData = NoData()
     """What not seeing means."""
+
+    @property
+    def performance(self) -> Check | None:
+        """Return the check of the model's performance, the last one when there are several."""
+        return next((check for check in reversed(self.checks) if check.kind == "performance"), None)
 
     @property
     def budget_per_week(self) -> float:

@@ -6,18 +6,22 @@ rebuilt from counts.
 
 Limits
 ------
-A test sees what the bins kept: values inside a bin stand at its middle, and at most ``most`` of them are
-rebuilt, so a p-value is that of a sample of this size and not of the window's. `chisquare` and `g_test` take
-the baseline's shares for the truth, without its noise: beside a small baseline they find drift too often.
-`mannw` is Evidently's one-sided form, which sees values rise and never sees them fall.
+A test sees what the bins kept: values inside a bin stand at its middle, those beyond the baseline's extremes at
+these, and at most ``most`` of them are rebuilt, so a p-value is that of a sample of this size and not of the
+window's. At the quantile edges the distribution functions are exact, and between them a value is off by half its
+bin at most, so that a Kolmogorov-Smirnov distance is off by under 0.004 for 1,500 rows against 4,000. A heavy tail is
+lost more than that: for a log-normal column a Wasserstein distance is off by up to 0.04 baseline standard deviations.
+`chisquare` and `g_test` take the baseline's shares for the truth, without its noise: beside a small baseline they
+find drift too often. `mannw` is Evidently's one-sided form, which sees values rise and never sees them fall.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,6 +58,17 @@ NEEDS_TEXT = "it trains a classifier on the texts themselves, and a profile hold
 NOT_SUPPORTED = {"perc_text_content_drift": NEEDS_TEXT, "abs_text_content_drift": NEEDS_TEXT}
 """The others, each with the reason."""
 
+PREFIX = "evidently:"
+"""What comes before the name of a stattest in `method:`."""
+
+P_VALUES = frozenset(
+    {
+        "anderson", "chisquare", "cramer_von_mises", "empirical_mmd", "es", "fisher_exact", "g_test", "ks", "mannw",
+        "t_test", "TVD", "z",
+    }
+)  # fmt: skip
+"""Stattests whose score is a p-value, so that small means drifted; the others are distances."""
+
 TWO_CATEGORIES = frozenset({"fisher_exact", "z"})
 """They compare one share: other than two categories are refused, which Evidently does for the first only."""
 
@@ -65,8 +80,13 @@ MOST = 5000
 MOST_OF = {"empirical_mmd": 500}
 """Tests with quadratic memory get fewer values: 5,000 a side would be 2 GB and minutes."""
 TASKS_OF_A_CHILD = 200
+SMALLEST_P = 1e-300
+TIMEOUT = 60.0
+"""Seconds for all tests of a bucket: half of its lease."""
+LOOK_UP = 0.2
 LAST_WORDS = 400
 MISSING = "Evidently is not installed: pip install driftd[report]"
+LEAVING = "driftd is stopping, so Evidently was not waited for; the next bucket asks it again."
 
 
 @dataclass(frozen=True)
@@ -143,6 +163,19 @@ def _shrunk(counts: np.ndarray, most: int) -> np.ndarray:
     return np.diff(np.array(running, dtype=np.int64), prepend=0)
 
 
+def oriented(name: str, value: float) -> float:
+    """Turn a score or a threshold of Evidently so that it grows with the change.
+
+    A p-value becomes its negative decimal logarithm, cut at 300; a distance stays as it is.
+
+    Examples
+    --------
+    >>> oriented("ks", 0.01), oriented("psi", 0.25)
+    (2.0, 0.25)
+    """
+    return -math.log10(max(value, SMALLEST_P)) if name in P_VALUES else value
+
+
 def request(name: str, baseline: Profile, window: Profile) -> Request:
     """Make the request for two profiles of one column, with as many values as the test can bear."""
     most = MOST_OF.get(name, MOST)
@@ -151,7 +184,7 @@ def request(name: str, baseline: Profile, window: Profile) -> Request:
     return Request(name, baseline.layout.kind, expand(baseline, most), expand(window, most))
 
 
-def measure_in_child(requests: Sequence[Request], timeout: float = 180.0) -> list[Answer]:
+def measure_in_child(requests: Sequence[Request], timeout: float = TIMEOUT) -> list[Answer]:
     """Run tests one after the other in the child, which is started when it is first needed.
 
     Parameters
@@ -176,6 +209,12 @@ def close() -> None:
         _end()
 
 
+def abandon() -> None:
+    """Wait for no answer any more, for good: the daemon is leaving. Safe in a signal handler."""
+    _leaving.set()
+
+
+_leaving = threading.Event()
 _lock = threading.Lock()
 _pool: list[ProcessPoolExecutor] = []
 
@@ -187,7 +226,7 @@ def _refusal(asked: Request) -> Answer | None:
     if asked.name not in STATTESTS:
         return Answer(error=f"{asked.name} is no stattest of Evidently; known are {', '.join(STATTESTS)}.")
     if asked.kind not in STATTESTS[asked.name]:
-        return Answer(error=f"{asked.name} cannot measure a {asked.kind} column.")
+        return Answer(error=f"{asked.name} cannot measure a {asked.kind} column; name those it can with `columns:`.")
     if not asked.baseline or not asked.window:
         return Answer(error=f"{asked.name} needs values on both sides.")
     if asked.name in TWO_CATEGORIES and len({*asked.baseline, *asked.window}) > 2:
@@ -196,18 +235,20 @@ def _refusal(asked: Request) -> Answer | None:
 
 
 def _ask(asked: Request, end: float, timeout: float) -> Answer:
-    late = Answer(error=f"Evidently did not answer within {timeout:g} s and was ended.")
-    left = end - time.monotonic()
-    if left <= 0:
-        return late
+    said = f"Evidently did not answer within {timeout:g} s and was ended; ask it for fewer tests, columns or segments."
     try:
-        return _child().submit(_run, asked).result(timeout=left)
-    except TimeoutError:
-        _end()
-        return late
+        answer = _child().submit(_run, asked) if time.monotonic() < end and not _leaving.is_set() else None
+        while answer and time.monotonic() < end and not _leaving.is_set():
+            if wait([answer], min(LOOK_UP, max(0.0, end - time.monotonic()))).done:
+                return answer.result()
     except BrokenProcessPool:
         _end()
-        return Answer(error=f"Evidently's process ended during {asked.name}, perhaps for lack of memory.")
+        return Answer(
+            error=f"Evidently's process ended during {asked.name}, perhaps for lack of memory: it needs 400 MB."
+        )
+    if answer:
+        _end()
+    return Answer(error=LEAVING if _leaving.is_set() else said)
 
 
 def _child() -> ProcessPoolExecutor:

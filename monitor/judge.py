@@ -146,14 +146,20 @@ def _worsen(
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
     if grown.state == "firing":
         return Decision(replace(grown, reason=incident.reason), None, "still firing", news=news)
+    why = explanation_of(bad, evidence)
     if grown.bad < needed:
-        reason = f"{headline(bad)}; bad for {grown.bad} of {needed} buckets"
+        reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
         opened: State | None = "pending" if incident.bad == 0 else None
         return Decision(replace(grown, state="pending", reason=reason), opened, reason, news=news)
     again = "again: " if incident.fired_at else ""
-    reason = f"{again}{headline(bad)}; bad for {grown.bad} buckets"
+    reason = f"{again}{headline(bad)}{why}; bad for {grown.bad} buckets"
     fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason)
     return Decision(fired, "firing", reason, news=news)
+
+
+def is_news(finding: Finding, incident: Incident | None) -> bool:
+    """Say whether people were not told of a finding: there is no open incident, or it does not know it."""
+    return incident is None or not _known(finding, _told(incident))
 
 
 def _told(incident: Incident) -> set[tuple[str, str | None, str | None]]:
@@ -217,6 +223,8 @@ def merge_evidence(held: Mapping[str, Mapping[str, Any]], bad: Sequence[Finding]
     for finding in bad:
         before = merged.get(finding.key, {})
         worst = max(float(before.get("worst", 0.0)), finding.statistic or 0.0)
+        told = finding.detail.get("explanation")
+        text = told["text"] if isinstance(told, Mapping) else before.get("explanation")
         merged[finding.key] = {
             "check": finding.check,
             "column": finding.column,
@@ -229,6 +237,7 @@ def merge_evidence(held: Mapping[str, Mapping[str, Any]], bad: Sequence[Finding]
             "reason": finding.reason,
             "n_baseline": finding.n_baseline,
             "n_window": finding.n_window,
+            **({"explanation": text} if text else {}),
         }
     ranked = sorted(merged, key=lambda key: -_excess(merged[key]))
     return {key: merged[key] for key in ranked[:MOST_EVIDENCE]}
@@ -238,9 +247,26 @@ def _excess(item: Mapping[str, Any]) -> float:
     return float(item["statistic"] or 0.0) / float(item["threshold"] or 1.0)
 
 
+def worst_of(bad: Sequence[Finding]) -> Finding:
+    """Return the finding that is furthest over its threshold."""
+    return max(bad, key=lambda finding: min(finding.excess, 1e9))
+
+
+def explanation_of(bad: Sequence[Finding], evidence: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what explains the worst finding, or another method's of the same column, as it was when it was new."""
+    worst = worst_of(bad)
+    subject = _subject(worst.check, worst.column, worst.segment)
+    told = [
+        item["explanation"]
+        for key, item in sorted(evidence.items(), key=lambda pair: pair[0] != worst.key)
+        if "explanation" in item and _subject(item["check"], item["column"], item["segment"]) == subject
+    ]
+    return f"; {told[0]}" if told else ""
+
+
 def headline(bad: Sequence[Finding]) -> str:
     """Say in a few words what is worst and how much rose with it."""
-    worst = max(bad, key=lambda finding: min(finding.excess, 1e9))
+    worst = worst_of(bad)
     what = f"{worst.check} of {worst.column}" if worst.column else worst.check
     where = f" in {worst.segment}" if worst.segment else ""
     rest = f", and {len(bad) - 1} more" if len(bad) > 1 else ""

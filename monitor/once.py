@@ -12,8 +12,10 @@ from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
 from monitor.engine.detect import Window, detect
+from monitor.engine.explain import explain
 from monitor.engine.profile import Profiler, wanted
-from monitor.judge import matches
+from monitor.evidently import measure_in_child
+from monitor.judge import explanation_of, matches, merge_evidence
 from monitor.schedule import floor
 from monitor.sources.base import Reader, SourceError
 
@@ -37,7 +39,9 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         if baseline is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
-        findings = detect(monitor, baseline, read_window(reader, monitor, baseline, end))
+        seen = read_window(reader, monitor, baseline, end)
+        findings = detect(monitor, baseline, seen, measure_in_child)
+        findings = explain(monitor, baseline, seen, findings, {}, [], end)
     except SourceError as error:
         return {**stated, "status": "error", "reason": f"{error.reason}: {error}", "findings": []}
     except ConfigError as error:
@@ -92,7 +96,8 @@ def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
     if watched:
         worst = max(watched, key=lambda f: min(f.excess, 1e9))
         named = f"{worst.check} of {worst.column}" if worst.column else worst.check
-        return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {named}: {worst.reason}"
+        why = explanation_of(watched, merge_evidence({}, watched))
+        return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {named}: {worst.reason}{why}"
     of_columns = [f for f in findings if f.column is not None] or list(findings)
     measured = [f for f in of_columns if f.status in (Status.OK, Status.DRIFTED)]
     if not measured:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIDES = ("reference", "current")
+COMPARED: tuple[Kind, ...] = ("numeric", "categorical")
+"""Kinds that Evidently knows; the joint column is a sum of vectors and has no values of its own."""
 TIMEOUT = 180.0
 LAST_WORDS = 400
 
@@ -50,7 +52,7 @@ def sample(
     Parameters
     ----------
     layouts
-        The watched columns and their kinds.
+        The watched columns and their kinds; only numeric and categorical ones are drawn.
     start, end
         Half-open, in UTC.
     rows, seed
@@ -61,6 +63,7 @@ def sample(
     pandas.DataFrame
         One column a layout, in the order of time: float64, or texts with None where missing.
     """
+    layouts = {name: layout for name, layout in layouts.items() if layout.kind in COMPARED}
     chance = np.random.default_rng(seed)
     keys = np.zeros(0)
     held: Records = {}
@@ -117,7 +120,7 @@ def write_report(
     reference, current
         The baseline's sample and the window's.
     kinds
-        Numeric or categorical, for each column that is compared.
+        Of each column; one that is neither numeric nor categorical is not compared.
     out
         The HTML file.
     timeout
@@ -130,7 +133,7 @@ def write_report(
     """
     if importlib.util.find_spec("evidently") is None:
         raise ConfigError("a report needs Evidently, which is not installed: install driftd[report].")
-    known = [name for name in kinds if name in reference.columns and name in current.columns]
+    known = [n for n in kinds if kinds[n] in COMPARED and n in reference.columns and n in current.columns]
     empty = [name for name in known if _is_empty(reference[name]) or _is_empty(current[name])]
     used = [name for name in known if name not in empty]
     if not used:

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from detectors.base import Finding
 from monitor.act import Action
 from monitor.config import ActionSpec
-from monitor.engine.detect import conclude, detect
+from monitor.engine.detect import Window, conclude, detect
+from monitor.engine.explain import explain
 from monitor.engine.profile import profile_bucket
+from monitor.evidently import measure_in_child
 from monitor.judge import Change, Decision
 from monitor.rules import act_on, judge_all
 from monitor.store import context
@@ -29,12 +31,14 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
     profiled = profile_bucket(watch.reader, monitor, layouts, bucket)
 
     # detect
+    window: Window | None = None
     findings: Sequence[Finding] = ()
     changes: Sequence[Change] = ()
     frozen = baseline if baseline and baseline.state == "active" else None
     history = frozen is not None and frozen.end is not None and bucket.end <= frozen.end
     if frozen and not history:
-        findings = detect(monitor, frozen, watch.window(bucket, profiled))
+        window = watch.window(bucket, profiled)
+        findings = detect(monitor, frozen, window, measure_in_child)
         changes = context.first_sights(profiled.facts, frozen)
     result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
 
@@ -45,6 +49,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
     if live is not None and bucket.start >= live and held.revision == 0:
         with watch.database.read() as connection:
             past = context.load(connection, monitor, bucket)
+        findings = explain(monitor, frozen, window, findings, past.open, [*past.changes, *changes], bucket.end)
         silence = frozen.longest_silence if frozen else 0
         decisions = judge_all(monitor, findings, changes, past, bucket, result, reason, silence)
         decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now())

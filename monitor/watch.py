@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from monitor.config import Monitor
 from monitor.engine import build
@@ -78,6 +79,8 @@ class Watch:
         """Return a fingerprint of everything that the bins depend on."""
         monitor = self.monitor.model_dump(mode="json", exclude={"rules", "no_data", "checks", "alert_budget"})
         monitor["source"]["url"] = "hidden"
+        if check := self.monitor.performance:
+            monitor["performance"] = [check.decision, check.positive]
         text = json.dumps({key: monitor[key] for key in sorted(monitor) if key not in ("catch_up", "settle")})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -149,13 +152,31 @@ class Watch:
         with self.database.read() as connection:
             sums = buckets.accumulated(connection, self.monitor.name, bucket.start - self.monitor.bucket)
         return Window(
-            add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums
+            add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
+            self._labelled(bucket, baseline),
         )  # fmt: skip
+
+    def _labelled(self, bucket: Bucket, baseline: Baseline) -> dict[str | None, dict[str, Profile]]:
+        """Return the window whose labels are complete: one window later, for its audit comes first."""
+        check = self.monitor.performance
+        if check is None or not check.labels_after:
+            return {}
+        back = floor(bucket.start - check.labels_after - self.monitor.window, self.monitor.bucket)
+        first, last = window_starts(Bucket(back, back + self.monitor.bucket), self.monitor.window)
+        with self.database.read() as connection:
+            rows = buckets.window_rows(connection, self.monitor.name, first, last)
+        return add_profiles([buckets.profiles_of(r, baseline.layouts) for r in rows if r.layout == baseline.layout])
+
+    def _audit_ages(self) -> list[timedelta]:
+        """Return how old a bucket is when it is counted again; once more when its labels should be there."""
+        check = self.monitor.performance
+        labels = [check.labels_after] if check and check.labels_after else []
+        return sorted([after * self.monitor.window for after in AUDIT_AFTER_WINDOWS] + labels)
 
     def audit(self) -> None:
         """Count sealed buckets again; one whose count has changed is owed again."""
         now = self.now()
-        due = [now - after * self.monitor.window for after in AUDIT_AFTER_WINDOWS]
+        due = [now - age for age in self._audit_ages()]
         with self.database.read() as connection:
             rows = buckets.to_audit(connection, self.monitor.name, due, AUDITS_A_PASS)
         for row in rows:
@@ -169,7 +190,7 @@ class Watch:
     def audits_passed(self, bucket: Bucket) -> int:
         """Return how many audits a bucket needs no more, because it was computed long after its end."""
         age = self.now() - bucket.end
-        return sum(age > n * self.monitor.window for n in AUDIT_AFTER_WINDOWS)
+        return sum(age > due for due in self._audit_ages())
 
     def _sealed(self) -> datetime:
         monitor, now = self.monitor, self.now()

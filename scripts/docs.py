@@ -14,8 +14,8 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from detectors import DETECTORS, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
-from monitor import config
+from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
+from monitor import config, evidently
 from monitor.cli import app
 from monitor.export import METRICS
 
@@ -98,8 +98,47 @@ def checks() -> str:
         "bucket to bucket and sees small changes that last. `quality` stands for all checks that are not `drift`, but\n"
         "`freshness`, which is run when it is asked for.\n",
         table(["method", "check", "columns", "threshold", "floor", "unit", "speaks of", "source"], rows),
+        "## Performance of the model\n",
+        "`performance` compares the metrics of a classifier (roles `score`, 0 to 1, and `label`) or of a regression (roles\n"
+        "`prediction` and `label`) with the baseline's, with 95 % intervals. `labels_after` says how long labels take: the\n"
+        "metrics look at the window that ended that long ago, one window later, and a bucket is read again when its\n"
+        "labels have come. What starts with `estimated_` needs no labels: it expects of each score, or of each size of\n"
+        "prediction, what the baseline showed there, so it sees the cost of drifted inputs and is blind to a changed\n"
+        "concept. `driftd status` says how close the estimates came once the labels were there. Losses of a regression\n"
+        "are in units of the baseline's 5-95 % range of the truth. A backtest takes labels as they are today.\n",
+        table(
+            ["method", "of", "threshold", "floor", "unit", "statistic", "source"],
+            [
+                [
+                    f"`{d.name}`",
+                    "classifier" if "scores" in d.kinds else "regression",
+                    f"{d.threshold:g}",
+                    f"{d.floor:g}",
+                    d.unit,
+                    d.title,
+                    d.citation,
+                ]
+                for d in PERFORMANCE.values()
+            ],
+        ),
         "## Of the records as a whole\n",
         table(["check", "what it does"], [[f"`{name}`", first_line(run)] for name, run in TRAFFIC_CHECKS.items()]),
+        "## Stattests of Evidently\n",
+        "`method: evidently:NAME` runs one over the binned data, by Evidently's own threshold or the check's `threshold:`\n"
+        "in Evidently's unit. Findings give the negative decimal logarithm of a p-value, so that more is always worse.\n"
+        "They are not calibrated to the alert budget, and a backtest leaves them out. Needs `driftd[report]`.\n",
+        table(
+            ["name", "columns", "score"],
+            [
+                [
+                    f"`{evidently.PREFIX}{name}`",
+                    ", ".join(kinds),
+                    "p-value" if name in evidently.P_VALUES else "distance",
+                ]
+                for name, kinds in evidently.STATTESTS.items()
+            ],
+        ),
+        f"```text\n{inspect.getdoc(evidently)}\n```\n",
         "## Each method\n",
     ]
     for detector in methods:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from detectors import DETECTORS, SEQUENTIAL, SIGNALS
+from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, SIGNALS
 from monitor.config import Config
 from monitor.export import METRICS
 
@@ -24,7 +24,7 @@ def test_the_derived_pages_are_fresh() -> None:
 
 def test_every_setting_method_signal_and_metric_is_documented() -> None:
     pages = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
-    for name in [*DETECTORS, *SEQUENTIAL, *SIGNALS]:
+    for name in [*DETECTORS, *SEQUENTIAL, *PERFORMANCE, *SIGNALS]:
         assert f"`{name}`" in pages["checks.md"]
     for row in METRICS:
         assert f"`{row.name}`" in pages["metrics.md"]

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detectors.layout import Layout
+from detectors.joint import JOINT, learn_joint
+from detectors.layout import Layout, learn_numeric
 from detectors.records import Column, Records
 from monitor import report
 from monitor.config import ConfigError, Monitor
@@ -165,3 +166,29 @@ def test_the_sample_is_the_same_for_the_same_seed() -> None:
 
 def test_few_rows_are_all_taken() -> None:
     assert len(drawn(30_000)) == 20_000
+
+
+def test_a_monitor_with_a_joint_column_gives_a_report_of_the_others(tmp_path: Path) -> None:
+    need_evidently()
+    hours, lengths = np.arange(40.0), np.arange(1.0, 41.0)
+    layouts = {"hour": learn_numeric(hours, 0.0, 39.0), "response_length": learn_numeric(lengths, 1.0, 40.0)}
+    joint = learn_joint(layouts)
+    assert joint is not None
+    layouts[JOINT] = joint
+    monitor = Monitor.model_validate(
+        {
+            "name": "bot",
+            "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts", "response": "answer"}},
+            "signals": ["response_length"],
+        }
+    )
+    pages = Pages()
+    made = sample(pages, monitor, layouts, START, START + timedelta(hours=15), 500)  # type: ignore[arg-type]
+    assert list(made.columns) == ["hour", "response_length"]
+    assert JOINT not in pages.asked
+    out = tmp_path / "report.html"
+    made[JOINT] = 0.0
+    write_report(made, made, {name: layout.kind for name, layout in layouts.items()}, out)
+    page = out.read_text(encoding="utf-8")
+    assert "response_length" in page
+    assert JOINT not in page

@@ -88,6 +88,8 @@ def _print(told: dict[str, Any]) -> None:
         f"{told['monitor']}: {told['pages']} pages in {told['weeks']:.1f} weeks, {told['pages_per_week']:.2f} a week; "
         f"the budget of {told['budget_per_week']:.2f} a week is {kept}. Thresholds: {told['baseline']['calibration']}."
     )
+    if told["left_out"]:
+        typer.echo(f"left out, for they are not replayed: {', '.join(told['left_out'])}")
     heads = ("fired_at", "resolved_at", "rule", "columns", "reason")
     incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in told["incidents"]]
     print_table(heads, [[i[head] for head in heads] for i in incidents], "nothing would have paged")

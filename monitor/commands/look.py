@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 
-from detectors import DETECTORS
 from detectors.null import Null
 from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
@@ -16,6 +15,7 @@ from monitor.commands.build import open_reader, open_store
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.engine.calibrate import Calibration
+from monitor.engine.checks import METHODS
 from monitor.engine.features import choose
 from monitor.plain import plain
 from monitor.sources.base import SourceError
@@ -69,12 +69,20 @@ def status(config: Config, *, as_json: bool) -> int:
     """Print every monitor as it stands; returns 1 when something fires, 2 when something cannot be told."""
     with open_store(config) as database:
         state = reads.snapshot(database, config)
+        with database.read() as connection:
+            estimates = {monitor.name: reads.estimates(connection, monitor.name) for monitor in config.monitors}
     rows = [_monitor_row(monitor) for monitor in state.monitors]
     if as_json:
-        print_json({"at": state.at, "monitors": rows})
+        print_json({"at": state.at, "monitors": [row | {"estimates": estimates[row["monitor"]]} for row in rows]})
     else:
         heads = ("monitor", "state", "newest_bucket", "rows", "open_incidents", "baseline", "detail")
         print_table(heads, [[row[head] for head in heads] for row in rows], "no monitor")
+        for name, told in estimates.items():
+            for row in told:
+                typer.echo(
+                    f"{name}: the estimated {row['metric']} was {row['mean_distance']:.3g} from the truth on average "
+                    f"over {row['windows']} windows, within its interval in {row['within_interval']:.0%}"
+                )
     states = {row["state"] for row in rows}
     return 1 if "firing" in states else 0 if states <= {"healthy"} else 2
 
@@ -210,7 +218,7 @@ def calibration_told(calibration: Calibration) -> dict[str, Any]:
 
 def _check_told(calibration: Calibration, key: str, null: Null) -> dict[str, Any]:
     check, column, method, segment = calibration.subjects[key]
-    floor = DETECTORS[method].floor if method in DETECTORS else VOLUME_FLOOR
+    floor = METHODS[method].floor if method in METHODS else VOLUME_FLOOR
     limit = calibration.limit
     return {
         "check": check,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import typer
 
+from monitor import evidently
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, make_watch, open_reader, open_store
 from monitor.commands.show import print_json, print_table
@@ -27,8 +29,13 @@ def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT."""
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config)
-        signal.signal(signal.SIGTERM, daemon.stop)
-        signal.signal(signal.SIGINT, daemon.stop)
+
+        def leave(number: int, frame: FrameType | None) -> None:
+            evidently.abandon()
+            daemon.stop(number, frame)
+
+        signal.signal(signal.SIGTERM, leave)
+        signal.signal(signal.SIGINT, leave)
         server = Server(create_app(database, config, daemon.clock), config.server.listen)
         server.start()
         try:

@@ -52,11 +52,23 @@ def learn_layouts(reader: Reader, monitor: Monitor, start: datetime, end: dateti
         kinds = {c.name: c.kind for c in choose(monitor, reader.describe(until=end)) if c.kind}
     except ConfigError as error:
         raise SourceError("missing_column", str(error)) from error
+    _check_outcome(monitor, list(reader.schema()))
     blank = {name: Layout(kind=kind) for name, kind in kinds.items()}
-    learner = Learner(kinds)
+    learner = Learner(kinds, monitor.performance)
     for page in pages(reader, wanted(monitor, blank, reader.schema()), start, end):
         learner.add(with_signals(page, monitor.signals))
     return learner.layouts()
+
+
+def _check_outcome(monitor: Monitor, columns: Sequence[str]) -> None:
+    """Refuse a check of performance that has nothing to look at."""
+    if monitor.performance is None or ("label" in columns and {"score", "prediction"} & set(columns)):
+        return
+    raise SourceError(
+        "missing_column",
+        f"monitor {monitor.name}: the check `performance` needs the roles `label`, and `score` (of a classifier, "
+        f"0 to 1) or `prediction` (of a regression), under `columns:`. Found: {', '.join(columns)}.",
+    )
 
 
 def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end: datetime) -> Baseline:
@@ -117,7 +129,7 @@ def baseline_from_file(monitor: Monitor, schema: Mapping[str, str]) -> Baseline:
         raise ValueError("this baseline is not a file.")
     columns, read = files.open_file(monitor.baseline.file, monitor.source)
     kinds = {c.name: c.kind for c in choose(monitor, columns) if c.kind}
-    learner = Learner(kinds)
+    learner = Learner(kinds, monitor.performance)
     for page in read():
         learner.add(with_signals(page, monitor.signals))
     layouts = learner.layouts()

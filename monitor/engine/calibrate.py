@@ -286,6 +286,8 @@ class Folds:
 
 def _season(folds: Folds, stack: Stack, min_samples: int) -> str:
     """Choose the season of a column by what its unchanged windows look like under each."""
+    if stack.layout.kind not in RHYTHM:
+        return ALL_TIMES
     detector = DETECTORS[RHYTHM[stack.layout.kind]]
     measured = {season: folds.measure(detector, stack, season, min_samples)[0] for season in folds.slots}
     seen = {season: statistic[np.isfinite(statistic)] for season, statistic in measured.items()}

@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from detectors import DETECTORS, SEQUENTIAL
-from detectors.base import Detector, Finding, Status
+from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL
+from detectors.base import Detector, Finding, Measurement, Status
 from detectors.joint import JOINT
-from detectors.layout import Kind, Layout
+from detectors.layout import SUMMED, Kind, Layout
+from detectors.profile import Profile
 from monitor.config import BY_DEFAULT, Check, Monitor
+from monitor.evidently import P_VALUES, PREFIX, STATTESTS
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
     "numeric": ("kolmogorov_smirnov", "rank", "spread", "cusum"),
     "categorical": ("jensen_shannon",),
     "vector": ("correlation", "mmd"),
 }
-METHODS = {**DETECTORS, **SEQUENTIAL}
+
+
+def _elsewhere(_baseline: Profile, _window: Profile) -> Measurement:
+    raise ValueError("a stattest of Evidently is measured in a process of its own.")
+
+
+EVIDENTLY: dict[str, Detector] = {
+    f"{PREFIX}{name}": Detector(
+        name=f"{PREFIX}{name}",
+        check="drift",
+        measure=_elsewhere,
+        kinds=frozenset(kinds),
+        threshold=math.inf,  # it says its own with every answer
+        unit="-log10 p" if name in P_VALUES else "1",
+        title=f"-log10 p of Evidently's {name}" if name in P_VALUES else f"Evidently's {name}",
+        citation="Evidently 0.7",
+    )
+    for name, kinds in STATTESTS.items()
+}
+"""Stattests of Evidently: measured in its own process, never calibrated, left out of replays."""
+METHODS = {**DETECTORS, **SEQUENTIAL, **PERFORMANCE, **EVIDENTLY}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One detector on one column, as the configuration asks for it."""
+    """One detector on one column, as the configuration asks for it; ``late`` when it waits for labels."""
 
     check: str
     detector: Detector
@@ -29,6 +52,7 @@ class Asked:
     threshold: float | None
     min_samples: int
     segments: bool
+    late: bool = False
 
     def finding(self, segment: str | None, reason: str = "") -> Finding:
         """Return the finding of something that could not be measured."""
@@ -39,18 +63,29 @@ class Asked:
 
 
 def asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
-    """Yield what is asked of the columns; of two checks that ask the same the later one counts."""
+    """Yield what is asked of the columns and can be measured here, which excepts what is asked of Evidently."""
+    yield from (question for question in _asked(monitor, layouts) if question.detector.name not in EVIDENTLY)
+
+
+def asked_of_evidently(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
+    """Yield the stattests of Evidently that are asked of the columns."""
+    yield from (question for question in _asked(monitor, layouts) if question.detector.name in EVIDENTLY)
+
+
+def _asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
+    """Yield all that is asked of the columns; of two checks that ask the same the later one counts."""
     wanted: dict[tuple[str, str, str], Asked] = {}
     for check in monitor.checks:
         for kind in kinds(check):
-            if kind != "drift" and kind not in DETECTORS:
+            if kind not in ("drift", "performance") and kind not in DETECTORS:
                 continue
-            for column in layouts if check.columns == "auto" else check.columns:
+            for column in layouts if check.columns == "auto" or kind == "performance" else check.columns:
                 for detector in _detectors(check, kind, layouts.get(column)):
                     question = Asked(
                         name(check, kind), detector, column, check.threshold or check.max_increase,
                         check.min_samples or monitor.min_samples,
                         check.segments and column != JOINT and detector.name not in SEQUENTIAL,
+                        kind == "performance" and detector.counts == "usable" and bool(check.labels_after),
                     )  # fmt: skip
                     wanted[question.check, column, detector.name] = question
     yield from wanted.values()
@@ -67,11 +102,18 @@ def name(check: Check, kind: str) -> str:
 
 
 def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]:
+    if kind == "performance":
+        fitting = [d for d in PERFORMANCE.values() if layout is not None and layout.kind in d.kinds]
+        return [d for d in fitting if check.method == "auto" or d.name in check.method]
     if kind != "drift":
         detector = DETECTORS[kind]
         return [detector] if layout is None or layout.kind in detector.kinds else []
     kind_of = layout.kind if layout else "numeric"
     if check.method == "auto":
-        return [METHODS[method] for method in DEFAULT_METHODS[kind_of]]
+        return [METHODS[method] for method in DEFAULT_METHODS.get(kind_of, ())]
     methods = [METHODS[method] for method in check.method]
-    return [method for method in methods if (kind_of == "vector") == (method.kinds == {"vector"})]
+    return [
+        method
+        for method in methods
+        if kind_of in method.kinds or (kind_of not in SUMMED and not method.kinds & set(SUMMED))
+    ]

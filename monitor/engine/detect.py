@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 
 from detectors import SEQUENTIAL, TRAFFIC_CHECKS
-from detectors.base import Finding, Status, assess
+from detectors.base import Finding, Measurement, Status, assess
 from detectors.base import conclude as conclude_with
 from detectors.correct import false_discovery
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, advance, steps
@@ -19,15 +19,17 @@ from detectors.quality.traffic import Traffic
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
-from monitor.engine.checks import Asked, asked, kinds, name
+from monitor.engine.checks import Asked, asked, asked_of_evidently, kinds, name
 from monitor.engine.profile import Profiled
+from monitor.evidently import P_VALUES, PREFIX, Answer, Request, oriented, request
 
 
 @dataclass(frozen=True)
 class Window:
     """The sum of a run of buckets, when each of them starts, and its newest bucket by itself.
 
-    ``sums`` is what sequential detectors had accumulated, by finding key, before the newest bucket.
+    ``sums`` is what sequential detectors had accumulated, by finding key, before the newest bucket. ``labelled`` is
+    the window whose labels have had their time to arrive.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -35,11 +37,22 @@ class Window:
     starts: Sequence[datetime] = ()
     newest: Mapping[str, Profile] = field(default_factory=dict)
     sums: Mapping[str, Sums] = field(default_factory=dict)
+    labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
 
 
-def detect(monitor: Monitor, baseline: Baseline, window: Window) -> list[Finding]:
-    """Run every check; one that fails is a finding of status error and stops no other."""
-    findings = [*_of_traffic(monitor, baseline, window), *_of_columns(monitor, baseline, window)]
+Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
+
+
+def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stattests | None = None) -> list[Finding]:
+    """Run every check; one that fails is a finding of status error and stops no other.
+
+    ``stattests`` puts questions to Evidently; without it they are inconclusive.
+    """
+    findings = [
+        *_of_traffic(monitor, baseline, window),
+        *_of_columns(monitor, baseline, window),
+        *_of_evidently(monitor, baseline, window, stattests),
+    ]
     unique = list({finding.key: finding for finding in findings}.values())
     p_values = np.array([math.nan if finding.p_value is None else finding.p_value for finding in unique])
     q_values = false_discovery(p_values)
@@ -85,11 +98,11 @@ def _measure(
     window: Window,
     calibration: Calibration,
 ) -> Finding:
-    old, new = reference(monitor, before, segment), window.profiles.get(segment, {}).get(question.column)
+    profiles = window.labelled if question.late else window.profiles
+    old, new = reference(monitor, before, segment), profiles.get(segment, {}).get(question.column)
     stated = question.finding(segment)
     if old is None or new is None:
-        side = "baseline" if old is None else "window"
-        return replace(stated, reason=f"missing_column: the {side} has no column {question.column!r}")
+        return _without(question, stated, old)
     finding = assess(
         question.detector,
         old,
@@ -117,6 +130,58 @@ def _accumulate(
     _, seen = advance(sums, float(score), float(allowance))
     sized = replace(stated, n_baseline=old.n, n_window=new.n)
     return conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated))
+
+
+def _of_evidently(
+    monitor: Monitor, baseline: Baseline, window: Window, stattests: Stattests | None
+) -> Iterator[Finding]:
+    """Put all questions to Evidently at once: its process is started and waited for once a window."""
+    chosen = segments(monitor, window.profiles)
+    waiting: list[tuple[Asked, Finding, Request]] = []
+    for question in asked_of_evidently(monitor, baseline.layouts):
+        before = baseline.within(question.column, window.starts)
+        for segment in [None, *(chosen if question.segments else [])]:
+            old, new = reference(monitor, before, segment), window.profiles.get(segment, {}).get(question.column)
+            stated = _sized(question, segment, old, new)
+            if stated.reason or old is None or new is None:
+                yield stated
+            elif stattests is None:
+                yield replace(stated, reason="not_measured: stattests of Evidently are not run here")
+            else:
+                waiting.append((question, stated, request(question.detector.name.removeprefix(PREFIX), old, new)))
+    answers = stattests([each for _, _, each in waiting]) if stattests and waiting else []
+    for (question, stated, each), answer in zip(waiting, answers, strict=True):
+        yield _answered(question, stated, each, answer)
+
+
+def _sized(question: Asked, segment: str | None, old: Profile | None, new: Profile | None) -> Finding:
+    """Return the finding with its sample sizes, and with a reason when they are too small to ask."""
+    stated = question.finding(segment)
+    if old is None or new is None:
+        return _without(question, stated, old)
+    stated = replace(stated, n_baseline=old.n, n_window=new.n)
+    if min(old.n, new.n) >= max(1, question.min_samples):
+        return stated
+    side, size = ("baseline", old.n) if old.n < question.min_samples else ("window", new.n)
+    return replace(stated, reason=f"too_few: the {side} has {size} usable values, {question.min_samples} needed")
+
+
+def _answered(question: Asked, stated: Finding, asked_for: Request, answer: Answer) -> Finding:
+    """Hold Evidently's score against the operator's threshold or its own, both turned to grow with the change."""
+    if answer.statistic is None or answer.threshold is None:
+        return replace(stated, status=Status.ERROR, reason=f"evidently: {answer.error}")
+    seen = Measurement(
+        oriented(asked_for.name, answer.statistic),
+        p_value=answer.statistic if asked_for.name in P_VALUES else None,
+        detail={"rebuilt_baseline": len(asked_for.baseline), "rebuilt_window": len(asked_for.window)},
+    )
+    bound = oriented(asked_for.name, question.threshold or answer.threshold)
+    return conclude_with(stated, question.detector, seen, bound, None)
+
+
+def _without(question: Asked, stated: Finding, old: Profile | None) -> Finding:
+    side = "baseline" if old is None else "window"
+    return replace(stated, reason=f"missing_column: the {side} has no column {question.column!r}")
 
 
 def reference(monitor: Monitor, before: Mapping[str | None, Profile], segment: str | None) -> Profile | None:

@@ -10,7 +10,9 @@ import numpy as np
 from detectors import SIGNALS
 from detectors.joint import JOINT, learn_joint
 from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
+from detectors.outcome import OUTCOME, learn_errors, learn_scores
 from detectors.records import Column, Records
+from monitor.config import Check
 
 SAMPLE = 100_000
 MOST_CATEGORIES = 50_000
@@ -27,10 +29,16 @@ def with_signals(records: Records, signals: Iterable[str]) -> dict[str, Column]:
 
 
 class Learner:
-    """Collects what layouts are made of: a uniform sample and extremes, or category counts."""
+    """Collects what layouts are made of: a uniform sample and extremes, or category counts.
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    ``performance`` is the check that asks for the performance column.
+    """
+
+    def __init__(self, kinds: Mapping[str, Kind], performance: Check | None = None) -> None:
         self.rows = 0
+        self._performance = performance
+        self._scored = False
+        self._told = {role: _Sample() for role in ("prediction", "label")} if performance else {}
         self._numeric = {name: _Sample() for name, kind in kinds.items() if kind == "numeric"}
         self._categories: dict[str, Counter[str]] = {
             name: Counter() for name, kind in kinds.items() if kind == "categorical"
@@ -40,7 +48,8 @@ class Learner:
     def add(self, records: Records) -> None:
         """Take one page of records, signals included."""
         self.rows += len(next(iter(records.values()))) if records else 0
-        for name, sample in self._numeric.items():
+        self._scored = self._scored or "score" in records
+        for name, sample in [*self._numeric.items(), *self._told.items()]:
             if name in records:
                 values, _ = numbers(records[name])
                 sample.add(values[np.isfinite(values)])
@@ -57,10 +66,21 @@ class Learner:
         learnt = {name: sample.layout() for name, sample in self._numeric.items()}
         for name, counter in self._categories.items():
             learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)
+        outcome = self._outcome()
+        if outcome is not None:
+            learnt[OUTCOME] = outcome
         joint = learn_joint(learnt)
         if joint is not None and JOINT not in learnt:
             learnt[JOINT] = joint
         return learnt
+
+    def _outcome(self) -> Layout | None:
+        """Return where performance is counted: a classifier has a score, a regression a prediction."""
+        if self._performance is None:
+            return None
+        if self._scored:
+            return learn_scores(self._performance.decision, self._performance.positive)
+        return learn_errors(self._told["prediction"].values, self._told["label"].values)
 
 
 class _Sample:
@@ -82,6 +102,10 @@ class _Sample:
         if len(self._keys) > SAMPLE:
             kept = np.argpartition(self._keys, SAMPLE)[:SAMPLE]
             self._keys, self._values = self._keys[kept], self._values[kept]
+
+    @property
+    def values(self) -> np.ndarray:
+        return self._values
 
     def layout(self) -> Layout:
         if len(self._values) == 0:

@@ -11,6 +11,7 @@ import numpy as np
 from detectors import SIGNALS
 from detectors.joint import JOINT, project
 from detectors.layout import LONGEST_CATEGORY, Layout, category
+from detectors.outcome import OUTCOME, outcomes
 from detectors.profile import Profile
 from detectors.records import Column, Records, row_count, take
 from monitor.config import Monitor
@@ -19,6 +20,7 @@ from monitor.schedule import Bucket
 from monitor.sources.base import Counts, Reader
 
 VERSION_ROLES = ("model_version", "prompt_version")
+OUTCOME_ROLES = ("score", "prediction", "label")
 MOST_VERSIONS = 200
 MOST_UNSEEN = 10
 READS = 3
@@ -77,6 +79,7 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
     names: list[str] = [name for name in layouts if name not in monitor.signals]
     names += [role for name in monitor.signals for role in SIGNALS[name].needs]
     names += [*monitor.segments, *VERSION_ROLES, "id"]
+    names += OUTCOME_ROLES if monitor.performance else ()
     return [name for name in dict.fromkeys(names) if name in schema]
 
 
@@ -104,6 +107,8 @@ class Profiler:
         records = with_signals(records, self._monitor.signals)
         if JOINT in self._layouts:
             records[JOINT] = project(records, self._layouts)
+        if OUTCOME in self._layouts:
+            records[OUTCOME] = outcomes(records, self._layouts[OUTCOME])
         self._count_versions(records)
         self._note_unseen(records)
         self._merge(None, records)

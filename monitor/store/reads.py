@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from detectors.outcome import OUTCOME
 from monitor.config import Config
 from monitor.store.database import Database, now
 from monitor.store.tables import actions, baselines, buckets, changes, findings, incidents, spans, transitions, watches
@@ -151,6 +152,30 @@ def history(connection: Connection, monitor: str, key: str, most: int = 500) -> 
         .limit(most)
     )
     return list(reversed(connection.execute(query).all()))
+
+
+def estimates(connection: Connection, monitor: str, most: int = 2000) -> list[dict[str, Any]]:
+    """Say per metric how the newest estimates without labels compared with the truth when it came."""
+    query = (
+        sa.select(findings.c.method, findings.c.detail)
+        .where(findings.c.monitor == monitor, findings.c.column == OUTCOME, findings.c.segment.is_(None))
+        .where(findings.c.method.not_like("estimated%"), findings.c.statistic.is_not(None))
+        .order_by(findings.c.start.desc())
+        .limit(most)
+    )
+    compared: dict[str, list[Any]] = {}
+    for method, detail in connection.execute(query):
+        if detail and "estimated" in detail:
+            compared.setdefault(method, []).append(detail)
+    return [
+        {
+            "metric": method,
+            "windows": len(held),
+            "within_interval": sum(bool(one["estimate_held"]) for one in held) / len(held),
+            "mean_distance": sum(abs(one["estimated"] - one["value"]) for one in held) / len(held),
+        }
+        for method, held in sorted(compared.items())
+    ]
 
 
 def volume_history(connection: Connection, monitor: str, most: int = 500) -> list[Any]:

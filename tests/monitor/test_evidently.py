@@ -21,6 +21,7 @@ from detectors.records import Column
 from monitor import evidently
 from monitor.evidently import (
     NOT_SUPPORTED,
+    P_VALUES,
     STATTESTS,
     TWO_CATEGORIES,
     Answer,
@@ -128,6 +129,18 @@ def test_their_mann_whitney_sees_values_rise_and_not_fall() -> None:
     assert (rise.drifted, fall.drifted) == (True, False)
 
 
+def test_scores_that_are_p_values_are_known_and_turned() -> None:
+    pytest.importorskip("evidently")
+    for name, kind in CASES:
+        moved, same = measure_in_child([request(name, *profiles(name, kind, drifted)) for drifted in (True, False)])
+        assert moved.statistic is not None
+        assert same.statistic is not None
+        assert (moved.statistic < same.statistic) is (name in P_VALUES), name
+        assert evidently.oriented(name, moved.statistic) > evidently.oriented(name, same.statistic)
+    assert evidently.oriented("ks", 0.0) == 300
+    assert set(STATTESTS) >= P_VALUES
+
+
 def test_the_same_request_gives_the_same_answer() -> None:
     pytest.importorskip("evidently")
     asked = request("empirical_mmd", *numeric(0.1))
@@ -182,7 +195,10 @@ def test_a_child_that_hangs_is_ended_and_the_next_request_has_another(monkeypatc
         started = time.monotonic()
         answers = measure_in_child([asked, asked], 3.0)
         assert time.monotonic() - started < 10
-    assert [answer.error for answer in answers] == ["Evidently did not answer within 3 s and was ended."] * 2
+    assert len(answers) == 2
+    assert all(
+        (answer.error or "").startswith("Evidently did not answer within 3 s and was ended") for answer in answers
+    )
     assert not multiprocessing.active_children()
     assert measure_in_child([asked], TIMEOUT)[0].drifted is True
 

@@ -1,0 +1,220 @@
+"""Carriers: which segments carry a difference.
+
+A segment carries what the statistic falls by when its rows are taken out of both sides. A change of the mix of
+segments is told from a change within them: by Simpson's paradox the whole may drift while no segment does.
+
+References
+----------
+Bhagwan et al., *Adtributor: revenue debugging in advertising systems*, NSDI 2014 (explanatory power and surprise);
+Kitagawa, *Components of a difference between two rates*, Journal of the American Statistical Association 50, 1955
+(mix and within).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from detectors.base import Detector
+from detectors.exact import ExactSum
+from detectors.profile import Profile
+
+ALL, MOST, SOME = 0.9, 0.5, 0.1
+"""From these parts of a statistic on a segment carries it alone, for the most part, or at all."""
+LEFT = 0.1
+"""A new segment with all but this share of the window leaves nothing to compare with."""
+
+How = Literal["only", "mix", "mostly", "all", "partly"]
+HOWS: tuple[How, ...] = ("only", "mix", "mostly", "all", "partly")
+"""What may be said of a segment, the most telling first."""
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A segment, and how much of a statistic it carries.
+
+    Parameters
+    ----------
+    how
+        ``only`` it (at least 90 %), ``mostly`` (50 %), ``partly`` (10 %); ``mix``: what changed is how many rows
+        it has; ``all``: every segment shows it, and ``segment`` is then the column's name.
+    carries, of
+        What the statistic falls by without the segment (or without the change of the mix), and the statistic.
+    share, baseline_share
+        Its part of the window's and of the baseline's rows.
+    new
+        Whether the baseline has no row of it.
+    """
+
+    segment: str
+    how: How
+    carries: float
+    of: float
+    share: float
+    baseline_share: float
+    new: bool = False
+
+    @property
+    def surprise(self) -> float:
+        """Return how far its share of the rows has moved: its term of the Jensen-Shannon divergence, in bits."""
+        p, q = self.baseline_share, self.share
+        return float((special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2)) / 2 / np.log(2))
+
+
+Sides = Mapping[str, tuple[Profile | None, Profile | None]]
+"""Baseline and window of each segment; None where it has no rows."""
+
+
+def of_segments(
+    detector: Detector, baseline: Profile, window: Profile, parts: Sides, fewest: int = 100
+) -> tuple[Carrier, ...]:
+    """Say which values of one segment column carry a statistic of all rows, the most telling first.
+
+    Each segment is taken out of both sides and the statistic measured again; what it falls by, the segment
+    carries. Before that the baseline's segments are put together in the window's proportions: where half of the
+    statistic goes away by that, the mix has changed and the segments have not.
+
+    Parameters
+    ----------
+    parts
+        The segments of one column, ``column=value``. What belongs to none of them is one more by itself.
+    fewest
+        A side with fewer usable values (or rows, for detectors of rows) is not measured.
+
+    Limits
+    ------
+    Segments are taken out one by one: two that carry half each are each told as ``mostly``, at best. The sample
+    that is left is smaller, so its statistic has more noise; below its noise floor it counts as nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors import DETECTORS
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> rng = np.random.default_rng(0)
+    >>> old, same, moved = rng.normal(size=9000), rng.normal(size=2000), rng.normal(1.0, size=1000)
+    >>> layout = learn_numeric(old, old.min(), old.max())
+    >>> old, same, moved = (Profile.of(Column.floats(x), layout) for x in (old, same, moved))
+    >>> parts = {"model=big": (old, same), "model=small": (None, moved)}
+    >>> first = of_segments(DETECTORS["kolmogorov_smirnov"], old, same + moved, parts)[0]
+    >>> first.segment, first.how, first.new
+    ('model=small', 'only', True)
+    """
+    known = {name: tuple(side or Profile.empty(baseline.layout) for side in sides) for name, sides in parts.items()}
+    statistic = float(detector.measure(baseline, window).statistic)
+    if not known or not statistic > 0 or not np.isfinite(statistic):
+        return ()
+    stand = {
+        name: (new.rows / max(1, window.rows), old.rows / max(1, baseline.rows), old.rows == 0)
+        for name, (old, new) in known.items()
+    }
+    mixed = _mix(detector, baseline, window, known, fewest)
+    if mixed is not None and min(mixed) >= MOST * statistic:
+        most = max(stand, key=lambda name: abs(stand[name][0] - stand[name][1]))
+        return (Carrier(most, "mix", min(mixed[0], statistic), statistic, *stand[most]),)
+    found = []
+    for name, (old, new) in known.items():
+        falls, settled = _without(detector, baseline, window, old, new, statistic, fewest)
+        how: How = "only" if falls >= ALL * statistic or settled else "mostly"
+        how = how if falls >= MOST * statistic else "partly"
+        if falls >= SOME * statistic:
+            found.append(Carrier(name, how, min(falls, statistic), statistic, *stand[name]))
+    if not any(carrier.how != "partly" for carrier in found) and _all(detector, known, statistic, fewest):
+        column = next(iter(known)).partition("=")[0]
+        found.insert(0, Carrier(column, "all", statistic, statistic, 1.0, 1.0))
+    return ranked(found)
+
+
+def ranked(carriers: Sequence[Carrier]) -> tuple[Carrier, ...]:
+    """Order carriers, also those of several columns: how much they explain first, then how surprising they are."""
+    return tuple(
+        sorted(
+            carriers,
+            key=lambda c: (HOWS.index(c.how), -round(10 * c.carries / c.of), -c.surprise, -c.carries, c.segment),
+        )
+    )
+
+
+def without(side: Profile, part: Profile) -> Profile:
+    """Take a part's rows out of a profile. The extremes stay: nobody knows whose they were.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> x = np.arange(10.0)
+    >>> layout = learn_numeric(x, 0.0, 9.0)
+    >>> left = without(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(x[:4]), layout))
+    >>> left.n, left.mean
+    (6, 6.5)
+    """
+    return Profile(
+        side.layout,
+        np.maximum(0, side.counts - part.counts),
+        max(0, side.missing - part.missing),
+        max(0, side.nonfinite - part.nonfinite),
+        max(0, side.mistyped - part.mistyped),
+        side.total + ExactSum(-part.total.mantissa, part.total.exponent),
+        side.squares + ExactSum(-part.squares.mantissa, part.squares.exponent),
+        side.minimum,
+        side.maximum,
+    )
+
+
+def _size(detector: Detector, side: Profile) -> int:
+    return min(side.n, side.rows) if detector.counts == "usable" else side.rows
+
+
+def _without(
+    detector: Detector, baseline: Profile, window: Profile, old: Profile, new: Profile, statistic: float, fewest: int
+) -> tuple[float, bool]:
+    """Return what the statistic falls by without a segment, and whether only noise is left."""
+    rest_old, rest_new = without(baseline, old), without(window, new)
+    if min(_size(detector, rest_old), _size(detector, rest_new)) >= max(1, fewest):
+        seen = detector.measure(rest_old, rest_new)
+        return statistic - float(seen.statistic), bool(seen.statistic <= seen.noise)
+    alone = old.rows == 0 and rest_new.rows <= LEFT * window.rows
+    return (statistic, True) if alone else (0.0, False)
+
+
+def _mix(
+    detector: Detector,
+    baseline: Profile,
+    window: Profile,
+    known: Mapping[str, tuple[Profile, ...]],
+    fewest: int,
+) -> tuple[float, float] | None:
+    """Return what the statistic falls by when the baseline has the window's mix, and what the mix makes alone.
+
+    A segment that the baseline hardly knew stands as the whole baseline: its own difference is no matter of mix.
+    """
+    rest_old, rest_new = baseline, window
+    for old, new in known.values():
+        rest_old, rest_new = without(rest_old, old), without(rest_new, new)
+    mixed = np.zeros(len(baseline.counts) + 3)
+    for old, new in (*known.values(), (rest_old, rest_new)):
+        stands_for = old if old.rows >= max(1, fewest) else baseline
+        mixed += _table(stands_for) / max(1, stands_for.rows) * new.rows
+    scaled = np.rint(mixed * baseline.rows / max(1.0, mixed.sum())).astype(np.int64)
+    remade = Profile(baseline.layout, scaled[:-3], int(scaled[-3]), int(scaled[-2]), int(scaled[-1]))
+    if min(_size(detector, side) for side in (baseline, window, remade)) < max(1, fewest):
+        return None
+    moved = float(detector.measure(baseline, remade).statistic)
+    whole_of_it = float(detector.measure(baseline, window).statistic)
+    return whole_of_it - float(detector.measure(remade, window).statistic), moved
+
+
+def _table(side: Profile) -> np.ndarray:
+    return np.append(side.counts, [side.missing, side.nonfinite, side.mistyped]).astype(np.float64)
+
+
+def _all(detector: Detector, known: Mapping[str, tuple[Profile, ...]], statistic: float, fewest: int) -> bool:
+    """Say whether every segment that can be measured shows at least half of the statistic by itself."""
+    sides = [pair for pair in known.values() if min(_size(detector, side) for side in pair) >= max(1, fewest)]
+    return len(sides) > 1 and all(detector.measure(old, new).statistic >= MOST * statistic for old, new in sides)

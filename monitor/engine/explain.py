@@ -1,0 +1,173 @@
+"""Explain: which segment and which values carry a finding that is news, and what changed just before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from detectors import DETECTORS
+from detectors.base import Finding, Status
+from detectors.carriers import Carrier, of_segments, ranked
+from detectors.contribution import Pair, Part, of_pairs, of_values
+from detectors.joint import JOINT
+from detectors.profile import Profile
+from monitor.config import Monitor
+from monitor.engine.baseline import Baseline
+from monitor.engine.detect import Window, reference
+from monitor.judge import Change, Incident, is_news, matches, rule_name, suspect_of
+
+MOST_FINDINGS = 10
+MOST_CARRIERS = 3
+MOST_PARTS = 5
+LONGEST_NAME = 60
+LONGEST_SENTENCE = 300
+LEAST_POINTS = 1.0
+"""Values that gained or lost less of the rows, in points, are not worth a word."""
+
+
+def explain(
+    monitor: Monitor,
+    baseline: Baseline | None,
+    window: Window | None,
+    findings: Sequence[Finding],
+    standing: Mapping[str, Incident],
+    changes: Sequence[Change],
+    at: datetime,
+) -> list[Finding]:
+    """Add an explanation to what drifted and was not told of before; the rest costs nothing and stays as it is.
+
+    Parameters
+    ----------
+    standing
+        Open incidents by rule: what they hold is known.
+    changes
+        First sights; those since the window began may be named.
+
+    Returns
+    -------
+    list of Finding
+        The same findings. Of each column and segment the worst one, of at most ten, has ``explanation`` in its
+        detail: ``{sentence, text, carriers, values, pairs, change}``.
+    """
+    if baseline is None or window is None:
+        return list(findings)
+    chosen = {finding.key for finding in _worth(monitor, findings, standing)}
+    since = at - monitor.window - monitor.bucket
+    recent = [change for change in changes if since <= change.first_seen <= at]
+    return [_explained(monitor, baseline, window, f, recent, at) if f.key in chosen else f for f in findings]
+
+
+def _worth(monitor: Monitor, findings: Sequence[Finding], standing: Mapping[str, Incident]) -> list[Finding]:
+    """Return the worst finding of each check, column and segment that is news, all rows before segments."""
+    worst: dict[tuple[str, str | None, str | None], Finding] = {}
+    drifted = [f for f in findings if f.status is Status.DRIFTED and f.column is not None]
+    for finding in sorted(drifted, key=lambda f: (f.segment is not None, -f.excess)):
+        watching = [rule for rule in monitor.rules if matches(rule, finding)]
+        if any(is_news(finding, standing.get(rule_name(rule))) for rule in watching):
+            worst.setdefault((finding.check, finding.column, finding.segment), finding)
+    return list(worst.values())[:MOST_FINDINGS]
+
+
+def _explained(
+    monitor: Monitor, baseline: Baseline, window: Window, finding: Finding, changes: Sequence[Change], at: datetime
+) -> Finding:
+    column = str(finding.column)
+    before = baseline.within(column, window.starts)
+    now = {segment: columns[column] for segment, columns in window.profiles.items() if column in columns}
+    old, new = reference(monitor, before, finding.segment), now.get(finding.segment)
+    if old is None or new is None:
+        return finding
+    carriers: tuple[Carrier, ...] = ()
+    if finding.segment is None and column != JOINT:
+        carriers = _carriers(monitor, finding, before, now)
+    parts = of_values(finding.method, old, new) if old.layout.kind in ("numeric", "categorical") else ()
+    pairs = of_pairs(old, new) if column == JOINT else ()
+    blamed = finding.segment or (carriers[0].segment if carriers else None)
+    change = suspect_of(changes, at - monitor.window - monitor.bucket, {"": {"segment": blamed}})
+    text = "; ".join(filter(None, [", ".join(_where(finding, carriers, parts, pairs)), _before(change, at)]))
+    if not text:
+        return finding
+    explanation = {
+        "sentence": _cut(f"{_lead(finding)}, {text}.", LONGEST_SENTENCE),
+        "text": _cut(text, LONGEST_SENTENCE),
+        "carriers": [_plain(carrier) for carrier in carriers[:MOST_CARRIERS]],
+        "values": [_plain(part) for part in parts[:MOST_PARTS]],
+        "pairs": [{**_plain(pair), "columns": list(pair.columns)} for pair in pairs[:MOST_PARTS]],
+        "change": change,
+    }
+    return replace(finding, detail={**finding.detail, "explanation": explanation})
+
+
+def _carriers(
+    monitor: Monitor, finding: Finding, before: Mapping[str | None, Profile], now: Mapping[str | None, Profile]
+) -> tuple[Carrier, ...]:
+    """Return the carriers among the segments of every segment column, the most telling first."""
+    detector = DETECTORS.get(finding.method)
+    if detector is None:
+        return ()
+    found: list[Carrier] = []
+    for name in monitor.segments:
+        known = sorted({s for s in (*before, *now) if s is not None and s.startswith(f"{name}=")})
+        sides = {segment: (before.get(segment), now.get(segment)) for segment in known}
+        found += of_segments(detector, before[None], now[None], sides, monitor.min_samples)
+    return ranked(found)
+
+
+def _plain(found: Carrier | Part | Pair) -> dict[str, Any]:
+    return {name: _cut(item, LONGEST_NAME) if isinstance(item, str) else item for name, item in asdict(found).items()}
+
+
+def _lead(finding: Finding) -> str:
+    column = "all columns together" if finding.column == JOINT else _cut(str(finding.column), LONGEST_NAME)
+    within = f" in {_cut(finding.segment, LONGEST_NAME)}" if finding.segment else ""
+    size = f" {finding.statistic:.2g}" if finding.statistic is not None else ""
+    return f"{finding.method} of {column}{within}{size}"
+
+
+def _where(
+    finding: Finding, carriers: Sequence[Carrier], parts: Sequence[Part], pairs: Sequence[Pair]
+) -> Iterator[str]:
+    if carriers:
+        yield _segment(carriers[0])
+    told = next((part for part in parts if part.kind != "rest" and abs(part.points) >= LEAST_POINTS), None)
+    if told is not None:
+        of = {"range": "values ", "category": f"{_cut(str(finding.column), LONGEST_NAME)}="}.get(told.kind, "")
+        verb = "rose" if told.points > 0 else "fell"
+        shares = f"from {_percent(told.baseline_share)} to {_percent(told.share)} of rows"
+        yield f"{of}{_cut(told.value, LONGEST_NAME)} {verb} {shares}"
+    if pairs:
+        first, second = (_cut(name, LONGEST_NAME) for name in pairs[0].columns)
+        yield f"correlation of {first} and {second} went from {pairs[0].before:.2f} to {pairs[0].now:.2f}"
+
+
+def _segment(carrier: Carrier) -> str:
+    name = _cut(carrier.segment, LONGEST_NAME)
+    if carrier.how == "all":
+        return f"in every {name}"
+    if carrier.how == "mix":
+        return f"because {name} went from {_percent(carrier.baseline_share)} to {_percent(carrier.share)} of rows"
+    return f"{carrier.how} in {name} ({_percent(carrier.share)} of rows{', new' * carrier.new})"
+
+
+def _before(change: Mapping[str, Any] | None, at: datetime) -> str:
+    if change is None:
+        return ""
+    name = f"{_cut(change['column'], LONGEST_NAME)} {_cut(change['value'], LONGEST_NAME)}"
+    what = f"column {_cut(change['value'], LONGEST_NAME)}" if change["kind"] == "column" else name
+    return f"{what} was first seen {_ago(at - datetime.fromisoformat(change['first_seen']))} before"
+
+
+def _ago(age: timedelta) -> str:
+    minutes = max(1, round(age / timedelta(minutes=1)))
+    count, unit = (minutes, "minute") if minutes < 120 else (round(minutes / 60), "hour")
+    return f"{count} {unit}{'s' * (count > 1)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else "under 1 %"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,132 @@
+"""An incident says which segment and which values carry it, and what was first seen just before."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from detectors import DETECTORS, Column, Profile, assess, learn_numeric
+from detectors.base import Finding, Status
+from detectors.quality.traffic import Traffic
+from monitor.config import Monitor
+from monitor.engine import explain as module
+from monitor.engine.baseline import Baseline
+from monitor.engine.detect import Window
+from monitor.engine.explain import MOST_FINDINGS, MOST_PARTS, explain
+from monitor.judge import Change, Incident, judge
+
+AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
+SMALL = Change("model_version", "model_version", "small-7b", AT - timedelta(minutes=12))
+OLDER = Change("prompt_version", "prompt_version", "p2", AT - timedelta(minutes=40))
+METHOD = "kolmogorov_smirnov"
+TRAFFIC = Traffic((), 300.0, {}, None)
+
+
+def monitor_of(**rule: object) -> Monitor:
+    source = {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}}
+    rules = [{"when": ["drift"], "for": 2, **rule}]
+    data = {"name": "bot", "source": source, "bucket": "5m", "window": "1h", "segments": ["model_version"]}
+    return Monitor.model_validate({**data, "rules": rules})
+
+
+def world(column: str = "tokens") -> tuple[Baseline, Window]:
+    """A third of the window comes from a new version, whose values lie between 900 and 1,400."""
+    rng = np.random.default_rng(0)
+    old, same, odd = rng.exponential(300.0, 20000), rng.exponential(300.0, 2000), rng.uniform(900.0, 1400.0, 1000)
+    layout = learn_numeric(old, old.min(), old.max())
+    before, stays, moved = (Profile.of(Column.floats(values), layout) for values in (old, same, odd))
+    big, small = "model_version=big-4", "model_version=small-7b"
+    baseline = Baseline(1, "l", {column: layout}, {None: {column: before}, big: {column: before}}, TRAFFIC, 20000)
+    seen = {None: {column: stays + moved}, big: {column: stays}, small: {column: moved}}
+    return baseline, Window(seen, TRAFFIC, (AT,))
+
+
+def found(baseline: Baseline, window: Window, column: str = "tokens", method: str = METHOD) -> Finding:
+    old, new = baseline.profiles[None][column], window.profiles[None][column]
+    return assess(DETECTORS[method], old, new, column=column)
+
+
+def test_the_sentence_names_segment_values_and_change() -> None:
+    baseline, window = world()
+    finding = found(baseline, window)
+    (told,) = explain(monitor_of(), baseline, window, [finding], {}, [OLDER, SMALL], AT)
+    said = told.detail["explanation"]
+    assert isinstance(said, dict)
+    assert said["sentence"].startswith(f"kolmogorov_smirnov of tokens {finding.statistic:.2g}, only in model_version=")
+    told_range = re.search(r"small-7b \(33 % of rows, new\), values ([\d,]+) to ([\d,]+) rose from ", said["sentence"])
+    assert told_range is not None
+    low, high = (int(end.replace(",", "")) for end in told_range.groups())
+    assert 800 <= low <= 900 < 1400 <= high <= 1500
+    assert said["sentence"].endswith("; model_version small-7b was first seen 12 minutes before.")
+    assert json.loads(json.dumps(said)) == said
+    assert replace(told, detail=finding.detail) == finding
+
+
+def test_the_values_told_are_those_of_the_rows() -> None:
+    baseline, window = world()
+    (told,) = explain(monitor_of(), baseline, window, [found(baseline, window)], {}, [], AT)
+    first = told.detail["explanation"]["values"][0]  # type: ignore[index]
+    assert first["baseline_share"] == pytest.approx(np.exp(-3) - np.exp(-14 / 3), abs=0.02)
+    assert first["share"] == pytest.approx(1 / 3 + 2 / 3 * (np.exp(-3) - np.exp(-14 / 3)), abs=0.02)
+    assert told.detail["explanation"]["change"] is None  # type: ignore[index]
+
+
+def test_the_incident_keeps_the_text_until_it_fires() -> None:
+    monitor, (baseline, window) = monitor_of(), world()
+    finding = found(baseline, window)
+    (told,) = explain(monitor, baseline, window, [finding], {}, [SMALL], AT)
+    opened = judge(monitor, monitor.rules[0], [told], None, AT, [SMALL])
+    assert opened is not None
+    standing = {opened.incident.rule: opened.incident}
+    later = AT + monitor.bucket
+    (known,) = explain(monitor, baseline, window, [finding], standing, [SMALL], later)
+    assert known is finding
+    fired = judge(monitor, monitor.rules[0], [known], opened.incident, later, [SMALL])
+    assert fired is not None
+    assert fired.transition == "firing"
+    assert told.detail["explanation"]["text"] in fired.reason  # type: ignore[index]
+    assert fired.incident.reason == fired.reason
+
+
+def test_what_did_not_drift_is_known_or_is_not_watched_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    baseline, window = world()
+    finding = found(baseline, window)
+    monkeypatch.setattr(module, "of_segments", lambda *_: pytest.fail("nothing is to be explained"))
+    monkeypatch.setattr(module, "of_values", lambda *_: pytest.fail("nothing is to be explained"))
+    evidence = {finding.key: {"check": "drift", "column": "tokens", "segment": None}}
+    incident = Incident("i", "bot", "drift", "warning", "firing", AT, AT, "", evidence=evidence)
+    calm = replace(finding, status=Status.OK)
+    assert explain(monitor_of(), baseline, window, [calm], {}, [], AT) == [calm]
+    assert explain(monitor_of(), baseline, window, [finding], {"drift": incident}, [], AT) == [finding]
+    assert explain(monitor_of(when=["volume"]), baseline, window, [finding], {}, [], AT) == [finding]
+    assert explain(monitor_of(), None, None, [finding], {}, [], AT) == [finding]
+
+
+def test_a_tick_explains_ten_findings_and_one_method_of_each() -> None:
+    baseline, window = world()
+    names = [f"c{place}" for place in range(MOST_FINDINGS + 3)]
+    old, new = baseline.profiles[None]["tokens"], window.profiles[None]["tokens"]
+    wide = replace(baseline, profiles={None: dict.fromkeys(names, old)})
+    seen = replace(window, profiles={None: dict.fromkeys(names, new)})
+    findings = [found(wide, seen, name, method) for name in names for method in (METHOD, "rank")]
+    told = explain(monitor_of(), wide, seen, findings, {}, [], AT)
+    explained = [finding for finding in told if "explanation" in finding.detail]
+    assert len(explained) == MOST_FINDINGS
+    assert len({finding.column for finding in explained}) == MOST_FINDINGS
+    assert [finding.key for finding in told] == [finding.key for finding in findings]
+
+
+def test_its_size_is_bounded() -> None:
+    name = "x" * 500
+    baseline, window = world(name)
+    (told,) = explain(monitor_of(), baseline, window, [found(baseline, window, name)], {}, [SMALL], AT)
+    said = told.detail["explanation"]
+    assert isinstance(said, dict)
+    assert len(said["sentence"]) <= 300
+    assert len(said["values"]) <= MOST_PARTS
+    assert len(json.dumps(said)) < 4000

@@ -1,0 +1,147 @@
+"""The model's performance through the daemon: labels that come weeks late, estimates before they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from detectors.base import Status
+from monitor.clock import Clock
+from monitor.commands.build import make_daemon, open_reader, open_store
+from monitor.config import Config
+from monitor.daemon import Daemon
+from monitor.once import check
+from monitor.store import reads
+from tests.support.world import START
+
+HOUR = timedelta(hours=1)
+LATE = 3 * HOUR
+
+
+class Hand(Clock):
+    """A clock that stands where it is put."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+class Bank:
+    """A log of a classifier's scores, whose labels are filled in later."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder / 'bank.db'}"
+        self.engine = sa.create_engine(self.url)
+        self.random = np.random.default_rng(0)
+        self.execute("CREATE TABLE loans (id INTEGER PRIMARY KEY, at TEXT, p REAL, repaid INTEGER, truth INTEGER)")
+
+    def execute(self, statement: str, rows: list[dict[str, Any]] | None = None) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(statement), rows)
+
+    def log(self, start: datetime, length: timedelta, *, noise: float = 0.0, labelled: bool = True) -> None:
+        count = int(length.total_seconds() / 6)
+        p = self.random.beta(1, 2, count)
+        honest = self.random.random(count) >= noise
+        truth = np.where(honest, self.random.random(count) < p, self.random.random(count) < 0.5)
+        rows = [
+            {
+                "at": (start + n * length / count).strftime("%Y-%m-%d %H:%M:%S.%f"),
+                "p": float(p[n]),
+                "repaid": int(truth[n]) if labelled else None,
+                "truth": int(truth[n]),
+            }
+            for n in range(count)
+        ]
+        self.execute("INSERT INTO loans (at, p, repaid, truth) VALUES (:at, :p, :repaid, :truth)", rows)
+
+    def labels_arrive(self, until: datetime) -> None:
+        text = until.strftime("%Y-%m-%d %H:%M:%S.%f")
+        self.execute(f"UPDATE loans SET repaid = truth WHERE repaid IS NULL AND at < '{text}'")  # noqa: S608
+
+    def config(self, folder: Path, **settings: Any) -> Config:
+        monitor = {
+            "name": "loans",
+            "source": {
+                "url": self.url,
+                "table": "loans",
+                "columns": {"timestamp": "at", "id": "id", "score": "p", "label": "repaid"},
+            },
+            "bucket": "10m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": ["score"],
+            "baseline": {"from": START.isoformat(), "to": (START + 24 * HOUR).isoformat()},
+            "checks": [{"performance": {"labels_after": "3h"} | settings}],
+        }  # fmt: skip
+        return Config.model_validate({"store": f"sqlite:///{folder / 'driftd.db'}", "monitors": [monitor]})
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[Bank]:
+    made = Bank(tmp_path)
+    yield made
+    made.engine.dispose()
+
+
+def findings_at(daemon: Daemon, start: datetime) -> dict[str, Any]:
+    with daemon.database.read() as connection:
+        return {row.method: row for row in reads.findings_at(connection, "loans", start)}
+
+
+def test_labels_that_come_late_are_judged_when_they_have_come(bank: Bank, tmp_path: Path) -> None:
+    bank.log(START, 25 * HOUR)
+    bank.log(START + 25 * HOUR, 5 * HOUR, noise=0.9, labelled=False)
+    config = bank.config(tmp_path)
+    with open_store(config, upgrade=True) as database:
+        clock = Hand(START)
+        daemon = make_daemon(database, config, clock)
+        for minutes in range(24 * 60, 30 * 60 + 1, 10):
+            clock.moment = START + timedelta(minutes=minutes)
+            bank.labels_arrive(clock.moment - LATE + timedelta(minutes=15))
+            daemon.tick_all()
+        early = findings_at(daemon, START + 27 * HOUR)
+        late = findings_at(daemon, START + 30 * HOUR - timedelta(minutes=10))
+        with database.read() as connection:
+            told = {row["metric"]: row for row in reads.estimates(connection, "loans")}
+        daemon.watches[0].close()
+    assert early["roc_auc"].status != Status.DRIFTED
+    assert early["estimated_roc_auc"].status == Status.OK
+    assert late["roc_auc"].status == Status.DRIFTED
+    assert late["roc_auc"].n_window > 500
+    assert late["roc_auc"].detail["value"] < 0.65 < late["roc_auc"].detail["estimated"]
+    assert late["roc_auc"].detail["estimate_held"] is False
+    assert told["roc_auc"]["windows"] > 10
+    assert 0.2 < told["roc_auc"]["within_interval"] < 0.95  # right until the change, wrong after it
+    assert told["roc_auc"]["mean_distance"] > 0.02
+
+
+def test_a_one_shot_check_measures_what_labels_there_are(bank: Bank, tmp_path: Path) -> None:
+    bank.log(START, 25 * HOUR)
+    bank.log(START + 25 * HOUR, HOUR, noise=0.9)
+    monitor = bank.config(tmp_path, labels_after="0s").monitors[0]
+    with open_reader(monitor) as reader:
+        told = check(reader, monitor, START + 26 * HOUR)
+        healthy = check(reader, monitor, START + 25 * HOUR)
+    found = {f["method"]: f for f in told["findings"] if f["check"] == "performance"}
+    assert told["status"] == "firing"
+    assert found["roc_auc"]["status"] == "drifted"
+    assert found["estimated_roc_auc"]["status"] == "ok"
+    assert healthy["status"] == "ok"
+
+
+def test_a_check_without_its_roles_says_which_are_needed(bank: Bank, tmp_path: Path) -> None:
+    bank.log(START, 25 * HOUR)
+    config = bank.config(tmp_path)
+    monitor = config.monitors[0]
+    columns = {name: spec for name, spec in monitor.source.columns.items() if name != "label"}
+    blind = monitor.model_copy(update={"source": monitor.source.model_copy(update={"columns": columns})})
+    with open_reader(blind) as reader:
+        told = check(reader, blind, START + 25 * HOUR)
+    assert told["status"] == "error"
+    assert "`label`" in told["reason"]
