@@ -56,7 +56,7 @@ def explain(
     chosen = {finding.key for finding in _worth(monitor, findings, standing)}
     since = at - monitor.window - monitor.bucket
     recent = [change for change in changes if since <= change.first_seen <= at]
-    return [_explained(monitor, baseline, window, f, recent, at) if f.key in chosen else f for f in findings]
+    return [_safely(monitor, baseline, window, f, recent, at) if f.key in chosen else f for f in findings]
 
 
 def _worth(monitor: Monitor, findings: Sequence[Finding], standing: Mapping[str, Incident]) -> list[Finding]:
@@ -68,6 +68,16 @@ def _worth(monitor: Monitor, findings: Sequence[Finding], standing: Mapping[str,
         if any(is_news(finding, standing.get(rule_name(rule))) for rule in watching):
             worst.setdefault((finding.check, finding.column, finding.segment), finding)
     return list(worst.values())[:MOST_FINDINGS]
+
+
+def _safely(
+    monitor: Monitor, baseline: Baseline, window: Window, finding: Finding, changes: Sequence[Change], at: datetime
+) -> Finding:
+    """Explain a finding; one that cannot be explained says so and is judged all the same."""
+    try:
+        return _explained(monitor, baseline, window, finding, changes, at)
+    except (ArithmeticError, ValueError, LookupError) as error:
+        return replace(finding, detail={**finding.detail, "not_explained": f"{type(error).__name__}: {error}"})
 
 
 def _explained(

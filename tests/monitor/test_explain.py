@@ -130,3 +130,16 @@ def test_its_size_is_bounded() -> None:
     assert len(said["sentence"]) <= 300
     assert len(said["values"]) <= MOST_PARTS
     assert len(json.dumps(said)) < 4000
+
+
+def test_what_cannot_be_explained_says_so_and_is_judged_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    baseline, window = world()
+    finding = found(baseline, window)
+
+    def fail(*_: object) -> tuple[()]:
+        raise ZeroDivisionError("no rows")
+
+    monkeypatch.setattr(module, "of_values", fail)
+    (told,) = explain(monitor_of(), baseline, window, [finding], {}, [], AT)
+    assert told.detail["not_explained"] == "ZeroDivisionError: no rows"
+    assert told.status is Status.DRIFTED
