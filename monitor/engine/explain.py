@@ -49,7 +49,8 @@ def explain(
     -------
     list of Finding
         The same findings. Of each column and segment the worst one, of at most ten, has ``explanation`` in its
-        detail: ``{sentence, text, carriers, values, pairs, change}``.
+        detail: ``{sentence, text, carriers, values, pairs, change}``; the text is the sentence without its lead and
+        without the change, which an incident has beside it.
     """
     if baseline is None or window is None:
         return list(findings)
@@ -96,11 +97,12 @@ def _explained(
     pairs = of_pairs(old, new) if column == JOINT else ()
     blamed = finding.segment or (carriers[0].segment if carriers else None)
     change = suspect_of(changes, at - monitor.window - monitor.bucket, {"": {"segment": blamed}})
-    text = "; ".join(filter(None, [", ".join(_where(finding, carriers, parts, pairs)), _before(change, at)]))
-    if not text:
+    text = ", ".join(_where(finding, carriers, parts, pairs))
+    sentence = "; ".join(filter(None, [", ".join(filter(None, [_lead(finding), text])), _before(change, at)]))
+    if not text and change is None:
         return finding
     explanation = {
-        "sentence": _cut(f"{_lead(finding)}, {text}.", LONGEST_SENTENCE),
+        "sentence": _cut(f"{sentence}.", LONGEST_SENTENCE),
         "text": _cut(text, LONGEST_SENTENCE),
         "carriers": [_plain(carrier) for carrier in carriers[:MOST_CARRIERS]],
         "values": [_plain(part) for part in parts[:MOST_PARTS]],
