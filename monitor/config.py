@@ -18,9 +18,9 @@ __all__ = ["Config", "ConfigError", "Monitor"]
 
 ROLES = (
     "timestamp", "id", "model_version", "prompt_version", "prediction", "score", "label",
-    "question", "context", "response", "feedback", "tenant",
+    "question", "context", "response", "samples", "logprobs", "finish_reason", "feedback", "tenant",
 )  # fmt: skip
-TEXT_ROLES = ("question", "context", "response")
+TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
 QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAFFIC_CHECKS)
 DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
 METHODS = (*DRIFT, *(f"{PREFIX}{name}" for name in STATTESTS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from detectors.layout import Kind
@@ -13,6 +13,26 @@ LONGEST_TEXT = 200_000
 """Code points of a text that are looked at; the rest of a longer one does not count."""
 
 _WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where in the response a score comes from; offsets only, never the text.
+
+    Parameters
+    ----------
+    type
+        What stands there, such as ``claim``, ``number`` or ``email``.
+    start, end
+        Half-open range of code points in the response.
+    score
+        How bad it is, in the signal's own unit.
+    """
+
+    type: str
+    start: int
+    end: int
+    score: float
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,8 @@ class Signal:
         Pure function from records to one column; missing where a record lacks what is needed.
     unit, cost, citation
         For the docs table; ``cost`` is the order of records a second on one core.
+    evidence
+        The places of one response that the score comes from, worst first; None for a score of the whole.
     """
 
     name: str
@@ -40,6 +62,7 @@ class Signal:
     unit: str
     cost: str
     citation: str
+    evidence: Callable[[Mapping[str, str]], list[Evidence]] | None = None
 
 
 def words(text: str) -> list[str]:

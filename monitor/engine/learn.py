@@ -11,21 +11,25 @@ from detectors import SIGNALS
 from detectors.joint import JOINT, learn_joint
 from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.outcome import OUTCOME, learn_errors, learn_scores
-from detectors.records import Column, Records
+from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.config import Check
 
 SAMPLE = 100_000
+TOGETHER = 256
+"""Records that go through all signals before the next ones: signals share what they have read of the same text."""
 MOST_CATEGORIES = 50_000
 
 
 def with_signals(records: Records, signals: Iterable[str]) -> dict[str, Column]:
     """Add the columns of the named signals; one whose inputs are not logged is missing throughout."""
-    columns = dict(records)
-    for name in signals:
-        signal = SIGNALS[name]
-        if all(role in records for role in signal.needs):
-            columns[name] = signal.compute(records)
-    return columns
+    ready = [SIGNALS[name] for name in signals if all(role in records for role in SIGNALS[name].needs)]
+    roles = {role for signal in ready for role in signal.needs}
+    texts = {role: records[role] for role in roles}
+    parts = []
+    for start in range(0, row_count(records), TOGETHER):
+        few = take(texts, np.arange(start, min(start + TOGETHER, row_count(records))))
+        parts.append({signal.name: signal.compute(few) for signal in ready})
+    return {**records, **concatenate(parts)}
 
 
 class Learner:
