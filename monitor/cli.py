@@ -201,6 +201,22 @@ def report(
     write(load(config), monitor, moment(at) if at else None, out)
 
 
+@app.command()
+def drilldown(
+    config: ConfigFile = DEFAULT,
+    monitor: MonitorName = None,
+    at: Annotated[str | None, typer.Option(help="The end of the window, ISO 8601; by default now.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell by which columns, together, a window's rows differ from its baseline's.
+
+    Example: driftd drilldown --monitor churn --at 2026-11-20T12:00:00Z --json
+    """
+    from monitor.commands.drilldown import drill_down
+
+    drill_down(load(config), monitor, moment(at) if at else None, as_json=as_json)
+
+
 @app.command(name="import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file.")],

@@ -32,6 +32,8 @@ Metric = Callable[[Table], tuple[np.ndarray, np.ndarray]]
 GROUPS = 10
 """Bins of the expected calibration error."""
 LEAST = np.finfo(np.float64).tiny
+ESTIMATED = "estimated_"
+"""What the name of a metric begins with when it is estimated without labels."""
 QUANTILE = 0.9
 """Of the quantile loss: missing low costs nine times what missing high does."""
 
@@ -206,7 +208,43 @@ def _estimate_beside(
     """Say what would have been estimated of the same window, and whether the truth bears it out."""
     guess, doubt = (float(part) for part in metric(expected(baseline, window)))
     reach = float(special.ndtri(0.975)) * float(np.hypot(doubt, error))
-    return {"estimated": guess, "estimate_held": abs(guess - truth) <= reach}
+    return {"estimated": guess, "estimated_reach": reach, "estimate_held": abs(guess - truth) <= reach}
+
+
+def misses(guess: np.ndarray, truth: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return how far estimated changes lay from measured ones, in half widths of the estimate's interval.
+
+    All of shape (windows,), ``noise`` as in :class:`~detectors.base.Measurement`; NaN where either is not known.
+    """
+    reach = noise * (special.ndtri(0.975) / -special.ndtri(NULL_TAIL))
+    return np.asarray(np.abs(guess - truth) / np.maximum(reach, LEAST))
+
+
+def with_record(name: str, detail: Mapping[str, Any], doubts: Mapping[str, float]) -> dict[str, Any]:
+    """Widen the intervals that a finding states by the record of its metric's estimates.
+
+    Parameters
+    ----------
+    name
+        Of the detector that made the finding.
+    detail
+        As :func:`compare` made it.
+    doubts
+        Metric to the factor of :func:`~detectors.performance.estimate.doubt`.
+
+    Examples
+    --------
+    >>> with_record("estimated_f1", {"value": 0.5, "low": 0.25, "high": 0.75}, {"f1": 2.0})
+    {'value': 0.5, 'low': 0.0, 'high': 1.0}
+    """
+    factor = doubts.get(name.removeprefix(ESTIMATED), 1.0)
+    told = dict(detail)
+    if name.startswith(ESTIMATED):
+        told |= {end: told["value"] + factor * (told[end] - told["value"]) for end in ("low", "high") if end in told}
+    elif "estimated_reach" in told:
+        told["estimated_reach"] *= factor
+        told["estimate_held"] = abs(told["estimated"] - told["value"]) <= told["estimated_reach"]
+    return told
 
 
 SCORE_METRICS: dict[str, tuple[Metric, int, float, float, str, str]] = {
@@ -264,7 +302,7 @@ def _detector(
     estimated: bool,
 ) -> Detector:
     return Detector(
-        name=f"estimated_{name}" if estimated else name,
+        name=f"{ESTIMATED}{name}" if estimated else name,
         check="performance",
         measure=measure,
         kinds=frozenset({kind}),

@@ -10,25 +10,28 @@ import hashlib
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
-from detectors import DETECTORS, SEQUENTIAL
+from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL
 from detectors.base import Detector, Finding, Status
 from detectors.calibrate import FEWEST_PEAKS, FEWEST_WINDOWS, Limit, Watched, expected_pages, learn_limit, peaks
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.layout import Kind, Layout
 from detectors.null import WIDE, Calibrated, Null, held_out_rarity, independent, learn_null
+from detectors.outcome import OUTCOME
+from detectors.performance.estimate import doubt
+from detectors.performance.measured import ESTIMATED, misses
 from detectors.profile import Profile
 from detectors.quality.traffic import VOLUME_FLOOR, outside_span
 from detectors.season import ALL_TIMES, SEASONS, choose, possible
 from detectors.stack import Stack
 from monitor.config import Monitor
-from monitor.engine.checks import asked, kinds, name
+from monitor.engine.checks import Asked, asked, kinds, name
 from monitor.engine.timeline import Timeline
 from monitor.judge import matches
 
@@ -56,6 +59,8 @@ class Calibration:
         Finding key to the null of its statistic, and to check, column, method and segment.
     seasons
         Column to the season that it is compared within, for those that have one.
+    doubts
+        Metric that is estimated without labels to the factor that widens its interval.
     reason
         Why there is no limit, or how sure it is.
     definition
@@ -66,6 +71,7 @@ class Calibration:
     nulls: Mapping[str, Null] = field(default_factory=dict)
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     seasons: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, float] = field(default_factory=dict)
     reason: str = "not_calibrated: this baseline has no times"
     definition: str = ""
 
@@ -81,6 +87,7 @@ class Calibration:
             "nulls": {key: null.to_json() for key, null in self.nulls.items()},
             "subjects": {key: list(subject) for key, subject in self.subjects.items()},
             "seasons": dict(self.seasons),
+            "doubts": dict(self.doubts),
             "reason": self.reason,
             "definition": self.definition,
         }
@@ -93,7 +100,8 @@ class Calibration:
         limit = Limit(**data["limit"]) if data["limit"] else None
         nulls = {key: Null.from_json(null) for key, null in data["nulls"].items()}
         subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
-        return cls(limit, nulls, subjects, data["seasons"], data["reason"], data["definition"])
+        doubts = data.get("doubts", {})
+        return cls(limit, nulls, subjects, data["seasons"], doubts, data["reason"], data["definition"])
 
 
 SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
@@ -113,12 +121,15 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
     tally, slots = _Tally(monitor, folds), SlotProfiles({})
     questions = list(asked(monitor, layouts))
     seasons: dict[str, str] = {}
+    doubts: dict[str, float] = {}
     for (segment, column), stack in timeline.series():
         if segment is None:
             seasons[column] = _season(folds, stack, monitor.min_samples)
         season = seasons.get(column, ALL_TIMES)
         if season != ALL_TIMES:
             _keep_slots(slots.setdefault(season, {}), folds, season, (segment, column), stack)
+        if column == OUTCOME and segment is None:
+            doubts = _doubts(folds, stack, questions)
         for question in questions:
             if question.column == column and question.threshold is None and (segment is None or question.segments):
                 seen = folds.look(question.detector, stack, season, question.min_samples)
@@ -128,7 +139,7 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
     limit = learn_limit(tally.watched(timeline), monitor.budget_per_week, timeline.weeks, timeline.length)
     chosen = {column: season for column, season in seasons.items() if season != ALL_TIMES}
     return Calibration(
-        limit, tally.told(limit), tally.subjects, chosen, _sure(limit, timeline), definition(monitor)
+        limit, tally.told(limit), tally.subjects, chosen, doubts, _sure(limit, timeline), definition(monitor)
     ), slots
 
 
@@ -295,6 +306,18 @@ def _season(folds: Folds, stack: Stack, min_samples: int) -> str:
     if enough == 0:
         return ALL_TIMES
     return choose({name: float(np.quantile(found, WIDE)) for name, found in seen.items() if len(found) >= enough})
+
+
+def _doubts(folds: Folds, stack: Stack, questions: Sequence[Asked]) -> dict[str, float]:
+    """Estimate the metrics of every labelled window from the rest, and say how far the intervals fell short."""
+    found = {}
+    for question in questions:
+        metric = question.detector.name.removeprefix(ESTIMATED)
+        if metric != question.detector.name and question.column == OUTCOME:
+            guess, noise = folds.measure(question.detector, stack, ALL_TIMES, question.min_samples)
+            truth, _ = folds.measure(PERFORMANCE[metric], stack, ALL_TIMES, question.min_samples)
+            found[metric] = doubt(misses(guess, truth, noise))
+    return found
 
 
 def _keep_slots(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from detectors.base import Finding, Measurement, Status, assess
 from detectors.base import conclude as conclude_with
 from detectors.correct import false_discovery
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, advance, steps
+from detectors.outcome import OUTCOME
+from detectors.performance.measured import with_record
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from monitor.config import Monitor
@@ -113,7 +116,14 @@ def _measure(
         calibrated=calibration.of(stated),
         min_samples=question.min_samples,
     )
-    return replace(finding, check=question.check)
+    return replace(finding, check=question.check, detail=_told(finding, calibration))
+
+
+def _told(finding: Finding, calibration: Calibration) -> Mapping[str, Any]:
+    """Return what a finding tells besides its statistic, intervals of estimates as wide as their record asks."""
+    if finding.column != OUTCOME:
+        return finding.detail
+    return with_record(finding.method, finding.detail, calibration.doubts)
 
 
 def _accumulate(

@@ -18,6 +18,7 @@ from monitor.config import Config
 from monitor.daemon import Daemon
 from monitor.once import check
 from monitor.store import reads
+from monitor.store.tables import baselines
 from tests.support.world import START
 
 HOUR = timedelta(hours=1)
@@ -109,7 +110,10 @@ def test_labels_that_come_late_are_judged_when_they_have_come(bank: Bank, tmp_pa
         late = findings_at(daemon, START + 30 * HOUR - timedelta(minutes=10))
         with database.read() as connection:
             told = {row["metric"]: row for row in reads.estimates(connection, "loans")}
+            doubts = connection.execute(sa.select(baselines.c.calibration)).scalar_one()["doubts"]
         daemon.watches[0].close()
+    assert {"accuracy", "roc_auc"} <= set(doubts)
+    assert all(1.0 <= factor < 5.0 for factor in doubts.values())
     assert early["roc_auc"].status != Status.DRIFTED
     assert early["estimated_roc_auc"].status == Status.OK
     assert late["roc_auc"].status == Status.DRIFTED
