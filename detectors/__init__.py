@@ -31,7 +31,7 @@ from detectors.performance import measured
 from detectors.profile import Profile
 from detectors.quality import missing, mistyped, range, traffic, unseen
 from detectors.records import Column, Records
-from detectors.signals import length, novelty
+from detectors.signals import length, novelty, question_embedding, response_embedding
 from detectors.signals.base import Signal
 
 DETECTORS: dict[str, Detector] = {
@@ -73,7 +73,9 @@ TRAFFIC_CHECKS: dict[str, Callable[..., list[Finding]]] = {
 }
 """Checks of the records as a whole, by name."""
 
-SIGNALS: dict[str, Signal] = {module.SIGNAL.name: module.SIGNAL for module in (length, novelty)}
+SIGNALS: dict[str, Signal] = {
+    module.SIGNAL.name: module.SIGNAL for module in (length, novelty, question_embedding, response_embedding)
+}
 """Signals by name."""
 
 __all__ = [

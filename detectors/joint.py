@@ -53,6 +53,32 @@ def learn_joint(layouts: Mapping[str, Layout]) -> Layout | None:
     )
 
 
+def learn_embedding() -> Layout:
+    """Lay out a column of embeddings: Fourier features only, for its dimensions mean nothing one by one.
+
+    Examples
+    --------
+    >>> learn_embedding().bins
+    65
+    """
+    return Layout(kind="vector", width=1 + FEATURES)
+
+
+def features_of(vectors: np.ndarray) -> np.ndarray:
+    """Turn unit vectors, shape (rows, dimensions), into features, shape (rows, 64), whose mean stands for their law.
+
+    The kernel is as wide as two unrelated unit vectors lie apart.
+
+    Examples
+    --------
+    >>> features_of(np.eye(3)).shape
+    (3, 64)
+    """
+    dimensions = vectors.shape[1]
+    frequencies, phases = _waves(dimensions)
+    return np.asarray(np.cos(vectors @ (frequencies * np.sqrt(dimensions)) + phases))
+
+
 def pair_count(columns: int) -> int:
     """Return the number of pairs of so many columns."""
     return columns * (columns - 1) // 2

@@ -87,8 +87,9 @@ class Profile:
     @classmethod
     def _vector(cls, column: Column, layout: Layout) -> Profile:
         """Sum vectors in whole numbers: rows first, then each part in units of 1 / SCALE."""
-        whole = np.rint(column.values * SCALE).astype(np.int64)
-        return cls(layout, np.concatenate([[len(column)], whole.sum(axis=0)]).astype(np.int64))
+        whole = np.rint(column.values[~column.missing] * SCALE).astype(np.int64)
+        counts = np.concatenate([[len(whole)], whole.sum(axis=0)]).astype(np.int64)
+        return cls(layout, counts, missing=int(column.missing.sum()))
 
     @classmethod
     def _numeric(cls, column: Column, layout: Layout) -> Profile:

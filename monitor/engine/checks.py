@@ -110,7 +110,10 @@ def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]
         return [detector] if layout is None or layout.kind in detector.kinds else []
     kind_of = layout.kind if layout else "numeric"
     if check.method == "auto":
-        return [METHODS[method] for method in DEFAULT_METHODS.get(kind_of, ())]
+        names = DEFAULT_METHODS.get(kind_of, ())
+        if kind_of == "vector" and not (layout and layout.paired):
+            names = ("mmd",)  # an embedding: its dimensions are no columns that could hang together
+        return [METHODS[method] for method in names]
     methods = [METHODS[method] for method in check.method]
     return [
         method

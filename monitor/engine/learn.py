@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from detectors import SIGNALS
-from detectors.joint import JOINT, learn_joint
+from detectors.joint import JOINT, learn_embedding, learn_joint
 from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.outcome import OUTCOME, learn_errors, learn_scores
 from detectors.records import Column, Records, concatenate, row_count, take
@@ -44,6 +44,7 @@ class Learner:
         self._scored = False
         self._told = {role: _Sample() for role in ("prediction", "label")} if performance else {}
         self._numeric = {name: _Sample() for name, kind in kinds.items() if kind == "numeric"}
+        self._embeddings = [name for name, kind in kinds.items() if kind == "vector"]
         self._categories: dict[str, Counter[str]] = {
             name: Counter() for name, kind in kinds.items() if kind == "categorical"
         }
@@ -68,6 +69,7 @@ class Learner:
     def layouts(self) -> dict[str, Layout]:
         """Return the bins of every column; a numeric column without values gets a single bin."""
         learnt = {name: sample.layout() for name, sample in self._numeric.items()}
+        learnt |= dict.fromkeys(self._embeddings, learn_embedding())
         for name, counter in self._categories.items():
             learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)
         outcome = self._outcome()

@@ -1,0 +1,23 @@
+"""What texts are about, as a column whose drift can be measured."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.embedding import embed
+from detectors.joint import features_of
+from detectors.records import Column
+
+
+def topics(texts: Column) -> Column:
+    """Return Fourier features of the static embedding of each text, float64 of shape (rows, 64).
+
+    Missing where the text is missing or holds no word that has a vector.
+
+    Examples
+    --------
+    >>> topics(Column.of(["Where is my parcel?", ""])).missing.tolist()
+    [False, True]
+    """
+    vectors = embed(["" if gone else str(text) for text, gone in zip(texts.values, texts.missing, strict=True)])
+    return Column(features_of(vectors.astype(np.float64)), np.asarray(~vectors.any(axis=1)))
