@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from monitor.config import ActionSpec, Monitor
 from monitor.judge import NO_DATA, Change, Decision, Incident
+from monitor.prompts import Prompt
 from monitor.schedule import Bucket
 
 ActionState = Literal[
@@ -72,6 +73,7 @@ class Context:
     versions: Sequence[Version] = ()
     blamed: Sequence[str] = ()
     past: Sequence[Past] = ()
+    prompts: Sequence[Prompt] = ()
     blind: int = 0
 
 
@@ -264,6 +266,7 @@ def headline_of(monitor: Monitor, incident: Incident) -> str:
         return f"{monitor.name}: resolved, {incident.reason}"
     suspect = incident.suspected_change
     why = f"; {suspect['column']} {suspect['value']!r} first appeared at {suspect['first_seen']}" if suspect else ""
+    why += f" ({suspect['prompt']})" if suspect and suspect.get("prompt") else ""
     return f"{monitor.name}: {incident.reason}{why}"
 
 

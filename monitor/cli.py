@@ -10,6 +10,7 @@ import typer
 
 from monitor import __version__, log
 from monitor.cli_groups import groups
+from monitor.cli_prompts import prompts
 from monitor.config import ConfigError
 from monitor.configfile import load
 from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
@@ -19,6 +20,7 @@ from monitor.store.database import DatabaseError, StoreError
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 for name, group in groups.items():
     app.add_typer(group, name=name)
+app.add_typer(prompts, name="prompts")
 
 
 @app.callback()

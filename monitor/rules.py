@@ -10,6 +10,7 @@ from detectors.base import Finding
 from monitor.act import Action, Context, notified, plan
 from monitor.config import ActionSpec, Monitor
 from monitor.judge import NO_DATA, Change, Decision, judge, judge_no_data, repeat_due, rule_name
+from monitor.prompts import Prompt, recognise
 from monitor.schedule import Bucket
 
 
@@ -40,7 +41,17 @@ def judge_all(
     blind = 0 if result == "done" else past.blind + 1
     patience = monitor.no_data.model_copy(update={"after": max(monitor.no_data.after, silence + 1)})
     decisions.append(judge_no_data(monitor, patience, blind, reason or "", past.open.get(NO_DATA), bucket.end))
-    return [decision for decision in decisions if decision is not None]
+    return [with_prompt(decision, past.prompts) for decision in decisions if decision is not None]
+
+
+def with_prompt(decision: Decision, known: Sequence[Prompt]) -> Decision:
+    """Say whose prompt a suspected version is, where the registry knows it."""
+    suspect = decision.incident.suspected_change
+    if suspect is None or suspect["kind"] != "prompt_version" or "prompt" in suspect:
+        return decision
+    prompt = recognise(str(suspect["value"]), known)
+    told = {**suspect, "prompt": prompt.sentence() if prompt else None}
+    return replace(decision, incident=replace(decision.incident, suspected_change=told))
 
 
 def act_on(

@@ -73,7 +73,8 @@ def _change(data: Mapping[str, Any]) -> str:
     change = data.get("suspected_change")
     if not change:
         return ""
-    what = f"{change.get('kind')} `{change.get('value')}`"
+    prompt = f" ({change['prompt']})" if change.get("prompt") else ""
+    what = f"{change.get('kind')} `{change.get('value')}`{prompt}"
     return escape(f"Suspected: {what}, first seen {change.get('first_seen')}")
 
 

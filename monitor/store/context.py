@@ -16,7 +16,7 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.profile import Facts, Profiled
 from monitor.judge import NO_DATA, Change, Decision, rule_name
 from monitor.schedule import Bucket
-from monitor.store import buckets, incidents, outbox
+from monitor.store import buckets, incidents, outbox, prompts
 from monitor.store.encoding import pack_profiles
 
 
@@ -49,15 +49,18 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
     held = {name: incident for name, incident in standing.items() if incident}
     since = bucket.end - monitor.window - monitor.bucket
     quiet = {name: incidents.silenced(connection, monitor.name, name, bucket.end) for name in names}
+    versions = incidents.known_versions(connection, monitor.name)
+    roles = {version.role for version in versions}
     return Context(
         open=held,
         resolved={name: incident for name, incident in before.items() if incident},
         silences={name: number for name, number in quiet.items() if number is not None},
         sequences={i.id: outbox.next_sequence(connection, i.id) for i in held.values()},
         changes=incidents.recent_changes(connection, monitor.name, since, bucket.end),
-        versions=incidents.known_versions(connection, monitor.name),
+        versions=versions,
         blamed=incidents.blamed_versions(connection, monitor.name),
         past=outbox.past_actions(connection, monitor.name, bucket.end - timedelta(days=1)),
+        prompts=prompts.known(connection) if "prompt_version" in roles else (),
         blind=incidents.blind_run(connection, monitor.name, bucket.start, 500, monitor.bucket),
     )
 

@@ -213,6 +213,31 @@ versions = Table(
     comment="traffic of each model and prompt version: what may be rolled back to",
 )
 
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("hash", String(64), nullable=False, index=True),
+    Column("content", Json, nullable=False),  # template or messages, model, parameters
+    Column("description", String(512), nullable=False),
+    Column("commit", String(64), nullable=False),
+    Column("author", String(128), nullable=False),
+    Column("committed_at", Utc),
+    Column("dirty", Boolean, nullable=False),
+    Column("pushed_at", Utc, nullable=False),
+    comment="every version of every prompt that was pushed; none is ever changed",
+)
+
+prompt_tags = Table(
+    "prompt_tags",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("tag", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("tagged_at", Utc, nullable=False),
+)
+
 silences = Table(
     "silences",
     metadata,
@@ -238,4 +263,40 @@ watches = Table(
     Column("late_rows", Integer, nullable=False, default=0),
     Column("columns", Json),
     comment="what is known of each monitor as a whole",
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("suite", String(128), nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("finished_at", Utc, nullable=False),
+    Column("result", String(16), nullable=False),  # good, regressed, below, inconclusive
+    Column("reason", String(512), nullable=False),
+    Column("model", String(256)),
+    Column("cases", Integer, nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("score", Float),
+    Column("copies", Boolean, nullable=False),  # the samples of a case are copies of one another
+    Column("compared_with", Json, nullable=False),
+    Column("comparisons", Json, nullable=False),
+    Column("spent", Json, nullable=False),
+    Column("accepted_by", String(128)),  # who declared it good
+    Index(None, "suite", "started_at"),
+    comment="runs of suites; the good ones are what the next is compared with",
+)
+
+evaluation_cases = Table(
+    "evaluation_cases",
+    metadata,
+    Column("evaluation", String(36), primary_key=True),
+    Column("case", String(128), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("definition", String(32), nullable=False),  # fingerprint of what was asked and expected
+    Column("tags", Json, nullable=False),
+    Column("scores", Json, nullable=False),
+    Column("failures", Json, nullable=False),
+    comment="scores of every sample of a case; what was asked and answered is not kept",
 )

@@ -10,6 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from monitor.config import Config
 from monitor.plain import plain
+from monitor.prompts import catalogue, find, told
+from monitor.store import prompts as registry
 from monitor.store import reads
 from monitor.store.database import Database
 from monitor.web.standing import standing_of
@@ -50,6 +52,21 @@ class Api:
             )
         hidden = ("fence", "lease_until", "next_attempt_at")
         return JSONResponse(plain({"actions": [{k: v for k, v in _row(r).items() if k not in hidden} for r in rows]}))
+
+    def prompts(self, _request: Request) -> Response:
+        """Return every version of every prompt with its traffic, words left out."""
+        with self._database.read() as connection:
+            found = catalogue(registry.known(connection), registry.seen(connection))
+        return JSONResponse(plain(found))
+
+    def prompt(self, request: Request) -> Response:
+        """Return one version, words and all: `NAME`, `NAME@3`, `NAME@TAG`, or the beginning of a hash."""
+        with self._database.read() as connection:
+            known = registry.known(connection)
+        found = find(known, request.path_params["which"])
+        if found is None:
+            raise LookupError("There is no such prompt.")
+        return JSONResponse(plain({**told(found), "content": found.content}))
 
 
 def limit_of(request: Request) -> int:

@@ -77,6 +77,8 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
         Route("/api/v1/status", reads(api.status)),
         Route("/api/v1/incidents", reads(api.incidents)),
         Route("/api/v1/actions", reads(api.actions)),
+        Route("/api/v1/prompts", reads(api.prompts)),
+        Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
         Route("/incidents/{id}", reads(pages.incident)),

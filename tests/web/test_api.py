@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.prompts import Prompt
+from monitor.store import prompts as registry
+from monitor.store.database import Database
 from tests.web.conftest import Serve
 from tests.web.seed import Seed, busy_store, configuration
 
@@ -50,3 +53,20 @@ def test_nothing_can_be_written(path: str, seed: Seed, serve: Serve) -> None:
     client = serve()
     own = {"origin": str(client.base_url).rstrip("/")}
     assert {client.request(method, path, headers=own).status_code for method in ("POST", "PUT", "DELETE")} == {405}
+
+
+def test_prompts_are_told_with_their_words_only_when_one_is_asked_for(
+    database: Database, seed: Seed, serve: Serve
+) -> None:
+    url = busy_store(seed)
+    prompt = Prompt("support/refund", {"template": "Answer {{ question }}."}, commit="c" * 40, author="Jane Doe")
+    with database.write() as connection:
+        pushed, _ = registry.push(connection, prompt)
+        registry.set_tag(connection, pushed, "production")
+    client = serve(configuration("sqlite://", url))
+    listed = client.get("/api/v1/prompts")
+    assert [one["tags"] for one in listed.json()["prompts"]] == [["production"]]
+    assert "Answer" not in listed.text
+    for which in ("support/refund", "support/refund@production", "support/refund@1", prompt.hash[:9]):
+        assert client.get(f"/api/v1/prompts/{which}").json()["content"] == {"template": "Answer {{ question }}."}
+    assert client.get("/api/v1/prompts/support/refund@7").status_code == 404

@@ -1,0 +1,102 @@
+"""`driftd prompts`: what the application says to its models, as versions with a history."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+import yaml
+
+from monitor.commands.build import open_store
+from monitor.commands.show import print_json, print_table
+from monitor.config import Config, ConfigError
+from monitor.promptfiles import read_folder
+from monitor.prompts import Prompt, catalogue, find, told
+from monitor.sections import nearest
+from monitor.store import prompts as registry
+
+
+def push(config: Config, folder: Path, *, as_json: bool) -> None:
+    """Store every prompt of a folder that the registry does not hold yet."""
+    found = read_folder(folder)
+    with open_store(config) as database, database.write() as connection:
+        pushed = [registry.push(connection, prompt) for prompt in found]
+    if as_json:
+        print_json({"prompts": [{**told(prompt), "new": new} for prompt, new in pushed]})
+        return
+    for prompt, new in pushed:
+        note = " (the file differs from its commit)" if prompt.dirty else ""
+        typer.echo(f"{'new ' if new else 'held'}  {prompt.sentence()}{note}")
+
+
+def list_all(config: Config, *, as_json: bool) -> None:
+    """Print every version with its traffic, and what stands in logs but was never pushed."""
+    with open_store(config) as database, database.read() as connection:
+        known, seen = registry.known(connection), registry.seen(connection)
+    rows = catalogue(known, seen)
+    if as_json:
+        print_json(rows)
+        return
+    heads = ("prompt", "hash", "tags", "author", "commit", "first seen", "rows")
+    listed = [
+        [
+            f"{one['name']}@{one['version']}", one["hash"][:12], ", ".join(one["tags"]), one["author"],
+            one["commit"][:8], min((t["first_seen"] for t in one["traffic"]), default=None),
+            sum(t["rows"] for t in one["traffic"]),
+        ]
+        for one in rows["prompts"]
+    ]  # fmt: skip
+    print_table(heads, listed, "no prompt was pushed; begin with `driftd prompts push FOLDER`")
+    if rows["not_registered"]:
+        typer.echo("\nin the logs, but never pushed:")
+        names = ("monitor", "value", "first_seen", "last_seen", "rows")
+        print_table(names, [[one[name] for name in names] for one in rows["not_registered"]], "")
+
+
+def show(config: Config, which: str, *, as_json: bool) -> None:
+    """Print one version, words and all."""
+    with open_store(config) as database, database.read() as connection:
+        prompt = _found(registry.known(connection), which)
+    if as_json:
+        print_json({**told(prompt), "content": prompt.content})
+        return
+    typer.echo(f"{prompt.sentence()}, {prompt.hash[:12]}{', ' + ', '.join(prompt.tags) if prompt.tags else ''}")
+    typer.echo(f"variables: {', '.join(prompt.variables) or 'none'}\n")
+    typer.echo(written(prompt))
+
+
+def diff(config: Config, old: str, new: str) -> None:
+    """Print what changed between two versions, settings included."""
+    with open_store(config) as database, database.read() as connection:
+        known = registry.known(connection)
+    one, other = _found(known, old), _found(known, new)
+    lines = difflib.unified_diff(
+        written(one).splitlines(), written(other).splitlines(), one.label, other.label, lineterm=""
+    )
+    typer.echo("\n".join(lines) or f"{one.label} and {other.label} say the same")
+
+
+def tag(config: Config, which: str, name: str) -> None:
+    """Let a tag mean a version."""
+    with open_store(config) as database, database.write() as connection:
+        prompt = _found(registry.known(connection), which)
+        registry.set_tag(connection, prompt, name)
+    typer.echo(f"{name} now means {prompt.label}")
+
+
+def _found(known: Sequence[Prompt], which: str) -> Prompt:
+    found = find(known, which)
+    if found is None:
+        names = sorted({prompt.name for prompt in known})
+        listed = f" Known: {', '.join(names)}." if names else " None was pushed yet."
+        raise ConfigError(f"there is no prompt {which!r}.{listed}{nearest(which.partition('@')[0], names)}")
+    return found
+
+
+def written(prompt: Prompt) -> str:
+    """Return settings and words as they are compared."""
+    settings = {key: prompt.content[key] for key in ("model", "parameters") if key in prompt.content}
+    head = yaml.safe_dump(settings, sort_keys=True) + "\n" if settings else ""
+    return head + prompt.text

@@ -1,0 +1,44 @@
+"""Who changed a file last, as git tells; nothing where there is no git."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+TIMEOUT = 10.0
+
+
+class LastChange(NamedTuple):
+    """Commit, author and time of a file's last change, and whether the file differs from it."""
+
+    commit: str = ""
+    author: str = ""
+    at: datetime | None = None
+    dirty: bool = False
+
+
+def last_change(path: Path) -> LastChange:
+    """Ask git; a file that was never committed, and a machine without git, give an empty answer."""
+    told = _git(path, "log", "-1", "--format=%H%x00%an%x00%cI", "--", path.name)
+    commit, author, at = (*told.split("\x00"), "", "", "")[:3] if told else ("", "", "")
+    if not commit:
+        return LastChange()
+    changed = _git(path, "status", "--porcelain", "--", path.name)
+    return LastChange(commit, author, datetime.fromisoformat(at), bool(changed))
+
+
+def _git(path: Path, *words: str) -> str:
+    try:
+        ran = subprocess.run(  # noqa: S603
+            ["git", *words],  # noqa: S607
+            cwd=path.parent,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ran.stdout.strip() if ran.returncode == 0 else ""

@@ -1,0 +1,149 @@
+"""Prompts as code: versions named by what they say, and found again in the logs. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+SHORTEST_HASH = 7
+"""Digits of a hash that still name a version, as git has it."""
+_BRACES = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)[^{}]*\}\}")
+_BRACE = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One version of a prompt.
+
+    Parameters
+    ----------
+    name
+        Its path in the folder, without the suffix.
+    content
+        What is sent: ``template`` or ``messages``, and ``model`` and ``parameters`` where they are given.
+    version
+        Its number in the registry, from 1; 0 for a file that has not been pushed.
+    commit, author, committed_at
+        From git, of the last change of its file; empty outside of git. ``dirty`` when the file differs from it.
+    """
+
+    name: str
+    content: Mapping[str, Any]
+    version: int = 0
+    description: str = ""
+    commit: str = ""
+    author: str = ""
+    committed_at: datetime | None = None
+    dirty: bool = False
+    tags: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def hash(self) -> str:
+        """Return the SHA-256 of the content: the same words and settings are the same version, wherever they stand."""
+        told = json.dumps(self.content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """Return the words for people: the template, or each message under its role."""
+        if "template" in self.content:
+            return str(self.content["template"])
+        parts = [f"[{one['role']}]\n{one['content']}" for one in self.content.get("messages", [])]
+        return "\n\n".join(parts)
+
+    @property
+    def variables(self) -> list[str]:
+        """Return the names of `{{ name }}` or `{name}`, in the order in which they come first."""
+        return variables_of(self.text)
+
+    @property
+    def label(self) -> str:
+        """Return name and version, as they are written everywhere."""
+        return f"{self.name}@{self.version}"
+
+    def sentence(self) -> str:
+        """Say who made it, and when."""
+        who = f" by {self.author}" if self.author else ""
+        commit = f", commit {self.commit[:8]}" if self.commit else ""
+        return f"{self.label}{who}{commit}"
+
+
+def variables_of(text: str) -> list[str]:
+    """Return the variables of a template; double braces win where there are both kinds."""
+    found = _BRACES.findall(text) or _BRACE.findall(text)
+    return list(dict.fromkeys(found))
+
+
+def recognise(value: str, known: Sequence[Prompt]) -> Prompt | None:
+    """Return the version that a log means by a value, None when it is none of them or could be several.
+
+    A log may hold the hash or at least seven digits of its beginning; ``name@3``, ``name:3``, ``name/3``, ``name-v3``
+    or ``name v3``; or the number alone, where the registry holds one prompt only.
+    """
+    text = value.strip()
+    if len(text) >= SHORTEST_HASH:
+        by_hash = [prompt for prompt in known if prompt.hash.startswith(text.lower().removeprefix("sha256:"))]
+        if len(by_hash) == 1:
+            return by_hash[0]
+    names = {prompt.name for prompt in known}
+    number = text.lower().removeprefix("v")
+    found = [prompt for prompt in known if text in _spellings(prompt)]
+    if not found and len(names) == 1 and number.isdecimal():
+        found = [prompt for prompt in known if str(prompt.version) == number]
+    return found[0] if len(found) == 1 else None
+
+
+def _spellings(prompt: Prompt) -> Iterator[str]:
+    for between in ("@", ":", "/", "-", "_", " ", "-v", "_v", " v", "@v", ":v"):
+        yield f"{prompt.name}{between}{prompt.version}"
+
+
+def find(known: Sequence[Prompt], which: str) -> Prompt | None:
+    """Return the version that a person means: ``name`` (its newest), ``name@3``, ``name@production`` or a hash."""
+    name, _, last = which.rpartition("@")
+    chosen = [prompt for prompt in known if prompt.name == which][:1]
+    chosen = chosen or [prompt for prompt in known if prompt.name == name and last in prompt.tags]
+    return chosen[0] if chosen else recognise(which, known)
+
+
+def catalogue(known: Sequence[Prompt], seen: Sequence[Any]) -> dict[str, Any]:
+    """Return every version with its traffic, and the values of logs that are no version."""
+    traffic: dict[str, list[dict[str, Any]]] = {}
+    strangers = []
+    for row in seen:
+        prompt = recognise(row.value, known)
+        entry = {
+            "monitor": row.monitor, "value": row.value, "first_seen": row.first_seen, "last_seen": row.last_seen,
+            "rows": row.rows,
+        }  # fmt: skip
+        if prompt is None:
+            strangers.append(entry)
+        else:
+            traffic.setdefault(prompt.label, []).append(entry)
+    return {
+        "prompts": [{**told(prompt), "traffic": traffic.get(prompt.label, [])} for prompt in known],
+        "not_registered": strangers,
+    }
+
+
+def told(prompt: Prompt) -> dict[str, Any]:
+    """Return what is told of a version, its words left out."""
+    return {
+        "name": prompt.name,
+        "version": prompt.version,
+        "hash": prompt.hash,
+        "variables": prompt.variables,
+        "model": prompt.content.get("model"),
+        "parameters": prompt.content.get("parameters", {}),
+        "description": prompt.description,
+        "tags": list(prompt.tags),
+        "author": prompt.author,
+        "commit": prompt.commit,
+        "committed_at": prompt.committed_at,
+        "dirty": prompt.dirty,
+    }
