@@ -77,6 +77,17 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "Latency",
+        (
+            Panel("Percentiles of times", "timeseries",
+                  [(f'driftd_latency_seconds{{{PICKED}, segment=""}}', "{{monitor}} {{column}} {{quantile}}")], 12, unit="s",
+                  about=HELP["driftd_latency_seconds"]),
+            Panel("The slowest segments, 95th percentile", "timeseries",
+                  [(f'topk(10, driftd_latency_seconds{{{PICKED}, segment!="", quantile="0.95"}})', "{{monitor}} {{column}} {{segment}}")],
+                  12, unit="s", about="By segment, where the monitor has segments."),
+        ),
+    ),
+    (
         "Traffic and lag",
         (
             Panel("Rows of the newest bucket", "timeseries", [(f"driftd_bucket_rows{{{PICKED}}}", "{{monitor}}")],

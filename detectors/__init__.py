@@ -29,9 +29,35 @@ from detectors.drift import (
 from detectors.layout import Layout, learn_categorical, learn_numeric
 from detectors.performance import measured
 from detectors.profile import Profile
-from detectors.quality import missing, mistyped, range, traffic, unseen
+from detectors.quality import missing, mistyped, percentile, range, traffic, unseen
 from detectors.records import Column, Records
-from detectors.signals import length, novelty, question_embedding, response_embedding
+from detectors.signals import (
+    compression,
+    context_length,
+    failed,
+    feedback,
+    hedging,
+    json_schema,
+    language,
+    language_switch,
+    length,
+    matches,
+    novelty,
+    question_embedding,
+    question_length,
+    rate_limited,
+    refusal,
+    repetition,
+    response_embedding,
+    self_consistency,
+    timed_out,
+    tokens_per_second,
+    truncation,
+    uncertainty,
+    valid_json,
+    valid_sql,
+    words,
+)
 from detectors.signals.base import Signal
 
 DETECTORS: dict[str, Detector] = {
@@ -66,6 +92,9 @@ SEQUENTIAL: dict[str, Detector] = {cusum.DETECTOR.name: cusum.DETECTOR}
 PERFORMANCE: dict[str, Detector] = dict(measured.DETECTORS)
 """Detectors of the model's performance, with labels and estimated without, by name."""
 
+LATENCY: dict[str, Detector] = {**percentile.TARGETS, **percentile.RISES}
+"""Percentiles of times, by name: against a target, and against the baseline."""
+
 TRAFFIC_CHECKS: dict[str, Callable[..., list[Finding]]] = {
     "schema": traffic.schema,
     "volume": traffic.volume,
@@ -74,12 +103,40 @@ TRAFFIC_CHECKS: dict[str, Callable[..., list[Finding]]] = {
 """Checks of the records as a whole, by name."""
 
 SIGNALS: dict[str, Signal] = {
-    module.SIGNAL.name: module.SIGNAL for module in (length, novelty, question_embedding, response_embedding)
+    module.SIGNAL.name: module.SIGNAL
+    for module in (
+        length,
+        words,
+        question_length,
+        context_length,
+        novelty,
+        refusal,
+        hedging,
+        repetition,
+        compression,
+        truncation,
+        language,
+        language_switch,
+        valid_json,
+        json_schema,
+        matches,
+        valid_sql,
+        uncertainty,
+        self_consistency,
+        feedback,
+        failed,
+        rate_limited,
+        timed_out,
+        tokens_per_second,
+        question_embedding,
+        response_embedding,
+    )
 }
 """Signals by name."""
 
 __all__ = [
     "DETECTORS",
+    "LATENCY",
     "PERFORMANCE",
     "SEQUENTIAL",
     "SIGNALS",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from monitor import __version__, log
+from monitor.cli_eval import group as eval_group
 from monitor.cli_groups import groups
 from monitor.cli_prompts import prompts
 from monitor.config import ConfigError
@@ -21,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=Fa
 for name, group in groups.items():
     app.add_typer(group, name=name)
 app.add_typer(prompts, name="prompts")
+app.add_typer(eval_group, name="eval")
 
 
 @app.callback()

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
 from monitor.evidently import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
 from monitor.sections import Duration, Section, Time, nearest
+from monitor.signals import Entry
 from monitor.yamlfile import ConfigError
 
 __all__ = ["Config", "ConfigError", "Monitor"]
@@ -24,7 +25,8 @@ TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
 QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAFFIC_CHECKS)
 DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
 METHODS = (*DRIFT, *(f"{PREFIX}{name}" for name in STATTESTS))
-CHECKS = ("drift", "quality", "performance", *QUALITY)
+LATENCY_TARGETS = ("p50", "p90", "p95", "p99")
+CHECKS = ("drift", "quality", "performance", "latency", *QUALITY)
 BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
 """What `quality` means: a log that has fallen silent is the state `no_data`, unless `freshness` is asked for."""
 
@@ -143,10 +145,24 @@ class Check(Section):
     """For performance: the label that means positive; by default true, 1 and yes do."""
     decision: float = Field(0.5, ge=0, le=1)
     """For performance: from this score on the answer is positive."""
+    p50: Duration | None = None
+    """For latency: what half of the requests may take; without any target the percentiles' rise is watched."""
+    p90: Duration | None = None
+    """For latency: what nine in ten may take."""
+    p95: Duration | None = None
+    """For latency: what 95 in a hundred may take."""
+    p99: Duration | None = None
+    """For latency: what 99 in a hundred may take."""
     min_samples: int | None = Field(None, ge=1)
     """Below this many the answer is inconclusive."""
     segments: bool = True
     """Whether segments are measured too."""
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """Return the percentiles that have a target, and the targets in seconds."""
+        given = {name: getattr(self, name) for name in LATENCY_TARGETS}
+        return {name: target.total_seconds() for name, target in given.items() if target}
 
 
 def _check(value: object) -> object:
@@ -248,9 +264,11 @@ class Monitor(Section):
     """Below this many the answer is inconclusive."""
     alert_budget: str = Field("1/week", pattern=r"^\d+(\.\d+)?/(day|week|month)$")
     """False pages of the whole monitor that are accepted: thresholds that are not given are set to keep it."""
-    signals: list[str] = []
-    """Scores that are computed of each record."""
-    checks: list[Annotated[Check, BeforeValidator(_check)]] = [Check(kind="drift"), Check(kind="quality")]
+    signals: list[Entry] = []
+    """Scores that are computed of each record, by name, or `{name: {option: value}}`."""
+    checks: list[Annotated[Check, BeforeValidator(_check)]] = [
+        Check(kind="drift"), Check(kind="quality"), Check(kind="latency"),
+    ]  # fmt: skip
     """What is analysed."""
     rules: list[Rule] = [Rule()]
     """When findings become incidents, and what is done."""

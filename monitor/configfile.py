@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from detectors import SIGNALS
+from monitor import signals
 from monitor.config import CHECKS, ROLES, Config
 from monitor.sections import nearest
-from monitor.yamlfile import Problem, read
+from monitor.yamlfile import SECRET_KEYS, Problem, read
 
 
 def load(path: Path, environment: dict[str, str] | None = None) -> Config:
@@ -21,7 +21,7 @@ def load(path: Path, environment: dict[str, str] | None = None) -> Config:
     try:
         config = Config.model_validate(document.data)
     except ValidationError as error:
-        raise document.explain([_problem(detail) for detail in error.errors()]) from None
+        raise document.explain([problem_of(detail) for detail in error.errors()]) from None
     problems = cross_check(config)
     if problems:
         raise document.explain(problems)
@@ -40,7 +40,8 @@ def _beside(config: Config, folder: Path) -> Config:
     return config.model_copy(update={"monitors": monitors})
 
 
-def _problem(detail: Any) -> Problem:  # noqa: ANN401
+def problem_of(detail: Any) -> Problem:  # noqa: ANN401
+    """Turn what pydantic found into a place and a sentence."""
     where = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "constrained-")))
     context, found = detail.get("ctx", {}), detail.get("input")
     if detail["type"] in ("unknown_key", "word"):
@@ -51,7 +52,8 @@ def _problem(detail: Any) -> Problem:  # noqa: ANN401
     if detail["type"] == "missing":
         return Problem(where[:-1], f"the key {where[-1]!r} is missing.")
     allowed = re.findall(r"'([^']+)'", str(context.get("expected", "")))
-    shown = "(hidden)" if {"token", "secret", "url", "store"} & set(where) else repr(found)[:60]
+    hidden = "a mapping" if isinstance(found, dict) else "(hidden)" if SECRET_KEYS & set(where) else None
+    shown = hidden or repr(found)[:60]  # a mapping may hold a secret
     hint = nearest(str(found), allowed) if allowed else ""
     return Problem(where, f"found {shown}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
 
@@ -65,7 +67,8 @@ def cross_check(config: Config) -> list[Problem]:
         at: tuple[str | int, ...] = ("monitors", index)
         if names.index(monitor.name) != index:
             problems.append(Problem((*at, "name"), f"the name {monitor.name!r} is taken; names must be unique."))
-        problems += _unknown((*at, "signals"), monitor.signals, sorted(SIGNALS))
+        wrong = signals.problems(monitor.signals, {*ROLES, *monitor.source.columns})
+        problems += [Problem((*at, "signals", *problem.where), problem.message) for problem in wrong]
         for role in monitor.source.columns:
             if role not in ROLES and (hint := nearest(role, list(ROLES)) if len(role) > 3 else ""):  # noqa: PLR2004
                 close = difflib.get_close_matches(role, ROLES, n=1, cutoff=0.85)

@@ -15,6 +15,7 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from detectors import LATENCY
 from monitor import __version__
 from monitor.config import Config
 from monitor.store.database import Database, DatabaseError
@@ -58,6 +59,14 @@ def _finding(field: Callable[[Any], float | None]) -> Callable[[Snapshot], Itera
                     yield _labels(monitor.name, row.check, row.column, row.method, row.segment), number
 
     return samples
+
+
+def _times(state: Snapshot) -> Iterator[Sample]:
+    for monitor in state.monitors:
+        for row in monitor.findings[:MOST_FINDINGS]:
+            if row.method in LATENCY and row.detail and "value" in row.detail:
+                labels = _labels(monitor.name, row.column, row.segment, f"{row.detail['quantile']:g}")
+                yield labels, float(row.detail["value"])
 
 
 def _labels(*values: str | None) -> tuple[str, ...]:
@@ -120,6 +129,11 @@ METRICS: tuple[MetricRow, ...] = (
         "driftd_finding_window_samples", "gauge", FINDING_LABELS,
         "Sample size of a check in the newest window.",
         _finding(lambda row: float(row.n_window)),
+    ),
+    MetricRow(
+        "driftd_latency_seconds", "gauge", ("monitor", "column", "segment", "quantile"),
+        "Percentiles of a column of times over the newest window; an empty segment is all rows.",
+        _times,
     ),
     MetricRow(
         "driftd_incidents", "gauge", ("monitor", "severity", "state"),

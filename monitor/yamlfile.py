@@ -12,7 +12,9 @@ import yaml
 
 Where = tuple[str | int, ...]
 
-SECRET_KEYS = frozenset({"token", "secret", "url", "store"})
+SECRET_KEYS = frozenset({"token", "secret", "url", "store", "api_key"})
+FILE_KEYS = SECRET_KEYS | {"schema"}
+"""What can stand in a file of its own, named by the key with `_file` behind it."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}\n]*))?\}")
 _MARK = re.compile("\ue000(\\d+)\ue001")
 
@@ -121,19 +123,19 @@ class _Reader:
                 self.problems.append(Problem(at, f"the key {key!r} stands here twice; keep one."))
             self.lines[at] = key_node.start_mark.line + 1
             value = self.build(value_node, at)
-            secret = key.removesuffix("_file")
-            if secret != key and secret in SECRET_KEYS and isinstance(value, str):
-                self.lines[(*where, secret)] = self.lines[at]
-                built[secret] = self._secret_file(value, at)
+            content = key.removesuffix("_file")
+            if content != key and content in FILE_KEYS and isinstance(value, str):
+                self.lines[(*where, content)] = self.lines[at]
+                built[content] = self._file(value, at)
             else:
                 built[key] = value
         return built
 
-    def _secret_file(self, name: str, where: Where) -> str:
+    def _file(self, name: str, where: Where) -> str:
         try:
             return (self.folder / name).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            self.problems.append(Problem(where, f"the secret file {name!r} cannot be read: {error}."))
+            self.problems.append(Problem(where, f"the file {name!r} cannot be read: {error}."))
             return ""
 
     def _scalar(self, node: yaml.Node, where: Where) -> object:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
+from detectors import DETECTORS, LATENCY, PERFORMANCE, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
+from detectors.quality.percentile import TIMES
 from monitor import config, evidently
 from monitor.cli import app
 from monitor.export import METRICS
@@ -119,6 +121,24 @@ def checks() -> str:
                     d.citation,
                 ]
                 for d in PERFORMANCE.values()
+            ],
+        ),
+        "## Latency\n",
+        f"`latency` looks at the columns of seconds named {', '.join(f'`{name}`' for name in TIMES)}, or at `columns:`. With\n"
+        "`p50:`, `p90:`, `p95:` or `p99:` it holds that percentile against the target; without any it watches by how\n"
+        "much `p50`, `p95` and `p99` have risen over the baseline's, within the alert budget.\n",
+        table(
+            ["method", "threshold", "floor", "unit", "statistic", "source"],
+            [
+                [
+                    f"`{d.name}`",
+                    "the target" if d.threshold == math.inf else f"{d.threshold:.3g}",
+                    f"{d.floor:.3g}",
+                    d.unit,
+                    d.title,
+                    d.citation,
+                ]
+                for d in LATENCY.values()
             ],
         ),
         "## Of the records as a whole\n",

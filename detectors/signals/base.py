@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from detectors.layout import Kind
 from detectors.records import Column, Records
 
@@ -53,6 +55,10 @@ class Signal:
         For the docs table; ``cost`` is the order of records a second on one core.
     evidence
         The places of one response that the score comes from, worst first; None for a score of the whole.
+    uses
+        Roles that it reads as well where they are logged.
+    configure
+        Makes the signal from its options, which are the keyword arguments; ValueError for values that cannot be.
     """
 
     name: str
@@ -63,6 +69,22 @@ class Signal:
     cost: str
     citation: str
     evidence: Callable[[Mapping[str, str]], list[Evidence]] | None = None
+    uses: tuple[str, ...] = ()
+    configure: Callable[..., Signal] | None = None
+
+
+def each(texts: Column, score: Callable[[str], float]) -> Column:
+    """Score every present value, as text, on its own; NaN is missing.
+
+    Examples
+    --------
+    >>> each(Column.of(["ab", None, ""]), lambda text: len(text) or float("nan")).missing.tolist()
+    [False, True, True]
+    """
+    scores = np.full(len(texts), np.nan)
+    for row in np.flatnonzero(~texts.missing):
+        scores[row] = score(str(texts.values[row]))
+    return Column(scores, np.isnan(scores))
 
 
 def words(text: str) -> list[str]:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL
+from detectors import DETECTORS, LATENCY, PERFORMANCE, SEQUENTIAL
 from detectors.base import Detector, Finding, Measurement, Status
 from detectors.joint import JOINT
 from detectors.layout import SUMMED, Kind, Layout
 from detectors.profile import Profile
+from detectors.quality.percentile import TIMES
 from monitor.config import BY_DEFAULT, Check, Monitor
 from monitor.evidently import P_VALUES, PREFIX, STATTESTS
 
@@ -39,6 +40,8 @@ EVIDENTLY: dict[str, Detector] = {
     for name, kinds in STATTESTS.items()
 }
 """Stattests of Evidently: measured in its own process, never calibrated, left out of replays."""
+RISING = ("p50_rise", "p95_rise", "p99_rise")
+"""What is watched of times when no target is given."""
 METHODS = {**DETECTORS, **SEQUENTIAL, **PERFORMANCE, **EVIDENTLY}
 
 
@@ -77,12 +80,13 @@ def _asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
     wanted: dict[tuple[str, str, str], Asked] = {}
     for check in monitor.checks:
         for kind in kinds(check):
-            if kind not in ("drift", "performance") and kind not in DETECTORS:
+            if kind not in ("drift", "performance", "latency") and kind not in DETECTORS:
                 continue
-            for column in layouts if check.columns == "auto" or kind == "performance" else check.columns:
+            for column in _columns(check, kind, layouts):
                 for detector in _detectors(check, kind, layouts.get(column)):
+                    target = check.targets.get(detector.name) if kind == "latency" else None
                     question = Asked(
-                        name(check, kind), detector, column, check.threshold or check.max_increase,
+                        name(check, kind), detector, column, target or check.threshold or check.max_increase,
                         check.min_samples or monitor.min_samples,
                         check.segments and column != JOINT and detector.name not in SEQUENTIAL,
                         kind == "performance" and detector.counts == "usable" and bool(check.labels_after),
@@ -101,7 +105,15 @@ def name(check: Check, kind: str) -> str:
     return check.name or kind
 
 
+def _columns(check: Check, kind: str, layouts: Mapping[str, Layout]) -> list[str]:
+    if check.columns != "auto" and kind != "performance":
+        return list(check.columns)
+    return [name for name in layouts if name in TIMES] if kind == "latency" else list(layouts)
+
+
 def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]:
+    if kind == "latency":
+        return [LATENCY[name] for name in check.targets or RISING]
     if kind == "performance":
         fitting = [d for d in PERFORMANCE.values() if layout is not None and layout.kind in d.kinds]
         return [d for d in fitting if check.method == "auto" or d.name in check.method]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from detectors import SIGNALS
 from detectors.layout import Kind
 from monitor.config import TEXT_ROLES, ConfigError, Monitor
 from monitor.sections import nearest
+from monitor.signals import resolve
 from monitor.sources.base import ColumnInfo
 
 NOT_FEATURES = ("timestamp", "id", "label", "feedback", "model_version", "prompt_version", *TEXT_ROLES)
@@ -47,7 +47,14 @@ def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
         taken += choice.kind is not None
         if choice.kind and taken > monitor.features.limit:
             choices[place] = Choice(choice.name, None, f"over features.limit ({monitor.features.limit})")
-    return choices + [Choice(name, SIGNALS[name].kind, "signal") for name in monitor.signals]
+    signals = resolve(monitor.signals)
+    for signal in signals:
+        if signal.name in known:
+            raise ConfigError(
+                f"monitor {monitor.name}: the source has a column {signal.name!r}, as the signal is called; give the "
+                f"signal another name, such as `{signal.name}: {{name: {signal.name}_of_response}}`."
+            )
+    return choices + [Choice(signal.name, signal.kind, "signal") for signal in signals]
 
 
 def _choose(monitor: Monitor, column: ColumnInfo, *, explicit: bool) -> Choice:

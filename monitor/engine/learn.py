@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from detectors import SIGNALS
 from detectors.joint import JOINT, learn_embedding, learn_joint
 from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.outcome import OUTCOME, learn_errors, learn_scores
+from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.config import Check
+from monitor.signals import Entry, resolve
 
 SAMPLE = 100_000
 TOGETHER = 256
@@ -20,10 +21,10 @@ TOGETHER = 256
 MOST_CATEGORIES = 50_000
 
 
-def with_signals(records: Records, signals: Iterable[str]) -> dict[str, Column]:
-    """Add the columns of the named signals; one whose inputs are not logged is missing throughout."""
-    ready = [SIGNALS[name] for name in signals if all(role in records for role in SIGNALS[name].needs)]
-    roles = {role for signal in ready for role in signal.needs}
+def with_signals(records: Records, signals: Sequence[Entry]) -> dict[str, Column]:
+    """Add the columns of the signals that are asked for; one whose inputs are not logged is missing throughout."""
+    ready = [signal for signal in resolve(signals) if all(role in records for role in signal.needs)]
+    roles = {role for signal in ready for role in (*signal.needs, *signal.uses) if role in records}
     texts = {role: records[role] for role in roles}
     parts = []
     for start in range(0, row_count(records), TOGETHER):
@@ -68,7 +69,10 @@ class Learner:
 
     def layouts(self) -> dict[str, Layout]:
         """Return the bins of every column; a numeric column without values gets a single bin."""
-        learnt = {name: sample.layout() for name, sample in self._numeric.items()}
+        learnt = {
+            name: learn_times(sample.values) if name in TIMES else sample.layout()
+            for name, sample in self._numeric.items()
+        }
         learnt |= dict.fromkeys(self._embeddings, learn_embedding())
         for name, counter in self._categories.items():
             learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)

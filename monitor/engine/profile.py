@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from detectors import SIGNALS
 from detectors.joint import JOINT, project
 from detectors.layout import LONGEST_CATEGORY, Layout, category
 from detectors.outcome import OUTCOME, outcomes
@@ -17,6 +16,7 @@ from detectors.records import Column, Records, row_count, take
 from monitor.config import Monitor
 from monitor.engine.learn import with_signals
 from monitor.schedule import Bucket
+from monitor.signals import resolve
 from monitor.sources.base import Counts, Reader
 
 VERSION_ROLES = ("model_version", "prompt_version")
@@ -76,8 +76,10 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layou
 
 def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str, str]) -> list[str]:
     """Return the columns to read: the watched ones, what signals need, segments, versions and the id."""
-    names: list[str] = [name for name in layouts if name not in monitor.signals]
-    names += [role for name in monitor.signals for role in SIGNALS[name].needs]
+    signals = resolve(monitor.signals)
+    made = {signal.name for signal in signals}
+    names: list[str] = [name for name in layouts if name not in made]
+    names += [role for signal in signals for role in (*signal.needs, *signal.uses)]
     names += [*monitor.segments, *VERSION_ROLES, "id"]
     names += OUTCOME_ROLES if monitor.performance else ()
     return [name for name in dict.fromkeys(names) if name in schema]

@@ -134,6 +134,14 @@ RECORDS = {
     "response": Column.of(
         ["the cat", None, "y", "\x00\ud800".encode("utf-16", "surrogatepass").decode("utf-16", "replace"), ""]
     ),
+    "samples": Column.of(['["a", "b"]', None, "[" * 100_000, "{}", '["é"]']),
+    "logprobs": Column.of(["[-0.5, null]", None, "[" * 100_000, '{"content": [{"token": "y"}]}', "[true]"]),
+    "finish_reason": Column.of(["length", None, "", '["stop"]', "?"]),
+    "feedback": Column.of([True, None, "👎", 1e308, "{" * 100_000]),
+    "status": Column.of([200, None, "x" * 100_000, float("nan"), True]),
+    "error_type": Column.of(["429", None, "", "timeout " * 10_000, 0]),
+    "output_tokens": Column.of([1, None, "12", -1e308, "many"]),
+    "latency": Column.of([0.0, 1.0, 1e-320, float("inf"), None]),
 }
 
 

@@ -1,0 +1,165 @@
+"""How long requests take: percentiles of a column of times, against a target or against the baseline."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from scipy import special
+
+from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.drift.bins import variance_factor
+from detectors.drift.quantile import quantiles
+from detectors.layout import Layout
+from detectors.stack import Counted
+
+TIMES = ("latency", "time_to_first_token", "queue_time")
+"""Columns that hold seconds, by the names that presets give them."""
+LEVELS = (0.5, 0.9, 0.95, 0.99)
+SHORTEST, LONGEST = 1e-4, 1e5
+FINE, COARSE = 1.02, 1.2
+"""Of one edge to the one before it: where the baseline's times lie, and eight times around; and elsewhere."""
+LEAST = np.finfo(np.float64).tiny
+
+
+def learn_times(sample: np.ndarray) -> Layout:
+    """Lay out seconds: each edge 2 % above the one before, from a quarter of the usual to eight times the slowest.
+
+    Quantile edges of a baseline cannot tell how slow the slowest have become; these can. Further out, from 0.1 ms
+    to 28 h, an edge is 20 % above the one before.
+
+    Parameters
+    ----------
+    sample
+        Finite values of the baseline, shape (n,).
+
+    Examples
+    --------
+    >>> learn_times(np.random.default_rng(0).lognormal(0, 1, 1000)).bins
+    467
+    """
+    low, middle, high, slowest = np.quantile(sample, [0.05, 0.5, 0.95, 0.999]) if len(sample) else (1.0,) * 4
+    first, last = (float(np.clip(end, SHORTEST, LONGEST)) for end in (low / 4, slowest * 8))
+    edges = np.concatenate([_steps(SHORTEST, first, COARSE), _steps(first, last, FINE), _steps(last, LONGEST, COARSE)])
+    scale = next((float(size) for size in (high - low, abs(middle)) if size > 0), 1.0)
+    return Layout(kind="numeric", edges=np.unique(edges), scale=scale, origin=float(middle))
+
+
+def _steps(first: float, last: float, ratio: float) -> np.ndarray:
+    count = int(np.ceil(np.log(last / first) / np.log(ratio)))
+    return first * (last / first) ** (np.arange(count + 1) / max(1, count))
+
+
+def percentile(level: float, side: Counted, tail: float = 0.025) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a percentile and its confidence limits, each over the last axis, in the column's unit.
+
+    The limits are the values at the levels that the percentile of so many rows may have had, by the normal law of
+    the binomial; ``tail`` is what is left out on each side.
+
+    Examples
+    --------
+    >>> from detectors.profile import Profile
+    >>> from detectors.records import Column
+    >>> seconds = np.random.default_rng(0).lognormal(0, 1, 20_000)
+    >>> [round(float(one), 1) for one in percentile(0.95, Profile.of(Column.floats(seconds), learn_times(seconds)))]
+    [5.1, 5.0, 5.3]
+    """
+    n = np.maximum(1, np.asarray(side.n, dtype=np.float64))
+    reach = -special.ndtri(tail) * np.sqrt(level * (1 - level) / n)
+    levels = np.stack([np.full(n.shape, level), level - reach, level + reach], axis=-1)
+    found = quantiles(side, levels)
+    return found[..., 0], found[..., 1], found[..., 2]
+
+
+def against_target(level: float, baseline: Counted, window: Counted) -> Measurement:
+    """Measure a percentile in seconds, to be held against a target.
+
+    ``detail`` holds it with its 95 % interval, and the baseline's.
+
+    Limits
+    ------
+    Good to 2 % up to eight times the baseline's slowest, to 20 % up to 28 h. Rows without a time, such as failed
+    requests, are left out: a service that answers fast because it refuses looks fast; watch its errors too.
+
+    References
+    ----------
+    Wilks, *Determination of sample sizes for setting tolerance limits*, Annals of Mathematical Statistics 12, 1941.
+
+    Examples
+    --------
+    >>> from detectors.profile import Profile
+    >>> from detectors.records import Column
+    >>> layout = learn_times(np.ones(1))
+    >>> old, new = (Profile.of(Column.floats(np.full(200, s)), layout) for s in (1.0, 3.0))
+    >>> round(against_target(0.95, old, new).statistic, 1)
+    3.0
+    """
+    value, low, high = percentile(level, window)
+    return Measurement(value, high - value, detail=_told(level, baseline, value, low, high))
+
+
+def against_baseline(level: float, baseline: Counted, window: Counted) -> Measurement:
+    """Measure by how much a percentile has grown: the logarithm of its ratio to the baseline's.
+
+    Limits
+    ------
+    As of :func:`against_target`. A negative statistic is an improvement.
+
+    References
+    ----------
+    Wilks, *Determination of sample sizes for setting tolerance limits*, Annals of Mathematical Statistics 12, 1941.
+
+    Examples
+    --------
+    >>> from detectors.profile import Profile
+    >>> from detectors.records import Column
+    >>> layout = learn_times(np.ones(1))
+    >>> old, new = (Profile.of(Column.floats(np.full(200, s)), layout) for s in (1.0, 3.0))
+    >>> round(float(np.exp(against_baseline(0.95, old, new).statistic)), 1)
+    3.0
+    """
+    value, low, high = percentile(level, window)
+    before, *_ = percentile(level, baseline)
+    factor = np.asarray(variance_factor(baseline, window))
+    reach = -special.ndtri(NULL_TAIL) * np.sqrt(level * (1 - level) * factor)
+    usual = quantiles(baseline, np.expand_dims(level + reach, -1))[..., 0]
+    change = np.log(np.maximum(value, LEAST) / np.maximum(before, LEAST))
+    noise = np.log(np.maximum(usual, LEAST) / np.maximum(before, LEAST))
+    return Measurement(change, np.abs(noise), detail=_told(level, baseline, value, low, high))
+
+
+def _told(level: float, baseline: Counted, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, object]:
+    before, *_ = percentile(level, baseline)
+    return {"value": value, "low": low, "high": high, "baseline_value": before, "quantile": level}
+
+
+def name_of(level: float) -> str:
+    """Return how a percentile is called: p95.
+
+    Examples
+    --------
+    >>> name_of(0.999)
+    'p99.9'
+    """
+    return f"p{round(100 * level, 1):g}"
+
+
+def _detector(level: float, rise: bool) -> Detector:  # noqa: FBT001
+    name = name_of(level)
+    return Detector(
+        name=f"{name}_rise" if rise else name,
+        check="latency",
+        measure=partial(against_baseline if rise else against_target, level),
+        kinds=frozenset({"numeric"}),
+        threshold=float(np.log(1.5)) if rise else np.inf,
+        floor=float(np.log(1.1)) if rise else 0.0,
+        unit="log ratio" if rise else "s",
+        title=f"rise of the {name}" if rise else name,
+        citation="Wilks 1941",
+    )
+
+
+TARGETS: dict[str, Detector] = {name_of(level): _detector(level, rise=False) for level in LEVELS}
+"""Percentiles in seconds, held against a target."""
+RISES: dict[str, Detector] = {f"{name_of(level)}_rise": _detector(level, rise=True) for level in LEVELS}
+"""Percentiles against the baseline's, calibrated like any other."""

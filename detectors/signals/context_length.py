@@ -1,0 +1,32 @@
+"""Length of the context."""
+
+from __future__ import annotations
+
+from detectors.records import Column, Records
+from detectors.signals.base import Signal, each
+
+
+def compute(records: Records) -> Column:
+    """Count the code points of each context; missing where there is none.
+
+    Limits
+    ------
+    Code points, not tokens and not what a reader sees as characters.
+
+    Examples
+    --------
+    >>> compute({"context": Column.of(["déjà", ""])}).values.tolist()
+    [4.0, 0.0]
+    """
+    return each(records["context"], lambda text: float(len(text)))
+
+
+SIGNAL = Signal(
+    name="context_length",
+    needs=("context",),
+    kind="numeric",
+    compute=compute,
+    unit="code points",
+    cost="over 1,000,000",
+    citation="none: a count",
+)

@@ -1,0 +1,41 @@
+"""Whether a request failed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.records import Column, Records
+from detectors.signals.base import Signal
+from detectors.signals.outcome import says_error
+
+
+def compute(records: Records) -> Column:
+    """Score 1 for a status that is an error and 0 for any other; missing where there is no status.
+
+    An HTTP code from 400 on, a number below 0 (a client that gave up), or a word that says so: error, failure,
+    exception, timeout, cancelled, refused, ``STATUS_CODE_ERROR`` …
+
+    Limits
+    ------
+    A word that is not known counts as no error. An answer that apologises with status 200 is no failure here; that is
+    what the signal ``refusal`` is for.
+
+    Examples
+    --------
+    >>> compute({"status": Column.of([200, "429", "success", "ERROR", None])}).values[:4].tolist()
+    [0.0, 1.0, 0.0, 1.0]
+    """
+    status = records["status"]
+    found = [not gone and says_error(value) for value, gone in zip(status.values, status.missing, strict=True)]
+    return Column(np.array(found, dtype=np.float64), status.missing.copy())
+
+
+SIGNAL = Signal(
+    name="failed",
+    needs=("status",),
+    kind="numeric",
+    compute=compute,
+    unit="0 or 1",
+    cost="over 500,000",
+    citation="RFC 9110, section 15",
+)

@@ -1,0 +1,71 @@
+"""How much of the answer is hedged."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+
+from detectors.records import Column, Records
+from detectors.signals.base import Evidence, Signal, each
+from detectors.signals.patterns import compiled, phrases, utf8
+
+READ = 20_000
+"""Code points of an answer that are read."""
+_ENDS = r"[.!?\x{3002}\x{ff01}\x{ff1f}\x{0964}\x{061f}]+(?:\s|$)|[\x{3002}\x{ff01}\x{ff1f}]|\n+"
+
+
+def compute(records: Records) -> Column:
+    """Return the share of a response's sentences that hold a hedge.
+
+    Such as *perhaps*, *it seems*, *I think*, *vielleicht*, in fifteen languages; the first 20,000 code points are
+    read. Missing where the response is empty.
+
+    Limits
+    ------
+    Counts words, not doubt: *may* of permission counts, and a model that is wrong need not hedge. A change of the
+    share is a change of tone.
+
+    References
+    ----------
+    Hyland, *Metadiscourse*, 2005; Farkas et al., *The CoNLL-2010 shared task: learning to detect hedges*, CoNLL 2010.
+
+    Examples
+    --------
+    >>> compute({"response": Column.of(["It may rain. It is Monday.", "It rains.", ""])}).values[:2].tolist()
+    [0.5, 0.0]
+    """
+    return each(records["response"], _share)
+
+
+def evidence(record: Mapping[str, str]) -> list[Evidence]:
+    """Return every hedge of the response, type ``hedge``."""
+    data = utf8(record["response"][:READ])
+    spans = [(found.start(), found.end()) for found in phrases("hedging", "hedges").finditer(data)]
+    return [
+        Evidence("hedge", len(data[:start].decode("utf-8", "ignore")), len(data[:end].decode("utf-8", "ignore")), 1.0)
+        for start, end in spans
+    ]
+
+
+def _share(text: str) -> float:
+    if not text or text.isspace():
+        return float("nan")
+    data = utf8(text[:READ])
+    hedges = [found.start() for found in phrases("hedging", "hedges").finditer(data)]
+    if not hedges:
+        return 0.0
+    ends = [found.end() for found in compiled(_ENDS).finditer(data.rstrip())]
+    sentences = len(ends) + (not ends or ends[-1] < len(data.rstrip()))
+    return len({bisect_left(ends, place + 1) for place in hedges}) / sentences
+
+
+SIGNAL = Signal(
+    name="hedging",
+    needs=("response",),
+    kind="numeric",
+    compute=compute,
+    unit="share of sentences",
+    cost="about 100,000",
+    citation="Hyland 2005",
+    evidence=evidence,
+)

@@ -1,0 +1,46 @@
+"""How fast an answer was written."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.layout import numbers
+from detectors.records import Column, Records
+from detectors.signals.base import Signal
+
+
+def compute(records: Records) -> Column:
+    """Divide output tokens by seconds; missing where either is missing or the time is not above 0.
+
+    Limits
+    ------
+    The time to the first token counts too, so short answers look slow.
+
+    References
+    ----------
+    As *output tokens throughput per request* in LLMPerf (ray-project/llmperf), 2023.
+
+    Examples
+    --------
+    >>> told = {"output_tokens": [100, 50, None], "latency": [2.0, 0.0, 1.0]}
+    >>> found = compute({name: Column.of(values) for name, values in told.items()})
+    >>> float(found.values[0]), found.missing.tolist()
+    (50.0, [False, True, True])
+    """
+    tokens, _ = numbers(records["output_tokens"])
+    seconds, _ = numbers(records["latency"])
+    usable = np.isfinite(tokens) & np.isfinite(seconds) & (seconds > 0)
+    with np.errstate(over="ignore"):  # a time of almost nothing gives an infinite rate, which profiles count apart
+        rate = np.divide(tokens, seconds, where=usable, out=np.full(len(tokens), np.nan))
+    return Column(rate, ~usable)
+
+
+SIGNAL = Signal(
+    name="tokens_per_second",
+    needs=("output_tokens", "latency"),
+    kind="numeric",
+    compute=compute,
+    unit="tokens/s",
+    cost="over 1,000,000",
+    citation="LLMPerf 2023",
+)

@@ -1,0 +1,147 @@
+"""How unsure the model was of its own words, where it was least sure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from detectors.records import Column, Records
+from detectors.signals.base import Evidence, Signal, each
+
+WINDOW = 3
+"""Tokens that are averaged: one alone may be an accident of the tokenizer."""
+LARGEST = 30.0
+"""Nats that a token counts for at most; APIs write a probability of zero as -9999 or minus infinity."""
+
+ALMOST = 1e-6
+"""A logarithm of a probability is not above 0, but for rounding."""
+
+
+def compute(records: Records) -> Column:
+    """Return the mean surprise, in nats, of the worst three tokens in a row of each response.
+
+    ``logprobs`` is JSON: a list of the natural logarithms of the tokens' probabilities; OpenAI's ``{"content":
+    [{"token", "logprob", "top_logprobs"}]}``, or that list alone; or the older ``{"token_logprobs": […]}``. Where
+    every token has alternatives, their entropy stands for its surprise. Missing where nothing of it can be read.
+
+    Limits
+    ------
+    A maximum grows with the length of the answer, so compare answers of like length. Surprise is also what a name
+    or a rare word is; and a model can be sure of what is wrong.
+
+    References
+    ----------
+    Kadavath et al., *Language models (mostly) know what they know*, 2022; Manakul, Liusie, Gales, *SelfCheckGPT*, EMNLP
+    2023, section 4 (the maximum says more than the mean).
+
+    Examples
+    --------
+    >>> logged = ["[-0.1, -0.1, -0.1]", '{"content": [{"token": "a", "logprob": -2}, {"token": "b", "logprob": -4}]}']
+    >>> compute({"logprobs": Column.of([*logged, "none"])}).values[:2].round(2).tolist()
+    [0.1, 3.0]
+    """
+    return each(records["logprobs"], _peak)
+
+
+def evidence(record: Mapping[str, str]) -> list[Evidence]:
+    """Return the three tokens of which the model was least sure, where their texts are logged."""
+    tokens = _tokens(record["logprobs"])
+    texts = [token.get("token") if isinstance(token, dict) else None for token in tokens]
+    values, places = _surprises(tokens)
+    if not len(values) or not all(isinstance(text, str) for text in texts):
+        return []
+    means = _means(values)
+    worst = int(np.argmax(means))
+    ends = np.cumsum([len(str(text)) for text in texts])
+    first, last = places[worst], places[min(worst + WINDOW, len(values)) - 1]
+    start = int(ends[first]) - len(str(texts[first]))
+    return [Evidence("tokens", start, min(int(ends[last]), len(record["response"])), float(means[worst]))]
+
+
+def _peak(text: str) -> float:
+    values, _ = _surprises(_tokens(text))
+    return float(_means(values).max()) if len(values) else math.nan
+
+
+def _tokens(text: str) -> Sequence[Any]:
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    if isinstance(read, dict):
+        read = read.get("content") or read.get("token_logprobs") or read.get("logprobs")
+    if isinstance(read, dict):
+        read = read.get("content") or read.get("token_logprobs")
+    return read if isinstance(read, list) else []
+
+
+def _surprises(tokens: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
+    """Return what each token with a probability is worth, and which tokens these are."""
+    if not any(isinstance(token, dict) for token in tokens[:2]):
+        values, places = _plain(tokens)
+        return np.minimum(values, LARGEST), places
+    entropies = list(_entropies(tokens))
+    if len(entropies) == len(tokens):
+        found = list(enumerate(entropies))
+    else:
+        said = ((place, token.get("logprob")) for place, token in enumerate(tokens) if isinstance(token, dict))
+        found = [(place, -float(value)) for place, value in said if _is_logprob(value)]
+    values = np.fromiter((value for _, value in found), dtype=np.float64, count=len(found))
+    return np.minimum(values, LARGEST), [place for place, _ in found]
+
+
+def _plain(tokens: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
+    """Read a list of numbers, in which null stands for a token without one."""
+    try:
+        logs = np.array(tokens, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return np.zeros(0), []
+    places = np.flatnonzero(logs <= ALMOST) if logs.ndim == 1 else np.zeros(0, dtype=np.int64)
+    return -logs[places] if len(places) else np.zeros(0), places.tolist()
+
+
+def _entropies(tokens: Sequence[Any]) -> Iterator[float]:
+    """Yield the entropy over the alternatives of each token, as far as tokens have some."""
+    for token in tokens:
+        others = token.get("top_logprobs") if isinstance(token, dict) else None
+        if not isinstance(others, list) or len(others) < 2:
+            return
+        logs = [other.get("logprob") for other in others if isinstance(other, dict)]
+        known = [float(value) for value in logs if _is_logprob(value)]
+        if len(known) < 2:
+            return
+        yield _entropy(known)
+
+
+def _entropy(logs: list[float]) -> float:
+    """Return the entropy of the alternatives, and of all others as one more."""
+    seen = [math.exp(max(value, -LARGEST)) for value in logs]
+    rest = max(0.0, 1.0 - math.fsum(seen))
+    return math.fsum(-share * math.log(share) for share in (*seen, rest) if share > 0)
+
+
+def _is_logprob(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value <= ALMOST
+
+
+def _means(values: np.ndarray) -> np.ndarray:
+    """Return the mean of every window; of all values where they are fewer."""
+    size = min(WINDOW, len(values))
+    sums = np.convolve(values, np.ones(size), mode="valid")
+    return np.asarray(sums / size)
+
+
+SIGNAL = Signal(
+    name="uncertainty",
+    needs=("logprobs",),
+    kind="numeric",
+    compute=compute,
+    unit="nats",
+    cost="about 30,000; 10,000 in OpenAI's form",
+    citation="Manakul, Liusie and Gales 2023",
+    evidence=evidence,
+)

@@ -1,0 +1,127 @@
+"""Decide: is this run worse than the last good one? Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from detectors.performance.paired import compare as paired
+from detectors.performance.paired import holm
+from monitor.evals.result import CaseResult, Comparison, Result, Run, mean
+from monitor.evals.score import OVERALL
+from monitor.evals.suite import Suite
+
+FEWEST = 5
+"""Cases of a tag below which it is not compared by itself."""
+MOST_TAGS = 30
+LISTED = 10
+
+Past = Mapping[tuple[str, str], CaseResult]
+"""Cases of the runs that are compared with, by id and definition, their samples taken together."""
+
+
+def pool(runs: Sequence[Sequence[CaseResult]]) -> Past:
+    """Take the samples of the same case in several runs together."""
+    pooled: dict[tuple[str, str], CaseResult] = {}
+    for cases in runs:
+        for case in cases:
+            key = (case.id, case.definition)
+            if key in pooled:
+                before = pooled[key].scores
+                both = {
+                    name: np.concatenate([before[name], case.scores[name]]) for name in before if name in case.scores
+                }
+                pooled[key] = CaseResult(case.id, case.definition, case.tags, both)
+            else:
+                pooled[key] = case
+    return pooled
+
+
+def compare(suite: Suite, cases: Sequence[CaseResult], past: Past, *, copies: bool) -> list[Comparison]:
+    """Compare the suite as a whole, each expectation and each tag; half of alpha is the whole's, half the parts'."""
+    both = [(past[case.id, case.definition], case) for case in cases if (case.id, case.definition) in past]
+    if not both:
+        return []
+    found = []
+    for measure, name, tag in _measures(cases):
+        sides = [
+            (old.scores[name], new.scores[name])
+            for old, new in both
+            if name in old.scores and name in new.scores and (tag is None or tag in new.tags)
+        ]
+        before, after = [old for old, _ in sides], [new for _, new in sides]
+        one = paired(before, after, suite.max_drop, copies=copies)
+        if one.cases and (tag is None or one.cases >= FEWEST):
+            found.append((measure, one))
+    weights = np.array([len(found) - 1 or 1 if measure == OVERALL else 1 for measure, _ in found], dtype=np.float64)
+    adjusted = holm(np.array([one.p_value for _, one in found]), weights)
+    return [
+        Comparison(measure, one, float(p), bool(p <= suite.alpha and one.change < -suite.max_drop))
+        for (measure, one), p in zip(found, adjusted, strict=True)
+    ]
+
+
+def _measures(cases: Sequence[CaseResult]) -> Iterator[tuple[str, str, str | None]]:
+    """Yield what is compared: its name, which scores, of which tag."""
+    yield OVERALL, OVERALL, None
+    names = sorted({name for case in cases for name in case.scores} - {OVERALL})
+    if len(names) > 1:
+        yield from ((f"expect:{name}", name, None) for name in names)
+    counted = {tag: sum(tag in case.tags for case in cases) for case in cases for tag in case.tags}
+    tags = sorted(counted, key=lambda tag: (-counted[tag], tag))
+    yield from ((f"tag:{tag}", OVERALL, tag) for tag in tags[:MOST_TAGS] if FEWEST <= counted[tag] < len(cases))
+
+
+def conclude(suite: Suite, run: Run, *, judged: int = 0, unjudged: int = 0) -> tuple[Result, str]:
+    """Return the result of a run and its reason.
+
+    Parameters
+    ----------
+    run
+        With its comparisons; none when there is nothing to compare with.
+    judged, unjudged
+        Answers that a judge was asked about, and those of them that it gave no score.
+    """
+    failed = sum(run.failures.values())
+    if failed > suite.max_failed * run.samples or math.isnan(run.score):
+        why = ", ".join(f"{reason} {count}" for reason, count in run.failures.items()) or "no answer could be scored"
+        return (
+            "inconclusive",
+            f"{failed} of {run.samples} requests have no answer ({why}); this says nothing of the model",
+        )
+    if suite.min_score is not None and run.score < suite.min_score:
+        return "below", f"the score is {run.score:.3f}, below the wanted {suite.min_score:g}"
+    worse = [one for one in run.comparisons if one.regressed]
+    if worse:
+        return "regressed", "; ".join(_fall(one) for one in worse)
+    if unjudged > suite.max_failed * judged:
+        return "inconclusive", f"the judge gave no score for {unjudged} of {judged} answers"
+    if not run.comparisons:
+        return "good", f"the score is {run.score:.3f}; there is no earlier good run of these cases to compare with"
+    whole = run.comparisons[0].paired
+    said = f"{whole.before:.3f} before, {whole.after:.3f} now (95 % interval of the change ±{whole.reach:.3f})"
+    return "good", f"no significant drop on {whole.cases} cases: {said}"
+
+
+def _fall(one: Comparison) -> str:
+    pair = one.paired
+    return (
+        f"{one.measure} fell from {pair.before:.3f} to {pair.after:.3f} on {pair.cases} cases "
+        f"(±{pair.reach:.3f}, p {one.p_adjusted:.2g})"
+    )
+
+
+def fallen(cases: Sequence[CaseResult], past: Past) -> list[tuple[str, float, float]]:
+    """Return the cases that fell most: id, score before, score now."""
+    both = [(case, past[case.id, case.definition]) for case in cases if (case.id, case.definition) in past]
+    falls = [(new.id, mean(old.scores[OVERALL]), new.score) for new, old in both]
+    falls = [fall for fall in falls if fall[2] < fall[1]]
+    return sorted(falls, key=lambda fall: (fall[2] - fall[1], fall[0]))[:LISTED]
+
+
+def are_copies(cases: Sequence[CaseResult]) -> bool:
+    """Say whether the samples of every case are copies: a deterministic model, or a cache in between."""
+    several = [answers for case in cases if len(answers := [a for a in case.answers if a is not None]) > 1]
+    return bool(several) and all(len(set(answers)) == 1 for answers in several)

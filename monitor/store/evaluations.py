@@ -1,0 +1,113 @@
+"""Evaluations: saved whole, in one transaction; read back as what the next run is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.evals.result import CaseResult, Run, comparison_json, scores_json
+from monitor.plain import plain
+from monitor.store.tables import evaluation_cases, evaluations
+
+KEPT = 500
+"""Runs of a suite that are kept."""
+REASON_LENGTH = 512
+
+
+def save(connection: Connection, run: Run) -> None:
+    """Store a run with the scores of its cases, and forget the oldest runs of its suite."""
+    score = plain(run.score)
+    connection.execute(
+        sa.insert(evaluations).values(
+            id=run.id,
+            suite=run.suite,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            result=run.result,
+            reason=run.reason[:REASON_LENGTH],
+            model=run.model[:256] if run.model else None,
+            cases=len(run.cases),
+            samples=run.samples,
+            failed=sum(run.failures.values()),
+            score=score,
+            copies=run.copies,
+            compared_with=list(run.compared_with),
+            comparisons=[comparison_json(one) for one in run.comparisons],
+            spent={who: vars(spent) for who, spent in run.spent.items()},
+        )
+    )
+    connection.execute(sa.insert(evaluation_cases), [_case_row(run.id, n, case) for n, case in enumerate(run.cases)])
+    _forget(connection, run.suite)
+
+
+def _case_row(run: str, place: int, case: CaseResult) -> dict[str, Any]:
+    return {
+        "evaluation": run,
+        "case": case.id,
+        "place": place,
+        "definition": case.definition,
+        "tags": list(case.tags),
+        "scores": scores_json(case.scores),
+        "failures": list(case.failures),
+    }
+
+
+def _forget(connection: Connection, suite: str) -> None:
+    """Drop all but the newest runs, and never a good one that is still compared with."""
+    newest = _of_suite(suite).limit(KEPT)
+    good = _of_suite(suite).where(evaluations.c.result == "good").limit(20)
+    kept = {row.id for query in (newest, good) for row in connection.execute(query)}
+    old = [row.id for row in connection.execute(_of_suite(suite)) if row.id not in kept]
+    if old:
+        connection.execute(sa.delete(evaluation_cases).where(evaluation_cases.c.evaluation.in_(old)))
+        connection.execute(sa.delete(evaluations).where(evaluations.c.id.in_(old)))
+
+
+def _of_suite(suite: str) -> sa.Select[Any]:
+    newest_first = (evaluations.c.started_at.desc(), evaluations.c.id)
+    return sa.select(evaluations.c.id, evaluations.c.copies).where(evaluations.c.suite == suite).order_by(*newest_first)
+
+
+def last_good(connection: Connection, suite: str, most: int) -> list[tuple[str, bool, list[CaseResult]]]:
+    """Return the newest good runs of a suite: id, whether its samples are copies, cases."""
+    query = _of_suite(suite).where(evaluations.c.result == "good").limit(most)
+    return [(row.id, row.copies, case_results(connection, row.id)) for row in connection.execute(query).all()]
+
+
+def case_results(connection: Connection, run: str) -> list[CaseResult]:
+    """Return the cases of a run, in the order of the suite."""
+    query = sa.select(evaluation_cases).where(evaluation_cases.c.evaluation == run).order_by(evaluation_cases.c.place)
+    return [
+        CaseResult(row.case, row.definition, row.tags, _arrays(row.scores), row.failures)
+        for row in connection.execute(query)
+    ]
+
+
+def _arrays(scores: Mapping[str, list[float | None]]) -> dict[str, np.ndarray]:
+    return {name: np.array(values, dtype=np.float64) for name, values in scores.items()}
+
+
+def rows(connection: Connection, suite: str | None = None, most: int = 50) -> list[Any]:
+    """Return runs, newest first."""
+    query = sa.select(evaluations)
+    if suite is not None:
+        query = query.where(evaluations.c.suite == suite)
+    return list(connection.execute(query.order_by(evaluations.c.started_at.desc(), evaluations.c.id).limit(most)))
+
+
+def find(connection: Connection, identity: str) -> Any | None:  # noqa: ANN401
+    """Return the one run whose id begins like this."""
+    query = sa.select(evaluations).where(evaluations.c.id.startswith(identity, autoescape=True)).limit(2)
+    found = connection.execute(query).all()
+    return found[0] if len(found) == 1 else None
+
+
+def accept(connection: Connection, identity: str, who: str) -> None:
+    """Declare a run good: from now on it is what others are compared with."""
+    connection.execute(
+        sa.update(evaluations).where(evaluations.c.id == identity).values(result="good", accepted_by=who[:128])
+    )
