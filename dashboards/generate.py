@@ -77,13 +77,25 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "What the model says",
+        (
+            Panel("Rates of signals", "timeseries",
+                  [(f'driftd_rate_ratio{{{PICKED}, segment="", bound="value"}}', "{{monitor}} {{signal}}"),
+                   (f'driftd_rate_ratio{{{PICKED}, segment="", bound!="value"}}', "{{monitor}} {{signal}} {{bound}}")],
+                  12, unit="percentunit", about=HELP["driftd_rate_ratio"]),
+            Panel("The worst segments", "timeseries",
+                  [(f'topk(10, driftd_rate_ratio{{{PICKED}, segment!="", bound="value"}})', "{{monitor}} {{signal}} {{segment}}")],
+                  12, unit="percentunit", about="By segment, where the monitor has segments."),
+        ),
+    ),
+    (
         "Latency",
         (
             Panel("Percentiles of times", "timeseries",
-                  [(f'driftd_latency_seconds{{{PICKED}, segment=""}}', "{{monitor}} {{column}} {{quantile}}")], 12, unit="s",
+                  [(f'driftd_latency_seconds{{{PICKED}, segment=""}}', "{{monitor}} {{column}} {{percentile}}")], 12, unit="s",
                   about=HELP["driftd_latency_seconds"]),
             Panel("The slowest segments, 95th percentile", "timeseries",
-                  [(f'topk(10, driftd_latency_seconds{{{PICKED}, segment!="", quantile="0.95"}})', "{{monitor}} {{column}} {{segment}}")],
+                  [(f'topk(10, driftd_latency_seconds{{{PICKED}, segment!="", percentile="0.95"}})', "{{monitor}} {{column}} {{segment}}")],
                   12, unit="s", about="By segment, where the monitor has segments."),
         ),
     ),

@@ -27,7 +27,8 @@ from detectors.drift import (
     wasserstein,
 )
 from detectors.layout import Layout, learn_categorical, learn_numeric
-from detectors.performance import measured
+from detectors.performance import measured, rates
+from detectors.policy import GuardRule, Policy, Verdict, guard
 from detectors.profile import Profile
 from detectors.quality import missing, mistyped, percentile, range, traffic, unseen
 from detectors.records import Column, Records
@@ -37,18 +38,22 @@ from detectors.signals import (
     failed,
     feedback,
     hedging,
+    injection,
     json_schema,
     language,
     language_switch,
     length,
     matches,
     novelty,
+    pii,
+    profanity,
     question_embedding,
     question_length,
     rate_limited,
     refusal,
     repetition,
     response_embedding,
+    secrets,
     self_consistency,
     timed_out,
     tokens_per_second,
@@ -95,6 +100,9 @@ PERFORMANCE: dict[str, Detector] = dict(measured.DETECTORS)
 LATENCY: dict[str, Detector] = {**percentile.TARGETS, **percentile.RISES}
 """Percentiles of times, by name: against a target, and against the baseline."""
 
+RATES: dict[str, Detector] = dict(rates.DETECTORS)
+"""Detectors of the mean of a signal, corrected by labels where there are some, by name."""
+
 TRAFFIC_CHECKS: dict[str, Callable[..., list[Finding]]] = {
     "schema": traffic.schema,
     "volume": traffic.volume,
@@ -121,6 +129,10 @@ SIGNALS: dict[str, Signal] = {
         json_schema,
         matches,
         valid_sql,
+        pii,
+        secrets,
+        profanity,
+        injection,
         uncertainty,
         self_consistency,
         feedback,
@@ -138,19 +150,24 @@ __all__ = [
     "DETECTORS",
     "LATENCY",
     "PERFORMANCE",
+    "RATES",
     "SEQUENTIAL",
     "SIGNALS",
     "TRAFFIC_CHECKS",
     "Column",
     "Detector",
     "Finding",
+    "GuardRule",
     "Layout",
     "Measurement",
+    "Policy",
     "Profile",
     "Records",
     "Signal",
     "Status",
+    "Verdict",
     "assess",
+    "guard",
     "learn_categorical",
     "learn_numeric",
 ]

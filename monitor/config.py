@@ -26,7 +26,7 @@ QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAF
 DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
 METHODS = (*DRIFT, *(f"{PREFIX}{name}" for name in STATTESTS))
 LATENCY_TARGETS = ("p50", "p90", "p95", "p99")
-CHECKS = ("drift", "quality", "performance", "latency", *QUALITY)
+CHECKS = ("drift", "quality", "performance", "latency", "rate", *QUALITY)
 BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
 """What `quality` means: a log that has fallen silent is the state `no_data`, unless `freshness` is asked for."""
 
@@ -136,13 +136,17 @@ class Check(Section):
     threshold: float | None = Field(None, gt=0)
     """Fixed threshold in the unit of the method, or as Evidently has it; wins over the default and the noise floor."""
     max_increase: float | None = Field(None, gt=0, le=1)
-    """The same for shares: points that a share may rise."""
+    """The same for shares and rates: points that one may rise."""
+    signal: str | None = None
+    """For rate: the signal, from 0 to 1, whose mean is watched; labels correct it where the role `label` is mapped."""
+    max: float | None = Field(None, gt=0, le=1)
+    """For rate: what the mean may be, whatever it was in the baseline."""
     max_age: Duration | None = None
     """For freshness: the age that the newest row may have."""
     labels_after: Duration = timedelta(0)
-    """For performance: how long labels take to arrive; metrics that need them look that far back."""
+    """For performance and rate: how long labels take to arrive; what needs them looks that far back."""
     positive: str | None = None
-    """For performance: the label that means positive; by default true, 1 and yes do."""
+    """For performance and rate: the label that means positive (for a rate: bad); by default true, 1 and yes do."""
     decision: float = Field(0.5, ge=0, le=1)
     """For performance: from this score on the answer is positive."""
     p50: Duration | None = None
@@ -177,6 +181,8 @@ def _check(value: object) -> object:
     if not isinstance(settings, dict):
         raise PydanticCustomError("check", "the settings of a check are a mapping, such as {threshold: 0.2}")
     settings = {"kind": kind, **settings}
+    if kind == "rate" and not isinstance(settings.get("signal"), str):
+        raise PydanticCustomError("check", "a rate needs its signal: `- rate: {signal: hallucinated}`")
     if isinstance(settings.get("method"), str) and settings["method"] != "auto":
         settings["method"] = [settings["method"]]
     if isinstance(settings.get("method"), list):
@@ -279,6 +285,17 @@ class Monitor(Section):
     def performance(self) -> Check | None:
         """Return the check of the model's performance, the last one when there are several."""
         return next((check for check in reversed(self.checks) if check.kind == "performance"), None)
+
+    @property
+    def labels_after(self) -> timedelta:
+        """Return how long labels take, by the check that waits longest for them."""
+        waiting = [*self.rates.values(), *([self.performance] if self.performance else [])]
+        return max((check.labels_after for check in waiting), default=timedelta(0))
+
+    @property
+    def rates(self) -> dict[str, Check]:
+        """Return the check of each signal whose rate is watched."""
+        return {check.signal: check for check in self.checks if check.kind == "rate" and check.signal}
 
     @property
     def budget_per_week(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from monitor import signals
-from monitor.config import CHECKS, ROLES, Config
+from monitor.config import CHECKS, ROLES, Config, Monitor
 from monitor.sections import nearest
 from monitor.yamlfile import SECRET_KEYS, Problem, read
 
@@ -69,6 +69,7 @@ def cross_check(config: Config) -> list[Problem]:
             problems.append(Problem((*at, "name"), f"the name {monitor.name!r} is taken; names must be unique."))
         wrong = signals.problems(monitor.signals, {*ROLES, *monitor.source.columns})
         problems += [Problem((*at, "signals", *problem.where), problem.message) for problem in wrong]
+        problems += _unknown_signals((*at, "checks"), monitor)
         for role in monitor.source.columns:
             if role not in ROLES and (hint := nearest(role, list(ROLES)) if len(role) > 3 else ""):  # noqa: PLR2004
                 close = difflib.get_close_matches(role, ROLES, n=1, cutoff=0.85)
@@ -81,6 +82,20 @@ def cross_check(config: Config) -> list[Problem]:
             problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
     return problems
+
+
+def _unknown_signals(where: tuple[str | int, ...], monitor: Monitor) -> list[Problem]:
+    """Refuse a rate of a signal that the monitor does not compute."""
+    made = sorted(signals.name_of(entry) for entry in monitor.signals)
+    return [
+        Problem(
+            (*where, place, "rate", "signal"),
+            f"{check.signal!r} is not among `signals:` of this monitor. There: {', '.join(made) or 'none'}."
+            f"{nearest(str(check.signal), made)}",
+        )
+        for place, check in enumerate(monitor.checks)
+        if check.kind == "rate" and check.signal not in made
+    ]
 
 
 def _unknown(where: tuple[str | int, ...], found: list[str], allowed: list[str]) -> list[Problem]:

@@ -69,6 +69,15 @@ def _times(state: Snapshot) -> Iterator[Sample]:
                 yield labels, float(row.detail["value"])
 
 
+def _rates(state: Snapshot) -> Iterator[Sample]:
+    for monitor in state.monitors:
+        for row in monitor.findings[:MOST_FINDINGS]:
+            if row.method == "rate_rise" and row.detail:
+                for bound in ("value", "low", "high"):
+                    if bound in row.detail:
+                        yield _labels(monitor.name, row.column, row.segment, bound), float(row.detail[bound])
+
+
 def _labels(*values: str | None) -> tuple[str, ...]:
     return tuple(_short(value or "") for value in values)
 
@@ -131,9 +140,14 @@ METRICS: tuple[MetricRow, ...] = (
         _finding(lambda row: float(row.n_window)),
     ),
     MetricRow(
-        "driftd_latency_seconds", "gauge", ("monitor", "column", "segment", "quantile"),
+        "driftd_latency_seconds", "gauge", ("monitor", "column", "segment", "percentile"),
         "Percentiles of a column of times over the newest window; an empty segment is all rows.",
         _times,
+    ),
+    MetricRow(
+        "driftd_rate_ratio", "gauge", ("monitor", "signal", "segment", "bound"),
+        "Mean of a signal over the newest window, corrected by labels where there are some, and its 95 % interval.",
+        _rates,
     ),
     MetricRow(
         "driftd_incidents", "gauge", ("monitor", "severity", "state"),

@@ -59,6 +59,14 @@ def problems(entries: Sequence[Entry], taken: Collection[str]) -> list[Problem]:
     return found
 
 
+def name_of(entry: Entry) -> str:
+    """Return the name of the column that an entry makes."""
+    if isinstance(entry, dict) and len(entry) != 1:
+        return ""
+    kind, options = _parts(entry)
+    return str(options.get("name", kind))
+
+
 def _parts(entry: Entry) -> tuple[str, dict[str, Any]]:
     if isinstance(entry, str):
         return entry, {}

@@ -158,10 +158,10 @@ class Watch:
 
     def _labelled(self, bucket: Bucket, baseline: Baseline) -> dict[str | None, dict[str, Profile]]:
         """Return the window whose labels are complete: one window later, for its audit comes first."""
-        check = self.monitor.performance
-        if check is None or not check.labels_after:
+        after = self.monitor.labels_after
+        if not after:
             return {}
-        back = floor(bucket.start - check.labels_after - self.monitor.window, self.monitor.bucket)
+        back = floor(bucket.start - after - self.monitor.window, self.monitor.bucket)
         first, last = window_starts(Bucket(back, back + self.monitor.bucket), self.monitor.window)
         with self.database.read() as connection:
             rows = buckets.window_rows(connection, self.monitor.name, first, last)
@@ -169,8 +169,7 @@ class Watch:
 
     def _audit_ages(self) -> list[timedelta]:
         """Return how old a bucket is when it is counted again; once more when its labels should be there."""
-        check = self.monitor.performance
-        labels = [check.labels_after] if check and check.labels_after else []
+        labels = [self.monitor.labels_after] if self.monitor.labels_after else []
         return sorted([after * self.monitor.window for after in AUDIT_AFTER_WINDOWS] + labels)
 
     def audit(self) -> None:

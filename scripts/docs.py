@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from detectors import DETECTORS, LATENCY, PERFORMANCE, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
+from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
 from monitor import config, evidently
 from monitor.cli import app
@@ -140,6 +140,16 @@ def checks() -> str:
                 ]
                 for d in LATENCY.values()
             ],
+        ),
+        "## Rates\n",
+        "`rate: {signal: hallucinated}` watches the mean of a signal from 0 to 1. `max_increase:` is by how many points it\n"
+        "may rise over the baseline's, by default as the alert budget allows; `max:` what it may be at all. Where the role\n"
+        "`label` is mapped (`positive:` is the label that means bad), the labels of a random sample of rows correct the mean\n"
+        "by prediction-powered inference and only then is it called a rate; without labels it is a mean score. The\n"
+        "interval is in the finding, in the incident's sentence and in `driftd_rate_ratio`.\n",
+        table(
+            ["method", "threshold", "floor", "unit", "statistic", "source"],
+            [[f"`{d.name}`", f"{d.threshold:g}", f"{d.floor:g}", d.unit, d.title, d.citation] for d in RATES.values()],
         ),
         "## Of the records as a whole\n",
         table(["check", "what it does"], [[f"`{name}`", first_line(run)] for name, run in TRAFFIC_CHECKS.items()]),

@@ -16,14 +16,13 @@ WHOLE = frozenset({
     "stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed", "finish", "finished",
     "tool_calls", "tool_use", "function_call", "tool_call", "content_filter", "safety", "refusal",
 })  # fmt: skip
+INSIDE = (",", ";", "(", "[", "{", "\u3001", "\uff0c")
 FEWEST_WORDS = 12
 """Below this many words an answer may end as it likes: a name, a number, a title."""
 TAIL = 2_000
 _REASON = re.compile(r"[a-z_]+")
 _LETTER = re.compile(r"[^\W\d_]")
-_INSIDE = re.compile(
-    r"(?:[,;(\[{\u3001\uff0c]|\b(?:a|an|the|and|or|of|to|in|with|for|by|is|are|that|und|der|die|et|de|y|e|la))$"
-)
+_WORD_INSIDE = re.compile(r"\b(?:a|an|the|and|or|of|to|in|with|for|by|is|are|that|und|der|die|et|de|y|e|la)$")
 _SENTENCE = re.compile(r"[.!?]\s+\S|[\u3002\uff01\uff1f]")
 _LIST = re.compile(r"\s*(?:[-*\u2022#>|]|\d{1,3}[.)]|\w\)|[\w ]{1,40}:)")
 
@@ -78,11 +77,13 @@ def _by_text(text: str) -> float:
     line = tail.rsplit("\n", 1)[-1]
     if len(tail.split(None, FEWEST_WORDS)) < FEWEST_WORDS and not _SENTENCE.search(tail):
         return 0.0
-    if _INSIDE.search(line[-40:].lower()):
+    if line.endswith(INSIDE):
         return 1.0
     last = line.rsplit(None, 1)[-1] if line else ""
     prose = not _LIST.match(line) and len(line.split(None, 4)) > 3 and not last.startswith(("#", "@", "http"))
-    return float(prose and bool(_LETTER.match(tail[-1])) and _SENTENCE.search(tail) is not None)
+    open_ended = _WORD_INSIDE.search(line[-40:].lower()) is not None
+    open_ended = open_ended or (bool(_LETTER.match(tail[-1])) and _SENTENCE.search(tail) is not None)
+    return float(prose and open_ended)
 
 
 SIGNAL = Signal(

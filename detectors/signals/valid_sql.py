@@ -16,12 +16,13 @@ from detectors.signals.valid_json import unfenced
 
 LONGEST = 20_000
 """Code points from which on a text is not parsed: parsing is slow, and a statement is shorter."""
-DEEPEST = 40
-"""Brackets inside one another from which on a text is not parsed: some dialects try each level twice."""
+MOST_WORK = 1 << 14
+"""Of a text that is parsed: each bracket doubles the work inside of it, for the parser tries some readings in turn."""
 _BEGINS = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with|insert|update|delete|merge|create|alter|drop|truncate|values)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_BRACKET = re.compile(r"[()\[\]{}]")
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class ValidSql:
 
     A statement selects, inserts, updates, deletes, merges, creates, alters, drops or truncates. ``dialect`` is one
     of sqlglot's (``postgres``, ``bigquery`` …); ``fenced`` takes what stands in one Markdown code block for the
-    response. Missing where the response is longer than 20,000 code points or has more than 40 brackets inside one
-    another.
+    response. Missing where the response is longer than 20,000 code points or has about a dozen brackets inside one
+    another, which could take the parser longer than a second.
 
     Limits
     ------
@@ -62,7 +63,7 @@ class ValidSql:
             return math.nan
         if not _BEGINS.match(text):
             return 0.0
-        return math.nan if _depth(text) > DEEPEST else float(_parses(text, self.dialect))
+        return math.nan if _work(text) > MOST_WORK else float(_parses(text, self.dialect))
 
 
 def _parses(text: str, dialect: str | None) -> bool:
@@ -70,7 +71,7 @@ def _parses(text: str, dialect: str | None) -> bool:
     exp = sqlglot.exp
     try:
         statements = sqlglot.parse(text, dialect=dialect)
-    except (sqlglot.errors.SqlglotError, RecursionError, ValueError):
+    except (sqlglot.errors.SqlglotError, RecursionError, ValueError, LookupError, TypeError, AttributeError):
         return False
     known = (exp.Query, exp.DML, exp.DDL, exp.Merge, exp.Drop, exp.Alter, exp.TruncateTable, exp.Values)
     return any(statements) and all(part is None or isinstance(part, known) for part in statements)
@@ -84,15 +85,16 @@ def _sqlglot() -> Any:  # noqa: ANN401
     return sqlglot
 
 
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for letter in text:
-        if letter in "([{":
+def _work(text: str) -> int:
+    """Bound the work of a parser that reads what stands in a bracket twice."""
+    work, depth = 0, 0
+    for bracket in _BRACKET.findall(text):
+        if bracket in "([{":
             depth += 1
-            deepest = max(deepest, depth)
-        elif letter in ")]}":
-            depth -= 1
-    return deepest
+            work += 1 << min(depth, 64)
+        else:
+            depth = max(0, depth - 1)
+    return work
 
 
 def configure(*, dialect: str | None = None, fenced: bool = False) -> Signal:

@@ -54,7 +54,7 @@ def learn_layouts(reader: Reader, monitor: Monitor, start: datetime, end: dateti
         raise SourceError("missing_column", str(error)) from error
     _check_outcome(monitor, list(reader.schema()))
     blank = {name: Layout(kind=kind) for name, kind in kinds.items()}
-    learner = Learner(kinds, monitor.performance)
+    learner = Learner(kinds, monitor.performance, monitor.rates)
     for page in pages(reader, wanted(monitor, blank, reader.schema()), start, end):
         learner.add(with_signals(page, monitor.signals))
     return learner.layouts()
@@ -129,7 +129,7 @@ def baseline_from_file(monitor: Monitor, schema: Mapping[str, str]) -> Baseline:
         raise ValueError("this baseline is not a file.")
     columns, read = files.open_file(monitor.baseline.file, monitor.source)
     kinds = {c.name: c.kind for c in choose(monitor, columns) if c.kind}
-    learner = Learner(kinds, monitor.performance)
+    learner = Learner(kinds, monitor.performance, monitor.rates)
     for page in read():
         learner.add(with_signals(page, monitor.signals))
     layouts = learner.layouts()

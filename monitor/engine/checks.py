@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from detectors import DETECTORS, LATENCY, PERFORMANCE, SEQUENTIAL
+from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL
 from detectors.base import Detector, Finding, Measurement, Status
 from detectors.joint import JOINT
 from detectors.layout import SUMMED, Kind, Layout
+from detectors.outcome import OUTCOME
+from detectors.performance.rates import LEVEL, RISE
 from detectors.profile import Profile
 from detectors.quality.percentile import TIMES
 from monitor.config import BY_DEFAULT, Check, Monitor
@@ -42,7 +44,7 @@ EVIDENTLY: dict[str, Detector] = {
 """Stattests of Evidently: measured in its own process, never calibrated, left out of replays."""
 RISING = ("p50_rise", "p95_rise", "p99_rise")
 """What is watched of times when no target is given."""
-METHODS = {**DETECTORS, **SEQUENTIAL, **PERFORMANCE, **EVIDENTLY}
+METHODS = {**DETECTORS, **SEQUENTIAL, **PERFORMANCE, **LATENCY, **RATES, **EVIDENTLY}
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,12 @@ def _asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
     wanted: dict[tuple[str, str, str], Asked] = {}
     for check in monitor.checks:
         for kind in kinds(check):
-            if kind not in ("drift", "performance", "latency") and kind not in DETECTORS:
+            if kind not in ("drift", "performance", "latency", "rate") and kind not in DETECTORS:
                 continue
             for column in _columns(check, kind, layouts):
                 for detector in _detectors(check, kind, layouts.get(column)):
-                    target = check.targets.get(detector.name) if kind == "latency" else None
                     question = Asked(
-                        name(check, kind), detector, column, target or check.threshold or check.max_increase,
+                        name(check, kind), detector, column, _threshold(check, detector),
                         check.min_samples or monitor.min_samples,
                         check.segments and column != JOINT and detector.name not in SEQUENTIAL,
                         kind == "performance" and detector.counts == "usable" and bool(check.labels_after),
@@ -105,13 +106,26 @@ def name(check: Check, kind: str) -> str:
     return check.name or kind
 
 
+def _threshold(check: Check, detector: Detector) -> float | None:
+    """Return the operator's own threshold, if there is one."""
+    if detector is LEVEL:
+        return check.max
+    return check.targets.get(detector.name) or check.threshold or check.max_increase
+
+
 def _columns(check: Check, kind: str, layouts: Mapping[str, Layout]) -> list[str]:
-    if check.columns != "auto" and kind != "performance":
+    if kind == "performance":
+        return [OUTCOME] if OUTCOME in layouts else []
+    if kind == "rate":
+        return [check.signal] if check.signal else []
+    if check.columns != "auto":
         return list(check.columns)
     return [name for name in layouts if name in TIMES] if kind == "latency" else list(layouts)
 
 
 def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]:
+    if kind == "rate":
+        return [RISE, LEVEL] if check.max else [RISE]
     if kind == "latency":
         return [LATENCY[name] for name in check.targets or RISING]
     if kind == "performance":

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from detectors import SEQUENTIAL, TRAFFIC_CHECKS
+from detectors import RATES, SEQUENTIAL, TRAFFIC_CHECKS
 from detectors.base import Finding, Measurement, Status, assess
 from detectors.base import conclude as conclude_with
 from detectors.correct import false_discovery
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, advance, steps
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import with_record
+from detectors.performance.rates import labelled_column, with_rate
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from monitor.config import Monitor
@@ -116,7 +117,16 @@ def _measure(
         calibrated=calibration.of(stated),
         min_samples=question.min_samples,
     )
+    if question.detector.name in RATES:
+        finding = with_rate(finding, _labelled(monitor, question, segment, window))
     return replace(finding, check=question.check, detail=_told(finding, calibration))
+
+
+def _labelled(monitor: Monitor, question: Asked, segment: str | None, window: Window) -> Profile | None:
+    """Return a signal's scores beside their labels, of the window whose labels have had their time to arrive."""
+    late = bool(monitor.rates[question.column].labels_after)
+    profiles = window.labelled if late else window.profiles
+    return profiles.get(segment, {}).get(labelled_column(question.column))
 
 
 def _told(finding: Finding, calibration: Calibration) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from detectors.joint import JOINT, learn_embedding, learn_joint
 from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.outcome import OUTCOME, learn_errors, learn_scores
+from detectors.performance.rates import DECISION, labelled_column
 from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.config import Check
@@ -36,12 +37,15 @@ def with_signals(records: Records, signals: Sequence[Entry]) -> dict[str, Column
 class Learner:
     """Collects what layouts are made of: a uniform sample and extremes, or category counts.
 
-    ``performance`` is the check that asks for the performance column.
+    ``performance`` is the check that asks for the performance column, ``rates`` those that ask for a signal's rate.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind], performance: Check | None = None) -> None:
+    def __init__(
+        self, kinds: Mapping[str, Kind], performance: Check | None = None, rates: Mapping[str, Check] | None = None
+    ) -> None:
         self.rows = 0
         self._performance = performance
+        self._rates = rates or {}
         self._scored = False
         self._told = {role: _Sample() for role in ("prediction", "label")} if performance else {}
         self._numeric = {name: _Sample() for name, kind in kinds.items() if kind == "numeric"}
@@ -76,6 +80,8 @@ class Learner:
         learnt |= dict.fromkeys(self._embeddings, learn_embedding())
         for name, counter in self._categories.items():
             learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)
+        for signal, check in self._rates.items():
+            learnt[labelled_column(signal)] = learn_scores(DECISION, check.positive)
         outcome = self._outcome()
         if outcome is not None:
             learnt[OUTCOME] = outcome

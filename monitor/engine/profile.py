@@ -11,6 +11,7 @@ import numpy as np
 from detectors.joint import JOINT, project
 from detectors.layout import LONGEST_CATEGORY, Layout, category
 from detectors.outcome import OUTCOME, outcomes
+from detectors.performance.rates import labelled_column
 from detectors.profile import Profile
 from detectors.records import Column, Records, row_count, take
 from monitor.config import Monitor
@@ -77,11 +78,12 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layou
 def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str, str]) -> list[str]:
     """Return the columns to read: the watched ones, what signals need, segments, versions and the id."""
     signals = resolve(monitor.signals)
-    made = {signal.name for signal in signals}
+    made = {signal.name for signal in signals} | {labelled_column(signal) for signal in monitor.rates}
     names: list[str] = [name for name in layouts if name not in made]
     names += [role for signal in signals for role in (*signal.needs, *signal.uses)]
     names += [*monitor.segments, *VERSION_ROLES, "id"]
     names += OUTCOME_ROLES if monitor.performance else ()
+    names += ["label"] if monitor.rates else []
     return [name for name in dict.fromkeys(names) if name in schema]
 
 
@@ -111,6 +113,10 @@ class Profiler:
             records[JOINT] = project(records, self._layouts)
         if OUTCOME in self._layouts:
             records[OUTCOME] = outcomes(records, self._layouts[OUTCOME])
+        for signal in self._monitor.rates:
+            column = labelled_column(signal)
+            if column in self._layouts and signal in records:
+                records[column] = outcomes({"score": records[signal], **_labels(records)}, self._layouts[column])
         self._count_versions(records)
         self._note_unseen(records)
         self._merge(None, records)
@@ -180,6 +186,10 @@ class Profiler:
                     yield segment, members
                 else:
                     self.facts.dropped_segments += len(members)
+
+
+def _labels(records: Records) -> dict[str, Column]:
+    return {"label": records["label"]} if "label" in records else {}
 
 
 def groups(column: Column) -> list[tuple[str, np.ndarray]]:

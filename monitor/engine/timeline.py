@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from detectors.layout import Layout
+from detectors.performance.rates import signal_of
 from detectors.profile import Profile
 from detectors.stack import Stack
 from monitor.config import Monitor
@@ -85,6 +86,8 @@ class Timeline:
         self.known[place] = True
         for segment, columns in profiles.items():
             for column, profile in columns.items():
+                if signal_of(column) is not None:
+                    continue  # it is shown beside a finding, and no threshold depends on it
                 stack = self._held((segment, column))
                 if stack is not None:
                     _put(stack, place, profile)

@@ -87,7 +87,7 @@ def watched(made: Config, until: timedelta) -> tuple[dict[tuple[str, str], float
         registry = CollectorRegistry()
         registry.register(StateCollector(database, made))
         samples = {
-            (sample.labels["column"], sample.labels["quantile"]): sample.value
+            (sample.labels["column"], sample.labels["percentile"]): sample.value
             for family in registry.collect()
             for sample in family.samples
             if sample.name == "driftd_latency_seconds" and not sample.labels["segment"]

@@ -109,6 +109,7 @@ class Seed:
         threshold: float = 0.1,
         gap: range = range(0),
         about: str = "model",
+        detail: dict[str, Any] | None = None,
     ) -> None:
         """Write the history of one finding that jumps up ``since`` buckets before the end."""
         chance = random.Random(f"{monitor}{column}{segment}")
@@ -127,7 +128,8 @@ class Seed:
                     "threshold": threshold, "status": "drifted" if drifted else "ok",
                     "p_value": 1e-9 if drifted else 0.4,
                     "reason": f"{method} {value:.4g} {'reaches' if drifted else 'is below'} {threshold}",
-                    "n_baseline": 201_312, "n_window": 4_812, "about": about, "unit": "1", "detail": {},
+                    "n_baseline": 201_312, "n_window": 4_812, "about": about, "unit": "1",
+                    "detail": detail or {},
                 }
             )  # fmt: skip
         self.insert(tables.findings, rows)
@@ -250,6 +252,11 @@ def busy_store(seed: Seed) -> list[str]:
     for column, level in (("query_length", 0.05), ("clicks", 0.03), ("dwell_seconds", 0.07)):
         seed.findings(rank, column, level=level)
         seed.findings(fraud, column, level=level / 2)
+    for segment in (None, "model_version=v1"):
+        slow = {"value": 1.2, "low": 1.1, "high": 1.3, "quantile": 0.95, "baseline_value": 1.1}
+        rate = {"value": 0.06, "low": 0.04, "high": 0.08, "baseline_value": 0.06}
+        seed.findings(rank, "latency", check="latency", method="p95_rise", segment=segment, detail=slow)
+        seed.findings(rank, "refusal", check="rate", method="rate_rise", segment=segment, detail=rate)
     seed.watch(churn, error="unreachable: connection to server at db.example failed: Connection refused")
     seed.baseline(churn)
     seed.buckets(churn, 200)

@@ -1,0 +1,172 @@
+"""The rate of what a signal scores, such as hallucination: its rise, its level, and the rate that labels make of it.
+
+A signal from 0 to 1 says of each answer how likely it is bad. Its mean is compared from window to window; where people
+have labelled some of the answers, their labels correct it, and only then is it called a rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import special
+
+from detectors.base import NULL_TAIL, Detector, Finding, Measurement
+from detectors.outcome import parts_of
+from detectors.performance.prediction_powered import STEPS, Rate, Tally, rate
+from detectors.profile import Profile
+from detectors.stack import Counted
+
+PREFIX = "(labels of) "
+DECISION = 0.5
+
+
+def labelled_column(signal: str) -> str:
+    """Return the name of the column that holds a signal's scores beside their labels."""
+    return PREFIX + signal
+
+
+def signal_of(column: str) -> str | None:
+    """Return the signal behind such a column, None for any other column.
+
+    Examples
+    --------
+    >>> signal_of(labelled_column("hallucinated")), signal_of("latency")
+    ('hallucinated', None)
+    """
+    return column.removeprefix(PREFIX) if column.startswith(PREFIX) else None
+
+
+def rise(baseline: Counted, window: Counted) -> Measurement:
+    """Measure by how many points the mean score has risen; negative when it fell.
+
+    Parameters
+    ----------
+    baseline, window
+        Profiles of the signal's own column, values from 0 to 1.
+
+    Limits
+    ------
+    Without labels the mean of a score is an index: as comparable from window to window as the score is stable, and no
+    rate. The noise floor is that of a difference of means, with a variance of at least that of one odd row.
+
+    References
+    ----------
+    Welch, *The generalization of Student's problem*, Biometrika 34, 1947.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> rng = np.random.default_rng(0)
+    >>> layout = learn_numeric(rng.random(1000), 0.0, 1.0)
+    >>> old, new = (Profile.of(Column.floats(np.minimum(1, x * rng.random(2000))), layout) for x in (0.2, 0.5))
+    >>> round(rise(old, new).statistic, 2)
+    0.15
+    """
+    old, new = baseline.mean, window.mean
+    error = np.sqrt(_variance(baseline) / np.maximum(1, baseline.n) + _variance(window) / np.maximum(1, window.n))
+    reach = special.ndtri(0.975) * np.sqrt(_variance(window) / np.maximum(1, window.n))
+    detail: dict[str, object] = {"value": new, "low": new - reach, "high": new + reach, "baseline_value": old}
+    return Measurement(new - old, -special.ndtri(NULL_TAIL) * error, detail=detail)
+
+
+def level(baseline: Counted, window: Counted) -> Measurement:
+    """Measure the mean score itself, to be held against a limit.
+
+    Limits
+    ------
+    As of :func:`rise`; the baseline is told beside it and does not count.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> layout = learn_numeric(np.array([0.0, 1.0]), 0.0, 1.0)
+    >>> new = Profile.of(Column.floats(np.array([0.0, 1.0, 1.0, 1.0])), layout)
+    >>> level(new, new).statistic
+    0.75
+    """
+    seen = rise(baseline, window)
+    return replace(seen, statistic=window.mean)
+
+
+def _variance(side: Counted) -> np.ndarray:
+    n = np.maximum(1, side.n)
+    return np.asarray(np.maximum(side.variance, 1 / n))
+
+
+def tally_of(profile: Profile) -> Tally:
+    """Return the sums that a rate is estimated from, out of scores beside their labels.
+
+    Squares are those of each cell's mean score, at most 0.005 from any score in it.
+
+    Examples
+    --------
+    >>> from detectors.outcome import learn_scores
+    >>> from detectors.records import Column
+    >>> pairs = np.array([[0.9, 1.0], [0.2, 0.0], [0.7, np.nan]])
+    >>> profile = Profile.of(Column(pairs, np.zeros(3, dtype=bool)), learn_scores())
+    >>> tally = tally_of(profile)
+    >>> tally.n, tally.labels, tally.positives, round(tally.score / STEPS, 2)
+    (3, 2, 1, 1.8)
+    """
+    held = parts_of(profile.counts, profile.layout)
+    groups = [("negative", "positive", "unlabelled"), ("negative", "positive"), ("positive",)]
+    return Tally(*(number for names in groups for number in _sums(held, names)))
+
+
+def _sums(held: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[int, int, int]:
+    counts = sum(held[name] for name in names)
+    scores = sum(held[f"{name}_score"] for name in names)
+    squares = np.divide(np.square(scores), counts, where=np.asarray(counts) > 0, out=np.zeros_like(scores))
+    total, squared = float(np.sum(scores)), float(np.sum(squares))
+    return int(np.sum(counts)), round(total * STEPS), round(squared * STEPS**2)
+
+
+def with_rate(finding: Finding, profile: Profile | None) -> Finding:
+    """Say beside a finding what the labels of its window make of the mean score, in its reason too.
+
+    Parameters
+    ----------
+    finding
+        Of one of the two detectors of this file.
+    profile
+        Scores beside labels of the same window and segment; None where there are none.
+    """
+    if finding.statistic is None:
+        return finding
+    seen = rate(tally_of(profile)) if profile is not None else None
+    told: dict[str, object] = dict(finding.detail)
+    if seen is not None and seen.n:
+        told |= {"value": seen.value, "low": seen.low, "high": seen.high, "labels": seen.labels, "kind": seen.kind}
+    before = float(str(told["baseline_value"]))
+    said = _sentence(told, seen, before)
+    return replace(finding, detail=told, reason=f"{said}; {finding.reason}")
+
+
+def _sentence(told: dict[str, object], seen: Rate | None, before: float) -> str:
+    value, low, high = (float(str(told[name])) for name in ("value", "low", "high"))
+    labelled = seen is not None and seen.kind == "rate"
+    word = f"rate, by {seen.labels} labels," if labelled and seen else "mean score, without labels,"
+    return f"{word} {value:.1%} ({low:.1%} to {high:.1%}), {before:.1%} in the baseline"
+
+
+def _made(name: str, title: str, threshold: float, floor: float) -> Detector:
+    return Detector(
+        name=name,
+        check="rate",
+        measure=rise if name == "rate_rise" else level,
+        kinds=frozenset({"numeric"}),
+        threshold=threshold,
+        floor=floor,
+        unit="points",
+        title=title,
+        citation="Welch 1947; Angelopoulos et al. 2023",
+    )
+
+
+RISE = _made("rate_rise", "rise of the mean score", 0.05, 0.01)
+LEVEL = _made("rate_level", "mean score", 1.0, 0.0)
+DETECTORS: dict[str, Detector] = {detector.name: detector for detector in (RISE, LEVEL)}
+"""By name."""
