@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 import pickle
 import random
-import re
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 
-from detectors import SIGNALS, Signal
+from detectors import SIGNALS
 from detectors.records import Column
 from detectors.signals.language import language_of
 from detectors.signals.patterns import packaged
 from detectors.signals.repetition import repeated
-
-
-def of(signal: Signal | str, *values: object, **roles: list[object]) -> list[Any]:
-    """Compute a signal over responses, or over named roles; None where it is missing."""
-    chosen = SIGNALS[signal] if isinstance(signal, str) else signal
-    given = {"response": list(values), **roles} if values else roles
-    column = chosen.compute({role: Column.of(part) for role, part in given.items()})
-    return [None if gone else value for value, gone in zip(column.values.tolist(), column.missing, strict=True)]
-
+from tests.detectors.signals.asking import of
 
 DECLINED = [
     "I'm sorry, but I can't help with that.",
@@ -121,9 +110,8 @@ def test_evidence_of_a_refusal_is_where_it_stands() -> None:
 
 def test_hedging_counts_sentences() -> None:
     text = "It may rain. Perhaps it will not. It is Monday! The shop opens at nine?"
-    assert of("hedging", text, "The shop opens at nine.", "", "Wahrscheinlich regnet es. Heute ist Montag.", "可能会下雨。") == [
-        0.5, 0.0, None, 0.5, 1.0,
-    ]  # fmt: skip
+    others = ["The shop opens at nine.", "", "Wahrscheinlich regnet es. Heute ist Montag.", "可能会下雨。"]
+    assert of("hedging", text, *others) == [0.5, 0.0, None, 0.5, 1.0]
     assert of("hedging", "In May 2024 it opened.") == [0.0]
     evidence = SIGNALS["hedging"].evidence
     assert evidence is not None
@@ -233,176 +221,6 @@ def test_naming_the_languages_keeps_to_them() -> None:
     assert configure is not None
     assert set(of(configure(among=["en", "de"]), *SPOKEN.values())) <= {"en", "de", None}
     assert language_of(SPOKEN["fr"]) == "fr"  # the others are not affected
-
-
-JSON_TEXTS = [
-    "{}", "[]", "1", "-0.5e+3", '"a"', "null", "true", ' {"a": [1, {"b": null}]} ', '"\\ud83d"', "1e999", "9" * 5000,
-    "", "{", "{'a': 1}", '{"a": 1,}', "[1,]", "NaN", "Infinity", "-Infinity", "01", "1.", "+1", "tru", '{"a" 1}',
-    "// c\n1", '"a', '"a\nb"', "Here it is: {}", '```json\n{"a": 1}\n```', "{} {}",
-]  # fmt: skip
-
-
-def strict(text: str) -> bool:
-    """RFC 8259 by its grammar, one token at a time."""
-    string = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
-    token = re.compile(
-        rf"\s*(?:({string})|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null)|([\[\]{{}}:,]))"
-    )
-    tokens, place = [], 0
-    while place < len(text.rstrip(" \t\n\r")):
-        found = token.match(text, place)
-        if not found:
-            return False
-        tokens.append("s" if found[1] else found[4] or "v")
-        place = found.end()
-    shape = "".join(tokens)
-    while True:
-        smaller = re.sub(r"\{(?:s:[sv](?:,s:[sv])*)?\}|\[(?:[sv](?:,[sv])*)?\]", "v", shape)
-        if smaller == shape:
-            return shape in ("s", "v")
-        shape = smaller
-
-
-def test_valid_json_against_the_grammar() -> None:
-    assert of("valid_json", *JSON_TEXTS) == [float(strict(text)) for text in JSON_TEXTS]
-    configure = SIGNALS["valid_json"].configure
-    assert configure is not None
-    assert of(configure(fenced=True), '```json\n{"a": 1}\n```', "```\n[1\n```", "{}") == [1.0, 0.0, 1.0]
-    assert of("valid_json", "1" * 200_000) == [None]
-
-
-SCHEMA = {
-    "type": "object",
-    "required": ["answer", "score"],
-    "properties": {
-        "answer": {"type": "string", "minLength": 1, "pattern": "^[A-Z]"},
-        "score": {"type": "integer", "minimum": 0, "maximum": 10},
-        "tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}, "uniqueItems": True, "maxItems": 3},
-    },
-    "patternProperties": {"^x_": {"type": "number"}},
-    "additionalProperties": False,
-    "$defs": {"tag": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
-}
-
-
-def test_json_schema_against_jsonschema() -> None:
-    configure = SIGNALS["json_schema"].configure
-    assert configure is not None
-    signal = configure(schema=SCHEMA)
-    rng = random.Random(0)
-    values = [
-        "Yes",
-        "no",
-        "",
-        3,
-        3.0,
-        11,
-        -1,
-        2.5,
-        True,
-        None,
-        [],
-        ["a", "a"],
-        ["a", 1, 1.0],
-        [1, "b"],
-        [1, True],
-        ["a"] * 4,
-    ]
-    documents: list[Any] = [
-        {key: rng.choice(values) for key in rng.sample(["answer", "score", "tags", "x_a", "other"], rng.randint(0, 4))}
-        for _ in range(2000)
-    ]
-    documents += [{"answer": "Yes", "score": score, "tags": tags} for score in (3, 3.0, 11) for tags in values if tags]
-    expected = [float(jsonschema.Draft202012Validator(SCHEMA).is_valid(document)) for document in documents]
-    assert 20 < sum(expected) < 2000
-    assert of(signal, *map(json.dumps, documents)) == expected
-    assert of(signal, "no JSON", "[" * 100_000) == [0.0, 0.0]
-
-
-def test_a_large_list_of_objects_is_compared_in_linear_time() -> None:
-    configure = SIGNALS["json_schema"].configure
-    assert configure is not None
-    signal = configure(schema={"uniqueItems": True})
-    items = ",".join(f'{{"a":{number}}}' for number in range(15_000))
-    assert of(signal, f"[{items}]", f'[{items},{{"a":7.0}}]') == [1.0, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "says"),
-    [
-        ("json_schema", {"schema": "{"}, "is not JSON"),
-        ("json_schema", {"schema": {"type": 5}}, "at `type`"),
-        ("json_schema", {"schema": {"$ref": "https://example.com/x.json"}}, "nothing is fetched"),
-        ("json_schema", {"schema": {"properties": {"a": {"pattern": "(?=x)"}}}}, "RE2"),
-        ("matches", {"pattern": "a(?!b)"}, "Look-around"),
-        ("matches", {"pattern": "x", "role": "label"}, "`role` is one of"),
-        ("matches", {"pattern": "\ud800"}, "is not one of RE2"),
-        ("valid_sql", {"dialect": "postgrs"}, "did you mean postgres"),
-        ("valid_sql", {"dialect": "zzz"}, "there are"),
-        ("language", {"among": ["en", "xx"]}, "'xx'"),
-        ("language", {"among": "en"}, "a list"),
-        ("user_feedback", {"low": 1, "high": 1}, "below `high`"),
-    ],
-)
-def test_options_that_cannot_be_are_refused_with_a_reason(name: str, options: dict[str, Any], says: str) -> None:
-    configure = SIGNALS[name].configure
-    assert configure is not None
-    with pytest.raises(ValueError, match=re.escape(says)):
-        configure(**options)
-
-
-def test_matches_like_re_where_the_two_agree() -> None:
-    configure = SIGNALS["matches"].configure
-    assert configure is not None
-    texts = ["ID-17", "an id-17", "Größe 5", "größe", "ID-", "naïve café", "a\nID-3"]
-    for pattern in (r"^ID-\d+", r"\bid\b", "gr(ö|o)ße", r"(?m)^ID", r"\pL+ \d", "caf."):
-        python = re.compile(pattern.replace(r"\pL", r"[^\W\d_]"), re.IGNORECASE)
-        assert of(configure(pattern=pattern, ignore_case=True), *texts) == [
-            float(bool(python.search(t))) for t in texts
-        ]
-    asked = configure(pattern="refund", role="question")
-    assert asked.needs == ("question",)
-    assert of(asked, question=["a refund?", "hello"]) == [1.0, 0.0]
-    evidence = configure(pattern=r"\d+").evidence
-    assert evidence is not None
-    (found,) = evidence({"response": "Größe 🤖 42!"})
-    assert "Größe 🤖 42!"[found.start : found.end] == "42"
-
-
-SQL = {
-    "SELECT 1": 1.0,
-    "select a, count(*) from t where d > date '2026-01-01' group by a having count(*) > 3 order by 2 desc limit 5;": 1.0,
-    "WITH x AS (SELECT 1 AS a) SELECT * FROM x JOIN y USING (a)": 1.0,
-    "-- a remark\nINSERT INTO t (a) VALUES (1), (2)": 1.0,
-    "UPDATE t SET a = 1 WHERE b IN (SELECT b FROM u)": 1.0,
-    "DELETE FROM t": 1.0,
-    "CREATE TABLE t (a INT PRIMARY KEY)": 1.0,
-    "(SELECT 1) UNION ALL (SELECT 2)": 1.0,
-    "SELECT FROM WHERE": 0.0,
-    "SELECT a FROM t WHERE (b = 1": 0.0,
-    "SELECT 'open": 0.0,
-    "Select a parcel, please, Anna.": 0.0,
-    "With regard to your order: it left.": 0.0,
-    "The query is SELECT 1": 0.0,
-    "": 0.0,
-    ";": 0.0,
-    "```sql\nSELECT 1\n```": 0.0,
-}
-
-
-def test_sql() -> None:
-    assert of("valid_sql", *SQL) == list(SQL.values())
-    configure = SIGNALS["valid_sql"].configure
-    assert configure is not None
-    assert of(configure(fenced=True), "```sql\nSELECT 1\n```") == [1.0]
-    bracketed = "SELECT TOP 3 [a b] FROM [t]"
-    assert of(configure(dialect="tsql"), bracketed) == [1.0]
-
-
-def test_sql_that_is_not_known_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        of("valid_sql", "ALTER TABLE t FROBNICATE secret_column", "CREATE FOO secret_column", "DROP secret_column bar")
-    assert "secret_column" not in caplog.text
 
 
 def test_uncertainty_is_the_peak_and_not_the_mean() -> None:
@@ -540,7 +358,7 @@ def test_counts() -> None:
 
 @pytest.mark.parametrize("name", [name for name, signal in SIGNALS.items() if signal.configure])
 def test_a_configured_signal_can_be_sent_to_another_process(name: str) -> None:
-    needed: dict[str, dict[str, Any]] = {"matches": {"pattern": "^I"}, "json_schema": {"schema": SCHEMA}}
+    needed: dict[str, dict[str, Any]] = {"matches": {"pattern": "^I"}, "json_schema": {"schema": {"type": "object"}}}
     configure = SIGNALS[name].configure
     assert configure is not None
     try:

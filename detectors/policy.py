@@ -1,0 +1,380 @@
+"""The output parser: a text, a policy, a verdict. Pure: time comes in as a function, text never goes out unredacted."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from detectors.scan import GROUPS, PUBLIC, NameFinder, Reading, Span
+from detectors.scan.injection import EMBEDDED_TYPE
+from detectors.scan.patterns import PatternError, Patterns, Topics
+from detectors.scan.pii import PERSON
+from detectors.scan.structure import JsonSchema
+
+Action = Literal["count", "alert", "block", "redact"]
+Fail = Literal["closed", "open"]
+ACTIONS: tuple[Action, ...] = ("count", "alert", "redact", "block")
+"""What may be done about a finding, mildest first."""
+SETTINGS = ("pattern", "topic", "json_schema", "max_length")
+"""Types of rules that need settings of their own."""
+TYPES: tuple[str, ...] = tuple(sorted({*GROUPS, *SETTINGS, EMBEDDED_TYPE, *(t for g in GROUPS.values() for t in g)}))
+MOST_FINDINGS = 1000
+FALLBACK = "Sorry, this answer cannot be shown."
+
+__all__ = ["ACTIONS", "TYPES", "GuardFinding", "GuardRule", "Policy", "PatternError", "Verdict", "guard"]
+
+
+@dataclass(frozen=True)
+class GuardRule:
+    """What is looked for and what is done about it.
+
+    Parameters
+    ----------
+    type
+        A group (``pii``, ``secrets``, ``profanity``, ``injection``), one of their types (``credit_card``), or
+        ``embedded_instruction``, ``pattern``, ``topic``, ``json_schema``, ``max_length``.
+    action
+        ``count`` and ``alert`` let the text pass, ``redact`` replaces the findings, ``block`` withholds the text.
+    threshold
+        Findings from which on the action is taken; below it they are counted.
+    patterns, topics, schema, limit
+        The settings of ``pattern`` (name to RE2 pattern), ``topic`` (name to words), ``json_schema`` and
+        ``max_length`` (code points).
+    fallback
+        What is said instead of a text that this rule blocks; by default the policy's.
+    fail
+        Whether a failure of this rule withholds the text; by default the policy's.
+
+    Raises
+    ------
+    PatternError
+        When a setting is missing or cannot be used.
+    """
+
+    type: str
+    action: Action = "count"
+    threshold: int = 1
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    topics: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    schema: Mapping[str, Any] | bool | None = None
+    limit: int | None = None
+    fallback: str | None = None
+    fail: Fail | None = None
+
+    def __post_init__(self) -> None:
+        """Compile the settings, so that what is wrong shows when the policy is made."""
+        if self.type not in TYPES:
+            raise PatternError(f"the type {self.type!r} is not known. Known: {', '.join(TYPES)}.")
+        if self.action not in ACTIONS:
+            raise PatternError(f"the action {self.action!r} is not known. Known: {', '.join(ACTIONS)}.")
+        if self.threshold < 1:
+            raise PatternError(f"the threshold {self.threshold} of {self.type!r} is below 1.")
+        wanted = {"pattern": self.patterns, "topic": self.topics, "json_schema": self.schema, "max_length": self.limit}
+        if self.type in wanted and wanted[self.type] in (None, {}):
+            names = {"pattern": "patterns", "topic": "topics", "json_schema": "schema", "max_length": "limit"}
+            raise PatternError(f"a rule of type {self.type!r} needs `{names[self.type]}:`.")
+        if self.action == "redact" and self.type in ("json_schema", "max_length"):
+            raise PatternError(f"a rule of type {self.type!r} cannot redact; use block, alert or count.")
+        _ = self.finder
+
+    @cached_property
+    def finder(self) -> Callable[[str], list[Span]] | None:
+        """Return what finds for a rule with settings; None for the scanners' own types."""
+        if self.type == "pattern":
+            return Patterns(self.patterns).scan
+        if self.type == "topic":
+            return Topics(self.topics).scan
+        if self.type == "json_schema" and self.schema is not None:
+            return JsonSchema(self.schema).scan
+        if self.type == "max_length":
+            most = self.limit or 0
+            return lambda text: [Span("max_length", most, len(text))] if len(text) > most else []
+        return None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Rules, and what happens when they cannot be applied.
+
+    Parameters
+    ----------
+    name
+        Of the policy.
+    rules
+        Where several cover the same type, the one that names it wins over the one that names its group, and
+        among equals the later one.
+    fallback
+        What is said instead of a text that is withheld.
+    fail
+        ``closed`` withholds a text that could not be checked, ``open`` lets it pass.
+    salt
+        Key of the hashes of findings; without one there are no hashes, because those of short numbers could be
+        guessed back.
+    max_bytes
+        A longer text (UTF-8) is not scanned; it fails as the policy says.
+    max_seconds
+        Time for one text, looked at between scanners when ``guard`` gets a clock; each is linear in the text.
+    """
+
+    name: str
+    rules: tuple[GuardRule, ...]
+    fallback: str = FALLBACK
+    fail: Fail = "closed"
+    salt: bytes = b""
+    max_bytes: int = 200_000
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a policy without rules."""
+        if not self.rules:
+            raise PatternError(f"the policy {self.name!r} has no rules.")
+
+    @cached_property
+    def by_type(self) -> Mapping[str, GuardRule]:
+        """Return the rule that covers each of the scanners' types."""
+        covered: dict[str, GuardRule] = {}
+        for rule in self.rules:
+            covered.update(dict.fromkeys(GROUPS.get(rule.type, ()) if rule.type in GROUPS else (), rule))
+        for public in PUBLIC & covered.keys():
+            covered[public] = GuardRule(public, "count")
+        for rule in self.rules:
+            if rule.type not in GROUPS and rule.finder is None:
+                covered[rule.type] = rule
+        return covered
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Return the scanners that the rules need."""
+        covered = self.by_type.keys()
+        needed = [group for group, types in GROUPS.items() if types & covered]
+        return (*needed, *([EMBEDDED_TYPE] if EMBEDDED_TYPE in covered else []))
+
+
+@dataclass(frozen=True)
+class GuardFinding:
+    """What stands where, and a salted hash of it; never the text.
+
+    Parameters
+    ----------
+    type
+        What it is; of a pattern or topic its name.
+    start, end
+        Half-open range of code points.
+    action
+        What the policy says about it.
+    hash
+        First 16 hexadecimal digits of HMAC-SHA256 under the policy's salt, None without a salt.
+    """
+
+    type: str
+    start: int
+    end: int
+    action: Action
+    hash: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of the output parser.
+
+    Parameters
+    ----------
+    verdict
+        ``allow``, ``redact``, ``block``, or ``error`` when the text could not be checked.
+    policy
+        The policy's name.
+    reasons
+        Sentences without a word of the text.
+    findings
+        In order of appearance, at most 1,000.
+    redacted
+        The text with typed placeholders, only for ``redact``.
+    fallback
+        What to say instead, for ``block`` and for an ``error`` that failed closed.
+    failed
+        ``closed`` or ``open`` for an ``error``, else None.
+    """
+
+    verdict: Literal["allow", "redact", "block", "error"]
+    policy: str
+    reasons: tuple[str, ...] = ()
+    findings: tuple[GuardFinding, ...] = ()
+    redacted: str | None = None
+    fallback: str | None = None
+    failed: Fail | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Say whether the text, or its redacted form, may be shown."""
+        return self.verdict in ("allow", "redact") or self.failed == "open"
+
+    def answer(self, text: str) -> str:
+        """Return what the application may show: the text, its redacted form, or the fallback."""
+        if not self.passes:
+            return self.fallback or FALLBACK
+        return text if self.redacted is None else self.redacted
+
+
+class _TooLate(Exception):  # noqa: N818
+    """The time for one text has passed."""
+
+
+def guard(
+    text: str, policy: Policy, clock: Callable[[], float] | None = None, names: NameFinder | None = None
+) -> Verdict:
+    """Check a text before it is shown.
+
+    Parameters
+    ----------
+    text
+        An answer, or anything else that is to be checked.
+    policy
+        What is looked for and what is done about it.
+    clock
+        A function that tells seconds, such as ``time.monotonic``, for ``max_seconds``; without one only the
+        policy's size bounds the work.
+    names
+        A model that finds names of people, for rules of type ``person``.
+
+    Returns
+    -------
+    Verdict
+        Always: what goes wrong inside becomes an ``error`` that fails closed or open as the policy says.
+
+    Limits
+    ------
+    Those of the scanners: shapes, words and phrases, not meaning.
+
+    Examples
+    --------
+    >>> policy = Policy("support", (GuardRule("pii", "redact"), GuardRule("secrets", "block")))
+    >>> verdict = guard("Write to jane@example.com.", policy)
+    >>> verdict.verdict, verdict.redacted
+    ('redact', 'Write to [EMAIL_ADDRESS].')
+    """
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if size > policy.max_bytes:
+        reason = f"The text has {size} bytes; the policy {policy.name!r} reads at most {policy.max_bytes}."
+        return _failure(policy, policy.fail, reason)
+    begun = clock() if clock else 0.0
+
+    def check_time() -> None:
+        if clock and policy.max_seconds is not None and clock() - begun > policy.max_seconds:
+            raise _TooLate
+
+    pairs: list[tuple[Span, GuardRule]] = []
+    place = "the scanners"
+    fail: Fail = policy.fail
+    try:
+        reading = Reading(text)
+        for group in policy.groups:
+            place = group
+            pairs += [(s, policy.by_type[s.type]) for s in reading.find(group, names) if s.type in policy.by_type]
+            check_time()
+        for rule in policy.rules:
+            if rule.finder is not None:
+                place, fail = rule.type, rule.fail or policy.fail
+                pairs += [(span, rule) for span in rule.finder(text)]
+                check_time()
+    except _TooLate:
+        return _failure(policy, fail, f"The check took longer than {policy.max_seconds:g} seconds.")
+    except Exception as error:  # noqa: BLE001  a guard answers, whatever happens
+        return _failure(policy, fail, f"The check of {place} failed: {type(error).__name__}.")
+    return _judge(text, policy, pairs)
+
+
+def _failure(policy: Policy, fail: Fail, reason: str) -> Verdict:
+    said = "It is withheld (fails closed)." if fail == "closed" else "It passes unchecked (fails open)."
+    fallback = policy.fallback if fail == "closed" else None
+    return Verdict("error", policy.name, (f"{reason} {said}",), fallback=fallback, failed=fail)
+
+
+def _judge(text: str, policy: Policy, pairs: list[tuple[Span, GuardRule]]) -> Verdict:
+    counts: dict[int, int] = {}
+    for _, rule in pairs:
+        counts[id(rule)] = counts.get(id(rule), 0) + 1
+    acted = [(s, r, r.action if counts[id(r)] >= r.threshold else "count") for s, r in pairs]
+    acted.sort(key=lambda item: (item[0].start, item[0].end))
+    findings = tuple(
+        GuardFinding(span.type, span.start, span.end, action, _hash(text, span, policy.salt))
+        for span, _, action in acted[:MOST_FINDINGS]
+    )
+    reasons = _reasons(acted)
+    blocking = [rule for _, rule, action in acted if action == "block"]
+    if blocking:
+        fallback = next((rule.fallback for rule in blocking if rule.fallback), policy.fallback)
+        return Verdict("block", policy.name, reasons, findings, fallback=fallback)
+    hide = [span for span, _, action in acted if action == "redact"]
+    if hide:
+        return Verdict("redact", policy.name, reasons, findings, redacted=redact(text, hide))
+    return Verdict("allow", policy.name, reasons, findings)
+
+
+def _reasons(acted: Sequence[tuple[Span, GuardRule, Action]]) -> tuple[str, ...]:
+    counted: dict[tuple[Action, str, str], int] = {}
+    for span, rule, action in acted:
+        if action != "count":
+            key = (action, span.type, rule.type)
+            counted[key] = counted.get(key, 0) + 1
+    done = {"block": "blocked", "redact": "redacted", "alert": "alerted"}
+    ordered = sorted(counted.items(), key=lambda item: (-ACTIONS.index(item[0][0]), item[0][1]))
+    return tuple(
+        f"{count} finding{'s' if count > 1 else ''} of type {kind}"
+        f"{f' (rule {rule})' if rule != kind else ''}: {done[action]}."
+        for (action, kind, rule), count in ordered
+    )
+
+
+def redact(text: str, spans: Sequence[Span]) -> str:
+    """Replace findings by their type in brackets; overlapping ones become one.
+
+    Examples
+    --------
+    >>> redact("Call 555-0100 now", [Span("phone_number", 5, 13)])
+    'Call [PHONE_NUMBER] now'
+    """
+    parts: list[str] = []
+    done = 0
+    for span in sorted(spans, key=lambda s: (s.start, -s.end)):
+        if span.start >= done:
+            parts += [text[done : span.start], f"[{span.type.upper()}]"]
+        done = max(done, span.end)
+    return "".join([*parts, text[done:]])
+
+
+def _hash(text: str, span: Span, salt: bytes) -> str | None:
+    if not salt:
+        return None
+    said = text[span.start : span.end].encode("utf-8", "surrogatepass")
+    return hmac.new(salt, said, hashlib.sha256).hexdigest()[:16]
+
+
+def needs_names(policy: Policy) -> bool:
+    """Say whether a policy has a rule for names of people, which only a model can find."""
+    return any(rule.type == PERSON for rule in policy.rules)
+
+
+def built_in() -> dict[str, Policy]:
+    """Return the policies that need no configuration.
+
+    ``default`` blocks secrets, redacts personal data and alerts on injection and profanity; ``pii`` redacts
+    personal data; ``secrets`` blocks secrets; ``injection`` blocks injection, for what goes *into* a model;
+    ``audit`` finds everything and changes nothing.
+
+    Examples
+    --------
+    >>> sorted(built_in())
+    ['audit', 'default', 'injection', 'pii', 'secrets']
+    """
+    alerts = (GuardRule("injection", "alert"), GuardRule("profanity", "alert"))
+    return {
+        "default": Policy("default", (GuardRule("secrets", "block"), GuardRule("pii", "redact"), *alerts)),
+        "pii": Policy("pii", (GuardRule("pii", "redact"),)),
+        "secrets": Policy("secrets", (GuardRule("secrets", "block"),)),
+        "injection": Policy("injection", (GuardRule("injection", "block"), GuardRule(EMBEDDED_TYPE, "alert"))),
+        "audit": Policy("audit", tuple(GuardRule(group) for group in GROUPS)),
+    }

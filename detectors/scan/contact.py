@@ -1,0 +1,142 @@
+"""Where somebody can be reached: e-mail, telephone, web and network addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from detectors.scan.base import Rule, Trim, digits_of
+from detectors.scan.telephone import PHONE, PHONE_HINT, trim_phone
+
+# Top-level domains that a bare domain may end in: all of two letters but those that are also the ending of a common
+# file or a common abbreviation, and the generic ones that are in wide use (IANA root zone).
+_GENERIC = (
+    "com|org|net|edu|gov|mil|int|info|biz|name|mobi|online|site|store|shop|blog|cloud|live|tech|website|space|"
+    "agency|digital|email|media|news|social|solutions|systems|today|travel|world|academy|company|health|"
+    "bank|jobs|museum|tel|asia|eus|berlin|london|nyc|paris|tokyo|xyz|club|app|dev|page|link|pro|top|icu|wiki|art"
+)
+_COUNTRY = (
+    "ac|ad|ae|af|ag|al|ao|aq|ar|at|au|aw|ax|az|ba|bb|bd|be|bf|bg|bh|bi|bj|bm|bo|br|bs|bt|bw|by|bz|ca|cd|cf|cg|ch|ci|"
+    "ck|cl|cm|cn|co|cr|cu|cv|cw|cx|cy|cz|de|dj|dk|dm|dz|ec|ee|eg|er|es|et|eu|fi|fj|fk|fm|fo|fr|ga|gd|ge|gf|gg|gh|gi|"
+    "gl|gm|gn|gp|gq|gr|gt|gu|gw|gy|hk|hn|hr|ht|hu|ie|il|im|io|iq|ir|it|je|jo|jp|ke|kg|kh|ki|km|kn|kp|kr|kw|"
+    "ky|kz|la|lb|lc|li|lk|lr|lt|lu|lv|ly|ma|mc|mg|mh|mk|mm|mn|mo|mp|mq|mr|mt|mu|mv|mw|mx|my|mz|na|nc|ne|nf|ng|ni|"
+    "nl|no|np|nr|nu|nz|om|pa|pe|pf|pg|ph|pk|pm|pn|pr|pt|pw|qa|re|ro|ru|rw|sa|sb|sc|sd|se|sg|si|sj|sk|sl|sm|sn|"
+    "sr|ss|st|su|sv|sx|sy|sz|tc|td|tf|tg|th|tj|tk|tl|tm|tn|tr|tt|tv|tw|tz|ua|ug|uk|us|uy|uz|va|vc|ve|vg|"
+    "vi|vn|vu|wf|ws|ye|yt|za|zm|zw|pl"
+)
+_DOMAIN = rf"(?:[\pL\pN](?:[\pL\pN-]{{0,62}})\.)+(?:{_GENERIC}|{_COUNTRY})"
+EMAIL = r"[\pL\pN._%+'!#$&*/=?^{|}~-]+@(?:[\pL\pN](?:[\pL\pN-]*)\.)+(?:[\pL]{2,24}|xn--[a-z0-9-]+)"
+EMAIL_IN_WORDS = (
+    r"(?i)[a-z0-9._%+-]+\s{0,2}(?:[\[({<]\s?at\s?[\])}>]|[\[({<]\s?@\s?[\])}>]| @ )\s{0,2}"
+    r"(?:[a-z0-9-]+(?:\.|\s{0,2}[\[({<]\s?(?:dot|\.)\s?[\])}>]\s{0,2}| dot ))+[a-z]{2,24}"
+)
+URL = r"(?i)\b(?:(?:https?|ftp|wss?)://|www\.)[^\s<>\"'`{}|\\^]{3,}"
+BARE_DOMAIN = rf"(?i)\b{_DOMAIN}(?:/[^\s<>\"'`{{}}|\\^]*)?"
+IP4 = r"\b\d{1,3}(?:\.\d{1,3}){3}\b"
+IP6 = r"(?:[0-9A-Fa-f]{1,4})?(?::{1,2}[0-9A-Fa-f]{1,4}){2,7}(?:::)?(?:(?:\.\d{1,3}){3})?|[0-9A-Fa-f]{1,4}::"
+MAC = r"\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}\b"
+
+_VERSION = re.compile(r"(?:version|release|ver\.?|build|v\.?)[ :=]?$", re.IGNORECASE)
+_CODE_FILE = re.compile(
+    r"\.(?:py|sh|md|rs|ps|so|js|ts|cs|cc|pl|json|html?|css|txt|csv|ya?ml|toml|xml|java|go|rb|php|in|is|as|to|id)$",
+    re.IGNORECASE,
+)
+
+
+def trim_email(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Leave punctuation in front of an address out."""
+    while start < end and text[start] in ".'!#$&*/=?^{|}~-%+_":
+        start += 1
+    local, _, domain = text[start:end].partition("@")
+    if not local or local.endswith(".") or ".." in local or len(domain) > 253:  # noqa: PLR2004
+        return None
+    if "=" in local:
+        start += local.rfind("=") + 1
+    if "/" in local:
+        start = start + text[start:end].partition("@")[0].rfind("/") + 1
+    return (start, end) if text[start] != "@" else None
+
+
+def trim_url(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Leave out the punctuation of the sentence that a URL ends, and the tail of an escaped text."""
+    while end > start and (
+        text[end - 1] in ".,;:!?*_~" or (text[end - 1] in ")]" and not _opened(text, start, end, text[end - 1]))
+    ):
+        end -= 1
+    host = text[start:end].partition("://")[2] or text[start:end]
+    return (start, end) if "." in host or host.startswith("localhost") else None
+
+
+def _opened(text: str, start: int, end: int, closing: str) -> bool:
+    opening = {")": "(", "]": "["}[closing]
+    return text.count(opening, start, end) >= text.count(closing, start, end)
+
+
+def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Take a domain without a scheme unless it is half of something else, a file's name or an abbreviation."""
+    before = text[start - 1] if start else " "
+    after = text[end] if end < len(text) else " "
+    if before in "@/\\._-%;&" or before.isalnum() or after in "@(_" or after.isalnum():
+        return None
+    if after == "." and end + 1 < len(text) and text[end + 1].isalnum():
+        return None
+    kept = trim_url(text, start, end)
+    if kept is None:
+        return None
+    name = text[kept[0] : kept[1]].partition("/")[0]
+    labels = name.split(".")
+    if _CODE_FILE.search(name) or any(label.startswith("-") or label.endswith("-") for label in labels):
+        return None
+    if len(labels[-2]) < 2 or labels[-1][0].isupper() != labels[-1].isupper():  # noqa: PLR2004  "end.No", "e.g"
+        return None
+    if labels[-1].isupper() and not name.isupper():
+        return None
+    return kept
+
+
+def trim_ip4(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Take four numbers below 256 that are not a version and not part of a longer run."""
+    if (start and text[start - 1] in ".-") or (text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit()):
+        return None
+    parts = text[start:end].split(".")
+    if any(int(part) > 255 or (len(part) > 1 and part[0] == "0") for part in parts):  # noqa: PLR2004
+        return None
+    return None if _VERSION.search(text, max(0, start - 9), start) else (start, end)
+
+
+def trim_ip6(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Take what the standard library reads as an IPv6 address; a time of day is none."""
+    before = text[start - 1] if start else " "
+    after = text[end] if end < len(text) else " "
+    if before.isalnum() or before in ":." or after.isalnum() or after == ":":
+        return None
+    try:
+        ipaddress.IPv6Address(text[start:end])
+    except ValueError:
+        return None
+    found = text[start:end]
+    return (start, end) if len(found) >= 6 and any(c.isdigit() for c in found) else None  # noqa: PLR2004
+
+
+def _is_mac(text: str, start: int, end: int) -> tuple[int, int] | None:
+    found = text[start:end]
+    alone = text[end : end + 1] not in (":", "-") and (not start or text[start - 1] not in ":-")
+    same = len({found[2], *found[2::3]}) == 1
+    return (start, end) if alone and same and len(digits_of(found)) < 12 else None  # noqa: PLR2004
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("email_address", EMAIL, trim_email, hint=r"[\pL\pN_.%+'-]@[\pL\pN]"),
+    Rule("email_address", EMAIL_IN_WORDS, hint=r"(?i)[\[({<]\s?(?:at|@)\s?[\])}>]| @ "),
+    Rule("mac_address", MAC, _is_mac, hint=r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}"),
+    Rule("url", URL, trim_url, hint=r"(?i)://|www\."),
+    Rule("ip_address", IP4, trim_ip4),
+    Rule("ip_address", IP6, trim_ip6, hint=r"[0-9A-Fa-f]::?[0-9A-Fa-f]{1,4}:|::[0-9A-Fa-f]"),
+)
+LATE: tuple[Rule, ...] = (
+    Rule("phone_number", PHONE, trim_phone, hint=PHONE_HINT),
+    Rule("url", BARE_DOMAIN, trim_domain, hint=r"[\pL\pN]\.[A-Za-z]{2}"),
+)
+"""Rules that give way to every other kind of PII."""
+
+__all__ = ["LATE", "RULES", "Trim"]

@@ -1,0 +1,180 @@
+"""Money: payment cards, IBANs, bank accounts, crypto addresses."""
+
+from __future__ import annotations
+
+import re
+
+from detectors.scan.base import CONTEXT_BEFORE, Rule, Words, digits_of, whole
+
+CARD = r"\d(?:[ \t\n_./*|-]{0,2}\d){11,40}"
+IBAN = r"(?i)\b[A-Z]{2}[ .-]?\d{2}(?:[ .-]?[A-Z0-9]){11,36}"
+_GROUP = re.compile(r"\d+")
+_CARD_WORDS = Words(
+    r"(?i)\b(?:cards?|cc|ccn|credit|debit|visa|master ?card|amex|american express|maestro|discover|diners|jcb|pan|billed|"
+    r"karte|kreditkarte|carte|tarjeta|carta|cartão|kort)\b"
+)
+# (first digits, allowed lengths): ISO/IEC 7812 issuer ranges, as the networks publish them.
+_BRANDS: tuple[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], ...] = (
+    (((4, 4),), (13, 16, 19)),
+    (((51, 55), (2221, 2720)), (16,)),
+    (((34, 34), (37, 37), (1800, 1800), (2131, 2131)), (15,)),
+    (((300, 305), (36, 36), (38, 39)), (14, 16)),
+    (((6011, 6011), (644, 649), (65, 65)), (16, 19)),
+    (((3528, 3589),), (16, 19)),
+    (((62, 62), (81, 81)), (16, 17, 18, 19)),
+    (((2200, 2204),), (16, 19)),
+    (((50, 50), (56, 58), (60, 61), (63, 63), (66, 69)), (16, 18, 19)),
+)
+_LAYOUTS = ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1), (4, 5, 6), (6, 13), (8, 8), (4, 4, 5))
+# Lengths of the IBAN by country, from SWIFT's IBAN registry.
+IBAN_LENGTHS = {
+    pair[:2]: int(pair[2:])
+    for pair in (
+        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 "
+        "ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 "
+        "LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 "
+        "PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 "
+        "YE30"
+    ).split()
+}
+
+
+def luhn(digits: str) -> bool:
+    """Say whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B).
+
+    Examples
+    --------
+    >>> luhn("4111111111111111"), luhn("4111111111111112")
+    (True, False)
+    """
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = ord(digit) - 48
+        if place % 2:
+            value *= 2
+            value -= 9 * (value > 9)  # noqa: PLR2004
+        total += value
+    return total % 10 == 0
+
+
+def _brand(digits: str) -> bool:
+    for ranges, lengths in _BRANDS:
+        if len(digits) in lengths:
+            for low, high in ranges:
+                if low <= int(digits[: len(str(low))]) <= high:
+                    return True
+    return False
+
+
+def is_card(digits: str, *, named: bool = False) -> bool:
+    """Say whether digits are a payment card's; ``named`` when a word beside them says so.
+
+    Examples
+    --------
+    >>> is_card("378282246310005"), is_card("1234567890123456"), is_card("503802053770", named=True)
+    (True, False, True)
+    """
+    if len(set(digits)) < 2 or not luhn(digits):  # noqa: PLR2004
+        return False
+    return _brand(digits) or (named and 12 <= len(digits) <= 19 and digits[0] in "23456")  # noqa: PLR2004
+
+
+def trim_card(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Find the card among groups of digits: an expiry date or another number may stand beside it."""
+    if start and (text[start - 1].isalnum() or text[start - 1] in "+=._") and text[start - 1] != "=":
+        return None
+    if text[end : end + 1].isalnum():
+        return None
+    said = text[max(0, start - CONTEXT_BEFORE) : start]
+    named = _CARD_WORDS.found_in(said)
+    groups = [match.span() for match in _GROUP.finditer(text, start, end)]
+    sizes = [stop - begin for begin, stop in groups]
+    total = digits_of(text[start:end])
+    if len(total) <= 19 and is_card(total, named=named) and _card_like(sizes, named=named):  # noqa: PLR2004
+        return start, end
+    for first in range(len(groups)):
+        count = 0
+        for last in range(first, len(groups)):
+            count += sizes[last]
+            if count > 19:  # noqa: PLR2004
+                break
+            if count >= 13 and _card_like(sizes[first : last + 1], named=False):  # noqa: PLR2004
+                digits = digits_of(text[groups[first][0] : groups[last][1]])
+                if is_card(digits, named=named):
+                    return groups[first][0], groups[last][1]
+    return None
+
+
+def _card_like(sizes: list[int], *, named: bool) -> bool:
+    """Say whether groups are laid out as on a card, or as by one who hides it: single digits, pairs, one run."""
+    if len(sizes) == 1 or tuple(sizes) in _LAYOUTS:
+        return True
+    regular = len(sizes) >= 6 and max(sizes[:-1]) == min(sizes[:-1]) <= 3 and sizes[-1] <= sizes[0]  # noqa: PLR2004
+    return regular or named
+
+
+def trim_iban(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Cut a candidate to the length of its country, and check the remainder modulo 97 (ISO 13616)."""
+    length = IBAN_LENGTHS.get(text[start : start + 2].upper())
+    if length is None:
+        return None
+    kept = []
+    place = start
+    for place in range(start, end):
+        if text[place].isalnum():
+            kept.append(text[place])
+            if len(kept) == length:
+                break
+    after = text[place + 1 : place + 2]
+    if len(kept) != length or after.isalnum():
+        return None
+    number = "".join(kept).upper()
+    if not is_iban(number):
+        return None
+    return start, place + 1
+
+
+def is_iban(number: str) -> bool:
+    """Say whether the remainder is right.
+
+    Examples
+    --------
+    >>> is_iban("GB82WEST12345698765432"), is_iban("GB82WEST12345698765433")
+    (True, False)
+    """
+    if not (number.isascii() and number.isalnum()):
+        return False
+    return int("".join(str(int(character, 36)) for character in number[4:] + number[:4])) % 97 == 1
+
+
+def _is_bitcoin(text: str) -> bool:
+    from stdnum import bitcoin
+
+    return bool(bitcoin.is_valid(text))
+
+
+def _is_routing(text: str) -> bool:
+    from stdnum.us import rtn
+
+    return bool(rtn.is_valid(text))
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("iban_code", IBAN, trim_iban, hint=r"(?i)[A-Z]{2}[ .-]?\d{2}[ .-]?[A-Z0-9]{1,4}[ .-]?[A-Z0-9]{1,4}[ .-]?\d"),
+    Rule("crypto", r"\b(?:bc1[ac-hj-np-z02-9]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})\b", whole(_is_bitcoin)),
+    Rule("crypto", r"\b0x[0-9a-fA-F]{40}\b"),
+    Rule("credit_card", CARD, trim_card, hint=r"\d(?:[ \t\n_./*|-]{0,2}\d){11}"),
+    Rule("us_bank_routing", r"\b\d{9}\b", whole(_is_routing), near=r"routing|aba\b|rtn\b|transit"),
+    Rule(
+        "us_bank_number",
+        r"\b\d{8,17}\b",
+        near=r"bank account|account (?:number|no|#|num)|acct|checking|savings|debit account|direct deposit",
+    ),
+    Rule(
+        "swift_code",
+        r"\b[A-Z]{4}(?:AD|AE|AR|AT|AU|BE|BG|BR|CA|CH|CL|CN|CO|CY|CZ|DE|DK|EE|EG|ES|FI|FR|GB|GR|HK|HR|HU|ID|IE|IL|IN|IS|"
+        r"IT|JP|KE|KR|LI|LT|LU|LV|MC|MT|MX|MY|NG|NL|NO|NZ|PE|PH|PK|PL|PT|RO|RS|RU|SA|SE|SG|SI|SK|TH|TR|TW|UA|US|VN|ZA)"
+        r"[A-Z0-9]{2}(?:[A-Z0-9]{3})?\b",
+        near=r"swift|bic\b",
+    ),
+)

@@ -1,0 +1,109 @@
+"""Looks through disguises: full-width digits, zero-width joiners, homoglyphs; with the way back to the original."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+# Greek, Cyrillic and Armenian letters that look like Latin ones; after the table of Unicode TR39 (confusables).
+_LOOKALIKES = dict(
+    zip(
+        "аеорсухіјѕһԁԛԝьӏкмтвнгАВЕКМНОРСТХУІЈЅԌԚԜӀαορνυικεχτγΑΒΕΖΗΙΚΜΝΟΡΤΥΧցհոսօ",
+        "aeopcyxijshdqwblkmtbhrABEKMHOPCTXYIJSGQWlaopvuikextyABEZHIKMNOPTYXghnuo",
+        strict=True,
+    )
+)
+_HOMOGLYPHS = {ord(strange): latin for strange, latin in _LOOKALIKES.items()}
+_OTHER_SCRIPT = re.compile(r"[\u0370-\u058f]")
+_WORD = re.compile(r"[\w.+-]*@[\w.-]+|\w+")
+_LATIN = re.compile(r"[A-Za-z0-9@]")
+_RANGES = ((0x80, 0x3400), (0xA8F0, 0xAA60), (0xFE00, 0x10000), (0x1D400, 0x1D800), (0x1F100, 0x1F200))
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A text as it is to be read, and where its code points stand in the original.
+
+    Parameters
+    ----------
+    text
+        The plain form.
+    places
+        For each of its code points the place in the original, or None where they are the same.
+    length
+        Of the original.
+    """
+
+    text: str
+    places: list[int] | None
+    length: int
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Return the range of the original that a range of the plain form stands for."""
+        if self.places is None or end <= start:
+            return start, end
+        return self.places[start], self.places[end - 1] + 1
+
+
+def fold(text: str) -> Folded:
+    """Read a text as a person sees it.
+
+    Compatibility forms become their ASCII twins, digits of every script become ASCII digits, what has no width
+    and combining marks vanish, and in words that mix scripts letters that look Latin become Latin.
+
+    Limits
+    ------
+    A word that is spelled with lookalikes of one other script from end to end stays as it is.
+
+    References
+    ----------
+    Unicode Standard Annex 15 (normalisation forms), Technical Standard 39 (security mechanisms).
+
+    Examples
+    --------
+    >>> fold("４\u200b1").text, fold("４\u200b1").original(0, 2)
+    ('41', (0, 3))
+    >>> fold("jаne@example.com").text == "jane@example.com"
+    True
+    """
+    if text.isascii():
+        return Folded(text, None, len(text))
+    table = _table()
+    plain = text.translate(table)
+    places = None
+    if len(plain) != len(text):
+        places = [place for place, character in enumerate(text) if table.get(ord(character), "") is not None]
+    if _OTHER_SCRIPT.search(plain):
+        plain = _WORD.sub(_latin_where_mixed, plain)
+    return Folded(plain, places, len(text))
+
+
+def _latin_where_mixed(word: re.Match[str]) -> str:
+    said = word.group()
+    return said.translate(_HOMOGLYPHS) if _LATIN.search(said) and not said.isascii() else said
+
+
+@cache
+def _table() -> dict[int, str | None]:
+    table: dict[int, str | None] = {}
+    for first, last in _RANGES:
+        for point in range(first, last):
+            character = chr(point)
+            category = unicodedata.category(character)
+            digit = unicodedata.digit(character, None) if category == "Nd" else None
+            if category == "Cf" or unicodedata.combining(character) or 0xFE00 <= point <= 0xFE0F:  # noqa: PLR2004
+                table[point] = None
+            elif digit is not None:
+                table[point] = str(digit)
+            elif category in ("Zs", "Pd"):
+                table[point] = " " if category == "Zs" else "-"
+            else:
+                plain = unicodedata.normalize("NFKC", character)
+                if len(plain) == 1 and plain.isascii():
+                    table[point] = plain
+    table[0x2212] = "-"
+    for point in range(0xE0000, 0xE0080):
+        table[point] = None
+    return table

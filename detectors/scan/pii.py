@@ -1,0 +1,57 @@
+"""Personal data: one set of rules over e-mail, telephone, money, state numbers, addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from detectors.scan import contact, financial, national, personal
+from detectors.scan.base import RuleSet, Span, without_overlaps
+
+NameFinder = Callable[[str], list[tuple[int, int]]]
+"""Finds names of people: from a text to half-open ranges. driftd has no model of its own for it."""
+
+PERSON = "person"
+EMAIL_AND_NETWORK = contact.RULES
+RULES = RuleSet(
+    (
+        *EMAIL_AND_NETWORK,
+        *financial.RULES,
+        *national.RULES,
+        *personal.RULES[:2],
+        *contact.LATE,
+        *personal.RULES[2:],
+    )
+)
+TYPES = frozenset({rule.type for rule in RULES.rules} | {PERSON})
+
+
+def scan(text: str, names: NameFinder | None = None) -> list[Span]:
+    """Find personal data by shape, check digit and the words beside it.
+
+    Parameters
+    ----------
+    text
+        What is looked through, folded (:func:`detectors.scan.fold.fold`) where disguises matter.
+    names
+        A model that finds names of people; without one, none are found.
+
+    Limits
+    ------
+    What has no shape cannot be found: names, employers, places, illnesses. A number of plain digits counts only
+    beside a word that says what it is, in the languages of the rules. Words for digits are not read.
+
+    References
+    ----------
+    ISO/IEC 7812 (cards), ISO 13616 (IBAN), ITU-T E.164 by way of libphonenumber, and for state numbers the rules
+    that python-stdnum documents.
+
+    Examples
+    --------
+    >>> text = "Mail jane@example.com or pay GB82 WEST 1234 5698 7654 32."
+    >>> [(span.type, text[span.start:span.end]) for span in scan(text)]
+    [('email_address', 'jane@example.com'), ('iban_code', 'GB82 WEST 1234 5698 7654 32')]
+    """
+    spans = RULES.scan(text)
+    if names is not None:
+        spans = without_overlaps([*spans, *(Span(PERSON, start, end) for start, end in names(text))])
+    return spans

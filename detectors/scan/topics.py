@@ -1,0 +1,7 @@
+"""Topics that are not to be talked about."""
+
+from __future__ import annotations
+
+from detectors.scan.patterns import Topics
+
+__all__ = ["Topics"]

@@ -1,0 +1,1 @@
+"""Texts as arrays of known words: what the signals of groundedness compare."""

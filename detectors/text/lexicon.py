@@ -1,0 +1,143 @@
+"""Every distinct word is looked at once a process; texts are arrays of the numbers that it gets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from detectors.text import forms
+
+MOST_WORDS = 100_000
+"""Distinct words that are held, with 60 MB of vectors; a text that brings more makes a new lexicon."""
+MOST_PIECES = 300_000
+"""Distinct runs of characters between white space that are held."""
+DIMENSIONS = 128
+"""Components of a word's vector that are used: the vectors are made so that the first ones say the most."""
+HEAVIEST = 16.0
+"""Length of the vector of a word that says much."""
+
+BREAK, WORD, NAME, NUMBER, MAGNITUDE, NEGATION, SELF, SIGN = (1 << place for place in range(8))
+"""Flags of a word."""
+
+_CAPITAL = re.compile(r"[^\W\d_]*[A-ZÀ-ÖØ-ÞΑ-ΩА-Я]")
+
+
+class Lexicon:
+    """Numbers of words and, by these numbers, arrays of what is known of each.
+
+    Attributes
+    ----------
+    stem
+        int32: words with the same stem have the same number here.
+    weight
+        float32 in (0, 1]: how much the word says, by the length of its static vector: those vectors were learnt so
+        that the mean of a text's vectors tells what it is about, which makes the vectors of empty words short.
+    vector
+        float32 of shape (words, 128), of length 1.
+    value
+        float64, of a number or of a magnitude; NaN for another word.
+    flags
+        int16, of the bits above.
+    group
+        int16: twice the number of a pair of opposites, plus the side; -1 for none.
+    """
+
+    def __init__(self) -> None:
+        self.of: dict[str, int] = {}
+        self.pieces: dict[str, tuple[int, ...]] = {}
+        self._stems: dict[str, int] = {}
+        self._opposite = {
+            word: 2 * place + side
+            for place, pair in enumerate(forms.OPPOSITES)
+            for side, group in enumerate(pair)
+            for word in group
+        }
+        self._grow(4096)
+
+    def _grow(self, size: int) -> None:
+        old = len(self.of)
+        for name, kind, shape in (
+            ("stem", np.int32, ()),
+            ("weight", np.float32, ()),
+            ("vector", np.float32, (DIMENSIONS,)),
+            ("value", np.float64, ()),
+            ("flags", np.int16, ()),
+            ("group", np.int16, ()),
+        ):
+            fresh = np.zeros((size, *shape), dtype=kind)
+            if old:
+                fresh[:old] = getattr(self, name)[:old]
+            setattr(self, name, fresh)
+
+    def learn(self, words: Sequence[str]) -> None:
+        """Take words that are not known yet."""
+        fresh = list(dict.fromkeys(word for word in words if word not in self.of))
+        if not fresh:
+            return
+        total = len(self.of) + len(fresh)
+        if total > len(self.stem):
+            self._grow(max(2 * len(self.stem), total))
+        for word in fresh:
+            self._describe(word, len(self.of))
+        first = len(self.of) - len(fresh)
+        self.vector[first : first + len(fresh)], self.weight[first : first + len(fresh)] = _vectors(fresh)
+
+    def _describe(self, word: str, place: int) -> None:
+        self.of[word] = place
+        lower = word.casefold()
+        value = forms.number(lower)
+        flags = WORD
+        if value is not None:
+            flags |= NUMBER
+        elif lower in forms.MAGNITUDES:
+            flags |= MAGNITUDE
+            value = forms.MAGNITUDES[lower]
+        if lower in forms.NEGATIONS or lower.endswith(("n't", "n’t")):
+            flags |= NEGATION
+        if lower.replace("’", "'") in forms.SELF:
+            flags |= SELF
+        if _CAPITAL.match(word):
+            flags |= NAME
+        if not word[0].isalnum():
+            flags = SIGN if word[0] in "%$€£¥" else BREAK
+        key = f"#{value:g}" if flags & NUMBER else forms.stem(lower)
+        self.stem[place] = self._stems.setdefault(key, len(self._stems))
+        self.value[place] = np.nan if value is None else value
+        self.flags[place] = flags
+        self.group[place] = self._opposite.get(lower, -1)
+
+
+def _vectors(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors of words and their weights, from the spelling that needs the fewest tokens."""
+    from detectors.embedding import vectors
+
+    held = vectors()
+    spelt = [(word.casefold()[: forms.LONGEST_WORD], word.casefold()[: forms.LONGEST_WORD].title()) for word in words]
+    cut = held.tokenizer.encode_batch([form for pair in spelt for form in pair], add_special_tokens=False)
+    found = np.zeros((len(words), DIMENSIONS), dtype=np.float32)
+    weight = np.zeros(len(words), dtype=np.float32)
+    for place in range(len(words)):
+        ids = min(cut[2 * place].ids, cut[2 * place + 1].ids, key=len)
+        if not ids:
+            continue
+        rows = held.weights[ids].astype(np.float32)
+        found[place] = rows[:, :DIMENSIONS].mean(axis=0)
+        weight[place] = np.linalg.norm(rows, axis=1).max()
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return found / np.maximum(length, np.finfo(np.float32).tiny), np.minimum(weight / HEAVIEST, 1.0)
+
+
+@cache
+def _held() -> list[Lexicon]:
+    return [Lexicon()]
+
+
+def lexicon() -> Lexicon:
+    """Return the lexicon of this process."""
+    held = _held()
+    if len(held[0].of) > MOST_WORDS or len(held[0].pieces) > MOST_PIECES:
+        held[0] = Lexicon()
+    return held[0]
