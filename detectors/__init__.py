@@ -35,6 +35,7 @@ from detectors.records import Column, Records
 from detectors.signals import (
     compression,
     context_length,
+    entailment,
     failed,
     feedback,
     hedging,
@@ -136,6 +137,7 @@ SIGNALS: dict[str, Signal] = {
         uncertainty,
         self_consistency,
         feedback,
+        entailment,
         failed,
         rate_limited,
         timed_out,

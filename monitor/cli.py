@@ -11,6 +11,7 @@ import typer
 from monitor import __version__, log
 from monitor.cli_eval import group as eval_group
 from monitor.cli_groups import groups
+from monitor.cli_labels import labels
 from monitor.cli_prompts import prompts
 from monitor.config import ConfigError
 from monitor.configfile import load
@@ -22,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=Fa
 for name, group in groups.items():
     app.add_typer(group, name=name)
 app.add_typer(prompts, name="prompts")
+app.add_typer(labels, name="labels")
 app.add_typer(eval_group, name="eval")
 
 
@@ -235,6 +237,31 @@ def import_(
     from monitor.commands.operate import import_file
 
     raise typer.Exit(import_file(file, url, table, quiet=quiet))
+
+
+@app.command()
+def guard(
+    file: Annotated[Path, typer.Argument(help="A .jsonl, .csv, .tsv or .parquet file of texts.")],
+    policy: Annotated[
+        str, typer.Option("--policy", "-p", help="A name in driftd.yaml, a YAML file, or a built-in: default, pii.")
+    ] = "default",
+    field: Annotated[str | None, typer.Option(help="The field to check; by default response or text.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write there instead of to stdout.")] = None,
+    fail_on: Annotated[str, typer.Option(help="never, or block: exit 1 when a text was withheld.")] = "never",
+    config: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check the texts of a file as the output parser would; exits 2 when records could not be read.
+
+    Example: driftd guard answers.jsonl --policy pii --json > verdicts.jsonl
+    """
+    from monitor.commands import guard as guarding
+
+    if fail_on not in ("never", "block"):
+        raise ConfigError(f"--fail-on {fail_on!r} is not known. Allowed: never, block.")
+    chosen = guarding.find_policy(policy, config)
+    raise typer.Exit(guarding.run(file, chosen, field, out, fail_on, as_json=as_json, quiet=quiet))
 
 
 @app.command()

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
 from monitor.evidently import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
+from monitor.policies import PolicySpec
 from monitor.sections import Duration, Section, Time, nearest
 from monitor.signals import Entry
 from monitor.yamlfile import ConfigError
@@ -375,6 +376,8 @@ class Config(Section):
     """Where people are told."""
     actions: dict[str, ActionSpec] = {}
     """Outside effects by name."""
+    policies: dict[str, PolicySpec] = {}
+    """What the output parser does about what it finds, by name."""
     monitors: list[Monitor] = Field(min_length=1)
     """The watched applications."""
 

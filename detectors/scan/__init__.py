@@ -27,9 +27,7 @@ PUBLIC = frozenset({"url", "date_time"})
 """Types of ``pii`` that are rarely anybody's secret: counted, and acted on only where they are named."""
 
 _IN_DISGUISE = (
-    GROUPS["secrets"]
-    | GROUPS["injection"]
-    | {"email_address", "credit_card", "iban_code", "us_ssn", "crypto"}
+    GROUPS["secrets"] | GROUPS["injection"] | {"email_address", "credit_card", "iban_code", "us_ssn", "crypto"}
 ) - {"generic_secret", "curl_auth", "chat_markup", "addressed_to_model"}
 
 

@@ -7,7 +7,9 @@ import re
 from detectors.scan.base import Rule, RuleSet, Span
 
 _ALL = r"(?:all|any|every|each|the|my|your|our|this|that|these|those|of|and|or|everything|entire|other)"
-_BEFORE = r"(?:previous(?:ly)?|prior|preceding|earlier|above|former|foregoing|original|initial|existing|old|past|last|given)"
+_BEFORE = (
+    r"(?:previous(?:ly)?|prior|preceding|earlier|above|former|foregoing|original|initial|existing|old|past|last|given)"
+)
 _ORDERS = (
     r"(?:instructions?|prompts?|rules?|directives?|directions?|guidelines?|commands?|orders?|context|constraints?|"
     r"restrictions?|polic(?:y|ies)|messages?|conversation|text|programming|training|safety|filters?|settings)"
@@ -97,7 +99,9 @@ RULES = RuleSet(
         Rule("addressed_to_model", TO_THE_MODEL),
     )
 )
-_HIDDEN = re.compile("[\U000e0020-\U000e007f]{2,}|[\u202a-\u202e\u2066-\u2069]{2,}|[\u200b\u200c\u2060\u2062-\u2064]{8,}")
+_HIDDEN = re.compile(
+    "[\U000e0020-\U000e007f]{2,}|[\u202a-\u202e\u2066-\u2069]{2,}|[\u200b\u200c\u2060\u2062-\u2064]{8,}"
+)
 _INDIRECT = RuleSet((Rule("embedded_instruction", EMBEDDED),))
 TYPES = frozenset({rule.type for rule in RULES.rules} | {"hidden_text"})
 EMBEDDED_TYPE = "embedded_instruction"

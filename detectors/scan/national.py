@@ -7,7 +7,6 @@ from importlib import import_module
 from detectors.scan.base import Rule, Trim, digits_of
 
 
-
 def trim_ssn(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Apply the rules of the US Social Security Administration: no area 000, 666 or 9xx, no zero group or serial."""
     if (start and text[start - 1] in "-.") or (text[end : end + 1] == "-" and text[end + 1 : end + 2].isdigit()):

@@ -60,7 +60,9 @@ def _compile(name: str, pattern: str) -> Any:  # noqa: ANN401
     import re2
 
     if len(pattern) > LONGEST_PATTERN:
-        raise PatternError(f"the pattern {name!r} has {len(pattern)} characters; at most {LONGEST_PATTERN} are allowed.")
+        raise PatternError(
+            f"the pattern {name!r} has {len(pattern)} characters; at most {LONGEST_PATTERN} are allowed."
+        )
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 16 << 20

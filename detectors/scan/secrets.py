@@ -19,7 +19,8 @@ _SAID = (
 )
 # What follows one of the words: an optional rest of the name, a sign that assigns, and the value.
 GENERIC = (
-    _SAID + r"[A-Za-z0-9_.-]{0,24}[\"'`\])]{0,2}[ \t]{0,3}(?:=>|:=|\?=|:{1,3}=?|=|,|\bis\b|\bist\b|\bes\b|\best\b)[ \t]{0,3}"
+    _SAID
+    + r"[A-Za-z0-9_.-]{0,24}[\"'`\])]{0,2}[ \t]{0,3}(?:=>|:=|\?=|:{1,3}=?|=|,|\bis\b|\bist\b|\bes\b|\best\b)[ \t]{0,3}"
     r"(?:[\"'`(\[]{0,2})([A-Za-z0-9_+/=.~!@#$%^&*-]{8,512})"
 )
 _SHAPELESS = re.compile(
@@ -114,7 +115,10 @@ def _beside(kind: str, words: str, pattern: str, least: float = 3.0, *, digit: b
     """Make a rule of a shape that means something only after the name of its provider and a sign that assigns."""
     between = r"[A-Za-z0-9_ .-]{0,30}[\"'`]{0,2}[ \t]{0,3}(?:=>|:{1,3}=|\?=|[:=>,|])?[ \t]{0,3}[\"'`]{0,2}"
     return Rule(
-        kind, rf"(?i)(?:{words}){between}({pattern})(?:[^A-Za-z0-9_-]|$)", real(least, digit=digit), hint=rf"(?i)(?:{words})"
+        kind,
+        rf"(?i)(?:{words}){between}({pattern})(?:[^A-Za-z0-9_-]|$)",
+        real(least, digit=digit),
+        hint=rf"(?i)(?:{words})",
     )
 
 
@@ -140,7 +144,9 @@ def _trim_curl(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 def _trim_header(text: str, start: int, end: int) -> tuple[int, int] | None:
     found = text[start:end]
-    return (start, end) if entropy(found) >= 2.7 and not _PLACEHOLDER.found_in(found) and found[0] not in "<{[$`" else None  # noqa: E501, PLR2004
+    return (
+        (start, end) if entropy(found) >= 2.7 and not _PLACEHOLDER.found_in(found) and found[0] not in "<{[$`" else None
+    )  # noqa: E501, PLR2004
 
 
 _DATA = r"\bdata:[ \t]*\n(?:\s*#[^\n]*\n)*\s*[\w.-]+:\s*(?:[|>]\s*)?[\"']?([A-Za-z0-9+/]{8,}={0,3})"

@@ -47,7 +47,9 @@ class JsonSchema:
             raise PatternError(f"the JSON schema is none: {error.message}.") from None
         for key, value in _walk(schema):
             if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
-                raise PatternError(f"the JSON schema refers to {value!r}; only references inside it, `#/...`, are followed.")
+                raise PatternError(
+                    f"the JSON schema refers to {value!r}; only references inside it, `#/...`, are followed."
+                )
             if key == "patternProperties":
                 raise PatternError("`patternProperties` is not supported in a JSON schema here; name the properties.")
             if key == "pattern" and isinstance(value, str):

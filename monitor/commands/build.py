@@ -13,6 +13,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.config import Config, Monitor
 from monitor.configfile import load
 from monitor.daemon import Daemon
+from monitor.labelled import Labelled
 from monitor.sources import connect
 from monitor.sources.base import Reader
 from monitor.store import migrate
@@ -46,10 +47,14 @@ def open_reader(monitor: Monitor) -> Iterator[Reader]:
 
 def make_watch(database: Database, monitor: Monitor, clock: Clock) -> Watch:
     """Make one watch; only the system clock leaves the sealing to the source's own clock."""
-    opener = partial(connect, monitor.source)
+    opener = partial(_connect, database, monitor)
     if isinstance(clock, SystemClock):
         return Watch(database, monitor, opener)
     return Watch(database, monitor, opener, partial(_told, clock))
+
+
+def _connect(database: Database, monitor: Monitor) -> Reader:
+    return Labelled(connect(monitor.source), database, monitor.name)
 
 
 def _told(clock: Clock, _reader: Reader) -> datetime:

@@ -46,16 +46,18 @@ def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[]
     raise SourceError("other", f"the baseline file {path} holds no rows; give one with the records to compare with.")
 
 
-def frames(path: Path) -> Iterator[pd.DataFrame]:
-    """Yield a file in data frames of at most 50,000 rows."""
+def frames(path: Path, *, as_text: bool = False) -> Iterator[pd.DataFrame]:
+    """Yield a file in data frames of at most 50,000 rows; ``as_text`` keeps 007 from becoming 7."""
     import pandas as pd
 
     ending = path.suffix.lower()
     try:
         if ending in (".csv", ".tsv"):
-            yield from pd.read_csv(path, chunksize=PAGE, sep="\t" if ending == ".tsv" else ",")
+            yield from pd.read_csv(
+                path, chunksize=PAGE, sep="\t" if ending == ".tsv" else ",", dtype=str if as_text else None
+            )
         elif ending in (".jsonl", ".ndjson"):
-            yield from pd.read_json(path, lines=True, chunksize=PAGE, convert_dates=False)
+            yield from pd.read_json(path, lines=True, chunksize=PAGE, convert_dates=False, dtype=not as_text)
         elif ending in (".parquet", ".pq"):
             whole = pd.read_parquet(path)
             for start in range(0, len(whole), PAGE):

@@ -300,3 +300,13 @@ evaluation_cases = Table(
     Column("failures", Json, nullable=False),
     comment="scores of every sample of a case; what was asked and answered is not kept",
 )
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("record", String(256), primary_key=True),  # the id of the record, as text
+    Column("label", String(256), nullable=False),
+    Column("at", Utc, nullable=False),  # when it was imported
+    comment="labels that were imported; they win over those of the source",
+)

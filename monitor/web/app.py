@@ -20,6 +20,7 @@ from monitor.store.database import Database, DatabaseError
 from monitor.web.access import Access
 from monitor.web.api import Api
 from monitor.web.guard import Guard
+from monitor.web.guarding import Guarding
 from monitor.web.health import Health
 from monitor.web.login import Login
 from monitor.web.pages import Pages
@@ -79,6 +80,7 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
         Route("/api/v1/actions", reads(api.actions)),
         Route("/api/v1/prompts", reads(api.prompts)),
         Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
+        Route("/api/v1/guard", Guarding(config).check, methods=["POST"]),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
         Route("/incidents/{id}", reads(pages.incident)),

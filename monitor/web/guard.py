@@ -73,7 +73,7 @@ class Guard:
             return None
         if not self._access.host_allowed(request):
             return PlainTextResponse("This name is not one that driftd listens under.\n", 400)
-        if request.method not in SAFE_METHODS and not self._access.same_origin(request):
+        if request.method not in SAFE_METHODS and not (is_program(request) or self._access.same_origin(request)):
             return PlainTextResponse("This form was not sent from driftd's own page.\n", 403)
         if self._access.known(request):
             return None
@@ -81,6 +81,12 @@ class Guard:
             return RedirectResponse(f"/login?next={request.url.path}", 303)
         sentence = "A token is needed: send `Authorization: Bearer ...`."
         return JSONResponse({"error": sentence}, 401, {"www-authenticate": 'Bearer realm="driftd"'})
+
+
+def is_program(request: Request) -> bool:
+    """Say whether no page sent this: a browser names the origin of what a page sends, and cannot leave it out."""
+    is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    return request.url.path.startswith("/api/") and is_json and "origin" not in request.headers
 
 
 def wants_page(request: Request) -> bool:

@@ -106,7 +106,7 @@ def test_given_answers_win_over_the_endpoint(tmp_path: Path) -> None:
         ("expected: 14 days", "tags: []", 19, "'refund' has no `expected:`"),
         ("context: Refunds within 14 days.", "expected: x", 17, "the key 'expected' stands here twice"),
         ("id: sum", "id: refund", 17, "'refund' stands here 2 times; ids must be unique"),
-        ("messages: [{role: user, content: "2 + 2?"}]", "tags: []", 23, "give exactly one of `prompt:` and `messages:`"),
+        ('messages: [{role: user, content: "2 + 2?"}]', "tags: []", 23, "give exactly one of `prompt:` and `messages:`"),
         ("api_key: ${KEY}", "api_key: ${NO_SUCH_KEY}", 6, "NO_SUCH_KEY is not set"),
         ("name: support-bot", "name: support-bot\nanswers: a.jsonl", 2, "exactly one of `endpoint:` and `answers:`"),
         ("rubric: polite", "", 12, "judge: the key 'rubric' is missing"),

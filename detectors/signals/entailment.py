@@ -1,0 +1,172 @@
+"""Whether the context entails what the answer claims, asked of a model of the operator's own."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detectors.records import Column, Records
+from detectors.signals.base import Evidence, Signal, words
+
+MOST_CLAIMS = 12
+MOST_PASSAGES = 6
+"""Passages of a context that are put to the model, for each claim those with most of its words."""
+PASSAGE = 600
+"""Code points of a passage."""
+LONGEST = 50_000
+"""Code points of a text that are looked at."""
+_CLAIM = re.compile(r"[^.!?。！？\n]*[^\W_][^.!?。！？\n]*[.!?。！？]*")  # noqa: RUF001
+
+
+@dataclass(frozen=True)
+class Entailment:
+    """Score each response from 0 (its context entails every claim) to 1 (the worst claim is not entailed at all).
+
+    A claim is a sentence; it is put to the model with each of the passages that share most words with it, and counts
+    by the best of them. Missing where response or context is missing or wordless, and for rows outside of the sample.
+
+    Limits
+    ------
+    As good as the model, and as slow: tens of pairs a second. A claim that rests on two distant passages together is
+    taken as not entailed. Texts are cut at 50,000 code points, and 12 claims.
+
+    References
+    ----------
+    Laban, Schnabel, Bennett, Hearst, *SummaC: re-visiting NLI-based models for inconsistency detection in
+    summarization*, TACL 2022.
+
+    Examples
+    --------
+    >>> judge = Entailment(Path("nli.onnx"), Path("tokenizer.json"), sample=0.25)
+    >>> sum(judge.sampled(f"answer {number}") for number in range(1000)) / 1000
+    0.266
+    """
+
+    model: Path = Path()
+    tokenizer: Path = Path()
+    entailment: int = 2
+    length: int = 256
+    sample: float = 1.0
+
+    def __call__(self, records: Records) -> Column:
+        """Return a column of 0 to 1."""
+        response, context = records["response"], records["context"]
+        scores = np.full(len(response), np.nan)
+        for row in np.flatnonzero(~(response.missing | context.missing)):
+            said = str(response.values[row])
+            if self.model != Path() and self.sampled(said):
+                found = self.claims({"response": said, "context": str(context.values[row])})
+                scores[row] = max((claim.score for claim in found), default=math.nan)
+        return Column(scores, np.isnan(scores))
+
+    def sampled(self, text: str) -> bool:
+        """Say whether a response is in the sample: always the same for the same text."""
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8], "big") < self.sample * 2.0**64
+
+    def claims(self, record: Mapping[str, str]) -> list[Evidence]:
+        """Return every claim of a response with what speaks against it, the worst first."""
+        said, given = record["response"][:LONGEST], passages(record["context"][:LONGEST])
+        found = []
+        for match in list(_CLAIM.finditer(said))[:MOST_CLAIMS]:
+            pairs = [(passage, match.group().strip()) for passage in nearest(match.group(), given)]
+            if pairs:
+                entailed = max(self.probabilities(pairs))
+                found.append(Evidence("claim", match.start(), match.end(), 1.0 - entailed))
+        return sorted(found, key=lambda claim: -claim.score)
+
+    def probabilities(self, pairs: list[tuple[str, str]]) -> list[float]:
+        """Return the probability of entailment of each pair of premise and hypothesis."""
+        session, tokenizer = _loaded(self.model, self.tokenizer, self.length)
+        cut = tokenizer.encode_batch(pairs)
+        named = {
+            "input_ids": [one.ids for one in cut],
+            "attention_mask": [one.attention_mask for one in cut],
+            "token_type_ids": [one.type_ids for one in cut],
+        }
+        asked = {one.name: np.array(named[one.name], dtype=np.int64) for one in session.get_inputs()}
+        scores = np.asarray(session.run(None, asked)[0], dtype=np.float64)
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return [float(share) for share in shares[:, self.entailment] / shares.sum(axis=1)]
+
+
+def passages(context: str) -> list[str]:
+    """Cut a context into runs of whole sentences of up to 600 code points.
+
+    Examples
+    --------
+    >>> passages("One. Two! Three?")
+    ['One. Two! Three?']
+    """
+    found: list[str] = []
+    for match in _CLAIM.finditer(context):
+        sentence = match.group().strip()[:PASSAGE]
+        if found and len(found[-1]) + len(sentence) < PASSAGE:
+            found[-1] += f" {sentence}"
+        else:
+            found.append(sentence)
+    return found
+
+
+def nearest(claim: str, given: list[str]) -> list[str]:
+    """Return the passages that share most words with a claim, at most six.
+
+    Examples
+    --------
+    >>> nearest("The cat sat.", ["Dogs bark.", "A cat sat there."])[0]
+    'A cat sat there.'
+    """
+    asked = set(words(claim))
+    return sorted(given, key=lambda passage: -len(asked & set(words(passage))))[:MOST_PASSAGES]
+
+
+@lru_cache(maxsize=4)
+def _loaded(model: Path, tokenizer: Path, length: int) -> tuple[Any, Any]:
+    from onnxruntime import InferenceSession, SessionOptions
+    from tokenizers import Tokenizer
+
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    cutter = Tokenizer.from_file(str(tokenizer))
+    cutter.enable_truncation(length)
+    cutter.enable_padding()
+    return InferenceSession(str(model), options, providers=["CPUExecutionProvider"]), cutter
+
+
+def configure(*, model: Path, tokenizer: Path, entailment: int = 2, length: int = 256, sample: float = 1.0) -> Signal:
+    """Give the ONNX file of a natural-language-inference model, and its ``tokenizer.json``.
+
+    ``entailment`` is the place of that class among the model's outputs; ``sample`` the share of responses that are
+    put to it, for it is slow.
+    """
+    for file in (model, tokenizer):
+        if not file.is_file():
+            raise ValueError(f"{file} is no file; give the path of the model's own.")
+    if not 0 < sample <= 1:
+        raise ValueError("`sample` is a share of the responses: above 0, and at most 1.")
+    return _signal(Entailment(model, tokenizer, entailment, length, sample))
+
+
+def _signal(judge: Entailment) -> Signal:
+    return Signal(
+        name="entailment",
+        needs=("response", "context"),
+        kind="numeric",
+        compute=judge,
+        unit="1 - probability",
+        cost="about 10, with a small model",
+        citation="Laban et al. 2022",
+        evidence=judge.claims,
+        configure=configure,
+    )
+
+
+SIGNAL = _signal(Entailment())

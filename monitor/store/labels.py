@@ -1,0 +1,37 @@
+"""Labels that people gave outside of the source, by the id of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.store.database import now, upsert
+from monitor.store.tables import labels
+
+AT_ONCE = 500
+
+
+def put(connection: Connection, monitor: str, given: Mapping[str, str]) -> None:
+    """Store labels by record; a later one replaces an earlier one."""
+    at = now(connection)
+    for record, label in given.items():
+        upsert(connection, labels, {"monitor": monitor, "record": record}, {"label": label, "at": at})
+
+
+def any_of(connection: Connection, monitor: str) -> bool:
+    """Say whether a monitor has imported labels at all."""
+    query = sa.select(labels.c.record).where(labels.c.monitor == monitor).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def of_records(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, str]:
+    """Return the labels of those records that have one."""
+    found: dict[str, str] = {}
+    for place in range(0, len(records), AT_ONCE):
+        query = sa.select(labels.c.record, labels.c.label).where(
+            labels.c.monitor == monitor, labels.c.record.in_(records[place : place + AT_ONCE])
+        )
+        found.update((row.record, row.label) for row in connection.execute(query))
+    return found
