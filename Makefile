@@ -21,7 +21,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-detection docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-detection bench-experiments docs lock clean .FORCE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ endif
 
 bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
 	$(BIN)/python -m benchmarks.detection $(ARGS)
+
+bench-experiments: $(OK)  ## False verdicts and power of A/B comparisons under peeking (ARGS="--simulations 200")
+	$(BIN)/python -m benchmarks.experiments $(ARGS)
 
 docs: $(OK)  ## Write the derived pages of docs/ again from the code
 	$(BIN)/python -m scripts.docs

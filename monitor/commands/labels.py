@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,7 @@ def _mark(
     """Ask for buckets to be computed again: those of the records, or where the file has no times, a stretch."""
     with database.write() as connection:
         if not starts:
-            last = span[1] or datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
-            first = span[0] or datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
-            starts = buckets.finished_starts(connection, monitor.name, first, last)
+            starts = buckets.finished_starts(
+                connection, monitor.name, span[0] or datetime.fromtimestamp(0, UTC), span[1]
+            )
         return buckets.mark_stale(connection, monitor.name, sorted(starts))

@@ -33,7 +33,8 @@ def junit(run: Run) -> str:
     top = ET.Element("testsuites")
     top.append(suite)
     ET.indent(top)
-    return ET.tostring(top, encoding="utf-8", xml_declaration=True).decode() + "\n"
+    document: bytes = ET.tostring(top, encoding="utf-8", xml_declaration=True)
+    return document.decode() + "\n"
 
 
 def _test(suite: ET.Element, run: Run, name: str) -> ET.Element:

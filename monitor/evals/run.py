@@ -42,7 +42,7 @@ def evaluate(suite: Suite, database: Database, clock: Clock, progress: Progress 
     """Run a suite once, compare it with its last good run, and store what came of it."""
     started = clock.now()
     asked = Asked(given(suite)) if suite.endpoint is None else asyncio.run(_ask(suite, progress))
-    scored = [_scored(suite, case, asked.samples[case.id]) for case in suite.listed]
+    scored = [_scored(suite, case, asked.samples[case.id]) for case in suite.cases]
     if suite.judge is not None:
         scored = asyncio.run(_judge(suite, scored, asked, progress))
     with database.read() as connection:
@@ -55,7 +55,7 @@ def evaluate(suite: Suite, database: Database, clock: Clock, progress: Progress 
 
 def requests(suite: Suite) -> int:
     """Return how many answers are asked for, those of the judge included; for the progress bar."""
-    asked = len(suite.listed) * suite.repeat if suite.endpoint is not None else 0
+    asked = len(suite.cases) * suite.repeat if suite.endpoint is not None else 0
     return asked + (len(_judged_cases(suite)) * suite.repeat if suite.judge is not None else 0)
 
 
@@ -82,7 +82,7 @@ def concluded(
 
 def given(suite: Suite) -> dict[str, list[Answer | Failure]]:
     """Read the answers of a file: ``{"id": …, "response": …}`` a line, several lines an id for several samples."""
-    samples: dict[str, list[Answer | Failure]] = {case.id: [] for case in suite.listed}
+    samples: dict[str, list[Answer | Failure]] = {case.id: [] for case in suite.cases}
     if suite.answers is None:
         return samples
     for document, data in lines(suite.answers):
@@ -99,7 +99,7 @@ async def _ask(suite: Suite, progress: Progress) -> Asked:
     """Ask every case; stop once so much has failed that nothing could be told any more."""
     if suite.endpoint is None:
         return Asked({})
-    most, failed = suite.max_failed * len(suite.listed) * suite.repeat, 0
+    most, failed = suite.max_failed * len(suite.cases) * suite.repeat, 0
     async with Client(suite.endpoint, suite.parameters) as client:
 
         async def ask(job: tuple[Case, int]) -> Answer | Failure:
@@ -111,9 +111,9 @@ async def _ask(suite: Suite, progress: Progress) -> Asked:
             return outcome
 
         # Sample by sample, so that the end of a budget leaves every case with something.
-        jobs = [(case, sample) for sample in range(suite.repeat) for case in suite.listed]
+        jobs = [(case, sample) for sample in range(suite.repeat) for case in suite.cases]
         outcomes = await _each(jobs, ask, suite.endpoint.concurrency)
-    samples: dict[str, list[Answer | Failure]] = {case.id: [] for case in suite.listed}
+    samples: dict[str, list[Answer | Failure]] = {case.id: [] for case in suite.cases}
     for (case, _), outcome in zip(jobs, outcomes, strict=True):
         samples[case.id].append(outcome)
     return Asked(samples, {"endpoint": client.spent})
@@ -145,7 +145,7 @@ def _scored(suite: Suite, case: Case, samples: Sequence[Answer | Failure]) -> Ca
 def _judged_cases(suite: Suite) -> list[Case]:
     """Return the cases that the judge is shown: those that expect it, and of them the same share in every run."""
     share = int((suite.judge.sample if suite.judge else 0.0) * 2**32)
-    wanted = [case for case in suite.listed if any(one.kind == JUDGE for one in suite.expectations(case))]
+    wanted = [case for case in suite.cases if any(one.kind == JUDGE for one in suite.expectations(case))]
     return [case for case in wanted if int(hashlib.sha256(case.id.encode()).hexdigest()[:8], 16) < share]
 
 
@@ -175,7 +175,7 @@ async def _judge(suite: Suite, scored: list[CaseResult], asked: Asked, progress:
     for (place, sample, _, _), value in zip(jobs, values, strict=True):
         if value is not None:
             judged.setdefault(place, {})[sample] = value
-    pairs = zip(suite.listed, scored, strict=True)
+    pairs = zip(suite.cases, scored, strict=True)
     return [_with_judgement(suite, case, result, judged.get(n, {})) for n, (case, result) in enumerate(pairs)]
 
 

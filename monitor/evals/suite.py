@@ -80,6 +80,13 @@ class Turn(Section):
     """What is said."""
 
 
+def _expected(value: object) -> object:
+    texts = isinstance(value, list) and value and all(isinstance(text, str) for text in value)
+    if texts or value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+        return value
+    raise PydanticCustomError("expected", "a text, a number, or a list of texts is wanted; quote what is to be a text")
+
+
 class Case(Section):
     """One thing to ask."""
 
@@ -91,7 +98,7 @@ class Case(Section):
     """A conversation instead of a prompt."""
     context: str | None = None
     """What the answer should be grounded in."""
-    expected: str | int | float | list[str] | None = None
+    expected: Annotated[str | int | float | list[str] | None, BeforeValidator(_expected)] = None
     """The right answer, for `exact`, `contains`, `numeric` and the judge."""
     tags: list[str] = []
     """Groups that are compared by themselves."""
@@ -145,7 +152,7 @@ class Suite(Section):
     """System message in front of every case."""
     parameters: Parameters = Parameters()
     """Sampling parameters."""
-    cases: Path | list[Case]
+    cases: list[Case]
     """The cases, or the name of a JSONL file with one a line."""
     repeat: int = Field(1, ge=1, le=100)
     """Samples of each case; a random model wants at least 3."""
@@ -169,11 +176,6 @@ class Suite(Section):
         if (self.endpoint is None) == (self.answers is None):
             raise PydanticCustomError("endpoint", "give exactly one of `endpoint:` and `answers:`")
         return self
-
-    @property
-    def listed(self) -> list[Case]:
-        """Return the cases, which :func:`load` has read."""
-        return self.cases if isinstance(self.cases, list) else []
 
     def expectations(self, case: Case) -> list[Expectation]:
         """Return everything that is expected of a case."""
@@ -199,13 +201,12 @@ def load(path: Path, answers: Path | None = None, environment: dict[str, str] | 
     if not path.exists():
         raise ConfigError(f"{path}: there is no such file. Name the YAML file of a suite.")
     document = read(path, environment)
-    data = document.data
-    if answers is not None and isinstance(data, dict):
+    data, folder = document.data, path.parent
+    if isinstance(data, dict) and answers is not None:
         data = {key: value for key, value in data.items() if key != "endpoint"} | {"answers": answers.absolute()}
-    suite = _checked(Suite, document, data)
-    folder = path.parent
-    if isinstance(suite.cases, Path):
-        suite = suite.model_copy(update={"cases": list(_cases(folder / suite.cases))})
+    if isinstance(data, dict) and isinstance(data.get("cases"), str):
+        data = data | {"cases": list(_cases(folder / data["cases"]))}
+    suite: Suite = _checked(Suite, document, data)
     if suite.answers is not None:
         suite = suite.model_copy(update={"answers": folder / suite.answers})
     suite = _with_schemas(suite, folder, document)
@@ -259,7 +260,7 @@ def _with_schemas(suite: Suite, folder: Path, document: Document) -> Suite:
 
     cases = [
         case.model_copy(update={"expect": filled(("cases", place, "expect"), case.expect)})
-        for place, case in enumerate(suite.listed)
+        for place, case in enumerate(suite.cases)
     ]
     return suite.model_copy(update={"cases": cases, "expect": filled(("expect",), suite.expect)})
 
@@ -282,10 +283,10 @@ def _filled(
 def _cross_check(suite: Suite) -> list[Problem]:
     """Find what only shows when suite and cases are seen together."""
     problems = []
-    if not suite.listed:
+    if not suite.cases:
         problems.append(Problem(("cases",), "there is no case; give at least one."))
-    twice = Counter(case.id for case in suite.listed)
-    for place, case in enumerate(suite.listed):
+    twice = Counter(case.id for case in suite.cases)
+    for place, case in enumerate(suite.cases):
         where = ("cases", place)
         said = f"the case {case.id!r}"
         if twice[case.id] > 1:

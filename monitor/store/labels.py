@@ -16,8 +16,8 @@ AT_ONCE = 500
 def put(connection: Connection, monitor: str, given: Mapping[str, str]) -> None:
     """Store labels by record; a later one replaces an earlier one."""
     at = now(connection)
-    for record, label in given.items():
-        upsert(connection, labels, {"monitor": monitor, "record": record}, {"label": label, "at": at})
+    rows = [{"monitor": monitor, "record": record, "label": label, "at": at} for record, label in given.items()]
+    upsert(connection, labels, rows, label=lambda new: new.label, at=lambda new: new.at)
 
 
 def any_of(connection: Connection, monitor: str) -> bool:

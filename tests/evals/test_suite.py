@@ -56,7 +56,7 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
     assert suite.endpoint.api_key is not None
     assert suite.endpoint.api_key.get_secret_value() == "sk-very-secret"
     assert "sk-very-secret" not in repr(suite) + str(suite.model_dump(mode="json"))
-    refund = suite.listed[0]
+    refund = suite.cases[0]
     assert [one.called for one in suite.expectations(refund)] == [
         "response_length", "contains", "names it", "novelty", "judge",
     ]  # fmt: skip
@@ -79,7 +79,7 @@ def test_cases_and_schemas_may_stand_in_files(tmp_path: Path) -> None:
     (tmp_path / "schema.json").write_text('{"type": "object"}')
     text = "name: s\nanswers: a.jsonl\ncases: cases.jsonl\nexpect: [{json_schema: schema.json}]\n"
     suite = load(write(tmp_path, text))
-    assert [case.id for case in suite.listed] == ["a", "b"]
+    assert [case.id for case in suite.cases] == ["a", "b"]
     assert suite.expect[0].value == {"type": "object"}
     assert suite.answers == tmp_path / "a.jsonl"
 
@@ -103,12 +103,18 @@ def test_given_answers_win_over_the_endpoint(tmp_path: Path) -> None:
         ("{type: integer}", "{type: intger}", 25, "this is no JSON schema: 'intger'"),
         ("{type: integer}", "nowhere.json", 25, "the schema 'nowhere.json' cannot be read"),
         ("numeric: 4", "numeric: four", 25, "`numeric:` wants a number"),
-        ("expected: 14 days", "tags: []", 19, "'refund' has no `expected:`"),
-        ("context: Refunds within 14 days.", "expected: x", 17, "the key 'expected' stands here twice"),
+        ("expected: 14 days\n    ", "", 17, "'refund' has no `expected:`"),
+        ("context: Refunds within 14 days.", "expected: x", 20, "the key 'expected' stands here twice"),
         ("id: sum", "id: refund", 17, "'refund' stands here 2 times; ids must be unique"),
-        ('messages: [{role: user, content: "2 + 2?"}]', "tags: []", 23, "give exactly one of `prompt:` and `messages:`"),
+        (
+            'messages: [{role: user, content: "2 + 2?"}]',
+            "tags: []",
+            23,
+            "give exactly one of `prompt:` and `messages:`",
+        ),
         ("api_key: ${KEY}", "api_key: ${NO_SUCH_KEY}", 6, "NO_SUCH_KEY is not set"),
         ("name: support-bot", "name: support-bot\nanswers: a.jsonl", 2, "exactly one of `endpoint:` and `answers:`"),
+        ("expected: 14 days", "expected: true", 20, "expected: found True: a text, a number, or a list of texts"),
         ("rubric: polite", "", 12, "judge: the key 'rubric' is missing"),
     ],
 )
@@ -155,14 +161,14 @@ def test_only_what_is_asked_and_expected_makes_a_case_another_one(tmp_path: Path
     suite = load(write(tmp_path, GOOD), environment={"KEY": "x"})
 
     def changed(**update: object) -> str:
-        data = {**json.loads(suite.listed[0].model_dump_json()), **update}
-        case = type(suite.listed[0]).model_validate(data)
+        data = {**json.loads(suite.cases[0].model_dump_json()), **update}
+        case = type(suite.cases[0]).model_validate(data)
         return suite.definition(case)
 
-    same = suite.definition(suite.listed[0])
+    same = suite.definition(suite.cases[0])
     assert changed() == same
     assert changed(tags=["other"]) == same
     assert changed(prompt="Other?") != same
     assert changed(expected="15 days") != same
     other = Suite.model_validate({**suite.model_dump(), "expect": []})
-    assert other.definition(suite.listed[0]) != same
+    assert other.definition(suite.cases[0]) != same

@@ -1,0 +1,165 @@
+"""Comparisons of arms: beside scipy at a fixed size, against their own null at every size, whatever the buckets."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from detectors.experiment.compare import adjusted, difference, lift
+from detectors.experiment.sequence import reach, rows_for, split_evidence
+from detectors.experiment.tally import Tally
+from detectors.experiment.verdict import Metric, judge
+
+
+def test_at_a_fixed_size_value_and_variance_are_those_of_welchs_test() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.lognormal(0, 1, 3000), rng.lognormal(0.1, 1.2, 2000)
+    control, treatment = Tally.of(one), Tally.of(other)
+    statistic = (treatment.value - control.value) / np.sqrt(control.variance + treatment.variance)
+    assert statistic == pytest.approx(stats.ttest_ind(other, one, equal_var=False).statistic, rel=1e-10)
+
+
+def test_buckets_add_up_and_survive_json() -> None:
+    rng = np.random.default_rng(1)
+    y, x = rng.random(1000), rng.integers(1, 9, 1000)
+    users = rng.integers(0, 300, 1000)
+    for units in (None, users):
+        whole = Tally.of(y, x, units=units)
+        cut = [slice(0, 250), slice(250, 251), slice(251, 1000)]
+        parts = [Tally.of(y[at], x[at], units=None if units is None else units[at]) for at in cut]
+        total = sum(parts[1:], parts[0])
+        assert np.allclose(total.sums, whole.sums, rtol=1e-12)
+        assert np.array_equal(Tally.from_json(json.loads(json.dumps(whole.to_json()))).sums, whole.sums)
+    with pytest.raises(ValueError, match="count the rows again"):
+        Tally.of(y) + Tally.of(y, units=users)
+
+
+def test_the_variance_of_a_ratio_is_that_of_the_bootstrap() -> None:
+    rng = np.random.default_rng(2)
+    tokens = rng.gamma(2.0, 100.0, 2000)
+    cost = tokens * rng.lognormal(-6, 0.5, 2000)
+    rows = rng.integers(0, 2000, (2000, 2000))
+    again = cost[rows].sum(axis=1) / tokens[rows].sum(axis=1)
+    assert np.sqrt(Tally.of(cost, tokens).variance) == pytest.approx(again.std(), rel=0.07)
+
+
+def test_rows_of_users_who_come_back_are_not_taken_as_independent() -> None:
+    rng = np.random.default_rng(3)
+    means, naive, honest = [], [], []
+    for _ in range(200):
+        taste = rng.beta(1, 4, 1500)
+        users = rng.choice(1500, 6000, p=(weight := rng.pareto(2, 1500) + 1) / weight.sum())
+        y = (rng.random(6000) < taste[users]).astype(float)
+        means.append(y.mean())
+        naive.append(Tally.of(y).variance)
+        honest.append(Tally.of(y, units=users).variance)
+    assert np.mean(honest) == pytest.approx(np.var(means), rel=0.3)
+    assert np.mean(naive) < 0.6 * np.var(means)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_covariate_takes_out_what_was_known_before_and_leaves_the_effect(grouped: bool) -> None:
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(60):
+        arms = []
+        for effect in (0.0, 0.2):
+            before = rng.normal(size=3000)
+            units = np.arange(3000) if grouped else None
+            arms.append(Tally.of(5 + before + effect + 0.3 * rng.normal(size=3000), covariate=before, units=units))
+        values, variances = adjusted(np.stack([arm.sums for arm in arms]))
+        found.append((values[1] - values[0], variances.sum(), arms[0].variance + arms[1].variance))
+    gaps, less, plain = np.array(found).T
+    assert gaps.mean() == pytest.approx(0.2, abs=0.01)
+    assert less.mean() < 0.15 * plain.mean()
+    assert gaps.var() == pytest.approx(less.mean(), rel=0.5)
+
+
+def test_nobody_who_looks_all_the_time_is_fooled_more_often_than_stated() -> None:
+    rng = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(300):
+        hits = np.cumsum(rng.binomial(20, 0.1, (400, 2)), axis=0)
+        n = 20.0 * np.arange(1, 401)
+        rates = hits / n[:, None]
+        _, low, high = lift(rates, rates * (1 - rates) / n[:, None], reach(2 * n, 0.05, 16_000))
+        wrong += bool(((low > 0) | (high < 0))[n >= 500].any())
+    assert wrong / 300 <= 0.05
+
+
+def test_more_rows_make_it_as_narrow_as_was_asked() -> None:
+    for wanted in (0.1, 0.01, 0.001):
+        n = rows_for(wanted, 0.5, 0.05)
+        assert reach(n, 0.05) * 0.5 / np.sqrt(n) == pytest.approx(wanted, rel=0.02)
+    assert rows_for(0.0, 0.5, 0.05) == np.inf
+
+
+def test_a_right_split_is_hardly_ever_called_wrong_and_a_wrong_one_is() -> None:
+    rng = np.random.default_rng(6)
+    meant = np.array([0.9, 0.1])
+    n = 20 * np.arange(1, 2001)
+    called = 0
+    for share in [0.9] * 200:
+        first = np.cumsum(rng.binomial(20, share, 2000))
+        called += bool((split_evidence(np.stack([first, n - first], axis=-1), meant) >= 100).any())
+    assert called <= 5
+    first = np.cumsum(rng.binomial(20, 0.88, 2000))
+    assert split_evidence(np.stack([first, n - first], axis=-1), meant)[-1] > 1000
+
+
+def arms(rng: np.random.Generator, *rates: float, rows: int = 60_000, users: bool = False) -> list[dict[str, Tally]]:
+    made = []
+    for rate in rates:
+        units = rng.integers(0, 5000, rows) if users else None
+        slow = rng.lognormal(0.0, 0.5, rows)
+        made.append({"solved": Tally.of(rng.random(rows) < rate, units=units), "latency": Tally.of(slow, units=units)})
+    return made
+
+
+METRICS = [Metric("solved"), Metric("latency", better="lower", role="guardrail", minimum=0.05)]
+
+
+@pytest.mark.parametrize("users", [False, True])
+@pytest.mark.parametrize(
+    ("rates", "word"), [((0.5, 0.53), "win"), ((0.5, 0.47), "lose"), ((0.5, 0.5), "no difference")]
+)
+def test_the_verdict_is_the_word_that_fits(rates: tuple[float, float], word: str, users: bool) -> None:
+    control, treatment = arms(np.random.default_rng(7), *rates, rows=200_000, users=users)
+    found = judge(METRICS, control, treatment)
+    assert found.verdict == word
+    assert "solved" in found.reason
+
+
+def test_a_better_answer_that_is_slower_does_not_win_and_few_rows_decide_nothing() -> None:
+    rng = np.random.default_rng(8)
+    control, treatment = arms(rng, 0.5, 0.55)
+    treatment["latency"] = Tally.of(1.3 * rng.lognormal(0.0, 0.5, 60_000))
+    assert judge(METRICS, control, treatment).verdict == "lose"
+    few = judge(METRICS, *arms(rng, 0.5, 0.6, rows=300))
+    assert few.verdict == "keep running"
+    assert "too few" in few.reason
+    more = judge([METRICS[0]], *arms(rng, 0.5, 0.505, rows=5000))
+    assert more.verdict == "keep running"
+    assert 1000 < more.answers[0].rows_needed < 1e6
+
+
+@pytest.mark.parametrize("users", [False, True])
+def test_a_wrong_split_makes_everything_invalid(users: bool) -> None:
+    rng = np.random.default_rng(9)
+    (control,), (treatment,) = (arms(rng, rate, rows=n, users=users) for rate, n in ((0.5, 60_000), (0.6, 50_000)))
+    found = judge(METRICS, control, treatment)
+    assert found.verdict == "invalid"
+    assert "60000 and 50000" in found.reason
+    right = judge(METRICS, control, treatment, shares=(6 / 11, 5 / 11))
+    assert right.verdict != "invalid"
+
+
+@pytest.mark.parametrize("users", [None, ["u"] * 600])
+def test_odd_rows_and_metrics_of_nothing_are_no_crash(users: list[str] | None) -> None:
+    for values in (np.zeros(600), np.full(600, np.nan), np.array([np.inf, -1e308, 1.0] * 200), np.zeros(0)):
+        tally = Tally.of(values, units=users if users is None else users[: len(values)])
+        assert judge([Metric("m")], {"m": tally}, {"m": tally}).verdict in ("keep running", "no difference")
+        assert difference(tally, tally).rows == 2 * tally.n
