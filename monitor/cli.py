@@ -223,6 +223,42 @@ def drilldown(
     drill_down(load(config), monitor, moment(at) if at else None, as_json=as_json)
 
 
+@app.command()
+def experiments(
+    config: ConfigFile = DEFAULT,
+    monitor: MonitorName = None,
+    at: Annotated[str | None, typer.Option(help="Up to when records count, ISO 8601; by default now.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tell what the experiments of a monitor say so far; looking often does no harm.
+
+    Exits 0, 1 when a treatment loses, 2 when the traffic is not split as meant.
+
+    Example: driftd experiments --monitor support-bot --json
+    """
+    from monitor.commands.experiments import experiments as tell
+
+    raise typer.Exit(tell(load(config), monitor, moment(at) if at else None, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def shadows(
+    config: ConfigFile = DEFAULT,
+    monitor: MonitorName = None,
+    at: Annotated[str | None, typer.Option(help="Up to when records count, ISO 8601; by default now.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tell how challengers compare with their champions on the same requests.
+
+    Example: driftd shadows --monitor support-bot --json
+    """
+    from monitor.commands.experiments import shadows as tell
+
+    raise typer.Exit(tell(load(config), monitor, moment(at) if at else None, as_json=as_json, quiet=quiet))
+
+
 @app.command(name="import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file.")],

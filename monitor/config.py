@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
+from monitor.arms import Experiment, Shadow
 from monitor.evidently import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
 from monitor.policies import PolicySpec
 from monitor.sections import Duration, Section, Time, nearest
@@ -281,6 +282,10 @@ class Monitor(Section):
     """When findings become incidents, and what is done."""
     no_data: NoData = NoData()
     """What not seeing means."""
+    experiments: list[Experiment] = []
+    """Arms of the traffic that are compared, by `driftd experiments`."""
+    shadows: list[Shadow] = []
+    """Challengers that answer the same requests, compared by `driftd shadows`."""
 
     @property
     def performance(self) -> Check | None:

@@ -27,6 +27,7 @@ from monitor.store.database import Database
 LOG = structlog.get_logger(__name__)
 AUDIT_AFTER_WINDOWS = (1, 6, 24)
 AUDITS_A_PASS = 20
+NOT_OF_THE_BINS = {"rules", "no_data", "checks", "alert_budget", "experiments", "shadows"}
 RENEW_EVERY = timedelta(days=1)
 
 
@@ -77,7 +78,7 @@ class Watch:
     @property
     def definition(self) -> str:
         """Return a fingerprint of everything that the bins depend on."""
-        monitor = self.monitor.model_dump(mode="json", exclude={"rules", "no_data", "checks", "alert_budget"})
+        monitor = self.monitor.model_dump(mode="json", exclude=NOT_OF_THE_BINS)
         monitor["source"]["url"] = "hidden"
         if check := self.monitor.performance:
             monitor["performance"] = [check.decision, check.positive]

@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
-from monitor import config, evidently
+from monitor import arms, config, evidently
 from monitor.cli import app
 from monitor.export import METRICS
 
@@ -33,6 +33,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].checks[].*": config.Check,
     "monitors[].rules[]": config.Rule,
     "monitors[].no_data": config.NoData,
+    "monitors[].experiments[]": arms.Experiment,
+    "monitors[].shadows[]": arms.Shadow,
+    "monitors[].experiments[].metrics.*": arms.ComparedMetric,
     "actions.*": config.ActionSpec,
     "actions.*.webhook": config.Webhook,
     "slack": config.Slack,

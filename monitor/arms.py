@@ -1,0 +1,112 @@
+"""Sections of driftd.yaml for comparisons: experiments share the traffic, shadows answer the same requests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from monitor.sections import Section, Time
+
+
+class ComparedMetric(Section):
+    """What is compared: a column or a signal."""
+
+    column: str | None = None
+    """The column or signal; by default the metric's own name."""
+    per: str | None = None
+    """Column that it is divided by, such as output_tokens: the ratio of the sums is compared."""
+    equals: str | None = None
+    """The value that counts as 1, any other as 0, for a column of words."""
+    better: Literal["higher", "lower"] = "higher"
+    """Which way is an improvement."""
+    role: Literal["primary", "guardrail"] = "primary"
+    """primary decides; a guardrail must not get worse by more than minimum."""
+    minimum: float = Field(0.02, gt=0)
+    """The smallest effect that matters, as a share of the control."""
+
+
+def _named(value: object) -> object:
+    """Let a metric without settings be written without a colon."""
+    if isinstance(value, list):
+        return {str(name): {} for name in value}
+    if isinstance(value, dict):
+        return {name: {} if settings is None else settings for name, settings in value.items()}
+    return value
+
+
+Metrics = Annotated[dict[str, ComparedMetric], BeforeValidator(_named)]
+
+
+class Experiment(Section):
+    """Arms that share the traffic between them."""
+
+    name: str
+    """As it is told."""
+    arm: str = "model_version"
+    """The column that says which arm a record is of."""
+    control: str
+    """The arm that the others are compared with."""
+    treatments: list[str] = Field(min_length=1)
+    """The arms that are compared; records of any other are left out."""
+    shares: dict[str, float] = {}
+    """How traffic was meant to be split, by arm; by default evenly."""
+    unit: str | None = None
+    """The column that says whose record it is, where one user brings several."""
+    before: str | None = None
+    """A column known before the experiment began, such as the user's earlier mean, which takes noise out (CUPED)."""
+    start: Time = Field(alias="from")
+    """When it began."""
+    end: Time | None = Field(None, alias="to")
+    """When it ended; by default it has not."""
+    metrics: Metrics
+    """What is compared."""
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    """Chance of any false win or loss, ever, over all metrics and treatments."""
+    planned: int = Field(20_000, ge=100)
+    """Records of both arms that are expected: there the intervals are tightest."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Experiment:
+        arms = [self.control, *self.treatments]
+        if len(set(arms)) < len(arms):
+            raise PydanticCustomError("arms", "the control and the treatments must be different arms")
+        if self.shares and (set(self.shares) != set(arms) or min(self.shares.values()) <= 0):
+            raise PydanticCustomError("arms", "`shares:` must give every arm, and no other, a share above 0")
+        if self.end is not None and self.end <= self.start:
+            raise PydanticCustomError("arms", "`from` must be earlier than `to`")
+        if not any(metric.role == "primary" for metric in self.metrics.values()):
+            raise PydanticCustomError("arms", "at least one metric must be primary: it decides")
+        return self
+
+    def share(self, arm: str) -> float:
+        """Return the weight of an arm's traffic."""
+        return self.shares.get(arm, 1.0)
+
+
+class Shadow(Section):
+    """A challenger that answers the same requests as the champion, unseen."""
+
+    name: str
+    """As it is told."""
+    arm: str = "model_version"
+    """The column that says who answered."""
+    champion: str
+    """Whose answers are given."""
+    challenger: str
+    """Whose answers are only logged."""
+    join: str
+    """The column that both records of a request share."""
+    answer: str = "response"
+    """The column that is compared for agreement."""
+    same: Literal["exact", "numeric", "json"] = "exact"
+    """When two answers agree: as texts, as numbers within a millionth, or as JSON that says the same."""
+    start: Time = Field(alias="from")
+    """When it began."""
+    end: Time | None = Field(None, alias="to")
+    """When it ended; by default it has not."""
+    metrics: Metrics = {}
+    """What is compared within each request."""
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    """Chance that any interval ever misses."""

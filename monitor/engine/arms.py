@@ -1,0 +1,213 @@
+"""Experiments and shadows over pages of records: what is summed, and what it says. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from detectors.experiment import shadow as pairs
+from detectors.experiment.tally import Tally
+from detectors.experiment.verdict import Metric, Verdict, judge
+from detectors.layout import category, numbers
+from detectors.records import Column, Records, row_count, take
+from monitor.arms import ComparedMetric, Experiment, Shadow
+
+MOST_WAITING = 500_000
+"""Records that wait for the other side of their request."""
+SAME = {"exact": pairs.exact, "numeric": pairs.numeric, "json": pairs.same_json}
+
+
+def needed(spec: Experiment | Shadow) -> list[str]:
+    """Return the columns and signals that a comparison reads."""
+    names = [spec.arm]
+    for name, metric in spec.metrics.items():
+        names += [metric.column or name, *([metric.per] if metric.per else [])]
+    if isinstance(spec, Experiment):
+        names += [name for name in (spec.unit, spec.before) if name]
+    else:
+        names += [spec.join, spec.answer]
+    return list(dict.fromkeys(names))
+
+
+def values_of(records: Records, name: str, metric: ComparedMetric) -> tuple[np.ndarray, np.ndarray]:
+    """Return numerator and denominator of every record; NaN where it says nothing."""
+    column = records[metric.column or name]
+    if metric.equals is not None:
+        meant = np.array([category(value) == metric.equals for value in column.values], dtype=np.float64)
+        y = np.where(column.missing, np.nan, meant)
+    else:
+        y = _numbers(column)
+    return y, np.ones(len(y)) if metric.per is None else _numbers(records[metric.per])
+
+
+def _numbers(column: Column) -> np.ndarray:
+    """Return numbers; true and false, in whatever spelling, are 1 and 0."""
+    values, wrong = numbers(column)
+    for row in np.flatnonzero(wrong):
+        values[row] = {"true": 1.0, "false": 0.0}.get(category(column.values[row]).lower(), np.nan)
+    return values
+
+
+class Arms:
+    """The tallies of an experiment, page by page."""
+
+    def __init__(self, spec: Experiment) -> None:
+        self.spec = spec
+        clustered = spec.unit is not None
+        self.tallies = {
+            arm: {name: Tally.empty(clustered) for name in spec.metrics} for arm in (spec.control, *spec.treatments)
+        }
+
+    def add(self, records: Records) -> None:
+        """Sum one page."""
+        spec, whose = self.spec, _words(records[self.spec.arm])
+        units = _words(records[spec.unit]) if spec.unit else None
+        before = _numbers(records[spec.before]) if spec.before else None
+        for name, metric in spec.metrics.items():
+            y, x = values_of(records, name, metric)
+            for arm, held in self.tallies.items():
+                at = np.flatnonzero((whose == arm) & (True if units is None else units != ""))
+                held[name] += Tally.of(
+                    y[at], x[at], None if before is None else before[at], None if units is None else units[at]
+                )
+
+    def verdict(self, treatment: str) -> Verdict:
+        """Return what a treatment comes to so far."""
+        spec = self.spec
+        metrics = [Metric(name, one.better, one.role, one.minimum) for name, one in spec.metrics.items()]
+        return judge(
+            metrics,
+            self.tallies[spec.control],
+            self.tallies[treatment],
+            (spec.share(spec.control), spec.share(treatment)),
+            spec.alpha,
+            spec.planned,
+            len(spec.treatments),
+        )
+
+
+@dataclass
+class Shadowed:
+    """The pairs of a shadow, page by page; the two records of a request may come pages apart."""
+
+    spec: Shadow
+    agreement: Tally = field(default_factory=Tally.empty)
+    differences: dict[str, Tally] = field(default_factory=dict)
+    sides: dict[str, dict[str, Tally]] = field(default_factory=dict)
+    disagree: list[tuple[object, float]] = field(default_factory=list)
+    given_up: int = 0
+    _waiting: dict[str, tuple[str, object, dict[str, float]]] = field(default_factory=dict)
+
+    @property
+    def unmatched(self) -> int:
+        """Return how many records have no counterpart so far."""
+        return len(self._waiting) + self.given_up
+
+    def add(self, records: Records) -> None:
+        """Match one page with what waits."""
+        spec = self.spec
+        whose, keys = _words(records[spec.arm]), _words(records[spec.join])
+        answers = records[spec.answer]
+        values = {name: np.divide(*values_of(records, name, metric)) for name, metric in spec.metrics.items()}
+        found: list[tuple[str, tuple[str, object, dict[str, float]], tuple[str, object, dict[str, float]]]] = []
+        for row in np.flatnonzero(np.isin(whose, [spec.champion, spec.challenger]) & (keys != "")):
+            said = None if answers.missing[row] else answers.values[row]
+            one = (str(whose[row]), said, {name: float(column[row]) for name, column in values.items()})
+            other = self._waiting.get(str(keys[row]))
+            if other is not None and other[0] != one[0]:
+                del self._waiting[str(keys[row])]
+                found.append((str(keys[row]), *((other, one) if other[0] == spec.champion else (one, other))))
+            else:
+                self._wait(str(keys[row]), one)
+        self._count(found)
+
+    def _wait(self, key: str, one: tuple[str, object, dict[str, float]]) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.pop(next(iter(self._waiting)))
+            self.given_up += 1
+        self._waiting[key] = one
+
+    def _count(self, found: Sequence[tuple[str, Any, Any]]) -> None:
+        same = SAME[self.spec.same]
+        agree = np.array([same(champion[1], challenger[1]) for _, champion, challenger in found], dtype=np.float64)
+        self.agreement += Tally.of(agree)
+        gaps = np.zeros(len(found))
+        for name, metric in self.spec.metrics.items():
+            sides = [
+                np.array([side[2][name] for side in column])
+                for column in ([f[1] for f in found], [f[2] for f in found])
+            ]
+            both = np.isfinite(sides[0]) & np.isfinite(sides[1])
+            held = self.sides.setdefault(name, {"champion": Tally.empty(), "challenger": Tally.empty()})
+            for place, side in enumerate(held):
+                held[side] += Tally.of(sides[place][both])
+            paired = pairs.paired(*sides)
+            self.differences[name] = self.differences.get(name, Tally.empty()) + paired
+            scale = max(abs(held["champion"].value), 1e-12)
+            worse = (sides[1] - sides[0]) * (1 if metric.better == "lower" else -1) / scale
+            gaps = np.fmax(gaps, np.nan_to_num(worse))
+        keys = [key for key, _, _ in found]
+        graver = pairs.worst(keys, np.where(agree == 1, 0.0, np.maximum(gaps, 1e-9)))
+        self.disagree = sorted([*self.disagree, *graver], key=lambda one: -one[1])[:20]
+
+    def told(self) -> dict[str, Any]:
+        """Return what the pairs say so far: intervals hold at every look, all of them together."""
+        alpha = self.spec.alpha / (1 + len(self.spec.metrics))
+        return {
+            "pairs": self.agreement.n,
+            "unmatched": self.unmatched,
+            "agreement": pairs.sequence(self.agreement, alpha)._asdict(),
+            "metrics": {
+                name: {
+                    "champion": self.sides[name]["champion"].value,
+                    "challenger": self.sides[name]["challenger"].value,
+                    "difference": pairs.sequence(tally, alpha)._asdict(),
+                }
+                for name, tally in self.differences.items()
+            },
+            "disagreements": [{"request": key, "severity": severity} for key, severity in self.disagree],
+        }
+
+
+def _words(column: Column) -> np.ndarray:
+    """Return every value as a word; what is missing is empty."""
+    return np.array(
+        ["" if gone else category(value) for value, gone in zip(column.values, column.missing, strict=True)],
+        dtype=object,
+    )
+
+
+def without_duplicates(pages: Iterable[Records]) -> Iterable[dict[str, Column]]:
+    """Leave out records whose id was seen before."""
+    seen: set[object] = set()
+    for page in pages:
+        ids = page.get("id")
+        if ids is None:
+            yield dict(page)
+            continue
+        keep = np.ones(row_count(page), dtype=bool)
+        for row in np.flatnonzero(~ids.missing):
+            keep[row] = ids.values[row] not in seen
+            seen.add(ids.values[row])
+        yield take(page, keep)
+
+
+def answers_of(verdict: Verdict) -> list[Mapping[str, Any]]:
+    """Return what each metric says, as plain data."""
+    return [
+        {
+            "metric": answer.metric.name,
+            "role": answer.metric.role,
+            "control": answer.difference.control,
+            "treatment": answer.difference.treatment,
+            "absolute": answer.difference.absolute._asdict(),
+            "relative": answer.difference.relative._asdict(),
+            "verdict": answer.verdict,
+            "reason": answer.reason,
+            "rows_needed": answer.rows_needed,
+        }
+        for answer in verdict.answers
+    ]
