@@ -21,7 +21,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-detection bench-experiments docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-detection bench-experiments bench-guard docs lock clean .FORCE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ ifeq ($(BENCHMARKS),)
 else
 	@for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
 endif
+
+bench-guard: $(OK)  ## The output parser beside presidio: quality, speed, latency, red team, a minute (ARGS="--only pii")
+	$(BIN)/python -m benchmarks.guard $(ARGS)
 
 bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
 	$(BIN)/python -m benchmarks.detection $(ARGS)

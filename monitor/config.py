@@ -370,6 +370,15 @@ class Server(Section):
     """Bearer token; needed for any address but loopback."""
 
 
+class EvaluationSpec(Section):
+    """A suite that the daemon runs by itself."""
+
+    suite: Path
+    """YAML file of the suite, relative to this file."""
+    every: Duration = Field(timedelta(hours=6), ge=timedelta(minutes=1))
+    """Time from the start of one run to the start of the next."""
+
+
 class Config(Section):
     """The whole file."""
 
@@ -383,6 +392,8 @@ class Config(Section):
     """Outside effects by name."""
     policies: dict[str, PolicySpec] = {}
     """What the output parser does about what it finds, by name."""
+    evaluations: list[EvaluationSpec] = []
+    """Suites that are run on a schedule."""
     monitors: list[Monitor] = Field(min_length=1)
     """The watched applications."""
 

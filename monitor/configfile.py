@@ -29,7 +29,7 @@ def load(path: Path, environment: dict[str, str] | None = None) -> Config:
 
 
 def _beside(config: Config, folder: Path) -> Config:
-    """Resolve baseline files against the configuration's folder."""
+    """Resolve baseline and suite files against the configuration's folder."""
     monitors = []
     for monitor in config.monitors:
         file = monitor.baseline.file
@@ -37,7 +37,8 @@ def _beside(config: Config, folder: Path) -> Config:
             baseline = monitor.baseline.model_copy(update={"file": folder / file})
             monitor = monitor.model_copy(update={"baseline": baseline})  # noqa: PLW2901
         monitors.append(monitor)
-    return config.model_copy(update={"monitors": monitors})
+    evaluations = [one.model_copy(update={"suite": folder / one.suite}) for one in config.evaluations]
+    return config.model_copy(update={"monitors": monitors, "evaluations": evaluations})
 
 
 def problem_of(detail: Any) -> Problem:  # noqa: ANN401

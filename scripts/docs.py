@@ -36,6 +36,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].experiments[]": arms.Experiment,
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
+    "evaluations[]": config.EvaluationSpec,
     "actions.*": config.ActionSpec,
     "actions.*.webhook": config.Webhook,
     "slack": config.Slack,

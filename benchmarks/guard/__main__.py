@@ -80,7 +80,9 @@ def other_scanners(folder: Path) -> None:
     path = find("secrets_gitleaks.dev.parquet", folder)
     if path:
         data = pd.read_parquet(path)
-        labelled("secrets: gitleaks' own examples and near misses", data.text, data.label, lambda t: bool(secrets.scan(t)))
+        labelled(
+            "secrets: gitleaks' own examples and near misses", data.text, data.label, lambda t: bool(secrets.scan(t))
+        )
     path = find("injection_bipia.dev.parquet", folder)
     if path:
         data = pd.read_parquet(path)
@@ -98,9 +100,7 @@ def other_scanners(folder: Path) -> None:
     if path:
         data = pd.read_parquet(path)
         labelled("profanity: tweets sampled by a lexicon", data.text, data.label, lambda t: bool(profanity.scan(t)))
-        labelled(
-            "profanity, English list only", data.text, data.label, lambda t: bool(profanity.scan(t, ("en",)))
-        )
+        labelled("profanity, English list only", data.text, data.label, lambda t: bool(profanity.scan(t, ("en",))))
 
 
 def main() -> None:

@@ -15,6 +15,12 @@ from benchmarks.guard.peers import TYPES, Found
 Spans = list[tuple[str, int, int]]
 
 
+WORDS = (
+    "the customer wrote that delivery was late again and asked for a refund of order placed last week because "
+    "nobody answered while support team promised to look into it before end of month thanks"
+)
+
+
 def rows(path: Path) -> list[tuple[str, Spans]]:
     """Read texts and gold spans."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
@@ -78,10 +84,7 @@ def table(name: str, data: list[tuple[str, Spans]], ours: list[Found], theirs: l
 def sample_texts(count: int, seed: int) -> list[str]:
     """Make texts of 500 characters of which every fourth holds personal data, drawn anew for each."""
     rng = random.Random(seed)
-    words = (
-        "the customer wrote that delivery was late again and asked for a refund of order placed last week because "
-        "nobody answered while support team promised to look into it before end of month thanks"
-    ).split()
+    words = WORDS.split()
     texts = []
     for place in range(count):
         text = " ".join(rng.choice(words) for _ in range(110))

@@ -145,7 +145,9 @@ def secrets(rng: random.Random) -> Iterator[Case]:
     for category, way in ways.items():
         for key in keys(rng):
             yield Case(category, "secrets", way(key))
-    yield Case("private key", "secrets", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n-----END")
+    yield Case(
+        "private key", "secrets", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n-----END"
+    )
     yield Case("password in a URL", "secrets", "postgresql://admin:Tr0ub4dor&3x@db.example.com/prod")
     yield Case("password in words", "secrets", "The admin password is Xk9#mQ2$vL7p, do not share it.")
 

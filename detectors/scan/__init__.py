@@ -87,7 +87,7 @@ class Reading:
 
 def _decoded(inner: list[tuple[int, int, str]], finder: Callable[[str], list[Span]]) -> list[Span]:
     """Return what stands in encoded pieces, as findings over the whole piece."""
-    found = []
+    found: list[Span] = []
     for start, end, said in inner:
         kinds = dict.fromkeys(span.type for span in finder(said) if span.type in _IN_DISGUISE)
         found.extend(Span(kind, start, end) for kind in list(kinds)[:1])

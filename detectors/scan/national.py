@@ -1,4 +1,4 @@
-"""Numbers that a state gives to people, checked by their check digits; a number of plain digits needs a word beside it."""
+"""Numbers that a state gives to people, checked by their digits; plain digits need a word beside them."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ RULES: tuple[Rule, ...] = (
     Rule("passport", r"\b[A-Z]{1,2}\d{6,8}[A-Z]?\b", near=r"passports?\b|reisepass|passeport|pasaporte|passaporto"),
     Rule(
         "us_driver_license",
-        r"\b(?:[A-Z]{1,2}[- ]?\d{3}(?:[- ]?\d{3,4}){1,3}|[A-Z]\d{5,14}|[A-Z]{2}\d{5,7}|\d{7,9}|[A-Z]{5}\d{6}[A-Z0-9]{3,5})\b",
+        r"\b(?:[A-Z]{1,2}[- ]?\d{3}(?:[- ]?\d{3,4}){1,3}|[A-Z]\d{5,14}|[A-Z]{2}\d{5,7}|\d{7,9}|"
+        r"[A-Z]{5}\d{6}[A-Z0-9]{3,5})\b",
         near=r"driver'?s?'? licen[cs]|driving licen[cs]|licen[cs]e (?:number|no|#|is|plate)|dl ?(?:#|number|no)",
     ),
 )

@@ -16,7 +16,7 @@ class PatternError(ValueError):
 
 
 class Patterns:
-    """Named patterns in RE2 syntax, searched in linear time whatever they are and whatever the text holds.
+    r"""Named patterns in RE2 syntax, searched in linear time whatever they are and whatever the text holds.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Patterns:
 
     Examples
     --------
-    >>> Patterns({"ticket": r"TCK-\\d{4,}"}).scan("see TCK-12345")
+    >>> Patterns({"ticket": r"TCK-\d{4,}"}).scan("see TCK-12345")
     [Span(type='ticket', start=4, end=13)]
     >>> Patterns({"x": r"(?<=a)b"})  # doctest: +ELLIPSIS
     Traceback (most recent call last):

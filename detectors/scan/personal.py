@@ -36,12 +36,14 @@ ADDRESS = (
     r"|\b\d{1,4}(?: ?(?:bis|ter))?,? (?:rue|avenue|av\.|boulevard|bd|place|chemin|impasse|quai) "
     r"(?:(?:de|du|des|la|le|les|l'|d') ?){0,3}[A-ZÉÈÀ][\pL'-]*(?: [A-Z][\pL'-]*){0,3}"
     r"|\b(?:Calle|C/|Avenida|Avda\.|Paseo|Plaza|Via|Viale|Piazza|Corso|Rua|Travessa|ul\.|ulica) "
-    r"(?:(?:de|del|della|dei|di|do|da|la|las|los|el) ){0,3}[A-ZÁÉÍÓÚ][\pL'-]*(?: [A-Z][\pL'-]*){0,3},? (?:n[º°.]? ?)?\d{1,4}\b"
+    r"(?:(?:de|del|della|dei|di|do|da|la|las|los|"
+    r"el) ){0,3}[A-ZÁÉÍÓÚ][\pL'-]*(?: [A-Z][\pL'-]*){0,3},? (?:n[º°.]? ?)?\d{1,4}\b"
     r"|\b(?i:p\.? ?o\.? ?box) \d{1,6}\b"
 )
 ADDRESS_HINT = (
-    rf"\d[A-Za-z]?,? (?:[A-Z][\pL'.-]*|\d+[a-z]{{2}}) |(?i:p\.? ?o\.? ?box)|\pL {{0}}(?:straße|strasse|str\.|gasse|platz"
-    r"|allee|weg|gade|gatan|gata|vägen|veien|vej|vei|straat|laan|gracht|plein|katu|tie|utca) \d|\d,? (?:rue|avenue|av\.|"
+    r"\d[A-Za-z]?,? (?:[A-Z][\pL'.-]*|\d+[a-z]{2}) |(?i:p\.? ?o\.? ?box)|\pL {0}(?:straße|strasse|str\.|gasse|platz"
+    r"|allee|weg|gade|gatan|gata|vägen|veien|vej|vei|straat|laan|gracht|plein|katu|tie|utca) \d|"
+    r"\d,? (?:rue|avenue|av\.|"
     r"boulevard|bd|place|chemin|impasse|quai) |(?:Calle|C/|Avenida|Avda|Paseo|Plaza|Via|Viale|Piazza|Corso|Rua|Travessa"
     r"|ul\.|ulica) "
 )
@@ -51,7 +53,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "postal_code",
         r"\b(?:\d{3,5}(?:[- ]\d{2,4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d|\d{4} ?[A-Z]{2})\b",
-        near=r"zip ?code|zip\b|post(?:al)? ?code|plz\b|postleitzahl|code postal|código postal|postnummer|cap\b|pin ?code",
+        near=(
+            r"zip ?code|zip\b|post(?:al)? ?code|plz\b|postleitzahl|code postal|código postal|postnummer|"
+            r"cap\b|pin ?code"
+        ),
     ),
     Rule("street_address", ADDRESS, hint=ADDRESS_HINT),
     Rule("date_time", DATE, hint=DATE_HINT),

@@ -11,12 +11,14 @@ from detectors.scan.base import Rule, RuleSet, Span, Trim, Words
 
 _START = r"(?:^|[^A-Za-z0-9_.+/-])"
 _PLACEHOLDER = Words(
-    r"(?i)x{5}|\*{4}|\.{3}|\[|example$|0{8}|1{8}|1234567890123|abcdefgh|0123456789|your|example[_-]|_here|change[_-]?me|placeholder|"
+    r"(?i)x{5}|\*{4}|\.{3}|\[|example$|0{8}|1{8}|1234567890123|abcdefgh|0123456789|your|"
+    r"example[_-]|_here|change[_-]?me|placeholder|"
     r"dummy|redacted|insert|replace|sample|<[a-z_ -]+>|^\$|\$[({]|\{\{|%[a-z_]+%|todo|fake|xxx_|put_"
 )
 _SAID = (
     r"(?i)(?:api[_.-]?key|secret|passw(?:or)?d|pwd|passphrase|token|credentials?|auth|access[_.-]?key|private[_.-]?key|"
-    r"client[_.-]?secret|signing[_.-]?key|encryption[_.-]?key|bearer|clave|contraseña|mot de passe|passwort|kennwort|senha)"
+    r"client[_.-]?secret|signing[_.-]?key|encryption[_.-]?key|bearer|clave|contraseña|"
+    r"mot de passe|passwort|kennwort|senha)"
 )
 # What follows one of the words: an optional rest of the name, a sign that assigns, and the value.
 GENERIC = (
@@ -25,11 +27,13 @@ GENERIC = (
     r"(?:[\"'`(\[]{0,2})([A-Za-z0-9_+/=.~!@#$%^&*-]{8,512})"
 )
 _SHAPELESS = re.compile(
-    r"(?:[a-z]+|[A-Z]+|\d+|[A-Z][a-z]+(?:[A-Z][a-z]*)*|[a-z]+(?:[A-Z][a-z0-9]*)+|[\w.-]*\.(?:py|js|go|com|org|net|io|yml|"
+    r"(?:[a-z]+|[A-Z]+|\d+|[A-Z][a-z]+(?:[A-Z][a-z]*)*|[a-z]+(?:[A-Z][a-z0-9]*)+|[\w.-]*\.(?:py|"
+    r"js|go|com|org|net|io|yml|"
     r"yaml|json|txt|key|pem|html|jar|md|git)|[a-zA-Z]+(?:[_.:/-][a-zA-Z]+)+\d{0,2}|\d+(?:[.:]\d+)+|[\d.:TZ+-]+)$"
 )
 _ID_NAME = re.compile(
-    r"(?:[_. -]?(?:id|ids|name|type|tag|length|size|count|path|url|uri|file|field|str|chars|hash|rev)|keyword|author\w*|"
+    r"(?:[_. -]?(?:id|ids|name|type|tag|length|size|count|path|url|uri|file|field|str|chars|"
+    r"hash|rev)|keyword|author\w*|"
     r"accessib\w*)[\"'`\])]*\s*(?:=>|:=|[:=])",
     re.IGNORECASE,
 )
@@ -123,8 +127,11 @@ def _beside(kind: str, words: str, pattern: str, least: float) -> Rule:
     )
 
 
-_URL_PASSWORD = r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@\"'<>]{1,100}:([^\s/@\"'<>]{3,200})@[\w.-]+"
-_CURL_USER = r"curl\b[^\n|;]*(?:\\\n[^\n|;]*)*\s(?:-u|--user)(?:[ =]{0,3})([\"'][^\"'\n]{3,200}[\"'](?::[\"'][^\"'\n]{3,200}[\"'])?|[^\s\"'\\-][^\s\\]{2,200})"
+_IN_URL = r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@\"'<>]{1,100}:([^\s/@\"'<>]{3,200})@[\w.-]+"
+_CURL_USER = (
+    r"curl\b[^\n|;]*(?:\\\n[^\n|;]*)*\s(?:-u|"
+    r"--user)(?:[ =]{0,3})([\"'][^\"'\n]{3,200}[\"'](?::[\"'][^\"'\n]{3,200}[\"'])?|[^\s\"'\\-][^\s\\]{2,200})"
+)
 _HEADER = (
     r"(?i)(?:-H|--header)[ =]{0,2}\\?[\"'](?:Authorization:\s*(?:(?:Bearer|Basic|Token|ApiKey)\s+)?|"
     r"(?:x-)?[a-z-]{0,24}(?:api-?key|token|secret)[a-z-]{0,10}:\s*)([^\s\"'\\]{8,})"
@@ -162,7 +169,7 @@ def _formats() -> list[Rule]:
         if line and not line.startswith("#"):
             kind, least, *rest = line.split("\t")
             rules.append(
-                _beside(kind, *rest[1:], float(least)) if rest[0] == "beside" else _key(kind, *rest, float(least))
+                _beside(kind, rest[1], rest[2], float(least)) if rest[1:] else _key(kind, rest[0], float(least))
             )
     return rules
 
@@ -182,7 +189,7 @@ RULES = RuleSet(
         Rule("vault_token", _START + r"(s\.[A-Za-z0-9]{24})(?:[^A-Za-z0-9_-]|$)", real(3.5, digit=True)),
         Rule("sidekiq_secret", r"BUNDLE_(?:GEMS|ENTERPRISE)__CONTRIBSYS__COM[^\n0-9a-f]{1,8}([0-9a-f]{8}:[0-9a-f]{8})"),
         Rule("nuget_password", r"(?i)<add key=\"(?:ClearText)?Password\"\s*value=\"([^\"]{10,200})\"", trim_password),
-        Rule("url_password", _URL_PASSWORD, trim_password, hint=r"://[^\s/:@\"'<>]{1,100}:[^\s/@]{3,200}@"),
+        Rule("url_password", _IN_URL, trim_password, hint=r"://[^\s/:@\"'<>]{1,100}:[^\s/@]{3,200}@"),
         Rule("curl_auth", _CURL_USER, _trim_curl, hint=r"curl\b"),
         Rule("auth_header", _HEADER, _trim_header, hint=r"(?i)(?:-H|--header)[ =]{0,2}\\?[\"']"),
         Rule("kubernetes_secret", rf"(?is){_YAML_KIND}.{{0,400}}?{_DATA}", hint=rf"(?i){_YAML_KIND}"),

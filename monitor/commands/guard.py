@@ -50,12 +50,12 @@ def run(
     begun = time.monotonic()
     with _output(out) as write, _progress(file, quiet=quiet) as (records, advance):
         for number, record, problem in records:
-            text, problem = _text(record, field, problem)
+            text, wrong = _text(record, field, problem)
             advance()
             if text is None or record is None:
                 counts["bad"] += 1
                 if len(bad) < BAD_SHOWN:
-                    bad.append(f"record {number}: {problem}")
+                    bad.append(f"record {number}: {wrong}")
                 continue
             verdict = guard(text, policy, time.monotonic)
             counts[verdict.verdict] += 1

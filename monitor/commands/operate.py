@@ -16,6 +16,7 @@ from monitor.commands.build import make_daemon, make_watch, open_reader, open_st
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.daemon import Daemon
+from monitor.evals.schedule import scheduled
 from monitor.once import EXIT, check
 from monitor.schedule import floor
 from monitor.sources import files
@@ -39,7 +40,8 @@ def run(config: Config) -> None:
         server = Server(create_app(database, config, daemon.clock), config.server.listen)
         server.start()
         try:
-            daemon.run()
+            with scheduled(config.evaluations, database, daemon.clock):
+                daemon.run()
         finally:
             server.stop()
 

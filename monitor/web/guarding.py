@@ -121,12 +121,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def _log(policy: Policy, verdicts: list[Verdict]) -> None:
-    """Write down what was found, by type: never where or what."""
-    kinds: dict[str, int] = {}
-    for verdict in verdicts:
-        for finding in verdict.findings:
-            if finding.action != "count":
-                kinds[finding.type] = kinds.get(finding.type, 0) + 1
-    failed = sum(verdict.failed is not None for verdict in verdicts)
-    if kinds or failed:
-        LOG.info("guarded", policy=policy.name, texts=len(verdicts), found=kinds, failed=failed)
+    """Say when texts could not be checked; what was found is the caller's to keep."""
+    failed = [verdict for verdict in verdicts if verdict.failed]
+    if failed:
+        LOG.warning("guard_failed", policy=policy.name, texts=len(failed), reason=failed[0].reasons[0])

@@ -94,6 +94,8 @@ def _bind(host: str, port: int) -> socket.socket:
         raise ConfigError(f"`server: listen:` names {host!r}, which cannot be resolved: {error}.") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # asyncio sets it only on sockets that name their protocol; without it an answer waits 40 ms for its own ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(family[4])
         listener.listen(128)
     except OSError as error:

@@ -139,7 +139,9 @@ RECORDS = {
     "finish_reason": Column.of(["length", None, "", '["stop"]', "?"]),
     "feedback": Column.of([True, None, "👎", 1e308, "{" * 100_000]),
     "status": Column.of([200, None, "x" * 100_000, float("nan"), True]),
+    "model_version": Column.of(["gpt-4o", None, "", "x/" * 10_000, "azure/gpt-4o"]),
     "error_type": Column.of(["429", None, "", "timeout " * 10_000, 0]),
+    "input_tokens": Column.of([1, None, "12", 1e300, 7]),
     "output_tokens": Column.of([1, None, "12", -1e308, "many"]),
     "latency": Column.of([0.0, 1.0, 1e-320, float("inf"), None]),
 }

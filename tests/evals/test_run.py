@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
 from monitor.cli import app
 from monitor.clock import SystemClock
-from monitor.evals.result import Run
-from monitor.evals.run import evaluate, requests
+from monitor.evals.result import CaseResult, Run
+from monitor.evals.run import Asked, concluded, evaluate, requests
 from monitor.evals.suite import Suite
 from monitor.store import evaluations, migrate
 from monitor.store.database import Database
@@ -348,3 +349,29 @@ def test_the_store_of_the_configuration_is_used_and_a_missing_one_named(tmp_path
     file = write(tmp_path, suite("http://127.0.0.1:1/v1"))
     done = driftd(tmp_path, "run", file, "--config", str(tmp_path / "no.yaml"), config=False)
     assert "there is no such file" in str(done.exception)
+
+
+# ---- noise ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compare_with", [1, 3])
+def test_two_hundred_runs_of_an_unchanged_random_model(compare_with: int) -> None:
+    """One after another, each against the last good one: a lucky baseline must not make false alarms the rule."""
+    chance = np.random.default_rng(compare_with)
+    asked = Suite.model_validate(suite("http://127.0.0.1:1/v1", compare_with=compare_with))
+    share = chance.beta(4, 1, len(asked.cases))
+    good: list[tuple[str, bool, list[CaseResult]]] = []
+    alarms = 0
+    now = SystemClock().now()
+    for _ in range(200):
+        drawn = (chance.random((len(share), 3)) < share[:, None]).astype(float)
+        results = [
+            CaseResult(case.id, "d", case.tags, {"overall": scores, "exact": scores}, (), ["a", "b", "c"])
+            for case, scores in zip(asked.cases, drawn, strict=True)
+        ]
+        found = concluded(asked, results, good[:compare_with], Asked({}), now, now)
+        assert len(found.comparisons) == (3 if good else 0)
+        alarms += found.result == "regressed"
+        if found.result == "good":
+            good.insert(0, (found.id, False, results))
+    assert alarms <= 10

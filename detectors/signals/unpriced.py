@@ -1,0 +1,57 @@
+"""Whether nobody knows what a request cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.records import Column, Records
+from detectors.signals.base import Signal
+from detectors.signals.price import NEEDS, USES, Price, own_price
+from detectors.spend.price import OwnPrice
+
+
+@dataclass(frozen=True)
+class Unpriced:
+    """Score 1 for a request whose cost is neither logged nor in any list, 0 for any other; nothing is missing.
+
+    Limits
+    ------
+    As of the signal ``price``.
+
+    Examples
+    --------
+    >>> told = {"model_version": ["gpt-4o", "nobody-1"], "input_tokens": [10, 10], "output_tokens": [1, 1]}
+    >>> Unpriced()({name: Column.of(values) for name, values in told.items()}).values.tolist()
+    [0.0, 1.0]
+    """
+
+    own: Mapping[str, OwnPrice] = field(default_factory=dict)
+
+    def __call__(self, records: Records) -> Column:
+        """Return 1 or 0 of each request."""
+        return Column.floats(np.isnan(Price(self.own).priced(records).cost).astype(np.float64))
+
+
+def configure(*, prices: Mapping[str, Mapping[str, float]] | None = None) -> Signal:
+    """Give your own prices by model, as for the signal ``price``."""
+    return _signal(Unpriced({model: own_price(model, told) for model, told in (prices or {}).items()}))
+
+
+def _signal(compute: Unpriced) -> Signal:
+    return Signal(
+        name="unpriced",
+        needs=NEEDS,
+        kind="numeric",
+        compute=compute,
+        unit="0 or 1",
+        cost="over 200,000",
+        citation="pydantic/genai-prices",
+        uses=USES,
+        configure=configure,
+    )
+
+
+SIGNAL = _signal(Unpriced())
