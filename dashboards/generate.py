@@ -89,6 +89,17 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "Money",
+        (
+            Panel("Spent of the budget", "timeseries",
+                  [(f"driftd_spend{{{PICKED}}} / driftd_spend_budget{{{PICKED}}}", "{{monitor}} {{period}}")],
+                  12, unit="percentunit", limit=1, about=HELP["driftd_spend"]),
+            Panel("Requests without a known price", "timeseries",
+                  [(f"driftd_spend_unpriced_requests{{{PICKED}}}", "{{monitor}} {{period}}")], 12,
+                  about=HELP["driftd_spend_unpriced_requests"]),
+        ),
+    ),
+    (
         "Latency",
         (
             Panel("Percentiles of times", "timeseries",

@@ -9,12 +9,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
 from monitor.arms import Experiment, Shadow
-from monitor.evidently import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
+from monitor.checkspec import Check, CheckEntry
 from monitor.policies import PolicySpec
 from monitor.sections import Duration, Section, Time, nearest
-from monitor.signals import Entry
+from monitor.signals import Entry, name_of
 from monitor.yamlfile import ConfigError
 
 __all__ = ["Config", "ConfigError", "Monitor"]
@@ -24,13 +23,6 @@ ROLES = (
     "question", "context", "response", "samples", "logprobs", "finish_reason", "feedback", "tenant",
 )  # fmt: skip
 TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
-QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAFFIC_CHECKS)
-DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
-METHODS = (*DRIFT, *(f"{PREFIX}{name}" for name in STATTESTS))
-LATENCY_TARGETS = ("p50", "p90", "p95", "p99")
-CHECKS = ("drift", "quality", "performance", "latency", "rate", *QUALITY)
-BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
-"""What `quality` means: a log that has fallen silent is the state `no_data`, unless `freshness` is asked for."""
 
 
 class ColumnSpec(Section):
@@ -124,87 +116,6 @@ class Baseline(Section):
         return self
 
 
-class Check(Section):
-    """One analysis, and for whom it is run. What is not said is the detector's own default."""
-
-    kind: str
-    """Set by the key of the check."""
-    name: str | None = None
-    """Name for rules and metrics; by default the kind."""
-    columns: Literal["auto"] | list[str] = "auto"
-    """`auto`, or columns and signals by name."""
-    method: Literal["auto"] | list[str] = "auto"
-    """`auto`, or drift methods by name; `evidently:NAME` runs a stattest of Evidently on the binned data."""
-    threshold: float | None = Field(None, gt=0)
-    """Fixed threshold in the unit of the method, or as Evidently has it; wins over the default and the noise floor."""
-    max_increase: float | None = Field(None, gt=0, le=1)
-    """The same for shares and rates: points that one may rise."""
-    signal: str | None = None
-    """For rate: the signal, from 0 to 1, whose mean is watched; labels correct it where the role `label` is mapped."""
-    max: float | None = Field(None, gt=0, le=1)
-    """For rate: what the mean may be, whatever it was in the baseline."""
-    max_age: Duration | None = None
-    """For freshness: the age that the newest row may have."""
-    labels_after: Duration = timedelta(0)
-    """For performance and rate: how long labels take to arrive; what needs them looks that far back."""
-    positive: str | None = None
-    """For performance and rate: the label that means positive (for a rate: bad); by default true, 1 and yes do."""
-    decision: float = Field(0.5, ge=0, le=1)
-    """For performance: from this score on the answer is positive."""
-    p50: Duration | None = None
-    """For latency: what half of the requests may take; without any target the percentiles' rise is watched."""
-    p90: Duration | None = None
-    """For latency: what nine in ten may take."""
-    p95: Duration | None = None
-    """For latency: what 95 in a hundred may take."""
-    p99: Duration | None = None
-    """For latency: what 99 in a hundred may take."""
-    min_samples: int | None = Field(None, ge=1)
-    """Below this many the answer is inconclusive."""
-    segments: bool = True
-    """Whether segments are measured too."""
-
-    @property
-    def targets(self) -> dict[str, float]:
-        """Return the percentiles that have a target, and the targets in seconds."""
-        given = {name: getattr(self, name) for name in LATENCY_TARGETS}
-        return {name: target.total_seconds() for name, target in given.items() if target}
-
-
-def _check(value: object) -> object:
-    if isinstance(value, str):
-        value = {value: {}}
-    if not isinstance(value, dict) or len(value) != 1:
-        raise PydanticCustomError("check", "a check is one key with its settings, such as `- drift: {columns: auto}`")
-    ((kind, settings),) = value.items()
-    if kind not in CHECKS:
-        raise PydanticCustomError("unknown_key", "{key}", {"key": str(kind), "allowed": sorted(CHECKS)})
-    settings = {} if settings is None else settings
-    if not isinstance(settings, dict):
-        raise PydanticCustomError("check", "the settings of a check are a mapping, such as {threshold: 0.2}")
-    settings = {"kind": kind, **settings}
-    if kind == "rate" and not isinstance(settings.get("signal"), str):
-        raise PydanticCustomError("check", "a rate needs its signal: `- rate: {signal: hallucinated}`")
-    if isinstance(settings.get("method"), str) and settings["method"] != "auto":
-        settings["method"] = [settings["method"]]
-    if isinstance(settings.get("method"), list):
-        for method in settings["method"]:
-            _known_method(str(method), settings.get("threshold"))
-    return settings
-
-
-def _known_method(method: str, threshold: object) -> None:
-    name = method.removeprefix(PREFIX)
-    if method != name and name in NOT_SUPPORTED:
-        said = {"method": method, "why": NOT_SUPPORTED[name]}
-        raise PydanticCustomError("stattest", "{method} cannot be run on a profile: {why}", said)
-    if method not in METHODS and method not in PERFORMANCE:
-        raise PydanticCustomError("word", "{key}", {"key": method, "allowed": sorted([*METHODS, *PERFORMANCE])})
-    if method != name and name in P_VALUES and isinstance(threshold, int | float) and threshold >= 1:
-        wanted = "the threshold of {method} is a p-value, as Evidently has it: give one below 1, such as 0.05"
-        raise PydanticCustomError("stattest", wanted, {"method": method})
-
-
 class Rule(Section):
     """When findings become an incident, and what is done then."""
 
@@ -274,7 +185,7 @@ class Monitor(Section):
     """False pages of the whole monitor that are accepted: thresholds that are not given are set to keep it."""
     signals: list[Entry] = []
     """Scores that are computed of each record, by name, or `{name: {option: value}}`."""
-    checks: list[Annotated[Check, BeforeValidator(_check)]] = [
+    checks: list[CheckEntry] = [
         Check(kind="drift"), Check(kind="quality"), Check(kind="latency"),
     ]  # fmt: skip
     """What is analysed."""
@@ -291,6 +202,17 @@ class Monitor(Section):
     def performance(self) -> Check | None:
         """Return the check of the model's performance, the last one when there are several."""
         return next((check for check in reversed(self.checks) if check.kind == "performance"), None)
+
+    @property
+    def budgets(self) -> list[Check]:
+        """Return the checks of what is spent."""
+        return [check for check in self.checks if check.kind == "spend"]
+
+    @property
+    def money(self) -> str:
+        """Return the column that says what a record cost: named by a budget, else the signal, else as logged."""
+        named = [str(check.columns[0]) for check in self.budgets if check.columns != "auto" and check.columns]
+        return named[0] if named else "price" if "price" in map(name_of, self.signals) else "cost"
 
     @property
     def labels_after(self) -> timedelta:

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from monitor import signals
-from monitor.config import CHECKS, ROLES, Config, Monitor
+from monitor.checkspec import CHECKS
+from monitor.config import ROLES, Config, Monitor
 from monitor.sections import nearest
 from monitor.yamlfile import SECRET_KEYS, Problem, read
 

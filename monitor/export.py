@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from detectors import LATENCY
+from detectors.spend.budget import PERIODS
 from monitor import __version__
 from monitor.config import Config
 from monitor.store.database import Database, DatabaseError
@@ -67,6 +68,16 @@ def _times(state: Snapshot) -> Iterator[Sample]:
             if row.method in LATENCY and row.detail and "value" in row.detail:
                 labels = _labels(monitor.name, row.column, row.segment, f"{row.detail['quantile']:g}")
                 yield labels, float(row.detail["value"])
+
+
+def _money(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
+    def samples(state: Snapshot) -> Iterator[Sample]:
+        for monitor in state.monitors:
+            for row in monitor.findings[:MOST_FINDINGS]:
+                if row.method in PERIODS and row.detail and field in row.detail:
+                    yield _labels(monitor.name, row.method, row.detail["currency"]), float(row.detail[field])
+
+    return samples
 
 
 def _rates(state: Snapshot) -> Iterator[Sample]:
@@ -148,6 +159,21 @@ METRICS: tuple[MetricRow, ...] = (
         "driftd_rate_ratio", "gauge", ("monitor", "signal", "segment", "bound"),
         "Mean of a signal over the newest window, corrected by labels where there are some, and its 95 % interval.",
         _rates,
+    ),
+    MetricRow(
+        "driftd_spend", "gauge", ("monitor", "period", "currency"),
+        "Spent so far in the day or month, in the currency of the account.",
+        _money("value"),
+    ),
+    MetricRow(
+        "driftd_spend_budget", "gauge", ("monitor", "period", "currency"),
+        "What the day or month may cost.",
+        _money("budget"),
+    ),
+    MetricRow(
+        "driftd_spend_unpriced_requests", "gauge", ("monitor", "period", "currency"),
+        "Requests of the day or month that nobody could price, and that are not in what was spent.",
+        _money("unpriced"),
     ),
     MetricRow(
         "driftd_incidents", "gauge", ("monitor", "severity", "state"),

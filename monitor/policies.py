@@ -103,7 +103,7 @@ def policies_of(specs: dict[str, PolicySpec]) -> dict[str, Policy]:
 
 def unknown_policy(name: str, known: list[str]) -> str:
     """Say that there is no such policy, and which there are."""
-    return f"there is no policy {name!r}. Known: {', '.join(sorted(known))}.{nearest(name, known)}"
+    return f"There is no policy {name!r}. Known: {', '.join(sorted(known))}.{nearest(name, known)}"
 
 
 def load_policy(path: Path) -> Policy:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from detectors.base import Finding
 from monitor.act import Action
 from monitor.config import ActionSpec
-from monitor.engine.detect import Window, conclude, detect
+from monitor.engine.detect import Window, conclude, detect, spent_in
 from monitor.engine.explain import explain
 from monitor.engine.profile import profile_bucket
 from monitor.evidently import measure_in_child
@@ -56,7 +56,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
 
     outcome = context.Outcome(
         result, reason, profiled, baseline.layout if baseline else None, findings, decisions, planned, changes,
-        watch.audits_passed(bucket),
+        watch.audits_passed(bucket), spent_in(monitor, profiled),
     )  # fmt: skip
     with watch.database.write() as connection:
         context.commit(connection, held, outcome)

@@ -12,16 +12,17 @@ import structlog
 
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
+from detectors.spend.budget import Spent, starts
 from monitor.config import Monitor
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
-from monitor.engine.detect import Window
+from monitor.engine.detect import Window, spent_in
 from monitor.engine.profile import Facts, Profiled, add_profiles
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
 from monitor.sources.base import Reader
-from monitor.store import baselines, buckets, incidents
+from monitor.store import baselines, buckets, incidents, ledger
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -154,8 +155,18 @@ class Watch:
             sums = buckets.accumulated(connection, self.monitor.name, bucket.start - self.monitor.bucket)
         return Window(
             add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
-            self._labelled(bucket, baseline),
+            self._labelled(bucket, baseline), self._spent(bucket, profiled), bucket.end,
         )  # fmt: skip
+
+    def _spent(self, bucket: Bucket, profiled: Profiled) -> dict[datetime, Spent]:
+        """Return what was spent since each moment that budgets ask for, this bucket included."""
+        own = spent_in(self.monitor, profiled)
+        if own is None:
+            return {}
+        asked = sorted({start for check in self.monitor.budgets for start in starts(bucket.end, check.zone)})
+        with self.database.read() as connection:
+            before = ledger.since(connection, self.monitor.name, asked, bucket.start)
+        return {start: spent + own if start < bucket.end else spent for start, spent in before.items()}
 
     def _labelled(self, bucket: Bucket, baseline: Baseline) -> dict[str | None, dict[str, Profile]]:
         """Return the window whose labels are complete: one window later, for its audit comes first."""

@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
 from monitor import arms, config, evidently
+from monitor.checkspec import Check
 from monitor.cli import app
 from monitor.export import METRICS
 
@@ -30,7 +31,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].source.columns.*": config.ColumnSpec,
     "monitors[].features": config.Features,
     "monitors[].baseline": config.Baseline,
-    "monitors[].checks[].*": config.Check,
+    "monitors[].checks[].*": Check,
     "monitors[].rules[]": config.Rule,
     "monitors[].no_data": config.NoData,
     "monitors[].experiments[]": arms.Experiment,
@@ -64,7 +65,7 @@ def configuration() -> str:
         rows = [
             [f"`{field.alias or name}`", default_of(field), field.description or ""]
             for name, field in model.model_fields.items()
-            if (model, name) != (config.Check, "kind")
+            if (model, name) != (Check, "kind")
         ]
         parts += [f"## {title}\n", first_line(model) + "\n", table(["key", "default", "meaning"], rows)]
     return "\n".join(parts)
@@ -145,6 +146,12 @@ def checks() -> str:
                 for d in LATENCY.values()
             ],
         ),
+        "## Spending\n",
+        "`spend: {daily: 200, monthly: 5000}` holds what requests cost, by the column `cost` or better the signal `price`,\n"
+        "against budgets, in days and months of `zone:`. `daily` and `monthly` are the share that is gone; `burn_rate`\n"
+        "tells early when a month's money will not last (the multi-window rates of the SRE workbook: 14.4 times over an\n"
+        "hour, 6 over six, 3 over a day, 1 over three). Requests that nobody could price are counted apart and never as\n"
+        "free. Replicas share one ledger in our database. A backtest leaves budgets out.\n",
         "## Rates\n",
         "`rate: {signal: hallucinated}` watches the mean of a signal from 0 to 1. `max_increase:` is by how many points it\n"
         "may rise over the baseline's, by default as the alert budget allows; `max:` what it may be at all. Where the role\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 MOST_SPANS = 1000
 """Findings of one rule in one text that are kept; more would not change a verdict."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 CONTEXT_BEFORE = 60
 CONTEXT_AFTER = 24
 
@@ -96,8 +98,7 @@ class RuleSet:
     def scan(self, text: str) -> list[Span]:
         """Return what the rules find, in order of appearance, without overlaps."""
         hints, exact = self._compiled
-        # Bytes spare re2 the counting of code points, and in ASCII both are the same.
-        read: str | bytes = text.encode() if text.isascii() else text
+        read = readable(text)
         hits = hints.Match(read)
         if not hits:
             return []
@@ -108,7 +109,15 @@ class RuleSet:
 
     def may_match(self, text: str) -> bool:
         """Say whether a closer look can find anything at all."""
-        return bool(self._compiled[0].Match(text))
+        return bool(self._compiled[0].Match(readable(text)))
+
+
+def readable(text: str) -> str | bytes:
+    """Return a text as RE2 can read it, code point by code point.
+
+    Bytes spare RE2 the counting of code points, and in ASCII both are the same; half of a surrogate pair has no UTF-8.
+    """
+    return text.encode() if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def near_pattern(words: str) -> str:
@@ -164,7 +173,7 @@ class Words:
 
     def found_in(self, piece: str) -> bool:
         """Say whether one of them is there."""
-        return self._search(piece.encode() if piece.isascii() else piece) is not None
+        return self._search(readable(piece)) is not None
 
 
 def is_near(places: list[tuple[int, int]], start: int, end: int) -> bool:

@@ -10,6 +10,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
+from detectors.scan.base import readable
+
 MOST_PIECES = 24
 LONGEST_PIECE = 16_384
 
@@ -45,7 +47,7 @@ def pieces(text: str) -> list[tuple[int, int, str]]:
     >>> pieces("see amFuZS5kb2VAZXhhbXBsZS5jb20=")
     [(4, 32, 'jane.doe@example.com')]
     """
-    hits = _hint().Match(text.encode() if text.isascii() else text) or ()
+    hits = _hint().Match(readable(text)) or ()
     found: list[tuple[int, int, str]] = []
     for match in _RUN.finditer(text) if 0 in hits else ():
         said = _decode(match.group()[:LONGEST_PIECE])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detectors.scan.base import MOST_SPANS, Span
+from detectors.scan.base import MOST_SPANS, Span, readable
 
 MOST_PATTERNS = 200
 LONGEST_PATTERN = 2000
@@ -44,7 +44,7 @@ class Patterns:
 
     def scan(self, text: str) -> list[Span]:
         """Return every match that is not empty, in order of appearance."""
-        read: str | bytes = text.encode() if text.isascii() else text
+        read = readable(text)
         found: list[Span] = []
         for name, pattern in self._compiled.items():
             for match in pattern.finditer(read):

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from detectors.scan.base import MOST_SPANS, Span
+from detectors.scan.base import MOST_SPANS, Span, readable
 
 TYPES = frozenset({"profanity", "toxicity"})
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "tr")
@@ -100,7 +100,7 @@ def scan(text: str, languages: Iterable[str] = LANGUAGES) -> list[Span]:
 def _found(text: str, languages: tuple[str, ...]) -> list[Span]:
     if not text:
         return []
-    read: str | bytes = text.encode() if text.isascii() else text
+    read = readable(text)
     found: list[Span] = []
     for kind, open_ended, pattern in _search(languages):
         for match in pattern.finditer(read):
@@ -130,7 +130,7 @@ def _closed_up(text: str) -> tuple[str, list[int]]:
     """Return single letters that are set apart, closed up to words, and where each letter stood."""
     letters: list[str] = []
     places: list[int] = []
-    if not _may_be_apart().search(text.encode() if text.isascii() else text):
+    if not _may_be_apart().search(readable(text)):
         return "", places
     for match in _APART.finditer(text):
         letters.append(" ")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from detectors.scan.base import Span
+from detectors.scan.base import Span, readable
 from detectors.scan.patterns import PatternError, _compile
 
 DEEPEST = 64
@@ -115,14 +115,23 @@ def _walk(schema: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
 def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:  # noqa: ANN401
     from jsonschema import ValidationError
 
-    if validator.is_type(value, "string") and not _compile("pattern", pattern).search(value):
+    if validator.is_type(value, "string") and not _compile("pattern", pattern).search(readable(value)):
         yield ValidationError("does not match", validator="pattern")
+
+
+def _same(value: Any) -> Any:  # noqa: ANN401
+    """Write 1.0 as 1: to JSON Schema they are equal."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_same(item) for item in value]
+    return {key: _same(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _unique(validator: Any, wanted: bool, value: Any, _schema: Any) -> Iterator[Any]:  # noqa: ANN401, FBT001
     from jsonschema import ValidationError
 
     if wanted and validator.is_type(value, "array"):
-        seen = {json.dumps(item, sort_keys=True) for item in value}
+        seen = {json.dumps(_same(item), sort_keys=True) for item in value}
         if len(seen) < len(value):
             yield ValidationError("has duplicates", validator="uniqueItems")

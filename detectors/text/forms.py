@@ -103,17 +103,27 @@ MAGNITUDES = {
     "b": 1e9,
 }  # fmt: skip
 """What the number before it is multiplied with."""
-MONTHS = tuple(
-    "january february march april may june july august september october november december".split()
-)
-"""Names of months; "may" and "march" count only when they are capitalised."""
-
 NEGATIONS = frozenset(
     "not no never none nothing nobody neither nor without cannot hardly barely n't unable refuse refused refuses "
     "refusing deny denied denies denying fail failed fails failing lack lacks lacked lacking unlike nicht kein keine "
     "keinen nie pas jamais sans sin nunca no ningún senza mai não".split()
 )
 """Words that deny."""
+
+LIMITS = frozenset(
+    "only except excluding limited solely merely unless exclusively but however despite instead although non".split()
+)
+"""Words that narrow what is said; a summary that is right seldom needs one that its source has not."""
+SMALL_TALK = frozenset(
+    "think know sure love like really great favorite favourite fun agree right yes yeah yep well interesting cool amazing "
+    "believe guess heard hear seen see ever hi hello thanks thank welcome oh wow haha lol sorry glad hope wonder maybe probably "
+    "definitely exactly actually also just too so very lot lots thing things something anything everyone people good nice "
+    "awesome bad best want would could should feel mean say way kind sort pretty much many some you your yours he she it "
+    "they them his her its their this that these those there here what who which when where why how have has do does be is are "
+    "was were been get got go going can will may might let try tell talk time don't didn't i i'm we us my me our true totally "
+    "absolutely course enjoy never idea fan".split()
+)
+"""Words of conversation, which state no fact."""
 
 OPPOSITES = tuple(
     tuple(frozenset(side.split()) for side in pair.split("|"))
@@ -172,11 +182,6 @@ OPPOSITES = tuple(
     )
 )
 """Pairs of groups that say the opposite of each other."""
-
-SELF = frozenset("i i'm im i've i'd i'll me my mine myself we us our ours we're we've".split())
-"""Who speaks of themselves says what no source can hold."""
-
-_DIGITS = re.compile(r"\d")
 
 
 def stem(word: str) -> str:

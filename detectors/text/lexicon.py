@@ -19,9 +19,10 @@ DIMENSIONS = 128
 HEAVIEST = 16.0
 """Length of the vector of a word that says much."""
 
-BREAK, WORD, NAME, NUMBER, MAGNITUDE, NEGATION, SELF, SIGN = (1 << place for place in range(8))
+BREAK, WORD, NAME, NUMBER, MAGNITUDE, NEGATION, LIMIT, TALK, SIGN = (1 << place for place in range(9))
 """Flags of a word."""
 
+_TALK = frozenset(forms.stem(word) for word in forms.SMALL_TALK)
 _CAPITAL = re.compile(r"[^\W\d_]*[A-ZÀ-ÖØ-ÞΑ-ΩА-Я]")
 
 
@@ -97,8 +98,10 @@ class Lexicon:
             value = forms.MAGNITUDES[lower]
         if lower in forms.NEGATIONS or lower.endswith(("n't", "n’t")):
             flags |= NEGATION
-        if lower.replace("’", "'") in forms.SELF:
-            flags |= SELF
+        if flags & NEGATION or lower in forms.LIMITS:
+            flags |= LIMIT
+        if forms.stem(lower) in _TALK:
+            flags |= TALK
         if _CAPITAL.match(word):
             flags |= NAME
         if not word[0].isalnum():

@@ -14,7 +14,8 @@ from detectors.outcome import OUTCOME
 from detectors.performance.rates import LEVEL, RISE
 from detectors.profile import Profile
 from detectors.quality.percentile import TIMES
-from monitor.config import BY_DEFAULT, Check, Monitor
+from monitor.checkspec import BY_DEFAULT, Check
+from monitor.config import Monitor
 from monitor.evidently import P_VALUES, PREFIX, STATTESTS
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {

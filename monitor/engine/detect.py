@@ -20,6 +20,7 @@ from detectors.performance.measured import with_record
 from detectors.performance.rates import labelled_column, with_rate
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
+from detectors.spend.budget import PERIODS, Spent, against_budget, bounds, burning
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
@@ -33,7 +34,8 @@ class Window:
     """The sum of a run of buckets, when each of them starts, and its newest bucket by itself.
 
     ``sums`` is what sequential detectors had accumulated, by finding key, before the newest bucket. ``labelled`` is
-    the window whose labels have had their time to arrive.
+    the window whose labels have had their time to arrive. ``spent`` is what was spent since each moment that budgets
+    ask for, the newest bucket included, up to ``end``.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -42,6 +44,8 @@ class Window:
     newest: Mapping[str, Profile] = field(default_factory=dict)
     sums: Mapping[str, Sums] = field(default_factory=dict)
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
+    spent: Mapping[datetime, Spent] = field(default_factory=dict)
+    end: datetime | None = None
 
 
 Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
@@ -55,6 +59,7 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
     findings = [
         *_of_traffic(monitor, baseline, window),
         *_of_columns(monitor, baseline, window),
+        *_of_budgets(monitor, window),
         *_of_evidently(monitor, baseline, window, stattests),
     ]
     unique = list({finding.key: finding for finding in findings}.values())
@@ -150,6 +155,33 @@ def _accumulate(
     _, seen = advance(sums, float(score), float(allowance))
     sized = replace(stated, n_baseline=old.n, n_window=new.n)
     return conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated))
+
+
+def _of_budgets(monitor: Monitor, window: Window) -> Iterator[Finding]:
+    """Hold what was spent against every budget; without a column of money nothing can be said."""
+    at, column = window.end, monitor.money
+    for check in monitor.budgets:
+        called = name(check, "spend")
+        for period in PERIODS:
+            budget = check.daily if period == "daily" else check.monthly
+            if budget is None:
+                continue
+            if at is None or column not in window.newest:
+                reason = f"missing_column: nothing says what a request costs; log {column!r} or add the signal `price`"
+                yield Finding(called, column, period, None, Status.INCONCLUSIVE, reason)
+                continue
+            first, _ = bounds(at, period, check.zone)
+            yield against_budget(called, column, period, budget, at, check.zone, window.spent[first], check.currency)
+            if period == "monthly":
+                yield burning(called, column, budget, at, check.zone, window.spent, check.currency)
+
+
+def spent_in(monitor: Monitor, profiled: Profiled) -> Spent | None:
+    """Return what a bucket cost; None where no budget asks or nothing says what a request costs."""
+    held = profiled.profiles.get(None, {}).get(monitor.money)
+    if not monitor.budgets or held is None:
+        return None
+    return Spent(float(held.total), held.rows, held.rows - held.n)
 
 
 def _of_evidently(

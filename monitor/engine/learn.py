@@ -13,7 +13,7 @@ from detectors.outcome import OUTCOME, learn_errors, learn_scores
 from detectors.performance.rates import DECISION, labelled_column
 from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Column, Records, concatenate, row_count, take
-from monitor.config import Check
+from monitor.checkspec import Check
 from monitor.signals import Entry, resolve
 
 SAMPLE = 100_000

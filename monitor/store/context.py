@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
+from detectors.spend.budget import Spent
 from monitor.act import Action, Context
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.profile import Facts, Profiled
 from monitor.judge import NO_DATA, Change, Decision, rule_name
 from monitor.schedule import Bucket
-from monitor.store import buckets, incidents, outbox, prompts
+from monitor.store import buckets, incidents, ledger, outbox, prompts
 from monitor.store.encoding import pack_profiles
 
 
@@ -33,6 +34,7 @@ class Outcome:
     actions: Sequence[Action] = ()
     changes: Sequence[Change] = ()
     audits: int = 0
+    spent: Spent | None = None
 
 
 def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
@@ -85,6 +87,8 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
         },
     )
     buckets.save_findings(connection, held, outcome.findings)
+    if outcome.spent is not None:
+        ledger.save(connection, held.monitor, held.bucket, outcome.spent)
     buckets.save_versions(connection, held.monitor, version_rows(facts, before))
     buckets.save_changes(connection, held.monitor, [vars(change) for change in outcome.changes])
     for decision in outcome.decisions:

@@ -213,6 +213,17 @@ versions = Table(
     comment="traffic of each model and prompt version: what may be rolled back to",
 )
 
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("start", Utc, primary_key=True),
+    Column("amount", Float, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("unpriced", Integer, nullable=False),
+    comment="what every bucket cost: the truth that budgets are held against",
+)
+
 prompts = Table(
     "prompts",
     metadata,

@@ -73,7 +73,9 @@ class Guarding:
                 return JSONResponse({"error": sentence, "failed": policy.fail}, 503)
         told = [as_json(verdict) for verdict in verdicts]
         _log(policy, verdicts)
-        return JSONResponse(told[0] if single else {"policy": policy.name, "verdicts": told})
+        # Escaped, because a text may hold what has no UTF-8: half of a surrogate pair.
+        said = json.dumps(told[0] if single else {"policy": policy.name, "verdicts": told}, ensure_ascii=True)
+        return Response(said, media_type="application/json")
 
     async def _body(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -98,7 +100,7 @@ class Guarding:
             raise BadRequest(f"The key {extra[0][:40]!r} is not known. Known: {', '.join(KEYS)}.")
         name = said.get("policy", "default")
         if not isinstance(name, str) or name not in self._policies:
-            raise BadRequest(unknown_policy(str(name)[:60], list(self._policies)).capitalize(), 404)
+            raise BadRequest(unknown_policy(str(name)[:60], list(self._policies)), 404)
         if ("text" in said) == ("texts" in said):
             raise BadRequest("Give either `text`, a string, or `texts`, a list of strings.")
         texts = [said["text"]] if "text" in said else said["texts"]

@@ -252,6 +252,8 @@ def busy_store(seed: Seed) -> list[str]:
     for column, level in (("query_length", 0.05), ("clicks", 0.03), ("dwell_seconds", 0.07)):
         seed.findings(rank, column, level=level)
         seed.findings(fraud, column, level=level / 2)
+    spent = {"value": 91.2, "budget": 200.0, "pace": 190.0, "unpriced": 3, "currency": "USD"}
+    seed.findings(rank, "price", check="spend", method="daily", threshold=1.0, level=0.4, detail=spent)
     for segment in (None, "model_version=v1"):
         slow = {"value": 1.2, "low": 1.1, "high": 1.3, "quantile": 0.95, "baseline_value": 1.1}
         rate = {"value": 0.06, "low": 0.04, "high": 0.08, "baseline_value": 0.06}

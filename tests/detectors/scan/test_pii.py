@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 from pathlib import Path
 
 import phonenumbers
@@ -38,11 +39,13 @@ def test_luhn_and_iban_agree_with_stdnum_on_random_numbers() -> None:
 
 
 def test_the_lengths_of_ibans_are_those_of_stdnum() -> None:
-    structures = {country: iban._ibandb.info(country)[0][1].get("bban", "") for country in IBAN_LENGTHS}
-    for country, structure in structures.items():
-        if structure:
-            lengths = [int("".join(c for c in part if c.isdigit())) for part in structure.split() if part[0].isdigit()]
-            assert not lengths or sum(lengths) + 4 == IBAN_LENGTHS[country]
+    known = 0
+    for country, length in IBAN_LENGTHS.items():
+        found_in = iban._ibandb.info(country)[0]
+        if len(found_in) > 1 and "bban" in found_in[1]:
+            known += 1
+            assert sum(map(int, re.findall(r"(\d+)!", found_in[1]["bban"]))) + 4 == length, country
+    assert known > 70
 
 
 def test_example_numbers_of_every_country_are_telephone_numbers() -> None:

@@ -1,0 +1,124 @@
+"""The checks of driftd.yaml: which there are, and what each may be told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
+from monitor.evidently import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
+from monitor.sections import Duration, Section
+
+QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAFFIC_CHECKS)
+DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
+METHODS = (*DRIFT, *(f"{PREFIX}{name}" for name in STATTESTS))
+LATENCY_TARGETS = ("p50", "p90", "p95", "p99")
+CHECKS = ("drift", "quality", "performance", "latency", "rate", "spend", *QUALITY)
+BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
+"""What `quality` means: a log that has fallen silent is the state `no_data`, unless `freshness` is asked for."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError("zone", "an IANA zone is wanted, such as Europe/Berlin or UTC") from None
+    return name
+
+
+class Check(Section):
+    """One analysis, and for whom it is run. What is not said is the detector's own default."""
+
+    kind: str
+    """Set by the key of the check."""
+    name: str | None = None
+    """Name for rules and metrics; by default the kind."""
+    columns: Literal["auto"] | list[str] = "auto"
+    """`auto`, or columns and signals by name."""
+    method: Literal["auto"] | list[str] = "auto"
+    """`auto`, or drift methods by name; `evidently:NAME` runs a stattest of Evidently on the binned data."""
+    threshold: float | None = Field(None, gt=0)
+    """Fixed threshold in the unit of the method, or as Evidently has it; wins over the default and the noise floor."""
+    max_increase: float | None = Field(None, gt=0, le=1)
+    """The same for shares and rates: points that one may rise."""
+    signal: str | None = None
+    """For rate: the signal, from 0 to 1, whose mean is watched; labels correct it where the role `label` is mapped."""
+    max: float | None = Field(None, gt=0, le=1)
+    """For rate: what the mean may be, whatever it was in the baseline."""
+    max_age: Duration | None = None
+    """For freshness: the age that the newest row may have."""
+    labels_after: Duration = timedelta(0)
+    """For performance and rate: how long labels take to arrive; what needs them looks that far back."""
+    positive: str | None = None
+    """For performance and rate: the label that means positive (for a rate: bad); by default true, 1 and yes do."""
+    decision: float = Field(0.5, ge=0, le=1)
+    """For performance: from this score on the answer is positive."""
+    p50: Duration | None = None
+    """For latency: what half of the requests may take; without any target the percentiles' rise is watched."""
+    p90: Duration | None = None
+    """For latency: what nine in ten may take."""
+    p95: Duration | None = None
+    """For latency: what 95 in a hundred may take."""
+    p99: Duration | None = None
+    """For latency: what 99 in a hundred may take."""
+    daily: float | None = Field(None, gt=0)
+    """For spend: what a day may cost, in the currency of the account."""
+    monthly: float | None = Field(None, gt=0)
+    """For spend: what a month may cost; burn rates tell early when it will not last."""
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """For spend: the IANA zone in which days and months begin."""
+    currency: str = "USD"
+    """For spend: of the account, for sentences."""
+    min_samples: int | None = Field(None, ge=1)
+    """Below this many the answer is inconclusive."""
+    segments: bool = True
+    """Whether segments are measured too."""
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """Return the percentiles that have a target, and the targets in seconds."""
+        given = {name: getattr(self, name) for name in LATENCY_TARGETS}
+        return {name: target.total_seconds() for name, target in given.items() if target}
+
+
+def _check(value: object) -> object:
+    if isinstance(value, str):
+        value = {value: {}}
+    if not isinstance(value, dict) or len(value) != 1:
+        raise PydanticCustomError("check", "a check is one key with its settings, such as `- drift: {columns: auto}`")
+    ((kind, settings),) = value.items()
+    if kind not in CHECKS:
+        raise PydanticCustomError("unknown_key", "{key}", {"key": str(kind), "allowed": sorted(CHECKS)})
+    settings = {} if settings is None else settings
+    if not isinstance(settings, dict):
+        raise PydanticCustomError("check", "the settings of a check are a mapping, such as {threshold: 0.2}")
+    settings = {"kind": kind, **settings}
+    if kind == "spend" and not {"daily", "monthly"} & set(settings):
+        raise PydanticCustomError("check", "a budget needs `daily:` or `monthly:`, such as `- spend: {daily: 200}`")
+    if kind == "rate" and not isinstance(settings.get("signal"), str):
+        raise PydanticCustomError("check", "a rate needs its signal: `- rate: {signal: hallucinated}`")
+    if isinstance(settings.get("method"), str) and settings["method"] != "auto":
+        settings["method"] = [settings["method"]]
+    if isinstance(settings.get("method"), list):
+        for method in settings["method"]:
+            _known_method(str(method), settings.get("threshold"))
+    return settings
+
+
+def _known_method(method: str, threshold: object) -> None:
+    name = method.removeprefix(PREFIX)
+    if method != name and name in NOT_SUPPORTED:
+        said = {"method": method, "why": NOT_SUPPORTED[name]}
+        raise PydanticCustomError("stattest", "{method} cannot be run on a profile: {why}", said)
+    if method not in METHODS and method not in PERFORMANCE:
+        raise PydanticCustomError("word", "{key}", {"key": method, "allowed": sorted([*METHODS, *PERFORMANCE])})
+    if method != name and name in P_VALUES and isinstance(threshold, int | float) and threshold >= 1:
+        wanted = "the threshold of {method} is a p-value, as Evidently has it: give one below 1, such as 0.05"
+        raise PydanticCustomError("stattest", wanted, {"method": method})
+
+
+CheckEntry = Annotated[Check, BeforeValidator(_check)]
