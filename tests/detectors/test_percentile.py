@@ -10,7 +10,6 @@ from detectors.profile import Profile
 from detectors.quality.percentile import LEVELS, RISES, TARGETS, learn_times, percentile
 from detectors.records import Column
 
-
 LAYOUT = learn_times(np.random.default_rng(0).lognormal(0, 1, 5000))
 
 
