@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from detectors.scan import GROUPS, PUBLIC, NameFinder, Reading, Span
 from detectors.scan.injection import EMBEDDED_TYPE
-from detectors.scan.patterns import PatternError, Patterns, Topics
+from detectors.scan.patterns import PatternError, Patterns
 from detectors.scan.pii import PERSON
 from detectors.scan.structure import JsonSchema
+from detectors.scan.topics import Topics
 
 Action = Literal["count", "alert", "block", "redact"]
 Fail = Literal["closed", "open"]
@@ -25,7 +26,7 @@ TYPES: tuple[str, ...] = tuple(sorted({*GROUPS, *SETTINGS, EMBEDDED_TYPE, *(t fo
 MOST_FINDINGS = 1000
 FALLBACK = "Sorry, this answer cannot be shown."
 
-__all__ = ["ACTIONS", "TYPES", "GuardFinding", "GuardRule", "Policy", "PatternError", "Verdict", "guard"]
+__all__ = ["ACTIONS", "TYPES", "GuardFinding", "GuardRule", "PatternError", "Policy", "Verdict", "built_in", "guard"]
 
 
 @dataclass(frozen=True)

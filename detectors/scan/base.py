@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 MOST_SPANS = 1000
 """Findings of one rule in one text that are kept; more would not change a verdict."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_DIGIT = dict.fromkeys(point for point in range(128) if not 48 <= point <= 57)
+FEW = 32
 CONTEXT_BEFORE = 60
 CONTEXT_AFTER = 24
 
@@ -104,7 +106,7 @@ class RuleSet:
             return []
         found: list[Span] = []
         for place in sorted(hits):
-            found.extend(_matches(exact[place], text, read))
+            found.extend(_matches(exact[place], text, read, found if len(found) <= FEW else ()))
         return without_overlaps(found)
 
     def may_match(self, text: str) -> bool:
@@ -143,7 +145,7 @@ class _Exact:
         return cls(rule, pattern.finditer, 1 if pattern.groups else 0, near)
 
 
-def _matches(exact: _Exact, text: str, read: str | bytes) -> list[Span]:
+def _matches(exact: _Exact, text: str, read: str | bytes, earlier: Sequence[Span]) -> list[Span]:
     rule = exact.rule
     places = [match.span() for match in exact.near(read)] if exact.near is not None else None
     found: list[Span] = []
@@ -151,6 +153,8 @@ def _matches(exact: _Exact, text: str, read: str | bytes) -> list[Span]:
         start, end = match.span(exact.group)
         if places is not None and not is_near(places, start, end):
             continue
+        if earlier and any(span.start <= start and end <= span.end for span in earlier):
+            continue  # an earlier rule has it; not worth a closer look
         kept = rule.trim(text, start, end) if rule.trim else (start, end)
         if kept is not None and kept[1] > kept[0]:
             found.append(Span(rule.type, *kept))
@@ -177,8 +181,15 @@ class Words:
 
 
 def is_near(places: list[tuple[int, int]], start: int, end: int) -> bool:
-    """Say whether one of the context words stands close to a candidate."""
-    return any(begin < end + CONTEXT_AFTER and stop > start - CONTEXT_BEFORE for begin, stop in places)
+    """Say whether one of the context words, in order of appearance, stands close to a candidate.
+
+    Examples
+    --------
+    >>> is_near([(0, 3), (500, 503)], 10, 20), is_near([(0, 3), (500, 503)], 200, 210)
+    (True, False)
+    """
+    last = bisect_left(places, (end + CONTEXT_AFTER, -1)) - 1
+    return last >= 0 and places[last][1] > start - CONTEXT_BEFORE
 
 
 def without_overlaps(spans: Iterable[Span]) -> list[Span]:
@@ -222,4 +233,6 @@ def digits_of(text: str) -> str:
     >>> digits_of("+1 (212) 555-0100")
     '12125550100'
     """
+    if text.isascii():
+        return text.translate(_NO_DIGIT)
     return "".join(character for character in text if "0" <= character <= "9")

@@ -15,9 +15,9 @@ from detectors.scan.base import readable
 MOST_PIECES = 24
 LONGEST_PIECE = 16_384
 
-_RUN_HINT = r"[A-Za-z0-9+/_-]{20}"
+_RUN_HINT = r"[A-Za-z0-9+/_-]{24}"
 _MARK_HINT = r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#"
-_RUN = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+_RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _TOKEN = re.compile(r"[^\s\"'<>]+")
 _MARK = re.compile(r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#x?\w{2,6};")
 _ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})")

@@ -38,6 +38,11 @@ _LENGTHS = (
 IBAN_LENGTHS = {pair[:2]: int(pair[2:]) for pair in _LENGTHS.split()}
 
 
+_DOUBLED = dict(zip("0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
+_NO_GAP = dict.fromkeys(map(ord, " .-"))
+_IN_DIGITS = {ord(letter): str(value) for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", start=10)}
+
+
 def luhn(digits: str) -> bool:
     """Say whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B).
 
@@ -46,14 +51,7 @@ def luhn(digits: str) -> bool:
     >>> luhn("4111111111111111"), luhn("4111111111111112")
     (True, False)
     """
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = ord(digit) - 48
-        if place % 2:
-            value *= 2
-            value -= 9 * (value > 9)  # noqa: PLR2004
-        total += value
-    return total % 10 == 0
+    return (sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))) % 10 == 0
 
 
 def _brand(digits: str) -> bool:
@@ -84,12 +82,13 @@ def trim_card(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     if text[end : end + 1].isalnum():
         return None
-    said = text[max(0, start - CONTEXT_BEFORE) : start]
-    named = _CARD_WORDS.found_in(said)
     groups = [match.span() for match in _GROUP.finditer(text, start, end)]
     sizes = [stop - begin for begin, stop in groups]
     total = digits_of(text[start:end])
-    if len(total) <= 19 and is_card(total, named=named) and _card_like(sizes, named=named):  # noqa: PLR2004
+    if len(total) <= 19 and is_card(total) and _card_like(sizes):  # noqa: PLR2004
+        return start, end
+    named = _CARD_WORDS.found_in(text[max(0, start - CONTEXT_BEFORE) : start])
+    if named and len(total) <= 19 and is_card(total, named=True):  # noqa: PLR2004
         return start, end
     for first in range(len(groups)):
         count = 0
@@ -97,19 +96,18 @@ def trim_card(text: str, start: int, end: int) -> tuple[int, int] | None:
             count += sizes[last]
             if count > 19:  # noqa: PLR2004
                 break
-            if count >= 13 and _card_like(sizes[first : last + 1], named=False):  # noqa: PLR2004
+            if count >= 13 and _card_like(sizes[first : last + 1]):  # noqa: PLR2004
                 digits = digits_of(text[groups[first][0] : groups[last][1]])
                 if is_card(digits, named=named):
                     return groups[first][0], groups[last][1]
     return None
 
 
-def _card_like(sizes: list[int], *, named: bool) -> bool:
+def _card_like(sizes: list[int]) -> bool:
     """Say whether groups are laid out as on a card, or as by one who hides it: single digits, pairs, one run."""
     if len(sizes) == 1 or tuple(sizes) in _LAYOUTS:
         return True
-    regular = len(sizes) >= 6 and max(sizes[:-1]) == min(sizes[:-1]) <= 3 and sizes[-1] <= sizes[0]  # noqa: PLR2004
-    return regular or named
+    return len(sizes) >= 6 and max(sizes[:-1]) == min(sizes[:-1]) <= 3 and sizes[-1] <= sizes[0]  # noqa: PLR2004
 
 
 def trim_iban(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -117,20 +115,14 @@ def trim_iban(text: str, start: int, end: int) -> tuple[int, int] | None:
     length = IBAN_LENGTHS.get(text[start : start + 2].upper())
     if length is None:
         return None
-    kept = []
-    place = start
-    for place in range(start, end):
-        if text[place].isalnum():
-            kept.append(text[place])
-            if len(kept) == length:
-                break
-    after = text[place + 1 : place + 2]
-    if len(kept) != length or after.isalnum():
+    place = start + length
+    kept = text[start:place].translate(_NO_GAP)
+    while len(kept) < length and place < end:
+        place += length - len(kept)
+        kept = text[start:place].translate(_NO_GAP)
+    if len(kept) != length or text[place : place + 1].isalnum() or not is_iban(kept.upper()):
         return None
-    number = "".join(kept).upper()
-    if not is_iban(number):
-        return None
-    return start, place + 1
+    return start, place
 
 
 def is_iban(number: str) -> bool:
@@ -143,7 +135,7 @@ def is_iban(number: str) -> bool:
     """
     if not (number.isascii() and number.isalnum()):
         return False
-    return int("".join(str(int(character, 36)) for character in number[4:] + number[:4])) % 97 == 1
+    return int((number[4:] + number[:4]).translate(_IN_DIGITS)) % 97 == 1
 
 
 def _is_bitcoin(text: str) -> bool:

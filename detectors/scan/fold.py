@@ -17,7 +17,7 @@ _LOOKALIKES = dict(
 )
 _HOMOGLYPHS = {ord(strange): latin for strange, latin in _LOOKALIKES.items()}
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u058f]")
-_WORD = re.compile(r"[\w.+-]*@[\w.-]+|\w+")
+_WORD = re.compile(r"[\w.+-]{0,64}@[\w.-]+|\w+")
 _LATIN = re.compile(r"[A-Za-z0-9@]")
 _RANGES = ((0x80, 0x3400), (0xA8F0, 0xAA60), (0xFE00, 0x10000), (0x1D400, 0x1D800), (0x1F100, 0x1F200))
 

@@ -1,8 +1,8 @@
-"""Patterns and topics of one's own."""
+"""Patterns of one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from detectors.scan.base import MOST_SPANS, Span, readable
@@ -40,7 +40,7 @@ class Patterns:
     def __init__(self, patterns: Mapping[str, str]) -> None:
         if len(patterns) > MOST_PATTERNS:
             raise PatternError(f"{len(patterns)} patterns are too many; at most {MOST_PATTERNS} are searched.")
-        self._compiled = {name: _compile(name, pattern) for name, pattern in patterns.items()}
+        self._compiled = {name: compile_pattern(name, pattern) for name, pattern in patterns.items()}
 
     def scan(self, text: str) -> list[Span]:
         """Return every match that is not empty, in order of appearance."""
@@ -56,7 +56,8 @@ class Patterns:
         return sorted(found, key=lambda span: (span.start, span.end))
 
 
-def _compile(name: str, pattern: str) -> Any:  # noqa: ANN401
+def compile_pattern(name: str, pattern: str) -> Any:  # noqa: ANN401
+    """Compile a user's pattern; raises :class:`PatternError` with what is wrong."""
     import re2
 
     if len(pattern) > LONGEST_PATTERN:
@@ -74,48 +75,3 @@ def _compile(name: str, pattern: str) -> Any:  # noqa: ANN401
             f"the pattern {name!r} cannot be used: {said}. Patterns are RE2's: no look-around and no back-references, "
             "see https://github.com/google/re2/wiki/Syntax."
         ) from None
-
-
-class Topics:
-    """Topics that are not to be talked about, each with its words; a word counts from where it begins, in any case.
-
-    Parameters
-    ----------
-    topics
-        Name to words or phrases; ``*`` at the end of a word allows any ending.
-
-    Examples
-    --------
-    >>> Topics({"competitors": ["Acme", "Glob*"]}).scan("Buy from ACME or Globex")
-    [Span(type='competitors', start=9, end=13), Span(type='competitors', start=17, end=23)]
-    """
-
-    def __init__(self, topics: Mapping[str, Sequence[str]]) -> None:
-        for name, words in topics.items():
-            if not any(word.strip(" *") for word in words):
-                raise PatternError(f"the topic {name!r} has no words.")
-        self._patterns = Patterns({name: _either(words) for name, words in topics.items()})
-
-    def scan(self, text: str) -> list[Span]:
-        """Return where the words stand."""
-        found = []
-        for span in self._patterns.scan(text):
-            start, end = span.start, span.end
-            while start < end and not text[start].isalnum():
-                start += 1
-            while end > start and not text[end - 1].isalnum():
-                end -= 1
-            found.append(Span(span.type, start, end))
-        return found
-
-
-def _either(words: Sequence[str]) -> str:
-    spelled = sorted((_spell(word) for word in words if word.strip(" *")), key=len, reverse=True)
-    return rf"(?i)(?:^|[^\pL\pN])(?:{'|'.join(spelled)})(?:[^\pL\pN]|$)"
-
-
-def _spell(word: str) -> str:
-    import re2
-
-    parts = [str(re2.escape(part)) for part in word.strip().rstrip("*").split()]
-    return r"\s+".join(parts) + (r"[\pL\pN]*" if word.strip().endswith("*") else "")

@@ -55,7 +55,7 @@ RULES: tuple[Rule, ...] = (
         r"\b(?:\d{3,5}(?:[- ]\d{2,4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d|\d{4} ?[A-Z]{2})\b",
         near=(
             r"zip ?code|zip\b|post(?:al)? ?code|plz\b|postleitzahl|code postal|código postal|postnummer|"
-            r"cap\b|pin ?code"
+            r"pin ?code"
         ),
     ),
     Rule("street_address", ADDRESS, hint=ADDRESS_HINT),

@@ -17,6 +17,7 @@ _DISGUISES = {
     "t": "t7+", "u": "u*", "z": "z2",
 }  # fmt: skip
 _ENDINGS = frozenset(("", "s", "es", "ed", "er", "ers", "ing", "in", "y"))
+_SHORT_ENDINGS = frozenset(("", "s"))
 _APART = re.compile(r"(?<![\w!$@*])[^\W\d_](?:[ ._*-]{1,2}[^\W\d_]){2,20}(?![^\W_])")
 
 
@@ -105,13 +106,14 @@ def _found(text: str, languages: tuple[str, ...]) -> list[Span]:
     for kind, open_ended, pattern in _search(languages):
         for match in pattern.finditer(read):
             start, end = match.span(1)
+            said = text[start:end]
+            if (start and text[start - 1].isalnum()) or sum(sign.isalpha() for sign in said) * 2 < len(said):
+                continue
             stop = end
             while stop < len(text) and text[stop].isalnum():
                 stop += 1
-            if not open_ended and (end - start <= 3 and stop > end or text[end:stop].lower() not in _ENDINGS):  # noqa: PLR2004
-                continue
-            said = text[start:end]
-            if (start and text[start - 1].isalnum()) or sum(sign.isalpha() for sign in said) * 2 < len(said):
+            allowed = _ENDINGS if end - start > 4 else _SHORT_ENDINGS  # noqa: PLR2004
+            if not open_ended and text[end:stop].lower() not in allowed:
                 continue
             found.append(Span(kind, start, stop))
             if len(found) >= MOST_SPANS:

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from detectors.scan.base import Span, readable
-from detectors.scan.patterns import PatternError, _compile
+from detectors.scan.patterns import PatternError, compile_pattern
 
 DEEPEST = 64
 MOST_TOKENS = 200_000
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
-_FENCED = re.compile(r"\s*```(?:json|JSON)?[ \t]*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 
 
 class JsonSchema:
@@ -53,7 +52,7 @@ class JsonSchema:
             if key == "patternProperties":
                 raise PatternError("`patternProperties` is not supported in a JSON schema here; name the properties.")
             if key == "pattern" and isinstance(value, str):
-                _compile("pattern", value)
+                compile_pattern("pattern", value)
         checker = validators.extend(base, {"pattern": _pattern, "uniqueItems": _unique})
         self._validator = checker(schema, registry=Registry())
 
@@ -62,8 +61,7 @@ class JsonSchema:
 
         A single fenced code block is read as what it holds.
         """
-        fenced = _FENCED.match(text)
-        body = fenced[1] if fenced else text
+        body = _unfenced(text)
         said = _too_much(body)
         if said:
             return said
@@ -80,6 +78,14 @@ class JsonSchema:
     def scan(self, text: str) -> list[Span]:
         """Return one finding over the whole text when it does not fit."""
         return [Span("json_schema", 0, max(1, len(text)))] if self.problem(text) else []
+
+
+def _unfenced(text: str) -> str:
+    """Return what a single fenced code block holds, or the text itself."""
+    plain = text.strip()
+    head, _, rest = plain.partition("\n")
+    fenced = head.strip().lower() in ("```", "```json") and rest.endswith("```")
+    return rest[:-3] if fenced else text
 
 
 def _too_much(text: str) -> str | None:
@@ -115,7 +121,7 @@ def _walk(schema: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
 def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:  # noqa: ANN401
     from jsonschema import ValidationError
 
-    if validator.is_type(value, "string") and not _compile("pattern", pattern).search(readable(value)):
+    if validator.is_type(value, "string") and not compile_pattern("pattern", pattern).search(readable(value)):
         yield ValidationError("does not match", validator="pattern")
 
 

@@ -26,7 +26,7 @@ _NOT_PHONE = Words(
 )
 _DATE = re.compile(
     r"(?:19|20)\d{2}[-./ ]\d{1,2}[-./ ]\d{1,2}(?:[ T]\d.*)?$|\d{1,2}[-./ ]\d{1,2}[-./ ](?:19|20)?\d{2}(?: \d.*)?$|"
-    r"(?:19|20)\d{2} ?[-/] ?(?:19|20)\d{2}$"
+    r"(?:19|20)\d{2} ?[-/] ?(?:19|20)\d{2}\b"
 )
 _EXTENSION = re.compile(r" ?(?:x|ext)", re.IGNORECASE)
 _DECIMAL = re.compile(r"\d+\.\d+$|\d{1,3}(?:[ .]000)+$")
@@ -117,6 +117,8 @@ def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     end = _balanced(text, start, end)
     found = text[start:end]
+    if not 7 <= len(digits_of(found)) <= 22:  # noqa: PLR2004  with an extension
+        return None
     main = found if found[-1].isdigit() and "x" not in found.lower() else _EXTENSION.split(found, maxsplit=1)[0]
     digits = digits_of(main)
     plus = "+" in main[:2]

@@ -58,7 +58,9 @@ def test_csv_tsv_and_parquet_say_the_same(jsonl: Path, tmp_path: Path) -> None:
     csv, tsv, parquet = tmp_path / "a.csv", tmp_path / "a.tsv", tmp_path / "a.parquet"
     csv.write_text("\ufeffid,response\n" + "".join(f'{r["id"]},"{r["response"]}"\n' for r in RECORDS))
     tsv.write_text("id\tresponse\n" + "".join(f"{r['id']}\t{r['response']}\n" for r in RECORDS))
-    pq.write_table(pa.table({"id": [str(r["id"]) for r in RECORDS], "response": [r["response"] for r in RECORDS]}), parquet)
+    pq.write_table(
+        pa.table({"id": [str(r["id"]) for r in RECORDS], "response": [r["response"] for r in RECORDS]}), parquet
+    )
     for file in (csv, tsv, parquet):
         assert [(str(line["id"]), line["verdict"], line["findings"]) for line in lines(run(file, "--json"))] == wanted
 

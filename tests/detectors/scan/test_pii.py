@@ -121,7 +121,9 @@ def test_ordinary_numbers_are_rarely_personal_data() -> None:
 
 
 def test_a_number_of_plain_digits_needs_a_word() -> None:
-    assert found("It is 943 476 5919, I think") == [] or all(kind != "uk_nhs" for kind, _ in found("It is 943 476 5919"))
+    assert found("It is 943 476 5919, I think") == [] or all(
+        kind != "uk_nhs" for kind, _ in found("It is 943 476 5919")
+    )
     assert ("uk_nhs", "9434765919") in found("NHS 9434765919")
 
 

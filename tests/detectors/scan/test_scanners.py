@@ -16,11 +16,12 @@ from detectors.scan import GROUPS, scan
 from detectors.scan.encoded import pieces
 from detectors.scan.fold import fold
 from detectors.scan.injection import embedded
-from detectors.scan.patterns import PatternError, Patterns, Topics
+from detectors.scan.patterns import PatternError, Patterns
 from detectors.scan.profanity import LANGUAGES, words
 from detectors.scan.profanity import scan as profane
 from detectors.scan.secrets import scan as secret
 from detectors.scan.structure import JsonSchema
+from detectors.scan.topics import Topics
 
 DATA = Path(__file__).parents[3] / "benchmarks" / "data"
 ANYTHING = st.text(st.characters(codec=None), max_size=400)
@@ -83,6 +84,10 @@ HOSTILE = {
     "new lines": "\n" * 1_000_000,
     "data": "data:\n a: QUFBQUFBQUFB\n" * 40_000,
     "nulls": "\x00" * 1_000_000,
+    "numbers beside a word": "nhs 1234567890 " * 60_000,
+    "dots and one Greek letter": "α" + "." * 1_000_000,
+    "words run together": "éshit" * 200_000,
+    "domains": "a.com," * 150_000,
     "surrogates": "\ud800" * 200_000,
 }
 
@@ -135,7 +140,7 @@ def test_the_same_key_is_found_after_its_letters_are_drawn_anew() -> None:
 
 
 def test_words_in_words_are_left_alone() -> None:
-    for text in ("Scunthorpe", "assessment of the class", "a cocktail, a peacock", "Essex and Sussex", "pick a document",
+    for text in ("Scunthorpe", "assessment of the class", "a cocktail, a peacock", "Essex and Sussex", "pick a text",
                  "shiitake", "the title", "analysis", "Dickens", "11 or 1111", "cut"):  # fmt: skip
         assert profane(text) == [], text
 
@@ -199,7 +204,12 @@ def test_json_against_a_schema(text: str, problem: str | None) -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    [{"type": "nothing"}, {"$ref": "https://example.com/s.json"}, {"pattern": "(?=x)"}, {"patternProperties": {"a": {}}}],
+    [
+        {"type": "nothing"},
+        {"$ref": "https://example.com/s.json"},
+        {"pattern": "(?=x)"},
+        {"patternProperties": {"a": {}}},
+    ],
 )
 def test_schemas_that_cannot_be_used_say_why(schema: dict[str, object]) -> None:
     with pytest.raises(PatternError):
@@ -210,6 +220,12 @@ def test_a_schema_that_calls_itself_is_a_status() -> None:
     said = JsonSchema({"$ref": "#"}).problem("1")
     assert said is not None
     assert "without end" in said
+
+
+def test_a_fence_without_end_is_read_at_once() -> None:
+    begun = time.process_time()
+    assert JsonSchema(True).problem("```\n" + "\n" * 1_000_000 + "x") == "is not valid JSON"
+    assert time.process_time() - begun < 2
 
 
 def test_pieces_are_bounded() -> None:
