@@ -21,7 +21,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-detection bench-experiments bench-guard docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-guard docs lock clean .FORCE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench-guard: $(OK)  ## The output parser beside presidio: quality, speed, latenc
 
 bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
 	$(BIN)/python -m benchmarks.detection $(ARGS)
+
+bench-hallucination: $(OK)  ## What the score of hallucination is worth, on labelled sets (ARGS="--data DIR" for more)
+	$(BIN)/python -m benchmarks.hallucination $(ARGS)
 
 bench-experiments: $(OK)  ## False verdicts and power of A/B comparisons under peeking (ARGS="--simulations 200")
 	$(BIN)/python -m benchmarks.experiments $(ARGS)

@@ -276,6 +276,26 @@ def import_(
 
 
 @app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="A .jsonl, .jsonl.gz, .csv, .tsv or .parquet file of records.")],
+    signals: Annotated[
+        str | None, typer.Option(help="Names with commas between; by default all that the file allows.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write there instead of to stdout.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Score the records of a file by signals: a JSON line each, with values and evidence; exits 2 for bad records.
+
+    Records have `id, question, context, response`, as far as the signals need them.
+
+    Example: driftd score answers.jsonl --signals hallucinated,refusal -o scores.jsonl
+    """
+    from monitor.commands.score import run as score_file
+
+    raise typer.Exit(score_file(file, signals, out, quiet=quiet))
+
+
+@app.command()
 def guard(
     file: Annotated[Path, typer.Argument(help="A .jsonl, .csv, .tsv or .parquet file of texts.")],
     policy: Annotated[

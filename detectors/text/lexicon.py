@@ -46,6 +46,13 @@ class Lexicon:
         int16: twice the number of a pair of opposites, plus the side; -1 for none.
     """
 
+    stem: np.ndarray
+    weight: np.ndarray
+    vector: np.ndarray
+    value: np.ndarray
+    flags: np.ndarray
+    group: np.ndarray
+
     def __init__(self) -> None:
         self.of: dict[str, int] = {}
         self.pieces: dict[str, tuple[int, ...]] = {}

@@ -21,9 +21,12 @@ LINE = " \ue000 "
 LONGEST_PIECE = 40
 """Characters between white space that are remembered."""
 ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof sr jr st vs etc inc ltd co corp no fig dept gen col sgt capt lt gov sen rep rev hon jan feb mar apr jun "
-    "jul aug sep sept oct nov dec approx ca cf e.g i.e al u.s".split()
-)
+    (
+        "mr", "mrs", "ms", "dr", "prof", "sr", "jr", "st", "vs", "etc", "inc", "ltd", "co", "corp", "no", "fig",
+        "dept", "gen", "col", "sgt", "capt", "lt", "gov", "sen", "rep", "rev", "hon", "jan", "feb", "mar", "apr",
+        "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "approx", "ca", "cf", "e.g", "i.e", "al", "u.s",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ def _cut(pieces: list[str], lexicon: Lexicon) -> list[tuple[int, ...]]:
 def _tokens(piece: str) -> list[str]:
     """Cut a piece; the full stop of an abbreviation or of an initial ends no sentence."""
     tokens = TOKEN.findall(piece)
-    if len(tokens) > 1 and tokens[-1].startswith(".") and (len(tokens[-2]) == 1 or tokens[-2].casefold() in ABBREVIATIONS):
+    if (
+        len(tokens) > 1
+        and tokens[-1].startswith(".")
+        and (len(tokens[-2]) == 1 or tokens[-2].casefold() in ABBREVIATIONS)
+    ):
         return tokens[:-1]
     return tokens

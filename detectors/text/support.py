@@ -73,24 +73,31 @@ class Support:
     @cached_property
     def found(self) -> np.ndarray:
         """Return whether the context holds each word of the answer."""
-        return self.presence.any(axis=1)[self.stems]
+        return np.asarray(self._present[self.stems])
+
+    @cached_property
+    def _present(self) -> np.ndarray:
+        """Return whether the context holds each distinct stem."""
+        return np.asarray(self.presence.any(axis=1))
 
     @cached_property
     def facts(self) -> np.ndarray:
         """Return which words of the answer state something: numbers, and what is neither empty nor small talk."""
-        return ((self.weight > SAYS) & (self.flags & TALK == 0)) | (self.flags & NUMBER > 0)
+        return np.asarray(((self.weight > SAYS) & (self.flags & TALK == 0)) | (self.flags & NUMBER > 0))
 
     @cached_property
     def similarity(self) -> np.ndarray:
         """Return the likeness to the context of each distinct stem, 1 when it is there, else the best cosine."""
         held = self.lexicon
-        alike = self.presence.any(axis=1).astype(np.float32)
+        alike: np.ndarray = self._present.astype(np.float32)
         absent = np.flatnonzero(alike == 0)
         ids = self.answer.ids[self.first[absent]]
         given = self.context.ids[held.weight[self.context.ids] > SAYS]
         if len(absent) and len(given):
             given = np.unique(given)
-            best = np.clip((held.vector[ids] @ held.vector[given].T).max(axis=1), 0.0, 1.0)
+            # Doubles, rounded: which words this process met first must not change a score.
+            cosines = held.vector[ids].astype(np.float64) @ held.vector[given].astype(np.float64).T
+            best = np.round(np.clip(cosines.max(axis=1), 0.0, 1.0), 6)
             alike[absent] = np.where(held.flags[ids] & NUMBER, 0.0, best)
         return alike
 
@@ -183,9 +190,7 @@ class Support:
     def claims(self) -> np.ndarray:
         """Return, of each sentence of the answer, the weighted share that the best window supports; NaN if empty."""
         block = np.maximum(self.presence, 0).astype(np.float32)
-        block[~self.presence.any(axis=1)] = np.where(self.similarity > 0.5, self.similarity, 0.0)[
-            ~self.presence.any(axis=1), None
-        ]
+        block[~self._present] = np.where(self.similarity > 0.5, self.similarity, 0.0)[~self._present, None]
         for step in range(1, min(WINDOW, block.shape[1])):
             np.maximum(block[:, :-step], self.presence[:, step:], out=block[:, :-step])
         scores = np.full(self.answer.sentences, np.nan)

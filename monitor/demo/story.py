@@ -68,13 +68,14 @@ monitors:
     settle: 2s
     baseline: {{from: "{start}", to: "{end}"}}
     segments: [model_version]
-    signals: [response_length, novelty]
+    signals: [response_length, novelty, hallucinated]
     checks:
       - drift: {{columns: auto}}
       - quality
+      - rate: {{signal: hallucinated, max_increase: 0.1}}
     rules:
       - name: answers-leave-their-context
-        when: [drift.novelty]
+        when: [rate.hallucinated]
         for: 2
         severity: critical
         do: [rollback-wow-bot]

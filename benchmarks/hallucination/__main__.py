@@ -1,0 +1,176 @@
+"""What the score `hallucinated` is worth, on labelled sets: `make bench-hallucination`.
+
+By set, and inside each model, beside single features that need no learning, by cross-validation over source documents
+(other documents of all sets are known) and with a whole kind of set left out (what somebody without labels gets).
+`--data DIR` adds sets of the same format; `learn` writes the shipped combination anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.detection.tables import table
+from benchmarks.hallucination import learn, rise
+from benchmarks.hallucination.sets import DATA, GROUPS, WARNINGS, auroc, folds, load
+from detectors import SIGNALS
+from detectors.records import Column
+from detectors.signals.base import words
+from detectors.signals.hallucinated import combination
+from detectors.text.support import support
+
+PUBLISHED = """\
+Published, for orientation (read in the papers' own tables or notebooks; protocols differ):
+SummEdits, macro balanced accuracy: DAE 55.2, SummaC-Conv 57.1, QAFactEval 65.5, ChatGPT 71.2, GPT-4 82.1, people 90.9.
+LLM-AggreFact, mean balanced accuracy: HHEM 71.8, MiniCheck-FT5 75.0, gpt-4o 75.9, Bespoke-MiniCheck-7B 77.4.
+AggreFact on CLIFF, CNN/DM and XSum, balanced accuracy: DAE 0.730, 0.754; QuestEval 0.740, 0.619;
+SummaC-ZS 0.646, 0.596; SummaC-Conv 0.649, 0.666; QAFactEval 0.716, 0.626."""
+
+
+def novelty(size: int) -> Callable[[str, str], float]:
+    def score(said: str, given: str) -> float:
+        sides = [words(text) for text in (said, given)]
+        ours, theirs = (set(zip(*(side[at:] for at in range(size)), strict=False)) for side in sides)
+        return len(ours - theirs) / max(1, len(ours))
+
+    return score
+
+
+def rouge(said: str, given: str) -> float:
+    held = support(said, given)
+    return held.unaligned if held is not None else 1.0
+
+
+def numbers(said: str, given: str) -> float:
+    held = support(said, given)
+    return len(held.numbers[0]) / max(1, held.numbers[2]) if held is not None else 0.0
+
+
+SINGLE: dict[str, Callable[[str, str], float]] = {
+    "unigram": novelty(1),
+    "bigram": novelty(2),
+    "1 - ROUGE-L": rouge,
+    "numbers": numbers,
+    "length": lambda said, _given: float(len(said)),
+}
+
+
+def scores(
+    sets: dict[str, pd.DataFrame], found: dict[str, np.ndarray], labels: dict[str, np.ndarray]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield each set with the scores of the shipped combination, by cross-validation, and with its kind left out."""
+    known = [name for name in GROUPS if name in sets]
+    fold = {name: folds(sets[name]["doc"]) for name in known}
+    crossed = {name: np.zeros(len(labels[name])) for name in known}
+    for at in range(5):
+        made = learn.fit({n: found[n][fold[n] != at] for n in known}, {n: labels[n][fold[n] != at] for n in known})
+        for name in known:
+            crossed[name][fold[name] == at] = made.probability(found[name][fold[name] == at])
+    for name in sets:
+        others = [other for other in known if GROUPS[other] != GROUPS.get(name, name)]
+        left_out = learn.fit({n: found[n] for n in others}, {n: labels[n] for n in others}).probability(found[name])
+        shipped = combination().probability(found[name])
+        yield name, shipped, crossed.get(name, shipped), left_out
+
+
+def balanced(label: np.ndarray, score: np.ndarray, fold: np.ndarray) -> tuple[float, float]:
+    """Return balanced accuracy and F1 of held-out folds, each with the threshold that is best on the others."""
+    said = np.zeros(len(label), dtype=bool)
+    for at in sorted(set(fold)):
+        mine = fold == at
+        grid = np.unique(np.quantile(score[~mine], np.linspace(0.02, 0.98, 97)))
+        accuracy = [_balanced(label[~mine], score[~mine] >= cut) for cut in grid]
+        said[mine] = score[mine] >= grid[int(np.argmax(accuracy))]
+    hits = float((said & (label == 1)).sum())
+    return _balanced(label, said), 2 * hits / max(1.0, said.sum() + label.sum())
+
+
+def _balanced(label: np.ndarray, said: np.ndarray) -> float:
+    ones, zeros = label == 1, label == 0
+    return float((said[ones].mean() if ones.any() else 0.5) + (~said[zeros]).mean() if zeros.any() else 0.5) / 2
+
+
+def report(folders: list[Path]) -> None:
+    sets, absent = load(folders)
+    for name in absent:
+        print(f"ABSENT: {name} is not here; give its folder with --data DIR")
+    found = {name: learn.measured(frame) for name, frame in sets.items()}
+    usable = {name: np.isfinite(part).all(axis=1) for name, part in found.items()}
+    sets = {name: frame[usable[name]].reset_index(drop=True) for name, frame in sets.items()}
+    found = {name: part[usable[name]] for name, part in found.items()}
+    labels = {name: frame["label"].to_numpy() for name, frame in sets.items()}
+    rows, models = [], []
+    for name, shipped, crossed, left_out in scores(sets, found, labels):
+        frame, label = sets[name], labels[name]
+        pairs = list(zip(frame["response"], frame["context"], strict=True))
+        single = {title: np.array([score(*pair) for pair in pairs]) for title, score in SINGLE.items()}
+        accuracy, f1 = balanced(label, left_out, folds(frame["doc"]))
+        title = f"{name} (warning)" if name in WARNINGS else name
+        rows.append(
+            [title, len(label), f"{label.mean():.2f}", *(f"{auroc(label, one):.3f}" for one in single.values()),
+             *(f"{auroc(label, one):.3f}" for one in (crossed, left_out, shipped)), f"{accuracy:.3f}", f"{f1:.3f}"]
+        )  # fmt: skip
+        for kind in ("model", "task"):
+            for value in sorted(set(frame[kind].map(str)) - {"", "None", "nan"}):
+                at = (frame[kind].map(str) == value).to_numpy()
+                if 20 <= at.sum() < len(at) and 5 <= label[at].sum() <= at.sum() - 5:
+                    models.append(
+                        [title, f"{kind} {value}", int(at.sum()), f"{label[at].mean():.2f}",
+                         f"{auroc(label[at], single['unigram'][at]):.3f}", f"{auroc(label[at], crossed[at]):.3f}",
+                         f"{auroc(label[at], left_out[at]):.3f}"]
+                    )  # fmt: skip
+    heads = ["set", "rows", "wrong", *SINGLE, "other documents", "other sets", "shipped", "bal. acc.", "F1"]
+    print("\nAUROC; balanced accuracy and F1 of `other sets`, threshold from the other documents\n")
+    print(table(heads, rows))
+    print("\nInside one model or task, AUROC\n")
+    print(table(["set", "inside", "rows", "wrong", "unigram", "other documents", "other sets"], models))
+    print(f"\n{PUBLISHED}\n")
+    print("Not scored, for they hold no context: halueval_general, halueval2_human, refchecker_claims.\n")
+
+
+def speed(seconds: float = 4.0) -> None:
+    """Print records a second of one core: 600-character answers, 3,000-character contexts, all of them new."""
+    frame = load([DATA])[0]["summedits"]
+    given = [(text + " " + frame["context"][place - 1])[:3000] for place, text in enumerate(frame["context"]) if place]
+    said = [(text + " " + frame["response"][place - 1])[:600] for place, text in enumerate(frame["response"]) if place]
+    names = ["groundedness", "weakest_claim", "number_mismatch", "name_mismatch", "hallucinated"]
+    done, begun = 0, time.process_time()
+    while time.process_time() - begun < seconds and done + 256 <= len(given):
+        few = slice(done, done + 256)
+        records = {"response": Column.of(said[few]), "context": Column.of(given[few])}
+        for name in names:
+            SIGNALS[name].compute(records)
+        done += 256
+    print(f"{', '.join(names)} together: {done / (time.process_time() - begun):,.0f} records a second of one core")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What the score `hallucinated` is worth")
+    parser.add_argument("what", nargs="?", choices=["learn"], help="write the shipped combination anew")
+    parser.add_argument("--data", type=Path, action="append", default=[], help="a folder with further sets")
+    parser.add_argument("--only", choices=["sets", "rise", "speed"])
+    given = parser.parse_args()
+    folders = [*given.data, DATA]
+    if given.what == "learn":
+        sets = {name: frame for name, frame in load(folders)[0].items() if name in GROUPS}
+        found = {name: learn.measured(frame) for name, frame in sets.items()}
+        kept = {name: np.isfinite(part).all(axis=1) for name, part in found.items()}
+        labels = {name: sets[name]["label"].to_numpy()[kept[name]] for name in sets}
+        made = learn.fit({name: found[name][kept[name]] for name in sets}, labels)
+        learn.ship(made, {name: len(one) for name, one in labels.items()})
+        return
+    if given.only in (None, "sets"):
+        report(folders)
+    if given.only in (None, "speed"):
+        speed()
+    if given.only in (None, "rise"):
+        rise.report()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The labelled sets: answers with their contexts, 1 where people say that something is not supported."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from detectors.text.parts import joined
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+GROUPS = {
+    "begin_wow": "begin", "begin_cmu": "begin", "begin_tc": "begin", "q2_wow": "q2", "summedits": "summedits",
+    "wice": "wice",
+}  # fmt: skip
+"""Sets that are learnt from, and which of them are of one kind: what is left out is left out whole."""
+WARNINGS = ("halueval_qa500",)
+"""Sets that are only shown: there the length of an answer alone gives the label away."""
+
+
+def load(folders: list[Path]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return every set that is found, and the names of those that are not."""
+    found, absent = {}, []
+    for name in (*GROUPS, *WARNINGS):
+        path = next((p for folder in folders for p in sorted(folder.glob(f"{name}.*")) if p.is_file()), None)
+        if path is None:
+            absent.append(name)
+            continue
+        found[name] = read(path)
+    for folder in folders[:-1]:
+        for path in sorted(folder.glob("*")):
+            name = path.name.split(".")[0]
+            if name not in found and path.name.endswith((".jsonl", ".jsonl.gz", ".parquet")):
+                frame = read(path)
+                if {"context", "response", "label"} <= set(frame.columns) and frame["context"].map(len).gt(0).any():
+                    found[name] = frame
+    return found, absent
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read one set; rows that nobody could judge, and rows without a context, are left out."""
+    if path.suffix == ".parquet":
+        frame = pd.read_parquet(path)
+    else:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
+        frame = pd.DataFrame([json.loads(line) for line in text.splitlines() if line.strip()])
+    if not {"context", "response", "label"} <= set(frame.columns):
+        return frame.assign(context=None) if "context" not in frame.columns else frame
+    frame = frame[frame["label"] >= 0].copy()
+    frame["context"] = [joined(value) if value is not None else "" for value in frame["context"]]
+    frame = frame[frame["context"] != ""].reset_index(drop=True)
+    if "doc" not in frame.columns:
+        frame["doc"] = pd.factorize(frame["context"])[0]
+    for name in ("model", "task"):
+        if name not in frame.columns:
+            frame[name] = ""
+    return frame
+
+
+def auroc(label: np.ndarray, score: np.ndarray) -> float:
+    """Return the area under the ROC curve, ties counting half; NaN with one class only."""
+    from scipy.stats import rankdata
+
+    ones = int(label.sum())
+    if ones in (0, len(label)):
+        return float("nan")
+    return float((rankdata(score)[label == 1].sum() - ones * (ones + 1) / 2) / ones / (len(label) - ones))
+
+
+def folds(doc: pd.Series, count: int = 5, seed: int = 0) -> np.ndarray:
+    """Deal documents out to folds; all answers of a document share one."""
+    documents = np.array(sorted(set(doc.map(str))))
+    place = dict(zip(documents, np.random.default_rng(seed).permutation(len(documents)) % count, strict=True))
+    return doc.map(str).map(place).to_numpy()

@@ -1,0 +1,49 @@
+"""Whether the answer says the opposite of a word of its context."""
+
+from __future__ import annotations
+
+from detectors.records import Column, Records
+from detectors.signals.base import Signal
+from detectors.text.parts import pointing, scored
+from detectors.text.support import Support
+
+
+def score(held: Support) -> float:
+    """Return the number of opposites."""
+    return float(len(held.opposites))
+
+
+def compute(records: Records) -> Column:
+    """Count the words of a response that its context lacks while it has their opposite.
+
+    Missing where either side is missing or wordless.
+
+    Limits
+    ------
+    Seventy pairs of English groups of words (more and less, rose and fell, before and after); what is not among
+    them is not seen.
+
+    References
+    ----------
+    As antonym substitution in Kryściński, McCann, Xiong, Socher, EMNLP 2020.
+
+    Examples
+    --------
+    >>> records = {"response": Column.of(["The shop was closed in Paris."]),
+    ...            "context": Column.of(["The shop was opened in Paris in 1999. It sold bread."])}
+    >>> compute(records).values.round(2).tolist()
+    [1.0]
+    """
+    return scored(records, score)
+
+
+SIGNAL = Signal(
+    name="opposite_words",
+    needs=("response", "context"),
+    kind="numeric",
+    compute=compute,
+    unit="words",
+    cost="about 3,000; what others of these signals have read is shared",
+    citation="Kryściński et al. 2020",
+    evidence=pointing("opposite", lambda held: held.opposites),
+)

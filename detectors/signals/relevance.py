@@ -1,0 +1,54 @@
+"""How near an answer is to its question."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.embedding import embed
+from detectors.records import Column, Records
+from detectors.signals.base import Signal
+
+
+def compute(records: Records) -> Column:
+    """Return the cosine of the static embeddings of question and response, from -1 to 1.
+
+    Missing where either is missing or holds no word that has a vector.
+
+    Limits
+    ------
+    What is about the same is near, be it right or wrong: "yes" is far from every question. Watch its drift and its
+    lowest tenth, not its value for one answer.
+
+    References
+    ----------
+    Arora, Liang, Ma, *A simple but tough-to-beat baseline for sentence embeddings*, ICLR 2017; Es, James, Espinosa
+    Anke, Schockaert, *RAGAS*, EACL 2024 (answer relevance).
+
+    Examples
+    --------
+    >>> asked = Column.of(["How do I return a parcel?"] * 2)
+    >>> said = Column.of(["Print the label and return the parcel at any shop.", "Cats sleep all day."])
+    >>> near, far = compute({"question": asked, "response": said}).values
+    >>> bool(near > 0.3 > far)
+    True
+    """
+    sides = []
+    for role in ("question", "response"):
+        column = records[role]
+        sides.append(
+            embed(["" if gone else str(text) for text, gone in zip(column.values, column.missing, strict=True)])
+        )
+    known = sides[0].any(axis=1) & sides[1].any(axis=1)
+    cosine = np.einsum("ij,ij->i", *sides).astype(np.float64)
+    return Column(np.where(known, cosine, np.nan), np.asarray(~known))
+
+
+SIGNAL = Signal(
+    name="relevance",
+    needs=("question", "response"),
+    kind="numeric",
+    compute=compute,
+    unit="cosine",
+    cost="about 5,000",
+    citation="Arora, Liang and Ma 2017",
+)

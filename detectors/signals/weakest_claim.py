@@ -1,0 +1,53 @@
+"""How little its context supports the worst claim of an answer."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detectors.records import Column, Records
+from detectors.signals.base import Signal
+from detectors.text.parts import claims, scored
+from detectors.text.support import Support
+
+
+def score(held: Support) -> float:
+    """Return what the worst claim lacks; NaN where no sentence claims anything."""
+    known = held.claims[np.isfinite(held.claims)]
+    return float(1.0 - known.min()) if len(known) else math.nan
+
+
+def compute(records: Records) -> Column:
+    """Score each response from 0 (every claim is supported) to 1 (one is not at all).
+
+    Missing where either side is missing or wordless.
+
+    Limits
+    ------
+    As of groundedness; the longer an answer, the worse its worst claim.
+
+    References
+    ----------
+    Laban, Schnabel, Bennett, Hearst, *SummaC*, TACL 2022.
+
+    Examples
+    --------
+    >>> records = {"response": Column.of(["The shop was in Paris. Elephants dance nightly."]),
+    ...            "context": Column.of(["The shop was opened in Paris in 1999. It sold bread."])}
+    >>> compute(records).values.round(2).tolist()
+    [1.0]
+    """
+    return scored(records, score)
+
+
+SIGNAL = Signal(
+    name="weakest_claim",
+    needs=("response", "context"),
+    kind="numeric",
+    compute=compute,
+    unit="share",
+    cost="about 3,000; what others of these signals have read is shared",
+    citation="Laban et al. 2022",
+    evidence=claims,
+)

@@ -1,0 +1,126 @@
+"""What speaks against an answer, as a few numbers: the parts of the score `hallucinated`, each also a signal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from detectors.records import Column, Records
+from detectors.signals.base import Evidence
+from detectors.text.lexicon import BREAK, LIMIT
+from detectors.text.reading import LINE, _tokens
+from detectors.text.support import Support, support
+
+SEPARATOR = "\n"
+"""Between the passages of a context that is a list."""
+
+
+def _logged(count: int) -> float:
+    return math.log1p(count)
+
+
+PARTS: Mapping[str, Callable[[Support], float]] = {
+    "unaligned": lambda held: held.unaligned**4,
+    "apart": lambda held: held.apart**4,
+    "strangest": lambda held: held.strangest,
+    "absent_numbers": lambda held: _logged(len(held.numbers[0])),
+    "misplaced_numbers": lambda held: len(held.numbers[1]) / max(held.numbers[2], 1),
+    "absent_names": lambda held: _logged(len(held.names[0])),
+    "limits": lambda held: _logged(int(np.count_nonzero(held.flags & LIMIT))),
+    "unmatched_negations": lambda held: _logged(len(held.negations)),
+    "opposites": lambda held: _logged(len(held.opposites)),
+}
+"""By name: how much each part says against an answer; the more, the worse."""
+
+
+def parts(held: Support) -> np.ndarray:
+    """Return every part of an answer, float64 of shape (parts,).
+
+    Examples
+    --------
+    >>> held = support("The shop never opened in 1999.", "The shop was opened in Paris. It closed in 2010.")
+    >>> found = dict(zip(PARTS, parts(held).round(2).tolist()))
+    >>> found["absent_numbers"], found["unmatched_negations"]
+    (0.69, 0.69)
+    """
+    return np.array([part(held) for part in PARTS.values()])
+
+
+def held_of(records: Records) -> list[Support | None]:
+    """Hold every response against its context; None where either is missing or wordless.
+
+    A context may be a list of passages.
+    """
+    response, context = records["response"], records["context"]
+    rows = zip(response.values, response.missing, context.values, context.missing, strict=True)
+    return [None if gone or none else support(str(said), joined(given)) for said, gone, given, none in rows]
+
+
+def joined(context: object) -> str:
+    """Return a context as one text."""
+    if isinstance(context, list | tuple | np.ndarray):
+        return SEPARATOR.join(str(passage) for passage in context)
+    return str(context)
+
+
+def scored(records: Records, score: Callable[[Support], float]) -> Column:
+    """Score every record that has words on both sides; the others are missing."""
+    found = [math.nan if held is None else score(held) for held in held_of(records)]
+    values = np.array(found, dtype=np.float64)
+    return Column(values, np.isnan(values))
+
+
+def pointing(
+    kind: str,
+    places: Callable[[Support], list[int]],
+    score: Callable[[Support, int], float] = lambda _held, _place: 1.0,
+) -> Callable[[Mapping[str, str]], list[Evidence]]:
+    """Return a function that shows where in a response certain words stand."""
+
+    def evidence(record: Mapping[str, str]) -> list[Evidence]:
+        held = support(record["response"], joined(record["context"]))
+        if held is None:
+            return []
+        at = spans(record["response"], held)
+        return [Evidence(kind, *at[place], score(held, place)) for place in places(held)]
+
+    return evidence
+
+
+def claims(record: Mapping[str, str]) -> list[Evidence]:
+    """Return every claim of a response with what its context does not support of it, the worst first."""
+    held = support(record["response"], joined(record["context"]))
+    if held is None:
+        return []
+    at = spans(record["response"], held)
+    found = []
+    for number, score in enumerate(held.claims.tolist()):
+        words = np.flatnonzero(held.answer.sentence == number)
+        if not math.isnan(score):
+            found.append(Evidence("claim", at[words[0]][0], at[words[-1]][1], 1.0 - score))
+    return sorted(found, key=lambda claim: -claim.score)
+
+
+def spans(text: str, held: Support) -> list[tuple[int, int]]:
+    """Return where each word that was read of an answer stands in it, as half-open ranges of code points.
+
+    Examples
+    --------
+    >>> text = "It closed, e.g. in 2010."
+    >>> [text[start:end] for start, end in spans(text, support(text, "It closed."))]
+    ['It', 'closed', 'e', 'g', 'in', '2010']
+    """
+    flags, of = held.lexicon.flags, held.lexicon.of
+    found: list[tuple[int, int]] = []
+    place = 0
+    for piece in text.split():
+        start = text.index(piece, place)
+        place, inside = start + len(piece), 0
+        for token in _tokens(piece):
+            inside = piece.index(token, inside)
+            if token != LINE.strip() and flags[of[token]] > BREAK:
+                found.append((start + inside, start + inside + len(token)))
+            inside += len(token)
+    return found[: len(held.answer.ids)]
