@@ -236,10 +236,9 @@ def guard(
     policy
         What is looked for and what is done about it.
     clock
-        A function that tells seconds, such as ``time.monotonic``, for ``max_seconds``; without one only the
-        policy's size bounds the work.
+        Tells seconds, such as ``time.monotonic``, for ``max_seconds``; without it only size bounds the work.
     names
-        A model that finds names of people, for rules of type ``person``.
+        Finds names of people, for rules of type ``person``.
 
     Returns
     -------
@@ -268,8 +267,7 @@ def guard(
             raise _TooLate
 
     pairs: list[tuple[Span, GuardRule]] = []
-    place = "the scanners"
-    fail: Fail = policy.fail
+    place, fail = "the scanners", policy.fail
     try:
         reading = Reading(text)
         for group in policy.groups:

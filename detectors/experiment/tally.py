@@ -37,7 +37,8 @@ class Tally:
     Limits
     ------
     Sums are doubles: adding buckets in another order may change the last digit. Two users in one group are taken as
-    one, which costs precision and not validity. With fewer than 64 groups in use the variance is not known.
+    one, so the variance is that of at most 256 units, itself known to 4 %. With fewer than 64 groups in use it is not
+    known.
 
     Examples
     --------

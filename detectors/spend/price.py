@@ -134,9 +134,8 @@ def price(
 
     Limits
     ------
-    The list is that of the installed genai-prices, looked up without a network: newer models are unpriced until it is
-    upgraded. Discounts, batches and commitments are not in it; give your own prices where you have them. Audio and
-    image tokens are priced as text unless the cost is logged.
+    The list is that of the installed genai-prices: newer models are unpriced until it is upgraded. Discounts, batches
+    and commitments are not in it: give your own prices. Audio and image tokens are priced as text.
 
     References
     ----------
@@ -148,8 +147,7 @@ def price(
     >>> told.cost.tolist(), told.source.tolist()
     ([2.5, nan], ['list', 'unpriced'])
     """
-    own = own or {}
-    count = len(models)
+    own, count = own or {}, len(models)
     cost, source = np.full(count, np.nan), np.full(count, "unpriced", dtype=object)
     days = np.full(count, -1, dtype=np.int64) if times is None else (np.asarray(times) // 86_400).astype(np.int64)
     whose = np.full(count, "", dtype=object) if providers is None else providers

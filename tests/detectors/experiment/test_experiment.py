@@ -146,6 +146,18 @@ def test_a_better_answer_that_is_slower_does_not_win_and_few_rows_decide_nothing
     assert 1000 < more.answers[0].rows_needed < 1e6
 
 
+def test_a_better_guardrail_leaves_no_difference_and_an_undecided_one_is_waited_for() -> None:
+    rng = np.random.default_rng(11)
+    control, treatment = arms(rng, 0.5, 0.5, rows=200_000)
+    treatment["latency"] = Tally.of(0.8 * rng.lognormal(0.0, 0.5, 200_000))
+    assert judge(METRICS, control, treatment).verdict == "no difference"
+    control, treatment = arms(rng, 0.5, 0.6, rows=5000)
+    control["latency"], treatment["latency"] = (Tally.of(rng.lognormal(0.0, 2.0, 5000)) for _ in range(2))
+    found = judge(METRICS, control, treatment)
+    assert found.verdict == "keep running"
+    assert found.reason.startswith("latency")
+
+
 @pytest.mark.parametrize("users", [False, True])
 def test_a_wrong_split_makes_everything_invalid(users: bool) -> None:
     rng = np.random.default_rng(9)
