@@ -133,20 +133,31 @@ def report(folders: list[Path]) -> None:
     print("Not scored, for they hold no context: halueval_general, halueval2_human, refchecker_claims.\n")
 
 
-def speed(seconds: float = 4.0) -> None:
-    """Print records a second of one core: 600-character answers, 3,000-character contexts, all of them new."""
-    frame = load([DATA])[0]["summedits"]
+def speed() -> None:
+    """Print records a second of one core: 600-character answers, 3,000-character contexts.
+
+    Words are looked at once a process. So the first half of the documents is read before the clock starts, and all that
+    is timed is of the second half.
+    """
+    frame = load([DATA])[0]["summedits"].sort_values("doc").reset_index(drop=True)
     given = [(text + " " + frame["context"][place - 1])[:3000] for place, text in enumerate(frame["context"]) if place]
     said = [(text + " " + frame["response"][place - 1])[:600] for place, text in enumerate(frame["response"]) if place]
     names = ["groundedness", "weakest_claim", "number_mismatch", "name_mismatch", "hallucinated"]
-    done, begun = 0, time.process_time()
-    while time.process_time() - begun < seconds and done + 256 <= len(given):
-        few = slice(done, done + 256)
-        records = {"response": Column.of(said[few]), "context": Column.of(given[few])}
+    pages = [
+        {"response": Column.of(said[at : at + 256]), "context": Column.of(given[at : at + 256])}
+        for at in range(0, len(given) - 256, 256)
+    ]
+    taken = []
+    for page in pages:
+        begun = time.process_time()
         for name in names:
-            SIGNALS[name].compute(records)
-        done += 256
-    print(f"{', '.join(names)} together: {done / (time.process_time() - begun):,.0f} records a second of one core")
+            SIGNALS[name].compute(page)
+        taken.append(time.process_time() - begun)
+    half = len(pages) // 2
+    rates = [256 * len(part) / sum(part) for part in (taken[:half], taken[half:])]
+    print(
+        f"{', '.join(names)} together: {rates[1]:,.0f} records a second of one core ({rates[0]:,.0f} while it starts)"
+    )
 
 
 def main() -> None:

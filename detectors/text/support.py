@@ -6,7 +6,6 @@ and alignment are then shifts and sums of whole numbers, linear in the context a
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -94,7 +93,9 @@ class Support:
         ids = self.answer.ids[self.first[absent]]
         given = self.context.ids[held.weight[self.context.ids] > SAYS]
         if len(absent) and len(given):
-            given = np.unique(given)
+            said = np.zeros(len(held.of), dtype=bool)
+            said[given] = True
+            given = np.flatnonzero(said)
             # Doubles, rounded: which words this process met first must not change a score.
             cosines = held.vector[ids].astype(np.float64) @ held.vector[given].astype(np.float64).T
             best = np.round(np.clip(cosines.max(axis=1), 0.0, 1.0), 6)
@@ -141,7 +142,7 @@ class Support:
         at = [at for at in np.flatnonzero(self.flags & NUMBER).tolist() if self.answer.ids[at] not in _pronouns(self)]
         known = _values(self.context)
         absent, misplaced = [], []
-        for place, value in zip(at, _value_at(self.answer, at), strict=True):
+        for place, value in zip(at, _value_at(self.answer, at).tolist(), strict=True):
             if not self.found[place] and not _among(value, known):
                 absent.append(place)
             if not self._near_its_words(place):
@@ -300,22 +301,19 @@ def _pronouns(held: Support) -> set[int]:
     return {of[word] for word in ("one", "One", "first", "First", "once", "Once") if word in of}
 
 
-def _value_at(text: Reading, at: list[int]) -> list[float]:
+def _value_at(text: Reading, at: list[int]) -> np.ndarray:
     """Return the numbers at these words, times the magnitude that follows."""
-    held = text.lexicon
-    found = []
-    for place in at:
-        value = float(held.value[text.ids[place]])
-        if place + 1 < len(text.ids) and not held.flags[text.ids[place + 1]] & NUMBER:
-            following = float(held.value[text.ids[place + 1]])
-            value *= 1.0 if math.isnan(following) else following
-        found.append(value)
-    return found
+    held, places = text.lexicon, np.array(at, dtype=np.int64)
+    value = held.value[text.ids[places]]
+    following = text.ids[np.minimum(places + 1, len(text.ids) - 1)]
+    times = held.value[following]
+    kept = (places + 1 < len(text.ids)) & (held.flags[following] & NUMBER == 0) & ~np.isnan(times)
+    return np.asarray(np.where(kept, value * times, value))
 
 
 def _values(text: Reading) -> np.ndarray:
     at = np.flatnonzero(text.lexicon.flags[text.ids] & NUMBER).tolist()
-    return np.array(_value_at(text, at)) if at else np.zeros(0)
+    return _value_at(text, at) if at else np.zeros(0)
 
 
 def _among(value: float, known: np.ndarray) -> bool:
