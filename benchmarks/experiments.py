@@ -14,9 +14,9 @@ import numpy as np
 
 from benchmarks.detection.tables import table
 from detectors.experiment.compare import BURN_IN, lift
-from detectors.experiment.sequence import reach, split_evidence
-from detectors.experiment.tally import GROUPS, PARTS, XX, XY, YY, N, X, Y, value_of, variance_of
-from detectors.experiment.verdict import SPLIT_ALPHA
+from detectors.experiment.sequence import PLANNED, reach, split_evidence
+from detectors.experiment.tally import GROUPS, PARTS, XX, XY, YY, N, Tally, X, Y, value_of, variance_of
+from detectors.experiment.verdict import SPLIT_ALPHA, Metric, judge
 
 LOOKS = 14 * 288
 TOGETHER = 100
@@ -66,13 +66,18 @@ def verdicts(values: np.ndarray, variances: np.ndarray, rows: np.ndarray, planne
     return ((low > 0) | (high < 0)) & enough, ((soon > 0) | (late < 0)) & enough
 
 
-def played(draw: Draw, simulations: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield, of every experiment, the looks at which either method says that the arms differ."""
+def played(
+    draw: Draw, simulations: int, seed: int, planned: float | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield, of every experiment, the looks at which either method says that the arms differ.
+
+    ``planned`` is the number of rows at which the sequence is tightest, by default that of the whole experiment.
+    """
     rng = np.random.default_rng(seed)
     for first in range(0, simulations, TOGETHER):
         sums = np.cumsum(draw(rng, min(TOGETHER, simulations - first)), axis=1)[..., None, :]
         rows = sums[0, :, 0, 0, N]
-        ours, peeking = verdicts(value_of(sums), variance_of(sums), rows, 2 * rows[-1])
+        ours, peeking = verdicts(value_of(sums), variance_of(sums), rows, planned or 2 * rows[-1])
         yield from zip(ours, peeking, strict=True)
 
 
@@ -100,6 +105,33 @@ def clustered(simulations: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndar
         yield from zip(*found, strict=True)
 
 
+def judged(simulations: int, seed: int, every: int = 24) -> tuple[int, int]:
+    """Judge experiments of two metrics, a primary and a guardrail, every two hours, as `driftd experiments` does.
+
+    Returns
+    -------
+    decided, experiments
+        How many were ever called a win or a loss although the arms are alike, and how many there were.
+    """
+    rng = np.random.default_rng(seed)
+    metrics = [Metric("solved"), Metric("latency", better="lower", role="guardrail", minimum=0.05)]
+    wrong = 0
+    for first in range(0, simulations, TOGETHER):
+        count = min(TOGETHER, simulations - first)
+        streams = [np.cumsum(draw(rng, count), axis=1)[:, every - 1 :: every] for draw in (binary(0.2), heavy)]
+        for one in range(count):
+            wrong += any(
+                judge(metrics, *(_tallies(metrics, streams, one, look, arm) for arm in (0, 1))).verdict
+                in ("win", "lose")
+                for look in range(streams[0].shape[1])
+            )
+    return wrong, simulations
+
+
+def _tallies(metrics: list[Metric], streams: list[np.ndarray], one: int, look: int, arm: int) -> dict[str, Tally]:
+    return {metric.name: Tally(stream[one, look, arm][None]) for metric, stream in zip(metrics, streams, strict=True)}
+
+
 def share(hits: int, of: int) -> str:
     error = 1.96 * np.sqrt(max(hits, 1) / of * (1 - hits / of) / of)
     return f"{hits / of:.1%} ± {error:.1%}"
@@ -112,13 +144,17 @@ def false_verdicts(simulations: int) -> str:
         ("binary, 2 %", played(binary(0.02), simulations, 2), simulations),
         ("log-normal, sigma 1", played(heavy, simulations, 3), simulations),
         ("ratio: cost per token", played(ratio, simulations, 4), simulations),
-        ("binary, users come back", clustered(max(1, simulations // 4), 5), max(1, simulations // 4)),
+        ("binary, users come back", clustered(simulations, 5), simulations),
     ]
     for name, stream, count in streams:
         begun = time.perf_counter()
         found = [(ours.any(), peeking.any()) for ours, peeking in stream]
         ours, peeking = (sum(bool(pair[side]) for pair in found) for side in (0, 1))
         rows.append([name, count, share(ours, count), share(peeking, count), f"{time.perf_counter() - begun:.0f} s"])
+    begun = time.perf_counter()
+    wrong, count = judged(max(1, simulations // 4), 8)
+    took = f"{time.perf_counter() - begun:.0f} s"
+    rows.append(["verdicts of two metrics, default settings, every 2 hours", count, share(wrong, count), "", took])
     return table(["metric, arms alike", "experiments", "driftd", "t-test at every look", "took"], rows)
 
 
@@ -135,7 +171,7 @@ def real_lifts(simulations: int) -> str:
         ("10 % on 20 %, 10 rows", binary(0.2, 0.10, 10)),
         ("10 % on 20 %, 100 rows", binary(0.2, 0.10, 100)),
     ):
-        found = list(played(draw, simulations, 6))
+        found = list(played(draw, simulations, 6, PLANNED))
         first = [int(np.argmax(ours)) + 1 for ours, _ in found if ours.any()]
         fixed = sum(bool(peeking[-1]) for _, peeking in found)
         median = days(float(np.median(first))) if first else "-"
