@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 
 from detectors.records import Column
 from monitor.cli import app
-from monitor.clock import Clock
 from monitor.commands.build import make_daemon, open_store
 from monitor.configfile import load
 from monitor.labelled import Labelled
@@ -27,21 +26,12 @@ from monitor.sources import connect
 from monitor.store import labels, reads
 from monitor.store.database import Database
 from monitor.yamlfile import ConfigError
+from tests.support.hand import Hand
 from tests.support.world import START
 
 HOUR = timedelta(hours=1)
 ROWS = 3000
 PER_HOUR = 600
-
-
-class Hand(Clock):
-    """A clock that stands where it is put."""
-
-    def __init__(self, moment: datetime) -> None:
-        self.moment = moment
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 @pytest.fixture

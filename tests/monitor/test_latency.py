@@ -12,26 +12,16 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.core import CollectorRegistry
 
-from monitor.clock import Clock
 from monitor.commands.build import make_daemon, open_store
 from monitor.config import Config
 from monitor.export import StateCollector
 from monitor.store import reads
+from tests.support.hand import Hand
 from tests.support.world import START
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "latency_llmperf.csv.gz"
 STEP = timedelta(seconds=6)
 """Between two requests: the file has no clock."""
-
-
-class Hand(Clock):
-    """A clock that stands where it is put."""
-
-    def __init__(self, moment: datetime) -> None:
-        self.moment = moment
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 @pytest.fixture(scope="module")

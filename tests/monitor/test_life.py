@@ -9,27 +9,17 @@ from typing import Any
 
 import pytest
 
-from monitor.clock import Clock
 from monitor.commands.build import make_daemon, open_store
 from monitor.configfile import load
 from monitor.daemon import Daemon
 from monitor.store import baselines, buckets, incidents, reads
 from monitor.store.database import Database
+from tests.support.hand import Hand
 from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)
 FIVE = timedelta(minutes=5)
 BASELINE = {"from": START.isoformat(), "to": (START + 6 * HOUR).isoformat()}
-
-
-class Hand(Clock):
-    """A clock that stands where it is put."""
-
-    def __init__(self, moment: datetime) -> None:
-        self.moment = moment
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 class Life:

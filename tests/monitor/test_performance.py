@@ -12,27 +12,17 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Status
-from monitor.clock import Clock
 from monitor.commands.build import make_daemon, open_reader, open_store
 from monitor.config import Config
 from monitor.daemon import Daemon
 from monitor.once import check
 from monitor.store import reads
 from monitor.store.tables import baselines
+from tests.support.hand import Hand
 from tests.support.world import START
 
 HOUR = timedelta(hours=1)
 LATE = 3 * HOUR
-
-
-class Hand(Clock):
-    """A clock that stands where it is put."""
-
-    def __init__(self, moment: datetime) -> None:
-        self.moment = moment
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 class Bank:

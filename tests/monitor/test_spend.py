@@ -12,27 +12,17 @@ from typing import Any
 import pytest
 from prometheus_client.core import CollectorRegistry
 
-from monitor.clock import Clock
 from monitor.commands.build import make_daemon, open_store
 from monitor.config import Config
 from monitor.export import StateCollector
 from monitor.store import ledger, reads
+from tests.support.hand import Hand
 from tests.support.world import START
 
 TRACE = Path(__file__).parents[2] / "benchmarks" / "data" / "trace_azure2023_code.csv.gz"
 HOUR = timedelta(hours=1)
 GPT_4O = (2.5e-6, 10e-6)
 """Dollars a token, in and out, as published."""
-
-
-class Hand(Clock):
-    """A clock that stands where it is put."""
-
-    def __init__(self, moment: datetime) -> None:
-        self.moment = moment
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 @pytest.fixture
