@@ -71,8 +71,8 @@ def _number(value: object) -> str:
 
 def _change(data: Mapping[str, Any]) -> str:
     change = data.get("suspected_change")
-    if not change:
-        return ""
+    if not change or repr(change.get("value")) in str(data.get("headline")):
+        return ""  # the headline names it
     prompt = f" ({change['prompt']})" if change.get("prompt") else ""
     what = f"{change.get('kind')} `{change.get('value')}`{prompt}"
     return escape(f"Suspected: {what}, first seen {change.get('first_seen')}")

@@ -84,3 +84,12 @@ def test_nonsense_and_nobody_are_tried_again() -> None:
     with listening(Receiver(lambda _: (200, {}, b"<html>not json"))) as receiver:
         assert Slack("t", "#ml", receiver.url + "/api/").deliver(message(), NOW).retry
     assert Slack("t", "#ml", receiver.url + "/api/").deliver(message(), NOW).retry
+
+
+def test_a_suspected_change_is_named_once() -> None:
+    change = {"kind": "model_version", "value": "small-7b", "first_seen": "12:00"}
+    headline = "bot: it rose; model_version 'small-7b' first appeared at 12:00"
+    _, blocks = render(message(headline=headline, suspected_change=change))
+    assert json.dumps(blocks).count("small-7b") == 1
+    _, blocks = render(message(headline="bot: it rose", suspected_change=change))
+    assert "Suspected: model_version `small-7b`" in json.dumps(blocks)
