@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -88,6 +89,7 @@ def speed(signal: Signal, batches: list[dict[str, Column]]) -> float:
 
 
 def main() -> None:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core, for all threads of all libraries
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     batches = [batch(seed, count) for seed in range(RUNS + 1)]
     print(f"{'signal':<28}{'records a second':>18}")

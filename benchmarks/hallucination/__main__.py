@@ -8,6 +8,7 @@ By set, and inside each model, beside single features that need no learning, by 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,6 +140,7 @@ def speed() -> None:
     Words are looked at once a process. So the first half of the documents is read before the clock starts, and all that
     is timed is of the second half.
     """
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core, for all threads of all libraries
     frame = load([DATA])[0]["summedits"].sort_values("doc").reset_index(drop=True)
     given = [(text + " " + frame["context"][place - 1])[:3000] for place, text in enumerate(frame["context"]) if place]
     said = [(text + " " + frame["response"][place - 1])[:600] for place, text in enumerate(frame["response"]) if place]
