@@ -178,6 +178,18 @@ def category(value: object) -> str:
     return str(value)[:LONGEST_CATEGORY]
 
 
+def words_of(column: Column) -> np.ndarray:
+    """Return every value as the category that it is counted under, object of shape (rows,); empty where missing.
+
+    Examples
+    --------
+    >>> words_of(Column.of(["v1", None, 2.0])).tolist()
+    ['v1', '', '2']
+    """
+    listed = zip(column.values, column.missing, strict=True)
+    return np.array(["" if gone else category(value) for value, gone in listed], dtype=object)
+
+
 def numbers(column: Column) -> tuple[np.ndarray, np.ndarray]:
     """Convert a column to float64 and say which present values are no numbers at all.
 

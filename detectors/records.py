@@ -80,3 +80,23 @@ def concatenate(parts: Iterable[Records]) -> dict[str, Column]:
         )
         for name in pages[0]
     }
+
+
+def unseen(page: Records, seen: set[object]) -> Records:
+    """Leave out the records whose ``id`` stands in ``seen``, and put those of the others there; without ids, none.
+
+    Examples
+    --------
+    >>> seen: set[object] = {1}
+    >>> unseen({"id": Column.of([1, 2, 2, None])}, seen)["id"].values.tolist(), seen
+    ([2, None], {1, 2})
+    """
+    ids = page.get("id")
+    if ids is None:
+        return page
+    keep = np.ones(len(ids), dtype=bool)
+    for row in np.flatnonzero(~ids.missing):
+        key = ids.values[row]
+        keep[row] = key not in seen
+        seen.add(key)
+    return page if keep.all() else take(page, keep)

@@ -99,10 +99,11 @@ def report() -> None:
         frame = sets[name]
         kept = np.array([support(*pair) is not None for pair in zip(frame["response"], frame["context"], strict=True)])
         label = frame["label"].to_numpy()[kept]
-        for title, values in features(frame).items():
+        found = features(frame)
+        for title, values in found.items():
             records = delay(rng, (values[label == 0], values[label == 1]), level)
             rows.append([name, title, f"{records:,.0f}" if records < 200_000 else "never in 200,000"])
-        values = features(frame)["hallucinated"]
+        values = found["hallucinated"]
         sides = values[label == 0], values[label == 1]
         held.append([name, *(f"{coverage(rng, sides, count, 0.15):.1%}" for count in (30, 100, 300))])
     print(f"\nRecords until a rise from {BEFORE:.0%} to {AFTER:.0%} is told, at one false page a month (median)\n")

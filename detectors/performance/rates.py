@@ -6,6 +6,7 @@ have labelled some of the answers, their labels correct it, and only then is it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -152,11 +153,13 @@ def _sentence(told: dict[str, object], seen: Rate | None, before: float) -> str:
     return f"{word} {value:.1%} ({low:.1%} to {high:.1%}), {before:.1%} in the baseline"
 
 
-def _made(name: str, title: str, threshold: float, floor: float) -> Detector:
+def _made(
+    name: str, measure: Callable[[Counted, Counted], Measurement], title: str, threshold: float, floor: float
+) -> Detector:
     return Detector(
         name=name,
         check="rate",
-        measure=rise if name == "rate_rise" else level,
+        measure=measure,
         kinds=frozenset({"numeric"}),
         threshold=threshold,
         floor=floor,
@@ -166,7 +169,7 @@ def _made(name: str, title: str, threshold: float, floor: float) -> Detector:
     )
 
 
-RISE = _made("rate_rise", "rise of the mean score", 0.05, 0.01)
-LEVEL = _made("rate_level", "mean score", 1.0, 0.0)
+RISE = _made("rate_rise", rise, "rise of the mean score", 0.05, 0.01)
+LEVEL = _made("rate_level", level, "mean score", 1.0, 0.0)
 DETECTORS: dict[str, Detector] = {detector.name: detector for detector in (RISE, LEVEL)}
 """By name."""

@@ -94,8 +94,9 @@ def against_target(level: float, baseline: Counted, window: Counted) -> Measurem
     >>> round(against_target(0.95, old, new).statistic, 1)
     3.0
     """
+    before, *_ = percentile(level, baseline)
     value, low, high = percentile(level, window)
-    return Measurement(value, high - value, detail=_told(level, baseline, value, low, high))
+    return Measurement(value, high - value, detail=_told(level, before, value, low, high))
 
 
 def against_baseline(level: float, baseline: Counted, window: Counted) -> Measurement:
@@ -125,11 +126,10 @@ def against_baseline(level: float, baseline: Counted, window: Counted) -> Measur
     usual = quantiles(baseline, np.expand_dims(level + reach, -1))[..., 0]
     change = np.log(np.maximum(value, LEAST) / np.maximum(before, LEAST))
     noise = np.log(np.maximum(usual, LEAST) / np.maximum(before, LEAST))
-    return Measurement(change, np.abs(noise), detail=_told(level, baseline, value, low, high))
+    return Measurement(change, np.abs(noise), detail=_told(level, before, value, low, high))
 
 
-def _told(level: float, baseline: Counted, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, object]:
-    before, *_ = percentile(level, baseline)
+def _told(level: float, before: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, object]:
     return {"value": value, "low": low, "high": high, "baseline_value": before, "quantile": level}
 
 

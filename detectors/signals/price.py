@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detectors.layout import numbers
+from detectors.layout import numbers, words_of
 from detectors.records import Column, Records, row_count
 from detectors.signals.base import Signal
 from detectors.spend.price import OwnPrice, Priced, Tokens, price
@@ -53,22 +53,16 @@ class Price:
         tokens = Tokens(
             given["input_tokens"], given["output_tokens"], given.get("cached_tokens"), given.get("cache_write_tokens")
         )
-        models, providers = _words(records["model_version"]), records.get("provider")
+        models, providers = words_of(records["model_version"]), records.get("provider")
         return price(
             models,
             tokens,
             given.get("cost"),
-            None if providers is None else _words(providers),
+            None if providers is None else words_of(providers),
             _seconds(records),
             self.own,
             self.rate,
         )
-
-
-def _words(column: Column) -> np.ndarray:
-    return np.array(
-        ["" if gone else str(value) for value, gone in zip(column.values, column.missing, strict=True)], dtype=object
-    )
 
 
 def _seconds(records: Records) -> np.ndarray | None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
 from detectors.records import Column, Records
 from detectors.scan import Span, scan
-from detectors.signals.base import LONGEST_TEXT, Evidence, Signal
+from detectors.signals.base import LONGEST_TEXT, Signal
+from detectors.signals.findings import counted, shown
 
 
 def compute(records: Records) -> Column:
@@ -29,16 +26,7 @@ def compute(records: Records) -> Column:
     >>> compute({"response": Column.of(['A classic assessment.', 'This is bullsh1t', None])}).values[:2].tolist()
     [0.0, 1.0]
     """
-    response = records["response"]
-    counts = np.zeros(len(response))
-    for row in np.flatnonzero(~response.missing):
-        counts[row] = len(_found(str(response.values[row])))
-    return Column.floats(counts, response.missing)
-
-
-def evidence(record: Mapping[str, str]) -> list[Evidence]:
-    """Return where they stand, in order of appearance; each counts 1."""
-    return [Evidence(span.type, span.start, span.end, 1.0) for span in _found(record["response"])]
+    return counted(records, _found)
 
 
 def _found(text: str) -> list[Span]:
@@ -53,5 +41,5 @@ SIGNAL = Signal(
     unit="findings",
     cost="about 40,000",
     citation="word lists; Davidson et al. 2017",
-    evidence=evidence,
+    evidence=shown(_found),
 )

@@ -10,7 +10,7 @@ import numpy as np
 from detectors.records import Column, Records
 from detectors.signals.base import Evidence
 from detectors.text.lexicon import BREAK, LIMIT
-from detectors.text.reading import LINE, _tokens
+from detectors.text.reading import LINE, tokens_of
 from detectors.text.support import Support, support
 
 SEPARATOR = "\n"
@@ -118,7 +118,7 @@ def spans(text: str, held: Support) -> list[tuple[int, int]]:
     for piece in text.split():
         start = text.index(piece, place)
         place, inside = start + len(piece), 0
-        for token in _tokens(piece):
+        for token in tokens_of(piece):
             inside = piece.index(token, inside)
             if token != LINE.strip() and flags[of[token]] > BREAK:
                 found.append((start + inside, start + inside + len(token)))

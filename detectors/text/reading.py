@@ -77,14 +77,14 @@ def read(text: str, lexicon: Lexicon) -> Reading:
 def _cut(pieces: list[str], lexicon: Lexicon) -> list[tuple[int, ...]]:
     """Return the words of each piece, learning what is new; a long piece is not kept."""
     known = lexicon.pieces
-    fresh = {piece: _tokens(piece) for piece in pieces if piece not in known}
+    fresh = {piece: tokens_of(piece) for piece in pieces if piece not in known}
     lexicon.learn([token for tokens in fresh.values() for token in tokens])
     numbers = {piece: tuple(lexicon.of[token] for token in tokens) for piece, tokens in fresh.items()}
     known.update((piece, ids) for piece, ids in numbers.items() if len(piece) <= LONGEST_PIECE)
     return [numbers[piece] if piece in numbers else known[piece] for piece in pieces]
 
 
-def _tokens(piece: str) -> list[str]:
+def tokens_of(piece: str) -> list[str]:
     """Cut a piece; the full stop of an abbreviation or of an initial ends no sentence."""
     tokens = TOKEN.findall(piece)
     if (

@@ -9,13 +9,13 @@ from typing import Any
 
 import typer
 
-from detectors.records import Column
+from detectors.records import Column, unseen
 from monitor.arms import Experiment, Shadow
 from monitor.commands.build import open_reader
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.engine import build
-from monitor.engine.arms import Arms, Shadowed, answers_of, needed, without_duplicates
+from monitor.engine.arms import Arms, Shadowed, answers_of, needed
 from monitor.engine.learn import with_signals
 from monitor.sections import nearest
 from monitor.signals import resolve
@@ -126,8 +126,9 @@ def _records(
     columns = [name for name in dict.fromkeys([*asked, *roles, "id"]) if name in schema]
     length = max(1, int((end - spec.start).total_seconds()))
     with typer.progressbar(length=length, label=spec.name, hidden=quiet, file=sys.stderr) as bar:
-        done = 0
-        for page in without_duplicates(build.pages(reader, columns, spec.start, end)):
+        done, seen = 0, set[object]()
+        for read in build.pages(reader, columns, spec.start, end):
+            page = unseen(read, seen)
             if len(page["timestamp"]):
                 reached = int(float(page["timestamp"].values[-1]) - spec.start.timestamp())
                 bar.update(max(0, reached - done))

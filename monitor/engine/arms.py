@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 from detectors.experiment import shadow as pairs
 from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, Verdict, judge
-from detectors.layout import category, numbers
-from detectors.records import Column, Records, row_count, take
+from detectors.layout import category, numbers, words_of
+from detectors.records import Column, Records
 from monitor.arms import ComparedMetric, Experiment, Shadow
 
 MOST_WAITING = 500_000
@@ -63,8 +63,8 @@ class Arms:
 
     def add(self, records: Records) -> None:
         """Sum one page."""
-        spec, whose = self.spec, _words(records[self.spec.arm])
-        units = _words(records[spec.unit]) if spec.unit else None
+        spec, whose = self.spec, words_of(records[self.spec.arm])
+        units = words_of(records[spec.unit]) if spec.unit else None
         before = _numbers(records[spec.before]) if spec.before else None
         for name, metric in spec.metrics.items():
             y, x = values_of(records, name, metric)
@@ -109,7 +109,7 @@ class Shadowed:
     def add(self, records: Records) -> None:
         """Match one page with what waits."""
         spec = self.spec
-        whose, keys = _words(records[spec.arm]), _words(records[spec.join])
+        whose, keys = words_of(records[spec.arm]), words_of(records[spec.join])
         answers = records[spec.answer]
         values = {name: np.divide(*values_of(records, name, metric)) for name, metric in spec.metrics.items()}
         found: list[tuple[str, tuple[str, object, dict[str, float]], tuple[str, object, dict[str, float]]]] = []
@@ -170,29 +170,6 @@ class Shadowed:
             },
             "disagreements": [{"request": key, "severity": severity} for key, severity in self.disagree],
         }
-
-
-def _words(column: Column) -> np.ndarray:
-    """Return every value as a word; what is missing is empty."""
-    return np.array(
-        ["" if gone else category(value) for value, gone in zip(column.values, column.missing, strict=True)],
-        dtype=object,
-    )
-
-
-def without_duplicates(pages: Iterable[Records]) -> Iterable[dict[str, Column]]:
-    """Leave out records whose id was seen before."""
-    seen: set[object] = set()
-    for page in pages:
-        ids = page.get("id")
-        if ids is None:
-            yield dict(page)
-            continue
-        keep = np.ones(row_count(page), dtype=bool)
-        for row in np.flatnonzero(~ids.missing):
-            keep[row] = ids.values[row] not in seen
-            seen.add(ids.values[row])
-        yield take(page, keep)
 
 
 def answers_of(verdict: Verdict) -> list[Mapping[str, Any]]:

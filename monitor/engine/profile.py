@@ -13,7 +13,7 @@ from detectors.layout import LONGEST_CATEGORY, Layout, category
 from detectors.outcome import OUTCOME, outcomes
 from detectors.performance.rates import labelled_column
 from detectors.profile import Profile
-from detectors.records import Column, Records, row_count, take
+from detectors.records import Column, Records, row_count, take, unseen
 from monitor.config import Monitor
 from monitor.engine.learn import with_signals
 from monitor.schedule import Bucket
@@ -99,8 +99,9 @@ class Profiler:
 
     def add(self, page: Records) -> None:
         """Profile one page, in the order of time."""
-        records = self._without_duplicates(page)
+        records = unseen(page, self._seen)
         rows = row_count(records)
+        self.facts.duplicates += row_count(page) - rows
         if rows == 0:
             return
         self.facts.rows += rows
@@ -137,20 +138,6 @@ class Profiler:
             if name in records:
                 added = Profile.of(records[name], layout)
                 held[name] = held[name] + added if name in held else added
-
-    def _without_duplicates(self, page: Records) -> Records:
-        ids = page.get("id")
-        if ids is None:
-            return page
-        keep = np.ones(len(ids), dtype=bool)
-        for row in np.flatnonzero(~ids.missing):
-            key = ids.values[row]
-            keep[row] = key not in self._seen
-            self._seen.add(key)
-        if keep.all():
-            return page
-        self.facts.duplicates += int((~keep).sum())
-        return take(page, keep)
 
     def _count_versions(self, records: Records) -> None:
         for role in VERSION_ROLES:

@@ -1,0 +1,32 @@
+"""Findings of the scanners in a response: how many there are, and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from detectors.records import Column, Records
+from detectors.scan import Span
+from detectors.signals.base import Evidence, each
+
+Find = Callable[[str], Sequence[Span]]
+
+
+def counted(records: Records, find: Find) -> Column:
+    """Count the findings of each response; missing where there is no response.
+
+    Examples
+    --------
+    >>> records = {"response": Column.of(["a b", None])}
+    >>> counted(records, lambda text: [Span("letter", 0, 1)]).missing.tolist()
+    [False, True]
+    """
+    return each(records["response"], lambda text: float(len(find(text))))
+
+
+def shown(find: Find) -> Callable[[Mapping[str, str]], list[Evidence]]:
+    """Return a function that tells where they stand, in order of appearance; each counts 1."""
+
+    def evidence(record: Mapping[str, str]) -> list[Evidence]:
+        return [Evidence(span.type, span.start, span.end, 1.0) for span in find(record["response"])]
+
+    return evidence
