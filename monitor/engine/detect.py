@@ -166,7 +166,13 @@ def _of_budgets(monitor: Monitor, window: Window) -> Iterator[Finding]:
             budget = check.daily if period == "daily" else check.monthly
             if budget is None:
                 continue
-            if at is None or column not in window.newest:
+            if at is None:
+                reason = (
+                    "not_measured: budgets are held against the daemon's ledger, which a single check does not have"
+                )
+                yield Finding(called, column, period, None, Status.INCONCLUSIVE, reason)
+                continue
+            if column not in window.newest:
                 reason = f"missing_column: nothing says what a request costs; log {column!r} or add the signal `price`"
                 yield Finding(called, column, period, None, Status.INCONCLUSIVE, reason)
                 continue

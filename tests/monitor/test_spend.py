@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from prometheus_client.core import CollectorRegistry
 
-from monitor.commands.build import make_daemon, open_store
+from monitor.commands.build import make_daemon, open_reader, open_store
 from monitor.config import Config
 from monitor.export import StateCollector
+from monitor.once import check
 from monitor.store import ledger, reads
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -110,3 +111,14 @@ def test_without_a_price_nothing_is_claimed(log: tuple[str, list[tuple[datetime,
         daemon.watches[0].close()
     assert found.status == "inconclusive"
     assert "add the signal `price`" in found.reason
+
+
+def test_a_single_check_says_that_it_has_no_ledger(
+    log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path
+) -> None:
+    made = config(log[0], tmp_path, daily=1.0)
+    with open_reader(made.monitors[0]) as reader:
+        told = check(reader, made.monitors[0], START + timedelta(minutes=20))
+    (found,) = told["findings"]
+    assert found["status"] == "inconclusive"
+    assert "ledger" in found["reason"]
