@@ -49,10 +49,10 @@ class Row:
     ours: Estimate
     theirs: tuple[float, float, float]
     realised: float
-    checked: Estimate = Estimate.undefined()
-    """The same with the interval widened by the record of those before it."""
     unit: float = 1.0
     """What differences are divided by: of a loss, which has a unit, that of the whole reference."""
+    checked: Estimate = Estimate.undefined()
+    """The same with the interval widened by the record of those before it."""
 
 
 def _halves(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
