@@ -14,65 +14,10 @@ from monitor.checkspec import Check, CheckEntry
 from monitor.policies import PolicySpec
 from monitor.sections import Duration, Section, Time, nearest
 from monitor.signals import Entry, name_of
+from monitor.sourcespec import Source
 from monitor.yamlfile import ConfigError
 
 __all__ = ["Config", "ConfigError", "Monitor"]
-
-ROLES = (
-    "timestamp", "id", "model_version", "prompt_version", "prediction", "score", "label",
-    "question", "context", "response", "samples", "logprobs", "finish_reason", "feedback", "tenant",
-)  # fmt: skip
-TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
-
-
-class ColumnSpec(Section):
-    """One of their columns, and for a timestamp how it is written."""
-
-    column: str
-    """Name of their column."""
-    unit: Literal["s", "ms", "us", "ns"] | None = None
-    """For a number: what it counts since 1970 (s, ms, us, ns)."""
-    zone: str | None = None
-    """For a time without a zone: its IANA zone, by default UTC."""
-    format: str | None = None
-    """For a text that is not ISO 8601: its strptime format."""
-
-
-def _column(value: object) -> object:
-    return {"column": value} if isinstance(value, str) else value
-
-
-class Source(Section):
-    """Where the application logs: a table, a view, a query, or a preset."""
-
-    url: SecretStr
-    """SQLAlchemy URL of the database; `url_file` reads it from a file."""
-    table: str | None = None
-    """Table or view, optionally with its schema."""
-    query: str | None = None
-    """A SELECT instead of a table."""
-    preset: Literal["litellm", "otel"] | None = None
-    """Known log tables: litellm or otel."""
-    columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_column)]] = {}
-    """Role or name to their column; `timestamp` is needed."""
-    page_size: int = Field(20_000, ge=1, le=1_000_000)
-    """Rows of one read."""
-    timeout: Duration = timedelta(seconds=2)
-    """Longest time of one read; theirs must not wait behind ours."""
-    text_limit: int = Field(200_000, ge=1)
-    """Code points of a text that are read."""
-    arrow: bool = True
-    """Read large PostgreSQL pages through ADBC when it is installed."""
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Source:
-        if sum(value is not None for value in (self.table, self.query, self.preset)) == 0:
-            raise PydanticCustomError("origin", "say where the records are: `table:`, `query:` or `preset:`")
-        if self.table is not None and self.query is not None:
-            raise PydanticCustomError("origin", "give `table:` or `query:`, not both")
-        if self.preset is None and "timestamp" not in self.columns:
-            raise PydanticCustomError("timestamp", "`columns:` must map `timestamp` to the column of the event's time")
-        return self
 
 
 class Features(Section):

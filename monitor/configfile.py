@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from monitor import signals
 from monitor.checkspec import CHECKS
-from monitor.config import ROLES, Config, Monitor
+from monitor.config import Config, Monitor
 from monitor.sections import nearest
+from monitor.sourcespec import ROLES
 from monitor.yamlfile import SECRET_KEYS, Problem, read
 
 

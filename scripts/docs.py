@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
-from monitor import arms, config, evidently
+from monitor import arms, config, evidently, sourcespec
 from monitor.checkspec import Check
 from monitor.cli import app
 from monitor.export import METRICS
@@ -27,8 +27,8 @@ NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `ma
 SECTIONS: dict[str, type[BaseModel]] = {
     "The file": config.Config,
     "monitors[]": config.Monitor,
-    "monitors[].source": config.Source,
-    "monitors[].source.columns.*": config.ColumnSpec,
+    "monitors[].source": sourcespec.Source,
+    "monitors[].source.columns.*": sourcespec.ColumnSpec,
     "monitors[].features": config.Features,
     "monitors[].baseline": config.Baseline,
     "monitors[].checks[].*": Check,

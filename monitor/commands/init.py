@@ -9,9 +9,10 @@ from pathlib import Path
 import typer
 from pydantic import SecretStr
 
-from monitor.config import ConfigError, Source
+from monitor.config import ConfigError
 from monitor.sources import connect
 from monitor.sources.base import ColumnInfo
+from monitor.sourcespec import Source
 
 GUESSES = {
     "id": ("id", "request_id", "trace_id", "uuid"),

@@ -15,9 +15,9 @@ import typer
 from detectors import SIGNALS, Signal
 from detectors.records import Column, Records
 from detectors.text.parts import joined
-from monitor.config import ROLES
 from monitor.lines import Row, output, progress
 from monitor.signals import problems, resolve
+from monitor.sourcespec import ROLES
 from monitor.yamlfile import ConfigError
 
 TOGETHER = 256

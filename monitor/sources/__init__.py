@@ -7,10 +7,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
-from monitor.config import Source
 from monitor.sources.base import Reader, SourceError
 from monitor.sources.presets import written_out
 from monitor.sources.reader import SqlReader
+from monitor.sourcespec import Source
 
 __all__ = ["connect"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from monitor.config import Source
 from monitor.sources.base import SourceError
+from monitor.sourcespec import Source
 
 CHANGED = "cached plan must not change result type"
 STATES = {

@@ -14,7 +14,6 @@ import structlog
 from sqlalchemy.engine import Connection, Row
 
 from detectors.records import Column
-from monitor.config import ColumnSpec, Source
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
 from monitor.sources.failures import explained
@@ -22,6 +21,7 @@ from monitor.sources.looks import described
 from monitor.sources.schema import Found, Origin
 from monitor.sources.times import TimeColumn
 from monitor.sources.values import column_of
+from monitor.sourcespec import ColumnSpec, Source
 
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 LOG = structlog.get_logger(__name__)

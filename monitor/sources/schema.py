@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.config import Source
 from monitor.sources.base import ColumnType, SourceError
+from monitor.sourcespec import Source
 
 NUMERIC = ("int", "real", "floa", "doub", "numeric", "decimal", "money", "serial")
 

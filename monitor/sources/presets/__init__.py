@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from monitor.config import ColumnSpec, Source
 from monitor.sources.failures import explained
 from monitor.sources.presets import litellm, otel
 from monitor.sources.presets.base import Preset
 from monitor.sources.schema import Origin
+from monitor.sourcespec import ColumnSpec, Source
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in (litellm.PRESET, otel.PRESET)}
 
