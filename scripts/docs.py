@@ -20,7 +20,7 @@ from detectors.quality.percentile import TIMES
 from monitor import arms, config, evidently, sourcespec
 from monitor.checkspec import Check
 from monitor.cli import app
-from monitor.export import METRICS
+from monitor.metrics import METRICS
 
 FOLDER = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `make docs`. -->\n"

@@ -10,7 +10,7 @@ import yaml
 
 from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, SIGNALS
 from monitor.config import Config
-from monitor.export import METRICS
+from monitor.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from monitor.store.tables import Json
+from monitor.store.types import Json
 
 revision = "0002"
 down_revision = "0001"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from monitor.store.tables import Json, Utc
+from monitor.store.types import Json, Utc
 
 revision = "0003"
 down_revision = "0002"

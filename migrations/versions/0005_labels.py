@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from monitor.store.tables import Utc
+from monitor.store.types import Utc
 
 revision = "0005"
 down_revision = "0004"

@@ -16,7 +16,7 @@ import yaml
 from dashboards.alerts import ALERTS
 from dashboards.generate import FOLDER, files
 from monitor.clock import SystemClock
-from monitor.export import METRICS
+from monitor.metrics import METRICS
 from monitor.store.database import Database
 from monitor.store.tables import spans
 from monitor.web.app import create_app

@@ -1,0 +1,8 @@
+"""METRICS: every exported metric is one row. To add one: a row in the module that it belongs to."""
+
+from __future__ import annotations
+
+from monitor.metrics import findings, money, operation
+from monitor.metrics.base import MetricRow
+
+METRICS: tuple[MetricRow, ...] = (*findings.ROWS, *money.ROWS, *operation.ROWS)

@@ -1,0 +1,85 @@
+"""What checks found: statistics, thresholds, percentiles, rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from detectors import LATENCY
+from monitor.metrics.base import MOST_FINDINGS, MetricRow, Sample, label_values
+from monitor.store.reads import Snapshot
+
+STATUS_VALUE = {"ok": 0, "drifted": 1, "inconclusive": 2, "error": 3}
+FINDING_LABELS = ("monitor", "check", "column", "method", "segment")
+
+
+def _finding(field: Callable[[Any], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
+    def samples(state: Snapshot) -> Iterator[Sample]:
+        for monitor in state.monitors:
+            for row in monitor.findings[:MOST_FINDINGS]:
+                number = field(row)
+                if number is not None:
+                    yield label_values(monitor.name, row.check, row.column, row.method, row.segment), number
+
+    return samples
+
+
+def _times(state: Snapshot) -> Iterator[Sample]:
+    for monitor in state.monitors:
+        for row in monitor.findings[:MOST_FINDINGS]:
+            if row.method in LATENCY and row.detail and "value" in row.detail:
+                labels = label_values(monitor.name, row.column, row.segment, f"{row.detail['quantile']:g}")
+                yield labels, float(row.detail["value"])
+
+
+def _rates(state: Snapshot) -> Iterator[Sample]:
+    for monitor in state.monitors:
+        for row in monitor.findings[:MOST_FINDINGS]:
+            if row.method == "rate_rise" and row.detail:
+                for bound in ("value", "low", "high"):
+                    if bound in row.detail:
+                        yield label_values(monitor.name, row.column, row.segment, bound), float(row.detail[bound])
+
+
+def _truncated(state: Snapshot) -> Iterator[Sample]:
+    for monitor in state.monitors:
+        yield (monitor.name,), float(max(0, len(monitor.findings) - MOST_FINDINGS))
+
+
+ROWS: tuple[MetricRow, ...] = (
+    MetricRow(
+        "driftd_finding_statistic", "gauge", FINDING_LABELS,
+        "Statistic of a check over the newest window, in the unit of its detector.",
+        _finding(lambda row: row.statistic),
+    ),
+    MetricRow(
+        "driftd_finding_threshold", "gauge", FINDING_LABELS,
+        "Threshold that the statistic was compared with.",
+        _finding(lambda row: row.threshold),
+    ),
+    MetricRow(
+        "driftd_finding_status", "gauge", FINDING_LABELS,
+        "Status of a check over the newest window: 0 ok, 1 drifted, 2 inconclusive, 3 error.",
+        _finding(lambda row: float(STATUS_VALUE[row.status])),
+    ),
+    MetricRow(
+        "driftd_finding_window_samples", "gauge", FINDING_LABELS,
+        "Sample size of a check in the newest window.",
+        _finding(lambda row: float(row.n_window)),
+    ),
+    MetricRow(
+        "driftd_latency_seconds", "gauge", ("monitor", "column", "segment", "percentile"),
+        "Percentiles of a column of times over the newest window; an empty segment is all rows.",
+        _times,
+    ),
+    MetricRow(
+        "driftd_rate_ratio", "gauge", ("monitor", "signal", "segment", "bound"),
+        "Mean of a signal over the newest window, corrected by labels where there are some, and its 95 % interval.",
+        _rates,
+    ),
+    MetricRow(
+        "driftd_series_truncated", "gauge", ("monitor",),
+        "Findings of the newest bucket that are not exported, because of the cap on series.",
+        _truncated,
+    ),
+)  # fmt: skip
