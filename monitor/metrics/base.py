@@ -10,7 +10,6 @@ from typing import Literal
 
 from monitor.store.reads import MonitorState, Snapshot
 
-MOST_FINDINGS = 2000
 LONGEST_LABEL = 100
 
 Sample = tuple[tuple[str, ...], float]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from detectors import LATENCY
-from monitor.metrics.base import MOST_FINDINGS, MetricRow, Sample, label_values
+from monitor.metrics.base import MetricRow, Sample, label_values
 from monitor.store.reads import Snapshot
 
 STATUS_VALUE = {"ok": 0, "drifted": 1, "inconclusive": 2, "error": 3}
@@ -16,7 +16,7 @@ FINDING_LABELS = ("monitor", "check", "column", "method", "segment")
 def _finding(field: Callable[[Any], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
     def samples(state: Snapshot) -> Iterator[Sample]:
         for monitor in state.monitors:
-            for row in monitor.findings[:MOST_FINDINGS]:
+            for row in monitor.findings:
                 number = field(row)
                 if number is not None:
                     yield label_values(monitor.name, row.check, row.column, row.method, row.segment), number
@@ -26,7 +26,7 @@ def _finding(field: Callable[[Any], float | None]) -> Callable[[Snapshot], Itera
 
 def _times(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
-        for row in monitor.findings[:MOST_FINDINGS]:
+        for row in monitor.findings:
             if row.method in LATENCY and row.detail and "value" in row.detail:
                 labels = label_values(monitor.name, row.column, row.segment, f"{row.detail['quantile']:g}")
                 yield labels, float(row.detail["value"])
@@ -34,7 +34,7 @@ def _times(state: Snapshot) -> Iterator[Sample]:
 
 def _rates(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
-        for row in monitor.findings[:MOST_FINDINGS]:
+        for row in monitor.findings:
             if row.method == "rate_rise" and row.detail:
                 for bound in ("value", "low", "high"):
                     if bound in row.detail:
@@ -43,7 +43,7 @@ def _rates(state: Snapshot) -> Iterator[Sample]:
 
 def _truncated(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
-        yield (monitor.name,), float(max(0, len(monitor.findings) - MOST_FINDINGS))
+        yield (monitor.name,), float(monitor.found - len(monitor.findings))
 
 
 ROWS: tuple[MetricRow, ...] = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from detectors.spend.budget import PERIODS
-from monitor.metrics.base import MOST_FINDINGS, MetricRow, Sample, label_values
+from monitor.metrics.base import MetricRow, Sample, label_values
 from monitor.store.reads import Snapshot
 
 
 def _money(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
     def samples(state: Snapshot) -> Iterator[Sample]:
         for monitor in state.monitors:
-            for row in monitor.findings[:MOST_FINDINGS]:
+            for row in monitor.findings:
                 if row.method in PERIODS and row.detail and field in row.detail:
                     yield label_values(monitor.name, row.method, row.detail["currency"]), float(row.detail[field])
 

@@ -15,6 +15,8 @@ from monitor.config import Config
 from monitor.store.database import Database, now
 from monitor.store.tables import actions, baselines, buckets, changes, findings, incidents, spans, transitions, watches
 
+MOST_FINDINGS = 2000
+
 
 @dataclass(frozen=True)
 class MonitorState:
@@ -24,6 +26,11 @@ class MonitorState:
     watch: Any
     newest: Any
     findings: Sequence[Any]
+    """Worst first; at most MOST_FINDINGS, of which those of segments are the first to be left out."""
+    found: int
+    """How many findings the newest bucket has."""
+    drifted: int
+    """How many of them are over their threshold."""
     open: Sequence[Any]
     results: dict[tuple[str, str], int]
     owed_since: datetime | None
@@ -87,7 +94,8 @@ def _monitor(connection: Connection, name: str, bucket: timedelta) -> MonitorSta
     ).one_or_none()  # fmt: skip
     return MonitorState(
         name, watch, newest,
-        findings_at(connection, name, newest.start) if newest else [],
+        findings_at(connection, name, newest.start, MOST_FINDINGS) if newest else [],
+        *(count_findings(connection, name, newest.start) if newest else (0, 0)),
         incident_rows(connection, name, only_open=True),
         results, owed, int(stale), baseline,
     )  # fmt: skip
@@ -100,11 +108,23 @@ def newest_bucket(connection: Connection, monitor: str) -> Any:  # noqa: ANN401
     return connection.execute(query.order_by(buckets.c.start.desc()).limit(1)).one_or_none()
 
 
-def findings_at(connection: Connection, monitor: str, start: datetime) -> list[Any]:
-    """Return the findings of one bucket, worst first."""
+def findings_at(connection: Connection, monitor: str, start: datetime, most: int | None = None) -> list[Any]:
+    """Return the findings of one bucket, worst first; beyond ``most`` those of segments are left out first."""
+    ratio = sa.func.coalesce(findings.c.statistic, 0.0) / sa.func.coalesce(
+        sa.func.nullif(findings.c.threshold, 0.0), 1.0
+    )
     query = sa.select(findings).where(findings.c.monitor == monitor, findings.c.start == start)
-    rows = list(connection.execute(query.order_by(findings.c.key)))
+    query = query.order_by(findings.c.segment.is_not(None), ratio.desc(), findings.c.key)
+    rows = list(connection.execute(query.limit(most)))
     return sorted(rows, key=lambda row: -((row.statistic or 0.0) / (row.threshold or 1.0)))
+
+
+def count_findings(connection: Connection, monitor: str, start: datetime) -> tuple[int, int]:
+    """Return how many findings one bucket has, and how many of them are over their threshold."""
+    over = sa.func.count(sa.case((findings.c.status == "drifted", 1)))
+    query = sa.select(sa.func.count(), over).where(findings.c.monitor == monitor, findings.c.start == start)
+    found, drifted = connection.execute(query).one()
+    return int(found), int(drifted)
 
 
 def incident_rows(

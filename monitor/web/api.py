@@ -97,8 +97,8 @@ def _monitor(item: reads.MonitorState, bucket: timedelta, at: datetime) -> dict[
         "rows": item.newest.source_rows if item.newest else None,
         "baseline_rows": item.baseline.rows if item.baseline else None,
         "open_incidents": [row.id for row in item.open],
-        "findings": len(item.findings),
-        "drifted": sum(row.status == "drifted" for row in item.findings),
+        "findings": item.found,
+        "drifted": item.drifted,
         "worst": {
             name: getattr(worst, name)
             for name in ("check", "column", "method", "segment", "status", "statistic", "threshold", "reason")

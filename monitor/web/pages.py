@@ -103,7 +103,7 @@ class Pages:
             row=row_of(item, monitor, state.at, Markup("")),
             findings=by_status(item.findings)[:MOST_FINDINGS],
             first=FIRST_FINDINGS,
-            more=max(0, len(item.findings) - MOST_FINDINGS),
+            more=max(0, item.found - MOST_FINDINGS),
             charts=drawn,
             volume=volume,
             changes=changes,

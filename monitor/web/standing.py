@@ -55,10 +55,11 @@ def standing_of(monitor: MonitorState, bucket: timedelta, at: datetime) -> Stand
 
 
 def _healthy(monitor: MonitorState) -> str:
-    over = sum(row.status == "drifted" for row in monitor.findings)
-    if not over:
+    if not monitor.drifted:
         return "as it was when the baseline was learnt"
-    return f"{over} of {len(monitor.findings)} findings are over their threshold, but no rule that watches them fires"
+    return (
+        f"{monitor.drifted} of {monitor.found} findings are over their threshold, but no rule that watches them fires"
+    )
 
 
 def _learning(monitor: MonitorState) -> str:

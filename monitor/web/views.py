@@ -64,7 +64,7 @@ def row_of(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) ->
         lag_from=item.newest.start + monitor.bucket if item.newest else None,
         baseline=item.baseline,
         worst=next((row for row in item.findings if row.statistic is not None), None),
-        drifted=sum(row.status == "drifted" for row in item.findings),
+        drifted=item.drifted,
         spark=spark,
     )
 

@@ -19,7 +19,7 @@ from monitor.engine.profile import Facts, Profiled
 from monitor.judge import Decision, Incident
 from monitor.schedule import Bucket
 from monitor.sources.base import Counts
-from monitor.store import buckets, context, incidents, migrate, outbox
+from monitor.store import buckets, context, incidents, migrate, outbox, reads
 from monitor.store.database import Database, StoreError, now
 from monitor.store.tables import actions, metadata
 from monitor.store.tables import buckets as bucket_table
@@ -207,3 +207,20 @@ def test_what_is_late_expires_and_what_waits_is_approved_once(database: Database
 def test_a_naive_time_is_never_stored(database: Database) -> None:
     with pytest.raises(sa.exc.StatementError, match="without a zone"), database.write() as connection:
         buckets.add_span(connection, "bot", "live", datetime(2026, 1, 1), None)  # noqa: DTZ001
+
+
+def test_a_snapshot_reads_no_more_findings_than_are_exported(database: Database) -> None:
+    found = [
+        Finding("drift", f"c{place}", "psi", segment, Status.DRIFTED, "moved", float(place), 1.0)
+        for segment in (None, "plan=a")
+        for place in range(6)
+    ]
+    held = claim(database)
+    assert held is not None
+    commit(database, held, replace(outcome(), findings=found))
+    with database.read() as connection:
+        kept = reads.findings_at(connection, "bot", START, most=8)
+        assert reads.count_findings(connection, "bot", START) == (12, 12)
+    assert [row.column for row in kept if row.segment is None] == ["c5", "c4", "c3", "c2", "c1", "c0"]
+    assert [row.column for row in kept if row.segment] == ["c5", "c4"]
+    assert [row.column for row in kept][:4] == ["c5", "c5", "c4", "c4"]
