@@ -126,6 +126,8 @@ class Monitor(Section):
     """Most values of a segment column."""
     min_samples: int = Field(100, ge=1)
     """Below this many the answer is inconclusive."""
+    success: str | None = None
+    """Column or signal from 0 to 1 that says an answer was good: its cost is told; by default, what is not `failed`."""
     alert_budget: str = Field("1/week", pattern=r"^\d+(\.\d+)?/(day|week|month)$")
     """False pages of the whole monitor that are accepted: thresholds that are not given are set to keep it."""
     signals: list[Entry] = []
@@ -158,6 +160,11 @@ class Monitor(Section):
         """Return the column that says what a record cost: named by a budget, else the signal, else as logged."""
         named = [str(check.columns[0]) for check in self.budgets if check.columns != "auto" and check.columns]
         return named[0] if named else "price" if "price" in map(name_of, self.signals) else "cost"
+
+    @property
+    def currency(self) -> str:
+        """Return the currency of the account, as a budget says it."""
+        return self.budgets[0].currency if self.budgets else "USD"
 
     @property
     def labels_after(self) -> timedelta:

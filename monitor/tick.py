@@ -13,6 +13,7 @@ from monitor.config import ActionSpec
 from monitor.engine.detect import Window, conclude, detect, spent_in
 from monitor.engine.explain import explain
 from monitor.engine.profile import profile_bucket
+from monitor.engine.usage import used_in
 from monitor.evidently import measure_in_child
 from monitor.judge import Change, Decision
 from monitor.rules import act_on, judge_all
@@ -56,7 +57,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
 
     outcome = context.Outcome(
         result, reason, profiled, baseline.layout if baseline else None, findings, decisions, planned, changes,
-        watch.audits_passed(bucket), spent_in(monitor, profiled),
+        watch.audits_passed(bucket), spent_in(monitor, profiled), used_in(monitor, window) if window else None,
     )  # fmt: skip
     with watch.database.write() as connection:
         context.commit(connection, held, outcome)

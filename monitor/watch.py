@@ -28,7 +28,7 @@ from monitor.store.database import Database
 LOG = structlog.get_logger(__name__)
 AUDIT_AFTER_WINDOWS = (1, 6, 24)
 AUDITS_A_PASS = 20
-NOT_OF_THE_BINS = {"rules", "no_data", "checks", "alert_budget", "experiments", "shadows"}
+NOT_OF_THE_BINS = {"rules", "no_data", "checks", "alert_budget", "experiments", "shadows", "success"}
 RENEW_EVERY = timedelta(days=1)
 
 

@@ -13,7 +13,7 @@ from detectors.drift.quantile import quantiles
 from detectors.layout import Layout
 from detectors.stack import Counted
 
-TIMES = ("latency", "time_to_first_token", "queue_time")
+TIMES = ("latency", "time_to_first_token", "time_per_output_token", "queue_time")
 """Columns that hold seconds, by the names that presets give them."""
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 SHORTEST, LONGEST = 1e-4, 1e5

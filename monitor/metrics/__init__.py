@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.metrics import findings, money, operation
+from monitor.metrics import findings, money, operation, traffic
 from monitor.metrics.base import MetricRow
 
-METRICS: tuple[MetricRow, ...] = (*findings.ROWS, *money.ROWS, *operation.ROWS)
+METRICS: tuple[MetricRow, ...] = (*findings.ROWS, *traffic.ROWS, *money.ROWS, *operation.ROWS)

@@ -1,11 +1,10 @@
-"""What checks found: statistics, thresholds, percentiles, rates."""
+"""What checks found: statistics, thresholds, rates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from detectors import LATENCY
 from monitor.metrics.base import MetricRow, Sample, label_values
 from monitor.store.reads import Snapshot
 
@@ -22,14 +21,6 @@ def _finding(field: Callable[[Any], float | None]) -> Callable[[Snapshot], Itera
                     yield label_values(monitor.name, row.check, row.column, row.method, row.segment), number
 
     return samples
-
-
-def _times(state: Snapshot) -> Iterator[Sample]:
-    for monitor in state.monitors:
-        for row in monitor.findings:
-            if row.method in LATENCY and row.detail and "value" in row.detail:
-                labels = label_values(monitor.name, row.column, row.segment, f"{row.detail['quantile']:g}")
-                yield labels, float(row.detail["value"])
 
 
 def _rates(state: Snapshot) -> Iterator[Sample]:
@@ -66,11 +57,6 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_finding_window_samples", "gauge", FINDING_LABELS,
         "Sample size of a check in the newest window.",
         _finding(lambda row: float(row.n_window)),
-    ),
-    MetricRow(
-        "driftd_latency_seconds", "gauge", ("monitor", "column", "segment", "percentile"),
-        "Percentiles of a column of times over the newest window; an empty segment is all rows.",
-        _times,
     ),
     MetricRow(
         "driftd_rate_ratio", "gauge", ("monitor", "signal", "segment", "bound"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ class Outcome:
     changes: Sequence[Change] = ()
     audits: int = 0
     spent: Spent | None = None
+    usage: Mapping[str, Any] | None = None
 
 
 def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
@@ -84,6 +85,7 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
             "facts": facts.to_json(),
             "profiles": pack_profiles(outcome.profiled.profiles) if outcome.layout else None,
             "audits": outcome.audits,
+            "usage": outcome.usage,
         },
     )
     buckets.save_findings(connection, held, outcome.findings)

@@ -37,6 +37,7 @@ buckets = Table(
     Column("layout", String(32)),
     Column("facts", Json),
     Column("profiles", LargeBinary),
+    Column("usage", Json),  # what the window that ends with it used, by segment
     Column("finished_at", Utc),
     Index(None, "monitor", "state", "start"),
     comment="one row a bucket: who works on it, how it ended, its profiles",

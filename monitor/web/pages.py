@@ -19,6 +19,7 @@ from monitor.store import incidents as incident_store
 from monitor.store import reads
 from monitor.store.database import Database
 from monitor.web import charts, reading, words
+from monitor.web.traffic import tables_of
 from monitor.web.views import Case, case_of, histories_of, rank, row_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -106,6 +107,7 @@ class Pages:
             more=max(0, item.found - MOST_FINDINGS),
             charts=drawn,
             volume=volume,
+            usage=tables_of(item.newest.usage if item.newest else None),
             changes=changes,
             cases=cases,
             long=long,

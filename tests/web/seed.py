@@ -76,6 +76,20 @@ class Seed:
             ],
         )  # fmt: skip
 
+    def usage(self, monitor: str, *segments: str) -> None:
+        """Write what the newest window used, of all rows and of segments."""
+        used = {
+            "requests": 4812, "seconds": 3600.0, "shares": {"failed": 0.02, "rate_limited": 0.01, "timed_out": 0.005},
+            "tokens": {kind: {"total": 1.5e6, "requests": 4812} for kind in ("input", "output", "cached")},
+            "times": {"latency": {"0.5": 0.9, "0.9": 1.1, "0.95": 1.2, "0.99": 2.5}},
+            "loads": {"queue_depth": {"mean": 3.2, "max": 17.0}, "gpu_utilization": {"mean": 0.7, "max": 0.98}},
+            "cost": {"amount": 18.75, "priced": 4812, "unpriced": 0, "per_success": 0.00398},
+        }  # fmt: skip
+        where = (tables.buckets.c.monitor == monitor) & (tables.buckets.c.start == self.end - 5 * MINUTE)
+        told = {"currency": "USD", "segments": dict.fromkeys(["", *segments], used)}
+        with self.database.write() as connection:
+            connection.execute(sa.update(tables.buckets).where(where).values(usage=told))
+
     def buckets(self, monitor: str, count: int = 288, *, gap: range = range(0)) -> None:
         """Write finished buckets up to the end, with a day's rhythm; those in ``gap`` could tell nothing."""
         chance = random.Random(monitor)
@@ -254,6 +268,7 @@ def busy_store(seed: Seed) -> list[str]:
         seed.findings(fraud, column, level=level / 2)
     spent = {"value": 91.2, "budget": 200.0, "pace": 190.0, "unpriced": 3, "currency": "USD"}
     seed.findings(rank, "price", check="spend", method="daily", threshold=1.0, level=0.4, detail=spent)
+    seed.usage(rank, "model_version=v1", "model_version=v2")
     for segment in (None, "model_version=v1"):
         slow = {"value": 1.2, "low": 1.1, "high": 1.3, "quantile": 0.95, "baseline_value": 1.1}
         rate = {"value": 0.06, "low": 0.04, "high": 0.08, "baseline_value": 0.06}

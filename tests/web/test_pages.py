@@ -17,7 +17,7 @@ FIRING = "11111111-aaaa-4000-8000-000000000001"
 KNOWN = """
 html head meta title link body a header svg path span main p h1 h2 h3 section article table caption thead tbody tr th
 td small b code ul li ol div pre dl dt dd figure figcaption time nav footer i circle rect text line polyline g details
-summary br wbr form input label button
+summary br wbr form input label button data
 """
 ALLOWED = set(KNOWN.split())
 
@@ -69,6 +69,7 @@ def hostile(seed: Seed) -> Iterator[str]:
     seed.watch("bot", error=None)
     seed.baseline("bot")
     seed.buckets("bot", 12)
+    seed.usage("bot", f"model_version={HOSTILE}")
     seed.findings("bot", HOSTILE, segment=f"model_version={HOSTILE}", level=0.5, count=12)
     seed.findings("bot", "score", check=HOSTILE, method=HOSTILE, level=0.4, count=12)
     seed.unmeasured("bot", HOSTILE, "error", HOSTILE)

@@ -1,0 +1,106 @@
+"""What a window used: requests, tokens, money, failures, times and load, out of the profiles of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detectors.profile import Profile
+from detectors.quality.percentile import LEVELS, TIMES, percentile
+
+TOKENS = {
+    "input_tokens": "input", "prompt_tokens": "input", "output_tokens": "output", "completion_tokens": "output",
+    "cached_tokens": "cached", "cache_write_tokens": "cache_write", "reasoning_tokens": "reasoning",
+    "input_audio_tokens": "input_audio", "output_audio_tokens": "output_audio",
+    "input_image_tokens": "input_image", "output_image_tokens": "output_image",
+}  # fmt: skip
+"""Kind of token by the column that counts it; ``input`` and ``output`` include all the others."""
+FAILURES = ("failed", "rate_limited", "timed_out")
+"""Signals of 0 or 1 whose mean is a share of the requests."""
+LOADS = ("queue_depth", "gpu_utilization", "gpu_memory")
+"""Columns that say how busy the machines were, in the unit that they are logged in."""
+
+
+def usage(
+    columns: Mapping[str, Profile],
+    requests: int,
+    seconds: float,
+    money: str,
+    success: str | None = None,
+    times: Sequence[str] = TIMES,
+) -> dict[str, Any]:
+    """Add up what the requests of a window, or of a segment of it, used.
+
+    What is not logged is left out, and is never zero.
+
+    Parameters
+    ----------
+    columns, requests, seconds
+        Profiles of the window by column, its rows, and its length.
+    money
+        Column that says what a request cost; NaN or missing where nobody knows.
+    success
+        Column from 0 to 1 that says an answer was good; by default what is not ``failed``.
+    times
+        Columns of seconds.
+
+    Returns
+    -------
+    dict
+        ``requests``, ``seconds``; ``tokens`` by kind, each with its ``total`` and the ``requests`` that say it;
+        ``cost`` with ``amount``, ``priced``, ``unpriced`` and ``per_success``; ``shares`` of requests by kind of
+        failure; ``times`` by column and percentile; ``loads`` by column, mean and max.
+
+    Limits
+    ------
+    Sums are exact; percentiles are as good as the bins (2 %). A share is of the requests that tell.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> import numpy as np
+    >>> from detectors.records import Column
+    >>> values = np.array([10.0, 30.0, 50.0])
+    >>> profile = Profile.of(Column.floats(values), learn_numeric(values, 10.0, 50.0))
+    >>> usage({"output_tokens": profile}, 3, 60.0, "price")["tokens"]
+    {'output': {'total': 90.0, 'requests': 3}}
+    """
+    numeric = {name: held for name, held in columns.items() if held.layout.kind == "numeric" and held.n}
+    told: dict[str, Any] = {
+        "requests": requests,
+        "seconds": seconds,
+        "tokens": {TOKENS[name]: _sum(held) for name, held in numeric.items() if name in TOKENS},
+        "shares": {name: numeric[name].mean for name in FAILURES if name in numeric},
+        "times": {name: _percentiles(numeric[name]) for name in times if name in numeric},
+        "loads": {name: _level(numeric[name]) for name in LOADS if name in numeric},
+    }
+    if money in columns:
+        told["cost"] = _cost(columns[money], _successes(numeric, requests, success))
+    return told
+
+
+def _sum(held: Profile) -> dict[str, Any]:
+    return {"total": float(held.total), "requests": held.n}
+
+
+def _percentiles(held: Profile) -> dict[str, float]:
+    return {f"{level:g}": float(percentile(level, held)[0]) for level in LEVELS}
+
+
+def _level(held: Profile) -> dict[str, float]:
+    return {"mean": held.mean, "max": held.maximum}
+
+
+def _cost(held: Profile, successes: float | None) -> dict[str, Any]:
+    amount = float(held.total)
+    cost = {"amount": amount, "priced": held.n, "unpriced": held.rows - held.n}
+    if successes and held.n == held.rows:  # with a request that nobody can price, the quotient would be too low
+        cost["per_success"] = amount / successes
+    return cost
+
+
+def _successes(numeric: Mapping[str, Profile], requests: int, success: str | None) -> float | None:
+    """Return how many answers were good: those that do not say are taken as those that do."""
+    if success is not None:
+        return numeric[success].mean * requests if success in numeric else None
+    return (1.0 - numeric["failed"].mean) * requests if "failed" in numeric else None

@@ -1,0 +1,102 @@
+"""What the newest window used: requests, tokens, money, failures, times and load, by segment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from monitor.metrics.base import MetricRow, Sample, label_values
+from monitor.store.reads import Snapshot
+
+Values = Callable[[dict[str, Any], str], Iterable[tuple[tuple[str, ...], float]]]
+"""Labels after monitor and segment, and values, of one segment's usage and the currency."""
+
+
+def _used(values: Values) -> Callable[[Snapshot], Iterable[Sample]]:
+    def samples(state: Snapshot) -> Iterator[Sample]:
+        for monitor in state.monitors:
+            held = (monitor.newest.usage if monitor.newest else None) or {}
+            for segment, used in held.get("segments", {}).items():
+                for labels, value in values(used, held["currency"]):
+                    yield label_values(monitor.name, segment, *labels), float(value)
+
+    return samples
+
+
+def _cost(field: str) -> Values:
+    def values(used: dict[str, Any], currency: str) -> Iterator[tuple[tuple[str, ...], float]]:
+        if field in used.get("cost", {}):
+            yield (currency,), used["cost"][field]
+
+    return values
+
+
+def _tokens(used: dict[str, Any], per: float) -> Iterator[tuple[tuple[str, ...], float]]:
+    for kind, held in used["tokens"].items():
+        if "total" in held:
+            yield (kind,), held["total"] / per
+
+
+def _nested(field: str) -> Values:
+    def values(used: dict[str, Any], _currency: str) -> Iterator[tuple[tuple[str, ...], float]]:
+        for name, held in used[field].items():
+            for inner, value in held.items():
+                yield (name, inner), value
+
+    return values
+
+
+ALL = ("monitor", "segment")
+
+ROWS: tuple[MetricRow, ...] = (
+    MetricRow(
+        "driftd_requests", "gauge", ALL,
+        "Requests of the newest window; an empty segment is all rows.",
+        _used(lambda used, _: [((), used["requests"])]),
+    ),
+    MetricRow(
+        "driftd_requests_per_second", "gauge", ALL,
+        "Requests a second over the newest window.",
+        _used(lambda used, _: [((), used["requests"] / used["seconds"])]),
+    ),
+    MetricRow(
+        "driftd_tokens", "gauge", (*ALL, "type"),
+        "Tokens of the newest window by type; input and output include the other types.",
+        _used(lambda used, _: _tokens(used, 1.0)),
+    ),
+    MetricRow(
+        "driftd_tokens_per_second", "gauge", (*ALL, "type"),
+        "Tokens a second over the newest window by type.",
+        _used(lambda used, _: _tokens(used, used["seconds"])),
+    ),
+    MetricRow(
+        "driftd_cost", "gauge", (*ALL, "currency"),
+        "What the requests of the newest window cost, those that nobody can price left out.",
+        _used(_cost("amount")),
+    ),
+    MetricRow(
+        "driftd_cost_per_success", "gauge", (*ALL, "currency"),
+        "Cost of a successful answer over the newest window; absent while a request of it is unpriced.",
+        _used(_cost("per_success")),
+    ),
+    MetricRow(
+        "driftd_unpriced_requests", "gauge", ALL,
+        "Requests of the newest window that nobody could price, and that are not in its cost.",
+        _used(lambda used, _: [((), used["cost"]["unpriced"])] if "cost" in used else []),
+    ),
+    MetricRow(
+        "driftd_failure_ratio", "gauge", (*ALL, "kind"),
+        "Share of the newest window's requests that failed, were turned away for their rate, or ran out of time.",
+        _used(lambda used, _: [((kind,), share) for kind, share in used["shares"].items()]),
+    ),
+    MetricRow(
+        "driftd_latency_seconds", "gauge", (*ALL, "column", "percentile"),
+        "Percentiles of the columns of times over the newest window; an empty segment is all rows.",
+        _used(_nested("times")),
+    ),
+    MetricRow(
+        "driftd_load", "gauge", (*ALL, "resource", "aggregation"),
+        "Mean and highest queue depth, GPU utilization and GPU memory of the newest window, in the unit of the log.",
+        _used(_nested("loads")),
+    ),
+)  # fmt: skip

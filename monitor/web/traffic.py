@@ -1,0 +1,88 @@
+"""What the newest window used, as the tables of a monitor's page. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from monitor.web import words
+
+Number = Callable[[Mapping[str, Any]], float | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of numbers: what its rows are, its heads, and of each row its segment, its name, and its cells."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[tuple[str, str, Sequence[Markup]]]
+
+
+def tables_of(usage: Mapping[str, Any] | None) -> list[Table]:
+    """Return traffic and cost, times, and load, as far as they are logged."""
+    if not usage:
+        return []
+    segments: Mapping[str, Any] = usage["segments"]
+    columns = _columns(usage["currency"])
+    asked = [one for one in columns if any(one[1](used) is not None for used in segments.values())]
+    rows = [(segment, "", [cell(number(used), say) for _, number, say in asked]) for segment, used in segments.items()]
+    found = [Table("Traffic and cost", [head for head, _, _ in asked], rows)]
+    found += [_nested("Times, in seconds", "times", ("p50", "p90", "p95", "p99"), segments)]
+    found += [_nested("Load, as logged", "loads", ("mean", "max"), segments)]
+    return [table for table in found if table.rows]
+
+
+def _nested(title: str, field: str, heads: Sequence[str], segments: Mapping[str, Any]) -> Table:
+    inner = {"p50": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99"}
+    rows = [
+        (segment, name, [cell(held.get(inner.get(head, head)), words.number) for head in heads])
+        for segment, used in segments.items()
+        for name, held in used[field].items()
+    ]
+    return Table(title, heads, rows)
+
+
+def _columns(currency: str) -> list[tuple[str, Number, Callable[[float], str]]]:
+    return [
+        ("requests", lambda used: used["requests"], words.number),
+        ("a second", lambda used: used["requests"] / used["seconds"], words.number),
+        *((f"{kind.replace('_', ' ')} tokens", _tokens(kind), words.number) for kind in _KINDS),
+        (f"cost, {currency}", _cost("amount"), _money),
+        ("of a success", _cost("per_success"), _money),
+        ("unpriced", _cost("unpriced"), words.number),
+        *((name.replace("_", " "), _share(name), _percent) for name in ("failed", "rate_limited", "timed_out")),
+    ]
+
+
+_KINDS = ("input", "output", "cached", "reasoning")
+
+
+def _tokens(kind: str) -> Number:
+    return lambda used: used["tokens"].get(kind, {}).get("total")
+
+
+def _cost(field: str) -> Number:
+    return lambda used: used.get("cost", {}).get(field)
+
+
+def _share(name: str) -> Number:
+    return lambda used: used["shares"].get(name)
+
+
+def _money(amount: float) -> str:
+    return f"{amount:,.2f}" if abs(amount) >= 1 else words.number(amount)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}"
+
+
+def cell(value: float | None, say: Callable[[float], str]) -> Markup:
+    """Write a number for people, and exactly for programs."""
+    if value is None:
+        return Markup("{}").format(words.DASH)
+    return Markup('<data value="{}">{}</data>').format(repr(float(value)), say(value))
