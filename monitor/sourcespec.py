@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from monitor.presets import PRESETS
 from monitor.sections import Duration, Section
 
 ROLES = (
@@ -28,10 +29,21 @@ class ColumnSpec(Section):
     """For a time without a zone: its IANA zone, by default UTC."""
     format: str | None = None
     """For a text that is not ISO 8601: its strptime format."""
+    chat: bool = False
+    """For JSON of chat messages: read the words of the last user's message (question) or of the answer."""
 
 
 def _column(value: object) -> object:
     return {"column": value} if isinstance(value, str) else value
+
+
+def _preset(name: str) -> str:
+    if name not in PRESETS:
+        raise PydanticCustomError("word", "{key}", {"key": name, "allowed": sorted(PRESETS)})
+    return name
+
+
+PresetName = Annotated[str, AfterValidator(_preset), WithJsonSchema({"type": "string", "enum": sorted(PRESETS)})]
 
 
 class Source(Section):
@@ -43,8 +55,12 @@ class Source(Section):
     """Table or view, optionally with its schema."""
     query: str | None = None
     """A SELECT instead of a table."""
-    preset: Literal["litellm", "otel"] | None = None
-    """Known log tables: litellm or otel."""
+    preset: PresetName | None = None
+    """A known log by name, instead of a query; presets.md lists them."""
+    where: str | None = None
+    """For a preset: an SQL condition over its columns, such as `environment = 'production'`."""
+    key: list[str] = []
+    """Columns that together name a row and are never NULL: a query or a view that has them is read by pages."""
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_column)]] = {}
     """Role or name to their column; `timestamp` is needed."""
     page_size: int = Field(20_000, ge=1, le=1_000_000)
@@ -62,6 +78,8 @@ class Source(Section):
             raise PydanticCustomError("origin", "say where the records are: `table:`, `query:` or `preset:`")
         if self.table is not None and self.query is not None:
             raise PydanticCustomError("origin", "give `table:` or `query:`, not both")
+        if self.where is not None and self.preset is None:
+            raise PydanticCustomError("origin", "`where:` goes with `preset:`; a `query:` has its own")
         if self.preset is None and "timestamp" not in self.columns:
             raise PydanticCustomError("timestamp", "`columns:` must map `timestamp` to the column of the event's time")
         return self

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from monitor.sources.base import ColumnInfo, ColumnType
-from monitor.sources.schema import Found
+from monitor.sources.dialects.base import Found
 from monitor.sources.values import clean
 from monitor.sourcespec import Source
 

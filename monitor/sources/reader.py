@@ -1,4 +1,4 @@
-"""The reader of SQLite and PostgreSQL: short read-only transactions, pages by key, never a cursor."""
+"""The reader of a SQL source: short read-only transactions, pages by key, never a cursor."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from sqlalchemy.engine import Connection, Row
 from detectors.records import Column
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
+from monitor.sources.chat import read_words
+from monitor.sources.dialects.base import Dialect, Found, raw
 from monitor.sources.failures import explained
 from monitor.sources.looks import described
-from monitor.sources.schema import Found, Origin
+from monitor.sources.schema import Origin
 from monitor.sources.times import TimeColumn
 from monitor.sources.values import column_of
 from monitor.sourcespec import ColumnSpec, Source
@@ -28,22 +30,25 @@ LOG = structlog.get_logger(__name__)
 
 
 class SqlReader:
-    """Reads one source. The parts that differ by dialect are the columns' expressions and the session.
+    """Reads one source.
 
     Parameters
     ----------
     engine
-        Opened by :func:`monitor.sources.connect`, read-only.
+        Opened by :func:`monitor.sources.opened`, read-only.
     source
-        Where the records are, with a preset already written out as table, query and columns.
+        Where the records are, with a preset already written out as query, key and columns.
+    dialect
+        What this database differs in.
     """
 
-    def __init__(self, engine: sa.Engine, source: Source) -> None:
+    def __init__(self, engine: sa.Engine, source: Source, dialect: Dialect) -> None:
         self._engine = engine
         self._source = source
-        self._origin = Origin(source, engine)
-        self._sqlite = engine.dialect.name == "sqlite"
+        self._dialect = dialect
+        self._origin = Origin(source, dialect)
         self._roles = {spec.column: role for role, spec in source.columns.items()}
+        self._chats = {role for role, spec in source.columns.items() if spec.chat}
         self._offsets: bool | None = None
 
     # ------------------------------------------------------------------ sessions
@@ -53,13 +58,7 @@ class SqlReader:
         """Open one short read-only transaction; whatever fails in it becomes a sentence."""
         try:
             with self._engine.connect() as connection:
-                if not self._sqlite:
-                    milliseconds = int(self._source.timeout.total_seconds() * 1000)
-                    connection.exec_driver_sql(
-                        "SET TRANSACTION READ ONLY; "
-                        f"SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {milliseconds}; "
-                        f"SET LOCAL idle_in_transaction_session_timeout = {5 * milliseconds}"
-                    )
+                self._dialect.begin(connection, self._source.timeout)
                 yield connection
                 connection.rollback()
         except sa.exc.SQLAlchemyError as error:
@@ -92,29 +91,13 @@ class SqlReader:
 
     def now(self) -> datetime:
         """Return the database's clock in UTC."""
-        query = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')" if self._sqlite else "SELECT clock_timestamp()"
         with self._session() as connection:
-            moment = connection.exec_driver_sql(query).scalar_one()
-        return datetime.fromisoformat(moment).replace(tzinfo=UTC) if self._sqlite else moment.astimezone(UTC)
+            return self._dialect.now(connection)
 
     def quiet_since(self, end: datetime) -> bool | None:
         """Say whether no transaction older than ``end`` is open; None when the role may not see it."""
-        if self._sqlite:
-            return True
         with self._session() as connection:
-            sees = connection.exec_driver_sql(
-                "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') OR rolsuper "
-                "FROM pg_roles WHERE rolname = current_user"
-            ).scalar_one_or_none()
-            if not sees:
-                return None
-            query = sa.text(
-                "SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
-                "AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND xact_start < :end) "
-                "AND NOT EXISTS (SELECT 1 FROM pg_prepared_xacts WHERE database = current_database() "
-                "AND prepared < :end)"
-            )
-            return bool(connection.execute(query, {"end": end}).scalar_one())
+            return self._dialect.quiet_since(connection, end)
 
     # ------------------------------------------------------------------ time
 
@@ -129,15 +112,15 @@ class SqlReader:
                 f"the timestamp column {spec.column!r} holds numbers; say what they count, "
                 f"`timestamp: {{column: {spec.column}, unit: s}}`, or ms, us, ns.",
             )
-        if not self._sqlite and found.type == "time":
-            return TimeColumn(spec, "zoned" if "with time zone" in found.database_type else "naive")
+        if (time := self._dialect.time(spec, found)) is not None:
+            return time
         if self._offsets is None:
             self._offsets = self._has_offsets(connection, name, spec)
         return TimeColumn(spec, "text", offsets=self._offsets)
 
     def _has_offsets(self, connection: Connection, name: str, spec: ColumnSpec) -> bool:
         """Look at the newest and oldest texts: one offset that is not UTC means that texts do not sort."""
-        column = self._raw(spec.column)
+        column = raw(spec.column)
         texts: list[str] = []
         for order in (column.desc(), column.asc()):
             query = sa.select(column).select_from(self._from(name)).where(column.is_not(None)).order_by(order)
@@ -158,30 +141,11 @@ class SqlReader:
     def _from(self, name: str) -> sa.TextClause:
         return sa.text(name.replace("\\", "\\\\").replace(":", "\\:"))
 
-    def _raw(self, column: str) -> sa.ColumnElement[Any]:
-        """Return one of their columns, its name quoted whatever it is."""
-        return sa.column(column if column == "rowid" else sa.sql.quoted_name(column, True))
-
-    def _timed(self, time: TimeColumn) -> sa.ColumnElement[Any]:
-        column = self._raw(time.spec.column)
-        return sa.collate(column, "C") if time.kind == "text" and not self._sqlite else column
-
     def _value(self, info: Found) -> sa.ColumnElement[Any]:
-        """Return a column as it travels: numbers as doubles, texts cut where they are, nothing too large."""
-        column = self._raw(info.name)
-        limit = self._source.text_limit
-        if self._sqlite:
-            # SQLite's substr stops at a NUL in a text, but not in a blob; four bytes are the longest code point.
-            cut = sa.func.substr(sa.cast(column, sa.LargeBinary), 1, 4 * limit)
-            return sa.case((sa.func.typeof(column).in_(["text", "blob"]), cut), else_=column)
-        if info.type == "numeric":
-            whole = info.database_type in ("integer", "bigint", "smallint")
-            return column if whole else sa.cast(column, sa.Double)
-        if info.type == "boolean":
-            return column
-        if info.database_type == "bytea":
-            return sa.func.substr(column, 1, 4 * limit)
-        return sa.func.left(sa.cast(column, sa.Text), limit)
+        return self._dialect.value(info, self._source.text_limit)
+
+    def _within(self, time: TimeColumn, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
+        return sa.and_(time.within(self._dialect.stamp(time), start, end), *self._dialect.bounds(time, start, end))
 
     def counts(self, start: datetime, end: datetime) -> Counts:
         """Count rows with ``start <= timestamp < end``."""
@@ -189,9 +153,9 @@ class SqlReader:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
             time = self._time(connection, name, columns)
-            stamp = self._timed(time)
-            marks = [self._raw(columns[role].name) for role in ("label", "feedback") if role in columns]
-            query = sa.select(stamp, *marks).select_from(self._from(name)).where(time.within(stamp, start, end))
+            stamp = self._dialect.stamp(time)
+            marks = [raw(columns[role].name) for role in ("label", "feedback") if role in columns]
+            query = sa.select(stamp, *marks).select_from(self._from(name)).where(self._within(time, start, end))
             if time.exact:
                 totals = [sa.func.count(), *(sa.func.count(mark) for mark in marks)]
                 row = connection.execute(query.with_only_columns(*totals)).one()
@@ -243,14 +207,14 @@ class SqlReader:
         self, start: datetime, end: datetime, names: Sequence[str], after: tuple[Any, ...] | None
     ) -> tuple[Page, tuple[Any, ...] | None]:
         """Return a page, and the place after its last row when there may be more."""
-        fast = after is not None and not self._sqlite and arrow.available(self._source)
+        fast = after is not None and self._dialect.arrow and arrow.available(self._source)
         size = arrow.PAGE if fast else self._source.page_size
         with self._session() as connection:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
             time = self._time(connection, name, columns)
             wanted = [role for role in names if role in columns and role != "timestamp"]
-            key = [self._raw(part) for part in self._origin.key(connection, name)]
+            key = [raw(part) for part in self._origin.key(connection, name)]
             query = self._select(name, time, key, [columns[role] for role in wanted], start, end, after, size)
             table = arrow.fetch(self._source, self._engine.dialect, query) if fast else None
             rows = connection.execute(query).all() if table is None else []
@@ -271,12 +235,12 @@ class SqlReader:
         size: int,
     ) -> sa.Select[Any]:
         """Return the query of a page; its order is total, so a page begins where the last one ended."""
-        stamp = self._timed(time)
+        stamp = self._dialect.stamp(time)
         query = (
             sa.select(stamp.label("t"), *(part.label(f"k{i}") for i, part in enumerate(key)))
             .add_columns(*(self._value(info).label(f"c{i}") for i, info in enumerate(infos)))
             .select_from(self._from(name))
-            .where(time.within(stamp, start, end))
+            .where(self._within(time, start, end))
             .order_by(stamp, *key)
         )
         if not key:
@@ -321,11 +285,12 @@ class SqlReader:
         return self._kept(time, page, start, end)
 
     def _kept(self, time: TimeColumn, page: dict[str, Column], start: datetime, end: datetime) -> Page:
-        if time.exact:
-            return page
-        seconds = page["timestamp"].values
-        keep = (seconds >= start.timestamp()) & (seconds < end.timestamp())
-        return {role: column.take(keep) for role, column in page.items()}
+        """Leave out what SQL let in too much, and read the words of chats."""
+        if not time.exact:
+            seconds = page["timestamp"].values
+            keep = (seconds >= start.timestamp()) & (seconds < end.timestamp())
+            page = {role: column.take(keep) for role, column in page.items()}
+        return {role: read_words(column, role) if role in self._chats else column for role, column in page.items()}
 
     # ------------------------------------------------------------------ a first look
 
@@ -342,8 +307,8 @@ class SqlReader:
         with self._session() as connection:
             name = self._origin.resolve(connection)
             time = self._time(connection, name, self._columns(connection, name))
-            stamp = self._timed(time)
-            past = time.within(stamp, LONG_AGO, now + timedelta(seconds=1))
+            stamp = self._dialect.stamp(time)
+            past = self._within(time, LONG_AGO, now + timedelta(seconds=1))
             query = sa.select(stamp).select_from(self._from(name)).where(past)
             query = query.order_by(stamp.desc() if newest else stamp.asc()).limit(50)
             seconds = time.seconds(connection.execute(query).scalars().all())
@@ -361,14 +326,18 @@ class SqlReader:
             query = query.select_from(self._from(name)).limit(sample)
             if "timestamp" in columns:
                 time = self._time(connection, name, columns)
-                stamp = self._timed(time)
+                stamp = self._dialect.stamp(time)
                 query = query.order_by(stamp.desc())
                 if until is not None:
-                    query = query.where(time.within(stamp, LONG_AGO, until))
+                    query = query.where(self._within(time, LONG_AGO, until))
             rows = connection.execute(query).all()
         parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        for place, role in enumerate(columns):
+            if role in self._chats:
+                said = read_words(column_of(parts[place], self._source.text_limit), role)
+                parts[place] = tuple(said.values)
         return [
-            described(role, info, list(reversed(values)), self._source, weak=self._sqlite)
+            described(role, info, list(reversed(values)), self._source, weak=self._dialect.weak)
             for (role, info), values in zip(columns.items(), parts, strict=True)
         ]
 

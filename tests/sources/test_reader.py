@@ -149,6 +149,35 @@ def test_rows_without_a_key_views_and_queries_are_read_whole(theirs: Theirs) -> 
     assert sorted(view["id"]) == [name for name in wanted if name != "None"]
 
 
+def test_a_query_whose_key_is_told_is_read_by_pages(theirs: Theirs) -> None:
+    theirs.run("CREATE TABLE log (id INTEGER PRIMARY KEY, ts TEXT)")
+    theirs.run("INSERT INTO log VALUES (?, ?)", [(n, iso(START + n // 100 * MINUTE, "space")) for n in range(1000)])
+    reader = theirs.read(query="SELECT id AS n, ts FROM log", key=["n"], page_size=64, arrow=False)
+    pages = list(reader.read(START, START + timedelta(days=1), ["n"]))
+    assert [len(page["n"]) for page in pages] == [64] * 15 + [40]
+    assert [int(value) for page in pages for value in page["n"].values] == list(range(1000))
+
+
+def test_chats_are_read_as_their_words(theirs: Theirs) -> None:
+    theirs.run("CREATE TABLE log (ts TEXT, asked TEXT, said TEXT)")
+    asked = [{"role": "user", "content": "old"}, {"role": "user", "content": [{"type": "text", "text": "new"}]}]
+    said = {"choices": [{"message": {"role": "assistant", "content": "yes"}}]}
+    rows = [(json.dumps(asked), json.dumps(said)), ("plain", '{"cut": "sho'), (None, "{}")]
+    theirs.run(
+        "INSERT INTO log VALUES (?, ?, ?)", [(iso(START + n * MINUTE, "space"), *row) for n, row in enumerate(rows)]
+    )
+    columns = {"question": {"column": "asked", "chat": True}, "response": {"column": "said", "chat": True}}
+    reader = theirs.read(columns=columns)
+    found = everything(reader, ["question", "response"])
+    assert found["question"] == ["new", "plain", None]
+    assert found["response"] == ["yes", '{"cut": "sho', None]
+    assert {c.name: round(c.null_share, 2) for c in reader.describe()} == {
+        "timestamp": 0,
+        "question": 0.33,
+        "response": 0.33,
+    }
+
+
 NAMES = ["Größe in €", 'quo"te', "per%cent", "co:lon", "SELECT", "a b", "semi;colon", "back\\slash", "it's"]
 
 

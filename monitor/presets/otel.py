@@ -9,7 +9,8 @@ Names: open-telemetry/semantic-conventions-genai at commit 002c8a6e, and v1.36 a
 
 from __future__ import annotations
 
-from monitor.sources.presets.base import Expressions, Preset
+from monitor.presets.base import Column, Columns, Condition, Found, Preset, plain
+from monitor.presets.sql import Sql
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "model_version": ("gen_ai.response.model", "gen_ai.request.model"),
@@ -25,43 +26,41 @@ ALIASES: dict[str, tuple[str, ...]] = {
 NUMBERS = ("input_tokens", "output_tokens")
 
 
-def _attribute(name: str, dialect: str) -> str:
-    if dialect == "postgresql":
-        return f"(\"SpanAttributes\"::jsonb ->> '{name}')"
-    return f'json_extract("SpanAttributes", \'$."{name}"\')'
-
-
-def _any(names: tuple[str, ...], dialect: str) -> str:
-    found = [_attribute(name, dialect) for name in names]
+def _any(names: tuple[str, ...], sql: Sql) -> str:
+    found = [sql.member('r."SpanAttributes"', name) for name in names]
     return f"coalesce({', '.join(found)})" if len(found) > 1 else found[0]
 
 
-def expressions(dialect: str) -> Expressions:
+def columns(sql: Sql, _found: Found) -> Columns:
     """Return what is selected."""
-    number = "float8" if dialect == "postgresql" else "REAL"
-    made: Expressions = {
-        "timestamp": (frozenset({"Timestamp"}), '"Timestamp"'),
-        "id": (frozenset({"SpanId"}), '"SpanId"'),
-        "trace_id": (frozenset({"TraceId"}), '"TraceId"'),
-        "span_name": (frozenset({"SpanName"}), '"SpanName"'),
-        "status": (frozenset({"StatusCode"}), '"StatusCode"'),
-        "latency": (frozenset({"Duration"}), '"Duration" / 1e9'),
+    attributes = {
+        role: Column(sql.number(_any(names, sql)) if role in NUMBERS else _any(names, sql), ("SpanAttributes",))
+        for role, names in ALIASES.items()
     }
-    for role, names in ALIASES.items():
-        sql = _any(names, dialect)
-        made[role] = (frozenset({"SpanAttributes"}), f"CAST({sql} AS {number})" if role in NUMBERS else sql)
-    return made
+    return {
+        "timestamp": plain("Timestamp"),
+        "id": plain("SpanId"),
+        "trace_id": plain("TraceId"),
+        "span_name": plain("SpanName"),
+        "status": plain("StatusCode"),
+        "latency": Column('r."Duration" / 1e9', ("Duration",)),
+        **attributes,
+    }
 
 
-def where(dialect: str) -> str:
+def where(sql: Sql) -> list[Condition]:
     """Return the condition: spans of a GenAI operation only."""
-    return f" WHERE {_any((*ALIASES['operation'], *ALIASES['provider']), dialect)} IS NOT NULL"
+    known = _any((*ALIASES["operation"], *ALIASES["provider"]), sql)
+    return [Condition(f"{known} IS NOT NULL", ("SpanAttributes",))]
 
 
 PRESET = Preset(
     name="otel",
     table="otel_traces",
-    roles=("timestamp", "id", "model_version", "question", "response"),
-    expressions=expressions,
+    marks=("SpanId", "SpanAttributes", "Timestamp"),
+    about="OpenTelemetry GenAI spans in the collector's SQL layout.",
+    columns=columns,
     where=where,
+    key=("trace_id", "id"),
+    chat=(),
 )

@@ -1,0 +1,11 @@
+"""Log tables that teams already have: names and SQL, no behaviour. To add one: a file and a line here.
+
+The names of the settings, of `driftd init --preset` and of docs/presets.md follow from this list.
+"""
+
+from __future__ import annotations
+
+from monitor.presets import litellm, otel
+from monitor.presets.base import Preset
+
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (litellm.PRESET, otel.PRESET)}

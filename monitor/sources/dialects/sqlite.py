@@ -1,0 +1,99 @@
+"""SQLite: a file, opened so that it cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from monitor.sources.base import SourceError
+from monitor.sources.dialects.base import Found, kind_of, raw
+from monitor.sources.times import TimeColumn
+from monitor.sourcespec import ColumnSpec
+
+
+class Sqlite:
+    """Times are texts or numbers; declared types bind nobody."""
+
+    name = "sqlite"
+    drivername = "sqlite"
+    weak = True
+    arrow = False
+
+    def open(self, url: URL, timeout: timedelta) -> sa.Engine:
+        path = Path(url.database or "")
+        if not path.is_file():
+            raise SourceError("unreachable", f"there is no SQLite file {url.database!r}; correct `source.url`.")
+        address = f"sqlite:///file:{str(path.absolute()).replace('?', '%3f').replace('#', '%23')}?mode=ro&uri=true"
+        return sa.create_engine(address, connect_args={"timeout": 5, "check_same_thread": False})
+
+    def begin(self, connection: Connection, timeout: timedelta) -> None:
+        """Do nothing: the file was opened read-only, and nobody waits behind a reader."""
+
+    def now(self, connection: Connection) -> datetime:
+        moment = connection.exec_driver_sql("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").scalar_one()
+        return datetime.fromisoformat(moment).replace(tzinfo=UTC)
+
+    def quiet_since(self, connection: Connection, end: datetime) -> bool | None:
+        return True
+
+    def quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def exists(self, connection: Connection, name: str) -> bool:
+        try:
+            connection.exec_driver_sql(f"SELECT 1 FROM {name} LIMIT 0")
+        except sa.exc.OperationalError as error:
+            if "no such table" in str(error.orig):
+                return False
+            raise
+        return True
+
+    def columns(self, connection: Connection, name: str) -> list[Found]:
+        schema, _, table = name.rpartition(".")
+        pragma = f"PRAGMA {schema + '.' if schema else ''}table_xinfo({table})"
+        rows = connection.exec_driver_sql(pragma).all()
+        return [Found(str(row[1]), str(row[2]), kind_of(str(row[2]))) for row in rows if row[6] in (0, 2, 3)]
+
+    def query_columns(self, connection: Connection, name: str) -> list[Found]:
+        description: Any = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0").cursor.description
+        return [Found(str(item[0]), "", "unknown") for item in description]
+
+    def key(self, connection: Connection, name: str) -> list[str]:
+        _, _, table = name.rpartition(".")
+        rows = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
+        keys = [str(row[1]) for row in sorted((r for r in rows if r[5]), key=lambda r: r[5])]
+        return keys or self._rowid(connection, name, table)
+
+    def _rowid(self, connection: Connection, name: str, table: str) -> list[str]:
+        try:
+            connection.exec_driver_sql(f"SELECT rowid FROM {name} LIMIT 0")
+        except sa.exc.OperationalError:
+            return []
+        plain = table[1:-1].replace('""', '"')
+        kind = connection.execute(
+            sa.text("SELECT type FROM sqlite_master WHERE name = :name"), {"name": plain}
+        ).scalar_one_or_none()
+        return ["rowid"] if kind == "table" else []
+
+    def time(self, spec: ColumnSpec, found: Found) -> TimeColumn | None:
+        return None
+
+    def stamp(self, time: TimeColumn) -> sa.ColumnElement[Any]:
+        return raw(time.spec.column)
+
+    def bounds(self, time: TimeColumn, start: datetime, end: datetime) -> Sequence[sa.ColumnElement[bool]]:
+        return []
+
+    def value(self, info: Found, limit: int) -> sa.ColumnElement[Any]:
+        column = raw(info.name)
+        # SQLite's substr stops at a NUL in a text, but not in a blob; four bytes are the longest code point.
+        cut = sa.func.substr(sa.cast(column, sa.LargeBinary), 1, 4 * limit)
+        return sa.case((sa.func.typeof(column).in_(["text", "blob"]), cut), else_=column)
+
+
+DIALECT = Sqlite()

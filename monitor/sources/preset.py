@@ -1,0 +1,124 @@
+"""From a preset to a query, over the tables and columns that this installation has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.presets import PRESETS
+from monitor.presets.base import Column, Names, Preset
+from monitor.presets.sql import DIALECTS as SPEECH
+from monitor.presets.sql import Sql
+from monitor.sources.base import SourceError
+from monitor.sources.dialects.base import Dialect
+from monitor.sources.failures import explained
+from monitor.sources.schema import Origin
+from monitor.sourcespec import ROLES, ColumnSpec, Source
+
+NEWEST = 5000
+
+
+@dataclass(frozen=True)
+class Written:
+    """A preset over one database: the source that reads it, and what each column lacks that cannot be made."""
+
+    source: Source
+    lacking: Mapping[str, str]
+
+
+def written_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Source:
+    """Return a source without a preset; one that has none is returned as it is."""
+    return source if source.preset is None else write_out(source, engine, dialect).source
+
+
+def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
+    """Look at the tables of a source's preset and write it out."""
+    preset = PRESETS[str(source.preset)]
+    if dialect.name not in preset.dialects:
+        engine.dispose()
+        known = ", ".join(preset.dialects)
+        raise SourceError("other", f"the preset {preset.name} reads {known}; the source is {dialect.name}.")
+    try:
+        with engine.connect() as connection:
+            dialect.begin(connection, source.timeout)
+            tables = _Tables(connection, dialect, source, preset)
+            written = _write(source, preset, SPEECH[dialect.name], tables, dialect)
+            connection.rollback()
+    except sa.exc.SQLAlchemyError as error:
+        engine.dispose()
+        raise explained(error, source) from error
+    return written
+
+
+class _Tables:
+    """The tables of a preset as they are found: quoted names, columns, and the values that become columns."""
+
+    def __init__(self, connection: Connection, dialect: Dialect, source: Source, preset: Preset) -> None:
+        origin = Origin(source.model_copy(update={"table": source.table or preset.table, "query": None}), dialect)
+        self.main = origin.resolve(connection)
+        schema, dot, _ = self.main.rpartition(".")
+        self.names = {side: f"{schema}{dot}{dialect.quoted(side)}" for side in preset.sides}
+        self.has = {column.name for column in origin.columns(connection, self.main)}
+        for side, name in self.names.items():
+            if dialect.exists(connection, name):
+                self.has |= {f"{side}.{column.name}" for column in dialect.columns(connection, name)}
+        self.found = {
+            side: self._values(connection, dialect, side, names)
+            for side, names in preset.names.items()
+            if {f"{side}.{column}" for column in (names.column, names.newest_by, *names.needs)} <= self.has
+        }
+
+    def _values(self, connection: Connection, dialect: Dialect, side: str, names: Names) -> Sequence[str]:
+        column, order = dialect.quoted(names.column), dialect.quoted(names.newest_by)
+        newest = f"SELECT {column} AS value FROM {self.names[side]} ORDER BY {order} DESC LIMIT {NEWEST}"
+        counted = f"SELECT value FROM ({newest}) AS newest GROUP BY value ORDER BY count(*) DESC, value"
+        rows = connection.exec_driver_sql(f"{counted} LIMIT {names.most}").scalars()
+        return [str(value) for value in rows if value is not None]
+
+
+def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: Dialect) -> Written:
+    kept: dict[str, Column] = {}
+    lacking: dict[str, str] = {}
+    for name, ways in preset.columns(sql, tables.found).items():
+        listed = [ways] if isinstance(ways, Column) else list(ways)
+        made = next((way for way in listed if set(way.needs) <= tables.has), None)
+        if made is not None:
+            kept[name] = made
+        else:
+            lacking[name] = f"there is no column {_named([n for n in listed[0].needs if n not in tables.has], preset)}"
+    if "timestamp" not in kept:
+        raise SourceError("missing_column", f"this is no table of {preset.name}: {lacking['timestamp']}.")
+    roles = {name: ColumnSpec(column=name, chat=name in preset.chat) for name in kept if name in ROLES}
+    roles["timestamp"] = ColumnSpec(column="timestamp", unit=kept["timestamp"].unit)
+    update = {
+        "preset": None,
+        "table": None,
+        "where": None,
+        "query": _query(source, preset, sql, tables, kept, dialect),
+        "key": [name for name in preset.key if name in kept],
+        "columns": {**roles, **source.columns},
+    }
+    return Written(source.model_copy(update=update), lacking)
+
+
+def _query(
+    source: Source, preset: Preset, sql: Sql, tables: _Tables, kept: Mapping[str, Column], dialect: Dialect
+) -> str:
+    """Return a SELECT whose filters the database can push down to the main table and its indexes."""
+    used = {need.partition(".")[0] for column in kept.values() for need in column.needs if "." in need}
+    listed = ", ".join(f"{column.sql} AS {dialect.quoted(name)}" for name, column in kept.items())
+    joins = "".join(f" {join.sql}" for join in preset.joins(sql, tables.found) if join.table in used)
+    conditions = [one.sql for one in preset.where(sql) if set(one.needs) <= tables.has]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    query = f"SELECT {listed} FROM {tables.main} AS r{joins}{where}"
+    for side, name in tables.names.items():
+        query = query.replace("{" + side + "}", name)
+    return query if source.where is None else f"SELECT * FROM ({query}) AS known WHERE {source.where}"
+
+
+def _named(needs: Sequence[str], preset: Preset) -> str:
+    full = [need if "." in need else f"{preset.table}.{need}" for need in needs]
+    return " and no ".join(full)
