@@ -11,6 +11,7 @@ from typing import Any, Literal
 from monitor.config import ActionSpec, Monitor
 from monitor.judge import NO_DATA, Change, Decision, Incident
 from monitor.prompts import Prompt
+from monitor.retraining import bounded
 from monitor.schedule import Bucket
 
 ActionState = Literal[
@@ -95,6 +96,7 @@ def plan(
     blamed: Sequence[str] = (),
     past: Sequence[Past] = (),
     remind: bool = False,
+    retraining: Mapping[str, Any] | None = None,
 ) -> list[Action]:
     """Return the actions of one decision: messages always first, then effects, each with a reason.
 
@@ -108,6 +110,8 @@ def plan(
         Known traffic, and versions that had an incident of their own, for the last known good.
     past
         Earlier actions of this monitor, for cooldown and the daily cap.
+    retraining
+        What a retraining is told besides: see :mod:`monitor.retraining`.
     """
     messages = {"firing": "firing", "resolved": "resolved"}
     transition = messages.get(decision.transition or "", "update" if remind or decision.news else "")
@@ -120,7 +124,10 @@ def plan(
     effects = [name for name in names if name in specs] if decision.transition == "firing" else []
     target = last_known_good(decision.incident, versions, blamed)
     common = payload(monitor, decision, bucket, target)
-    planned = [_effect(monitor, decision.incident, name, specs[name], common, now, sequence, past) for name in effects]
+    planned = [
+        _effect(monitor, decision.incident, name, specs[name], common, now, sequence, past, retraining)
+        for name in effects
+    ]
     if "slack" not in names:
         return planned
     told = {**common, "data": {**common["data"], "actions": [_mention(action) for action in planned]}}
@@ -155,10 +162,13 @@ def _effect(
     now: datetime,
     sequence: int,
     past: Sequence[Past],
+    retraining: Mapping[str, Any] | None,
 ) -> Action:
     state, reason = decide(spec, name, incident, past, now)
     not_after = incident.updated_at + spec.not_after
     data = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
+    if spec.kind == "retrain":
+        data["retraining"] = retraining
     return Action(
         id=identity(incident.id, name, spec.kind, sequence),
         monitor=monitor.name,
@@ -168,7 +178,7 @@ def _effect(
         mode=spec.mode,
         state=state,
         reason=reason,
-        payload={**common, "type": f"driftd.{spec.kind}", "data": data},
+        payload=bounded({**common, "type": f"driftd.{spec.kind}", "data": data}),
         created_at=now,
         sequence=sequence,
         not_after=not_after,

@@ -58,6 +58,13 @@ class Labelled:
     def counts(self, start: datetime, end: datetime) -> Counts:
         return self._reader.counts(start, end)
 
+    def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
+        return self._reader.condition(start, end)
+
+    @property
+    def dialect(self) -> str:
+        return self._reader.dialect
+
     def newest(self) -> datetime | None:
         return self._reader.newest()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from detectors.base import Finding
 from monitor.act import Action, Context, notified, plan
@@ -54,6 +55,24 @@ def with_prompt(decision: Decision, known: Sequence[Prompt]) -> Decision:
     return replace(decision, incident=replace(decision.incident, suspected_change=told))
 
 
+def wants_retraining(
+    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ActionSpec]
+) -> list[Decision]:
+    """Return the decisions that may ask for a retraining now: their incident fires, and people were not told of it."""
+    asking = {
+        rule_name(rule)
+        for rule in monitor.rules
+        if any(name in specs and specs[name].kind == "retrain" for name in rule.do)
+    }
+    return [
+        decision
+        for decision in decisions
+        if decision.incident.rule in asking
+        and decision.incident.state == "firing"
+        and (decision.transition == "firing" or decision.incident.notified_at is None)
+    ]
+
+
 def act_on(
     monitor: Monitor,
     decisions: Sequence[Decision],
@@ -61,8 +80,12 @@ def act_on(
     specs: Mapping[str, ActionSpec],
     bucket: Bucket,
     now: datetime,
+    retrainings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[list[Decision], list[Action]]:
-    """Plan the actions of every decision; a silenced rule is judged but tells nobody and does nothing."""
+    """Plan the actions of every decision; a silenced rule is judged but tells nobody and does nothing.
+
+    ``retrainings`` is what a retraining is told besides, by incident.
+    """
     kept: list[Decision] = []
     planned: list[Action] = []
     rules = {rule_name(rule): rule for rule in monitor.rules}
@@ -89,6 +112,7 @@ def act_on(
             blamed=past.blamed,
             past=past.past,
             remind=remind,
+            retraining=(retrainings or {}).get(incident.id),
         )
         planned += actions
         spoken = incident.state == "firing" and (told.transition == "firing" or bool(actions))

@@ -145,6 +145,15 @@ class Injecting:
         """Yield the pages with the drift in them."""
         yield from (self.injection.apply(page) for page in self.reader.read(start, end, columns))
 
+    def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
+        """Return the source's own condition."""
+        return self.reader.condition(start, end)
+
+    @property
+    def dialect(self) -> str:
+        """Return the kind of database."""
+        return self.reader.dialect
+
     def newest(self) -> datetime | None:
         """Return the newest event time."""
         return self.reader.newest()

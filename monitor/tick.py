@@ -15,8 +15,9 @@ from monitor.engine.explain import explain
 from monitor.engine.profile import profile_bucket
 from monitor.engine.usage import used_in
 from monitor.evidently import measure_in_child
+from monitor.grounds import grounds_of
 from monitor.judge import Change, Decision
-from monitor.rules import act_on, judge_all
+from monitor.rules import act_on, judge_all, wants_retraining
 from monitor.store import context
 from monitor.store.buckets import Claim
 from monitor.watch import Watch
@@ -53,7 +54,8 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
         findings = explain(monitor, frozen, window, findings, past.open, [*past.changes, *changes], bucket.end)
         silence = frozen.longest_silence if frozen else 0
         decisions = judge_all(monitor, findings, changes, past, bucket, result, reason, silence)
-        decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now())
+        grounds = grounds_of(watch, wants_retraining(monitor, decisions, actions), findings, profiled, window, bucket)
+        decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now(), grounds)
 
     outcome = context.Outcome(
         result, reason, profiled, baseline.layout if baseline else None, findings, decisions, planned, changes,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
-from monitor import arms, config, evidently, sourcespec
+from monitor import arms, config, evidently, retraining, sourcespec
 from monitor.checkspec import Check
 from monitor.cli import app
 from monitor.metrics import METRICS
@@ -220,6 +221,32 @@ def commands() -> str:
     return "\n".join(parts)
 
 
+def webhooks() -> str:
+    parts = [
+        "# Webhooks\n",
+        "An action is one signed POST after Standard Webhooks: `webhook-id` never changes over retries, so a receiver that\n"
+        "has seen it answers 409 or 2xx; `webhook-timestamp` and `webhook-signature` are checked as in\n"
+        "`monitor/channels/webhook.py`, `verify`. The body is JSON of at most "
+        f"{retraining.LARGEST:,} bytes: what does not fit is left\n"
+        "out from the least bad finding on, and counted.\n",
+        "Each has `type` (`driftd.rollback`, `driftd.retrain`, `driftd.notify`), `timestamp` (end of the bucket) and `data`:\n"
+        "`monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `target` (the last\n"
+        "known good version), `findings` (at most ten), `not_after` and `dry_run`. A retraining has `retraining`, too.\n",
+        "## data.retraining\n",
+        "What to train on and why. Train on the records since the change, on those of the baseline, or on both; the\n"
+        "conditions select them as they stand in the source, so put `not_after` and the row counts beside what you read.\n"
+        "Fields are only added within a version. It is null where the baseline has gone meanwhile.\n",
+    ]
+    for model in (
+        retraining.Retraining, retraining.Columns, retraining.Concept, retraining.Drifted, retraining.Stretch,
+        retraining.Snapshot, retraining.Performance,
+    ):  # fmt: skip
+        rows = [[f"`{name}`", field.description or ""] for name, field in model.model_fields.items()]
+        parts += [f"### {model.__name__}\n", first_line(model) + "\n", table(["field", "meaning"], rows)]
+    written = json.dumps(retraining.schema(), indent=1)
+    return "\n".join([*parts, "## JSON schema of a retraining\n", f"```json\n{written}\n```\n"])
+
+
 def walk(path: str, command: click.Command) -> list[tuple[str, click.Command]]:
     children = getattr(command, "commands", None)
     if not children:
@@ -227,7 +254,13 @@ def walk(path: str, command: click.Command) -> list[tuple[str, click.Command]]:
     return [found for name, child in children.items() for found in walk(f"{path} {name}", child)]
 
 
-PAGES = {"configuration.md": configuration, "checks.md": checks, "metrics.md": metrics, "commands.md": commands}
+PAGES = {
+    "configuration.md": configuration,
+    "checks.md": checks,
+    "metrics.md": metrics,
+    "commands.md": commands,
+    "webhooks.md": webhooks,
+}
 
 
 def main() -> int:

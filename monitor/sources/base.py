@@ -78,6 +78,16 @@ class Reader(Protocol):
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
         """Yield pages of the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC)."""
 
+    def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
+        """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact.
+
+        Where it is not, it selects a little more, and the time of each row decides.
+        """
+
+    @property
+    def dialect(self) -> str:
+        """Return the kind of database."""
+
     def newest(self) -> datetime | None:
         """Return the newest event time that is not in the future; None for an empty table."""
 

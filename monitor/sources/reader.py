@@ -292,6 +292,20 @@ class SqlReader:
             page = {role: column.take(keep) for role, column in page.items()}
         return {role: read_words(column, role) if role in self._chats else column for role, column in page.items()}
 
+    def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
+        """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact."""
+        with self._session() as connection:
+            name = self._origin.resolve(connection)
+            time = self._time(connection, name, self._columns(connection, name))
+        told = self._within(time, start, end)
+        options = {"literal_binds": True}
+        return " ".join(str(told.compile(self._engine, compile_kwargs=options)).split()), time.exact
+
+    @property
+    def dialect(self) -> str:
+        """Return the kind of database."""
+        return self._engine.dialect.name
+
     # ------------------------------------------------------------------ a first look
 
     def newest(self) -> datetime | None:

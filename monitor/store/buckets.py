@@ -219,6 +219,16 @@ def window_rows(connection: Connection, monitor: str, first: datetime, last: dat
     return list(connection.execute(query))
 
 
+def logged(connection: Connection, monitor: str, start: datetime, end: datetime) -> tuple[int, int]:
+    """Return the records and the labels of the finished buckets of a stretch, as they were counted last."""
+    sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in (buckets.c.source_rows, buckets.c.source_labels)]
+    query = sa.select(*sums).where(
+        buckets.c.monitor == monitor, buckets.c.state == "finished", buckets.c.start >= start, buckets.c.start < end
+    )
+    rows, labels = connection.execute(query).one()
+    return int(rows), int(labels)
+
+
 def profiles_of(row: Any, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:  # noqa: ANN401
     """Decode the profiles of one row of :func:`window_rows`."""
     return unpack_profiles(row.profiles, layouts) if row.profiles else {}

@@ -1,0 +1,47 @@
+"""What a retraining is told: asks their table and ours, only when an incident fires whose rule retrains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from detectors.base import Finding
+from monitor.engine.detect import Window
+from monitor.engine.profile import Profiled
+from monitor.judge import Decision
+from monitor.retraining import Grounds, retraining
+from monitor.schedule import Bucket, floor
+from monitor.store import buckets
+from monitor.watch import Watch
+
+
+def grounds_of(
+    watch: Watch,
+    decisions: Sequence[Decision],
+    findings: Sequence[Finding],
+    profiled: Profiled,
+    window: Window | None,
+    bucket: Bucket,
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return by incident what a retraining is told; nothing is read when none is asked for."""
+    baseline = watch.baseline
+    if not decisions or baseline is None or window is None:
+        return {}
+
+    def rows(start: datetime, end: datetime) -> tuple[int, int]:
+        """Count the finished buckets, and this one, which is not stored yet."""
+        first = floor(start, watch.monitor.bucket)
+        with watch.database.read() as connection:
+            before = buckets.logged(connection, watch.monitor.name, first, min(end, bucket.start))
+        own = profiled.counts if first <= bucket.start < end else None
+        return (before[0] + own.rows, before[1] + own.labels) if own else before
+
+    reader = watch.reader
+    found = Grounds(rows, reader.condition, reader.schema(), reader.dialect)
+    return {
+        decision.incident.id: retraining(
+            watch.monitor, decision.incident, findings, baseline, bucket.end, sum(window.traffic.bucket_rows), found
+        )
+        for decision in decisions
+    }
