@@ -214,15 +214,16 @@ def conclude(
     """Hold a measurement against the threshold that counts: the operator's, the calibrated, or the default."""
     if calibrated is not None:
         seen = replace(seen, p_value=calibrated.p_value(seen.statistic, seen.noise))
-    return _compare(stated, detector, seen, _bound(detector, seen, threshold, calibrated))
+    return _compare(stated, detector, seen, float(bound_of(detector, seen, threshold, calibrated)))
 
 
-def _bound(detector: Detector, seen: Measurement, threshold: float | None, calibrated: Calibrated | None) -> float:
+def bound_of(detector: Detector, seen: Measurement, threshold: float | None, calibrated: Calibrated | None) -> Values:
+    """Return the threshold that counts for a measurement: the operator's, the calibrated, or the default."""
     if threshold is not None:
         return threshold
     if calibrated is not None:
-        return max(detector.floor, calibrated.threshold(seen.noise))
-    return float(max(detector.threshold, seen.noise))
+        return np.maximum(detector.floor, calibrated.null.threshold(calibrated.limit, seen.noise))
+    return np.maximum(detector.threshold, seen.noise)
 
 
 def _compare(stated: Finding, detector: Detector, seen: Measurement, bound: float) -> Finding:

@@ -20,6 +20,7 @@ ActionState = Literal[
 DESTRUCTIVE = ("rollback", "retrain")
 SLACK_NOT_AFTER = timedelta(hours=24)
 NEVER_TRAFFIC = 50
+MOST_CHANGES_TOLD = 5
 NAMESPACE = uuid.UUID("b2c0b1de-5a0b-4f7a-8d1c-6f2f1f0c1e22")
 
 
@@ -244,8 +245,12 @@ def observed_version(incident: Incident) -> tuple[str, str] | None:
 
 
 def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what every receiver gets: who, when, why, from which version to which."""
+    """Return what every receiver gets: who, when, why, from which version to which.
+
+    When an incident has changed again, ``suspected_change`` is what came before the further change.
+    """
     incident = decision.incident
+    suspect = decision.change["suspected_change"] if decision.change else incident.suspected_change
     observed = observed_version(incident)
     return {
         "type": f"driftd.incident.{incident.state}",
@@ -253,7 +258,7 @@ def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mappin
         "data": {
             "monitor": monitor.name,
             "severity": incident.severity,
-            "headline": headline_of(monitor, incident),
+            "headline": headline_of(monitor, incident, suspect),
             "incident": {
                 "id": incident.id,
                 "state": incident.state,
@@ -263,18 +268,18 @@ def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mappin
             },
             "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
             "observed_version": {observed[0]: observed[1]} if observed else None,
-            "suspected_change": incident.suspected_change,
+            "suspected_change": suspect,
+            "changes": [dict(change) for change in incident.changes[-MOST_CHANGES_TOLD:]],
             "target": target,
             "findings": list(incident.evidence.values())[:10],
         },
     }
 
 
-def headline_of(monitor: Monitor, incident: Incident) -> str:
-    """Say the incident in one sentence."""
+def headline_of(monitor: Monitor, incident: Incident, suspect: Mapping[str, Any] | None) -> str:
+    """Say the incident in one sentence, and what first appeared just before."""
     if incident.state == "resolved":
         return f"{monitor.name}: resolved, {incident.reason}"
-    suspect = incident.suspected_change
     why = f"; {suspect['column']} {suspect['value']!r} first appeared at {suspect['first_seen']}" if suspect else ""
     why += f" ({suspect['prompt']})" if suspect and suspect.get("prompt") else ""
     return f"{monitor.name}: {incident.reason}{why}"

@@ -17,8 +17,9 @@ from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
 from monitor.engine.checks import asked_of_evidently
+from monitor.engine.plateau import Plateau
 from monitor.engine.profile import Facts
-from monitor.engine.replay import replay
+from monitor.engine.replay import Again, replay
 from monitor.engine.timeline import Timeline
 from monitor.judge import NO_DATA, Change, Incident
 from monitor.once import baseline_for
@@ -46,17 +47,33 @@ class Story:
     changes: list[Change] = field(default_factory=list)
     blind: int = 0
     sums: dict[str, Sums] = field(default_factory=dict)
+    plateaus: dict[datetime, Plateau] = field(default_factory=dict)
+    course: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # all that was told, by incident
+    updates: int = 0
 
-    def live(self, bucket: Bucket, findings: Sequence[Finding], measured: bool, rows: int) -> None:  # noqa: FBT001
+    def live(
+        self,
+        bucket: Bucket,
+        findings: Sequence[Finding],
+        again: Again,
+        measured: bool,
+        rows: int,  # noqa: FBT001
+    ) -> None:
         """Judge one bucket as the daemon would."""
         result, reason = ("done", None) if measured else ("inconclusive", "no_rows" if not rows else "too_few")
         recent = [c for c in self.changes if c.first_seen >= bucket.end - self.monitor.window - self.monitor.bucket]
         past = Context(dict(self.open), dict(self.resolved), changes=recent, blind=self.blind)
-        for decision in judge_all(self.monitor, findings, [], past, bucket, result, reason, self.silence):
+        told = {
+            i.rule: i.told_at for i in self.open.values() if i.state == "firing" and i.rule != NO_DATA and i.told_at
+        }
+        moved = {rule: again.moved(self.plateaus, at, bucket.end) for rule, at in told.items()}
+        for decision in judge_all(self.monitor, findings, [], past, bucket, result, reason, self.silence, moved):
             incident = decision.incident
             self.all[incident.id] = incident
-            if decision.transition == "firing" and incident.rule != NO_DATA:
+            if (decision.transition == "firing" or decision.change) and incident.rule != NO_DATA:
                 self.told.append(bucket.end)
+                self.course.setdefault(incident.id, []).append(incident.changes[-1])
+            self.updates += decision.change is not None
             if incident.state == "resolved":
                 self.open.pop(incident.rule, None)
                 if incident.fired_at is not None:
@@ -86,8 +103,9 @@ def backtest(
     Returns
     -------
     dict
-        ``{monitor, from, to, weeks, pages, pages_per_week, budget_per_week, budget_kept, by_week, incidents,
-        changes, left_out, no_data, baseline}``; stattests of Evidently are left out.
+        ``{monitor, from, to, weeks, pages, pages_per_week, updates, budget_per_week, budget_kept, by_week,
+        incidents, changes, left_out, no_data, baseline}``; ``updates`` are further changes of open incidents, which
+        are told in their threads. Stattests of Evidently are left out.
     """
     start, end = floor(start, monitor.bucket), floor(end, monitor.bucket)
     if start >= end:
@@ -118,11 +136,12 @@ def _play(reader: Reader, monitor: Monitor, baseline: Baseline, story: Story, st
     for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, end):
         timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         facts[bucket.start] = profiler.facts
+    again = Again(monitor, baseline, timeline)
     for bucket, findings, measured in replay(monitor, baseline, timeline, story.sums):
         known = {(change.kind, change.column, change.value) for change in story.changes}
         seen = first_sights(facts[bucket.start], baseline)
         story.changes += [c for c in seen if (c.kind, c.column, c.value) not in known]
-        story.live(bucket, findings, measured, facts[bucket.start].rows)
+        story.live(bucket, findings, again, measured, facts[bucket.start].rows)
 
 
 def report(
@@ -147,10 +166,11 @@ def report(
         "weeks": weeks,
         "pages": len(fired),
         "pages_per_week": len(fired) / weeks,
+        "updates": story.updates,
         "budget_per_week": allowed,
         "budget_kept": len(fired) <= max(1.0, allowed * weeks) if fired else True,
         "by_week": by_week,
-        "incidents": [_incident(incident) for incident in fired],
+        "incidents": [_incident(incident, story.course[incident.id]) for incident in fired],
         "changes": [_delay(story.told, at, later) for at, later in pairwise([*changes, end])],
         "left_out": sorted({q.detector.name for q in asked_of_evidently(monitor, baseline.layouts)}),
         "no_data": sum(i.rule == NO_DATA and i.fired_at is not None for i in story.all.values()),
@@ -169,7 +189,7 @@ def _fired_at(incident: Incident) -> datetime:
     return incident.fired_at or incident.opened_at
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _incident(incident: Incident, course: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     evidence = list(incident.evidence.values())
     return {
         "opened_at": incident.opened_at.isoformat(),
@@ -181,6 +201,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "columns": sorted({str(item["column"]) for item in evidence if item["column"]}),
         "reason": incident.reason,
         "suspected_change": incident.suspected_change,
+        "changes": [dict(change) for change in course],
     }
 
 

@@ -15,6 +15,8 @@ from monitor.config import Monitor, NoData, Rule
 State = Literal["pending", "firing", "resolved"]
 NO_DATA = "no_data"
 MOST_EVIDENCE = 50
+MOST_CHANGES = 20
+LONGEST_REASON = 512
 VERSIONS = ("model_version", "prompt_version")
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
@@ -48,6 +50,13 @@ class Incident:
     notified_at: datetime | None = None
     evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     suspected_change: Mapping[str, Any] | None = None
+    changes: Sequence[Mapping[str, Any]] = ()  # what people were told, oldest first: ``{at, checks, columns, …}``
+    moved: int = 0  # buckets in a row that differed from what was told last
+
+    @property
+    def told_at(self) -> datetime | None:
+        """Return when people were told something new for the last time; None when it never fired."""
+        return datetime.fromisoformat(self.changes[-1]["at"]) if self.changes else self.fired_at
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Decision:
     reason: str
     quiet: bool = False  # it never fired this time, so nobody need be told that it is over
     news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
+    change: Mapping[str, Any] | None = None  # a further change while it was firing, as ``Incident.changes`` has it
 
 
 def rule_name(rule: Rule) -> str:
@@ -82,10 +92,12 @@ def judge(
     at: datetime,
     changes: Sequence[Change] = (),
     before: Incident | None = None,
+    moved: Sequence[Finding] = (),
 ) -> Decision | None:
     """Decide what a bucket's findings mean for one rule; None when there is nothing to tell.
 
     ``before`` is the rule's last incident, resolved: what flaps or comes back every evening is one incident.
+    ``moved`` is how the window differs from what people were told last, while the incident is firing.
 
     A finding counts as bad when it drifted; while an incident is open also when it has fallen by less than
     the hysteresis below its threshold. Findings that could not be measured count neither way.
@@ -94,7 +106,8 @@ def judge(
     bad = [finding for finding in watched if _is_bad(rule, finding, incident)]
     measured = [finding for finding in watched if finding.status in (Status.OK, Status.DRIFTED)]
     if bad:
-        return _worsen(monitor, rule, bad, incident or _reopened(monitor, rule, bad, before, at, changes), at, changes)
+        standing = incident or _reopened(monitor, rule, bad, before, at, changes)
+        return _worsen(monitor, rule, bad, standing, at, changes, [f for f in moved if matches(rule, f)])
     if incident is None:
         return None
     if not measured:
@@ -134,6 +147,7 @@ def _worsen(
     incident: Incident | None,
     at: datetime,
     changes: Sequence[Change],
+    moved: Sequence[Finding] = (),
 ) -> Decision:
     needed = rule.buckets(rule.for_, monitor.bucket)
     if incident is None:
@@ -141,11 +155,11 @@ def _worsen(
         identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{name}/{at.isoformat()}"))
         incident = Incident(identity, monitor.name, name, rule.severity, "pending", at, at, "")
     news = tuple(f.key for f in bad if not _known(f, _told(incident)))
-    evidence = merge_evidence(incident.evidence, bad)
+    evidence = merge_evidence(incident.evidence, bad, at)
     suspect = incident.suspected_change or suspect_of(changes, at - monitor.window - monitor.bucket, evidence)
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
     if grown.state == "firing":
-        return Decision(replace(grown, reason=incident.reason), None, "still firing", news=news)
+        return _go_on(monitor, rule, replace(grown, reason=incident.reason), bad, moved, at, changes, news)
     why = explanation_of(bad, evidence)
     if grown.bad < needed:
         reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
@@ -153,8 +167,69 @@ def _worsen(
         return Decision(replace(grown, state="pending", reason=reason), opened, reason, news=news)
     again = "again: " if incident.fired_at else ""
     reason = f"{again}{headline(bad)}{why}; bad for {grown.bad} buckets"
-    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason)
+    told = (*incident.changes, told_of(at, bad, reason, suspect))[-MOST_CHANGES:]
+    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason, changes=told, moved=0)
     return Decision(fired, "firing", reason, news=news)
+
+
+def _go_on(
+    monitor: Monitor,
+    rule: Rule,
+    grown: Incident,
+    bad: Sequence[Finding],
+    moved: Sequence[Finding],
+    at: datetime,
+    changes: Sequence[Change],
+    news: tuple[str, ...],
+) -> Decision:
+    """Decide whether a firing incident has a further, different change that people must be told of.
+
+    For one window after people were told, the change is still entering the window: columns that join are part of it.
+    Later a column that joins is a change of its own, and so is a column that has moved on from its plateau. On the way
+    back to the baseline a recovery gets the time to resolve; what stops halfway, still bad, is told then.
+    """
+    last = grown.told_at
+    if last is None or at - last <= monitor.window:
+        return Decision(replace(grown, moved=0), None, "still firing", news=news)
+    fresh = [finding for finding in bad if _joined(finding, grown.evidence, last + monitor.window)]
+    away = [finding for finding in moved if not finding.detail["back"]]
+    still = {finding.key for finding in bad}
+    found = [*fresh, *away] or [finding for finding in moved if finding.key in still]
+    if not found:
+        return Decision(replace(grown, moved=0), None, "still firing")
+    counted = replace(grown, moved=grown.moved + 1)
+    needed = rule.buckets(rule.for_, monitor.bucket)
+    if not fresh and not away:
+        needed += monitor.window // monitor.bucket + rule.buckets(rule.resolve_for, monitor.bucket)
+    if counted.moved < needed:
+        return Decision(counted, None, f"changing again for {counted.moved} of {needed} buckets")
+    suspect = suspect_of(changes, at - monitor.window - monitor.bucket, merge_evidence({}, found))
+    reason = f"changed again: {headline(found)}{explanation_of(found, grown.evidence)}"
+    change = told_of(at, found, reason, suspect)
+    told = replace(counted, moved=0, reason=reason, changes=(*grown.changes, change)[-MOST_CHANGES:])
+    return Decision(told, None, reason, news=tuple(finding.key for finding in found), change=change)
+
+
+def _joined(finding: Finding, evidence: Mapping[str, Mapping[str, Any]], after: datetime) -> bool:
+    """Say whether a finding's check, column and segment rose for the first time after a moment."""
+    subject = _subject(finding.check, finding.column, finding.segment)
+    alike = [
+        item.get("since") for item in evidence.values()
+        if _subject(item["check"], item["column"], item["segment"]) == subject
+        or (finding.column == JOINT and item["check"] == finding.check)
+    ]  # fmt: skip
+    return all(since is not None and datetime.fromisoformat(since) > after for since in alike)
+
+
+def told_of(at: datetime, found: Sequence[Finding], reason: str, suspect: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what people are told of a change, as plain data."""
+    return {
+        "at": at.isoformat(),
+        "checks": sorted({finding.check for finding in found}),
+        "columns": sorted({finding.column for finding in found if finding.column}),
+        "reason": reason[:LONGEST_REASON],
+        "suspected_change": suspect,
+    }
 
 
 def is_news(finding: Finding, incident: Incident | None) -> bool:
@@ -185,7 +260,7 @@ def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> 
         return Decision(calmer, None, f"clean for {calmer.clean} of {needed} buckets")
     before = "never fired: " if incident.state == "pending" else ""
     reason = f"{before}clean for {calmer.clean} bucket{'s' * (calmer.clean > 1)}"
-    done = replace(calmer, state="resolved", resolved_at=at, reason=reason)
+    done = replace(calmer, state="resolved", resolved_at=at, reason=reason, moved=0)
     return Decision(done, "resolved", reason, quiet=incident.state == "pending")
 
 
@@ -217,8 +292,10 @@ def judge_no_data(
     return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason)
 
 
-def merge_evidence(held: Mapping[str, Mapping[str, Any]], bad: Sequence[Finding]) -> dict[str, Mapping[str, Any]]:
-    """Add findings to the evidence, each with its last and its worst value; the worst 50 stay."""
+def merge_evidence(
+    held: Mapping[str, Mapping[str, Any]], bad: Sequence[Finding], at: datetime | None = None
+) -> dict[str, Mapping[str, Any]]:
+    """Add findings to the evidence, each with its last and its worst value and its first time; the worst 50 stay."""
     merged = dict(held)
     for finding in bad:
         before = merged.get(finding.key, {})
@@ -233,6 +310,7 @@ def merge_evidence(held: Mapping[str, Mapping[str, Any]], bad: Sequence[Finding]
             "statistic": finding.statistic,
             "threshold": finding.threshold,
             "worst": worst,
+            "since": before.get("since") if before or at is None else at.isoformat(),
             "about": finding.about,
             "reason": finding.reason,
             "n_baseline": finding.n_baseline,

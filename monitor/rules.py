@@ -24,8 +24,12 @@ def judge_all(
     result: str,
     reason: str | None,
     silence: int,
+    moved: Mapping[str, Sequence[Finding]] | None = None,
 ) -> list[Decision]:
-    """Judge every rule, and whether the monitor sees at all."""
+    """Judge every rule, and whether the monitor sees at all.
+
+    ``moved`` is by rule how the window differs from what people were told last of its firing incident.
+    """
     recent = [*past.changes, *changes]
     decisions = [
         judge(
@@ -36,6 +40,7 @@ def judge_all(
             bucket.end,
             recent,
             past.resolved.get(rule_name(rule)),
+            (moved or {}).get(rule_name(rule), ()),
         )
         for rule in monitor.rules
     ]

@@ -53,7 +53,8 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
             past = context.load(connection, monitor, bucket)
         findings = explain(monitor, frozen, window, findings, past.open, [*past.changes, *changes], bucket.end)
         silence = frozen.longest_silence if frozen else 0
-        decisions = judge_all(monitor, findings, changes, past, bucket, result, reason, silence)
+        moved = watch.moved(past.open, window)
+        decisions = judge_all(monitor, findings, changes, past, bucket, result, reason, silence, moved)
         grounds = grounds_of(watch, wants_retraining(monitor, decisions, actions), findings, profiled, window, bucket)
         decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now(), grounds)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from detectors.base import Finding
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.budget import Spent, starts
@@ -19,7 +20,9 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
 from monitor.engine.detect import Window, spent_in
+from monitor.engine.plateau import Plateau, moved
 from monitor.engine.profile import Facts, Profiled, add_profiles
+from monitor.judge import NO_DATA, Incident
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
 from monitor.sources.base import Reader
 from monitor.store import baselines, buckets, incidents, ledger
@@ -55,6 +58,7 @@ class Watch:
         self.baseline: Baseline | None = None
         self.without_baseline = "no_baseline: it has not been learnt yet"
         self.noted_at: datetime | None = None
+        self._plateaus: dict[datetime, Plateau] = {}
         self._connect = connect
         self._source_time = source_time
         self._reader: Reader | None = None
@@ -157,6 +161,24 @@ class Watch:
             add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
             self._labelled(bucket, baseline), self._spent(bucket, profiled), bucket.end,
         )  # fmt: skip
+
+    def moved(self, standing: Mapping[str, Incident], window: Window | None) -> dict[str, list[Finding]]:
+        """Return by rule how a window differs from what people were told last of its firing incident."""
+        if self.baseline is None or window is None or window.end is None:
+            return {}
+        told = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA and i.told_at}
+        whole = {rule: at for rule, at in told.items() if window.end - at > self.monitor.window}
+        self._plateaus = {at: self._plateaus.get(at) or self._plateau(at, self.baseline) for at in whole.values()}
+        return {rule: moved(self.monitor, self.baseline, self._plateaus[at], window) for rule, at in whole.items()}
+
+    def _plateau(self, since: datetime, baseline: Baseline) -> Plateau:
+        """Return the first window after a moment."""
+        last = since + self.monitor.window - self.monitor.bucket
+        with self.database.read() as connection:
+            rows = buckets.window_rows(connection, self.monitor.name, since, last)
+        kept = [row for row in rows if row.layout == baseline.layout]
+        parts = [buckets.profiles_of(row, baseline.layouts) for row in kept]
+        return Plateau(add_profiles(parts), tuple(row.start for row in kept))
 
     def _spent(self, bucket: Bucket, profiled: Profiled) -> dict[datetime, Spent]:
         """Return what was spent since each moment that budgets ask for, this bucket included."""

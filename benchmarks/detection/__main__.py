@@ -141,7 +141,7 @@ def _best(kind: str, found: dict[tuple[str, str], list[Seen]]) -> str:
 def _known(index: int) -> list[object]:
     stream = [*streams.annotated(), *streams.known()][index]
     told = ours.run(stream, BUDGETS[0], **THIN)
-    opened = [pd.Timestamp(incident["opened_at"]) for incident in told["incidents"]]
+    opened = [pd.Timestamp(change["at"]) for incident in told["incidents"] for change in incident["changes"]]
     within = 2 * stream.window
     hit = sum(any(change < at <= change + within for at in opened) for change in stream.changes)
     other = sum(not any(change < at <= change + within for change in stream.changes) for at in opened)

@@ -88,6 +88,8 @@ def _print(told: dict[str, Any]) -> None:
         f"{told['monitor']}: {told['pages']} pages in {told['weeks']:.1f} weeks, {told['pages_per_week']:.2f} a week; "
         f"the budget of {told['budget_per_week']:.2f} a week is {kept}. Thresholds: {told['baseline']['calibration']}."
     )
+    if told["updates"]:
+        typer.echo(f"further changes of open incidents, told in their threads: {told['updates']}")
     if told["left_out"]:
         typer.echo(f"left out, for they are not replayed: {', '.join(told['left_out'])}")
     heads = ("fired_at", "resolved_at", "rule", "columns", "reason")

@@ -21,6 +21,7 @@ from detectors.performance.rates import labelled_column, with_rate
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.budget import PERIODS, Spent, against_budget, bounds, burning
+from detectors.stack import Counted
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
@@ -250,12 +251,12 @@ def reference(monitor: Monitor, before: Mapping[str | None, Profile], segment: s
     return before.get(None)
 
 
-def segments(monitor: Monitor, profiles: Mapping[str | None, Mapping[str, Profile]]) -> list[str]:
+def segments(monitor: Monitor, profiles: Mapping[str | None, Mapping[str, Counted]]) -> list[str]:
     """Return the largest segments of each segment column, up to the cap, ties by name."""
     chosen: list[str] = []
     for column in monitor.segments:
         sizes = {
-            segment: max((profile.rows for profile in columns.values()), default=0)
+            segment: max((int(profile.rows) for profile in columns.values()), default=0)
             for segment, columns in profiles.items()
             if segment is not None and segment.startswith(f"{column}=")
         }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from detectors import SEQUENTIAL, TRAFFIC_CHECKS
-from detectors.base import Finding, Status, compared
+from detectors.base import Finding, Measurement, Status, bound_of, compared
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.quality.traffic import Traffic
 from detectors.season import ALL_TIMES, SEASONS
@@ -18,9 +19,12 @@ from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.checks import Asked, asked, kinds, name
 from monitor.engine.detect import reference
+from monitor.engine.plateau import Plateau, compare, questions, spelt_out
 from monitor.engine.timeline import Timeline
 from monitor.schedule import Bucket
 
+BLOCK = 96
+"""Windows that are compared with a plateau at once: many enough for speed, few enough for an incident that is short."""
 NEAR = 0.5
 """Findings below this share of their threshold cannot matter to a rule; they are not spelt out."""
 
@@ -69,7 +73,7 @@ def _ask(
     adding = question.detector.name in SEQUENTIAL
     sides = stack if adding else stack.windows(timeline.length)
     first, second = np.full((2, timeline.steps), np.nan)
-    for places in _alike(baseline, timeline, question.column):
+    for places in _alike(baseline, timeline, question.column, np.arange(timeline.length - 1, timeline.steps)):
         begin = int(places[0]) - timeline.length + 1
         starts = [timeline.start + place * timeline.step for place in range(begin, begin + timeline.length)]
         old = reference(monitor, baseline.within(question.column, starts), segment)
@@ -102,12 +106,8 @@ def _note(
     """Spell out what comes near its threshold."""
     detector, stated = question.detector, question.finding(segment)
     calibrated = None if question.threshold is not None else baseline.calibration.of(stated)
-    if question.threshold is not None:
-        bound = np.full(len(noise), question.threshold)
-    elif calibrated is not None:
-        bound = np.maximum(detector.floor, calibrated.null.threshold(calibrated.limit, noise))
-    else:
-        bound = np.maximum(detector.threshold, noise)
+    seen = Measurement(statistic, noise)
+    bound = np.broadcast_to(bound_of(detector, seen, question.threshold, calibrated), noise.shape)
     found.measured |= np.isfinite(statistic)
     for at in np.flatnonzero(statistic >= NEAR * bound):
         value, limit = float(statistic[at]), float(bound[at])
@@ -116,16 +116,79 @@ def _note(
         found.near[at].append(replace(stated, status=status, reason=said, statistic=value, threshold=limit))
 
 
-def _alike(baseline: Baseline, timeline: Timeline, column: str) -> Iterator[np.ndarray]:
+def _alike(baseline: Baseline, timeline: Timeline, column: str, ends: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the ends of windows that are compared with the same part of the baseline."""
-    ends = np.arange(timeline.length - 1, timeline.steps)
+    if not len(ends):
+        return
     season = baseline.calibration.seasons.get(column, ALL_TIMES)
     slots = SEASONS[season].slot(timeline.seconds())
-    touched = np.lib.stride_tricks.sliding_window_view(slots, timeline.length)
+    touched = np.lib.stride_tricks.sliding_window_view(slots, timeline.length)[ends - timeline.length + 1]
     groups: dict[tuple[int, ...], list[int]] = {}
     for end, inside in zip(ends.tolist(), touched, strict=True):
         groups.setdefault(tuple(np.unique(inside).tolist()), []).append(end)
     yield from (np.array(places) for places in groups.values())
+
+
+class Again:
+    """How the windows of a stretch differ from what people were told last, a block of windows at a time."""
+
+    def __init__(self, monitor: Monitor, baseline: Baseline, timeline: Timeline) -> None:
+        self._monitor, self._baseline, self._timeline = monitor, baseline, timeline
+        self._series = dict(timeline.series())
+        self._found: dict[tuple[datetime, int], list[list[Finding]]] = {}
+
+    def moved(self, plateaus: dict[datetime, Plateau], since: datetime, end: datetime) -> list[Finding]:
+        """Return what `plateau.moved` finds of the window that ends at ``end``; keeps the plateau when it is whole."""
+        whole = since + self._monitor.window
+        if end < whole:
+            return []
+        if since not in plateaus:
+            plateaus[since] = self._plateau(self._place(whole))
+        if end == whole:
+            return []
+        place = self._place(end)
+        block = place // BLOCK
+        if (since, block) not in self._found:
+            self._found[since, block] = self._block(plateaus[since], block)
+        return self._found[since, block][place - block * BLOCK]
+
+    def _place(self, end: datetime) -> int:
+        return (end - self._timeline.start) // self._timeline.step - 1
+
+    def _starts(self, place: int) -> list[datetime]:
+        first = place - self._timeline.length + 1
+        return [self._timeline.start + each * self._timeline.step for each in range(first, place + 1)]
+
+    def _plateau(self, place: int) -> Plateau:
+        inside = np.arange(place - self._timeline.length + 1, place + 1)
+        profiles: dict[str | None, dict[str, Counted]] = {}
+        for (segment, column), stack in self._series.items():
+            profiles.setdefault(segment, {})[column] = stack.take(inside).sum()
+        return Plateau(profiles, self._starts(place))
+
+    def _block(self, plateau: Plateau, block: int) -> list[list[Finding]]:
+        """Measure a block of windows, those that share a part of the baseline at once."""
+        first = max(block * BLOCK, self._timeline.length - 1)
+        places = np.arange(first, min((block + 1) * BLOCK, self._timeline.steps))
+        found: list[list[Finding]] = [[] for _ in range(BLOCK)]
+        for question, segment, held in questions(self._monitor, self._baseline, plateau):
+            stack = self._series.get((segment, question.column))
+            if stack is None:
+                continue
+            inside = np.arange(first - self._timeline.length + 1, places[-1] + 1)
+            windows = stack.take(inside).windows(self._timeline.length).take(places - inside[0])
+            enough = _size(question, windows) >= question.min_samples
+            for group in _alike(self._baseline, self._timeline, question.column, places[enough]):
+                within = self._baseline.within(question.column, self._starts(int(group[0])))
+                now = reference(self._monitor, within, segment)
+                seen = compare(
+                    self._monitor, self._baseline, plateau, question, segment, held, now, windows.take(group - first)
+                )
+                if seen is None:
+                    continue
+                for at, finding in zip(group.tolist(), spelt_out(question, segment, seen), strict=True):
+                    found[at - block * BLOCK] += [] if finding is None else [finding]
+        return found
 
 
 def _of_traffic(monitor: Monitor, baseline: Baseline, timeline: Timeline, place: int) -> Iterator[Finding]:

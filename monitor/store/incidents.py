@@ -17,6 +17,7 @@ from monitor.store.tables import buckets, changes, incidents, silences, transiti
 _FIELDS = (
     "id", "monitor", "rule", "severity", "state", "opened_at", "updated_at", "reason", "bad", "clean",
     "fired_at", "resolved_at", "notified_at", "evidence", "suspected_change",
+    "changes", "moved",
 )  # fmt: skip
 
 
@@ -44,17 +45,18 @@ def last_resolved(connection: Connection, monitor: str, rule: str, since: dateti
 
 def incident_of(row: Any) -> Incident:  # noqa: ANN401
     """Make the noun from a row."""
-    return Incident(**{name: getattr(row, name) for name in _FIELDS})
+    return Incident(**{**{name: getattr(row, name) for name in _FIELDS}, "changes": tuple(row.changes)})
 
 
 def save_decision(connection: Connection, decision: Decision) -> None:
-    """Write an incident and, when its state changed, the transition with its reason."""
+    """Write an incident and, when its state changed or it changed again, the transition with its reason."""
     incident = decision.incident
     row = {name: getattr(incident, name) for name in _FIELDS}
     row["evidence"] = {key: dict(item) for key, item in incident.evidence.items()}
+    row["changes"] = [dict(change) for change in incident.changes]
     row["reason"] = incident.reason[:512]
     upsert(connection, incidents, [row], **{name: row[name] for name in _FIELDS if name not in ("id", "opened_at")})
-    if decision.transition:
+    if decision.transition or decision.change:
         entry = {
             "incident": incident.id,
             "at": incident.updated_at,

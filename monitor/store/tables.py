@@ -104,6 +104,8 @@ incidents = Table(
     Column("reason", String(512), nullable=False),
     Column("evidence", Json, nullable=False),  # findings that rose together, each with its worst value
     Column("suspected_change", Json),
+    Column("changes", Json, nullable=False, server_default="[]"),  # what people were told of, oldest first
+    Column("moved", Integer, nullable=False, server_default="0"),
     Index(None, "monitor", "state"),
 )
 

@@ -222,3 +222,44 @@ def test_what_never_fired_and_resolves_is_told_to_nobody() -> None:
     monitor = monitor_of()
     decision = Decision(incident_of(state="resolved", fired_at=None), "resolved", "clean")
     assert plan(monitor, decision, ["slack"], {}, Bucket(START - MINUTE, START), now=START, sequence=0) == []
+
+
+def go_on(monitor: Monitor, minutes: list[tuple[list[Finding], list[Finding]]]) -> list[Decision]:
+    """Judge (findings against the baseline, moves against what was told) a minute at a time."""
+    incident, decisions = None, []
+    for minute, (found, moves) in enumerate(minutes):
+        decision = judge(monitor, monitor.rules[0], found, incident, START + minute * MINUTE, moved=moves)
+        assert decision is not None
+        decisions.append(decision)
+        incident = decision.incident
+    return decisions
+
+
+def test_a_column_that_joins_later_than_a_window_is_a_change_of_its_own() -> None:
+    first, other = finding(0.3), finding(0.2, column="length")
+    early = go_on(monitor_of(), [([first], []), ([first], []), ([first, other], []), *[([first, other], [])] * 9])
+    assert [bool(one.change) for one in early] == [False] * 12
+    assert early[2].news == (other.key,)
+    late = go_on(monitor_of(), [*[([first], [])] * 8, ([first, other], []), ([first, other], [])])
+    assert [bool(one.change) for one in late] == [False] * 8 + [True, False]
+    assert late[8].news == (other.key,)
+    assert late[8].incident.changes[-1]["columns"] == ["length"]
+    assert late[8].incident.reason.startswith("changed again: ")
+
+
+def test_a_column_that_moves_on_from_what_was_told_is_a_change_and_a_recovery_is_none() -> None:
+    bad = finding(0.3)
+    away, back = finding(0.2, detail={"back": False}), finding(0.2, detail={"back": True})
+    told = go_on(monitor_of(), [*[([bad], [])] * 7, ([bad], [away]), ([bad], [away]), *[([bad], [away])] * 6])
+    assert [place for place, one in enumerate(told) if one.change] == [7, 13]  # the second a window after the first
+    slower = go_on(monitor_of(**{"for": 2}), [*[([bad], [])] * 8, ([bad], [away]), ([bad], []), *[([bad], [away])] * 2])
+    assert [place for place, one in enumerate(slower) if one.change] == [11]
+    recovering = go_on(
+        monitor_of(), [*[([bad], [])] * 7, *[([bad], [back])] * 5, *[([finding(0.01, Status.OK)], [])] * 2]
+    )
+    assert not any(one.change for one in recovering)
+    assert recovering[-1].transition == "resolved"
+    halfway = go_on(monitor_of(), [*[([bad], [])] * 7, *[([bad], [back])] * 9])
+    assert [place for place, one in enumerate(halfway) if one.change] == [14]  # for 1, the window 5, resolve_for 2
+    held_by_another = go_on(monitor_of(), [*[([bad], [])] * 7, *[([finding(0.3, method="cusum")], [back])] * 20])
+    assert not any(one.change for one in held_by_another)

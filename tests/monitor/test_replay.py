@@ -16,7 +16,8 @@ from monitor.configfile import load
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
 from monitor.engine.detect import Window, detect
-from monitor.engine.replay import NEAR, replay
+from monitor.engine.plateau import Plateau, moved
+from monitor.engine.replay import NEAR, Again, replay
 from monitor.engine.timeline import Timeline
 from monitor.once import baseline_for, read_window
 from monitor.schedule import Bucket
@@ -73,3 +74,32 @@ def test_a_replay_finds_what_ticks_find(world: World) -> None:
     assert whole == single
     assert {key.split("/")[0] for found in single.values() for key in found} >= {"drift"}
     assert {key.split("/")[2] for found in single.values() for key in found} >= {"rank", "cusum", "jensen_shannon"}
+
+
+def test_a_replay_finds_the_same_further_changes(world: World) -> None:
+    world.log(rows_of(START + 28 * HOUR, 3 * HOUR, seed=3, shift=1.6, plan="team"))
+    world.configure()
+    monitor = load(world.folder / "driftd.yaml").monitors[0]
+    since, end = START + 27 * HOUR, START + 31 * HOUR
+    with open_reader(monitor) as reader:
+        baseline = baseline_for(reader, monitor, BEGIN)
+        assert baseline is not None
+        lead = BEGIN - monitor.window + monitor.bucket
+        timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, end)
+        for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, end):
+            timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
+        again, plateaus = Again(monitor, baseline, timeline), {}
+        first = read_window(reader, monitor, baseline, since + monitor.window)
+        plateau = Plateau(first.profiles, first.starts)
+        moment, seen = since, set()
+        while moment <= end:
+            fast = again.moved(plateaus, since, moment)
+            slow = []
+            if moment > since + monitor.window:
+                slow = moved(monitor, baseline, plateau, read_window(reader, monitor, baseline, moment))
+            assert told(fast) == told(slow), moment
+            assert [f.detail["back"] for f in fast] == [f.detail["back"] for f in slow]
+            seen |= {(f.column, moment > START + 28 * HOUR) for f in fast}
+            moment += monitor.bucket
+    assert ("amount", True) in seen
+    assert not {when for column, when in seen if column == "plan" or not when}

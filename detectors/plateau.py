@@ -1,0 +1,96 @@
+"""Plateau: what a change has led to, as a reference of its own, so that the next change is seen too.
+
+While something is wrong every window differs from the baseline, and a second change hides behind the first. The first
+whole window after the change is the plateau: later windows are compared with it as well.
+
+The comparison is calibrated by the same null. A plateau is one window and wanders as a window does, so the difference
+of the two wanders by the root of two more than a window against a long baseline; a detector knows the sampling noise
+from the sizes of both sides.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from detectors.layout import SUMMED
+from detectors.null import Calibrated
+from detectors.profile import Profile
+from detectors.stack import Counted, Stack
+
+
+def calibrated_for(calibrated: Calibrated) -> Calibrated:
+    """Return the null of a window against another window, from that of a window against the baseline.
+
+    Examples
+    --------
+    >>> from detectors.null import Null
+    >>> null = Null(wander=0.1, start=1.0, share=0.1, scale=0.2, quantiles=(), windows=100.0)
+    >>> round(calibrated_for(Calibrated(null, 9.0)).null.wander, 4)
+    0.1414
+    """
+    null = calibrated.null
+    return replace(calibrated, null=replace(null, wander=math.sqrt(2) * null.wander))
+
+
+def at_hours(plateau: Counted, then: Counted, now: Counted) -> Stack:
+    """Return what a plateau would look like at other hours: moved as the baseline moves between them.
+
+    Parameters
+    ----------
+    plateau
+        One window.
+    then, now
+        The baseline at the plateau's hours and at those asked for; the same one where a column has no season.
+
+    Returns
+    -------
+    Stack
+        Of no leading axis, with the plateau's sample size.
+
+    Limits
+    ------
+    Shares of bins move by differences, cut at 0: where a change has emptied a bin the rhythm of that bin is lost.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> x = np.arange(100.0)
+    >>> layout = learn_numeric(x, 0.0, 99.0, bins=2)
+    >>> low, high, seen = (Profile.of(Column.floats(part), layout) for part in (x[:50], x[50:], x[:40]))
+    >>> at_hours(seen, low, low).counts.tolist() == seen.counts.tolist()
+    True
+    >>> seen.counts.tolist(), at_hours(seen, low, high).counts.tolist()
+    ([0, 40, 0, 0], [0, 1, 39, 0])
+    """
+    held = _stacked(plateau)
+    if then is now:
+        return held
+    n = int(held.n)
+    before, after = _stacked(then), _stacked(now)
+    if min(n, int(before.n), int(after.n)) == 0:
+        return held
+    moved = held.counts + n * (after.counts / int(after.n) - before.counts / int(before.n))
+    if held.layout.kind not in SUMMED:
+        moved = np.maximum(0.0, moved)
+        moved *= n / moved.sum()
+    mean = float(held.mean + after.mean - before.mean)
+    variance = max(0.0, float(held.variance + after.variance - before.variance))
+    return replace(
+        held,
+        counts=_whole(moved),
+        total=np.asarray(n * mean),
+        squares=np.asarray(n * (variance + (mean - held.layout.origin) ** 2)),
+    )
+
+
+def _whole(shares: np.ndarray) -> np.ndarray:
+    """Round running sums, so that whole numbers keep their sum."""
+    return np.diff(np.rint(np.cumsum(shares)).astype(np.int64), prepend=0)
+
+
+def _stacked(side: Counted) -> Stack:
+    return Stack.of([side], side.layout).sum() if isinstance(side, Profile) else side

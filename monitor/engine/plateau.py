@@ -1,0 +1,125 @@
+"""Has it changed again? Windows of an open incident against its plateau, what people were told last. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from detectors import DETECTORS
+from detectors.base import Finding, Status, bound_of, compared
+from detectors.performance.rates import RISE
+from detectors.plateau import at_hours, calibrated_for
+from detectors.profile import Profile
+from detectors.stack import Counted
+from monitor.config import Monitor
+from monitor.engine.baseline import Baseline
+from monitor.engine.checks import Asked, asked
+from monitor.engine.detect import Window, reference, segments
+
+COMPARING = {*DETECTORS, RISE.name}
+"""Detectors whose answer depends on what a window is compared with, and not on a target or on earlier buckets."""
+
+Side = Mapping[str | None, Mapping[str, Counted]]
+"""Segment to column to counts."""
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """The first whole window after people were told of a change, and when its buckets start."""
+
+    profiles: Side
+    starts: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True)
+class Moves:
+    """How far windows lie from a plateau, and from the baseline compared with the plateau itself.
+
+    Parameters
+    ----------
+    statistic, bound
+        float64, shape (windows,): the distance from the plateau, and what counts.
+    back
+        bool, shape (windows,): nearer to the baseline than the plateau, as on the way to recovery.
+    """
+
+    statistic: np.ndarray
+    bound: np.ndarray
+    back: np.ndarray
+
+
+def moved(monitor: Monitor, baseline: Baseline, plateau: Plateau, window: Window) -> list[Finding]:
+    """Return what differs from the plateau more than windows of an unchanged stream do from one another.
+
+    The findings stand under the same checks and columns as those against the baseline; ``detail`` says with
+    ``back`` whether the window is nearer to the baseline than the plateau is.
+    """
+    found = []
+    for question, segment, held in questions(monitor, baseline, plateau):
+        new = window.profiles.get(segment, {}).get(question.column)
+        if new is None or _size(question, new) < question.min_samples:
+            continue
+        now = reference(monitor, baseline.within(question.column, window.starts), segment)
+        seen = compare(monitor, baseline, plateau, question, segment, held, now, new)
+        if seen is not None:
+            found += [finding for finding in spelt_out(question, segment, seen) if finding is not None]
+    return found
+
+
+def questions(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[tuple[Asked, str | None, Counted]]:
+    """Yield what can be asked again, for all rows and for the plateau's largest segments."""
+    chosen = segments(monitor, plateau.profiles)
+    for question in asked(monitor, baseline.layouts):
+        if question.detector.name not in COMPARING:
+            continue
+        for segment in [None, *(chosen if question.segments else [])]:
+            held = plateau.profiles.get(segment, {}).get(question.column)
+            if held is not None and _size(question, held) >= question.min_samples:
+                yield question, segment, held
+
+
+def compare(
+    monitor: Monitor,
+    baseline: Baseline,
+    plateau: Plateau,
+    question: Asked,
+    segment: str | None,
+    held: Counted,
+    now: Profile | None,
+    windows: Counted,
+) -> Moves | None:
+    """Measure windows that share one part of the baseline (``now``) against the plateau.
+
+    None where the baseline says nothing of the column.
+    """
+    then = reference(monitor, baseline.within(question.column, plateau.starts), segment)
+    if then is None or now is None:
+        return None
+    then = now if question.column not in baseline.calibration.seasons else then
+    detector = question.detector
+    seen = detector.measure(at_hours(held, then, now), windows)
+    calibrated = baseline.calibration.of(question.finding(segment))
+    bound = bound_of(detector, seen, question.threshold, calibrated and calibrated_for(calibrated))
+    back = detector.measure(now, windows).statistic < detector.measure(then, held).statistic
+    shape = np.atleast_1d(windows.n).shape  # a detector may say the same of all windows at once
+    return Moves(*(np.broadcast_to(part, shape) for part in (seen.statistic, bound, back)))
+
+
+def spelt_out(question: Asked, segment: str | None, seen: Moves) -> Iterator[Finding | None]:
+    """Yield a finding for each window that has moved, None for the others."""
+    stated = question.finding(segment)
+    for value, bound, back in zip(seen.statistic.tolist(), seen.bound.tolist(), seen.back.tolist(), strict=True):
+        if not value >= bound:
+            yield None
+            continue
+        said = f"{compared(question.detector, value, bound)} from where it stood when people were told"
+        detail: dict[str, Any] = {"back": back}
+        yield replace(stated, status=Status.DRIFTED, reason=said, statistic=value, threshold=bound, detail=detail)
+
+
+def _size(question: Asked, side: Counted) -> int:
+    return int(side.n if question.detector.counts == "usable" else side.rows)
