@@ -112,6 +112,6 @@ def plain(name: str, column: str | None = None) -> Column:
     return Column(f'r."{column}"', (column,))
 
 
-def unlessempty(column: str) -> Column:
+def filled(name: str) -> Column:
     """Return a text column whose empty texts stand for nothing."""
-    return Column(f"nullif(r.\"{column}\", '')", (column,))
+    return Column(f"nullif(r.\"{name}\", '')", (name,))

@@ -1,56 +1,78 @@
 """LiteLLM proxy's spend log, ``"LiteLLM_SpendLogs"``.
 
+Times are ``timestamp(3)`` without a zone and hold UTC. Rows are written in batches by the end of a call, while their
+time is its start, so long calls arrive late. ``spend`` 0 also means that nobody knows the price: it is taken as
+missing unless the answer came from the cache. A call that did not stream has its end as its first token: that is
+missing, too. ``metadata`` is never selected whole, for most of it is a copied price map. Older versions lack some
+columns; those are left out.
+
 Schema: BerriAI/litellm, ``schema.prisma``; its migrations are in the package ``litellm-proxy-extras``.
 """
 
 from __future__ import annotations
 
-from monitor.presets.base import Column, Columns, Found, Preset, plain
+from monitor.presets.base import Column, Columns, Found, Preset, filled, plain
 from monitor.presets.sql import Sql
 
-PLAIN = (
-    "call_type",
-    "status",
-    "cache_hit",
-    "custom_llm_provider",
-    "total_tokens",
-    "prompt_tokens",
-    "completion_tokens",
-)
+FILLED = ("model_group", "model_id", "session_id", "mcp_namespaced_tool_name")
 
 
 def columns(sql: Sql, _found: Found) -> Columns:
     """Return what is selected."""
-
-    def since_start(column: str) -> Column:
-        return Column(sql.seconds('r."startTime"', f'r."{column}"'), ("startTime", column))
-
+    failed = "r.\"status\" = 'failure'"
+    cached = sql.member('r."metadata"', "additional_usage_values", "cache_read_input_tokens")
+    error = sql.member('r."metadata"', "error_information", "error_class")
+    streamed = 'r."completionStartTime" < r."endTime"'
+    first_token = sql.seconds('r."startTime"', 'r."completionStartTime"')
     return {
         "timestamp": plain("startTime"),
         "id": plain("request_id"),
-        "model_version": plain("model"),
-        "tenant": plain("end_user"),
-        "team": plain("team_id"),
-        "spend": plain("spend"),
-        "latency": since_start("endTime"),
-        "time_to_first_token": since_start("completionStartTime"),
-        "question": _text("messages", sql),
-        "response": _text("response", sql),
-        **{name: plain(name) for name in PLAIN},
+        "model_version": filled("model"),
+        "tenant": filled("end_user"),
+        "user": filled("user"),
+        "team": filled("team_id"),
+        "organization": filled("organization_id"),
+        "provider": filled("custom_llm_provider"),
+        "call_type": plain("call_type"),
+        "cache_hit": filled("cache_hit"),
+        "cost": Column(
+            'CASE WHEN r."spend" > 0 OR r."cache_hit" = \'True\' THEN r."spend" END', ("spend", "cache_hit")
+        ),
+        "input_tokens": plain("prompt_tokens"),
+        "output_tokens": plain("completion_tokens"),
+        "cached_tokens": Column(sql.number(cached), ("metadata",)),
+        "latency": Column(sql.seconds('r."startTime"', 'r."endTime"'), ("startTime", "endTime")),
+        "time_to_first_token": Column(
+            f"CASE WHEN {streamed} THEN {first_token} END", ("startTime", "endTime", "completionStartTime")
+        ),
+        "status": plain("status"),
+        "error_type": Column(f"CASE WHEN {failed} THEN {error} END", ("status", "metadata")),
+        "finish_reason": Column(sql.member('r."response"', "choices", "0", "finish_reason"), ("response",)),
+        "question": Column(sql.text('r."messages"'), ("messages",)),
+        "response": Column(sql.text('r."response"'), ("response",)),
+        **{name: filled(name) for name in FILLED},
     }
 
 
-def _text(column: str, sql: Sql) -> Column:
-    """Return JSON as text, NULL for the empty object that stands for a text that was not stored."""
-    stored = sql.text(f'r."{column}"')
-    return Column(f"nullif({stored}, '{{}}')", (column,))
-
+STORE = "set `general_settings: {store_prompts_in_spend_logs: true}`; texts over MAX_STRING_LENGTH_PROMPT_IN_DB are cut"
 
 PRESET = Preset(
     name="litellm",
     table="LiteLLM_SpendLogs",
-    marks=("request_id", "startTime", "spend"),
-    about="LiteLLM proxy's spend log.",
+    marks=("request_id", "startTime", "spend", "call_type"),
+    about="LiteLLM proxy's spend log (PostgreSQL).",
     columns=columns,
-    chat=(),
+    settle="60s",
+    advice={
+        "question": STORE,
+        "response": STORE,
+        "finish_reason": STORE,
+        "tenant": "let clients send `user`, or the header that `user_header_name` names",
+        "team": "give out virtual keys by team (`/team/new`)",
+        "cost": "give the model's `model_info` an `input_cost_per_token` and an `output_cost_per_token`",
+        "time_to_first_token": "only streamed calls have one",
+        "status": "upgrade the proxy: version 1.69 and newer log it",
+        "error_type": "upgrade the proxy: it is logged together with `status`",
+        "session_id": "let clients send `litellm_session_id`",
+    },
 )

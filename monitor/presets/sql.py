@@ -34,7 +34,7 @@ class Sqlite:
     name = "sqlite"
 
     def member(self, json: str, *path: str) -> str:
-        steps = "$" + "".join(f'."{step}"' for step in path)
+        steps = "$" + "".join(f"[{step}]" if step.isdecimal() else f'."{step}"' for step in path)
         return f"CASE WHEN json_valid({json}) THEN json_extract({json}, {literal(steps)}) END"
 
     def number(self, text: str) -> str:

@@ -359,36 +359,6 @@ class TestPostgresql:
         assert everything(theirs.read(table="My App.Log"), ["x"])["x"] == [2.0]
 
 
-def test_litellm_on_its_own_table(theirs: Theirs) -> None:
-    """The DDL is what Prisma makes of the project's schema; an older table lacks the newer columns."""
-    time_type, json_type = ("TIMESTAMP(3)", "JSONB") if theirs.postgresql else ("TEXT", "TEXT")
-    theirs.run(
-        f'CREATE TABLE "LiteLLM_SpendLogs" ("request_id" TEXT PRIMARY KEY, "call_type" TEXT, "api_key" TEXT DEFAULT \'\', '
-        f'"spend" DOUBLE PRECISION DEFAULT 0.0, "total_tokens" INTEGER, "prompt_tokens" INTEGER, "completion_tokens" INTEGER, '
-        f'"startTime" {time_type} NOT NULL, "endTime" {time_type} NOT NULL, "completionStartTime" {time_type}, '
-        f'"model" TEXT DEFAULT \'\', "end_user" TEXT, "metadata" {json_type}, "messages" {json_type}, "response" {json_type})'
-    )
-    rows = [
-        (f"r{n}", 0.01 * n, 30, 10, 20, iso(START + n * MINUTE, "space"), iso(START + n * MINUTE + MINUTE / 30, "space"),
-         "big" if n % 2 else "small", "{}", json.dumps({"n": n}) if n else "{}")
-        for n in range(20)
-    ]  # fmt: skip
-    theirs.run(
-        'INSERT INTO "LiteLLM_SpendLogs" ("request_id", "spend", "total_tokens", "prompt_tokens", "completion_tokens", '
-        '"startTime", "endTime", "model", "messages", "response") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-        rows,
-    )
-    reader = connect(Source.model_validate({"url": theirs.url, "preset": "litellm"}))
-    theirs.readers.append(reader)
-    found = everything(reader, ["id", "model_version", "spend", "latency", "question", "response", "prompt_tokens"])
-    assert found["id"] == [f"r{n}" for n in range(20)]
-    assert found["latency"] == pytest.approx([2.0] * 20, abs=1e-3)
-    assert found["question"] == [None] * 20
-    assert json.loads(found["response"][5]) == {"n": 5}
-    assert "status" not in reader.schema()
-    assert found["prompt_tokens"] == [10.0] * 20
-
-
 def test_otel_spans_by_old_and_new_names(theirs: Theirs) -> None:
     time_type, json_type = ("TIMESTAMPTZ", "JSONB") if theirs.postgresql else ("TEXT", "TEXT")
     theirs.run(
