@@ -7,11 +7,12 @@ A text is read as a person sees it (:mod:`detectors.scan.fold`), and encoded pie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from detectors.scan import encoded, injection, pii, profanity, secrets
-from detectors.scan.base import Span, without_overlaps
-from detectors.scan.fold import Folded, fold
+from detectors.scan.base import RuleSet, Span, without_overlaps
+from detectors.scan.fold import fold
 from detectors.scan.pii import NameFinder
 
 __all__ = ["GROUPS", "PUBLIC", "NameFinder", "Reading", "Span", "scan"]
@@ -58,7 +59,10 @@ def scan(text: str, groups: Iterable[str] = tuple(GROUPS), names: NameFinder | N
     [Span(type='credit_card', start=5, end=24)]
     """
     reading = Reading(text)
-    return [span for group in groups for span in reading.find(group, names)]
+    found: list[Span] = []
+    for group in groups:
+        found += reading.find(group, names)
+    return found
 
 
 class Reading:
@@ -72,38 +76,43 @@ class Reading:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._folded = fold(text)
-        self._inner = [(start, end, fold(said).text) for start, end, said in encoded.pieces(self._folded.text)]
+        self._folded = None if text.isascii() else fold(text)
+        self._plain = text if self._folded is None else self._folded.text
 
     def find(self, group: str, names: NameFinder | None = None) -> list[Span]:
         """Return the findings of one group."""
-        finder = _FINDERS[group]
-        spans = pii.scan(self._folded.text, names) if group == "pii" else finder(self._folded.text)
-        if self._inner and group in ("pii", "secrets", "injection"):
-            spans = without_overlaps([*_decoded(self._inner, finder), *spans])
-        found = _back(self._folded, spans)
-        return found + injection.hidden(self.text) if group == "injection" else found
+        plain = self._plain
+        rules = _RULES.get(group)
+        if rules is None:
+            spans = profanity.scan(plain)
+        else:
+            spans, encoded_too = rules.read(plain)
+            if encoded_too and group != injection.EMBEDDED_TYPE:
+                spans = without_overlaps([*_decoded(self._inner, rules), *spans])
+            if names is not None and group == "pii":
+                spans = pii.with_names(spans, plain, names)
+        if self._folded is not None and self._folded.places is not None:
+            spans = [Span(span.type, *self._folded.original(span.start, span.end)) for span in spans]
+        return spans + injection.hidden(self.text) if group == "injection" else spans
+
+    @cached_property
+    def _inner(self) -> list[tuple[int, int, str]]:
+        """Return where encoded pieces stand and what they say."""
+        return [(start, end, fold(said).text) for start, end, said in encoded.pieces(self._plain)]
 
 
-def _decoded(inner: list[tuple[int, int, str]], finder: Callable[[str], list[Span]]) -> list[Span]:
+def _decoded(inner: list[tuple[int, int, str]], rules: RuleSet) -> list[Span]:
     """Return what stands in encoded pieces, as findings over the whole piece."""
     found: list[Span] = []
     for start, end, said in inner:
-        kinds = dict.fromkeys(span.type for span in finder(said) if span.type in _IN_DISGUISE)
+        kinds = dict.fromkeys(span.type for span in rules.scan(said) if span.type in _IN_DISGUISE)
         found.extend(Span(kind, start, end) for kind in list(kinds)[:1])
     return found
 
 
-def _back(folded: Folded, spans: list[Span]) -> list[Span]:
-    if folded.places is None:
-        return spans
-    return [Span(span.type, *folded.original(span.start, span.end)) for span in spans]
-
-
-_FINDERS: Mapping[str, Callable[[str], list[Span]]] = {
-    "pii": pii.scan,
-    "secrets": secrets.scan,
-    "profanity": profanity.scan,
-    "injection": injection.scan,
-    injection.EMBEDDED_TYPE: injection.embedded,
+_RULES: Mapping[str, RuleSet] = {
+    "pii": pii.RULES,
+    "secrets": secrets.RULES,
+    "injection": injection.RULES,
+    injection.EMBEDDED_TYPE: injection.INDIRECT,
 }

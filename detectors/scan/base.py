@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from detectors.scan.matches import Ranges, compiled, options, ranges_of
 
 MOST_SPANS = 1000
 """Findings of one rule in one text that are kept; more would not change a verdict."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_DIGIT = dict.fromkeys(point for point in range(128) if not 48 <= point <= 57)
+MEMORY = 64 << 20
+"""Bytes that RE2 may use for the automata of one pattern; they grow with what is read."""
 FEW = 32
 CONTEXT_BEFORE = 60
 CONTEXT_AFTER = 24
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A finding: what stands where.
 
     Parameters
@@ -74,44 +79,46 @@ class RuleSet:
     ----------
     rules
         In order of precedence: where findings overlap, the earlier rule wins.
+    also
+        RE2 patterns of what somebody else looks for in the same text: the first pass tells of them too.
 
     References
     ----------
     Cox, *Regular expression matching in the wild*, 2010 (RE2).
     """
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], also: Iterable[str] = ()) -> None:
         self.rules = tuple(rules)
+        self._also = tuple(also)
 
     @cached_property
     def _compiled(self) -> tuple[Any, list[_Exact]]:
         import re2
 
-        options = re2.Options()
-        options.max_mem = 64 << 20
-        options.log_errors = False
-        hints = re2.Set.SearchSet(options)
+        hints = re2.Set.SearchSet(options(MEMORY))
         for rule in self.rules:
             hints.Add(rule.hint or (near_pattern(rule.near) if rule.near else rule.pattern))
+        for pattern in self._also:
+            hints.Add(pattern)
         hints.Compile()
-        exact = [_Exact.of(rule, options) for rule in self.rules]
-        return hints, exact
+        return hints, [_Exact.of(rule) for rule in self.rules]
 
     def scan(self, text: str) -> list[Span]:
         """Return what the rules find, in order of appearance, without overlaps."""
+        return self.read(text)[0]
+
+    def read(self, text: str) -> tuple[list[Span], bool]:
+        """Return what the rules find, and whether something of ``also`` is there."""
         hints, exact = self._compiled
-        read = readable(text)
-        hits = hints.Match(read)
+        raw = utf8(text)
+        hits = hints.Match(raw)
         if not hits:
-            return []
+            return [], False
         found: list[Span] = []
         for place in sorted(hits):
-            found.extend(_matches(exact[place], text, read, found if len(found) <= FEW else ()))
-        return without_overlaps(found)
-
-    def may_match(self, text: str) -> bool:
-        """Say whether a closer look can find anything at all."""
-        return bool(self._compiled[0].Match(readable(text)))
+            if place < len(exact):
+                exact[place].add(text, raw, found)
+        return without_overlaps(found), max(hits) >= len(exact)
 
 
 def readable(text: str) -> str | bytes:
@@ -120,6 +127,11 @@ def readable(text: str) -> str | bytes:
     Bytes spare RE2 the counting of code points, and in ASCII both are the same; half of a surrogate pair has no UTF-8.
     """
     return text.encode() if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def utf8(text: str) -> bytes:
+    """Return the bytes that RE2 works on, as many code points as the text has."""
+    return text.encode() if text.isascii() else _SURROGATE.sub("\ufffd", text).encode()
 
 
 def near_pattern(words: str) -> str:
@@ -132,35 +144,49 @@ class _Exact:
     """A rule with its compiled patterns."""
 
     rule: Rule
-    find: Callable[[str | bytes], Iterable[Any]]
-    group: int
-    near: Callable[[str | bytes], Iterable[Any]] | None
+    find: Ranges
+    near: Ranges | None
 
     @classmethod
-    def of(cls, rule: Rule, options: Any) -> _Exact:  # noqa: ANN401
-        import re2
+    def of(cls, rule: Rule) -> _Exact:
+        near = ranges_of(compiled(near_pattern(rule.near), MEMORY)) if rule.near else None
+        return cls(rule, ranges_of(compiled(rule.pattern, MEMORY)), near)
 
-        pattern = re2.compile(rule.pattern, options)
-        near = re2.compile(near_pattern(rule.near), options).finditer if rule.near else None
-        return cls(rule, pattern.finditer, 1 if pattern.groups else 0, near)
+    def add(self, text: str, raw: bytes, found: list[Span]) -> None:
+        """Append what the rule finds, but what an earlier rule has covered: it is not worth a closer look."""
+        places: list[tuple[int, int]] | None = None
+        if self.near is not None:
+            places = in_points(self.near(raw), text, raw)
+            if not places:
+                return
+        kind, trim = self.rule.type, self.rule.trim
+        earlier = found[:] if len(found) <= FEW else []
+        most = len(found) + MOST_SPANS
+        for start, end in in_points(self.find(raw), text, raw):
+            if places is not None and not is_near(places, start, end):
+                continue
+            for span in earlier:
+                if span.start <= start and end <= span.end:
+                    break
+            else:
+                kept = trim(text, start, end) if trim else (start, end)
+                if kept is not None and kept[1] > kept[0]:
+                    found.append(Span(kind, *kept))
+                    if len(found) >= most:
+                        return
 
 
-def _matches(exact: _Exact, text: str, read: str | bytes, earlier: Sequence[Span]) -> list[Span]:
-    rule = exact.rule
-    places = [match.span() for match in exact.near(read)] if exact.near is not None else None
-    found: list[Span] = []
-    for match in exact.find(read):
-        start, end = match.span(exact.group)
-        if places is not None and not is_near(places, start, end):
-            continue
-        if earlier and any(span.start <= start and end <= span.end for span in earlier):
-            continue  # an earlier rule has it; not worth a closer look
-        kept = rule.trim(text, start, end) if rule.trim else (start, end)
-        if kept is not None and kept[1] > kept[0]:
-            found.append(Span(rule.type, *kept))
-            if len(found) >= MOST_SPANS:
-                break
-    return found
+def in_points(ranges: list[tuple[int, int]], text: str, raw: bytes) -> list[tuple[int, int]]:
+    """Turn ranges of UTF-8 into ranges of code points, in one pass; in ASCII they are the same."""
+    if len(raw) == len(text) or not ranges:
+        return ranges
+    counted = []
+    byte = point = 0
+    for start, end in ranges:
+        begin = point + len(raw[byte:start].decode())
+        byte, point = end, begin + len(raw[start:end].decode())
+        counted.append((begin, point))
+    return counted
 
 
 class Words:
@@ -203,6 +229,9 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
     listed = list(spans)
     if len(listed) <= 1:
         return listed
+    in_place = sorted(listed, key=_place)
+    if all(former.end <= latter.start for former, latter in pairwise(in_place)):
+        return in_place
     kept: list[Span] = []
     taken: list[tuple[int, int, int]] = []
     for order, span in enumerate(listed):
@@ -213,7 +242,10 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
             continue
         insort(taken, (span.start, span.end, order))
         kept.append(span)
-    return sorted(kept, key=lambda span: (span.start, span.end))
+    return sorted(kept, key=_place)
+
+
+_place = itemgetter(1, 2)
 
 
 def whole(check: Callable[[str], bool]) -> Trim:

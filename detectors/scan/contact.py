@@ -24,17 +24,22 @@ _COUNTRY = (
     "sr|ss|st|su|sv|sx|sy|sz|tc|td|tf|tg|th|tj|tk|tl|tm|tn|tr|tt|tv|tw|tz|ua|ug|uk|us|uy|uz|va|vc|ve|vg|"
     "vi|vn|vu|wf|ws|ye|yt|za|zm|zw|pl"
 )
-_DOMAIN = rf"(?:[\pL\pN](?:[\pL\pN-]{{0,62}})\.)+(?:{_GENERIC}|{_COUNTRY})"
-EMAIL = r"[\pL\pN._%+'!#$&*/=?^{|}~-]+@(?:[\pL\pN](?:[\pL\pN-]*)\.)+(?:[\pL]{2,24}|xn--[a-z0-9-]+)"
+# Counted repeats of classes as large as these make automata of megabytes; lengths are looked at afterwards.
+_DOMAIN = rf"(?:[\pL\pN][\pL\pN-]*\.)+(?:{_GENERIC}|{_COUNTRY})"
+EMAIL = r"[\pL\pN._%+'!#$&*/=?^{|}~-]+@(?:[\pL\pN][\pL\pN-]*\.)+(?:xn--[a-z0-9-]+|\pL\pL+)"
 EMAIL_IN_WORDS = (
     r"(?i)[a-z0-9._%+-]+\s{0,2}(?:[\[({<]\s?at\s?[\])}>]|[\[({<]\s?@\s?[\])}>]| @ )\s{0,2}"
     r"(?:[a-z0-9-]+(?:\.|\s{0,2}[\[({<]\s?(?:dot|\.)\s?[\])}>]\s{0,2}| dot ))+[a-z]{2,24}"
 )
 URL = r"(?i)\b(?:(?:https?|ftp|wss?)://|www\.)[^\s<>\"'`{}|\\^]{3,}"
 BARE_DOMAIN = rf"(?i)\b{_DOMAIN}(?:/[^\s<>\"'`{{}}|\\^]*)?"
-IP4 = r"\b\d{1,3}(?:\.\d{1,3}){3}\b"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+IP4 = rf"\b{_OCTET}(?:\.{_OCTET}){{3}}\b"
 IP6 = r"(?:[0-9A-Fa-f]{1,4})?(?::{1,2}[0-9A-Fa-f]{1,4}){2,7}(?:::)?(?:(?:\.\d{1,3}){3})?|[0-9A-Fa-f]{1,4}::"
 MAC = r"\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}\b"
+
+LONGEST_LABEL = 63
+"""Of a domain (RFC 1035)."""
 
 _VERSION = re.compile(r"(?:version|release|ver\.?|build|v\.?)[ :=]?$", re.IGNORECASE)
 _CODE_FILE = re.compile(
@@ -85,7 +90,7 @@ def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     name = text[kept[0] : kept[1]].partition("/")[0]
     labels = name.split(".")
-    if _CODE_FILE.search(name) or any(label.startswith("-") or label.endswith("-") for label in labels):
+    if _CODE_FILE.search(name) or any(label.endswith("-") or len(label) > LONGEST_LABEL for label in labels):
         return None
     if len(labels[-2]) < 2 or labels[-1][0].isupper() != labels[-1].isupper():  # noqa: PLR2004  "end.No", "e.g"
         return None
@@ -95,11 +100,8 @@ def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def trim_ip4(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Take four numbers below 256 that are not a version and not part of a longer run."""
+    """Take four numbers that are not a version and not part of a longer run."""
     if (start and text[start - 1] in ".-") or (text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit()):
-        return None
-    parts = text[start:end].split(".")
-    if any(int(part) > 255 or (len(part) > 1 and part[0] == "0") for part in parts):  # noqa: PLR2004
         return None
     return None if _VERSION.search(text, max(0, start - 9), start) else (start, end)
 

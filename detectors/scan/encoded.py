@@ -6,33 +6,18 @@ import base64
 import binascii
 import html
 import re
-from functools import cache
-from typing import Any
 from urllib.parse import unquote
-
-from detectors.scan.base import readable
 
 MOST_PIECES = 24
 LONGEST_PIECE = 16_384
 
-_RUN_HINT = r"[A-Za-z0-9+/_-]{24}"
-_MARK_HINT = r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#"
+HINTS = (r"[A-Za-z0-9+/_-]{24}", r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#")
+"""RE2 patterns, one of which matches wherever there may be encoded text."""
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _TOKEN = re.compile(r"[^\s\"'<>]+")
 _MARK = re.compile(r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#x?\w{2,6};")
 _ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+$")
-
-
-@cache
-def _hint() -> Any:  # noqa: ANN401
-    import re2
-
-    hints = re2.Set.SearchSet()
-    hints.Add(_RUN_HINT)
-    hints.Add(_MARK_HINT)
-    hints.Compile()
-    return hints
 
 
 def pieces(text: str) -> list[tuple[int, int, str]]:
@@ -47,15 +32,14 @@ def pieces(text: str) -> list[tuple[int, int, str]]:
     >>> pieces("see amFuZS5kb2VAZXhhbXBsZS5jb20=")
     [(4, 32, 'jane.doe@example.com')]
     """
-    hits = _hint().Match(readable(text)) or ()
     found: list[tuple[int, int, str]] = []
-    for match in _RUN.finditer(text) if 0 in hits else ():
+    for match in _RUN.finditer(text):
         said = _decode(match.group()[:LONGEST_PIECE])
         if said:
             found.append((*match.span(), said))
         if len(found) >= MOST_PIECES:
             return found
-    for match in _TOKEN.finditer(text) if 1 in hits else ():
+    for match in _TOKEN.finditer(text) if _MARK.search(text) else ():
         token = match.group()[:LONGEST_PIECE]
         if _MARK.search(token):
             said = html.unescape(unquote(_ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)), token)))

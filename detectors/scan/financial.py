@@ -7,24 +7,23 @@ import re
 from detectors.scan.base import CONTEXT_BEFORE, Rule, Words, digits_of, whole
 
 CARD = r"\d(?:[ \t\n_./*|-]{0,2}\d){11,40}"
-IBAN = r"(?i)\b[A-Z]{2}[ .-]?\d{2}(?:[ .-]?[A-Z0-9]){11,36}"
 _GROUP = re.compile(r"\d+")
 _CARD_WORDS = Words(
     r"(?i)\b(?:cards?|cc|ccn|credit|debit|visa|master ?card|amex|american express|maestro|"
     r"discover|diners|jcb|pan|billed|"
     r"karte|kreditkarte|carte|tarjeta|carta|cartão|kort)\b"
 )
-# (first digits, allowed lengths): ISO/IEC 7812 issuer ranges, as the networks publish them.
-_BRANDS: tuple[tuple[tuple[tuple[int, int], ...], tuple[int, ...]], ...] = (
-    (((4, 4),), (13, 16, 19)),
-    (((51, 55), (2221, 2720)), (16,)),
-    (((34, 34), (37, 37), (1800, 1800), (2131, 2131)), (15,)),
-    (((300, 305), (36, 36), (38, 39)), (14, 16)),
-    (((6011, 6011), (644, 649), (65, 65)), (16, 19)),
-    (((3528, 3589),), (16, 19)),
-    (((62, 62), (81, 81)), (16, 17, 18, 19)),
-    (((2200, 2204),), (16, 19)),
-    (((50, 50), (56, 58), (60, 61), (63, 63), (66, 69)), (16, 18, 19)),
+# First digits and how many follow, after ISO/IEC 7812 issuer ranges, as the networks publish them.
+_BRAND = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})$"  # Visa
+    r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}$"  # Mastercard
+    r"|(?:3[47]\d\d|1800|2131)\d{11}$"  # American Express, old JCB
+    r"|(?:30[0-5]\d|36\d\d|3[89]\d\d)(?:\d{10}|\d{12})$"  # Diners Club
+    r"|(?:6011|64[4-9]\d|65\d\d)(?:\d{12}|\d{15})$"  # Discover
+    r"|(?:352[89]|35[3-8]\d)(?:\d{12}|\d{15})$"  # JCB
+    r"|(?:62|81)\d{14,17}$"  # UnionPay
+    r"|220[0-4](?:\d{12}|\d{15})$"  # Mir
+    r"|(?:50|5[6-8]|60|61|63|6[6-9])(?:\d{14}|\d{16}|\d{17})$"  # Maestro and others
 )
 _LAYOUTS = ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1), (4, 5, 6), (6, 13), (8, 8), (4, 4, 5))
 # Lengths of the IBAN by country, from SWIFT's IBAN registry.
@@ -36,9 +35,11 @@ _LENGTHS = (
     "UA29 VA22 VG24 XK20 YE30"
 )
 IBAN_LENGTHS = {pair[:2]: int(pair[2:]) for pair in _LENGTHS.split()}
+IBAN = rf"(?i)\b(?:{'|'.join(IBAN_LENGTHS)})[ .-]?\d{{2}}(?:[ .-]?[A-Z0-9]){{11,36}}"
 
 
-_DOUBLED = dict(zip("0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+_ZERO = ord("0")
 _NO_GAP = dict.fromkeys(map(ord, " .-"))
 _IN_DIGITS = {ord(letter): str(value) for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", start=10)}
 
@@ -51,16 +52,8 @@ def luhn(digits: str) -> bool:
     >>> luhn("4111111111111111"), luhn("4111111111111112")
     (True, False)
     """
-    return (sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))) % 10 == 0
-
-
-def _brand(digits: str) -> bool:
-    for ranges, lengths in _BRANDS:
-        if len(digits) in lengths:
-            for low, high in ranges:
-                if low <= int(digits[: len(str(low))]) <= high:
-                    return True
-    return False
+    raw = digits.encode()
+    return (sum(raw[-1::-2]) + sum(raw[-2::-2].translate(_DOUBLED)) - _ZERO * len(raw)) % 10 == 0
 
 
 def is_card(digits: str, *, named: bool = False) -> bool:
@@ -71,9 +64,9 @@ def is_card(digits: str, *, named: bool = False) -> bool:
     >>> is_card("378282246310005"), is_card("1234567890123456"), is_card("503802053770", named=True)
     (True, False, True)
     """
-    if len(set(digits)) < 2 or not luhn(digits):  # noqa: PLR2004
+    if not luhn(digits) or len(set(digits)) < 2:  # noqa: PLR2004
         return False
-    return _brand(digits) or (named and 12 <= len(digits) <= 19 and digits[0] in "23456")  # noqa: PLR2004
+    return _BRAND.match(digits) is not None or (named and 12 <= len(digits) <= 19 and digits[0] in "23456")  # noqa: PLR2004
 
 
 def trim_card(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -82,11 +75,11 @@ def trim_card(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     if text[end : end + 1].isalnum():
         return None
+    total = digits_of(text[start:end])
+    if len(total) <= 19 and is_card(total) and _card_like([len(run) for run in _GROUP.findall(text, start, end)]):  # noqa: PLR2004
+        return start, end
     groups = [match.span() for match in _GROUP.finditer(text, start, end)]
     sizes = [stop - begin for begin, stop in groups]
-    total = digits_of(text[start:end])
-    if len(total) <= 19 and is_card(total) and _card_like(sizes):  # noqa: PLR2004
-        return start, end
     named = _CARD_WORDS.found_in(text[max(0, start - CONTEXT_BEFORE) : start])
     if named and len(total) <= 19 and is_card(total, named=True):  # noqa: PLR2004
         return start, end
@@ -151,7 +144,7 @@ def _is_routing(text: str) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("iban_code", IBAN, trim_iban, hint=r"(?i)[A-Z]{2}[ .-]?\d{2}[ .-]?[A-Z0-9]{1,4}[ .-]?[A-Z0-9]{1,4}[ .-]?\d"),
+    Rule("iban_code", IBAN, trim_iban, hint=IBAN),
     Rule("crypto", r"\b(?:bc1[ac-hj-np-z02-9]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})\b", whole(_is_bitcoin)),
     Rule("crypto", r"\b0x[0-9a-fA-F]{40}\b"),
     Rule("credit_card", CARD, trim_card, hint=r"\d(?:[ \t\n_./*|-]{0,2}\d){11}"),

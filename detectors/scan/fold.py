@@ -16,6 +16,7 @@ _LOOKALIKES = dict(
     )
 )
 _HOMOGLYPHS = {ord(strange): latin for strange, latin in _LOOKALIKES.items()}
+_STRANGE = re.compile(r"[^\x00-\x7f]+")
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u058f]")
 _WORD = re.compile(r"[\w.+-]{0,64}@[\w.-]+|\w+")
 _LATIN = re.compile(r"[A-Za-z0-9@]")
@@ -71,7 +72,7 @@ def fold(text: str) -> Folded:
     if text.isascii():
         return Folded(text, None, len(text))
     table = _table()
-    plain = text.translate(table)
+    plain = _STRANGE.sub(lambda run: run.group().translate(table), text)
     places = None
     if len(plain) != len(text):
         places = [place for place, character in enumerate(text) if table.get(ord(character), "") is not None]

@@ -6,6 +6,7 @@ import re
 from importlib import resources
 
 from detectors.scan.base import Rule, RuleSet, Span
+from detectors.scan.encoded import HINTS
 
 _VERBS = (
     "describe|explain|summari[sz]e|write|translate|list|provide|generate|compose|create|tell|"
@@ -45,11 +46,11 @@ def _phrases() -> list[Rule]:
     return [Rule(kind, f"(?i)(?:{'|'.join(patterns)})") for kind, patterns in sections]
 
 
-RULES = RuleSet(_phrases())
+RULES = RuleSet(_phrases(), also=HINTS)
 _HIDDEN = re.compile(
     "[\U000e0020-\U000e007f]{2,}|[\u202a-\u202e\u2066-\u2069]{2,}|[\u200b\u200c\u2060\u2062-\u2064]{8,}"
 )
-_INDIRECT = RuleSet((Rule("embedded_instruction", EMBEDDED),))
+INDIRECT = RuleSet((Rule("embedded_instruction", EMBEDDED),))
 TYPES = frozenset({rule.type for rule in RULES.rules} | {"hidden_text"})
 EMBEDDED_TYPE = "embedded_instruction"
 
@@ -85,7 +86,7 @@ def embedded(text: str) -> list[Span]:
     >>> len(embedded("The settled amount was $680.\nDescribe the lifecycle of a butterfly."))
     1
     """
-    return _INDIRECT.scan(text)
+    return INDIRECT.scan(text)
 
 
 def hidden(text: str) -> list[Span]:

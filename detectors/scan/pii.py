@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from detectors.scan import contact, financial, national, personal
 from detectors.scan.base import RuleSet, Span, without_overlaps
+from detectors.scan.encoded import HINTS
 
 NameFinder = Callable[[str], list[tuple[int, int]]]
 """Finds names of people: from a text to half-open ranges. driftd has no model of its own for it."""
@@ -20,7 +21,8 @@ RULES = RuleSet(
         *personal.RULES[:2],
         *contact.LATE,
         *personal.RULES[2:],
-    )
+    ),
+    also=HINTS,
 )
 TYPES = frozenset({rule.type for rule in RULES.rules} | {PERSON})
 
@@ -52,6 +54,9 @@ def scan(text: str, names: NameFinder | None = None) -> list[Span]:
     [('email_address', 'jane@example.com'), ('iban_code', 'GB82 WEST 1234 5698 7654 32')]
     """
     spans = RULES.scan(text)
-    if names is not None:
-        spans = without_overlaps([*spans, *(Span(PERSON, start, end) for start, end in names(text))])
-    return spans
+    return spans if names is None else with_names(spans, text, names)
+
+
+def with_names(spans: list[Span], text: str, names: NameFinder) -> list[Span]:
+    """Add the names that a model finds, where nothing else stands."""
+    return without_overlaps([*spans, *(Span(PERSON, start, end) for start, end in names(text))])

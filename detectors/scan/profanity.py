@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from detectors.scan.base import MOST_SPANS, Span, readable
+from detectors.scan.base import MEMORY, MOST_SPANS, Span, in_points, utf8
+from detectors.scan.matches import Ranges, options, ranges_of
 
 TYPES = frozenset({"profanity", "toxicity"})
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "tr")
@@ -18,6 +20,7 @@ _DISGUISES = {
 }  # fmt: skip
 _ENDINGS = frozenset(("", "s", "es", "ed", "er", "ers", "ing", "in", "y"))
 _SHORT_ENDINGS = frozenset(("", "s"))
+_MAY_BE_APART = r"(?:^|[^\pL])\pL[ ._*-]{1,2}\pL[ ._*-]{1,2}\pL(?:[^\pL]|$)"
 _APART = re.compile(r"(?<![\w!$@*])[^\W\d_](?:[ ._*-]{1,2}[^\W\d_]){2,20}(?![^\W_])")
 
 
@@ -49,24 +52,35 @@ def _letter(letter: str, *, first: bool) -> str:
     return "[" + "".join(rf"\{sign}" if not sign.isalnum() else sign for sign in kept) + "]+"
 
 
+@dataclass(frozen=True)
+class _Lists:
+    """The compiled lists of some languages: what one pass tells, and where words stand.
+
+    For each type there are the stems that may end anyhow, and the words that may not.
+    """
+
+    hints: Any
+    exact: list[tuple[str, bool, Ranges]]
+
+
 @cache
-def _search(languages: tuple[str, ...]) -> list[tuple[str, bool, Any]]:
-    """Compile the lists: for each type the stems that may end anyhow, and the words that may not."""
+def _lists(languages: tuple[str, ...]) -> _Lists:
     import re2
 
-    options = re2.Options()
-    options.max_mem = 32 << 20
-    options.case_sensitive = False
-    options.log_errors = False
+    chosen = options(MEMORY)
+    chosen.case_sensitive = False
     listed = {word for language in languages for word in words(language)}
-    made = []
+    hints, exact = re2.Set.SearchSet(chosen), []
     for kind in sorted(TYPES):
         for open_ended in (False, True):
-            chosen = (stem for found, stem in listed if found == kind and stem.endswith("*") == open_ended)
-            stems = sorted(chosen, key=lambda stem: (-len(stem), stem))
-            spelled = "|".join(_pattern(stem.rstrip("*")) for stem in stems)
-            made.append((kind, open_ended, re2.compile(rf"(?:^|[^0-9A-Za-z])({spelled})", options)))
-    return made
+            stems = (stem for found, stem in listed if found == kind and stem.endswith("*") == open_ended)
+            spelled = "|".join(_pattern(s.rstrip("*")) for s in sorted(stems, key=lambda stem: (-len(stem), stem)))
+            pattern = rf"(?:^|[^0-9A-Za-z])({spelled})"
+            hints.Add(pattern)
+            exact.append((kind, open_ended, ranges_of(re2.compile(pattern, chosen))))
+    hints.Add(_MAY_BE_APART)
+    hints.Compile()
+    return _Lists(hints, exact)
 
 
 def scan(text: str, languages: Iterable[str] = LANGUAGES) -> list[Span]:
@@ -91,21 +105,24 @@ def scan(text: str, languages: Iterable[str] = LANGUAGES) -> list[Span]:
     >>> scan("Scunthorpe's assessment class at Essex")
     []
     """
-    chosen = tuple(sorted(languages))
-    found = set(_found(text, chosen))
-    closed, places = _closed_up(text)
-    found.update(Span(span.type, places[span.start], places[span.end - 1] + 1) for span in _found(closed, chosen))
+    lists = _lists(tuple(sorted(languages)))
+    found, apart = _found(text, lists)
+    if apart:
+        closed, places = _closed_up(text)
+        within, _ = _found(closed, lists)
+        found |= {Span(span.type, places[span.start], places[span.end - 1] + 1) for span in within}
     return sorted(found, key=lambda span: (span.start, span.end))[:MOST_SPANS]
 
 
-def _found(text: str, languages: tuple[str, ...]) -> list[Span]:
-    if not text:
-        return []
-    read = readable(text)
-    found: list[Span] = []
-    for kind, open_ended, pattern in _search(languages):
-        for match in pattern.finditer(read):
-            start, end = match.span(1)
+def _found(text: str, lists: _Lists) -> tuple[set[Span], bool]:
+    """Return the words of a text, and whether there may be letters that are set apart."""
+    raw = utf8(text)
+    hits = lists.hints.Match(raw)
+    found: set[Span] = set()
+    if not hits:
+        return found, False
+    for kind, open_ended, ranges in (lists.exact[hit] for hit in hits if hit < len(lists.exact)):
+        for start, end in in_points(ranges(raw), text, raw):
             said = text[start:end]
             if (start and text[start - 1].isalnum()) or sum(sign.isalpha() for sign in said) * 2 < len(said):
                 continue
@@ -115,25 +132,16 @@ def _found(text: str, languages: tuple[str, ...]) -> list[Span]:
             allowed = _ENDINGS if end - start > 4 else _SHORT_ENDINGS  # noqa: PLR2004
             if not open_ended and text[end:stop].lower() not in allowed:
                 continue
-            found.append(Span(kind, start, stop))
+            found.add(Span(kind, start, stop))
             if len(found) >= MOST_SPANS:
-                return found
-    return found
-
-
-@cache
-def _may_be_apart() -> Any:  # noqa: ANN401
-    import re2
-
-    return re2.compile(r"(?:^|[^\pL])\pL[ ._*-]{1,2}\pL[ ._*-]{1,2}\pL(?:[^\pL]|$)")
+                break
+    return found, max(hits) == len(lists.exact)
 
 
 def _closed_up(text: str) -> tuple[str, list[int]]:
     """Return single letters that are set apart, closed up to words, and where each letter stood."""
     letters: list[str] = []
     places: list[int] = []
-    if not _may_be_apart().search(readable(text)):
-        return "", places
     for match in _APART.finditer(text):
         letters.append(" ")
         places.append(match.start())

@@ -8,6 +8,7 @@ from collections import Counter
 from importlib import resources
 
 from detectors.scan.base import Rule, RuleSet, Span, Trim, Words
+from detectors.scan.encoded import HINTS
 
 _START = r"(?:^|[^A-Za-z0-9_.+/-])"
 _PLACEHOLDER = Words(
@@ -196,7 +197,8 @@ RULES = RuleSet(
         Rule("kubernetes_secret", rf"(?is){_DATA}.{{0,400}}?{_YAML_KIND}", hint=rf"(?i){_YAML_KIND}"),
         Rule("bearer_token", r"(?i)\b(?:bearer|basic)\s+([A-Za-z0-9_.~+/-]{16,}={0,2})", real(3.5, digit=True)),
         Rule("generic_secret", GENERIC, trim_generic, hint=_SAID),
-    )
+    ),
+    also=HINTS,
 )
 TYPES = frozenset(rule.type for rule in RULES.rules)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from detectors.scan.base import CONTEXT_AFTER, CONTEXT_BEFORE, Words, digits_of
@@ -38,7 +39,7 @@ _SPOKEN = (
     "US GB DE FR ES IT NL BE CH AT SE NO DK FI PL CZ SK HU RO PT IE GR RU UA TR IN CN JP KR BR MX AR CL CO AU "
     "NZ ZA IL AE SA EG NG KE PH ID MY SG TH VN PK BD IR HK TW IS EE LV LT SI HR BG RS CY LU MT"
 )
-REGIONS = _SPOKEN.split()
+REGIONS = tuple(_SPOKEN.split())
 
 
 @cache
@@ -48,29 +49,40 @@ def _calling_codes() -> dict[str, tuple[str, ...]]:
     return {str(code): regions for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()}
 
 
-@cache
-def _plan(region: str) -> tuple[str, tuple[re.Pattern[str], ...]]:
-    """Return the trunk prefix of a region and the patterns of its kinds of number."""
+def _plan(region: str) -> tuple[str, str]:
+    """Return the trunk prefix of a region, and a pattern of all its kinds of number."""
     from phonenumbers import PhoneMetadata
 
     data = PhoneMetadata.metadata_for_region_or_calling_code(1, region)
     if data is None:
-        return "", ()
+        return "", ""
     kinds = (
         "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "voip", "personal_number", "pager", "uan"
     )  # fmt: skip
     described = [getattr(data, kind) for kind in kinds]
     patterns = {kind.national_number_pattern for kind in described if kind and kind.national_number_pattern}
-    return data.national_prefix or "", tuple(re.compile(pattern) for pattern in sorted(patterns))
+    return data.national_prefix or "", "|".join(sorted(patterns))
 
 
-def _fits(region: str, number: str) -> bool:
-    return any(pattern.fullmatch(number) for pattern in _plan(region)[1])
+def _either(patterns: Iterable[str]) -> Callable[[bytes], object]:
+    """Put whole plans into one automaton: a number is asked of all of them at once."""
+    import re2
+
+    asked: Callable[[bytes], object] = re2.compile("|".join(f"(?:{p})" for p in patterns if p)).fullmatch
+    return asked
 
 
 @cache
-def _regional(codes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(code for code in codes if code != "001")
+def _abroad(code: str) -> Callable[[bytes], object]:
+    """Return what a number after a country's code must match; some write the trunk's zero as well."""
+    plans = [_plan(region)[1] for region in _calling_codes()[code] if region != "001"]
+    return _either([f"0?(?:{'|'.join(plans)})"])
+
+
+@cache
+def _at_home(regions: tuple[str, ...]) -> Callable[[bytes], object]:
+    """Return what a number must match that is dialled inside one of the regions."""
+    return _either(f"(?:{trunk})?(?:{pattern})" if trunk else pattern for trunk, pattern in map(_plan, regions))
 
 
 def is_international(digits: str) -> bool:
@@ -81,16 +93,15 @@ def is_international(digits: str) -> bool:
     >>> is_international("442079460958"), is_international("999123")
     (True, False)
     """
+    codes = _calling_codes()
     for size in (1, 2, 3):
-        regions = _calling_codes().get(digits[:size])
-        if regions:
-            number = digits[size:]
-            trunk = number[1:] if number.startswith("0") else number
-            return any(_fits(region, number) or _fits(region, trunk) for region in _regional(regions))
+        code = digits[:size]
+        if code in codes:
+            return _abroad(code)(digits[size:].encode()) is not None
     return False
 
 
-def is_national(digits: str, regions: tuple[str, ...] = tuple(REGIONS)) -> bool:
+def is_national(digits: str, regions: tuple[str, ...] = REGIONS) -> bool:
     """Say whether digits are a number as it is dialled inside one of the regions.
 
     Examples
@@ -98,12 +109,7 @@ def is_national(digits: str, regions: tuple[str, ...] = tuple(REGIONS)) -> bool:
     >>> is_national("02079460958", ("GB",)), is_national("1234567", ("GB",))
     (True, False)
     """
-    for region in regions:
-        trunk, _ = _plan(region)
-        number = digits[len(trunk) :] if trunk and digits.startswith(trunk) else digits
-        if _fits(region, number):
-            return True
-    return False
+    return _at_home(regions)(digits.encode()) is not None
 
 
 def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -115,20 +121,21 @@ def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
         before = text[start - 1] if start else " "
     if before.isalnum() or before in "_.=/@&%#$€£-" or after.isalnum() or after in "_@%€$":
         return None
-    end = _balanced(text, start, end)
-    found = text[start:end]
-    if not 7 <= len(digits_of(found)) <= 22:  # noqa: PLR2004  with an extension
+    if text.find("(", start, end) >= 0:
+        end = _balanced(text, start, end)
+    if end - start < 7:  # noqa: PLR2004
         return None
+    found = text[start:end]
     main = found if found[-1].isdigit() and "x" not in found.lower() else _EXTENSION.split(found, maxsplit=1)[0]
     digits = digits_of(main)
     plus = "+" in main[:2]
     if not 7 <= len(digits) <= (16 if plus else 15) or len(set(digits)) == 1:  # noqa: PLR2004
         return None
-    if _DATE.match(main) or _DECIMAL.match(main) or _SSN.match(main):
-        return None
     said = text[max(0, start - CONTEXT_BEFORE) : start]
     if plus:
         return (start, end) if is_international(digits) or WORDS.found_in(said) else None
+    if _DATE.match(main) or _DECIMAL.match(main) or _SSN.match(main):
+        return None
     if _NOT_PHONE.found_in(said):
         return None
     if _US.match(main) and digits[-10] >= "2" and digits[-7] >= "2":

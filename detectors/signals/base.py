@@ -82,8 +82,8 @@ def each(texts: Column, score: Callable[[str], float]) -> Column:
     [False, True, True]
     """
     scores = np.full(len(texts), np.nan)
-    for row in np.flatnonzero(~texts.missing):
-        scores[row] = score(str(texts.values[row]))
+    present = ~texts.missing
+    scores[present] = [score(str(text)) for text in texts.values[present].tolist()]
     return Column(scores, np.isnan(scores))
 
 

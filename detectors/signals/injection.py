@@ -40,7 +40,7 @@ SIGNAL = Signal(
     kind="numeric",
     compute=compute,
     unit="findings",
-    cost="about 80,000",
+    cost="about 350,000",
     citation="Greshake et al. 2023",
     evidence=shown(_found),
 )

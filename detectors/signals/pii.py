@@ -39,7 +39,7 @@ SIGNAL = Signal(
     kind="numeric",
     compute=compute,
     unit="findings",
-    cost="about 35,000",
+    cost="about 100,000",
     citation="ISO/IEC 7812, ISO 13616, ITU-T E.164",
     evidence=shown(_found),
 )

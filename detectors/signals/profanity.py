@@ -39,7 +39,7 @@ SIGNAL = Signal(
     kind="numeric",
     compute=compute,
     unit="findings",
-    cost="about 40,000",
+    cost="about 250,000",
     citation="word lists; Davidson et al. 2017",
     evidence=shown(_found),
 )

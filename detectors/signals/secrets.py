@@ -40,7 +40,7 @@ SIGNAL = Signal(
     kind="numeric",
     compute=compute,
     unit="findings",
-    cost="about 150,000",
+    cost="about 350,000",
     citation="Meli et al. 2019",
     evidence=shown(_found),
 )
