@@ -20,6 +20,7 @@ from monitor.engine.checks import asked_of_evidently
 from monitor.engine.plateau import Plateau
 from monitor.engine.profile import Facts
 from monitor.engine.replay import Again, replay
+from monitor.engine.sights import first_sights
 from monitor.engine.timeline import Timeline
 from monitor.judge import NO_DATA, Change, Incident
 from monitor.once import baseline_for
@@ -27,7 +28,6 @@ from monitor.rules import judge_all
 from monitor.schedule import Bucket, floor
 from monitor.sections import parse_time
 from monitor.sources.base import Reader
-from monitor.store.context import first_sights
 
 CHUNK = timedelta(days=7)
 RENEW_EVERY = timedelta(days=1)

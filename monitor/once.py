@@ -13,9 +13,10 @@ from monitor.engine import build
 from monitor.engine.baseline import Baseline
 from monitor.engine.detect import Window, detect
 from monitor.engine.explain import explain
-from monitor.engine.profile import Profiler, wanted
+from monitor.engine.profile import Facts, Profiler, wanted
+from monitor.engine.sights import first_sights
 from monitor.evidently import measure_in_child
-from monitor.judge import explanation_of, matches, merge_evidence
+from monitor.judge import explanation_of, matches, merge_evidence, suspect_of
 from monitor.schedule import floor
 from monitor.sources.base import Reader, SourceError
 
@@ -28,8 +29,9 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{monitor, window: {start, end}, status, reason, findings}``; the status is ``firing`` when a finding
-        that a rule watches has drifted, ``inconclusive`` when nothing about the model could be measured.
+        ``{monitor, window: {start, end}, status, reason, suspected_change, findings}``; the status is ``firing``
+        when a finding that a rule watches has drifted, ``inconclusive`` when nothing about the model could be
+        measured.
     """
     end = floor(at, monitor.bucket)
     window = {"start": (end - monitor.window).isoformat(), "end": end.isoformat()}
@@ -39,15 +41,23 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         if baseline is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
-        seen = read_window(reader, monitor, baseline, end)
+        seen, facts = read_window(reader, monitor, baseline, end)
+        changes = first_sights(facts, baseline)
         findings = detect(monitor, baseline, seen, measure_in_child)
-        findings = explain(monitor, baseline, seen, findings, {}, [], end)
+        findings = explain(monitor, baseline, seen, findings, {}, changes, end)
     except SourceError as error:
         return {**stated, "status": "error", "reason": f"{error.reason}: {error}", "findings": []}
     except ConfigError as error:
         return {**stated, "status": "error", "reason": str(error), "findings": []}
     status, reason = verdict(monitor, findings)
-    return {**stated, "status": status, "reason": reason, "findings": [as_json(f) for f in ranked(findings)]}
+    suspect = suspect_of(changes, end - monitor.window, merge_evidence({}, watched_by(monitor, findings)))
+    return {
+        **stated,
+        "status": status,
+        "reason": reason,
+        "suspected_change": suspect if status == "firing" else None,
+        "findings": [as_json(f) for f in ranked(findings)],
+    }
 
 
 def baseline_for(reader: Reader, monitor: Monitor, before: datetime) -> Baseline | None:
@@ -61,11 +71,12 @@ def baseline_for(reader: Reader, monitor: Monitor, before: datetime) -> Baseline
     return build.baseline_from_source(reader, monitor, start, end)
 
 
-def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> Window:
-    """Profile a whole window at once, which equals the sum of its buckets to the last bit."""
+def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> tuple[Window, Facts]:
+    """Profile a whole window at once, which equals the sum of its buckets to the last bit; and what was seen in it."""
     schema = reader.schema()
     columns = wanted(monitor, baseline.layouts, schema)
     profiler = Profiler(monitor, baseline.layouts)
+    profiler.facts.schema = dict(schema)
     rows: list[int] = []
     starts: list[datetime] = []
     start = end - monitor.window
@@ -86,13 +97,12 @@ def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datet
         schema=dict(schema),
         seconds_since_newest=None if newest is None else max(0.0, end.timestamp() - newest),
     )
-    return Window(profiler.profiles(), traffic, starts)
+    return Window(profiler.profiles(), traffic, starts), profiler.facts
 
 
 def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
     """Say what the findings come to, and why."""
-    drifted = [f for f in findings if f.status is Status.DRIFTED]
-    watched = [f for f in drifted if any(matches(rule, f) for rule in monitor.rules)]
+    watched = watched_by(monitor, findings)
     if watched:
         worst = max(watched, key=lambda f: min(f.excess, 1e9))
         named = f"{worst.check} of {worst.column}" if worst.column else worst.check
@@ -104,6 +114,12 @@ def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
         return "inconclusive", of_columns[0].reason if of_columns else "no check is configured"
     unsure = len(findings) - sum(f.status in (Status.OK, Status.DRIFTED) for f in findings)
     return "ok", f"{len(measured)} checks measured" + (f", {unsure} could not be" if unsure else "")
+
+
+def watched_by(monitor: Monitor, findings: Sequence[Finding]) -> list[Finding]:
+    """Return the drifted findings that a rule watches."""
+    drifted = [f for f in findings if f.status is Status.DRIFTED]
+    return [f for f in drifted if any(matches(rule, f) for rule in monitor.rules)]
 
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:

@@ -13,6 +13,7 @@ from monitor.config import ActionSpec
 from monitor.engine.detect import Window, conclude, detect, spent_in
 from monitor.engine.explain import explain
 from monitor.engine.profile import profile_bucket
+from monitor.engine.sights import first_sights
 from monitor.engine.usage import used_in
 from monitor.evidently import measure_in_child
 from monitor.grounds import grounds_of
@@ -41,7 +42,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
     if frozen and not history:
         window = watch.window(bucket, profiled)
         findings = detect(monitor, frozen, window, measure_in_child)
-        changes = context.first_sights(profiled.facts, frozen)
+        changes = first_sights(profiled.facts, frozen)
     result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
 
     # judge and act: only what is live and new, for a bucket computed again must not page anew

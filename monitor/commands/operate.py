@@ -70,6 +70,8 @@ def check_once(config: Config, name: str | None, at: datetime | None, *, as_json
 
 def _print_verdict(verdict: dict[str, Any]) -> None:
     typer.echo(f"{verdict['monitor']}: {verdict['status']}: {verdict['reason']}")
+    if suspect := verdict.get("suspected_change"):
+        typer.echo(f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen']}")
     shown = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")
     rows = [[finding[name] for name in shown] for finding in verdict["findings"]]
     print_table(shown, rows, "no findings")

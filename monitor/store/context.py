@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -13,8 +13,8 @@ from detectors.base import Finding
 from detectors.spend.budget import Spent
 from monitor.act import Action, Context
 from monitor.config import Monitor
-from monitor.engine.baseline import Baseline
 from monitor.engine.profile import Facts, Profiled
+from monitor.engine.sights import moment
 from monitor.judge import NO_DATA, Change, Decision, rule_name
 from monitor.schedule import Bucket
 from monitor.store import buckets, incidents, ledger, outbox, prompts
@@ -119,28 +119,3 @@ def version_rows(facts: Facts, before: Facts) -> list[dict[str, Any]]:
                 }
             )
     return rows
-
-
-def first_sights(facts: Facts, baseline: Baseline) -> list[Change]:
-    """Return the versions, categories and columns of a bucket that the baseline did not have."""
-    known = baseline.facts.get("versions", {})
-    seen = [
-        Change(role, role, value, moment(first))
-        for role, values in facts.versions.items()
-        for value, (_, first, _) in values.items()
-        if value not in known.get(role, {})
-    ]
-    seen += [
-        Change("category", column, value[:256], moment(first))
-        for column, values in facts.unseen.items()
-        for value, first in values.items()
-    ]
-    if baseline.traffic.schema and facts.schema and facts.first is not None:
-        new = set(facts.schema) - set(baseline.traffic.schema)
-        seen += [Change("column", column, column, moment(facts.first)) for column in sorted(new)]
-    return seen
-
-
-def moment(seconds: float) -> datetime:
-    """Return epoch seconds as a time in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -47,6 +47,17 @@ def test_a_healthy_window_exits_0(world: World) -> None:
     assert of(verdict, "drift", "amount")["n_window"] == 600
 
 
+def test_a_new_version_is_named_as_the_suspected_change(world: World) -> None:
+    world.configure()
+    world.log(window(shift=0.5, model="v2"))
+    code, verdict = world.json(*AT)
+    assert code == 1
+    suspect = verdict["suspected_change"]
+    assert (suspect["kind"], suspect["column"], suspect["value"]) == ("model_version", "model_version", "v2")
+    assert suspect["first_seen"].startswith((START + 2 * DAY - HOUR).isoformat()[:16])
+    assert "suspected: model_version 'v2'" in world.run(*AT).stdout
+
+
 @pytest.mark.parametrize(
     ("changes", "check", "column"),
     [

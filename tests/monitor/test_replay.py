@@ -42,8 +42,8 @@ def one_by_one(reader: Reader, monitor: Monitor, baseline: Baseline) -> Iterator
     sums: dict[str, Sums] = {}
     end = BEGIN + monitor.bucket
     while end <= END:
-        window = read_window(reader, monitor, baseline, end)
-        newest = read_window(reader, monitor.model_copy(update={"window": monitor.bucket}), baseline, end)
+        window, _ = read_window(reader, monitor, baseline, end)
+        newest, _ = read_window(reader, monitor.model_copy(update={"window": monitor.bucket}), baseline, end)
         now = Window(window.profiles, window.traffic, window.starts, newest.profiles[None], sums)
         findings = detect(monitor, baseline, now)
         sums |= {f.key: Sums(f.detail["up"], f.detail["down"]) for f in findings if "up" in f.detail}
@@ -89,14 +89,14 @@ def test_a_replay_finds_the_same_further_changes(world: World) -> None:
         for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, end):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         again, plateaus = Again(monitor, baseline, timeline), {}
-        first = read_window(reader, monitor, baseline, since + monitor.window)
+        first, _ = read_window(reader, monitor, baseline, since + monitor.window)
         plateau = Plateau(first.profiles, first.starts)
         moment, seen = since, set()
         while moment <= end:
             fast = again.moved(plateaus, since, moment)
             slow = []
             if moment > since + monitor.window:
-                slow = moved(monitor, baseline, plateau, read_window(reader, monitor, baseline, moment))
+                slow = moved(monitor, baseline, plateau, read_window(reader, monitor, baseline, moment)[0])
             assert told(fast) == told(slow), moment
             assert [f.detail["back"] for f in fast] == [f.detail["back"] for f in slow]
             seen |= {(f.column, moment > START + 28 * HOUR) for f in fast}
