@@ -131,6 +131,24 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "Experiments",
+        (
+            Panel("Verdicts that stand", "table", [(f"driftd_experiment_verdict{{{PICKED}}} == 1", "")], 8,
+                  about=HELP["driftd_experiment_verdict"]),
+            Panel("How much better a treatment is, with its confidence sequence", "timeseries",
+                  [(f"driftd_experiment_effect{{{PICKED}}}", "{{experiment}} {{treatment}} {{metric}} {{bound}}")],
+                  16, unit="percentunit", about=HELP["driftd_experiment_effect"]),
+            Panel("Records by arm", "timeseries", [(f"driftd_experiment_rows{{{PICKED}}}", "{{experiment}} {{arm}}")], 8,
+                  about=HELP["driftd_experiment_rows"]),
+            Panel("Records still needed", "timeseries",
+                  [(f"driftd_experiment_rows_needed{{{PICKED}}}", "{{experiment}} {{treatment}}")], 8,
+                  about=HELP["driftd_experiment_rows_needed"]),
+            Panel("Is the traffic split as meant? p-value", "timeseries",
+                  [(f"driftd_experiment_split_p_value{{{PICKED}}}", "{{experiment}} {{treatment}}")], 8,
+                  about=HELP["driftd_experiment_split_p_value"]),
+        ),
+    ),
+    (
         "Latency",
         (
             Panel("Percentiles of times", "timeseries",

@@ -42,7 +42,7 @@ Metrics = Annotated[dict[str, ComparedMetric], BeforeValidator(_named)]
 class Experiment(Section):
     """Arms that share the traffic between them."""
 
-    name: str
+    name: str = Field(min_length=1, max_length=80)
     """As it is told."""
     arm: str = "model_version"
     """The column that says which arm a record is of."""
@@ -64,12 +64,14 @@ class Experiment(Section):
     """What is compared."""
     alpha: float = Field(0.05, gt=0, lt=0.5)
     """Chance of any false win or loss, ever, over all metrics and treatments."""
-    planned: int = Field(20_000, ge=100)
-    """Records of both arms that are expected: there the intervals are tightest."""
+    planned: int | None = Field(None, ge=100)
+    """Records of both arms where intervals are to be tightest; by default what the minimum of each metric needs."""
+    do: list[Literal["slack"]] = []
+    """slack: people are told of every change of the verdict. What acts on a loss is a rule: `when: [experiment]`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
-        arms = [self.control, *self.treatments]
+        arms = self.arms
         if len(set(arms)) < len(arms):
             raise PydanticCustomError("arms", "the control and the treatments must be different arms")
         if self.shares and (set(self.shares) != set(arms) or min(self.shares.values()) <= 0):
@@ -80,6 +82,11 @@ class Experiment(Section):
             raise PydanticCustomError("arms", "at least one metric must be primary: it decides")
         return self
 
+    @property
+    def arms(self) -> list[str]:
+        """Return the control and the treatments."""
+        return [self.control, *self.treatments]
+
     def share(self, arm: str) -> float:
         """Return the weight of an arm's traffic."""
         return self.shares.get(arm, 1.0)
@@ -88,7 +95,7 @@ class Experiment(Section):
 class Shadow(Section):
     """A challenger that answers the same requests as the champion, unseen."""
 
-    name: str
+    name: str = Field(min_length=1, max_length=80)
     """As it is told."""
     arm: str = "model_version"
     """The column that says who answered."""

@@ -80,10 +80,23 @@ def cross_check(config: Config) -> list[Problem]:
                     problems.append(Problem((*at, "source", "columns", role), f"{role!r} is not a role.{hint}"))
         for place, rule in enumerate(monitor.rules):
             problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
-            checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), "*"]
+            made = ["experiment"] * bool(monitor.experiments)
+            checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), *made, "*"]
             heads = [word.split(".", 1)[0] for word in rule.when]
             problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
+        problems += _experiments((*at, "experiments"), monitor, known_actions)
+    return problems
+
+
+def _experiments(where: tuple[str | int, ...], monitor: Monitor, known_actions: list[str]) -> list[Problem]:
+    """Refuse two experiments of one name, and messages to where nobody listens."""
+    names = [spec.name for spec in monitor.experiments]
+    problems: list[Problem] = []
+    for place, spec in enumerate(monitor.experiments):
+        if names.index(spec.name) != place:
+            problems.append(Problem((*where, place, "name"), f"the name {spec.name!r} is taken; names must be unique."))
+        problems += _unknown((*where, place, "do"), list(spec.do), known_actions)
     return problems
 
 

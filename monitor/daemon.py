@@ -96,6 +96,7 @@ class Daemon:
             self.compute(watch, held)
             finished += 1
         watch.audit()
+        watch.catch_up()
         return finished
 
     def compute(self, watch: Watch, held: buckets.Claim) -> None:

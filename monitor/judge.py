@@ -17,6 +17,8 @@ NO_DATA = "no_data"
 MOST_EVIDENCE = 50
 MOST_CHANGES = 20
 LONGEST_REASON = 512
+COMPARED = ("experiment", "shadow")
+"""Checks of arms that are compared with one another, not with a baseline."""
 VERSIONS = ("model_version", "prompt_version")
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
@@ -77,8 +79,14 @@ def rule_name(rule: Rule) -> str:
 
 
 def matches(rule: Rule, finding: Finding) -> bool:
-    """Say whether a rule watches a finding: ``check``, ``check.column``, ``quality``, or ``*``."""
-    names = {"*", finding.check, f"{finding.check}.{finding.column}"}
+    """Say whether a rule watches a finding: ``check``, ``check.column``, ``quality``, or ``*``.
+
+    What experiments say must be asked for by name: a loss stands for as long as the experiment runs.
+    """
+    names = {finding.check, f"{finding.check}.{finding.column}"}
+    if finding.check in COMPARED:
+        return not names.isdisjoint(rule.when)
+    names.add("*")
     if finding.about == "pipe" or finding.check in ("range", "unseen"):
         names.add("quality")
     return not names.isdisjoint(rule.when)

@@ -45,11 +45,16 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
         changes = first_sights(profiled.facts, frozen)
     result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
 
+    # compare arms: what experiments say needs no baseline
+    since = watch.live_since()
+    live = since is not None and bucket.start >= since and held.revision == 0
+    compared = watch.comparing.take(bucket, profiled.arms, profiled.facts.schema, live=live)
+    findings = [*findings, *compared.findings]
+
     # judge and act: only what is live and new, for a bucket computed again must not page anew
     decisions: Sequence[Decision] = ()
     planned: Sequence[Action] = ()
-    live = watch.live_since()
-    if live is not None and bucket.start >= live and held.revision == 0:
+    if live:
         with watch.database.read() as connection:
             past = context.load(connection, monitor, bucket)
         findings = explain(monitor, frozen, window, findings, past.open, [*past.changes, *changes], bucket.end)
@@ -58,10 +63,12 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
         decisions = judge_all(monitor, findings, changes, past, bucket, result, reason, silence, moved)
         grounds = grounds_of(watch, wants_retraining(monitor, decisions, actions), findings, profiled, window, bucket)
         decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now(), grounds)
+        planned = [*planned, *compared.news]
 
     outcome = context.Outcome(
         result, reason, profiled, baseline.layout if baseline else None, findings, decisions, planned, changes,
         watch.audits_passed(bucket), spent_in(monitor, profiled), used_in(monitor, window) if window else None,
+        compared,
     )  # fmt: skip
     with watch.database.write() as connection:
         context.commit(connection, held, outcome)

@@ -14,6 +14,7 @@ from detectors.base import Finding
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.budget import Spent, starts
+from monitor.comparing import Comparing
 from monitor.config import Monitor
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
@@ -59,6 +60,7 @@ class Watch:
         self.without_baseline = "no_baseline: it has not been learnt yet"
         self.noted_at: datetime | None = None
         self._plateaus: dict[datetime, Plateau] = {}
+        self.comparing = Comparing(database, monitor)
         self._connect = connect
         self._source_time = source_time
         self._reader: Reader | None = None
@@ -93,6 +95,7 @@ class Watch:
     def prepare(self) -> None:
         """Open what is owed: the live span, and a baseline to compare with."""
         now = self.now()
+        self.comparing.prepare(self.reader)
         with self.database.read() as connection:
             spans = buckets.list_spans(connection, self.monitor.name)
             standing = baselines.newest_id(connection, self.monitor.name, self.definition)
@@ -219,6 +222,10 @@ class Watch:
             late = max(0, counts.rows - row.source_rows)
             with self.database.write() as connection:
                 buckets.audited(connection, self.monitor.name, row, changed=changed, late=late)
+
+    def catch_up(self) -> None:
+        """Count for the experiments what lies before the buckets that counted for them."""
+        self.comparing.catch_up(self.reader)
 
     def audits_passed(self, bucket: Bucket) -> int:
         """Return how many audits a bucket needs no more, because it was computed long after its end."""

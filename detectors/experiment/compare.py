@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.experiment.sequence import PLANNED, reach
+from detectors.experiment.sequence import hedged, planned_information
 from detectors.experiment.tally import CC, YC, C, N, Tally, X, Y, value_of, variance_of
 
 BURN_IN = 500
@@ -37,8 +37,10 @@ class Difference:
         The same as a share of the control: 0.02 is 2 % more. NaN unless both metrics are above 0.
     rows
         Of both arms.
-    spread
-        Standard error of the absolute difference times the root of the rows.
+    error
+        Standard error of the relative difference, of its logarithm where both metrics are above 0.
+    fraction
+        Information so far, as a share of what the smallest effect that matters needs.
     """
 
     control: float
@@ -46,11 +48,17 @@ class Difference:
     absolute: Interval
     relative: Interval
     rows: int
-    spread: float
+    error: float
+    fraction: float
 
 
 def difference(
-    control: Tally, treatment: Tally, alpha: float = 0.05, planned: float = PLANNED, burn_in: int = BURN_IN
+    control: Tally,
+    treatment: Tally,
+    alpha: float = 0.05,
+    minimum: float = 0.02,
+    planned: float | None = None,
+    burn_in: int = BURN_IN,
 ) -> Difference:
     """Compare two arms.
 
@@ -60,8 +68,11 @@ def difference(
         Sums of the same metric.
     alpha
         Probability with which the sequence may ever miss the truth.
+    minimum
+        The smallest effect that matters, as a share of the control: the interval is at its best where a test that
+        looks once would see it in 80 %.
     planned
-        Rows of both arms that are expected: there the interval is tightest.
+        Rows of both arms where it is at its best instead.
     burn_in
         Rows of either arm below which both intervals are the whole line.
 
@@ -81,21 +92,45 @@ def difference(
     >>> old, new = (Tally.of(rng.random(40_000) < rate) for rate in (0.2, 0.23))
     >>> found = difference(old, new)
     >>> [round(end, 3) for end in found.absolute], found.relative.low > 0
-    ([0.031, 0.022, 0.04], True)
+    ([0.031, 0.02, 0.041], True)
     """
     sums = np.stack([control.sums, treatment.sums])
     values, variances = adjusted(sums)
     rows = control.n + treatment.n
-    error = float(np.sqrt(variances.sum()))
-    spread = error * math.sqrt(rows) if rows else math.inf
-    if min(control.n, treatment.n) < burn_in or not math.isfinite(error):
+    error = float(relative_error(values, variances))
+    target = math.log1p(minimum) if (values > 0).all() else minimum
+    fraction = rows / planned if planned else float(information(error, target, alpha))
+    sides = float(values[0]), float(values[1])
+    if min(control.n, treatment.n) < burn_in or not np.isfinite(variances).all():
         nothing = Interval(math.nan, -math.inf, math.inf)
-        return Difference(float(values[0]), float(values[1]), nothing, nothing, rows, spread)
-    times = float(reach(rows, alpha, planned))
-    gap = float(values[1] - values[0])
-    absolute = Interval(gap, gap - times * error, gap + times * error)
+        return Difference(*sides, nothing, nothing, rows, error, fraction)
+    times = float(hedged(fraction, alpha))
+    gap, width = sides[1] - sides[0], times * float(np.sqrt(variances.sum()))
     relative = Interval(*(float(one) for one in lift(values, variances, times)))
-    return Difference(float(values[0]), float(values[1]), absolute, relative, rows, spread)
+    return Difference(*sides, Interval(gap, gap - width, gap + width), relative, rows, error, fraction)
+
+
+def relative_error(values: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """Return the standard error of the relative difference, over arrays of shape (..., 2): control and treatment.
+
+    Of the logarithm of the lift where both values are above 0, else of the difference as a share of the control.
+    """
+    whole = np.broadcast_to((values > 0).all(axis=-1, keepdims=True), values.shape)
+    scale = np.where(whole, values, np.abs(values[..., :1]))
+    scale = np.where(scale > 0, scale, 1.0)
+    return np.asarray(np.sqrt(np.sum(variances / scale**2, axis=-1)))
+
+
+def information(error: np.ndarray | float, target: np.ndarray | float, alpha: float) -> np.ndarray:
+    """Return the information so far as a share of what a test that looks once needs to see a target in 80 %.
+
+    Examples
+    --------
+    >>> round(float(information(0.01, 0.028, 0.05)), 2)
+    1.0
+    """
+    ratio = np.divide(target, error, where=np.asarray(error) > 0, out=np.full(np.shape(error), 1e6))
+    return np.asarray(np.minimum(ratio, 1e6) ** 2 / planned_information(alpha))
 
 
 def lift(

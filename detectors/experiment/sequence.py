@@ -10,7 +10,11 @@ import numpy as np
 from scipy import special
 
 PLANNED = 20_000
-"""Rows of both arms at which the interval is tightest, when nobody says how many are expected."""
+"""Rows at which a sequence is tightest that has no smallest effect to plan for."""
+SPENT_BEFORE = 0.8
+"""Share of alpha that is spent until the planned information is there; the rest guards all that comes early or late."""
+POWER = 0.8
+"""How often the planned information is to show the smallest effect that matters, by a test that looks once."""
 
 
 def reach(n: np.ndarray | float, alpha: float, planned: float = PLANNED) -> np.ndarray:
@@ -21,11 +25,11 @@ def reach(n: np.ndarray | float, alpha: float, planned: float = PLANNED) -> np.n
     Parameters
     ----------
     n
-        Rows that the estimate rests on.
+        Rows that the estimate rests on, or any other measure of information.
     alpha
         Probability with which the sequence may ever miss.
     planned
-        Rows that are expected.
+        Rows that are expected, in the same measure.
 
     Limits
     ------
@@ -41,31 +45,98 @@ def reach(n: np.ndarray | float, alpha: float, planned: float = PLANNED) -> np.n
     >>> [round(float(reach(n, 0.05, planned=10_000)), 2) for n in (1000, 10_000, 100_000)]
     [3.86, 3.04, 3.24]
     """
-    rows = np.maximum(1.0, np.asarray(n, dtype=np.float64))
-    tuned = (-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / planned
-    return np.asarray(np.sqrt((rows * tuned + 1) / (rows * tuned) * (np.log(rows * tuned + 1) - 2 * np.log(alpha))))
+    size = np.maximum(np.asarray(n, dtype=np.float64), 1e-12) * _tuned(alpha, planned)
+    return np.asarray(np.sqrt((size + 1) / size * (np.log1p(size) - 2 * np.log(alpha))))
 
 
-def rows_for(half_width: float, spread: float, alpha: float, planned: float = PLANNED) -> float:
-    """Return how many rows make the sequence as narrow as wanted; infinite where no number below 10^15 does.
+def _tuned(alpha: float, planned: float) -> float:
+    """Return the mixture's scale that is tightest at a number of rows."""
+    return float((-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / planned)
 
-    Parameters
-    ----------
-    half_width
-        Wanted distance of either end from the estimate.
-    spread
-        Standard error of the estimate times the root of its rows, which stays about the same.
+
+def evidence(z: np.ndarray | float, n: np.ndarray | float, alpha: float, planned: float = PLANNED) -> np.ndarray:
+    """Return the evidence against no difference: an asymptotic e-value, which is 1 / alpha where |z| equals the reach.
 
     Examples
     --------
-    >>> n = rows_for(0.01, 0.5, 0.05)
-    >>> round(float(reach(n, 0.05) * 0.5 / np.sqrt(n)), 3)
+    >>> round(float(evidence(reach(5000, 0.05), 5000, 0.05)), 6)
+    20.0
+    """
+    size = np.asarray(n, dtype=np.float64) * _tuned(alpha, planned)
+    log = np.square(z) / 2 * size / (1 + size) - np.log1p(size) / 2
+    return np.asarray(np.exp(np.minimum(log, 700.0)))
+
+
+def planned_information(alpha: float, power: float = POWER) -> float:
+    """Return the information, in units of the effect, with which a test that looks once sees an effect so often.
+
+    Examples
+    --------
+    >>> round(planned_information(0.05), 2)
+    7.85
+    """
+    return float((special.ndtri(1 - alpha / 2) + special.ndtri(power)) ** 2)
+
+
+def hedged(fraction: np.ndarray | float, alpha: float) -> np.ndarray:
+    """Return how many standard errors an interval reaches, where it is known how much information will be asked for.
+
+    Two boundaries hold together, each with its share of ``alpha``. Up to the planned information one is a constant
+    for the sum of what was seen (O'Brien and Fleming's, looked at all the time): at the plan's end it is hardly wider
+    than a test that looks once. The other is the normal mixture: it tells large effects early, and goes on for ever.
+
+    Parameters
+    ----------
+    fraction
+        Information so far (one over the variance of the estimate), as a share of what is planned.
+    alpha
+        Probability with which the sequence may ever miss.
+
+    Limits
+    ------
+    Asymptotic, as :func:`reach` is. The information may be measured on the way, as long as it does not depend on the
+    effect. Just beyond the plan the interval is wider than just before it.
+
+    References
+    ----------
+    O'Brien, Fleming, *A multiple testing procedure for clinical trials*, Biometrics 35, 1979; Mehta, Tsiatis,
+    *Flexible sample size considerations using information-based interim monitoring*, Drug Information Journal 35,
+    2001. The constant is that of the reflection principle: a Brownian motion leaves (-c, c) before 1 with a
+    probability of at most 4 (1 - Phi(c)).
+
+    Examples
+    --------
+    >>> [round(float(hedged(part, 0.05)), 2) for part in (0.1, 0.5, 1.0, 1.01, 5.0)]
+    [3.65, 3.29, 2.33, 3.65, 3.84]
+    """
+    part = np.maximum(np.asarray(fraction, dtype=np.float64), 1e-12)
+    limit = special.ndtri(1 - SPENT_BEFORE * alpha / 4)
+    until = np.where(part <= 1, limit / np.sqrt(part), np.inf)
+    return np.asarray(np.minimum(until, reach(part, (1 - SPENT_BEFORE) * alpha, 0.25)))
+
+
+def growth_until(target: float, error: float, fraction: float, alpha: float) -> float:
+    """Return how many times the present rows make an interval reach as little as wanted; infinite beyond a million.
+
+    Parameters
+    ----------
+    target
+        Wanted distance of either end from the estimate.
+    error
+        Standard error now, which falls with the root of the rows.
+    fraction
+        Information now, as a share of what is planned.
+
+    Examples
+    --------
+    >>> growth = growth_until(0.01, 0.01, 0.5, 0.05)
+    >>> round(float(hedged(0.5 * growth, 0.05) * 0.01 / np.sqrt(growth)), 3)
     0.01
     """
-    if not (half_width > 0 and np.isfinite(spread)):
-        return float("inf")
-    grid = np.logspace(0, 15, 2000)
-    narrow = reach(grid, alpha, planned) * spread / np.sqrt(grid) <= half_width
+    if not (target > 0 and error > 0 and np.isfinite(error)):
+        return 1.0 if error == 0 else float("inf")
+    grid = np.logspace(0, 6, 3000)
+    narrow = hedged(grid * fraction, alpha) * error / np.sqrt(grid) <= target
     return float(grid[int(np.argmax(narrow))]) if narrow.any() else float("inf")
 
 

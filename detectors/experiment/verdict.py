@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from detectors.experiment.compare import BURN_IN, Difference, Interval, difference
-from detectors.experiment.sequence import PLANNED, reach, rows_for, split_evidence
+from detectors.experiment.sequence import evidence, growth_until, split_evidence
 from detectors.experiment.tally import FEWEST_GROUPS, N, Tally
 
 Word = Literal["win", "lose", "no difference", "keep running", "invalid"]
@@ -42,10 +42,19 @@ class Metric:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one metric says of one treatment, and how many more rows it needs to decide; infinite when nobody knows."""
+    """What one metric says of one treatment.
+
+    Parameters
+    ----------
+    gain
+        By how much the treatment is better, as a share of the control, with its confidence sequence.
+    rows_needed
+        How many more rows it needs to decide; infinite when nobody knows.
+    """
 
     metric: Metric
     difference: Difference
+    gain: Interval
     verdict: Word
     reason: str
     rows_needed: float
@@ -67,7 +76,7 @@ def judge(
     treatment: Mapping[str, Tally],
     shares: tuple[float, float] = (0.5, 0.5),
     alpha: float = 0.05,
-    planned: float = PLANNED,
+    planned: float | None = None,
     treatments: int = 1,
     burn_in: int = BURN_IN,
 ) -> Verdict:
@@ -83,6 +92,8 @@ def judge(
         Tallies by name of the metric.
     shares
         How traffic was meant to be split between the two.
+    planned
+        Rows of both arms that are expected; by default what the smallest effect that matters needs.
     treatments
         How many treatments are compared with this control.
 
@@ -99,17 +110,21 @@ def judge(
     >>> judge([Metric("solved")], *arms).verdict
     'win'
     """
-    evidence = _split(metrics, control, treatment, shares)
+    against = _split(metrics, control, treatment, shares)
     each = alpha / max(1, len(metrics)) / max(1, treatments)
     answers = tuple(
-        _answer(metric, difference(control[metric.name], treatment[metric.name], each, planned, burn_in), each, planned)
+        _answer(
+            metric,
+            difference(control[metric.name], treatment[metric.name], each, metric.minimum, planned, burn_in),
+            each,
+        )
         for metric in metrics
     )
-    if evidence >= 1 / SPLIT_ALPHA:
+    if against >= 1 / SPLIT_ALPHA:
         counts = [tally[metrics[0].name].n for tally in (control, treatment)]
         reason = f"traffic is not split as meant: {counts[0]} and {counts[1]} rows; nothing else can be trusted"
-        return Verdict("invalid", reason, answers, evidence)
-    return Verdict(*_together(answers), answers, evidence)
+        return Verdict("invalid", reason, answers, against)
+    return Verdict(*_together(answers), answers, against)
 
 
 def _together(answers: Sequence[Answer]) -> tuple[Word, str]:
@@ -129,26 +144,55 @@ def _safe(answers: Sequence[Answer]) -> bool:
     return all(answer.verdict in ("no difference", "win") for answer in answers if answer.metric.role == "guardrail")
 
 
-def _answer(metric: Metric, seen: Difference, alpha: float, planned: float) -> Answer:
+def _answer(metric: Metric, seen: Difference, alpha: float) -> Answer:
     """Turn the confidence sequence of one metric into a word."""
-    lift = seen.relative if math.isfinite(seen.relative.value) else _scaled(seen)
+    gain = seen.relative if math.isfinite(seen.relative.value) else _scaled(seen)
     if metric.better == "lower":
-        lift = Interval(-lift.value, -lift.high, -lift.low)
-    told = f"{metric.name}: {_percent(lift.value)} better ({_percent(lift.low)} to {_percent(lift.high)})"
+        gain = Interval(-gain.value, -gain.high, -gain.low)
+    told = f"{metric.name}: {_percent(gain.value)} better ({_percent(gain.low)} to {_percent(gain.high)})"
     bound = metric.minimum if metric.role == "guardrail" else 0.0
-    if not math.isfinite(lift.low) or math.isnan(lift.value):
-        return Answer(metric, seen, "keep running", f"{metric.name}: too few rows so far, {seen.rows}", math.inf)
-    if lift.high < -bound:
-        return Answer(metric, seen, "lose", f"{told}: worse beyond doubt", 0.0)
-    if lift.low > 0:
-        return Answer(metric, seen, "win", f"{told}: better beyond doubt", 0.0)
-    if lift.low > -metric.minimum and (metric.role == "guardrail" or lift.high < metric.minimum):
+    if not math.isfinite(gain.low) or math.isnan(gain.value):
+        few = f"{metric.name}: too few rows so far, {seen.rows}"
+        return Answer(metric, seen, gain, "keep running", few, math.inf)
+    if gain.high < -bound:
+        return Answer(metric, seen, gain, "lose", f"{told}: worse beyond doubt", 0.0)
+    if gain.low > 0:
+        return Answer(metric, seen, gain, "win", f"{told}: better beyond doubt", 0.0)
+    if gain.low > -metric.minimum and (metric.role == "guardrail" or gain.high < metric.minimum):
         said = f"{told}: no difference of {_percent(metric.minimum)}"
-        return Answer(metric, seen, "no difference", said, 0.0)
-    size = abs(seen.control) * max(metric.minimum, 1e-12) / 2
-    needed = max(0.0, rows_for(size, seen.spread, alpha, planned) - seen.rows)
-    more = f"about {needed:,.0f} more rows will tell" if math.isfinite(needed) else "no number of rows will tell"
-    return Answer(metric, seen, "keep running", f"{told}: {more}", needed)
+        return Answer(metric, seen, gain, "no difference", said, 0.0)
+    needed, said = _needed(metric, seen, alpha)
+    return Answer(metric, seen, gain, "keep running", f"{told}: {said}", needed)
+
+
+def _needed(metric: Metric, seen: Difference, alpha: float) -> tuple[float, str]:
+    """Return how many more rows show the smallest effect that matters or, where they are there, rule it out."""
+    if seen.fraction < 1:
+        needed = seen.rows * (1 / seen.fraction - 1) if seen.fraction > 0 else math.inf
+        return needed, f"about {needed:,.0f} more rows show {_percent(metric.minimum)} four times in five"
+    growth = growth_until(metric.minimum / 2, seen.error, seen.fraction, alpha)
+    needed = seen.rows * (growth - 1)
+    return needed, f"about {needed:,.0f} more rows will tell" if math.isfinite(
+        needed
+    ) else "no number of rows will tell"
+
+
+def settled(before: str | None, now: Word) -> Word:
+    """Return the word that stands: what was decided once stays decided until it is decided otherwise.
+
+    An interval that has left 0 once has left it for ever, for the sequence may be cut with its own past; and traffic
+    that was not split as meant stays in the sums.
+
+    Examples
+    --------
+    >>> settled("win", "keep running"), settled("win", "lose"), settled("invalid", "win"), settled(None, "win")
+    ('win', 'lose', 'invalid', 'win')
+    """
+    if before == "invalid":
+        return "invalid"
+    decided: tuple[Word, ...] = ("win", "lose", "no difference")
+    stands = next((word for word in decided if word == before), now)
+    return stands if now == "keep running" else now
 
 
 def _scaled(seen: Difference) -> Interval:
@@ -175,9 +219,10 @@ def _split(
     rows = sides[0] + sides[1]
     used = rows > 0
     if used.sum() < FEWEST_GROUPS:
-        return 0.0
+        return 1.0
     share = sides[1].sum() / rows.sum()
     off = (sides[1] - share * rows)[used]
     error = math.sqrt(float(np.sum(off**2)) * used.sum() / (used.sum() - 1)) / rows.sum()
-    outside = abs(share - meant[1]) > float(reach(rows.sum(), SPLIT_ALPHA)) * error
-    return 1 / SPLIT_ALPHA if outside else 0.0
+    if error == 0:
+        return 1.0 if share == meant[1] else 1 / SPLIT_ALPHA
+    return float(evidence((share - meant[1]) / error, rows.sum(), SPLIT_ALPHA))

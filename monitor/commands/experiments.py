@@ -9,17 +9,18 @@ from typing import Any
 
 import typer
 
-from detectors.records import Column, unseen
+from detectors.records import Records
 from monitor.arms import Experiment, Shadow
 from monitor.commands.build import open_reader
 from monitor.commands.show import print_json, print_table
+from monitor.comparing import check_columns, records_of
 from monitor.config import Config, ConfigError, Monitor
-from monitor.engine import build
-from monitor.engine.arms import Arms, Shadowed, answers_of, needed
-from monitor.engine.learn import with_signals
-from monitor.sections import nearest
-from monitor.signals import resolve
+from monitor.engine.arms import Arms, definition
+from monitor.engine.pairs import Shadowed
 from monitor.sources.base import Reader
+from monitor.store import comparisons
+from monitor.store.comparisons import Standing
+from monitor.store.database import Database, DatabaseError, StoreError
 
 EXIT = {"win": 0, "no difference": 0, "keep running": 0, "lose": 1, "invalid": 2}
 
@@ -29,13 +30,15 @@ def experiments(config: Config, name: str | None, at: datetime | None, *, as_jso
     monitor = config.monitor(name)
     if not monitor.experiments:
         raise ConfigError(f"{monitor.name} has no `experiments:`; name the arms and what is compared there.")
-    told = []
-    with open_reader(monitor) as reader:
-        for spec in monitor.experiments:
-            arms = Arms(spec)
-            for page in _records(reader, monitor, spec, at, quiet=quiet):
-                arms.add(page)
-            told += [_verdict(spec, arms, treatment) for treatment in spec.treatments]
+    held = {} if at else _stored(config, monitor)
+    told: list[dict[str, Any]] = []
+    for spec in monitor.experiments:
+        stands = held.get(spec.name)
+        arms, last, source = _counted(spec, stands) if stands else (_read(monitor, spec, at, quiet=quiet), {}, "log")
+        told += [
+            {"name": spec.name, "control": spec.control, "treatment": treatment, "counted_from": source, **one}
+            for treatment, one in arms.told(last, at).items()
+        ]
     if as_json:
         print_json({"monitor": monitor.name, "experiments": told})
     else:
@@ -44,26 +47,45 @@ def experiments(config: Config, name: str | None, at: datetime | None, *, as_jso
     return max(EXIT[one["verdict"]] for one in told)
 
 
-def _verdict(spec: Experiment, arms: Arms, treatment: str) -> dict[str, Any]:
-    seen = arms.verdict(treatment)
+def _stored(config: Config, monitor: Monitor) -> dict[str, Standing]:
+    """Return what the daemon has counted of each experiment, as it is defined now; nothing where it never ran."""
+    try:
+        database = Database(config.store.get_secret_value())
+        try:
+            with database.read() as connection:
+                held = comparisons.standing(connection, monitor.name)
+        finally:
+            database.close()
+    except (DatabaseError, StoreError):
+        return {}
+    known = {spec.name: definition(monitor, spec) for spec in monitor.experiments}
     return {
-        "name": spec.name,
-        "control": spec.control,
-        "treatment": treatment,
-        "verdict": seen.verdict,
-        "reason": seen.reason,
-        "split_evidence": seen.split_evidence,
-        "metrics": answers_of(seen),
+        name: stands
+        for (kind, name), stands in held.items()
+        if kind == "experiment" and stands.definition == known.get(name) and stands.told_at is not None
     }
+
+
+def _counted(spec: Experiment, stands: Standing) -> tuple[Arms, Any, str]:
+    return Arms.from_json(spec, stands.total), stands.told, f"the daemon's buckets before {stands.next.isoformat()}"
+
+
+def _read(monitor: Monitor, spec: Experiment, at: datetime | None, *, quiet: bool) -> Arms:
+    arms = Arms(spec)
+    with open_reader(monitor) as reader:
+        for page in _records(reader, monitor, spec, at, quiet=quiet):
+            arms.add(page)
+    return arms
 
 
 def _print(one: dict[str, Any]) -> None:
     typer.echo(f"{one['name']}, {one['treatment']} against {one['control']}: {one['verdict']}. {one['reason']}")
+    typer.echo(f"counted from {one['counted_from']}; p-value of the split: {one['split_p_value']:.3g}")
     rows = [
         [
             each["metric"], each["role"], each["control"], each["treatment"],
             *(_percent(each["relative"][end]) for end in ("value", "low", "high")), each["verdict"],
-            f"{each['rows_needed']:,.0f}" if each["rows_needed"] not in (0.0, float("inf")) else "-",
+            f"{each['rows_needed']:,.0f}" if each["rows_needed"] else "-",
         ]
         for each in one["metrics"]
     ]  # fmt: skip
@@ -71,8 +93,8 @@ def _print(one: dict[str, Any]) -> None:
     print_table(heads, rows, "")
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:+.2f} %" if abs(share) < float("inf") else "-"
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:+.2f} %"
 
 
 def shadows(config: Config, name: str | None, at: datetime | None, *, as_json: bool, quiet: bool) -> int:
@@ -109,28 +131,16 @@ def shadows(config: Config, name: str | None, at: datetime | None, *, as_json: b
 
 def _records(
     reader: Reader, monitor: Monitor, spec: Experiment | Shadow, at: datetime | None, *, quiet: bool
-) -> Iterator[dict[str, Column]]:
-    """Yield the pages of a comparison, signals added, with a bar that shows how far it is."""
+) -> Iterator[Records]:
+    """Yield the pages of a comparison, with a bar that shows how far it is."""
+    check_columns(reader, monitor, spec)
     end = min(at or reader.now(), spec.end or at or reader.now())
-    signals = {signal.name: signal for signal in resolve(monitor.signals)}
-    asked = needed(spec)
-    made = [entry for entry, signal in zip(monitor.signals, signals.values(), strict=True) if signal.name in asked]
-    roles = [role for name in asked if name in signals for role in (*signals[name].needs, *signals[name].uses)]
-    schema = reader.schema()
-    for name in asked:
-        if name not in schema and name not in signals:
-            known = sorted({*schema, *signals})
-            raise ConfigError(
-                f"{spec.name}: {name!r} is no column and no signal of {monitor.name}.{nearest(name, known)}"
-            )
-    columns = [name for name in dict.fromkeys([*asked, *roles, "id"]) if name in schema]
     length = max(1, int((end - spec.start).total_seconds()))
     with typer.progressbar(length=length, label=spec.name, hidden=quiet, file=sys.stderr) as bar:
-        done, seen = 0, set[object]()
-        for read in build.pages(reader, columns, spec.start, end):
-            page = unseen(read, seen)
+        done = 0
+        for page in records_of(reader, monitor, spec, spec.start, end):
             if len(page["timestamp"]):
                 reached = int(float(page["timestamp"].values[-1]) - spec.start.timestamp())
                 bar.update(max(0, reached - done))
                 done = max(done, reached)
-            yield with_signals(page, made)
+            yield page

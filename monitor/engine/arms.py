@@ -1,35 +1,65 @@
-"""Experiments and shadows over pages of records: what is summed, and what it says. Pure."""
+"""Experiments: what every arm sums of its records, and what the sums say. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from detectors.experiment import shadow as pairs
+from detectors.base import Finding, Status
 from detectors.experiment.tally import Tally
-from detectors.experiment.verdict import Metric, Verdict, judge
+from detectors.experiment.verdict import SPLIT_ALPHA, Metric, Verdict, judge, settled
 from detectors.layout import category, numbers, words_of
-from detectors.records import Column, Records
+from detectors.records import Column, Records, take
 from monitor.arms import ComparedMetric, Experiment, Shadow
+from monitor.config import Monitor
+from monitor.plain import plain
+from monitor.signals import name_of
 
-MOST_WAITING = 500_000
-"""Records that wait for the other side of their request."""
-SAME = {"exact": pairs.exact, "numeric": pairs.numeric, "json": pairs.same_json}
+CHECK = "experiment"
+"""The check under which findings of experiments stand; a rule names it, for `*` does not mean it."""
+
+
+def columns_of(name: str, metric: ComparedMetric) -> list[str]:
+    """Return the columns that a metric is made of."""
+    return [metric.column or name, *([metric.per] if metric.per else [])]
 
 
 def needed(spec: Experiment | Shadow) -> list[str]:
     """Return the columns and signals that a comparison reads."""
     names = [spec.arm]
     for name, metric in spec.metrics.items():
-        names += [metric.column or name, *([metric.per] if metric.per else [])]
+        names += columns_of(name, metric)
     if isinstance(spec, Experiment):
         names += [name for name in (spec.unit, spec.before) if name]
     else:
         names += [spec.join, spec.answer]
     return list(dict.fromkeys(names))
+
+
+def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
+    """Return a fingerprint of what is counted: when it changes, what was counted before cannot be added to."""
+    counted = spec.model_dump(mode="json", exclude={"alpha", "planned", "do"})
+    if isinstance(spec, Experiment):
+        for metric in counted["metrics"].values():
+            for judged in ("better", "role", "minimum"):
+                del metric[judged]
+    source = monitor.source.model_dump(mode="json", exclude={"url"})
+    made = [entry for entry in monitor.signals if name_of(entry) in needed(spec)]
+    told = json.dumps([counted, source, made, monitor.bucket.total_seconds()], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def within(records: Records, start: datetime, end: datetime | None) -> Records:
+    """Keep the records of a stretch of time."""
+    seconds = records["timestamp"].values
+    kept = (seconds >= start.timestamp()) & (seconds < (end.timestamp() if end else np.inf))
+    return records if kept.all() else take(records, kept)
 
 
 def values_of(records: Records, name: str, metric: ComparedMetric) -> tuple[np.ndarray, np.ndarray]:
@@ -52,27 +82,57 @@ def _numbers(column: Column) -> np.ndarray:
 
 
 class Arms:
-    """The tallies of an experiment, page by page."""
+    """The tallies of an experiment: of a page, a bucket, or all of it. They add up, and can be taken away."""
 
-    def __init__(self, spec: Experiment) -> None:
+    def __init__(self, spec: Experiment, tallies: Mapping[str, Mapping[str, Tally]] | None = None) -> None:
         self.spec = spec
-        clustered = spec.unit is not None
-        self.tallies = {
-            arm: {name: Tally.empty(clustered) for name in spec.metrics} for arm in (spec.control, *spec.treatments)
-        }
+        empty = Tally.empty(clustered=spec.unit is not None)
+        made = {arm: dict.fromkeys(spec.metrics, empty) for arm in spec.arms}
+        self.tallies = {arm: dict(held) for arm, held in (tallies or made).items()}
 
     def add(self, records: Records) -> None:
-        """Sum one page."""
-        spec, whose = self.spec, words_of(records[self.spec.arm])
+        """Sum one page; what lies outside of the experiment's time, or has no column, does not count."""
+        spec = self.spec
+        if not {spec.arm, *(name for name in (spec.unit, spec.before) if name)} <= set(records):
+            return
+        records = within(records, spec.start, spec.end)
+        whose = words_of(records[spec.arm])
         units = words_of(records[spec.unit]) if spec.unit else None
         before = _numbers(records[spec.before]) if spec.before else None
         for name, metric in spec.metrics.items():
+            if not set(columns_of(name, metric)) <= set(records):
+                continue
             y, x = values_of(records, name, metric)
             for arm, held in self.tallies.items():
                 at = np.flatnonzero((whose == arm) & (True if units is None else units != ""))
-                held[name] += Tally.of(
-                    y[at], x[at], None if before is None else before[at], None if units is None else units[at]
-                )
+                if len(at):
+                    held[name] += Tally.of(
+                        y[at], x[at], None if before is None else before[at], None if units is None else units[at]
+                    )
+
+    def __add__(self, other: Arms) -> Arms:
+        """Take two disjoint sets of records together."""
+        return self._each(other, Tally.__add__)
+
+    def __sub__(self, other: Arms) -> Arms:
+        """Take away records that were added before."""
+        return self._each(other, Tally.__sub__)
+
+    def _each(self, other: Arms, combine: Callable[[Tally, Tally], Tally]) -> Arms:
+        pairs = {
+            arm: {name: combine(tally, other.tallies[arm][name]) for name, tally in held.items()}
+            for arm, held in self.tallies.items()
+        }
+        return Arms(self.spec, pairs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {arm: {name: tally.to_json() for name, tally in held.items()} for arm, held in self.tallies.items()}
+
+    @classmethod
+    def from_json(cls, spec: Experiment, data: Mapping[str, Any]) -> Arms:
+        """Read what :meth:`to_json` wrote for the same arms and metrics."""
+        return cls(spec, {arm: {name: Tally.from_json(data[arm][name]) for name in spec.metrics} for arm in spec.arms})
 
     def verdict(self, treatment: str) -> Verdict:
         """Return what a treatment comes to so far."""
@@ -88,103 +148,94 @@ class Arms:
             len(spec.treatments),
         )
 
+    def told(self, before: Mapping[str, Any] | None = None, at: datetime | None = None) -> dict[str, Any]:
+        """Return what is told of every treatment, as plain data.
 
-@dataclass
-class Shadowed:
-    """The pairs of a shadow, page by page; the two records of a request may come pages apart."""
-
-    spec: Shadow
-    agreement: Tally = field(default_factory=Tally.empty)
-    differences: dict[str, Tally] = field(default_factory=dict)
-    sides: dict[str, dict[str, Tally]] = field(default_factory=dict)
-    disagree: list[tuple[object, float]] = field(default_factory=list)
-    given_up: int = 0
-    _waiting: dict[str, tuple[str, object, dict[str, float]]] = field(default_factory=dict)
-
-    @property
-    def unmatched(self) -> int:
-        """Return how many records have no counterpart so far."""
-        return len(self._waiting) + self.given_up
-
-    def add(self, records: Records) -> None:
-        """Match one page with what waits."""
-        spec = self.spec
-        whose, keys = words_of(records[spec.arm]), words_of(records[spec.join])
-        answers = records[spec.answer]
-        values = {name: np.divide(*values_of(records, name, metric)) for name, metric in spec.metrics.items()}
-        found: list[tuple[str, tuple[str, object, dict[str, float]], tuple[str, object, dict[str, float]]]] = []
-        for row in np.flatnonzero(np.isin(whose, [spec.champion, spec.challenger]) & (keys != "")):
-            said = None if answers.missing[row] else answers.values[row]
-            one = (str(whose[row]), said, {name: float(column[row]) for name, column in values.items()})
-            other = self._waiting.get(str(keys[row]))
-            if other is not None and other[0] != one[0]:
-                del self._waiting[str(keys[row])]
-                found.append((str(keys[row]), *((other, one) if other[0] == spec.champion else (one, other))))
-            else:
-                self._wait(str(keys[row]), one)
-        self._count(found)
-
-    def _wait(self, key: str, one: tuple[str, object, dict[str, float]]) -> None:
-        if len(self._waiting) >= MOST_WAITING:
-            self._waiting.pop(next(iter(self._waiting)))
-            self.given_up += 1
-        self._waiting[key] = one
-
-    def _count(self, found: Sequence[tuple[str, Any, Any]]) -> None:
-        same = SAME[self.spec.same]
-        agree = np.array([same(champion[1], challenger[1]) for _, champion, challenger in found], dtype=np.float64)
-        self.agreement += Tally.of(agree)
-        gaps = np.zeros(len(found))
-        for name, metric in self.spec.metrics.items():
-            sides = [
-                np.array([side[2][name] for side in column])
-                for column in ([f[1] for f in found], [f[2] for f in found])
-            ]
-            both = np.isfinite(sides[0]) & np.isfinite(sides[1])
-            held = self.sides.setdefault(name, {"champion": Tally.empty(), "challenger": Tally.empty()})
-            for place, side in enumerate(held):
-                held[side] += Tally.of(sides[place][both])
-            paired = pairs.paired(*sides)
-            self.differences[name] = self.differences.get(name, Tally.empty()) + paired
-            scale = max(abs(held["champion"].value), 1e-12)
-            worse = (sides[1] - sides[0]) * (1 if metric.better == "lower" else -1) / scale
-            gaps = np.fmax(gaps, np.nan_to_num(worse))
-        keys = [key for key, _, _ in found]
-        graver = pairs.worst(keys, np.where(agree == 1, 0.0, np.maximum(gaps, 1e-9)))
-        self.disagree = sorted([*self.disagree, *graver], key=lambda one: -one[1])[:20]
-
-    def told(self) -> dict[str, Any]:
-        """Return what the pairs say so far: intervals hold at every look, all of them together."""
-        alpha = self.spec.alpha / (1 + len(self.spec.metrics))
-        return {
-            "pairs": self.agreement.n,
-            "unmatched": self.unmatched,
-            "agreement": pairs.sequence(self.agreement, alpha)._asdict(),
-            "metrics": {
-                name: {
-                    "champion": self.sides[name]["champion"].value,
-                    "challenger": self.sides[name]["challenger"].value,
-                    "difference": pairs.sequence(tally, alpha)._asdict(),
-                }
-                for name, tally in self.differences.items()
-            },
-            "disagreements": [{"request": key, "severity": severity} for key, severity in self.disagree],
-        }
+        ``before`` is what was told last: what was decided once stays decided, and since when.
+        """
+        found: dict[str, Any] = {}
+        for treatment in self.spec.treatments:
+            seen = self.verdict(treatment)
+            last = (before or {}).get(treatment, {})
+            word = settled(last.get("verdict"), seen.verdict)
+            same = word == last.get("verdict")
+            found[treatment] = {
+                "verdict": word,
+                "since": last.get("since") if same else at,
+                "announced": last.get("announced", "keep running"),
+                "reason": last["reason"] if same and word != seen.verdict else seen.reason,
+                "rows": {arm: next(iter(self.tallies[arm].values())).n for arm in (self.spec.control, treatment)},
+                "split_evidence": seen.split_evidence,
+                "split_p_value": min(1.0, 1 / seen.split_evidence) if seen.split_evidence else 1.0,
+                "rows_needed": max((answer.rows_needed for answer in seen.answers), default=0.0),
+                "metrics": answers_of(seen),
+            }
+        return dict(plain(found))
 
 
-def answers_of(verdict: Verdict) -> list[Mapping[str, Any]]:
-    """Return what each metric says, as plain data."""
+def answers_of(verdict: Verdict) -> list[dict[str, Any]]:
+    """Return what each metric says, as plain data; ``gain`` is how much better, ``relative`` how much more."""
     return [
         {
             "metric": answer.metric.name,
             "role": answer.metric.role,
+            "minimum": answer.metric.minimum,
             "control": answer.difference.control,
             "treatment": answer.difference.treatment,
             "absolute": answer.difference.absolute._asdict(),
             "relative": answer.difference.relative._asdict(),
+            "gain": answer.gain._asdict(),
             "verdict": answer.verdict,
             "reason": answer.reason,
+            "rows": answer.difference.rows,
             "rows_needed": answer.rows_needed,
         }
         for answer in verdict.answers
     ]
+
+
+def findings_of(spec: Experiment, told: Mapping[str, Any]) -> list[Finding]:
+    """Return what rules can watch: `experiment.NAME`, the verdict, and `experiment.NAME.METRIC` of each metric.
+
+    Only a loss counts as drifted, and traffic that is not split as meant, which speaks of the pipe.
+    """
+    return [
+        finding
+        for treatment, one in told.items()
+        for finding in (_verdict(spec, treatment, one), *(_metric(spec, treatment, each) for each in one["metrics"]))
+    ]
+
+
+STATUS = {
+    "win": Status.OK,
+    "no difference": Status.OK,
+    "keep running": Status.INCONCLUSIVE,
+    "lose": Status.DRIFTED,
+    "invalid": Status.DRIFTED,
+}
+
+
+def _verdict(spec: Experiment, treatment: str, one: Mapping[str, Any]) -> Finding:
+    control, rows = (one["rows"][arm] for arm in (spec.control, treatment))
+    split = one["verdict"] == "invalid"
+    worst = max(one["metrics"], key=lambda each: (each["verdict"] == "lose", each["role"] == "primary"))
+    statistic = math.log10(max(1.0, one["split_evidence"] or 1.0)) if split else _harm(worst)
+    return Finding(
+        CHECK, spec.name, "verdict", f"{spec.arm}={treatment}", STATUS[one["verdict"]],
+        f"{one['verdict']}: {one['reason']}", statistic, -math.log10(SPLIT_ALPHA) if split else worst["minimum"],
+        n_baseline=control, n_window=rows, unit="log10 evidence" if split else "of the control",
+        about="pipe" if split else "model", detail={"verdict": one["verdict"]},
+    )  # fmt: skip
+
+
+def _metric(spec: Experiment, treatment: str, each: Mapping[str, Any]) -> Finding:
+    return Finding(
+        CHECK, f"{spec.name}.{each['metric']}", "gain", f"{spec.arm}={treatment}", STATUS[each["verdict"]],
+        each["reason"], _harm(each), each["minimum"], n_window=each["rows"], unit="of the control",
+        detail={bound: each["gain"][bound] for bound in ("value", "low", "high")},
+    )  # fmt: skip
+
+
+def _harm(each: Mapping[str, Any]) -> float | None:
+    """Return by how much a treatment is worse, as a share of the control."""
+    return None if each["gain"]["value"] is None else -each["gain"]["value"]

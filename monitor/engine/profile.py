@@ -15,6 +15,7 @@ from detectors.performance.rates import labelled_column
 from detectors.profile import Profile
 from detectors.records import Column, Records, row_count, take, unseen
 from monitor.config import Monitor
+from monitor.engine.arms import Arms, needed
 from monitor.engine.learn import with_signals
 from monitor.schedule import Bucket
 from monitor.signals import resolve
@@ -57,6 +58,7 @@ class Profiled:
     counts: Counts
     facts: Facts
     profiles: dict[str | None, dict[str, Profile]]
+    arms: Mapping[str, Arms] = field(default_factory=dict)
 
 
 def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], bucket: Bucket) -> Profiled:
@@ -66,13 +68,14 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layou
     for _ in range(READS):
         counts = reader.counts(bucket.start, bucket.end)
         pages: Iterable[Records] = reader.read(bucket.start, bucket.end, columns) if counts.rows else ()
-        profiler = Profiler(monitor, layouts)
+        arms = {spec.name: Arms(spec) for spec in monitor.experiments}
+        profiler = Profiler(monitor, layouts, list(arms.values()))
         for page in pages:
             profiler.add(page)
         if reader.counts(bucket.start, bucket.end) == counts:
             break
     profiler.facts.schema = dict(schema)
-    return Profiled(counts, profiler.facts, profiler.profiles())
+    return Profiled(counts, profiler.facts, profiler.profiles(), arms)
 
 
 def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str, str]) -> list[str]:
@@ -84,13 +87,18 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
     names += [*monitor.segments, *VERSION_ROLES, "id"]
     names += OUTCOME_ROLES if monitor.performance else ()
     names += ["label"] if monitor.rates else []
+    names += [name for spec in monitor.experiments for name in needed(spec)]
     return [name for name in dict.fromkeys(names) if name in schema]
 
 
 class Profiler:
-    """Adds pages up. Rows of an id that was seen before in the bucket count as duplicates only."""
+    """Adds pages up. Rows of an id that was seen before in the bucket count as duplicates only.
 
-    def __init__(self, monitor: Monitor, layouts: Mapping[str, Layout]) -> None:
+    ``arms`` are the experiments that count the same rows.
+    """
+
+    def __init__(self, monitor: Monitor, layouts: Mapping[str, Layout], arms: Sequence[Arms] = ()) -> None:
+        self._arms = arms
         self.facts = Facts()
         self._monitor = monitor
         self._layouts = layouts
@@ -120,6 +128,8 @@ class Profiler:
                 records[column] = outcomes({"score": records[signal], **_labels(records)}, self._layouts[column])
         self._count_versions(records)
         self._note_unseen(records)
+        for arms in self._arms:
+            arms.add(records)
         self._merge(None, records)
         records.pop(JOINT, None)  # the joint distribution is that of all rows only
         for segment, members in self._split(records):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from monitor.metrics import findings, money, operation, traffic
+from monitor.metrics import comparisons, findings, money, operation, traffic
 from monitor.metrics.base import MetricRow
 
-METRICS: tuple[MetricRow, ...] = (*findings.ROWS, *traffic.ROWS, *money.ROWS, *operation.ROWS)
+METRICS: tuple[MetricRow, ...] = (
+    *findings.ROWS,
+    *traffic.ROWS,
+    *money.ROWS,
+    *comparisons.ROWS,
+    *operation.ROWS,
+)

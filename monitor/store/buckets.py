@@ -19,6 +19,7 @@ from detectors.base import Finding
 from detectors.drift.cusum import Sums
 from detectors.layout import Layout
 from detectors.profile import Profile
+from monitor.judge import COMPARED
 from monitor.schedule import Bucket, Span, advance
 from monitor.store.database import insert_for, now, upsert
 from monitor.store.encoding import unpack_profiles
@@ -235,14 +236,21 @@ def profiles_of(row: Any, layouts: Mapping[str, Layout]) -> dict[str | None, dic
 
 
 def save_findings(connection: Connection, held: Claim, found: Sequence[Finding]) -> None:
-    """Replace the findings of one bucket."""
-    connection.execute(
-        sa.delete(findings).where(findings.c.monitor == held.monitor, findings.c.start == held.bucket.start)
-    )
+    """Replace the findings of one bucket; what comparisons said at its time stays when it is computed again."""
+    where = sa.and_(findings.c.monitor == held.monitor, findings.c.start == held.bucket.start)
+    if held.revision > 0:
+        where = sa.and_(where, findings.c.check.not_in(COMPARED))
+        found = [finding for finding in found if finding.check not in COMPARED]
+    connection.execute(sa.delete(findings).where(where))
+    add_findings(connection, held.monitor, held.bucket.start, found)
+
+
+def add_findings(connection: Connection, monitor: str, start: datetime, found: Sequence[Finding]) -> None:
+    """Write findings of one bucket; one that stands already is kept."""
     rows = [
         {
-            "monitor": held.monitor,
-            "start": held.bucket.start,
+            "monitor": monitor,
+            "start": start,
             "key": finding.key[:512],
             "check": finding.check,
             "column": finding.column,
@@ -262,8 +270,7 @@ def save_findings(connection: Connection, held: Claim, found: Sequence[Finding])
         }
         for finding in found
     ]
-    if rows:
-        connection.execute(sa.insert(findings), rows)
+    upsert(connection, findings, rows)
 
 
 def accumulated(connection: Connection, monitor: str, start: datetime) -> dict[str, Sums]:

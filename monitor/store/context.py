@@ -17,7 +17,8 @@ from monitor.engine.profile import Facts, Profiled
 from monitor.engine.sights import moment
 from monitor.judge import NO_DATA, Change, Decision, rule_name
 from monitor.schedule import Bucket
-from monitor.store import buckets, incidents, ledger, outbox, prompts
+from monitor.store import buckets, comparisons, incidents, ledger, outbox, prompts
+from monitor.store.comparisons import Compared
 from monitor.store.encoding import pack_profiles
 
 
@@ -36,6 +37,7 @@ class Outcome:
     audits: int = 0
     spent: Spent | None = None
     usage: Mapping[str, Any] | None = None
+    compared: Compared = Compared()
 
 
 def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
@@ -89,6 +91,8 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
         },
     )
     buckets.save_findings(connection, held, outcome.findings)
+    for tallied, told in outcome.compared.tallied:
+        comparisons.add(connection, held.monitor, tallied, outcome.compared.step, told)
     if outcome.spent is not None:
         ledger.save(connection, held.monitor, held.bucket, outcome.spent)
     buckets.save_versions(connection, held.monitor, version_rows(facts, before))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.act import Version
-from monitor.judge import Change, Decision, Incident
+from monitor.judge import COMPARED, Change, Decision, Incident
 from monitor.store.database import upsert
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 
@@ -119,14 +119,21 @@ def blind_run(connection: Connection, monitor: str, before: datetime, most: int,
 def firing_during(
     connection: Connection, monitor: str, start: datetime, end: datetime
 ) -> list[tuple[datetime, datetime]]:
-    """Return the stretches in which an incident was open, which no rolling baseline may learn from."""
-    query = sa.select(incidents.c.opened_at, incidents.c.resolved_at).where(
+    """Return the stretches in which an incident was open, which no rolling baseline may learn from.
+
+    An experiment that is lost is not among them: it says nothing of the traffic as a whole, and stands for weeks.
+    """
+    query = sa.select(incidents.c.opened_at, incidents.c.resolved_at, incidents.c.evidence).where(
         incidents.c.monitor == monitor,
         incidents.c.fired_at.is_not(None),
         incidents.c.opened_at < end,
         sa.or_(incidents.c.resolved_at.is_(None), incidents.c.resolved_at > start),
     )
-    return [(row.opened_at, row.resolved_at or end) for row in connection.execute(query)]
+    return [
+        (row.opened_at, row.resolved_at or end)
+        for row in connection.execute(query)
+        if not row.evidence or any(item["check"] not in COMPARED for item in row.evidence.values())
+    ]
 
 
 def add_silence(connection: Connection, row: dict[str, Any]) -> int:

@@ -13,7 +13,18 @@ from sqlalchemy.engine import Connection
 from detectors.outcome import OUTCOME
 from monitor.config import Config
 from monitor.store.database import Database, now
-from monitor.store.tables import actions, baselines, buckets, changes, findings, incidents, spans, transitions, watches
+from monitor.store.tables import (
+    actions,
+    baselines,
+    buckets,
+    changes,
+    comparisons,
+    findings,
+    incidents,
+    spans,
+    transitions,
+    watches,
+)
 
 MOST_FINDINGS = 2000
 
@@ -36,6 +47,8 @@ class MonitorState:
     owed_since: datetime | None
     stale: int
     baseline: Any
+    compared: Sequence[Any] = ()
+    """Experiments and shadows, each with what was told last."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +110,14 @@ def _monitor(connection: Connection, name: str, bucket: timedelta) -> MonitorSta
         findings_at(connection, name, newest.start, MOST_FINDINGS) if newest else [],
         *(count_findings(connection, name, newest.start) if newest else (0, 0)),
         incident_rows(connection, name, only_open=True),
-        results, owed, int(stale), baseline,
+        results, owed, int(stale), baseline, compared_rows(connection, name),
     )  # fmt: skip
+
+
+def compared_rows(connection: Connection, monitor: str) -> list[Any]:
+    """Return the comparisons of a monitor without their sums."""
+    columns = [column for column in comparisons.c if column.name != "total"]
+    return list(connection.execute(sa.select(*columns).where(comparisons.c.monitor == monitor)))
 
 
 def newest_bucket(connection: Connection, monitor: str) -> Any:  # noqa: ANN401

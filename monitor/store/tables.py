@@ -178,6 +178,31 @@ ledger = Table(
     comment="what every bucket cost: the truth that budgets are held against",
 )
 
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # experiment, shadow
+    Column("name", String(128), primary_key=True),
+    Column("definition", String(32), nullable=False),  # fingerprint of what is counted
+    Column("next", Utc, nullable=False),  # every bucket before it is in the sum
+    Column("total", LargeBinary),
+    Column("told", Json, nullable=False),
+    Column("told_at", Utc),
+    comment="experiments and shadows: the exact sum of their buckets, and what was told last",
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("start", Utc, primary_key=True),
+    Column("sums", LargeBinary, nullable=False),
+    comment="what one bucket adds to a comparison; computed again, it is replaced",
+)
+
 prompts = Table(
     "prompts",
     metadata,

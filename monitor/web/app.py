@@ -19,6 +19,7 @@ from monitor.config import Config
 from monitor.store.database import Database, DatabaseError
 from monitor.web.access import Access
 from monitor.web.api import Api
+from monitor.web.experiments import Experiments
 from monitor.web.guard import Guard
 from monitor.web.guarding import Guarding
 from monitor.web.health import Health
@@ -53,6 +54,7 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
     """
     access = Access(config.server, clock)
     pages, api, health = Pages(database, config, clock), Api(database, config), Health(database, config)
+    experiments = Experiments(database, config, pages)
     login = Login(access, pages.environment)
     patience = Patience(READS_AT_ONCE)
 
@@ -80,9 +82,11 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
         Route("/api/v1/actions", reads(api.actions)),
         Route("/api/v1/prompts", reads(api.prompts)),
         Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
+        Route("/api/v1/experiments", reads(experiments.list_all)),
         Route("/api/v1/guard", Guarding(config).check, methods=["POST"]),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
+        Route("/monitors/{name}/experiments/{experiment:path}", reads(experiments.page)),
         Route("/incidents/{id}", reads(pages.incident)),
     ]
     return Starlette(

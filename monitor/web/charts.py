@@ -116,13 +116,13 @@ def line_chart(
     """
     kept, step = thin(points, step)
     frame = _frame(kept, start, end)
-    ground = [*_grid(frame), *_spans(frame, spans), *_marks(frame, marks)]
+    ground = [*grid(frame), *_spans(frame, spans), *_marks(frame, marks)]
     body = [
         *(_path("bound", run) for run in _runs(frame, kept, step, bounds=True)),
         *_lines(frame, kept, step),
         *_hits(frame, kept, step),
     ]
-    return _svg(frame, "chart", title, [*ground, *(body if _measured(kept) else [_empty(frame)])])
+    return svg(frame, "chart", title, [*ground, *(body if _measured(kept) else [empty(frame)])])
 
 
 def bar_chart(
@@ -140,8 +140,8 @@ def bar_chart(
     kept, step = thin(points, step)
     kept = [replace(point, at=first.at) for point, first in zip(kept, points[::each], strict=True)]
     frame = replace(_frame(kept, start, end), width=BROAD_WIDTH, height=BROAD_HEIGHT)
-    body = [*_grid(frame), *_spans(frame, spans), *_marks(frame, marks), *_bars(frame, kept, step)]
-    return _svg(frame, "chart broad", title, body if _measured(kept) else [*body, _empty(frame)])
+    body = [*grid(frame), *_spans(frame, spans), *_marks(frame, marks), *_bars(frame, kept, step)]
+    return svg(frame, "chart broad", title, body if _measured(kept) else [*body, empty(frame)])
 
 
 def sparkline(points: Sequence[Point], *, start: datetime, end: datetime, step: timedelta, title: str) -> Markup:
@@ -158,7 +158,7 @@ def sparkline(points: Sequence[Point], *, start: datetime, end: datetime, step: 
     last = next((point for point in reversed(kept) if point.value is not None), None)
     if last is not None and last.value is not None:
         body.append(_dot(frame, last, 3.0))
-    return _svg(frame, "spark", title, body)
+    return svg(frame, "spark", title, body)
 
 
 def thin(points: Sequence[Point], step: timedelta, most: int = MOST_POINTS) -> tuple[list[Point], timedelta]:
@@ -241,21 +241,22 @@ def _label(tick: datetime, step: timedelta) -> str:
     return f"{tick:%H:%M:%S}" if step < timedelta(minutes=1) else f"{tick:%H:%M}"
 
 
-def _grid(frame: Frame) -> Iterator[Markup]:
+def grid(frame: Frame) -> Iterator[Markup]:
+    """Yield the lines and labels of values and times."""
     for value in frame.ticks:
         y = frame.y(value)
         yield Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-            _at(frame.left), _at(frame.width - frame.right), _at(y), _at(y)
+            at(frame.left), at(frame.width - frame.right), at(y), at(y)
         )
         yield Markup('<text class="tick end" x="{}" y="{}">{}</text>').format(
-            _at(frame.left - 8), _at(y + 3.5), number(value)
+            at(frame.left - 8), at(y + 3.5), number(value)
         )
     ticks = time_ticks(frame.start, frame.end)
     step = ticks[1] - ticks[0] if len(ticks) > 1 else timedelta(minutes=1)
     for tick in ticks:
         anchor = _anchor(frame, frame.x(tick))
         yield Markup('<text class="tick {}" x="{}" y="{}">{}</text>').format(
-            anchor, _at(frame.x(tick)), _at(frame.height - 8), _label(tick, step)
+            anchor, at(frame.x(tick)), at(frame.height - 8), _label(tick, step)
         )
 
 
@@ -271,18 +272,18 @@ def _spans(frame: Frame, spans: Iterable[Span]) -> Iterator[Markup]:
             continue
         left, right = frame.x(span.start), frame.x(end)
         yield Markup('<rect class="span" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
-            _at(left), _at(frame.top), _at(max(2.0, right - left)), _at(frame.floor - frame.top), span.label
+            at(left), at(frame.top), at(max(2.0, right - left)), at(frame.floor - frame.top), span.label
         )
 
 
 def _marks(frame: Frame, marks: Iterable[Mark]) -> Iterator[Markup]:
     for mark in marks:
         if frame.start <= mark.at <= frame.end:
-            x = _at(frame.x(mark.at))
+            x = at(frame.x(mark.at))
             yield Markup(
                 '<g class="mark"><line x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
                 '<path d="M{0} {1}l4 -7h-8z"/><title>{3}</title></g>'
-            ).format(x, _at(frame.top), _at(frame.floor), f"{mark.label}, {exact(mark.at)}")
+            ).format(x, at(frame.top), at(frame.floor), f"{mark.label}, {exact(mark.at)}")
 
 
 def _runs(
@@ -308,9 +309,7 @@ def _lines(frame: Frame, points: Sequence[Point], step: timedelta) -> list[Marku
     drawn = []
     for run in _runs(frame, points, step):
         if len(run) == 1:
-            drawn.append(
-                Markup('<circle class="alone" cx="{}" cy="{}" r="2.5"/>').format(_at(run[0][0]), _at(run[0][1]))
-            )
+            drawn.append(Markup('<circle class="alone" cx="{}" cy="{}" r="2.5"/>').format(at(run[0][0]), at(run[0][1])))
         else:
             drawn.append(_path("line", run))
     drawn += [_dot(frame, point, 2.5) for point in points if point.status == "drifted" and point.value is not None]
@@ -320,13 +319,13 @@ def _lines(frame: Frame, points: Sequence[Point], step: timedelta) -> list[Marku
 def _path(kind: str, run: Sequence[tuple[float, float]]) -> Markup:
     if len(run) == 1:
         run = [(run[0][0] - 3, run[0][1]), (run[0][0] + 3, run[0][1])]
-    return Markup('<polyline class="{}" points="{}"/>').format(kind, " ".join(f"{_at(x)},{_at(y)}" for x, y in run))
+    return Markup('<polyline class="{}" points="{}"/>').format(kind, " ".join(f"{at(x)},{at(y)}" for x, y in run))
 
 
 def _dot(frame: Frame, point: Point, radius: float) -> Markup:
     kind = "dot drifted" if point.status == "drifted" else "dot"
     y = frame.y(point.value if point.value is not None else frame.low)
-    return Markup('<circle class="{}" cx="{}" cy="{}" r="{}"/>').format(kind, _at(frame.x(point.at)), _at(y), radius)
+    return Markup('<circle class="{}" cx="{}" cy="{}" r="{}"/>').format(kind, at(frame.x(point.at)), at(y), radius)
 
 
 def _hits(frame: Frame, points: Sequence[Point], step: timedelta) -> Iterator[Markup]:
@@ -336,7 +335,7 @@ def _hits(frame: Frame, points: Sequence[Point], step: timedelta) -> Iterator[Ma
         bound = f", threshold {number(point.bound)}" if point.bound is not None else ""
         text = f"{exact(point.at)}\n{number(point.value)}{bound}\n{point.status}"
         yield Markup('<rect class="hit" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
-            _at(frame.x(point.at) - wide / 2), _at(frame.top), _at(wide), _at(frame.floor - frame.top), text
+            at(frame.x(point.at) - wide / 2), at(frame.top), at(wide), at(frame.floor - frame.top), text
         )
 
 
@@ -350,21 +349,24 @@ def _bars(frame: Frame, points: Sequence[Point], step: timedelta) -> Iterator[Ma
         text = f"{exact(point.at)}\n{number(point.value)} rows\n{point.status}"
         kind = "bar" if done else "bar unsure"
         yield Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
-            kind, _at(left), _at(top), _at(max(1.0, right - left - gap)), _at(max(0.0, frame.floor - top)), text
+            kind, at(left), at(top), at(max(1.0, right - left - gap)), at(max(0.0, frame.floor - top)), text
         )
 
 
-def _empty(frame: Frame) -> Markup:
+def empty(frame: Frame) -> Markup:
+    """Say that there is nothing to draw."""
     return Markup('<text class="tick middle" x="{}" y="{}">nothing measured in this stretch</text>').format(
-        _at(frame.width / 2), _at(frame.height / 2)
+        at(frame.width / 2), at(frame.height / 2)
     )
 
 
-def _svg(frame: Frame, kind: str, title: str, body: Iterable[Markup]) -> Markup:
+def svg(frame: Frame, kind: str, title: str, body: Iterable[Markup]) -> Markup:
+    """Put a drawing together."""
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        kind, _at(frame.width), _at(frame.height), title, Markup("").join(body)
+        kind, at(frame.width), at(frame.height), title, Markup("").join(body)
     )
 
 
-def _at(value: float) -> str:
+def at(value: float) -> str:
+    """Write a coordinate."""
     return f"{value:.1f}".removesuffix(".0")

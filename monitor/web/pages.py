@@ -69,7 +69,7 @@ class Pages:
             open_now = [(settings[item.name], row) for item in state.monitors for row in item.open]
             firing = [self._case(connection, monitor, row) for monitor, row in open_now if row.state == "firing"]
             settled = [row for row in reads.incident_rows(connection, most=MOST_CASES) if row.state == "resolved"]
-        return self._render(
+        return self.render(
             request,
             "home.html",
             now=now,
@@ -96,8 +96,9 @@ class Pages:
             around = reading.incidents_during(connection, monitor.name, start, end)
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
+        compared = {row.name: row.told for row in item.compared if row.kind == "experiment"}
         volume = volume_chart(rows, monitor, start, end, around)
-        return self._render(
+        return self.render(
             request,
             "monitor.html",
             now=self._clock.now(),
@@ -113,6 +114,11 @@ class Pages:
             long=long,
             spans=[(words.length(span), place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
+            experiments=[
+                (spec.name, compared.get(spec.name, {}).get(arm))
+                for spec in monitor.experiments
+                for arm in spec.treatments
+            ],
         )
 
     def incident(self, request: Request) -> Response:
@@ -131,7 +137,7 @@ class Pages:
             chosen = [item for item in case.evidence if item["key"]][:MOST_CHARTS]
             named = [Named(**{k: item[k] for k in ("key", "check", "column", "segment")}) for item in chosen]
             drawn = self._charts(connection, monitor, named, start, end, [row], changes)
-        return self._render(
+        return self.render(
             request, "incident.html", now=self._clock.now(), case=case, steps=steps, charts=drawn,
             span_end=row.resolved_at or self._clock.now(),
         )  # fmt: skip
@@ -140,7 +146,9 @@ class Pages:
         """Say in a page why there is no page."""
         return HTMLResponse(self.environment.get_template("problem.html").render(sentence=sentence), status)
 
-    def _render(self, request: Request, template: str, *, now: datetime, **values: Any) -> Response:
+    def render(self, request: Request, template: str, *, now: datetime | None = None, **values: Any) -> Response:
+        """Fill a template in."""
+        now = now or self._clock.now()
         still = request.query_params.get("refresh") == "off"
         told = {
             "now": now,

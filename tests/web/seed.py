@@ -8,19 +8,31 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
+from detectors.experiment.tally import Tally
+from monitor.arms import Experiment
 from monitor.config import Config
-from monitor.store import migrate, tables
+from monitor.engine.arms import Arms, findings_of
+from monitor.store import buckets, migrate, tables
 from monitor.store.database import Database
 
 MINUTE = timedelta(minutes=1)
 HOSTILE = "<script>alert(1)</script>\"'&<!channel>*_~`"
 
 
+TRIAL_OF = "search-rank"
+TRIAL = {
+    "name": "shorter prompt", "arm": "prompt_version", "control": "rank@3", "treatments": ["rank@4"],
+    "from": "2026-11-01", "metrics": {"solved": {"minimum": 0.02}, "latency": {"better": "lower", "role": "guardrail"}},
+}  # fmt: skip
+"""An experiment of the monitor `search-rank`."""
+
+
 def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> Config:
     """Return a configuration of monitors with buckets of five minutes."""
-    monitors = [
+    monitors: list[dict[str, Any]] = [
         {
             "name": name,
             "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}},
@@ -30,6 +42,9 @@ def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> C
         }
         for name in names
     ]
+    for monitor in monitors:
+        if monitor["name"] == TRIAL_OF:
+            monitor["experiments"] = [TRIAL]
     hook = {"url": "https://deploy.example/rollback", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
     actions = {"rollback-bot": {"webhook": hook}}
     return Config.model_validate(
@@ -147,6 +162,32 @@ class Seed:
                 }
             )  # fmt: skip
         self.insert(tables.findings, rows)
+
+    def experiment(self, monitor: str, hours: int = 6) -> None:
+        """Write an experiment that counted so many hours up to the end, with an interval at every bucket."""
+        spec = Experiment.model_validate({**TRIAL, "from": self.end - timedelta(hours=hours)})
+        chance, step = np.random.default_rng(5), 5 * MINUTE
+        arms, told = Arms(spec), {}
+        for place in range(hours * 12):
+            start = spec.start + place * step
+            for arm, solved in zip(spec.arms, (0.5, 0.56), strict=True):
+                good = Tally.of((chance.random(200) < solved).astype(float))
+                arms += Arms(
+                    spec,
+                    {**Arms(spec).tallies, arm: {"solved": good, "latency": Tally.of(chance.lognormal(0, 0.4, 200))}},
+                )
+            told = arms.told(told, start + step)
+            with self.database.write() as connection:
+                buckets.add_findings(connection, monitor, start, findings_of(spec, told))
+        self.insert(
+            tables.comparisons,
+            [
+                {
+                    "monitor": monitor, "kind": "experiment", "name": spec.name, "definition": "d", "next": self.end,
+                    "told": told, "told_at": self.end, "total": None,
+                }
+            ],
+        )  # fmt: skip
 
     def unmeasured(self, monitor: str, column: str, status: str, reason: str) -> None:
         """Write one finding of the newest bucket that could not be measured."""
@@ -274,6 +315,7 @@ def busy_store(seed: Seed) -> list[str]:
         rate = {"value": 0.06, "low": 0.04, "high": 0.08, "baseline_value": 0.06}
         seed.findings(rank, "latency", check="latency", method="p95_rise", segment=segment, detail=slow)
         seed.findings(rank, "refusal", check="rate", method="rate_rise", segment=segment, detail=rate)
+    seed.experiment(rank)
     seed.watch(churn, error="unreachable: connection to server at db.example failed: Connection refused")
     seed.baseline(churn)
     seed.buckets(churn, 200)

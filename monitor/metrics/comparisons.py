@@ -1,0 +1,82 @@
+"""What experiments say: effects with their intervals, verdicts, the sample that is still needed, the split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+from detectors.experiment.verdict import Word
+from monitor.metrics.base import MetricRow, Sample, label_values
+from monitor.store.reads import Snapshot
+
+WORDS = tuple(word.replace(" ", "_") for word in get_args(Word))
+TREATMENT = ("monitor", "experiment", "treatment")
+
+
+def _treatments(state: Snapshot) -> Iterator[tuple[tuple[str, str, str], Mapping[str, Any]]]:
+    for monitor in state.monitors:
+        for row in monitor.compared:
+            if row.kind == "experiment":
+                for treatment, one in row.told.items():
+                    yield (monitor.name, row.name, treatment), one
+
+
+def _effects(state: Snapshot) -> Iterator[Sample]:
+    for place, one in _treatments(state):
+        for each in one["metrics"]:
+            for bound in ("value", "low", "high"):
+                if each["gain"][bound] is not None:
+                    yield label_values(*place, each["metric"], bound), float(each["gain"][bound])
+
+
+def _verdicts(state: Snapshot) -> Iterator[Sample]:
+    for place, one in _treatments(state):
+        for word in WORDS:
+            yield label_values(*place, word), float(one["verdict"].replace(" ", "_") == word)
+
+
+def _rows(state: Snapshot) -> Iterator[Sample]:
+    counted = {
+        (monitor, experiment, arm): float(rows)
+        for (monitor, experiment, _), one in _treatments(state)
+        for arm, rows in one["rows"].items()
+    }
+    yield from ((label_values(*labels), rows) for labels, rows in counted.items())
+
+
+def _each(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
+    def samples(state: Snapshot) -> Iterator[Sample]:
+        for place, one in _treatments(state):
+            if one[field] is not None:
+                yield label_values(*place), float(one[field])
+
+    return samples
+
+
+ROWS: tuple[MetricRow, ...] = (
+    MetricRow(
+        "driftd_experiment_effect", "gauge", (*TREATMENT, "metric", "bound"),
+        "How much better a treatment is than its control, as a share of it, and the ends of its confidence sequence.",
+        _effects,
+    ),
+    MetricRow(
+        "driftd_experiment_verdict", "gauge", (*TREATMENT, "verdict"),
+        "1 for the verdict of an experiment that stands, 0 for the others.",
+        _verdicts,
+    ),
+    MetricRow(
+        "driftd_experiment_rows", "gauge", ("monitor", "experiment", "arm"),
+        "Records of an arm that were counted so far.",
+        _rows,
+    ),
+    MetricRow(
+        "driftd_experiment_rows_needed", "gauge", TREATMENT,
+        "Records of both arms that an experiment still needs; absent while nobody knows.",
+        _each("rows_needed"),
+    ),
+    MetricRow(
+        "driftd_experiment_split_p_value", "gauge", TREATMENT,
+        "Always-valid p-value of the traffic being split as meant; below 0.001 the experiment is invalid.",
+        _each("split_p_value"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,173 @@
+"""What experiments and shadows have counted: a row a bucket, and the sum of those before a moment.
+
+The sum is exact, so a bucket that is computed again takes away what it had added and adds what it now holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol, Self
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from detectors.base import Finding
+from monitor.act import Action
+from monitor.store.database import now, upsert
+from monitor.store.encoding import pack, unpack
+from monitor.store.tables import comparisons, findings, tallies
+
+
+class Counted(Protocol):
+    """Sums that add up and can be taken away again."""
+
+    def __add__(self, other: Self) -> Self:
+        """Take two disjoint sets of records together."""
+
+    def __sub__(self, other: Self) -> Self:
+        """Take records away."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A comparison as it is stored: the sum of its buckets before ``next``, and what was told last."""
+
+    kind: str
+    name: str
+    definition: str
+    next: datetime
+    total: Any
+    told: Mapping[str, Any]
+    told_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Tallied:
+    """What one bucket adds to a comparison; ``read`` makes the sums of plain data."""
+
+    kind: str
+    name: str
+    definition: str
+    start: datetime
+    sums: Counted
+    read: Callable[[Any], Counted]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a bucket adds to the comparisons of its monitor, each with what is told then, and what follows from it."""
+
+    tallied: Sequence[tuple[Tallied, Mapping[str, Any] | None]] = ()
+    findings: Sequence[Finding] = ()
+    news: Sequence[Action] = ()
+    step: timedelta = timedelta(0)
+
+
+def positions(connection: Connection, monitor: str) -> dict[tuple[str, str], tuple[str, datetime]]:
+    """Return definition and ``next`` of the comparisons of a monitor, by kind and name."""
+    columns = (comparisons.c.kind, comparisons.c.name, comparisons.c.definition, comparisons.c.next)
+    rows = connection.execute(sa.select(*columns).where(comparisons.c.monitor == monitor))
+    return {(row.kind, row.name): (row.definition, row.next) for row in rows}
+
+
+def standing(connection: Connection, monitor: str) -> dict[tuple[str, str], Standing]:
+    """Return the comparisons of a monitor by kind and name."""
+    rows = connection.execute(sa.select(comparisons).where(comparisons.c.monitor == monitor))
+    return {(row.kind, row.name): _standing(row) for row in rows}
+
+
+def _standing(row: Any) -> Standing:  # noqa: ANN401
+    return Standing(
+        row.kind, row.name, row.definition, row.next, unpack(row.total) if row.total else None, row.told or {},
+        row.told_at,
+    )  # fmt: skip
+
+
+def told(connection: Connection, monitor: str, kind: str, name: str) -> Any:  # noqa: ANN401
+    """Return what was told of a comparison last, when, and up to when it counts; None when it has not begun."""
+    query = sa.select(comparisons.c.told, comparisons.c.next, comparisons.c.told_at)
+    return connection.execute(query.where(_of(comparisons, monitor, kind, name))).one_or_none()
+
+
+def history(connection: Connection, monitor: str, key: str, starts: Sequence[datetime]) -> list[Any]:
+    """Return what was said of one metric at some buckets, oldest first; few, for each is looked up by itself."""
+    query = sa.select(findings.c.start, findings.c.detail).where(
+        findings.c.monitor == monitor, findings.c.key == key[:512], findings.c.start.in_(list(starts))
+    )
+    return list(connection.execute(query.order_by(findings.c.start)))
+
+
+def begin(connection: Connection, monitor: str, kind: str, name: str, definition: str, first: datetime) -> None:
+    """Start a comparison, or start it anew because something else is counted now."""
+    forget(connection, monitor, [(kind, name)])
+    row = {"monitor": monitor, "kind": kind, "name": name, "definition": definition, "next": first, "told": {}}
+    upsert(connection, comparisons, [row], definition=definition, next=first, told={}, total=None, told_at=None)
+
+
+def forget(connection: Connection, monitor: str, names: Iterable[tuple[str, str]]) -> None:
+    """Remove comparisons that are no longer asked for, with all that they counted."""
+    for kind, name in names:
+        for table in (tallies, comparisons):
+            connection.execute(
+                sa.delete(table).where(table.c.monitor == monitor, table.c.kind == kind, table.c.name == name)
+            )
+
+
+def add(
+    connection: Connection, monitor: str, found: Tallied, step: timedelta, told: Mapping[str, Any] | None = None
+) -> bool:
+    """Store what one bucket counts, and bring the sum up to date where it reaches that far.
+
+    Returns
+    -------
+    bool
+        False when something else is counted by now, and nothing was stored.
+    """
+    mine = _of(comparisons, monitor, found.kind, found.name)
+    query = sa.select(comparisons).where(mine)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None or row.definition != found.definition:
+        return False
+    before = _stored(connection, monitor, found)
+    payload = pack(found.sums.to_json())
+    key = {"monitor": monitor, "kind": found.kind, "name": found.name, "start": found.start}
+    upsert(connection, tallies, [{**key, "sums": payload}], sums=payload)
+    if found.start > row.next:
+        return True
+    total = found.sums if row.total is None else found.read(unpack(row.total)) + found.sums
+    if before is not None and found.start < row.next:
+        total = total - before
+    values: dict[str, Any] = {"total": pack(total.to_json()), "next": max(row.next, found.start + step)}
+    if told is not None and found.start == row.next:
+        values |= {"told": told, "told_at": now(connection)}
+    connection.execute(sa.update(comparisons).where(mine).values(**values))
+    return True
+
+
+def stored_starts(connection: Connection, monitor: str, kind: str, name: str, first: datetime) -> Sequence[datetime]:
+    """Return which buckets from a moment on are stored already."""
+    query = sa.select(tallies.c.start).where(_of(tallies, monitor, kind, name), tallies.c.start >= first)
+    return connection.execute(query.order_by(tallies.c.start)).scalars().all()
+
+
+def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: datetime) -> Any:  # noqa: ANN401
+    """Return what a bucket was found to hold, as plain data; None when it is not stored."""
+    query = sa.select(tallies.c.sums).where(_of(tallies, monitor, kind, name), tallies.c.start == start)
+    blob = connection.execute(query).scalar_one_or_none()
+    return unpack(blob) if blob else None
+
+
+def _stored(connection: Connection, monitor: str, found: Tallied) -> Counted | None:
+    data = sums_at(connection, monitor, found.kind, found.name, found.start)
+    return None if data is None else found.read(data)
+
+
+def _of(table: sa.Table, monitor: str, kind: str, name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.monitor == monitor, table.c.kind == kind, table.c.name == name)

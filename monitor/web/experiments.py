@@ -1,0 +1,102 @@
+"""Experiments on the page and for programs: arms, verdicts, the confidence sequences over time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from monitor.arms import Experiment
+from monitor.config import Config, Monitor
+from monitor.plain import plain
+from monitor.schedule import floor
+from monitor.store import comparisons
+from monitor.store.database import Database
+from monitor.web import bands
+from monitor.web.charts import MOST_POINTS
+from monitor.web.pages import Pages
+
+
+class Experiments:
+    """`GET /api/v1/experiments`, and one page an experiment."""
+
+    def __init__(self, database: Database, config: Config, pages: Pages) -> None:
+        self._database = database
+        self._config = config
+        self._pages = pages
+
+    def list_all(self, request: Request) -> Response:
+        """Return every experiment with what is told of each treatment; `?monitor=` narrows it."""
+        asked = request.query_params.get("monitor")
+        with self._database.read() as connection:
+            found = [
+                self._told(connection, monitor, spec)
+                for monitor in self._config.monitors
+                if asked in (None, monitor.name)
+                for spec in monitor.experiments
+            ]
+        return JSONResponse(plain({"experiments": found}))
+
+    def page(self, request: Request) -> Response:
+        """Show one experiment."""
+        monitor, spec = self._find(request.path_params["name"], request.path_params["experiment"])
+        with self._database.read() as connection:
+            told = self._told(connection, monitor, spec)
+            drawn = {
+                (one["treatment"], each["metric"]): self._chart(
+                    connection, monitor, spec, one["treatment"], each, told["counted_until"]
+                )
+                for one in told["treatments"]
+                for each in one["metrics"]
+            }
+        return self._pages.render(request, "experiment.html", monitor=monitor, spec=spec, told=told, charts=drawn)
+
+    def _find(self, name: str, experiment: str) -> tuple[Monitor, Experiment]:
+        for monitor in self._config.monitors:
+            for spec in monitor.experiments:
+                if (monitor.name, spec.name) == (name, experiment):
+                    return monitor, spec
+        raise LookupError("There is no experiment of this name in the configuration.")
+
+    def _told(self, connection: Any, monitor: Monitor, spec: Experiment) -> dict[str, Any]:
+        row = comparisons.told(connection, monitor.name, "experiment", spec.name)
+        treatments = row.told if row else {}
+        return {
+            "monitor": monitor.name,
+            "name": spec.name,
+            "arm": spec.arm,
+            "control": spec.control,
+            "from": spec.start,
+            "to": spec.end,
+            "counted_until": row.next if row and row.told_at else None,
+            "told_at": row.told_at if row else None,
+            "treatments": [{"treatment": name, **one} for name, one in treatments.items() if name in spec.treatments],
+        }
+
+    def _chart(self, connection: Any, monitor: Monitor, spec: Experiment, treatment: str, each: Any, until: Any) -> Any:
+        key = f"experiment/{spec.name}.{each['metric']}/gain/{spec.arm}={treatment}"
+        starts = spread(floor(spec.start, monitor.bucket), until, monitor.bucket)
+        points = [
+            bands.Estimate(row.start + monitor.bucket, *(float(row.detail[end]) for end in ("value", "low", "high")))
+            for row in comparisons.history(connection, monitor.name, key, starts)
+            if row.detail and row.detail.get("low") is not None and row.detail.get("high") is not None
+        ]
+        title = f"how much better {treatment} is by {each['metric']}, with its confidence sequence"
+        return bands.band_chart(points, start=spec.start, end=until, title=title, bound=each["minimum"])
+
+
+def spread(start: datetime, end: datetime, step: timedelta, most: int = MOST_POINTS) -> list[datetime]:
+    """Return the starts of a few buckets of a stretch, evenly apart, the last one always.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> day = datetime(2026, 11, 1, tzinfo=UTC)
+    >>> [f"{at:%H:%M}" for at in spread(day, day + timedelta(hours=1), timedelta(minutes=10), most=3)]
+    ['00:10', '00:30', '00:50']
+    """
+    count = max(0, (end - start) // step)
+    each = max(1, -(-count // most))
+    return [start + place * step for place in range((count - 1) % each if count else 0, count, each)]

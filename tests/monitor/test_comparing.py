@@ -1,0 +1,225 @@
+"""Experiments in the daemon: sums and a verdict at every bucket, late rows, a restart, another definition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from monitor.commands.build import make_daemon, open_store
+from monitor.config import Config
+from monitor.engine.arms import Arms
+from monitor.store import comparisons, reads, tables
+from monitor.store.database import Database
+from tests.monitor.test_experiments import EXPERIMENT, requests
+from tests.support.hand import Hand
+from tests.support.receiver import listening, slack
+from tests.support.world import START
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+class Trial:
+    """A log of four hours with an experiment in it, and a daemon whose clock is set by hand."""
+
+    def __init__(self, folder: Path, store_url: str, frame: pd.DataFrame, **experiment: Any) -> None:
+        self.url = f"sqlite:///{folder / 'log.db'}"
+        self.engine = sa.create_engine(self.url)
+        frame.to_sql("log", self.engine, index=False)
+        self.frame, self.store_url = frame, store_url
+        self.experiment = {**EXPERIMENT, **experiment}
+
+    def config(self, **changes: Any) -> Config:
+        monitor = {
+            "name": "bot",
+            "source": {"url": self.url, "table": "log", "columns": {"timestamp": "at", "id": "id"}},
+            "bucket": "10m", "window": "10m", "settle": "0s", "catch_up": "3650d", "features": ["latency"],
+            "start": (START + HOUR).isoformat(),
+            "baseline": {"from": START.isoformat(), "to": (START + HOUR).isoformat()},
+            "experiments": [self.experiment], **changes,
+        }  # fmt: skip
+        return Config.model_validate(
+            {"store": self.store_url, "monitors": [monitor], "slack": {"token": "xoxb-1", "channel": "#ml"}}
+        )
+
+    def run(self, database: Database, config: Config, *moments: datetime) -> None:
+        """Run a new daemon at some moments."""
+        clock = Hand(moments[0])
+        daemon = make_daemon(database, config, clock)
+        for moment in moments:
+            clock.moment = moment
+            daemon.tick_all()
+        daemon.watches[0].close()
+
+    def exact(self, until: datetime, config: Config) -> Arms:
+        """Count the log at once."""
+        from monitor.comparing import records_of
+        from monitor.sources import connect
+
+        monitor = config.monitors[0]
+        (spec,) = monitor.experiments
+        arms, reader = Arms(spec), connect(monitor.source)
+        for page in records_of(reader, monitor, spec, START, until):
+            arms.add(page)
+        reader.close()
+        return arms
+
+
+def stored(database: Database) -> Any:
+    with database.read() as connection:
+        return comparisons.standing(connection, "bot")["experiment", "small-model"]
+
+
+def found(database: Database) -> dict[str, Any]:
+    with database.read() as connection:
+        newest = reads.newest_bucket(connection, "bot")
+        rows = reads.findings_at(connection, "bot", newest.start)
+    return {f"{row.check}.{row.column}": row for row in rows if row.check == "experiment"}
+
+
+def messages(database: Database) -> list[Any]:
+    with database.read() as connection:
+        rows = [row for row in reads.action_rows(connection) if row.kind == "verdict"]
+    return sorted(rows, key=lambda row: row.created_at)
+
+
+@pytest.fixture
+def trial(tmp_path: Path, store_url: str) -> Iterator[Trial]:
+    made = Trial(tmp_path, store_url, requests(np.random.default_rng(0), 40_000, 0.6), do=["slack"])
+    yield made
+    made.engine.dispose()
+
+
+def every(until: datetime) -> list[datetime]:
+    return [START + HOUR + 10 * MINUTE * place for place in range(1, int((until - START - HOUR) / (10 * MINUTE)) + 1)]
+
+
+def test_the_sum_of_buckets_is_the_whole_log_to_the_last_bit_and_a_late_row_replaces_its_buckets(trial: Trial) -> None:
+    config = trial.config()
+    with open_store(config, upgrade=True) as database:
+        trial.run(database, config, *every(START + 3 * HOUR))
+        held = stored(database)
+        exact = trial.exact(START + 3 * HOUR, config)
+        assert held.next == START + 3 * HOUR
+        assert held.total == exact.to_json()
+        late = trial.frame.iloc[:500].assign(id=lambda rows: rows["id"] + 10**6, solved=False)
+        late["at"] = (START + 2 * HOUR + 31 * MINUTE).strftime("%Y-%m-%d %H:%M:%S.%f")
+        late.to_sql("log", trial.engine, index=False, if_exists="append")
+        trial.run(database, config, START + 4 * HOUR, START + 4 * HOUR)
+        assert stored(database).total == trial.exact(START + 4 * HOUR, config).to_json() != exact.to_json()
+
+
+def test_the_verdict_is_told_once_and_every_bucket_has_its_interval(trial: Trial) -> None:
+    config = trial.config()
+    with open_store(config, upgrade=True) as database:
+        trial.run(database, config, *every(START + 4 * HOUR))
+        (message,) = messages(database)
+        assert message.payload["data"]["experiment"]["verdict"] == "win"
+        assert "small-7b against big-4: win" in message.payload["data"]["headline"]
+        rows = found(database)
+        assert rows["experiment.small-model"].reason.startswith("win: ")
+        assert rows["experiment.small-model.solved"].detail["low"] > 0
+        key = "experiment/small-model.solved/gain/model=small-7b"
+        with database.read() as connection:
+            history = reads.history(connection, "bot", key)
+        assert [row.start for row in history] == [START + 10 * MINUTE * place for place in range(24)]
+        with database.read() as connection:
+            assert not reads.incident_rows(connection)
+
+
+def test_a_daemon_that_comes_late_counts_what_lies_before_it_and_one_that_changes_its_mind_begins_anew(
+    trial: Trial,
+) -> None:
+    with open_store(trial.config(), upgrade=True) as database:
+        alone = trial.config(experiments=[])
+        trial.run(database, alone, *every(START + 3 * HOUR))
+        config = trial.config()
+        trial.run(database, config, START + 3 * HOUR + 10 * MINUTE, START + 3 * HOUR + 20 * MINUTE)
+        assert stored(database).total == trial.exact(START + 3 * HOUR + 20 * MINUTE, config).to_json()
+        before = stored(database).definition
+        trial.experiment["metrics"] = {"solved": {"minimum": 0.1}}
+        other = trial.config()
+        trial.run(database, other, START + 3 * HOUR + 30 * MINUTE, START + 3 * HOUR + 30 * MINUTE)
+        assert stored(database).definition != before
+        assert stored(database).total == trial.exact(START + 3 * HOUR + 30 * MINUTE, other).to_json()
+        trial.run(database, alone, START + 4 * HOUR)
+        with database.read() as connection:
+            assert not comparisons.standing(connection, "bot")
+            assert not connection.execute(sa.select(tables.tallies)).all()
+
+
+def test_a_loss_fires_the_rule_that_names_it_and_no_other_and_ends_with_the_experiment(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    end = START + 3 * HOUR
+    trial = Trial(tmp_path, sqlite_url, requests(np.random.default_rng(1), 40_000, 0.4), to=end.isoformat())
+    rules = [{"name": "lost", "when": ["experiment.small-model"]}, {"name": "all", "when": ["*"]}]
+    config = trial.config(rules=rules)
+    with open_store(config, upgrade=True) as database:
+        trial.run(database, config, *every(START + 3 * HOUR))
+        with database.read() as connection:
+            (incident,) = reads.incident_rows(connection, only_open=True)
+        assert (incident.rule, incident.state) == ("lost", "firing")
+        (item,) = incident.evidence.values()
+        assert (item["segment"], item["about"]) == ("model=small-7b", "model")
+        trial.run(database, config, START + 4 * HOUR)
+        assert "it has ended" in found(database)["experiment.small-model"].reason
+        with database.read() as connection:
+            assert not reads.incident_rows(connection, only_open=True)
+    trial.engine.dispose()
+
+
+def test_a_wrong_split_speaks_of_the_pipe_and_a_column_that_is_not_logged_stops_nothing(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    trial = Trial(tmp_path, sqlite_url, requests(np.random.default_rng(2), 40_000, 0.4, split=0.4))
+    config = trial.config()
+    with open_store(config, upgrade=True) as database:
+        trial.run(database, config, *every(START + 2 * HOUR))
+        row = found(database)["experiment.small-model"]
+        assert (row.status, row.about) == ("drifted", "pipe")
+        assert row.statistic > row.threshold
+        with trial.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE log DROP COLUMN solved")
+        trial.run(database, config, START + 2 * HOUR + 10 * MINUTE)
+        row = found(database)["experiment.small-model"]
+        assert row.status == "inconclusive"
+        assert "'solved', which is not logged" in row.reason
+    trial.engine.dispose()
+
+
+def test_the_command_tells_what_the_daemon_counted(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    from monitor.commands.experiments import experiments
+
+    config = trial.config()
+    with open_store(config, upgrade=True) as database:
+        trial.run(database, config, *every(START + 3 * HOUR))
+        told = stored(database).told["small-7b"]
+    capsys.readouterr()
+    assert experiments(config, None, None, as_json=True, quiet=True) == 0
+    counted = capsys.readouterr().out
+    assert experiments(config, None, START + 3 * HOUR, as_json=True, quiet=True) == 0
+    read = capsys.readouterr().out
+    first, second = json.loads(counted), json.loads(read)
+    assert first["experiments"][0]["counted_from"] == "the daemon's buckets before 2026-11-01T03:00:00+00:00"
+    assert second["experiments"][0]["counted_from"] == "log"
+    assert first["experiments"][0]["metrics"] == second["experiments"][0]["metrics"] == told["metrics"]
+
+
+def test_a_verdict_reaches_slack_in_a_thread_of_its_own(trial: Trial) -> None:
+    config = trial.config()
+    with listening(slack()) as chat, open_store(config, upgrade=True) as database:
+        trial.run(database, config, *every(START + 3 * HOUR))
+        told = config.model_copy(update={"slack": config.slack.model_copy(update={"base_url": chat.url + "/api/"})})
+        daemon = make_daemon(database, told, Hand(START + 3 * HOUR))
+        daemon.deliver()
+        (request,) = [one for one in chat.requests if one.path.endswith("chat.postMessage")]
+        assert "win" in str(request.form()["text"])
