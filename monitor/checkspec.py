@@ -17,7 +17,7 @@ QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAF
 DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
 METHODS = (*DRIFT, *(f"{PREFIX}{name}" for name in STATTESTS))
 LATENCY_TARGETS = ("p50", "p90", "p95", "p99")
-CHECKS = ("drift", "quality", "performance", "latency", "rate", "spend", *QUALITY)
+CHECKS = ("drift", "quality", "performance", "latency", "rate", "slo", "spend", *QUALITY)
 BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
 """What `quality` means: a log that has fallen silent is the state `no_data`, unless `freshness` is asked for."""
 
@@ -46,7 +46,13 @@ class Check(Section):
     max_increase: float | None = Field(None, gt=0, le=1)
     """The same for shares and rates: points that one may rise."""
     signal: str | None = None
-    """For rate: the signal, from 0 to 1, whose mean is watched; labels correct it where the role `label` is mapped."""
+    """For rate and slo: the signal, 0 to 1, whose mean is watched; labels correct a rate where there are some."""
+    objective: float | None = Field(None, gt=0, lt=1)
+    """For slo: the share of requests that must not be bad by the signal, such as 0.99."""
+    period: Duration = timedelta(days=30)
+    """For slo: the time that the objective is for."""
+    burn: Literal["page", "ticket", "any"] = "any"
+    """For slo: which burn rates count: page (1 h and 6 h), ticket (1 d and 3 d), or any."""
     max: float | None = Field(None, gt=0, le=1)
     """For rate: what the mean may be, whatever it was in the baseline."""
     max_age: Duration | None = None
@@ -99,6 +105,9 @@ def _check(value: object) -> object:
     settings = {"kind": kind, **settings}
     if kind == "spend" and not {"daily", "monthly"} & set(settings):
         raise PydanticCustomError("check", "a budget needs `daily:` or `monthly:`, such as `- spend: {daily: 200}`")
+    if kind == "slo" and not {"signal", "objective"} <= set(settings):
+        wanted = "an objective needs its signal: `- slo: {signal: failed, objective: 0.999}`"
+        raise PydanticCustomError("check", wanted)
     if kind == "rate" and not isinstance(settings.get("signal"), str):
         raise PydanticCustomError("check", "a rate needs its signal: `- rate: {signal: hallucinated}`")
     if isinstance(settings.get("method"), str) and settings["method"] != "auto":

@@ -156,6 +156,11 @@ class Monitor(Section):
         return [check for check in self.checks if check.kind == "spend"]
 
     @property
+    def objectives(self) -> list[Check]:
+        """Return the checks of objectives."""
+        return [check for check in self.checks if check.kind == "slo"]
+
+    @property
     def money(self) -> str:
         """Return the column that says what a record cost: named by a budget, else the signal, else as logged."""
         named = [str(check.columns[0]) for check in self.budgets if check.columns != "auto" and check.columns]

@@ -101,16 +101,16 @@ def _experiments(where: tuple[str | int, ...], monitor: Monitor, known_actions: 
 
 
 def _unknown_signals(where: tuple[str | int, ...], monitor: Monitor) -> list[Problem]:
-    """Refuse a rate of a signal that the monitor does not compute."""
+    """Refuse a rate or an objective of a signal that the monitor does not compute."""
     made = sorted(signals.name_of(entry) for entry in monitor.signals)
     return [
         Problem(
-            (*where, place, "rate", "signal"),
+            (*where, place, check.kind, "signal"),
             f"{check.signal!r} is not among `signals:` of this monitor. There: {', '.join(made) or 'none'}."
             f"{nearest(str(check.signal), made)}",
         )
         for place, check in enumerate(monitor.checks)
-        if check.kind == "rate" and check.signal not in made
+        if check.kind in ("rate", "slo") and check.signal not in made
     ]
 
 

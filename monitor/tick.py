@@ -12,6 +12,7 @@ from monitor.act import Action
 from monitor.config import ActionSpec
 from monitor.engine.detect import Window, conclude, detect, spent_in
 from monitor.engine.explain import explain
+from monitor.engine.objectives import counted_in
 from monitor.engine.profile import profile_bucket
 from monitor.engine.sights import first_sights
 from monitor.engine.usage import used_in
@@ -69,6 +70,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
         result, reason, profiled, baseline.layout if baseline else None, findings, decisions, planned, changes,
         watch.audits_passed(bucket), spent_in(monitor, profiled), used_in(monitor, window) if window else None,
         compared,
+        counted_in(monitor, profiled),
     )  # fmt: skip
     with watch.database.write() as connection:
         context.commit(connection, held, outcome)

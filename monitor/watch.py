@@ -14,6 +14,8 @@ from detectors.base import Finding
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.budget import Spent, starts
+from detectors.spend.objective import Events
+from detectors.spend.objective import starts as objective_starts
 from monitor.comparing import Comparing
 from monitor.config import Monitor
 from monitor.engine import build
@@ -21,12 +23,13 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
 from monitor.engine.detect import Window, spent_in
+from monitor.engine.objectives import counted_in
 from monitor.engine.plateau import Plateau, moved
 from monitor.engine.profile import Facts, Profiled, add_profiles
 from monitor.judge import NO_DATA, Incident
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
 from monitor.sources.base import Reader
-from monitor.store import baselines, buckets, incidents, ledger
+from monitor.store import baselines, buckets, incidents, ledger, objectives
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -162,7 +165,8 @@ class Watch:
             sums = buckets.accumulated(connection, self.monitor.name, bucket.start - self.monitor.bucket)
         return Window(
             add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
-            self._labelled(bucket, baseline), self._spent(bucket, profiled), bucket.end,
+            self._labelled(bucket, baseline), self._spent(bucket, profiled), self._counted(bucket, profiled),
+            bucket.end,
         )  # fmt: skip
 
     def moved(self, standing: Mapping[str, Incident], window: Window | None) -> dict[str, list[Finding]]:
@@ -192,6 +196,19 @@ class Watch:
         with self.database.read() as connection:
             before = ledger.since(connection, self.monitor.name, asked, bucket.start)
         return {start: spent + own if start < bucket.end else spent for start, spent in before.items()}
+
+    def _counted(self, bucket: Bucket, profiled: Profiled) -> dict[str, dict[datetime, Events]]:
+        """Return by signal what was counted since each moment that objectives ask for, this bucket included."""
+        counted: dict[str, dict[datetime, Events]] = {}
+        own = counted_in(self.monitor, profiled)
+        for check in self.monitor.objectives:
+            signal = str(check.signal)
+            if signal in own:
+                asked = objective_starts(bucket.end, check.period)
+                with self.database.read() as connection:
+                    before = objectives.since(connection, self.monitor.name, signal, asked, bucket.start)
+                counted.setdefault(signal, {}).update({start: held + own[signal] for start, held in before.items()})
+        return counted
 
     def _labelled(self, bucket: Bucket, baseline: Baseline) -> dict[str | None, dict[str, Profile]]:
         """Return the window whose labels are complete: one window later, for its audit comes first."""

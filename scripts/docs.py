@@ -9,6 +9,7 @@ import inspect
 import json
 import math
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
+from detectors.spend.objective import PAIRS
 from monitor import arms, config, evidently, retraining, sourcespec
 from monitor.checkspec import Check
 from monitor.cli import app
@@ -153,6 +155,17 @@ def checks() -> str:
         "tells early when a month's money will not last (the multi-window rates of the SRE workbook: 14.4 times over an\n"
         "hour, 6 over six, 3 over a day, 1 over three). Requests that nobody could price are counted apart and never as\n"
         "free. Replicas share one ledger in our database. A backtest leaves budgets out.\n",
+        "## Objectives\n",
+        "`slo: {signal: failed, objective: 0.999}` holds the share of good requests against an objective over `period:`, 30\n"
+        "days by default, with any signal from 0 to 1: `failed`, `slow` (`{slow: {seconds: 3}}`), `rate_limited`, a guardrail's\n"
+        "hits … `burn_rate` is how far the worst pair of windows is beyond its rate, and both windows of a pair must be:\n"
+        + "; ".join(
+            f"{pair.factor(timedelta(days=30)):g} times too fast over {_hours(pair.long)} and {_hours(pair.short)} ({pair.urgency})"
+            for pair in PAIRS
+        )
+        + ".\nOther periods scale the factors. `burn: page` or `burn: ticket` looks at those pairs only, so that two checks with\n"
+        "a `name:` of their own can have rules of two severities. Counts are kept in our database, one row a bucket, and all\n"
+        "replicas share them. A backtest leaves objectives out.\n",
         "## Rates\n",
         "`rate: {signal: hallucinated}` watches the mean of a signal from 0 to 1. `max_increase:` is by how many points it\n"
         "may rise over the baseline's, by default as the alert budget allows; `max:` what it may be at all. Where the role\n"
@@ -189,6 +202,10 @@ def checks() -> str:
     rows = [[f"`{s.name}`", ", ".join(s.needs), s.unit, s.cost, s.citation] for s in SIGNALS.values()]
     parts += ["## Signals\n", table(["signal", "needs", "unit", "records a second", "source"], rows)]
     return "\n".join(parts)
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span.total_seconds() / 3600:g} h"
 
 
 def metrics() -> str:

@@ -21,11 +21,13 @@ from detectors.performance.rates import labelled_column, with_rate
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.budget import PERIODS, Spent, against_budget, bounds, burning
+from detectors.spend.objective import Events
 from detectors.stack import Counted
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import Asked, asked, asked_of_evidently, kinds, name
+from monitor.engine.objectives import of_objectives
 from monitor.engine.profile import Profiled
 from monitor.evidently import P_VALUES, PREFIX, Answer, Request, oriented, request
 
@@ -36,7 +38,7 @@ class Window:
 
     ``sums`` is what sequential detectors had accumulated, by finding key, before the newest bucket. ``labelled`` is
     the window whose labels have had their time to arrive. ``spent`` is what was spent since each moment that budgets
-    ask for, the newest bucket included, up to ``end``.
+    ask for, and ``counted`` what objectives count by signal, the newest bucket included, up to ``end``.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -46,6 +48,7 @@ class Window:
     sums: Mapping[str, Sums] = field(default_factory=dict)
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     spent: Mapping[datetime, Spent] = field(default_factory=dict)
+    counted: Mapping[str, Mapping[datetime, Events]] = field(default_factory=dict)
     end: datetime | None = None
 
 
@@ -61,6 +64,7 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
         *_of_traffic(monitor, baseline, window),
         *_of_columns(monitor, baseline, window),
         *_of_budgets(monitor, window),
+        *of_objectives(monitor, window.counted, window.end),
         *_of_evidently(monitor, baseline, window, stattests),
     ]
     unique = list({finding.key: finding for finding in findings}.values())

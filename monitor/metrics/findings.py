@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from monitor.metrics.base import MetricRow, Sample, label_values
@@ -19,6 +19,17 @@ def _finding(field: Callable[[Any], float | None]) -> Callable[[Snapshot], Itera
                 number = field(row)
                 if number is not None:
                     yield label_values(monitor.name, row.check, row.column, row.method, row.segment), number
+
+    return samples
+
+
+def _objectives(value: Callable[[Any], Mapping[str, float]]) -> Callable[[Snapshot], Iterable[Sample]]:
+    def samples(state: Snapshot) -> Iterator[Sample]:
+        for monitor in state.monitors:
+            for row in monitor.findings:
+                if row.detail and "burns" in row.detail:
+                    for window, number in value(row.detail).items():
+                        yield label_values(monitor.name, row.check, row.column, *([window] if window else [])), number
 
     return samples
 
@@ -62,6 +73,16 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_rate_ratio", "gauge", ("monitor", "signal", "segment", "bound"),
         "Mean of a signal over the newest window, corrected by labels where there are some, and its 95 % interval.",
         _rates,
+    ),
+    MetricRow(
+        "driftd_slo_burn_rate_ratio", "gauge", ("monitor", "check", "signal", "window"),
+        "How many times too fast the room for errors of an objective is used up, over each window.",
+        _objectives(lambda detail: detail["burns"]),
+    ),
+    MetricRow(
+        "driftd_slo_room_left_ratio", "gauge", ("monitor", "check", "signal"),
+        "Share of the room for errors of an objective that is left of its period; below 0 it is overdrawn.",
+        _objectives(lambda detail: {"": detail["left"]}),
     ),
     MetricRow(
         "driftd_series_truncated", "gauge", ("monitor",),

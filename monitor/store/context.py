@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +11,14 @@ from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
 from detectors.spend.budget import Spent
+from detectors.spend.objective import Events
 from monitor.act import Action, Context
 from monitor.config import Monitor
 from monitor.engine.profile import Facts, Profiled
 from monitor.engine.sights import moment
 from monitor.judge import NO_DATA, Change, Decision, rule_name
 from monitor.schedule import Bucket
-from monitor.store import buckets, comparisons, incidents, ledger, outbox, prompts
+from monitor.store import buckets, comparisons, incidents, ledger, objectives, outbox, prompts
 from monitor.store.comparisons import Compared
 from monitor.store.encoding import pack_profiles
 
@@ -38,6 +39,7 @@ class Outcome:
     spent: Spent | None = None
     usage: Mapping[str, Any] | None = None
     compared: Compared = Compared()
+    counted: Mapping[str, Events] = field(default_factory=dict)
 
 
 def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
@@ -95,6 +97,7 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
         comparisons.add(connection, held.monitor, tallied, outcome.compared.step, told)
     if outcome.spent is not None:
         ledger.save(connection, held.monitor, held.bucket, outcome.spent)
+    objectives.save(connection, held.monitor, held.bucket, outcome.counted)
     buckets.save_versions(connection, held.monitor, version_rows(facts, before))
     buckets.save_changes(connection, held.monitor, [vars(change) for change in outcome.changes])
     for decision in outcome.decisions:

@@ -203,6 +203,17 @@ tallies = Table(
     comment="what one bucket adds to a comparison; computed again, it is replaced",
 )
 
+objectives = Table(
+    "objectives",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("signal", String(63), primary_key=True),
+    Column("start", Utc, primary_key=True),
+    Column("total", Integer, nullable=False),
+    Column("bad", Float, nullable=False),
+    comment="what every bucket counted toward an objective: requests that told, and bad ones",
+)
+
 prompts = Table(
     "prompts",
     metadata,

@@ -309,6 +309,9 @@ def busy_store(seed: Seed) -> list[str]:
         seed.findings(fraud, column, level=level / 2)
     spent = {"value": 91.2, "budget": 200.0, "pace": 190.0, "unpriced": 3, "currency": "USD"}
     seed.findings(rank, "price", check="spend", method="daily", threshold=1.0, level=0.4, detail=spent)
+    burns = {"5m": 0.4, "30m": 0.6, "1h": 0.7, "2h": 0.9, "6h": 0.8, "1d": 0.5, "3d": 0.5}
+    objective = {"objective": 0.99, "value": 0.004, "left": 0.6, "period_seconds": 2592000.0, "burns": burns}
+    seed.findings(rank, "failed", check="slo", method="burn_rate", threshold=1.0, level=0.4, detail=objective)
     seed.usage(rank, "model_version=v1", "model_version=v2")
     for segment in (None, "model_version=v1"):
         slow = {"value": 1.2, "low": 1.1, "high": 1.3, "quantile": 0.95, "baseline_value": 1.1}

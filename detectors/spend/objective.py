@@ -1,0 +1,157 @@
+"""Objectives: what share of requests may be bad, and whether the room for error burns too fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from detectors.base import Finding, Status
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+Urgency = Literal["page", "ticket", "any"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two windows that must both burn too fast: the long one so that it matters, the short one so that it goes on."""
+
+    share: float
+    long: timedelta
+    short: timedelta
+    urgency: Urgency
+
+    def factor(self, period: timedelta) -> float:
+        """Return how many times too fast uses up the share of the period's room within the long window."""
+        return self.share * (period / self.long)
+
+
+PAIRS = (
+    Pair(0.02, HOUR, 5 * MINUTE, "page"),
+    Pair(0.05, 6 * HOUR, 30 * MINUTE, "page"),
+    Pair(0.10, DAY, 2 * HOUR, "ticket"),
+    Pair(0.10, 3 * DAY, 6 * HOUR, "ticket"),
+)
+"""Of 30 days: 14.4 times over an hour, 6 over six, 3 over a day, 1 over three."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """How many requests told whether they were bad, and how many were; a score between counts in part."""
+
+    total: int = 0
+    bad: float = 0.0
+
+    def __add__(self, other: Events) -> Events:
+        """Add up two disjoint sets of requests."""
+        return Events(self.total + other.total, self.bad + other.bad)
+
+    @property
+    def share(self) -> float:
+        """Share of them that were bad; 0 of none."""
+        return self.bad / self.total if self.total else 0.0
+
+
+def starts(at: datetime, period: timedelta) -> list[datetime]:
+    """Return since when requests must be counted to judge a moment.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> len(starts(datetime(2026, 11, 20, tzinfo=UTC), 30 * DAY))
+    8
+    """
+    return sorted({at - window for pair in PAIRS for window in (pair.long, pair.short)} | {at - period})
+
+
+def burning(
+    check: str,
+    signal: str,
+    objective: float,
+    at: datetime,
+    counted: Mapping[datetime, Events],
+    period: timedelta = 30 * DAY,
+    urgency: Urgency = "any",
+    min_samples: int = 100,
+) -> Finding:
+    """Say whether an objective's room for error is used up so much too fast that it should be known now.
+
+    The statistic is how far the worst pair of windows is beyond its rate; one that pages is worse than any other.
+
+    Parameters
+    ----------
+    objective
+        Share of the requests of ``period`` that must be good, such as 0.99.
+    counted
+        Requests since each of :func:`starts`, up to ``at``.
+    min_samples
+        A pair whose long window holds fewer is not judged: one bad request of three is no trend.
+
+    Limits
+    ------
+    Windows shorter than a bucket are as long as one. Where the log is younger than a window, what there is counts.
+
+    References
+    ----------
+    Beyer et al. (eds.), *The Site Reliability Workbook*, 2018, chapter 5 (multiwindow, multi-burn-rate alerts).
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 11, 20, tzinfo=UTC)
+    >>> told = burning("slo", "failed", 0.99, at, {start: Events(1000, 200.0) for start in starts(at, 30 * DAY)})
+    >>> told.status.value, round(told.statistic, 1)
+    ('drifted', 3.3)
+    """
+    whole = counted[at - period]
+    stated = Finding(
+        check, signal, "burn_rate", None, Status.INCONCLUSIVE, "", n_window=whole.total,
+        unit="of the rate that alerts", detail=_told(objective, at, counted, period),
+    )  # fmt: skip
+    pairs = [p for p in PAIRS if urgency in ("any", p.urgency) and counted[at - p.long].total >= min_samples]
+    if not pairs:
+        reason = f"too_few: {whole.total} requests tell {signal!r}, {min_samples} are needed in a window"
+        return replace(stated, reason=reason)
+    return _worst(stated, [(min(counted[at - p.long].share, counted[at - p.short].share), p) for p in pairs], period)
+
+
+def _worst(stated: Finding, judged: Sequence[tuple[float, Pair]], period: timedelta) -> Finding:
+    """Conclude by the worst of several pairs, each with the share of bad requests in both of its windows."""
+    room, left = 1 - float(str(stated.detail["objective"])), float(str(stated.detail["left"]))
+    share, pair = max(judged, key=lambda one: _gravity(one[0] / room, one[1], period))
+    speed = share / room
+    excess = speed / pair.factor(period)
+    said = f"{stated.column} burns the room of {room:.4g} for errors {speed:.1f} times as fast as it may"
+    said += f", over {_said(pair.long)}; {left:.1%} of it is left for {_said(period)}"
+    status = Status.DRIFTED if excess > 1 else Status.OK
+    detail = {**stated.detail, "urgency": pair.urgency, "speed": speed}
+    return replace(stated, status=status, reason=said, statistic=excess, threshold=1.0, detail=detail)
+
+
+def _gravity(speed: float, pair: Pair, period: timedelta) -> tuple[bool, float]:
+    """Put a pair that pages before any that only wants a ticket, and else the one furthest beyond its rate."""
+    excess = speed / pair.factor(period)
+    return excess > 1 and pair.urgency == "page", excess
+
+
+def _told(objective: float, at: datetime, counted: Mapping[datetime, Events], period: timedelta) -> dict[str, object]:
+    room, whole = 1 - objective, counted[at - period]
+    return {
+        "objective": objective,
+        "value": whole.share,
+        "left": 1 - whole.share / room,
+        "period_seconds": period.total_seconds(),
+        "burns": {_said(window): counted[at - window].share / room for window in _windows()},
+    }
+
+
+def _windows() -> Sequence[timedelta]:
+    return sorted({window for pair in PAIRS for window in (pair.long, pair.short)})
+
+
+def _said(length: timedelta) -> str:
+    for unit, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
+        if length >= unit:
+            return f"{length / unit:g}{word}"
+    return f"{length.total_seconds():g}s"
