@@ -5,7 +5,7 @@ The names of the settings, of `driftd init --preset` and of docs/presets.md foll
 
 from __future__ import annotations
 
-from monitor.presets import litellm, otel
+from monitor.presets import litellm, mlflow, otel
 from monitor.presets.base import Preset
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (litellm.PRESET, otel.PRESET)}
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (litellm.PRESET, mlflow.PRESET, otel.PRESET)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -38,14 +39,16 @@ Columns = Mapping[str, Column | Sequence[Column]]
 class Names:
     """Values of a second table that become columns, such as the names of scores, found among its newest rows."""
 
+    table: str
     column: str
     newest_by: str
+    where: str = "1 = 1"
     needs: tuple[str, ...] = ()
     most: int = 8
 
 
 Found = Mapping[str, Sequence[str]]
-"""Table to the values that :class:`Names` found in it."""
+"""What each of the preset's :class:`Names` found."""
 
 
 @dataclass(frozen=True)
@@ -115,3 +118,14 @@ def plain(name: str, column: str | None = None) -> Column:
 def filled(name: str) -> Column:
     """Return a text column whose empty texts stand for nothing."""
     return Column(f"nullif(r.\"{name}\", '')", (name,))
+
+
+def score_column(name: str) -> str:
+    """Return the column that a score of some name becomes.
+
+    Examples
+    --------
+    >>> score_column("Relevance to Query")
+    'score_relevance_to_query'
+    """
+    return "score_" + re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

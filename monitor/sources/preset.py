@@ -66,14 +66,17 @@ class _Tables:
             if dialect.exists(connection, name):
                 self.has |= {f"{side}.{column.name}" for column in dialect.columns(connection, name)}
         self.found = {
-            side: self._values(connection, dialect, side, names)
-            for side, names in preset.names.items()
-            if {f"{side}.{column}" for column in (names.column, names.newest_by, *names.needs)} <= self.has
+            kind: self._values(connection, dialect, names)
+            for kind, names in preset.names.items()
+            if {f"{names.table}.{column}" for column in (names.column, names.newest_by, *names.needs)} <= self.has
         }
 
-    def _values(self, connection: Connection, dialect: Dialect, side: str, names: Names) -> Sequence[str]:
+    def _values(self, connection: Connection, dialect: Dialect, names: Names) -> Sequence[str]:
         column, order = dialect.quoted(names.column), dialect.quoted(names.newest_by)
-        newest = f"SELECT {column} AS value FROM {self.names[side]} ORDER BY {order} DESC LIMIT {NEWEST}"
+        newest = (
+            f"SELECT {column} AS value FROM {self.names[names.table]} WHERE {names.where} "
+            f"ORDER BY {order} DESC LIMIT {NEWEST}"
+        )
         counted = f"SELECT value FROM ({newest}) AS newest GROUP BY value ORDER BY count(*) DESC, value"
         rows = connection.exec_driver_sql(f"{counted} LIMIT {names.most}").scalars()
         return [str(value) for value in rows if value is not None]
