@@ -30,6 +30,15 @@ def _zone(name: str) -> str:
     return name
 
 
+class Limit(Section):
+    """What one value of `by:` may cost, instead of what all others may."""
+
+    daily: float | None = Field(None, gt=0)
+    """In a day."""
+    monthly: float | None = Field(None, gt=0)
+    """In a month."""
+
+
 class Check(Section):
     """One analysis, and for whom it is run. What is not said is the detector's own default."""
 
@@ -75,6 +84,14 @@ class Check(Section):
     """For spend: what a day may cost, in the currency of the account."""
     monthly: float | None = Field(None, gt=0)
     """For spend: what a month may cost; burn rates tell early when it will not last."""
+    by: str | None = None
+    """For spend: a column, such as `tenant`; `daily:` and `monthly:` are then what each of its values may cost."""
+    limits: dict[str, Limit] = {}
+    """For spend: values of `by:` that may cost more or less; a number, or `{daily: …, monthly: …}`."""
+    max_values: int = Field(100, ge=1, le=1000)
+    """For spend: values of `by:` kept apart in a bucket, those with limits, then the dearest; the rest is `(other)`."""
+    per_request_tokens: int | None = Field(None, ge=1)
+    """For spend: what one request may use, in and out; `threshold:` is the share of requests that may use more."""
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """For spend: the IANA zone in which days and months begin."""
     currency: str = "USD"
@@ -83,6 +100,13 @@ class Check(Section):
     """Below this many the answer is inconclusive."""
     segments: bool = True
     """Whether segments are measured too."""
+
+    def budget(self, period: str, value: str | None = None) -> float | None:
+        """Return what a day or month may cost, in all or for one value of `by:`."""
+        own = self.limits.get(value or "")
+        given = getattr(own, period) if own else None
+        budget: float | None = getattr(self, period) if given is None else given
+        return budget
 
     @property
     def targets(self) -> dict[str, float]:
@@ -103,8 +127,8 @@ def _check(value: object) -> object:
     if not isinstance(settings, dict):
         raise PydanticCustomError("check", "the settings of a check are a mapping, such as {threshold: 0.2}")
     settings = {"kind": kind, **settings}
-    if kind == "spend" and not {"daily", "monthly"} & set(settings):
-        raise PydanticCustomError("check", "a budget needs `daily:` or `monthly:`, such as `- spend: {daily: 200}`")
+    if kind == "spend":
+        settings = _spend(settings)
     if kind == "slo" and not {"signal", "objective"} <= set(settings):
         wanted = "an objective needs its signal: `- slo: {signal: failed, objective: 0.999}`"
         raise PydanticCustomError("check", wanted)
@@ -116,6 +140,26 @@ def _check(value: object) -> object:
         for method in settings["method"]:
             _known_method(str(method), settings.get("threshold"))
     return settings
+
+
+def _spend(settings: dict[str, object]) -> dict[str, object]:
+    """Insist on a budget, and read a limit that is a number as one for the only period there is."""
+    periods = [period for period in ("daily", "monthly") if settings.get(period) is not None]
+    limits = settings.get("limits") or {}
+    if not periods and not limits and settings.get("per_request_tokens") is None:
+        wanted = "a budget needs `daily:`, `monthly:` or `per_request_tokens:`, such as `- spend: {daily: 200}`"
+        raise PydanticCustomError("check", wanted)
+    if limits and not settings.get("by"):
+        raise PydanticCustomError(
+            "check", "`limits:` needs `by:`, the column whose values they are, such as `by: tenant`"
+        )
+    if not isinstance(limits, dict):
+        return settings
+    plain = [value for value, limit in limits.items() if isinstance(limit, int | float)]
+    if plain and len(periods) != 1:
+        wanted = "say whether the limit of {value} is `daily:` or `monthly:`, as a mapping: a number alone does not"
+        raise PydanticCustomError("check", wanted, {"value": str(plain[0])})
+    return {**settings, "limits": {str(v): {periods[0]: limit} if v in plain else limit for v, limit in limits.items()}}
 
 
 def _known_method(method: str, threshold: object) -> None:

@@ -164,7 +164,12 @@ class Monitor(Section):
     def money(self) -> str:
         """Return the column that says what a record cost: named by a budget, else the signal, else as logged."""
         named = [str(check.columns[0]) for check in self.budgets if check.columns != "auto" and check.columns]
-        return named[0] if named else "price" if "price" in map(name_of, self.signals) else "cost"
+        return named[0] if named else "price" if "price" in self.signal_names else "cost"
+
+    @property
+    def signal_names(self) -> set[str]:
+        """Return the names of the signals."""
+        return {name_of(entry) for entry in self.signals}
 
     @property
     def currency(self) -> str:

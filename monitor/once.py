@@ -15,6 +15,7 @@ from monitor.engine.detect import Window, detect
 from monitor.engine.explain import explain
 from monitor.engine.profile import Facts, Profiler, wanted
 from monitor.engine.sights import first_sights
+from monitor.engine.spend import of_budgets
 from monitor.evidently import measure_in_child
 from monitor.judge import explanation_of, matches, merge_evidence, suspect_of
 from monitor.schedule import floor
@@ -43,7 +44,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
         seen, facts = read_window(reader, monitor, baseline, end)
         changes = first_sights(facts, baseline)
-        findings = detect(monitor, baseline, seen, measure_in_child)
+        findings = [*detect(monitor, baseline, seen, measure_in_child), *of_budgets(monitor, None)]
         findings = explain(monitor, baseline, seen, findings, {}, changes, end)
     except SourceError as error:
         return {**stated, "status": "error", "reason": f"{error.reason}: {error}", "findings": []}

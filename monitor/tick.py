@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from detectors.base import Finding
 from monitor.act import Action
 from monitor.config import ActionSpec
-from monitor.engine.detect import Window, conclude, detect, spent_in
+from monitor.engine.detect import Window, conclude, detect
 from monitor.engine.explain import explain
 from monitor.engine.objectives import counted_in
 from monitor.engine.profile import profile_bucket
 from monitor.engine.sights import first_sights
+from monitor.engine.spend import of_budgets
 from monitor.engine.usage import used_in
 from monitor.evidently import measure_in_child
 from monitor.grounds import grounds_of
 from monitor.judge import Change, Decision
 from monitor.rules import act_on, judge_all, wants_retraining
+from monitor.spending import spending_of
 from monitor.store import context
 from monitor.store.buckets import Claim
 from monitor.watch import Watch
@@ -31,8 +33,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
     baseline = watch.baseline
 
     # collect and profile
-    layouts = baseline.layouts if baseline else {}
-    profiled = profile_bucket(watch.reader, monitor, layouts, bucket)
+    profiled = profile_bucket(watch.reader, monitor, baseline.layouts if baseline else {}, bucket)
 
     # detect
     window: Window | None = None
@@ -44,11 +45,14 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
         window = watch.window(bucket, profiled)
         findings = detect(monitor, frozen, window, measure_in_child)
         changes = first_sights(profiled.facts, frozen)
+    since = watch.live_since()
+    present = since is not None and bucket.start >= since
+    spending = spending_of(watch, bucket, profiled) if present else None
+    findings = [*findings, *of_budgets(monitor, spending)] if present else findings
     result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
 
     # compare arms: what experiments say needs no baseline
-    since = watch.live_since()
-    live = since is not None and bucket.start >= since and held.revision == 0
+    live = present and held.revision == 0
     compared = watch.comparing.take(bucket, profiled.arms, profiled.facts.schema, live=live)
     findings = [*findings, *compared.findings]
 
@@ -68,8 +72,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
 
     outcome = context.Outcome(
         result, reason, profiled, baseline.layout if baseline else None, findings, decisions, planned, changes,
-        watch.audits_passed(bucket), spent_in(monitor, profiled), used_in(monitor, window) if window else None,
-        compared,
+        watch.audits_passed(bucket), used_in(monitor, window) if window else None, compared,
         counted_in(monitor, profiled),
     )  # fmt: skip
     with watch.database.write() as connection:

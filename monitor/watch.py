@@ -13,7 +13,6 @@ import structlog
 from detectors.base import Finding
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
-from detectors.spend.budget import Spent, starts
 from detectors.spend.objective import Events
 from detectors.spend.objective import starts as objective_starts
 from monitor.comparing import Comparing
@@ -22,14 +21,14 @@ from monitor.engine import build
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
-from monitor.engine.detect import Window, spent_in
+from monitor.engine.detect import Window
 from monitor.engine.objectives import counted_in
 from monitor.engine.plateau import Plateau, moved
 from monitor.engine.profile import Facts, Profiled, add_profiles
 from monitor.judge import NO_DATA, Incident
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
 from monitor.sources.base import Reader
-from monitor.store import baselines, buckets, incidents, ledger, objectives
+from monitor.store import baselines, buckets, incidents, objectives
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -165,8 +164,7 @@ class Watch:
             sums = buckets.accumulated(connection, self.monitor.name, bucket.start - self.monitor.bucket)
         return Window(
             add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
-            self._labelled(bucket, baseline), self._spent(bucket, profiled), self._counted(bucket, profiled),
-            bucket.end,
+            self._labelled(bucket, baseline), self._counted(bucket, profiled), bucket.end,
         )  # fmt: skip
 
     def moved(self, standing: Mapping[str, Incident], window: Window | None) -> dict[str, list[Finding]]:
@@ -186,16 +184,6 @@ class Watch:
         kept = [row for row in rows if row.layout == baseline.layout]
         parts = [buckets.profiles_of(row, baseline.layouts) for row in kept]
         return Plateau(add_profiles(parts), tuple(row.start for row in kept))
-
-    def _spent(self, bucket: Bucket, profiled: Profiled) -> dict[datetime, Spent]:
-        """Return what was spent since each moment that budgets ask for, this bucket included."""
-        own = spent_in(self.monitor, profiled)
-        if own is None:
-            return {}
-        asked = sorted({start for check in self.monitor.budgets for start in starts(bucket.end, check.zone)})
-        with self.database.read() as connection:
-            before = ledger.since(connection, self.monitor.name, asked, bucket.start)
-        return {start: spent + own if start < bucket.end else spent for start, spent in before.items()}
 
     def _counted(self, bucket: Bucket, profiled: Profiled) -> dict[str, dict[datetime, Events]]:
         """Return by signal what was counted since each moment that objectives ask for, this bucket included."""

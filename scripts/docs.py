@@ -21,7 +21,7 @@ from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNAL
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
 from monitor import arms, config, evidently, retraining, sourcespec
-from monitor.checkspec import Check
+from monitor.checkspec import Check, Limit
 from monitor.cli import app
 from monitor.metrics import METRICS
 
@@ -35,6 +35,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].features": config.Features,
     "monitors[].baseline": config.Baseline,
     "monitors[].checks[].*": Check,
+    "monitors[].checks[].spend.limits.*": Limit,
     "monitors[].rules[]": config.Rule,
     "monitors[].no_data": config.NoData,
     "monitors[].experiments[]": arms.Experiment,
@@ -151,10 +152,13 @@ def checks() -> str:
         ),
         "## Spending\n",
         "`spend: {daily: 200, monthly: 5000}` holds what requests cost, by the column `cost` or better the signal `price`,\n"
-        "against budgets, in days and months of `zone:`. `daily` and `monthly` are the share that is gone; `burn_rate`\n"
+        "against budgets, in days and months of `zone:`. `daily` and `monthly` are the share that is gone, with a forecast of\n"
+        "their end; `forecast` is the low end of the month's 80 % interval in units of the budget; `burn_rate`\n"
         "tells early when a month's money will not last (the multi-window rates of the SRE workbook: 14.4 times over an\n"
         "hour, 6 over six, 3 over a day, 1 over three). Requests that nobody could price are counted apart and never as\n"
-        "free. Replicas share one ledger in our database. A backtest leaves budgets out.\n",
+        "free. Replicas share one ledger in our database. A backtest leaves budgets out. With `by: tenant` each value has\n"
+        "the budget, or its own of `limits:`; what no budget by value can see is `daily_unassigned`. `per_request` is the\n"
+        "share of a bucket's requests that used more than `per_request_tokens:`.\n",
         "## Objectives\n",
         "`slo: {signal: failed, objective: 0.999}` holds the share of good requests against an objective over `period:`, 30\n"
         "days by default, with any signal from 0 to 1: `failed`, `slow` (`{slow: {seconds: 3}}`), `rate_limited`, a guardrail's\n"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from detectors.base import Finding, Status
+from detectors.spend.forecast import Forecast
 
 Period = Literal["daily", "monthly"]
 PERIODS: tuple[Period, ...] = ("daily", "monthly")
@@ -28,6 +29,22 @@ class Spent:
     def __add__(self, other: Spent) -> Spent:
         """Add up two disjoint sets of requests."""
         return Spent(self.amount + other.amount, self.requests + other.requests, self.unpriced + other.unpriced)
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests held against a token budget: how many had a known size, were over it, the largest, and the unknown."""
+
+    known: int = 0
+    over: int = 0
+    worst: float = 0.0
+    unknown: int = 0
+
+    def __add__(self, other: Requests) -> Requests:
+        """Add up two disjoint sets of requests."""
+        return Requests(
+            self.known + other.known, self.over + other.over, max(self.worst, other.worst), self.unknown + other.unknown
+        )
 
 
 def bounds(at: datetime, period: Period, zone: str) -> tuple[datetime, datetime]:
@@ -51,6 +68,72 @@ def bounds(at: datetime, period: Period, zone: str) -> tuple[datetime, datetime]
     return first.astimezone(UTC), following.astimezone(UTC)
 
 
+def unassigned(
+    check: str,
+    column: str,
+    period: Period,
+    at: datetime,
+    zone: str,
+    by: str,
+    all_of_it: Spent,
+    left: Mapping[str, Spent],
+    currency: str,
+) -> Finding | None:
+    """Say how much of a period no budget by value can see: requests without a value, and values too small to be kept.
+
+    Never bad by itself; None when there is nothing of the kind.
+
+    Examples
+    --------
+    >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    >>> nobody = {"(missing)": Spent(5, 1)}
+    >>> found = unassigned("spend", "price", "daily", at, "UTC", "tenant", Spent(50, 9), nobody, "USD")
+    >>> found.reason
+    '5.00 of 50.00 USD since 2026-11-20 00:00 UTC are of no single tenant: 5.00 (missing)'
+    """
+    amount = sum(spent.amount for spent in left.values())
+    requests = sum(spent.requests for spent in left.values())
+    if not requests:
+        return None
+    local = bounds(at, period, zone)[0].astimezone(ZoneInfo(zone))
+    parts = ", ".join(f"{spent.amount:,.2f} {name}" for name, spent in sorted(left.items()))
+    said = (
+        f"{amount:,.2f} of {all_of_it.amount:,.2f} {currency} since {local:%Y-%m-%d %H:%M} {zone} "
+        f"are of no single {by}: {parts}"
+    )
+    return Finding(
+        check, column, f"{period}_unassigned", by, Status.OK, said, amount / all_of_it.amount if amount else 0.0,
+        n_window=requests, unit="of what was spent", detail={"unassigned": amount, "currency": currency},
+    )  # fmt: skip
+
+
+def per_request(check: str, limit: int, found: Requests, tolerated: float = 0.0) -> Finding:
+    """Hold the tokens of a bucket's single requests against their budget.
+
+    The statistic is the share of requests that are over it, and bad when it is more than is tolerated. Requests whose
+    size is unknown are in neither number; when all are, nothing can be said.
+
+    Examples
+    --------
+    >>> per_request("spend", 16000, Requests(200, 3, 48213.0, 5)).reason[:71]
+    '3 of 200 requests were over 16,000 tokens (1.5 %), the largest 48,213; '
+    """
+    stated = Finding(check, "tokens", "per_request", None, Status.INCONCLUSIVE, "", unit="of the requests")
+    if not found.known:
+        why = "too_few: no request of the bucket has a known size; map `input_tokens` and `output_tokens`"
+        return replace(stated, reason=why if found.unknown else "too_few: the bucket has no requests")
+    share = found.over / found.known
+    said = f"{found.over} of {found.known} requests were over {limit:,} tokens ({100 * share:.1f} %)"
+    said += f", the largest {found.worst:,.0f}"
+    if found.unknown:
+        said += f"; of {found.unknown} more the size is unknown"
+    return replace(
+        stated, status=Status.DRIFTED if share > tolerated else Status.OK, reason=said, statistic=share,
+        threshold=tolerated or None, n_window=found.known,
+        detail={"limit": limit, "over": found.over, "worst": found.worst, "unknown": found.unknown},
+    )  # fmt: skip
+
+
 def starts(at: datetime, zone: str) -> list[datetime]:
     """Return since when spending must be summed to judge a moment.
 
@@ -64,17 +147,27 @@ def starts(at: datetime, zone: str) -> list[datetime]:
 
 
 def against_budget(
-    check: str, column: str, period: Period, budget: float, at: datetime, zone: str, spent: Spent, currency: str
+    check: str,
+    column: str,
+    period: Period,
+    budget: float,
+    at: datetime,
+    zone: str,
+    spent: Spent,
+    currency: str,
+    *,
+    segment: str | None = None,
+    forecast: Forecast | None = None,
 ) -> Finding:
-    """Hold what a period has cost so far against its budget.
+    """Hold what a period has cost so far against its budget, in all or in one ``segment`` of the traffic.
 
     The statistic is the share that is gone; ``detail`` has the amount, and what the whole period comes to at the pace
     that it had so far.
 
     Limits
     ------
-    The pace is a straight line: of a month with weekends it is a rough guess. Requests that nobody could price are not
-    in the amount; the reason says how many they are.
+    The pace is a straight line, a rough guess that stands in where there is no ``forecast``. Requests that nobody could
+    price are not in the amount; the reason says how many they are.
 
     Examples
     --------
@@ -90,14 +183,49 @@ def against_budget(
     said = f"{spent.amount:,.2f} of {budget:,.2f} {currency} are spent since {local:%Y-%m-%d %H:%M} {zone}"
     if spent.unpriced:
         said += f"; at least, for {spent.unpriced} of {spent.requests} requests have no known price"
-    if share < 1 < pace / budget:
+    if share < 1 and forecast is not None:
+        said += f"; {foreseen(forecast, last, zone)}"
+    elif share < 1 < pace / budget:
         said += f"; at this pace it comes to {pace:,.2f} by {last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
     return Finding(
-        check, column, period, None, Status.DRIFTED if share >= 1 else Status.OK, said, share, 1.0,
+        check, column, period, segment, Status.DRIFTED if share >= 1 else Status.OK, said, share, 1.0,
         n_window=spent.requests, unit="of budget",
         detail={
             "value": spent.amount, "budget": budget, "pace": pace, "unpriced": spent.unpriced, "currency": currency,
+            **(forecast.detail() if forecast else {}),
         },
+    )  # fmt: skip
+
+
+def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:
+    """Say where a period will end, and how sure that is."""
+    by = f"{last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    return (
+        f"about {forecast.middle:,.2f} are foreseen by {by} (80 % interval {forecast.low:,.2f} to {forecast.high:,.2f})"
+    )
+
+
+def overrun(
+    check: str, column: str, budget: float, at: datetime, zone: str, forecast: Forecast | None, currency: str
+) -> Finding:
+    """Say whether the month's budget will hardly hold: bad when even the low end of the interval is beyond it.
+
+    The statistic is the low end in units of the budget, so one in ten months that look like this would still hold.
+
+    Examples
+    --------
+    >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    >>> overrun("spend", "price", 800.0, at, "UTC", Forecast(900.0, 990.0, 1100.0), "USD").status.value
+    'drifted'
+    """
+    stated = Finding(check, column, "forecast", None, Status.INCONCLUSIVE, "", unit="of budget")
+    if forecast is None:
+        return replace(stated, reason="too_few: a forecast of the month needs 14 whole days of spending")
+    last = bounds(at, "monthly", zone)[1]
+    said = f"{foreseen(forecast, last, zone)}; the budget is {budget:,.2f} {currency}"
+    return replace(
+        stated, status=Status.DRIFTED if forecast.low > budget else Status.OK, reason=said,
+        statistic=forecast.low / budget, threshold=1.0, detail={"budget": budget, **forecast.detail()},
     )  # fmt: skip
 
 

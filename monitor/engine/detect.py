@@ -20,7 +20,6 @@ from detectors.performance.measured import with_record
 from detectors.performance.rates import labelled_column, with_rate
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
-from detectors.spend.budget import PERIODS, Spent, against_budget, bounds, burning
 from detectors.spend.objective import Events
 from detectors.stack import Counted
 from monitor.config import Monitor
@@ -37,8 +36,8 @@ class Window:
     """The sum of a run of buckets, when each of them starts, and its newest bucket by itself.
 
     ``sums`` is what sequential detectors had accumulated, by finding key, before the newest bucket. ``labelled`` is
-    the window whose labels have had their time to arrive. ``spent`` is what was spent since each moment that budgets
-    ask for, and ``counted`` what objectives count by signal, the newest bucket included, up to ``end``.
+    the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
+    bucket included, up to ``end``, where the window of a live monitor ends.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -47,7 +46,6 @@ class Window:
     newest: Mapping[str, Profile] = field(default_factory=dict)
     sums: Mapping[str, Sums] = field(default_factory=dict)
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
-    spent: Mapping[datetime, Spent] = field(default_factory=dict)
     counted: Mapping[str, Mapping[datetime, Events]] = field(default_factory=dict)
     end: datetime | None = None
 
@@ -63,7 +61,6 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
     findings = [
         *_of_traffic(monitor, baseline, window),
         *_of_columns(monitor, baseline, window),
-        *_of_budgets(monitor, window),
         *of_objectives(monitor, window.counted, window.end),
         *_of_evidently(monitor, baseline, window, stattests),
     ]
@@ -160,39 +157,6 @@ def _accumulate(
     _, seen = advance(sums, float(score), float(allowance))
     sized = replace(stated, n_baseline=old.n, n_window=new.n)
     return conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated))
-
-
-def _of_budgets(monitor: Monitor, window: Window) -> Iterator[Finding]:
-    """Hold what was spent against every budget; without a column of money nothing can be said."""
-    at, column = window.end, monitor.money
-    for check in monitor.budgets:
-        called = name(check, "spend")
-        for period in PERIODS:
-            budget = check.daily if period == "daily" else check.monthly
-            if budget is None:
-                continue
-            if at is None:
-                reason = (
-                    "not_measured: budgets are held against the daemon's ledger, which a single check does not have"
-                )
-                yield Finding(called, column, period, None, Status.INCONCLUSIVE, reason)
-                continue
-            if column not in window.newest:
-                reason = f"missing_column: nothing says what a request costs; log {column!r} or add the signal `price`"
-                yield Finding(called, column, period, None, Status.INCONCLUSIVE, reason)
-                continue
-            first, _ = bounds(at, period, check.zone)
-            yield against_budget(called, column, period, budget, at, check.zone, window.spent[first], check.currency)
-            if period == "monthly":
-                yield burning(called, column, budget, at, check.zone, window.spent, check.currency)
-
-
-def spent_in(monitor: Monitor, profiled: Profiled) -> Spent | None:
-    """Return what a bucket cost; None where no budget asks or nothing says what a request costs."""
-    held = profiled.profiles.get(None, {}).get(monitor.money)
-    if not monitor.budgets or held is None:
-        return None
-    return Spent(float(held.total), held.rows, held.rows - held.n)
 
 
 def _of_evidently(

@@ -14,9 +14,11 @@ from detectors.outcome import OUTCOME, outcomes
 from detectors.performance.rates import labelled_column
 from detectors.profile import Profile
 from detectors.records import Column, Records, row_count, take, unseen
+from detectors.spend.bill import Bill, Till
 from monitor.config import Monitor
 from monitor.engine.arms import Arms, needed
 from monitor.engine.learn import with_signals
+from monitor.engine.spend import till
 from monitor.schedule import Bucket
 from monitor.signals import resolve
 from monitor.sources.base import Counts, Reader
@@ -59,6 +61,7 @@ class Profiled:
     facts: Facts
     profiles: dict[str | None, dict[str, Profile]]
     arms: Mapping[str, Arms] = field(default_factory=dict)
+    bill: Bill | None = None
 
 
 def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], bucket: Bucket) -> Profiled:
@@ -69,13 +72,14 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layou
         counts = reader.counts(bucket.start, bucket.end)
         pages: Iterable[Records] = reader.read(bucket.start, bucket.end, columns) if counts.rows else ()
         arms = {spec.name: Arms(spec) for spec in monitor.experiments}
-        profiler = Profiler(monitor, layouts, list(arms.values()))
+        profiler = Profiler(monitor, layouts, list(arms.values()), till(monitor, schema))
         for page in pages:
             profiler.add(page)
         if reader.counts(bucket.start, bucket.end) == counts:
             break
     profiler.facts.schema = dict(schema)
-    return Profiled(counts, profiler.facts, profiler.profiles(), arms)
+    bill = profiler.till.bill() if profiler.till else None
+    return Profiled(counts, profiler.facts, profiler.profiles(), arms, bill)
 
 
 def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str, str]) -> list[str]:
@@ -88,18 +92,23 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
     names += OUTCOME_ROLES if monitor.performance else ()
     names += ["label"] if monitor.rates else []
     names += [name for spec in monitor.experiments for name in needed(spec)]
+    names += [monitor.money, "input_tokens", "output_tokens"] if monitor.budgets else []
+    names += [check.by for check in monitor.budgets if check.by]
     return [name for name in dict.fromkeys(names) if name in schema]
 
 
 class Profiler:
     """Adds pages up. Rows of an id that was seen before in the bucket count as duplicates only.
 
-    ``arms`` are the experiments that count the same rows.
+    ``arms`` are the experiments that count the same rows, ``till`` what counts their money.
     """
 
-    def __init__(self, monitor: Monitor, layouts: Mapping[str, Layout], arms: Sequence[Arms] = ()) -> None:
+    def __init__(
+        self, monitor: Monitor, layouts: Mapping[str, Layout], arms: Sequence[Arms] = (), till: Till | None = None
+    ) -> None:
         self._arms = arms
         self.facts = Facts()
+        self.till = till
         self._monitor = monitor
         self._layouts = layouts
         self._seen: set[object] = set()
@@ -118,6 +127,8 @@ class Profiler:
         self.facts.first = first if self.facts.first is None else min(first, self.facts.first)
         self.facts.last = last if self.facts.last is None else max(last, self.facts.last)
         records = with_signals(records, self._monitor.signals)
+        if self.till is not None:
+            self.till.add(records)
         if JOINT in self._layouts:
             records[JOINT] = project(records, self._layouts)
         if OUTCOME in self._layouts:

@@ -14,24 +14,41 @@ def _money(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
         for monitor in state.monitors:
             for row in monitor.findings:
                 if row.method in PERIODS and row.detail and field in row.detail:
-                    yield label_values(monitor.name, row.method, row.detail["currency"]), float(row.detail[field])
+                    labels = label_values(monitor.name, row.check, row.method, row.segment, row.detail["currency"])
+                    yield labels, float(row.detail[field])
 
     return samples
 
 
+def _forecast(state: Snapshot) -> Iterator[Sample]:
+    for monitor in state.monitors:
+        for row in monitor.findings:
+            if row.method in PERIODS and row.detail and "forecast" in row.detail:
+                for bound, field in (("low", "forecast_low"), ("middle", "forecast"), ("high", "forecast_high")):
+                    labels = label_values(monitor.name, row.check, row.method, row.detail["currency"], bound)
+                    yield labels, float(row.detail[field])
+
+
+LABELS = ("monitor", "check", "period", "segment", "currency")
+
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
-        "driftd_spend", "gauge", ("monitor", "period", "currency"),
-        "Spent so far in the day or month, in the currency of the account.",
+        "driftd_spend", "gauge", LABELS,
+        "Spent so far in the day or month, in the currency of the account; an empty segment is all traffic.",
         _money("value"),
     ),
     MetricRow(
-        "driftd_spend_budget", "gauge", ("monitor", "period", "currency"),
+        "driftd_spend_budget", "gauge", LABELS,
         "What the day or month may cost.",
         _money("budget"),
     ),
     MetricRow(
-        "driftd_spend_unpriced_requests", "gauge", ("monitor", "period", "currency"),
+        "driftd_spend_forecast", "gauge", ("monitor", "check", "period", "currency", "bound"),
+        "What the day or month comes to: the middle, and the low and high end of its 80 % interval.",
+        _forecast,
+    ),
+    MetricRow(
+        "driftd_spend_unpriced_requests", "gauge", LABELS,
         "Requests of the day or month that nobody could price, and that are not in what was spent.",
         _money("unpriced"),
     ),

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
-from detectors.spend.budget import Spent
 from detectors.spend.objective import Events
 from monitor.act import Action, Context
 from monitor.config import Monitor
@@ -36,7 +35,6 @@ class Outcome:
     actions: Sequence[Action] = ()
     changes: Sequence[Change] = ()
     audits: int = 0
-    spent: Spent | None = None
     usage: Mapping[str, Any] | None = None
     compared: Compared = Compared()
     counted: Mapping[str, Events] = field(default_factory=dict)
@@ -95,8 +93,8 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
     buckets.save_findings(connection, held, outcome.findings)
     for tallied, told in outcome.compared.tallied:
         comparisons.add(connection, held.monitor, tallied, outcome.compared.step, told)
-    if outcome.spent is not None:
-        ledger.save(connection, held.monitor, held.bucket, outcome.spent)
+    if outcome.profiled.bill is not None:
+        ledger.save(connection, held.monitor, held.bucket, outcome.profiled.bill)
     objectives.save(connection, held.monitor, held.bucket, outcome.counted)
     buckets.save_versions(connection, held.monitor, version_rows(facts, before))
     buckets.save_changes(connection, held.monitor, [vars(change) for change in outcome.changes])

@@ -214,6 +214,19 @@ objectives = Table(
     comment="what every bucket counted toward an objective: requests that told, and bad ones",
 )
 
+ledger_parts = Table(
+    "ledger_parts",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("column", String(128), primary_key=True),
+    Column("start", Utc, primary_key=True),
+    Column("value", String(256), primary_key=True),
+    Column("amount", Float, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("unpriced", Integer, nullable=False),
+    comment="what every bucket cost by value of a column; their number a bucket is capped, the rest is (other)",
+)
+
 prompts = Table(
     "prompts",
     metadata,

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from detectors.spend.budget import PERIODS
 from monitor.config import Config
 from monitor.plain import plain
 from monitor.prompts import catalogue, find, told
@@ -53,6 +54,17 @@ class Api:
         hidden = ("fence", "lease_until", "next_attempt_at")
         return JSONResponse(plain({"actions": [{k: v for k, v in _row(r).items() if k not in hidden} for r in rows]}))
 
+    def spend(self, _request: Request) -> Response:
+        """Return every budget of the newest buckets: what is gone, what is unpriced, and where the period will end."""
+        state = reads.snapshot(self._database, self._config)
+        told = [
+            {"monitor": item.name, "bucket": item.newest.start, **_budget(row)}
+            for item in state.monitors
+            for row in item.findings
+            if row.method in (*PERIODS, "burn_rate", "forecast", "per_request")
+        ]
+        return JSONResponse(plain({"at": state.at, "budgets": told}))
+
     def prompts(self, _request: Request) -> Response:
         """Return every version of every prompt with its traffic, words left out."""
         with self._database.read() as connection:
@@ -67,6 +79,11 @@ class Api:
         if found is None:
             raise LookupError("There is no such prompt.")
         return JSONResponse(plain({**told(found), "content": found.content}))
+
+
+def _budget(row: Any) -> dict[str, Any]:
+    told = {name: getattr(row, name) for name in ("check", "method", "segment", "status", "statistic", "reason")}
+    return {**told, **(row.detail or {})}
 
 
 def limit_of(request: Request) -> int:

@@ -80,6 +80,7 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
         Route("/api/v1/status", reads(api.status)),
         Route("/api/v1/incidents", reads(api.incidents)),
         Route("/api/v1/actions", reads(api.actions)),
+        Route("/api/v1/spend", reads(api.spend)),
         Route("/api/v1/prompts", reads(api.prompts)),
         Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
         Route("/api/v1/experiments", reads(experiments.list_all)),

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from prometheus_client.core import CollectorRegistry
+from pydantic import SecretStr
 
 from monitor.commands.build import make_daemon, open_reader, open_store
-from monitor.config import Config
+from monitor.config import Baseline, Config
 from monitor.export import StateCollector
 from monitor.once import check
 from monitor.store import ledger, reads
@@ -97,6 +98,91 @@ def test_what_is_spent_equals_the_raw_file_to_the_cent_and_survives_a_second_com
     half = next(at for place, (at, _) in enumerate(costs) if sum(cost for _, cost in costs[: place + 1]) >= total * 0.5)
     assert crossed[0] - half <= timedelta(minutes=1)  # within one bucket
     assert found["burn_rate"].status == "ok"
+
+
+def turn(made: Config, minutes: int) -> list[dict[str, Any]]:
+    """Let the daemon work, and return the findings of the newest bucket."""
+    with open_store(made, upgrade=True) as database:
+        daemon = make_daemon(database, made, Hand(START + timedelta(minutes=minutes)))
+        while daemon.turn(daemon.watches[0]):
+            pass
+        with database.read() as connection:
+            newest = reads.newest_bucket(connection, "code")
+            found = [dict(row._mapping) for row in reads.findings_at(connection, "code", newest.start)]
+        daemon.watches[0].close()
+    return found
+
+
+def test_every_model_has_its_budget_and_what_has_none_is_said(
+    log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path, store_url: str
+) -> None:
+    url, costs = log
+    until = START + timedelta(minutes=30)
+    total = sum(cost for at, cost in costs if at < until)
+    made = config(url, tmp_path, daily=1e6, by="model_version", limits={"gpt-4o": total / 2})
+    made = made.model_copy(update={"store": SecretStr(store_url)})
+    found = {(row["method"], row["segment"]): row for row in turn(made, 30)}
+    gone = found["daily", "model_version=gpt-4o"]
+    assert gone["status"] == "drifted"
+    assert gone["detail"]["value"] == pytest.approx(total, abs=0.005)
+    unknown = found["daily", "model_version=nobody-1"]
+    assert (unknown["status"], unknown["detail"]["value"]) == ("ok", 0.0)
+    assert unknown["detail"]["unpriced"] == unknown["n_window"] > 10
+    assert ("daily_unassigned", "model_version") not in found
+    capped = {
+        (row["method"], row["segment"]): row
+        for row in turn(config(url, tmp_path / "capped", daily=1e6, by="model_version", max_values=1), 30)
+    }
+    assert ("daily", "model_version=nobody-1") not in capped
+    assert "(other)" in capped["daily_unassigned", "model_version"]["reason"]
+
+
+def test_a_budget_by_value_that_is_younger_than_the_day_says_what_it_has_not_seen(
+    log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path
+) -> None:
+    turn(config(log[0], tmp_path, daily=1e6), 20)
+    found = {row["method"]: row for row in turn(config(log[0], tmp_path, daily=1e6, by="model_version"), 30)}
+    assert "not kept apart" in found["daily_unassigned"]["reason"]
+
+
+def test_single_requests_are_held_against_a_budget_of_tokens(
+    log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path
+) -> None:
+    with gzip.open(TRACE, "rt", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    first = datetime.fromisoformat(rows[0]["TIMESTAMP"][:26])
+    ages = [datetime.fromisoformat(row["TIMESTAMP"][:26]) - first for row in rows]
+    minute = [row for row, age in zip(rows, ages, strict=True) if timedelta(minutes=29) <= age < timedelta(minutes=30)]
+    sizes = [int(row["ContextTokens"]) + int(row["GeneratedTokens"]) for row in minute]
+    over = [size for size in sizes if size > 4000]
+    assert over
+    (found,) = (row for row in turn(config(log[0], tmp_path, per_request_tokens=4000), 30))
+    assert found["status"] == "drifted"
+    assert (found["n_window"], found["detail"]["over"], found["detail"]["worst"]) == (len(sizes), len(over), max(sizes))
+    (tolerated,) = turn(config(log[0], tmp_path, per_request_tokens=4000, threshold=0.99), 31)
+    assert tolerated["status"] == "ok"
+
+
+def test_money_is_watched_before_there_is_a_baseline(
+    log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path
+) -> None:
+    made = config(log[0], tmp_path, daily=0.01)
+    monitor = made.monitors[0].model_copy(update={"baseline": Baseline(rolling=timedelta(days=14)), "start": START})
+    found = {row["method"]: row["status"] for row in turn(made.model_copy(update={"monitors": [monitor]}), 20)}
+    assert found == {"daily": "drifted"}
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ({}, "a budget needs"),
+        ({"daily": 1, "limits": {"a": 2}}, "needs `by:`"),
+        ({"daily": 1, "monthly": 9, "by": "tenant", "limits": {"a": 2}}, "limit of a"),
+    ],
+)
+def test_a_budget_that_means_nothing_is_refused(tmp_path: Path, budget: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        config("sqlite://", tmp_path, **budget)
 
 
 def test_without_a_price_nothing_is_claimed(log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""What the requests of one bucket cost: in all, by value of the columns that budgets ask for, and token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.exact import ExactSum
+from detectors.layout import numbers, words_of
+from detectors.records import Column, Records, row_count
+from detectors.spend.budget import Requests, Spent
+
+Part = tuple[str, str]
+"""A column and one of its values; two empty words for all requests."""
+ALL: Part = ("", "")
+OTHER, MISSING = "(other)", "(missing)"
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a bucket cost by part, and its requests by token budget; ``parts`` is empty when nothing says the cost."""
+
+    parts: Mapping[Part, Spent] = field(default_factory=dict)
+    tokens: Mapping[int, Requests] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Spent | None:
+        """Return what all requests cost, None when nothing says it."""
+        return self.parts.get(ALL)
+
+
+class Till:
+    """Adds pages up to a bill. Sums are exact, so the bill does not depend on the pages that the rows came in.
+
+    Parameters
+    ----------
+    money
+        The column that says what a request cost.
+    by
+        Columns whose values are kept apart, and of each the values that are kept whatever they cost.
+    most
+        Values of a column that are kept apart: the named ones, then the dearest; the rest is :data:`OTHER`. While it
+        counts it holds the first 10,000 values of a bucket and puts later ones with the others.
+    limits
+        Token budgets of single requests.
+    known
+        Whether the source has the column of money: then a bucket without rows cost nothing, and that is known.
+
+    Examples
+    --------
+    >>> till = Till("price", {"tenant": ()})
+    >>> till.add({"price": Column.of([1.0, 2.0, None]), "tenant": Column.of(["a", "b", "a"])})
+    >>> bill = till.bill()
+    >>> bill.parts["tenant", "a"], bill.total
+    (Spent(amount=1.0, requests=2, unpriced=1), Spent(amount=3.0, requests=3, unpriced=1))
+    """
+
+    def __init__(
+        self,
+        money: str,
+        by: Mapping[str, Collection[str]] | None = None,
+        most: int = 100,
+        limits: Sequence[int] = (),
+        *,
+        known: bool = False,
+    ) -> None:
+        self._money = money
+        self._by = by or {}
+        self._most = most
+        self._held: dict[Part, tuple[ExactSum, int, int]] = {ALL: (ExactSum(), 0, 0)} if known else {}
+        self._counted = dict.fromkeys(self._by, 0)
+        self._tokens = {limit: Requests() for limit in limits}
+
+    def add(self, records: Records) -> None:
+        """Take one page; a column that is not there is not counted."""
+        for limit in self._tokens:
+            self._tokens[limit] += sizes(records, limit)
+        if self._money not in records:
+            return
+        cost, _ = numbers(records[self._money])
+        priced = np.isfinite(cost)
+        self._put(ALL, cost, priced)
+        for name in self._by:
+            if name in records:
+                self._split(name, records[name], cost, priced)
+
+    def bill(self) -> Bill:
+        """Return what was added, values beyond the cap put together."""
+        parts = {part: Spent(float(amount), rows, left) for part, (amount, rows, left) in self._held.items()}
+        for name, named in self._by.items():
+            values = {value: spent for (column, value), spent in parts.items() if column == name}
+            always = {*named, MISSING, OTHER}
+            ranked = sorted(values, key=lambda v: (v not in always, -values[v].amount, -values[v].requests, v))
+            room = self._most + len(always & set(values))
+            for value in ranked[room:]:
+                parts[name, OTHER] = parts.get((name, OTHER), Spent()) + parts.pop((name, value))
+        return Bill(parts, dict(self._tokens))
+
+    def _split(self, name: str, column: Column, cost: np.ndarray, priced: np.ndarray) -> None:
+        words = words_of(column)
+        words[column.missing] = MISSING
+        values, places = np.unique(words.astype(str), return_inverse=True)
+        for place, value in enumerate(values.tolist()):
+            chosen = places == place
+            self._put((name, self._place(name, value)), cost[chosen], priced[chosen])
+
+    def _place(self, name: str, value: str) -> str:
+        if (name, value) in self._held or value in self._by[name] or value == MISSING:
+            return value
+        self._counted[name] += 1
+        return value if self._counted[name] <= MOST_COUNTED else OTHER
+
+    def _put(self, part: Part, cost: np.ndarray, priced: np.ndarray) -> None:
+        amount, rows, left = self._held.get(part, (ExactSum(), 0, 0))
+        unpriced = int(np.count_nonzero(~priced))
+        self._held[part] = (amount + ExactSum.of(cost[priced]), rows + len(cost), left + unpriced)
+
+
+def sizes(records: Records, limit: int) -> Requests:
+    """Hold each request's tokens, in and out, against a budget; one that lacks a count is known only if it is over.
+
+    Examples
+    --------
+    >>> sizes({"input_tokens": Column.of([10, 90, 200]), "output_tokens": Column.of([5, 20, None])}, 100)
+    Requests(known=3, over=2, worst=200.0, unknown=0)
+    """
+    told = [numbers(records[name])[0] for name in ("input_tokens", "output_tokens") if name in records]
+    if not told:
+        return Requests(unknown=row_count(records))
+    counted = np.stack(told)
+    counted[~np.isfinite(counted) | (counted < 0)] = np.nan
+    tokens = np.nansum(counted, axis=0)
+    known = (~np.isnan(counted).any(axis=0) & (len(told) == 2)) | (tokens > limit)  # noqa: PLR2004  in and out
+    worst = float(tokens[known].max()) if known.any() else 0.0
+    return Requests(int(known.sum()), int((tokens > limit).sum()), worst, int((~known).sum()))
