@@ -96,7 +96,9 @@ class Seed:
         used = {
             "requests": 4812, "seconds": 3600.0, "shares": {"failed": 0.02, "rate_limited": 0.01, "timed_out": 0.005},
             "tokens": {kind: {"total": 1.5e6, "requests": 4812} for kind in ("input", "output", "cached")},
-            "times": {"latency": {"0.5": 0.9, "0.9": 1.1, "0.95": 1.2, "0.99": 2.5}},
+            "times": {
+                name: {"0.5": 0.9, "0.9": 1.1, "0.95": 1.2, "0.99": 2.5} for name in ("latency", "time_to_first_token")
+            },
             "loads": {"queue_depth": {"mean": 3.2, "max": 17.0}, "gpu_utilization": {"mean": 0.7, "max": 0.98}},
             "cost": {"amount": 18.75, "priced": 4812, "unpriced": 0, "per_success": 0.00398},
         }  # fmt: skip
