@@ -89,6 +89,22 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "Performance of the model",
+        (
+            Panel("Measured, and estimated before the labels come", "timeseries",
+                  [(f'driftd_performance{{{PICKED}, segment="", bound="value"}}', "{{monitor}} {{metric}} {{source}}"),
+                   (f'driftd_performance{{{PICKED}, segment="", source="estimated", bound=~"low|high"}}', "{{monitor}} {{metric}} {{bound}}")],
+                  12, about=HELP["driftd_performance"]),
+            Panel("How often the estimates held", "timeseries",
+                  [(f"driftd_performance_estimates_held_ratio{{{PICKED}}}", "{{monitor}} {{metric}}")],
+                  6, unit="percentunit", about=HELP["driftd_performance_estimates_held_ratio"] + " 95 % is nominal."),
+            Panel("How far they lay from the truth", "timeseries",
+                  [(f"driftd_performance_estimate_distance{{{PICKED}}}", "{{monitor}} {{metric}}"),
+                   (f"driftd_performance_estimates_checked{{{PICKED}}}", "{{monitor}} {{metric}} windows")],
+                  6, about=HELP["driftd_performance_estimate_distance"]),
+        ),
+    ),
+    (
         "Money",
         (
             Panel("Spent of the budget", "timeseries",

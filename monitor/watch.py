@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from detectors.base import Finding
+from detectors.outcome import OUTCOME
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.objective import Events
@@ -28,7 +29,7 @@ from monitor.engine.profile import Facts, Profiled, add_profiles
 from monitor.judge import NO_DATA, Incident
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
 from monitor.sources.base import Reader
-from monitor.store import baselines, buckets, incidents, objectives
+from monitor.store import baselines, buckets, incidents, objectives, truths
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -162,9 +163,10 @@ class Watch:
         starts = (*(row.start for row in before), bucket.start)
         with self.database.read() as connection:
             sums = buckets.accumulated(connection, self.monitor.name, bucket.start - self.monitor.bucket)
+            known = truths.before(connection, self.monitor, bucket.start) if OUTCOME in baseline.layouts else {}
         return Window(
             add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
-            self._labelled(bucket, baseline), self._counted(bucket, profiled), bucket.end,
+            self._labelled(bucket, baseline), self._counted(bucket, profiled), bucket.end, known,
         )  # fmt: skip
 
     def moved(self, standing: Mapping[str, Incident], window: Window | None) -> dict[str, list[Finding]]:

@@ -115,8 +115,8 @@ def checks() -> str:
         "metrics look at the window that ended that long ago, one window later, and a bucket is read again when its\n"
         "labels have come. What starts with `estimated_` needs no labels: it expects of each score, or of each size of\n"
         "prediction, what the baseline showed there, so it sees the cost of drifted inputs and is blind to a changed\n"
-        "concept. `driftd status` says how close the estimates came once the labels were there. Losses of a regression\n"
-        "are in units of the baseline's 5-95 % range of the truth. A backtest takes labels as they are today.\n",
+        "concept. Its interval comes from how earlier estimates compared with the truth, and `driftd status` says how often\n"
+        "it held ([performance](performance.md)). A backtest takes labels as they are today.\n",
         table(
             ["method", "of", "threshold", "floor", "unit", "statistic", "source"],
             [

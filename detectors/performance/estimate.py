@@ -13,8 +13,6 @@ from scipy import special
 from detectors.exact import ExactSum
 
 CONFIDENCE = 0.95
-RECORD = 19
-"""Windows that an interval's record is made of: the fewest that can tell one in twenty."""
 
 
 class Estimate(NamedTuple):
@@ -35,69 +33,6 @@ class Estimate(NamedTuple):
         """Return a mean of ``n`` values of this variance, with the interval of the normal law."""
         reach = normal_quantile(confidence) * math.sqrt(variance / n)
         return cls(mean, mean - reach, mean + reach, n)
-
-
-def doubt(misses: np.ndarray, confidence: float = CONFIDENCE) -> float:
-    """Return by what an interval must be widened to have held as often as it says: its record so far.
-
-    An interval from one window knows chance, not how far the world wanders between windows. Windows whose labels have
-    come tell that, and so do the windows of a labelled reference, each estimated from the others.
-
-    Parameters
-    ----------
-    misses
-        Shape (windows,), newest last: distance of the estimate from the truth, in half widths of its interval. The
-        last 19 count, so the largest of them decides once there are that many; NaN is left out.
-
-    Returns
-    -------
-    factor
-        At least 1: an interval is never narrowed.
-
-    Limits
-    ------
-    Exact, on average, when the windows come in no particular order; while things move on in one direction it lags
-    by the time that labels take.
-
-    References
-    ----------
-    Vovk, Gammerman, Shafer, *Algorithmic learning in a random world*, 2005 (conformal prediction); Gibbs, Candès,
-    *Adaptive conformal inference under distribution shift*, NeurIPS 2021.
-
-    Examples
-    --------
-    >>> doubt(np.array([0.2, 0.9, 1.7, 0.4])), doubt(np.zeros(0))
-    (1.7, 1.0)
-    """
-    known = np.sort(misses[np.isfinite(misses)][-RECORD:])
-    if not len(known):
-        return 1.0
-    rank = min(len(known), math.ceil((len(known) + 1) * confidence - 1e-9))
-    return max(1.0, float(known[rank - 1]))
-
-
-def miss(seen: Estimate, truth: float) -> float:
-    """Return how far the truth lay from an estimate, in half widths of its interval on that side.
-
-    Examples
-    --------
-    >>> miss(Estimate(4.0, 3.0, 6.0, 10), 8.0)
-    2.0
-    """
-    reach = seen.high - seen.value if truth > seen.value else seen.value - seen.low
-    return abs(truth - seen.value) / reach if reach > 0 else math.nan
-
-
-def widened(seen: Estimate, factor: float) -> Estimate:
-    """Stretch an interval about its value.
-
-    Examples
-    --------
-    >>> widened(Estimate(4.0, 3.0, 6.0, 10), 2.0)
-    Estimate(value=4.0, low=2.0, high=8.0, n=10)
-    """
-    low, high = (seen.value + factor * (end - seen.value) for end in (seen.low, seen.high))
-    return seen._replace(low=low, high=high)
 
 
 def normal_quantile(confidence: float = CONFIDENCE) -> float:

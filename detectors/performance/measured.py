@@ -1,171 +1,27 @@
 """What a window says of the model's performance against its baseline: measured with labels, estimated without.
 
-Each metric is a function of one table. With labels the table is what was counted. Without them it is what the
-baseline leads to expect of the window's scores: of a classifier the share of positives at each score, of a regression
-the errors at each size of prediction. So estimate and truth are the same arithmetic and can be compared.
-
-References
-----------
-Guillory et al., *Predicting with confidence on unseen distributions*, ICCV 2021 (expected accuracy from calibrated
-scores); Barlow et al., *Statistical inference under order restrictions*, 1972 (isotonic regression); Hanley, McNeil,
-*The meaning and use of the area under a receiver operating characteristic curve*, Radiology 143, 1982.
+An estimate carries the interval in which the truth will lie, judged by its record (:mod:`record`, beside this).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement
-from detectors.outcome import parts_of
-from detectors.performance.classification import RATES, Confusion, area, scale
+from detectors.performance.metrics import LEAST, METRICS, QUANTILE, SHARES, Metric
+from detectors.performance.record import Record, Seen, reach
+from detectors.performance.tables import counted, expected, unlike
 from detectors.stack import Counted
 
-Table = Mapping[str, np.ndarray]
-Metric = Callable[[Table], tuple[np.ndarray, np.ndarray]]
-"""Value and standard error over the last axis of a table."""
-
-GROUPS = 10
-"""Bins of the expected calibration error."""
-LEAST = np.finfo(np.float64).tiny
 ESTIMATED = "estimated_"
 """What the name of a metric begins with when it is estimated without labels."""
-QUANTILE = 0.9
-"""Of the quantile loss: missing low costs nine times what missing high does."""
-
-
-def counted(side: Counted) -> Table:
-    """Return the table of the rows whose label is known."""
-    held = parts_of(side.counts, side.layout)
-    if side.layout.kind == "scores":
-        held["score"] = _mean_scores(held, side.layout.edges)
-        held["above"] = np.append(-np.inf, side.layout.edges) >= side.layout.origin
-    return held
-
-
-def expected(baseline: Counted, side: Counted) -> Table:
-    """Return the table that the baseline leads to expect of a side's predictions, labels unseen."""
-    known, held = counted(baseline), counted(side)
-    if side.layout.kind == "errors":
-        each = known["labelled"]
-        overall = {name: known[name].sum() / max(1.0, each.sum()) for name in known}
-        mean = {name: (known[name] + overall[name]) / (each + 1) for name in known}
-        told: dict[str, np.ndarray] = {name: held["all"] * mean[name] for name in known}
-        return told | {"all": held["all"], "labelled": held["all"]}
-    likely = _likely(known)
-    rows = held["negative"] + held["positive"] + held["unlabelled"]
-    return {
-        "positive": rows * likely,
-        "negative": rows * (1 - likely),
-        **{name: held[name] for name in ("score", "above")},
-    }
-
-
-def _mean_scores(held: Table, edges: np.ndarray) -> np.ndarray:
-    """Return the mean score of each cell, its middle where it is empty."""
-    rows = held["negative"] + held["positive"] + held["unlabelled"]
-    sums = held["negative_score"] + held["positive_score"] + held["unlabelled_score"]
-    middle = (np.append(0.0, edges) + np.append(edges, 1.0)) / 2
-    return np.asarray(np.where(rows > 0, sums / np.maximum(rows, 1), middle))
-
-
-def _likely(known: Table) -> np.ndarray:
-    """Return the share of positives at each score: isotonic, with the score itself as one row of a cell."""
-    rows = known["negative"] + known["positive"] + 1
-    shares = (known["positive"] + known["score"]) / rows
-    return np.asarray(optimize.isotonic_regression(shares, weights=rows).x, dtype=np.float64)
-
-
-# ------------------------------------------------------------------------------------------ classification
-
-
-def _rate(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
-    positive, negative, above = table["positive"], table["negative"], table["above"]
-    seen = Confusion(
-        np.sum(positive * above, axis=-1),
-        np.sum(negative * above, axis=-1),
-        np.sum(positive * ~above, axis=-1),
-        np.sum(negative * ~above, axis=-1),
-    )
-    successes, trials = RATES[name](seen)
-    share = successes / np.maximum(trials, LEAST)
-    pulled = (successes + 1) / (trials + 2)
-    error = np.sqrt(pulled * (1 - pulled) / np.maximum(trials, 1))
-    slope = 2 / (1 + share) ** 2 if name == "f1" else 1.0
-    return np.where(trials > 0, scale(name, share), np.nan), slope * error
-
-
-def _roc_auc(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    positive, negative = table["positive"], table["negative"]
-    value = np.asarray(area(positive, negative))
-    p, n = np.maximum(positive.sum(axis=-1), 1), np.maximum(negative.sum(axis=-1), 1)
-    one, other = value / (2 - value), 2 * value**2 / (1 + value)
-    spread = value * (1 - value) + (p - 1) * (one - value**2) + (n - 1) * (other - value**2)
-    return value, np.sqrt(np.maximum(spread, 0.25 / np.maximum(p, n)) / (p * n))
-
-
-def _loss(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
-    score = np.clip(table["score"], 1e-6, 1 - 1e-6)
-    if name == "log_loss":
-        if_positive, if_negative = -np.log(score), -np.log1p(-score)
-    else:
-        if_positive, if_negative = (1 - score) ** 2, score**2
-    rows = np.maximum(np.sum(table["positive"] + table["negative"], axis=-1), LEAST)
-    mean = np.sum(table["positive"] * if_positive + table["negative"] * if_negative, axis=-1) / rows
-    second = np.sum(table["positive"] * if_positive**2 + table["negative"] * if_negative**2, axis=-1) / rows
-    return mean, np.sqrt(np.maximum(0.0, second - mean**2) / np.maximum(rows, 1))
-
-
-def _calibration_error(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean gap between score and share of positives, less what chance alone makes of it."""
-    group = np.minimum((table["score"] * GROUPS).astype(np.int64), GROUPS - 1)
-    each = table["positive"] + table["negative"]
-    n, hits, said = (
-        np.stack([np.sum(part * (group == place), axis=-1) for place in range(GROUPS)], axis=-1)
-        for part in (each, table["positive"], each * table["score"])
-    )
-    share = (hits + 1) / (n + 2)
-    spread = np.sqrt(n * share * (1 - share))
-    rows = np.maximum(n.sum(axis=-1), LEAST)
-    chance = np.sqrt(2 / np.pi) * spread
-    return (np.abs(hits - said) - chance).sum(axis=-1) / rows, np.sqrt(np.square(spread).sum(axis=-1)) / rows
-
-
-# --------------------------------------------------------------------------------------------- regression
-
-
-def _mean_of(name: str, squares: str, rows: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
-    n = np.sum(table[rows], axis=-1)
-    mean = np.sum(table[name], axis=-1) / np.maximum(n, LEAST)
-    second = np.sum(table[squares], axis=-1) / np.maximum(n, LEAST)
-    return mean, np.sqrt(np.maximum(0.0, second - mean**2) / np.maximum(n, 1))
-
-
-def _mae(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    return _mean_of("absolute", "squared", "labelled", table)
-
-
-def _rmse(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    mean, error = _mean_of("squared", "fourth", "labelled", table)
-    return np.sqrt(mean), error / np.maximum(2 * np.sqrt(mean), LEAST)
-
-
-def _mape(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    return _mean_of("relative", "relative_squared", "nonzero", table)
-
-
-def _quantile_loss(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    high, low = (table["absolute"] + table["error"]) / 2, (table["absolute"] - table["error"]) / 2
-    weighed = {"loss": (1 - QUANTILE) * high + QUANTILE * low, "labelled": table["labelled"]}
-    weighed["squares"] = QUANTILE**2 * table["squared"]
-    return _mean_of("loss", "squares", "labelled", weighed)
-
-
-# ---------------------------------------------------------------------------------------------- detectors
+BEYOND = 0.05
+"""Share of new rows, more than any window of the record had, from which an interval is not known to hold."""
 
 
 def compare(
@@ -178,8 +34,9 @@ def compare(
 ) -> Measurement:
     """Say by how much a metric is worse than in the baseline: in points, or as the logarithm of a ratio of losses.
 
-    ``detail`` holds the metric now, with its 95 % interval, and in the baseline; and where labels are known also
-    what would have been estimated without them, and whether that lay within its own interval of the truth.
+    ``detail`` holds the metric now, with its 95 % interval of chance, and in the baseline. What a record of estimates
+    needs stands beside it: the standard error, the share of rows that are new, and where labels are known what
+    would have been estimated without them.
 
     Limits
     ------
@@ -197,72 +54,115 @@ def compare(
         change = sign * (new - old)
     reach = special.ndtri(0.975) * error
     detail: dict[str, Any] = {"value": new, "low": new - reach, "high": new + reach, "baseline_value": old}
-    if not estimated and np.ndim(new) == 0:
-        detail |= _estimate_beside(metric, baseline, window, float(new), float(error))
+    if np.ndim(new) == 0:
+        guess = new if estimated else metric(expected(baseline, window, labelled=True))[0]
+        detail |= {"estimated": float(guess), "error": float(error)}
+        detail["new"] = float(unlike(baseline, window, labelled=not estimated))
     return Measurement(change, -special.ndtri(NULL_TAIL) * spread, detail=detail)
 
 
-def _estimate_beside(
-    metric: Metric, baseline: Counted, window: Counted, truth: float, error: float
-) -> dict[str, object]:
-    """Say what would have been estimated of the same window, and whether the truth bears it out."""
-    guess, doubt = (float(part) for part in metric(expected(baseline, window)))
-    reach = float(special.ndtri(0.975)) * float(np.hypot(doubt, error))
-    return {"estimated": guess, "estimated_reach": reach, "estimate_held": abs(guess - truth) <= reach}
+def record_of(name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarray, Counted, Counted]]) -> Record:
+    """Estimate the labelled windows of a baseline, each from the rest, and remember by how much that was wrong.
 
-
-def misses(guess: np.ndarray, truth: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Return how far estimated changes lay from measured ones, in half widths of the estimate's interval.
-
-    All of shape (windows,), ``noise`` as in :class:`~detectors.base.Measurement`; NaN where either is not known.
+    Parameters
+    ----------
+    name
+        Of the metric.
+    at
+        When each window was, in windows, ascending.
+    parts
+        Places of some windows, the rest of the baseline, and those windows.
     """
-    reach = noise * (special.ndtri(0.975) / -special.ndtri(NULL_TAIL))
-    return np.asarray(np.abs(guess - truth) / np.maximum(reach, LEAST))
+    metric = METRICS[name]
+    found: dict[int, Seen] = {}
+    spans = []
+    for places, rest, now in parts:
+        truth, error = metric(counted(now))
+        guess, _ = metric(expected(rest, now, labelled=True))
+        spans.append(float(metric(counted(rest))[0]))
+        told = np.stack([at[places], truth - guess, error, unlike(rest, now, labelled=True)], axis=-1)
+        found |= {place: Seen(*one) for place, one in zip(places.tolist(), told.tolist(), strict=True)}
+    span = 1.0 if name in SCORE_METRICS else float(np.mean(spans)) if spans else 1.0
+    return Record((), span) + [found[place] for place in sorted(found) if np.isfinite(found[place].residual)]
 
 
-def with_record(name: str, detail: Mapping[str, Any], doubts: Mapping[str, float]) -> dict[str, Any]:
-    """Widen the intervals that a finding states by the record of its metric's estimates.
+def with_record(name: str, detail: Mapping[str, Any], record: Record | None, at: float, lag: float) -> dict[str, Any]:
+    """Say where the truth will lie by the record of a metric's estimates, or whether it lay where it was said to.
 
     Parameters
     ----------
     name
         Of the detector that made the finding.
     detail
-        As :func:`compare` made it.
-    doubts
-        Metric to the factor of :func:`~detectors.performance.estimate.doubt`.
+        As :func:`compare` made it; ``low`` and ``high`` of an estimate are replaced.
+    record
+        Of this metric; None leaves the intervals of chance alone.
+    at, lag
+        When the window was, and how long labels take, in windows.
 
     Examples
     --------
-    >>> with_record("estimated_f1", {"value": 0.5, "low": 0.25, "high": 0.75}, {"f1": 2.0})
-    {'value': 0.5, 'low': 0.0, 'high': 1.0}
+    >>> record = Record(tuple(Seen(float(place), -0.1, 0.01) for place in range(40)))
+    >>> told = {"value": 0.8, "estimated": 0.8, "error": 0.01, "new": 0.0}
+    >>> seen = with_record("estimated_f1", told, record, 41.0, 1.0)
+    >>> [round(seen[key], 2) for key in ("value", "corrected", "low", "high")]
+    [0.8, 0.7, 0.67, 0.73]
     """
-    factor = doubts.get(name.removeprefix(ESTIMATED), 1.0)
-    told = dict(detail)
-    if name.startswith(ESTIMATED):
-        told |= {end: told["value"] + factor * (told[end] - told["value"]) for end in ("low", "high") if end in told}
-    elif "estimated_reach" in told:
-        told["estimated_reach"] *= factor
-        told["estimate_held"] = abs(told["estimated"] - told["value"]) <= told["estimated_reach"]
-    return told
+    metric = name.removeprefix(ESTIMATED)
+    if metric in NOT_ESTIMATED or "estimated" not in detail:
+        return dict(detail)
+    held = Record() if record is None else record.until(at - lag)
+    seen = reach(held, at, detail["error"], detail["new"], lag)
+    guess, most = detail["estimated"], 1.0 if metric in SHARES else np.inf
+    low, middle, high = (float(np.clip(guess + end, 0.0, most)) for end in (seen.low, seen.middle, seen.high))
+    if name != metric:
+        ends = {"corrected": middle, "low": low, "high": high, "record": len(held.seen), "stretch": seen.stretch}
+        return dict(detail) | ends | {"known_to_hold": bool(held.seen) and detail["new"] <= held.most_new + BEYOND}
+    stated = {"at": at, "span": held.span, "estimated_low": low, "estimated_high": high}
+    return dict(detail) | stated | {"estimate_held": bool(low <= detail["value"] <= high)}
 
 
-SCORE_METRICS: dict[str, tuple[Metric, int, float, float, str, str]] = {
-    "accuracy": (partial(_rate, "accuracy"), -1, 0.05, 0.01, "fall of accuracy", "Wilson 1927"),
-    "precision": (partial(_rate, "precision"), -1, 0.1, 0.02, "fall of precision", "Wilson 1927"),
-    "recall": (partial(_rate, "recall"), -1, 0.1, 0.02, "fall of recall", "Wilson 1927"),
-    "f1": (partial(_rate, "f1"), -1, 0.1, 0.02, "fall of F1", "van Rijsbergen 1979"),
-    "roc_auc": (_roc_auc, -1, 0.05, 0.01, "fall of the ROC AUC", "Hanley and McNeil 1982"),
-    "log_loss": (partial(_loss, "log_loss"), 1, 0.1, 0.02, "rise of the log loss", "Good 1952"),
-    "brier": (partial(_loss, "brier"), 1, 0.03, 0.01, "rise of the Brier score", "Brier 1950"),
-    "calibration_error": (_calibration_error, 1, 0.05, 0.01, "rise of the calibration error", "Guo et al. 2017"),
+def spoken(told: Mapping[str, Any]) -> str:
+    """Say in words what :func:`with_record` made of a finding; nothing where it made nothing.
+
+    Examples
+    --------
+    >>> spoken({"corrected": 0.7, "low": 0.68, "high": 0.72, "known_to_hold": True})
+    '; labels should show 0.7 (0.68 to 0.72)'
+    """
+    if "estimate_held" in told:
+        was = "held" if told["estimate_held"] else "did not hold"
+        return f"; the estimate {told['estimated']:.4g} ({_span(told, 'estimated_')}) {was}"
+    if "corrected" not in told:
+        return ""
+    said = f"; labels should show {told['corrected']:.4g} ({_span(told)})"
+    if told["known_to_hold"]:
+        return said
+    if not told["record"]:
+        return f"{said}, by chance alone: no earlier estimate could be checked"
+    return f"{said}; not known to hold: {told['new']:.0%} of the rows are unlike any that estimates were checked on"
+
+
+def _span(told: Mapping[str, Any], which: str = "") -> str:
+    return f"{told[which + 'low']:.4g} to {told[which + 'high']:.4g}"
+
+
+SCORE_METRICS: dict[str, tuple[int, float, float, str, str]] = {
+    "accuracy": (-1, 0.05, 0.01, "fall of accuracy", "Wilson 1927"),
+    "precision": (-1, 0.1, 0.02, "fall of precision", "Wilson 1927"),
+    "recall": (-1, 0.1, 0.02, "fall of recall", "Wilson 1927"),
+    "f1": (-1, 0.1, 0.02, "fall of F1", "van Rijsbergen 1979"),
+    "roc_auc": (-1, 0.05, 0.01, "fall of the ROC AUC", "Hanley and McNeil 1982"),
+    "log_loss": (1, 0.1, 0.02, "rise of the log loss", "Good 1952"),
+    "brier": (1, 0.03, 0.01, "rise of the Brier score", "Brier 1950"),
+    "calibration_error": (1, 0.05, 0.01, "rise of the calibration error", "Guo et al. 2017"),
 }
-"""Metric, the sign of what is worse, threshold and floor in points, title, source."""
-ERROR_METRICS: dict[str, tuple[Metric, str]] = {
-    "mae": (_mae, "rise of the mean absolute error"),
-    "rmse": (_rmse, "rise of the root mean squared error"),
-    "mape": (_mape, "rise of the mean absolute percentage error"),
-    "quantile_loss": (_quantile_loss, f"rise of the quantile loss at {QUANTILE:.0%}"),
+"""The sign of what is worse, threshold and floor in points, title, source."""
+ERROR_METRICS: dict[str, str] = {
+    "mae": "rise of the mean absolute error",
+    "rmse": "rise of the root mean squared error",
+    "mape": "rise of the mean absolute percentage error",
+    "quantile_loss": f"rise of the quantile loss at {QUANTILE:.0%}",
 }
 NOT_ESTIMATED = ("calibration_error", "quantile_loss")
 """An estimate takes the calibration for granted; and the sign of an error is not known without labels."""
@@ -270,19 +170,19 @@ NOT_ESTIMATED = ("calibration_error", "quantile_loss")
 
 def _detectors() -> dict[str, Detector]:
     made: list[Detector] = []
-    for name, (metric, sign, threshold, floor, title, source) in SCORE_METRICS.items():
+    for name, (sign, threshold, floor, title, source) in SCORE_METRICS.items():
         for estimated in (False, True) if name not in NOT_ESTIMATED else (False,):
             made.append(
                 _detector(
-                    name, "scores", partial(compare, metric, sign, estimated, False), threshold, floor,
+                    name, "scores", partial(compare, METRICS[name], sign, estimated, False), threshold, floor,
                     "points" if sign < 0 else "1", title, source, estimated=estimated,
                 )
             )  # fmt: skip
-    for name, (metric, title) in ERROR_METRICS.items():
+    for name, title in ERROR_METRICS.items():
         for estimated in (False, True) if name not in NOT_ESTIMATED else (False,):
             made.append(
                 _detector(
-                    name, "errors", partial(compare, metric, 1, estimated, True), 0.2, 0.05, "log ratio", title,
+                    name, "errors", partial(compare, METRICS[name], 1, estimated, True), 0.2, 0.05, "log ratio", title,
                     "Hyndman and Koehler 2006", estimated=estimated,
                 )
             )  # fmt: skip

@@ -69,19 +69,20 @@ def status(config: Config, *, as_json: bool) -> int:
     """Print every monitor as it stands; returns 1 when something fires, 2 when something cannot be told."""
     with open_store(config) as database:
         state = reads.snapshot(database, config)
-        with database.read() as connection:
-            estimates = {monitor.name: reads.estimates(connection, monitor.name) for monitor in config.monitors}
     rows = [_monitor_row(monitor) for monitor in state.monitors]
     if as_json:
-        print_json({"at": state.at, "monitors": [row | {"estimates": estimates[row["monitor"]]} for row in rows]})
+        told = [row | {"estimates": list(one.record)} for row, one in zip(rows, state.monitors, strict=True)]
+        print_json({"at": state.at, "monitors": told})
     else:
         heads = ("monitor", "state", "newest_bucket", "rows", "open_incidents", "baseline", "detail")
         print_table(heads, [[row[head] for head in heads] for row in rows], "no monitor")
-        for name, told in estimates.items():
-            for row in told:
+        for monitor in state.monitors:
+            for row in monitor.record:
                 typer.echo(
-                    f"{name}: the estimated {row['metric']} was {row['mean_distance']:.3g} from the truth on average "
-                    f"over {row['windows']} windows, within its interval in {row['within_interval']:.0%}"
+                    f"{monitor.name}: the estimated {row['metric']} was {row['mean_distance']:.3g} from the truth on "
+                    f"average over {row['windows']} labelled windows; the truth lay in the interval, on average "
+                    f"{row['mean_width']:.3g} wide, in {row['within_interval']:.0%} of them ({row['low']:.0%} to "
+                    f"{row['high']:.0%}; {row['nominal']:.0%} is nominal)"
                 )
     states = {row["state"] for row in rows}
     return 1 if "firing" in states else 0 if states <= {"healthy"} else 2

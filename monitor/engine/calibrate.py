@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL
+from detectors import DETECTORS, SEQUENTIAL
 from detectors.base import Detector, Finding, Status
 from detectors.calibrate import FEWEST_PEAKS, FEWEST_WINDOWS, Limit, Watched, expected_pages, learn_limit, peaks
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.layout import Kind, Layout
 from detectors.null import WIDE, Calibrated, Null, held_out_rarity, independent, learn_null
 from detectors.outcome import OUTCOME
-from detectors.performance.estimate import doubt
-from detectors.performance.measured import ESTIMATED, misses
+from detectors.performance.measured import ESTIMATED, record_of
+from detectors.performance.record import Record
 from detectors.profile import Profile
 from detectors.quality.traffic import VOLUME_FLOOR, outside_span
 from detectors.season import ALL_TIMES, SEASONS, choose, possible
@@ -35,6 +35,8 @@ from monitor.engine.checks import Asked, asked, kinds, name
 from monitor.engine.timeline import Timeline
 from monitor.judge import matches
 
+VERSION = 2
+"""Of what is learnt: a calibration of another version is made again."""
 FOLD = timedelta(days=1)
 FEWEST_FOLDS = 5
 RHYTHM: Mapping[Kind, str] = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon", "vector": "mmd"}
@@ -59,8 +61,8 @@ class Calibration:
         Finding key to the null of its statistic, and to check, column, method and segment.
     seasons
         Column to the season that it is compared within, for those that have one.
-    doubts
-        Metric that is estimated without labels to the factor that widens its interval.
+    records
+        Metric that is estimated without labels to the record of its estimates over the baseline's windows.
     reason
         Why there is no limit, or how sure it is.
     definition
@@ -71,7 +73,7 @@ class Calibration:
     nulls: Mapping[str, Null] = field(default_factory=dict)
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     seasons: Mapping[str, str] = field(default_factory=dict)
-    doubts: Mapping[str, float] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
     reason: str = "not_calibrated: this baseline has no times"
     definition: str = ""
 
@@ -87,7 +89,7 @@ class Calibration:
             "nulls": {key: null.to_json() for key, null in self.nulls.items()},
             "subjects": {key: list(subject) for key, subject in self.subjects.items()},
             "seasons": dict(self.seasons),
-            "doubts": dict(self.doubts),
+            "records": {metric: record.to_json() for metric, record in self.records.items()},
             "reason": self.reason,
             "definition": self.definition,
         }
@@ -100,8 +102,8 @@ class Calibration:
         limit = Limit(**data["limit"]) if data["limit"] else None
         nulls = {key: Null.from_json(null) for key, null in data["nulls"].items()}
         subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
-        doubts = data.get("doubts", {})
-        return cls(limit, nulls, subjects, data["seasons"], doubts, data["reason"], data["definition"])
+        records = {metric: Record.from_json(record) for metric, record in data.get("records", {}).items()}
+        return cls(limit, nulls, subjects, data["seasons"], records, data["reason"], data["definition"])
 
 
 SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
@@ -121,7 +123,7 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
     tally, slots = _Tally(monitor, folds), SlotProfiles({})
     questions = list(asked(monitor, layouts))
     seasons: dict[str, str] = {}
-    doubts: dict[str, float] = {}
+    records: dict[str, Record] = {}
     for (segment, column), stack in timeline.series():
         if segment is None:
             seasons[column] = _season(folds, stack, monitor.min_samples)
@@ -129,7 +131,7 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
         if season != ALL_TIMES:
             _keep_slots(slots.setdefault(season, {}), folds, season, (segment, column), stack)
         if column == OUTCOME and segment is None:
-            doubts = _doubts(folds, stack, questions)
+            records = folds.records(stack, questions)
         for question in questions:
             if question.column == column and question.threshold is None and (segment is None or question.segments):
                 seen = folds.look(question.detector, stack, season, question.min_samples)
@@ -139,13 +141,14 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
     limit = learn_limit(tally.watched(timeline), monitor.budget_per_week, timeline.weeks, timeline.length)
     chosen = {column: season for column, season in seasons.items() if season != ALL_TIMES}
     return Calibration(
-        limit, tally.told(limit), tally.subjects, chosen, doubts, _sure(limit, timeline), definition(monitor)
+        limit, tally.told(limit), tally.subjects, chosen, records, _sure(limit, timeline), definition(monitor)
     ), slots
 
 
 def definition(monitor: Monitor) -> str:
     """Return a fingerprint of the settings that thresholds depend on, besides the baseline itself."""
     settings = monitor.model_dump(mode="json", include={"rules", "checks", "alert_budget", "min_samples", "window"})
+    settings["version"] = VERSION
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -282,6 +285,27 @@ class Folds:
         kept[group.without] = False
         return stack.take(kept).sum()
 
+    def records(self, stack: Stack, questions: Sequence[Asked]) -> dict[str, Record]:
+        """Estimate the metrics of labelled windows that do not overlap, each from the rest, to see how that goes."""
+        windows = stack.windows(self.length)
+        ends = self.timeline.seconds() + self.timeline.step.total_seconds()
+        at = ends / (self.length * self.timeline.step.total_seconds())
+        found = {}
+        for question in questions:
+            metric = question.detector.name.removeprefix(ESTIMATED)
+            if metric != question.detector.name and question.column == OUTCOME:
+                found[metric] = record_of(metric, at, self._apart(stack, windows, question.min_samples))
+        return found
+
+    def _apart(self, stack: Stack, windows: Stack, least: int) -> Iterator[tuple[np.ndarray, Stack, Stack]]:
+        """Yield the ends of windows that do not overlap, what they are compared with, and them."""
+        for group in self.groups(ALL_TIMES):
+            own = group.windows[(group.windows + 1) % self.length == 0]
+            rest = self.rest(stack, ALL_TIMES, group)
+            enough = own[windows.n[own] >= least]
+            if len(enough) and rest.n >= least:
+                yield enough, rest, windows.take(enough)
+
     def volume(self) -> tuple[np.ndarray, np.ndarray]:
         """Measure the rows of every window against those of the other windows."""
         statistic, noise = np.full((2, self.timeline.steps), np.nan)
@@ -306,18 +330,6 @@ def _season(folds: Folds, stack: Stack, min_samples: int) -> str:
     if enough == 0:
         return ALL_TIMES
     return choose({name: float(np.quantile(found, WIDE)) for name, found in seen.items() if len(found) >= enough})
-
-
-def _doubts(folds: Folds, stack: Stack, questions: Sequence[Asked]) -> dict[str, float]:
-    """Estimate the metrics of every labelled window from the rest, and say how far the intervals fell short."""
-    found = {}
-    for question in questions:
-        metric = question.detector.name.removeprefix(ESTIMATED)
-        if metric != question.detector.name and question.column == OUTCOME:
-            guess, noise = folds.measure(question.detector, stack, ALL_TIMES, question.min_samples)
-            truth, _ = folds.measure(PERFORMANCE[metric], stack, ALL_TIMES, question.min_samples)
-            found[metric] = doubt(misses(guess, truth, noise))
-    return found
 
 
 def _keep_slots(

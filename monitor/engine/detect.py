@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from detectors.base import conclude as conclude_with
 from detectors.correct import false_discovery
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, advance, steps
 from detectors.outcome import OUTCOME
-from detectors.performance.measured import with_record
+from detectors.performance.measured import ESTIMATED, spoken, with_record
 from detectors.performance.rates import labelled_column, with_rate
+from detectors.performance.record import Seen
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.objective import Events
@@ -37,7 +37,8 @@ class Window:
 
     ``sums`` is what sequential detectors had accumulated, by finding key, before the newest bucket. ``labelled`` is
     the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
-    bucket included, up to ``end``, where the window of a live monitor ends.
+    bucket included, up to ``end``, where the window of a live monitor ends. ``truths``
+    are the labelled windows since the baseline, by metric: how the estimates of each compared with the truth.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -48,6 +49,7 @@ class Window:
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     counted: Mapping[str, Mapping[datetime, Events]] = field(default_factory=dict)
     end: datetime | None = None
+    truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
 
 
 Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
@@ -126,7 +128,8 @@ def _measure(
     )
     if question.detector.name in RATES:
         finding = with_rate(finding, _labelled(monitor, question, segment, window))
-    return replace(finding, check=question.check, detail=_told(finding, calibration))
+    finding = replace(finding, check=question.check)
+    return _by_record(monitor, question, finding, window, calibration) if finding.column == OUTCOME else finding
 
 
 def _labelled(monitor: Monitor, question: Asked, segment: str | None, window: Window) -> Profile | None:
@@ -136,11 +139,18 @@ def _labelled(monitor: Monitor, question: Asked, segment: str | None, window: Wi
     return profiles.get(segment, {}).get(labelled_column(question.column))
 
 
-def _told(finding: Finding, calibration: Calibration) -> Mapping[str, Any]:
-    """Return what a finding tells besides its statistic, intervals of estimates as wide as their record asks."""
-    if finding.column != OUTCOME:
-        return finding.detail
-    return with_record(finding.method, finding.detail, calibration.doubts)
+def _by_record(
+    monitor: Monitor, question: Asked, finding: Finding, window: Window, calibration: Calibration
+) -> Finding:
+    """Say of an estimate where the truth will lie, by how earlier estimates went; of a truth, whether it lay there."""
+    metric = finding.method.removeprefix(ESTIMATED)
+    known = calibration.records.get(metric)
+    record = known + window.truths.get(metric, ()) if known else None
+    lag = monitor.labels_after / monitor.window + 1
+    end = (window.starts[-1] + monitor.bucket).timestamp() / monitor.window.total_seconds() if window.starts else 0.0
+    at = end - lag if question.late else end
+    told = with_record(finding.method, finding.detail, record, at, lag)
+    return replace(finding, detail=told, reason=finding.reason + spoken(told)) if told else finding
 
 
 def _accumulate(

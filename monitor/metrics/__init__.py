@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from monitor.metrics import comparisons, findings, money, operation, traffic
+from monitor.metrics import comparisons, findings, money, operation, performance, traffic
 from monitor.metrics.base import MetricRow
 
 METRICS: tuple[MetricRow, ...] = (
     *findings.ROWS,
+    *performance.ROWS,
     *traffic.ROWS,
     *money.ROWS,
     *comparisons.ROWS,

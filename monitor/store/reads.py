@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from detectors.outcome import OUTCOME
-from monitor.config import Config
+from monitor.config import Config, Monitor
+from monitor.store import truths
 from monitor.store.database import Database, now
 from monitor.store.tables import (
     actions,
@@ -49,6 +49,8 @@ class MonitorState:
     baseline: Any
     compared: Sequence[Any] = ()
     """Experiments and shadows, each with what was told last."""
+    record: Sequence[dict[str, Any]] = ()
+    """How good its estimates without labels have been, by metric."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Snapshot:
 def snapshot(database: Database, config: Config) -> Snapshot:
     """Read the state of every configured monitor; what was removed from the configuration is left out."""
     with database.read() as connection:
-        states = [_monitor(connection, monitor.name, monitor.bucket) for monitor in config.monitors]
+        states = [_monitor(connection, monitor) for monitor in config.monitors]
         counted = connection.execute(
             sa.select(actions.c.monitor, actions.c.name, actions.c.state, sa.func.count())
             .where(actions.c.monitor.in_([monitor.name for monitor in config.monitors]))
@@ -78,7 +80,8 @@ def snapshot(database: Database, config: Config) -> Snapshot:
         return Snapshot(now(connection), states, totals, oldest)
 
 
-def _monitor(connection: Connection, name: str, bucket: timedelta) -> MonitorState:
+def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
+    name = monitor.name
     watch = connection.execute(sa.select(watches).where(watches.c.monitor == name)).one_or_none()
     newest = newest_bucket(connection, name)
     counted = connection.execute(
@@ -111,6 +114,7 @@ def _monitor(connection: Connection, name: str, bucket: timedelta) -> MonitorSta
         *(count_findings(connection, name, newest.start) if newest else (0, 0)),
         incident_rows(connection, name, only_open=True),
         results, owed, int(stale), baseline, compared_rows(connection, name),
+        truths.record(connection, monitor, newest.start + monitor.bucket) if newest and monitor.performance else (),
     )  # fmt: skip
 
 
@@ -191,30 +195,6 @@ def history(connection: Connection, monitor: str, key: str, most: int = 500) -> 
         .limit(most)
     )
     return list(reversed(connection.execute(query).all()))
-
-
-def estimates(connection: Connection, monitor: str, most: int = 2000) -> list[dict[str, Any]]:
-    """Say per metric how the newest estimates without labels compared with the truth when it came."""
-    query = (
-        sa.select(findings.c.method, findings.c.detail)
-        .where(findings.c.monitor == monitor, findings.c.column == OUTCOME, findings.c.segment.is_(None))
-        .where(findings.c.method.not_like("estimated%"), findings.c.statistic.is_not(None))
-        .order_by(findings.c.start.desc())
-        .limit(most)
-    )
-    compared: dict[str, list[Any]] = {}
-    for method, detail in connection.execute(query):
-        if detail and "estimated" in detail:
-            compared.setdefault(method, []).append(detail)
-    return [
-        {
-            "metric": method,
-            "windows": len(held),
-            "within_interval": sum(bool(one["estimate_held"]) for one in held) / len(held),
-            "mean_distance": sum(abs(one["estimated"] - one["value"]) for one in held) / len(held),
-        }
-        for method, held in sorted(compared.items())
-    ]
 
 
 def volume_history(connection: Connection, monitor: str, most: int = 500) -> list[Any]:

@@ -16,7 +16,7 @@ from monitor.commands.build import make_daemon, open_reader, open_store
 from monitor.config import Config
 from monitor.daemon import Daemon
 from monitor.once import check
-from monitor.store import reads
+from monitor.store import reads, truths
 from monitor.store.tables import baselines
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -99,18 +99,19 @@ def test_labels_that_come_late_are_judged_when_they_have_come(bank: Bank, tmp_pa
         early = findings_at(daemon, START + 27 * HOUR)
         late = findings_at(daemon, START + 30 * HOUR - timedelta(minutes=10))
         with database.read() as connection:
-            told = {row["metric"]: row for row in reads.estimates(connection, "loans")}
-            doubts = connection.execute(sa.select(baselines.c.calibration)).scalar_one()["doubts"]
+            at = START + 30 * HOUR
+            told = {row["metric"]: row for row in truths.record(connection, config.monitors[0], at)}
+            records = connection.execute(sa.select(baselines.c.calibration)).scalar_one()["records"]
         daemon.watches[0].close()
-    assert {"accuracy", "roc_auc"} <= set(doubts)
-    assert all(1.0 <= factor < 5.0 for factor in doubts.values())
+    assert {"accuracy", "roc_auc"} <= set(records)
+    assert all(len(record["seen"]) == 24 for record in records.values())
     assert early["roc_auc"].status != Status.DRIFTED
     assert early["estimated_roc_auc"].status == Status.OK
     assert late["roc_auc"].status == Status.DRIFTED
     assert late["roc_auc"].n_window > 500
     assert late["roc_auc"].detail["value"] < 0.65 < late["roc_auc"].detail["estimated"]
     assert late["roc_auc"].detail["estimate_held"] is False
-    assert told["roc_auc"]["windows"] > 10
+    assert told["roc_auc"]["windows"] == 6
     assert 0.2 < told["roc_auc"]["within_interval"] < 0.95  # right until the change, wrong after it
     assert told["roc_auc"]["mean_distance"] > 0.02
 

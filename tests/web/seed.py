@@ -12,6 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from detectors.experiment.tally import Tally
+from detectors.outcome import OUTCOME
 from monitor.arms import Experiment
 from monitor.config import Config
 from monitor.engine.arms import Arms, findings_of
@@ -28,6 +29,8 @@ TRIAL = {
     "from": "2026-11-01", "metrics": {"solved": {"minimum": 0.02}, "latency": {"better": "lower", "role": "guardrail"}},
 }  # fmt: skip
 """An experiment of the monitor `search-rank`."""
+LABELLED = "fraud-scores"
+"""A monitor whose labels come."""
 
 
 def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> Config:
@@ -45,6 +48,8 @@ def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> C
     for monitor in monitors:
         if monitor["name"] == TRIAL_OF:
             monitor["experiments"] = [TRIAL]
+        if monitor["name"] == LABELLED:
+            monitor["checks"] = ["drift", "quality", "performance"]
     hook = {"url": "https://deploy.example/rollback", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
     actions = {"rollback-bot": {"webhook": hook}}
     return Config.model_validate(
@@ -320,6 +325,11 @@ def busy_store(seed: Seed) -> list[str]:
         rate = {"value": 0.06, "low": 0.04, "high": 0.08, "baseline_value": 0.06}
         seed.findings(rank, "latency", check="latency", method="p95_rise", segment=segment, detail=slow)
         seed.findings(rank, "refusal", check="rate", method="rate_rise", segment=segment, detail=rate)
+    guess = {"value": 0.9, "estimated": 0.9, "low": 0.86, "high": 0.93, "corrected": 0.895, "known_to_hold": True}
+    truth = {"value": 0.89, "estimated": 0.9, "low": 0.88, "high": 0.9, "estimated_low": 0.86, "estimated_high": 0.93}
+    truth |= {"estimate_held": True, "error": 0.01, "new": 0.0, "at": 0.0}
+    for method, detail in (("estimated_roc_auc", guess), ("roc_auc", truth)):
+        seed.findings(fraud, OUTCOME, check="performance", method=method, threshold=0.05, level=0.01, detail=detail)
     seed.experiment(rank)
     seed.watch(churn, error="unreachable: connection to server at db.example failed: Connection refused")
     seed.baseline(churn)

@@ -10,7 +10,9 @@ from sklearn import metrics
 from detectors.base import Status, assess
 from detectors.layout import Layout
 from detectors.outcome import OUTCOME, learn_errors, learn_scores, outcomes
-from detectors.performance.measured import DETECTORS, ERROR_METRICS, SCORE_METRICS, counted
+from detectors.performance.measured import DETECTORS
+from detectors.performance.metrics import METRICS
+from detectors.performance.tables import counted, expected, unlike
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.stack import Stack
@@ -41,7 +43,7 @@ def profile(said: np.ndarray, truth: np.ndarray, layout: Layout) -> Profile:
 @pytest.mark.parametrize("name", THEIRS)
 def test_a_classifiers_metrics_are_scikit_learns(name: str) -> None:
     p, y = scored(np.random.default_rng(1), 20_000)
-    value, error = SCORE_METRICS[name][0](counted(profile(p, y, learn_scores())))
+    value, error = METRICS[name](counted(profile(p, y, learn_scores())))
     exact = name in ("accuracy", "precision", "recall", "f1")
     assert float(value) == pytest.approx(THEIRS[name](y, p), abs=1e-9 if exact else 3e-4)
     assert 0 < float(error) < 0.02
@@ -55,13 +57,13 @@ def test_a_regressions_metrics_are_scikit_learns(name: str) -> None:
     layout = learn_errors(said, y)
     assert layout is not None
     theirs = {
-        "mae": metrics.mean_absolute_error(y, said) / layout.scale,
-        "rmse": metrics.root_mean_squared_error(y, said) / layout.scale,
+        "mae": metrics.mean_absolute_error(y, said),
+        "rmse": metrics.root_mean_squared_error(y, said),
         "mape": metrics.mean_absolute_percentage_error(y, said),
-        "quantile_loss": metrics.mean_pinball_loss(y, said, alpha=0.9) / layout.scale,
+        "quantile_loss": metrics.mean_pinball_loss(y, said, alpha=0.9),
     }
-    value, _ = ERROR_METRICS[name][0](counted(profile(said, y, layout)))
-    assert float(value) == pytest.approx(theirs[name], abs=1e-4)
+    value, _ = METRICS[name](counted(profile(said, y, layout)))
+    assert float(value) == pytest.approx(theirs[name], rel=1e-4)
 
 
 def test_parts_add_up_and_late_labels_are_the_same_as_labels_in_time() -> None:
@@ -91,7 +93,7 @@ def test_a_model_that_has_become_worse_is_found_by_labels_and_drift_of_inputs_wi
     worse = profile(*scored(rng, 2000, noise=0.6), layout)
     found = assess(DETECTORS["roc_auc"], old, worse, column=OUTCOME)
     assert found.status is Status.DRIFTED
-    assert found.detail["estimate_held"] is False
+    assert found.detail["estimated"] - found.detail["value"] > 5 * found.detail["error"]
     p, y = scored(rng, 2000, tilt=3.0)
     blind = profile(p, np.full(2000, np.nan), layout)
     guess = assess(DETECTORS["estimated_accuracy"], old, blind, column=OUTCOME)
@@ -124,9 +126,30 @@ def test_the_loss_of_a_regression_is_estimated_from_the_size_of_its_predictions(
     old = profile(said, truth, layout)
     new_said, new_truth = draw(3000, 60)
     detail = DETECTORS["estimated_mae"].measure(old, profile(new_said, np.full(3000, np.nan), layout)).detail
-    real = np.abs(new_said - new_truth).mean() / layout.scale
+    real = np.abs(new_said - new_truth).mean()
     assert detail["value"] == pytest.approx(real, rel=0.05)
     assert detail["value"] > 1.3 * detail["baseline_value"]
+
+
+def test_an_estimate_of_labelled_rows_leaves_the_others_out() -> None:
+    rng, layout = np.random.default_rng(8), learn_scores()
+    p, y = scored(rng, 20_000)
+    old = profile(p, y, layout)
+    high = profile(p, np.where(p > 0.5, y, np.nan), layout)
+    guess, _ = METRICS["accuracy"](expected(old, high, labelled=True))
+    assert float(guess) == pytest.approx(float(METRICS["accuracy"](counted(high))[0]), abs=0.01)
+    assert unlike(old, high) == pytest.approx(0.0, abs=1e-9)
+    assert unlike(old, high, labelled=True) == pytest.approx((p <= 0.5).mean(), abs=0.03)
+
+
+def test_rows_are_new_by_the_total_variation_distance_and_not_by_chance() -> None:
+    rng, layout = np.random.default_rng(9), learn_scores()
+    old = profile(*scored(rng, 100_000), layout)
+    same = Stack.of([profile(*scored(rng, 500), layout) for _ in range(100)], layout)
+    other = profile(*scored(rng, 50_000, tilt=2.0), layout)
+    exact = stats.beta(3, 2).cdf(0.40825) - stats.beta(1, 2).cdf(0.40825)  # where the two densities cross
+    assert unlike(old, same).mean() < 0.02
+    assert float(unlike(old, other)) == pytest.approx(abs(exact), abs=0.02)
 
 
 def test_scores_that_are_no_probabilities_are_counted_apart() -> None:

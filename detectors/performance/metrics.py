@@ -1,0 +1,126 @@
+"""Metrics of a model as functions of one table, each with its standard error; over many windows at once too.
+
+References
+----------
+Hanley, McNeil, *The meaning and use of the area under a receiver operating characteristic curve*, Radiology 143, 1982;
+Brier, *Verification of forecasts expressed in terms of probability*, Monthly Weather Review 78, 1950; Guo et al., *On
+calibration of modern neural networks*, ICML 2017; Koenker, Bassett, *Regression quantiles*, Econometrica 46, 1978;
+Hyndman, Koehler, *Another look at measures of forecast accuracy*, International Journal of Forecasting 22, 2006.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from detectors.performance.classification import RATES, Confusion, area, scale
+from detectors.performance.tables import Table
+
+Metric = Callable[[Table], tuple[np.ndarray, np.ndarray]]
+"""Value and standard error over the last axis of a table."""
+
+GROUPS = 10
+"""Bins of the expected calibration error."""
+LEAST = np.finfo(np.float64).tiny
+QUANTILE = 0.9
+"""Of the quantile loss: missing low costs nine times what missing high does."""
+
+
+def _rate(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
+    positive, negative, above = table["positive"], table["negative"], table["above"]
+    seen = Confusion(
+        np.sum(positive * above, axis=-1),
+        np.sum(negative * above, axis=-1),
+        np.sum(positive * ~above, axis=-1),
+        np.sum(negative * ~above, axis=-1),
+    )
+    successes, trials = RATES[name](seen)
+    share = successes / np.maximum(trials, LEAST)
+    pulled = (successes + 1) / (trials + 2)
+    error = np.sqrt(pulled * (1 - pulled) / np.maximum(trials, 1))
+    slope = 2 / (1 + share) ** 2 if name == "f1" else 1.0
+    return np.where(trials > 0, scale(name, share), np.nan), slope * error
+
+
+def _roc_auc(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    positive, negative = table["positive"], table["negative"]
+    value = np.asarray(area(positive, negative))
+    p, n = np.maximum(positive.sum(axis=-1), 1), np.maximum(negative.sum(axis=-1), 1)
+    one, other = value / (2 - value), 2 * value**2 / (1 + value)
+    spread = value * (1 - value) + (p - 1) * (one - value**2) + (n - 1) * (other - value**2)
+    return value, np.sqrt(np.maximum(spread, 0.25 / np.maximum(p, n)) / (p * n))
+
+
+def _loss(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
+    score = np.clip(table["score"], 1e-6, 1 - 1e-6)
+    if name == "log_loss":
+        if_positive, if_negative = -np.log(score), -np.log1p(-score)
+    else:
+        if_positive, if_negative = (1 - score) ** 2, score**2
+    rows = np.maximum(np.sum(table["positive"] + table["negative"], axis=-1), LEAST)
+    mean = np.sum(table["positive"] * if_positive + table["negative"] * if_negative, axis=-1) / rows
+    second = np.sum(table["positive"] * if_positive**2 + table["negative"] * if_negative**2, axis=-1) / rows
+    return mean, np.sqrt(np.maximum(0.0, second - mean**2) / np.maximum(rows, 1))
+
+
+def _calibration_error(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean gap between score and share of positives, less what chance alone makes of it."""
+    group = np.minimum((table["score"] * GROUPS).astype(np.int64), GROUPS - 1)
+    each = table["positive"] + table["negative"]
+    n, hits, said = (
+        np.stack([np.sum(part * (group == place), axis=-1) for place in range(GROUPS)], axis=-1)
+        for part in (each, table["positive"], each * table["score"])
+    )
+    share = (hits + 1) / (n + 2)
+    spread = np.sqrt(n * share * (1 - share))
+    rows = np.maximum(n.sum(axis=-1), LEAST)
+    chance = np.sqrt(2 / np.pi) * spread
+    return (np.abs(hits - said) - chance).sum(axis=-1) / rows, np.sqrt(np.square(spread).sum(axis=-1)) / rows
+
+
+# --------------------------------------------------------------------------------------------- regression
+
+
+def _mean_of(name: str, squares: str, rows: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
+    n = np.sum(table[rows], axis=-1)
+    mean = np.sum(table[name], axis=-1) / np.maximum(n, LEAST)
+    second = np.sum(table[squares], axis=-1) / np.maximum(n, LEAST)
+    return mean, np.sqrt(np.maximum(0.0, second - mean**2) / np.maximum(n, 1))
+
+
+def _mae(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    return _mean_of("absolute", "squared", "labelled", table)
+
+
+def _rmse(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    mean, error = _mean_of("squared", "fourth", "labelled", table)
+    return np.sqrt(mean), error / np.maximum(2 * np.sqrt(mean), LEAST)
+
+
+def _mape(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    return _mean_of("relative", "relative_squared", "nonzero", table)
+
+
+def _quantile_loss(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    high, low = (table["absolute"] + table["error"]) / 2, (table["absolute"] - table["error"]) / 2
+    weighed = {"loss": (1 - QUANTILE) * high + QUANTILE * low, "labelled": table["labelled"]}
+    weighed["squares"] = QUANTILE**2 * table["squared"]
+    return _mean_of("loss", "squares", "labelled", weighed)
+
+
+OF_SCORES: dict[str, Metric] = {
+    **{name: partial(_rate, name) for name in RATES},
+    "roc_auc": _roc_auc,
+    "log_loss": partial(_loss, "log_loss"),
+    "brier": partial(_loss, "brier"),
+    "calibration_error": _calibration_error,
+}
+"""Of a classifier, by name."""
+OF_ERRORS: dict[str, Metric] = {"mae": _mae, "rmse": _rmse, "mape": _mape, "quantile_loss": _quantile_loss}
+"""Of a regression, by name."""
+METRICS: dict[str, Metric] = {**OF_SCORES, **OF_ERRORS}
+"""All of them."""
+SHARES = (*RATES, "roc_auc", "brier", "calibration_error")
+"""Metrics that cannot be more than 1."""

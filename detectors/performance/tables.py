@@ -1,0 +1,105 @@
+"""Tables that metrics are functions of: what was counted of a window, and what its baseline leads to expect of it.
+
+With labels the table is what was counted. Without them it is what the baseline knows about rows that were predicted
+alike: of a classifier the share of positives at each score, of a regression the errors of each cell. So estimate and
+truth are the same arithmetic and can be compared.
+
+References
+----------
+Guillory et al., *Predicting with confidence on unseen distributions*, ICCV 2021 (expected accuracy from calibrated
+scores); Białek, Nützel, Kuberski et al., *Estimating model performance under covariate shift without labels*, 2024
+(confidence-based performance estimation and direct loss estimation, from NannyML's documentation); Barlow et al.,
+*Statistical inference under order restrictions*, 1972 (isotonic regression).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import optimize
+
+from detectors.outcome import parts_of
+from detectors.stack import Counted
+
+Table = Mapping[str, np.ndarray]
+
+POWERS = {"error": 1, "absolute": 1, "squared": 2, "fourth": 4}
+"""Sums of a regression that are kept in units of the truth's spread, and to which power."""
+SHIFT_GROUPS = 16
+"""Groups of predictions in which rows are looked for that the baseline did not have."""
+
+
+def counted(side: Counted) -> Table:
+    """Return the table of the rows whose label is known."""
+    held = parts_of(side.counts, side.layout)
+    if side.layout.kind == "errors":
+        held |= {name: held[name] * side.layout.scale**power for name, power in POWERS.items()}
+    if side.layout.kind == "scores":
+        held["score"] = _mean_scores(held, side.layout.edges)
+        held["above"] = np.append(-np.inf, side.layout.edges) >= side.layout.origin
+    return held
+
+
+def expected(baseline: Counted, side: Counted, *, labelled: bool = False) -> Table:
+    """Return the table that the baseline leads to expect of a side's predictions, labels unseen.
+
+    With ``labelled``, of those rows only whose labels are known: what the labels are to be compared with.
+    """
+    known, rows = counted(baseline), _rows(side, labelled=labelled)
+    if side.layout.kind == "errors":
+        each = known["labelled"]
+        overall = {name: known[name].sum() / max(1.0, each.sum()) for name in known}
+        mean = {name: (known[name] + overall[name]) / (each + 1) for name in known}
+        told: dict[str, np.ndarray] = {name: rows * mean[name] for name in known}
+        return told | {"all": rows, "labelled": rows}
+    likely, held = _likely(known), counted(side)
+    return {
+        "positive": rows * likely,
+        "negative": rows * (1 - likely),
+        **{name: held[name] for name in ("score", "above")},
+    }
+
+
+def _rows(side: Counted, *, labelled: bool = False) -> np.ndarray:
+    """Return the rows of each cell, or those with a label."""
+    held = parts_of(side.counts, side.layout)
+    if side.layout.kind == "errors":
+        return held["labelled" if labelled else "all"]
+    known = held["negative"] + held["positive"]
+    return np.asarray(known if labelled else known + held["unlabelled"])
+
+
+def unlike(baseline: Counted, side: Counted, *, labelled: bool = False) -> np.ndarray:
+    """Return the share of rows whose predictions lie where the baseline had fewer, less what chance makes of it.
+
+    The total variation distance over sixteen groups that hold as many of the baseline's rows each. It bounds how much
+    an estimate can be off for no other reason than that the rows are others.
+
+    References
+    ----------
+    Ben-David et al., *A theory of learning from different domains*, Machine Learning 79, 2010.
+    """
+    before, now = _rows(baseline), _rows(side, labelled=labelled)
+    n, m = max(1.0, float(before.sum())), np.maximum(1.0, now.sum(axis=-1))
+    middle = (np.cumsum(before) - before / 2) / n
+    group = np.minimum((middle * SHIFT_GROUPS).astype(np.int64), SHIFT_GROUPS - 1)
+    old = np.bincount(group, before, minlength=SHIFT_GROUPS) / n
+    new = np.stack([np.sum(now * (group == place), axis=-1) / m for place in range(SHIFT_GROUPS)], axis=-1)
+    chance = np.sqrt(2 / np.pi * old * (1 - old) * (1 / m[..., None] + 1 / n))
+    return np.asarray(np.maximum(0.0, (np.abs(new - old) - chance).sum(axis=-1) / 2))
+
+
+def _mean_scores(held: Table, edges: np.ndarray) -> np.ndarray:
+    """Return the mean score of each cell, its middle where it is empty."""
+    rows = held["negative"] + held["positive"] + held["unlabelled"]
+    sums = held["negative_score"] + held["positive_score"] + held["unlabelled_score"]
+    middle = (np.append(0.0, edges) + np.append(edges, 1.0)) / 2
+    return np.asarray(np.where(rows > 0, sums / np.maximum(rows, 1), middle))
+
+
+def _likely(known: Table) -> np.ndarray:
+    """Return the share of positives at each score: isotonic, with the score itself as one row of a cell."""
+    rows = known["negative"] + known["positive"] + 1
+    shares = (known["positive"] + known["score"]) / rows
+    return np.asarray(optimize.isotonic_regression(shares, weights=rows).x, dtype=np.float64)

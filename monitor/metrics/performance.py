@@ -1,0 +1,57 @@
+"""Performance of the model: measured where labels have come, estimated where not, and how the estimates held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from detectors.outcome import OUTCOME
+from detectors.performance.measured import ESTIMATED
+from monitor.metrics.base import MetricRow, Sample, label_values
+from monitor.store.reads import Snapshot
+
+BOUNDS = ("value", "low", "high", "corrected")
+
+
+def _performance(state: Snapshot) -> Iterator[Sample]:
+    for monitor in state.monitors:
+        for row in monitor.findings:
+            if row.column != OUTCOME or not row.detail:
+                continue
+            metric = row.method.removeprefix(ESTIMATED)
+            source = "measured" if metric == row.method else "estimated"
+            for bound in BOUNDS:
+                if bound in row.detail:
+                    yield label_values(monitor.name, metric, row.segment, source, bound), float(row.detail[bound])
+
+
+def _record(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
+    def samples(state: Snapshot) -> Iterator[Sample]:
+        for monitor in state.monitors:
+            for row in monitor.record:
+                yield label_values(monitor.name, row["metric"]), float(row[field])
+
+    return samples
+
+
+ROWS: tuple[MetricRow, ...] = (
+    MetricRow(
+        "driftd_performance", "gauge", ("monitor", "metric", "segment", "source", "bound"),
+        "Metrics of the model, measured where labels have come, estimated for the newest window; 95 % intervals.",
+        _performance,
+    ),
+    MetricRow(
+        "driftd_performance_estimates_held_ratio", "gauge", ("monitor", "metric"),
+        "Share of the newest labelled windows, 200 at most, whose truth lay in the estimate's 95 % interval.",
+        _record("within_interval"),
+    ),
+    MetricRow(
+        "driftd_performance_estimates_checked", "gauge", ("monitor", "metric"),
+        "Labelled windows on which the estimates were checked, 200 at most.",
+        _record("windows"),
+    ),
+    MetricRow(
+        "driftd_performance_estimate_distance", "gauge", ("monitor", "metric"),
+        "Mean distance of the estimates from the truth over those windows, in units of the metric.",
+        _record("mean_distance"),
+    ),
+)  # fmt: skip
