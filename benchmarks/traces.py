@@ -5,7 +5,8 @@ holds tokens, cost, percentiles and error rates, as `/metrics` and the page show
 the raw files. Exits 1 when one differs by more than its bound.
 
 The traces name no model and llmperf's have no clock: Azure's requests are priced as gpt-4o, each hundredth as a model
-that nobody knows, and llmperf's come a second apart. Percentiles are read off bins two per cent wide.
+that nobody knows, and llmperf's come a second apart. A fourth log is made up: 10,000 requests of 30 listed models and of
+one that nobody knows. Percentiles are read off bins two per cent wide; money on the page is rounded to the cent.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 import structlog
+from genai_prices import Usage, calc_price
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.clock import Clock, SystemClock
@@ -44,6 +47,14 @@ GPT_4O = (Decimal("2.5"), Decimal(10))
 """Dollars for a million tokens, in and out, as published."""
 OWN = {"llama-2-7b-chat": ("0.2", "0.2"), "llama-2-13b-chat": ("0.25", "0.3"), "llama-2-70b-chat": ("0.7", "0.9")}
 """Prices of the operator's own, for llmperf's models."""
+LISTED = (
+    "gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "gpt-3.5-turbo", "o1", "o1-mini", "o3-mini", "gpt-4.1", "gpt-4.1-mini",
+    "gpt-4.1-nano", "gpt-4", "o3", "claude-3-5-sonnet-20241022", "claude-3-5-haiku-20241022", "claude-3-opus-20240229",
+    "claude-3-haiku-20240307", "claude-3-7-sonnet-latest", "gemini-1.5-pro", "gemini-1.5-flash", "gemini-2.0-flash",
+    "gemini-2.5-pro", "gemini-2.5-flash", "deepseek-chat", "deepseek-reasoner", "mistral-large-latest",
+    "mistral-small-latest", "grok-2", "grok-3", "command-r", "command-r-plus",
+)  # fmt: skip
+"""Thirty models whose prices genai-prices has."""
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 EXACT, ROUNDED, BINNED = 1e-12, 1e-3, 0.02
 TIMES = {"end_to_end_latency_s": "latency", "ttft_s": "time_to_first_token",
@@ -104,6 +115,21 @@ def llmperf() -> pd.DataFrame:
     return log
 
 
+def models() -> pd.DataFrame:
+    """Return 10,000 made-up requests of 30 models of the list and of one that nobody knows, cached tokens included."""
+    rng = np.random.default_rng(0)
+    told = np.rint(rng.lognormal(7, 1.5, 10_000))
+    return pd.DataFrame(
+        {
+            "at": pd.to_datetime([START + timedelta(seconds=0.35 * place) for place in range(10_000)]),
+            "model": rng.choice([*LISTED, "nobody-1"], 10_000),
+            "input_tokens": told,
+            "output_tokens": np.rint(rng.lognormal(5, 1, 10_000)),
+            "cached_tokens": np.floor(told * rng.random(10_000) * 0.7),
+        }
+    )
+
+
 def configuration(name: str, log: pd.DataFrame, url: str, folder: Path) -> Config:
     """Return a monitor over a log, whose every bucket is live: the baseline is the file itself."""
     log.drop(columns="at").to_csv(folder / f"{name}.csv", index=False)
@@ -113,7 +139,7 @@ def configuration(name: str, log: pd.DataFrame, url: str, folder: Path) -> Confi
     monitor = {
         "name": name, "source": {"url": url, "table": name, "columns": columns}, "start": START.isoformat(),
         "bucket": BUCKET, "window": WINDOW, "settle": "0s", "catch_up": "36500d",
-        "baseline": {"file": str(folder / f"{name}.csv")}, "segments": ["model_version"],
+        "baseline": {"file": str(folder / f"{name}.csv")}, "segments": ["model_version"], "max_segments": 40,
         "signals": [{"price": {"prices": prices}}, {"unpriced": {"prices": prices}}, *failures],
         "checks": ["drift", "latency", {"rate": {"signal": "unpriced", "max": 0.005}},
                    {"spend": {"daily": 1e6, "monthly": 1e7}}],
@@ -197,11 +223,20 @@ def costs(log: pd.DataFrame) -> tuple[Decimal, int]:
     """Return what the requests cost, in decimals, and how many nobody can price."""
     prices = {model: (Decimal(told), Decimal(said)) for model, (told, said) in OWN.items()} | {"gpt-4o": GPT_4O}
     counted = log.dropna(subset=["input_tokens", "output_tokens"])
+    cached = counted["cached_tokens"] if "cached_tokens" in log else [0] * len(counted)
     total, unpriced = Decimal(0), len(log) - len(counted)
-    for model, told, said in zip(counted["model"], counted["input_tokens"], counted["output_tokens"], strict=True):
-        if model in prices:
+    for model, told, said, read in zip(
+        counted["model"], counted["input_tokens"], counted["output_tokens"], cached, strict=True
+    ):
+        if model in prices and not read:
             total += (int(told) * prices[model][0] + int(said) * prices[model][1]) / 10**6
-        else:
+            continue
+        usage = Usage(
+            input_tokens=int(told), output_tokens=int(said), **({"cache_read_tokens": int(read)} if read else {})
+        )
+        try:
+            total += calc_price(usage, str(model), genai_request_timestamp=START).total_price
+        except LookupError:
             unpriced += 1
     return total, unpriced
 
@@ -264,8 +299,8 @@ def run(name: str, log: pd.DataFrame, folder: Path, url: str | None = None) -> l
     rows = list(compared(name, log, samples, cells))
     for (row, segment, head), (exact, text) in cells.found.items():
         read = float(text.rstrip("%").replace(",", "")) / (100 if text.endswith("%") else 1)
-        rows.append(Row(name, f"words: {head}, {row}, {segment}", exact, exact, read, max(ROUNDED * abs(exact), 1e-4),
-                        absolute=True))  # fmt: skip
+        bound = 0.00501 if head.startswith("cost") and abs(exact) >= 1 else max(ROUNDED * abs(exact), 1e-4)
+        rows.append(Row(name, f"words: {head}, {row}, {segment}", exact, exact, read, bound, absolute=True))
     unknown = float(costs(log)[1] / len(log) > 0.005)  # noqa: PLR2004
     told = float(found.get("rate/unpriced/rate_level/") == "drifted")
     daily = samples.get(("driftd_spend", frozenset({("period", "daily"), ("currency", "USD")})), float("nan"))
@@ -296,7 +331,12 @@ def report(rows: list[Row]) -> int:
 
 def main() -> int:
     """Compare every trace, or those that are named."""
-    traces = {"azure_code": lambda: azure("code"), "azure_conv": lambda: azure("conv"), "llmperf": llmperf}
+    traces = {
+        "azure_code": lambda: azure("code"),
+        "azure_conv": lambda: azure("conv"),
+        "llmperf": llmperf,
+        "models": models,
+    }
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=traces, help="one trace")
     only = parser.parse_args().only

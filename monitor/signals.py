@@ -24,7 +24,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 def resolve(entries: Sequence[Entry]) -> tuple[Signal, ...]:
     """Return the signals that a monitor asks for; the same configuration gives the same objects."""
-    return _resolved(json.dumps(list(entries), default=str))
+    return _resolved(json.dumps(_plain(list(entries)), default=str))
+
+
+def _plain(data: Any) -> Any:  # noqa: ANN401
+    """Write keys as text: YAML reads 2026-11-01 as a date, and JSON has none."""
+    if isinstance(data, dict):
+        return {str(key): _plain(value) for key, value in data.items()}
+    return [_plain(value) for value in data] if isinstance(data, list) else data
 
 
 @lru_cache(maxsize=64)

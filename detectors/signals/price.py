@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 
 from detectors.layout import numbers, words_of
 from detectors.records import Column, Records, row_count
 from detectors.signals.base import Signal
-from detectors.spend.price import OwnPrice, Priced, Tokens, price
+from detectors.spend.price import OwnPrice, Priced, Rates, Tokens, price
 
 NEEDS = ("model_version", "input_tokens", "output_tokens")
-USES = ("cached_tokens", "cache_write_tokens", "cost", "provider", "timestamp")
+COUNTS = {
+    "cached_tokens": "cached", "cache_write_tokens": "written", "cached_audio_tokens": "cached_audio",
+    "input_audio_tokens": "input_audio", "input_image_tokens": "input_image", "reasoning_tokens": "reasoning",
+    "output_audio_tokens": "output_audio", "output_image_tokens": "output_image",
+}  # fmt: skip
+"""Columns of counts, and what they are of the tokens."""
+USES = (*COUNTS, "cost", "provider", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ class Price:
     """
 
     own: Mapping[str, OwnPrice] = field(default_factory=dict)
-    rate: float = 1.0
+    rate: Rates = 1.0
+    logged_in_dollars: bool = False
 
     def __call__(self, records: Records) -> Column:
         """Return the cost of each request."""
@@ -49,10 +57,9 @@ class Price:
 
     def priced(self, records: Records) -> Priced:
         """Return cost and source of each request."""
-        given = {name: numbers(records[name])[0] for name in (*NEEDS[1:], *USES[:3]) if name in records}
-        tokens = Tokens(
-            given["input_tokens"], given["output_tokens"], given.get("cached_tokens"), given.get("cache_write_tokens")
-        )
+        given = {name: numbers(records[name])[0] for name in (*NEEDS[1:], *COUNTS, "cost") if name in records}
+        counts = {part: given[name] for name, part in COUNTS.items() if name in given}
+        tokens = Tokens(given["input_tokens"], given["output_tokens"], **counts)
         models, providers = words_of(records["model_version"]), records.get("provider")
         return price(
             models,
@@ -62,6 +69,7 @@ class Price:
             _seconds(records),
             self.own,
             self.rate,
+            self.logged_in_dollars,
         )
 
 
@@ -72,13 +80,37 @@ def _seconds(records: Records) -> np.ndarray | None:
     return np.nan_to_num(seconds, nan=0.0) if row_count(records) else seconds
 
 
-def configure(*, prices: Mapping[str, Mapping[str, float]] | None = None, rate: float = 1.0) -> Signal:
+def configure(
+    *,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
+    rate: float | Mapping[date, float] = 1.0,
+    logged_in_dollars: bool = False,
+) -> Signal:
     """Give your own prices by model, and what a US dollar is in the currency of your account.
 
-    Of each model ``input``, ``output`` and ``cached`` (of a million tokens) and ``request``; or, for machines of your
-    own, ``hourly``, ``tokens_per_second``, ``machines`` and ``utilisation``.
+    Of each model ``input``, ``output``, ``cached``, ``written``, ``reasoning``, ``input_audio`` … (of a million
+    tokens) and ``request``; or, for machines of your own, ``hourly``, ``tokens_per_second``, ``machines``,
+    ``utilisation``, ``spot``, ``spot_share``, ``batch`` and ``input_tokens_per_second``. ``rate`` may be a table by day:
+    each entry holds from its day on. ``logged_in_dollars`` says that the logged cost must be converted, too.
     """
-    return _signal(Price({model: own_price(model, told) for model, told in (prices or {}).items()}, rate))
+    own = {model: own_price(model, told) for model, told in (prices or {}).items()}
+    return _signal(Price(own, rates(rate), logged_in_dollars))
+
+
+def rates(rate: float | Mapping[date, float]) -> Rates:
+    """Read a rate, or a table of them by day.
+
+    Examples
+    --------
+    >>> rates({date(1970, 1, 3): 0.9, date(1970, 1, 2): 0.8})
+    ((1, 0.8), (2, 0.9))
+    """
+    table = {} if isinstance(rate, int | float) else rate
+    if not all(value > 0 for value in (table.values() if table else [rate])):  # type: ignore[operator]
+        raise ValueError("`rate` is above 0: what one US dollar is in the currency of your account.")
+    if isinstance(rate, int | float):
+        return float(rate)
+    return tuple(sorted(((day - date(1970, 1, 1)).days, value) for day, value in table.items()))
 
 
 def own_price(model: str, told: Mapping[str, float]) -> OwnPrice:
@@ -92,7 +124,7 @@ def own_price(model: str, told: Mapping[str, float]) -> OwnPrice:
     try:
         return OwnPrice.of_machines(**told) if "hourly" in told else OwnPrice(**told)  # type: ignore[arg-type]
     except TypeError:
-        known = "`input`, `output`, `cached` and `request`; or `hourly`, `tokens_per_second`, `machines`, `utilisation`"
+        known = "`input`, `output`, `cached`, `reasoning` …, `request`; or `hourly`, `tokens_per_second`, `machines` …"
         raise ValueError(f"the price of {model!r} is given as {known}; found: {', '.join(told)}.") from None
 
 

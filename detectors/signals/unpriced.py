@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
-from detectors.signals.price import NEEDS, USES, Price, own_price
-from detectors.spend.price import OwnPrice
+from detectors.signals.price import NEEDS, USES, Price, own_price, rates
+from detectors.spend.price import OwnPrice, Rates
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,18 @@ class Unpriced:
     """
 
     own: Mapping[str, OwnPrice] = field(default_factory=dict)
+    rate: Rates = 1.0
 
     def __call__(self, records: Records) -> Column:
         """Return 1 or 0 of each request."""
-        return Column.floats(np.isnan(Price(self.own).priced(records).cost).astype(np.float64))
+        return Column.floats(np.isnan(Price(self.own, self.rate).priced(records).cost).astype(np.float64))
 
 
-def configure(*, prices: Mapping[str, Mapping[str, float]] | None = None) -> Signal:
-    """Give your own prices by model, as for the signal ``price``."""
-    return _signal(Unpriced({model: own_price(model, told) for model, told in (prices or {}).items()}))
+def configure(
+    *, prices: Mapping[str, Mapping[str, float]] | None = None, rate: float | Mapping[date, float] = 1.0
+) -> Signal:
+    """Give your own prices by model, and the rates, as for the signal ``price``: a day without a rate has no price."""
+    return _signal(Unpriced({model: own_price(model, told) for model, told in (prices or {}).items()}, rates(rate)))
 
 
 def _signal(compute: Unpriced) -> Signal:

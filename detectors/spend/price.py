@@ -6,7 +6,7 @@ Not known is a state of its own and never zero: a request that cannot be priced 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,22 +35,62 @@ class Tokens:
     Parameters
     ----------
     input, output
-        All of them: ``input`` includes what was read from or written to a cache, ``output`` includes reasoning.
+        All of them: ``input`` includes what was read from or written to a cache, audio and images; ``output`` includes
+        reasoning, audio and images.
     cached, written
-        Input tokens read from the provider's cache, and written to it.
+        Input tokens read from the provider's cache, audio included, and written to it.
+    cached_audio, input_audio, input_image
+        Audio read from the cache, all audio, and images among the input.
+    reasoning, output_audio, output_image
+        Among the output.
     """
 
     input: np.ndarray
     output: np.ndarray
     cached: np.ndarray | None = None
     written: np.ndarray | None = None
+    cached_audio: np.ndarray | None = None
+    input_audio: np.ndarray | None = None
+    input_image: np.ndarray | None = None
+    reasoning: np.ndarray | None = None
+    output_audio: np.ndarray | None = None
+    output_image: np.ndarray | None = None
 
-    def part(self, name: str) -> np.ndarray:
-        """Return a count with 0 where it is not logged, and at most the whole input."""
+    def kinds(self) -> dict[str, np.ndarray]:
+        """Return how many tokens are paid as what; the kinds of a side add up to the whole of it.
+
+        Examples
+        --------
+        >>> told = Tokens(np.array([10.0]), np.array([5.0]), np.array([4.0]), reasoning=np.array([9.0])).kinds()
+        >>> {kind: count.tolist() for kind, count in told.items()}
+        {'input': [6.0], 'cached': [4.0], 'output': [0.0], 'reasoning': [5.0]}
+        """
+        audio = self._counted("cached_audio")
+        asked = {
+            "cached_audio": audio,
+            "cached": np.maximum(0.0, self._counted("cached") - audio),
+            "written": self._counted("written"),
+            "input_audio": np.maximum(0.0, self._counted("input_audio") - audio),
+            "input_image": self._counted("input_image"),
+        }
+        said = {kind: self._counted(kind) for kind in ("reasoning", "output_audio", "output_image")}
+        return {**_shared("input", self.input, asked), **_shared("output", self.output, said)}
+
+    def _counted(self, name: str) -> np.ndarray:
+        """Return a count with 0 where it is not logged or nonsense."""
         held = getattr(self, name)
-        if held is None:
-            return np.zeros(len(self.input))
-        return np.asarray(np.minimum(np.nan_to_num(np.maximum(held, 0.0)), np.nan_to_num(self.input)))
+        return np.zeros(len(self.input)) if held is None else np.nan_to_num(np.maximum(held, 0.0))
+
+
+def _shared(side: str, whole: np.ndarray, asked: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Take each kind off what is left of a side; the rest is plain."""
+    kinds, left = {}, whole.astype(np.float64)
+    for kind, count in asked.items():
+        taken = np.minimum(count, np.nan_to_num(left))
+        if taken.any():
+            kinds[kind] = taken
+            left = left - taken
+    return {side: left, **kinds}
 
 
 @dataclass(frozen=True)
@@ -59,8 +99,10 @@ class OwnPrice:
 
     Parameters
     ----------
-    input, output, cached
-        Of a million tokens; cached input costs as any other unless it is given.
+    input, output
+        Of a million tokens.
+    cached, written, cached_audio, input_audio, input_image, reasoning, output_audio, output_image
+        Of a million tokens of that kind; by default as any other of their side, cached audio as anything cached.
     request
         Of each request, on top.
     """
@@ -69,32 +111,79 @@ class OwnPrice:
     output: float = 0.0
     cached: float | None = None
     request: float = 0.0
+    written: float | None = None
+    cached_audio: float | None = None
+    input_audio: float | None = None
+    input_image: float | None = None
+    reasoning: float | None = None
+    output_audio: float | None = None
+    output_image: float | None = None
+
+    def of(self, kind: str) -> float:
+        """Return the price of a million tokens of a kind.
+
+        Examples
+        --------
+        >>> price_of = OwnPrice(input=2.0, output=8.0, cached=0.5).of
+        >>> price_of("cached_audio"), price_of("input_image"), price_of("reasoning")
+        (0.5, 2.0, 8.0)
+        """
+        own: float | None = getattr(self, kind)
+        if own is not None:
+            return own
+        if kind == "cached_audio" and self.cached is not None:
+            return self.cached
+        return self.output if kind in ("reasoning", "output_audio", "output_image") else self.input
 
     @classmethod
     def of_machines(
-        cls, hourly: float, tokens_per_second: float, machines: int = 1, utilisation: float = 1.0
+        cls,
+        hourly: float,
+        tokens_per_second: float,
+        machines: int = 1,
+        utilisation: float = 1.0,
+        spot: float | None = None,
+        spot_share: float = 0.0,
+        batch: float = 1.0,
+        input_tokens_per_second: float | None = None,
     ) -> OwnPrice:
-        """Return what a million output tokens cost on machines of one's own.
+        """Return what a million tokens cost on machines of one's own.
 
         Parameters
         ----------
         hourly
-            Of one machine or GPU, on demand or spot.
+            Of one machine or GPU, on demand.
         tokens_per_second
-            Of all machines together, at full load with the usual batches.
+            That one request's answer is written with; or of all machines together, with ``batch`` 1.
         utilisation
             Share of the time in which they are at full load: idle hours are paid too.
+        spot, spot_share
+            Hourly price of spot or preemptible machines, and the share of the hours that they make up.
+        batch
+            Requests that all machines together answer at the same time, on average at full load.
+        input_tokens_per_second
+            That questions are read with, by all machines together; by default reading is taken to cost no time.
 
         Examples
         --------
         >>> round(OwnPrice.of_machines(hourly=2.0, tokens_per_second=1000, utilisation=0.5).output, 3)
         1.111
+        >>> round(OwnPrice.of_machines(2.0, 50, utilisation=0.5, spot=0.8, spot_share=0.5, batch=20).output, 3)
+        0.778
         """
-        if not (hourly >= 0 and tokens_per_second > 0 and machines > 0 and 0 < utilisation <= 1):
+        if not (hourly >= 0 and tokens_per_second > 0 and machines > 0 and 0 < utilisation <= 1 and batch > 0):
             raise ValueError(
-                "machines need an hourly price of at least 0, tokens per second above 0, and a utilisation of 0 to 1."
+                "machines need an hourly price of at least 0, tokens per second and a batch above 0, and a utilisation "
+                "of 0 to 1."
             )
-        return cls(output=hourly * machines / 3600 / (tokens_per_second * utilisation) * MILLION)
+        if not (0 <= spot_share <= 1 and (spot_share == 0 or (spot is not None and spot >= 0))):
+            raise ValueError("a `spot_share` of 0 to 1 needs the hourly price `spot`.")
+        if input_tokens_per_second is not None and not input_tokens_per_second > 0:
+            raise ValueError("`input_tokens_per_second` is above 0, or left out.")
+        hour = hourly * (1 - spot_share) + (spot or 0.0) * spot_share
+        second = hour * machines / 3600 / utilisation * MILLION
+        read = 0.0 if input_tokens_per_second is None else second / input_tokens_per_second
+        return cls(input=read, output=second / (tokens_per_second * batch))
 
 
 @dataclass(frozen=True)
@@ -105,6 +194,10 @@ class Priced:
     source: np.ndarray
 
 
+Rates = float | Sequence[tuple[int, float]]
+"""What a US dollar is in the currency of the account: for ever, or from each of several days on (days since 1970)."""
+
+
 def price(
     models: np.ndarray,
     tokens: Tokens,
@@ -112,7 +205,8 @@ def price(
     providers: np.ndarray | None = None,
     times: np.ndarray | None = None,
     own: Mapping[str, OwnPrice] | None = None,
-    rate: float = 1.0,
+    rate: Rates = 1.0,
+    logged_in_dollars: bool = False,  # noqa: FBT001, FBT002
 ) -> Priced:
     """Price many requests.
 
@@ -124,18 +218,21 @@ def price(
     models, providers
         Names as logged, object of shape (requests,); a provider may also stand before the model (``azure/gpt-4o``).
     logged
-        Cost as logged, in the currency of the account; NaN where it is not.
+        Cost as logged; NaN where it is not.
     times
-        Seconds since 1970: the list knows what prices were on a day. None for today's latest.
+        Seconds since 1970: the list and the rates know what held on a day. None for today's latest.
     own
-        Prices by model, which win over the list.
+        Prices by model, which win over the list, in the currency of the account.
     rate
-        Of one US dollar in the currency of the account: the list is in dollars.
+        Of one US dollar in the currency of the account: the list is in dollars. A day before the first has none.
+    logged_in_dollars
+        Whether what is logged is in dollars, too.
 
     Limits
     ------
     The list is that of the installed genai-prices: newer models are unpriced until it is upgraded. Discounts, batches
-    and commitments are not in it: give your own prices. Audio and image tokens are priced as text.
+    and commitments are not in it: give your own prices. Of cached audio that is not counted apart as little is taken
+    to be cached as can be.
 
     References
     ----------
@@ -150,7 +247,7 @@ def price(
     own, count = own or {}, len(models)
     cost, source = np.full(count, np.nan), np.full(count, "unpriced", dtype=object)
     days = np.full(count, -1, dtype=np.int64) if times is None else (np.asarray(times) // 86_400).astype(np.int64)
-    whose = np.full(count, "", dtype=object) if providers is None else providers
+    whose, rates = np.full(count, "", dtype=object) if providers is None else providers, _rates(rate, days)
     for members, model, provider, day in _alike(models, whose, days):
         few = Tokens(*(None if part is None else part[members] for part in vars(tokens).values()))  # type: ignore[arg-type]
         if model in own:
@@ -158,12 +255,23 @@ def price(
         else:
             found = _by_list(model, provider, day, few)
             if found is not None:
-                cost[members], source[members] = found * rate, "list"
+                cost[members], source[members] = found * rates[members], "list"
     source[np.isnan(cost)] = "unpriced"
     if logged is not None:
-        known = np.isfinite(logged) & ((logged > 0) | ((logged == 0) & (cost == 0)))
-        cost[known], source[known] = logged[known], "logged"
+        converted = logged * rates if logged_in_dollars else logged
+        known = np.isfinite(converted) & ((converted > 0) | ((converted == 0) & (cost == 0)))
+        cost[known], source[known] = converted[known], "logged"
     return Priced(cost, source)
+
+
+def _rates(rate: Rates, days: np.ndarray) -> np.ndarray:
+    """Return the rate of each request's day: that of the newest entry not after it; NaN before the first."""
+    if isinstance(rate, int | float):
+        return np.full(len(days), float(rate))
+    table = sorted(rate)
+    since, values = np.array([day for day, _ in table]), np.array([np.nan, *(value for _, value in table)])
+    place = np.searchsorted(since, days, side="right")
+    return np.asarray(values[np.where(days < 0, len(table), place)])
 
 
 def _alike(models: np.ndarray, providers: np.ndarray, days: np.ndarray) -> list[tuple[np.ndarray, str, str, int]]:
@@ -175,9 +283,7 @@ def _alike(models: np.ndarray, providers: np.ndarray, days: np.ndarray) -> list[
 
 
 def _by_own(tariff: OwnPrice, tokens: Tokens) -> np.ndarray:
-    cached = tokens.part("cached")
-    read = tariff.input if tariff.cached is None else tariff.cached
-    paid = (tokens.input - cached) * tariff.input + cached * read + tokens.output * tariff.output
+    paid = sum(count * tariff.of(kind) for kind, count in tokens.kinds().items())
     return np.asarray(paid / MILLION + tariff.request)
 
 
@@ -185,12 +291,26 @@ def _by_own(tariff: OwnPrice, tokens: Tokens) -> np.ndarray:
 class Listed:
     """A tariff of the list.
 
-    ``each`` are dollars a token: plain input, read from the cache, written to it, output; None where they depend on
-    how many there are, so that the list must be asked each time.
+    ``each`` are dollars a token by kind; None where they depend on how many there are, so that the list must be asked
+    each time.
     """
 
     tariff: Any
-    each: tuple[float, float, float, float] | None
+    each: Mapping[str, float] | None
+
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "input": (), "cached": ("cache_read_tokens",), "written": ("cache_write_tokens",),
+    "input_audio": ("input_audio_tokens",), "input_image": ("input_image_tokens",),
+    "cached_audio": ("cache_read_tokens", "input_audio_tokens", "cache_audio_read_tokens"),
+    "output": (), "reasoning": ("output_reasoning_tokens",), "output_audio": ("output_audio_tokens",),
+    "output_image": ("output_image_tokens",),
+}  # fmt: skip
+"""Counts of the list that a token of a kind adds to, besides the whole input or output."""
+SIDE = {
+    kind: "output_tokens" if place >= list(KINDS).index("output") else "input_tokens"
+    for place, kind in enumerate(KINDS)
+}
 
 
 def _by_list(model: str, provider: str, day: int, tokens: Tokens) -> np.ndarray | None:
@@ -198,27 +318,25 @@ def _by_list(model: str, provider: str, day: int, tokens: Tokens) -> np.ndarray 
     found = _listed(model, provider, day)
     if found is None:
         return None
-    cached, written = tokens.part("cached"), np.minimum(tokens.part("written"), tokens.input - tokens.part("cached"))
+    kinds = tokens.kinds()
     if found.each is not None:
-        plain, read, write, output = found.each
-        return np.asarray(
-            (tokens.input - cached - written) * plain + cached * read + written * write + tokens.output * output
-        )
-    columns = zip(tokens.input, cached, written, tokens.output, strict=True)
-    return np.array([_exact(found.tariff, *(float(part) for part in row)) for row in columns])
+        return np.asarray(sum(count * found.each[kind] for kind, count in kinds.items()))
+    rows = zip(*kinds.values(), strict=True)
+    return np.array([_exact(found.tariff, dict(zip(kinds, map(float, row), strict=True))) for row in rows])
 
 
-def _exact(tariff: Any, whole: float, cached: float, written: float, output: float) -> float:  # noqa: ANN401
+def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
     """Ask the list itself, which knows tiers."""
     from genai_prices import Usage
 
-    if not (whole >= 0 and output >= 0):
+    if not all(count >= 0 for count in counts.values()):
         return float("nan")
-    told = {"input_tokens": round(whole), "output_tokens": round(output)}
-    if cached:
-        told["cache_read_tokens"] = round(cached)
-    if written:
-        told["cache_write_tokens"] = round(written)
+    told = {"input_tokens": 0, "output_tokens": 0}
+    for kind, count in counts.items():
+        for name in (SIDE[kind], *KINDS[kind]) if count else ():
+            told[name] = told.get(name, 0) + round(count)
+    if "cache_read_tokens" in told and "input_audio_tokens" in told:
+        told.setdefault("cache_audio_read_tokens", 0)  # the list refuses to guess how much of the audio was cached
     return float(tariff.calc_price(Usage(**told))["total_price"])
 
 
@@ -239,15 +357,12 @@ def _listed(model: str, provider: str, day: int) -> Listed | None:
     return None
 
 
-def _each(tariff: Any) -> tuple[float, float, float, float] | None:  # noqa: ANN401
+def _each(tariff: Any) -> Mapping[str, float] | None:  # noqa: ANN401
     from genai_prices.types import TieredPrices
 
     if any(isinstance(part, TieredPrices) for part in vars(tariff).values()):
         return None
-    million = int(MILLION)
-    asked = ((million, 0, 0, 0), (million, million, 0, 0), (million, 0, million, 0), (0, 0, 0, million))
-    plain, read, write, output = (_exact(tariff, *one) / MILLION for one in asked)
-    return plain, read, write, output
+    return {kind: _exact(tariff, {kind: MILLION}) / MILLION for kind in KINDS}
 
 
 def _spellings(model: str, provider: str) -> list[tuple[str, str | None]]:

@@ -11,6 +11,7 @@ from detectors.quality.percentile import LEVELS, TIMES, percentile
 TOKENS = {
     "input_tokens": "input", "prompt_tokens": "input", "output_tokens": "output", "completion_tokens": "output",
     "cached_tokens": "cached", "cache_write_tokens": "cache_write", "reasoning_tokens": "reasoning",
+    "cached_audio_tokens": "cached_audio",
     "input_audio_tokens": "input_audio", "output_audio_tokens": "output_audio",
     "input_image_tokens": "input_image", "output_image_tokens": "output_image",
 }  # fmt: skip

@@ -10,9 +10,10 @@ import pytest
 from benchmarks import traces
 
 
-@pytest.mark.parametrize("name", ["azure_code", "azure_conv", "llmperf"])
+@pytest.mark.parametrize("name", ["azure_code", "azure_conv", "llmperf", "models"])
 def test_what_is_shown_of_a_real_trace_equals_the_raw_file(name: str, tmp_path: Path) -> None:
-    log = traces.llmperf() if name == "llmperf" else traces.azure(name.removeprefix("azure_"))
+    logs = {"llmperf": traces.llmperf, "models": traces.models}
+    log = logs[name]() if name in logs else traces.azure(name.removeprefix("azure_"))
     rows = traces.run(name, log, tmp_path)
     assert len(rows) > 30
     assert [row for row in rows if not row.held] == []

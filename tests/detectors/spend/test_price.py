@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -12,6 +12,8 @@ from genai_prices import Usage, calc_price
 from detectors import SIGNALS
 from detectors.records import Column
 from detectors.spend.price import OwnPrice, Tokens, price
+from monitor.config import ConfigError
+from monitor.signals import resolve
 
 MODELS = (
     "gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "gpt-3.5-turbo", "o1", "o1-mini", "o3-mini", "gpt-4.1", "gpt-4.1-mini",
@@ -123,3 +125,84 @@ def test_the_signals_say_the_same_and_take_the_operators_prices() -> None:
     assert SIGNALS["unpriced"].compute(told).values.tolist() == [0.0, 1.0, 1.0]
     with pytest.raises(ValueError, match="`tokens_per_second`"):
         configure(prices={"ours": {"inptu": 0.5}})
+
+
+@pytest.mark.parametrize("model", ["gpt-realtime", "gemini-2.5-flash", "gpt-image-1", "gpt-4o", "gemini-2.5-pro"])
+def test_audio_images_and_reasoning_agree_with_the_list_row_by_row(model: str) -> None:
+    rng = np.random.default_rng(2)
+    parts = rng.integers(0, 40_000, (8, 300)).astype(float)
+    cached, audio_read, written, audio, image, reasoning, spoken, drawn = parts
+    whole, said = parts[:5].sum(axis=0) + 500, parts[5:].sum(axis=0) + 70
+    tokens = Tokens(whole, said, cached + audio_read, written, audio_read, audio + audio_read, image, reasoning,
+                    spoken, drawn)  # fmt: skip
+    ours = price(np.array([model] * 300, dtype=object), tokens, times=np.full(300, AT.timestamp()))
+    for row in range(300):
+        usage = Usage(
+            input_tokens=int(whole[row]), output_tokens=int(said[row]),
+            cache_read_tokens=int(cached[row] + audio_read[row]), cache_write_tokens=int(written[row]),
+            cache_audio_read_tokens=int(audio_read[row]), input_audio_tokens=int(audio[row] + audio_read[row]),
+            input_image_tokens=int(image[row]), output_reasoning_tokens=int(reasoning[row]),
+            output_audio_tokens=int(spoken[row]), output_image_tokens=int(drawn[row]),
+            cache_image_read_tokens=0, output_audio_reasoning_tokens=0, output_image_reasoning_tokens=0,
+            cache_audio_write_tokens=0, cache_image_write_tokens=0,
+        )  # fmt: skip
+        exact = calc_price(usage, model, genai_request_timestamp=AT).total_price
+        assert ours.cost[row] == pytest.approx(float(exact), rel=1e-9)
+
+
+def test_kinds_of_tokens_never_add_up_to_more_than_the_whole() -> None:
+    rng = np.random.default_rng(3)
+    counts = np.where(rng.random((10, 1000)) < 0.1, np.nan, rng.integers(0, 1000, (10, 1000)).astype(float))
+    kinds = Tokens(*counts).kinds()
+    told = [kinds[name] for name in kinds if name in ("input", "cached", "written", "cached_audio", "input_audio",
+                                                      "input_image")]  # fmt: skip
+    known = np.isfinite(counts[0])
+    assert np.allclose(np.sum(told, axis=0)[known], counts[0][known])
+    assert all((count[known] >= 0).all() for count in told)
+
+
+def test_own_prices_of_every_kind_by_hand() -> None:
+    own = OwnPrice(input=2, output=8, cached=0.5, input_audio=20, reasoning=4, request=0.01)
+    tokens = Tokens(np.array([1e6]), np.array([1e6]), np.array([3e5]), input_audio=np.array([1e5]),
+                    reasoning=np.array([6e5]))  # fmt: skip
+    found = price(np.array(["ours"]), tokens, own={"ours": own})
+    assert found.cost[0] == pytest.approx(0.6 * 2 + 0.3 * 0.5 + 0.1 * 20 + 0.6 * 4 + 0.4 * 8 + 0.01, abs=1e-12)
+
+
+def test_a_machine_by_the_hour_on_spot_with_batches_by_hand() -> None:
+    own = OwnPrice.of_machines(4.0, 40, machines=2, utilisation=0.6, spot=1.5, spot_share=0.75, batch=16,
+                               input_tokens_per_second=8000)  # fmt: skip
+    second = 2 * (0.25 * 4.0 + 0.75 * 1.5) / 3600 / 0.6
+    assert own.output == pytest.approx(second / (40 * 16) * 1e6, rel=1e-12)
+    assert own.input == pytest.approx(second / 8000 * 1e6, rel=1e-12)
+    with pytest.raises(ValueError, match="hourly price `spot`"):
+        OwnPrice.of_machines(4.0, 40, spot_share=0.5)
+
+
+def test_a_day_is_paid_in_its_own_rate_and_one_before_the_first_is_not_known() -> None:
+    at = [(10, 31, 23), (11, 1, 0), (11, 9, 23), (11, 10, 1)]
+    days = [datetime(2026, month, day, hour, tzinfo=UTC) for month, day, hour in at]
+    told = {
+        "model_version": Column.of(["gpt-4o"] * 4),
+        "input_tokens": Column.of([1e6] * 4),
+        "output_tokens": Column.of([0.0] * 4),
+        "timestamp": Column.of([day.timestamp() for day in days]),
+    }
+    table = {date(2026, 11, 10): 0.8, date(2026, 11, 1): 0.9}
+    entry = [{"price": {"rate": table}}, {"unpriced": {"rate": {str(day): value for day, value in table.items()}}}]
+    cost, unpriced = (signal.compute(told) for signal in resolve(entry))
+    assert np.array_equal(cost.values, [np.nan, 2.25, 2.25, 2.0], equal_nan=True)
+    assert unpriced.values.tolist() == [1.0, 0.0, 0.0, 0.0]
+    with pytest.raises(ConfigError, match="above 0"):
+        resolve([{"price": {"rate": {"2026-11-01": 0.0}}}])
+
+
+def test_a_logged_cost_in_dollars_is_converted_where_it_is_said_to_be() -> None:
+    told = {
+        "model_version": Column.of(["nobody-1"]), "input_tokens": Column.of([1.0]), "output_tokens": Column.of([1.0]),
+        "cost": Column.of([2.0]),
+    }  # fmt: skip
+    plain, converted = resolve(
+        [{"price": {"rate": 0.5}}, {"price": {"rate": 0.5, "logged_in_dollars": True, "name": "converted"}}]
+    )
+    assert (plain.compute(told).values[0], converted.compute(told).values[0]) == (2.0, 1.0)
