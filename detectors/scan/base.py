@@ -60,6 +60,8 @@ class Rule:
         RE2 pattern of words, one of which must stand within 60 code points before or 24 after; empty for none.
     hint
         RE2 pattern of the first pass; by default ``near``, or ``pattern`` itself.
+    again
+        Whether what ``trim`` leaves of a candidate may hold another finding.
     """
 
     type: str
@@ -67,6 +69,20 @@ class Rule:
     trim: Trim | None = None
     near: str = ""
     hint: str = ""
+    again: bool = False
+
+    def within(self, text: str, start: int, end: int) -> list[Span]:
+        """Return what is left of a candidate after a closer look."""
+        found: list[Span] = []
+        while start < end:
+            kept = self.trim(text, start, end) if self.trim else (start, end)
+            if kept is None or kept[1] <= kept[0]:
+                break
+            found.append(Span(self.type, *kept))
+            if not self.again:
+                break
+            start = kept[1] + 1
+        return found
 
 
 class RuleSet:
@@ -159,7 +175,7 @@ class _Exact:
             places = in_points(self.near(raw), text, raw)
             if not places:
                 return
-        kind, trim = self.rule.type, self.rule.trim
+        kind, trim, again = self.rule.type, self.rule.trim, self.rule.again
         earlier = found[:] if len(found) <= FEW else []
         most = len(found) + MOST_SPANS
         for start, end in in_points(self.find(raw), text, raw):
@@ -170,10 +186,13 @@ class _Exact:
                     break
             else:
                 kept = trim(text, start, end) if trim else (start, end)
-                if kept is not None and kept[1] > kept[0]:
-                    found.append(Span(kind, *kept))
-                    if len(found) >= most:
-                        return
+                if kept is None or kept[1] <= kept[0]:
+                    continue
+                found.append(Span(kind, *kept))
+                if again and kept[1] + 1 < end:
+                    found += self.rule.within(text, kept[1] + 1, end)
+                if len(found) >= most:
+                    return
 
 
 def in_points(ranges: list[tuple[int, int]], text: str, raw: bytes) -> list[tuple[int, int]]:

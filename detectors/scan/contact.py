@@ -41,11 +41,12 @@ MAC = r"\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}\b"
 LONGEST_LABEL = 63
 """Of a domain (RFC 1035)."""
 
-_VERSION = re.compile(r"(?:version|release|ver\.?|build|v\.?)[ :=]?$", re.IGNORECASE)
+_VERSION = re.compile(r"(?<![A-Za-z])(?:version|release|ver\.?|build|v\.?)[ :=]?$", re.IGNORECASE)
 _CODE_FILE = re.compile(
-    r"\.(?:py|sh|md|rs|ps|so|js|ts|cs|cc|pl|json|html?|css|txt|csv|ya?ml|toml|xml|java|go|rb|php|in|is|as|to|id)$",
+    r"\.(?:py|sh|md|rs|ps|so|js|ts|cs|cc|json|html?|css|txt|csv|ya?ml|toml|xml|java|go|rb|php)$",
     re.IGNORECASE,
 )
+_WORD_ENDING = re.compile(r"\.(?:in|is|as|to|id|pl)$", re.IGNORECASE)
 
 
 def trim_email(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -90,7 +91,9 @@ def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     name = text[kept[0] : kept[1]].partition("/")[0]
     labels = name.split(".")
-    if _CODE_FILE.search(name) or any(label.endswith("-") or len(label) > LONGEST_LABEL for label in labels):
+    if _CODE_FILE.search(name) or (len(labels) == 2 and _WORD_ENDING.search(name)):  # noqa: PLR2004
+        return None
+    if any(label.endswith("-") or len(label) > LONGEST_LABEL for label in labels):
         return None
     if len(labels[-2]) < 2 or labels[-1][0].isupper() != labels[-1].isupper():  # noqa: PLR2004  "end.No", "e.g"
         return None
@@ -103,7 +106,7 @@ def trim_ip4(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Take four numbers that are not a version and not part of a longer run."""
     if (start and text[start - 1] in ".-") or (text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit()):
         return None
-    return None if _VERSION.search(text, max(0, start - 9), start) else (start, end)
+    return None if _VERSION.search(text[max(0, start - 10) : start]) else (start, end)
 
 
 def trim_ip6(text: str, start: int, end: int) -> tuple[int, int] | None:

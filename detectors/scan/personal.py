@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from detectors.scan.base import Rule
 
 _MONTH = (
@@ -48,8 +50,20 @@ ADDRESS_HINT = (
     r"|ul\.|ulica) "
 )
 
+_NUMBERED = re.compile(
+    r"(?:(?<![A-Za-z])(?:version|release|ver\.?|build|section|chapter|v\.?|no\.?|§)[ :=]?|[\d.]\.)$", re.IGNORECASE
+)
+
+
+def trim_date(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Leave out three numbers of a version, or of a section, that could be a day."""
+    if text[end : end + 1] in (".", "-") and text[end + 1 : end + 2].isdigit():
+        return None
+    return None if _NUMBERED.search(text[max(0, start - 10) : start]) else (start, end)
+
+
 RULES: tuple[Rule, ...] = (
-    Rule("date_of_birth", DATE, near=BIRTH),
+    Rule("date_of_birth", DATE, trim_date, near=BIRTH),
     Rule(
         "postal_code",
         r"\b(?:\d{3,5}(?:[- ]\d{2,4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d|\d{4} ?[A-Z]{2})\b",
@@ -59,5 +73,5 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule("street_address", ADDRESS, hint=ADDRESS_HINT),
-    Rule("date_time", DATE, hint=DATE_HINT),
+    Rule("date_time", DATE, trim_date, hint=DATE_HINT),
 )

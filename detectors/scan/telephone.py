@@ -6,29 +6,25 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from detectors.scan.base import CONTEXT_AFTER, CONTEXT_BEFORE, Words, digits_of
+from detectors.scan.base import CONTEXT_AFTER, CONTEXT_BEFORE, digits_of
+from detectors.scan.telling import is_other, is_telling
 
 PHONE = (
     r"(?:\+\d|\(\+?\d|\d)(?:[ \t]?[\d]|[-./()][ \t]?|[ \t][-(/]){4,24}\d(?:[ ]?(?i:x|ext\.?|extension)[ .:]?\d{1,6})?"
 )
+FEWEST = 7
+"""Digits; shorter numbers are not told from others."""
 PHONE_HINT = r"\d(?:[ \t()./-]{0,3}\d){6}"
-WORDS = Words(
-    r"(?i)(?:\b|_)(?:phone|telephone|tel|mobile|mob|cell|fax|call|calls|calling|called|dial|reach|reached|ring"
-    r"|text(?: me)?|sms|whatsapp|telegram|contact|hotline|landline|office|desk|extension|"
-    r"answer(?:ing|s)?|voicemail|messages?"
-    r"|handy|telefono?|telefon|téléphone|teléfono|móvil|celular|portable|cellulare|telefoon|puhelin|komórka|appel"
-    r"|anrufen|rufnummer|llamar|ligar|number is|my number|numbers?)(?:\b|_)"
-)
-_NOT_PHONE = Words(
-    r"(?i)(?:order|invoice|ticket|case|ref(?:erence)?|account|acct|tracking|policy|serial|sku|isbn|issn|doi|version|"
-    r"zip|post(?:al)?code|id|no\.?|nr\.?|#|\$|€|£|page|pages|pp\.?|lines?|build|port|ssn|npi|patent|passport|route|"
-    r"po box|p\.o\. box|"
-    r"licen[cs]e|year|years|between|from)[ :#.]{0,3}$"
-)
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"  # or a month: both orders are in use
 _DATE = re.compile(
-    r"(?:19|20)\d{2}[-./ ]\d{1,2}[-./ ]\d{1,2}(?:[ T]\d.*)?$|\d{1,2}[-./ ]\d{1,2}[-./ ](?:19|20)?\d{2}(?: \d.*)?$|"
-    r"(?:19|20)\d{2} ?[-/] ?(?:19|20)\d{2}\b"
+    rf"(?:19|20)\d{{2}}([-./ ]){_DAY}\1{_DAY}(?:[ T]\d.*)?$"
+    rf"|{_DAY}([-./ ]){_DAY}\2(?:19|20)?\d{{2}}(?: (?:[01]?\d|2[0-3]))?$"
+    r"|(?:19|20)\d{2} ?[-/] ?(?:19|20)\d{2}\b"
 )
+_UNSPACED = "\u0e00"
+"""From here on come Thai, Chinese, Japanese, Korean, which put no space beside a number."""
+_OCTETS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:([ .])\d{3})(?:\1\d{3})*$")
 _EXTENSION = re.compile(r" ?(?:x|ext)", re.IGNORECASE)
 _DECIMAL = re.compile(r"\d+\.\d+$|\d{1,3}(?:[ .]000)+$")
 _SSN = re.compile(r"\d{3}-\d{2}-\d{4}$")
@@ -101,6 +97,32 @@ def is_international(digits: str) -> bool:
     return False
 
 
+def is_possible(digits: str) -> bool:
+    """Say whether digits after ``+`` are as many as the plan of their country has, whatever the plan says of them.
+
+    Examples
+    --------
+    >>> is_possible("498838582156"), is_possible("4912")
+    (True, False)
+    """
+    codes = _calling_codes()
+    for size in (1, 2, 3):
+        code = digits[:size]
+        if code in codes:
+            rest = len(digits) - size
+            return bool({rest, rest - (digits[size : size + 1] == "0")} & _lengths(code))
+    return False
+
+
+@cache
+def _lengths(code: str) -> frozenset[int]:
+    from phonenumbers import PhoneMetadata
+
+    plans = [PhoneMetadata.metadata_for_region_or_calling_code(int(code), region) for region in _calling_codes()[code]]
+    described = [plan.general_desc for plan in plans if plan is not None]
+    return frozenset(n for each in described if each is not None for n in each.possible_length if n >= FEWEST)
+
+
 def is_national(digits: str, regions: tuple[str, ...] = REGIONS) -> bool:
     """Say whether digits are a number as it is dialled inside one of the regions.
 
@@ -119,38 +141,50 @@ def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
     if before == "(" and ")" in text[start:end]:
         start -= 1
         before = text[start - 1] if start else " "
-    if before.isalnum() or before in "_.=/@&%#$€£-" or after.isalnum() or after in "_@%€$":
+    if _is_joined(before) or before in "_.=/@&%#$€£-" or _is_joined(after) or after in "_@%€$":
         return None
     if text.find("(", start, end) >= 0:
         end = _balanced(text, start, end)
-    if end - start < 7:  # noqa: PLR2004
+    if end - start < FEWEST:
         return None
     found = text[start:end]
     main = found if found[-1].isdigit() and "x" not in found.lower() else _EXTENSION.split(found, maxsplit=1)[0]
     digits = digits_of(main)
     plus = "+" in main[:2]
-    if not 7 <= len(digits) <= (16 if plus else 15) or len(set(digits)) == 1:  # noqa: PLR2004
+    if not FEWEST <= len(digits) <= (16 if plus else 15) or len(set(digits)) == 1:  # noqa: PLR2004
         return None
     said = text[max(0, start - CONTEXT_BEFORE) : start]
     if plus:
-        return (start, end) if is_international(digits) or WORDS.found_in(said) else None
-    if _DATE.match(main) or _DECIMAL.match(main) or _SSN.match(main):
-        return None
-    if _NOT_PHONE.found_in(said):
-        return None
+        known = is_international(digits) or is_possible(digits) or is_telling(said)
+        return (start, end) if known else None
+    return (start, end) if _at_home_or_named(text, main, digits, said, end) else None
+
+
+def _at_home_or_named(text: str, main: str, digits: str, said: str, end: int) -> bool:
+    """Say whether a number without a plus is one for what it looks like, or for what stands beside it."""
+    if _DATE.match(main) or _DECIMAL.match(main) or _SSN.match(main) or _OCTETS.match(main):
+        return False
+    if is_other(said):
+        return False
     if _US.match(main) and digits[-10] >= "2" and digits[-7] >= "2":
-        return start, end
-    if WORDS.found_in(said) or _LABEL_AFTER.match(text, end, end + CONTEXT_AFTER):
-        return start, end
+        return True
+    if is_telling(said) or _LABEL_AFTER.match(text, end, end + CONTEXT_AFTER):
+        return True
+    if _THOUSANDS.match(main):
+        return False
     if digits.startswith("00") and len(digits) >= 10:  # noqa: PLR2004
-        return (start, end) if is_international(digits[2:]) else None
+        return is_possible(digits[2:])
     groups = re.findall(r"\d+", main)
     if 3 <= len(groups) <= 6 and len(digits) >= 9 and all(2 <= len(g) <= 5 for g in groups[1:]):  # noqa: PLR2004
-        return (start, end) if is_national(digits) else None
+        return is_national(digits)
     if "(" in main and len(digits) >= 8:  # noqa: PLR2004
-        return (start, end) if is_national(digits) else None
-    plain = len(groups) <= 2 and len(digits) >= 10  # noqa: PLR2004
-    return (start, end) if plain and digits[0] == "0" and is_national(digits) else None
+        return is_national(digits)
+    return len(groups) <= 2 and len(digits) >= 10 and digits[0] == "0" and is_national(digits)  # noqa: PLR2004
+
+
+def _is_joined(character: str) -> bool:
+    """Say whether a number would be part of a word; scripts without spaces join nothing."""
+    return character.isalnum() and character < _UNSPACED
 
 
 def _balanced(text: str, start: int, end: int) -> int:

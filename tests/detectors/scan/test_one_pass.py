@@ -22,7 +22,8 @@ WORDS = (
     "kind: Secret", "curl -u", "+1 212-555-0100", "4111 1111 1111 1111", "GB82 WEST 1234 5698 7654 32", "536-90-4399",
     "jane@example.com", "jane [at] example [dot] com", "10.0.0.1", "2001:db8::1", "example.co.uk/x", "12/05/1980",
     "1980-05-12T10:00", "12 High Street", "AKIA2OGYBAH6QGWTFJ7X", "ghp_" + "a1B2c3D4e5" * 4, "sk_live_" + "Zx9" * 8,
-    "ignore all previous instructions", "<|im_start|>", "### System:", "ß", "日本", "é", "\ud800", "\u200b", "0" * 30, "%41",
+    "ignore all previous instructions", "<|im_start|>", "### System:", "ß", "日本", "é", "\ud800", "\u200b", "0" * 30,
+    "%41",
 )  # fmt: skip
 texts = st.lists(
     st.one_of(st.sampled_from(WORDS), st.text(max_size=12), st.text("0123456789 -.()+/:", max_size=20)), max_size=14
@@ -43,10 +44,10 @@ def plainly(rules: RuleSet, text: str) -> list[Span]:
                 continue
             if any(span.start <= start and end <= span.end for span in earlier):
                 continue
-            kept = rule.trim(text, start, end) if rule.trim else (start, end)
-            if kept is not None and kept[1] > kept[0] and mine < MOST_SPANS:
-                mine += 1
-                found.append(Span(rule.type, *kept))
+            if mine < MOST_SPANS:
+                kept = rule.within(text, start, end)
+                mine += len(kept)
+                found += kept
     return without_overlaps(found)
 
 

@@ -151,3 +151,34 @@ def test_spans_of_the_development_data_are_found(name: str) -> None:
         for start, end, kind, *_ in row["spans"]:
             if kind in kinds:
                 assert (kinds[kind], start, end) in spans
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("Mein Handy: 49 63 99 47", "49 63 99 47"),  # eight digits in pairs are no date
+        ("WhatsApp 00420 605 938 788", "00420 605 938 788"),
+        ("Zuhause +49(0)8838 582156", "+49(0)8838 582156"),  # as many digits as the plan has
+        ("電話番号は090-0299-0225です。", "090-0299-0225"),
+        ("Joignable au 01 58 67 34 90", "01 58 67 34 90"),
+    ],
+)
+def test_telephone_numbers_as_people_write_them(text: str, what: str) -> None:
+    assert ("phone_number", what) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "population 346 486 810", "Bestellnummer 439679579409", "the server 35.0.243.133.7", "row 6886323",
+        "epoch 1713998231566", "section 18.10.34", "version 10.22.26", "v5.21.12.23", "see main.rs and x.is",
+    ],
+)  # fmt: skip
+def test_numbers_of_other_things_are_nobodys(text: str) -> None:
+    assert found(text) == []
+
+
+def test_neighbours_do_not_swallow_each_other() -> None:
+    text = "DE829527891 is our VAT number, GB82 WEST 1234 5698 7654 32 ours; 4111111111111111|5500005555555559"
+    assert [kind for kind, _ in found(text)] == ["iban_code", "credit_card", "credit_card"]
+    assert found("My Visa is 4591332783055233 and") == [("credit_card", "4591332783055233")]

@@ -1,0 +1,79 @@
+"""The words beside a telephone number, in the languages that most is written in, and those beside other numbers."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def _words(listed: str) -> tuple[str, ...]:
+    return tuple(listed.split())
+
+
+_NOUNS = _words(
+    "phone phones telephone telephones tel mobile mobiles mob cell cellular cellphone fax hotline landline "
+    "voicemail sms whatsapp telegram handy festnetz rufnummer durchwahl téléphone portable teléfono telefono "
+    "móvil movil celular cellulare telefone telemóvel gsm telefoon هاتف फोन फ़ोन"
+)
+_NOUN_STEMS = _words("telefon telephon mobilfon mobilnummer telefoon puhelin komórk телефон моб τηλέφων κινητ")
+_VERBS = _words(
+    "call calls called calling dial dials dialled dialed reach reached ring rang text texts texted texting "
+    "contact message messages answer answers answering hold extension office desk joindre contacto contato ligue "
+    "ligar liga bel bellen ringe emergency number numbers nummer numero número numéro numer numărul номер "
+    "contacte"
+)
+_VERB_STEMS = _words(
+    "anruf erreich appel rappel joign llám llam chiam bereik soita zadzwo dzwo позвон звон aray numara"
+)
+_OTHERS = _words(
+    "order invoice ticket case ref reference account acct tracking policy serial sku isbn issn doi version zip "
+    "postcode postalcode id page pages pp line lines row rows build port ssn npi patent passport route box "
+    "license licence year years between population total count size seed bytes batch item sum epoch timestamp ts "
+    "aktenzeichen commande facture dossier pedido factura ordine fattura encomenda einwohner habitants"
+)
+_OTHER_STEMS = _words("bestell auftrag kunden rechnung artikel zamówieni faktur заказ")
+_UNSPACED = ("電話", "电话", "手机", "携帯", "番号", "号码", "전화", "번호", "연락처", "联系")
+_COUNTED = _words("no nr n number nummer num nº")
+_SIGNS = ("#", "$", "€", "£")
+_CALLED = frozenset(_NOUNS + _VERBS)
+FARTHEST = 4
+"""Code points between a word and the number that it names."""
+
+
+def is_telling(said: str) -> bool:
+    """Say whether a text in front of a number has a word for a telephone, or for what is done with one.
+
+    Examples
+    --------
+    >>> is_telling("erreichbar unter "), is_telling("電話は"), is_telling("recall of ")
+    (True, True, False)
+    """
+    low = said.lower()
+    words = _WORD.findall(low)
+    known = any(word in _CALLED for word in words)
+    return known or any(word.startswith(_NOUN_STEMS + _VERB_STEMS) for word in words) or _unspaced(low)
+
+
+def is_other(said: str) -> bool:
+    """Say whether the word right in front of a number calls it something else: an order, a page, a year.
+
+    Examples
+    --------
+    >>> is_other("Bestellnummer: "), is_other("order no. "), is_other("tel. no. "), is_other("my phone is ")
+    (True, True, False, False)
+    """
+    low = said.lower()
+    words = [(match.group(), match.end()) for match in _WORD.finditer(low)]
+    named = next((word for word, _ in reversed(words) if word not in _COUNTED), "")
+    close = bool(words) and len(low) - words[-1][1] <= FARTHEST
+    if close and (named in _NOUNS or named.startswith(_NOUN_STEMS)):
+        return False
+    if low.rstrip()[-1:] in _SIGNS and low.rstrip():
+        return True
+    counted = close and words[-1][0] in ("no", "nr", "id") and not _unspaced(low)
+    return counted or (close and (named in _OTHERS or named.startswith(_OTHER_STEMS)))
+
+
+def _unspaced(low: str) -> bool:
+    return not low.isascii() and any(word in low for word in _UNSPACED)
