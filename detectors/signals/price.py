@@ -90,8 +90,8 @@ def configure(
 
     Of each model ``input``, ``output``, ``cached``, ``written``, ``reasoning``, ``input_audio`` … (of a million
     tokens) and ``request``; or, for machines of your own, ``hourly``, ``tokens_per_second``, ``machines``,
-    ``utilisation``, ``spot``, ``spot_share``, ``batch`` and ``input_tokens_per_second``. ``rate`` may be a table by day:
-    each entry holds from its day on. ``logged_in_dollars`` says that the logged cost must be converted, too.
+    ``utilisation``, ``spot``, ``spot_share``, ``batch`` and ``input_tokens_per_second``. ``rate`` may be a table by
+    day: each entry holds from its day on. ``logged_in_dollars`` says that the logged cost must be converted, too.
     """
     own = {model: own_price(model, told) for model, told in (prices or {}).items()}
     return _signal(Price(own, rates(rate), logged_in_dollars))

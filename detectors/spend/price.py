@@ -210,15 +210,14 @@ def price(
 ) -> Priced:
     """Price many requests.
 
-    A logged cost above 0 is taken as it is. A logged 0 counts only where the operator's own price or the list says
-    that the model is free: gateways log 0 for what they cannot price.
+    Gateways log 0 for what they cannot price: it counts only where a price says that the model is free.
 
     Parameters
     ----------
     models, providers
         Names as logged, object of shape (requests,); a provider may also stand before the model (``azure/gpt-4o``).
     logged
-        Cost as logged; NaN where it is not.
+        Cost as logged, NaN where it is not; above 0 it is taken as it is.
     times
         Seconds since 1970: the list and the rates know what held on a day. None for today's latest.
     own
@@ -226,13 +225,12 @@ def price(
     rate
         Of one US dollar in the currency of the account: the list is in dollars. A day before the first has none.
     logged_in_dollars
-        Whether what is logged is in dollars, too.
+        Whether what is logged is, too.
 
     Limits
     ------
-    The list is that of the installed genai-prices: newer models are unpriced until it is upgraded. Discounts, batches
-    and commitments are not in it: give your own prices. Of cached audio that is not counted apart as little is taken
-    to be cached as can be.
+    The list is that of the installed genai-prices. Discounts, batches and commitments are not in it: give your own
+    prices. Of audio as little is taken to be cached as can be, unless that is counted apart.
 
     References
     ----------
@@ -240,14 +238,14 @@ def price(
 
     Examples
     --------
-    >>> told = price(np.array(["gpt-4o", "nobody-1"]), Tokens(np.full(2, 1e6), np.zeros(2)))
-    >>> told.cost.tolist(), told.source.tolist()
-    ([2.5, nan], ['list', 'unpriced'])
+    >>> price(np.array(["gpt-4o", "nobody-1"]), Tokens(np.full(2, 1e6), np.zeros(2))).cost.tolist()
+    [2.5, nan]
     """
     own, count = own or {}, len(models)
     cost, source = np.full(count, np.nan), np.full(count, "unpriced", dtype=object)
     days = np.full(count, -1, dtype=np.int64) if times is None else (np.asarray(times) // 86_400).astype(np.int64)
-    whose, rates = np.full(count, "", dtype=object) if providers is None else providers, _rates(rate, days)
+    whose = np.full(count, "", dtype=object) if providers is None else providers
+    rates = _rates(rate, days)
     for members, model, provider, day in _alike(models, whose, days):
         few = Tokens(*(None if part is None else part[members] for part in vars(tokens).values()))  # type: ignore[arg-type]
         if model in own:
@@ -257,11 +255,13 @@ def price(
             if found is not None:
                 cost[members], source[members] = found * rates[members], "list"
     source[np.isnan(cost)] = "unpriced"
-    if logged is not None:
-        converted = logged * rates if logged_in_dollars else logged
-        known = np.isfinite(converted) & ((converted > 0) | ((converted == 0) & (cost == 0)))
-        cost[known], source[known] = converted[known], "logged"
-    return Priced(cost, source)
+    told = Priced(cost, source)
+    return told if logged is None else _with_logged(told, logged * rates if logged_in_dollars else logged)
+
+
+def _with_logged(found: Priced, logged: np.ndarray) -> Priced:
+    known = np.isfinite(logged) & ((logged > 0) | ((logged == 0) & (found.cost == 0)))
+    return Priced(np.where(known, logged, found.cost), np.where(known, "logged", found.source))
 
 
 def _rates(rate: Rates, days: np.ndarray) -> np.ndarray:
