@@ -92,7 +92,7 @@ def difference(
     >>> old, new = (Tally.of(rng.random(40_000) < rate) for rate in (0.2, 0.23))
     >>> found = difference(old, new)
     >>> [round(end, 3) for end in found.absolute], found.relative.low > 0
-    ([0.031, 0.02, 0.041], True)
+    ([0.031, 0.021, 0.041], True)
     """
     sums = np.stack([control.sums, treatment.sums])
     values, variances = adjusted(sums)
@@ -172,7 +172,7 @@ def adjusted(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     sums
-        Shape (arms, groups, 9).
+        Shape (..., arms, groups, 9).
 
     Examples
     --------
@@ -184,22 +184,31 @@ def adjusted(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     0.01
     """
     values, variances = value_of(sums), variance_of(sums)
-    total = sums.sum(axis=1)
-    n = total[:, N]
-    if not total[:, CC].all() or not np.array_equal(total[:, X], n) or n.min() < 2:
+    total = sums.sum(axis=-2)
+    n = total[..., N]
+    usable = (total[..., CC] > 0) & (total[..., X] == n) & (n > 1)
+    if not usable.any():
         return values, variances
-    means = total[:, C] / n
-    if sums.shape[1] == 1:
-        inner = total[:, CC] - n * means**2
-        cross = total[:, YC] - n * means * values
-        slope = cross.sum() / inner.sum() if inner.sum() > 0 else 0.0
-        kept = np.maximum(0.0, variances - (2 * slope * cross - slope**2 * inner) / n / np.maximum(1, n - 1))
+    safe = np.maximum(1.0, n)
+    means = total[..., C] / safe
+    if sums.shape[-2] == 1:
+        inner = total[..., CC] - n * means**2
+        cross = total[..., YC] - n * means * values
+        slope = _slope(cross, inner, usable)
+        kept = np.maximum(0.0, variances - (2 * slope * cross - slope**2 * inner) / safe / np.maximum(1, n - 1))
     else:
-        off_y = sums[..., Y] - values[:, None] * sums[..., N]
-        off_c = sums[..., C] - means[:, None] * sums[..., N]
-        slope = np.sum(off_y * off_c) / np.sum(off_c**2) if np.any(off_c) else 0.0
-        units = np.sum(sums[..., N] > 0, axis=1)
-        kept = np.sum((off_y - slope * off_c) ** 2, axis=1) / n**2 * units / np.maximum(1, units - 1)
-        kept = np.where(np.isfinite(variances), kept, variances)
-    centre = total[:, C].sum() / n.sum()
-    return values - slope * (means - centre), kept
+        off_y = sums[..., Y] - values[..., None] * sums[..., N]
+        off_c = sums[..., C] - means[..., None] * sums[..., N]
+        slope = _slope(np.sum(off_y * off_c, axis=-1), np.sum(off_c**2, axis=-1), usable)
+        units = np.sum(sums[..., N] > 0, axis=-1)
+        spread = np.sum((off_y - slope[..., None] * off_c) ** 2, axis=-1)
+        kept = np.where(np.isfinite(variances), spread / safe**2 * units / np.maximum(1, units - 1), variances)
+    centre = total[..., C].sum(axis=-1, keepdims=True) / safe.sum(axis=-1, keepdims=True)
+    return values - slope * (means - centre), np.where(slope == 0, variances, kept)
+
+
+def _slope(cross: np.ndarray, inner: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return how much of the metric moves with the covariate, one number for all arms, shape (..., 1)."""
+    above, below = cross.sum(axis=-1, keepdims=True), inner.sum(axis=-1, keepdims=True)
+    known = usable.all(axis=-1, keepdims=True) & (below > 0)
+    return np.asarray(np.divide(above, below, where=known, out=np.zeros_like(above)))

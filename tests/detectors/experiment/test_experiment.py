@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from detectors.experiment.compare import adjusted, difference, lift
-from detectors.experiment.sequence import reach, split_evidence
+from detectors.experiment.sequence import evidence, hedged, planned_information, reach, split_evidence
 from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, judge
 
@@ -103,6 +103,30 @@ def test_nobody_who_looks_all_the_time_is_fooled_more_often_than_stated() -> Non
         _, low, high = lift(rates, rates * (1 - rates) / n[:, None], reach(2 * n, 0.05, 16_000))
         wrong += bool(((low > 0) | (high < 0))[n >= 500].any())
     assert wrong / 300 <= 0.05
+
+
+def test_a_brownian_motion_leaves_the_hedged_boundary_as_rarely_as_stated_and_with_a_drift_as_often_as_expected() -> (
+    None
+):
+    rng = np.random.default_rng(12)
+    steps, length = 1000, 4.0
+    time = np.linspace(0, length, steps + 1)[1:]
+    paths = np.cumsum(rng.normal(0, np.sqrt(length / steps), (4000, steps)), axis=1)
+    limit = hedged(time, 0.05) * np.sqrt(time)
+    assert (np.abs(paths) > limit).any(axis=1).mean() < 0.05
+    drift = np.sqrt(planned_information(0.05))
+    until = time <= 1
+    seen = (paths + drift * time > limit)[:, until].any(axis=1).mean()
+    end = stats.norm.ppf(1 - 0.7 * 0.05 / 4)
+    theory = stats.norm.cdf(drift - end) + np.exp(2 * drift * end) * stats.norm.cdf(-drift - end)
+    assert seen == pytest.approx(theory, abs=0.03)
+    assert seen > 0.7
+
+
+def test_evidence_is_one_over_alpha_where_the_sequence_ends() -> None:
+    for alpha in (0.05, 0.001):
+        for n in (10, 1e3, 1e6):
+            assert evidence(reach(n, alpha), n, alpha) == pytest.approx(1 / alpha)
 
 
 def test_a_right_split_is_hardly_ever_called_wrong_and_a_wrong_one_is() -> None:
