@@ -263,7 +263,7 @@ def real_lifts(simulations: int) -> str:
         median = days(float(np.median(first))) if first else "-"
         rows.append([name, 5, f"{len(first) / len(found):.0%}", median, "", "", "", f"{fixed:.0%}"])
     heads = [
-        "lift, minimum 2 %", "rows an arm and look", "told by driftd", "median time", "of it in theory",
+        "lift, minimum 2 %", "rows an arm and look", "told by driftd", "median time", "by the plan's end, in theory",
         "plain mixture", "median time", "t-test at the end, 14 d",
     ]  # fmt: skip
     return table(heads, rows)

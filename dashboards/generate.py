@@ -156,7 +156,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
-        "Experiments",
+        "Experiments and shadows",
         (
             Panel("Verdicts that stand", "table", [(f"driftd_experiment_verdict{{{PICKED}}} == 1", "")], 8,
                   about=HELP["driftd_experiment_verdict"]),
@@ -171,6 +171,15 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel("Is the traffic split as meant? p-value", "timeseries",
                   [(f"driftd_experiment_split_p_value{{{PICKED}}}", "{{experiment}} {{treatment}}")], 8,
                   about=HELP["driftd_experiment_split_p_value"]),
+            Panel("Shadows: share of requests on which both agree", "timeseries",
+                  [(f"driftd_shadow_agreement_ratio{{{PICKED}}}", "{{shadow}} {{bound}}")], 8, unit="percentunit",
+                  about=HELP["driftd_shadow_agreement_ratio"]),
+            Panel("Shadows: how much better the challenger is", "timeseries",
+                  [(f"driftd_shadow_effect{{{PICKED}}}", "{{shadow}} {{metric}} {{bound}}")], 8, unit="percentunit",
+                  about=HELP["driftd_shadow_effect"]),
+            Panel("Shadows: requests joined and alone", "timeseries",
+                  [(f"driftd_shadow_requests{{{PICKED}}}", "{{shadow}} {{state}}")], 8,
+                  about=HELP["driftd_shadow_requests"]),
         ),
     ),
     (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from monitor.sections import Section, Time
+from monitor.sections import Duration, Section, Time
 
 
 class ComparedMetric(Section):
@@ -105,10 +106,18 @@ class Shadow(Section):
     """Whose answers are only logged."""
     join: str
     """The column that both records of a request share."""
+    within: Duration = Field(timedelta(minutes=5), ge=timedelta(0), le=timedelta(days=1))
+    """How far apart the two records of a request may lie; one whose other side is further away has none."""
     answer: str = "response"
     """The column that is compared for agreement."""
-    same: Literal["exact", "numeric", "json"] = "exact"
-    """When two answers agree: as texts, as numbers within a millionth, or as JSON that says the same."""
+    same: Literal["exact", "numeric", "json", "semantic"] = "exact"
+    """When answers agree: as texts, as numbers, as JSON leaf by leaf, or in meaning (static embeddings)."""
+    tolerance: float = Field(1e-6, ge=0, lt=1)
+    """For numeric and json: the relative difference up to which numbers agree."""
+    similar: float = Field(0.8, gt=0, le=1)
+    """For semantic: the cosine from which answers agree."""
+    min_agreement: float | None = Field(None, gt=0, le=1)
+    """The share of answers that must agree; less than that beyond doubt is a finding that a rule may watch."""
     start: Time = Field(alias="from")
     """When it began."""
     end: Time | None = Field(None, alias="to")
@@ -117,3 +126,11 @@ class Shadow(Section):
     """What is compared within each request."""
     alpha: float = Field(0.05, gt=0, lt=0.5)
     """Chance that any interval ever misses."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Shadow:
+        if self.champion == self.challenger:
+            raise PydanticCustomError("arms", "champion and challenger must be different")
+        if self.end is not None and self.end <= self.start:
+            raise PydanticCustomError("arms", "`from` must be earlier than `to`")
+        return self

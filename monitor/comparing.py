@@ -1,8 +1,8 @@
-"""Comparing: the experiments of one monitor at work. Every bucket adds its sums; what lies before is caught up with."""
+"""Comparing: experiments and shadows of one monitor at work. Every bucket adds its sums; the past is caught up with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,13 +17,19 @@ from monitor.announce import announce, thread_of
 from monitor.arms import Experiment, Shadow
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
-from monitor.engine.arms import CHECK, Arms, definition, findings_of, needed
+from monitor.engine.arms import CHECK as EXPERIMENT
+from monitor.engine.arms import Arms, definition, findings_of, needed
 from monitor.engine.learn import with_signals
+from monitor.engine.pairs import CHECK as SHADOW
+from monitor.engine.pairs import Joiner, Pairs
+from monitor.engine.pairs import findings_of as shadow_findings
+from monitor.engine.profile import Profiled
 from monitor.schedule import Bucket, floor
 from monitor.sections import nearest
 from monitor.signals import name_of, resolve
 from monitor.sources.base import Reader
 from monitor.store import buckets, comparisons, outbox
+from monitor.store.buckets import Claim
 from monitor.store.comparisons import Compared, Standing, Tallied
 from monitor.store.database import Database
 
@@ -31,14 +37,25 @@ LOG = structlog.get_logger(__name__)
 AT_ONCE = timedelta(hours=6)
 """How much of the log is caught up with in one turn; live buckets come first."""
 
+Key = tuple[str, str]
+"""Kind and name of a comparison."""
+
 
 class Comparing:
-    """The experiments of a monitor: begun, added to, caught up with."""
+    """The experiments and shadows of one monitor: begun, added to, caught up with.
+
+    An experiment counts the rows of a bucket as it is profiled. A shadow counts a bucket when the records that may
+    still answer its requests are there, so it is always caught up with.
+    """
 
     def __init__(self, database: Database, monitor: Monitor) -> None:
         self._database = database
         self._monitor = monitor
-        self._definitions = {spec.name: definition(monitor, spec) for spec in monitor.experiments}
+        self._specs: dict[Key, Experiment | Shadow] = {
+            **{(EXPERIMENT, spec.name): spec for spec in monitor.experiments},
+            **{(SHADOW, spec.name): spec for spec in monitor.shadows},
+        }
+        self._definitions = {key: definition(monitor, spec) for key, spec in self._specs.items()}
         self._prepared = False
 
     def prepare(self, reader: Reader) -> None:
@@ -48,72 +65,85 @@ class Comparing:
         monitor = self._monitor
         with self._database.read() as connection:
             held = comparisons.positions(connection, monitor.name)
-        wanted = {("experiment", spec.name): spec for spec in monitor.experiments}
-        new = [spec for key, spec in wanted.items() if key not in held or held[key][0] != self._definitions[key[1]]]
+        new = [key for key in self._specs if key not in held or held[key][0] != self._definitions[key]]
         oldest = reader.oldest() if new else None
         with self._database.write() as connection:
-            comparisons.forget(connection, monitor.name, set(held) - set(wanted))
-            for spec in new:
-                first = floor(max(spec.start, oldest or spec.start), monitor.bucket)
-                fingerprint = self._definitions[spec.name]
-                comparisons.begin(connection, monitor.name, "experiment", spec.name, fingerprint, first)
-                LOG.info("experiment_begun", monitor=monitor.name, experiment=spec.name, since=str(first))
+            comparisons.forget(connection, monitor.name, set(held) - set(self._specs))
+            for key in new:
+                start = self._specs[key].start
+                first = floor(max(start, oldest or start), monitor.bucket)
+                comparisons.begin(connection, monitor.name, *key, self._definitions[key], first)
+                LOG.info("comparison_begun", monitor=monitor.name, kind=key[0], name=key[1], since=str(first))
         self._prepared = True
 
-    def take(self, bucket: Bucket, arms: Mapping[str, Arms], schema: Mapping[str, str], *, live: bool) -> Compared:
-        """Return what a bucket adds, what every experiment says with it and, where it is ``live``, the messages."""
-        monitor = self._monitor
-        if not monitor.experiments:
+    def take(self, claim: Claim, profiled: Profiled, reader: Reader, *, live: bool) -> Compared:
+        """Return what a bucket adds, what every comparison says with it and, where it is ``live``, the messages."""
+        monitor, bucket = self._monitor, claim.bucket
+        if not self._specs:
             return Compared()
         with self._database.read() as connection:
             held = comparisons.standing(connection, monitor.name)
         tallied: list[tuple[Tallied, Mapping[str, Any] | None]] = []
         findings: list[Finding] = []
         news: list[Action] = []
-        for spec in monitor.experiments:
-            stands = held.get(("experiment", spec.name))
-            if stands is None or stands.definition != self._definitions[spec.name] or bucket.end <= spec.start:
+        known = {*profiled.facts.schema, *_made(monitor)}
+        for key, spec in self._specs.items():
+            stands = held.get(key)
+            if stands is None or stands.definition != self._definitions[key] or bucket.end <= spec.start:
                 continue
+            if isinstance(spec, Shadow):
+                tallied += [(each, None) for each in self._again(reader, spec, stands, claim)]
             if spec.end is not None and bucket.start >= spec.end:
                 findings += _ended(spec, stands)
                 continue
-            missing = [name for name in needed(spec) if name not in {*schema, *_made(monitor)}]
-            if missing or bucket.start != stands.next:
-                reason = _missing(spec, missing) if missing else _behind(spec, stands)
-                findings.append(_unknown(spec, reason))
-                tallied.append((self._tallied(spec, bucket.start, arms[spec.name]), None))
+            missing = [name for name in needed(spec) if name not in known]
+            if missing:
+                findings.append(_unknown(key, f"missing_column: it compares {missing[0]!r}, which is not logged"))
+            if isinstance(spec, Shadow):
+                findings += [] if missing else shadow_findings(spec, stands.told)
                 continue
-            told = (_total(spec, stands) + arms[spec.name]).told(stands.told, bucket.end)
-            if live and "slack" in spec.do:
-                news += self._news(spec, told, bucket)
-            tallied.append((self._tallied(spec, bucket.start, arms[spec.name]), told))
-            findings += findings_of(spec, told)
+            arms = profiled.arms[spec.name]
+            told: dict[str, Any] | None = None
+            if not missing and bucket.start != stands.next:
+                findings.append(_unknown(key, f"catching_up: it is counted up to {stands.next.isoformat()}"))
+            elif not missing:
+                told = (_arms(spec, stands) + arms).told(stands.told, bucket.end)
+                news += self._news(spec, told, bucket) if live and "slack" in spec.do else []
+                findings += findings_of(spec, told)
+            tallied.append((self._tallied(spec, bucket.start, arms), told))
         return Compared(tallied, findings, news, monitor.bucket)
 
     def catch_up(self, reader: Reader) -> None:
         """Add what lies between a comparison's sum and the live buckets, read from the log where nobody counted it."""
         monitor = self._monitor
-        if not monitor.experiments:
+        if not self._specs:
             return
         with self._database.read() as connection:
             places = comparisons.positions(connection, monitor.name)
             spans = buckets.list_spans(connection, monitor.name)
         reached = next((span.next for span in spans if span.kind == "live"), None)
-        for spec in monitor.experiments:
-            known, place = places.get(("experiment", spec.name), ("", None))
-            until = min(reached, spec.end) if reached and spec.end else reached
-            if place is None or until is None or known != self._definitions[spec.name] or place >= until:
+        for key, spec in self._specs.items():
+            known, place = places.get(key, ("", None))
+            if reached is None or place is None or known != self._definitions[key]:
+                continue
+            until = reached if isinstance(spec, Experiment) else floor(reached - spec.within, monitor.bucket)
+            until = min(until, spec.end) if spec.end else until
+            if place >= until:
                 continue
             with self._database.read() as connection:
-                stands = comparisons.standing(connection, monitor.name)["experiment", spec.name]
-            self._catch_up(reader, spec, stands, min(until, stands.next + max(AT_ONCE, monitor.bucket)))
+                stands = comparisons.standing(connection, monitor.name)[key]
+            until = min(until, stands.next + max(AT_ONCE, monitor.bucket))
+            if isinstance(spec, Experiment):
+                self._catch_up(reader, spec, stands, until)
+            else:
+                self._pair_up(reader, spec, stands, until)
 
     def _catch_up(self, reader: Reader, spec: Experiment, stands: Standing, until: datetime) -> None:
-        monitor, total, told = self._monitor, _total(spec, stands), stands.told
+        monitor, total, told = self._monitor, _arms(spec, stands), stands.told
         found: list[tuple[Tallied, Mapping[str, Any]]] = []
         with self._database.read() as connection:
-            counted = set(comparisons.stored_starts(connection, monitor.name, "experiment", spec.name, stands.next))
-        for start, read in self._arms(reader, spec, stands.next, until, counted):
+            counted = set(comparisons.stored_starts(connection, monitor.name, EXPERIMENT, spec.name, stands.next))
+        for start, read in self._read(reader, spec, stands.next, until, counted):
             total = total + read
             told = total.told(told, start + monitor.bucket)
             found.append((self._tallied(spec, start, read), told))
@@ -123,27 +153,53 @@ class Comparing:
                     return
                 buckets.add_findings(connection, monitor.name, tallied.start, findings_of(spec, said))
 
-    def _arms(
+    def _read(
         self, reader: Reader, spec: Experiment, start: datetime, until: datetime, counted: set[datetime]
     ) -> Iterator[tuple[datetime, Arms]]:
         """Yield the sums of each bucket, oldest first: as stored, or read from the log."""
         step = self._monitor.bucket
         while start < until:
-            stop = start + step
             if start in counted:
                 with self._database.read() as connection:
-                    data = comparisons.sums_at(connection, self._monitor.name, "experiment", spec.name, start)
+                    data = comparisons.sums_at(connection, self._monitor.name, EXPERIMENT, spec.name, start)
                 yield start, Arms.from_json(spec, data)
             else:
                 arms = Arms(spec)
-                for page in records_of(reader, self._monitor, spec, start, stop):
+                for page in records_of(reader, self._monitor, spec, start, start + step):
                     arms.add(page)
                 yield start, arms
-            start = stop
+            start += step
 
-    def _tallied(self, spec: Experiment, start: datetime, arms: Arms) -> Tallied:
-        read = partial(Arms.from_json, spec)
-        return Tallied("experiment", spec.name, self._definitions[spec.name], start, arms, read)
+    def _pair_up(self, reader: Reader, spec: Shadow, stands: Standing, until: datetime) -> None:
+        """Count the next buckets of a shadow, and what it says with them."""
+        total = Pairs(spec) if stands.total is None else Pairs.from_json(spec, stands.total)
+        found = list(joined(reader, self._monitor, spec, stands.next, until, self._monitor.bucket))
+        for _, sums in found:
+            total = total + sums
+        with self._database.write() as connection:
+            for place, (start, sums) in enumerate(found, start=1):
+                told = total.told() if place == len(found) else None
+                tallied = self._tallied(spec, start, sums)
+                if not comparisons.add(connection, self._monitor.name, tallied, self._monitor.bucket, told):
+                    return
+
+    def _again(self, reader: Reader, spec: Shadow, stands: Standing, claim: Claim) -> list[Tallied]:
+        """Count the pairs again that late records of a bucket may belong to."""
+        step = self._monitor.bucket
+        start = max(floor(claim.bucket.start - spec.within, step), floor(spec.start, step))
+        until = min(floor(claim.bucket.end + spec.within + step, step), stands.next)
+        if claim.revision == 0 or start >= until:
+            return []
+        found = joined(reader, self._monitor, spec, start, until, step)
+        return [self._tallied(spec, at, sums) for at, sums in found]
+
+    def _tallied(self, spec: Experiment | Shadow, start: datetime, sums: Arms | Pairs) -> Tallied:
+        read: Any
+        if isinstance(spec, Experiment):
+            key, read = (EXPERIMENT, spec.name), partial(Arms.from_json, spec)
+        else:
+            key, read = (SHADOW, spec.name), partial(Pairs.from_json, spec)
+        return Tallied(*key, self._definitions[key], start, sums, read)
 
     def _news(self, spec: Experiment, told: dict[str, Any], bucket: Bucket) -> Iterator[Action]:
         """Yield a message of each verdict that was not announced, and note that it is."""
@@ -154,6 +210,16 @@ class Comparing:
                 place = outbox.next_sequence(connection, thread_of(self._monitor.name, spec.name, treatment))
             one["announced"] = one["verdict"]
             yield announce(self._monitor, spec, treatment, one, bucket, place)
+
+
+def joined(
+    reader: Reader, monitor: Monitor, spec: Shadow, start: datetime, until: datetime, step: timedelta
+) -> Iterator[tuple[datetime, Pairs]]:
+    """Yield the pairs of each step of a stretch; the records of ``within`` around it are read too."""
+    joiner = Joiner(spec, start, until, step)
+    for page in records_of(reader, monitor, spec, start - spec.within, until + spec.within):
+        joiner.add(page)
+    yield from joiner.finish()
 
 
 def records_of(
@@ -183,25 +249,19 @@ def _made(monitor: Monitor) -> list[str]:
     return [name_of(entry) for entry in monitor.signals]
 
 
-def _total(spec: Experiment, stands: Standing) -> Arms:
+def _arms(spec: Experiment, stands: Standing) -> Arms:
     return Arms(spec) if stands.total is None else Arms.from_json(spec, stands.total)
 
 
-def _ended(spec: Experiment, stands: Standing) -> list[Finding]:
-    """Return what stands of an experiment that is over; it fires nothing any more."""
+def _ended(spec: Experiment | Shadow, stands: Standing) -> list[Finding]:
+    """Return what stands of a comparison that is over; it fires nothing any more."""
+    found = findings_of(spec, stands.told) if isinstance(spec, Experiment) else shadow_findings(spec, stands.told)
     return [
         replace(finding, status=Status.OK, statistic=None, reason=f"it has ended; {finding.reason}")
-        for finding in findings_of(spec, stands.told)
+        for finding in found
     ]
 
 
-def _unknown(spec: Experiment, reason: str) -> Finding:
-    return Finding(CHECK, spec.name, "verdict", None, Status.INCONCLUSIVE, reason)
-
-
-def _missing(spec: Experiment, missing: Sequence[str]) -> str:
-    return f"missing_column: experiment {spec.name} compares {missing[0]!r}, which is not logged"
-
-
-def _behind(spec: Experiment, stands: Standing) -> str:
-    return f"catching_up: experiment {spec.name} is counted up to {stands.next.isoformat()}"
+def _unknown(key: Key, reason: str) -> Finding:
+    kind, name = key
+    return Finding(kind, name, "verdict" if kind == EXPERIMENT else "agreement", None, Status.INCONCLUSIVE, reason)

@@ -80,23 +80,27 @@ def cross_check(config: Config) -> list[Problem]:
                     problems.append(Problem((*at, "source", "columns", role), f"{role!r} is not a role.{hint}"))
         for place, rule in enumerate(monitor.rules):
             problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
-            made = ["experiment"] * bool(monitor.experiments)
+            made = ["experiment"] * bool(monitor.experiments) + ["shadow"] * bool(monitor.shadows)
             checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), *made, "*"]
             heads = [word.split(".", 1)[0] for word in rule.when]
             problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
-        problems += _experiments((*at, "experiments"), monitor, known_actions)
+        problems += _comparisons(at, monitor, known_actions)
     return problems
 
 
-def _experiments(where: tuple[str | int, ...], monitor: Monitor, known_actions: list[str]) -> list[Problem]:
-    """Refuse two experiments of one name, and messages to where nobody listens."""
-    names = [spec.name for spec in monitor.experiments]
+def _comparisons(where: tuple[str | int, ...], monitor: Monitor, known_actions: list[str]) -> list[Problem]:
+    """Refuse two comparisons of one name, and messages to where nobody listens."""
     problems: list[Problem] = []
+    for kind, specs in (("experiments", monitor.experiments), ("shadows", monitor.shadows)):
+        names = [spec.name for spec in specs]
+        problems += [
+            Problem((*where, kind, place, "name"), f"the name {name!r} is taken; names must be unique.")
+            for place, name in enumerate(names)
+            if names.index(name) != place
+        ]
     for place, spec in enumerate(monitor.experiments):
-        if names.index(spec.name) != place:
-            problems.append(Problem((*where, place, "name"), f"the name {spec.name!r} is taken; names must be unique."))
-        problems += _unknown((*where, place, "do"), list(spec.do), known_actions)
+        problems += _unknown((*where, "experiments", place, "do"), list(spec.do), known_actions)
     return problems
 
 

@@ -53,7 +53,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
 
     # compare arms: what experiments say needs no baseline
     live = present and held.revision == 0
-    compared = watch.comparing.take(bucket, profiled.arms, profiled.facts.schema, live=live)
+    compared = watch.comparing.take(held, profiled, watch.reader, live=live)
     findings = [*findings, *compared.findings]
 
     # judge and act: only what is live and new, for a bucket computed again must not page anew

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from detectors.experiment.compare import BURN_IN, Interval
-from detectors.experiment.sequence import PLANNED, reach
-from detectors.experiment.tally import Tally
-
-Agreement = Callable[[object, object], bool]
+from detectors.embedding import embed
+from detectors.experiment.compare import BURN_IN, Difference, Interval, information
+from detectors.experiment.sequence import PLANNED, hedged, reach
+from detectors.experiment.tally import Tally, X, Y
 
 
 def exact(first: object, second: object) -> bool:
@@ -47,43 +46,104 @@ def numeric(first: object, second: object, relative: float = 1e-6, absolute: flo
         return False
 
 
-def same_json(first: object, second: object) -> bool:
-    """Say whether two answers are JSON that says the same: key order, spaces and 1 or 1.0 aside.
+def shared_leaves(first: object, second: object, relative: float = 1e-9) -> float:
+    """Return the share of the leaves of two JSON answers that are the same; 0 where one of them is not JSON.
+
+    Examples
+    --------
+    >>> shared_leaves('{"a": 1, "b": [2, 3, 4]}', '{"b": [2, 4, 3], "a": 1.0}')
+    0.5
+    """
+    try:
+        one, other = (dict(_leaves(json.loads(str(text)), ())) for text in (first, second))
+    except (ValueError, RecursionError):
+        return 0.0
+    same = sum(1 for path, leaf in one.items() if path in other and _same_leaf(leaf, other[path], relative))
+    return same / max(1, len(one.keys() | other.keys()))
+
+
+def _leaves(value: Any, path: tuple[object, ...]) -> Iterator[tuple[tuple[object, ...], Any]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not inner:
+        yield path, value
+    for key, item in inner:
+        yield from _leaves(item, (*path, key))
+
+
+def _same_leaf(one: Any, other: Any, relative: float) -> bool:
+    whole = not isinstance(one, bool) and not isinstance(other, bool)
+    if whole and isinstance(one, int | float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=relative)
+    return type(one) is type(other) and bool(one == other)
+
+
+def likeness(first: Sequence[object], second: Sequence[object]) -> np.ndarray:
+    """Return the cosine of the static embeddings of each pair, 0 at least; 1 where the words are the same.
 
     Limits
     ------
-    What is not JSON agrees with nothing, and neither does nesting too deep for the standard library to read.
+    Word vectors are averaged: neither order nor negation is seen, so "was paid" and "was not paid" are alike.
 
     Examples
     --------
-    >>> same_json('{"a": 1, "b": [2]}', '{"b":[2.0],"a":1}'), same_json("[1, 2]", "[2, 1]"), same_json("x", "x")
-    (True, False, False)
+    >>> near, far, same = likeness(["Your refund is on its way.", "Yes", "!"], ["We sent the money back.", "Cats", "!"])
+    >>> bool(near > 0.3 > far), float(same)
+    (True, 1.0)
     """
+    sides = [embed(["" if text is None else str(text) for text in texts]) for texts in (first, second)]
+    cosine = np.clip(np.einsum("ij,ij->i", *sides).astype(np.float64), 0.0, 1.0)
+    same = np.array([exact(one, other) for one, other in zip(first, second, strict=True)], dtype=bool)
+    return np.where(same, 1.0, cosine)
+
+
+def agreement(
+    kind: str, first: Sequence[object], second: Sequence[object], tolerance: float = 1e-6, similar: float = 0.8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Say of each pair of answers whether they agree, and how near they are from 0 to 1.
+
+    Parameters
+    ----------
+    kind
+        ``exact``, ``numeric``, ``json`` or ``semantic``.
+    tolerance
+        Relative difference up to which numbers agree.
+    similar
+        Cosine from which texts agree in meaning.
+
+    Returns
+    -------
+    agree, closeness
+        bool and float64 of shape (pairs,).
+
+    Examples
+    --------
+    >>> agree, closeness = agreement("numeric", ["100", "100"], ["101", "150"], tolerance=0.02)
+    >>> agree.tolist(), closeness.round(2).tolist()
+    ([True, False], [0.99, 0.67])
+    """
+    pairs = list(zip(first, second, strict=True))
+    if kind == "semantic":
+        near = likeness(first, second)
+        return near >= similar, near
+    if kind == "json":
+        near = np.array([shared_leaves(*pair, tolerance) for pair in pairs], dtype=np.float64)
+        return near == 1.0, near
+    if kind == "numeric":
+        near = np.array([_near(*pair) for pair in pairs], dtype=np.float64)
+        return np.array([numeric(*pair, relative=tolerance) for pair in pairs], dtype=bool), near
+    same = np.array([exact(*pair) for pair in pairs], dtype=bool)
+    return same, same.astype(np.float64)
+
+
+def _near(first: object, second: object) -> float:
     try:
-        return bool(_plain(json.loads(str(first))) == _plain(json.loads(str(second))))
-    except (ValueError, RecursionError):
-        return False
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Tell true from 1, which Python takes as equal."""
-    if isinstance(value, bool):
-        return ("bool", value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def agreement(first: Sequence[object], second: Sequence[object], same: Agreement = exact) -> Tally:
-    """Count the pairs that agree; the tally's value is their share.
-
-    Examples
-    --------
-    >>> agreement(["a", "b"], ["a", "c"]).value
-    0.5
-    """
-    pairs = zip(first, second, strict=True)
-    return Tally.of(np.array([float(same(one, other)) for one, other in pairs]))
+        one, other = float(str(first)), float(str(second))
+    except ValueError:
+        return 0.0
+    size = max(abs(one), abs(other))
+    if not math.isfinite(size):
+        return 0.0
+    return 1.0 if size == 0 else max(0.0, 1 - abs(one - other) / size)
 
 
 def paired(champion: np.ndarray, challenger: np.ndarray) -> Tally:
@@ -113,19 +173,64 @@ def sequence(tally: Tally, alpha: float = 0.05, planned: float = PLANNED, burn_i
     return Interval(tally.value, tally.value - width, tally.value + width)
 
 
-def worst(ids: Sequence[object], severity: np.ndarray, most: int = 20) -> list[tuple[object, float]]:
-    """Return the pairs that matter most, by a severity of their disagreement: ids only, the gravest first.
+def compare_pairs(
+    gaps: Tally, ratios: Tally, alpha: float = 0.05, minimum: float = 0.02, burn_in: int = BURN_IN
+) -> Difference:
+    """Compare a challenger with its champion within requests.
 
     Parameters
     ----------
-    severity
-        Shape (pairs,); NaN and what is not above 0 is left out.
+    gaps
+        Sums of challenger minus champion, :func:`paired`.
+    ratios
+        Sums of the challenger's values over the champion's, of the same pairs: ``Tally.of(challenger, champion)``.
+    alpha, minimum, burn_in
+        As for :func:`detectors.experiment.compare.difference`; rows are pairs.
 
     Examples
     --------
-    >>> worst(["a", "b", "c"], np.array([0.0, 2.0, 1.0]), most=1)
-    [('b', 2.0)]
+    >>> rng = np.random.default_rng(0)
+    >>> champion = rng.lognormal(0, 1, 4000)
+    >>> challenger = 0.9 * champion + rng.normal(0, 0.05, 4000)
+    >>> found = compare_pairs(paired(champion, challenger), Tally.of(challenger, champion))
+    >>> [round(end, 2) for end in found.relative]
+    [-0.1, -0.1, -0.1]
     """
-    severity = np.nan_to_num(np.asarray(severity, dtype=np.float64), nan=0.0)
-    order = np.argsort(-severity, kind="stable")[:most]
-    return [(ids[place], float(severity[place])) for place in order if severity[place] > 0]
+    n = max(1, ratios.n)
+    sums = ratios.sums.sum(axis=0)
+    champion, challenger = float(sums[X]) / n, float(sums[Y]) / n
+    whole = champion > 0
+    error = math.sqrt(ratios.variance) if whole else math.sqrt(gaps.variance) / (abs(champion) or 1.0)
+    fraction = float(information(error, minimum, alpha))
+    nothing = Interval(math.nan, -math.inf, math.inf)
+    if gaps.n < burn_in or not math.isfinite(error):
+        return Difference(champion, challenger, nothing, nothing, gaps.n, error, fraction)
+    times = float(hedged(fraction, alpha))
+    width = times * math.sqrt(gaps.variance)
+    absolute = Interval(gaps.value, gaps.value - width, gaps.value + width)
+    lift = ratios.value - 1
+    relative = Interval(lift, lift - times * error, lift + times * error) if whole else nothing
+    return Difference(champion, challenger, absolute, relative, gaps.n, error, fraction)
+
+
+def severity(closeness: np.ndarray, champion: np.ndarray, challenger: np.ndarray, higher: Sequence[bool]) -> np.ndarray:
+    """Return how much a disagreement matters: how far the answers are apart, times by how much the challenger is worse.
+
+    Parameters
+    ----------
+    closeness
+        Shape (pairs,), from :func:`agreement`.
+    champion, challenger
+        Shape (pairs, metrics); NaN where a side is missing, which counts as no difference.
+    higher
+        Of each metric, whether more is better.
+
+    Examples
+    --------
+    >>> severity(np.array([1.0, 0.5, 0.5]), np.ones((3, 1)), np.array([[9.0], [1.0], [3.0]]), [False]).tolist()
+    [0.0, 0.5, 0.75]
+    """
+    sign = np.where(np.asarray(higher, dtype=bool), -1.0, 1.0)
+    size = np.abs(champion) + np.abs(challenger)
+    worse = np.divide((challenger - champion) * sign, size, where=size > 0, out=np.zeros_like(size))
+    return np.asarray((1 - closeness) * (1 + np.clip(np.nan_to_num(worse), 0.0, 1.0).sum(axis=-1)))

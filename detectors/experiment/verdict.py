@@ -113,7 +113,7 @@ def judge(
     against = _split(metrics, control, treatment, shares)
     each = alpha / max(1, len(metrics)) / max(1, treatments)
     answers = tuple(
-        _answer(
+        answer_of(
             metric,
             difference(control[metric.name], treatment[metric.name], each, metric.minimum, planned, burn_in),
             each,
@@ -144,8 +144,15 @@ def _safe(answers: Sequence[Answer]) -> bool:
     return all(answer.verdict in ("no difference", "win") for answer in answers if answer.metric.role == "guardrail")
 
 
-def _answer(metric: Metric, seen: Difference, alpha: float) -> Answer:
-    """Turn the confidence sequence of one metric into a word."""
+def answer_of(metric: Metric, seen: Difference, alpha: float) -> Answer:
+    """Turn the confidence sequence of one metric into a word.
+
+    Examples
+    --------
+    >>> seen = Difference(1.0, 1.2, Interval(0.2, 0.1, 0.3), Interval(0.2, 0.1, 0.3), 5000, 0.03, 0.5)
+    >>> answer_of(Metric("latency", better="lower"), seen, 0.05).verdict
+    'lose'
+    """
     gain = seen.relative if math.isfinite(seen.relative.value) else _scaled(seen)
     if metric.better == "lower":
         gain = Interval(-gain.value, -gain.high, -gain.low)

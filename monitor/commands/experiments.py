@@ -15,8 +15,10 @@ from monitor.commands.build import open_reader
 from monitor.commands.show import print_json, print_table
 from monitor.comparing import check_columns, records_of
 from monitor.config import Config, ConfigError, Monitor
+from monitor.engine.arms import CHECK as EXPERIMENT
 from monitor.engine.arms import Arms, definition
-from monitor.engine.pairs import Shadowed
+from monitor.engine.pairs import CHECK as SHADOW
+from monitor.engine.pairs import Joiner, Pairs
 from monitor.sources.base import Reader
 from monitor.store import comparisons
 from monitor.store.comparisons import Standing
@@ -30,14 +32,15 @@ def experiments(config: Config, name: str | None, at: datetime | None, *, as_jso
     monitor = config.monitor(name)
     if not monitor.experiments:
         raise ConfigError(f"{monitor.name} has no `experiments:`; name the arms and what is compared there.")
-    held = {} if at else _stored(config, monitor)
+    held = {} if at else _stored(config, monitor, EXPERIMENT)
     told: list[dict[str, Any]] = []
     for spec in monitor.experiments:
         stands = held.get(spec.name)
-        arms, last, source = _counted(spec, stands) if stands else (_read(monitor, spec, at, quiet=quiet), {}, "log")
+        arms = Arms.from_json(spec, stands.total) if stands else _read(monitor, spec, at, quiet=quiet)
+        names = {"name": spec.name, "control": spec.control}
         told += [
-            {"name": spec.name, "control": spec.control, "treatment": treatment, "counted_from": source, **one}
-            for treatment, one in arms.told(last, at).items()
+            {**names, "treatment": treatment, "counted_from": _source(stands), **one}
+            for treatment, one in arms.told(stands.told if stands else {}, at).items()
         ]
     if as_json:
         print_json({"monitor": monitor.name, "experiments": told})
@@ -47,8 +50,8 @@ def experiments(config: Config, name: str | None, at: datetime | None, *, as_jso
     return max(EXIT[one["verdict"]] for one in told)
 
 
-def _stored(config: Config, monitor: Monitor) -> dict[str, Standing]:
-    """Return what the daemon has counted of each experiment, as it is defined now; nothing where it never ran."""
+def _stored(config: Config, monitor: Monitor, kind: str) -> dict[str, Standing]:
+    """Return what the daemon has counted of each comparison, as it is defined now; nothing where it never ran."""
     try:
         database = Database(config.store.get_secret_value())
         try:
@@ -58,22 +61,19 @@ def _stored(config: Config, monitor: Monitor) -> dict[str, Standing]:
             database.close()
     except (DatabaseError, StoreError):
         return {}
-    known = {spec.name: definition(monitor, spec) for spec in monitor.experiments}
+    specs: list[Any] = [*(monitor.experiments if kind == EXPERIMENT else monitor.shadows)]
+    known = {(kind, spec.name): definition(monitor, spec) for spec in specs}
     return {
-        name: stands
-        for (kind, name), stands in held.items()
-        if kind == "experiment" and stands.definition == known.get(name) and stands.told_at is not None
+        key[1]: stands
+        for key, stands in held.items()
+        if stands.definition == known.get(key) and stands.told_at is not None
     }
-
-
-def _counted(spec: Experiment, stands: Standing) -> tuple[Arms, Any, str]:
-    return Arms.from_json(spec, stands.total), stands.told, f"the daemon's buckets before {stands.next.isoformat()}"
 
 
 def _read(monitor: Monitor, spec: Experiment, at: datetime | None, *, quiet: bool) -> Arms:
     arms = Arms(spec)
     with open_reader(monitor) as reader:
-        for page in _records(reader, monitor, spec, at, quiet=quiet):
+        for page in _records(reader, monitor, spec, _end(reader, spec, at), quiet=quiet):
             arms.add(page)
     return arms
 
@@ -102,39 +102,64 @@ def shadows(config: Config, name: str | None, at: datetime | None, *, as_json: b
     monitor = config.monitor(name)
     if not monitor.shadows:
         raise ConfigError(f"{monitor.name} has no `shadows:`; name champion and challenger and the column to join on.")
-    told = []
-    with open_reader(monitor) as reader:
-        for spec in monitor.shadows:
-            pairs = Shadowed(spec)
-            for page in _records(reader, monitor, spec, at, quiet=quiet):
-                pairs.add(page)
-            told.append({"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **pairs.told()})
+    held = {} if at else _stored(config, monitor, SHADOW)
+    told: list[dict[str, Any]] = []
+    for spec in monitor.shadows:
+        stands = held.get(spec.name)
+        pairs = Pairs.from_json(spec, stands.total) if stands else _joined(monitor, spec, at, quiet=quiet)
+        names = {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger}
+        told.append({**names, "counted_from": _source(stands), **pairs.told()})
     if as_json:
         print_json({"monitor": monitor.name, "shadows": told})
         return 0
     for one in told:
-        agree = one["agreement"]
-        typer.echo(
-            f"{one['name']}, {one['challenger']} in the shadow of {one['champion']}: {one['pairs']} pairs "
-            f"({one['unmatched']} records without one), {agree['value']:.1%} agree "
-            f"({agree['low']:.1%} to {agree['high']:.1%})."
-        )
-        rows = [
-            [metric, each["champion"], each["challenger"], *each["difference"].values()]
-            for metric, each in one["metrics"].items()
-        ]
-        print_table(("metric", "champion", "challenger", "difference", "from", "to"), rows, "")
-        if one["disagreements"]:
-            print_table(("request", "severity"), [list(each.values()) for each in one["disagreements"][:5]], "")
+        _print_shadow(one)
     return 0
 
 
+def _joined(monitor: Monitor, spec: Shadow, at: datetime | None, *, quiet: bool) -> Pairs:
+    with open_reader(monitor) as reader:
+        end = _end(reader, spec, at)
+        joiner = Joiner(spec, spec.start, end, max(end - spec.start, monitor.bucket))
+        for page in _records(reader, monitor, spec, end, quiet=quiet):
+            joiner.add(page)
+    ((_, pairs),) = joiner.finish()
+    return pairs
+
+
+def _print_shadow(one: dict[str, Any]) -> None:
+    agree = one["agreement"]
+    share = "-" if agree["value"] is None else f"{agree['value']:.1%}"
+    known = agree["low"] is not None
+    interval = f"{agree['low']:.1%} to {agree['high']:.1%}" if known else "too few pairs for an interval"
+    typer.echo(
+        f"{one['name']}, {one['challenger']} in the shadow of {one['champion']}: {one['pairs']} pairs "
+        f"({one['unmatched']} records without one), {share} agree ({interval}). Counted from {one['counted_from']}."
+    )
+    rows = [
+        [metric, each["champion"], each["challenger"], *each["difference"].values(), each["verdict"]]
+        for metric, each in one["metrics"].items()
+    ]
+    if rows:
+        print_table(("metric", "champion", "challenger", "difference", "from", "to", "says"), rows, "")
+    if one["disagreements"]:
+        heads = ("request", "severity", "closeness")
+        print_table(heads, [[each[head] for head in heads] for each in one["disagreements"][:5]], "")
+
+
+def _source(stands: Standing | None) -> str:
+    return f"the daemon's buckets before {stands.next.isoformat()}" if stands else "log"
+
+
+def _end(reader: Reader, spec: Experiment | Shadow, at: datetime | None) -> datetime:
+    return min(at or reader.now(), spec.end or at or reader.now())
+
+
 def _records(
-    reader: Reader, monitor: Monitor, spec: Experiment | Shadow, at: datetime | None, *, quiet: bool
+    reader: Reader, monitor: Monitor, spec: Experiment | Shadow, end: datetime, *, quiet: bool
 ) -> Iterator[Records]:
     """Yield the pages of a comparison, with a bar that shows how far it is."""
     check_columns(reader, monitor, spec)
-    end = min(at or reader.now(), spec.end or at or reader.now())
     length = max(1, int((end - spec.start).total_seconds()))
     with typer.progressbar(length=length, label=spec.name, hidden=quiet, file=sys.stderr) as bar:
         done = 0

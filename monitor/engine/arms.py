@@ -44,11 +44,10 @@ def needed(spec: Experiment | Shadow) -> list[str]:
 
 def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
     """Return a fingerprint of what is counted: when it changes, what was counted before cannot be added to."""
-    counted = spec.model_dump(mode="json", exclude={"alpha", "planned", "do"})
-    if isinstance(spec, Experiment):
-        for metric in counted["metrics"].values():
-            for judged in ("better", "role", "minimum"):
-                del metric[judged]
+    counted = spec.model_dump(mode="json", exclude={"alpha", "planned", "do", "min_agreement"})
+    for metric in counted["metrics"].values():
+        for judged in ("role", "minimum", *(("better",) if isinstance(spec, Experiment) else ())):
+            del metric[judged]
     source = monitor.source.model_dump(mode="json", exclude={"url"})
     made = [entry for entry in monitor.signals if name_of(entry) in needed(spec)]
     told = json.dumps([counted, source, made, monitor.bucket.total_seconds()], sort_keys=True, default=str)

@@ -1,103 +1,275 @@
-"""Shadows: a challenger beside its champion on the same requests, page by page. Pure."""
+"""Shadows: a challenger beside its champion on the same requests, joined in the order of time. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from detectors.base import Finding, Status
 from detectors.experiment import shadow as pairs
 from detectors.experiment.tally import Tally
+from detectors.experiment.verdict import Metric, answer_of
 from detectors.layout import words_of
 from detectors.records import Records
 from monitor.arms import Shadow
-from monitor.engine.arms import values_of
+from monitor.engine.arms import STATUS, columns_of, values_of, within
+from monitor.plain import plain
 
+CHECK = "shadow"
 MOST_WAITING = 500_000
-"""Records that wait for the other side of their request."""
-SAME = {"exact": pairs.exact, "numeric": pairs.numeric, "json": pairs.same_json}
+"""Records that wait for the other side of their request; beyond it the oldest counts as having none."""
+WORST = 20
 
 
-@dataclass
-class Shadowed:
-    """The pairs of a shadow, page by page; the two records of a request may come pages apart."""
+@dataclass(frozen=True)
+class Half:
+    """One record of a request: whose, when, what it answered, and the value of each metric."""
+
+    side: str
+    at: float
+    answer: object
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both records of a request."""
+
+    key: str
+    champion: Half
+    challenger: Half
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sums over pairs. They add up and can be taken away; of the gravest disagreements the worst 20 are kept."""
 
     spec: Shadow
-    agreement: Tally = field(default_factory=Tally.empty)
-    differences: dict[str, Tally] = field(default_factory=dict)
-    sides: dict[str, dict[str, Tally]] = field(default_factory=dict)
-    disagree: list[tuple[object, float]] = field(default_factory=list)
-    given_up: int = 0
-    _waiting: dict[str, tuple[str, object, dict[str, float]]] = field(default_factory=dict)
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    alone: Mapping[str, int] = field(default_factory=dict)
+    worst: Sequence[Mapping[str, Any]] = ()
 
-    @property
-    def unmatched(self) -> int:
-        """Return how many records have no counterpart so far."""
-        return len(self._waiting) + self.given_up
+    @classmethod
+    def of(cls, spec: Shadow, found: Sequence[Pair], alone: Mapping[str, int]) -> Pairs:
+        """Count pairs, and records without one by side."""
+        if not found:
+            return cls(spec, alone=dict(alone))
+        first, second = ([half.answer for half in side] for side in _sides(found))
+        agree, near = pairs.agreement(spec.same, first, second, spec.tolerance, spec.similar)
+        champion, challenger = (np.array([half.values for half in side], dtype=np.float64) for side in _sides(found))
+        tallies = {"agreement": Tally.of(agree.astype(np.float64)), "closeness": Tally.of(near)}
+        for place, name in enumerate(spec.metrics):
+            one, other = champion[:, place], challenger[:, place]
+            tallies[f"gap.{name}"], tallies[f"ratio.{name}"] = pairs.paired(one, other), Tally.of(other, one)
+        higher = [metric.better == "higher" for metric in spec.metrics.values()]
+        grave = pairs.severity(np.where(agree, 1.0, near), champion, challenger, higher)
+        places: list[int] = np.flatnonzero(grave > 0).tolist()
+        order = sorted(places, key=lambda place: (-float(grave[place]), found[place].key))[:WORST]
+        worst = [_evidence(spec, found[place], float(grave[place]), float(near[place])) for place in order]
+        return cls(spec, tallies, dict(alone), worst)
 
-    def add(self, records: Records) -> None:
-        """Match one page with what waits."""
-        spec = self.spec
-        whose, keys = words_of(records[spec.arm]), words_of(records[spec.join])
-        answers = records[spec.answer]
-        values = {name: np.divide(*values_of(records, name, metric)) for name, metric in spec.metrics.items()}
-        found: list[tuple[str, tuple[str, object, dict[str, float]], tuple[str, object, dict[str, float]]]] = []
-        for row in np.flatnonzero(np.isin(whose, [spec.champion, spec.challenger]) & (keys != "")):
-            said = None if answers.missing[row] else answers.values[row]
-            one = (str(whose[row]), said, {name: float(column[row]) for name, column in values.items()})
-            other = self._waiting.get(str(keys[row]))
-            if other is not None and other[0] != one[0]:
-                del self._waiting[str(keys[row])]
-                found.append((str(keys[row]), *((other, one) if other[0] == spec.champion else (one, other))))
-            else:
-                self._wait(str(keys[row]), one)
-        self._count(found)
+    def tally(self, name: str) -> Tally:
+        """Return a sum, of nothing where nothing was counted."""
+        return self.tallies.get(name, Tally.empty())
 
-    def _wait(self, key: str, one: tuple[str, object, dict[str, float]]) -> None:
-        if len(self._waiting) >= MOST_WAITING:
-            self._waiting.pop(next(iter(self._waiting)))
-            self.given_up += 1
-        self._waiting[key] = one
+    def __add__(self, other: Pairs) -> Pairs:
+        """Take two disjoint sets of pairs together."""
+        worst = sorted([*self.worst, *other.worst], key=lambda one: (-one["severity"], one["request"]))[:WORST]
+        return self._with(other, Tally.__add__, 1, worst)
 
-    def _count(self, found: Sequence[tuple[str, Any, Any]]) -> None:
-        same = SAME[self.spec.same]
-        agree = np.array([same(champion[1], challenger[1]) for _, champion, challenger in found], dtype=np.float64)
-        self.agreement += Tally.of(agree)
-        gaps = np.zeros(len(found))
-        for name, metric in self.spec.metrics.items():
-            sides = [
-                np.array([side[2][name] for side in column])
-                for column in ([f[1] for f in found], [f[2] for f in found])
-            ]
-            both = np.isfinite(sides[0]) & np.isfinite(sides[1])
-            held = self.sides.setdefault(name, {"champion": Tally.empty(), "challenger": Tally.empty()})
-            for place, side in enumerate(held):
-                held[side] += Tally.of(sides[place][both])
-            paired = pairs.paired(*sides)
-            self.differences[name] = self.differences.get(name, Tally.empty()) + paired
-            scale = max(abs(held["champion"].value), 1e-12)
-            worse = (sides[1] - sides[0]) * (1 if metric.better == "lower" else -1) / scale
-            gaps = np.fmax(gaps, np.nan_to_num(worse))
-        keys = [key for key, _, _ in found]
-        graver = pairs.worst(keys, np.where(agree == 1, 0.0, np.maximum(gaps, 1e-9)))
-        self.disagree = sorted([*self.disagree, *graver], key=lambda one: -one[1])[:20]
+    def __sub__(self, other: Pairs) -> Pairs:
+        """Take away pairs that were added before."""
+        gone = {(one["request"], one["at"]) for one in other.worst}
+        left = [one for one in self.worst if (one["request"], one["at"]) not in gone]
+        return self._with(other, Tally.__sub__, -1, left)
+
+    def _with(self, other: Pairs, combine: Callable[[Tally, Tally], Tally], sign: int, worst: Any) -> Pairs:
+        names = sorted({*self.tallies, *other.tallies})
+        tallies = {name: combine(self.tally(name), other.tally(name)) for name in names}
+        sides = sorted({*self.alone, *other.alone})
+        alone = {side: self.alone.get(side, 0) + sign * other.alone.get(side, 0) for side in sides}
+        return Pairs(self.spec, tallies, alone, worst)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        tallies = {name: tally.to_json() for name, tally in self.tallies.items()}
+        return {"tallies": tallies, "alone": dict(self.alone), "worst": list(self.worst)}
+
+    @classmethod
+    def from_json(cls, spec: Shadow, data: Mapping[str, Any]) -> Pairs:
+        """Read what :meth:`to_json` wrote."""
+        tallies = {name: Tally.from_json(tally) for name, tally in data["tallies"].items()}
+        return cls(spec, tallies, data["alone"], data["worst"])
 
     def told(self) -> dict[str, Any]:
-        """Return what the pairs say so far: intervals hold at every look, all of them together."""
-        alpha = self.spec.alpha / (1 + len(self.spec.metrics))
-        return {
-            "pairs": self.agreement.n,
-            "unmatched": self.unmatched,
-            "agreement": pairs.sequence(self.agreement, alpha)._asdict(),
-            "metrics": {
-                name: {
-                    "champion": self.sides[name]["champion"].value,
-                    "challenger": self.sides[name]["challenger"].value,
-                    "difference": pairs.sequence(tally, alpha)._asdict(),
-                }
-                for name, tally in self.differences.items()
-            },
-            "disagreements": [{"request": key, "severity": severity} for key, severity in self.disagree],
+        """Return what the pairs say so far, as plain data: intervals hold at every look, all of them together."""
+        spec = self.spec
+        alpha = spec.alpha / (1 + len(spec.metrics))
+        metrics = {}
+        for name, metric in spec.metrics.items():
+            seen = pairs.compare_pairs(self.tally(f"gap.{name}"), self.tally(f"ratio.{name}"), alpha, metric.minimum)
+            answer = answer_of(Metric(name, metric.better, metric.role, metric.minimum), seen, alpha)
+            metrics[name] = {
+                "champion": seen.control if seen.rows else None,
+                "challenger": seen.treatment if seen.rows else None,
+                "difference": seen.absolute._asdict(),
+                "relative": seen.relative._asdict(),
+                "gain": answer.gain._asdict(),
+                "minimum": metric.minimum,
+                "verdict": answer.verdict,
+                "reason": answer.reason,
+                "pairs": seen.rows,
+                "pairs_needed": answer.rows_needed,
+            }
+        told = {
+            "pairs": self.tally("agreement").n,
+            "unmatched": sum(self.alone.values()),
+            "unmatched_by_side": dict(self.alone),
+            "agreement": pairs.sequence(self.tally("agreement"), alpha)._asdict(),
+            "closeness": pairs.sequence(self.tally("closeness"), alpha)._asdict(),
+            "metrics": metrics,
+            "disagreements": list(self.worst),
         }
+        return dict(plain(told))
+
+
+def _sides(found: Sequence[Pair]) -> tuple[list[Half], list[Half]]:
+    return [pair.champion for pair in found], [pair.challenger for pair in found]
+
+
+def _evidence(spec: Shadow, pair: Pair, severity: float, closeness: float) -> dict[str, Any]:
+    """Return what is kept of a disagreement: the request and numbers, never what was said."""
+    gaps = (other - one for one, other in zip(pair.champion.values, pair.challenger.values, strict=True))
+    differences = {name: gap for name, gap in zip(spec.metrics, gaps, strict=True) if math.isfinite(gap)}
+    return {
+        "request": pair.key[:256],
+        "severity": severity,
+        "closeness": closeness,
+        "at": datetime.fromtimestamp(pair.champion.at, UTC).isoformat(),
+        "differences": differences,
+    }
+
+
+class Joiner:
+    """Joins the records of a stretch as they come, in the order of time, and counts them by bucket.
+
+    A pair belongs to the bucket of its champion's record, a record without a counterpart to its own. Records of
+    ``within`` before and after the stretch take part, so that buckets add up to the whole. Memory is that of the
+    records of one ``within``, at most MOST_WAITING.
+    """
+
+    def __init__(self, spec: Shadow, start: datetime, end: datetime, step: timedelta) -> None:
+        self._spec, self._start, self._end, self._step = spec, start.timestamp(), end.timestamp(), step.total_seconds()
+        self._waiting: dict[str, Half] = {}
+        self._sums: dict[int, Pairs] = {}
+
+    def add(self, records: Records) -> None:
+        """Join one page with what waits."""
+        spec = self._spec
+        if not {spec.arm, spec.join, spec.answer} <= set(records):
+            return
+        found: list[Pair] = []
+        alone: list[Half] = []
+        for key, half in _halves(spec, records):
+            self._expire(half.at, alone)
+            other = self._waiting.get(key)
+            if other is None:
+                self._waiting[key] = half
+            elif other.side != half.side:
+                del self._waiting[key]
+                both = (other, half) if other.side == spec.champion else (half, other)
+                found.append(Pair(key, *both))
+        self._count(found, alone)
+
+    def _expire(self, now: float, alone: list[Half]) -> None:
+        """Give up what has waited for too long; the dictionary is in the order of time."""
+        patience = self._spec.within.total_seconds()
+        while self._waiting:
+            key = next(iter(self._waiting))
+            if len(self._waiting) <= MOST_WAITING and self._waiting[key].at >= now - patience:
+                return
+            alone.append(self._waiting.pop(key))
+
+    def _count(self, found: Sequence[Pair], alone: Sequence[Half]) -> None:
+        groups: dict[int, tuple[list[Pair], dict[str, int]]] = {}
+        for pair in found:
+            if self._start <= pair.champion.at < self._end:
+                groups.setdefault(self._place(pair.champion.at), ([], {}))[0].append(pair)
+        for half in alone:
+            if self._start <= half.at < self._end:
+                held = groups.setdefault(self._place(half.at), ([], {}))[1]
+                held[half.side] = held.get(half.side, 0) + 1
+        for place, (listed, single) in groups.items():
+            before = self._sums.get(place, Pairs(self._spec))
+            self._sums[place] = before + Pairs.of(self._spec, listed, single)
+
+    def _place(self, at: float) -> int:
+        return int((at - self._start) // self._step)
+
+    def finish(self) -> Iterator[tuple[datetime, Pairs]]:
+        """Yield start and sums of every bucket of the stretch, empty ones too; nothing is added after it."""
+        self._count([], list(self._waiting.values()))
+        self._waiting.clear()
+        start = datetime.fromtimestamp(self._start, UTC)
+        for place in range(max(1, math.ceil((self._end - self._start) / self._step))):
+            yield start + place * timedelta(seconds=self._step), self._sums.get(place, Pairs(self._spec))
+
+
+def _halves(spec: Shadow, records: Records) -> Iterator[tuple[str, Half]]:
+    """Yield the records of either side with the request of each, in the order of time."""
+    records = within(records, spec.start, spec.end)
+    whose, keys, answers = words_of(records[spec.arm]), words_of(records[spec.join]), records[spec.answer]
+    times = records["timestamp"].values
+    columns: list[np.ndarray] = []
+    for name, metric in spec.metrics.items():
+        if set(columns_of(name, metric)) <= set(records):
+            y, x = values_of(records, name, metric)
+            columns.append(np.divide(y, x, where=x != 0, out=np.full(len(y), np.nan)))
+        else:
+            columns.append(np.full(len(times), np.nan))
+    for row in np.flatnonzero(np.isin(whose, [spec.champion, spec.challenger]) & (keys != "")):
+        said = None if answers.missing[row] else answers.values[row]
+        values = tuple(float(column[row]) for column in columns)
+        yield str(keys[row]), Half(str(whose[row]), float(times[row]), said, values)
+
+
+def findings_of(spec: Shadow, told: Mapping[str, Any]) -> list[Finding]:
+    """Return what rules can watch: `shadow.NAME`, the agreement, and `shadow.NAME.METRIC` of each metric.
+
+    They are about the pipe: nobody sees a challenger's answers, so nothing is rolled back for them.
+    """
+    if not told:
+        return []
+    make = partial(Finding, CHECK, segment=f"{spec.arm}={spec.challenger}", about="pipe")
+    agree, least = told["agreement"], spec.min_agreement
+    known = agree["high"] is not None
+    low = known and least is not None and agree["high"] < least
+    status = Status.DRIFTED if low else Status.OK if known else Status.INCONCLUSIVE
+    said = f"{told['pairs']} pairs, too few so far"
+    if known:
+        said = f"{agree['value']:.1%} of {told['pairs']} pairs agree ({agree['low']:.1%} to {agree['high']:.1%})"
+    differ = None if agree["value"] is None else 1 - agree["value"]
+    found = [
+        make(
+            spec.name, "agreement", status=status, reason=said, statistic=differ,
+            threshold=None if least is None else 1 - least, n_window=told["pairs"], unit="share that differs",
+            detail={bound: agree[bound] for bound in ("value", "low", "high")},
+        )
+    ]  # fmt: skip
+    for name, each in told["metrics"].items():
+        gain = each["gain"]
+        found.append(
+            make(
+                f"{spec.name}.{name}", "gain", status=STATUS[each["verdict"]], reason=each["reason"],
+                statistic=None if gain["value"] is None else -gain["value"], threshold=each["minimum"],
+                n_window=each["pairs"], unit="of the champion",
+                detail={bound: gain[bound] for bound in ("value", "low", "high")},
+            )
+        )  # fmt: skip
+    return found

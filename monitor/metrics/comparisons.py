@@ -1,4 +1,4 @@
-"""What experiments say: effects with their intervals, verdicts, the sample that is still needed, the split."""
+"""What experiments and shadows say: effects with their intervals, verdicts, the sample still needed, agreement."""
 
 from __future__ import annotations
 
@@ -53,6 +53,34 @@ def _each(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
     return samples
 
 
+def _shadows(state: Snapshot) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
+    for monitor in state.monitors:
+        for row in monitor.compared:
+            if row.kind == "shadow" and row.told:
+                yield (monitor.name, row.name), row.told
+
+
+def _agreement(state: Snapshot) -> Iterator[Sample]:
+    for place, told in _shadows(state):
+        for bound in ("value", "low", "high"):
+            if told["agreement"][bound] is not None:
+                yield label_values(*place, bound), float(told["agreement"][bound])
+
+
+def _paired(state: Snapshot) -> Iterator[Sample]:
+    for place, told in _shadows(state):
+        for name, each in told["metrics"].items():
+            for bound in ("value", "low", "high"):
+                if each["gain"][bound] is not None:
+                    yield label_values(*place, name, bound), float(each["gain"][bound])
+
+
+def _counted(state: Snapshot) -> Iterator[Sample]:
+    for place, told in _shadows(state):
+        yield label_values(*place, "joined"), float(told["pairs"])
+        yield label_values(*place, "alone"), float(told["unmatched"])
+
+
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
         "driftd_experiment_effect", "gauge", (*TREATMENT, "metric", "bound"),
@@ -78,5 +106,20 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_experiment_split_p_value", "gauge", TREATMENT,
         "Always-valid p-value of the traffic being split as meant; below 0.001 the experiment is invalid.",
         _each("split_p_value"),
+    ),
+    MetricRow(
+        "driftd_shadow_agreement_ratio", "gauge", ("monitor", "shadow", "bound"),
+        "Share of requests on which champion and challenger agree, and the ends of its confidence sequence.",
+        _agreement,
+    ),
+    MetricRow(
+        "driftd_shadow_effect", "gauge", ("monitor", "shadow", "metric", "bound"),
+        "How much better a challenger is within the same requests, as a share of the champion, and its interval.",
+        _paired,
+    ),
+    MetricRow(
+        "driftd_shadow_requests", "gauge", ("monitor", "shadow", "state"),
+        "Requests whose two records were joined, and records without a counterpart.",
+        _counted,
     ),
 )  # fmt: skip

@@ -54,7 +54,6 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
     """
     access = Access(config.server, clock)
     pages, api, health = Pages(database, config, clock), Api(database, config), Health(database, config)
-    experiments = Experiments(database, config, pages)
     login = Login(access, pages.environment)
     patience = Patience(READS_AT_ONCE)
 
@@ -83,11 +82,10 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
         Route("/api/v1/spend", reads(api.spend)),
         Route("/api/v1/prompts", reads(api.prompts)),
         Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
-        Route("/api/v1/experiments", reads(experiments.list_all)),
         Route("/api/v1/guard", Guarding(config).check, methods=["POST"]),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
-        Route("/monitors/{name}/experiments/{experiment:path}", reads(experiments.page)),
+        *Experiments(database, config, pages).routes(reads),
         Route("/incidents/{id}", reads(pages.incident)),
     ]
     return Starlette(

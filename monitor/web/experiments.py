@@ -1,14 +1,16 @@
-"""Experiments on the page and for programs: arms, verdicts, the confidence sequences over time."""
+"""Experiments and shadows on the page and for programs: arms, verdicts, the confidence sequences over time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from monitor.arms import Experiment
+from monitor.arms import Experiment, Shadow
 from monitor.config import Config, Monitor
 from monitor.plain import plain
 from monitor.schedule import floor
@@ -20,12 +22,21 @@ from monitor.web.pages import Pages
 
 
 class Experiments:
-    """`GET /api/v1/experiments`, and one page an experiment."""
+    """`GET /api/v1/experiments` and `/api/v1/shadows`, and one page each."""
 
     def __init__(self, database: Database, config: Config, pages: Pages) -> None:
         self._database = database
         self._config = config
         self._pages = pages
+
+    def routes(self, reads: Callable[[Callable[[Request], Response]], Any]) -> list[Route]:
+        """Return what is served, each wrapped as a read of our database."""
+        return [
+            Route("/api/v1/experiments", reads(self.list_all)),
+            Route("/api/v1/shadows", reads(self.list_shadows)),
+            Route("/monitors/{name}/experiments/{experiment:path}", reads(self.page)),
+            Route("/monitors/{name}/shadows/{shadow:path}", reads(self.shadow_page)),
+        ]
 
     def list_all(self, request: Request) -> Response:
         """Return every experiment with what is told of each treatment; `?monitor=` narrows it."""
@@ -52,6 +63,43 @@ class Experiments:
                 for each in one["metrics"]
             }
         return self._pages.render(request, "experiment.html", monitor=monitor, spec=spec, told=told, charts=drawn)
+
+    def list_shadows(self, request: Request) -> Response:
+        """Return every shadow with what is told of it; `?monitor=` narrows it."""
+        asked = request.query_params.get("monitor")
+        with self._database.read() as connection:
+            found = [
+                self._told_of(connection, monitor, spec)
+                for monitor in self._config.monitors
+                if asked in (None, monitor.name)
+                for spec in monitor.shadows
+            ]
+        return JSONResponse(plain({"shadows": found}))
+
+    def shadow_page(self, request: Request) -> Response:
+        """Show one shadow: agreement, paired differences, and the disagreements that matter most."""
+        name, shadow = request.path_params["name"], request.path_params["shadow"]
+        for monitor in self._config.monitors:
+            for spec in monitor.shadows:
+                if (monitor.name, spec.name) == (name, shadow):
+                    with self._database.read() as connection:
+                        told = self._told_of(connection, monitor, spec)
+                    return self._pages.render(request, "shadow.html", monitor=monitor, spec=spec, told=told)
+        raise LookupError("There is no shadow of this name in the configuration.")
+
+    def _told_of(self, connection: Any, monitor: Monitor, spec: Shadow) -> dict[str, Any]:
+        row = comparisons.told(connection, monitor.name, "shadow", spec.name)
+        begun = row is not None and row.told_at is not None
+        return {
+            "monitor": monitor.name,
+            "name": spec.name,
+            "champion": spec.champion,
+            "challenger": spec.challenger,
+            "from": spec.start,
+            "to": spec.end,
+            "counted_until": row.next if begun else None,
+            "told": row.told if begun else None,
+        }
 
     def _find(self, name: str, experiment: str) -> tuple[Monitor, Experiment]:
         for monitor in self._config.monitors:

@@ -96,7 +96,7 @@ class Pages:
             around = reading.incidents_during(connection, monitor.name, start, end)
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
-        compared = {row.name: row.told for row in item.compared if row.kind == "experiment"}
+        compared = {(row.kind, row.name): row.told for row in item.compared}
         volume = volume_chart(rows, monitor, start, end, around)
         return self.render(
             request,
@@ -115,10 +115,11 @@ class Pages:
             spans=[(words.length(span), place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
             experiments=[
-                (spec.name, compared.get(spec.name, {}).get(arm))
+                (spec.name, compared.get(("experiment", spec.name), {}).get(arm))
                 for spec in monitor.experiments
                 for arm in spec.treatments
             ],
+            shadows=[(spec.name, compared.get(("shadow", spec.name))) for spec in monitor.shadows],
         )
 
     def incident(self, request: Request) -> Response:

@@ -14,8 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.commands.build import make_daemon, open_store
+from monitor.comparing import joined, records_of
 from monitor.config import Config
 from monitor.engine.arms import Arms
+from monitor.sources import connect
 from monitor.store import comparisons, reads, tables
 from monitor.store.database import Database
 from tests.monitor.test_experiments import EXPERIMENT, requests
@@ -61,9 +63,6 @@ class Trial:
 
     def exact(self, until: datetime, config: Config) -> Arms:
         """Count the log at once."""
-        from monitor.comparing import records_of
-        from monitor.sources import connect
-
         monitor = config.monitors[0]
         (spec,) = monitor.experiments
         arms, reader = Arms(spec), connect(monitor.source)
@@ -223,3 +222,95 @@ def test_a_verdict_reaches_slack_in_a_thread_of_its_own(trial: Trial) -> None:
         daemon.deliver()
         (request,) = [one for one in chat.requests if one.path.endswith("chat.postMessage")]
         assert "win" in str(request.form()["text"])
+
+
+SHADOW = {
+    "name": "small", "arm": "model", "champion": "big", "challenger": "small", "join": "request", "same": "json",
+    "within": "7m", "from": START.isoformat(), "metrics": {"latency": {"better": "lower", "minimum": 0.05}},
+}  # fmt: skip
+
+
+def shadowed(rng: np.random.Generator, count: int, wrong: float = 0.1) -> pd.DataFrame:
+    """Return both sides of requests over two hours; the challenger's record comes up to six minutes later."""
+    hard = rng.lognormal(0, 1, count)
+    asked = np.sort(rng.uniform(0, 2, count))
+    said = [f'{{"total": {number}}}' for number in rng.integers(0, 100, count)]
+    other = ["{}" if bad else answer for bad, answer in zip(rng.random(count) < wrong, said, strict=True)]
+    frames = [
+        pd.DataFrame({"request": np.arange(count), "model": name, "response": words, "latency": took, "hour": when})
+        for name, words, took, when in (
+            ("big", said, hard + 0.5, asked),
+            ("small", other, hard, asked + rng.uniform(0, 0.1, count)),
+        )
+    ]
+    frame = pd.concat([frames[0], frames[1].iloc[: count - 30]]).reset_index(drop=True)
+    frame["id"] = frame.index
+    frame["at"] = [(START + HOUR * place).strftime("%Y-%m-%d %H:%M:%S.%f") for place in frame.pop("hour")]
+    return frame
+
+
+def test_pairs_are_joined_across_buckets_and_late_answers_of_a_challenger_are_counted(
+    tmp_path: Path, store_url: str
+) -> None:
+    frame = shadowed(np.random.default_rng(3), 6000)
+    late = frame[(frame["model"] == "small") & (frame["request"] % 50 == 0)]
+    trial = Trial(tmp_path, store_url, frame.drop(late.index))
+    config = trial.config(
+        experiments=[], shadows=[SHADOW], source=source_of(trial.url), rules=[{"when": ["shadow.small.latency"]}]
+    )
+    with open_store(config, upgrade=True) as database:
+        trial.run(database, config, START + HOUR, *every(START + 2 * HOUR))
+        before = shadow_of(database)
+        assert before.told["unmatched_by_side"]["big"] > 100
+        late.to_sql("log", trial.engine, index=False, if_exists="append")
+        trial.run(database, config, *[START + 2 * HOUR + 10 * MINUTE * place for place in range(1, 31)])
+        told = shadow_of(database).told
+        assert shadow_of(database).next >= START + 6 * HOUR
+        seen = frame[frame["model"] == "small"]
+        assert told["pairs"] + told["unmatched_by_side"].get("big", 0) == 6000
+        assert told["pairs"] >= len(seen) - len(late) + 60  # audits look back at most 24 windows
+        assert told["agreement"]["value"] == pytest.approx(0.9, abs=0.02)
+        assert told["metrics"]["latency"]["verdict"] == "win"
+        assert told["metrics"]["latency"]["difference"]["value"] == pytest.approx(-0.5)
+        assert "total" not in str(told)
+        with database.read() as connection:
+            newest = reads.newest_bucket(connection, "bot")
+            rows = {row.column: row for row in reads.findings_at(connection, "bot", newest.start)}
+        assert rows["small"].about == "pipe"
+        assert rows["small.latency"].status == "ok"
+    trial.engine.dispose()
+
+
+def test_a_shadow_counted_by_buckets_equals_the_log_at_once(tmp_path: Path, sqlite_url: str) -> None:
+    frame = shadowed(np.random.default_rng(4), 3000)
+    trial = Trial(tmp_path, sqlite_url, frame)
+    config = trial.config(experiments=[], shadows=[SHADOW], source=source_of(trial.url))
+    (spec,) = config.monitors[0].shadows
+    reader = connect(config.monitors[0].source)
+    found = [
+        [sums for _, sums in joined(reader, config.monitors[0], spec, START, START + 3 * HOUR, step)]
+        for step in (10 * MINUTE, 3 * HOUR)
+    ]
+    apart = [
+        sums
+        for place in range(18)
+        for _, sums in joined(
+            reader, config.monitors[0], spec, START + 10 * MINUTE * place, START + 10 * MINUTE * (place + 1), HOUR
+        )
+    ]
+    reader.close()
+    whole, (once,), single = sum(found[0][1:], found[0][0]), found[1], sum(apart[1:], apart[0])
+    assert whole.to_json() == once.to_json() == single.to_json()
+    assert once.told()["pairs"] == 2970
+    assert (whole - found[0][3] + found[0][3]).to_json() == whole.to_json()
+    trial.engine.dispose()
+
+
+def source_of(url: str) -> dict[str, Any]:
+    columns = {"timestamp": "at", "id": "id", "response": "response"}
+    return {"url": url, "table": "log", "columns": columns}
+
+
+def shadow_of(database: Database) -> Any:
+    with database.read() as connection:
+        return comparisons.standing(connection, "bot")["shadow", "small"]

@@ -107,7 +107,7 @@ def test_a_shadow_is_joined_on_the_request_whatever_the_order(tmp_path: Path) ->
     frame["at"] = [(START + HOUR * place / len(frame)).strftime("%Y-%m-%d %H:%M:%S.%f") for place in frame.index]
     shadow = {
         "name": "small", "arm": "model", "champion": "big", "challenger": "small", "join": "request", "same": "json",
-        "from": START.isoformat(), "metrics": {"latency": {"better": "lower"}},
+        "within": "1h", "from": START.isoformat(), "metrics": {"latency": {"better": "lower"}},
     }  # fmt: skip
     code, told = run(tmp_path, frame, "shadows", shadows=[shadow])
     (one,) = told["shadows"]

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from detectors.experiment.tally import Tally
 from detectors.outcome import OUTCOME
-from monitor.arms import Experiment
+from monitor.arms import Experiment, Shadow
 from monitor.config import Config
 from monitor.engine.arms import Arms, findings_of
+from monitor.engine.pairs import Half, Pair, Pairs
 from monitor.store import buckets, migrate, tables
 from monitor.store.database import Database
 
@@ -31,6 +32,10 @@ TRIAL = {
 """An experiment of the monitor `search-rank`."""
 LABELLED = "fraud-scores"
 """A monitor whose labels come."""
+SHADOW = {
+    "name": "small", "champion": "v1", "challenger": "v2", "join": "request", "from": "2026-11-01",
+    "metrics": {"latency": {"better": "lower"}},
+}  # fmt: skip
 
 
 def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> Config:
@@ -47,7 +52,7 @@ def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> C
     ]
     for monitor in monitors:
         if monitor["name"] == TRIAL_OF:
-            monitor["experiments"] = [TRIAL]
+            monitor["experiments"], monitor["shadows"] = [TRIAL], [SHADOW]
         if monitor["name"] == LABELLED:
             monitor["checks"] = ["drift", "quality", "performance"]
     hook = {"url": "https://deploy.example/rollback", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
@@ -192,9 +197,26 @@ class Seed:
                 {
                     "monitor": monitor, "kind": "experiment", "name": spec.name, "definition": "d", "next": self.end,
                     "told": told, "told_at": self.end, "total": None,
-                }
+                },
+                {
+                    "monitor": monitor, "kind": "shadow", "name": "small", "definition": "d", "next": self.end,
+                    "told": self._shadow(), "told_at": self.end, "total": None,
+                },
             ],
         )  # fmt: skip
+
+    def _shadow(self) -> dict[str, Any]:
+        spec, chance = Shadow.model_validate(SHADOW), np.random.default_rng(6)
+        at = self.end.timestamp()
+        found = [
+            Pair(
+                f"r{place}",
+                Half("v1", at, "yes", (took,)),
+                Half("v2", at, "no" if place < 30 else "yes", (0.9 * took,)),
+            )
+            for place, took in enumerate(chance.lognormal(0, 0.4, 1000))
+        ]
+        return Pairs.of(spec, found, {"v1": 4}).told()
 
     def unmeasured(self, monitor: str, column: str, status: str, reason: str) -> None:
         """Write one finding of the newest bucket that could not be measured."""

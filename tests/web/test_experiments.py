@@ -55,7 +55,28 @@ def test_an_experiment_that_nobody_asked_for_is_not_there_and_one_that_has_not_b
 
 def test_a_hostile_name_stays_text(client: httpx.Client, seed: Seed) -> None:
     with seed.database.write() as connection:
-        row = connection.execute(tables.comparisons.select()).one()
+        trial = tables.comparisons.c.kind == "experiment"
+        row = connection.execute(tables.comparisons.select().where(trial)).one()
         row.told["rank@4"]["reason"] = HOSTILE
-        connection.execute(tables.comparisons.update().values(told=row.told))
+        connection.execute(tables.comparisons.update().where(trial).values(told=row.told))
     assert_harmless(client.get(PAGE).text)
+
+
+def test_a_shadow_shows_agreement_and_ids_only(client: httpx.Client, seed: Seed) -> None:
+    page = f"/monitors/{TRIAL_OF}/shadows/small"
+    text = client.get(page).text
+    assert_harmless(text)
+    told = words(text)
+    assert "97.0 %" in told
+    assert "r17" in told
+    assert "latency win" in told
+    (one,) = client.get("/api/v1/shadows").json()["shadows"]
+    assert (one["told"]["pairs"], one["told"]["unmatched"]) == (1000, 4)
+    assert len(one["told"]["disagreements"]) == 20
+    metrics = client.get("/metrics").text
+    assert 'driftd_shadow_agreement_ratio{bound="value",monitor="search-rank",shadow="small"} 0.97' in metrics
+    assert "shadows/small" in client.get(f"/monitors/{TRIAL_OF}").text
+    with seed.database.write() as connection:
+        connection.execute(tables.comparisons.delete())
+    assert "Nothing has been counted yet" in client.get(page).text
+    assert client.get(f"/monitors/{TRIAL_OF}/shadows/other").status_code == 404

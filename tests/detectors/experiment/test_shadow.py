@@ -32,20 +32,45 @@ def test_the_sequence_holds_at_every_look() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "agree"),
+    ("one", "other", "near"),
     [
-        ('{"a": true}', '{"a": 1}', False),
-        ('{"a": 1}', '{"a": 1.0}', True),
-        ("[" * 100_000, "[" * 100_000, False),
-        ("NaN", "NaN", False),
-        ('{"a": [1, {"b": null}]}', ' {"a":[1,{"b":null}]}', True),
-        (None, None, False),
+        ('{"a": true}', '{"a": 1}', 0.0),
+        ('{"a": 1}', '{"a": 1.0}', 1.0),
+        ("[" * 100_000, "[" * 100_000, 0.0),
+        ("NaN", "NaN", 0.0),
+        ('{"a": [1, {"b": null}]}', ' {"a":[1,{"b":null}]}', 1.0),
+        ('{"a": 1, "b": {}}', '{"a": 1}', 0.5),
+        ("[1, 2]", "[2, 1]", 0.0),
+        (None, None, 0.0),
+        ("not json", "not json", 0.0),
     ],
 )
-def test_json_agrees_by_what_it_says(one: object, other: object, agree: bool) -> None:
-    assert shadow.same_json(one, other) is agree
+def test_json_agrees_by_what_it_says(one: object, other: object, near: float) -> None:
+    assert shadow.shared_leaves(one, other) == near
 
 
-def test_the_gravest_disagreements_come_first_and_nothing_but_ids_is_kept() -> None:
-    found = shadow.worst([f"r{n}" for n in range(5)], np.array([0.0, np.nan, 3.0, -1.0, 7.0]))
-    assert found == [("r4", 7.0), ("r2", 3.0)]
+def test_numbers_agree_within_a_tolerance_and_what_is_none_with_nothing() -> None:
+    agree, near = shadow.agreement("numeric", ["1.00", "n/a", 0, "inf", None], ["1.04", "n/a", 0.0, "inf", 1], 0.05)
+    assert agree.tolist() == [True, False, True, True, False]
+    assert near[[1, 4]].tolist() == [0.0, 0.0]
+
+
+def test_meaning_agrees_where_words_differ() -> None:
+    said = ["The refund was issued to your card yesterday.", "Our office opens at nine on weekdays."]
+    other = ["Yesterday we issued the refund to your card.", "Bake the bread for forty minutes."]
+    agree, near = shadow.agreement("semantic", said, other, similar=0.8)
+    assert agree.tolist() == [True, False]
+    assert near[0] > 0.8 > 0.5 > near[1]
+    assert shadow.agreement("exact", said, other)[0].tolist() == [False, False]
+
+
+def test_the_relative_difference_of_pairs_is_that_of_the_bootstrap() -> None:
+    rng = np.random.default_rng(2)
+    champion = rng.lognormal(0, 1, 1500)
+    challenger = champion * rng.lognormal(-0.3, 0.3, 1500)
+    rows = rng.integers(0, 1500, (2000, 1500))
+    again = challenger[rows].sum(axis=1) / champion[rows].sum(axis=1)
+    found = shadow.compare_pairs(shadow.paired(champion, challenger), Tally.of(challenger, champion))
+    assert found.error == pytest.approx(again.std(), rel=0.07)
+    assert found.relative.value == pytest.approx(challenger.sum() / champion.sum() - 1)
+    assert found.relative.high < 0
