@@ -16,6 +16,7 @@ from monitor.cli_prompts import prompts
 from monitor.config import ConfigError
 from monitor.configfile import load
 from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
+from monitor.presets import PRESETS
 from monitor.sources.base import SourceError
 from monitor.store.database import DatabaseError, StoreError
 
@@ -46,17 +47,29 @@ def root(
 @app.command()
 def init(
     url: Annotated[str, typer.Option(help="The database that the application logs to.")],
-    table: Annotated[str | None, typer.Option(help="The table or view.")] = None,
-    preset: Annotated[str | None, typer.Option(help="litellm or otel, instead of a table.")] = None,
+    table: Annotated[str | None, typer.Option(help="The table or view; with a preset, its unusual name.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"A known log: {', '.join(PRESETS)}; or auto.")] = None,
+    where: Annotated[str | None, typer.Option(help="With a preset: an SQL condition over its columns.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = DEFAULT,
 ) -> None:
-    """Probe a database and write a first driftd.yaml.
+    """Probe a database, write a first driftd.yaml that fits what is logged, and say what cannot be watched.
 
-    Example: driftd init --url postgresql://reader@logs/app --table predictions
+    Example: driftd init --url postgresql://reader@logs/litellm --preset auto
     """
     from monitor.commands.init import write_config
 
-    write_config(url, table, preset, out)
+    write_config(url, table, preset, where, out)
+
+
+@app.command()
+def readiness(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_json: AsJson = False) -> None:
+    """Say what can be watched of each log, what cannot because it is not logged, and what would log it.
+
+    Example: driftd readiness --json
+    """
+    from monitor.commands.readiness import readiness as report
+
+    raise typer.Exit(report(load(config), monitor, as_json=as_json))
 
 
 @app.command()

@@ -24,6 +24,9 @@ from monitor import arms, config, evidently, retraining, sourcespec
 from monitor.checkspec import Check, Limit
 from monitor.cli import app
 from monitor.metrics import METRICS
+from monitor.presets import PRESETS
+from monitor.presets.base import Column
+from monitor.presets.sql import DIALECTS as SPEECH
 
 FOLDER = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `make docs`. -->\n"
@@ -268,6 +271,33 @@ def webhooks() -> str:
     return "\n".join([*parts, "## JSON schema of a retraining\n", f"```json\n{written}\n```\n"])
 
 
+def presets() -> str:
+    parts = [
+        "# Presets\n",
+        "Known logs, read by `source: {url: …, preset: NAME}`; [sources.md](sources.md) says how. Columns that an\n"
+        "installation lacks are left out; `driftd readiness` says which. Those in bold are roles.\n",
+    ]
+    for preset in PRESETS.values():
+        module = inspect.getmodule(preset.columns)
+        speech = SPEECH[preset.dialects[0]]
+        made = preset.columns(speech, {kind: ["NAME"] for kind in preset.names})
+        rows = []
+        for name, ways in made.items():
+            needs = [way.needs for way in ([ways] if isinstance(ways, Column) else ways)]
+            shown = f"**`{name}`**" if name in sourcespec.ROLES else f"`{name.replace('_name', '_NAME')}`"
+            rows.append(
+                [shown, " or ".join(" + ".join(f"`{n}`" for n in need) for need in needs), preset.advice.get(name, "")]
+            )
+        text = inspect.cleandoc((module.__doc__ or "") if module else "")
+        parts += [
+            f"## {preset.name}\n",
+            text + "\n",
+            f"Table `{preset.table}`, on {', '.join(preset.dialects)}; `settle: {preset.settle}`.\n",
+            table(["column", "from", "what logs it"], rows),
+        ]
+    return "\n".join(parts)
+
+
 def walk(path: str, command: click.Command) -> list[tuple[str, click.Command]]:
     children = getattr(command, "commands", None)
     if not children:
@@ -281,6 +311,7 @@ PAGES = {
     "metrics.md": metrics,
     "commands.md": commands,
     "webhooks.md": webhooks,
+    "presets.md": presets,
 }
 
 

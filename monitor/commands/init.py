@@ -1,18 +1,24 @@
-"""`driftd init`: probe a database and write a first configuration."""
+"""`driftd init`: probe a database, write a first configuration, and say what cannot be watched."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import typer
 from pydantic import SecretStr
 
+from monitor.commands.firstconfig import Look, written
+from monitor.commands.readiness import print_rows
 from monitor.config import ConfigError
-from monitor.sources import connect
-from monitor.sources.base import ColumnInfo
-from monitor.sourcespec import Source
+from monitor.presets import PRESETS
+from monitor.readiness import report
+from monitor.sections import nearest
+from monitor.sources import connect, probed, recognised
+from monitor.sources.base import ColumnInfo, Reader
+from monitor.sourcespec import ROLES, Source
 
 GUESSES = {
     "id": ("id", "request_id", "trace_id", "uuid"),
@@ -23,46 +29,66 @@ GUESSES = {
     "question": ("question", "prompt", "input", "query"),
     "context": ("context", "retrieved", "documents"),
     "response": ("response", "answer", "output", "completion"),
+    "feedback": ("feedback", "thumbs", "rating"),
+    "tenant": ("tenant", "tenant_id", "customer", "customer_id"),
 }
 TIMES = ("timestamp", "created_at", "ts", "time", "event_time", "logged_at", "start_time", "startTime", "date")
 
 
-def write_config(url: str, table: str | None, preset: str | None, out: Path) -> None:
+def write_config(url: str, table: str | None, preset: str | None, where: str | None, out: Path) -> None:
     """Write a configuration that can be run; refuses to replace a file."""
     if out.exists():
         raise ConfigError(f"{out} is there already; name another file with --out.")
-    if (table is None) == (preset is None):
-        raise ConfigError("give either --table or --preset litellm|otel.")
-    lines = [f"    source: {{url: {_quoted(_visible(url))}, preset: {preset}}}"]
-    if table is not None:
-        columns = _probe(url, table)
-        mapped = ", ".join(f"{role}: {spec}" for role, spec in columns.items())
-        lines = [
-            "    source:",
-            f"      url: {_quoted(_visible(url))}",
-            f"      table: {_quoted(table)}",
-            f"      columns: {{{mapped}}}",
-        ]
-    name = "".join(c if c.isalnum() else "-" for c in (table or preset or "")).strip("-") or "app"
-    out.write_text(
-        "\n".join(
-            [
-                "# Written by `driftd init`. Next: `driftd config check`, `driftd check`, `driftd run`.",
-                "# A numeric timestamp is taken for seconds; write unit: ms, us or ns when it is not.",
-                "store: sqlite:///driftd.db",
-                "monitors:",
-                f"  - name: {name}",
-                *lines,
-                "    bucket: 5m",
-                "    window: 1h",
-                "    baseline: {rolling: 14d}",
-                "    checks: [drift, quality]",
-                "",
-            ]
-        ),
-        encoding="utf-8",
-    )
-    typer.echo(f"{out} is written; look at it, then `driftd config check --config {out}`", err=True)
+    if preset is None and table is None:
+        raise ConfigError(f"give --table, or --preset auto, or one of --preset {', '.join(PRESETS)}.")
+    if preset not in (None, "auto", *PRESETS):
+        known = ["auto", *PRESETS]
+        raise ConfigError(
+            f"--preset {preset!r} is not known. Allowed: {', '.join(known)}.{nearest(str(preset), known)}"
+        )
+    if preset is None and where is not None:
+        raise ConfigError("--where goes with --preset; make a view of the table instead.")
+    if preset == "auto":
+        preset, table = _recognise(url)
+    if preset is not None:
+        told = {"preset": preset, "table": table, "where": where}
+        settings: dict[str, object] = {key: value for key, value in told.items() if value is not None}
+    else:
+        settings = {"table": table, "columns": _probe(url, str(table))}
+    source = Source.model_validate({"url": SecretStr(url), **settings})
+    reader, lacking = probed(source)
+    try:
+        columns = reader.describe()
+        look = Look(preset, {"url": _visible(url), **settings}, columns, _rows_an_hour(reader))
+    finally:
+        reader.close()
+    name = "".join(c if c.isalnum() else "-" for c in (preset or table or "")).strip("-") or "app"
+    out.write_text(written(name, look), encoding="utf-8")
+    typer.echo(f"{out} is written; look at it, then `driftd config check --config {out}`.")
+    typer.echo("What its log can tell (`driftd readiness` says it again):")
+    print_rows(report(columns, lacking, PRESETS.get(preset or "")))
+
+
+def _recognise(url: str) -> tuple[str, str | None]:
+    """Return the only preset whose table is here, and the table's name where it is not the usual one."""
+    found, names = recognised(url)
+    if len(found) == 1:
+        preset, table = found[0]
+        typer.echo(f"found {preset}: {PRESETS[preset].about}", err=True)
+        return preset, None if table == PRESETS[preset].table else table
+    if found:
+        listed = ", ".join(f"{preset} ({table})" for preset, table in found)
+        raise ConfigError(f"there are several known logs here: {listed}. Name one with --preset and --table.")
+    listed = ", ".join(names[:20]) or "no table at all"
+    raise ConfigError(f"no known log is here. Found: {listed}. Name the application's own with --table.")
+
+
+def _rows_an_hour(reader: Reader) -> float:
+    """Return how many records an hour of the newest day had."""
+    newest = reader.newest()
+    if newest is None:
+        return 0.0
+    return reader.counts(newest - timedelta(days=1), newest).rows / 24
 
 
 def _visible(url: str) -> str:
@@ -73,28 +99,24 @@ def _visible(url: str) -> str:
     return f"{match.group(1)}:${{DRIFTD_SOURCE_PASSWORD}}@{match.group(3)}"
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _probe(url: str, table: str) -> dict[str, str]:
+def _probe(url: str, table: str) -> dict[str, object]:
+    """Guess which columns of a table have which role."""
     source = Source.model_validate({"url": SecretStr(url), "table": table, "columns": {"timestamp": "?"}})
-    plain = source.model_copy(update={"columns": {}})
-    reader = connect(plain)
+    reader = connect(source.model_copy(update={"columns": {}}))
     try:
         columns = reader.describe()
     finally:
         reader.close()
-    found = {"timestamp": _time_column(columns, table)}
+    found: dict[str, object] = {"timestamp": _time_column(columns, table)}
     names = {column.column.lower(): column.column for column in columns}
     for role, words in GUESSES.items():
         match = next((names[word] for word in words if word in names), None)
-        if match:
-            found[role] = _quoted(match)
+        if match and role in ROLES:
+            found[role] = match
     return found
 
 
-def _time_column(columns: Sequence[ColumnInfo], table: str) -> str:
+def _time_column(columns: Sequence[ColumnInfo], table: str) -> object:
     named = {column.column.lower(): column for column in columns}
     for word in TIMES:
         if word.lower() in named:
@@ -108,7 +130,5 @@ def _time_column(columns: Sequence[ColumnInfo], table: str) -> str:
     )
 
 
-def _spec(column: ColumnInfo) -> str:
-    if column.type != "numeric":
-        return _quoted(column.column)
-    return f"{{column: {_quoted(column.column)}, unit: s}}"
+def _spec(column: ColumnInfo) -> object:
+    return column.column if column.type != "numeric" else {"column": column.column, "unit": "s"}

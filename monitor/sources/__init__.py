@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from monitor.sources.base import Reader, SourceError
-from monitor.sources.dialects import DIALECTS
+from monitor.sources.dialects import ALIASES, DIALECTS
 from monitor.sources.dialects.base import Dialect
-from monitor.sources.preset import written_out
+from monitor.sources.failures import explained
+from monitor.sources.preset import recognise, write_out
 from monitor.sources.reader import SqlReader
 from monitor.sourcespec import Source
 
-__all__ = ["connect", "opened"]
+__all__ = ["connect", "opened", "probed", "recognised"]
 
 
 def connect(source: Source) -> Reader:
     """Open a read-only reader; the first read connects."""
+    return probed(source)[0]
+
+
+def probed(source: Source) -> tuple[Reader, Mapping[str, str]]:
+    """Open a reader, and say which columns of its preset this installation lacks, and why."""
     engine, dialect = opened(source)
-    return SqlReader(engine, written_out(source, engine, dialect), dialect)
+    if source.preset is None:
+        return SqlReader(engine, source, dialect), {}
+    written = write_out(source, engine, dialect)
+    return SqlReader(engine, written.source, dialect), written.lacking
+
+
+def recognised(url: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the presets whose tables a database holds, each with the table's name, and the names of all tables."""
+    source = Source.model_validate({"url": url, "table": "-", "columns": {"timestamp": "-"}})
+    engine, dialect = opened(source)
+    try:
+        with engine.connect() as connection:
+            dialect.begin(connection, source.timeout)
+            return recognise(connection, dialect)
+    except sa.exc.SQLAlchemyError as error:
+        raise explained(error, source) from error
+    finally:
+        engine.dispose()
 
 
 def opened(source: Source) -> tuple[sa.Engine, Dialect]:
@@ -29,10 +54,10 @@ def opened(source: Source) -> tuple[sa.Engine, Dialect]:
         raise SourceError(
             "other", "`source.url` is no database URL; write sqlite:///log.db or postgresql+psycopg://user@host/name."
         ) from None
-    backend = "postgresql" if url.get_backend_name() == "postgres" else url.get_backend_name()
+    backend = ALIASES.get(url.get_backend_name(), url.get_backend_name())
     if backend not in DIALECTS:
         raise SourceError("other", f"a source can be one of {', '.join(DIALECTS)}, not {backend!r}.")
     dialect = DIALECTS[backend]
-    if "+" not in url.drivername:
+    if "+" not in url.drivername or backend != url.get_backend_name():
         url = url.set(drivername=dialect.drivername)
     return dialect.open(url, source.timeout), dialect

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
@@ -14,6 +16,11 @@ STATES = {
     "25P03": "timeout", "28P01": "denied", "28000": "denied", "3D000": "unreachable", "53300": "unreachable",
     "57P01": "unreachable", "57P03": "unreachable", "08006": "unreachable", "0A000": "changed",
 }  # fmt: skip
+CODES = {
+    60: "missing_table", 81: "missing_table", 47: "missing_column", 16: "missing_column", 159: "timeout",
+    160: "timeout", 164: "denied", 192: "denied", 193: "denied", 497: "denied", 516: "denied",
+}  # fmt: skip
+"""Of ClickHouse."""
 ADVICE = {
     "unreachable": "it cannot be reached. Is it up, and is `source.url` right?",
     "timeout": "a read took longer than `source.timeout`. Create an index on the timestamp column, or raise it.",
@@ -46,6 +53,9 @@ def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -
     state = getattr(original, "sqlstate", None)
     if state in STATES:
         return STATES[state]
+    if hasattr(original, "code") and type(original).__module__.startswith("clickhouse_connect"):
+        code = original.code if original.code is not None else _code(text)
+        return "unreachable" if code is None else CODES.get(code, "other")
     lowered = text.lower()
     if "no such table" in lowered:
         return "missing_table"
@@ -58,3 +68,8 @@ def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -
     # psycopg gives a connection that failed no state; every error of SQLite is an OperationalError.
     connecting = isinstance(error, sa.exc.OperationalError) and state is None and hasattr(original, "sqlstate")
     return "unreachable" if connecting else "other"
+
+
+def _code(text: str) -> int | None:
+    found = re.search(r"\bcode:? ?(\d+)", text, re.IGNORECASE)
+    return int(found.group(1)) if found else None

@@ -15,7 +15,7 @@ from monitor.presets.sql import Sql
 from monitor.sources.base import SourceError
 from monitor.sources.dialects.base import Dialect
 from monitor.sources.failures import explained
-from monitor.sources.schema import Origin
+from monitor.sources.schema import Origin, tables
 from monitor.sourcespec import ROLES, ColumnSpec, Source
 
 NEWEST = 5000
@@ -29,11 +29,6 @@ class Written:
     lacking: Mapping[str, str]
 
 
-def written_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Source:
-    """Return a source without a preset; one that has none is returned as it is."""
-    return source if source.preset is None else write_out(source, engine, dialect).source
-
-
 def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
     """Look at the tables of a source's preset and write it out."""
     preset = PRESETS[str(source.preset)]
@@ -44,13 +39,26 @@ def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
     try:
         with engine.connect() as connection:
             dialect.begin(connection, source.timeout)
-            tables = _Tables(connection, dialect, source, preset)
-            written = _write(source, preset, SPEECH[dialect.name], tables, dialect)
+            there = _Tables(connection, dialect, source, preset)
+            written = _write(source, preset, SPEECH[dialect.name], there, dialect)
             connection.rollback()
     except sa.exc.SQLAlchemyError as error:
         engine.dispose()
         raise explained(error, source) from error
     return written
+
+
+def recognise(connection: Connection, dialect: Dialect) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the presets whose main table is here, with its name, and the names of all tables and views."""
+    names = tables(connection)
+    found: list[tuple[str, str]] = []
+    for name in names:
+        has = {column.name for column in dialect.columns(connection, dialect.quoted(name))}
+        fitting = [p for p in PRESETS.values() if dialect.name in p.dialects and set(p.marks) <= has]
+        # The usual name decides between presets whose tables are alike.
+        usual = [preset for preset in fitting if preset.table == name] or fitting
+        found += [(preset.name, name) for preset in usual]
+    return found, names
 
 
 class _Tables:

@@ -25,6 +25,7 @@ Kind = Literal["zoned", "naive", "epoch", "text"]
 class TimeColumn:
     """How the events' time is written, and so how it is compared and read.
 
+    ``instant`` says that the column holds times, of which ``spec.unit`` are counted only for the comparison.
     ``exact`` says whether the SQL condition alone decides membership; otherwise it selects a little more and
     :meth:`seconds` decides.
     """
@@ -32,6 +33,7 @@ class TimeColumn:
     spec: ColumnSpec
     kind: Kind
     offsets: bool = False
+    instant: bool = False
 
     @property
     def zone(self) -> tzinfo:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from monitor.sources.dialects import postgresql, sqlite
+from monitor.sources.dialects import clickhouse, postgresql, sqlite
 from monitor.sources.dialects.base import Dialect
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (postgresql.DIALECT, sqlite.DIALECT)}
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (postgresql.DIALECT, sqlite.DIALECT, clickhouse.DIALECT)
+}
+ALIASES = {"postgres": "postgresql", "clickhouse": "clickhousedb"}
+"""What people also call them in a URL."""

@@ -1,0 +1,55 @@
+"""`driftd readiness`: what cannot be watched, because it is not logged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import typer
+
+from monitor.commands.show import print_json
+from monitor.config import Config
+from monitor.presets import PRESETS
+from monitor.readiness import Answer, Row, report
+from monitor.sources import probed
+from monitor.sources.base import SourceError
+from monitor.sourcespec import Source
+
+
+def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:
+    """Print the report of each monitor's source; returns 2 when one cannot be read."""
+    chosen = config.monitors if monitor is None else [config.monitor(monitor)]
+    told: list[dict[str, Any]] = []
+    for one in chosen:
+        entry: dict[str, Any] = {"monitor": one.name, "error": None, "capabilities": []}
+        try:
+            entry["capabilities"] = [row.as_json() for row in of_source(one.source)]
+        except SourceError as error:
+            entry["error"] = str(error)
+        told.append(entry)
+    if as_json:
+        print_json(told)
+    else:
+        for entry in told:
+            typer.echo(f"{entry['monitor']}: {entry['error'] or 'what its log can tell'}")
+            if entry["error"] is None:
+                print_rows([Row(**row) for row in entry["capabilities"]])
+    return 2 if any(entry["error"] for entry in told) else 0
+
+
+def of_source(source: Source) -> list[Row]:
+    """Look at the newest records of a source."""
+    reader, lacking = probed(source)
+    try:
+        return report(reader.describe(), lacking, PRESETS.get(source.preset or ""))
+    finally:
+        reader.close()
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print the rows, what can be watched first."""
+    order = list(get_args(Answer))
+    for row in sorted(rows, key=lambda row: order.index(row.answer)):
+        typer.echo(f"  {row.answer:8}{row.capability}: {row.reason}.")
+        if row.fix:
+            typer.echo(f"          to log it: {row.fix}")

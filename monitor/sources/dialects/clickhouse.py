@@ -1,0 +1,129 @@
+"""ClickHouse, over HTTP by clickhouse-connect (`driftd[clickhouse]`).
+
+There are no transactions: each page is a query of its own, and rows of one insert appear together. Times are compared
+and sorted as whole nanoseconds, for the driver's own times end at microseconds and a page must begin exactly where the
+last one ended; a second condition on the column itself lets the engine skip parts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from monitor.sources.base import ColumnType, SourceError
+from monitor.sources.dialects.base import Found, raw
+from monitor.sources.times import TimeColumn
+from monitor.sourcespec import ColumnSpec
+
+WRAPPED = re.compile(r"^(?:Nullable|LowCardinality|SimpleAggregateFunction)\((?:\w+, )?(.*)\)$")
+KINDS: dict[str, ColumnType] = {
+    "Bool": "boolean", "Map": "json", "Array": "json", "Tuple": "json", "JSON": "json", "Object": "json",
+    "Nested": "json", "String": "text", "FixedString": "text", "UUID": "text", "Enum8": "text", "Enum16": "text",
+    "IPv4": "text", "IPv6": "text", "Date": "time", "Date32": "time", "DateTime": "time", "DateTime64": "time",
+}  # fmt: skip
+NUMBERS = ("Int", "UInt", "Float", "BFloat", "Decimal")
+
+
+def kind_of(database_type: str) -> ColumnType:
+    """Return our word for a type of ClickHouse.
+
+    Examples
+    --------
+    >>> [kind_of(t) for t in ("Nullable(Decimal(18, 12))", "LowCardinality(Nullable(String))", "Map(String, UInt64)")]
+    ['numeric', 'text', 'json']
+    """
+    name = database_type
+    while (inner := WRAPPED.match(name)) is not None:
+        name = inner.group(1)
+    head = name.partition("(")[0]
+    return "numeric" if head.startswith(NUMBERS) else KINDS.get(head, "unknown")
+
+
+class Clickhouse:
+    """Types are known; nothing names a row unless the source does."""
+
+    name = "clickhousedb"
+    drivername = "clickhousedb"
+    weak = False
+    arrow = False
+
+    def open(self, url: URL, timeout: timedelta) -> sa.Engine:
+        if find_spec("clickhouse_connect") is None:
+            raise SourceError("other", "ClickHouse needs its driver: install `driftd[clickhouse]`.")
+        seconds = timeout.total_seconds()
+        settings = {
+            "readonly": "2",
+            "max_execution_time": f"{seconds:g}",
+            "prefer_column_name_to_alias": "1",  # their columns may be called as ours are in a query
+            "connect_timeout": 5,
+            "send_receive_timeout": seconds + 5,
+        }
+        return sa.create_engine(url, pool_size=1, max_overflow=2, pool_timeout=5, connect_args=settings)
+
+    def begin(self, connection: Connection, timeout: timedelta) -> None:
+        """Do nothing: every query is sent read-only and with its time limit."""
+
+    def now(self, connection: Connection) -> datetime:
+        micros = connection.exec_driver_sql("SELECT toUnixTimestamp64Micro(now64(6))").scalar_one()
+        return datetime.fromtimestamp(int(micros) / 1e6, UTC)
+
+    def quiet_since(self, connection: Connection, end: datetime) -> bool | None:
+        """Return None: inserts that are under way cannot be seen, so `settle:` must be long enough."""
+        return None
+
+    def quoted(self, name: str) -> str:
+        return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+    def moment(self, moment: datetime) -> str:
+        return f"fromUnixTimestamp64Milli(toInt64({max(0, int(moment.timestamp())) * 1000}))"
+
+    def exists(self, connection: Connection, name: str) -> bool:
+        return bool(connection.exec_driver_sql(f"EXISTS TABLE {name}").scalar_one())
+
+    def columns(self, connection: Connection, name: str) -> list[Found]:
+        return self._described(connection, name)
+
+    def query_columns(self, connection: Connection, name: str) -> list[Found]:
+        return self._described(connection, f"(SELECT * FROM {name})")
+
+    def _described(self, connection: Connection, what: str) -> list[Found]:
+        rows = connection.exec_driver_sql(f"DESCRIBE TABLE {what}".replace("%", "%%")).all()
+        return [Found(str(row[0]), str(row[1]), kind_of(str(row[1]))) for row in rows]
+
+    def key(self, connection: Connection, name: str) -> list[str]:
+        return []
+
+    def time(self, spec: ColumnSpec, found: Found) -> TimeColumn | None:
+        if found.type != "time":
+            return None
+        return TimeColumn(spec.model_copy(update={"unit": "ns"}), "epoch", instant=True)
+
+    def stamp(self, time: TimeColumn) -> sa.ColumnElement[Any]:
+        column = raw(time.spec.column)
+        return sa.func.toUnixTimestamp64Nano(sa.func.toDateTime64(column, 9)) if time.instant else column
+
+    def bounds(self, time: TimeColumn, start: datetime, end: datetime) -> Sequence[sa.ColumnElement[bool]]:
+        if not time.instant:
+            return []
+        column = raw(time.spec.column)
+        first, last = (int(moment.timestamp()) for moment in (start, end + timedelta(seconds=1)))
+        return [column >= sa.func.fromUnixTimestamp64Milli(sa.func.toInt64(first * 1000)),
+                column <= sa.func.fromUnixTimestamp64Milli(sa.func.toInt64(last * 1000))]  # fmt: skip
+
+    def value(self, info: Found, limit: int) -> sa.ColumnElement[Any]:
+        column = raw(info.name)
+        if info.type == "numeric":
+            return sa.func.toFloat64(column)
+        if info.type == "boolean":
+            return column
+        text = sa.func.toJSONString(column) if info.type == "json" else sa.func.toString(column)
+        return sa.func.substringUTF8(text, 1, limit)
+
+
+DIALECT = Clickhouse()
