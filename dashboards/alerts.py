@@ -66,6 +66,11 @@ ALERTS = (
         "`driftd actions approve ID` sends it; it expires by itself.",
     ),
     Alert(
+        "DriftdBreakerOpen", 'driftd_breaker_state{state="open"} > 0', "0m", "critical",
+        "The breaker {{ $labels.breaker }} of {{ $labels.monitor }} is open",
+        "Applications that ask it send no requests. `driftd breakers list` tells the reason and until when.",
+    ),
+    Alert(
         "DriftdSeriesTruncated", "driftd_series_truncated > 0", "30m", "info",
         "{{ $value }} findings of {{ $labels.monitor }} are not exported",
         "Watch fewer columns or segments, or read them on the page.",

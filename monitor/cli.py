@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from monitor import __version__, log
+from monitor.cli_breakers import breakers
 from monitor.cli_eval import group as eval_group
 from monitor.cli_groups import groups
 from monitor.cli_labels import labels
@@ -25,6 +26,7 @@ for name, group in groups.items():
     app.add_typer(group, name=name)
 app.add_typer(prompts, name="prompts")
 app.add_typer(labels, name="labels")
+app.add_typer(breakers, name="breakers")
 app.add_typer(eval_group, name="eval")
 
 

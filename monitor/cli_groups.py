@@ -101,7 +101,12 @@ def actions_list(
 def _decide(config: Path, identity: str, verdict: str) -> None:
     from monitor.commands import look
 
-    look.decide_action(load(config), identity, verdict, os.environ.get("DRIFTD_USER") or getpass.getuser())
+    look.decide_action(load(config), identity, verdict, caller())
+
+
+def caller() -> str:
+    """Return who decides, for the record."""
+    return os.environ.get("DRIFTD_USER") or getpass.getuser()
 
 
 ActionId = Annotated[str, typer.Argument(help="The id, from `driftd actions list`.")]

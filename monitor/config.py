@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.arms import Experiment, Shadow
+from monitor.breakerspec import BreakerSpec
 from monitor.checkspec import Check, CheckEntry
 from monitor.policies import PolicySpec
 from monitor.sections import Duration, Section, Time, nearest
@@ -140,6 +141,8 @@ class Monitor(Section):
     """When findings become incidents, and what is done."""
     no_data: NoData = NoData()
     """What not seeing means."""
+    breakers: list[BreakerSpec] = []
+    """Switches that applications ask before they send a request."""
     experiments: list[Experiment] = []
     """Arms of the traffic that are compared, by `driftd experiments`."""
     shadows: list[Shadow] = []
@@ -159,6 +162,10 @@ class Monitor(Section):
     def objectives(self) -> list[Check]:
         """Return the checks of objectives."""
         return [check for check in self.checks if check.kind == "slo"]
+
+    def budget_of(self, name: str) -> Check | None:
+        """Return the check of what is spent that has a name."""
+        return next((check for check in self.budgets if (check.name or "spend") == name), None)
 
     @property
     def money(self) -> str:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from monitor import signals
 from monitor.checkspec import CHECKS
 from monitor.config import Config, Monitor
+from monitor.judge import rule_name
 from monitor.sections import nearest
 from monitor.sourcespec import ROLES
 from monitor.yamlfile import SECRET_KEYS, Problem, read
@@ -85,6 +86,7 @@ def cross_check(config: Config) -> list[Problem]:
             heads = [word.split(".", 1)[0] for word in rule.when]
             problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
+        problems += _breakers((*at, "breakers"), monitor, config, known_actions)
         problems += _comparisons(at, monitor, known_actions)
     return problems
 
@@ -101,6 +103,38 @@ def _comparisons(where: tuple[str | int, ...], monitor: Monitor, known_actions: 
         ]
     for place, spec in enumerate(monitor.experiments):
         problems += _unknown((*where, "experiments", place, "do"), list(spec.do), known_actions)
+    return problems
+
+
+def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config, known: list[str]) -> list[Problem]:
+    """Refuse a breaker without a cause of its own, a name that is taken, and an action that is more than a message."""
+    problems: list[Problem] = []
+    named = [check.name or "spend" for check in monitor.budgets]
+    made = sorted(signals.name_of(entry) for entry in monitor.signals)
+    rules = [rule_name(rule) for rule in monitor.rules]
+    names = [spec.name for other in config.monitors for spec in other.breakers]
+    for place, spec in enumerate(monitor.breakers):
+        at = (*where, place)
+        for key, word, allowed in (
+            ("budget", spec.budget, named),
+            ("rate", spec.rate, made),
+            ("rule", spec.rule, rules),
+        ):
+            if word is not None and word not in allowed:
+                hint = nearest(word, allowed)
+                problems.append(
+                    Problem((*at, key), f"{word!r} is not there. There: {', '.join(allowed) or 'none'}.{hint}")
+                )
+        if spec.budget is not None and named.count(spec.budget) > 1:
+            sentence = f"several checks of what is spent are called {spec.budget!r}; give each a `name:`."
+            problems.append(Problem((*at, "budget"), sentence))
+        if names.count(spec.name) > 1:
+            problems.append(Problem((*at, "name"), f"the name {spec.name!r} is taken; names of breakers are unique."))
+        problems += _unknown((*at, "do"), spec.do, known)
+        for word in spec.do:
+            if word in config.actions and config.actions[word].kind != "notify":
+                sentence = f"{word!r} is a {config.actions[word].kind}; a breaker's action must be `kind: notify`."
+                problems.append(Problem((*at, "do"), sentence))
     return problems
 
 

@@ -1,11 +1,17 @@
-"""What the budgets of a monitor are held against, read from the ledger at the end of a bucket."""
+"""Money at the end of a bucket: what budgets are held against, and what the breakers make of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from monitor.act import Context
+from monitor.breaking import Broken, firing_after, work
+from monitor.config import ActionSpec
 from monitor.engine.profile import Profiled
 from monitor.engine.spend import Spending
+from monitor.judge import Decision
 from monitor.schedule import Bucket
-from monitor.store import ledger
+from monitor.store import breakers, ledger
 from monitor.watch import Watch
 
 
@@ -13,3 +19,22 @@ def spending_of(watch: Watch, bucket: Bucket, profiled: Profiled) -> Spending | 
     """Return what was spent up to the end of a bucket, its own bill included; None where no budget asks."""
     with watch.database.read() as connection:
         return ledger.spending(connection, watch.monitor, bucket, profiled.bill)
+
+
+def broken_by(
+    watch: Watch,
+    bucket: Bucket,
+    profiled: Profiled,
+    spending: Spending | None,
+    past: Context,
+    decisions: Sequence[Decision],
+    specs: Mapping[str, ActionSpec],
+) -> Broken | None:
+    """Let the breakers of a monitor see a bucket that has been judged; None where there are none."""
+    specified = watch.monitor.breakers
+    if not specified:
+        return None
+    with watch.database.read() as connection:
+        held = breakers.standing(connection, [spec.name for spec in specified])
+    columns, firing = profiled.profiles.get(None, {}), firing_after(past.open, decisions)
+    return work(watch.monitor, bucket, held, spending, columns, firing, specs, watch.now())

@@ -21,7 +21,7 @@ from monitor.evidently import measure_in_child
 from monitor.grounds import grounds_of
 from monitor.judge import Change, Decision
 from monitor.rules import act_on, judge_all, wants_retraining
-from monitor.spending import spending_of
+from monitor.spending import broken_by, spending_of
 from monitor.store import context
 from monitor.store.buckets import Claim
 from monitor.watch import Watch
@@ -45,8 +45,7 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
         window = watch.window(bucket, profiled)
         findings = detect(monitor, frozen, window, measure_in_child)
         changes = first_sights(profiled.facts, frozen)
-    since = watch.live_since()
-    present = since is not None and bucket.start >= since
+    present = watch.is_live(bucket)
     spending = spending_of(watch, bucket, profiled) if present else None
     findings = [*findings, *of_budgets(monitor, spending)] if present else findings
     result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
@@ -59,21 +58,22 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
     # judge and act: only what is live and new, for a bucket computed again must not page anew
     decisions: Sequence[Decision] = ()
     planned: Sequence[Action] = ()
+    broken = None
     if live:
         with watch.database.read() as connection:
             past = context.load(connection, monitor, bucket)
         findings = explain(monitor, frozen, window, findings, past.open, [*past.changes, *changes], bucket.end)
-        silence = frozen.longest_silence if frozen else 0
-        moved = watch.moved(past.open, window)
+        silence, moved = frozen.longest_silence if frozen else 0, watch.moved(past.open, window)
         decisions = judge_all(monitor, findings, changes, past, bucket, result, reason, silence, moved)
         grounds = grounds_of(watch, wants_retraining(monitor, decisions, actions), findings, profiled, window, bucket)
         decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now(), grounds)
         planned = [*planned, *compared.news]
+        broken = broken_by(watch, bucket, profiled, spending, past, decisions, actions)
 
     outcome = context.Outcome(
         result, reason, profiled, baseline.layout if baseline else None, findings, decisions, planned, changes,
         watch.audits_passed(bucket), used_in(monitor, window) if window else None, compared,
-        counted_in(monitor, profiled),
+        counted_in(monitor, profiled), broken,
     )  # fmt: skip
     with watch.database.write() as connection:
         context.commit(connection, held, outcome)

@@ -35,7 +35,7 @@ from monitor.store.database import Database
 LOG = structlog.get_logger(__name__)
 AUDIT_AFTER_WINDOWS = (1, 6, 24)
 AUDITS_A_PASS = 20
-NOT_OF_THE_BINS = {"rules", "no_data", "checks", "alert_budget", "experiments", "shadows", "success"}
+NOT_OF_THE_BINS = {"rules", "breakers", "no_data", "checks", "alert_budget", "experiments", "shadows", "success"}
 RENEW_EVERY = timedelta(days=1)
 
 
@@ -135,6 +135,11 @@ class Watch:
                 buckets.advance_span(connection, self.monitor.name, span, self.monitor.bucket, done)
             owed.update({b.start: b for b in missing(span, until, self.monitor.bucket, done | set(owed))})
         yield from (owed[start] for start in sorted(owed))
+
+    def is_live(self, bucket: Bucket) -> bool:
+        """Say whether a bucket is judged, and not of the history before."""
+        since = self.live_since()
+        return since is not None and bucket.start >= since
 
     def live_since(self) -> datetime | None:
         """Return where judging begins; what lies before is history."""

@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
-from monitor import arms, config, evidently, retraining, sourcespec
+from monitor import arms, breakerspec, config, evidently, retraining, sourcespec
 from monitor.checkspec import Check, Limit
 from monitor.cli import app
 from monitor.metrics import METRICS
@@ -41,6 +41,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].checks[].spend.limits.*": Limit,
     "monitors[].rules[]": config.Rule,
     "monitors[].no_data": config.NoData,
+    "monitors[].breakers[]": breakerspec.BreakerSpec,
     "monitors[].experiments[]": arms.Experiment,
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,

@@ -21,7 +21,7 @@ class Message:
     """
 
     id: str
-    kind: Literal["rollback", "retrain", "notify", "firing", "update", "resolved"]
+    kind: Literal["rollback", "retrain", "notify", "firing", "update", "resolved", "breaker"]
     payload: Mapping[str, object]
     created_at: datetime
     thread: Mapping[str, object] | None = None

@@ -23,6 +23,7 @@ from monitor.sources import files
 from monitor.sources.base import SourceError
 from monitor.store import buckets
 from monitor.web.app import create_app
+from monitor.web.breakers import Board
 from monitor.web.server import Server
 
 
@@ -37,13 +38,16 @@ def run(config: Config) -> None:
 
         signal.signal(signal.SIGTERM, leave)
         signal.signal(signal.SIGINT, leave)
-        server = Server(create_app(database, config, daemon.clock), config.server.listen)
+        board = Board(database, config, daemon.clock)
+        server = Server(create_app(database, config, daemon.clock, board), config.server.listen)
+        board.start()
         server.start()
         try:
             with scheduled(config.evaluations, database, daemon.clock):
                 daemon.run()
         finally:
             server.stop()
+            board.stop()
 
 
 def check_once(config: Config, name: str | None, at: datetime | None, *, as_json: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.metrics import comparisons, findings, money, operation, performance, traffic
+from monitor.metrics import breakers, comparisons, findings, money, operation, performance, traffic
 from monitor.metrics.base import MetricRow
 
 METRICS: tuple[MetricRow, ...] = (
@@ -10,6 +10,7 @@ METRICS: tuple[MetricRow, ...] = (
     *performance.ROWS,
     *traffic.ROWS,
     *money.ROWS,
+    *breakers.ROWS,
     *comparisons.ROWS,
     *operation.ROWS,
 )

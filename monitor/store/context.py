@@ -12,12 +12,13 @@ from sqlalchemy.engine import Connection
 from detectors.base import Finding
 from detectors.spend.objective import Events
 from monitor.act import Action, Context
+from monitor.breaking import Broken
 from monitor.config import Monitor
 from monitor.engine.profile import Facts, Profiled
 from monitor.engine.sights import moment
 from monitor.judge import NO_DATA, Change, Decision, rule_name
 from monitor.schedule import Bucket
-from monitor.store import buckets, comparisons, incidents, ledger, objectives, outbox, prompts
+from monitor.store import breakers, buckets, comparisons, incidents, ledger, objectives, outbox, prompts
 from monitor.store.comparisons import Compared
 from monitor.store.encoding import pack_profiles
 
@@ -38,6 +39,7 @@ class Outcome:
     usage: Mapping[str, Any] | None = None
     compared: Compared = Compared()
     counted: Mapping[str, Events] = field(default_factory=dict)
+    broken: Broken | None = None
 
 
 def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
@@ -100,7 +102,8 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
     buckets.save_changes(connection, held.monitor, [vars(change) for change in outcome.changes])
     for decision in outcome.decisions:
         incidents.save_decision(connection, decision)
-    outbox.save_actions(connection, outcome.actions)
+    switched = breakers.save(connection, held.monitor, outcome.broken) if outcome.broken else []
+    outbox.save_actions(connection, [*outcome.actions, *switched])
 
 
 def _facts_before(connection: Connection, held: buckets.Claim) -> Facts:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.config import Config, Monitor
 from monitor.store import truths
+from monitor.store.breakers import rows as breaker_rows
 from monitor.store.database import Database, now
 from monitor.store.tables import (
     actions,
@@ -60,6 +61,8 @@ class Snapshot:
     at: datetime
     monitors: Sequence[MonitorState]
     actions: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    breakers: dict[str, list[Any]] = field(default_factory=dict)
+    """Rows of each breaker that has seen a bucket or was set by hand."""
     outbox_oldest: datetime | None = None
 
 
@@ -77,7 +80,15 @@ def snapshot(database: Database, config: Config) -> Snapshot:
         ).scalar_one_or_none()
         known = {"slack", *config.actions}
         totals = {(row[0], row[1], row[2]): int(row[3]) for row in counted if row[1] in known}
-        return Snapshot(now(connection), states, totals, oldest)
+        switches = _breakers(connection, [spec.name for monitor in config.monitors for spec in monitor.breakers])
+        return Snapshot(now(connection), states, totals, switches, oldest)
+
+
+def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in breaker_rows(connection, names) if names else ():
+        found.setdefault(row.name, []).append(row)
+    return found
 
 
 def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:

@@ -227,6 +227,37 @@ ledger_parts = Table(
     comment="what every bucket cost by value of a column; their number a bucket is capped, the rest is (other)",
 )
 
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("value", String(256), primary_key=True),  # of the column that its budget is kept by; empty for all traffic
+    Column("monitor", String(63), nullable=False, index=True),
+    Column("state", String(16), nullable=False),  # closed, open, half_open
+    Column("since", Utc, nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("until", Utc),  # open: when it tries again, or its budget is renewed
+    Column("who", String(128)),  # set by hand
+    Column("held_until", Utc),
+    Column("number", Integer, nullable=False),  # of transitions; guards against two writers
+    Column("episode", Utc),  # when it left closed
+    Column("as_of", Utc),  # row of all traffic: end of the newest bucket that it has seen
+    Column("counts", Json, nullable=False),  # row of all traffic: transitions by state, of all values
+    comment="how every circuit breaker stands, for all replicas alike",
+)
+
+breaker_transitions = Table(
+    "breaker_transitions",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("value", String(256), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Utc, nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("who", String(128)),
+)
+
 prompts = Table(
     "prompts",
     metadata,

@@ -19,6 +19,7 @@ from monitor.config import Config
 from monitor.store.database import Database, DatabaseError
 from monitor.web.access import Access
 from monitor.web.api import Api
+from monitor.web.breakers import Board
 from monitor.web.experiments import Experiments
 from monitor.web.guard import Guard
 from monitor.web.guarding import Guarding
@@ -35,7 +36,7 @@ STYLE = Path(__file__).parent / "static" / "style.css"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
+def create_app(database: Database, config: Config, clock: Clock, board: Board | None = None) -> Starlette:
     """Return the ASGI application over committed state; it never writes.
 
     Parameters
@@ -46,6 +47,8 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
         Which monitors there are, and who may look.
     clock
         Says how long ago things happened.
+    board
+        The breakers in memory; whoever gives it starts and stops its thread.
 
     Raises
     ------
@@ -54,6 +57,7 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
     """
     access = Access(config.server, clock)
     pages, api, health = Pages(database, config, clock), Api(database, config), Health(database, config)
+    board = board or Board(database, config, clock)
     login = Login(access, pages.environment)
     patience = Patience(READS_AT_ONCE)
 
@@ -76,12 +80,9 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
         Route("/login", login.form, methods=["GET"]),
         Route("/login", login.enter, methods=["POST"]),
         Route("/static/style.css", stylesheet),
-        Route("/api/v1/status", reads(api.status)),
-        Route("/api/v1/incidents", reads(api.incidents)),
-        Route("/api/v1/actions", reads(api.actions)),
-        Route("/api/v1/spend", reads(api.spend)),
-        Route("/api/v1/prompts", reads(api.prompts)),
-        Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
+        *_plain_data(api, reads),
+        Route("/api/v1/breakers", board.all),
+        Route("/api/v1/breakers/{name}", board.one),
         Route("/api/v1/guard", Guarding(config).check, methods=["POST"]),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
@@ -93,6 +94,17 @@ def create_app(database: Database, config: Config, clock: Clock) -> Starlette:
         middleware=[Middleware(Guard, access=access)],
         exception_handlers={HTTPException: not_found},
     )
+
+
+def _plain_data(api: Api, reads: Callable[[Callable[[Request], Response]], Endpoint]) -> list[Route]:
+    return [
+        Route("/api/v1/status", reads(api.status)),
+        Route("/api/v1/incidents", reads(api.incidents)),
+        Route("/api/v1/actions", reads(api.actions)),
+        Route("/api/v1/spend", reads(api.spend)),
+        Route("/api/v1/prompts", reads(api.prompts)),
+        Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
+    ]
 
 
 async def _read(patience: Patience, pages: Pages, work: Callable[[Request], Response], request: Request) -> Response:

@@ -77,6 +77,9 @@ class Pages:
             pending=[row for _, row in open_now if row.state == "pending"],
             rows=sorted(rows, key=lambda row: (row.order, row.name)),
             settled=[row for row in settled if row.monitor in settings][:8],
+            breakers=[
+                one for rows in state.breakers.values() for one in rows if one.state != "closed" or not one.value
+            ],
             waiting=sum(count for (_, _, stage), count in state.actions.items() if stage == "awaiting_approval"),
         )
 

@@ -53,6 +53,8 @@ def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> C
     for monitor in monitors:
         if monitor["name"] == TRIAL_OF:
             monitor["experiments"], monitor["shadows"] = [TRIAL], [SHADOW]
+            monitor["checks"] = [{"spend": {"daily": 200}}]
+            monitor["breakers"] = [{"name": "rank-money", "budget": "spend"}]
         if monitor["name"] == LABELLED:
             monitor["checks"] = ["drift", "quality", "performance"]
     hook = {"url": "https://deploy.example/rollback", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
@@ -87,6 +89,12 @@ class Seed:
         seen = seen_at or datetime.now(UTC)
         row = {"monitor": monitor, "config": "c", "seen_at": seen, "error": error, "late_rows": 0, "newest": self.end}
         self.insert(tables.watches, [row])
+
+    def breaker(self, monitor: str, name: str, state: str, reason: str) -> None:
+        """Write how a circuit breaker stands."""
+        row = {"name": name, "value": "", "monitor": monitor, "state": state, "since": self.end, "reason": reason}
+        row |= {"until": self.end + timedelta(hours=9), "number": 1, "episode": self.end, "as_of": self.end}
+        self.insert(tables.breakers, [{**row, "counts": {state: 1}}])
 
     def baseline(self, monitor: str, state: str = "active", rows: int = 201_312) -> None:
         """Write a baseline that was learnt from two weeks."""
@@ -337,10 +345,12 @@ def busy_store(seed: Seed) -> list[str]:
         seed.findings(rank, column, level=level)
         seed.findings(fraud, column, level=level / 2)
     spent = {"value": 91.2, "budget": 200.0, "pace": 190.0, "unpriced": 3, "currency": "USD"}
+    spent |= {"forecast_low": 150.0, "forecast": 170.0, "forecast_high": 195.0}
     seed.findings(rank, "price", check="spend", method="daily", threshold=1.0, level=0.4, detail=spent)
     burns = {"5m": 0.4, "30m": 0.6, "1h": 0.7, "2h": 0.9, "6h": 0.8, "1d": 0.5, "3d": 0.5}
     objective = {"objective": 0.99, "value": 0.004, "left": 0.6, "period_seconds": 2592000.0, "burns": burns}
     seed.findings(rank, "failed", check="slo", method="burn_rate", threshold=1.0, level=0.4, detail=objective)
+    seed.breaker(rank, "rank-money", "open", "the daily budget of 200.00 USD is gone: 201.30 are spent")
     seed.usage(rank, "model_version=v1", "model_version=v2")
     for segment in (None, "model_version=v1"):
         slow = {"value": 1.2, "low": 1.1, "high": 1.3, "quantile": 0.95, "baseline_value": 1.1}

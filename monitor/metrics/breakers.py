@@ -1,0 +1,36 @@
+"""How the circuit breakers stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detectors.spend.breaker import STATES
+from monitor.metrics.base import MetricRow, Sample
+from monitor.store.reads import Snapshot
+
+
+def _states(snapshot: Snapshot) -> Iterator[Sample]:
+    for name, rows in snapshot.breakers.items():
+        for state in STATES:
+            yield (rows[0].monitor, name, state), float(sum(row.state == state for row in rows))
+
+
+def _transitions(snapshot: Snapshot) -> Iterator[Sample]:
+    for name, rows in snapshot.breakers.items():
+        counts: dict[str, int] = next((row.counts for row in rows if not row.value), {})
+        for state in STATES:
+            yield (rows[0].monitor, name, state), float(counts.get(state, 0))
+
+
+ROWS: tuple[MetricRow, ...] = (
+    MetricRow(
+        "driftd_breaker_state", "gauge", ("monitor", "breaker", "state"),
+        "How many values of a circuit breaker stand like this, of those that have ever moved; 1 or 0 without values.",
+        _states,
+    ),
+    MetricRow(
+        "driftd_breaker_transitions_total", "counter", ("monitor", "breaker", "state"),
+        "Transitions of a circuit breaker, of all its values, by the state that it went to.",
+        _transitions,
+    ),
+)  # fmt: skip

@@ -1,0 +1,106 @@
+"""How the circuit breakers stand: one truth for all replicas, written with the bucket that changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from detectors.spend.breaker import Breaker
+from monitor.act import Action
+from monitor.breaking import Broken, Key
+from monitor.store.database import upsert
+from monitor.store.tables import breaker_transitions, breakers
+
+REASON_LENGTH = 512
+KEPT = timedelta(days=400)
+"""How long transitions are remembered."""
+MOST_ROWS = 20_000
+FIELDS = ("state", "since", "reason", "until", "who", "held_until", "number", "episode")
+
+
+def standing(connection: Connection, names: Collection[str]) -> dict[Key, Breaker]:
+    """Return the breakers of some names that have ever moved, or that all traffic stands under."""
+    query = sa.select(breakers).where(breakers.c.name.in_(list(names))).limit(MOST_ROWS)
+    return {(row.name, row.value): breaker_of(row) for row in connection.execute(query)}
+
+
+def rows(connection: Connection, names: Collection[str]) -> list[Any]:
+    """Return the same as rows, those that are not closed first."""
+    query = sa.select(breakers).where(breakers.c.name.in_(list(names)))
+    order = sa.case((breakers.c.state == "closed", 1), else_=0)
+    return list(connection.execute(query.order_by(order, breakers.c.name, breakers.c.value).limit(MOST_ROWS)))
+
+
+def breaker_of(row: Any) -> Breaker:  # noqa: ANN401
+    """Return the breaker of a row."""
+    return Breaker(**{name: getattr(row, name) for name in FIELDS})
+
+
+def transitions(connection: Connection, name: str, most: int = 50) -> list[Any]:
+    """Return the newest transitions of a breaker, of all its values."""
+    query = sa.select(breaker_transitions).where(breaker_transitions.c.name == name)
+    return list(connection.execute(query.order_by(breaker_transitions.c.at.desc()).limit(most)))
+
+
+def save(connection: Connection, monitor: str, broken: Broken) -> list[Action]:
+    """Write what a bucket did, and return the actions of the transitions that hold.
+
+    Where a person has set a breaker since it was read, their word stands and the bucket's is dropped.
+    """
+    actions: list[Action] = []
+    for key, after in broken.after.items():
+        if put(connection, monitor, key, broken.before[key], after):
+            actions += broken.actions.get(key, ())
+    for name in broken.names:
+        fresh = _row(monitor, (name, ""), Breaker("closed", broken.at, "nothing has happened yet"))
+        upsert(connection, breakers, [{**fresh, "as_of": broken.at}], as_of=broken.at)
+    if broken.after:
+        connection.execute(sa.delete(breaker_transitions).where(breaker_transitions.c.at < broken.at - KEPT))
+    return actions
+
+
+def put(connection: Connection, monitor: str, key: Key, before: Breaker | None, after: Breaker) -> bool:
+    """Replace a breaker, unless another has been quicker; a transition is remembered and counted."""
+    name, value = key
+    if before is None:
+        upsert(connection, breakers, [_row(monitor, key, Breaker("closed", after.since, ""))])
+    done = connection.execute(
+        sa.update(breakers)
+        .where(breakers.c.name == name, breakers.c.value == value)
+        .where(breakers.c.number == (before.number if before else 0))
+        .values(**_values(after))
+    )
+    if done.rowcount != 1:
+        return False
+    if after.number != (before.number if before else 0):
+        told = {"at": after.since, "state": after.state, "reason": after.reason[:REASON_LENGTH], "who": after.who}
+        upsert(connection, breaker_transitions, [{"name": name, "value": value, "number": after.number, **told}])
+        _count(connection, monitor, name, after)
+    return True
+
+
+def _count(connection: Connection, monitor: str, name: str, after: Breaker) -> None:
+    upsert(
+        connection, breakers, [_row(monitor, (name, ""), Breaker("closed", after.since, "nothing has happened yet"))]
+    )
+    here = sa.and_(breakers.c.name == name, breakers.c.value == "")
+    counts = dict(connection.execute(sa.select(breakers.c.counts).where(here)).scalar_one())
+    counts[after.state] = counts.get(after.state, 0) + 1
+    connection.execute(sa.update(breakers).where(here).values(counts=counts))
+
+
+def _values(breaker: Breaker) -> dict[str, Any]:
+    return {**{name: getattr(breaker, name) for name in FIELDS}, "reason": breaker.reason[:REASON_LENGTH]}
+
+
+def _row(monitor: str, key: Key, breaker: Breaker) -> dict[str, Any]:
+    return {"name": key[0], "value": key[1], "monitor": monitor, **_values(breaker), "as_of": None, "counts": {}}
+
+
+def newest_as_of(found: Sequence[Any]) -> dict[str, datetime]:
+    """Return by name the end of the newest bucket that a breaker has seen."""
+    return {row.name: row.as_of for row in found if not row.value and row.as_of is not None}

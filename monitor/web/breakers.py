@@ -1,0 +1,184 @@
+"""GET /api/v1/breakers: answered from memory, so that a request need not wait for our database, nor for it to be up.
+
+A thread reads the breakers once a second and swaps them in whole. An answer says how old its knowledge is, and what is
+answered when that is too old to count.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from detectors.spend.breaker import Breaker, standing
+from monitor.breakerspec import BreakerSpec
+from monitor.clock import Clock
+from monitor.config import Config, Monitor
+from monitor.sections import nearest
+from monitor.store import breakers
+from monitor.store.database import Database, DatabaseError
+
+LOG = structlog.get_logger(__name__)
+EVERY = timedelta(seconds=1)
+BUCKETS_UNTIL_UNKNOWN = 3
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True)
+class Held:
+    """What was read last, and when."""
+
+    read_at: datetime | None = None
+    rows: Mapping[tuple[str, str], Breaker] = field(default_factory=dict)
+    as_of: Mapping[str, datetime] = field(default_factory=dict)
+
+
+class Board:
+    """All breakers of a configuration, in memory.
+
+    Parameters
+    ----------
+    database, config, clock
+        As for :func:`monitor.web.app.create_app`.
+    """
+
+    def __init__(self, database: Database, config: Config, clock: Clock, every: timedelta = EVERY) -> None:
+        self._database = database
+        self._clock = clock
+        self._every = every
+        self._specs = {spec.name: (monitor, spec) for monitor in config.monitors for spec in monitor.breakers}
+        self._held = Held()
+        self._failing = False
+        self._probed: dict[tuple[str, str], tuple[int, float]] = {}
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Read once, then go on reading in a thread; without breakers nothing is read."""
+        if not self._specs:
+            return
+        self.refresh()
+        self._thread = threading.Thread(target=self._work, name="breakers", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading; a read that hangs is left to its daemon thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(1)
+
+    def _work(self) -> None:
+        while not self._stopping.wait(self._every.total_seconds()):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Read the breakers; when that fails, what was known stays known, and gets older."""
+        at = self._clock.now()
+        try:
+            with self._database.read() as connection:
+                rows = breakers.rows(connection, list(self._specs))
+        except DatabaseError as error:
+            if not self._failing:
+                LOG.warning("breakers_not_read", error=type(error).__name__)
+            self._failing = True
+            return
+        self._failing = False
+        held = {(row.name, row.value): breakers.breaker_of(row) for row in rows}
+        self._held = Held(at, held, breakers.newest_as_of(rows))
+
+    async def one(self, request: Request) -> Response:
+        """Answer whether requests may go out: `?tenant=…` (the column of its budget) chooses the value."""
+        name = request.path_params["name"]
+        if name not in self._specs:
+            known = sorted(self._specs)
+            return JSONResponse({"error": f"There is no breaker of that name.{nearest(name, known)}"}, 404)
+        monitor, spec = self._specs[name]
+        by = by_of(monitor, spec)
+        value = request.query_params.get(by) if by else ""
+        if value is None:
+            return JSONResponse({"error": f"This breaker is kept by {by}: ask with `?{by}=…`."}, 400)
+        return JSONResponse(self.answer(name, value))
+
+    async def all(self, _request: Request) -> Response:
+        """Answer how every breaker stands, and every value of one that is not closed."""
+        held = self._held
+        told = []
+        for name, (monitor, spec) in self._specs.items():
+            by = by_of(monitor, spec)
+            values = [value for key, value in held.rows if key == name and (value or not by)] or ([] if by else [""])
+            entries = [self.answer(name, value, peek=True) for value in values]
+            shown = [entry for entry in entries if not by or entry["state"] != "closed"]
+            told.append({"breaker": name, "monitor": monitor.name, "by": by, "standing": shown})
+        return JSONResponse({"breakers": told})
+
+    def answer(self, name: str, value: str, *, peek: bool = False) -> dict[str, Any]:
+        """Return the answer for one value; a probe that is let through is counted, unless one only looks."""
+        monitor, spec = self._specs[name]
+        held, now = self._held, self._clock.now()
+        as_of = held.as_of.get(name)
+        stands = held.rows.get((name, value)) or Breaker("closed", as_of or now, "nothing has happened yet")
+        shown = standing(stands, now, renews=spec.renews)
+        age = (now - as_of).total_seconds() if as_of else None
+        known = age is not None and age <= unknown_after(monitor, spec).total_seconds()
+        sure = known or shown.held(now) or (shown.state == "open" and shown.until is not None)
+        state, reason = (shown.state, shown.reason) if sure else (spec.on_unknown, _unknown(spec, as_of))
+        allow = state == "closed" or (state == "half_open" and not peek and self._probe(monitor, spec, value, now))
+        return {
+            "breaker": name,
+            "monitor": monitor.name,
+            "value": value or None,
+            "state": state,
+            "allow": allow,
+            "reason": reason,
+            "since": shown.since.isoformat() if sure else None,
+            "until": shown.until.isoformat() if sure and shown.until else None,
+            "by": shown.who if sure else None,
+            "knowledge": {
+                "known": sure,
+                "as_of": as_of.isoformat() if as_of else None,
+                "age_seconds": None if age is None else round(age, 3),
+                "read_seconds_ago": round((now - held.read_at).total_seconds(), 3) if held.read_at else None,
+            },
+            "on_unknown": spec.on_unknown,
+        }
+
+    def _probe(self, monitor: Monitor, spec: BreakerSpec, value: str, now: datetime) -> bool:
+        """Let a share of the requests through, evenly, or the first few of each bucket."""
+        bucket = int(now.timestamp() // monitor.bucket.total_seconds())
+        key = (spec.name, value)
+        if len(self._probed) > MOST_COUNTED:
+            self._probed.clear()
+        before, counted = self._probed.get(key, (bucket, 0.0))
+        counted = counted if before == bucket or spec.probes < 1 else 0.0
+        if spec.probes < 1:
+            counted += spec.probes
+            through = counted >= 1 - 1e-9
+            counted -= through
+        else:
+            through = counted < spec.probes
+            counted += through
+        self._probed[key] = (bucket, counted)
+        return through
+
+
+def _unknown(spec: BreakerSpec, as_of: datetime | None) -> str:
+    what = "requests are let through" if spec.on_unknown == "closed" else "requests are refused"
+    since = f"nothing newer is known than {as_of.isoformat()}" if as_of else "nothing is known yet"
+    return f"{since}: on_unknown is {spec.on_unknown}, so {what}"
+
+
+def by_of(monitor: Monitor, spec: BreakerSpec) -> str | None:
+    """Return the column that a breaker's budget is kept by."""
+    check = monitor.budget_of(spec.budget) if spec.budget else None
+    return check.by if check else None
+
+
+def unknown_after(monitor: Monitor, spec: BreakerSpec) -> timedelta:
+    """Return the age from which knowledge is too old to count."""
+    return spec.unknown_after or BUCKETS_UNTIL_UNKNOWN * monitor.bucket + monitor.settle
