@@ -187,6 +187,20 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
+        "Evaluations",
+        (
+            Panel("Result of the newest run", "table", [("driftd_evaluation_result == 1", "")], 8,
+                  about=HELP["driftd_evaluation_result"]),
+            Panel("Score by suite", "timeseries", [("driftd_evaluation_score", "{{suite}}")], 8, unit="percentunit",
+                  about=HELP["driftd_evaluation_score"]),
+            Panel("Samples without an answer", "timeseries", [("driftd_evaluation_failed_ratio", "{{suite}}")], 4,
+                  unit="percentunit", about=HELP["driftd_evaluation_failed_ratio"]),
+            Panel("Age of the newest run", "timeseries",
+                  [("time() - driftd_evaluation_timestamp_seconds", "{{suite}}")], 4, unit="s",
+                  about=HELP["driftd_evaluation_timestamp_seconds"]),
+        ),
+    ),
+    (
         "Latency",
         (
             Panel("Percentiles of times", "timeseries",

@@ -267,7 +267,15 @@ class EvaluationSpec(Section):
     suite: Path
     """YAML file of the suite, relative to this file."""
     every: Duration = Field(timedelta(hours=6), ge=timedelta(minutes=1))
-    """Time from the start of one run to the start of the next."""
+    """Time from the start of one run to the start of the next; among replicas, one runs it."""
+    monitor: str | None = None
+    """Whose incident a regression is; with one monitor, that one."""
+    for_: int = Field(1, alias="for", ge=1)
+    """Bad runs in a row before it fires; one good run resolves it."""
+    severity: Literal["info", "warning", "critical"] = "warning"
+    """Severity of its incidents."""
+    do: list[str] = []
+    """Actions by name, and `slack`."""
 
 
 class Config(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,20 @@ def cross_check(config: Config) -> list[Problem]:
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
         problems += _breakers((*at, "breakers"), monitor, config, known_actions)
         problems += _comparisons(at, monitor, known_actions)
+    return problems + _evaluations(config, names, known_actions)
+
+
+def _evaluations(config: Config, monitors: list[str], known_actions: list[str]) -> list[Problem]:
+    """Refuse a regression that would be nobody's incident."""
+    problems: list[Problem] = []
+    for place, spec in enumerate(config.evaluations):
+        problems += _unknown(("evaluations", place, "do"), spec.do, known_actions)
+        if spec.monitor is not None:
+            found = _unknown(("evaluations", place, "monitor"), [spec.monitor], monitors)
+            problems += [replace(problem, where=problem.where[:-1]) for problem in found]
+        elif spec.do and len(monitors) > 1:
+            said = "there are several monitors; say with `monitor:` whose incident a regression is."
+            problems.append(Problem(("evaluations", place, "do"), said))
     return problems
 
 

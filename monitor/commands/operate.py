@@ -16,7 +16,7 @@ from monitor.commands.build import make_daemon, make_watch, open_reader, open_st
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.daemon import Daemon
-from monitor.evals.schedule import scheduled
+from monitor.evals.schedule import jobs_of, scheduled
 from monitor.once import EXIT, check
 from monitor.schedule import floor
 from monitor.sources import files
@@ -43,7 +43,8 @@ def run(config: Config) -> None:
         board.start()
         server.start()
         try:
-            with scheduled(config.evaluations, database, daemon.clock):
+            url = database.url.render_as_string(hide_password=False)
+            with scheduled(jobs_of(config, url), database, daemon.clock):
                 daemon.run()
         finally:
             server.stop()

@@ -15,10 +15,12 @@ import numpy as np
 from monitor.clock import Clock
 from monitor.evals import compare as comparing
 from monitor.evals.client import Answer, Client, Failure
+from monitor.evals.incident import Keeper
 from monitor.evals.result import CaseResult, Run, Spent
 from monitor.evals.score import JUDGE, OVERALL, judge_messages, overall, read_judgement, score
 from monitor.evals.suite import Case, Suite, lines
-from monitor.store import evaluations
+from monitor.schedule import Bucket
+from monitor.store import context, evaluations, incidents, outbox
 from monitor.store.database import Database
 from monitor.yamlfile import Problem
 
@@ -38,8 +40,17 @@ class Asked:
     unjudged: int = 0
 
 
-def evaluate(suite: Suite, database: Database, clock: Clock, progress: Progress = lambda _done: None) -> Run:
-    """Run a suite once, compare it with its last good run, and store what came of it."""
+def evaluate(
+    suite: Suite,
+    database: Database,
+    clock: Clock,
+    progress: Progress = lambda _done: None,
+    keeper: Keeper | None = None,
+) -> Run:
+    """Run a suite once, compare it with its last good run, and store what came of it.
+
+    With a ``keeper`` its incident is opened, kept or resolved in the transaction that stores the run.
+    """
     started = clock.now()
     asked = Asked(given(suite)) if suite.endpoint is None else asyncio.run(_ask(suite, progress))
     scored = [_scored(suite, case, asked.samples[case.id]) for case in suite.cases]
@@ -50,6 +61,12 @@ def evaluate(suite: Suite, database: Database, clock: Clock, progress: Progress 
     run = concluded(suite, scored, good, asked, started, clock.now())
     with database.write() as connection:
         evaluations.save(connection, run)
+        if keeper is not None:
+            past = context.load(connection, keeper.alone, Bucket(run.started_at, run.finished_at))
+            decisions, planned = keeper.judge(run, past)
+            for decision in decisions:
+                incidents.save_decision(connection, decision)
+            outbox.save_actions(connection, planned)
     return run
 
 

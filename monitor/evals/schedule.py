@@ -1,33 +1,34 @@
 """Suites on a schedule, each run in a child process: a slow endpoint delays no bucket and no delivery.
 
-When a suite is due follows from its newest stored run, so a restart neither repeats nor forgets one. A run that does
-not get as far as being stored (a suite that cannot be read, a store that is down) is logged and tried again only
-after its interval.
+A replica that finds a suite due takes its turn in our database, by the database's clock, so that one of them runs it.
+A run that does not get as far as being stored (a suite that cannot be read, a store that is down) is logged and tried
+again only after its interval.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from monitor.clock import Clock, SystemClock
-from monitor.config import EvaluationSpec
+from monitor.config import ActionSpec, Config, EvaluationSpec, Monitor
 from monitor.evals.suite import load
-from monitor.store import evaluations
+from monitor.store import evaluations, turns
 from monitor.store.database import Database, DatabaseError
 from monitor.yamlfile import ConfigError
 
 LOG = structlog.get_logger(__name__)
 EVERY = 1.0
 PATIENCE = 2.0
+LOOK_AGAIN = timedelta(seconds=15)
+"""Pause before a suite that another replica has, or that is not due yet, is looked at again."""
 
 
 class Child(Protocol):
@@ -39,12 +40,39 @@ class Child(Protocol):
     def join(self, timeout: float | None = None) -> None: ...
 
 
-@dataclass
-class Scheduled:
-    """One suite, when it was last begun, and the child that runs it."""
+@dataclass(frozen=True)
+class Job:
+    """One suite, and whose incident a regression of it is.
+
+    Parameters
+    ----------
+    store
+        URL of our own database, for the child.
+    """
 
     spec: EvaluationSpec
-    begun: datetime | None = None
+    store: str
+    monitor: Monitor | None = None
+    actions: Mapping[str, ActionSpec] = field(default_factory=dict)
+
+
+def jobs_of(config: Config, store: str) -> list[Job]:
+    """Return what the configuration wants to be run."""
+    return [
+        Job(spec, store, config.monitor(spec.monitor), config.actions)
+        if spec.monitor or len(config.monitors) == 1
+        else Job(spec, store)
+        for spec in config.evaluations
+    ]
+
+
+@dataclass
+class Scheduled:
+    """A job, its child, and when it is worth looking at again."""
+
+    job: Job
+    next_look: datetime | None = None
+    name: str = ""
     child: Child | None = None
 
 
@@ -54,13 +82,11 @@ class Schedule:
     Parameters
     ----------
     start
-        Begins a run of a suite file on a store.
+        Begins a run.
     """
 
-    def __init__(
-        self, specs: Sequence[EvaluationSpec], database: Database, start: Callable[[Path, str], Child] | None = None
-    ) -> None:
-        self._all = [Scheduled(spec) for spec in specs]
+    def __init__(self, jobs: Sequence[Job], database: Database, start: Callable[[Job], Child] | None = None) -> None:
+        self._all = [Scheduled(job) for job in jobs]
         self._database = database
         self._start = start or _start
 
@@ -69,24 +95,33 @@ class Schedule:
         return sum(self._one(one, now) for one in self._all)
 
     def _one(self, one: Scheduled, now: datetime) -> int:
-        if one.child is not None and one.child.is_alive():
+        if one.next_look is not None and now < one.next_look:
             return 0
-        one.child = None
-        if one.begun is not None and now - one.begun < one.spec.every:
-            return 0
+        one.next_look = now + min(LOOK_AGAIN, one.job.spec.every)
         try:
-            name = load(one.spec.suite).name
-            with self._database.read() as connection:
-                newest = evaluations.rows(connection, name, most=1)
+            if one.child is not None:
+                self._follow(one)
+            return 0 if one.child is not None else self._begin(one)
         except (ConfigError, DatabaseError) as error:
-            LOG.warning("evaluation_not_run", suite=str(one.spec.suite), detail=str(error))
-            one.begun = now
+            LOG.warning("evaluation_not_run", suite=str(one.job.spec.suite), detail=str(error))
+            one.next_look = now + one.job.spec.every
             return 0
-        if newest and now - newest[0].started_at < one.spec.every:
-            one.begun = newest[0].started_at
-            return 0
-        one.begun = now
-        one.child = self._start(one.spec.suite, self._database.url.render_as_string(hide_password=False))
+
+    def _follow(self, one: Scheduled) -> None:
+        running = one.child is not None and one.child.is_alive()
+        with self._database.write() as connection:
+            (turns.keep if running else turns.give_back)(connection, one.name)
+        if not running:
+            one.child = None
+
+    def _begin(self, one: Scheduled) -> int:
+        one.name = load(one.job.spec.suite).name
+        with self._database.write() as connection:
+            newest = evaluations.rows(connection, one.name, most=1)
+            last = newest[0].started_at if newest else None
+            if not turns.take(connection, one.name, one.job.spec.every, last):
+                return 0
+        one.child = self._start(one.job)
         return 1
 
     def stop(self) -> None:
@@ -100,33 +135,37 @@ class Schedule:
                 child.kill()
 
 
-def _start(suite: Path, store: str) -> Child:
-    child = multiprocessing.get_context("spawn").Process(target=run_once, args=(suite, store), daemon=True)
+def _start(job: Job) -> Child:
+    child = multiprocessing.get_context("spawn").Process(target=run_once, args=(job,), daemon=True)
     child.start()
     return child
 
 
-def run_once(suite: Path, store: str) -> None:
-    """Do the work of the child: run a suite, store it, and log what came of it."""
+def run_once(job: Job) -> None:
+    """Do the work of the child: run a suite, store it with what follows from it, and log what came of it."""
+    from monitor.evals.incident import Keeper
     from monitor.evals.run import evaluate
 
-    database = Database(store)
+    database = Database(job.store)
     try:
-        done = evaluate(load(suite), database, SystemClock())
+        suite = load(job.spec.suite)
+
+        keeper = Keeper(job.spec, suite.name, suite.alpha, job.monitor, job.actions) if job.monitor else None
+        done = evaluate(suite, database, SystemClock(), keeper=keeper)
         LOG.info("evaluation", suite=done.suite, result=done.result, reason=done.reason, score=done.score, id=done.id)
     except (ConfigError, DatabaseError) as error:
-        LOG.warning("evaluation_not_run", suite=str(suite), detail=str(error))
+        LOG.warning("evaluation_not_run", suite=str(job.spec.suite), detail=str(error))
     finally:
         database.close()
 
 
 @contextmanager
-def scheduled(specs: Sequence[EvaluationSpec], database: Database, clock: Clock) -> Iterator[None]:
+def scheduled(jobs: Sequence[Job], database: Database, clock: Clock) -> Iterator[None]:
     """Keep a schedule in a thread of its own for the length of a block."""
-    if not specs:
+    if not jobs:
         yield
         return
-    schedule, stopping = Schedule(specs, database), threading.Event()
+    schedule, stopping = Schedule(jobs, database), threading.Event()
 
     def keep() -> None:
         while not stopping.wait(EVERY):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.metrics import breakers, comparisons, findings, money, operation, performance, traffic
+from monitor.metrics import breakers, comparisons, evaluations, findings, money, operation, performance, traffic
 from monitor.metrics.base import MetricRow
 
 METRICS: tuple[MetricRow, ...] = (
@@ -12,5 +12,6 @@ METRICS: tuple[MetricRow, ...] = (
     *money.ROWS,
     *breakers.ROWS,
     *comparisons.ROWS,
+    *evaluations.ROWS,
     *operation.ROWS,
 )

@@ -99,6 +99,16 @@ def rows(connection: Connection, suite: str | None = None, most: int = 50) -> li
     return list(connection.execute(query.order_by(evaluations.c.started_at.desc(), evaluations.c.id).limit(most)))
 
 
+def standing(connection: Connection, most: int = 50) -> list[Any]:
+    """Return the newest run of each suite, by name."""
+    newest = sa.select(evaluations.c.suite, sa.func.max(evaluations.c.started_at).label("at"))
+    of = newest.group_by(evaluations.c.suite).order_by(evaluations.c.suite).limit(most).subquery()
+    query = sa.select(evaluations).join(
+        of, sa.and_(evaluations.c.suite == of.c.suite, evaluations.c.started_at == of.c.at)
+    )
+    return list({row.suite: row for row in connection.execute(query.order_by(evaluations.c.suite))}.values())
+
+
 def find(connection: Connection, identity: str) -> Any | None:  # noqa: ANN401
     """Return the one run whose id begins like this."""
     query = sa.select(evaluations).where(evaluations.c.id.startswith(identity, autoescape=True)).limit(2)

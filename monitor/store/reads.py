@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.config import Config, Monitor
-from monitor.store import truths
+from monitor.store import evaluations, truths
 from monitor.store.breakers import rows as breaker_rows
 from monitor.store.database import Database, now
 from monitor.store.tables import (
@@ -64,6 +64,8 @@ class Snapshot:
     breakers: dict[str, list[Any]] = field(default_factory=dict)
     """Rows of each breaker that has seen a bucket or was set by hand."""
     outbox_oldest: datetime | None = None
+    evaluations: Sequence[Any] = ()
+    """The newest run of every suite."""
 
 
 def snapshot(database: Database, config: Config) -> Snapshot:
@@ -81,7 +83,7 @@ def snapshot(database: Database, config: Config) -> Snapshot:
         known = {"slack", *config.actions}
         totals = {(row[0], row[1], row[2]): int(row[3]) for row in counted if row[1] in known}
         switches = _breakers(connection, [spec.name for monitor in config.monitors for spec in monitor.breakers])
-        return Snapshot(now(connection), states, totals, switches, oldest)
+        return Snapshot(now(connection), states, totals, switches, oldest, evaluations.standing(connection))
 
 
 def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[Any]]:

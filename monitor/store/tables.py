@@ -333,6 +333,16 @@ evaluations = Table(
     comment="runs of suites; the good ones are what the next is compared with",
 )
 
+evaluation_turns = Table(
+    "evaluation_turns",
+    metadata,
+    Column("name", String(128), primary_key=True),  # of what is evaluated: a suite, or a judge of a monitor
+    Column("begun_at", Utc, nullable=False),
+    Column("owner", String(128), nullable=False),
+    Column("lease_until", Utc, nullable=False),
+    comment="who runs which evaluation: one replica, once an interval, by the clock of this database",
+)
+
 evaluation_cases = Table(
     "evaluation_cases",
     metadata,

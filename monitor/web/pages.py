@@ -76,6 +76,7 @@ class Pages:
             cases=rank(firing),
             pending=[row for _, row in open_now if row.state == "pending"],
             rows=sorted(rows, key=lambda row: (row.order, row.name)),
+            suites=state.evaluations,
             settled=[row for row in settled if row.monitor in settings][:8],
             breakers=[
                 one for rows in state.breakers.values() for one in rows if one.state != "closed" or not one.value

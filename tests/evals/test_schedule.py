@@ -6,13 +6,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import yaml
+from starlette.testclient import TestClient
 
-from monitor.config import EvaluationSpec
-from monitor.evals.schedule import Schedule, run_once, scheduled
-from monitor.store import evaluations, migrate
+from monitor.clock import SystemClock
+from monitor.config import Config, EvaluationSpec
+from monitor.configfile import cross_check
+from monitor.evals.schedule import Job, Schedule, jobs_of, run_once, scheduled
+from monitor.export import StateCollector
+from monitor.store import evaluations, migrate, tables
 from monitor.store.database import Database
-from tests.support.llm import Model, completion, serving
+from monitor.web.app import create_app
+from tests.support.llm import Model, completion, serving, unsure
 from tests.support.process import eventually
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -46,6 +52,15 @@ def write(folder: Path, url: str = "http://127.0.0.1:1/v1") -> EvaluationSpec:
     return EvaluationSpec(suite=path, every=HOUR)
 
 
+def age(store: Database, by: timedelta, *, lost: bool = False) -> None:
+    """Let time go by for the turns, and for a lease as well when its holder is lost."""
+    turns = tables.evaluation_turns.c
+    with store.write() as connection:
+        row = connection.execute(sa.select(turns.name, turns.begun_at, turns.lease_until)).one()
+        leased = {"lease_until": row.lease_until - by} if lost else {}
+        connection.execute(sa.update(tables.evaluation_turns).values(begun_at=row.begun_at - by, **leased))
+
+
 @pytest.fixture
 def store(sqlite_url: str) -> Database:
     database = Database(sqlite_url)
@@ -56,16 +71,19 @@ def store(sqlite_url: str) -> Database:
 def test_a_suite_is_started_when_it_is_due_and_never_twice_at_once(tmp_path: Path, store: Database) -> None:
     children: list[Running] = []
 
-    def start(_suite: Path, _store: str) -> Running:
+    def start(_job: Job) -> Running:
         children.append(Running())
         return children[-1]
 
-    schedule = Schedule([write(tmp_path)], store, start)
+    schedule = Schedule([Job(write(tmp_path), str(store.url))], store, start)
     assert schedule.turn(NOW) == 1
+    age(store, 2 * HOUR)
     assert schedule.turn(NOW + 2 * HOUR) == 0, "the first is still running"
     children[0].alive = False
-    assert schedule.turn(NOW + HOUR / 2) == 0
-    assert schedule.turn(NOW + HOUR) == 1
+    age(store, -2 * HOUR)
+    assert schedule.turn(NOW + 3 * HOUR) == 0, "it began a moment ago"
+    age(store, HOUR)
+    assert schedule.turn(NOW + 4 * HOUR) == 1
     schedule.stop()
     assert not any(child.alive for child in children)
     store.close()
@@ -74,20 +92,100 @@ def test_a_suite_is_started_when_it_is_due_and_never_twice_at_once(tmp_path: Pat
 def test_after_a_restart_the_stored_run_counts(tmp_path: Path, store: Database) -> None:
     with serving(Model(lambda _body, _before: completion("right"))) as model:
         spec = write(tmp_path, model.url)
-        run_once(spec.suite, str(store.url))
-    with store.read() as connection:
-        begun = evaluations.rows(connection, "s")[0].started_at
-    schedule = Schedule([spec], store, lambda _suite, _store: Running())
-    assert schedule.turn(begun + HOUR / 2) == 0
-    assert schedule.turn(begun + HOUR) == 1
+        run_once(Job(spec, str(store.url)))
+    schedule = Schedule([Job(spec, str(store.url))], store, lambda _job: Running())
+    assert schedule.turn(NOW) == 0
+    with store.write() as connection:
+        (begun,) = connection.execute(sa.select(tables.evaluations.c.started_at)).scalars()
+        connection.execute(sa.update(tables.evaluations).values(started_at=begun - HOUR))
+    assert schedule.turn(NOW + HOUR) == 1
     store.close()
+
+
+def test_of_two_replicas_one_runs_a_suite_until_it_is_lost(tmp_path: Path, store: Database) -> None:
+    job = Job(write(tmp_path), str(store.url))
+    first, second = (Schedule([job], store, lambda _job: Running()) for _ in range(2))
+    assert (first.turn(NOW), second.turn(NOW)) == (1, 0)
+    age(store, HOUR)
+    assert second.turn(NOW + HOUR) == 0, "the first says every quarter of a minute that it is still at it"
+    age(store, HOUR, lost=True)
+    assert second.turn(NOW + 2 * HOUR) == 1, "it said nothing for two minutes"
+    store.close()
+
+
+@pytest.fixture
+def config() -> Config:
+    source = {"url": "sqlite://", "table": "log", "columns": {"timestamp": "at"}}
+    return Config.model_validate(
+        {
+            "slack": {"token": "x", "channel": "#ml"},
+            "monitors": [{"name": "bot", "source": source}],
+            "evaluations": [{"suite": "suite.yaml", "every": "1h", "severity": "critical", "do": ["slack"]}],
+        }
+    )
+
+
+def test_a_regression_opens_an_incident_and_a_good_run_resolves_it(
+    tmp_path: Path, store: Database, config: Config
+) -> None:
+    share = {"right": 1.0}
+    with serving(Model(unsure(lambda _text: share["right"]))) as model:
+        path = write(tmp_path, model.url).suite
+        said = yaml.safe_load(path.read_text())
+        said["cases"] = [{"id": f"c{n}", "prompt": f"q{n}", "expected": "right"} for n in range(40)]
+        path.write_text(yaml.safe_dump(said))
+        config = config.model_copy(
+            update={"evaluations": [config.evaluations[0].model_copy(update={"suite": path})]}
+        )  # fmt: skip
+        (job,) = jobs_of(config, str(store.url))
+        told = []
+        for right in (1.0, 0.0, 0.0, 1.0):
+            share["right"] = right
+            run_once(job)
+            with store.read() as connection:
+                rows = connection.execute(sa.select(tables.incidents)).all()
+            told.append([(row.rule, row.state, row.severity) for row in rows])
+    rule = "evaluation.s"
+    firing = [(rule, "firing", "critical")]
+    assert told == [[], firing, firing, [(rule, "resolved", "critical")]]
+    with store.read() as connection:
+        sent = connection.execute(sa.select(tables.actions).order_by(tables.actions.c.created_at)).all()
+        standing = connection.execute(sa.select(tables.incidents)).one()
+    assert [action.kind for action in sent] == ["firing", "resolved"]
+    (evidence,) = standing.evidence.values()
+    assert evidence["check"] == "evaluation" and evidence["statistic"] == pytest.approx(1.0)
+    page = create_app(store, config, SystemClock())
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in StateCollector(store, config).collect()
+        for sample in family.samples
+        if family.name.startswith("driftd_evaluation")
+    }
+    assert samples["driftd_evaluation_score", "s"] == 1.0
+    assert samples["driftd_evaluation_result", "s", "good"] == 1.0
+    with TestClient(page, base_url="http://127.0.0.1:9478") as client:
+        home = client.get("/").text
+        assert "Evaluations" in home and "<td>good</td>" in home
+        assert client.get(f"/incidents/{standing.id}").status_code == 200
+    store.close()
+
+
+def test_a_regression_must_be_somebodys(config: Config) -> None:
+    two = config.model_copy(
+        update={"monitors": [*config.monitors, config.monitors[0].model_copy(update={"name": "b"})]}
+    )
+    (problem,) = cross_check(two)
+    assert "several monitors" in problem.message
+    named = config.evaluations[0].model_copy(update={"monitor": "bat"})
+    (problem,) = cross_check(config.model_copy(update={"evaluations": [named]}))
+    assert problem.where == ("evaluations", 0, "monitor") and "bot" in problem.message
 
 
 def test_a_suite_that_cannot_be_read_stops_nothing(tmp_path: Path, store: Database) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "suite.yaml").write_text("name: [")
     bad = EvaluationSpec(suite=tmp_path / "bad" / "suite.yaml", every=HOUR)
-    schedule = Schedule([bad, write(tmp_path)], store, lambda _suite, _store: Running())
+    schedule = Schedule([Job(bad, ""), Job(write(tmp_path), "")], store, lambda _job: Running())
     assert schedule.turn(NOW) == 1
     store.close()
 
@@ -99,7 +197,7 @@ def test_the_run_happens_in_a_child_and_is_stored(tmp_path: Path, store: Databas
 
     with serving(Model(lambda _body, _before: completion("right"))) as model:
         spec = write(tmp_path, model.url)
-        with scheduled([spec], store, Told()):
+        with scheduled([Job(spec, str(store.url))], store, Told()):
 
             def stored() -> list[object]:
                 with store.read() as connection:

@@ -1,0 +1,53 @@
+"""Turns of evaluations: whoever takes one runs it, the others wait for the next."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.store.buckets import OWNER
+from monitor.store.database import insert_for, now
+from monitor.store.tables import evaluation_turns as turns
+
+LEASE = timedelta(minutes=2)
+
+
+def take(connection: Connection, name: str, every: timedelta, last: datetime | None = None) -> bool:
+    """Take a turn that is due and that nobody holds; the row is the lock, and the clock is the database's.
+
+    Parameters
+    ----------
+    every
+        Time from the beginning of one turn to that of the next, whoever has them.
+    last
+        When it was run by other means, such as the command line.
+    """
+    moment = now(connection)
+    if last is not None and moment - last < every:
+        return False
+    values = {"begun_at": moment, "owner": OWNER, "lease_until": moment + LEASE}
+    due = sa.and_(turns.c.lease_until < moment, turns.c.begun_at <= moment - every)
+    taken = (
+        insert_for(connection)(turns)
+        .values(name=name, **values)
+        .on_conflict_do_update(index_elements=["name"], set_=values, where=due)
+        .returning(turns.c.name)
+    )
+    return connection.execute(taken).one_or_none() is not None
+
+
+def keep(connection: Connection, name: str) -> None:
+    """Say that a turn is still being worked on."""
+    _hold(connection, name, now(connection) + LEASE)
+
+
+def give_back(connection: Connection, name: str) -> None:
+    """Say that a turn is over; the next one comes after its interval."""
+    _hold(connection, name, now(connection) - timedelta(seconds=1))
+
+
+def _hold(connection: Connection, name: str, until: datetime) -> None:
+    mine = sa.and_(turns.c.name == name, turns.c.owner == OWNER)
+    connection.execute(sa.update(turns).where(mine).values(lease_until=until))
