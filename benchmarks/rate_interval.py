@@ -14,8 +14,8 @@ import sys
 import numpy as np
 from scipy import special
 
-from detectors.performance.estimate import wilson
 from detectors.performance.prediction_powered import Tally, rate
+from detectors.performance.wilson import wilson
 
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 LABELS = (10, 30, 100, 300)

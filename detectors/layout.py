@@ -50,6 +50,8 @@ class Layout:
         where the decision falls.
     width, paired
         How many sums there are; of a vector, how many of its columns (in ``vocabulary``) are paired.
+    model
+        Of errors: the trees that say how large each is expected to be, as text; empty where there are none.
     """
 
     kind: Kind
@@ -60,6 +62,7 @@ class Layout:
     origin: float = 0.0
     width: int = 0
     paired: int = 0
+    model: str = ""
 
     @property
     def bins(self) -> int:
@@ -78,6 +81,7 @@ class Layout:
         sums = {"width": self.width, "paired": self.paired} if self.kind in SUMMED else {}
         return {
             **sums,
+            **({"model": self.model} if self.model else {}),
             "kind": self.kind,
             "edges": [float(edge).hex() for edge in self.edges],
             "vocabulary": list(self.vocabulary),
@@ -101,6 +105,7 @@ class Layout:
             origin=float.fromhex(str(data["origin"])),
             width=int(str(data.get("width", 0))),
             paired=int(str(data.get("paired", 0))),
+            model=str(data.get("model", "")),
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.layout import Layout, category, numbers
+from detectors.performance.losses import LossModel
 from detectors.records import Column, Records, row_count
 
 OUTCOME = "(performance)"
@@ -23,7 +24,11 @@ UNIT = 2.0**16
 FARTHEST = 100.0
 """An error of more than so many times the truth's spread (or of the truth itself) counts as that."""
 SCORE_PARTS = ("negative", "positive", "unlabelled", "negative_score", "positive_score", "unlabelled_score")
-ERROR_PARTS = ("all", "labelled", "error", "absolute", "squared", "fourth", "relative", "relative_squared", "nonzero")
+ERROR_PARTS = (
+    "all", "labelled", "error", "absolute", "squared", "fourth", "relative", "relative_squared", "nonzero",
+    "expected_absolute", "expected_squared", "expected_absolute_labelled", "expected_squared_labelled",
+)  # fmt: skip
+"""Sums of a regression; what is expected is 0 where the layout has no model of it."""
 TRUE = ("true", "1", "yes")
 
 
@@ -49,32 +54,42 @@ def learn_scores(decision: float = 0.5, positive: str | None = None) -> Layout:
     return Layout("scores", edges=edges, vocabulary=words, origin=decision, width=width)
 
 
-def learn_errors(predictions: np.ndarray, truths: np.ndarray) -> Layout | None:
-    """Lay out a regression's errors: cells at the quantiles of the predictions; None without two of each.
+def learn_errors(predictions: np.ndarray, truths: np.ndarray, model: str = "") -> Layout | None:
+    """Lay out a regression's errors: cells at quantiles of the predictions; None without two of each.
 
     Parameters
     ----------
     predictions, truths
-        Finite samples of the baseline, of any lengths.
+        Finite samples of the baseline, of any lengths; instead of predictions the expected losses of a ``model``.
+    model
+        What says how large an error is expected to be (:class:`~detectors.performance.losses.LossModel`), as text:
+        the cells are then by expected absolute error.
     """
     if len(predictions) < 2 or len(truths) < 2:  # noqa: PLR2004
         return None
     edges = np.unique(np.quantile(predictions, np.linspace(0, 1, ERROR_CELLS + 1)[1:-1]))
     low, high = np.quantile(truths, [0.05, 0.95])
     scale = float(high - low) or float(np.abs(truths).max()) or 1.0
-    return Layout("errors", edges=edges, scale=scale, width=(len(edges) + 1) * len(ERROR_PARTS))
+    return Layout("errors", edges=edges, scale=scale, width=(len(edges) + 1) * len(ERROR_PARTS), model=model)
 
 
 def outcomes(records: Records, layout: Layout) -> Column:
-    """Put prediction and label side by side, float64 of shape (rows, 2); NaN where either is not known."""
+    """Put score and label side by side, float64 of shape (rows, 2); NaN where one is not known.
+
+    Of a regression prediction, label, and expected absolute and squared error, of shape (rows, 4); the latter two are
+    NaN where the layout has no model of them.
+    """
     rows = row_count(records)
     said = "score" if layout.kind == "scores" else "prediction"
-    pair = np.full((rows, 2), np.nan)
+    told = np.full((rows, 2 if layout.kind == "scores" else 4), np.nan)
     if said in records:
-        pair[:, 0] = numbers(records[said])[0]
+        told[:, 0] = numbers(records[said])[0]
     if "label" in records:
-        pair[:, 1] = _truth(records["label"], layout)
-    return Column(pair, np.zeros(rows, dtype=bool))
+        told[:, 1] = _truth(records["label"], layout)
+    if layout.model:
+        model = LossModel.from_text(layout.model)
+        told[:, 2], told[:, 3] = model.absolute.expected(records), model.squared.expected(records)
+    return Column(told, np.zeros(rows, dtype=bool))
 
 
 def _truth(labels: Column, layout: Layout) -> np.ndarray:
@@ -87,11 +102,15 @@ def _truth(labels: Column, layout: Layout) -> np.ndarray:
 
 def add_up(column: Column, layout: Layout) -> tuple[np.ndarray, int, int]:
     """Return the sums over the cells, the rows whose label is to come, and the rows without a usable prediction."""
-    said, truth = column.values[:, 0], column.values[:, 1]
+    said = column.values[:, 0]
     usable = np.isfinite(said) & ((said >= 0) & (said <= 1) if layout.kind == "scores" else True)
-    cells = np.searchsorted(layout.edges, said[usable], side="right")
-    said, truth = said[usable], truth[usable]
-    parts = _scores(said, truth) if layout.kind == "scores" else _errors(said, truth, layout.scale)
+    if layout.kind == "scores":
+        said, truth = column.values[usable].T
+        cells, parts = np.searchsorted(layout.edges, said, side="right"), _scores(said, truth)
+    else:
+        said, truth, absolute, squared = column.values[usable].T
+        cells = np.searchsorted(layout.edges, absolute if layout.model else said, side="right")
+        parts = [*_errors(said, truth, layout.scale), *_expected(absolute, squared, truth, layout.scale)]
     size = len(layout.edges) + 1
     sums = np.array([np.bincount(cells, part, minlength=size) for part in parts]).reshape(-1)
     counts = np.rint(sums).astype(np.int64)
@@ -112,6 +131,12 @@ def _errors(said: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarra
     relative = np.minimum(relative, FARTHEST)
     sums = (error, np.abs(error), error**2, error**4, relative, relative**2)
     return [np.ones(len(said)), labelled, *(np.rint(part * UNIT) for part in sums), nonzero]
+
+
+def _expected(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarray]:
+    both = np.minimum(np.nan_to_num([absolute / scale, squared / scale**2]), [[FARTHEST], [FARTHEST**2]])
+    rounded = np.rint(both * UNIT)
+    return [*rounded, *(rounded * np.isfinite(truth))]
 
 
 def labelled(counts: np.ndarray, layout: Layout) -> np.ndarray:

@@ -117,8 +117,8 @@ def checks() -> str:
         "`performance` compares the metrics of a classifier (roles `score`, 0 to 1, and `label`) or of a regression (roles\n"
         "`prediction` and `label`) with the baseline's, with 95 % intervals. `labels_after` says how long labels take: the\n"
         "metrics look at the window that ended that long ago, one window later, and a bucket is read again when its\n"
-        "labels have come. What starts with `estimated_` needs no labels: it expects of each score, or of each size of\n"
-        "prediction, what the baseline showed there, so it sees the cost of drifted inputs and is blind to a changed\n"
+        "labels have come. What starts with `estimated_` needs no labels: it expects of each score, or of the columns\n"
+        "of a regression, what the baseline showed there, so it sees the cost of drifted inputs and is blind to a changed\n"
         "concept. Its interval comes from how earlier estimates compared with the truth, and `driftd status` says how often\n"
         "it held ([performance](performance.md)). A backtest takes labels as they are today.\n",
         table(

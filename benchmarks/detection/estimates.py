@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +19,15 @@ import pandas as pd
 
 from benchmarks.detection import coverage, tables
 from benchmarks.detection.coverage import Series
-from detectors.layout import Layout, learn_categorical, learn_numeric
-from detectors.outcome import learn_scores, outcomes
-from detectors.performance import dle, regression
+from detectors.layout import Kind, Layout
+from detectors.outcome import OUTCOME, learn_scores, outcomes
 from detectors.performance.metrics import METRICS
-from detectors.performance.record import Record, Seen, Z
-from detectors.performance.regression import Errors
+from detectors.performance.record import Record, Seen
 from detectors.performance.tables import counted, expected, unlike
 from detectors.profile import Profile
-from detectors.records import Column, Records
+from detectors.records import Column
+from monitor.checkspec import Check
+from monitor.engine.learn import Learner
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 CLASSIFIERS = {  # truth, probability, and from which probability on the data set's model predicts 1
@@ -38,6 +37,9 @@ CLASSIFIERS = {  # truth, probability, and from which probability on the data se
 }
 CHUNK = 5000
 """Rows of a chunk of the reference that is left out."""
+PAGE = 10_000
+"""Rows that are read at a time."""
+LOSSES = ("mae", "rmse")
 NAMES = ("accuracy", "precision", "recall", "f1", "roc_auc")
 LATE = 2.0
 """Chunks after which labels are there: when a chunk is estimated, those of the one before it are still to come."""
@@ -113,56 +115,55 @@ def _left_out(data: str, name: str, reference: pd.DataFrame) -> Iterator[Row]:
 
 
 def _records(frame: pd.DataFrame) -> dict[str, Column]:
+    renamed = frame.rename(columns={"y_pred": "prediction", "y_true": "label"})
     return {
-        str(name): Column.floats(frame[name].to_numpy(np.float64))
-        if pd.api.types.is_numeric_dtype(frame[name])
-        else Column.of(frame[name].tolist())
-        for name in frame.columns.drop(["timestamp", "period"])
+        str(name): Column.floats(renamed[name].to_numpy(np.float64))
+        if pd.api.types.is_numeric_dtype(renamed[name])
+        else Column.of(renamed[name].tolist())
+        for name in renamed.columns.drop(["timestamp", "period"])
     }
 
 
-def _layouts(records: Records) -> dict[str, Layout]:
-    return {
-        name: learn_categorical(Counter(column.values.tolist()))
-        if column.values.dtype == object
-        else learn_numeric(column.values, column.values.min(), column.values.max())
-        for name, column in records.items()
-        if name != "y_true"
-    }
+def _errors_layout(reference: pd.DataFrame) -> Layout:
+    """Lay out the errors as the daemon does when it learns a baseline."""
+    learner = Learner(_kinds(reference), Check(kind="performance"))
+    for at in range(0, len(reference), PAGE):
+        learner.add(_records(reference.iloc[at : at + PAGE]))
+    return learner.layouts()[OUTCOME]
 
 
-def _losses(
-    data: str, model: dle.LossModel, unit: Errors, frame: pd.DataFrame, chunks: list[dict[str, Any]]
-) -> list[Row]:
-    units = {"mae": regression.mae(unit).value, "rmse": regression.rmse(unit).value}
-    found = []
-    for place, chunk in enumerate(chunks):
-        rows = frame.iloc[chunk["start"] : chunk["end"]]
-        errors = Errors.of(rows["y_pred"].to_numpy(), rows["y_true"].to_numpy())
-        realised = {"mae": regression.mae(errors).value, "rmse": regression.rmse(errors).value}
-        ours = dle.estimate(model.losses(_records(rows.drop(columns="y_true"))))
-        for name, seen in ours.items():
-            theirs = _theirs(chunk, name) if name in chunk else NONE
-            error = (seen.high - seen.low) / 2 / Z
-            found.append(Row(data, place, name, seen.value, error, 0.0, theirs, realised[name], units[name]))
-    return found
+def _kinds(frame: pd.DataFrame) -> dict[str, Kind]:
+    columns = frame.columns.drop(["timestamp", "period", "y_pred", "y_true"])
+    return {str(name): "numeric" if pd.api.types.is_numeric_dtype(frame[name]) else "categorical" for name in columns}
 
 
 def regressor(stored: dict[str, Any]) -> Iterator[Row]:
-    """Estimate the analysis rows from the reference, and each half of the reference from the other."""
+    """Estimate the analysis rows from the reference, and each chunk of the reference from the others."""
     reference, analysis = _halves("regression")
-    unit = Errors.of(reference["y_pred"].to_numpy(), reference["y_true"].to_numpy())
-    half = len(reference) // 2
-    ways = [
-        ("regression", reference, analysis, stored["regression"]["chunks"]),
-        *(("regression, reference", reference.iloc[one], reference.iloc[other],
-           [{"start": at, "end": at + CHUNK} for at in range(0, half, CHUNK)])
-          for one, other in [(slice(half, None), slice(half)), (slice(half), slice(half, None))]),
-    ]  # fmt: skip
-    for data, known, asked, chunks in ways:
-        records = _records(known)
-        model = dle.learn(records, _layouts(records), "y_pred", "y_true")
-        yield from _losses(data, model, unit, asked, chunks)
+    layout = _errors_layout(reference)
+
+    def profile(frame: pd.DataFrame) -> Profile:
+        return Profile.of(outcomes(_records(frame), layout), layout)
+
+    parts = [profile(reference.iloc[at : at + CHUNK]) for at in range(0, len(reference), CHUNK)]
+    baseline = sum(parts[1:], parts[0])
+    units = {name: float(METRICS[name](counted(baseline))[0]) for name in LOSSES}
+    for place, part in enumerate(parts):
+        rest = [other for other in parts if other is not part]
+        yield from _lost("regression, reference", place, sum(rest[1:], rest[0]), part, units, {})
+    for place, chunk in enumerate(stored["regression"]["chunks"]):
+        window = profile(analysis.iloc[chunk["start"] : chunk["end"]])
+        yield from _lost("regression", place, baseline, window, units, chunk)
+
+
+def _lost(
+    data: str, place: int, baseline: Profile, window: Profile, units: dict[str, float], chunk: dict[str, float]
+) -> Iterator[Row]:
+    guess, truth, new = expected(baseline, window), counted(window), float(unlike(baseline, window))
+    for name in LOSSES:
+        (value, error), (realised, _) = METRICS[name](guess), METRICS[name](truth)
+        theirs = _theirs(chunk, name) if name in chunk else NONE
+        yield Row(data, place, name, float(value), float(error), new, theirs, float(realised), units[name])
 
 
 def summary(rows: list[Row]) -> list[list[object]]:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from detectors.performance.classification import RATES, Confusion, area, scale
 from detectors.performance.tables import Table
 
 Metric = Callable[[Table], tuple[np.ndarray, np.ndarray]]
@@ -26,6 +26,29 @@ GROUPS = 10
 LEAST = np.finfo(np.float64).tiny
 QUANTILE = 0.9
 """Of the quantile loss: missing low costs nine times what missing high does."""
+
+
+class Confusion(NamedTuple):
+    """The four counts at a threshold; expected ones need not be whole."""
+
+    tp: np.ndarray
+    fp: np.ndarray
+    fn: np.ndarray
+    tn: np.ndarray
+
+
+RATES: dict[str, Callable[[Confusion], tuple[np.ndarray, np.ndarray]]] = {
+    "accuracy": lambda seen: (seen.tp + seen.tn, seen.tp + seen.fp + seen.fn + seen.tn),
+    "precision": lambda seen: (seen.tp, seen.tp + seen.fp),
+    "recall": lambda seen: (seen.tp, seen.tp + seen.fn),
+    "f1": lambda seen: (seen.tp, seen.tp + seen.fp + seen.fn),
+}
+"""Successes and trials of each rate; F1 stands as the Jaccard index J that it is a function of: ``2 J / (1 + J)``."""
+
+
+def scale(metric: str, share: np.ndarray) -> np.ndarray:
+    """Turn the share of successes into the metric: only F1 is another number."""
+    return 2 * share / (1 + share) if metric == "f1" else share
 
 
 def _rate(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
@@ -42,6 +65,14 @@ def _rate(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
     error = np.sqrt(pulled * (1 - pulled) / np.maximum(trials, 1))
     slope = 2 / (1 + share) ** 2 if name == "f1" else 1.0
     return np.where(trials > 0, scale(name, share), np.nan), slope * error
+
+
+def area(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """Return the ROC AUC of counts, shape (..., cells); two scores of one cell count half. NaN with one class only."""
+    pairs = positive.sum(axis=-1) * negative.sum(axis=-1)
+    below = np.cumsum(negative, axis=-1) - negative / 2
+    won = np.sum(positive * below, axis=-1)
+    return np.asarray(np.divide(won, pairs, where=pairs > 0, out=np.full(np.shape(pairs), np.nan)))
 
 
 def _roc_auc(table: Table) -> tuple[np.ndarray, np.ndarray]:

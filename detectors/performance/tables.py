@@ -24,7 +24,11 @@ from detectors.stack import Counted
 
 Table = Mapping[str, np.ndarray]
 
-POWERS = {"error": 1, "absolute": 1, "squared": 2, "fourth": 4}
+LEAST = np.finfo(np.float64).tiny
+POWERS = {
+    "error": 1, "absolute": 1, "squared": 2, "fourth": 4, "expected_absolute": 1, "expected_squared": 2,
+    "expected_absolute_labelled": 1, "expected_squared_labelled": 2,
+}  # fmt: skip
 """Sums of a regression that are kept in units of the truth's spread, and to which power."""
 SHIFT_GROUPS = 16
 """Groups of predictions in which rows are looked for that the baseline did not have."""
@@ -52,13 +56,23 @@ def expected(baseline: Counted, side: Counted, *, labelled: bool = False) -> Tab
         overall = {name: known[name].sum() / max(1.0, each.sum()) for name in known}
         mean = {name: (known[name] + overall[name]) / (each + 1) for name in known}
         told: dict[str, np.ndarray] = {name: rows * mean[name] for name in known}
-        return told | {"all": rows, "labelled": rows}
+        told |= {"all": rows, "labelled": rows}
+        return {**told, **_modelled(known, counted(side), labelled=labelled)} if side.layout.model else told
     likely, held = _likely(known), counted(side)
     return {
         "positive": rows * likely,
         "negative": rows * (1 - likely),
         **{name: held[name] for name in ("score", "above")},
     }
+
+
+def _modelled(known: Table, held: Table, *, labelled: bool) -> Table:
+    """Return the sums of expected errors, in the proportion in which the baseline's were borne out."""
+    told = {}
+    for name in ("absolute", "squared"):
+        borne_out = known[name].sum() / max(known[f"expected_{name}_labelled"].sum(), LEAST)
+        told[name] = held[f"expected_{name}_labelled" if labelled else f"expected_{name}"] * borne_out
+    return told
 
 
 def _rows(side: Counted, *, labelled: bool = False) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from detectors.joint import JOINT, learn_embedding, learn_joint
 from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.outcome import OUTCOME, learn_errors, learn_scores
+from detectors.performance.losses import learn_losses
 from detectors.performance.rates import DECISION, labelled_column
 from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Column, Records, concatenate, row_count, take
@@ -17,6 +18,8 @@ from monitor.checkspec import Check
 from monitor.signals import Entry, resolve
 
 SAMPLE = 100_000
+MOST_ROWS = 60_000
+"""Labelled rows that the expected losses of a regression are learnt from."""
 TOGETHER = 256
 """Records that go through all signals before the next ones: signals share what they have read of the same text."""
 MOST_CATEGORIES = 50_000
@@ -47,7 +50,7 @@ class Learner:
         self._performance = performance
         self._rates = rates or {}
         self._scored = False
-        self._told = {role: _Sample() for role in ("prediction", "label")} if performance else {}
+        self._told = _Rows() if performance else None
         self._numeric = {name: _Sample() for name, kind in kinds.items() if kind == "numeric"}
         self._embeddings = [name for name, kind in kinds.items() if kind == "vector"]
         self._categories: dict[str, Counter[str]] = {
@@ -59,7 +62,9 @@ class Learner:
         """Take one page of records, signals included."""
         self.rows += len(next(iter(records.values()))) if records else 0
         self._scored = self._scored or "score" in records
-        for name, sample in [*self._numeric.items(), *self._told.items()]:
+        if self._told is not None and not self._scored:
+            self._told.add(records, [*self._numeric, *self._categories])
+        for name, sample in self._numeric.items():
             if name in records:
                 values, _ = numbers(records[name])
                 sample.add(values[np.isfinite(values)])
@@ -82,7 +87,7 @@ class Learner:
             learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)
         for signal, check in self._rates.items():
             learnt[labelled_column(signal)] = learn_scores(DECISION, check.positive)
-        outcome = self._outcome()
+        outcome = self._outcome(learnt)
         if outcome is not None:
             learnt[OUTCOME] = outcome
         joint = learn_joint(learnt)
@@ -90,13 +95,45 @@ class Learner:
             learnt[JOINT] = joint
         return learnt
 
-    def _outcome(self) -> Layout | None:
+    def _outcome(self, layouts: Mapping[str, Layout]) -> Layout | None:
         """Return where performance is counted: a classifier has a score, a regression a prediction."""
-        if self._performance is None:
+        if self._performance is None or self._told is None:
             return None
         if self._scored:
             return learn_scores(self._performance.decision, self._performance.positive)
-        return learn_errors(self._told["prediction"].values, self._told["label"].values)
+        rows = self._told.rows
+        if rows is None:
+            return None
+        said, truth = (numbers(rows[role])[0] for role in ("prediction", "label"))
+        model = learn_losses(rows, layouts)
+        if model is None:
+            return learn_errors(said, truth)
+        return learn_errors(model.absolute.expected(rows), truth, model.to_text())
+
+
+class _Rows:
+    """Uniform sample of labelled rows with their columns, seeded, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(0)
+        self._keys = np.zeros(0)
+        self._kept: Records | None = None
+
+    def add(self, records: Records, columns: Sequence[str]) -> None:
+        if "prediction" not in records or "label" not in records:
+            return
+        said, truth = (numbers(records[role])[0] for role in ("prediction", "label"))
+        few = {name: records[name] for name in ("prediction", "label", *columns) if name in records}
+        few = take(few, np.isfinite(said) & np.isfinite(truth))
+        self._keys = np.concatenate([self._keys, self._random.random(row_count(few))])
+        self._kept = few if self._kept is None else concatenate([self._kept, few])
+        if len(self._keys) > MOST_ROWS:
+            kept = np.sort(np.argpartition(self._keys, MOST_ROWS)[:MOST_ROWS])
+            self._keys, self._kept = self._keys[kept], take(self._kept, kept)
+
+    @property
+    def rows(self) -> Records | None:
+        return self._kept
 
 
 class _Sample:

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
-from detectors.performance.estimate import wilson
 from detectors.performance.measured import ESTIMATED
 from detectors.performance.record import LONGEST, MISSES, Seen
+from detectors.performance.wilson import wilson
 from monitor.config import Monitor
 from monitor.schedule import floor
 from monitor.store.tables import findings

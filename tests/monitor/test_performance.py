@@ -140,3 +140,53 @@ def test_a_check_without_its_roles_says_which_are_needed(bank: Bank, tmp_path: P
         told = check(reader, blind, START + 25 * HOUR)
     assert told["status"] == "error"
     assert "`label`" in told["reason"]
+
+
+def test_a_regressions_loss_is_estimated_from_its_columns_in_the_daemons_own_way(tmp_path: Path) -> None:
+    """The error hangs on a column, the prediction says nothing of it; the window has more of the hard rows."""
+    rng = np.random.default_rng(0)
+    url = f"sqlite:///{tmp_path / 'houses.db'}"
+    engine = sa.create_engine(url)
+    hard = {0: (25, 0.0), 1: (1, 0.7)}
+    truth_of_window = 0.0
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TABLE houses (id INTEGER PRIMARY KEY, at TEXT, age REAL, said REAL, paid REAL)")
+        )
+        start = START
+        for place, (hours, low) in hard.items():
+            count = hours * 600
+            age, paid = rng.uniform(low, 1, count), rng.normal(50, 10, count)
+            said = paid + (0.5 + 5 * age) * rng.normal(size=count)
+            truth_of_window = float(np.abs(said - paid).mean())
+            connection.execute(
+                sa.text("INSERT INTO houses (at, age, said, paid) VALUES (:at, :age, :said, :paid)"),
+                [
+                    {
+                        "at": (start + n * hours * HOUR / count).strftime("%Y-%m-%d %H:%M:%S.%f"),
+                        "age": float(age[n]), "said": float(said[n]), "paid": float(paid[n]) if place == 0 else None,
+                    }
+                    for n in range(count)
+                ],
+            )  # fmt: skip
+            start += hours * HOUR
+    columns = {"timestamp": "at", "id": "id", "prediction": "said", "label": "paid"}
+    monitor = Config.model_validate({"store": f"sqlite:///{tmp_path / 'driftd.db'}", "monitors": [{
+        "name": "houses", "source": {"url": url, "table": "houses", "columns": columns},
+        "bucket": "10m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": ["age"],
+        "baseline": {"from": START.isoformat(), "to": (START + 24 * HOUR).isoformat()}, "checks": ["performance"],
+    }]}).monitors[0]  # fmt: skip
+    with open_reader(monitor) as reader:
+        found = {f["method"]: f for f in check(reader, monitor, START + 26 * HOUR)["findings"]}
+        calm = {f["method"]: f for f in check(reader, monitor, START + 25 * HOUR)["findings"]}
+    engine.dispose()
+    guess = found["estimated_mae"]
+    assert guess["status"] == "drifted"
+    assert guess["detail"]["value"] == pytest.approx(truth_of_window, rel=0.1)
+    assert guess["detail"]["low"] <= truth_of_window <= guess["detail"]["high"]
+    assert guess["detail"]["baseline_value"] == pytest.approx(2.4, rel=0.1)
+    assert not guess["detail"]["known_to_hold"]
+    assert "not known to hold" in guess["reason"]
+    assert found["mae"]["status"] == "inconclusive"
+    assert calm["estimated_mae"]["status"] == "ok"
+    assert calm["mae"]["detail"]["estimate_held"]

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from detectors.performance.estimate import wilson
 from detectors.performance.prediction_powered import Rate, Tally, rate
+from detectors.performance.wilson import wilson
 
 Scorer = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 

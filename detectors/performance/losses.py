@@ -1,0 +1,298 @@
+"""How wrong a regression is expected to be, row by row: a few small trees over the columns, kept as plain data.
+
+How far a prediction lies off depends on what was asked. Trees learn the expected absolute and squared error of a row
+from its columns and its prediction, once, when a baseline is learnt. From then on every row has expected losses before
+its label comes, and their mean is what the labels should show (direct loss estimation).
+
+The trees are boosted on the first four fifths of the sample, in order of time: a hundred of at most 31 leaves, each
+grown where it explains most. The last fifth says whether they know more than the mean; if not, there are none.
+
+Limits
+------
+Trees do not extrapolate: a row outside of the sample's range gets the loss of its edge. Categories are put in the order
+of their mean loss, which is the best order for one split and is learnt from the same rows.
+
+References
+----------
+NannyML, *How it works: direct loss estimation* (documentation); Friedman, *Greedy function approximation: a gradient
+boosting machine*, Annals of Statistics 29, 2001; Prokhorenkova et al., *CatBoost: unbiased boosting with categorical
+features*, NeurIPS 2018 (symmetric trees); Fisher, *On grouping for maximum homogeneity*, Journal of the American
+Statistical Association 53, 1958 (the order of categories).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detectors.layout import Layout, category, numbers
+from detectors.records import Column, Records, row_count
+
+TREES = 100
+LEAVES = 31
+RATE = 0.1
+BINS = 128
+"""Places that a column is cut into; the first holds what is missing or new."""
+FEWEST_OF_LEAF = 20
+PRIOR_ROWS = 20.0
+"""Rows of the mean loss that every category is given before they are put in order."""
+HELD_OUT = 5
+"""One in so many rows is held out, the last ones."""
+FEWEST = 500
+"""Labelled rows below which nothing is learnt."""
+MOST_CELLS = 600_000
+"""Rows times columns that are learnt from: beyond it rows are passed over, evenly."""
+ENORMOUS = 1e75
+"""Errors count as at most this much, so that their squares have a mean."""
+LARGEST = 100.0
+"""Losses count as at most so many times their mean."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A column, and where it is cut: edges of a numeric one, categories of another in the order of their mean loss."""
+
+    name: str
+    edges: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()
+
+    def codes(self, records: Records) -> np.ndarray:
+        """Return the place of every row, int64; 0 where the column is missing, not finite or new."""
+        column = records.get(self.name)
+        if column is None:
+            return np.zeros(row_count(records), dtype=np.int64)
+        if self.words:
+            places = {word: place + 1 for place, word in enumerate(self.words)}
+            told = zip(column.values.tolist(), column.missing.tolist(), strict=True)
+            return np.array([0 if gone else places.get(category(value), 0) for value, gone in told], dtype=np.int64)
+        values, _ = numbers(column)
+        return np.where(np.isfinite(values), np.searchsorted(self.edges, values, side="right") + 1, 0)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One tree: a node asks whether a question's code is at least ``code``, and goes on at ``right`` if it is.
+
+    Children below 0 are leaves: child ``-1 - leaf``.
+    """
+
+    question: tuple[int, ...]
+    code: tuple[int, ...]
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    leaves: tuple[float, ...]
+
+    def adds(self, codes: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """Return what the tree adds to every row; codes are of shape (questions, rows)."""
+        held = np.asarray(codes)
+        question, code, left, right = (np.array(part) for part in (self.question, self.code, self.left, self.right))
+        at, rows = np.zeros(held.shape[1], dtype=np.int64), np.arange(held.shape[1])
+        while len(rows):
+            node = at[rows]
+            at[rows] = np.where(held[question[node], rows] >= code[node], right[node], left[node])
+            rows = rows[at[rows] >= 0]
+        return np.array(self.leaves)[-1 - at]
+
+
+@dataclass(frozen=True)
+class LossTrees:
+    """What a baseline taught about one loss.
+
+    Parameters
+    ----------
+    questions
+        The columns that are looked at, the prediction among them.
+    mean
+        Mean loss of the sample: trees are in its unit.
+    trees
+        Their sum, and 1, is the expected loss.
+    """
+
+    questions: tuple[Question, ...]
+    mean: float
+    trees: tuple[Tree, ...]
+
+    def expected(self, records: Records) -> np.ndarray:
+        """Return the expected loss of every row, float64 of shape (rows,)."""
+        codes = np.array([question.codes(records) for question in self.questions])
+        total = np.ones(row_count(records))
+        for tree in self.trees if row_count(records) else ():
+            total += tree.adds(codes)
+        return np.maximum(0.0, total) * self.mean
+
+
+@dataclass(frozen=True)
+class LossModel:
+    """Expected absolute and squared errors, in units of the prediction and in its square."""
+
+    absolute: LossTrees
+    squared: LossTrees
+
+    def to_text(self) -> str:
+        """Serialise without loss."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def from_text(cls, text: str) -> LossModel:
+        """Read what :meth:`to_text` wrote."""
+        data = json.loads(text)
+        return cls(_read(data["absolute"]), _read(data["squared"]))
+
+
+def _read(data: Mapping[str, Any]) -> LossTrees:
+    questions = tuple(Question(one["name"], tuple(one["edges"]), tuple(one["words"])) for one in data["questions"])
+    trees = tuple(Tree(**{part: tuple(held) for part, held in tree.items()}) for tree in data["trees"])
+    return LossTrees(questions, data["mean"], trees)
+
+
+def learn_losses(sample: Records, layouts: Mapping[str, Layout]) -> LossModel | None:
+    """Learn how large errors are to be expected; None where there is too little, or nothing, to learn.
+
+    Parameters
+    ----------
+    sample
+        Rows in the order of time with the roles ``prediction`` and ``label``; rows without both are left out.
+    layouts
+        Of the columns that may be looked at, besides the prediction.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random(3000)
+    >>> rows = {"x": x, "prediction": x, "label": x + x * rng.normal(size=3000)}
+    >>> model = learn_losses({name: Column.floats(values) for name, values in rows.items()}, {})
+    >>> ends = model.absolute.expected({"prediction": Column.floats(np.array([0.1, 0.9]))})
+    >>> bool(ends[1] > 4 * ends[0])
+    True
+    """
+    said, truth = (numbers(sample[role])[0] for role in ("prediction", "label"))
+    usable = np.isfinite(said) & np.isfinite(truth)
+    if usable.sum() < FEWEST:
+        return None
+    rows = {name: Column(column.values[usable], column.missing[usable]) for name, column in sample.items()}
+    error = np.minimum(np.abs(said - truth)[usable], ENORMOUS)
+    kinds = {name: one.kind == "numeric" for name, one in layouts.items() if one.kind in ("numeric", "categorical")}
+    kinds = {
+        name: numeric for name, numeric in {"prediction": True, **kinds}.items() if name in rows and name != "label"
+    }
+    step = max(1, len(error) * len(kinds) // MOST_CELLS)
+    rows, error = {name: column.take(np.arange(0, len(error), step)) for name, column in rows.items()}, error[::step]
+    absolute, squared = (_learn(rows, kinds, loss) for loss in (error, error**2))
+    return LossModel(absolute, squared) if absolute and squared else None
+
+
+def _learn(rows: Records, kinds: Mapping[str, bool], loss: np.ndarray) -> LossTrees | None:
+    mean = float(loss.mean())
+    if mean <= 0:
+        return None
+    target = np.minimum(loss / mean, LARGEST) - 1.0
+    learnt = len(target) - len(target) // HELD_OUT
+    asked = [_question(rows[name], name, target, learnt, numeric=numeric) for name, numeric in kinds.items()]
+    trees, left = _boost(np.array([question.codes(rows) for question in asked]), target, learnt)
+    better = np.mean(left[learnt:] ** 2) < np.mean(target[learnt:] ** 2)
+    return LossTrees(tuple(asked), mean, trees) if better else None
+
+
+def _question(column: Column, name: str, target: np.ndarray, learnt: int, *, numeric: bool) -> Question:
+    if numeric:
+        values = numbers(column)[0][:learnt]
+        values = values[np.isfinite(values)]
+        inner = np.quantile(values, np.linspace(0, 1, BINS)[1:-1], method="inverted_cdf") if len(values) else []
+        return Question(name, edges=tuple(float(edge) for edge in np.unique(inner)))
+    told: dict[str, list[float]] = {}
+    for value, gone, loss in zip(column.values[:learnt], column.missing[:learnt], target[:learnt], strict=True):
+        if not gone:
+            told.setdefault(category(value), []).append(float(loss))
+    frequent = sorted(told, key=lambda word: (-len(told[word]), word))[: BINS - 1]
+    pulled = {word: sum(told[word]) / (len(told[word]) + PRIOR_ROWS) for word in frequent}
+    return Question(name, words=tuple(sorted(frequent, key=lambda word: (pulled[word], word))))
+
+
+def _boost(codes: np.ndarray, target: np.ndarray, learnt: int) -> tuple[tuple[Tree, ...], np.ndarray]:
+    """Return trees that explain the first rows, and what they leave of all; codes are of shape (questions, rows)."""
+    trees: list[Tree] = []
+    left = target.copy()
+    places = np.arange(len(codes))[:, None] * BINS + codes
+    for _ in range(TREES):
+        trees.append(_grow(places[:, :learnt], left[:learnt]))
+        left -= trees[-1].adds(codes)
+    return tuple(trees), left
+
+
+class _Leaf(NamedTuple):
+    """Rows of a leaf, its sums and counts by question and place, and the best question to ask of it."""
+
+    rows: np.ndarray
+    sums: np.ndarray
+    counts: np.ndarray
+    gain: float
+    question: int
+    code: int
+
+
+def _grow(places: np.ndarray, left: np.ndarray) -> Tree:
+    """Split the leaf that gains most, until there are enough leaves or none gains."""
+    question: list[int] = []
+    code: list[int] = []
+    children: list[list[int]] = [[], []]
+    leaves = [_leaf_of(places, left, np.arange(len(left)))]
+    above: list[tuple[int, int] | None] = [None]
+    while len(leaves) < LEAVES:
+        best = max(range(len(leaves)), key=lambda at: leaves[at].gain)
+        old = leaves[best]
+        if old.gain <= 0:
+            break
+        node, new = len(question), len(leaves)
+        question.append(old.question)
+        code.append(old.code)
+        parent = above[best]
+        if parent is not None:
+            children[parent[0]][parent[1]] = node
+        children[0].append(-1 - best)
+        children[1].append(-1 - new)
+        leaves[best], split = _split(places, left, old)
+        leaves.append(split)
+        above[best] = (0, node)
+        above.append((1, node))
+    values = tuple(RATE * float(left[leaf.rows].mean()) for leaf in leaves)
+    if not question:
+        return Tree((0,), (0,), (-1,), (-1,), values)
+    return Tree(tuple(question), tuple(code), tuple(children[0]), tuple(children[1]), values)
+
+
+def _split(places: np.ndarray, left: np.ndarray, old: _Leaf) -> tuple[_Leaf, _Leaf]:
+    """Return both halves of a leaf: the smaller is counted, the other is what remains."""
+    goes = places[old.question, old.rows] - old.question * BINS >= old.code
+    lower, upper = old.rows[~goes], old.rows[goes]
+    if len(lower) <= len(upper):
+        small = _leaf_of(places, left, lower)
+        return small, _best(upper, old.sums - small.sums, old.counts - small.counts)
+    small = _leaf_of(places, left, upper)
+    return _best(lower, old.sums - small.sums, old.counts - small.counts), small
+
+
+def _leaf_of(places: np.ndarray, left: np.ndarray, rows: np.ndarray) -> _Leaf:
+    questions = len(places)
+    cells = places[:, rows].ravel()
+    weights = np.broadcast_to(left[rows], (questions, len(rows))).ravel()
+    sums, counts = (
+        np.bincount(cells, each, minlength=questions * BINS).reshape(questions, BINS) for each in (weights, None)
+    )
+    return _best(rows, sums, counts)
+
+
+def _best(rows: np.ndarray, sums: np.ndarray, counts: np.ndarray) -> _Leaf:
+    """Find the question and place that lower the squared error most, with enough rows on both sides."""
+    below, under = np.cumsum(sums, axis=-1), np.cumsum(counts, axis=-1)
+    total, n = below[:, -1:], under[:, -1:]
+    over = n - under
+    gain = below**2 / np.maximum(under, 1) + (total - below) ** 2 / np.maximum(over, 1) - total**2 / np.maximum(n, 1)
+    gain = np.where((under >= FEWEST_OF_LEAF) & (over >= FEWEST_OF_LEAF), gain, 0.0)
+    question, place = np.unravel_index(int(np.argmax(gain)), gain.shape)
+    return _Leaf(rows, sums, counts, float(gain[question, place]), int(question), int(place) + 1)
