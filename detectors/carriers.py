@@ -201,7 +201,7 @@ def _mix(
     for old, new in (*known.values(), (rest_old, rest_new)):
         stands_for = old if old.rows >= max(1, fewest) else baseline
         mixed += _table(stands_for) / max(1, stands_for.rows) * new.rows
-    scaled = np.rint(mixed * baseline.rows / max(1.0, mixed.sum())).astype(np.int64)
+    scaled = np.rint(mixed * baseline.rows / max(1, window.rows)).astype(np.int64)
     remade = Profile(baseline.layout, scaled[:-3], int(scaled[-3]), int(scaled[-2]), int(scaled[-1]))
     if min(_size(detector, side) for side in (baseline, window, remade)) < max(1, fewest):
         return None

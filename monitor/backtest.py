@@ -17,6 +17,7 @@ from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
 from monitor.engine.checks import asked_of_evidently
+from monitor.engine.explain import explain, explain_moves, worth
 from monitor.engine.plateau import Plateau
 from monitor.engine.profile import Facts
 from monitor.engine.replay import Again, replay
@@ -32,6 +33,7 @@ from monitor.sources.base import Reader
 CHUNK = timedelta(days=7)
 RENEW_EVERY = timedelta(days=1)
 WEEK = timedelta(weeks=1)
+MOST_EXPLAINED = 3
 
 
 @dataclass
@@ -63,10 +65,7 @@ class Story:
         result, reason = ("done", None) if measured else ("inconclusive", "no_rows" if not rows else "too_few")
         recent = [c for c in self.changes if c.first_seen >= bucket.end - self.monitor.window - self.monitor.bucket]
         past = Context(dict(self.open), dict(self.resolved), changes=recent, blind=self.blind)
-        told = {
-            i.rule: i.told_at for i in self.open.values() if i.state == "firing" and i.rule != NO_DATA and i.told_at
-        }
-        moved = {rule: again.moved(self.plateaus, at, bucket.end) for rule, at in told.items()}
+        findings, moved = self._explained(findings, again, recent, bucket.end)
         for decision in judge_all(self.monitor, findings, [], past, bucket, result, reason, self.silence, moved):
             incident = decision.incident
             self.all[incident.id] = incident
@@ -82,6 +81,20 @@ class Story:
                 self.open[incident.rule] = incident
         self.blind = 0 if measured else self.blind + 1
 
+    def _explained(
+        self, findings: Sequence[Finding], again: Again, changes: Sequence[Change], at: datetime
+    ) -> tuple[Sequence[Finding], dict[str, list[Finding]]]:
+        """Return the findings, and by rule what has moved on from what was told, what is news with its explanation."""
+        told = {i.rule: i.told_at for i in self.open.values() if i.state == "firing" and i.rule != NO_DATA}
+        moved = {rule: again.moved(self.plateaus, since, at) for rule, since in told.items() if since}
+        if not any(moved.values()) and not worth(self.monitor, findings, self.open):
+            return findings, moved
+        window = again.window(at)
+        for rule, since in told.items():
+            if since and moved[rule]:
+                moved[rule] = explain_moves(self.plateaus[since], window, moved[rule])
+        return explain(self.monitor, again.baseline, window, findings, self.open, changes, at), moved
+
     def fired(self) -> list[Incident]:
         """Return the incidents that paged, oldest first."""
         paged = [i for i in self.all.values() if i.fired_at is not None and i.rule != NO_DATA]
@@ -95,10 +108,12 @@ def backtest(
     end: datetime,
     changes: Sequence[datetime] = (),
     progress: Callable[[int], object] = lambda _done: None,
+    baseline: Baseline | None = None,
 ) -> dict[str, Any]:
     """Return what would have paged in ``[start, end)``, by the present rules and the baseline of that time.
 
-    A rolling baseline is learnt from what precedes the stretch, and moved on once a day as the daemon does.
+    A rolling baseline is learnt from what precedes the stretch, and moved on once a day as the daemon does. One that
+    is at hand may be given.
 
     Returns
     -------
@@ -110,7 +125,7 @@ def backtest(
     start, end = floor(start, monitor.bucket), floor(end, monitor.bucket)
     if start >= end:
         raise ConfigError("--from must lie at least one bucket before --to.")
-    baseline = baseline_for(reader, monitor, start)
+    baseline = baseline or baseline_for(reader, monitor, start)
     if baseline is None:
         raise ConfigError(f"there is no baseline: fewer than {monitor.baseline.min_rows} rows in its range.")
     story = Story(monitor, baseline.longest_silence)
@@ -201,6 +216,11 @@ def _incident(incident: Incident, course: Sequence[Mapping[str, Any]]) -> dict[s
         "columns": sorted({str(item["column"]) for item in evidence if item["column"]}),
         "reason": incident.reason,
         "suspected_change": incident.suspected_change,
+        "explanation": [
+            {name: item[name] for name in ("check", "column", "segment", "explanation")}
+            for item in evidence
+            if "explanation" in item
+        ][:MOST_EXPLAINED],
         "changes": [dict(change) for change in course],
     }
 

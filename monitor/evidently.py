@@ -1,8 +1,8 @@
 """Evidently's stattests by name, on two profiles, in a child process.
 
 Evidently takes 280 MB and seconds to import, so the daemon never does: one spawned child imports it, is
-reused, and is ended when it takes too long. It gets neither our environment nor a row, only values that are
-rebuilt from counts.
+reused, and is ended when it takes too long; a test that hangs three times in a row is left alone for ten minutes, later
+for longer. The child gets neither our environment nor a row, only values that are rebuilt from counts.
 
 Limits
 ------
@@ -83,6 +83,11 @@ TASKS_OF_A_CHILD = 200
 SMALLEST_P = 1e-300
 TIMEOUT = 60.0
 """Seconds for all tests of a bucket: half of its lease."""
+HANGS = 3
+"""Hangs in a row after which a test is left alone."""
+REST = 600.0
+LONGEST_REST = 6 * 3600.0
+"""Seconds before it is tried again: at first, and at most."""
 LOOK_UP = 0.2
 LAST_WORDS = 400
 MISSING = "Evidently is not installed: pip install driftd[report]"
@@ -111,12 +116,56 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What Evidently said: its drift score, its own threshold and verdict; or why there is none."""
+    """What Evidently said: its drift score, its own threshold and verdict; or why there is none.
+
+    ``resting`` is why it was not asked at all.
+    """
 
     statistic: float | None = None
     threshold: float | None = None
     drifted: bool | None = None
     error: str | None = None
+    resting: str | None = None
+
+
+@dataclass
+class Breaker:
+    """Leaves a test alone that has hung several times in a row, and tries it once after each rest.
+
+    A test that hangs costs its monitor's tick the whole timeout, bucket after bucket. While it rests its findings are
+    inconclusive. Each further hang doubles the rest, an answer ends it.
+
+    Examples
+    --------
+    >>> breaker = Breaker()
+    >>> for _ in range(HANGS):
+    ...     breaker.hung(now=0.0)
+    >>> breaker.rests(now=REST - 1), breaker.rests(now=REST)
+    (True, False)
+    >>> breaker.hung(now=REST)  # the one try
+    >>> breaker.rests(now=2.5 * REST), breaker.rests(now=3 * REST)
+    (True, False)
+    >>> breaker.answered()
+    >>> breaker.hangs
+    0
+    """
+
+    hangs: int = 0
+    until: float = -math.inf
+
+    def hung(self, now: float) -> None:
+        """Note that the test had to be ended, at seconds of a clock that only goes on."""
+        self.hangs += 1
+        if self.hangs >= HANGS:
+            self.until = now + min(LONGEST_REST, REST * 2.0 ** (self.hangs - HANGS))
+
+    def answered(self) -> None:
+        """Note an answer, whatever it says."""
+        self.hangs, self.until = 0, -math.inf
+
+    def rests(self, now: float) -> bool:
+        """Say whether the test is to be left alone."""
+        return now < self.until
 
 
 def expand(profile: Profile, most: int = MOST) -> list[float | str]:
@@ -184,7 +233,9 @@ def request(name: str, baseline: Profile, window: Profile) -> Request:
     return Request(name, baseline.layout.kind, expand(baseline, most), expand(window, most))
 
 
-def measure_in_child(requests: Sequence[Request], timeout: float = TIMEOUT) -> list[Answer]:
+def measure_in_child(
+    requests: Sequence[Request], timeout: float = TIMEOUT, breakers: dict[str, Breaker] | None = None
+) -> list[Answer]:
     """Run tests one after the other in the child, which is started when it is first needed.
 
     Parameters
@@ -192,6 +243,8 @@ def measure_in_child(requests: Sequence[Request], timeout: float = TIMEOUT) -> l
     timeout
         Seconds for all of them, Evidently's import included. The child that is still busy then is ended, and
         what it had not answered is answered with an error.
+    breakers
+        By test, those of this process unless others are given. One that rests is not asked.
 
     Returns
     -------
@@ -199,8 +252,9 @@ def measure_in_child(requests: Sequence[Request], timeout: float = TIMEOUT) -> l
         In the order of the requests. Nothing is raised for what the values hold.
     """
     with _lock:
+        held = _breakers if breakers is None else breakers
         end = time.monotonic() + timeout
-        return [_refusal(one) or _ask(one, end, timeout) for one in requests]
+        return [_refusal(one) or _asked(one, end, timeout, held.setdefault(one.name, Breaker())) for one in requests]
 
 
 def close() -> None:
@@ -217,6 +271,7 @@ def abandon() -> None:
 _leaving = threading.Event()
 _lock = threading.Lock()
 _pool: list[ProcessPoolExecutor] = []
+_breakers: dict[str, Breaker] = {}
 
 
 def _refusal(asked: Request) -> Answer | None:
@@ -234,20 +289,34 @@ def _refusal(asked: Request) -> Answer | None:
     return None
 
 
-def _ask(asked: Request, end: float, timeout: float) -> Answer:
+def _asked(asked: Request, end: float, timeout: float, breaker: Breaker) -> Answer:
+    now = time.monotonic()
+    if breaker.rests(now):
+        minutes = math.ceil((breaker.until - now) / 60)
+        said = f"it did not answer {breaker.hangs} times in a row; it is asked again in {minutes} min"
+        return Answer(resting=f"evidently_rests: {asked.name} is left alone, for {said}")
+    return _ask(asked, end, timeout, breaker)
+
+
+def _ask(asked: Request, end: float, timeout: float, breaker: Breaker) -> Answer:
     said = f"Evidently did not answer within {timeout:g} s and was ended; ask it for fewer tests, columns or segments."
     try:
         answer = _child().submit(_run, asked) if time.monotonic() < end and not _leaving.is_set() else None
         while answer and time.monotonic() < end and not _leaving.is_set():
             if wait([answer], min(LOOK_UP, max(0.0, end - time.monotonic()))).done:
-                return answer.result()
+                given = answer.result()
+                breaker.answered()
+                return given
     except BrokenProcessPool:
         _end()
+        breaker.hung(time.monotonic())
         return Answer(
             error=f"Evidently's process ended during {asked.name}, perhaps for lack of memory: it needs 400 MB."
         )
     if answer:
         _end()
+        if not _leaving.is_set():
+            breaker.hung(time.monotonic())
     return Answer(error=LEAVING if _leaving.is_set() else said)
 
 

@@ -212,10 +212,11 @@ def _go_on(
     if counted.moved < needed:
         return Decision(counted, None, f"changing again for {counted.moved} of {needed} buckets")
     suspect = suspect_of(changes, at - monitor.window - monitor.bucket, merge_evidence({}, found))
-    reason = f"changed again: {headline(found)}{explanation_of(found, grown.evidence)}"
+    told = merge_evidence({f.key: grown.evidence[f.key] for f in fresh if f.key in grown.evidence}, found)
+    reason = f"changed again: {headline(found)}{explanation_of(found, told)}"
     change = told_of(at, found, reason, suspect)
-    told = replace(counted, moved=0, reason=reason, changes=(*grown.changes, change)[-MOST_CHANGES:])
-    return Decision(told, None, reason, news=tuple(finding.key for finding in found), change=change)
+    going = replace(counted, moved=0, reason=reason, changes=(*grown.changes, change)[-MOST_CHANGES:])
+    return Decision(going, None, reason, news=tuple(finding.key for finding in found), change=change)
 
 
 def _joined(finding: Finding, evidence: Mapping[str, Mapping[str, Any]], after: datetime) -> bool:

@@ -23,6 +23,7 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
 from monitor.engine.detect import Window
+from monitor.engine.explain import explain_moves
 from monitor.engine.objectives import counted_in
 from monitor.engine.plateau import Plateau, moved
 from monitor.engine.profile import Facts, Profiled, add_profiles
@@ -181,7 +182,11 @@ class Watch:
         told = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA and i.told_at}
         whole = {rule: at for rule, at in told.items() if window.end - at > self.monitor.window}
         self._plateaus = {at: self._plateaus.get(at) or self._plateau(at, self.baseline) for at in whole.values()}
-        return {rule: moved(self.monitor, self.baseline, self._plateaus[at], window) for rule, at in whole.items()}
+        found = {}
+        for rule, at in whole.items():
+            plateau = self._plateaus[at]
+            found[rule] = explain_moves(plateau, window, moved(self.monitor, self.baseline, plateau, window))
+        return found
 
     def _plateau(self, since: datetime, baseline: Baseline) -> Plateau:
         """Return the first window after a moment."""

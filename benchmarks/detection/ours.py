@@ -14,6 +14,8 @@ from benchmarks.detection.streams import Stream
 from detectors.records import Column
 from monitor.backtest import backtest
 from monitor.config import Monitor
+from monitor.engine.baseline import Baseline
+from monitor.once import baseline_for
 from monitor.schedule import floor
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page
 
@@ -79,8 +81,31 @@ def _column(series: pd.Series) -> Column:
     return Column(series.to_numpy(object), missing)
 
 
-def run(stream: Stream, budget: str, end: pd.Timestamp | None = None, **settings: Any) -> dict[str, Any]:
-    """Backtest the live part of a stream with driftd's defaults and an alert budget."""
+def run(
+    stream: Stream,
+    budget: str,
+    baseline: Baseline | None = None,
+    start: datetime | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Backtest the live part of a stream (from `start` on) with driftd's defaults and an alert budget."""
+    monitor, until = _monitor(stream, budget, settings)
+    last = stream.frame["timestamp"].iloc[-1].to_pydatetime() + stream.bucket
+    changes = [change.to_pydatetime() for change in stream.changes]
+    return backtest(FrameReader(stream), monitor, start or until, last, changes, baseline=baseline)
+
+
+def learn(stream: Stream, budget: str, **settings: Any) -> Baseline:
+    """Learn the baseline of a stream, to be used for others that share its learn part."""
+    monitor, until = _monitor(stream, budget, settings)
+    baseline = baseline_for(FrameReader(stream), monitor, until)
+    if baseline is None:
+        raise ValueError(f"{stream.name} has too few rows to learn from.")
+    return baseline
+
+
+def _monitor(stream: Stream, budget: str, settings: dict[str, Any]) -> tuple[Monitor, datetime]:
+    """Return the monitor of a stream, and where its live part begins."""
     first = floor(stream.frame["timestamp"].iloc[0].to_pydatetime(), stream.bucket)
     until = floor(stream.learn_until.to_pydatetime(), stream.bucket)
     monitor = Monitor.model_validate(
@@ -94,9 +119,7 @@ def run(stream: Stream, budget: str, end: pd.Timestamp | None = None, **settings
             **settings,
         }
     )
-    last = (end or stream.frame["timestamp"].iloc[-1]).to_pydatetime() + stream.bucket
-    changes = [change.to_pydatetime() for change in stream.changes]
-    return backtest(FrameReader(stream), monitor, until, last, changes)
+    return monitor, until
 
 
 def weeks_of(told: dict[str, Any], stream: Stream) -> float:

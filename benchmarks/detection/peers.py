@@ -1,20 +1,18 @@
 """What Evidently and NannyML say on the same windows, with their defaults; and fair ways to count it.
 
-`python -m benchmarks.detection.peers` prints the pages a week on quiet streams, the delays on injected changes,
-and what is found of known changes.
+`python -m benchmarks.detection.peers` prints how far the scores lie from those of Evidently's own preset.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -232,8 +230,10 @@ def _numbered(stream: Stream, spans: Sequence[Window]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def nannyml(stream: Stream, spans: Sequence[Window]) -> list[Verdict]:
+def nannyml(stream: Stream, spans: Sequence[Window], method: str = "univariate") -> list[Verdict]:
     """Run `UnivariateDriftCalculator` with its defaults, one chunk a window; alert when any column alerts.
+
+    With the method `reconstruction` it is `DataReconstructionDriftCalculator`, and the columns are one.
 
     The thresholds come from the windows of the learn part (mean and three standard deviations), as NannyML does it.
     """
@@ -242,7 +242,7 @@ def nannyml(stream: Stream, spans: Sequence[Window]) -> list[Verdict]:
         paths = [str(Path(folder) / name) for name in ("reference.parquet", "windows.parquet", "out.json")]
         _numbered(stream, learning_windows(stream)).to_parquet(paths[0])
         _numbered(stream, spans).to_parquet(paths[1])
-        _ask(worker, paths, stream.name)
+        _ask(worker, [*paths, method], stream.name)
         answer = json.loads(Path(paths[2]).read_text("utf-8"))
     columns: dict[str, dict[str, list[Any]]] = answer["columns"]
     return [
@@ -268,6 +268,27 @@ def standardise(quiet: Sequence[Verdict], verdicts: Sequence[Verdict]) -> list[V
     ]
 
 
+def half_of_columns(_quiet: Sequence[Verdict], verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdicts with one score: what half of the columns reach, so that 1 is Evidently's dataset drift."""
+    return [
+        verdict._replace(
+            scores={"dataset": sorted(verdict.scores.values())[-math.ceil(DRIFT_SHARE * len(verdict.scores))]}
+        )
+        for verdict in verdicts
+    ]
+
+
+Score = Callable[[Sequence[Verdict], Sequence[Verdict]], list[Verdict]]
+
+AT_EQUAL_RATES: dict[str, tuple[str, Score]] = {
+    "Evidently, dataset": ("Evidently, dataset", half_of_columns),
+    "Evidently, any column": ("Evidently, any column", standardise),
+    "NannyML, any column": ("NannyML, any column", standardise),
+    "NannyML, PCA": ("NannyML, PCA", standardise),
+}
+"""How a peer's verdicts become one score that a threshold can be set on, given those of quiet windows."""
+
+
 def at_equal_false_alarms(
     scores_quiet: Sequence[Verdict],
     scores_live: Sequence[Verdict],
@@ -277,53 +298,55 @@ def at_equal_false_alarms(
     resolve: int = 2,
 ) -> EqualAlarms:
     """Set the lowest threshold that stays within `rate` episodes a week on the quiet windows, then look at the live."""
-    quiet, live = ([_largest(verdict) for verdict in verdicts] for verdicts in (scores_quiet, scores_live))
+    quiet, live = ([largest(verdict) for verdict in verdicts] for verdicts in (scores_quiet, scores_live))
     ends = [verdict.end for verdict in scores_live]
     seen = evaluate.at_equal_false_alarms(quiet, live, ends, rate, quiet_weeks, change, resolve)
     return replace(seen, delay=_plain(seen.delay))
 
 
-def _largest(verdict: Verdict) -> float:
+def largest(verdict: Verdict) -> float:
+    """Return the score of the column that says most."""
     return max(verdict.scores.values(), default=0.0)
-
-
-def delay(verdicts: Sequence[Verdict], change: pd.Timestamp) -> timedelta | None:
-    """Return the time from the change to the end of the first alerting window that ends after it."""
-    return _plain(evaluate.delay([verdict.end for verdict in verdicts if verdict.alert], change))
 
 
 def _plain(late: timedelta | None) -> timedelta | None:
     return None if late is None else pd.Timedelta(late).to_pytimedelta()
 
 
-def hits(
-    verdicts: Sequence[Verdict], changes: Sequence[pd.Timestamp], within: timedelta, resolve: int = 2
-) -> tuple[int, int]:
-    """Return how many changes have an episode that starts `within` of them, and how many episodes start elsewhere."""
-    starts = evaluate.page_starts([verdict.alert for verdict in verdicts], resolve)
-    seen = evaluate.evaluate([verdicts[index].end for index in starts], changes, evaluate.WEEK, within)
-    return sum(late is not None for late in seen.delays), seen.false_alarms
-
-
 # ---------------------------------------------------------------------------------------------------- report
 
 
-def run_peers(stream: Stream, spans: Sequence[Window]) -> dict[str, list[Verdict] | str]:
-    """Return the verdicts of every peer by the name of its column, or why there are none."""
+Found = dict[str, list[Verdict] | str]
+"""The verdicts of peers by name, or why there are none."""
+
+
+def run_peers(stream: Stream, spans: Sequence[Window]) -> Found:
+    """Return the verdicts of every peer."""
+    return {**run_univariate(stream, spans), **run_reconstruction(stream, spans)}
+
+
+def run_univariate(stream: Stream, spans: Sequence[Window]) -> Found:
+    """Return the verdicts of the peers that look at each column by itself."""
     found = evidently(stream, spans)
-    result: dict[str, list[Verdict] | str] = {
-        "Evidently, dataset": found["dataset"],
-        "Evidently, any column": found["any"],
-    }
+    return {PEERS[0]: found["dataset"], PEERS[1]: found["any"], PEERS[2]: _or_why(nannyml, stream, spans)}
+
+
+def run_reconstruction(stream: Stream, spans: Sequence[Window]) -> Found:
+    """Return the verdicts of the peer that looks at all columns together; it needs two."""
+    if len(stream.columns) < 2:  # noqa: PLR2004
+        return {PEERS[3]: "one column"}
+    return {PEERS[3]: _or_why(functools.partial(nannyml, method="reconstruction"), stream, spans)}
+
+
+def _or_why(ask: Callable[[Stream, Sequence[Window]], list[Verdict]], stream: Stream, spans: Sequence[Window]) -> Any:
     try:
-        result["NannyML, any column"] = nannyml(stream, spans)
+        return ask(stream, spans)
     except PeerMissing as problem:
         print(f"!! {problem}", file=sys.stderr, flush=True)
-        result["NannyML, any column"] = "not run"
-    return result
+        return "not run"
 
 
-PEERS = ("Evidently, dataset", "Evidently, any column", "NannyML, any column")
+PEERS = ("Evidently, dataset", "Evidently, any column", "NannyML, any column", "NannyML, PCA")
 
 
 def _quiet_row(stream: Stream, limit: int) -> list[object]:
@@ -347,74 +370,9 @@ def quiet_table(limit: int = 168, seed: int = 1) -> str:
     return tables.table(["quiet stream", "columns", "windows", "weeks", *PEERS], rows)
 
 
-def _hours(value: timedelta | None) -> str:
-    return "missed" if value is None else f"{value / timedelta(hours=1):.0f} h"
-
-
-def injected_table(seed: int = 1, rate: float = 1.0, kinds: Sequence[str] = streams.KINDS) -> str:
-    """Delay after each injected change: with the peers' own thresholds, and with `rate` pages a week allowed."""
-    calm = streams.injected("none", seed + 1000, live_days=7)
-    calm_spans = windows(calm)
-    calm_found, calm_weeks = run_peers(calm, calm_spans), weeks(calm_spans)
-    rows: list[list[object]] = []
-    for kind in kinds:
-        stream = streams.injected(kind, seed)
-        change = stream.changes[0]
-        spans = [span for span in windows(stream) if span[1] <= change + pd.Timedelta(days=1)]
-        row: list[object] = [kind]
-        for name, verdicts in run_peers(stream, spans).items():
-            calm_verdicts = calm_found[name]
-            if isinstance(verdicts, str) or isinstance(calm_verdicts, str):
-                row += ["not run", "not run"]
-                continue
-            row.append(_own(verdicts, change))
-            scaled = standardise(calm_verdicts, calm_verdicts), standardise(calm_verdicts, verdicts)
-            equal = at_equal_false_alarms(*scaled, rate, calm_weeks, change)
-            row.append(f"{_hours(equal.delay)} ({equal.false_pages} before)")
-        rows.append(row)
-    head = [column for name in PEERS for column in (name, f"at {rate:g} page a week")]
-    return tables.table(["change", *head], rows)
-
-
-def known_table(limit: int = 300) -> str:
-    """Changes of the annotated and known streams that get a page of their own within two windows, and other pages."""
-    rows: list[list[object]] = []
-    for stream in [*streams.annotated(), *streams.known()]:
-        spans = windows(stream, limit=limit)
-        row: list[object] = [stream.name, len(spans), len(stream.changes)]
-        for verdicts in run_peers(stream, spans).values():
-            if isinstance(verdicts, str):
-                row.append(verdicts)
-                continue
-            found, other = hits(verdicts, stream.changes, 2 * stream.window)
-            share = 100 * np.mean([verdict.alert for verdict in verdicts])
-            row.append(f"{found} found, {other} other, {share:.0f} % of windows")
-        rows.append(row)
-    return tables.table(["stream", "windows", "changes", *PEERS], rows)
-
-
-def _own(verdicts: Sequence[Verdict], change: pd.Timestamp) -> str:
-    before = pages([verdict.alert for verdict in verdicts if verdict.end <= change])
-    return f"{_hours(delay(verdicts, change))} ({before} before)"
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Evidently's and NannyML's pages and delays on the benchmark's streams"
-    )
-    parser.add_argument("--limit", type=int, default=168, help="windows of each quiet stream")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    begun = time.perf_counter()
-    small = streams.injected("shift_0.5", options.seed)
+    small = streams.injected("shift_0.5", 1)
     print(f"largest difference from Evidently's preset: {preset_difference(small, windows(small)[-1]):.1e}")
-    print(f"\nPages a week (95 % interval), the first {options.limit} windows of each stream at most:\n")
-    print(quiet_table(options.limit, options.seed), flush=True)
-    print("\nFrom the change to the end of the first alerting window, and pages on the quiet day before:\n")
-    print(injected_table(options.seed), flush=True)
-    print("\nKnown changes with a page of their own within two windows, and all other pages:\n")
-    print(known_table())
-    print(f"\n{time.perf_counter() - begun:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run NannyML's univariate drift on windows: one JSON line of three paths in, one line out, until the input ends.
+"""Run NannyML's drift on windows: one JSON line of three paths and a method in, one line out, until the input ends.
 
 The paths are of the reference, of the windows (parquet) and of the answer (JSON). This file runs in
 `benchmarks/.venv-nannyml`, imports nothing of driftd, and stays up because NannyML takes ten seconds to import. Both
@@ -13,6 +13,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
@@ -39,8 +40,28 @@ def read(path: str) -> pd.DataFrame:
     return frame
 
 
-def answer(reference_path: str, windows_path: str, out: str) -> None:
+def answer(reference_path: str, windows_path: str, out: str, method: str) -> None:
     reference, live = read(reference_path), read(windows_path)
+    keys, columns = {"univariate": univariate, "reconstruction": reconstruction}[method](reference, live)
+    Path(out).write_text(json.dumps({"windows": keys, "columns": columns}), encoding="utf-8")
+
+
+def reconstruction(reference: pd.DataFrame, live: pd.DataFrame) -> tuple[list[int], dict[str, Any]]:
+    calculator = nannyml.DataReconstructionDriftCalculator(
+        column_names=list(reference.columns), chunker=WindowChunker()
+    )
+    table = calculator.fit(reference).calculate(live).filter(period="analysis").to_df()
+    expected = calculator.result.filter(period="reference").to_df()
+    value = table["reconstruction_error", "value"].astype(float).to_numpy()
+    usual = expected["reconstruction_error", "value"].astype(float).mean()
+    reach = np.maximum(table["reconstruction_error", "upper_threshold"].astype(float).to_numpy() - usual, 1e-9)
+    alert = table["reconstruction_error", "alert"].fillna(False).astype(bool)
+    score = np.nan_to_num(np.abs(value - usual) / reach, nan=0.0)  # it alerts on both sides
+    found = {"score": score.tolist(), "alert": alert.tolist()}
+    return [int(key) for key in table["chunk", "key"]], {"all": found}
+
+
+def univariate(reference: pd.DataFrame, live: pd.DataFrame) -> tuple[list[int], dict[str, Any]]:
     columns = list(reference.columns)
     calculator = nannyml.UnivariateDriftCalculator(column_names=columns, chunker=WindowChunker())
     table = calculator.fit(reference).calculate(live).filter(period="analysis").to_df()
@@ -54,8 +75,7 @@ def answer(reference_path: str, windows_path: str, out: str) -> None:
         alert = table[name, method, "alert"].fillna(False).astype(bool)
         score = (value - usual) / np.maximum(upper - usual, 1e-9)
         result[name] = {"score": np.nan_to_num(score, nan=0.0).tolist(), "alert": alert.tolist()}
-    keys = [int(key) for key in table["chunk", "chunk", "key"]]
-    Path(out).write_text(json.dumps({"windows": keys, "columns": result}), encoding="utf-8")
+    return [int(key) for key in table["chunk", "chunk", "key"]], result
 
 
 def main() -> None:

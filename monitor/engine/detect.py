@@ -205,6 +205,8 @@ def _sized(question: Asked, segment: str | None, old: Profile | None, new: Profi
 
 def _answered(question: Asked, stated: Finding, asked_for: Request, answer: Answer) -> Finding:
     """Hold Evidently's score against the operator's threshold or its own, both turned to grow with the change."""
+    if answer.resting is not None:
+        return replace(stated, reason=answer.resting)
     if answer.statistic is None or answer.threshold is None:
         return replace(stated, status=Status.ERROR, reason=f"evidently: {answer.error}")
     seen = Measurement(

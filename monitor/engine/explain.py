@@ -7,15 +7,18 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from detectors import DETECTORS
-from detectors.base import Finding, Status
+from detectors import PERFORMANCE
+from detectors.base import Detector, Finding, Status
 from detectors.carriers import Carrier, of_segments, ranked
 from detectors.contribution import Pair, Part, of_pairs, of_values
 from detectors.joint import JOINT
 from detectors.profile import Profile
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
+from monitor.engine.checks import METHODS
 from monitor.engine.detect import Window, reference
+from monitor.engine.plateau import Plateau
+from monitor.evidently import PREFIX
 from monitor.judge import Change, Incident, is_news, matches, rule_name, suspect_of
 
 MOST_FINDINGS = 10
@@ -25,6 +28,20 @@ LONGEST_NAME = 60
 LONGEST_SENTENCE = 300
 LEAST_POINTS = 1.0
 """Values that gained or lost less of the rows, in points, are not worth a word."""
+STANDS_FOR = {
+    "cusum": "rank",
+    f"{PREFIX}jensenshannon": "jensen_shannon",
+    f"{PREFIX}hellinger": "hellinger",
+    f"{PREFIX}psi": "psi",
+    f"{PREFIX}wasserstein": "wasserstein",
+    f"{PREFIX}ed": "energy",
+    f"{PREFIX}anderson": "anderson_darling",
+    f"{PREFIX}mannw": "rank",
+    f"{PREFIX}t_test": "mean",
+}
+"""By which detector a method's parts are told that has none itself: it adds up, or is measured elsewhere."""
+BY_KIND = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon"}
+"""The same for all other stattests of Evidently."""
 
 
 def explain(
@@ -54,13 +71,40 @@ def explain(
     """
     if baseline is None or window is None:
         return list(findings)
-    chosen = {finding.key for finding in _worth(monitor, findings, standing)}
+    chosen = {finding.key for finding in worth(monitor, findings, standing)}
     since = at - monitor.window - monitor.bucket
     recent = [change for change in changes if since <= change.first_seen <= at]
     return [_safely(monitor, baseline, window, f, recent, at) if f.key in chosen else f for f in findings]
 
 
-def _worth(monitor: Monitor, findings: Sequence[Finding], standing: Mapping[str, Incident]) -> list[Finding]:
+def explain_moves(plateau: Plateau, window: Window, moved: Sequence[Finding]) -> list[Finding]:
+    """Add to what has moved on from a plateau which values moved; of at most ten findings, the worst first."""
+    chosen = {finding.key for finding in sorted(moved, key=lambda f: -f.excess)[:MOST_FINDINGS]}
+    return [_moved(plateau, window, finding) if finding.key in chosen else finding for finding in moved]
+
+
+def _moved(plateau: Plateau, window: Window, finding: Finding) -> Finding:
+    old, new = (side.get(finding.segment, {}).get(str(finding.column)) for side in (plateau.profiles, window.profiles))
+    if old is None or new is None or old.layout.kind not in BY_KIND:
+        return finding
+    try:
+        parts = of_values(_detector(finding, old).name, old, new)
+    except (ArithmeticError, ValueError, LookupError) as error:
+        return replace(finding, detail={**finding.detail, "not_explained": f"{type(error).__name__}: {error}"})
+    text = ", ".join(_where(finding, (), parts, ()))
+    return replace(finding, detail={**finding.detail, "explanation": {"text": text}}) if text else finding
+
+
+def _detector(finding: Finding, side: Profile) -> Detector:
+    """Return the detector by which the parts of a finding are told."""
+    if finding.method in STANDS_FOR:
+        return METHODS[STANDS_FOR[finding.method]]
+    if finding.method.startswith(PREFIX):
+        return METHODS[BY_KIND[side.layout.kind]]
+    return METHODS[finding.method]
+
+
+def worth(monitor: Monitor, findings: Sequence[Finding], standing: Mapping[str, Incident]) -> list[Finding]:
     """Return the worst finding of each check, column and segment that is news, all rows before segments."""
     worst: dict[tuple[str, str | None, str | None], Finding] = {}
     drifted = [f for f in findings if f.status is Status.DRIFTED and f.column is not None]
@@ -86,14 +130,16 @@ def _explained(
 ) -> Finding:
     column = str(finding.column)
     before = baseline.within(column, window.starts)
-    now = {segment: columns[column] for segment, columns in window.profiles.items() if column in columns}
+    seen = window.labelled if _is_late(monitor, finding) else window.profiles
+    now = {segment: columns[column] for segment, columns in seen.items() if column in columns}
     old, new = reference(monitor, before, finding.segment), now.get(finding.segment)
     if old is None or new is None:
         return finding
+    detector = _detector(finding, old)
     carriers: tuple[Carrier, ...] = ()
     if finding.segment is None and column != JOINT:
-        carriers = _carriers(monitor, finding, before, now)
-    parts = of_values(finding.method, old, new) if old.layout.kind in ("numeric", "categorical") else ()
+        carriers = _carriers(monitor, detector, before, now)
+    parts = of_values(detector.name, old, new) if old.layout.kind in BY_KIND else ()
     pairs = of_pairs(old, new) if column == JOINT else ()
     blamed = finding.segment or (carriers[0].segment if carriers else None)
     change = suspect_of(changes, at - monitor.window - monitor.bucket, {"": {"segment": blamed}})
@@ -112,13 +158,16 @@ def _explained(
     return replace(finding, detail={**finding.detail, "explanation": explanation})
 
 
+def _is_late(monitor: Monitor, finding: Finding) -> bool:
+    """Say whether a finding rests on labels that have had their time to arrive."""
+    detector = PERFORMANCE.get(finding.method)
+    return detector is not None and detector.counts == "usable" and bool(monitor.labels_after)
+
+
 def _carriers(
-    monitor: Monitor, finding: Finding, before: Mapping[str | None, Profile], now: Mapping[str | None, Profile]
+    monitor: Monitor, detector: Detector, before: Mapping[str | None, Profile], now: Mapping[str | None, Profile]
 ) -> tuple[Carrier, ...]:
     """Return the carriers among the segments of every segment column, the most telling first."""
-    detector = DETECTORS.get(finding.method)
-    if detector is None:
-        return ()
     found: list[Carrier] = []
     for name in monitor.segments:
         known = sorted({s for s in (*before, *now) if s is not None and s.startswith(f"{name}=")})

@@ -23,8 +23,8 @@ from monitor.engine.detect import Window, reference, segments
 COMPARING = {*DETECTORS, RISE.name}
 """Detectors whose answer depends on what a window is compared with, and not on a target or on earlier buckets."""
 
-Side = Mapping[str | None, Mapping[str, Counted]]
-"""Segment to column to counts."""
+Side = Mapping[str | None, Mapping[str, Profile]]
+"""Segment to column to profile."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def moved(monitor: Monitor, baseline: Baseline, plateau: Plateau, window: Window
     return found
 
 
-def questions(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[tuple[Asked, str | None, Counted]]:
+def questions(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[tuple[Asked, str | None, Profile]]:
     """Yield what can be asked again, for all rows and for the plateau's largest segments."""
     chosen = segments(monitor, plateau.profiles)
     for question in asked(monitor, baseline.layouts):
@@ -88,7 +88,7 @@ def compare(
     plateau: Plateau,
     question: Asked,
     segment: str | None,
-    held: Counted,
+    held: Profile,
     now: Profile | None,
     windows: Counted,
 ) -> Moves | None:

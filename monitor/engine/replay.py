@@ -12,13 +12,14 @@ import numpy as np
 from detectors import SEQUENTIAL, TRAFFIC_CHECKS
 from detectors.base import Finding, Measurement, Status, bound_of, compared
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
+from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.season import ALL_TIMES, SEASONS
 from detectors.stack import Counted, Stack
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.checks import Asked, asked, kinds, name
-from monitor.engine.detect import reference
+from monitor.engine.detect import Window, reference
 from monitor.engine.plateau import Plateau, compare, questions, spelt_out
 from monitor.engine.timeline import Timeline
 from monitor.schedule import Bucket
@@ -133,7 +134,8 @@ class Again:
     """How the windows of a stretch differ from what people were told last, a block of windows at a time."""
 
     def __init__(self, monitor: Monitor, baseline: Baseline, timeline: Timeline) -> None:
-        self._monitor, self._baseline, self._timeline = monitor, baseline, timeline
+        self.baseline = baseline
+        self._monitor, self._timeline = monitor, timeline
         self._series = dict(timeline.series())
         self._found: dict[tuple[datetime, int], list[list[Finding]]] = {}
 
@@ -143,7 +145,8 @@ class Again:
         if end < whole:
             return []
         if since not in plateaus:
-            plateaus[since] = self._plateau(self._place(whole))
+            first = self.window(whole)
+            plateaus[since] = Plateau(first.profiles, first.starts)
         if end == whole:
             return []
         place = self._place(end)
@@ -159,30 +162,32 @@ class Again:
         first = place - self._timeline.length + 1
         return [self._timeline.start + each * self._timeline.step for each in range(first, place + 1)]
 
-    def _plateau(self, place: int) -> Plateau:
+    def window(self, end: datetime) -> Window:
+        """Return the window that ends at ``end``, with its sums and without its traffic."""
+        place = self._place(end)
         inside = np.arange(place - self._timeline.length + 1, place + 1)
-        profiles: dict[str | None, dict[str, Counted]] = {}
+        profiles: dict[str | None, dict[str, Profile]] = {}
         for (segment, column), stack in self._series.items():
-            profiles.setdefault(segment, {})[column] = stack.take(inside).sum()
-        return Plateau(profiles, self._starts(place))
+            profiles.setdefault(segment, {})[column] = stack.take(inside).sum().profile()
+        return Window(profiles, Traffic(), self._starts(place), end=end)
 
     def _block(self, plateau: Plateau, block: int) -> list[list[Finding]]:
         """Measure a block of windows, those that share a part of the baseline at once."""
         first = max(block * BLOCK, self._timeline.length - 1)
         places = np.arange(first, min((block + 1) * BLOCK, self._timeline.steps))
         found: list[list[Finding]] = [[] for _ in range(BLOCK)]
-        for question, segment, held in questions(self._monitor, self._baseline, plateau):
+        for question, segment, held in questions(self._monitor, self.baseline, plateau):
             stack = self._series.get((segment, question.column))
             if stack is None:
                 continue
             inside = np.arange(first - self._timeline.length + 1, places[-1] + 1)
             windows = stack.take(inside).windows(self._timeline.length).take(places - inside[0])
             enough = _size(question, windows) >= question.min_samples
-            for group in _alike(self._baseline, self._timeline, question.column, places[enough]):
-                within = self._baseline.within(question.column, self._starts(int(group[0])))
+            for group in _alike(self.baseline, self._timeline, question.column, places[enough]):
+                within = self.baseline.within(question.column, self._starts(int(group[0])))
                 now = reference(self._monitor, within, segment)
                 seen = compare(
-                    self._monitor, self._baseline, plateau, question, segment, held, now, windows.take(group - first)
+                    self._monitor, self.baseline, plateau, question, segment, held, now, windows.take(group - first)
                 )
                 if seen is None:
                     continue

@@ -39,6 +39,8 @@ def test_a_backtest_tells_the_pages_and_how_late_a_known_change_was_found(world:
     incident = next(i for i in told["incidents"] if i["opened_at"] > CHANGE.isoformat())
     assert set(incident) >= {"opened_at", "resolved_at", "checks", "columns", "reason", "suspected_change"}
     assert ("drift" in incident["checks"], "amount" in incident["columns"]) == (True, True)
+    assert any(part["column"] == "amount" and "values " in part["explanation"] for part in incident["explanation"])
+    assert incident["changes"][0]["at"] == incident["fired_at"]
     (change,) = told["changes"]
     assert change["at"] == CHANGE.isoformat()
     assert 0 < change["delay_seconds"] <= 3600

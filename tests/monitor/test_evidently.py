@@ -203,6 +203,30 @@ def test_a_child_that_hangs_is_ended_and_the_next_request_has_another(monkeypatc
     assert measure_in_child([asked], TIMEOUT)[0].drifted is True
 
 
+def test_a_test_that_hangs_again_and_again_is_left_alone_and_tried_once_after_its_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("evidently")
+    hanging, other = request("ks", *numeric(1.0)), request("psi", *numeric(1.0))
+    breakers: dict[str, evidently.Breaker] = {}
+    evidently.close()
+    with monkeypatch.context() as changed:
+        changed.setattr(evidently, "_run", hang)
+        for hangs in range(1, evidently.HANGS + 1):
+            assert measure_in_child([hanging], 1.0, breakers)[0].error
+            assert breakers["ks"].hangs == hangs
+        started = time.monotonic()
+        left = measure_in_child([hanging], 30.0, breakers)[0]
+        assert time.monotonic() - started < 1
+        assert (left.resting or "").startswith("evidently_rests: ks is left alone")
+    answers = measure_in_child([hanging, other], TIMEOUT, breakers)
+    assert answers[0].resting
+    assert answers[1].drifted is True  # only the one that hangs rests
+    breakers["ks"].until = time.monotonic()
+    assert measure_in_child([hanging], TIMEOUT, breakers)[0].drifted is True
+    assert breakers["ks"].hangs == 0
+
+
 def test_a_child_that_dies_is_an_answer_and_the_next_request_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("evidently")
     asked = request("ks", *numeric(1.0))

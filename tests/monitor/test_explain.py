@@ -10,14 +10,16 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from detectors import DETECTORS, Column, Profile, assess, learn_numeric
+from detectors import DETECTORS, PERFORMANCE, Column, Profile, assess, learn_numeric
 from detectors.base import Finding, Status
+from detectors.outcome import OUTCOME, learn_scores
 from detectors.quality.traffic import Traffic
 from monitor.config import Monitor
 from monitor.engine import explain as module
 from monitor.engine.baseline import Baseline
 from monitor.engine.detect import Window
-from monitor.engine.explain import MOST_FINDINGS, MOST_PARTS, explain
+from monitor.engine.explain import MOST_FINDINGS, MOST_PARTS, explain, explain_moves
+from monitor.engine.plateau import Plateau
 from monitor.judge import Change, Incident, judge
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -143,3 +145,48 @@ def test_what_cannot_be_explained_says_so_and_is_judged_all_the_same(monkeypatch
     (told,) = explain(monitor_of(), baseline, window, [finding], {}, [], AT)
     assert told.detail["not_explained"] == "ZeroDivisionError: no rows"
     assert told.status is Status.DRIFTED
+
+
+@pytest.mark.parametrize("method", ["cusum", "evidently:psi", "evidently:ks", "evidently:mannw"])
+def test_a_method_without_parts_of_its_own_is_explained_by_one_that_has_them(method: str) -> None:
+    baseline, window = world()
+    finding = replace(found(baseline, window), method=method)
+    (told,) = explain(monitor_of(), baseline, window, [finding], {}, [SMALL], AT)
+    said = told.detail["explanation"]
+    assert isinstance(said, dict)
+    assert said["sentence"].startswith(f"{method} of tokens")
+    assert said["carriers"][0]["segment"] == "model_version=small-7b"
+    assert "rose from" in said["text"]
+
+
+def test_performance_is_explained_by_the_segment_that_has_lost_it() -> None:
+    rng = np.random.default_rng(1)
+    layout = learn_scores()
+
+    def answers(rows: int, right: float) -> Profile:
+        truth = rng.random(rows) < 0.5
+        score = np.where(rng.random(rows) < right, truth, ~truth) * 0.8 + 0.1
+        return Profile.of(Column(np.column_stack([score, truth.astype(float)]), np.zeros(rows, dtype=bool)), layout)
+
+    big, small = "model_version=big-4", "model_version=small-7b"
+    before = {big: answers(8000, 0.9), small: answers(8000, 0.9)}
+    now = {big: answers(1000, 0.9), small: answers(1000, 0.6)}
+    old, new = before[big] + before[small], now[big] + now[small]
+    sides = ({None: {OUTCOME: total}, **{name: {OUTCOME: part} for name, part in parts.items()}}
+             for total, parts in ((old, before), (new, now)))  # fmt: skip
+    profiles, seen = sides
+    baseline = Baseline(1, "l", {OUTCOME: layout}, profiles, TRAFFIC, 16000)
+    finding = replace(assess(PERFORMANCE["accuracy"], old, new, column=OUTCOME), check="drift")
+    assert finding.status is Status.DRIFTED
+    (told,) = explain(monitor_of(), baseline, Window(seen, TRAFFIC, (AT,)), [finding], {}, [], AT)
+    assert told.detail["explanation"]["carriers"][0]["segment"] == small  # type: ignore[index]
+    assert "only in model_version=small-7b" in told.detail["explanation"]["text"]  # type: ignore[index]
+
+
+def test_what_moved_on_is_explained_by_the_values_that_moved() -> None:
+    baseline, window = world()
+    plateau = Plateau(baseline.profiles, ())
+    moved = [replace(found(baseline, window), detail={"back": False})]
+    (told,) = explain_moves(plateau, window, moved)
+    assert told.detail["back"] is False
+    assert "rose from" in told.detail["explanation"]["text"]  # type: ignore[index]

@@ -200,7 +200,7 @@ def test_a_rolling_baseline_waits_for_rows_then_moves_on_once_a_day(world: World
         assert baselines.newest_id(connection, "shop", life.watch.definition) == second.standing
 
 
-def test_a_broken_neighbour_stops_nobody(world: World, lives: Any) -> None:
+def test_a_broken_neighbour_stops_nobody(world: World, lives: Any, failures: list[dict[str, Any]]) -> None:
     world.log(rows_of(START, 8 * HOUR))
     life = lives()
     broken = make_daemon(life.database, life.config, life.clock).watches[0]
@@ -209,3 +209,5 @@ def test_a_broken_neighbour_stops_nobody(world: World, lives: Any) -> None:
     life.daemon.watches = [broken, life.watch]
     life.until(START + 8 * HOUR)
     assert len(life.rows(START, START + 8 * HOUR)) == 96
+    assert {(said["event"], said["monitor"]) for said in failures} == {("turn_failed", "broken")}
+    failures.clear()
