@@ -52,14 +52,14 @@ def show(which: Which, config: ConfigFile = DEFAULT, as_json: AsJson = False) ->
 
 
 @prompts.command("diff")
-def diff(old: Which, new: Which, config: ConfigFile = DEFAULT) -> None:
-    """Print what changed between two versions, settings included.
+def diff(old: Which, new: Which, config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+    """Print what changed between two versions: whose they are, variables, settings, words.
 
     Example: driftd prompts diff support/refund@production support/refund
     """
     from monitor.commands import prompts as command
 
-    command.diff(load(config), old, new)
+    command.diff(load(config), old, new, as_json=as_json)
 
 
 @prompts.command("tag")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -28,6 +29,8 @@ class Prompt:
         What is sent: ``template`` or ``messages``, and ``model`` and ``parameters`` where they are given.
     version
         Its number in the registry, from 1; 0 for a file that has not been pushed.
+    known_hash
+        The hash as it is stored, of a version that was read without its words; ``content`` is then empty.
     commit, author, committed_at
         From git, of the last change of its file; empty outside of git. ``dirty`` when the file differs from it.
     """
@@ -41,10 +44,13 @@ class Prompt:
     committed_at: datetime | None = None
     dirty: bool = False
     tags: Sequence[str] = field(default_factory=tuple)
+    known_hash: str = ""
 
     @property
     def hash(self) -> str:
         """Return the SHA-256 of the content: the same words and settings are the same version, wherever they stand."""
+        if self.known_hash:
+            return self.known_hash
         told = json.dumps(self.content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -111,8 +117,18 @@ def find(known: Sequence[Prompt], which: str) -> Prompt | None:
     return chosen[0] if chosen else recognise(which, known)
 
 
-def catalogue(known: Sequence[Prompt], seen: Sequence[Any]) -> dict[str, Any]:
-    """Return every version with its traffic, and the values of logs that are no version."""
+def catalogue(shown: Sequence[Prompt], known: Sequence[Prompt], seen: Sequence[Any]) -> dict[str, Any]:
+    """Return some versions with their traffic, and the values of logs that are no version.
+
+    Parameters
+    ----------
+    shown
+        The versions that are told, words and all.
+    known
+        All versions, with or without words, for a value of a log is recognised among all of them.
+    seen
+        The values of logs with their traffic.
+    """
     traffic: dict[str, list[dict[str, Any]]] = {}
     strangers = []
     for row in seen:
@@ -126,9 +142,46 @@ def catalogue(known: Sequence[Prompt], seen: Sequence[Any]) -> dict[str, Any]:
         else:
             traffic.setdefault(prompt.label, []).append(entry)
     return {
-        "prompts": [{**told(prompt), "traffic": traffic.get(prompt.label, [])} for prompt in known],
+        "prompts": [{**told(prompt), "traffic": traffic.get(prompt.label, [])} for prompt in shown],
         "not_registered": strangers,
     }
+
+
+def difference(one: Prompt, other: Prompt) -> dict[str, Any]:
+    """Say what changed from one version to another: variables, model and parameters, words line by line.
+
+    Examples
+    --------
+    >>> old = Prompt("a", {"template": "Hi {{ name }}", "model": "big"}, 1)
+    >>> new = Prompt("a", {"template": "Hello {{ name }}, {{ day }}", "model": "small"}, 2)
+    >>> found = difference(old, new)
+    >>> found["variables"], found["settings"]
+    ({'added': ['day'], 'removed': []}, {'model': {'from': 'big', 'to': 'small'}})
+    """
+    sides = [_settings(prompt) for prompt in (one, other)]
+    changed = {
+        key: {"from": sides[0].get(key), "to": sides[1].get(key)}
+        for key in sorted(sides[0].keys() | sides[1].keys())
+        if sides[0].get(key) != sides[1].get(key)
+    }
+    lines = difflib.unified_diff(one.text.splitlines(), other.text.splitlines(), one.label, other.label, lineterm="")
+    return {
+        "from": one.sentence(),
+        "to": other.sentence(),
+        "same": one.hash == other.hash,
+        "variables": {
+            "added": [name for name in other.variables if name not in one.variables],
+            "removed": [name for name in one.variables if name not in other.variables],
+        },
+        "settings": changed,
+        "words": list(lines),
+    }
+
+
+def _settings(prompt: Prompt) -> dict[str, Any]:
+    parameters = prompt.content.get("parameters", {})
+    model = {"model": prompt.content["model"]} if "model" in prompt.content else {}
+    return {**model, **{f"parameters.{key}": value for key, value in parameters.items()}}
 
 
 def told(prompt: Prompt) -> dict[str, Any]:

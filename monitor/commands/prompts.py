@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from monitor.commands.build import open_store
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.promptfiles import read_folder
-from monitor.prompts import Prompt, catalogue, find, told
+from monitor.prompts import Prompt, catalogue, difference, find, told
 from monitor.sections import nearest
 from monitor.store import prompts as registry
 
@@ -35,7 +34,7 @@ def list_all(config: Config, *, as_json: bool) -> None:
     """Print every version with its traffic, and what stands in logs but was never pushed."""
     with open_store(config) as database, database.read() as connection:
         known, seen = registry.known(connection), registry.seen(connection)
-    rows = catalogue(known, seen)
+    rows = catalogue(known, known, seen)
     if as_json:
         print_json(rows)
         return
@@ -58,7 +57,8 @@ def list_all(config: Config, *, as_json: bool) -> None:
 def show(config: Config, which: str, *, as_json: bool) -> None:
     """Print one version, words and all."""
     with open_store(config) as database, database.read() as connection:
-        prompt = _found(registry.known(connection), which)
+        found = _found(registry.known(connection, words=False), which)
+        prompt = registry.with_words(connection, found)
     if as_json:
         print_json({**told(prompt), "content": prompt.content})
         return
@@ -67,21 +67,36 @@ def show(config: Config, which: str, *, as_json: bool) -> None:
     typer.echo(written(prompt))
 
 
-def diff(config: Config, old: str, new: str) -> None:
-    """Print what changed between two versions, settings included."""
+def diff(config: Config, old: str, new: str, *, as_json: bool) -> None:
+    """Print what changed between two versions: whose they are, variables, settings, words."""
     with open_store(config) as database, database.read() as connection:
-        known = registry.known(connection)
-    one, other = _found(known, old), _found(known, new)
-    lines = difflib.unified_diff(
-        written(one).splitlines(), written(other).splitlines(), one.label, other.label, lineterm=""
-    )
-    typer.echo("\n".join(lines) or f"{one.label} and {other.label} say the same")
+        known = registry.known(connection, words=False)
+        one, other = (registry.with_words(connection, _found(known, which)) for which in (old, new))
+    changed = difference(one, other)
+    if as_json:
+        print_json(changed)
+        return
+    typer.echo(f"from {changed['from']}\nto   {changed['to']}")
+    if changed["same"]:
+        typer.echo(f"{one.label} and {other.label} say the same")
+        return
+    for word, names in changed["variables"].items():
+        if names:
+            typer.echo(f"variables {word}: {', '.join(names)}")
+    for key, sides in changed["settings"].items():
+        typer.echo(f"{key}: {_written(sides['from'])} -> {_written(sides['to'])}")
+    if changed["words"]:
+        typer.echo("\n" + "\n".join(changed["words"]))
+
+
+def _written(value: object) -> str:
+    return "not set" if value is None else str(value)
 
 
 def tag(config: Config, which: str, name: str) -> None:
     """Let a tag mean a version."""
     with open_store(config) as database, database.write() as connection:
-        prompt = _found(registry.known(connection), which)
+        prompt = _found(registry.known(connection, words=False), which)
         registry.set_tag(connection, prompt, name)
     typer.echo(f"{name} now means {prompt.label}")
 

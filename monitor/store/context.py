@@ -67,7 +67,7 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
         versions=versions,
         blamed=incidents.blamed_versions(connection, monitor.name),
         past=outbox.past_actions(connection, monitor.name, bucket.end - timedelta(days=1)),
-        prompts=prompts.known(connection) if "prompt_version" in roles else (),
+        prompts=prompts.known(connection, words=False) if "prompt_version" in roles else (),
         blind=incidents.blind_run(connection, monitor.name, bucket.start, 500, monitor.bucket),
     )
 

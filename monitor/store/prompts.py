@@ -12,6 +12,9 @@ from monitor.prompts import Prompt
 from monitor.store.database import now, upsert
 from monitor.store.tables import prompt_tags, prompts, versions
 
+MOST = 20_000
+"""Versions that are read at once at most."""
+
 
 def push(connection: Connection, prompt: Prompt) -> tuple[Prompt, bool]:
     """Store a prompt unless the registry holds it; return it with its number, and whether it is new."""
@@ -37,21 +40,43 @@ def push(connection: Connection, prompt: Prompt) -> tuple[Prompt, bool]:
     return _numbered(prompt, number), True
 
 
-def known(connection: Connection, name: str | None = None, most: int = 2000) -> list[Prompt]:
-    """Return the versions of a prompt, or of all, the newest of each name first."""
+def known(connection: Connection, *, words: bool = True, limit: int = MOST, offset: int = 0) -> list[Prompt]:
+    """Return the versions of all prompts, by name, the newest of each first.
+
+    Without ``words`` only what tells them apart and whose they are is read: enough to recognise one in a log.
+    """
     tags: dict[tuple[str, int], list[str]] = {}
     for row in connection.execute(sa.select(prompt_tags).order_by(prompt_tags.c.tag)):
         tags.setdefault((row.name, row.version), []).append(row.tag)
-    query = sa.select(prompts).order_by(prompts.c.name, prompts.c.version.desc()).limit(most)
-    if name is not None:
-        query = query.where(prompts.c.name == name)
-    return [
-        Prompt(
-            row.name, row.content, row.version, row.description, row.commit, row.author, row.committed_at, row.dirty,
-            tuple(tags.get((row.name, row.version), ())),
-        )
-        for row in connection.execute(query)
-    ]  # fmt: skip
+    columns = [column for column in prompts.c if words or column.name not in ("content", "description")]
+    query = sa.select(*columns).order_by(prompts.c.name, prompts.c.version.desc()).limit(limit).offset(offset)
+    return [_prompt(row, tags.get((row.name, row.version), ()), words=words) for row in connection.execute(query)]
+
+
+def count(connection: Connection) -> int:
+    """Return how many versions there are."""
+    return int(connection.execute(sa.select(sa.func.count()).select_from(prompts)).scalar_one())
+
+
+def with_words(connection: Connection, prompt: Prompt) -> Prompt:
+    """Return a version that was read without its words, words and all."""
+    query = sa.select(prompts).where(prompts.c.name == prompt.name, prompts.c.version == prompt.version)
+    return _prompt(connection.execute(query).one(), prompt.tags, words=True)
+
+
+def _prompt(row: Any, tags: Sequence[str], *, words: bool) -> Prompt:  # noqa: ANN401
+    return Prompt(
+        row.name,
+        row.content if words else {},
+        row.version,
+        row.description if words else "",
+        row.commit,
+        row.author,
+        row.committed_at,
+        row.dirty,
+        tuple(tags),
+        row.hash,
+    )
 
 
 def set_tag(connection: Connection, prompt: Prompt, tag: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from detectors.spend.budget import PERIODS
 from monitor.config import Config
 from monitor.plain import plain
-from monitor.prompts import catalogue, find, told
+from monitor.prompts import Prompt, catalogue, difference, find, told
 from monitor.store import prompts as registry
 from monitor.store import reads
 from monitor.store.database import Database
@@ -65,25 +66,47 @@ class Api:
         ]
         return JSONResponse(plain({"at": state.at, "budgets": told}))
 
-    def prompts(self, _request: Request) -> Response:
-        """Return every version of every prompt with its traffic, words left out."""
+    def prompts(self, request: Request) -> Response:
+        """Return versions of prompts with their traffic, words left out; `?limit=` and `?offset=` page through them."""
+        limit, offset = limit_of(request), offset_of(request)
         with self._database.read() as connection:
-            found = catalogue(registry.known(connection), registry.seen(connection))
-        return JSONResponse(plain(found))
+            shown = registry.known(connection, limit=limit, offset=offset)
+            found = catalogue(shown, registry.known(connection, words=False), registry.seen(connection))
+            total = registry.count(connection)
+        after = offset + len(shown)
+        return JSONResponse(plain({**found, "total": total, "next": after if after < total else None}))
 
     def prompt(self, request: Request) -> Response:
-        """Return one version, words and all: `NAME`, `NAME@3`, `NAME@TAG`, or the beginning of a hash."""
+        """Return one version, words and all: `NAME`, `NAME@3`, `NAME@TAG`, or the beginning of a hash.
+
+        `?against=` names another one, and adds what changed from that to this.
+        """
+        against = request.query_params.get("against")
         with self._database.read() as connection:
-            known = registry.known(connection)
-        found = find(known, request.path_params["which"])
+            known = registry.known(connection, words=False)
+            found = self._version(connection, known, request.path_params["which"])
+            before = self._version(connection, known, against) if against else None
+        changed = {"difference": difference(before, found)} if before else {}
+        return JSONResponse(plain({**told(found), "content": found.content, **changed}))
+
+    def _version(self, connection: Any, known: Sequence[Prompt], which: str) -> Prompt:
+        found = find(known, which)
         if found is None:
             raise LookupError("There is no such prompt.")
-        return JSONResponse(plain({**told(found), "content": found.content}))
+        return registry.with_words(connection, found)
 
 
 def _budget(row: Any) -> dict[str, Any]:
     told = {name: getattr(row, name) for name in ("check", "method", "segment", "status", "statistic", "reason")}
     return {**told, **(row.detail or {})}
+
+
+def offset_of(request: Request) -> int:
+    """Read `?offset=`; raises ValueError with a sentence when it is no whole number."""
+    text = request.query_params.get("offset", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
+        raise ValueError("`offset` must be a whole number, 0 or more.")
+    return int(text)
 
 
 def limit_of(request: Request) -> int:

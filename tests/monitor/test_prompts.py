@@ -74,7 +74,13 @@ def test_a_version_is_what_it_says_and_git_says_whose_it_is(folder: Path) -> Non
     diff = run(folder, "diff", "support/refund@1", "support/refund").stdout
     assert "-Answer {{ question }} from {{ context }}." in diff
     assert "+Answer {{ question }} politely from {{ context }}." in diff
-    assert "-  temperature: 0.2" in diff
+    assert "parameters.temperature: 0.2 -> not set" in diff
+    assert "model: big-4 -> not set" in diff
+    assert "from support/refund@1 by Jane Doe" in diff
+    changed = told(folder, "diff", "support/refund@1", "support/refund")
+    assert changed["variables"] == {"added": [], "removed": []}
+    assert changed["settings"]["model"] == {"from": "big-4", "to": None}
+    assert "say the same" in run(folder, "diff", "triage", "triage@1").stdout
 
 
 def test_a_tag_moves_and_a_wrong_name_gets_a_suggestion(folder: Path) -> None:
@@ -156,7 +162,9 @@ def test_the_catalogue_lists_traffic_and_strangers() -> None:
         def __init__(self, value: str, rows: int) -> None:
             self.monitor, self.value, self.rows, self.first_seen, self.last_seen = "m", value, rows, AT, AT
 
-    found = catalogue(registry(), [Seen("support/refund@3", 10), Seen(registry()[0].hash[:9], 5), Seen("mystery", 7)])
+    found = catalogue(
+        registry(), registry(), [Seen("support/refund@3", 10), Seen(registry()[0].hash[:9], 5), Seen("mystery", 7)]
+    )
     assert sum(one["rows"] for one in found["prompts"][0]["traffic"]) == 15
     assert [one["value"] for one in found["not_registered"]] == ["mystery"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.prompts import Prompt
+from monitor.prompts import Prompt, recognise
 from monitor.store import prompts as registry
 from monitor.store.database import Database
 from tests.web.conftest import Serve
@@ -70,3 +70,34 @@ def test_prompts_are_told_with_their_words_only_when_one_is_asked_for(
     for which in ("support/refund", "support/refund@production", "support/refund@1", prompt.hash[:9]):
         assert client.get(f"/api/v1/prompts/{which}").json()["content"] == {"template": "Answer {{ question }}."}
     assert client.get("/api/v1/prompts/support/refund@7").status_code == 404
+
+
+def test_prompts_are_paged_and_compared(database: Database, seed: Seed, serve: Serve) -> None:
+    url = busy_store(seed)
+    with database.write() as connection:
+        for number in range(5):
+            content = {"template": f"Say {{{{ word }}}} {number} times.", "parameters": {"temperature": number / 10}}
+            registry.push(connection, Prompt("count", content))
+    client = serve(configuration("sqlite://", url))
+    found, offset = [], 0
+    while offset is not None:
+        page = client.get(f"/api/v1/prompts?limit=2&offset={offset}").json()
+        assert page["total"] == 5
+        found += [one["version"] for one in page["prompts"]]
+        offset = page["next"]
+    assert found == [5, 4, 3, 2, 1]
+    changed = client.get("/api/v1/prompts/count@3?against=count@2").json()["difference"]
+    assert changed["settings"] == {"parameters.temperature": {"from": 0.1, "to": 0.2}}
+    assert "+Say {{ word }} 2 times." in changed["words"]
+    assert client.get("/api/v1/prompts/count@3?against=nobody").status_code == 404
+    assert client.get("/api/v1/prompts?offset=-1").status_code == 400
+
+
+def test_what_is_read_without_words_is_recognised_all_the_same(database: Database, seed: Seed) -> None:
+    prompt = Prompt("count", {"template": "Say it."})
+    with database.write() as connection:
+        registry.push(connection, prompt)
+        (light,) = registry.known(connection, words=False)
+        assert (light.content, light.hash) == ({}, prompt.hash)
+        assert registry.with_words(connection, light).content == prompt.content
+    assert recognise(prompt.hash[:8], [light]) == light
