@@ -258,6 +258,26 @@ def experiments(
 
 
 @app.command()
+def savings(
+    config: ConfigFile = DEFAULT,
+    monitor: MonitorName = None,
+    model: Annotated[list[str] | None, typer.Option(help="All requests on this model; may be repeated.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=366, help="Whole days to look at.")] = None,
+    at: Annotated[str | None, typer.Option(help="Up to when days count, ISO 8601; by default now.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tell what the same requests would have cost otherwise, how good that would be, and if a retraining pays.
+
+    Example: driftd savings --monitor support-bot --model small-7b --days 7 --json
+    """
+    from monitor.commands.savings import savings as tell
+
+    told = tell(load(config), monitor, model or [], days, moment(at) if at else None, as_json=as_json, quiet=quiet)
+    raise typer.Exit(told)
+
+
+@app.command()
 def shadows(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,

@@ -13,6 +13,7 @@ from monitor.arms import Experiment, Shadow
 from monitor.breakerspec import BreakerSpec
 from monitor.checkspec import Check, CheckEntry
 from monitor.policies import PolicySpec
+from monitor.savingspec import Savings
 from monitor.sections import Duration, Section, Time, nearest
 from monitor.signals import Entry, name_of
 from monitor.sourcespec import Source
@@ -143,6 +144,8 @@ class Monitor(Section):
     """What not seeing means."""
     breakers: list[BreakerSpec] = []
     """Switches that applications ask before they send a request."""
+    savings: Savings | None = None
+    """What the same requests would have cost otherwise, by `driftd savings` and on the page."""
     experiments: list[Experiment] = []
     """Arms of the traffic that are compared, by `driftd experiments`."""
     shadows: list[Shadow] = []

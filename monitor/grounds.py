@@ -9,8 +9,9 @@ from typing import Any
 from detectors.base import Finding
 from monitor.engine.detect import Window
 from monitor.engine.profile import Profiled
-from monitor.judge import Decision
+from monitor.judge import Decision, Incident
 from monitor.retraining import Grounds, retraining
+from monitor.saving import paying_since
 from monitor.schedule import Bucket, floor
 from monitor.store import buckets
 from monitor.watch import Watch
@@ -38,10 +39,20 @@ def grounds_of(
         return (before[0] + own.rows, before[1] + own.labels) if own else before
 
     reader = watch.reader
-    found = Grounds(rows, reader.condition, reader.schema(), reader.dialect)
-    return {
-        decision.incident.id: retraining(
-            watch.monitor, decision.incident, findings, baseline, bucket.end, sum(window.traffic.bucket_rows), found
-        )
-        for decision in decisions
-    }
+    schema, seen = reader.schema(), sum(window.traffic.bucket_rows)
+    told = {}
+    for decision in decisions:
+        incident = decision.incident
+        found = Grounds(rows, reader.condition, schema, reader.dialect, _cost(watch, incident))
+        told[incident.id] = retraining(watch.monitor, incident, findings, baseline, bucket.end, seen, found)
+    return told
+
+
+def _cost(watch: Watch, incident: Incident) -> float | None:
+    """Return what the drift has cost up to the bucket before, where the operator says what an error costs."""
+    spec = watch.monitor.savings.retraining if watch.monitor.savings else None
+    if spec is None:
+        return None
+    with watch.database.read() as connection:
+        told = paying_since(connection, watch.monitor, spec, incident.opened_at)
+    return float(told["cost"]["value"]) if "cost" in told else None

@@ -28,6 +28,7 @@ from monitor.engine.objectives import counted_in
 from monitor.engine.plateau import Plateau, moved
 from monitor.engine.profile import Facts, Profiled, add_profiles
 from monitor.judge import NO_DATA, Incident
+from monitor.saving import Saving
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
 from monitor.sources.base import Reader
 from monitor.store import baselines, buckets, incidents, objectives, truths
@@ -36,7 +37,9 @@ from monitor.store.database import Database
 LOG = structlog.get_logger(__name__)
 AUDIT_AFTER_WINDOWS = (1, 6, 24)
 AUDITS_A_PASS = 20
-NOT_OF_THE_BINS = {"rules", "breakers", "no_data", "checks", "alert_budget", "experiments", "shadows", "success"}
+NOT_OF_THE_BINS = {
+    "rules", "breakers", "no_data", "checks", "alert_budget", "experiments", "shadows", "success", "savings",
+}  # fmt: skip
 RENEW_EVERY = timedelta(days=1)
 
 
@@ -65,6 +68,7 @@ class Watch:
         self.noted_at: datetime | None = None
         self._plateaus: dict[datetime, Plateau] = {}
         self.comparing = Comparing(database, monitor)
+        self.saving = Saving(database, monitor)
         self._connect = connect
         self._source_time = source_time
         self._reader: Reader | None = None
@@ -243,6 +247,7 @@ class Watch:
     def catch_up(self) -> None:
         """Count for the experiments what lies before the buckets that counted for them."""
         self.comparing.catch_up(self.reader)
+        self.saving.catch_up(self.reader, self.now())
 
     def audits_passed(self, bucket: Bucket) -> int:
         """Return how many audits a bucket needs no more, because it was computed long after its end."""

@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
-from monitor import arms, breakerspec, config, evidently, retraining, sourcespec
+from monitor import arms, breakerspec, config, evidently, retraining, savingspec, sourcespec
 from monitor.checkspec import Check, Limit
 from monitor.cli import app
 from monitor.metrics import METRICS
@@ -42,6 +42,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].rules[]": config.Rule,
     "monitors[].no_data": config.NoData,
     "monitors[].breakers[]": breakerspec.BreakerSpec,
+    "monitors[].savings": savingspec.Savings,
+    "monitors[].savings.plans[]": savingspec.PlanSpec,
+    "monitors[].savings.plans[].route[]": savingspec.TierSpec,
+    "monitors[].savings.plans[].route[].when.*": savingspec.ConditionSpec,
+    "monitors[].savings.retraining": savingspec.RetrainingSpec,
     "monitors[].experiments[]": arms.Experiment,
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,

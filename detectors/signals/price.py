@@ -57,23 +57,30 @@ class Price:
 
     def priced(self, records: Records) -> Priced:
         """Return cost and source of each request."""
-        given = {name: numbers(records[name])[0] for name in (*NEEDS[1:], *COUNTS, "cost") if name in records}
-        counts = {part: given[name] for name, part in COUNTS.items() if name in given}
-        tokens = Tokens(given["input_tokens"], given["output_tokens"], **counts)
+        logged = numbers(records["cost"])[0] if "cost" in records else None
         models, providers = words_of(records["model_version"]), records.get("provider")
         return price(
             models,
-            tokens,
-            given.get("cost"),
+            tokens_of(records),
+            logged,
             None if providers is None else words_of(providers),
-            _seconds(records),
+            seconds_of(records),
             self.own,
             self.rate,
             self.logged_in_dollars,
         )
 
 
-def _seconds(records: Records) -> np.ndarray | None:
+def tokens_of(records: Records) -> Tokens:
+    """Return the token counts of each request, by the columns that count them."""
+    given = {name: numbers(records[name])[0] for name in (*NEEDS[1:], *COUNTS) if name in records}
+    counts = {part: given[name] for name, part in COUNTS.items() if name in given}
+    return Tokens(given["input_tokens"], given["output_tokens"], **counts)
+
+
+def seconds_of(records: Records) -> np.ndarray | None:
+    """Return when each request came; None where no time is there."""
+    """Return when each request came; None where no time is there."""
     if "timestamp" not in records:
         return None
     seconds, _ = numbers(records["timestamp"])

@@ -56,6 +56,10 @@ class Tokens:
     output_audio: np.ndarray | None = None
     output_image: np.ndarray | None = None
 
+    def at(self, places: np.ndarray) -> Tokens:
+        """Return the counts of some of the requests."""
+        return Tokens(*(None if part is None else part[places] for part in vars(self).values()))  # type: ignore[arg-type]
+
     def kinds(self) -> dict[str, np.ndarray]:
         """Return how many tokens are paid as what; the kinds of a side add up to the whole of it.
 
@@ -247,7 +251,7 @@ def price(
     whose = np.full(count, "", dtype=object) if providers is None else providers
     rates = _rates(rate, days)
     for members, model, provider, day in _alike(models, whose, days):
-        few = Tokens(*(None if part is None else part[members] for part in vars(tokens).values()))  # type: ignore[arg-type]
+        few = tokens.at(members)
         if model in own:
             cost[members], source[members] = _by_own(own[model], few), "own"
         else:

@@ -258,6 +258,27 @@ breaker_transitions = Table(
     Column("who", String(128)),
 )
 
+savings = Table(
+    "savings",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("plan", String(80), primary_key=True),
+    Column("day", Utc, primary_key=True),
+    Column("definition", String(32), nullable=False),  # fingerprint of what is counted
+    Column("counted_at", Utc, nullable=False),
+    Column("sums", LargeBinary, nullable=False),
+    comment="what the requests of a day would have cost on a plan",
+)
+
+savings_told = Table(
+    "savings_told",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("told", Json, nullable=False),
+    comment="what was told of a monitor's savings last",
+)
+
 prompts = Table(
     "prompts",
     metadata,

@@ -15,6 +15,7 @@ from monitor.plain import plain
 from monitor.prompts import Prompt, catalogue, difference, find, told
 from monitor.store import prompts as registry
 from monitor.store import reads
+from monitor.store import savings as stored
 from monitor.store.database import Database
 from monitor.web.standing import standing_of
 
@@ -65,6 +66,14 @@ class Api:
             if row.method in (*PERIODS, "burn_rate", "forecast", "per_request")
         ]
         return JSONResponse(plain({"at": state.at, "budgets": told}))
+
+    def savings(self, request: Request) -> Response:
+        """Return what was told last of the savings of every monitor that counts them; `?monitor=` narrows it."""
+        asked = request.query_params.get("monitor")
+        names = [monitor.name for monitor in self._config.monitors if monitor.savings]
+        with self._database.read() as connection:
+            rows = [stored.told(connection, name) for name in names if asked in (None, name)]
+        return JSONResponse(plain({"savings": [{**row.told, "told_at": row.at} for row in rows if row]}))
 
     def prompts(self, request: Request) -> Response:
         """Return versions of prompts with their traffic, words left out; `?limit=` and `?offset=` page through them."""

@@ -102,6 +102,7 @@ def _plain_data(api: Api, reads: Callable[[Callable[[Request], Response]], Endpo
         Route("/api/v1/incidents", reads(api.incidents)),
         Route("/api/v1/actions", reads(api.actions)),
         Route("/api/v1/spend", reads(api.spend)),
+        Route("/api/v1/savings", reads(api.savings)),
         Route("/api/v1/prompts", reads(api.prompts)),
         Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
     ]

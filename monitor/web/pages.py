@@ -17,8 +17,10 @@ from monitor.clock import Clock
 from monitor.config import Config, Monitor
 from monitor.store import incidents as incident_store
 from monitor.store import reads
+from monitor.store import savings as stored
 from monitor.store.database import Database
 from monitor.web import charts, reading, words
+from monitor.web.savings import panel_of
 from monitor.web.traffic import tables_of
 from monitor.web.views import Case, case_of, histories_of, rank, row_of
 
@@ -98,6 +100,7 @@ class Pages:
             changes = reads.change_rows(connection, monitor.name, MOST_CHANGES)
             cases = reads.incident_rows(connection, monitor.name, most=MOST_CASES)
             around = reading.incidents_during(connection, monitor.name, start, end)
+            savings = panel_of(stored.told(connection, monitor.name)) if monitor.savings else None
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
         compared = {(row.kind, row.name): row.told for row in item.compared}
@@ -112,6 +115,7 @@ class Pages:
             more=max(0, item.found - MOST_FINDINGS),
             charts=drawn,
             volume=volume,
+            savings=savings,
             usage=tables_of(item.newest.usage if item.newest else None),
             changes=changes,
             cases=cases,

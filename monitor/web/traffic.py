@@ -51,10 +51,10 @@ def _columns(currency: str) -> list[tuple[str, Number, Callable[[float], str]]]:
         ("requests", lambda used: used["requests"], words.number),
         ("a second", lambda used: used["requests"] / used["seconds"], words.number),
         *((f"{kind.replace('_', ' ')} tokens", _tokens(kind), words.number) for kind in _KINDS),
-        (f"cost, {currency}", _cost("amount"), _money),
-        ("of a success", _cost("per_success"), _money),
+        (f"cost, {currency}", _cost("amount"), money),
+        ("of a success", _cost("per_success"), money),
         ("unpriced", _cost("unpriced"), words.number),
-        *((name.replace("_", " "), _share(name), _percent) for name in ("failed", "rate_limited", "timed_out")),
+        *((name.replace("_", " "), _share(name), percent) for name in ("failed", "rate_limited", "timed_out")),
     ]
 
 
@@ -73,11 +73,13 @@ def _share(name: str) -> Number:
     return lambda used: used["shares"].get(name)
 
 
-def _money(amount: float) -> str:
+def money(amount: float) -> str:
+    """Write an amount: to the cent from one unit on, else with four digits."""
     return f"{amount:,.2f}" if abs(amount) >= 1 else words.number(amount)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share."""
     return f"{share:.2%}"
 
 

@@ -1,0 +1,105 @@
+"""`driftd savings`: what the same requests would have cost otherwise, and whether a retraining pays."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from detectors.layout import words_of
+from detectors.spend.savings import Cells, Plan, Tier
+from monitor.commands.build import open_reader, open_store
+from monitor.commands.show import print_json, print_table
+from monitor.config import Config, ConfigError, Monitor
+from monitor.engine import build
+from monitor.saving import DAY, MOST_MODELS, count, days, definition, plans_of, reported, stretch
+from monitor.savingspec import Savings
+from monitor.savingwords import of_retraining, of_tier
+from monitor.sources.base import Reader
+from monitor.store import savings as store
+
+
+def savings(
+    config: Config,
+    name: str | None,
+    models: Sequence[str],
+    last_days: int | None,
+    at: datetime | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Print what every plan would have saved; days that the daemon has not counted are read from the log."""
+    monitor = config.monitor(name)
+    spec = monitor.savings or Savings()
+    if last_days is not None:
+        spec = Savings.model_validate({**spec.model_dump(), "days": last_days})
+    monitor = monitor.model_copy(update={"savings": spec})
+    with open_reader(monitor) as reader, open_store(config, upgrade=True) as database:
+        now = at or reader.now()
+        first, last = stretch(spec, now)
+        given = [Plan(f"all on {model}"[:80], (Tier(model),)) for model in models]
+        plans = given or plans_of(spec, [] if spec.plans else _seen(reader, first, last))
+        if not plans:
+            raise ConfigError(f"savings: {monitor.name} has no request from {first:%Y-%m-%d} to {last:%Y-%m-%d}.")
+        with database.read() as connection:
+            held = [store.counted(connection, monitor.name, plan.name, definition(monitor, plan)) for plan in plans]
+        owed = [day for day in days(first, last) if any(day not in known for known in held)]
+        more = _read(reader, monitor, plans, held, owed, quiet=quiet)
+        with database.read() as connection:
+            told = reported(connection, monitor, plans, more, now)
+    if as_json:
+        print_json(told)
+    else:
+        _print(told)
+    return 0
+
+
+def _seen(reader: Reader, first: datetime, last: datetime) -> list[str]:
+    """Return the models that answered most of the requests."""
+    if "model_version" not in reader.schema():
+        raise ConfigError("savings: map `model_version` under `columns:`, for a price needs a model.")
+    counted: Counter[str] = Counter()
+    for page in build.pages(reader, ["model_version"], first, last):
+        counted.update(name for name in words_of(page["model_version"]) if name)
+    return [name for name, _ in counted.most_common(MOST_MODELS)]
+
+
+def _read(
+    reader: Reader,
+    monitor: Monitor,
+    plans: Sequence[Plan],
+    held: Sequence[dict[datetime, datetime]],
+    owed: Sequence[datetime],
+    *,
+    quiet: bool,
+) -> dict[str, list[Cells]]:
+    """Count the days that nobody has counted, of the plans that lack them."""
+    more: dict[str, list[Cells]] = {plan.name: [] for plan in plans}
+    with typer.progressbar(owed, label="days", hidden=quiet, file=sys.stderr) as bar:
+        for day in bar:
+            lacking = [plan for plan, known in zip(plans, held, strict=True) if day not in known]
+            for plan, cells in count(reader, monitor, lacking, day, day + DAY).items():
+                more[plan].append(cells)
+    return more
+
+
+def _print(told: dict[str, Any]) -> None:
+    span = f"{told['from']:%Y-%m-%d} to {told['to']:%Y-%m-%d}"
+    typer.echo(f"{told['monitor']}, {span}, in {told['currency']}")
+    heads = ("plan", "requests", "unpriced", "now", "then", "saved", "share")
+    rows = [
+        [one["plan"], one["requests"], one["unpriced"], *(f"{one[key]:,.2f}" for key in ("now", "then", "saved")),
+         "-" if one["share"] is None else f"{one['share']:+.1%}"]
+        for one in told["plans"]
+    ]  # fmt: skip
+    print_table(heads, rows, "There was no request.")
+    for one in told["plans"]:
+        for tier in one["tiers"]:
+            typer.echo(f"{one['plan']}: {of_tier(tier)}")
+    if told["retraining"]:
+        typer.echo(of_retraining(told["retraining"], told["currency"]))

@@ -1,0 +1,45 @@
+"""What was told of a monitor's savings last, as its page shows it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from monitor.savingwords import of_retraining, of_tier
+from monitor.web import words
+from monitor.web.traffic import cell, money, percent
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Plans as a table, what is known of their quality, and whether a retraining pays."""
+
+    first: str
+    last: str
+    currency: str
+    rows: Sequence[tuple[str, Sequence[Markup]]]
+    sentences: Sequence[tuple[str, str]]
+    retraining: str | None
+
+
+def panel_of(row: Any) -> Panel | None:
+    """Return the panel; None while nothing has been counted."""
+    if row is None:
+        return None
+    told = row.told
+    rows = [
+        (
+            one["plan"],
+            [
+                cell(one["requests"], words.number), cell(one["unpriced"], words.number), cell(one["now"], money),
+                cell(one["then"], money), cell(one["saved"], money), cell(one["share"], percent),
+            ],
+        )
+        for one in told["plans"]
+    ]  # fmt: skip
+    sentences = [(one["plan"], of_tier(tier)) for one in told["plans"] for tier in one["tiers"]]
+    retraining = of_retraining(told["retraining"], told["currency"]) if told["retraining"] else None
+    return Panel(told["from"][:10], told["to"][:10], told["currency"], rows, sentences, retraining)
