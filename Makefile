@@ -21,7 +21,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-guard bench-traces docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-traces docs lock clean .FORCE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ bench-traces: $(OK)  ## Tokens, cost, percentiles and errors of real traffic bes
 
 bench-forecast: $(OK)  ## How often the 80 % interval holds the month's end, on real and simulated series, a minute
 	$(BIN)/python -m benchmarks.forecast $(ARGS)
+
+bench-breaker: $(OK)  ## The breaker at 500 requests a second, over three replicas, without a database, three minutes (ARGS="--seconds 10")
+	$(BIN)/python -m benchmarks.breaker $(ARGS)
 
 docs: $(OK)  ## Write the derived pages of docs/ again from the code
 	$(BIN)/python -m scripts.docs

@@ -23,6 +23,8 @@ from monitor.schedule import Bucket
 Key = tuple[str, str]
 """A breaker's name, and the value that it stands for; an empty value is all traffic."""
 KINDS = {"open": "firing", "half_open": "update", "closed": "resolved"}
+SPREAD = timedelta(seconds=2)
+"""From a decision until every replica answers by it: a commit, and a read a second."""
 MOST_OPENED = 200
 """Values of one breaker that open in one bucket; with more than that open, the next buckets open the rest."""
 
@@ -59,7 +61,7 @@ def work(
     firing
         Rules that have a firing incident.
     now
-        Of the source: what was spent since the end of the bucket is estimated up to it.
+        Of the source: what was spent since the end of the bucket is estimated up to it, and until all know.
     """
     before: dict[Key, Breaker | None] = {}
     after: dict[Key, Breaker] = {}
@@ -98,7 +100,7 @@ def sights(
     check = monitor.budget_of(str(spec.budget))
     if check is None or spending is None or spending.bill.total is None:
         return {"": Seen(None, "nothing says what requests cost")}
-    late = min(max(now - bucket.end, timedelta(0)), monitor.bucket) / monitor.bucket
+    late = min(max(now - bucket.end, timedelta(0)) + SPREAD, monitor.bucket) / monitor.bucket
     if not check.by:
         return {"": _budget(check, None, spending, late + spec.ahead)}
     waiting = {value for name, value in held if name == spec.name and value and held[name, value].state != "closed"}
