@@ -37,19 +37,22 @@ def _named(value: object) -> object:
     return value
 
 
-Metrics = Annotated[dict[str, ComparedMetric], BeforeValidator(_named)]
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+ArmValue = Annotated[str, Field(min_length=1, max_length=160)]
+MetricName = Annotated[str, Field(min_length=1, max_length=40)]
+Metrics = Annotated[dict[MetricName, ComparedMetric], BeforeValidator(_named)]
 
 
 class Experiment(Section):
     """Arms that share the traffic between them."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Name
     """As it is told."""
-    arm: str = "model_version"
+    arm: Name = "model_version"
     """The column that says which arm a record is of."""
-    control: str
+    control: ArmValue
     """The arm that the others are compared with."""
-    treatments: list[str] = Field(min_length=1)
+    treatments: list[ArmValue] = Field(min_length=1)
     """The arms that are compared; records of any other are left out."""
     shares: dict[str, float] = {}
     """How traffic was meant to be split, by arm; by default evenly."""
@@ -96,13 +99,13 @@ class Experiment(Section):
 class Shadow(Section):
     """A challenger that answers the same requests as the champion, unseen."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Name
     """As it is told."""
-    arm: str = "model_version"
+    arm: Name = "model_version"
     """The column that says who answered."""
-    champion: str
+    champion: ArmValue
     """Whose answers are given."""
-    challenger: str
+    challenger: ArmValue
     """Whose answers are only logged."""
     join: str
     """The column that both records of a request share."""

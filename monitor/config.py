@@ -69,7 +69,7 @@ class Rule(Section):
     name: str | None = None
     """Name of its incidents; by default what it watches."""
     when: list[str] = ["*"]
-    """`check`, `check.column`, `quality`, or `*`."""
+    """`check`, `check.column`, `quality`, `experiment.NAME`, `shadow.NAME`, or `*`, which means all but these two."""
     for_: Annotated[int, Field(ge=1)] | Duration = Field(1, alias="for")
     """Bad buckets in a row, or a duration, before it fires."""
     resolve_for: Annotated[int, Field(ge=1)] | Duration = 2
@@ -147,9 +147,9 @@ class Monitor(Section):
     savings: Savings | None = None
     """What the same requests would have cost otherwise, by `driftd savings` and on the page."""
     experiments: list[Experiment] = []
-    """Arms of the traffic that are compared, by `driftd experiments`."""
+    """Arms of the traffic that are compared at every bucket."""
     shadows: list[Shadow] = []
-    """Challengers that answer the same requests, compared by `driftd shadows`."""
+    """Challengers that answer the same requests as their champion, compared at every bucket."""
 
     @property
     def performance(self) -> Check | None:

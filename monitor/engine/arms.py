@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Finding, Status
-from detectors.experiment.tally import Tally
+from detectors.experiment.tally import VERSION, Tally
 from detectors.experiment.verdict import SPLIT_ALPHA, Metric, Verdict, judge, settled
 from detectors.layout import category, numbers, words_of
 from detectors.records import Column, Records, take
@@ -50,7 +50,7 @@ def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
             del metric[judged]
     source = monitor.source.model_dump(mode="json", exclude={"url"})
     made = [entry for entry in monitor.signals if name_of(entry) in needed(spec)]
-    told = json.dumps([counted, source, made, monitor.bucket.total_seconds()], sort_keys=True, default=str)
+    told = json.dumps([VERSION, counted, source, made, monitor.bucket.total_seconds()], sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

@@ -148,12 +148,17 @@ def _evidence(spec: Shadow, pair: Pair, severity: float, closeness: float) -> di
     gaps = (other - one for one, other in zip(pair.champion.values, pair.challenger.values, strict=True))
     differences = {name: gap for name, gap in zip(spec.metrics, gaps, strict=True) if math.isfinite(gap)}
     return {
-        "request": pair.key[:256],
+        "request": _storable(pair.key),
         "severity": severity,
         "closeness": closeness,
         "at": datetime.fromtimestamp(pair.champion.at, UTC).isoformat(),
         "differences": differences,
     }
+
+
+def _storable(key: str) -> str:
+    """Return a request's name as every database can hold it."""
+    return key[:256].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 class Joiner:

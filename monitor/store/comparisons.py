@@ -157,6 +157,12 @@ def stored_starts(connection: Connection, monitor: str, kind: str, name: str, fi
     return connection.execute(query.order_by(tallies.c.start)).scalars().all()
 
 
+def first_start(connection: Connection, monitor: str, kind: str, name: str) -> datetime | None:
+    """Return the oldest bucket that was counted."""
+    query = sa.select(sa.func.min(tallies.c.start)).where(_of(tallies, monitor, kind, name))
+    return connection.execute(query).scalar_one_or_none()
+
+
 def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: datetime) -> Any:  # noqa: ANN401
     """Return what a bucket was found to hold, as plain data; None when it is not stored."""
     query = sa.select(tallies.c.sums).where(_of(tallies, monitor, kind, name), tallies.c.start == start)

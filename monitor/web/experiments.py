@@ -125,14 +125,16 @@ class Experiments:
 
     def _chart(self, connection: Any, monitor: Monitor, spec: Experiment, treatment: str, each: Any, until: Any) -> Any:
         key = f"experiment/{spec.name}.{each['metric']}/gain/{spec.arm}={treatment}"
-        starts = spread(floor(spec.start, monitor.bucket), until, monitor.bucket)
+        first = comparisons.first_start(connection, monitor.name, "experiment", spec.name) or spec.start
+        starts = spread(floor(first, monitor.bucket), until, monitor.bucket)
         points = [
             bands.Estimate(row.start + monitor.bucket, *(float(row.detail[end]) for end in ("value", "low", "high")))
             for row in comparisons.history(connection, monitor.name, key, starts)
             if row.detail and row.detail.get("low") is not None and row.detail.get("high") is not None
         ]
         title = f"how much better {treatment} is by {each['metric']}, with its confidence sequence"
-        return bands.band_chart(points, start=spec.start, end=until, title=title, bound=each["minimum"])
+        begun = points[0].at if points else first
+        return bands.band_chart(points, start=begun, end=until, title=title, bound=each["minimum"])
 
 
 def spread(start: datetime, end: datetime, step: timedelta, most: int = MOST_POINTS) -> list[datetime]:

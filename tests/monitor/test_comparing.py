@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from monitor.commands.build import make_daemon, open_store
 from monitor.comparing import joined, records_of
-from monitor.config import Config
+from monitor.config import ActionSpec, Config
 from monitor.engine.arms import Arms
 from monitor.sources import connect
 from monitor.store import comparisons, reads, tables
@@ -174,6 +174,32 @@ def test_a_loss_fires_the_rule_that_names_it_and_no_other_and_ends_with_the_expe
         with database.read() as connection:
             assert not reads.incident_rows(connection, only_open=True)
     trial.engine.dispose()
+
+
+def test_a_loss_waits_for_approval_to_go_back_to_the_control_and_a_wrong_split_is_held(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    columns = {"timestamp": "at", "id": "id", "model_version": "model"}
+    hook = {"webhook": {"url": "http://127.0.0.1:9/x", "secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"}}
+    for split, state in ((0.5, "awaiting_approval"), (0.4, "held")):
+        folder = tmp_path / state
+        folder.mkdir()
+        frame = requests(np.random.default_rng(1), 40_000, 0.4, split=split)
+        trial = Trial(folder, f"sqlite:///{folder / 'driftd.db'}", frame, arm="model_version")
+        rules = [{"when": ["experiment.small-model"], "do": ["back"]}]
+        source = {"url": trial.url, "table": "log", "columns": columns}
+        made = trial.config(rules=rules, source=source)
+        config = made.model_copy(update={"actions": {"back": ActionSpec.model_validate(hook)}})
+        with open_store(config, upgrade=True) as database:
+            trial.run(database, config, *every(START + 2 * HOUR))
+            with database.read() as connection:
+                (action,) = [row for row in reads.action_rows(connection) if row.name == "back"]
+        assert action.state == state
+        if state != "held":
+            data = action.payload["data"]
+            assert data["observed_version"] == {"model_version": "small-7b"}
+            assert data["target"]["model_version"] == "big-4"
+        trial.engine.dispose()
 
 
 def test_a_wrong_split_speaks_of_the_pipe_and_a_column_that_is_not_logged_stops_nothing(
