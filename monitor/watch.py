@@ -122,6 +122,8 @@ class Watch:
             self._calibrate(self.baseline)
         elif self.baseline is not None and self.monitor.baseline.rolling:
             self._renew(self.baseline, now)
+        elif self.baseline is not None:
+            self._take_up_labels(self.baseline, now)
 
     def due(self) -> Iterator[Bucket]:
         """Yield the buckets that are owed, oldest first; a baseline's own before those that need it."""
@@ -333,10 +335,31 @@ class Watch:
         summed = build.sum_buckets(self.database, self.monitor, learning, learning.start, learning.end, [])
         schema = self.reader.schema()
         with self.database.write() as connection:
-            facts = {**summed.facts, "schema": schema}
+            _, labels = buckets.logged(connection, self.monitor.name, learning.start, learning.end)
+            facts = {**summed.facts, "schema": schema, "labels": labels}
             baselines.freeze(connection, learning.id, summed, facts)
         said = summed.calibration.reason
         LOG.info("baseline_frozen", monitor=self.monitor.name, rows=summed.rows, thresholds=said)
+        self._reload()
+
+    def _take_up_labels(self, old: Baseline, now: datetime) -> None:
+        """Sum a fixed baseline again, over the same bins, when many more of its labels have come, and when all should.
+
+        A quarter more is many: each time the thresholds are set again, which costs.
+        """
+        if old.start is None or old.end is None or not (self.monitor.performance or self.monitor.rates):
+            return
+        with self.database.read() as connection:
+            _, labels = buckets.logged(connection, self.monitor.name, old.start, old.end)
+        known = int(old.facts.get("labels", 0))
+        complete = now > old.end + self.monitor.labels_after + 2 * self.monitor.window
+        if labels < known * (1.01 if complete else 1.25) + self.monitor.min_samples:
+            return
+        summed = build.sum_buckets(self.database, self.monitor, old, old.start, old.end, [])
+        with self.database.write() as connection:
+            facts = {**summed.facts, "schema": dict(old.traffic.schema), "labels": labels}
+            baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, old.start, old.end)
+        LOG.info("baseline_labels_taken_up", monitor=self.monitor.name, labels=labels, before=known)
         self._reload()
 
     def _calibrate(self, baseline: Baseline) -> None:

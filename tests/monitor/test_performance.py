@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Status
+from detectors.outcome import OUTCOME
 from monitor.commands.build import make_daemon, open_reader, open_store
 from monitor.config import Config
 from monitor.daemon import Daemon
@@ -114,6 +115,31 @@ def test_labels_that_come_late_are_judged_when_they_have_come(bank: Bank, tmp_pa
     assert told["roc_auc"]["windows"] == 6
     assert 0.2 < told["roc_auc"]["within_interval"] < 0.95  # right until the change, wrong after it
     assert told["roc_auc"]["mean_distance"] > 0.02
+
+
+def test_labels_that_come_after_a_fixed_baseline_was_learnt_are_taken_up(bank: Bank, tmp_path: Path) -> None:
+    bank.log(START, 25 * HOUR, labelled=False)
+    config = bank.config(tmp_path, labels_after="30h")
+    with open_store(config, upgrade=True) as database:
+        clock = Hand(START)
+        daemon = make_daemon(database, config, clock)
+        labels, records = {}, {}
+        for minutes in range(24 * 60, 58 * 60 + 1, 60):
+            clock.moment = START + timedelta(minutes=minutes)
+            bank.labels_arrive(clock.moment - 28 * HOUR)
+            daemon.tick_all()
+            standing = daemon.watches[0].baseline
+            assert standing is not None
+            if standing.state == "active":
+                labels[standing.id] = standing.profiles[None][OUTCOME].n
+                records[standing.id] = len(standing.calibration.records["roc_auc"].seen)
+        daemon.watches[0].close()
+    held, checked = list(labels.values()), list(records.values())
+    assert held[0] == checked[0] == 0
+    assert held == sorted(held)
+    assert 5 < len(held) < 20
+    assert held[-1] == 24 * 600
+    assert checked[-1] == 24
 
 
 def test_a_one_shot_check_measures_what_labels_there_are(bank: Bank, tmp_path: Path) -> None:
