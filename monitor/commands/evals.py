@@ -37,6 +37,8 @@ def run(
 ) -> int:
     """Run a suite and return the exit code: 0 no regression, 1 regression, 2 could not tell."""
     suite = suites.load(suite_file, answers)
+    if suite.traffic is not None:
+        raise ConfigError(f"{suite_file}: a sample of traffic is evaluated by `driftd run`; name it in `evaluations:`.")
     with _open(config, store) as database:
         total = requests(suite)
         with typer.progressbar(length=total, label="answers", hidden=quiet or not total, file=sys.stderr) as bar:

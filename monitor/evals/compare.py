@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from detectors.performance.paired import Paired, compare_groups, holm
 from detectors.performance.paired import compare as paired
-from detectors.performance.paired import holm
 from monitor.evals.result import CaseResult, Comparison, Result, Run, mean
 from monitor.evals.score import OVERALL
 from monitor.evals.suite import Suite
@@ -55,6 +55,29 @@ def compare(suite: Suite, cases: Sequence[CaseResult], past: Past, *, copies: bo
         one = paired(before, after, suite.max_drop, copies=copies)
         if one.cases and (tag is None or one.cases >= FEWEST):
             found.append((measure, one))
+    return _decided(suite, found)
+
+
+def compare_traffic(
+    suite: Suite, cases: Sequence[CaseResult], past: Sequence[CaseResult], fewest: int
+) -> list[Comparison]:
+    """Compare two samples of records that have nothing but their source in common: as a whole, and by expectation."""
+    found = []
+    for measure, name, tag in _measures(cases):
+        if tag is not None:
+            continue
+        before, after = (
+            np.array([mean(case.scores[name]) for case in side if name in case.scores]) for side in (past, cases)
+        )
+        if min(np.sum(~np.isnan(before)), np.sum(~np.isnan(after))) >= fewest:
+            found.append((measure, compare_groups(before, after, suite.max_drop)))
+    return _decided(suite, found)
+
+
+def _decided(suite: Suite, found: Sequence[tuple[str, Paired]]) -> list[Comparison]:
+    """Say which of the comparisons are regressions, at the suite's level over all of them."""
+    if not found:
+        return []
     weights = np.array([len(found) - 1 or 1 if measure == OVERALL else 1 for measure, _ in found], dtype=np.float64)
     adjusted = holm(np.array([one.p_value for _, one in found]), weights)
     return [

@@ -7,23 +7,27 @@ import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import numpy as np
 
 from monitor.clock import Clock
 from monitor.evals import compare as comparing
+from monitor.evals import traffic
 from monitor.evals.client import Answer, Client, Failure
 from monitor.evals.incident import Keeper
 from monitor.evals.result import CaseResult, Run, Spent
 from monitor.evals.score import JUDGE, OVERALL, judge_messages, overall, read_judgement, score
 from monitor.evals.suite import Case, Suite, lines
 from monitor.schedule import Bucket
+from monitor.sources.base import Reader
 from monitor.store import context, evaluations, incidents, outbox
 from monitor.store.database import Database
 from monitor.yamlfile import Problem
 
+MOST_INTERVALS = 2
+"""Intervals of traffic that are made up for after a pause."""
 Progress = Callable[[int], object]
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -38,6 +42,7 @@ class Asked:
     spent: dict[str, Spent] = field(default_factory=dict)
     judged: int = 0
     unjudged: int = 0
+    note: str = ""
 
 
 def evaluate(
@@ -53,6 +58,38 @@ def evaluate(
     """
     started = clock.now()
     asked = Asked(given(suite)) if suite.endpoint is None else asyncio.run(_ask(suite, progress))
+    return _finish(suite, asked, database, clock, started, progress, keeper)
+
+
+def evaluate_traffic(
+    suite: Suite, reader: Reader, every: timedelta, database: Database, clock: Clock, keeper: Keeper
+) -> Run:
+    """Evaluate a sample of what a monitor's application answered since the last run, or in the last interval."""
+    started = clock.now()
+    midnight = started.replace(hour=0, minute=0, second=0, microsecond=0)
+    with database.read() as connection:
+        before = evaluations.rows(connection, suite.name, most=1)
+        spent = evaluations.spent_since(connection, suite.name, midnight)
+    settle = keeper.monitor.settle
+    since = max(before[0].started_at, started - MOST_INTERVALS * every) if before else started - every
+    sampled = traffic.sample(reader, suite, since - settle, started - settle)
+    kept = traffic.with_budget(suite.model_copy(update={"cases": list(sampled.cases)}), spent)
+    asked = Asked(dict(sampled.answers))
+    if suite.judge is not None and kept.judge is None:
+        asked.note = "; the judge was not asked: what it may spend today is spent"
+    return _finish(kept, asked, database, clock, started, lambda _done: None, keeper)
+
+
+def _finish(
+    suite: Suite,
+    asked: Asked,
+    database: Database,
+    clock: Clock,
+    started: datetime,
+    progress: Progress,
+    keeper: Keeper | None,
+) -> Run:
+    """Score, judge, compare and store what was answered."""
     scored = [_scored(suite, case, asked.samples[case.id]) for case in suite.cases]
     if suite.judge is not None:
         scored = asyncio.run(_judge(suite, scored, asked, progress))
@@ -86,15 +123,20 @@ def concluded(
 ) -> Run:
     """Compare scored cases with good runs and say what came of it. Pure, but for the name of the run."""
     past = comparing.pool([case for _, _, case in good])
+    if suite.traffic is not None:
+        comparisons = comparing.compare_traffic(suite, cases, list(past.values()), suite.traffic.fewest)
     copies = comparing.are_copies(cases)
+    if suite.traffic is None:
+        copied = copies or any(one for _, one, _ in good)
+        comparisons = comparing.compare(suite, cases, past, copies=copied)
     model = suite.endpoint.model if suite.endpoint else None
     run = Run(
         str(uuid.uuid4()), suite.name, model, started, finished, cases, copies,
         compared_with=[one for one, _, _ in good], spent=asked.spent, fallen=comparing.fallen(cases, past),
-        comparisons=comparing.compare(suite, cases, past, copies=copies or any(copied for _, copied, _ in good)),
+        comparisons=comparisons,
     )  # fmt: skip
     result, reason = comparing.conclude(suite, run, judged=asked.judged, unjudged=asked.unjudged)
-    return replace(run, result=result, reason=reason)
+    return replace(run, result=result, reason=reason + asked.note)
 
 
 def given(suite: Suite) -> dict[str, list[Answer | Failure]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,7 +19,13 @@ import structlog
 
 from monitor.clock import Clock, SystemClock
 from monitor.config import ActionSpec, Config, EvaluationSpec, Monitor
-from monitor.evals.suite import load
+from monitor.evals.incident import Keeper
+from monitor.evals.result import Run
+from monitor.evals.run import evaluate, evaluate_traffic
+from monitor.evals.suite import Suite, load
+from monitor.evals.traffic import NoTraffic
+from monitor.sources import connect
+from monitor.sources.base import SourceError
 from monitor.store import evaluations, turns
 from monitor.store.database import Database, DatabaseError
 from monitor.yamlfile import ConfigError
@@ -143,20 +149,30 @@ def _start(job: Job) -> Child:
 
 def run_once(job: Job) -> None:
     """Do the work of the child: run a suite, store it with what follows from it, and log what came of it."""
-    from monitor.evals.incident import Keeper
-    from monitor.evals.run import evaluate
-
     database = Database(job.store)
     try:
         suite = load(job.spec.suite)
 
         keeper = Keeper(job.spec, suite.name, suite.alpha, job.monitor, job.actions) if job.monitor else None
-        done = evaluate(suite, database, SystemClock(), keeper=keeper)
+        done = (
+            _traffic(job, suite, keeper, database)
+            if suite.traffic
+            else evaluate(suite, database, SystemClock(), keeper=keeper)
+        )
         LOG.info("evaluation", suite=done.suite, result=done.result, reason=done.reason, score=done.score, id=done.id)
-    except (ConfigError, DatabaseError) as error:
+    except (ConfigError, DatabaseError, SourceError, NoTraffic) as error:
         LOG.warning("evaluation_not_run", suite=str(job.spec.suite), detail=str(error))
     finally:
         database.close()
+
+
+def _traffic(job: Job, suite: Suite, keeper: Keeper | None, database: Database) -> Run:
+    if keeper is None:
+        raise ConfigError(
+            f"{job.spec.suite}: `traffic:` is of a monitor; name it with `evaluations: [{{monitor: …}}]`."
+        )
+    with closing(connect(keeper.monitor.source)) as reader:
+        return evaluate_traffic(suite, reader, job.spec.every, database, SystemClock(), keeper)
 
 
 @contextmanager

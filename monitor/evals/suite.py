@@ -126,6 +126,40 @@ class Case(Section):
         return [*first, {"role": "user", "content": self.prompt.replace("{context}", self.context or "")}]
 
 
+class Daily(Section):
+    """What the judge of a sample of traffic may spend from midnight to midnight (UTC), over all runs."""
+
+    requests: int | None = Field(None, ge=0)
+    """Most requests, repeated ones counted."""
+    tokens: int | None = Field(None, ge=0)
+    """Most tokens, as the endpoint counts them."""
+    cost: float | None = Field(None, ge=0)
+    """Most money, in the currency of the prices."""
+    input_price: float = Field(0.0, ge=0)
+    """Price of a million tokens that are sent."""
+    output_price: float = Field(0.0, ge=0)
+    """Price of a million tokens that come back."""
+
+    @model_validator(mode="after")
+    def _priced(self) -> Daily:
+        if self.cost is not None and not self.input_price and not self.output_price:
+            raise PydanticCustomError("price", "a limit of `cost:` needs `input_price:` and `output_price:`")
+        return self
+
+
+class Traffic(Section):
+    """A share of what the application has answered since the last run, instead of cases that are asked."""
+
+    share: float = Field(gt=0, le=1)
+    """Share of the records, chosen by a hash of their id: the same ones whoever looks."""
+    most: int = Field(200, ge=1, le=5000)
+    """Most records of a run; of more, those with the smallest hash."""
+    fewest: int = Field(30, ge=5)
+    """Records on each side below which two runs are not compared."""
+    daily: Daily | None = None
+    """What a judge may spend a day; needed with a judge."""
+
+
 class Judge(Section):
     """A model that scores answers; a second opinion with its own cost and its own errors, and never on by default."""
 
@@ -148,12 +182,14 @@ class Suite(Section):
     """Who is asked; not needed with `answers:`."""
     answers: Path | None = None
     """JSONL file of given answers, `{"id": …, "response": …}` a line, instead of asking."""
+    traffic: Traffic | None = None
+    """A sample of a monitor's own records, instead of asking; run by `evaluations:` of driftd.yaml."""
     system: str | None = None
     """System message in front of every case."""
     parameters: Parameters = Parameters()
     """Sampling parameters."""
-    cases: list[Case]
-    """The cases, or the name of a JSONL file with one a line."""
+    cases: list[Case] = []
+    """The cases, or the name of a JSONL file with one a line; none with `traffic:`."""
     repeat: int = Field(1, ge=1, le=100)
     """Samples of each case; a random model wants at least 3."""
     expect: list[Expect] = []
@@ -173,8 +209,12 @@ class Suite(Section):
 
     @model_validator(mode="after")
     def _someone_answers(self) -> Suite:
-        if (self.endpoint is None) == (self.answers is None):
-            raise PydanticCustomError("endpoint", "give exactly one of `endpoint:` and `answers:`")
+        if sum(one is not None for one in (self.endpoint, self.answers, self.traffic)) != 1:
+            raise PydanticCustomError("endpoint", "give exactly one of `endpoint:`, `answers:` and `traffic:`")
+        if self.traffic is not None and self.judge is not None and self.traffic.daily is None:
+            raise PydanticCustomError(
+                "daily", "a judge of traffic needs `traffic: {daily: …}`, what it may spend a day"
+            )
         return self
 
     def expectations(self, case: Case) -> list[Expectation]:
@@ -283,6 +323,8 @@ def _filled(
 def _cross_check(suite: Suite) -> list[Problem]:
     """Find what only shows when suite and cases are seen together."""
     problems = []
+    if suite.traffic is not None:
+        return _wrong_traffic(suite)
     if not suite.cases:
         problems.append(Problem(("cases",), "there is no case; give at least one."))
     twice = Counter(case.id for case in suite.cases)
@@ -292,6 +334,20 @@ def _cross_check(suite: Suite) -> list[Problem]:
         if twice[case.id] > 1:
             problems.append(Problem((*where, "id"), f"{said} stands here {twice[case.id]} times; ids must be unique."))
         problems += [Problem(where, f"{said} {wrong}") for wrong in _wrong_case(suite, case)]
+    return problems
+
+
+def _wrong_traffic(suite: Suite) -> list[Problem]:
+    """Find what traffic cannot have: cases of its own, and answers that are known to be right."""
+    problems = [Problem(("cases",), "`traffic:` brings its own cases; leave `cases:` out.")] if suite.cases else []
+    if not suite.expect:
+        problems.append(Problem(("expect",), "nothing is expected of the traffic; give `expect:`."))
+    for place, one in enumerate(suite.expect):
+        if one.kind in FROM_EXPECTED and one.value is None:
+            said = f"{one.called!r} compares with a right answer, which traffic has not; give it a value."
+            problems.append(Problem(("expect", place), said))
+        if one.kind == "judge" and suite.judge is None:
+            problems.append(Problem(("expect", place), "there is no judge; give `judge: {endpoint: …, rubric: …}`."))
     return problems
 
 

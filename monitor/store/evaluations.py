@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,9 @@ def save(connection: Connection, run: Run) -> None:
             spent={who: vars(spent) for who, spent in run.spent.items()},
         )
     )
-    connection.execute(sa.insert(evaluation_cases), [_case_row(run.id, n, case) for n, case in enumerate(run.cases)])
+    if run.cases:
+        rows = [_case_row(run.id, place, case) for place, case in enumerate(run.cases)]
+        connection.execute(sa.insert(evaluation_cases), rows)
     _forget(connection, run.suite)
 
 
@@ -97,6 +100,12 @@ def rows(connection: Connection, suite: str | None = None, most: int = 50) -> li
     if suite is not None:
         query = query.where(evaluations.c.suite == suite)
     return list(connection.execute(query.order_by(evaluations.c.started_at.desc(), evaluations.c.id).limit(most)))
+
+
+def spent_since(connection: Connection, suite: str, since: datetime) -> list[dict[str, Any]]:
+    """Return what the judge of a suite has spent in each run since a moment."""
+    query = sa.select(evaluations.c.spent).where(evaluations.c.suite == suite, evaluations.c.started_at >= since)
+    return [spent["judge"] for spent in connection.execute(query).scalars() if "judge" in spent]
 
 
 def standing(connection: Connection, most: int = 50) -> list[Any]:

@@ -113,7 +113,12 @@ def test_given_answers_win_over_the_endpoint(tmp_path: Path) -> None:
             "give exactly one of `prompt:` and `messages:`",
         ),
         ("api_key: ${KEY}", "api_key: ${NO_SUCH_KEY}", 6, "NO_SUCH_KEY is not set"),
-        ("name: support-bot", "name: support-bot\nanswers: a.jsonl", 2, "exactly one of `endpoint:` and `answers:`"),
+        (
+            "name: support-bot",
+            "name: support-bot\nanswers: a.jsonl",
+            2,
+            "exactly one of `endpoint:`, `answers:` and `traffic:`",
+        ),
         ("expected: 14 days", "expected: true", 20, "expected: found True: a text, a number, or a list of texts"),
         ("rubric: polite", "", 12, "judge: the key 'rubric' is missing"),
     ],
