@@ -55,6 +55,10 @@ endif
 bench-guard: $(OK)  ## The output parser beside presidio: quality, speed, latency, red team, a minute (ARGS="--only pii")
 	$(BIN)/python -m benchmarks.guard $(ARGS)
 
+.PHONY: bench-presets
+bench-presets: $(OK)  ## Presets beside their plain tables, init and check, 10 minutes (ARGS="--only litellm")
+	$(BIN)/python -m benchmarks.presets $(ARGS)
+
 bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
 	$(BIN)/python -m benchmarks.detection $(ARGS)
 

@@ -5,7 +5,18 @@ The names of the settings, of `driftd init --preset` and of docs/presets.md foll
 
 from __future__ import annotations
 
-from monitor.presets import litellm, mlflow, otel
+from monitor.presets import databricks, langfuse_v2, langfuse_v3, litellm, mlflow, otel, phoenix
 from monitor.presets.base import Preset
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (litellm.PRESET, mlflow.PRESET, otel.PRESET)}
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        litellm.PRESET,
+        langfuse_v2.PRESET,
+        langfuse_v3.PRESET,
+        mlflow.PRESET,
+        phoenix.PRESET,
+        otel.PRESET,
+        databricks.PRESET,
+    )
+}

@@ -9,6 +9,8 @@ from typing import Literal
 
 from monitor.presets.sql import Sql
 
+SINCE = "{since}"
+"""Stands for the start of a read, so that a second table can be bounded by it; long ago where there is no start."""
 Unit = Literal["s", "ms", "us", "ns"]
 
 
@@ -87,6 +89,8 @@ class Preset:
         Other tables, looked for in the schema of the main one.
     chat
         Columns that hold JSON of chat messages, of which the words are read.
+    final
+        Whether rows of the main table have several versions, of which ClickHouse's FINAL gives the last.
     settle
         How late rows come.
     advice
@@ -105,6 +109,7 @@ class Preset:
     where: Callable[[Sql], Sequence[Condition]] = lambda _sql: ()
     joins: Callable[[Sql, Found], Sequence[Join]] = lambda _sql, _found: ()
     chat: tuple[str, ...] = ("question", "response")
+    final: bool = False
     settle: str = "30s"
     advice: Mapping[str, str] = field(default_factory=dict)
 

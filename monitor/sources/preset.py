@@ -124,7 +124,8 @@ def _query(
     joins = "".join(f" {join.sql}" for join in preset.joins(sql, tables.found) if join.table in used)
     conditions = [one.sql for one in preset.where(sql) if set(one.needs) <= tables.has]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    query = f"SELECT {listed} FROM {tables.main} AS r{joins}{where}"
+    final = " FINAL" if preset.final else ""
+    query = f"SELECT {listed} FROM {tables.main} AS r{final}{joins}{where}"
     for side, name in tables.names.items():
         query = query.replace("{" + side + "}", name)
     return query if source.where is None else f"SELECT * FROM ({query}) AS known WHERE {source.where}"

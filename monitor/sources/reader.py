@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.engine import Connection, Row
 
 from detectors.records import Column
+from monitor.presets.base import SINCE
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
 from monitor.sources.chat import read_words
@@ -138,8 +139,10 @@ class SqlReader:
 
     # ------------------------------------------------------------------ rows
 
-    def _from(self, name: str) -> sa.TextClause:
-        return sa.text(name.replace("\\", "\\\\").replace(":", "\\:"))
+    def _from(self, name: str, start: datetime = LONG_AGO) -> sa.TextClause:
+        if SINCE in name and self._source.query is not None:
+            name = name.replace(SINCE, self._dialect.moment(start))
+        return sa.text(name.replace(":", "\\:"))
 
     def _value(self, info: Found) -> sa.ColumnElement[Any]:
         return self._dialect.value(info, self._source.text_limit)
@@ -155,7 +158,7 @@ class SqlReader:
             time = self._time(connection, name, columns)
             stamp = self._dialect.stamp(time)
             marks = [raw(columns[role].name) for role in ("label", "feedback") if role in columns]
-            query = sa.select(stamp, *marks).select_from(self._from(name)).where(self._within(time, start, end))
+            query = sa.select(stamp, *marks).select_from(self._from(name, start)).where(self._within(time, start, end))
             if time.exact:
                 totals = [sa.func.count(), *(sa.func.count(mark) for mark in marks)]
                 row = connection.execute(query.with_only_columns(*totals)).one()
@@ -239,7 +242,7 @@ class SqlReader:
         query = (
             sa.select(stamp.label("t"), *(part.label(f"k{i}") for i, part in enumerate(key)))
             .add_columns(*(self._value(info).label(f"c{i}") for i, info in enumerate(infos)))
-            .select_from(self._from(name))
+            .select_from(self._from(name, start))
             .where(self._within(time, start, end))
             .order_by(stamp, *key)
         )

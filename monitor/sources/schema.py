@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.presets.base import SINCE
 from monitor.sources.base import SourceError
 from monitor.sources.dialects.base import Dialect, Found
 from monitor.sourcespec import Source
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Origin:
@@ -38,7 +43,7 @@ class Origin:
     def columns(self, connection: Connection, name: str) -> list[Found]:
         """Return the columns in their order."""
         if self._source.query is not None:
-            return self._dialect.query_columns(connection, name)
+            return self._dialect.query_columns(connection, name.replace(SINCE, self._dialect.moment(EPOCH)))
         return self._dialect.columns(connection, name)
 
     def key(self, connection: Connection, name: str) -> list[str]:

@@ -357,34 +357,3 @@ class TestPostgresql:
         theirs.run('CREATE TABLE "My App"."Log" (ts TIMESTAMP, x REAL)')
         theirs.run('INSERT INTO "My App"."Log" VALUES (\'2026-03-29 00:00:01\', 2)')
         assert everything(theirs.read(table="My App.Log"), ["x"])["x"] == [2.0]
-
-
-def test_otel_spans_by_old_and_new_names(theirs: Theirs) -> None:
-    time_type, json_type = ("TIMESTAMPTZ", "JSONB") if theirs.postgresql else ("TEXT", "TEXT")
-    theirs.run(
-        f'CREATE TABLE otel_traces ("Timestamp" {time_type}, "TraceId" TEXT, "SpanId" TEXT, "SpanName" TEXT, '
-        f'"Duration" BIGINT, "StatusCode" TEXT, "SpanAttributes" {json_type})'
-    )
-    new = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m1", "gen_ai.usage.input_tokens": 7}
-    old = {"gen_ai.system": "openai", "gen_ai.request.model": "m0", "gen_ai.usage.prompt_tokens": 5}
-    other = {"http.method": "GET"}
-    rows = [
-        (
-            iso(START + n * MINUTE, "space") + ("+00" if theirs.postgresql else ""),
-            "t",
-            f"s{n}",
-            "x",
-            10**9,
-            "OK",
-            json.dumps(spans),
-        )
-        for n, spans in enumerate([new, old, other])
-    ]
-    theirs.run("INSERT INTO otel_traces VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-    reader = connect(Source.model_validate({"url": theirs.url, "preset": "otel"}))
-    theirs.readers.append(reader)
-    found = everything(reader, ["id", "model_version", "input_tokens", "latency", "provider"])
-    assert found["id"] == ["s0", "s1"]
-    assert found["model_version"] == ["m1", "m0"]
-    assert found["input_tokens"] == [7.0, 5.0]
-    assert found["latency"] == [1.0, 1.0]

@@ -75,6 +75,9 @@ class Dialect(Protocol):
     def quoted(self, name: str) -> str:
         """Quote a name, so that any is safe."""
 
+    def moment(self, moment: datetime) -> str:
+        """Return a time as SQL."""
+
     def exists(self, connection: Connection, name: str) -> bool:
         """Say whether there is a table or view of this quoted name."""
 

@@ -72,6 +72,9 @@ class Postgresql:
     def quoted(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
 
+    def moment(self, moment: datetime) -> str:
+        return f"'{moment.isoformat()}'::timestamptz"
+
     def exists(self, connection: Connection, name: str) -> bool:
         found = connection.execute(sa.text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name})
         return bool(found.scalar_one())

@@ -44,6 +44,9 @@ class Sqlite:
     def quoted(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
 
+    def moment(self, moment: datetime) -> str:
+        return f"'{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
+
     def exists(self, connection: Connection, name: str) -> bool:
         try:
             connection.exec_driver_sql(f"SELECT 1 FROM {name} LIMIT 0")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -96,13 +95,22 @@ def insert(engine: sa.Engine, table: str, rows: Sequence[dict[str, Any]]) -> Non
     if not rows:
         return
     quote = engine.dialect.identifier_preparer.quote_identifier
-    names = list(rows[0])
-    marks = ["%s" if engine.dialect.name == "postgresql" else "?"] * len(names)
-    sql = f"INSERT INTO {quote(table)} ({', '.join(map(quote, names))}) VALUES ({', '.join(marks)})"
-    values = [tuple(row.values()) for row in rows]
-    with engine.begin() as connection:
-        for first in range(0, math.ceil(len(values)), 5000):
-            connection.exec_driver_sql(sql, values[first : first + 5000])
+    names = ", ".join(map(quote, rows[0]))
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        if engine.dialect.name == "postgresql":
+            with cursor.copy(f"COPY {quote(table)} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(tuple(row.values()))
+        else:
+            marks = ", ".join("?" for _ in rows[0])
+            cursor.executemany(
+                f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})", [tuple(row.values()) for row in rows]
+            )
+        raw.commit()
+    finally:
+        raw.close()
 
 
 def naive(engine: sa.Engine, moment: datetime) -> Any:

@@ -1,0 +1,129 @@
+"""Langfuse 3 and OpenTelemetry's exporter in ClickHouse: the real engine, their own DDL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.presets.conftest import Opener, read
+from tests.presets.test_spans import AGENT, COMMON, NEW, OLD, OTHER, assert_common
+from tests.support import clickhouse
+from tests.support.logs import langfuse_v3
+from tests.support.logs.base import START, calls
+
+COUNT = 300
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with clickhouse.server() as url:
+        yield url
+
+
+@pytest.fixture
+def engine(server: str) -> Iterator[sa.Engine]:
+    """Lend an engine on an empty ClickHouse."""
+    made = sa.create_engine(server)
+    with made.connect() as connection:
+        for table in (
+            connection.exec_driver_sql("SELECT name FROM system.tables WHERE database = currentDatabase()")
+            .scalars()
+            .all()
+        ):
+            connection.exec_driver_sql(f"DROP TABLE `{table}`")
+    yield made
+    made.dispose()
+
+
+def test_langfuse_v3_is_read_once_in_its_last_version(engine: sa.Engine, opened: Opener) -> None:
+    langfuse_v3.create(engine)
+    made = list(calls(COUNT))
+    langfuse_v3.write(engine, made)
+    langfuse_v3.add(engine, "observations", [langfuse_v3.observation(made[5], version=9, deleted=1)])
+    del made[5]
+    reader = opened("langfuse-v3", page_size=64, where="project = 'bot' AND environment = 'production'")
+    found = read(
+        reader,
+        [
+            *COMMON,
+            "output_tokens",
+            "cached_tokens",
+            "prompt_version",
+            "session_id",
+            "release",
+            "time_to_first_token",
+            "status",
+        ],
+    )
+    assert_common(found, made)
+    assert found["id"] == [call.id for call in made]
+    assert found["output_tokens"] == [call.output_tokens for call in made]
+    assert found["cached_tokens"] == [call.input_tokens // 2 for call in made]
+    assert (set(found["prompt_version"]), set(found["session_id"]), set(found["release"])) == (
+        {"answer@3"},
+        {None},
+        {"1.2"},
+    )
+    assert found["time_to_first_token"] == pytest.approx([call.seconds / 4 for call in made], abs=2e-3)
+    counted = reader.counts(START, START + timedelta(days=1))
+    assert (counted.rows, counted.feedback) == (COUNT - 1, sum(call.thumbs is not None for call in made))
+    shares = {column.name: column.null_share for column in reader.describe()}
+    assert (shares["tenant"], shares["session_id"]) == (0, 1)
+
+
+def test_an_empty_map_of_usage_is_missing(engine: sa.Engine, opened: Opener) -> None:
+    langfuse_v3.create(engine)
+    (call,) = calls(1)
+    langfuse_v3.add(
+        engine, "observations", [{**langfuse_v3.observation(call), "usage_details": {}, "prompt_version": None}]
+    )
+    found = read(opened("langfuse-v3"), ["input_tokens", "cost", "prompt_version", "tenant", "feedback"])
+    assert {name: values for name, values in found.items() if name != "timestamp"} == {
+        "input_tokens": [None], "cost": [None], "prompt_version": [None], "tenant": [None], "feedback": [None],
+    }  # fmt: skip
+
+
+def test_otel_spans_in_the_layout_of_the_clickhouse_exporter(engine: sa.Engine, opened: Opener) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE otel_traces (Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)), TraceId String, SpanId String, ParentSpanId String, "
+            "SpanName LowCardinality(String), SpanKind LowCardinality(String), ServiceName LowCardinality(String), "
+            "ResourceAttributes Map(LowCardinality(String), String), SpanAttributes Map(LowCardinality(String), String), "
+            "Duration UInt64 CODEC(T64, ZSTD(1)), StatusCode LowCardinality(String), StatusMessage String) ENGINE = MergeTree "
+            "PARTITION BY toDate(Timestamp) PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp)) "
+            "ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)"
+        )
+    rows: list[dict[str, Any]] = [
+        {"Timestamp": f"{START + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}.123456789", "TraceId": "t", "SpanId": f"s{n}", "SpanName": "chat",
+         "ServiceName": "bot", "Duration": 10**9, "StatusCode": "Ok",
+         "SpanAttributes": {key: value if isinstance(value, str) else json.dumps(value) for key, value in one.items()}}
+        for n, one in enumerate([NEW, OLD, OTHER, AGENT])
+    ]  # fmt: skip
+    langfuse_v3.add(engine, "otel_traces", rows)
+    names = [
+        "id",
+        "model_version",
+        "input_tokens",
+        "cached_tokens",
+        "latency",
+        "provider",
+        "finish_reason",
+        "question",
+        "response",
+        "service",
+    ]
+    found = read(opened("otel", page_size=1), names)
+    assert found["id"] == ["s0", "s1"]
+    assert found["model_version"] == ["m1", "m0"]
+    assert found["input_tokens"] == [7.0, 5.0]
+    assert found["cached_tokens"] == [3.0, None]
+    assert found["latency"] == [1.0, 1.0]
+    assert found["finish_reason"] == ["stop", None]
+    assert found["question"] == ["Hello?", "Hello?"]
+    assert found["response"] == ["Hi.", "Hi."]
+    assert found["service"] == ["bot", "bot"]
