@@ -21,7 +21,7 @@ from monitor.store import savings as stored
 from monitor.store.database import Database
 from monitor.web import charts, reading, words
 from monitor.web.savings import panel_of
-from monitor.web.traffic import tables_of
+from monitor.web.traffic import charted, charts_of, tables_of
 from monitor.web.views import Case, case_of, histories_of, rank, row_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -103,6 +103,10 @@ class Pages:
             savings = panel_of(stored.told(connection, monitor.name)) if monitor.savings else None
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
+            starts, every = charted([each.start for each in rows])
+            used = charts_of(
+                reading.usages(connection, monitor.name, starts), start, end, every * monitor.bucket, spans_of(around)
+            )
         compared = {(row.kind, row.name): row.told for row in item.compared}
         volume = volume_chart(rows, monitor, start, end, around)
         return self.render(
@@ -115,6 +119,7 @@ class Pages:
             more=max(0, item.found - MOST_FINDINGS),
             charts=drawn,
             volume=volume,
+            used=used,
             savings=savings,
             usage=tables_of(item.newest.usage if item.newest else None),
             changes=changes,

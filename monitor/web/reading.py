@@ -66,6 +66,13 @@ def histories(
     return found
 
 
+def usages(connection: Connection, monitor: str, starts: Sequence[datetime]) -> list[Any]:
+    """Return what the windows that end with some buckets used, oldest first."""
+    asked = buckets.select().with_only_columns(buckets.c.start, buckets.c.usage)
+    query = asked.where(buckets.c.monitor == monitor, buckets.c.start.in_(list(starts)), buckets.c.state == "finished")
+    return list(connection.execute(query.order_by(buckets.c.start)))
+
+
 def volumes(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[Any]:
     """Return the rows of each finished bucket of a stretch, oldest first."""
     asked = buckets.select().with_only_columns(

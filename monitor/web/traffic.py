@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
 
-from monitor.web import words
+from monitor.web import charts, words
 
 Number = Callable[[Mapping[str, Any]], float | None]
+
+
+MOST_POINTS = 150
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,40 @@ def _columns(currency: str) -> list[tuple[str, Number, Callable[[float], str]]]:
         ("unpriced", _cost("unpriced"), words.number),
         *((name.replace("_", " "), _share(name), percent) for name in ("failed", "rate_limited", "timed_out")),
     ]
+
+
+def charted(starts: Sequence[datetime]) -> tuple[Sequence[datetime], int]:
+    """Return at most 150 of many buckets, the newest among them, and how many buckets lie from one to the next."""
+    every = max(1, -(-len(starts) // MOST_POINTS))
+    return list(reversed(list(reversed(starts))[::every])), every
+
+
+def charts_of(
+    rows: Sequence[Any], start: datetime, end: datetime, step: timedelta, spans: Sequence[charts.Span]
+) -> list[tuple[str, Markup]]:
+    """Draw how requests, tokens, cost, failures and the slowest times went, as far as they are logged."""
+    used = [(row.start, (row.usage or {}).get("segments", {}).get("", {})) for row in rows]
+    drawn = []
+    for title, number in _SERIES:
+        points = [charts.Point(at, number(one) if one else None) for at, one in used]
+        if any(point.value is not None for point in points):
+            made = charts.line_chart(points, start=start, end=end, step=step, title=title, spans=spans)
+            drawn.append((title, made))
+    return drawn
+
+
+_SERIES: Sequence[tuple[str, Number]] = (
+    ("requests a second", lambda used: float(used["requests"]) / float(used["seconds"])),
+    ("output tokens a second", lambda used: _each_second(used, "output")),
+    ("cost of the window", lambda used: used.get("cost", {}).get("amount")),
+    ("share of requests that failed", lambda used: used["shares"].get("failed")),
+    ("95th percentile of latency, in seconds", lambda used: used["times"].get("latency", {}).get("0.95")),
+)
+
+
+def _each_second(used: Mapping[str, Any], kind: str) -> float | None:
+    total = used["tokens"].get(kind, {}).get("total")
+    return None if total is None else float(total) / float(used["seconds"])
 
 
 _KINDS = ("input", "output", "cached", "reasoning")

@@ -110,7 +110,7 @@ class Seed:
         )  # fmt: skip
 
     def usage(self, monitor: str, *segments: str) -> None:
-        """Write what the newest window used, of all rows and of segments."""
+        """Write what the windows of the last hour used, of all rows and of segments."""
         used = {
             "requests": 4812, "seconds": 3600.0, "shares": {"failed": 0.02, "rate_limited": 0.01, "timed_out": 0.005},
             "tokens": {kind: {"total": 1.5e6, "requests": 4812} for kind in ("input", "output", "cached")},
@@ -120,7 +120,7 @@ class Seed:
             "loads": {"queue_depth": {"mean": 3.2, "max": 17.0}, "gpu_utilization": {"mean": 0.7, "max": 0.98}},
             "cost": {"amount": 18.75, "priced": 4812, "unpriced": 0, "per_success": 0.00398},
         }  # fmt: skip
-        where = (tables.buckets.c.monitor == monitor) & (tables.buckets.c.start == self.end - 5 * MINUTE)
+        where = (tables.buckets.c.monitor == monitor) & (tables.buckets.c.start >= self.end - 60 * MINUTE)
         told = {"currency": "USD", "segments": dict.fromkeys(["", *segments], used)}
         with self.database.write() as connection:
             connection.execute(sa.update(tables.buckets).where(where).values(usage=told))

@@ -219,3 +219,22 @@ def test_a_healthy_monitor_owns_up_to_drifted_findings(seed: Seed, serve: Serve)
     assert "1 of 1 findings are over their threshold, but no rule that watches them fires" in words(
         serve().get("/").text
     )
+
+
+def test_a_monitor_shows_what_its_windows_used(seed: Seed, serve: Serve) -> None:
+    client = serve(configuration("sqlite://", busy_store(seed)))
+    for span in ("", "?span=long"):
+        page = client.get(f"/monitors/search-rank{span}").text
+        assert_harmless(page)
+        said = words(page)
+        assert "What the newest window used" in said
+        for title in (
+            "Requests a second",
+            "Output tokens a second",
+            "Cost of the window",
+            "Share of requests that failed",
+        ):
+            assert title in said
+        assert '<data value="18.75">18.75</data>' in page
+        assert '<data value="4812.0">4,812</data>' in page
+    assert "What the newest window used" not in words(client.get("/monitors/churn-model").text)
