@@ -15,6 +15,8 @@ from detectors.records import Column, Records, row_count
 
 OUTCOME = "(performance)"
 """Name of the column; no table's column is likely to have it."""
+VERSION = 2
+"""Of the sums: bins of another version are learnt again."""
 SCORE_CELLS = 200
 ENDS = np.array([1e-4, 3e-4, 1e-3, 3e-3])
 """Edges near 0 (and near 1), where the scores of rare events lie."""
@@ -97,7 +99,8 @@ def _truth(labels: Column, layout: Layout) -> np.ndarray:
         return numbers(labels)[0]
     meant = set(layout.vocabulary) or set(TRUE)
     found = [category(value).lower() in meant or category(value) in meant for value in labels.values]
-    return np.where(labels.missing, np.nan, np.array(found, dtype=np.float64))
+    nothing = np.array([isinstance(value, float) and np.isnan(value) for value in labels.values], dtype=bool)
+    return np.where(labels.missing | nothing, np.nan, np.array(found, dtype=np.float64))
 
 
 def add_up(column: Column, layout: Layout) -> tuple[np.ndarray, int, int]:

@@ -12,6 +12,7 @@ import structlog
 
 from detectors.base import Finding
 from detectors.outcome import OUTCOME
+from detectors.outcome import VERSION as OUTCOME_VERSION
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.objective import Events
@@ -96,7 +97,7 @@ class Watch:
         monitor = self.monitor.model_dump(mode="json", exclude=NOT_OF_THE_BINS)
         monitor["source"]["url"] = "hidden"
         if check := self.monitor.performance:
-            monitor["performance"] = [check.decision, check.positive]
+            monitor["performance"] = [check.decision, check.positive, OUTCOME_VERSION]
         text = json.dumps({key: monitor[key] for key in sorted(monitor) if key not in ("catch_up", "settle")})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

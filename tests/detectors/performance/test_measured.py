@@ -49,6 +49,27 @@ def test_a_classifiers_metrics_are_scikit_learns(name: str) -> None:
     assert 0 < float(error) < 0.02
 
 
+def test_the_calibration_error_is_that_of_the_rows_less_what_chance_makes() -> None:
+    """Row by row: the field's error over ten groups of equal width, less that of labels drawn from calibrated ones."""
+    rng = np.random.default_rng(10)
+    p = rng.beta(2, 2, 4000)
+    y = (rng.random(4000) < p**2).astype(float)
+    group = np.minimum((p * 10).astype(int), 9)
+
+    def error(labels: np.ndarray) -> float:
+        gaps = [abs(labels[group == g].sum() - p[group == g].sum()) for g in range(10)]
+        return float(np.sum(gaps) / len(p))
+
+    share = np.array([y[group == g].mean() for g in range(10)])[group]
+    said = np.array([p[group == g].mean() for g in range(10)])[group]
+    drawn = (rng.random((400, 4000)) < said).astype(float)
+    chance = np.mean([error(labels) for labels in drawn])
+    value, spread = METRICS["calibration_error"](counted(profile(p, y, learn_scores())))
+    assert float(value) == pytest.approx(error(y) - chance, abs=0.003)
+    again = [error((rng.random(4000) < share).astype(float)) for _ in range(400)]
+    assert float(spread) == pytest.approx(np.std(again), rel=0.4)
+
+
 @pytest.mark.parametrize("name", ["mae", "rmse", "mape", "quantile_loss"])
 def test_a_regressions_metrics_are_scikit_learns(name: str) -> None:
     rng = np.random.default_rng(2)
