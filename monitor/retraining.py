@@ -178,6 +178,7 @@ def schema() -> dict[str, Any]:
     data = {
         "monitor": text, "severity": text, "headline": text, "incident": _object(incident), "window": _object(window),
         "observed_version": some, "suspected_change": some, "target": some,
+        "changes": {"type": "array", "items": {"type": "object"}},
         "findings": {"type": "array", "items": {"type": "object"}, "maxItems": 10},
         "not_after": moment, "dry_run": {"type": "boolean"},
         "retraining": {"anyOf": [{"$ref": "#/$defs/Retraining"}, {"type": "null"}]},
@@ -263,6 +264,8 @@ def bounded(body: Mapping[str, Any]) -> dict[str, Any]:
         part["left_out"] += 1
     while size_of(made) > LARGEST and data["findings"]:
         data["findings"].pop()
+    while size_of(made) > LARGEST and data.get("changes"):
+        data["changes"] = data["changes"][1:]
     if size_of(made) > LARGEST:
         data["headline"] = _cut(data["headline"])
         data["incident"] = {**data["incident"], "reason": _cut(data["incident"]["reason"])}

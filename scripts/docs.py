@@ -260,7 +260,7 @@ def webhooks() -> str:
         f"{retraining.LARGEST:,} bytes: what does not fit is left\n"
         "out from the least bad finding on, and counted.\n",
         "Each has `type` (`driftd.rollback`, `driftd.retrain`, `driftd.notify`), `timestamp` (end of the bucket) and `data`:\n"
-        "`monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `target` (the last\n"
+        "`monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target` (the last\n"
         "known good version), `findings` (at most ten), `not_after` and `dry_run`. A retraining has `retraining`, too.\n",
         "## data.retraining\n",
         "What to train on and why. Train on the records since the change, on those of the baseline, or on both; the\n"

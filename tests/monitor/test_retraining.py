@@ -51,7 +51,7 @@ def log(url: str, zoned: bool) -> pd.DataFrame:
     return frame
 
 
-def config(url: str, folder: Path) -> Config:
+def config(url: str, folder: Path, **more: Any) -> Config:
     hook = {"url": "https://train.example/start", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
     monitor = {
         "name": "loans",
@@ -59,7 +59,7 @@ def config(url: str, folder: Path) -> Config:
                    "columns": {"timestamp": "at", "id": "id", "score": "score", "label": "repaid"}},
         "bucket": "10m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": ["income", "age", "score"],
         "baseline": {"from": START.isoformat(), "to": (START + 24 * HOUR).isoformat()},
-        "checks": ["drift", "performance"], "rules": [{"when": ["*"], "for": 2, "do": ["retrain-loans"]}],
+        "checks": ["drift", "performance"], "rules": [{"when": ["*"], "for": 2, "do": ["retrain-loans"]}], **more,
     }  # fmt: skip
     action = {"webhook": hook, "kind": "retrain", "mode": "auto", "not_after": "3650d"}
     store = f"sqlite:///{folder / 'driftd.db'}"
@@ -112,13 +112,15 @@ def test_the_body_says_what_to_train_on_and_its_conditions_select_it(
 def test_the_concept_is_said_to_have_drifted_where_labels_show_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     log(url, zoned=False)
-    made = config(url, tmp_path)
+    made = config(url, tmp_path, savings={"retraining": {"price": 100, "error_cost": 2}})
     only = made.monitors[0].model_copy(
         update={"rules": [made.monitors[0].rules[0].model_copy(update={"when": ["performance"]})]}
     )
     told = bodies(made.model_copy(update={"monitors": [only]}))[-1]["data"]["retraining"]
     assert told["concept"]["drifted"] is True
     assert "fell below what the inputs alone explain" in told["concept"]["why"]
+    assert 0 < told["cost_of_drift"] < 60 * 2 * 3  # not all of three buckets' sixty answers were wrong
+    assert told["currency"] == "USD"
 
 
 def hostile(count: int) -> list[Finding]:
@@ -149,6 +151,7 @@ def test_hostile_names_do_not_make_it_larger_than_20_kb() -> None:
         "monitor": "m", "severity": "critical", "headline": f"m: {words}", "window": {},
         "incident": {"id": "i", "state": "firing", "rule": "r", "opened_at": "", "reason": words},
         "observed_version": None, "suspected_change": None, "target": None, "findings": list(evidence.values()),
+        "changes": [{"at": "", "reason": words}] * 5,
         "not_after": "", "dry_run": False, "retraining": told,
     }  # fmt: skip
     body = retraining.bounded({"type": "driftd.retrain", "timestamp": "", "data": data})

@@ -19,7 +19,7 @@ from monitor.commands.build import make_daemon, open_store
 from monitor.config import Config
 from monitor.saving import paying_since
 from monitor.savingspec import RetrainingSpec
-from monitor.store import tables
+from monitor.store import reads, tables
 from monitor.web.app import create_app
 from monitor.web.server import Server
 from tests.monitor.test_performance import Bank
@@ -177,3 +177,31 @@ def test_what_a_drift_has_cost_is_what_its_labels_say(tmp_path: Path) -> None:
     assert told["cost"]["low"] < extra < told["cost"]["high"]
     assert told["verdict"] == "pays"
     bank.engine.dispose()
+
+
+def test_a_model_that_nobody_can_price_is_found_without_being_asked_for(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    logged(url)
+    engine = sa.create_engine(url)
+    late = (START + 3 * DAY).replace(tzinfo=None)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE log SET model = 'nobody-1' WHERE model = 'small-7b' AND at >= :late"), {"late": str(late)}
+        )
+    engine.dispose()
+    made = Config.model_validate(
+        {"store": f"sqlite:///{tmp_path / 'driftd.db'}", "monitors": [monitor_of(url, savings=None)]}
+    )
+    with open_store(made, upgrade=True) as database:
+        daemon = make_daemon(database, made, Hand(START + 3 * DAY + 12 * HOUR))
+        for _ in range(6):
+            daemon.tick_all()
+        daemon.watches[0].close()
+        with database.read() as connection:
+            newest = reads.newest_bucket(connection, "bot")
+            found = {row.key: row for row in reads.findings_at(connection, "bot", newest.start)}
+    assert found["missing/price/missing/"].status == "drifted"
+    used = newest.usage["segments"]
+    assert used["model_version=nobody-1"]["cost"]["unpriced"] == used[""]["cost"]["unpriced"] > 0
+    assert used["model_version=nobody-1"]["cost"]["amount"] == 0.0 < used[""]["cost"]["amount"]
+    assert "per_success" not in used[""]["cost"]
