@@ -184,6 +184,9 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel("Shadows: requests joined and alone", "timeseries",
                   [(f"driftd_shadow_requests{{{PICKED}}}", "{{shadow}} {{state}}")], 8,
                   about=HELP["driftd_shadow_requests"]),
+            Panel("Prompts that run and were never pushed", "timeseries",
+                  [(f"driftd_prompts_unregistered{{{PICKED}}}", "{{monitor}}")], 8,
+                  about=HELP["driftd_prompts_unregistered"]),
         ),
     ),
     (

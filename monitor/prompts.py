@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import hashlib
 import json
@@ -85,23 +86,47 @@ def variables_of(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def recognise(value: str, known: Sequence[Prompt]) -> Prompt | None:
-    """Return the version that a log means by a value, None when it is none of them or could be several.
+class Register:
+    """Versions by all that a log may call them.
 
     A log may hold the hash or at least seven digits of its beginning; ``name@3``, ``name:3``, ``name/3``, ``name-v3``
     or ``name v3``; or the number alone, where the registry holds one prompt only.
+
+    Examples
+    --------
+    >>> known = Register([Prompt("greeting", {"template": "Hello"}, 2), Prompt("greeting", {"template": "Hi"}, 1)])
+    >>> [found.label if (found := known.recognise(value)) else None for value in ("greeting:v1", "2", "other@1")]
+    ['greeting@1', 'greeting@2', None]
     """
-    text = value.strip()
-    if len(text) >= SHORTEST_HASH:
-        by_hash = [prompt for prompt in known if prompt.hash.startswith(text.lower().removeprefix("sha256:"))]
-        if len(by_hash) == 1:
-            return by_hash[0]
-    names = {prompt.name for prompt in known}
-    number = text.lower().removeprefix("v")
-    found = [prompt for prompt in known if text in _spellings(prompt)]
-    if not found and len(names) == 1 and number.isdecimal():
-        found = [prompt for prompt in known if str(prompt.version) == number]
-    return found[0] if len(found) == 1 else None
+
+    def __init__(self, known: Sequence[Prompt]) -> None:
+        self._hashes = sorted((prompt.hash, place) for place, prompt in enumerate(known))
+        self._known = known
+        self._spelled: dict[str, list[Prompt]] = {}
+        single = len({prompt.name for prompt in known}) == 1
+        for prompt in known:
+            for spelling in (*_spellings(prompt), *([str(prompt.version)] if single else [])):
+                self._spelled.setdefault(spelling, []).append(prompt)
+
+    def recognise(self, value: str) -> Prompt | None:
+        """Return the version that a log means by a value, None when it is none of them or could be several."""
+        text = value.strip()
+        if len(text) >= SHORTEST_HASH:
+            start = text.lower().removeprefix("sha256:")
+            first = bisect.bisect_left(self._hashes, (start, -1))
+            found = [place for digits, place in self._hashes[first : first + 2] if digits.startswith(start)]
+            if start and len(found) == 1:
+                return self._known[found[0]]
+        held = self._spelled.get(text)
+        if held is None and text.isascii():
+            number = text.lower().removeprefix("v")
+            held = self._spelled.get(number) if number.isdecimal() else None
+        return held[0] if held is not None and len(held) == 1 else None
+
+
+def recognise(value: str, known: Sequence[Prompt]) -> Prompt | None:
+    """Return the version that a log means by a value, as :class:`Register` does for many."""
+    return Register(known).recognise(value)
 
 
 def _spellings(prompt: Prompt) -> Iterator[str]:
@@ -131,8 +156,9 @@ def catalogue(shown: Sequence[Prompt], known: Sequence[Prompt], seen: Sequence[A
     """
     traffic: dict[str, list[dict[str, Any]]] = {}
     strangers = []
+    register = Register(known)
     for row in seen:
-        prompt = recognise(row.value, known)
+        prompt = register.recognise(row.value)
         entry = {
             "monitor": row.monitor, "value": row.value, "first_seen": row.first_seen, "last_seen": row.last_seen,
             "rows": row.rows,

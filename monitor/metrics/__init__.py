@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from monitor.metrics import breakers, comparisons, evaluations, findings, money, operation, performance, traffic
+from monitor.metrics import (
+    breakers,
+    comparisons,
+    evaluations,
+    findings,
+    money,
+    operation,
+    performance,
+    prompts,
+    traffic,
+)
 from monitor.metrics.base import MetricRow
 
 METRICS: tuple[MetricRow, ...] = (
@@ -12,6 +22,7 @@ METRICS: tuple[MetricRow, ...] = (
     *money.ROWS,
     *breakers.ROWS,
     *comparisons.ROWS,
+    *prompts.ROWS,
     *evaluations.ROWS,
     *operation.ROWS,
 )

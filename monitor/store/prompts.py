@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.prompts import Prompt
+from monitor.prompts import Prompt, Register
 from monitor.store.database import now, upsert
 from monitor.store.tables import prompt_tags, prompts, versions
 
@@ -90,6 +91,18 @@ def seen(connection: Connection) -> Sequence[Any]:
     """Return the prompt versions of all logs, with their traffic."""
     query = sa.select(versions).where(versions.c.role == "prompt_version").order_by(versions.c.first_seen.desc())
     return connection.execute(query).all()
+
+
+def strangers(connection: Connection, lately: timedelta = timedelta(days=1)) -> dict[str, int] | None:
+    """Count the prompt versions that each monitor saw lately and that were never pushed; None while none was."""
+    register = known(connection, words=False)
+    if not register:
+        return None
+    recent = sa.and_(versions.c.role == "prompt_version", versions.c.last_seen >= now(connection) - lately)
+    recognise, found = Register(register).recognise, dict[str, int]()
+    for row in connection.execute(sa.select(versions.c.monitor, versions.c.value).where(recent)):
+        found[row.monitor] = found.get(row.monitor, 0) + (recognise(row.value) is None)
+    return found
 
 
 def _numbered(prompt: Prompt, number: int) -> Prompt:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.config import Config, Monitor
-from monitor.store import evaluations, truths
+from monitor.store import evaluations, prompts, truths
 from monitor.store.breakers import rows as breaker_rows
 from monitor.store.database import Database, now
 from monitor.store.tables import (
@@ -66,6 +66,8 @@ class Snapshot:
     outbox_oldest: datetime | None = None
     evaluations: Sequence[Any] = ()
     """The newest run of every suite."""
+    strangers: dict[str, int] | None = None
+    """Prompt versions of each monitor's log that were never pushed; None while nothing was."""
 
 
 def snapshot(database: Database, config: Config) -> Snapshot:
@@ -83,7 +85,15 @@ def snapshot(database: Database, config: Config) -> Snapshot:
         known = {"slack", *config.actions}
         totals = {(row[0], row[1], row[2]): int(row[3]) for row in counted if row[1] in known}
         switches = _breakers(connection, [spec.name for monitor in config.monitors for spec in monitor.breakers])
-        return Snapshot(now(connection), states, totals, switches, oldest, evaluations.standing(connection))
+        return Snapshot(
+            now(connection),
+            states,
+            totals,
+            switches,
+            oldest,
+            evaluations.standing(connection),
+            prompts.strangers(connection),
+        )
 
 
 def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[Any]]:

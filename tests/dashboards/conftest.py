@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from monitor.clock import SystemClock
+from monitor.prompts import Prompt
+from monitor.store import prompts as registry
 from monitor.store.database import Database
-from monitor.store.tables import spans
+from monitor.store.tables import spans, versions
 from monitor.web.app import create_app
 from monitor.web.server import Server
 from tests.support.process import eventually, free_port, running
@@ -26,6 +28,10 @@ def metrics_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     seed = Seed(database)
     names = busy_store(seed)
     seed.insert(spans, [{"monitor": names[0], "kind": "live", "start": seed.end, "next": seed.end}])
+    with database.write() as connection:
+        registry.push(connection, Prompt("greeting", {"template": "Hello"}))
+    named = {"monitor": names[0], "role": "prompt_version", "value": "mystery", "rows": 7}
+    seed.insert(versions, [{**named, "first_seen": seed.end, "last_seen": seed.end}])
     config = configuration(url, names)
     server = Server(create_app(database, config, SystemClock()), "127.0.0.1:0")
     server.start()

@@ -1,0 +1,24 @@
+"""Prompts that run and were never pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor.metrics.base import MetricRow, Sample, label_values
+from monitor.store.reads import Snapshot
+
+
+def _strangers(state: Snapshot) -> Iterator[Sample]:
+    configured = {monitor.name for monitor in state.monitors}
+    for monitor, count in (state.strangers or {}).items():
+        if monitor in configured:
+            yield label_values(monitor), float(count)
+
+
+ROWS: tuple[MetricRow, ...] = (
+    MetricRow(
+        "driftd_prompts_unregistered", "gauge", ("monitor",),
+        "Prompt versions that the log named within a day and that were never pushed; absent while none was pushed.",
+        _strangers,
+    ),
+)  # fmt: skip

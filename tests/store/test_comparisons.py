@@ -1,0 +1,70 @@
+"""Sums of comparisons in the store: in whatever order, twice or late, the sum is that of the rows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detectors.experiment.tally import Tally
+from monitor.arms import Experiment
+from monitor.engine.arms import Arms
+from monitor.store import comparisons, migrate
+from monitor.store.comparisons import Tallied
+from monitor.store.database import Database
+from tests.support.world import START
+
+STEP = timedelta(minutes=5)
+SPEC = Experiment.model_validate(
+    {"name": "e", "control": "a", "treatments": ["b"], "from": START.isoformat(), "metrics": ["m"]}
+)
+
+
+def arms(seed: int) -> Arms:
+    rng = np.random.default_rng(seed)
+    return Arms(SPEC, {arm: {"m": Tally.of(rng.lognormal(0, 3, 20))} for arm in SPEC.arms})
+
+
+def tallied(place: int, sums: Arms, definition: str = "d") -> Tallied:
+    return Tallied("experiment", "e", definition, START + place * STEP, sums, partial(Arms.from_json, SPEC))
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    made = Database(store_url)
+    migrate.upgrade(made)
+    yield made
+    made.close()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.randoms(use_true_random=False))
+def test_the_sum_is_that_of_the_rows_before_next_whatever_the_order(database: Database, chance: random.Random) -> None:
+    with database.write() as connection:
+        comparisons.begin(connection, "m", "experiment", "e", "d", START)
+    rows: dict[int, Arms] = {}
+    for turn in range(12):
+        place = chance.randrange(5)
+        rows[place] = arms(chance.randrange(10**6))
+        with database.write() as connection:
+            assert comparisons.add(connection, "m", tallied(place, rows[place]), STEP, {"turn": turn})
+    with database.read() as connection:
+        held = comparisons.standing(connection, "m")["experiment", "e"]
+    reached = (held.next - START) // STEP
+    expected = [rows[place] for place in sorted(rows) if place < reached]
+    assert all(place in rows for place in range(reached))
+    assert held.total == (sum(expected[1:], expected[0]).to_json() if expected else None)
+
+
+def test_what_counts_something_else_is_not_added(database: Database) -> None:
+    with database.write() as connection:
+        comparisons.begin(connection, "m", "experiment", "e", "new", START)
+        assert not comparisons.add(connection, "m", tallied(0, arms(1), "old"), STEP)
+        assert not comparisons.add(connection, "other", tallied(0, arms(1)), STEP)
+        assert comparisons.standing(connection, "m")["experiment", "e"].total is None
