@@ -71,6 +71,18 @@ def auroc(label: np.ndarray, score: np.ndarray) -> float:
     return float((rankdata(score)[label == 1].sum() - ones * (ones + 1) / 2) / ones / (len(label) - ones))
 
 
+def auroc_within(label: np.ndarray, score: np.ndarray, fold: np.ndarray) -> float:
+    """Return the mean area over folds, by their pairs: what different combinations have scored is not compared."""
+    areas, pairs = [], []
+    for at in sorted(set(fold)):
+        mine = fold == at
+        ones = int(label[mine].sum())
+        if 0 < ones < mine.sum():
+            areas.append(auroc(label[mine], score[mine]))
+            pairs.append(ones * (int(mine.sum()) - ones))
+    return float(np.average(areas, weights=pairs)) if areas else float("nan")
+
+
 def folds(doc: pd.Series, count: int = 5, seed: int = 0) -> np.ndarray:
     """Deal documents out to folds; all answers of a document share one."""
     documents = np.array(sorted(set(doc.map(str))))

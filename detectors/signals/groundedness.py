@@ -25,8 +25,8 @@ def compute(records: Records) -> Column:
 
     Limits
     ------
-    Words are compared by stem and, where they are absent, by static vectors; a claim is a sentence, and three
-    neighbouring sentences of the context may support it together. A negation or a swapped role is not seen here.
+    Words are compared by stem, and an English one that may mean the same counts as said; a claim is a sentence, and
+    three neighbouring sentences of the context may support it together. A negation or a swapped role is not seen here.
 
     References
     ----------

@@ -59,21 +59,25 @@ def compute(records: Records) -> Column:
     """Score each response from 0 to 1: the probability that something in it is not supported by its context.
 
     One small logistic regression for all kinds of text over: words that stand in no order of the context's, words that
-    the context has far apart, the strangest fact, absent and misplaced numbers, absent names, limits, negations
-    and opposites. Missing where either side is missing or wordless: without a context nothing can be said.
+    the context has far apart, the share of the facts and of each claim that it does not say, the strangest fact, things
+    and names that it does not mention, absent and misplaced numbers, negations and limits that it has not, words whose
+    opposite it has beside the same neighbours. A word that may mean the same counts as said (English: WordNet), and
+    what only hedges claims nothing (“I'm not sure, but”). Missing where either side is missing or wordless: without
+    a context nothing can be said.
 
     Limits
     ------
     The probability is that of data with as many right answers as wrong ones; where few are wrong it is too high, so
     take its mean as an index until labels correct it (the check ``rate``). It sees words, not meaning: a fluent
-    rearrangement of the context's own words passes, a faithful paraphrase in other words is suspected. It does best
-    on short answers from one context. `make bench-hallucination` prints what it is worth, by set and by model.
+    rearrangement of the context's own words passes, a faithful paraphrase in words that no dictionary ties to the
+    context's is suspected. Hedges, opposites and other words for the same are known in English only. It does best on
+    short answers from one context. `make bench-hallucination` prints what it is worth, by set and by model.
 
     References
     ----------
     Learnt on the sets named in ``detectors/data/hallucinated.json``: Dziri et al., *Evaluating attribution in dialogue
     systems: the BEGIN benchmark*, TACL 2022; Honovich et al., *Q2*, EMNLP 2021; Laban et al., *SummEdits*, EMNLP 2023;
-    Kamoi et al., *WiCE*, EMNLP 2023.
+    Kamoi et al., *WiCE*, EMNLP 2023; and on edits of their contexts, as in Kryściński et al., *FactCC*, EMNLP 2020.
 
     Examples
     --------
@@ -104,7 +108,7 @@ SIGNAL = Signal(
     kind="numeric",
     compute=compute,
     unit="probability",
-    cost="about 3,000",
+    cost="about 2,500",
     citation="see detectors/data/hallucinated.json",
     evidence=evidence,
 )

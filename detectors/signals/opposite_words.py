@@ -14,18 +14,18 @@ def score(held: Support) -> float:
 
 
 def compute(records: Records) -> Column:
-    """Count the words of a response that its context lacks while it has their opposite.
+    """Count the words of a response whose opposite its context has beside the same words, and not them.
 
     Missing where either side is missing or wordless.
 
     Limits
     ------
-    Seventy pairs of English groups of words (more and less, rose and fell, before and after); what is not among
-    them is not seen.
+    English only: seventy pairs of groups of words (more and less, rose and fell, before and after) and WordNet's
+    antonyms. Up to 200 words of a response are looked at.
 
     References
     ----------
-    As antonym substitution in Kryściński, McCann, Xiong, Socher, EMNLP 2020.
+    As antonym substitution in Kryściński, McCann, Xiong, Socher, EMNLP 2020; Miller, *WordNet*, CACM 1995.
 
     Examples
     --------

@@ -9,17 +9,23 @@ from functools import cache
 import numpy as np
 
 from detectors.text import forms
+from detectors.text.senses import senses
 
 MOST_WORDS = 100_000
-"""Distinct words that are held, with 60 MB of vectors; a text that brings more makes a new lexicon."""
+"""Distinct words that are held, with 75 MB of what is known of them; a text that brings more makes a new lexicon."""
 MOST_PIECES = 300_000
 """Distinct runs of characters between white space that are held."""
-DIMENSIONS = 128
+MOST_TOKENS = 6
+"""Words and signs of a piece that is held."""
+DIMENSIONS = 64
 """Components of a word's vector that are used: the vectors are made so that the first ones say the most."""
 HEAVIEST = 16.0
 """Length of the vector of a word that says much."""
 
-BREAK, WORD, NAME, NUMBER, MAGNITUDE, NEGATION, LIMIT, TALK, SIGN = (1 << place for place in range(9))
+OWN, RELATED, OPPOSED = 12, 24, 16
+"""Meanings of each kind that are held of a word."""
+
+BREAK, WORD, NAME, NUMBER, MAGNITUDE, NEGATION, LIMIT, TALK, SIGN, THING = (1 << place for place in range(10))
 """Flags of a word."""
 
 _TALK = frozenset(forms.stem(word) for word in forms.SMALL_TALK)
@@ -37,13 +43,17 @@ class Lexicon:
         float32 in (0, 1]: how much the word says, by the length of its static vector: those vectors were learnt so
         that the mean of a text's vectors tells what it is about, which makes the vectors of empty words short.
     vector
-        float32 of shape (words, 128), of length 1.
+        float64 of shape (words, 64), of length 1.
     value
         float64, of a number or of a magnitude; NaN for another word.
     flags
         int16, of the bits above.
     group
         int16: twice the number of a pair of opposites, plus the side; -1 for none.
+    own, related, opposed
+        int32 of shape (words, 12), (words, 24) and (words, 16): numbers of meanings, see `senses`; 0 for none.
+    cut
+        int32 of shape (pieces, 6): the words and signs of each held piece, by its number; -1 for none.
     """
 
     stem: np.ndarray
@@ -52,10 +62,14 @@ class Lexicon:
     value: np.ndarray
     flags: np.ndarray
     group: np.ndarray
+    own: np.ndarray
+    related: np.ndarray
+    opposed: np.ndarray
 
     def __init__(self) -> None:
         self.of: dict[str, int] = {}
-        self.pieces: dict[str, tuple[int, ...]] = {}
+        self.pieces: dict[str, int] = {}
+        self.cut = np.full((4096, MOST_TOKENS), -1, dtype=np.int32)
         self._stems: dict[str, int] = {}
         self._opposite = {
             word: 2 * place + side
@@ -70,10 +84,13 @@ class Lexicon:
         for name, kind, shape in (
             ("stem", np.int32, ()),
             ("weight", np.float32, ()),
-            ("vector", np.float32, (DIMENSIONS,)),
+            ("vector", np.float64, (DIMENSIONS,)),
             ("value", np.float64, ()),
             ("flags", np.int16, ()),
             ("group", np.int16, ()),
+            ("own", np.int32, (OWN,)),
+            ("related", np.int32, (RELATED,)),
+            ("opposed", np.int32, (OPPOSED,)),
         ):
             fresh = np.zeros((size, *shape), dtype=kind)
             if old:
@@ -92,6 +109,16 @@ class Lexicon:
             self._describe(word, len(self.of))
         first = len(self.of) - len(fresh)
         self.vector[first : first + len(fresh)], self.weight[first : first + len(fresh)] = _vectors(fresh)
+
+    def hold(self, piece: str, words: Sequence[int]) -> None:
+        """Remember how a piece is cut; one of many words is not held."""
+        if piece in self.pieces or len(words) > MOST_TOKENS:
+            return
+        place = len(self.pieces)
+        if place == len(self.cut):
+            self.cut = np.concatenate([self.cut, np.full_like(self.cut, -1)])
+        self.cut[place, : len(words)] = words
+        self.pieces[piece] = place
 
     def _describe(self, word: str, place: int) -> None:
         self.of[word] = place
@@ -113,6 +140,12 @@ class Lexicon:
             flags |= NAME
         if not word[0].isalnum():
             flags = SIGN if word[0] in "%$€£¥" else BREAK
+        meant = senses(lower)
+        for held, meanings in ((self.own, meant.own), (self.related, meant.related), (self.opposed, meant.opposed)):
+            few = meanings[: held.shape[1]]
+            held[place, : len(few)] = few
+        if meant.thing and flags & WORD and not flags & (NUMBER | TALK):
+            flags |= THING
         key = f"#{value:g}" if flags & NUMBER else forms.stem(lower)
         self.stem[place] = self._stems.setdefault(key, len(self._stems))
         self.value[place] = np.nan if value is None else value
@@ -126,18 +159,19 @@ def _vectors(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
     held = vectors()
     spelt = [(word.casefold()[: forms.LONGEST_WORD], word.casefold()[: forms.LONGEST_WORD].title()) for word in words]
-    cut = held.tokenizer.encode_batch([form for pair in spelt for form in pair], add_special_tokens=False)
-    found = np.zeros((len(words), DIMENSIONS), dtype=np.float32)
+    # One by one: few words are new at a time, and a batch wakes a pool of threads.
+    cut = [held.tokenizer.encode(form, add_special_tokens=False) for pair in spelt for form in pair]
+    found = np.zeros((len(words), DIMENSIONS))
     weight = np.zeros(len(words), dtype=np.float32)
     for place in range(len(words)):
         ids = min(cut[2 * place].ids, cut[2 * place + 1].ids, key=len)
         if not ids:
             continue
-        rows = held.weights[ids].astype(np.float32)
+        rows = held.weights[ids].astype(np.float64)
         found[place] = rows[:, :DIMENSIONS].mean(axis=0)
         weight[place] = np.linalg.norm(rows, axis=1).max()
     length = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.maximum(length, np.finfo(np.float32).tiny), np.minimum(weight / HEAVIEST, 1.0)
+    return found / np.maximum(length, np.finfo(np.float64).tiny), np.minimum(weight / HEAVIEST, 1.0)
 
 
 @cache

@@ -9,9 +9,8 @@ import numpy as np
 
 from detectors.records import Column, Records
 from detectors.signals.base import Evidence
-from detectors.text.lexicon import BREAK, LIMIT
-from detectors.text.reading import LINE, tokens_of
-from detectors.text.support import Support, support
+from detectors.text.reading import spans
+from detectors.text.support import LONGEST_ANSWER, Support, support
 
 SEPARATOR = "\n"
 """Between the passages of a context that is a list."""
@@ -24,15 +23,20 @@ def _logged(count: int) -> float:
 PARTS: Mapping[str, Callable[[Support], float]] = {
     "unaligned": lambda held: held.unaligned**4,
     "apart": lambda held: held.apart**4,
+    "unsupported": lambda held: held.unsupported**2,
+    "claims": lambda held: held.lacking**4,
     "strangest": lambda held: held.strangest,
+    "things": lambda held: held.things,
+    "factless": lambda held: held.factless,
     "absent_numbers": lambda held: _logged(len(held.numbers[0])),
     "misplaced_numbers": lambda held: len(held.numbers[1]) / max(held.numbers[2], 1),
     "absent_names": lambda held: _logged(len(held.names[0])),
-    "limits": lambda held: _logged(int(np.count_nonzero(held.flags & LIMIT))),
     "unmatched_negations": lambda held: _logged(len(held.negations)),
     "opposites": lambda held: _logged(len(held.opposites)),
 }
-"""By name: how much each part says against an answer; the more, the worse."""
+"""By name: how much each part says against an answer; the more, the worse.
+
+Shares are raised to a power: other words for a few of an answer's are a paraphrase, and say little."""
 
 
 def parts(held: Support) -> np.ndarray:
@@ -83,7 +87,7 @@ def pointing(
         held = support(record["response"], joined(record["context"]))
         if held is None:
             return []
-        at = spans(record["response"], held)
+        at = spans(record["response"][:LONGEST_ANSWER], held.lexicon)
         return [Evidence(kind, *at[place], score(held, place)) for place in places(held)]
 
     return evidence
@@ -94,33 +98,10 @@ def claims(record: Mapping[str, str]) -> list[Evidence]:
     held = support(record["response"], joined(record["context"]))
     if held is None:
         return []
-    at = spans(record["response"], held)
+    at = spans(record["response"][:LONGEST_ANSWER], held.lexicon)
     found = []
     for number, score in enumerate(held.claims.tolist()):
         words = np.flatnonzero(held.answer.sentence == number)
         if not math.isnan(score):
             found.append(Evidence("claim", at[words[0]][0], at[words[-1]][1], 1.0 - score))
     return sorted(found, key=lambda claim: -claim.score)
-
-
-def spans(text: str, held: Support) -> list[tuple[int, int]]:
-    """Return where each word that was read of an answer stands in it, as half-open ranges of code points.
-
-    Examples
-    --------
-    >>> text = "It closed, e.g. in 2010."
-    >>> [text[start:end] for start, end in spans(text, support(text, "It closed."))]
-    ['It', 'closed', 'e', 'g', 'in', '2010']
-    """
-    flags, of = held.lexicon.flags, held.lexicon.of
-    found: list[tuple[int, int]] = []
-    place = 0
-    for piece in text.split():
-        start = text.index(piece, place)
-        place, inside = start + len(piece), 0
-        for token in tokens_of(piece):
-            inside = piece.index(token, inside)
-            if token != LINE.strip() and flags[of[token]] > BREAK:
-                found.append((start + inside, start + inside + len(token)))
-            inside += len(token)
-    return found[: len(held.answer.ids)]

@@ -59,11 +59,10 @@ def read(text: str, lexicon: Lexicon) -> Reading:
     What stands between white space is cut once a process, so that reading is looking up.
     """
     pieces = (text.replace("\n", LINE) if "\n" in text else text).split()
-    known = lexicon.pieces
     try:
-        ids = np.fromiter(chain.from_iterable([known[piece] for piece in pieces]), dtype=np.int32)
+        ids = _held(pieces, lexicon)
     except KeyError:
-        ids = np.fromiter(chain.from_iterable(_cut(pieces, lexicon)), dtype=np.int32)
+        ids = _cut(pieces, lexicon)
     flags = lexicon.flags[ids]
     ends = flags == BREAK
     kept = flags > BREAK
@@ -74,14 +73,23 @@ def read(text: str, lexicon: Lexicon) -> Reading:
     return Reading(lexicon, ids[kept], fresh)
 
 
-def _cut(pieces: list[str], lexicon: Lexicon) -> list[tuple[int, ...]]:
-    """Return the words of each piece, learning what is new; a long piece is not kept."""
-    known = lexicon.pieces
-    fresh = {piece: tokens_of(piece) for piece in pieces if piece not in known}
+def _held(pieces: list[str], lexicon: Lexicon) -> np.ndarray:
+    rows = lexicon.cut[np.fromiter(map(lexicon.pieces.__getitem__, pieces), dtype=np.int32, count=len(pieces))]
+    return np.asarray(rows[rows >= 0])
+
+
+def _cut(pieces: list[str], lexicon: Lexicon) -> np.ndarray:
+    """Return the words of all pieces, learning what is new; a long piece is not held."""
+    fresh = {piece: tokens_of(piece) for piece in pieces if piece not in lexicon.pieces}
     lexicon.learn([token for tokens in fresh.values() for token in tokens])
-    numbers = {piece: tuple(lexicon.of[token] for token in tokens) for piece, tokens in fresh.items()}
-    known.update((piece, ids) for piece, ids in numbers.items() if len(piece) <= LONGEST_PIECE)
-    return [numbers[piece] if piece in numbers else known[piece] for piece in pieces]
+    numbers = {piece: [lexicon.of[token] for token in tokens] for piece, tokens in fresh.items()}
+    for piece, words in numbers.items():
+        if len(piece) <= LONGEST_PIECE:
+            lexicon.hold(piece, words)
+    if all(piece in lexicon.pieces for piece in fresh):
+        return _held(pieces, lexicon)
+    each = (numbers[piece] if piece in numbers else _held([piece], lexicon).tolist() for piece in pieces)
+    return np.fromiter(chain.from_iterable(each), dtype=np.int32)
 
 
 def tokens_of(piece: str) -> list[str]:
@@ -94,3 +102,28 @@ def tokens_of(piece: str) -> list[str]:
     ):
         return tokens[:-1]
     return tokens
+
+
+def spans(text: str, lexicon: Lexicon) -> list[tuple[int, int]]:
+    """Return where each word of a text that has been read stands in it, as half-open ranges of code points.
+
+    Examples
+    --------
+    >>> from detectors.text.lexicon import lexicon
+    >>> text, held = "It closed, e.g. in 2010.", lexicon()
+    >>> words = read(text, held)
+    >>> [text[start:end] for start, end in spans(text, held)]
+    ['It', 'closed', 'e', 'g', 'in', '2010']
+    """
+    flags, of = lexicon.flags, lexicon.of
+    found: list[tuple[int, int]] = []
+    place = 0
+    for piece in text.split():
+        start = text.index(piece, place)
+        place, inside = start + len(piece), 0
+        for token in tokens_of(piece):
+            inside = piece.index(token, inside)
+            if token != LINE.strip() and flags[of[token]] > BREAK:
+                found.append((start + inside, start + inside + len(token)))
+            inside += len(token)
+    return found

@@ -11,22 +11,27 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from detectors.text.lexicon import LIMIT, NAME, NUMBER, TALK, Lexicon, lexicon
+from detectors.text.forms import OPPOSITES
+from detectors.text.hedges import hedges
+from detectors.text.lexicon import LIMIT, NAME, NUMBER, TALK, THING, Lexicon, lexicon
+from detectors.text.places import FAR, around, bits, level, places_of
 from detectors.text.reading import Reading, read
+from detectors.text.senses import MEANINGS
 
 LONGEST_ANSWER = 20_000
 LONGEST_CONTEXT = 200_000
 """Code points that are read; the rest does not count."""
 SAYS = 0.25
 """Weight from which on a word says something of its own."""
-FAR = 6
-"""Doublings of the distance between two words after which they have nothing to do with each other."""
 NEAR = 16
 """Words around a word that speak of the same."""
 WINDOW = 3
 """Sentences of the context that may support a claim together."""
 MOST_WINDOWS = 2_000
-STEMS_AT_ONCE = 256
+MOST_OPPOSITES = 200
+"""Words of an answer whose opposites are looked for."""
+COSINES_AT_ONCE = 4096
+"""Cosines that are worked out together: few enough for the library to stay on one core, where it does not wait."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Support:
         Of each distinct stem, the places in the context as bits.
     presence
         bool, shape (distinct stems, blocks of sentences).
+    claimed
+        bool, shape (words of the answer,): what is no hedge.
     """
 
     answer: Reading
@@ -53,6 +60,7 @@ class Support:
     first: np.ndarray
     places: list[int]
     presence: np.ndarray
+    claimed: np.ndarray
 
     @property
     def lexicon(self) -> Lexicon:
@@ -82,25 +90,80 @@ class Support:
     @cached_property
     def facts(self) -> np.ndarray:
         """Return which words of the answer state something: numbers, and what is neither empty nor small talk."""
-        return np.asarray(((self.weight > SAYS) & (self.flags & TALK == 0)) | (self.flags & NUMBER > 0))
+        tells = ((self.weight > SAYS) & (self.flags & TALK == 0)) | (self.flags & NUMBER > 0)
+        return np.asarray(tells & self.claimed)
 
     @cached_property
-    def similarity(self) -> np.ndarray:
-        """Return the likeness to the context of each distinct stem, 1 when it is there, else the best cosine."""
-        held = self.lexicon
-        alike: np.ndarray = self._present.astype(np.float32)
-        absent = np.flatnonzero(alike == 0)
-        ids = self.answer.ids[self.first[absent]]
-        given = self.context.ids[held.weight[self.context.ids] > SAYS]
-        if len(absent) and len(given):
-            said = np.zeros(len(held.of), dtype=bool)
-            said[given] = True
-            given = np.flatnonzero(said)
-            # Doubles, rounded: which words this process met first must not change a score.
-            cosines = held.vector[ids].astype(np.float64) @ held.vector[given].astype(np.float64).T
-            best = np.round(np.clip(cosines.max(axis=1), 0.0, 1.0), 6)
-            alike[absent] = np.where(held.flags[ids] & NUMBER, 0.0, best)
+    def _given(self) -> np.ndarray:
+        """Return the distinct words of the context."""
+        said = np.zeros(len(self.lexicon.stem), dtype=bool)
+        said[self.context.ids] = True
+        return np.flatnonzero(said)
+
+    @cached_property
+    def _own(self) -> np.ndarray:
+        """Return the meanings of the distinct words of the context."""
+        return np.asarray(self.lexicon.own[self._given])
+
+    @cached_property
+    def _meant(self) -> np.ndarray:
+        """Return, of every meaning, whether a word of the context has it."""
+        meant = np.zeros(MEANINGS, dtype=bool)
+        meant[self._own] = True
+        meant[0] = False
+        return meant
+
+    @cached_property
+    def paraphrased(self) -> np.ndarray:
+        """Return which words the context lacks while it has one that may mean the same, and none of the opposite."""
+        held, alike = self.lexicon, np.zeros(len(self.stems), dtype=bool)
+        absent = np.flatnonzero(~self.found)
+        ids = self.answer.ids[absent]
+        same = self._meant[held.own[ids]].any(axis=1) | self._meant[held.related[ids]].any(axis=1)
+        alike[absent] = same & ~self._meant[held.opposed[ids]].any(axis=1)
         return alike
+
+    @cached_property
+    def strange(self) -> np.ndarray:
+        """Return which words state something that the context says in no words."""
+        return np.asarray(self.facts & ~self.found & ~self.paraphrased)
+
+    @cached_property
+    def strangeness(self) -> np.ndarray:
+        """Return how unlike anything in the context each strange word is: one less its best cosine."""
+        held = self.lexicon
+        ids = self.answer.ids[self.strange]
+        given = held.vector[self._given[held.weight[self._given] > SAYS]].T
+        best: np.ndarray = np.zeros(len(ids))
+        if given.size:
+            step = max(1, COSINES_AT_ONCE // given.shape[1])
+            for start in range(0, len(ids), step):
+                best[start : start + step] = (held.vector[ids[start : start + step]] @ given).max(axis=1)
+        # Rounded: which words this process met first must not change a score.
+        best = np.round(np.clip(best, 0.0, 1.0), 6)
+        return np.asarray(1.0 - np.where(held.flags[ids] & NUMBER, 0.0, best))
+
+    @cached_property
+    def strangest(self) -> float:
+        """Return the unlikeness of the fact that is least like anything in the context."""
+        return float(self.strangeness.max()) if self.strange.any() else 0.0
+
+    @cached_property
+    def unsupported(self) -> float:
+        """Return the weighted share of the facts that the context does not say; 0 without facts."""
+        whole = float(self.weight[self.facts].sum())
+        return float(self.weight[self.strange].sum()) / whole if whole > 0 else 0.0
+
+    @cached_property
+    def things(self) -> float:
+        """Return the share of the words that name a thing of which the context says nothing."""
+        named = self.strange & (self.flags & (THING | NUMBER) > 0)
+        return float(np.count_nonzero(named)) / max(1, int(np.count_nonzero(self.claimed)))
+
+    @cached_property
+    def factless(self) -> float:
+        """Return the share of absent words of an answer that states nothing which could be checked."""
+        return 0.0 if self.facts.any() else 1.0 - float(self.found.mean())
 
     @cached_property
     def unaligned(self) -> float:
@@ -124,17 +187,11 @@ class Support:
         at = np.flatnonzero(self.facts).tolist()
         stems = self.stems.tolist()
         levels = [
-            _level(self.places[stems[one]], self.places[stems[two]], two - one)
+            level(self.places[stems[one]], self.places[stems[two]], two - one)
             for one, two in zip(at, at[1:], strict=False)
             if stems[one] != stems[two]
         ]
         return sum(levels) / (FAR * len(levels)) if levels else 0.0
-
-    @cached_property
-    def strangest(self) -> float:
-        """Return the unlikeness of the fact that is least like anything in the context."""
-        strange = self.facts & ~self.found
-        return float(1.0 - self.similarity[self.stems[strange]].min()) if strange.any() else 0.0
 
     @cached_property
     def numbers(self) -> tuple[list[int], list[int], int]:
@@ -151,9 +208,9 @@ class Support:
 
     def _near_its_words(self, place: int) -> bool:
         here = self.places[self.stems[place]]
-        around = range(max(0, place - 4), min(len(self.stems), place + 5))
-        others = [self.places[self.stems[at]] for at in around if self.facts[at] and at != place]
-        return bool(here) and (not others or any(here & _around(other, NEAR) for other in others))
+        beside = range(max(0, place - 4), min(len(self.stems), place + 5))
+        others = [self.places[self.stems[at]] for at in beside if self.facts[at] and at != place]
+        return bool(here) and (not others or any(here & around(other, NEAR) for other in others))
 
     @cached_property
     def names(self) -> tuple[list[int], int]:
@@ -164,43 +221,84 @@ class Support:
         return np.flatnonzero(named & ~self.found).tolist(), int(named.sum())
 
     @cached_property
+    def limits(self) -> list[int]:
+        """Return the words of the answer that deny or narrow what is said."""
+        return np.flatnonzero((self.flags & LIMIT > 0) & self.claimed).tolist()
+
+    @cached_property
     def negations(self) -> list[int]:
         """Return the negations and limits of the answer beside whose words the context has none."""
-        ours = np.flatnonzero(self.flags & LIMIT).tolist()
-        if not ours:
+        if not self.limits:
             return []
-        theirs = np.flatnonzero(self.lexicon.flags[self.context.ids] & LIMIT).tolist()
-        near = _around(sum(1 << place for place in theirs), 6)
-        return [at for at in ours if not any(self.places[stem] & near for stem in self._beside(at))]
+        near = around(bits(self.lexicon.flags[self.context.ids] & LIMIT > 0), 6)
+        return [at for at in self.limits if not any(self.places[stem] & near for stem in self._beside(at))]
 
     def _beside(self, at: int) -> list[int]:
-        around = range(max(0, at - 1), min(len(self.stems), at + 5))
-        return [int(self.stems[place]) for place in around if self.facts[place]]
+        beside = range(max(0, at - 1), min(len(self.stems), at + 5))
+        return [int(self.stems[place]) for place in beside if self.facts[place]]
 
     @cached_property
     def opposites(self) -> list[int]:
-        """Return the words that the context lacks and whose opposite it has."""
-        groups = self.lexicon.group[self.answer.ids]
-        at = np.flatnonzero((groups >= 0) & ~self.found).tolist()
-        if not at:
-            return []
-        theirs = set(self.lexicon.group[self.context.ids].tolist())
-        return [place for place in at if int(groups[place]) ^ 1 in theirs and int(groups[place]) not in theirs]
+        """Return the words whose opposite stands in the context near their neighbours, where they themselves do not."""
+        held, ids = self.lexicon, self.answer.ids
+        groups = held.group[ids]
+        theirs = np.zeros(2 * len(OPPOSITES) + 1, dtype=bool)
+        theirs[held.group[self._given]] = True
+        turned = theirs[groups ^ 1] & (groups >= 0)
+        turned |= self._meant[held.opposed[ids]].any(axis=1)
+        at = np.flatnonzero(turned & self.claimed & (self.facts | (groups >= 0))).tolist()
+        return [place for place in at[:MOST_OPPOSITES] if self._is_opposed(place, int(groups[place]))]
+
+    def _is_opposed(self, place: int, group: int) -> bool:
+        near = 0
+        for other in range(max(0, place - 4), min(len(self.stems), place + 5)):
+            if other != place and self.facts[other]:
+                near |= self.places[self.stems[other]]
+        near = around(near, 6)
+        if not near or near & self.places[self.stems[place]]:
+            return False
+        held, word, given = self.lexicon, self.answer.ids[place], self._given
+        against = self._having(held.opposed[word])
+        if group >= 0:
+            against |= held.group[given] == group ^ 1
+        if not near & self._where(given[against]):
+            return False
+        alike = self._having(np.concatenate([held.own[word], held.related[word]])) & ~against
+        return not near & self._where(given[alike])
+
+    def _having(self, meanings: np.ndarray) -> np.ndarray:
+        """Return which distinct words of the context have one of these meanings."""
+        wanted = np.zeros(MEANINGS, dtype=bool)
+        wanted[meanings] = True
+        wanted[0] = False
+        return np.asarray(wanted[self._own].any(axis=1))
+
+    def _where(self, words: np.ndarray) -> int:
+        """Return the places of some words in the context."""
+        chosen = np.zeros(len(self.lexicon.stem), dtype=bool)
+        chosen[words] = True
+        return bits(chosen[self.context.ids])
 
     @cached_property
     def claims(self) -> np.ndarray:
         """Return, of each sentence of the answer, the weighted share that the best window supports; NaN if empty."""
-        block = np.maximum(self.presence, 0).astype(np.float32)
-        block[~self._present] = np.where(self.similarity > 0.5, self.similarity, 0.0)[~self._present, None]
+        block = self.presence.astype(np.float64)
+        block[self.paraphrased[self.first] & ~self._present] = 1.0
         for step in range(1, min(WINDOW, block.shape[1])):
             np.maximum(block[:, :-step], self.presence[:, step:], out=block[:, :-step])
         scores = np.full(self.answer.sentences, np.nan)
-        bounds = np.searchsorted(self.answer.sentence, np.arange(self.answer.sentences + 1))
-        for claim, (start, end) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
-            weight = self.weight[start:end]
-            if weight.sum() >= 2 * SAYS:
-                scores[claim] = (weight @ block[self.stems[start:end]]).max() / weight.sum()
+        bounds = np.searchsorted(self.answer.sentence, np.arange(self.answer.sentences + 1)).tolist()
+        whole = np.add.reduceat(self.weight, bounds[:-1])
+        for claim in np.flatnonzero(whole >= 2 * SAYS).tolist():
+            start, end = bounds[claim], bounds[claim + 1]
+            scores[claim] = (self.weight[start:end] @ block[self.stems[start:end]]).max() / whole[claim]
         return scores
+
+    @cached_property
+    def lacking(self) -> float:
+        """Return what the claims lack of support on average; 0 where no sentence claims anything."""
+        known = self.claims[np.isfinite(self.claims)]
+        return float(1.0 - known.mean()) if len(known) else 0.0
 
     @cached_property
     def copied(self) -> float:
@@ -249,51 +347,17 @@ def _support(answer: str, context: str) -> Support | None:
     blocks = given.sentence.astype(np.int64) * min(given.sentences, MOST_WINDOWS) // given.sentences
     presence = np.zeros((len(distinct), int(blocks[-1]) + 1), dtype=bool)
     presence[hits[at], blocks[at]] = True
-    return Support(said, given, stems, first, _places(hits, at, len(distinct)), presence)
+    places = places_of(hits, at, len(distinct))
+    return Support(said, given, stems, first, places, presence, _claimed(answer, said))
 
 
-def _places(hits: np.ndarray, at: np.ndarray, stems: int) -> list[int]:
-    """Return the places of each stem as the bits of a whole number."""
-    found: list[int] = []
-    for start in range(0, stems, STEMS_AT_ONCE):
-        size = min(STEMS_AT_ONCE, stems - start)
-        bits = np.zeros((size, len(hits)), dtype=bool)
-        few = at[(hits[at] >= start) & (hits[at] < start + size)]
-        bits[hits[few] - start, few] = True
-        found += [int.from_bytes(row.tobytes(), "little") for row in np.packbits(bits, axis=1, bitorder="little")]
-    return found
-
-
-def _after(places: int, words: int) -> int:
-    """Return the places up to so many words after the given ones."""
-    spread, width = places << 1, 1
-    while width < words:
-        step = min(width, words - width)
-        spread |= spread << step
-        width += step
-    return spread
-
-
-def _around(places: int, words: int) -> int:
-    return _after(places, 2 * words + 1) >> (words + 1)
-
-
-def _level(one: int, two: int, gap: int) -> int:
-    """Return how often the gap must double until it joins both words; the wrong order costs one doubling more."""
-    if not one or not two:
-        return FAR
-    after, before, width = _after(one, gap), _after(two, gap), gap
-    if after & two:
-        return 0
-    for level in range(1, FAR):
-        if before & one:
-            return level
-        after |= after << width
-        before |= before << width
-        width *= 2
-        if after & two:
-            return level
-    return FAR
+def _claimed(answer: str, said: Reading) -> np.ndarray:
+    """Return which words of an answer stand in no hedge; all of them where it does nothing else."""
+    claimed = np.ones(len(said.ids), dtype=bool)
+    for start, end in hedges(answer):
+        first, last = (len(read(answer[:place], said.lexicon).ids) for place in (start, end))
+        claimed[first:last] = False
+    return claimed if claimed.any() else ~claimed
 
 
 def _pronouns(held: Support) -> set[int]:

@@ -14,7 +14,8 @@ from scipy import stats
 from detectors import SIGNALS
 from detectors.records import Column
 from detectors.signals.hallucinated import combination
-from detectors.text.parts import PARTS, joined, parts, spans
+from detectors.text.parts import PARTS, joined, parts
+from detectors.text.reading import spans
 from detectors.text.support import support
 
 DATA = Path(__file__).parents[3] / "benchmarks" / "data"
@@ -95,7 +96,7 @@ def test_the_words_that_were_read_are_found_again_in_the_text() -> None:
         said = str(row["response"])
         held = support(said, joined(row["context"]))
         if held is not None:
-            at = spans(said, held)
+            at = spans(said, held.lexicon)
             assert len(at) == len(held.answer.ids)
             assert all(said[start:end].strip() for start, end in at)
             assert [start for start, _ in at] == sorted(start for start, _ in at)
