@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from monitor.sources import recognised
 from tests.presets.conftest import Opener, read
 from tests.presets.test_spans import AGENT, COMMON, NEW, OLD, OTHER, assert_common
 from tests.support import clickhouse
@@ -74,6 +75,7 @@ def test_langfuse_v3_is_read_once_in_its_last_version(engine: sa.Engine, opened:
     assert (counted.rows, counted.feedback) == (COUNT - 1, sum(call.thumbs is not None for call in made))
     shares = {column.name: column.null_share for column in reader.describe()}
     assert (shares["tenant"], shares["session_id"]) == (0, 1)
+    assert recognised(engine.url.render_as_string(hide_password=False))[0] == [("langfuse-v3", "observations")]
 
 
 def test_an_empty_map_of_usage_is_missing(engine: sa.Engine, opened: Opener) -> None:

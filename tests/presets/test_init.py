@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from monitor.cli import app
 from monitor.configfile import load
 from monitor.presets import PRESETS
 from monitor.readiness import CAPABILITIES
-from tests.support.logs import litellm
+from tests.support.logs import langfuse_v2, litellm, phoenix
 from tests.support.logs.base import START, calls
 
 DAYS = 15
@@ -73,6 +74,22 @@ def test_prompts_that_are_not_stored_are_named_with_the_setting_that_stores_them
     assert "store_prompts_in_spend_logs" in answers["fix"]
     assert rows["cost"]["answer"] == "yes"
     assert rows["time to first token"]["answer"] == "yes"
+
+
+@pytest.mark.parametrize(("name", "log"), [("phoenix", phoenix), ("langfuse-v2", langfuse_v2)])
+def test_other_logs_are_recognised_and_configured_too(
+    engine: sa.Engine, url: str, tmp_path: Path, name: str, log: ModuleType
+) -> None:
+    log.create(engine)
+    log.write(engine, list(calls(400, days=DAYS)))
+    out = tmp_path / "driftd.yaml"
+    code, said = run("init", "--url", url, "--preset", "auto", "--out", str(out))
+    assert code == 0, said
+    (monitor,) = load(out).monitors
+    assert monitor.source.preset == name
+    assert "user_feedback" in monitor.signals
+    assert "yes     what users say (feedback)" in said
+    assert run("config", "check", "--config", str(out))[0] == 0
 
 
 def test_a_database_without_a_known_log_is_told_what_it_holds(engine: sa.Engine, url: str, tmp_path: Path) -> None:

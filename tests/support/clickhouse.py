@@ -29,6 +29,7 @@ class Engine:
         from chdb.session import Session
 
         self.session = Session()
+        self.session.query("SET max_query_size = 1000000000")  # tests insert thousands of rows by one statement
         self.lock = threading.Lock()
 
     def answer(self, sql: str, form: str, settings: dict[str, str]) -> bytes:
