@@ -128,6 +128,8 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel("Cost of a successful answer", "timeseries",
                   [(f'topk(10, driftd_cost_per_success{{{PICKED}}})', "{{monitor}} {{segment}} {{currency}}")], 12,
                   about=HELP["driftd_cost_per_success"]),
+            Panel("What other plans would have saved", "timeseries",
+                  [(f"driftd_savings{{{PICKED}}}", "{{monitor}} {{plan}} {{currency}}")], 12, about=HELP["driftd_savings"]),
         ),
     ),
     (

@@ -29,6 +29,13 @@ def _forecast(state: Snapshot) -> Iterator[Sample]:
                     yield labels, float(row.detail[field])
 
 
+def _saved(state: Snapshot) -> Iterator[Sample]:
+    for monitor in state.monitors:
+        told = monitor.saved.told if monitor.saved else {}
+        for plan in told.get("plans", ()):
+            yield label_values(monitor.name, plan["plan"], told["currency"]), float(plan["saved"])
+
+
 LABELS = ("monitor", "check", "period", "segment", "currency")
 
 ROWS: tuple[MetricRow, ...] = (
@@ -51,5 +58,10 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_spend_unpriced_requests", "gauge", LABELS,
         "Requests of the day or month that nobody could price, and that are not in what was spent.",
         _money("unpriced"),
+    ),
+    MetricRow(
+        "driftd_savings", "gauge", ("monitor", "plan", "currency"),
+        "What a plan would have saved over the days that were looked at last; below 0 it would have cost more.",
+        _saved,
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.config import Config, Monitor
-from monitor.store import evaluations, prompts, truths
+from monitor.store import evaluations, prompts, savings, truths
 from monitor.store.breakers import rows as breaker_rows
 from monitor.store.database import Database, now
 from monitor.store.tables import (
@@ -52,6 +52,8 @@ class MonitorState:
     """Experiments and shadows, each with what was told last."""
     record: Sequence[dict[str, Any]] = ()
     """How good its estimates without labels have been, by metric."""
+    saved: Any = None
+    """What was told of its savings last, where it counts them."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
         incident_rows(connection, name, only_open=True),
         results, owed, int(stale), baseline, compared_rows(connection, name),
         truths.record(connection, monitor, newest.start + monitor.bucket) if newest and monitor.performance else (),
+        saved=savings.told(connection, name) if monitor.savings else None,
     )  # fmt: skip
 
 

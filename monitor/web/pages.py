@@ -17,7 +17,6 @@ from monitor.clock import Clock
 from monitor.config import Config, Monitor
 from monitor.store import incidents as incident_store
 from monitor.store import reads
-from monitor.store import savings as stored
 from monitor.store.database import Database
 from monitor.web import charts, reading, words
 from monitor.web.savings import panel_of
@@ -100,7 +99,6 @@ class Pages:
             changes = reads.change_rows(connection, monitor.name, MOST_CHANGES)
             cases = reads.incident_rows(connection, monitor.name, most=MOST_CASES)
             around = reading.incidents_during(connection, monitor.name, start, end)
-            savings = panel_of(stored.told(connection, monitor.name)) if monitor.savings else None
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
             starts, every = charted([each.start for each in rows])
@@ -120,7 +118,7 @@ class Pages:
             charts=drawn,
             volume=volume,
             used=used,
-            savings=savings,
+            savings=panel_of(item.saved),
             usage=tables_of(item.newest.usage if item.newest else None),
             changes=changes,
             cases=cases,

@@ -47,6 +47,7 @@ def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> C
             "bucket": "5m",
             "window": "1h",
             "segments": ["model_version"],
+            "savings": {},
         }
         for name in names
     ]
@@ -351,6 +352,15 @@ def busy_store(seed: Seed) -> list[str]:
     objective = {"objective": 0.99, "value": 0.004, "left": 0.6, "period_seconds": 2592000.0, "burns": burns}
     seed.findings(rank, "failed", check="slo", method="burn_rate", threshold=1.0, level=0.4, detail=objective)
     seed.breaker(rank, "rank-money", "open", "the daily budget of 200.00 USD is gone: 201.30 are spent")
+    plan = {
+        "plan": "all small", "requests": 9000, "compared": 9000, "unpriced": 0, "now": 91.2, "then": 20.1,
+        "saved": 71.1, "share": 0.78,
+        "tiers": [{"model": "small-7b", "moved": 7000, "requests": 9000,
+                   "quality": {"claim": "not known", "why": "small-7b answered 0 comparable requests"}}],
+    }  # fmt: skip
+    saved = {"from": (seed.end - timedelta(days=30)).isoformat(), "to": seed.end.isoformat(), "currency": "USD"}
+    told = {**saved, "monitor": rank, "plans": [plan], "retraining": None}
+    seed.insert(tables.savings_told, [{"monitor": rank, "at": seed.end, "told": told}])
     seed.usage(rank, "model_version=v1", "model_version=v2")
     for segment in (None, "model_version=v1"):
         slow = {"value": 1.2, "low": 1.1, "high": 1.3, "quantile": 0.95, "baseline_value": 1.1}

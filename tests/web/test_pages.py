@@ -236,5 +236,7 @@ def test_a_monitor_shows_what_its_windows_used(seed: Seed, serve: Serve) -> None
         ):
             assert title in said
         assert '<data value="18.75">18.75</data>' in page
+        assert "The same requests otherwise" in said
+        assert "7,000 of 9,000 requests would move to small-7b; quality not known" in said
         assert '<data value="4812.0">4,812</data>' in page
     assert "What the newest window used" not in words(client.get("/monitors/churn-model").text)
