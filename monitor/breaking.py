@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from detectors.profile import Profile
 from detectors.spend.bill import MISSING, OTHER
 from detectors.spend.breaker import Breaker, Seen, budget_seen, rate_seen, step
 from detectors.spend.budget import PERIODS, Spent, bounds
@@ -45,7 +44,7 @@ def work(
     bucket: Bucket,
     held: Mapping[Key, Breaker],
     spending: Spending | None,
-    columns: Mapping[str, Profile],
+    rates: Mapping[str, tuple[float, int]],
     firing: frozenset[str],
     specs: Mapping[str, ActionSpec],
     now: datetime,
@@ -56,8 +55,8 @@ def work(
     ----------
     held
         How the breakers stand that are not closed, or have been opened before.
-    columns
-        Profiles of the bucket alone.
+    rates
+        Sum and count of each signal over the bucket.
     firing
         Rules that have a firing incident.
     now
@@ -67,7 +66,7 @@ def work(
     after: dict[Key, Breaker] = {}
     actions: dict[Key, Sequence[Action]] = {}
     for spec in monitor.breakers:
-        for value, seen in sights(monitor, spec, bucket, held, spending, columns, firing, now).items():
+        for value, seen in sights(monitor, spec, bucket, held, spending, rates, firing, now).items():
             key = (spec.name, value)
             stood = held.get(key)
             fresh = Breaker("closed", bucket.end, "nothing has happened yet")
@@ -85,7 +84,7 @@ def sights(
     bucket: Bucket,
     held: Mapping[Key, Breaker],
     spending: Spending | None,
-    columns: Mapping[str, Profile],
+    rates: Mapping[str, tuple[float, int]],
     firing: frozenset[str],
     now: datetime,
 ) -> dict[str, Seen]:
@@ -93,10 +92,9 @@ def sights(
     if spec.rule is not None:
         return {"": _rule(monitor, spec, held.get((spec.name, "")), bucket, firing)}
     if spec.rate is not None and spec.above is not None:
-        profile, stood = columns.get(spec.rate), held.get((spec.name, ""))
+        (total, count), stood = rates.get(spec.rate, (0.0, 0)), held.get((spec.name, ""))
         needed = spec.min_probes if stood is not None and stood.state == "half_open" else spec.min_samples
-        mean = float(profile.total) / profile.n if profile is not None and profile.n else 0.0
-        return {"": rate_seen(spec.rate, mean, profile.n if profile is not None else 0, spec.above, needed)}
+        return {"": rate_seen(spec.rate, total / count if count else 0.0, count, spec.above, needed)}
     check = monitor.budget_of(str(spec.budget))
     if check is None or spending is None or spending.bill.total is None:
         return {"": Seen(None, "nothing says what requests cost")}

@@ -36,5 +36,5 @@ def broken_by(
         return None
     with watch.database.read() as connection:
         held = breakers.standing(connection, [spec.name for spec in specified])
-    columns, firing = profiled.profiles.get(None, {}), firing_after(past.open, decisions)
-    return work(watch.monitor, bucket, held, spending, columns, firing, specs, watch.now())
+    rates, firing = profiled.bill.rates if profiled.bill else {}, firing_after(past.open, decisions)
+    return work(watch.monitor, bucket, held, spending, rates, firing, specs, watch.now())

@@ -25,6 +25,8 @@ class Bill:
 
     parts: Mapping[Part, Spent] = field(default_factory=dict)
     tokens: Mapping[int, Requests] = field(default_factory=dict)
+    rates: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    """Sum and count of each signal that a breaker watches."""
 
     @property
     def total(self) -> Spent | None:
@@ -46,6 +48,8 @@ class Till:
         counts it holds the first 10,000 values of a bucket and puts later ones with the others.
     limits
         Token budgets of single requests.
+    rates
+        Signals whose sum and count are kept.
     known
         Whether the source has the column of money: then a bucket without rows cost nothing, and that is known.
 
@@ -64,6 +68,7 @@ class Till:
         by: Mapping[str, Collection[str]] | None = None,
         most: int = 100,
         limits: Sequence[int] = (),
+        rates: Collection[str] = (),
         *,
         known: bool = False,
     ) -> None:
@@ -73,11 +78,17 @@ class Till:
         self._held: dict[Part, tuple[ExactSum, int, int]] = {ALL: (ExactSum(), 0, 0)} if known else {}
         self._counted = dict.fromkeys(self._by, 0)
         self._tokens = {limit: Requests() for limit in limits}
+        self._rates = dict.fromkeys(rates, (ExactSum(), 0))
 
     def add(self, records: Records) -> None:
         """Take one page; a column that is not there is not counted."""
         for limit in self._tokens:
             self._tokens[limit] += sizes(records, limit)
+        for signal in self._rates.keys() & records.keys():
+            score, _ = numbers(records[signal])
+            told = score[np.isfinite(score)]
+            total, count = self._rates[signal]
+            self._rates[signal] = (total + ExactSum.of(told), count + len(told))
         if self._money not in records:
             return
         cost, _ = numbers(records[self._money])
@@ -97,7 +108,8 @@ class Till:
             room = self._most + len(always & set(values))
             for value in ranked[room:]:
                 parts[name, OTHER] = parts.get((name, OTHER), Spent()) + parts.pop((name, value))
-        return Bill(parts, dict(self._tokens))
+        rates = {signal: (float(total), count) for signal, (total, count) in self._rates.items()}
+        return Bill(parts, dict(self._tokens), rates)
 
     def _split(self, name: str, column: Column, cost: np.ndarray, priced: np.ndarray) -> None:
         words = words_of(column)

@@ -181,8 +181,7 @@ def against_budget(
     share = spent.amount / budget
     local = first.astimezone(ZoneInfo(zone))
     said = f"{spent.amount:,.2f} of {budget:,.2f} {currency} are spent since {local:%Y-%m-%d %H:%M} {zone}"
-    if spent.unpriced:
-        said += f"; at least, for {spent.unpriced} of {spent.requests} requests have no known price"
+    said += at_least(spent)
     if share < 1 and forecast is not None:
         said += f"; {foreseen(forecast, last, zone)}"
     elif share < 1 < pace / budget:
@@ -197,6 +196,13 @@ def against_budget(
     )  # fmt: skip
 
 
+def at_least(spent: Spent) -> str:
+    """Say that a figure is a lower bound, where requests were in no price list."""
+    if not spent.unpriced:
+        return ""
+    return f"; at least, for {spent.unpriced} of {spent.requests} requests have no known price"
+
+
 def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:
     """Say where a period will end, and how sure that is."""
     by = f"{last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
@@ -206,7 +212,14 @@ def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:
 
 
 def overrun(
-    check: str, column: str, budget: float, at: datetime, zone: str, forecast: Forecast | None, currency: str
+    check: str,
+    column: str,
+    budget: float,
+    at: datetime,
+    zone: str,
+    forecast: Forecast | None,
+    currency: str,
+    spent: Spent = Spent(),
 ) -> Finding:
     """Say whether the month's budget will hardly hold: bad when even the low end of the interval is beyond it.
 
@@ -222,7 +235,7 @@ def overrun(
     if forecast is None:
         return replace(stated, reason="too_few: a forecast of the month needs 14 whole days of spending")
     last = bounds(at, "monthly", zone)[1]
-    said = f"{foreseen(forecast, last, zone)}; the budget is {budget:,.2f} {currency}"
+    said = f"{foreseen(forecast, last, zone)}; the budget is {budget:,.2f} {currency}{at_least(spent)}"
     return replace(
         stated, status=Status.DRIFTED if forecast.low > budget else Status.OK, reason=said,
         statistic=forecast.low / budget, threshold=1.0, detail={"budget": budget, **forecast.detail()},
@@ -268,6 +281,7 @@ def burning(
     if worst > 1 and left > 0:
         gone = timedelta(seconds=left / (allowed * speed))
         said += f"; at that rate the {left:,.2f} {currency} that are left last {_said(gone)}"
+    said += at_least(spent[first])
     status = Status.DRIFTED if worst > 1 else Status.OK
     return Finding(
         check, column, "burn_rate", None, status, said, worst, 1.0, n_window=spent[at - over].requests,

@@ -11,14 +11,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 PATHS = 2000
 FEWEST = 14
 """Days of history below which nothing is said of a month."""
+FEWEST_DAYS = 3
+"""Earlier days that a day's errors must be drawn from."""
 COVERAGE = 0.8
 SMOOTHING = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9])
 RUN = 3
 """Units that follow one another in the past follow one another in a path, so that what lasts a few days lasts."""
+BURN_IN = 7
+"""Units by which a level has found its place; the errors before are not drawn from."""
 PRIOR_UNITS = 4.0
 """Units of the common level that a season's factor is drawn towards: two Sundays say little of Sundays."""
 
@@ -44,6 +49,7 @@ def paths(
     *,
     cycle: int = 7,
     fewest: int = FEWEST,
+    together: int | None = None,
     seed: int = 0,
 ) -> np.ndarray | None:
     """Simulate the sum of the units to come.
@@ -58,10 +64,11 @@ def paths(
         Seasons of the units to come.
     weights
         How much of each is still to come, by default all of it.
-    cycle
-        Units until the seasons begin again.
-    fewest
-        Units of history below which nothing is said.
+    cycle, fewest
+        Units until the seasons begin again, and units of history below which nothing is said.
+    together
+        Units, such as the hours of a day, whose errors are drawn as one, from the same place of an earlier day; by
+        default errors are drawn in runs of :data:`RUN`, from anywhere.
     seed
         Makes two calls alike.
 
@@ -73,7 +80,7 @@ def paths(
     Limits
     ------
     The past is all that it knows: no launch that is planned, no price of tomorrow, no holiday that it has not seen.
-    Seasons are factors; what grows by an amount a week is followed only as far as its errors lean to one side.
+    What grows by an amount a week is followed only as far as its errors lean to one side.
 
     References
     ----------
@@ -90,20 +97,51 @@ def paths(
     history, seasons = np.asarray(history, dtype=np.float64), np.asarray(seasons)
     if len(history) < fewest or not np.isfinite(history).all() or history.sum() <= 0:
         return None
-    return _carried_on(history, seasons, ahead, np.ones(len(ahead)) if weights is None else weights, cycle, seed)
+    weights = np.ones(len(ahead)) if weights is None else weights
+    return _simulated(history, seasons, ahead, weights, cycle, together, seed) if len(ahead) else np.zeros(PATHS)
+
+
+def _simulated(
+    history: np.ndarray,
+    seasons: np.ndarray,
+    ahead: np.ndarray,
+    weights: np.ndarray,
+    cycle: int,
+    together: int | None,
+    seed: int,
+) -> np.ndarray | None:
+    factors = seasonal(history, seasons, cycle, int(max([*seasons, *ahead])) + 1)
+    level, smoothing, errors = _smooth(history, factors[seasons])
+    starts = np.arange(len(errors))
+    if together is not None:  # earlier days, from the hour of the first unit to come
+        starts = np.arange(len(errors) % together, len(errors) - len(ahead) + 1, together)
+        if len(starts) < FEWEST_DAYS:
+            return None
+    run = RUN if together is None else len(ahead)
+    places = _places(np.random.default_rng(seed), starts, run, len(ahead)) % len(errors)
+    total = _carried_on(level, smoothing, _widened(errors, len(history))[places], factors[ahead], weights)
+    return total if together is None else _of_few(total, len(starts))
+
+
+def _of_few(total: np.ndarray, days: int) -> np.ndarray:
+    """Spread sums that were drawn from a few days: n of them hold (n - 1) / (n + 1) of their share.
+
+    The interpolated quantiles p and 1 - p of n draws lie (n - 1)(1 - 2p) ranks apart, and a new draw falls into each of
+    the n + 1 gaps alike; the factor is what makes it whole for a normal distribution.
+    """
+    share = COVERAGE * (days - 1) / (days + 1)
+    middle = float(np.median(total))
+    factor = ndtri(0.5 + COVERAGE / 2) / ndtri(0.5 + max(share, 0.1) / 2)
+    return np.asarray(np.maximum(middle + (total - middle) * factor, 0.0))
 
 
 def _carried_on(
-    history: np.ndarray, seasons: np.ndarray, ahead: np.ndarray, weights: np.ndarray, cycle: int, seed: int
+    level: float, smoothing: float, drawn: np.ndarray, factors: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    factors = seasonal(history, seasons, cycle, int(max([*seasons, *ahead])) + 1)
-    level, smoothing, errors = _smooth(history / factors[seasons])
-    drawn = _widened(errors, len(history))[_runs(np.random.default_rng(seed), len(errors), len(ahead))]
-    levels = np.full(PATHS, level)
-    total = np.zeros(PATHS)
-    for place, season in enumerate(ahead):
-        total += weights[place] * levels * drawn[:, place] * factors[season]
-        levels *= 1 + smoothing * (drawn[:, place] - 1)
+    levels, total = np.full(PATHS, level), np.zeros(PATHS)
+    for place, factor in enumerate(factors):
+        total += weights[place] * levels * drawn[:, place] * factor
+        levels *= 1 + min(smoothing * factor, 1.0) * (drawn[:, place] - 1)
     return total
 
 
@@ -146,18 +184,23 @@ def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:
     return np.asarray((sums[first + width] - sums[first]) / width)
 
 
-def _smooth(values: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Follow the level with the smoothing that foresaw best; return level, smoothing and the relative errors."""
-    start = max(float(values[:7].mean()), float(values.mean()) * 1e-3)
+def _smooth(history: np.ndarray, factors: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """Follow the level with the smoothing that foresaw best; return level, smoothing and the relative errors.
+
+    A unit moves the level as much as its season weighs: of a night that costs next to nothing there is little to learn.
+    """
+    values = history / factors
+    start = max(float(history[:7].sum() / factors[:7].sum()), float(history.mean()) * 1e-3)
     levels = np.full(len(SMOOTHING), start)
     ratios = np.empty((len(values), len(SMOOTHING)))
     for place, value in enumerate(values):
         ratios[place] = value / levels
-        levels = np.maximum(levels * (1 + SMOOTHING * (ratios[place] - 1)), start * 1e-6)
+        moves = np.minimum(SMOOTHING * factors[place], 1.0)
+        levels = np.maximum(levels * (1 + moves * (ratios[place] - 1)), start * 1e-6)
     # The score is that of the log of what was foreseen, softened so that an empty unit is not infinitely wrong.
-    wrong = np.abs(np.log((ratios[7:] + 0.05) / 1.05)).mean(axis=0)
+    wrong = np.average(np.abs(np.log((ratios[BURN_IN:] + 0.05) / 1.05)), axis=0, weights=factors[BURN_IN:])
     best = int(np.argmin(wrong))
-    return float(levels[best]), float(SMOOTHING[best]), ratios[7:, best]
+    return float(levels[best]), float(SMOOTHING[best]), ratios[BURN_IN:, best]
 
 
 def _widened(errors: np.ndarray, units: int) -> np.ndarray:
@@ -166,8 +209,7 @@ def _widened(errors: np.ndarray, units: int) -> np.ndarray:
     return np.asarray(np.maximum(centre + (errors - centre) * math.sqrt((units + 1) / (units - 9)), 0.0))
 
 
-def _runs(rng: np.random.Generator, errors: int, units: int) -> np.ndarray:
-    """Draw places of errors, shape (PATHS, units): runs that follow one another, from random starts."""
-    firsts = rng.integers(0, errors, (PATHS, -(-units // RUN)))
-    places = (firsts[:, :, None] + np.arange(RUN)) % errors
-    return np.asarray(places.reshape(PATHS, -1)[:, :units])
+def _places(rng: np.random.Generator, starts: np.ndarray, run: int, units: int) -> np.ndarray:
+    """Draw places of errors, shape (PATHS, units): runs that follow one another, each from a start chosen by lot."""
+    firsts = rng.choice(starts, (PATHS, -(-units // run)))
+    return np.asarray((firsts[:, :, None] + np.arange(run)).reshape(PATHS, -1)[:, :units])

@@ -14,7 +14,7 @@ from detectors.spend.forecast import Forecast, forecast, paths
 DAYS_KNOWN = 120
 """How far back a forecast of a month looks."""
 HOURS_KNOWN = 14 * 24
-FEWEST_HOURS = 72
+FEWEST_HOURS = 96
 WEEKEND = 5
 
 
@@ -37,7 +37,7 @@ def outlook(
     Returns
     -------
     dict
-        None for a day when fewer than 72 whole hours are known, and for a month with fewer than 14 whole days.
+        None for a day when fewer than 96 whole hours are known, and for a month with fewer than 14 whole days.
 
     Limits
     ------
@@ -85,7 +85,7 @@ def _hours(
     return paths(
         np.array(list(sums.values())), np.array([season(hour) for hour in known], dtype=np.int64),
         np.array([season(hour) for hour in ahead], dtype=np.int64), np.array(weights),
-        cycle=168 if len(known) >= 168 else 24, fewest=FEWEST_HOURS,  # noqa: PLR2004  a week, a day
+        cycle=168 if len(known) >= 168 else 24, fewest=FEWEST_HOURS, together=24,  # noqa: PLR2004  a week, a day
     )  # fmt: skip
 
 

@@ -42,16 +42,18 @@ class Spending:
 
 
 def till(monitor: Monitor, schema: Collection[str]) -> Till | None:
-    """Return what counts a bucket's money, None where no budget asks."""
-    if not monitor.budgets:
+    """Return what counts a bucket's money, and the rates that breakers watch; None where nobody asks."""
+    rates = {spec.rate for spec in monitor.breakers if spec.rate}
+    if not monitor.budgets and not rates:
         return None
     by: dict[str, set[str]] = {}
     for check in monitor.budgets:
         if check.by:
             by.setdefault(check.by, set()).update(check.limits)
     limits = sorted({check.per_request_tokens for check in monitor.budgets if check.per_request_tokens})
-    most = max(check.max_values for check in monitor.budgets)
-    return Till(monitor.money, by, most, limits, known=knows_cost(monitor, schema))
+    most = max((check.max_values for check in monitor.budgets), default=0)
+    known = bool(monitor.budgets) and knows_cost(monitor, schema)
+    return Till(monitor.money, by, most, limits, rates, known=known)
 
 
 def knows_cost(monitor: Monitor, schema: Collection[str]) -> bool:
@@ -90,7 +92,7 @@ def _in_all(monitor: Monitor, check: Check, period: Period, spending: Spending) 
     end, spent = spending.ends[check.zone][period], spending.since[first]
     yield against_budget(called, column, period, budget, at, check.zone, spent, check.currency, forecast=end)
     if period == "monthly":
-        yield overrun(called, column, budget, at, check.zone, end, check.currency)
+        yield overrun(called, column, budget, at, check.zone, end, check.currency, spent)
         yield burning(called, column, budget, at, check.zone, spending.since, check.currency)
 
 

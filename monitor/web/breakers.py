@@ -16,6 +16,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from detectors.layout import LONGEST_CATEGORY
 from detectors.spend.breaker import Breaker, standing
 from monitor.breakerspec import BreakerSpec
 from monitor.clock import Clock
@@ -101,9 +102,9 @@ class Board:
         monitor, spec = self._specs[name]
         by = by_of(monitor, spec)
         value = request.query_params.get(by) if by else ""
-        if value is None:
+        if not value and by:
             return JSONResponse({"error": f"This breaker is kept by {by}: ask with `?{by}=…`."}, 400)
-        return JSONResponse(self.answer(name, value))
+        return JSONResponse(self.answer(name, (value or "")[:LONGEST_CATEGORY]))
 
     async def all(self, _request: Request) -> Response:
         """Answer how every breaker stands, and every value of one that is not closed."""

@@ -158,6 +158,21 @@ def test_failing_requests_open_it_probes_close_it(shop: Shop, sqlite_url: str) -
         assert path(database) == [(15, "", "open"), (17, "", "half_open"), (18, "", "closed")]
 
 
+def test_a_rate_is_watched_before_there_is_a_baseline(shop: Shop, sqlite_url: str) -> None:
+    shop.hours(0, 6, failing=0.5)
+    made = config(
+        shop,
+        sqlite_url,
+        {"rate": "failed", "above": 0.2},
+        baseline={"rolling": "14d"},
+        start=START.isoformat(),
+        checks=[],
+    )
+    with working(made) as (daemon, database, clock):
+        until(daemon, clock, 3)
+        assert path(database)[0] == (1, "", "open")
+
+
 def test_a_firing_rule_opens_it_and_only_its_end_closes_it(shop: Shop, sqlite_url: str) -> None:
     shop.hours(0, 14)
     shop.hours(14, 16, failing=0.5)
