@@ -72,7 +72,7 @@ def replica(folder: Path, name: str, config: dict[str, Any]) -> Iterator[int]:
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen([DRIFTD, "run", "--config", file], stdout=log, stderr=log, cwd=folder)
     try:
-        eventually(lambda: answers(port), 30, f"the start of {name}: {folder / name}.log")
+        eventually(lambda: answers(port), 60, f"the start of {name}")
         yield port
     finally:
         process.send_signal(signal.SIGTERM)
