@@ -336,7 +336,7 @@ def main() -> None:
         "once\n"
     )
     print(false_verdicts(simulations), "\n")
-    print(real_lifts(max(1, simulations // 5)), "\n")
+    print(real_lifts(max(1, simulations // 10)), "\n")
     print(splits(max(TOGETHER, simulations // 2)), "\n")
     print(sizes(), "\n")
     print(f"{time.perf_counter() - begun:.0f} s")

@@ -282,6 +282,9 @@ def shadows(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
     at: Annotated[str | None, typer.Option(help="Up to when records count, ISO 8601; by default now.")] = None,
+    answers: Annotated[
+        bool, typer.Option(help="Show what both said in the gravest disagreements, read from the log; never stored.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -291,7 +294,9 @@ def shadows(
     """
     from monitor.commands.experiments import shadows as tell
 
-    raise typer.Exit(tell(load(config), monitor, moment(at) if at else None, as_json=as_json, quiet=quiet))
+    raise typer.Exit(
+        tell(load(config), monitor, moment(at) if at else None, answers=answers, as_json=as_json, quiet=quiet)
+    )
 
 
 @app.command(name="import")

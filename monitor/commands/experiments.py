@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import typer
 
+from detectors.layout import words_of
 from detectors.records import Records
 from monitor.arms import Experiment, Shadow
 from monitor.commands.build import open_reader
@@ -24,6 +26,8 @@ from monitor.store import comparisons
 from monitor.store.comparisons import Standing
 from monitor.store.database import Database, DatabaseError, StoreError
 
+MOST_ANSWERS = 5
+"""Disagreements that are printed, and whose answers are read."""
 EXIT = {"win": 0, "no difference": 0, "keep running": 0, "lose": 1, "invalid": 2}
 
 
@@ -97,8 +101,8 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:+.2f} %"
 
 
-def shadows(config: Config, name: str | None, at: datetime | None, *, as_json: bool, quiet: bool) -> int:
-    """Print how every challenger compares with its champion on the same requests."""
+def shadows(config: Config, name: str | None, at: datetime | None, *, answers: bool, as_json: bool, quiet: bool) -> int:
+    """Print how every challenger compares with its champion on the same requests, with ``answers`` what both said."""
     monitor = config.monitor(name)
     if not monitor.shadows:
         raise ConfigError(f"{monitor.name} has no `shadows:`; name champion and challenger and the column to join on.")
@@ -109,6 +113,8 @@ def shadows(config: Config, name: str | None, at: datetime | None, *, as_json: b
         pairs = Pairs.from_json(spec, stands.total) if stands else _joined(monitor, spec, at, quiet=quiet)
         names = {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger}
         told.append({**names, "counted_from": _source(stands), **pairs.told()})
+        if answers:
+            told[-1]["answers"] = _said(monitor, spec, told[-1]["disagreements"][:MOST_ANSWERS])
     if as_json:
         print_json({"monitor": monitor.name, "shadows": told})
         return 0
@@ -144,7 +150,27 @@ def _print_shadow(one: dict[str, Any]) -> None:
         print_table(("metric", "champion", "challenger", "difference", "from", "to", "says"), rows, "")
     if one["disagreements"]:
         heads = ("request", "severity", "closeness")
-        print_table(heads, [[each[head] for head in heads] for each in one["disagreements"][:5]], "")
+        print_table(heads, [[each[head] for head in heads] for each in one["disagreements"][:MOST_ANSWERS]], "")
+    for each in one.get("answers", []):
+        typer.echo(f"\n{each['request']}\n  {one['champion']}: {each.get('champion')}")
+        typer.echo(f"  {one['challenger']}: {each.get('challenger')}")
+
+
+def _said(monitor: Monitor, spec: Shadow, disagreements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Read from the log what champion and challenger said to some requests."""
+    found = []
+    with open_reader(monitor) as reader:
+        for one in disagreements:
+            when, around = datetime.fromisoformat(one["at"]), spec.within + timedelta(seconds=1)
+            said: dict[str, Any] = {"request": one["request"]}
+            for page in records_of(reader, monitor, spec, when - around, when + around):
+                whose, keys = words_of(page[spec.arm]), words_of(page[spec.join])
+                for row in np.flatnonzero((keys == one["request"]) & np.isin(whose, [spec.champion, spec.challenger])):
+                    side = "champion" if whose[row] == spec.champion else "challenger"
+                    missing = page[spec.answer].missing[row]
+                    said.setdefault(side, None if missing else str(page[spec.answer].values[row]))
+            found.append(said)
+    return found
 
 
 def _source(stands: Standing | None) -> str:

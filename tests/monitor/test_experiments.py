@@ -50,7 +50,7 @@ def requests(rng: np.random.Generator, count: int, solved: float, split: float =
     return frame
 
 
-def run(folder: Path, frame: pd.DataFrame, word: str, **monitor: Any) -> tuple[int, Any]:
+def run(folder: Path, frame: pd.DataFrame, word: str, *options: str, **monitor: Any) -> tuple[int, Any]:
     url = f"sqlite:///{folder / 'log.db'}"
     engine = sa.create_engine(url)
     frame.to_sql("log", engine, index=False)
@@ -64,7 +64,10 @@ def run(folder: Path, frame: pd.DataFrame, word: str, **monitor: Any) -> tuple[i
     path.write_text(yaml.safe_dump({"store": f"sqlite:///{folder / 'd.db'}", "monitors": [settings]}))
     at = (START + 5 * HOUR).isoformat()
     ran = subprocess.run(
-        [DRIFTD, word, "--config", path, "--at", at, "--json", "--quiet"], capture_output=True, text=True, check=False
+        [DRIFTD, word, "--config", path, "--at", at, "--json", "--quiet", *options],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in ran.stderr
     return ran.returncode, json.loads(ran.stdout)
@@ -109,7 +112,7 @@ def test_a_shadow_is_joined_on_the_request_whatever_the_order(tmp_path: Path) ->
         "name": "small", "arm": "model", "champion": "big", "challenger": "small", "join": "request", "same": "json",
         "within": "1h", "from": START.isoformat(), "metrics": {"latency": {"better": "lower"}},
     }  # fmt: skip
-    code, told = run(tmp_path, frame, "shadows", shadows=[shadow])
+    code, told = run(tmp_path, frame, "shadows", "--answers", shadows=[shadow])
     (one,) = told["shadows"]
     assert code == 0
     assert (one["pairs"], one["unmatched"]) == (count - 40, 40)
@@ -120,6 +123,9 @@ def test_a_shadow_is_joined_on_the_request_whatever_the_order(tmp_path: Path) ->
     assert gap["high"] < 0
     assert len(one["disagreements"]) == 20
     assert all(int(each["request"]) < 150 for each in one["disagreements"])
+    assert [each["request"] for each in one["answers"]] == [each["request"] for each in one["disagreements"][:5]]
+    for each in one["answers"]:
+        assert (each["champion"], each["challenger"]) == (answers[int(each["request"])], "{}")
 
 
 @pytest.mark.parametrize(
