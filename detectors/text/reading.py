@@ -58,11 +58,7 @@ def read(text: str, lexicon: Lexicon) -> Reading:
 
     What stands between white space is cut once a process, so that reading is looking up.
     """
-    pieces = (text.replace("\n", LINE) if "\n" in text else text).split()
-    try:
-        ids = _held(pieces, lexicon)
-    except KeyError:
-        ids = _cut(pieces, lexicon)
+    ids = _tokens(text, lexicon)
     flags = lexicon.flags[ids]
     ends = flags == BREAK
     kept = flags > BREAK
@@ -71,6 +67,27 @@ def read(text: str, lexicon: Lexicon) -> Reading:
     if len(number):
         np.cumsum(number[1:] != number[:-1], out=fresh[1:])
     return Reading(lexicon, ids[kept], fresh)
+
+
+def count(text: str, lexicon: Lexicon) -> int:
+    """Return the number of words of a text.
+
+    Examples
+    --------
+    >>> from detectors.text.lexicon import lexicon
+    >>> count("It closed, e.g. in 2010.", lexicon())
+    6
+    """
+    return int(np.count_nonzero(lexicon.flags[_tokens(text, lexicon)] > BREAK))
+
+
+def _tokens(text: str, lexicon: Lexicon) -> np.ndarray:
+    """Return words and signs of a text."""
+    pieces = (text.replace("\n", LINE) if "\n" in text else text).split()
+    try:
+        return _held(pieces, lexicon)
+    except KeyError:
+        return _cut(pieces, lexicon)
 
 
 def _held(pieces: list[str], lexicon: Lexicon) -> np.ndarray:

@@ -15,7 +15,7 @@ from detectors.text.forms import OPPOSITES
 from detectors.text.hedges import hedges
 from detectors.text.lexicon import LIMIT, NAME, NUMBER, TALK, THING, Lexicon, lexicon
 from detectors.text.places import FAR, around, bits, level, places_of
-from detectors.text.reading import Reading, read
+from detectors.text.reading import Reading, count, read
 from detectors.text.senses import MEANINGS
 
 LONGEST_ANSWER = 20_000
@@ -197,6 +197,8 @@ class Support:
     def numbers(self) -> tuple[list[int], list[int], int]:
         """Return the words that are numbers the context lacks, or has elsewhere, and how many numbers there are."""
         at = [at for at in np.flatnonzero(self.flags & NUMBER).tolist() if self.answer.ids[at] not in _pronouns(self)]
+        if not at:
+            return [], [], 0
         known = _values(self.context)
         absent, misplaced = [], []
         for place, value in zip(at, _value_at(self.answer, at).tolist(), strict=True):
@@ -282,7 +284,7 @@ class Support:
     @cached_property
     def claims(self) -> np.ndarray:
         """Return, of each sentence of the answer, the weighted share that the best window supports; NaN if empty."""
-        block = self.presence.astype(np.float64)
+        block = self.presence.astype(np.float32)
         block[self.paraphrased[self.first] & ~self._present] = 1.0
         for step in range(1, min(WINDOW, block.shape[1])):
             np.maximum(block[:, :-step], self.presence[:, step:], out=block[:, :-step])
@@ -354,9 +356,11 @@ def _support(answer: str, context: str) -> Support | None:
 def _claimed(answer: str, said: Reading) -> np.ndarray:
     """Return which words of an answer stand in no hedge; all of them where it does nothing else."""
     claimed = np.ones(len(said.ids), dtype=bool)
+    word = place = 0
     for start, end in hedges(answer):
-        first, last = (len(read(answer[:place], said.lexicon).ids) for place in (start, end))
-        claimed[first:last] = False
+        first = word + count(answer[place:start], said.lexicon)
+        word, place = first + count(answer[start:end], said.lexicon), end
+        claimed[first:word] = False
     return claimed if claimed.any() else ~claimed
 
 
