@@ -55,7 +55,8 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
         settings: dict[str, object] = {key: value for key, value in told.items() if value is not None}
     else:
         settings = {"table": table, "columns": _probe(url, str(table))}
-    source = Source.model_validate({"url": SecretStr(url), **settings})
+    # A first look at a large log may take longer than the daemon's reads may.
+    source = Source.model_validate({"url": SecretStr(url), "timeout": timedelta(seconds=30), **settings})
     reader, lacking = probed(source)
     try:
         columns = reader.describe()

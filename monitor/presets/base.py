@@ -39,7 +39,10 @@ Columns = Mapping[str, Column | Sequence[Column]]
 
 @dataclass(frozen=True)
 class Names:
-    """Values of a second table that become columns, such as the names of scores, found among its newest rows."""
+    """Values of a second table that become columns, such as the names of scores, found among its newest rows.
+
+    ``newest_by`` should have an index: this is asked whenever a source is opened.
+    """
 
     table: str
     column: str

@@ -16,6 +16,7 @@ from monitor.presets.base import SINCE, Column, Columns, Condition, Found, Join,
 from monitor.presets.langfuse_v2 import ADVICE, of_judges, of_people
 from monitor.presets.sql import Sql, literal
 
+RECENT = "timestamp > (SELECT max(timestamp) FROM {scores}) - INTERVAL 30 DAY"
 DAY_BEFORE = f"{SINCE} - INTERVAL 1 DAY"
 
 
@@ -98,7 +99,7 @@ PRESET = Preset(
     columns=columns,
     dialects=("clickhousedb",),
     sides=("traces", "scores"),
-    names={"scores": Names("scores", "name", "timestamp", needs=("source", "value"))},
+    names={"scores": Names("scores", "name", "timestamp", RECENT, ("source", "value"))},
     where=where,
     joins=joins,
     final=True,

@@ -109,7 +109,9 @@ PRESET = Preset(
     about="Traces with their assessments in MLflow's tracking database (PostgreSQL, SQLite).",
     columns=columns,
     sides=("trace_request_metadata", "trace_tags", "spans", "assessments", "experiments"),
-    names={"scores": Names("assessments", "name", "created_timestamp", JUDGED, ("source_type", "assessment_type"))},
+    names={
+        "scores": Names("assessments", "name", "last_updated_timestamp", JUDGED, ("source_type", "assessment_type"))
+    },
     where=where,
     settle="60s",
     advice={

@@ -81,10 +81,9 @@ class _Tables:
 
     def _values(self, connection: Connection, dialect: Dialect, names: Names) -> Sequence[str]:
         column, order = dialect.quoted(names.column), dialect.quoted(names.newest_by)
-        newest = (
-            f"SELECT {column} AS value FROM {self.names[names.table]} WHERE {names.where} "
-            f"ORDER BY {order} DESC LIMIT {NEWEST}"
-        )
+        table = self.names[names.table]
+        where = names.where.replace("{" + names.table + "}", table)
+        newest = f"SELECT {column} AS value FROM {table} WHERE {where} ORDER BY {order} DESC LIMIT {NEWEST}"
         counted = f"SELECT value FROM ({newest}) AS newest GROUP BY value ORDER BY count(*) DESC, value"
         rows = connection.exec_driver_sql(f"{counted} LIMIT {names.most}").scalars()
         return [str(value) for value in rows if value is not None]
