@@ -15,14 +15,14 @@ import sqlalchemy as sa
 
 from monitor.commands.breakers import set_by_hand
 from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config, ConfigError
+from monitor.config import Config, ConfigError, Slack
 from monitor.configfile import cross_check
 from monitor.daemon import Daemon
 from monitor.store import breakers, reads
 from monitor.store.database import Database
 from monitor.web.breakers import Board
 from tests.support.hand import Hand
-from tests.support.receiver import Receiver, listening
+from tests.support.receiver import Receiver, listening, slack
 from tests.support.world import DRIFTD, START
 
 HOUR = timedelta(hours=1)
@@ -380,3 +380,23 @@ def test_the_command_line_lists_opens_and_closes(shop: Shop, sqlite_url: str, tm
         set_by_hand(made, "gard", "", "open", "x", "ada", None)
     with pytest.raises(ConfigError, match="leave --value out"):
         set_by_hand(made, "guard", "team-a", "open", "x", "ada", None)
+
+
+def test_slack_hears_of_an_episode_in_one_thread(shop: Shop, sqlite_url: str) -> None:
+    shop.hours(0, 14)
+    shop.hours(14, 15, failing=0.5)
+    shop.hours(17, 20)
+    with listening(slack()) as receiver:
+        made = config(shop, sqlite_url, {"rate": "failed", "above": 0.2, "open_for": "2h"})
+        spec = made.monitors[0].breakers[0].model_copy(update={"do": ["slack"]})
+        monitor = made.monitors[0].model_copy(update={"breakers": [spec]})
+        channel = Slack.model_validate({"token": "xoxb-1", "channel": "#ml", "base_url": f"{receiver.url}/api/"})
+        with working(made.model_copy(update={"monitors": [monitor], "slack": channel})) as (daemon, _, clock):
+            until(daemon, clock, 20)
+            for _ in range(4):
+                daemon.deliver()
+    said = [request.form() for request in receiver.requests if request.path.endswith("postMessage")]
+    for form, words in zip(said, ("is open", "half-open", "closed again"), strict=True):
+        assert words in str(form["text"])
+    assert "thread_ts" not in said[0]
+    assert said[1]["thread_ts"] == said[2]["thread_ts"]
