@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import typer
 
 from detectors.layout import words_of
 from detectors.spend.savings import Cells, Plan, Tier
-from monitor.commands.build import open_reader, open_store
+from monitor.commands.build import open_reader
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.engine import build
@@ -20,7 +22,9 @@ from monitor.saving import DAY, MOST_MODELS, count, days, definition, plans_of, 
 from monitor.savingspec import Savings
 from monitor.savingwords import of_retraining, of_tier
 from monitor.sources.base import Reader
+from monitor.store import migrate
 from monitor.store import savings as store
+from monitor.store.database import Database, DatabaseError, StoreError
 
 
 def savings(
@@ -39,7 +43,7 @@ def savings(
     if last_days is not None:
         spec = Savings.model_validate({**spec.model_dump(), "days": last_days})
     monitor = monitor.model_copy(update={"savings": spec})
-    with open_reader(monitor) as reader, open_store(config, upgrade=True) as database:
+    with open_reader(monitor) as reader, _counted(config) as database:
         now = at or reader.now()
         first, last = stretch(spec, now)
         given = [Plan(f"all on {model}"[:80], (Tier(model),)) for model in models]
@@ -57,6 +61,28 @@ def savings(
     else:
         _print(told)
     return 0
+
+
+@contextmanager
+def _counted(config: Config) -> Iterator[Database]:
+    """Open what the daemon has counted; where it never ran here, an empty store of the moment."""
+    database = Database(config.store.get_secret_value())
+    try:
+        migrate.require_head(database)
+    except (DatabaseError, StoreError):
+        database.close()
+        with TemporaryDirectory() as folder:
+            database = Database(f"sqlite:///{folder}/empty.db")
+            try:
+                migrate.upgrade(database)
+                yield database
+            finally:
+                database.close()
+        return
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def _seen(reader: Reader, first: datetime, last: datetime) -> list[str]:
