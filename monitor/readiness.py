@@ -97,7 +97,7 @@ def _row(
     way = max(capability.ways, key=lambda names: min(share(known.get(name)) for name in names))
     worst = min(way, key=lambda name: share(known.get(name)))
     column, present = known.get(worst), share(known.get(worst))
-    fix = _fix(worst, preset)
+    fix = _fix(worst, preset, known=column is not None or worst in lacking)
     if column is None:
         return Row(capability.name, "no", lacking.get(worst, f"nothing is mapped as `{worst}`"), fix)
     if column.sampled == 0:
@@ -109,9 +109,12 @@ def _row(
     return Row(capability.name, "yes" if full else "partly", told, "" if full else fix)
 
 
-def _fix(name: str, preset: Preset | None) -> str:
+def _fix(name: str, preset: Preset | None, *, known: bool) -> str:
+    """Say what would log a column: as the preset's tool has it, else as it is done with any log."""
     if preset is not None and name in preset.advice:
         return preset.advice[name]
     if name in GENERAL:
         return GENERAL[name]
+    if preset is not None and known:
+        return f"{preset.name} has a place for it that the application does not fill"
     return f"map the role `{name}` under `columns:`" if name in ROLES else f"map a column `{name}` under `columns:`"

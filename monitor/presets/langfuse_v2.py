@@ -91,7 +91,7 @@ def where(sql: Sql) -> list[Condition]:
 
 
 ADVICE = {
-    "question": "do not mask inputs (`mask=` of the client, `LANGFUSE_…_CAPTURE_INPUT`)",
+    "question": "do not mask inputs (`mask=` of the client)",
     "response": "do not mask outputs (`mask=` of the client)",
     "tenant": "give traces a `user_id`",
     "session_id": "give traces a `session_id`",

@@ -71,7 +71,7 @@ PRESET = Preset(
         "team": "give out virtual keys by team (`/team/new`)",
         "cost": "give the model's `model_info` an `input_cost_per_token` and an `output_cost_per_token`",
         "time_to_first_token": "only streamed calls have one",
-        "status": "upgrade the proxy: version 1.69 and newer log it",
+        "status": "upgrade the proxy: its migrations of May 2025 add it",
         "error_type": "upgrade the proxy: it is logged together with `status`",
         "session_id": "let clients send `litellm_session_id`",
     },

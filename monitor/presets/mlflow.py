@@ -100,7 +100,7 @@ def where(_sql: Sql) -> list[Condition]:
     return [Condition("r.status <> 'IN_PROGRESS'", ("status",))]
 
 
-TRACED = "trace the calls of the model by autologging (`mlflow.openai.autolog()` …), with MLflow 3.2 or newer"
+TRACED = "trace the calls of the model by autologging (`mlflow.openai.autolog()` …), with a recent MLflow 3"
 
 PRESET = Preset(
     name="mlflow",
