@@ -65,7 +65,7 @@ bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, 
 bench-hallucination: $(OK)  ## What the score of hallucination is worth, on labelled sets (ARGS="--data DIR" for more)
 	$(BIN)/python -m benchmarks.hallucination $(ARGS)
 
-bench-experiments: $(OK)  ## False verdicts and power of A/B comparisons under peeking (ARGS="--simulations 200")
+bench-experiments: $(OK)  ## False verdicts and power of A/B comparisons under peeking, four minutes (ARGS="--simulations 200")
 	$(BIN)/python -m benchmarks.experiments $(ARGS)
 
 bench-traces: $(OK)  ## Tokens, cost, percentiles and errors of real traffic beside pandas on the raw files, a minute
