@@ -1,4 +1,4 @@
-"""The guard beside presidio: quality by type, speed, latency, and two hundred attempts to get past it.
+"""The guard beside presidio: quality by type, speed, latency, and three hundred attempts to get past it.
 
 Run ``make bench-guard`` (``ARGS="--only pii"`` for one part, ``--data DIR`` for sets that are not shipped).
 """
@@ -6,6 +6,8 @@ Run ``make bench-guard`` (``ARGS="--only pii"`` for one part, ``--data DIR`` for
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +83,18 @@ def labelled(title: str, texts: pd.Series, labels: pd.Series, flag: Callable[[st
     )
 
 
+def ordinary_texts() -> list[str]:
+    """Return what people and models say and read in the shipped dialogue sets, each text once."""
+    texts: dict[str, None] = {}
+    for name in ("begin_wow", "begin_cmu", "begin_tc", "q2_wow"):
+        with gzip.open(SHIPPED / f"{name}.dev.jsonl.gz", "rt", encoding="utf-8") as lines:
+            for record in map(json.loads, lines):
+                texts.update(
+                    dict.fromkeys(str(record.get(field) or "") for field in ("response", "context", "question"))
+                )
+    return list(texts)
+
+
 def other_scanners(folder: Path) -> None:
     print("\nYes-or-no scanners on labelled texts:")
     path = find("secrets_gitleaks.dev.parquet", folder)
@@ -98,6 +112,10 @@ def other_scanners(folder: Path) -> None:
         )
         for task, part in data.groupby("task"):
             labelled(f"  of these, {task}", part.context, part.label, lambda t: bool(injection.embedded(t)))
+    ordinary = pd.Series([text for text in map(str, ordinary_texts()) if text])
+    never = pd.Series([0] * len(ordinary))
+    labelled("injection: ordinary answers and contexts", ordinary, never, lambda t: bool(scan(t, ("injection",))))
+    labelled("secrets: the same", ordinary, never, lambda t: bool(scan(t, ("secrets",))))
     path = find("jailbreak.dev.parquet", folder)
     if path:
         data = pd.read_parquet(path)

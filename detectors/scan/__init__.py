@@ -14,6 +14,7 @@ from detectors.scan import encoded, injection, pii, profanity, secrets
 from detectors.scan.base import RuleSet, Span, without_overlaps
 from detectors.scan.fold import fold
 from detectors.scan.pii import NameFinder
+from detectors.scan.views import View, views
 
 __all__ = ["GROUPS", "PUBLIC", "NameFinder", "Reading", "Span", "scan"]
 
@@ -88,7 +89,8 @@ class Reading:
         else:
             spans, encoded_too = rules.read(plain)
             if encoded_too and group != injection.EMBEDDED_TYPE:
-                spans = without_overlaps([*_decoded(self._inner, rules), *spans])
+                decoded = _decoded(self._inner, rules)
+                spans = without_overlaps([*decoded, *spans, *_viewed(self._views, rules)])
             if names is not None and group == "pii":
                 spans = pii.with_names(spans, plain, names)
         if self._folded is not None and self._folded.places is not None:
@@ -96,9 +98,20 @@ class Reading:
         return spans + injection.hidden(self.text) if group == "injection" else spans
 
     @cached_property
+    def _views(self) -> list[View]:
+        """Return the other ways to read the text."""
+        return list(views(self._plain))
+
+    @cached_property
     def _inner(self) -> list[tuple[int, int, str]]:
         """Return where encoded pieces stand and what they say."""
         return [(start, end, fold(said).text) for start, end, said in encoded.pieces(self._plain)]
+
+
+def _viewed(others: list[View], rules: RuleSet) -> list[Span]:
+    """Return what a text says in other ways of reading it."""
+    found = ((span, view) for view in others for span in rules.scan(view.text) if span.type in _IN_DISGUISE)
+    return [Span(span.type, *view.original(span.start, span.end)) for span, view in found]
 
 
 def _decoded(inner: list[tuple[int, int, str]], rules: RuleSet) -> list[Span]:

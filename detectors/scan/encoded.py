@@ -10,8 +10,9 @@ from urllib.parse import unquote
 
 MOST_PIECES = 24
 LONGEST_PIECE = 16_384
+LAYERS = 2
 
-HINTS = (r"[A-Za-z0-9+/_-]{24}", r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#")
+HINTS: tuple[str, ...] = (r"[A-Za-z0-9+/_-]{24}", r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#")
 """RE2 patterns, one of which matches wherever there may be encoded text."""
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _TOKEN = re.compile(r"[^\s\"'<>]+")
@@ -20,18 +21,26 @@ _ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+$")
 
 
-def pieces(text: str) -> list[tuple[int, int, str]]:
+def pieces(text: str, layers: int = LAYERS) -> list[tuple[int, int, str]]:
     """Return where encoded text stands and what it says, for at most 24 pieces.
 
     Limits
     ------
-    One layer is taken off, not two; what is compressed or encrypted stays unread.
+    Two layers are taken off, not three; what is compressed or encrypted stays unread.
 
     Examples
     --------
     >>> pieces("see amFuZS5kb2VAZXhhbXBsZS5jb20=")
     [(4, 32, 'jane.doe@example.com')]
     """
+    found = _once(text)
+    if layers > 1:
+        for start, end, said in found[:MOST_PIECES]:
+            found += [(start, end, inner) for _, _, inner in pieces(said, layers - 1) if inner != said]
+    return found[:MOST_PIECES]
+
+
+def _once(text: str) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     for match in _RUN.finditer(text):
         said = _decode(match.group()[:LONGEST_PIECE])

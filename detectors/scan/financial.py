@@ -84,16 +84,17 @@ def trim_card(text: str, start: int, end: int) -> tuple[int, int] | None:
     named = _CARD_WORDS.found_in(text[max(0, start - CONTEXT_BEFORE) : start])
     if named and len(total) <= 19 and is_card(total, named=True):  # noqa: PLR2004
         return start, end
+    before = 0
     for first in range(len(groups)):
         count = 0
         for last in range(first, len(groups)):
             count += sizes[last]
             if count > 19:  # noqa: PLR2004
                 break
-            if count >= 13 and _card_like(sizes[first : last + 1]):  # noqa: PLR2004
-                digits = digits_of(text[groups[first][0] : groups[last][1]])
-                if is_card(digits, named=named):
-                    return groups[first][0], groups[last][1]
+            fits = count >= 13 and _card_like(sizes[first : last + 1])  # noqa: PLR2004
+            if fits and is_card(total[before : before + count], named=named):
+                return groups[first][0], groups[last][1]
+        before += sizes[first]
     return None
 
 

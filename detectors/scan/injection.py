@@ -6,7 +6,7 @@ import re
 from importlib import resources
 
 from detectors.scan.base import Rule, RuleSet, Span
-from detectors.scan.encoded import HINTS
+from detectors.scan.hidden import HINTS
 
 _VERBS = (
     "describe|explain|summari[sz]e|write|translate|list|provide|generate|compose|create|tell|"

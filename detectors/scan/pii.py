@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from detectors.scan import contact, financial, national, personal
 from detectors.scan.base import RuleSet, Span, without_overlaps
-from detectors.scan.encoded import HINTS
+from detectors.scan.hidden import HINTS
 
 NameFinder = Callable[[str], list[tuple[int, int]]]
 """Finds names of people: from a text to half-open ranges. driftd has no model of its own for it."""

@@ -8,7 +8,7 @@ from collections import Counter
 from importlib import resources
 
 from detectors.scan.base import Rule, RuleSet, Span, Trim, Words
-from detectors.scan.encoded import HINTS
+from detectors.scan.hidden import HINTS
 
 _START = r"(?:^|[^A-Za-z0-9_.+/-])"
 _PLACEHOLDER = Words(

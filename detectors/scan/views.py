@@ -1,0 +1,140 @@
+"""A text as somebody means it who hides something: markup between letters, digits in words, letters apart, rot13.
+
+Each view is the whole text read in one other way, with the way back to the original.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_BETWEEN = r"[A-Za-z0-9](?:</?[A-Za-z!][^<>]*>|[*~`\\])+[A-Za-z0-9]"
+HINTS = (
+    rf"{_BETWEEN}[^\n]*{_BETWEEN}",
+    r"(?i)(?:\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|null|eins|zwei|drei|vier|fünf|sechs|sieben|"
+    r"acht|neun|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|un|deux|trois|quatre|cinq|sept|huit|neuf)"
+    r"[ ,;.-]{1,3}){6}",
+    r"[A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z]",
+    r"[a-zA-Z][013457@$]{1,2}[a-zA-Z][^\n]*[a-zA-Z][013457@$]{1,2}[a-zA-Z]",
+    r"(?i)vtaber|qvfertneq|sbetrg|vafgehpgvba|flfgrz cebzcg|cnffjbeq",
+    r"(?i)snoitcurtsni|erongi|tegrof|drawkcab|sdrawkcab|tpmorp metsys",
+)
+"""RE2 patterns, one of which matches wherever a view may differ in what it says."""
+
+_MARKUP = re.compile(r"(?<=[A-Za-z0-9])(?:</?[A-Za-z!][^<>]{0,200}>|[*~`\\])+(?=[A-Za-z0-9_])")
+_DIGITS = {
+    word: str(digit)
+    for words in (
+        "zero one two three four five six seven eight nine", "null eins zwei drei vier fünf sechs sieben acht neun",
+        "cero uno dos tres cuatro cinco seis siete ocho nueve", "oh un deux trois quatre cinq six sept huit neuf",
+    )
+    for digit, word in enumerate(words.split())
+}  # fmt: skip
+_NUMBER_WORD = rf"(?:{'|'.join(sorted(_DIGITS, key=len, reverse=True))})"
+_SAID = re.compile(rf"\b{_NUMBER_WORD}(?:[ ,;.-]{{1,3}}{_NUMBER_WORD}){{6,60}}\b", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+")
+_APART = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9](?:[ .*_-]{1,3}[A-Za-z0-9@]){5,400}(?![A-Za-z0-9])")
+_TOKEN = re.compile(r"[A-Za-z013457@$]+")
+_LETTER, _SIGN = re.compile(r"[A-Za-z]"), re.compile(r"[013457@$]")
+_PLAIN = str.maketrans("013457@$", "oieastas")
+_ROT13 = re.compile(HINTS[4], re.IGNORECASE)
+_BACKWARDS = re.compile(HINTS[5], re.IGNORECASE)
+LONGEST = 50_000
+"""Code points of a text that are read in other ways."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A text as it may be meant.
+
+    Parameters
+    ----------
+    text
+        What it says.
+    starts, ends
+        For each of its code points where it begins and ends in the original; None where both are the same.
+    """
+
+    text: str
+    starts: list[int] | None = None
+    ends: list[int] | None = None
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Return the range of the original that a range of the view stands for."""
+        if self.starts is None or self.ends is None:
+            return start, end
+        return min(self.starts[start], self.starts[end - 1]), max(self.ends[start], self.ends[end - 1])
+
+
+def views(text: str) -> Iterator[View]:
+    """Yield the other ways to read a text; none for most.
+
+    Limits
+    ------
+    One disguise at a time, and only in the first 50,000 code points.
+
+    Examples
+    --------
+    >>> [view.text for view in views("call four one one one, one one one one")]
+    ['call 41111111']
+    >>> [view.text for view in views("1gn0re prev1ous rules")]
+    ['ignore previous rules']
+    """
+    read = text[:LONGEST]
+    yield from _replaced(read, _MARKUP, lambda _: [])
+    yield from _replaced(read, _SAID, _said)
+    yield from _replaced(read, _APART, _closed)
+    plain = _TOKEN.sub(_without_signs, read)
+    if plain != read:
+        yield View(plain)
+    if _ROT13.search(read):
+        yield View(codecs.decode(read, "rot13"))
+    if _BACKWARDS.search(read):
+        places = list(range(len(read)))[::-1]
+        yield View(read[::-1], places, [place + 1 for place in places])
+
+
+def _without_signs(word: re.Match[str]) -> str:
+    """Read signs for letters, where a word mixes both."""
+    said = word.group()
+    return said.translate(_PLAIN) if _SIGN.search(said) and _LETTER.search(said) else said
+
+
+Part = tuple[str, int, int]
+"""A code point of a view, and where what it stands for begins and ends."""
+
+
+def _said(match: re.Match[str]) -> list[Part]:
+    """Read words for digits."""
+    return [
+        (_DIGITS[word.group().lower()], match.start() + word.start(), match.start() + word.end())
+        for word in _WORD.finditer(match.group())
+    ]
+
+
+def _closed(match: re.Match[str]) -> list[Part]:
+    """Close single letters up; another gap than the usual one is a space between words."""
+    gaps = [gap.group() for gap in re.finditer(r"[ .*_-]+", match.group())]
+    usual = max(gaps, key=gaps.count)
+    parts: list[Part] = []
+    for place in range(*match.span()):
+        character = match.string[place]
+        if character.isalnum() or character == "@":
+            if parts and match.string[parts[-1][2] : place] != usual:
+                parts.append((" ", parts[-1][2], place))
+            parts.append((character, place, place + 1))
+    return parts
+
+
+def _replaced(text: str, pattern: re.Pattern[str], parts_of: Callable[[re.Match[str]], list[Part]]) -> Iterator[View]:
+    made: list[Part] = []
+    done = 0
+    for match in pattern.finditer(text):
+        made += [(text[place], place, place + 1) for place in range(done, match.start())]
+        made += parts_of(match)
+        done = match.end()
+    if done:
+        made += [(text[place], place, place + 1) for place in range(done, len(text))]
+        yield View("".join(part[0] for part in made), [part[1] for part in made], [part[2] for part in made])
