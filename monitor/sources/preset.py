@@ -70,8 +70,13 @@ class _Tables:
         schema, dot, _ = self.main.rpartition(".")
         self.names = {side: f"{schema}{dot}{dialect.quoted(side)}" for side in preset.sides}
         self.has = {column.name for column in origin.columns(connection, self.main)}
+        self.closed: set[str] = set()
         for side, name in self.names.items():
-            if dialect.exists(connection, name):
+            if not dialect.exists(connection, name):
+                continue
+            if not dialect.readable(connection, name):
+                self.closed.add(side)
+            else:
                 self.has |= {f"{side}.{column.name}" for column in dialect.columns(connection, name)}
         self.found = {
             kind: self._values(connection, dialect, names)
@@ -98,7 +103,7 @@ def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: D
         if made is not None:
             kept[name] = made
         else:
-            lacking[name] = f"there is no column {_named([n for n in listed[0].needs if n not in tables.has], preset)}"
+            lacking[name] = _why([need for need in listed[0].needs if need not in tables.has], tables, preset)
     if "timestamp" not in kept:
         raise SourceError("missing_column", f"this is no table of {preset.name}: {lacking['timestamp']}.")
     roles = {name: ColumnSpec(column=name, chat=name in preset.chat) for name in kept if name in ROLES}
@@ -130,6 +135,9 @@ def _query(
     return query if source.where is None else f"SELECT * FROM ({query}) AS known WHERE {source.where}"
 
 
-def _named(needs: Sequence[str], preset: Preset) -> str:
+def _why(needs: Sequence[str], tables: _Tables, preset: Preset) -> str:
+    closed = sorted({need.partition(".")[0] for need in needs} & tables.closed)
+    if closed:
+        return f"this role may not read the table {closed[0]}; grant SELECT on it"
     full = [need if "." in need else f"{preset.table}.{need}" for need in needs]
-    return " and no ".join(full)
+    return f"there is no column {' and no '.join(full)}"

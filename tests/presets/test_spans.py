@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from monitor.sources import probed
+from monitor.sourcespec import Source
 from tests.presets.conftest import Opener, read
 from tests.support.logs import langfuse_v2, phoenix
 from tests.support.logs.base import START, Call, calls, insert
@@ -55,6 +58,26 @@ def test_phoenix(engine: sa.Engine, opened: Opener) -> None:
     assert found["prompt_version"] == ["v2"] * COUNT
     assert [(e or "")[:14] for e in found["error_type"]] == ["RateLimitError" if call.failed else "" for call in made]
     assert reader.counts(START, START + timedelta(days=1)).rows == COUNT
+
+
+def test_a_second_table_that_may_not_be_read_is_left_out_and_named(postgres_url: str) -> None:
+    owner = sa.create_engine(postgres_url)
+    phoenix.create(owner)
+    phoenix.write(owner, list(calls(20)))
+    role = f"reader_{uuid.uuid4().hex}"
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+        connection.exec_driver_sql(f"GRANT SELECT ON spans TO {role}")
+    url = owner.url.set(username=role, password="x").render_as_string(hide_password=False)
+    reader, lacking = probed(Source.model_validate({"url": url, "preset": "phoenix"}))
+    assert "grant SELECT" in lacking["feedback"]
+    assert len(read(reader, ["id", "latency"])["id"]) == 20
+    assert not {"cost", "feedback", "project"} & set(reader.schema())
+    reader.close()
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role}")
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+    owner.dispose()
 
 
 def test_langfuse_v2(engine: sa.Engine, opened: Opener) -> None:

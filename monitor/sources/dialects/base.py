@@ -81,6 +81,9 @@ class Dialect(Protocol):
     def exists(self, connection: Connection, name: str) -> bool:
         """Say whether there is a table or view of this quoted name."""
 
+    def readable(self, connection: Connection, name: str) -> bool:
+        """Say whether this role may read a table that exists."""
+
     def columns(self, connection: Connection, name: str) -> list[Found]:
         """Return the columns of a table or view in their order."""
 

@@ -86,6 +86,9 @@ class Clickhouse:
     def exists(self, connection: Connection, name: str) -> bool:
         return bool(connection.exec_driver_sql(f"EXISTS TABLE {name}").scalar_one())
 
+    def readable(self, connection: Connection, name: str) -> bool:
+        return True  # a table without a grant is not shown
+
     def columns(self, connection: Connection, name: str) -> list[Found]:
         return self._described(connection, name)
 

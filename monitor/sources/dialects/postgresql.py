@@ -79,6 +79,10 @@ class Postgresql:
         found = connection.execute(sa.text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name})
         return bool(found.scalar_one())
 
+    def readable(self, connection: Connection, name: str) -> bool:
+        query = sa.text("SELECT has_table_privilege(to_regclass(:name), 'SELECT')")
+        return bool(connection.execute(query, {"name": name}).scalar_one())
+
     def columns(self, connection: Connection, name: str) -> list[Found]:
         rows = connection.execute(sa.text(CATALOGUE), {"name": name}).all()
         return [Found(row[0], row[1], "text" if row[2] == "e" else kind_of(row[1])) for row in rows]

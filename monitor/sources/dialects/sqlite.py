@@ -56,6 +56,9 @@ class Sqlite:
             raise
         return True
 
+    def readable(self, connection: Connection, name: str) -> bool:
+        return True
+
     def columns(self, connection: Connection, name: str) -> list[Found]:
         schema, _, table = name.rpartition(".")
         pragma = f"PRAGMA {schema + '.' if schema else ''}table_xinfo({table})"
