@@ -7,7 +7,8 @@ UV := $(BIN)/uv
 OK := $(VENV)/.ok
 WORKERS ?= 2
 ARGS ?=
-BENCHMARKS := $(wildcard benchmarks/*.py)
+BENCHMARKS := $(sort $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)) \
+	$(patsubst benchmarks/%/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 CHECKS := $(wildcard scripts/check_*.py)
 
 # Another environment that happens to be active must not leak into ours.
@@ -21,7 +22,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-traces docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-presets bench-traces docs lock clean .FORCE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -45,17 +46,12 @@ faults: $(OK)  ## Run the fault tests only: kills, stalls, full disks, wrong clo
 	scripts/ensure-tools
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
-bench: $(OK)  ## Run every benchmark, one after the other
-ifeq ($(BENCHMARKS),)
-	@echo "There is no benchmark yet: benchmarks/ holds no Python file."
-else
-	@for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
-endif
+bench: $(OK)  ## Run every benchmark, one after the other, over an hour
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done
 
 bench-guard: $(OK)  ## The output parser beside presidio: quality, speed, latency, red team, a minute (ARGS="--only pii")
 	$(BIN)/python -m benchmarks.guard $(ARGS)
 
-.PHONY: bench-presets
 bench-presets: $(OK)  ## Presets beside their plain tables, init and check, 10 minutes (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.presets $(ARGS)
 
