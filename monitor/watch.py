@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
-from detectors.base import Finding
 from detectors.outcome import OUTCOME
 from detectors.outcome import VERSION as OUTCOME_VERSION
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.objective import Events
 from detectors.spend.objective import starts as objective_starts
+from monitor.background import Later, Summing, at_once
 from monitor.comparing import Comparing
 from monitor.config import Monitor
 from monitor.engine import build
@@ -24,11 +25,9 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
 from monitor.engine.detect import Window
-from monitor.engine.explain import explain_moves
 from monitor.engine.objectives import counted_in
-from monitor.engine.plateau import Plateau, moved
 from monitor.engine.profile import Facts, Profiled, add_profiles
-from monitor.judge import NO_DATA, Incident
+from monitor.plateaus import Plateaus
 from monitor.saving import Saving
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
 from monitor.sources.base import Reader
@@ -42,6 +41,8 @@ NOT_OF_THE_BINS = {
     "rules", "breakers", "no_data", "checks", "alert_budget", "experiments", "shadows", "success", "savings",
 }  # fmt: skip
 RENEW_EVERY = timedelta(days=1)
+Spans = Sequence[tuple[datetime, datetime]]
+Store = Callable[[Baseline], None]
 
 
 class Watch:
@@ -53,6 +54,8 @@ class Watch:
         Opens the reader of the source; called again after an error.
     source_time
         The clock that seals buckets, by default the source database's own.
+    later
+        Does what takes long: sums and thresholds of a baseline. Until they are there the old ones hold.
     """
 
     def __init__(
@@ -61,15 +64,17 @@ class Watch:
         monitor: Monitor,
         connect: Callable[[], Reader],
         source_time: Callable[[Reader], datetime] = lambda reader: reader.now(),
+        later: Later = at_once,
     ) -> None:
         self.database = database
         self.monitor = monitor
         self.baseline: Baseline | None = None
         self.without_baseline = "no_baseline: it has not been learnt yet"
         self.noted_at: datetime | None = None
-        self._plateaus: dict[datetime, Plateau] = {}
+        self.plateaus = Plateaus(database, monitor)
         self.comparing = Comparing(database, monitor)
         self.saving = Saving(database, monitor)
+        self._summing = Summing(later)
         self._connect = connect
         self._source_time = source_time
         self._reader: Reader | None = None
@@ -114,7 +119,10 @@ class Watch:
         if not any(span.kind == "live" for span in spans):
             with self.database.write() as connection:
                 buckets.add_span(connection, self.monitor.name, "live", self._live_start(now), None)
-        if standing is None:
+        if self._summing.busy:
+            if self._summing.finish(standing):
+                self._reload()
+        elif standing is None:
             self.baseline = None
             self._learn(now)
         elif self.baseline is not None and self.baseline.state == "learning":
@@ -181,28 +189,6 @@ class Watch:
             add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
             self._labelled(bucket, baseline), self._counted(bucket, profiled), bucket.end, known,
         )  # fmt: skip
-
-    def moved(self, standing: Mapping[str, Incident], window: Window | None) -> dict[str, list[Finding]]:
-        """Return by rule how a window differs from what people were told last of its firing incident."""
-        if self.baseline is None or window is None or window.end is None:
-            return {}
-        told = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA and i.told_at}
-        whole = {rule: at for rule, at in told.items() if window.end - at > self.monitor.window}
-        self._plateaus = {at: self._plateaus.get(at) or self._plateau(at, self.baseline) for at in whole.values()}
-        found = {}
-        for rule, at in whole.items():
-            plateau = self._plateaus[at]
-            found[rule] = explain_moves(plateau, window, moved(self.monitor, self.baseline, plateau, window))
-        return found
-
-    def _plateau(self, since: datetime, baseline: Baseline) -> Plateau:
-        """Return the first window after a moment."""
-        last = since + self.monitor.window - self.monitor.bucket
-        with self.database.read() as connection:
-            rows = buckets.window_rows(connection, self.monitor.name, since, last)
-        kept = [row for row in rows if row.layout == baseline.layout]
-        parts = [buckets.profiles_of(row, baseline.layouts) for row in kept]
-        return Plateau(add_profiles(parts), tuple(row.start for row in kept))
 
     def _counted(self, bucket: Bucket, profiled: Profiled) -> dict[str, dict[datetime, Events]]:
         """Return by signal what was counted since each moment that objectives ask for, this bucket included."""
@@ -333,21 +319,21 @@ class Watch:
             done = buckets.finished_starts(connection, self.monitor.name, learning.start, learning.end)
         if len(done) < (learning.end - learning.start) // self.monitor.bucket:
             return
-        summed = build.sum_buckets(self.database, self.monitor, learning, learning.start, learning.end, [])
         schema = self.reader.schema()
-        with self.database.write() as connection:
+        with self.database.read() as connection:
             _, labels = buckets.logged(connection, self.monitor.name, learning.start, learning.end)
-            facts = {**summed.facts, "schema": schema, "labels": labels}
-            baselines.freeze(connection, learning.id, summed, facts)
-        said = summed.calibration.reason
-        LOG.info("baseline_frozen", monitor=self.monitor.name, rows=summed.rows, thresholds=said)
-        self._reload()
+
+        def store(summed: Baseline) -> None:
+            with self.database.write() as connection:
+                facts = {**summed.facts, "schema": schema, "labels": labels}
+                baselines.freeze(connection, learning.id, summed, facts)
+            said = summed.calibration.reason
+            LOG.info("baseline_frozen", monitor=self.monitor.name, rows=summed.rows, thresholds=said)
+
+        self._sum(learning, learning.start, learning.end, [], store)
 
     def _take_up_labels(self, old: Baseline, now: datetime) -> None:
-        """Sum a fixed baseline again, over the same bins, when many more of its labels have come, and when all should.
-
-        A quarter more is many: each time the thresholds are set again, which costs.
-        """
+        """Sum a fixed baseline again, over the same bins, when a quarter more of its labels has come, and when all."""
         if old.start is None or old.end is None or not (self.monitor.performance or self.monitor.rates):
             return
         with self.database.read() as connection:
@@ -356,25 +342,31 @@ class Watch:
         complete = now > old.end + self.monitor.labels_after + 2 * self.monitor.window
         if labels < known * (1.01 if complete else 1.25) + self.monitor.min_samples:
             return
-        summed = build.sum_buckets(self.database, self.monitor, old, old.start, old.end, [])
-        with self.database.write() as connection:
-            facts = {**summed.facts, "schema": dict(old.traffic.schema), "labels": labels}
-            baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, old.start, old.end)
-        LOG.info("baseline_labels_taken_up", monitor=self.monitor.name, labels=labels, before=known)
-        self._reload()
+        start, end = old.start, old.end
+
+        def store(summed: Baseline) -> None:
+            with self.database.write() as connection:
+                facts = {**summed.facts, "schema": dict(old.traffic.schema), "labels": labels}
+                baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, start, end)
+            LOG.info("baseline_labels_taken_up", monitor=self.monitor.name, labels=labels, before=known)
+
+        self._sum(old, start, end, [], store)
 
     def _calibrate(self, baseline: Baseline) -> None:
         """Set the thresholds again, for other rules, checks or another budget, over the same buckets."""
+
+        def store(again: Baseline) -> None:
+            with self.database.write() as connection:
+                baselines.save_calibration(connection, baseline.id, again)
+            LOG.info("calibrated", monitor=self.monitor.name, said=again.calibration.reason)
+
         if baseline.start is None or baseline.end is None:
-            again = replace(baseline, calibration=Calibration(definition=calibration_of(self.monitor)))
-        else:
-            with self.database.read() as connection:
-                bad = incidents.firing_during(connection, self.monitor.name, baseline.start, baseline.end)
-            again = build.sum_buckets(self.database, self.monitor, baseline, baseline.start, baseline.end, bad)
-        with self.database.write() as connection:
-            baselines.save_calibration(connection, baseline.id, again)
-        LOG.info("calibrated", monitor=self.monitor.name, said=again.calibration.reason)
-        self._reload()
+            store(replace(baseline, calibration=Calibration(definition=calibration_of(self.monitor))))
+            self._reload()
+            return
+        with self.database.read() as connection:
+            bad = incidents.firing_during(connection, self.monitor.name, baseline.start, baseline.end)
+        self._sum(baseline, baseline.start, baseline.end, bad, store)
 
     def _renew(self, old: Baseline, now: datetime) -> None:
         """Move a rolling baseline on once a day, over the same bins, leaving incidents out."""
@@ -385,13 +377,21 @@ class Watch:
         start = end - rolling
         with self.database.read() as connection:
             bad = incidents.firing_during(connection, self.monitor.name, start, end)
-        summed = build.sum_buckets(self.database, self.monitor, old, start, end, bad)
-        if summed.rows < self.monitor.baseline.min_rows:
-            return
-        with self.database.write() as connection:
+
+        def store(summed: Baseline) -> None:
+            if summed.rows < self.monitor.baseline.min_rows:
+                return
             facts = {**summed.facts, "schema": dict(old.traffic.schema)}
-            baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, start, end)
-        self._reload()
+            with self.database.write() as connection:
+                baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, start, end)
+
+        self._sum(old, start, end, bad, store)
+
+    def _sum(self, baseline: Baseline, start: datetime, end: datetime, without: Spans, store: Store) -> None:
+        """Begin to sum a stretch up and to learn its thresholds; what is there at once is stored at once."""
+        work = partial(build.sum_buckets, self.database, self.monitor, baseline, start, end, without)
+        if self._summing.begin(work, baseline.standing, store):
+            self._reload()
 
     def _reload(self) -> None:
         with self.database.read() as connection:

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from monitor.background import Later, at_once
 from monitor.channels import build as build_channels
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config, Monitor
@@ -45,12 +46,12 @@ def open_reader(monitor: Monitor) -> Iterator[Reader]:
         reader.close()
 
 
-def make_watch(database: Database, monitor: Monitor, clock: Clock) -> Watch:
+def make_watch(database: Database, monitor: Monitor, clock: Clock, later: Later = at_once) -> Watch:
     """Make one watch; only the system clock leaves the sealing to the source's own clock."""
     opener = partial(_connect, database, monitor)
     if isinstance(clock, SystemClock):
-        return Watch(database, monitor, opener)
-    return Watch(database, monitor, opener, partial(_told, clock))
+        return Watch(database, monitor, opener, later=later)
+    return Watch(database, monitor, opener, partial(_told, clock), later)
 
 
 def _connect(database: Database, monitor: Monitor) -> Reader:
@@ -61,10 +62,10 @@ def _told(clock: Clock, _reader: Reader) -> datetime:
     return clock.now()
 
 
-def make_daemon(database: Database, config: Config, clock: Clock | None = None) -> Daemon:
-    """Make the daemon of a configuration."""
+def make_daemon(database: Database, config: Config, clock: Clock | None = None, later: Later = at_once) -> Daemon:
+    """Make the daemon of a configuration; ``later`` does what takes long beside the ticks."""
     clock = clock or SystemClock()
-    watches = [make_watch(database, monitor, clock) for monitor in config.monitors]
+    watches = [make_watch(database, monitor, clock, later) for monitor in config.monitors]
     return Daemon(database, watches, config.actions, build_channels(config), clock)
 
 

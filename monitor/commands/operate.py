@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from monitor import evidently
+from monitor.background import Background
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, make_watch, open_reader, open_store
 from monitor.commands.show import print_json, print_table
@@ -34,7 +35,7 @@ SWITCH_SECONDS = 0.0005
 def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT."""
     with open_store(config, upgrade=True) as database:
-        daemon = make_daemon(database, config)
+        daemon = make_daemon(database, config, later=Background().submit)
 
         def leave(number: int, frame: FrameType | None) -> None:
             evidently.abandon()

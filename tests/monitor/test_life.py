@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitor.background import Background, Summing
 from monitor.commands.build import make_daemon, open_store
 from monitor.configfile import load
 from monitor.daemon import Daemon
@@ -211,3 +213,54 @@ def test_a_broken_neighbour_stops_nobody(world: World, lives: Any, failures: lis
     assert len(life.rows(START, START + 8 * HOUR)) == 96
     assert {(said["event"], said["monitor"]) for said in failures} == {("turn_failed", "broken")}
     failures.clear()
+
+
+def test_thresholds_are_learnt_beside_the_ticks_and_the_old_ones_hold_until_then(world: World, lives: Any) -> None:
+    world.log(rows_of(START, 9 * HOUR))
+    life = lives()
+    waiting: list[tuple[Callable[[], Any], Future[Any]]] = []
+
+    def later(work: Callable[[], Any]) -> Future[Any]:
+        waiting.append((work, Future()))
+        return waiting[-1][1]
+
+    def done() -> None:
+        work, future = waiting.pop()
+        future.set_result(work())
+
+    neighbour = make_daemon(life.database, life.config, life.clock).watches[0]
+    neighbour.monitor = neighbour.monitor.model_copy(update={"name": "neighbour"})
+    life.watch._summing = Summing(later)
+    life.daemon.watches = [life.watch, neighbour]
+    life.until(START + 8 * HOUR)
+    assert len(waiting) == 1
+    assert life.watch.baseline is not None
+    assert life.watch.baseline.state == "learning"
+    assert neighbour.baseline is not None
+    assert neighbour.baseline.state == "active"  # it did not wait
+    life.until(START + 8 * HOUR)
+    assert len(waiting) == 1  # asked once
+    done()
+    life.until(START + 8 * HOUR)
+    assert life.watch.baseline.state == "active"
+    assert len(life.rows(START, START + 8 * HOUR)) == 96
+    before = life.watch.baseline.calibration
+    life.watch.monitor = life.watch.monitor.model_copy(update={"alert_budget": "1/month"})
+    life.until(START + 8 * HOUR + FIVE)
+    assert len(waiting) == 1
+    assert life.watch.baseline.calibration == before
+    assert len(life.rows(START, START + 8 * HOUR + FIVE)) == 97  # buckets go on under the old thresholds
+    done()
+    life.until(START + 8 * HOUR + 2 * FIVE)
+    after = life.watch.baseline.calibration
+    assert after.limit is not None
+    assert before.limit is not None
+    assert after.limit.budget < before.limit.budget
+
+
+def test_what_fails_in_the_background_fails_the_turn_and_is_tried_again() -> None:
+    background = Background()
+    assert background.submit(lambda: 6 * 7).result(timeout=30) == 42
+    with pytest.raises(ZeroDivisionError):
+        background.submit(lambda: 1 / 0).result(timeout=30)
+    assert background.submit(lambda: "next").result(timeout=30) == "next"
