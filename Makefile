@@ -101,11 +101,14 @@ $(UV): requirements-build.lock scripts/find-python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-build.lock
 	@touch $@
 
+# Compiled now, so that the first start is as fast as the second, also where Python may write no bytecode.
 # Where uv finds no way to a package index (it reads no pip.conf), pip does the same, only slower.
 $(OK): $(UV) requirements-dev.lock pyproject.toml
 	@$(BIN)/python -c '' 2>/dev/null && test "$$(cat $@ 2>/dev/null || echo $(CURDIR))" = "$(CURDIR)" \
 		|| { rm -rf $(VENV); $(MAKE) --no-print-directory $(UV); }
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.lock \
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode \
+		-r requirements-dev.lock \
 		|| $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q detectors monitor
 	@echo "$(CURDIR)" > $@

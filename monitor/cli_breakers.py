@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic_core import PydanticCustomError
 
-from detectors.spend.breaker import State
 from monitor.cli_groups import caller
 from monitor.config import ConfigError
 from monitor.configfile import load
 from monitor.options import DEFAULT, AsJson, ConfigFile
 from monitor.sections import parse_duration
+
+if TYPE_CHECKING:
+    from detectors.spend.breaker import State
 
 breakers = typer.Typer(no_args_is_help=True, help="Circuit breakers: how they stand, and setting one by hand.")
 Name = Annotated[str, typer.Argument(help="The breaker's name.")]
