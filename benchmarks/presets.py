@@ -23,8 +23,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from monitor.settings.source import Source
 from monitor.sources import connect
-from monitor.sourcespec import Source
 from tests.support import clickhouse, postgres
 from tests.support.logs import langfuse_v2, langfuse_v3, litellm, mlflow, phoenix
 from tests.support.logs.base import START, Call, calls

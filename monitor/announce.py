@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.act import NAMESPACE, SLACK_NOT_AFTER, Action, identity
-from monitor.arms import Experiment
 from monitor.config import Monitor
 from monitor.schedule import Bucket
+from monitor.settings.arms import Experiment
 
 SEVERITY = {"lose": "warning", "invalid": "warning"}
 

@@ -27,7 +27,7 @@ from monitor.judge import NO_DATA, Change, Incident
 from monitor.once import baseline_for
 from monitor.rules import judge_all
 from monitor.schedule import Bucket, floor
-from monitor.sections import parse_time
+from monitor.settings.sections import parse_time
 from monitor.sources.base import Reader
 
 CHUNK = timedelta(days=7)

@@ -12,12 +12,12 @@ from detectors.spend.bill import MISSING, OTHER
 from detectors.spend.breaker import Breaker, Seen, budget_seen, rate_seen, step
 from detectors.spend.budget import PERIODS, Spent, bounds
 from monitor.act import NAMESPACE, SLACK_NOT_AFTER, Action, ActionState, identity
-from monitor.breakerspec import BreakerSpec
-from monitor.checkspec import Check
 from monitor.config import ActionSpec, Monitor
 from monitor.engine.spend import Spending
 from monitor.judge import Decision, Incident
 from monitor.schedule import Bucket
+from monitor.settings.breakers import BreakerSpec
+from monitor.settings.checks import Check
 
 Key = tuple[str, str]
 """A breaker's name, and the value that it stands for; an empty value is all traffic."""

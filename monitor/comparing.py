@@ -14,7 +14,6 @@ from detectors.base import Finding, Status
 from detectors.records import Records, unseen
 from monitor.act import Action
 from monitor.announce import announce, thread_of
-from monitor.arms import Experiment, Shadow
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.arms import CHECK as EXPERIMENT
@@ -25,7 +24,8 @@ from monitor.engine.pairs import Joiner, Pairs
 from monitor.engine.pairs import findings_of as shadow_findings
 from monitor.engine.profile import Profiled
 from monitor.schedule import Bucket, floor
-from monitor.sections import nearest
+from monitor.settings.arms import Experiment, Shadow
+from monitor.settings.sections import nearest
 from monitor.signals import name_of, resolve
 from monitor.sources.base import Reader
 from monitor.store import buckets, comparisons, outbox

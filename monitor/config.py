@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from monitor.arms import Experiment, Shadow
-from monitor.breakerspec import BreakerSpec
-from monitor.checkspec import Check, CheckEntry
 from monitor.policies import PolicySpec
-from monitor.savingspec import Savings
-from monitor.sections import Duration, Section, Time, nearest
+from monitor.settings.arms import Experiment, Shadow
+from monitor.settings.breakers import BreakerSpec
+from monitor.settings.checks import Check, CheckEntry
+from monitor.settings.savings import Savings
+from monitor.settings.sections import Duration, Section, Time, nearest
+from monitor.settings.source import Source
 from monitor.signals import Entry, name_of
-from monitor.sourcespec import Source
 from monitor.yamlfile import ConfigError
 
 __all__ = ["Config", "ConfigError", "Monitor"]

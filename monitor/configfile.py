@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from monitor import signals
-from monitor.checkspec import CHECKS
 from monitor.config import Config, Monitor
 from monitor.judge import rule_name
-from monitor.sections import nearest
-from monitor.sourcespec import ROLES
+from monitor.settings.checks import CHECKS
+from monitor.settings.sections import nearest
+from monitor.settings.source import ROLES
 from monitor.yamlfile import SECRET_KEYS, Problem, read
 
 

@@ -10,7 +10,7 @@ import typer
 from pydantic_core import PydanticCustomError
 
 from monitor.config import ConfigError
-from monitor.sections import parse_time
+from monitor.settings.sections import parse_time
 
 ConfigFile = Annotated[
     Path,

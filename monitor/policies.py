@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from detectors.policy import FALLBACK, TYPES, GuardRule, PatternError, Policy, built_in
-from monitor.sections import Duration, Section, nearest
+from monitor.settings.sections import Duration, Section, nearest
 
 
 def _type(value: object) -> object:

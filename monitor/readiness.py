@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from monitor.presets.base import Preset
+from monitor.settings.source import ROLES
 from monitor.sources.base import ColumnInfo
-from monitor.sourcespec import ROLES
 
 Answer = Literal["yes", "partly", "no", "no rows"]
 MOSTLY = 0.9

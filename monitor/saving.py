@@ -22,9 +22,9 @@ from detectors.spend.savings import told as told_of
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.learn import with_signals
-from monitor.savingspec import RetrainingSpec, Savings
 from monitor.schedule import floor
-from monitor.sections import nearest
+from monitor.settings.savings import RetrainingSpec, Savings
+from monitor.settings.sections import nearest
 from monitor.signals import name_of, resolve
 from monitor.sources.base import Reader
 from monitor.store import savings

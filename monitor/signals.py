@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError, validate_call
 
 from detectors import SIGNALS, Signal
-from monitor.sections import nearest
+from monitor.settings.sections import nearest
 from monitor.yamlfile import ConfigError, Problem
 
 Entry = str | dict[str, dict[str, Any] | None]

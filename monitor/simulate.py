@@ -11,7 +11,7 @@ import numpy as np
 from detectors.layout import numbers
 from detectors.records import Column
 from monitor.config import ConfigError, Monitor
-from monitor.sections import nearest
+from monitor.settings.sections import nearest
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, Reader
 
 DRIFTS = {

@@ -20,33 +20,34 @@ from pydantic_core import PydanticUndefined
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
-from monitor import arms, breakerspec, config, evidently, retraining, savingspec, sourcespec
-from monitor.checkspec import Check, Limit
+from monitor import config, evidently, retraining
 from monitor.cli import app
 from monitor.metrics import METRICS
 from monitor.presets import PRESETS
 from monitor.presets.base import Column
 from monitor.presets.sql import DIALECTS as SPEECH
+from monitor.settings import arms, breakers, savings, source
+from monitor.settings.checks import Check, Limit
 
 FOLDER = Path(__file__).parent.parent / "docs"
 NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `make docs`. -->\n"
 SECTIONS: dict[str, type[BaseModel]] = {
     "The file": config.Config,
     "monitors[]": config.Monitor,
-    "monitors[].source": sourcespec.Source,
-    "monitors[].source.columns.*": sourcespec.ColumnSpec,
+    "monitors[].source": source.Source,
+    "monitors[].source.columns.*": source.ColumnSpec,
     "monitors[].features": config.Features,
     "monitors[].baseline": config.Baseline,
     "monitors[].checks[].*": Check,
     "monitors[].checks[].spend.limits.*": Limit,
     "monitors[].rules[]": config.Rule,
     "monitors[].no_data": config.NoData,
-    "monitors[].breakers[]": breakerspec.BreakerSpec,
-    "monitors[].savings": savingspec.Savings,
-    "monitors[].savings.plans[]": savingspec.PlanSpec,
-    "monitors[].savings.plans[].route[]": savingspec.TierSpec,
-    "monitors[].savings.plans[].route[].when.*": savingspec.ConditionSpec,
-    "monitors[].savings.retraining": savingspec.RetrainingSpec,
+    "monitors[].breakers[]": breakers.BreakerSpec,
+    "monitors[].savings": savings.Savings,
+    "monitors[].savings.plans[]": savings.PlanSpec,
+    "monitors[].savings.plans[].route[]": savings.TierSpec,
+    "monitors[].savings.plans[].route[].when.*": savings.ConditionSpec,
+    "monitors[].savings.retraining": savings.RetrainingSpec,
     "monitors[].experiments[]": arms.Experiment,
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
@@ -290,7 +291,7 @@ def presets() -> str:
         rows = []
         for name, ways in made.items():
             needs = [way.needs for way in ([ways] if isinstance(ways, Column) else ways)]
-            shown = f"**`{name}`**" if name in sourcespec.ROLES else f"`{name.replace('_name', '_NAME')}`"
+            shown = f"**`{name}`**" if name in source.ROLES else f"`{name.replace('_name', '_NAME')}`"
             rows.append(
                 [shown, " or ".join(" + ".join(f"`{n}`" for n in need) for need in needs), preset.advice.get(name, "")]
             )

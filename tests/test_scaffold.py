@@ -43,7 +43,7 @@ PROMISED = (
     "detectors/__init__.py",
     "detectors/base.py",
     "migrations",
-    "monitor/cli.py",
+    "monitor/cli/__init__.py",
     "monitor/daemon.py",
     "monitor/tick.py",
     "pyproject.toml",

@@ -26,8 +26,8 @@ from detectors.performance.record import Record, Seen
 from detectors.performance.tables import counted, expected, unlike
 from detectors.profile import Profile
 from detectors.records import Column
-from monitor.checkspec import Check
 from monitor.engine.learn import Learner
+from monitor.settings.checks import Check
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 CLASSIFIERS = {  # truth, probability, and from which probability on the data set's model predicts 1

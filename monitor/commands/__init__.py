@@ -1,1 +1,1 @@
-"""What the command line does; `monitor/cli.py` only names and documents it."""
+"""What the command line does; `monitor/cli` only names and documents it."""

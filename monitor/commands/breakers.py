@@ -8,14 +8,14 @@ from typing import Any
 import typer
 
 from detectors.spend.breaker import Breaker, State, moved
-from monitor.breakerspec import BreakerSpec
 from monitor.breaking import effects
 from monitor.clock import Clock, SystemClock
 from monitor.commands.build import open_store
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.plain import plain
-from monitor.sections import nearest
+from monitor.settings.breakers import BreakerSpec
+from monitor.settings.sections import nearest
 from monitor.store import breakers, outbox
 from monitor.web.breakers import by_of
 

@@ -12,7 +12,6 @@ import typer
 
 from detectors.layout import words_of
 from detectors.records import Records
-from monitor.arms import Experiment, Shadow
 from monitor.commands.build import open_reader
 from monitor.commands.show import print_json, print_table
 from monitor.comparing import check_columns, records_of
@@ -21,6 +20,7 @@ from monitor.engine.arms import CHECK as EXPERIMENT
 from monitor.engine.arms import Arms, definition
 from monitor.engine.pairs import CHECK as SHADOW
 from monitor.engine.pairs import Joiner, Pairs
+from monitor.settings.arms import Experiment, Shadow
 from monitor.sources.base import Reader
 from monitor.store import comparisons
 from monitor.store.comparisons import Standing

@@ -15,10 +15,10 @@ from monitor.commands.readiness import print_rows
 from monitor.config import ConfigError
 from monitor.presets import PRESETS
 from monitor.readiness import report
-from monitor.sections import nearest
+from monitor.settings.sections import nearest
+from monitor.settings.source import ROLES, Source
 from monitor.sources import connect, probed, recognised
 from monitor.sources.base import ColumnInfo, Reader
-from monitor.sourcespec import ROLES, Source
 
 GUESSES = {
     "id": ("id", "request_id", "trace_id", "uuid"),

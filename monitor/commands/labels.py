@@ -14,7 +14,7 @@ from monitor.commands.build import open_store
 from monitor.commands.show import print_json
 from monitor.config import Config, ConfigError, Monitor
 from monitor.schedule import floor
-from monitor.sections import nearest, parse_time
+from monitor.settings.sections import nearest, parse_time
 from monitor.sources import files
 from monitor.store import buckets, labels
 from monitor.store.database import Database

@@ -13,7 +13,7 @@ from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.promptfiles import read_folder
 from monitor.prompts import Prompt, catalogue, difference, find, told
-from monitor.sections import nearest
+from monitor.settings.sections import nearest
 from monitor.store import prompts as registry
 
 

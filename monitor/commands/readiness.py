@@ -11,9 +11,9 @@ from monitor.commands.show import print_json
 from monitor.config import Config
 from monitor.presets import PRESETS
 from monitor.readiness import Answer, Row, report
+from monitor.settings.source import Source
 from monitor.sources import probed
 from monitor.sources.base import SourceError
-from monitor.sourcespec import Source
 
 
 def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:

@@ -19,8 +19,8 @@ from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.engine import build
 from monitor.saving import DAY, MOST_MODELS, count, days, definition, plans_of, reported, stretch
-from monitor.savingspec import Savings
 from monitor.savingwords import of_retraining, of_tier
+from monitor.settings.savings import Savings
 from monitor.sources.base import Reader
 from monitor.store import migrate
 from monitor.store import savings as store

@@ -16,8 +16,8 @@ from detectors import SIGNALS, Signal
 from detectors.records import Column, Records
 from detectors.text.parts import joined
 from monitor.lines import Row, output, progress
+from monitor.settings.source import ROLES
 from monitor.signals import problems, resolve
-from monitor.sourcespec import ROLES
 from monitor.yamlfile import ConfigError
 
 TOGETHER = 256

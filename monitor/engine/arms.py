@@ -16,9 +16,9 @@ from detectors.experiment.tally import VERSION, Tally
 from detectors.experiment.verdict import SPLIT_ALPHA, Metric, Verdict, judge, settled
 from detectors.layout import category, numbers, words_of
 from detectors.records import Column, Records, take
-from monitor.arms import ComparedMetric, Experiment, Shadow
 from monitor.config import Monitor
 from monitor.plain import plain
+from monitor.settings.arms import ComparedMetric, Experiment, Shadow
 from monitor.signals import name_of
 
 CHECK = "experiment"

@@ -14,9 +14,9 @@ from detectors.outcome import OUTCOME
 from detectors.performance.rates import LEVEL, RISE
 from detectors.profile import Profile
 from detectors.quality.percentile import TIMES
-from monitor.checkspec import BY_DEFAULT, Check
 from monitor.config import Monitor
 from monitor.evidently import P_VALUES, PREFIX, STATTESTS
+from monitor.settings.checks import BY_DEFAULT, Check
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
     "numeric": ("kolmogorov_smirnov", "rank", "spread", "cusum"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from detectors.layout import Kind
 from monitor.config import ConfigError, Monitor
-from monitor.sections import nearest
+from monitor.settings.sections import nearest
+from monitor.settings.source import TEXT_ROLES
 from monitor.signals import resolve
 from monitor.sources.base import ColumnInfo
-from monitor.sourcespec import TEXT_ROLES
 
 NOT_FEATURES = ("timestamp", "id", "label", "feedback", "model_version", "prompt_version", *TEXT_ROLES)
 FREE_TEXT_LENGTH = 64

@@ -14,7 +14,7 @@ from detectors.performance.losses import learn_losses
 from detectors.performance.rates import DECISION, labelled_column
 from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Column, Records, concatenate, row_count, take
-from monitor.checkspec import Check
+from monitor.settings.checks import Check
 from monitor.signals import Entry, resolve
 
 SAMPLE = 100_000

@@ -17,9 +17,9 @@ from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, answer_of
 from detectors.layout import words_of
 from detectors.records import Records
-from monitor.arms import Shadow
 from monitor.engine.arms import STATUS, columns_of, values_of, within
 from monitor.plain import plain
+from monitor.settings.arms import Shadow
 
 CHECK = "shadow"
 MOST_WAITING = 500_000

@@ -20,8 +20,8 @@ from detectors.spend.budget import (
     unassigned,
 )
 from detectors.spend.forecast import Forecast
-from monitor.checkspec import Check
 from monitor.config import Monitor
+from monitor.settings.checks import Check
 
 MOST_SHOWN = 20
 """Values of a column that have a finding, beside those whose budget is gone."""

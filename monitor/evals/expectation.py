@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from detectors import SIGNALS
-from monitor.sections import Section
+from monitor.settings.sections import Section
 
 KINDS: dict[str, tuple[str, ...]] = {
     "exact": ("ignore_case",),

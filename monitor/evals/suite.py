@@ -17,7 +17,7 @@ from detectors import SIGNALS
 from monitor.configfile import problem_of
 from monitor.evals.expectation import FROM_EXPECTED, Expectation
 from monitor.evals.expectation import read as read_expectation
-from monitor.sections import Duration, Section
+from monitor.settings.sections import Duration, Section
 from monitor.yamlfile import ConfigError, Document, Problem, read
 
 MOST_CASES = 20_000

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from monitor.settings.source import Source
 from monitor.sources.base import Reader, SourceError
 from monitor.sources.dialects import ALIASES, DIALECTS
 from monitor.sources.dialects.base import Dialect
 from monitor.sources.failures import explained
 from monitor.sources.preset import recognise, write_out
 from monitor.sources.reader import SqlReader
-from monitor.sourcespec import Source
 
 __all__ = ["connect", "opened", "probed", "recognised"]
 

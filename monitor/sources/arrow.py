@@ -15,8 +15,8 @@ import structlog
 from sqlalchemy.engine import make_url
 
 from detectors.records import Column
+from monitor.settings.source import Source
 from monitor.sources.values import column_of
-from monitor.sourcespec import Source
 
 LOG = structlog.get_logger(__name__)
 PAGE = 100_000

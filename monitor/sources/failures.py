@@ -7,8 +7,8 @@ import re
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from monitor.settings.source import Source
 from monitor.sources.base import SourceError
-from monitor.sourcespec import Source
 
 CHANGED = "cached plan must not change result type"
 STATES = {

@@ -10,8 +10,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from detectors.records import Column
+from monitor.settings.source import Source
 from monitor.sources.base import ColumnInfo, ColumnType, Page, SourceError
-from monitor.sourcespec import Source
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from monitor.settings.source import Source
 from monitor.sources.base import ColumnInfo, ColumnType
 from monitor.sources.dialects.base import Found
 from monitor.sources.values import clean
-from monitor.sourcespec import Source
 
 
 def described(role: str, info: Found, values: list[Any], source: Source, *, weak: bool) -> ColumnInfo:

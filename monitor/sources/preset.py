@@ -12,11 +12,11 @@ from monitor.presets import PRESETS
 from monitor.presets.base import Column, Names, Preset
 from monitor.presets.sql import DIALECTS as SPEECH
 from monitor.presets.sql import Sql
+from monitor.settings.source import ROLES, ColumnSpec, Source
 from monitor.sources.base import SourceError
 from monitor.sources.dialects.base import Dialect
 from monitor.sources.failures import explained
 from monitor.sources.schema import Origin, tables
-from monitor.sourcespec import ROLES, ColumnSpec, Source
 
 NEWEST = 5000
 

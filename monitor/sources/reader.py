@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Row
 
 from detectors.records import Column
 from monitor.presets.base import SINCE
+from monitor.settings.source import ColumnSpec, Source
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
 from monitor.sources.chat import read_words
@@ -24,7 +25,6 @@ from monitor.sources.looks import described
 from monitor.sources.schema import Origin
 from monitor.sources.times import TimeColumn
 from monitor.sources.values import column_of
-from monitor.sourcespec import ColumnSpec, Source
 
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 LOG = structlog.get_logger(__name__)

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.presets.base import SINCE
+from monitor.settings.source import Source
 from monitor.sources.base import SourceError
 from monitor.sources.dialects.base import Dialect, Found
-from monitor.sourcespec import Source
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

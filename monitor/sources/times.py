@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import sqlalchemy as sa
 
+from monitor.settings.source import ColumnSpec
 from monitor.sources.base import SourceError
-from monitor.sourcespec import ColumnSpec
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 WIDEST_OFFSET = timedelta(hours=15)

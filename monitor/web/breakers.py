@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 
 from detectors.layout import LONGEST_CATEGORY
 from detectors.spend.breaker import Breaker, standing
-from monitor.breakerspec import BreakerSpec
 from monitor.clock import Clock
 from monitor.config import Config, Monitor
-from monitor.sections import nearest
+from monitor.settings.breakers import BreakerSpec
+from monitor.settings.sections import nearest
 from monitor.store import breakers
 from monitor.store.database import Database, DatabaseError
 

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from monitor.arms import Experiment, Shadow
 from monitor.config import Config, Monitor
 from monitor.plain import plain
 from monitor.schedule import floor
+from monitor.settings.arms import Experiment, Shadow
 from monitor.store import comparisons
 from monitor.store.database import Database
 from monitor.web import bands

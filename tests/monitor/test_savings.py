@@ -18,7 +18,7 @@ from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, open_store
 from monitor.config import Config
 from monitor.saving import paying_since
-from monitor.savingspec import RetrainingSpec
+from monitor.settings.savings import RetrainingSpec
 from monitor.store import reads, tables
 from monitor.web.app import create_app
 from monitor.web.server import Server

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from monitor.settings.source import Source
 from monitor.sources import probed
-from monitor.sourcespec import Source
 from tests.presets.conftest import Opener, read
 from tests.support.logs import langfuse_v2, phoenix
 from tests.support.logs.base import START, Call, calls, insert

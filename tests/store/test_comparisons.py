@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors.experiment.tally import Tally
-from monitor.arms import Experiment
 from monitor.engine.arms import Arms
+from monitor.settings.arms import Experiment
 from monitor.store import comparisons, migrate
 from monitor.store.comparisons import Tallied
 from monitor.store.database import Database

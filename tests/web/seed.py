@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from detectors.experiment.tally import Tally
 from detectors.outcome import OUTCOME
-from monitor.arms import Experiment, Shadow
 from monitor.config import Config
 from monitor.engine.arms import Arms, findings_of
 from monitor.engine.pairs import Half, Pair, Pairs
+from monitor.settings.arms import Experiment, Shadow
 from monitor.store import buckets, migrate, tables
 from monitor.store.database import Database
 

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from monitor.settings.source import ColumnSpec
 from monitor.sources.base import ColumnType
 from monitor.sources.times import TimeColumn
-from monitor.sourcespec import ColumnSpec
 
 NUMERIC = ("int", "real", "floa", "doub", "numeric", "decimal", "money", "serial")
 

@@ -16,10 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from monitor.settings.source import ColumnSpec
 from monitor.sources.base import ColumnType, SourceError
 from monitor.sources.dialects.base import Found, raw
 from monitor.sources.times import TimeColumn
-from monitor.sourcespec import ColumnSpec
 
 WRAPPED = re.compile(r"^(?:Nullable|LowCardinality|SimpleAggregateFunction)\((?:\w+, )?(.*)\)$")
 KINDS: dict[str, ColumnType] = {

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from monitor.settings.source import ColumnSpec
 from monitor.sources.dialects.base import Found, kind_of, raw
 from monitor.sources.times import TimeColumn
-from monitor.sourcespec import ColumnSpec
 
 CATALOGUE = (
     "SELECT attname, format_type(atttypid, atttypmod), typtype FROM pg_attribute "

@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from monitor.settings.source import ColumnSpec
 from monitor.sources.base import SourceError
 from monitor.sources.dialects.base import Found, kind_of, raw
 from monitor.sources.times import TimeColumn
-from monitor.sourcespec import ColumnSpec
 
 
 class Sqlite:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 from pydantic_core import PydanticCustomError
 
 from monitor.presets import PRESETS
-from monitor.sections import Duration, Section
+from monitor.settings.sections import Duration, Section
 
 ROLES = (
     "timestamp", "id", "model_version", "prompt_version", "prediction", "score", "label",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from monitor.sections import Duration, Section
+from monitor.settings.sections import Duration, Section
 
 
 class BreakerSpec(Section):

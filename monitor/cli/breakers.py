@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic_core import PydanticCustomError
 
-from monitor.cli_groups import caller
+from monitor.cli.groups import caller
 from monitor.config import ConfigError
 from monitor.configfile import load
 from monitor.options import DEFAULT, AsJson, ConfigFile
-from monitor.sections import parse_duration
+from monitor.settings.sections import parse_duration
 
 if TYPE_CHECKING:
     from detectors.spend.breaker import State

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from detectors.spend.savings import Condition, Plan, Tier
-from monitor.sections import Duration, Section
+from monitor.settings.sections import Duration, Section
 
 
 class ConditionSpec(Section):

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from monitor import __version__, log
-from monitor.cli_breakers import breakers
-from monitor.cli_eval import group as eval_group
-from monitor.cli_groups import groups
-from monitor.cli_labels import labels
-from monitor.cli_prompts import prompts
+from monitor.cli.breakers import breakers
+from monitor.cli.eval import group as eval_group
+from monitor.cli.groups import groups
+from monitor.cli.labels import labels
+from monitor.cli.prompts import prompts
 from monitor.config import ConfigError
 from monitor.configfile import load
 from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment

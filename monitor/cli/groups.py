@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from monitor.config import Config, ConfigError
 from monitor.configfile import load
 from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName
-from monitor.sections import parse_duration
+from monitor.settings.sections import parse_duration
 
 groups = {
     name: typer.Typer(no_args_is_help=True, help=text)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
 from monitor.evidently import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
-from monitor.sections import Duration, Section
+from monitor.settings.sections import Duration, Section
 
 QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAFFIC_CHECKS)
 DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
