@@ -8,18 +8,20 @@ envelopes (``messages``, ``input``, ``output``, ``content`` …). A text that is
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from detectors.records import Column
 
 USERS = ("user", "human")
 ASSISTANTS = ("assistant", "ai", "model")
-ENVELOPES = (
+NAMES = (
     "choices", "message", "messages", "delta", "contents", "content", "parts", "text", "output_text", "output",
     "outputs", "response", "answer", "input", "inputs", "question", "query", "prompt", "generations", "kwargs",
     "candidates", "value", "result",
 )  # fmt: skip
+ENVELOPES = {name: place for place, name in enumerate(NAMES)}
+"""What holds the words, what is looked into first having the lowest place."""
+UNSAID = ("tool", "function", "image", "thinking", "reasoning")
 DEEPEST = 12
 
 
@@ -49,7 +51,9 @@ def words(value: Any, speakers: tuple[str, ...]) -> str | None:  # noqa: ANN401
         read = json.loads(text)
     except (ValueError, RecursionError):
         return text  # cut short, or never JSON
-    found = "\n".join(part for part in _said(read, speakers, 0) if part.strip())
+    parts: list[str] = []
+    _collect(read, speakers, 0, parts)
+    found = "\n".join(part for part in parts if part.strip())
     return found or (None if read in ({}, [], "", [{}]) or _holds_messages(read) else text)
 
 
@@ -59,32 +63,28 @@ def _holds_messages(read: Any) -> bool:  # noqa: ANN401
     return isinstance(listed, list) and bool(listed) and isinstance(listed[0], dict)
 
 
-def _said(read: Any, speakers: tuple[str, ...], depth: int) -> Iterator[str]:  # noqa: ANN401
-    if depth > DEEPEST or read is None:
-        return
+def _collect(read: Any, speakers: tuple[str, ...], depth: int, parts: list[str]) -> None:  # noqa: ANN401
     if isinstance(read, str):
-        yield read
-    elif isinstance(read, list):
-        yield from _listed(read, speakers, depth)
-    elif isinstance(read, dict):
-        kind = str(read.get("type", ""))
-        if kind.startswith(("tool", "function", "image", "thinking", "reasoning")):
-            return
-        key = next((key for key in ENVELOPES if read.get(key) not in (None, [], {})), None)
-        if key is not None:
-            yield from _said(read[key], speakers, depth + 1)
-
-
-def _listed(read: list[Any], speakers: tuple[str, ...], depth: int) -> Iterator[str]:
-    """Go through a list: of messages only those of the speakers, of a user's only the last."""
-    spoken = [one for one in read if isinstance(one, dict) and _speaker(one)]
-    if spoken:
-        own = [one for one in spoken if _speaker(one) in speakers]
-        for message in own[-1:]:
-            yield from _said(message, speakers, depth + 1)
+        parts.append(read)
+    elif depth > DEEPEST:
         return
-    for part in read:
-        yield from _said(part, speakers, depth + 1)
+    elif isinstance(read, dict):
+        if str(read.get("type", "")).startswith(UNSAID):
+            return
+        # A message has few keys and the envelopes are many.
+        places = [ENVELOPES[key] for key, held in read.items() if key in ENVELOPES and held not in (None, [], {})]
+        if places:
+            _collect(read[NAMES[min(places)]], speakers, depth + 1, parts)
+    elif isinstance(read, list):
+        _collect_listed(read, speakers, depth, parts)
+
+
+def _collect_listed(read: list[Any], speakers: tuple[str, ...], depth: int, parts: list[str]) -> None:
+    """Go through a list: of messages only those of the speakers, of a user's only the last."""
+    said_by = [(_speaker(one), one) for one in read if isinstance(one, dict)]
+    spoken = [(speaker, one) for speaker, one in said_by if speaker]
+    for one in [one for speaker, one in spoken if speaker in speakers][-1:] if spoken else read:
+        _collect(one, speakers, depth + 1, parts)
 
 
 def _speaker(message: dict[str, Any]) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 
 from detectors.records import Column
+
+NUMBERS = (bool, int, float)
 
 
 def column_of(values: Sequence[Any], limit: int) -> Column:
@@ -34,17 +35,21 @@ def _number(value: float | Decimal) -> float:
 
 def clean(value: Any, limit: int) -> Any:  # noqa: ANN401
     """Return a value that is safe to keep: texts without NUL and lone surrogates, cut; the rest as numbers or text."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Decimal):
-        return _number(value)
-    if isinstance(value, bytes | memoryview):
-        value = bytes(value).decode("utf-8", "replace")
-    elif isinstance(value, datetime | date | time):
-        value = value.isoformat()
-    elif isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    elif isinstance(value, UUID) or not isinstance(value, str):
-        value = str(value)
-    text = value[:limit].replace("\x00", "")
+    if type(value) is not str:
+        if value is None or isinstance(value, NUMBERS):
+            return value
+        if isinstance(value, Decimal):
+            return _number(value)
+        value = _as_text(value)
+    text: str = value[:limit].replace("\x00", "")
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _as_text(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return str(value)
