@@ -30,11 +30,20 @@ app.add_typer(breakers, name="breakers")
 app.add_typer(eval_group, name="eval")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"driftd {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     level: Annotated[
         str, typer.Option("--log-level", envvar="DRIFTD_LOG_LEVEL", help="debug, info, warning.")
     ] = "info",
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
 ) -> None:
     """Keep a model or an LLM application honest in production.
 

@@ -1,0 +1,24 @@
+"""The command line itself: its version, and how fast it can say anything at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from typer.testing import CliRunner
+
+from monitor import __version__
+from monitor.cli import app
+
+HEAVY = ("evidently", "pandas", "dask", "onnxruntime", "presidio_analyzer", "sqlglot", "wordllama")
+
+
+def test_it_tells_its_version() -> None:
+    told = CliRunner().invoke(app, ["--version"])
+    assert (told.exit_code, told.output) == (0, f"driftd {__version__}\n")
+
+
+def test_what_is_heavy_is_imported_where_it_is_used_only() -> None:
+    code = f"import sys, monitor.cli, monitor.commands.operate as _; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == ""
