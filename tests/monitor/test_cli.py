@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
+import pytest
+import structlog
 from typer.testing import CliRunner
 
-from monitor import __version__
+from monitor import __version__, log
 from monitor.cli import app
 
 HEAVY = ("evidently", "pandas", "dask", "onnxruntime", "presidio_analyzer", "sqlglot", "wordllama")
@@ -22,3 +25,14 @@ def test_what_is_heavy_is_imported_where_it_is_used_only() -> None:
     code = f"import sys, monitor.cli, monitor.commands.operate as _; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == ""
+
+
+def test_logs_go_to_the_standard_error_of_the_moment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", io.StringIO())
+        log.set_up(pretty=False)
+        sys.stderr.close()
+    structlog.get_logger("test").info("heard")
+    assert '"event": "heard"' in capsys.readouterr().err
