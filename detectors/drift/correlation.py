@@ -55,7 +55,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
         0.0, np.asarray(baseline.counts[..., 1 + pairs : 1 + 2 * pairs]) / SCALE / baseline.n - old**2
     )
     sway = np.sqrt(variance * np.expand_dims(variance_factor(baseline, window), -1))
-    worst = np.abs(gap / np.maximum(sway, np.finfo(np.float64).tiny)).argmax(axis=-1)
+    with np.errstate(over="ignore"):  # next to no sway makes any gap the largest
+        worst = np.abs(gap / np.maximum(sway, np.finfo(np.float64).tiny)).argmax(axis=-1)
     at = np.expand_dims(worst, -1)
     change = np.take_along_axis(gap, at, -1)[..., 0]
     noise = np.take_along_axis(np.broadcast_to(sway, gap.shape), at, -1)[..., 0]

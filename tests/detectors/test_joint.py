@@ -102,3 +102,17 @@ def test_missing_columns_values_and_categories_are_the_middle() -> None:
 def test_fewer_than_two_columns_have_no_joint_one() -> None:
     assert learn_joint({"x0": LAYOUTS["x0"]}) is None
     assert learn_joint({"plan": LAYOUTS["plan"], "empty": Layout(kind="numeric")}) is None
+
+
+def test_a_pair_that_never_moved_and_then_does_overflows_nothing() -> None:
+    layout = learn_numeric(np.random.default_rng(5).normal(size=5000), -4.0, 4.0)
+    layouts = {"x": layout, "y": layout}
+    layouts[JOINT] = learn_joint(layouts)
+
+    def still(value: float) -> Profile:
+        both = Column.floats(np.full(200, value))
+        return Profile.of(project({"x": both, "y": both}, layouts), layouts[JOINT])
+
+    seen = DETECTORS["correlation"].measure(still(0.0), still(4.0))
+    assert np.isfinite(seen.statistic)
+    assert seen.detail["pair"] == "x, y"
