@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from pydantic_core import PydanticCustomError
 
+from monitor import __version__
 from monitor.config import ConfigError
 from monitor.settings.sections import parse_time
 
@@ -20,6 +21,17 @@ MonitorName = Annotated[str | None, typer.Option("--monitor", "-m", help="The mo
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 DEFAULT = Path("driftd.yaml")
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"driftd {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and leave.")
+]
 
 
 def moment(text: str) -> datetime:

@@ -13,6 +13,8 @@ from tests.support.tools import missing, need
 
 __all__ = ["need"]
 
+collect_ignore = ["support/logs/mlflow_app.py"]  # an application of its own: importing it would import all of MLflow
+
 
 @pytest.fixture(autouse=True)
 def plain_logs() -> Iterator[None]:

@@ -16,7 +16,7 @@ from monitor.cli.labels import labels
 from monitor.cli.prompts import prompts
 from monitor.config import ConfigError
 from monitor.configfile import load
-from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
+from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, Version, moment
 from monitor.presets import PRESETS
 from monitor.sources.base import SourceError
 from monitor.store.database import DatabaseError, StoreError
@@ -30,20 +30,12 @@ app.add_typer(breakers, name="breakers")
 app.add_typer(eval_group, name="eval")
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"driftd {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def root(
     level: Annotated[
         str, typer.Option("--log-level", envvar="DRIFTD_LOG_LEVEL", help="debug, info, warning.")
     ] = "info",
-    version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
+    version: Version = False,
 ) -> None:
     """Keep a model or an LLM application honest in production.
 

@@ -50,4 +50,5 @@ def main(url: str, count: int) -> None:
         mlflow.log_expectation(trace_id=trace, name="expected", value="It is 1.", source=PERSON)
 
 
-main(sys.argv[1], int(sys.argv[2]))
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
