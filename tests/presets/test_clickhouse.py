@@ -29,16 +29,8 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def engine(server: str) -> Iterator[sa.Engine]:
     """Lend an engine on an empty ClickHouse."""
-    made = sa.create_engine(server)
-    with made.connect() as connection:
-        for table in (
-            connection.exec_driver_sql("SELECT name FROM system.tables WHERE database = currentDatabase()")
-            .scalars()
-            .all()
-        ):
-            connection.exec_driver_sql(f"DROP TABLE `{table}`")
-    yield made
-    made.dispose()
+    with clickhouse.emptied(server) as made:
+        yield made
 
 
 def test_langfuse_v3_is_read_once_in_its_last_version(engine: sa.Engine, opened: Opener) -> None:

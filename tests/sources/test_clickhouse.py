@@ -26,16 +26,8 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
-    made = sa.create_engine(url)
-    with made.connect() as connection:
-        for table in (
-            connection.exec_driver_sql("SELECT name FROM system.tables WHERE database = currentDatabase()")
-            .scalars()
-            .all()
-        ):
-            connection.exec_driver_sql(f"DROP TABLE `{table}`")
-    yield made
-    made.dispose()
+    with clickhouse.emptied(url) as made:
+        yield made
 
 
 def run(engine: sa.Engine, sql: str) -> None:

@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
+import sqlalchemy as sa
+
 READS = re.compile(r"\s*(SELECT|WITH|DESC|DESCRIBE|SHOW|EXPLAIN|EXISTS)\b", re.IGNORECASE)
 FORMAT = re.compile(r"\sFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 
@@ -90,6 +92,18 @@ def handler(engine: Engine) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
     return Handler
+
+
+@contextmanager
+def emptied(url: str) -> Iterator[sa.Engine]:
+    """Lend an engine on a database whose tables are dropped first."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        query = "SELECT name FROM system.tables WHERE database = currentDatabase()"
+        for table in connection.exec_driver_sql(query).scalars().all():
+            connection.exec_driver_sql(f"DROP TABLE `{table}`")
+    yield engine
+    engine.dispose()
 
 
 @contextmanager
