@@ -15,13 +15,15 @@ FIRST_BAD, LAST_BAD = 400, 599
 
 
 def says_error(status: object) -> bool:
-    """Say whether a status is one of an error.
+    """Say whether a status is one of an error; a boolean says whether the request succeeded.
 
     Examples
     --------
-    >>> [says_error(status) for status in (200, 503.0, "504", -1, "OK", "STATUS_CODE_ERROR", "no error", True)]
-    [False, True, True, True, False, True, False, False]
+    >>> [says_error(status) for status in (200, 503.0, "504", -1, "OK", "STATUS_CODE_ERROR", "no error", True, False)]
+    [False, True, True, True, False, True, False, False, True]
     """
+    if isinstance(status, bool):
+        return not status
     text = str(status).strip()
     try:
         return FIRST_BAD <= float(text) <= LAST_BAD or float(text) < 0

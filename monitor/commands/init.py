@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,28 +10,15 @@ import typer
 from pydantic import SecretStr
 
 from monitor.commands.firstconfig import Look, written
+from monitor.commands.guesses import guessed, guessed_time
 from monitor.commands.readiness import print_rows
 from monitor.config import ConfigError
 from monitor.presets import PRESETS
 from monitor.readiness import report
 from monitor.settings.sections import nearest
-from monitor.settings.source import ROLES, Source
+from monitor.settings.source import Source
 from monitor.sources import connect, probed, recognised
-from monitor.sources.base import ColumnInfo, Reader
-
-GUESSES = {
-    "id": ("id", "request_id", "trace_id", "uuid"),
-    "model_version": ("model_version", "model", "model_name", "served_model"),
-    "prompt_version": ("prompt_version", "prompt_hash"),
-    "prediction": ("prediction", "score", "y_pred", "predicted"),
-    "label": ("label", "target", "y_true", "actual"),
-    "question": ("question", "prompt", "input", "query"),
-    "context": ("context", "retrieved", "documents"),
-    "response": ("response", "answer", "output", "completion"),
-    "feedback": ("feedback", "thumbs", "rating"),
-    "tenant": ("tenant", "tenant_id", "customer", "customer_id"),
-}
-TIMES = ("timestamp", "created_at", "ts", "time", "event_time", "logged_at", "start_time", "startTime", "date")
+from monitor.sources.base import Reader
 
 
 def write_config(url: str, table: str | None, preset: str | None, where: str | None, out: Path) -> None:
@@ -108,28 +94,11 @@ def _probe(url: str, table: str) -> dict[str, object]:
         columns = reader.describe()
     finally:
         reader.close()
-    found: dict[str, object] = {"timestamp": _time_column(columns, table)}
-    names = {column.column.lower(): column.column for column in columns}
-    for role, words in GUESSES.items():
-        match = next((names[word] for word in words if word in names), None)
-        if match and role in ROLES:
-            found[role] = match
-    return found
-
-
-def _time_column(columns: Sequence[ColumnInfo], table: str) -> object:
-    named = {column.column.lower(): column for column in columns}
-    for word in TIMES:
-        if word.lower() in named:
-            return _spec(named[word.lower()])
-    timed = [column for column in columns if column.type == "time"]
-    if timed:
-        return _spec(timed[0])
-    raise ConfigError(
-        f"no column of {table!r} looks like a time ({', '.join(c.column for c in columns)}); "
-        "write driftd.yaml by hand and map `timestamp`."
-    )
-
-
-def _spec(column: ColumnInfo) -> object:
-    return column.column if column.type != "numeric" else {"column": column.column, "unit": "s"}
+    time = guessed_time(columns)
+    if time is None:
+        raise ConfigError(
+            f"no column of {table!r} looks like a time ({', '.join(c.column for c in columns)}); "
+            "write driftd.yaml by hand and map `timestamp`."
+        )
+    column, spec = time
+    return {"timestamp": spec, **guessed([one for one in columns if one.column != column])}

@@ -24,7 +24,7 @@ class ColumnSpec(Section):
     column: str
     """Name of their column."""
     unit: Literal["s", "ms", "us", "ns"] | None = None
-    """For a number: what it counts since 1970 (s, ms, us, ns)."""
+    """What a number counts (s, ms, us, ns): a time since 1970; of another role a duration, read as seconds."""
     zone: str | None = None
     """For a time without a zone: its IANA zone, by default UTC."""
     format: str | None = None

@@ -30,7 +30,7 @@ class ColumnInfo:
 
     ``name`` is the role for a mapped column (``model_version``) and their own name otherwise. The shares are
     of the sampled rows; ``distinct`` counts distinct values in it; ``increasing`` says whether the values
-    never fall with time; ``mean_length`` is that of texts, else None.
+    never fall with time; ``mean_length`` is that of texts, ``typical`` the median of numbers, else None.
     """
 
     name: str
@@ -43,6 +43,7 @@ class ColumnInfo:
     distinct: int
     increasing: bool = False
     mean_length: float | None = None
+    typical: float | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from monitor.settings.source import Source
 from monitor.sources.base import ColumnInfo, ColumnType
 from monitor.sources.dialects.base import Found
@@ -30,6 +32,7 @@ def described(role: str, info: Found, values: list[Any], source: Source, *, weak
         distinct=len(set(texts)),
         increasing=rising,
         mean_length=sum(map(len, texts)) / len(texts) if texts and kind == "text" else None,
+        typical=float(np.median(numbers)) if numbers and kind == "numeric" else None,
     )
 
 

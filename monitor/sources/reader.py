@@ -23,7 +23,7 @@ from monitor.sources.dialects.base import Dialect, Found, raw
 from monitor.sources.failures import explained
 from monitor.sources.looks import described
 from monitor.sources.schema import Origin
-from monitor.sources.times import TimeColumn
+from monitor.sources.times import UNITS, TimeColumn
 from monitor.sources.values import column_of
 
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
@@ -50,6 +50,8 @@ class SqlReader:
         self._origin = Origin(source, dialect)
         self._roles = {spec.column: role for role, spec in source.columns.items()}
         self._chats = {role for role, spec in source.columns.items() if spec.chat}
+        units = {spec.column: spec.unit for role, spec in source.columns.items() if role != "timestamp"}
+        self._durations = {column: unit for column, unit in units.items() if unit is not None}
         self._offsets: bool | None = None
 
     # ------------------------------------------------------------------ sessions
@@ -81,6 +83,12 @@ class SqlReader:
                 raise SourceError(
                     "missing_column",
                     f"`columns.{role}` names {spec.column!r}, which is not there. Found: {', '.join(found)}.{hint}",
+                )
+            if spec.column in self._durations and found[spec.column].type != "numeric":
+                raise SourceError(
+                    "other",
+                    f"`columns.{role}` has a unit, but {spec.column!r} holds no numbers "
+                    f"({found[spec.column].database_type}); leave the unit out.",
                 )
         return {self._roles.get(column, column): info for column, info in found.items()}
 
@@ -145,7 +153,9 @@ class SqlReader:
         return sa.text(name.replace(":", "\\:"))
 
     def _value(self, info: Found) -> sa.ColumnElement[Any]:
-        return self._dialect.value(info, self._source.text_limit)
+        value = self._dialect.value(info, self._source.text_limit)
+        unit = self._durations.get(info.name)
+        return value if unit is None else value / float(UNITS[unit])
 
     def _within(self, time: TimeColumn, start: datetime, end: datetime) -> sa.ColumnElement[bool]:
         return sa.and_(time.within(self._dialect.stamp(time), start, end), *self._dialect.bounds(time, start, end))

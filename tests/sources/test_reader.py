@@ -181,6 +181,20 @@ def test_chats_are_read_as_their_words(theirs: Theirs) -> None:
 NAMES = ["Größe in €", 'quo"te', "per%cent", "co:lon", "SELECT", "a b", "semi;colon", "back\\slash", "it's"]
 
 
+@pytest.mark.parametrize(("unit", "scale"), [("ms", 10**3), ("us", 10**6), ("ns", 10**9), ("s", 1), (None, 1)])
+def test_durations_are_read_as_seconds(theirs: Theirs, unit: str | None, scale: int) -> None:
+    theirs.run("CREATE TABLE log (id int PRIMARY KEY, ts timestamp, took bigint, label text)")
+    theirs.run(
+        "INSERT INTO log VALUES (1, '2026-03-29 00:00:01', 1500000000000, 'a'), (2, '2026-03-29 00:00:02', NULL, 'b')"
+    )
+    latency = {"column": "took", "unit": unit} if unit else "took"
+    reader = theirs.read(columns={"latency": latency})
+    assert everything(reader, ["latency"])["latency"] == [1.5e12 / scale, None]
+    assert next(one for one in reader.describe() if one.name == "latency").typical == 1.5e12 / scale
+    with pytest.raises(SourceError, match="`columns.latency` has a unit, but 'label' holds no numbers"):
+        theirs.read(columns={"latency": {"column": "label", "unit": "ms"}}).schema()
+
+
 def test_names_of_every_kind(theirs: Theirs) -> None:
     quote = theirs.engine.dialect.identifier_preparer.quote_identifier
     listed = ", ".join(f"{quote(name)} REAL" for name in NAMES)
