@@ -150,13 +150,12 @@ def answer_of(metric: Metric, seen: Difference, alpha: float) -> Answer:
     Examples
     --------
     >>> seen = Difference(1.0, 1.2, Interval(0.2, 0.1, 0.3), Interval(0.2, 0.1, 0.3), 5000, 0.03, 0.5)
-    >>> answer_of(Metric("latency", better="lower"), seen, 0.05).verdict
-    'lose'
+    >>> answer_of(Metric("latency", better="lower"), seen, 0.05).reason
+    'latency: +20.0 % (+10.0 % to +30.0 %): worse beyond doubt'
     """
-    gain = seen.relative if math.isfinite(seen.relative.value) else _scaled(seen)
-    if metric.better == "lower":
-        gain = Interval(-gain.value, -gain.high, -gain.low)
-    told = f"{metric.name}: {_percent(gain.value)} better ({_percent(gain.low)} to {_percent(gain.high)})"
+    lift = seen.relative if math.isfinite(seen.relative.value) else _scaled(seen)
+    gain = lift if metric.better == "higher" else Interval(-lift.value, -lift.high, -lift.low)
+    told = f"{metric.name}: {_signed(lift.value)} ({_signed(lift.low)} to {_signed(lift.high)})"
     bound = metric.minimum if metric.role == "guardrail" else 0.0
     if not math.isfinite(gain.low) or math.isnan(gain.value):
         few = f"{metric.name}: too few rows so far, {seen.rows}"
@@ -208,8 +207,12 @@ def _scaled(seen: Difference) -> Interval:
     return Interval(*(end / size for end in seen.absolute))
 
 
-def _percent(share: float) -> str:
+def _signed(share: float) -> str:
     return f"{100 * share:+.1f} %"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _split(
