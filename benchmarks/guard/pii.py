@@ -83,14 +83,14 @@ def table(name: str, data: list[tuple[str, Spans]], ours: list[Found], theirs: l
     return "\n".join(lines)
 
 
-def sample_texts(count: int, seed: int, *, items: int = 5) -> list[str]:
-    """Make texts of 500 characters of which every fourth holds so many items of personal data, drawn anew for each."""
+def sample_texts(count: int, seed: int, *, items: int = 5, every: int = 4) -> list[str]:
+    """Make texts of 500 characters, one of ``every`` with so many items of personal data, drawn anew for each."""
     rng = random.Random(seed)
     words = WORDS.split()
     texts = []
     for place in range(count):
         text = " ".join(rng.choice(words) for _ in range(110))
-        if place % 4 == 0:
+        if items and place % every == 0:
             at = rng.randrange(50, 300)
             text = f"{text[:at]} {_personal(rng, items)} {text[at:]}"
         texts.append(text[:500])
@@ -115,6 +115,24 @@ def signal_rate(signal: Signal, texts: list[str]) -> float:
     """Return records a second of a signal that gets all texts at once, as the daemon gives them."""
     records = {"response": Column.of(texts)}
     return len(texts) * rate(lambda _text: signal.compute(records), texts[:1])
+
+
+def times_as_fast(signal: Signal, texts: list[str], peer: Callable[[str], object], runs: int = 5) -> float:
+    """Return how many texts the signal reads while the peer reads one: the median of runs in turn."""
+    records = {"response": Column.of(texts)}
+    signal.compute(records)
+    peer(texts[0])
+    ratios = []
+    for run in range(runs):
+        some = texts[run * 40 : run * 40 + 40]
+        begun = time.process_time()
+        for text in some:
+            peer(text)
+        theirs = (time.process_time() - begun) / len(some)
+        begun = time.process_time()
+        signal.compute(records)
+        ratios.append(theirs * len(texts) / (time.process_time() - begun))
+    return sorted(ratios)[runs // 2]
 
 
 def rate(scan: Callable[[str], object], texts: list[str], repeats: int = 3) -> float:

@@ -7,7 +7,6 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from detectors.scan.matches import Ranges, compiled, options, ranges_of
 MOST_SPANS = 1000
 """Findings of one rule in one text that are kept; more would not change a verdict."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NO_DIGIT = dict.fromkeys(point for point in range(128) if not 48 <= point <= 57)
+_NO_DIGIT = bytes(point for point in range(256) if not 48 <= point <= 57)
 MEMORY = 64 << 20
 """Bytes that RE2 may use for the automata of one pattern; they grow with what is read."""
 FEW = 32
@@ -44,7 +43,7 @@ Trim = Callable[[str, int, int], "tuple[int, int] | None"]
 """Looks at a candidate in its text: where the finding begins and ends, or None when it is none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A pattern, and what must hold of what it matches.
 
@@ -155,7 +154,7 @@ def near_pattern(words: str) -> str:
     return rf"(?i)(?:\b|_)(?:{words})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Exact:
     """A rule with its compiled patterns."""
 
@@ -175,22 +174,28 @@ class _Exact:
             places = in_points(self.near(raw), text, raw)
             if not places:
                 return
-        kind, trim, again = self.rule.type, self.rule.trim, self.rule.again
+        ranges = self.find(raw)
+        if not ranges:
+            return
+        if len(raw) != len(text):
+            ranges = in_points(ranges, text, raw)
+        rule = self.rule
+        trim = rule.trim
         earlier = found[:] if len(found) <= FEW else []
         most = len(found) + MOST_SPANS
-        for start, end in in_points(self.find(raw), text, raw):
+        for start, end in ranges:
             if places is not None and not is_near(places, start, end):
                 continue
-            for span in earlier:
-                if span.start <= start and end <= span.end:
+            for _, begin, stop in earlier:
+                if begin <= start and end <= stop:
                     break
             else:
                 kept = trim(text, start, end) if trim else (start, end)
                 if kept is None or kept[1] <= kept[0]:
                     continue
-                found.append(Span(kind, *kept))
-                if again and kept[1] + 1 < end:
-                    found += self.rule.within(text, kept[1] + 1, end)
+                found.append(Span(rule.type, kept[0], kept[1]))
+                if rule.again and kept[1] + 1 < end:
+                    found += rule.within(text, kept[1] + 1, end)
                 if len(found) >= most:
                     return
 
@@ -249,7 +254,12 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
     if len(listed) <= 1:
         return listed
     in_place = sorted(listed, key=_place)
-    if all(former.end <= latter.start for former, latter in pairwise(in_place)):
+    reached = 0
+    for _, start, end in in_place:
+        if start < reached:
+            break
+        reached = end
+    else:
         return in_place
     kept: list[Span] = []
     taken: list[tuple[int, int, int]] = []
@@ -284,6 +294,4 @@ def digits_of(text: str) -> str:
     >>> digits_of("+1 (212) 555-0100")
     '12125550100'
     """
-    if text.isascii():
-        return text.translate(_NO_DIGIT)
-    return "".join(character for character in text if "0" <= character <= "9")
+    return text.encode("ascii", "ignore").translate(None, _NO_DIGIT).decode()

@@ -11,8 +11,8 @@ from detectors.scan.telephone import PHONE, PHONE_HINT, trim_phone
 # Top-level domains that a bare domain may end in: all of two letters but those that are also the ending of a common
 # file or a common abbreviation, and the generic ones that are in wide use (IANA root zone).
 _GENERIC = (
-    "com|org|net|edu|gov|mil|int|info|biz|name|mobi|online|site|store|shop|blog|cloud|live|tech|website|space|"
-    "agency|digital|email|media|news|social|solutions|systems|today|travel|world|academy|company|health|"
+    "company|com|org|net|edu|gov|mil|int|info|biz|name|mobi|online|site|store|shop|blog|cloud|live|tech|website|space|"
+    "agency|digital|email|media|news|social|solutions|systems|today|travel|world|academy|health|"
     "bank|jobs|museum|tel|asia|eus|berlin|london|nyc|paris|tokyo|xyz|club|app|dev|page|link|pro|top|icu|wiki|art"
 )
 _COUNTRY = (
@@ -33,6 +33,8 @@ EMAIL_IN_WORDS = (
 )
 URL = r"(?i)\b(?:(?:https?|ftp|wss?)://|www\.)[^\s<>\"'`{}|\\^]{3,}"
 BARE_DOMAIN = rf"(?i)\b{_DOMAIN}(?:/[^\s<>\"'`{{}}|\\^]*)?"
+# What follows an @, as an e-mail's domain does, and what goes on behind its ending is nothing for trim_domain either.
+BARE_DOMAIN_HINT = r"(?:^|[^\pL\pN@/\\._%;&-])[\pL\pN][\pL\pN-]*(?:\.[\pL\pN-]+)*\.[A-Za-z]{2,}(?:$|[^\pL\pN@(_])"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 IP4 = rf"\b{_OCTET}(?:\.{_OCTET}){{3}}\b"
 IP6 = r"(?:[0-9A-Fa-f]{1,4})?(?::{1,2}[0-9A-Fa-f]{1,4}){2,7}(?:::)?(?:(?:\.\d{1,3}){3})?|[0-9A-Fa-f]{1,4}::"
@@ -42,6 +44,7 @@ LONGEST_LABEL = 63
 """Of a domain (RFC 1035)."""
 
 _VERSION = re.compile(r"(?<![A-Za-z])(?:version|release|ver\.?|build|v\.?)[ :=]?$", re.IGNORECASE)
+_VERSION_ENDS = frozenset("nNeErRdDvV.")
 _CODE_FILE = re.compile(
     r"\.(?:py|sh|md|rs|ps|so|js|ts|cs|cc|json|html?|css|txt|csv|ya?ml|toml|xml|java|go|rb|php)$",
     re.IGNORECASE,
@@ -106,7 +109,8 @@ def trim_ip4(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Take four numbers that are not a version and not part of a longer run."""
     if (start and text[start - 1] in ".-") or (text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit()):
         return None
-    return None if _VERSION.search(text[max(0, start - 10) : start]) else (start, end)
+    said = text[max(0, start - 10) : start]
+    return None if said.rstrip(" :=")[-1:] in _VERSION_ENDS and _VERSION.search(said) else (start, end)
 
 
 def trim_ip6(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -140,7 +144,7 @@ RULES: tuple[Rule, ...] = (
 )
 LATE: tuple[Rule, ...] = (
     Rule("phone_number", PHONE, trim_phone, hint=PHONE_HINT),
-    Rule("url", BARE_DOMAIN, trim_domain, hint=r"[\pL\pN]\.[A-Za-z]{2}"),
+    Rule("url", BARE_DOMAIN, trim_domain, hint=BARE_DOMAIN_HINT),
 )
 """Rules that give way to every other kind of PII."""
 

@@ -12,6 +12,8 @@ from typing import Any
 
 Ranges = Callable[[bytes], list[tuple[int, int]]]
 """From UTF-8 to the half-open ranges of bytes that match, in order of appearance; none is empty."""
+Fits = Callable[[bytes], bool]
+"""Whether a pattern matches all of some UTF-8."""
 
 
 def compiled(pattern: str, memory: int) -> Any:  # noqa: ANN401
@@ -66,3 +68,21 @@ def ranges_of(pattern: Any, *, direct: bool = True) -> Ranges:  # noqa: ANN401
         return found
 
     return ranges
+
+
+def fits(pattern: Any, *, direct: bool = True) -> Fits:  # noqa: ANN401
+    """Return what tells whether a compiled pattern matches a text from end to end.
+
+    Examples
+    --------
+    >>> number = fits(compiled("a(b+)", 1 << 20))
+    >>> number(b"abb"), number(b"abbc")
+    (True, False)
+    """
+    import re2
+
+    below = getattr(getattr(pattern, "_regexp", None), "Match", None)
+    whole = getattr(getattr(re2, "_Anchor", None), "ANCHOR_BOTH", None)
+    if not direct or below is None or whole is None:
+        return lambda raw: pattern.fullmatch(raw) is not None
+    return lambda raw: below(whole, raw, 0, len(raw))[0][0] >= 0

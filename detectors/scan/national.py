@@ -60,7 +60,7 @@ RULES: tuple[Rule, ...] = (
         r"[12378] ?\d{2} ?\d{2} ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}",
         "fr.nir",
         "",
-        r"[12378] ?\d{2} ?\d{2} ?\d[\dAB] ?\d{3} ?\d{3}",
+        r"\b[12378] ?\d{2} ?\d{2} ?\d[\dAB] ?\d{3} ?\d{3}",
     ),
     _numbered("fr_tax_id", r"[0-3]\d ?\d{2} ?\d{3} ?\d{3} ?\d{3}", "fr.nif", r"fiscal|impôt|impot|spi\b|nif\b"),
     _numbered("es_nif", r"(?:\d{8}[- ]?[A-Z]|[XYZ][- ]?\d{7}[- ]?[A-Z])", "es.dni", r"dni\b|nif\b|documento"),

@@ -21,7 +21,11 @@ DATE = (
     rf"|{_MONTH}\.? (?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?,? (?:19|20)\d{{2}}"
     rf"|(?:0?[1-9]|[12]\d|3[01])-{_MONTH}-(?:(?:19|20)\d{{2}}|\d{{2}})){_CLOCK}\b"
 )
-DATE_HINT = rf"(?i)\d[-/.]\d{{1,2}}[-/.]\d|\d(?:st|nd|rd|th|\.|-)? ?(?:of |de )?{_MONTH}|{_MONTH}\.? \d"
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+DATE_HINT = (
+    rf"(?i)\b(?:\d{{4}}[-/.]{_DAY}[-/.]\d|{_DAY}[-/.]{_DAY}[-/.]\d\d)"
+    rf"|\d(?:st|nd|rd|th|\.|-)? ?(?:of |de )?{_MONTH}|{_MONTH}\.? \d"
+)
 BIRTH = (
     r"born|birth|dob\b|d\.o\.b|geboren|geburt|né le|née le|naissance|nacid[oa]|nacimiento|nat[oa] il|nascit|nascid[oa]|"
     r"födelse|född|født|syntym|urodz|geboortedatum"

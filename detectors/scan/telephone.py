@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 
-from detectors.scan.base import CONTEXT_AFTER, CONTEXT_BEFORE, digits_of
+from detectors.scan.base import CONTEXT_AFTER, CONTEXT_BEFORE, MEMORY, digits_of
+from detectors.scan.matches import Fits, compiled, fits
 from detectors.scan.telling import is_other, is_telling
 
 PHONE = (
-    r"(?:\+\d|\(\+?\d|\d)(?:[ \t]?[\d]|[-./()][ \t]?|[ \t][-(/]){4,24}\d(?:[ ]?(?i:x|ext\.?|extension)[ .:]?\d{1,6})?"
+    r"(?:\+\d|\(\+?\d|\b\d)(?:[ \t]?[\d]|[-./()][ \t]?|[ \t][-(/]){4,24}\d(?:[ ]?(?i:x|ext\.?|extension)[ .:]?\d{1,6})?"
 )
 FEWEST = 7
 """Digits; shorter numbers are not told from others."""
@@ -60,23 +61,20 @@ def _plan(region: str) -> tuple[str, str]:
     return data.national_prefix or "", "|".join(sorted(patterns))
 
 
-def _either(patterns: Iterable[str]) -> Callable[[bytes], object]:
+def _either(patterns: Iterable[str]) -> Fits:
     """Put whole plans into one automaton: a number is asked of all of them at once."""
-    import re2
-
-    asked: Callable[[bytes], object] = re2.compile("|".join(f"(?:{p})" for p in patterns if p)).fullmatch
-    return asked
+    return fits(compiled("|".join(f"(?:{p})" for p in patterns if p), MEMORY))
 
 
 @cache
-def _abroad(code: str) -> Callable[[bytes], object]:
+def _abroad(code: str) -> Fits:
     """Return what a number after a country's code must match; some write the trunk's zero as well."""
     plans = [_plan(region)[1] for region in _calling_codes()[code] if region != "001"]
     return _either([f"0?(?:{'|'.join(plans)})"])
 
 
 @cache
-def _at_home(regions: tuple[str, ...]) -> Callable[[bytes], object]:
+def _at_home(regions: tuple[str, ...]) -> Fits:
     """Return what a number must match that is dialled inside one of the regions."""
     return _either(f"(?:{trunk})?(?:{pattern})" if trunk else pattern for trunk, pattern in map(_plan, regions))
 
@@ -93,7 +91,7 @@ def is_international(digits: str) -> bool:
     for size in (1, 2, 3):
         code = digits[:size]
         if code in codes:
-            return _abroad(code)(digits[size:].encode()) is not None
+            return _abroad(code)(digits[size:].encode())
     return False
 
 
@@ -131,7 +129,7 @@ def is_national(digits: str, regions: tuple[str, ...] = REGIONS) -> bool:
     >>> is_national("02079460958", ("GB",)), is_national("1234567", ("GB",))
     (True, False)
     """
-    return _at_home(regions)(digits.encode()) is not None
+    return _at_home(regions)(digits.encode())
 
 
 def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -151,7 +149,7 @@ def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
     main = found if found[-1].isdigit() and "x" not in found.lower() else _EXTENSION.split(found, maxsplit=1)[0]
     digits = digits_of(main)
     plus = "+" in main[:2]
-    if not FEWEST <= len(digits) <= (16 if plus else 15) or len(set(digits)) == 1:  # noqa: PLR2004
+    if not FEWEST <= len(digits) <= (16 if plus else 15) or digits.count(digits[0]) == len(digits):  # noqa: PLR2004
         return None
     said = text[max(0, start - CONTEXT_BEFORE) : start]
     if plus:

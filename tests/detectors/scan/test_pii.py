@@ -6,13 +6,16 @@ import gzip
 import json
 import random
 import re
+import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import phonenumbers
 import pytest
 from stdnum import iban, luhn
 
-from detectors.scan import pii, scan
+from detectors.scan import financial, pii, scan
 from detectors.scan.financial import IBAN_LENGTHS, is_card, is_iban
 from detectors.scan.financial import luhn as our_luhn
 from detectors.scan.telephone import is_international
@@ -88,6 +91,9 @@ def test_example_numbers_of_every_country_are_telephone_numbers() -> None:
         ("send to 0x52908400098527886E0F7030069857D2E4169EE7", "crypto", "0x52908400098527886E0F7030069857D2E4169EE7"),
         ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa got it", "crypto", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
         ("see https://example.com/a?b=c.", "url", "https://example.com/a?b=c"),
+        ("gate A1 4111 1111 1111 1111 now", "credit_card", "4111 1111 1111 1111"),
+        ("room B2 212-555-0123 now", "phone_number", "212-555-0123"),
+        ("at shop.company today", "url", "shop.company"),
     ],
 )
 def test_what_is_found_and_where(text: str, kind: str, said: str) -> None:
@@ -182,3 +188,28 @@ def test_neighbours_do_not_swallow_each_other() -> None:
     text = "DE829527891 is our VAT number, GB82 WEST 1234 5698 7654 32 ours; 4111111111111111|5500005555555559"
     assert [kind for kind, _ in found(text)] == ["iban_code", "credit_card", "credit_card"]
     assert found("My Visa is 4591332783055233 and") == [("credit_card", "4591332783055233")]
+
+
+@pytest.mark.parametrize("unit", ["4 ", "4-", "3 7 8 2 8 2 2 ", "41 ", "4111 ", "123456 "])
+def test_a_run_of_digits_costs_a_few_steps_a_character_and_no_more(unit: str) -> None:
+    """Count the lines that the search for cards runs; a clock would say something about this machine."""
+
+    def lines_run(text: str) -> int:
+        count = 0
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:  # noqa: ANN401
+            nonlocal count
+            count += event == "line"
+            return trace if frame.f_code.co_filename == financial.__file__ else None
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            scan(text, ("pii",))
+        finally:
+            sys.settrace(before)
+        return count
+
+    once, twice = (lines_run((unit * size)[:size]) for size in (10_000, 20_000))
+    assert once < 40 * 10_000
+    assert twice < 2.2 * once + 1000
