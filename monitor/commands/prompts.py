@@ -104,9 +104,14 @@ def tag(config: Config, which: str, name: str) -> None:
 def _found(known: Sequence[Prompt], which: str) -> Prompt:
     found = find(known, which)
     if found is None:
+        name, _, wanted = which.partition("@")
         names = sorted({prompt.name for prompt in known})
+        if wanted and name in names:
+            versions = [prompt for prompt in known if prompt.name == name]
+            marks = [str(one.version) for one in versions] + sorted(tag for one in versions for tag in one.tags)
+            raise ConfigError(f"{name!r} has no version or tag {wanted!r}. Known: {', '.join(marks)}.")
         listed = f" Known: {', '.join(names)}." if names else " None was pushed yet."
-        raise ConfigError(f"there is no prompt {which!r}.{listed}{nearest(which.partition('@')[0], names)}")
+        raise ConfigError(f"there is no prompt {which!r}.{listed}{nearest(name, names)}")
     return found
 
 

@@ -43,6 +43,8 @@ def require_head(database: Database) -> None:
     except DBAPIError as error:
         raise StoreError(f"the store cannot be opened: {str(error.orig).strip()}. Check `store:`.") from error
     wanted = ScriptDirectory.from_config(_settings()).get_current_head()
+    if found is None:
+        raise StoreError("the store is empty; run `driftd db upgrade`.")
     if found != wanted:
         raise StoreError(f"the store is at revision {found}, this driftd needs {wanted}; run `driftd db upgrade`.")
 

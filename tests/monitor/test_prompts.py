@@ -95,6 +95,8 @@ def test_a_tag_moves_and_a_wrong_name_gets_a_suggestion(folder: Path) -> None:
     assert wrong.returncode != 0
     assert "support/refund" in wrong.stderr
     assert "Traceback" not in wrong.stderr
+    none = run(folder, "show", "support/refund@7")
+    assert "'support/refund' has no version or tag '7'. Known: 2, 1, production." in none.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
