@@ -41,6 +41,8 @@ class Span(NamedTuple):
 
 Trim = Callable[[str, int, int], "tuple[int, int] | None"]
 """Looks at a candidate in its text: where the finding begins and ends, or None when it is none."""
+Each = Callable[[str, int, int], "list[tuple[int, int]]"]
+"""Looks at a candidate in its text: where each of the findings in it begins and ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class Rule:
         RE2 pattern of words, one of which must stand within 60 code points before or 24 after; empty for none.
     hint
         RE2 pattern of the first pass; by default ``near``, or ``pattern`` itself.
-    again
-        Whether what ``trim`` leaves of a candidate may hold another finding.
+    each
+        Instead of ``trim``, where a candidate may hold several findings.
     """
 
     type: str
@@ -68,20 +70,14 @@ class Rule:
     trim: Trim | None = None
     near: str = ""
     hint: str = ""
-    again: bool = False
+    each: Each | None = None
 
     def within(self, text: str, start: int, end: int) -> list[Span]:
         """Return what is left of a candidate after a closer look."""
-        found: list[Span] = []
-        while start < end:
-            kept = self.trim(text, start, end) if self.trim else (start, end)
-            if kept is None or kept[1] <= kept[0]:
-                break
-            found.append(Span(self.type, *kept))
-            if not self.again:
-                break
-            start = kept[1] + 1
-        return found
+        if self.each:
+            return [Span(self.type, *kept) for kept in self.each(text, start, end)]
+        kept = self.trim(text, start, end) if self.trim else (start, end)
+        return [Span(self.type, *kept)] if kept is not None and kept[1] > kept[0] else []
 
 
 class RuleSet:
@@ -175,12 +171,10 @@ class _Exact:
             if not places:
                 return
         ranges = self.find(raw)
-        if not ranges:
-            return
         if len(raw) != len(text):
             ranges = in_points(ranges, text, raw)
         rule = self.rule
-        trim = rule.trim
+        trim, each = rule.trim, rule.each
         earlier = found[:] if len(found) <= FEW else []
         most = len(found) + MOST_SPANS
         for start, end in ranges:
@@ -190,13 +184,15 @@ class _Exact:
                 if begin <= start and end <= stop:
                     break
             else:
-                kept = trim(text, start, end) if trim else (start, end)
-                if kept is None or kept[1] <= kept[0]:
-                    continue
-                found.append(Span(rule.type, kept[0], kept[1]))
-                if rule.again and kept[1] + 1 < end:
-                    found += rule.within(text, kept[1] + 1, end)
+                if each:
+                    found += rule.within(text, start, end)
+                else:
+                    kept = trim(text, start, end) if trim else (start, end)
+                    if kept is None or kept[1] <= kept[0]:
+                        continue
+                    found.append(Span(rule.type, kept[0], kept[1]))
                 if len(found) >= most:
+                    del found[most:]
                     return
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from itertools import accumulate
 
 from detectors.scan.base import CONTEXT_BEFORE, Rule, Words, digits_of, whole
 
-CARD = r"\b\d(?:[ \t\n_./*|-]{0,2}\d){11,120}"
+CARD = r"\b\d(?:[ \t\n_./*|-]{0,2}\d){11,}"
 _GROUP = re.compile(r"\d+")
 _CARD_WORDS = Words(
     r"(?i)\b(?:cards?|cc|ccn|credit|debit|visa|master ?card|amex|american express|maestro|"
@@ -45,6 +46,8 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _ZERO = ord("0")
 _SHORTEST, _LONGEST = 13, 19
 """Digits of a card whose digits stand in groups, and of any card."""
+_ONE_ALONE = 60
+"""Characters of a candidate that may be one card from end to end."""
 _IN_DIGITS = {sign: str(value) for value, sign in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 
 
@@ -78,43 +81,87 @@ def _is_issued(digits: str, *, named: bool) -> bool:
     return _BRAND.match(digits) is not None or (named and 12 <= len(digits) <= _LONGEST and digits[0] in "23456")  # noqa: PLR2004
 
 
-def trim_card(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Find the card among groups of digits: an expiry date or another number may stand beside it."""
-    if (start and (text[start - 1].isalnum() or text[start - 1] in "+._")) or text[end : end + 1].isalnum():
-        return None
+def each_card(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Find the cards among groups of digits: an expiry date or other numbers may stand beside them."""
+    joined = start > 0 and (text[start - 1].isalnum() or text[start - 1] in "+._")
+    joins = text[end : end + 1].isalnum()
+    if not (joined or joins) and end - start <= _ONE_ALONE:
+        total = digits_of(text[start:end])
+        if is_card(total) and _card_like(list(map(len, _GROUP.findall(text, start, end)))):
+            return [(start, end)]
+    groups = [match.span() for match in _GROUP.finditer(text, start, end)]
+    groups = groups[joined : len(groups) - joins]
+    if not groups:
+        return []
+    start, end = groups[0][0], groups[-1][1]
     total = digits_of(text[start:end])
-    if len(total) <= _LONGEST and is_card(total) and _card_like(list(map(len, _GROUP.findall(text, start, end)))):
-        return start, end
     named = _CARD_WORDS.found_in(text[max(0, start - CONTEXT_BEFORE) : start])
     if named and len(total) <= _LONGEST and is_card(total, named=True):
-        return start, end
-    return _among_groups(total, [match.span() for match in _GROUP.finditer(text, start, end)], named=named)
+        return [(start, end)]
+    return list(_Groups(text, groups, total, named=named).cards())
 
 
-def _among_groups(digits: str, groups: list[tuple[int, int]], *, named: bool) -> tuple[int, int] | None:
-    """Find the first run of whole groups that is a card.
+class _Groups:
+    """Groups of digits, among which runs of whole groups may be cards.
 
     The sums of Luhn's formula over every run come from two running ones, so that a run of any digits costs little.
     """
-    raw = digits.encode()
-    doubled = raw.translate(_DOUBLED)
-    even, odd = bytearray(raw), bytearray(doubled)
-    even[1::2], odd[1::2] = doubled[1::2], raw[1::2]
-    sums = [0, *accumulate(odd)], [0, *accumulate(even)]  # by whether the last digit's place is odd
-    bounds = [0, *accumulate(stop - begin for begin, stop in groups)]
-    for first, begin in enumerate(bounds[:-1]):
-        for last in range(bisect_left(bounds, begin + _SHORTEST, first), len(bounds)):
-            stop = bounds[last]
-            if stop - begin > _LONGEST:
-                break
-            total = sums[stop % 2]
-            if (total[stop] - total[begin] - _ZERO * (stop - begin)) % 10:
+
+    def __init__(self, text: str, groups: list[tuple[int, int]], digits: str, *, named: bool) -> None:
+        self._text, self._groups, self._digits, self._named = text, groups, digits, named
+        raw = digits.encode()
+        doubled = raw.translate(_DOUBLED)
+        even, odd = bytearray(raw), bytearray(doubled)
+        even[1::2], odd[1::2] = doubled[1::2], raw[1::2]
+        self._sums = [0, *accumulate(odd)], [0, *accumulate(even)]  # by whether the last digit's place is odd
+        self._sizes = [stop - begin for begin, stop in groups]
+        self._bounds = [0, *accumulate(self._sizes)]
+
+    def cards(self) -> Iterator[tuple[int, int]]:
+        """Yield where they stand."""
+        bounds, sums = self._bounds, self._sums
+        reached = 0
+        for first, begin in enumerate(bounds[:-1]):
+            if first < reached:
                 continue
-            if _is_issued(digits[begin:stop], named=named) and _card_like(
-                [there - here for here, there in groups[first:last]]
-            ):
-                return groups[first][0], groups[last - 1][1]
-    return None
+            for last in range(bisect_left(bounds, begin + _SHORTEST, first), len(bounds)):
+                stop = bounds[last]
+                if stop - begin > _LONGEST:
+                    break
+                total = sums[stop % 2]
+                if (total[stop] - total[begin] - _ZERO * (stop - begin)) % 10 == 0 and self._fits(first, last):
+                    yield self._groups[first][0], self._groups[last - 1][1]
+                    reached = last
+                    break
+
+    def _fits(self, first: int, last: int) -> bool:
+        """Say whether groups, whose check digit is right, are laid out as a card and no part of a table."""
+        digits = self._digits[self._bounds[first] : self._bounds[last]]
+        if not (_is_issued(digits, named=self._named) and _card_like(self._sizes[first:last])):
+            return False
+        if self._named or last - first == 1 or self._sizes[first] != self._sizes[last - 1]:
+            return True
+        count = last - first
+        return (not self._goes_on(last - 1, 1) or self._is_card(last, last + count)) and (
+            not self._goes_on(first, -1) or self._is_card(first - count, first)
+        )
+
+    def _goes_on(self, place: int, step: int) -> bool:
+        """Say whether two more groups of the same size, with the same between them, stand beside one."""
+        if not 0 <= place + 2 * step < len(self._groups):
+            return False
+        near = sorted((place, place + step, place + 2 * step))
+        inside = sorted((place, place - step))
+        return len({self._sizes[at] for at in near}) == 1 and (
+            self._gap(near[0]) == self._gap(near[1]) == self._gap(inside[0])
+        )
+
+    def _gap(self, place: int) -> str:
+        return self._text[self._groups[place][1] : self._groups[place + 1][0]]
+
+    def _is_card(self, first: int, last: int) -> bool:
+        within = first >= 0 and last < len(self._bounds)
+        return within and is_card(self._digits[self._bounds[first] : self._bounds[last]])
 
 
 def _card_like(sizes: list[int]) -> bool:
@@ -171,7 +218,7 @@ RULES: tuple[Rule, ...] = (
     Rule("iban_code", IBAN, trim_iban),
     Rule("crypto", r"\b(?:bc1[ac-hj-np-z02-9]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})\b", whole(_is_bitcoin)),
     Rule("crypto", r"\b0x[0-9a-fA-F]{40}\b"),
-    Rule("credit_card", CARD, trim_card, hint=r"\d(?:[ \t\n_./*|-]{0,2}\d){11}", again=True),
+    Rule("credit_card", CARD, hint=r"\d(?:[ \t\n_./*|-]{0,2}\d){11}", each=each_card),
     Rule("us_bank_routing", r"\b\d{9}\b", whole(_is_routing), near=r"routing|aba\b|rtn\b|transit"),
     Rule(
         "us_bank_number",

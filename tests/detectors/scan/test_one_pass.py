@@ -45,7 +45,7 @@ def plainly(rules: RuleSet, text: str) -> list[Span]:
             if any(span.start <= start and end <= span.end for span in earlier):
                 continue
             if mine < MOST_SPANS:
-                kept = rule.within(text, start, end)
+                kept = rule.within(text, start, end)[: MOST_SPANS - mine]
                 mine += len(kept)
                 found += kept
     return without_overlaps(found)

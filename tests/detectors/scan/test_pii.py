@@ -190,6 +190,22 @@ def test_neighbours_do_not_swallow_each_other() -> None:
     assert found("My Visa is 4591332783055233 and") == [("credit_card", "4591332783055233")]
 
 
+@pytest.mark.parametrize("between", [" ", "\n", ", ", " | "])
+@pytest.mark.parametrize("count", [2, 9, 50])
+def test_every_card_of_a_column_is_found(between: str, count: int) -> None:
+    cards = ["4111 1111 1111 1111", "5500 0000 0000 0004", "5500000000000004", "3782 822463 10005"] * count
+    assert found(between.join(cards)) == [("credit_card", card) for card in cards]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_a_row_of_numbers_is_no_card_though_check_digits_fit_by_chance(width: int) -> None:
+    rng = random.Random(width)
+    rows = [" ".join(f"{rng.randrange(10**width):0{width}d}" for _ in range(60)) for _ in range(100)]
+    assert sum(kind == "credit_card" for row in rows for kind, _ in found(row)) <= 5
+    hidden = " ".join("4111111111111111") + " and " + "5500 0000 0000 0004 1229 123"
+    assert [kind for kind, _ in found(hidden)] == ["credit_card", "credit_card"]
+
+
 @pytest.mark.parametrize("unit", ["4 ", "4-", "3 7 8 2 8 2 2 ", "41 ", "4111 ", "123456 "])
 def test_a_run_of_digits_costs_a_few_steps_a_character_and_no_more(unit: str) -> None:
     """Count the lines that the search for cards runs; a clock would say something about this machine."""
