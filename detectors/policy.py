@@ -256,10 +256,12 @@ def guard(
     >>> verdict.verdict, verdict.redacted
     ('redact', 'Write to [EMAIL_ADDRESS].')
     """
+    if not isinstance(text, str):
+        return unchecked(policy, f"The text is no string but {type(text).__name__}.")  # type: ignore[unreachable]
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     if size > policy.max_bytes:
         reason = f"The text has {size} bytes; the policy {policy.name!r} reads at most {policy.max_bytes}."
-        return _failure(policy, policy.fail, reason)
+        return unchecked(policy, reason)
     begun = clock() if clock else 0.0
 
     def check_time() -> None:
@@ -280,16 +282,24 @@ def guard(
                 pairs += [(span, rule) for span in rule.finder(text)]
                 check_time()
     except _TooLate:
-        return _failure(policy, fail, f"The check took longer than {policy.max_seconds:g} seconds.")
+        return unchecked(policy, f"The check took longer than {policy.max_seconds:g} seconds.", fail)
     except Exception as error:  # noqa: BLE001  a guard answers, whatever happens
-        return _failure(policy, fail, f"The check of {place} failed: {type(error).__name__}.")
+        return unchecked(policy, f"The check of {place} failed: {type(error).__name__}.", fail)
     return _judge(text, policy, pairs)
 
 
-def _failure(policy: Policy, fail: Fail, reason: str) -> Verdict:
-    said = "It is withheld (fails closed)." if fail == "closed" else "It passes unchecked (fails open)."
-    fallback = policy.fallback if fail == "closed" else None
-    return Verdict("error", policy.name, (f"{reason} {said}",), fallback=fallback, failed=fail)
+def unchecked(policy: Policy, reason: str, fail: Fail | None = None) -> Verdict:
+    """Return the verdict on a text that could not be checked: withheld or passed, as the policy says, and which.
+
+    Examples
+    --------
+    >>> unchecked(Policy("p", (GuardRule("pii"),), fail="open"), "The guard is busy.").reasons
+    ('The guard is busy. It passes unchecked (fails open).',)
+    """
+    fails = fail or policy.fail
+    said = "It is withheld (fails closed)." if fails == "closed" else "It passes unchecked (fails open)."
+    fallback = policy.fallback if fails == "closed" else None
+    return Verdict("error", policy.name, (f"{reason} {said}",), fallback=fallback, failed=fails)
 
 
 def _judge(text: str, policy: Policy, pairs: list[tuple[Span, GuardRule]]) -> Verdict:

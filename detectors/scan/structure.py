@@ -77,7 +77,7 @@ class JsonSchema:
 
     def scan(self, text: str) -> list[Span]:
         """Return one finding over the whole text when it does not fit."""
-        return [Span("json_schema", 0, max(1, len(text)))] if self.problem(text) else []
+        return [Span("json_schema", 0, len(text))] if self.problem(text) else []
 
 
 def _unfenced(text: str) -> str:

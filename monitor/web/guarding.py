@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from detectors import Policy, Verdict, guard
+from detectors.policy import unchecked
 from monitor.config import Config
 from monitor.policies import policies_of, unknown_policy
 from monitor.web.patience import Patience
@@ -20,11 +22,19 @@ from monitor.web.patience import Patience
 LOG = structlog.get_logger(__name__)
 MOST_TEXTS = 100
 BODY_FLOOR = 1_000_000
+BODY_SECONDS = 10.0
+"""Within which a body must have come."""
+MOST_HELD = 64_000_000
+"""Bytes of all bodies together that are held at one time, or four times the largest one that is allowed."""
 SMALL = 8_000
 """Characters that are checked right where the request is answered: fewer than a thread would cost."""
 AT_ONCE = 2
+MOST_AT_WORK = 16
+"""Requests with more text than that which are at work or wait for it; one more is told at once."""
 WAIT_SECONDS = 10.0
 KEYS = ("policy", "text", "texts")
+BUSY_STATUS = 503
+BUSY = "The guard is busy; ask again, or send less."
 
 
 class BadRequest(ValueError):
@@ -52,41 +62,59 @@ class Guarding:
         }
         self._limit = max(BODY_FLOOR, 2 * max(policy.max_bytes for policy in self._policies.values()))
         self._patience = Patience(AT_ONCE)
+        self._held = self._at_work = 0
         for name in config.policies:
             guard("who configures a policy will ask for it: compile its patterns now", self._policies[name])
 
     async def check(self, request: Request) -> Response:
         """Answer one request: `{"policy": ..., "text": ...}` or `{"policy": ..., "texts": [...]}`."""
+        body = bytearray()
         try:
-            policy, texts, single = self._asked(await self._body(request))
+            await self._read(request, body)
+            policy, texts, single = self._asked(bytes(body))
+            return await self._answer(policy, texts, single=single)
         except BadRequest as error:
-            return JSONResponse({"error": str(error)}, error.status)
+            # What was asked for is not known when a body is not read to its end: fail as a policy does by default.
+            failed = {"failed": "closed"} if error.status == BUSY_STATUS else {}
+            return JSONResponse({"error": str(error)} | failed, error.status)
         except ClientDisconnect:
             return Response(status_code=400)
-        if sum(map(len, texts)) <= SMALL:
-            verdicts = _verdicts(policy, texts)
-        else:
-            try:
-                verdicts = await self._patience.run(lambda: _verdicts(policy, texts), WAIT_SECONDS)
-            except TimeoutError:
-                sentence = f"The guard is busy: no answer within {WAIT_SECONDS:g} seconds. Ask again, or send less."
-                return JSONResponse({"error": sentence, "failed": policy.fail}, 503)
-        told = [as_json(verdict) for verdict in verdicts]
-        _log(policy, verdicts)
-        # Escaped, because a text may hold what has no UTF-8: half of a surrogate pair.
-        said = json.dumps(told[0] if single else {"policy": policy.name, "verdicts": told}, ensure_ascii=True)
-        return Response(said, media_type="application/json")
+        finally:
+            self._held -= len(body)
 
-    async def _body(self, request: Request) -> bytes:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise BadRequest("Send JSON, with the header `Content-Type: application/json`.", 415)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._limit:
-                raise BadRequest(f"The body is larger than {self._limit} bytes; send fewer or shorter texts.", 413)
-        return bytes(body)
+    async def _answer(self, policy: Policy, texts: list[str], *, single: bool) -> Response:
+        if sum(map(len, texts)) <= SMALL:
+            return _told(policy, _verdicts(policy, texts), single=single)
+        if self._at_work >= MOST_AT_WORK:
+            return _told(policy, [unchecked(policy, BUSY)] * len(texts), single=single, busy=True)
+        self._at_work += 1
+        ends = time.monotonic() + WAIT_SECONDS
+        try:
+            verdicts = await self._patience.run(lambda: _verdicts(policy, texts, ends), WAIT_SECONDS)
+        except TimeoutError:
+            return _told(policy, [unchecked(policy, BUSY)] * len(texts), single=single, busy=True)
+        finally:
+            self._at_work -= 1
+        return _told(policy, verdicts, single=single)
+
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Read the body, as much of it as may be held."""
+        _refuse_other_kinds(request.headers.get("content-type", ""))
+        too_large = BadRequest(f"The body is larger than {self._limit} bytes; send fewer or shorter texts.", 413)
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) > self._limit:
+            raise too_large
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.stream():
+                    body += chunk
+                    self._held += len(chunk)
+                    if len(body) > self._limit:
+                        raise too_large
+                    if self._held > max(MOST_HELD, 4 * self._limit):
+                        raise BadRequest(BUSY, BUSY_STATUS)
+        except TimeoutError:
+            raise BadRequest(f"The body did not come within {BODY_SECONDS:g} seconds.", 408) from None
 
     def _asked(self, body: bytes) -> tuple[Policy, list[str], bool]:
         try:
@@ -111,8 +139,33 @@ class Guarding:
         return self._policies[name], texts, "text" in said
 
 
-def _verdicts(policy: Policy, texts: list[str]) -> list[Verdict]:
-    return [guard(text, policy, time.monotonic) for text in texts]
+def _refuse_other_kinds(content_type: str) -> None:
+    kind, _, parameters = content_type.partition(";")
+    if kind.strip().lower() != "application/json":
+        raise BadRequest("Send JSON, with the header `Content-Type: application/json`.", 415)
+    charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise BadRequest(f"JSON is UTF-8 (RFC 8259), not {charset[:40]!r}; send it as that.", 415)
+
+
+def _verdicts(policy: Policy, texts: list[str], ends: float = float("inf")) -> list[Verdict]:
+    """Check text after text until the time is up; nobody waits for the rest."""
+    return [
+        guard(text, policy, time.monotonic) if time.monotonic() < ends else unchecked(policy, BUSY) for text in texts
+    ]
+
+
+def _told(policy: Policy, verdicts: list[Verdict], *, single: bool, busy: bool = False) -> Response:
+    """Answer with verdicts; those of a busy guard say how it fails, and come with the status for it."""
+    _log(policy, verdicts)
+    told = [as_json(verdict) for verdict in verdicts]
+    said = told[0] if single else {"policy": policy.name, "verdicts": told}
+    if busy:
+        said = {"error": BUSY, "failed": policy.fail} | said
+    # Escaped, because a text may hold what has no UTF-8: half of a surrogate pair.
+    written = json.dumps(said, ensure_ascii=True)
+    headers = {"retry-after": "1"} if busy else None
+    return Response(written, BUSY_STATUS if busy else 200, headers, media_type="application/json")
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:

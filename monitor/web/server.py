@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import threading
 import time
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from monitor.config import ConfigError
 from monitor.web.access import split_listen
@@ -16,6 +19,8 @@ from monitor.web.access import split_listen
 START_SECONDS = 10.0
 STOP_SECONDS = 3
 CONNECTIONS = 256
+LOOK_SECONDS = 10.0
+"""Between two looks at a connection; one that still sends the same request at the second is closed."""
 
 
 class Server:
@@ -36,7 +41,7 @@ class Server:
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http="h11",
+                http=_Impatient,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -83,6 +88,33 @@ class Server:
             self._server.force_exit = True
             self._thread.join(1)
             self._thread = None
+
+
+class _Impatient(H11Protocol):
+    """Closes a connection on which a request does not come to its end: a few hundred would keep everybody out."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to look."""
+        super().connection_made(transport)
+        self._receiving: object = self
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._next = self.loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        cycle: Any = self.cycle
+        coming = cycle is None or cycle.response_complete or cycle.more_body
+        if coming and self._receiving is cycle:
+            self.transport.close()
+            return
+        self._receiving = cycle if coming else self
+        self._look_again()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Look no more."""
+        self._next.cancel()
+        super().connection_lost(exc)
 
 
 def _bind(host: str, port: int) -> socket.socket:

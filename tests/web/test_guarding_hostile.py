@@ -1,0 +1,217 @@
+"""POST /api/v1/guard against bad bodies, slow and vanishing clients, and more requests than it can do."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detectors import Policy, Verdict
+from detectors import guard as really
+from detectors.policy import built_in
+from monitor.web import guarding, server
+from tests.web.conftest import Serve
+from tests.web.test_guarding import MAIL, PATH, with_policies
+
+JSON = {"content-type": "application/json"}
+LARGE = "x" * (guarding.SMALL + 1)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=30),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+asked = st.fixed_dictionaries(
+    {},
+    optional={
+        "policy": st.sampled_from(["default", "pii", "audit", "injection", "defualt", "\ud800"]) | anything,
+        "text": st.text(st.characters(), max_size=60) | anything,
+        "texts": st.lists(st.text(st.characters(), max_size=20), max_size=5) | anything,
+    },
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=asked | anything)
+def test_any_json_gets_a_verdict_or_a_sentence(said: Any, shared: httpx.Client) -> None:
+    answer = shared.post(PATH, content=json.dumps(said).encode(), headers=JSON)
+    assert answer.status_code in (200, 400, 404, 413, 422)
+    told = answer.json()
+    if answer.status_code == 200:
+        for verdict in told.get("verdicts", [told]):
+            assert set(verdict) >= {"verdict", "policy", "reasons", "findings"}
+    else:
+        assert len(told["error"]) > 20
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=200))
+def test_any_bytes_get_a_sentence(body: bytes, shared: httpx.Client) -> None:
+    answer = shared.post(PATH, content=body, headers=JSON)
+    assert answer.status_code in (400, 404)
+    assert answer.json()["error"]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[httpx.Client]:
+    """Lend one server to many examples."""
+    from monitor.clock import SystemClock
+    from monitor.store.database import Database
+    from monitor.web.app import create_app
+
+    store = Database("sqlite://")
+    running = server.Server(create_app(store, with_policies(), SystemClock()), "127.0.0.1:0")
+    running.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{running.port}", timeout=20) as client:
+        yield client
+    running.stop()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("application/json; charset=UTF-8", 200),
+        ('application/json;charset="utf-8"', 200),
+        ("Application/JSON", 200),
+        ("application/json; charset=latin-1", 415),
+        ("application/json; charset=utf-16", 415),
+        ("application/x-www-form-urlencoded", 403),
+        ("application/xml", 403),
+        ("", 403),
+    ],
+)
+def test_only_json_in_utf8_is_read(kind: str, status: int, shared: httpx.Client) -> None:
+    answer = shared.post(PATH, content=json.dumps({"text": MAIL}).encode(), headers={"content-type": kind})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"a":' * 30_000, "\\u0041" * 30_000, "<b>" * 60_000, "| a | 1 " * 20_000, "4 " * 90_000],
+)
+def test_large_and_odd_texts_get_a_verdict(text: str, shared: httpx.Client) -> None:
+    said = shared.post(PATH, json={"policy": "audit", "text": text})
+    assert (said.status_code, said.json()["verdict"]) == (200, "allow")
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(shared: httpx.Client) -> None:
+    with _connected(shared) as line:
+        line.sendall(_head(10_000_000))
+        assert b" 413 " in line.recv(65536)
+
+
+def test_a_client_that_goes_away_in_the_middle_leaves_nothing_behind(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarding, "MOST_HELD", 0)  # so that four bodies of a megabyte are the most
+    client = serve()
+    for _ in range(8):
+        with _connected(client) as line:
+            line.sendall(_head(900_000) + b'{"text": "' + b"x" * 800_000)
+            line.shutdown(socket.SHUT_WR)
+            assert line.recv(65536) == b""
+    assert client.post(PATH, json={"text": MAIL}).json()["verdict"] == "redact"
+
+
+def test_a_body_that_does_not_come_is_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarding, "BODY_SECONDS", 0.05)
+    client = serve()
+    with _connected(client) as line:
+        line.sendall(_head(50) + b'{"te')
+        said = line.recv(65536)
+        assert b" 408 " in said
+        assert b"did not come within" in said + line.recv(65536)
+    assert client.post(PATH, json={"text": MAIL}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n", b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-"]
+)
+def test_connections_that_never_finish_a_request_keep_nobody_out(
+    sent: bytes, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(server, "CONNECTIONS", 8)
+    client = serve()
+    lines = [_connected(client) for _ in range(8)]
+    for line in lines:
+        line.sendall(sent)
+    for line in lines:
+        assert line.recv(100) == b""
+        line.close()
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("fail", ["closed", "open"])
+def test_more_than_can_be_done_gets_a_bounded_answer_that_says_how_it_fails(
+    fail: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def waits(text: str, policy: Policy, clock: Any = None) -> Verdict:
+        go_on.wait(20)
+        return really(text, policy, clock)
+
+    client = serve(with_policies(mine={"rules": [{"type": "pii"}], "fail": fail, "fallback": "Not now."}))
+    monkeypatch.setattr(guarding, "guard", waits)
+    extra = 6
+
+    def ask(number: int) -> httpx.Response:
+        body = {"policy": "mine", "text": LARGE} if number % 2 else {"policy": "mine", "texts": [LARGE, "a"]}
+        return httpx.post(f"{client.base_url}{PATH}", json=body, timeout=60)
+
+    with ThreadPoolExecutor(guarding.MOST_AT_WORK + extra) as pool:
+        asking = as_completed([pool.submit(ask, number) for number in range(guarding.MOST_AT_WORK + extra)])
+        refused = [next(asking).result() for _ in range(extra)]
+        assert client.get("/healthz").status_code == 200
+        go_on.set()
+        answered = [done.result() for done in asking]
+    assert {answer.status_code for answer in answered} == {200}
+    for answer in refused:
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        told = answer.json()
+        assert told["failed"] == fail
+        for verdict in told.get("verdicts", [told]):
+            assert (verdict["verdict"], verdict["failed"]) == ("error", fail)
+            assert verdict.get("fallback") == (None if fail == "open" else "Not now.")
+            assert f"fails {fail}" in verdict["reasons"][0]
+
+
+def test_bodies_together_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarding, "MOST_HELD", 0)
+    client = serve()
+    lines = [_connected(client) for _ in range(6)]
+    for line in lines:
+        line.sendall(_head(900_000) + b'{"text": "' + b"x" * 880_000)  # and then nothing more
+    select.select(lines, [], [], 20)  # until the first of them is refused: four megabytes are held
+    refused = client.post(PATH, json={"text": MAIL + "x" * 990_000})
+    assert (refused.status_code, refused.json()["failed"]) == (503, "closed")
+    for line in lines:
+        line.close()
+
+
+def test_a_batch_is_not_checked_after_its_time() -> None:
+    policy = built_in()["pii"]
+    told = guarding._verdicts(policy, [MAIL, MAIL], ends=float("-inf"))
+    assert [(verdict.verdict, verdict.failed) for verdict in told] == [("error", "closed")] * 2
+
+
+def _connected(client: httpx.Client) -> socket.socket:
+    line = socket.create_connection(("127.0.0.1", client.base_url.port or 0))
+    line.settimeout(20)
+    return line
+
+
+def _head(length: int) -> bytes:
+    return (
+        f"POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    ).encode()
