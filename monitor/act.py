@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -124,9 +124,10 @@ def plan(
         transition = "update"  # it is back: the same thread, not another page
     effects = [name for name in names if name in specs] if decision.transition == "firing" else []
     target = last_known_good(decision.incident, versions, blamed)
+    lost = target is None and last_known_good(decision.incident, versions, blamed, drifted=()) is not None
     common = payload(monitor, decision, bucket, target)
     planned = [
-        _effect(monitor, decision.incident, name, specs[name], common, now, sequence, past, retraining)
+        _effect(monitor, decision.incident, name, specs[name], common, now, sequence, past, retraining, lost=lost)
         for name in effects
     ]
     if "slack" not in names:
@@ -164,8 +165,10 @@ def _effect(
     sequence: int,
     past: Sequence[Past],
     retraining: Mapping[str, Any] | None,
+    *,
+    lost: bool,
 ) -> Action:
-    state, reason = decide(spec, name, incident, past, now)
+    state, reason = decide(spec, name, incident, past, now, lost=lost)
     not_after = incident.updated_at + spec.not_after
     data = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
     if spec.kind == "retrain":
@@ -188,12 +191,17 @@ def _effect(
 
 
 def decide(
-    spec: ActionSpec, name: str, incident: Incident, past: Sequence[Past], now: datetime
+    spec: ActionSpec, name: str, incident: Incident, past: Sequence[Past], now: datetime, *, lost: bool = False
 ) -> tuple[ActionState, str]:
-    """Decide whether an effect goes out now, waits for a person, or is held, and say why."""
+    """Decide whether an effect goes out now, waits for a person, or is held, and say why.
+
+    ``lost`` says that every version to go back to has drifted in the same incident.
+    """
     about_model = any(item["about"] == "model" for item in incident.evidence.values())
     if spec.kind in DESTRUCTIVE and (incident.rule == NO_DATA or not about_model):
         return "held", "no finding speaks of the model: not seeing, or bad data, never rolls back a model"
+    if spec.kind == "rollback" and lost:
+        return "held", "every other version has drifted as well: going back to one of them would cure nothing"
     if now > incident.updated_at + spec.not_after:
         return "expired", "the bucket is older than not_after: a late effect is worse than none"
     sent = [item for item in past if item.name == name and item.state not in ("held", "expired", "rejected")]
@@ -208,21 +216,25 @@ def decide(
     return "pending", "mode auto"
 
 
-def last_known_good(incident: Incident, versions: Sequence[Version], blamed: Sequence[str]) -> dict[str, Any] | None:
-    """Return the newest model and prompt version with enough traffic and no incident of its own.
+def last_known_good(
+    incident: Incident, versions: Sequence[Version], blamed: Sequence[str], drifted: Collection[str] | None = None
+) -> dict[str, Any] | None:
+    """Return the newest model or prompt version with enough traffic, no incident of its own and no part in this one.
 
-    None when the incident names no bad version, for then nothing says what to go back from.
+    None when the incident names no bad version, for then nothing says what to go back from. ``drifted`` are the
+    versions with a part in it, by default those whose segment is in its evidence.
     """
     observed = observed_version(incident)
     if observed is None:
         return None
     role, bad = observed
+    part = drifted_versions(incident, role) if drifted is None else drifted
     opened = incident.opened_at
     good = [
         version
         for version in versions
         if version.role == role
-        and version.value not in (bad, *blamed)
+        and version.value not in (bad, *blamed, *part)
         and version.rows >= NEVER_TRAFFIC
         and version.first_seen < opened
     ]
@@ -230,6 +242,13 @@ def last_known_good(incident: Incident, versions: Sequence[Version], blamed: Seq
         return None
     best = max(good, key=lambda version: (version.first_seen, version.last_seen))
     return {role: best.value, "last_seen": best.last_seen.isoformat(), "rows": best.rows}
+
+
+def drifted_versions(incident: Incident, role: str) -> set[str]:
+    """Return the versions of which a finding of the incident speaks by themselves."""
+    told = [item for item in incident.evidence.values() if item["about"] == "model"]
+    apart = [str(item["segment"] or "").partition("=") for item in told]
+    return {value for kind, _, value in apart if kind == role}
 
 
 def observed_version(incident: Incident) -> tuple[str, str] | None:

@@ -202,6 +202,28 @@ def test_the_last_known_good_is_the_newest_with_traffic_and_no_incident(
     assert (target or {}).get("model_version") == expected
 
 
+def test_nobody_goes_back_to_a_version_that_drifted_with_the_bad_one() -> None:
+    monitor = monitor_of(do=["slack", "r"])
+    worse = {name: {"segment": f"model_version={name}", "about": "model"} for name in ("small", "mid")}
+    versions = [version("big", 48), version("mid", 24), version("small", 1)]
+    assert (last_known_good(incident_of(evidence=worse), versions, []) or {}).get("model_version") == "big"
+    bucket, late = Bucket(START - MINUTE, START), {"now": START, "sequence": 0}
+    for known, state in ((versions, "pending"), (versions[1:], "held"), ([versions[2]], "pending")):
+        decision = Decision(incident_of(evidence=worse), "firing", "novelty rose")
+        (effect,) = plan(monitor, decision, ["r"], {"r": SPEC}, bucket, versions=known, **late)
+        assert effect.state == state
+    (retrain,) = plan(
+        monitor,
+        decision,
+        ["r"],
+        {"r": SPEC.model_copy(update={"kind": "retrain"})},
+        bucket,
+        versions=versions[1:],
+        **late,
+    )
+    assert retrain.state == "pending"
+
+
 def test_a_firing_decision_tells_people_first_and_then_acts_with_stable_ids() -> None:
     monitor = monitor_of(do=["slack", "r"])
     decision = Decision(incident_of(), "firing", "novelty rose")
