@@ -256,12 +256,9 @@ def guard(
     >>> verdict.verdict, verdict.redacted
     ('redact', 'Write to [EMAIL_ADDRESS].')
     """
-    if not isinstance(text, str):
-        return unchecked(policy, f"The text is no string but {type(text).__name__}.")  # type: ignore[unreachable]
-    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    if size > policy.max_bytes:
-        reason = f"The text has {size} bytes; the policy {policy.name!r} reads at most {policy.max_bytes}."
-        return unchecked(policy, reason)
+    unread = _unreadable(text, policy)
+    if unread:
+        return unchecked(policy, unread)
     begun = clock() if clock else 0.0
 
     def check_time() -> None:
@@ -286,6 +283,16 @@ def guard(
     except Exception as error:  # noqa: BLE001  a guard answers, whatever happens
         return unchecked(policy, f"The check of {place} failed: {type(error).__name__}.", fail)
     return _judge(text, policy, pairs)
+
+
+def _unreadable(text: object, policy: Policy) -> str:
+    """Say why a text is not read, if so; an application may hand over anything."""
+    if not isinstance(text, str):
+        return f"The text is no string but {type(text).__name__}."
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if size <= policy.max_bytes:
+        return ""
+    return f"The text has {size} bytes; the policy {policy.name!r} reads at most {policy.max_bytes}."
 
 
 def unchecked(policy: Policy, reason: str, fail: Fail | None = None) -> Verdict:
