@@ -88,16 +88,14 @@ def labelled(title: str, texts: pd.Series, labels: pd.Series, flag: Callable[[st
     )
 
 
-def ordinary_texts() -> list[str]:
+def ordinary_texts(fields: tuple[str, ...] = ("response", "context", "question")) -> pd.Series:
     """Return what people and models say and read in the shipped dialogue sets, each text once."""
     texts: dict[str, None] = {}
     for name in ("begin_wow", "begin_cmu", "begin_tc", "q2_wow"):
         with gzip.open(SHIPPED / f"{name}.dev.jsonl.gz", "rt", encoding="utf-8") as lines:
             for record in map(json.loads, lines):
-                texts.update(
-                    dict.fromkeys(str(record.get(field) or "") for field in ("response", "context", "question"))
-                )
-    return list(texts)
+                texts.update(dict.fromkeys(str(record.get(field) or "") for field in fields))
+    return pd.Series([text for text in texts if text])
 
 
 def other_scanners(folder: Path) -> None:
@@ -117,9 +115,10 @@ def other_scanners(folder: Path) -> None:
         )
         for task, part in data.groupby("task"):
             labelled(f"  of these, {task}", part.context, part.label, lambda t: bool(injection.embedded(t)))
-    ordinary = pd.Series([text for text in map(str, ordinary_texts()) if text])
-    never = pd.Series([0] * len(ordinary))
+    ordinary, contexts = ordinary_texts(), ordinary_texts(("context",))
+    never, nowhere = pd.Series([0] * len(ordinary)), pd.Series([0] * len(contexts))
     labelled("injection: ordinary answers and contexts", ordinary, never, lambda t: bool(scan(t, ("injection",))))
+    labelled("embedded_instruction: ordinary contexts", contexts, nowhere, lambda t: bool(injection.embedded(t)))
     labelled("secrets: the same", ordinary, never, lambda t: bool(scan(t, ("secrets",))))
     path = find("jailbreak.dev.parquet", folder)
     if path:

@@ -30,7 +30,7 @@ PUBLIC = frozenset({"url", "date_time"})
 
 _IN_DISGUISE = (
     GROUPS["secrets"] | GROUPS["injection"] | {"email_address", "credit_card", "iban_code", "us_ssn", "crypto"}
-) - {"generic_secret", "curl_auth", "chat_markup", "addressed_to_model"}
+) - {"generic_secret", "curl_auth", "chat_markup"}
 
 
 def scan(text: str, groups: Iterable[str] = tuple(GROUPS), names: NameFinder | None = None) -> list[Span]:

@@ -18,11 +18,38 @@ _VERBS = (
     "mention|name|recite|develop|design|draft|predict|estimate|evaluate|determine|advi[sc]e|inform|teach|show|use|"
     "incorporate|mirror|mask|flood|hide|utili[sz]e|substitute|express|state|share|ensure|avoid|find|pick|choose|plan"
 )
+_CAPITAL = "(?:" + "|".join(verb[:1].upper() + verb[1:] for verb in _VERBS.split("|")) + ")"
+"""As a sentence begins: a verb in small letters is mostly a noun, or code."""
+_BEGINS = r"(?:^|\n\s*|[.!?)\]}>;\"']\s+)"
+_SAYS = r"(?:[^.!?\n|]|[.!?][^\s.!?])"
+_ENDS = r"[\"')\]]*\s*(?:$|\n)"
 EMBEDDED = (
-    r"(?:^|[\n.!?)\]}>;]\s*|[\"']\s*)"
-    rf"((?i:(?:please )?(?:{_VERBS}|what(?:'s| is| are| was)|how (?:do|does|can|to|many|much)|which|who (?:is|was)|why|"
-    r"when (?:did|was)|can you|could you))\b[^.!?\n]{8,300}[.!?]?)\s*(?:$|\n)"
+    rf"{_BEGINS}((?:(?i:please (?:{_VERBS}))|{_CAPITAL}|Can you|Could you) "
+    rf"[\"'(]?[\pL\pN]{_SAYS}{{8,300}}[.!?]?){_ENDS}"
 )
+QUESTION = rf"{_BEGINS}((?i:what|who|whom|whose|which|where|when|why|how)(?:'s)? {_SAYS}{{6,300}}\?){_ENDS}"
+ABOUT_ANSWER = (
+    rf"{_BEGINS}([A-Z][a-z]+ {_SAYS}{{0,200}}?\b[Yy]our (?:\w+ ){{0,2}}?(?:answer|response|reply|output|message)"
+    rf"(?:'s|s)?\b{_SAYS}{{0,200}})"
+)
+"""A page has no business with what the model is going to answer."""
+_NO_ORDER = re.compile(
+    r"(?i)(?:a|an|the|this|that|these|those|we|i|you|he|she|it|they|there|here|our|my|your|"
+    r"his|her|its|their|if|when|while|once|as|after|before|since|because|although|unless|"
+    r"until|for|from|by|with|without|at|on|of|to|and|or|but|so|not|no|yes|thank|thanks|"
+    r"dear|hello|hi|hey|sorry|let|what|who|which|where|why|how|is|are|was|were|do|does|"
+    r"did|have|has|had|can|could|will|would|should|may|might|must|enter|type|send|submit|"
+    r"leave|check|read|see|wait|click|await|awaiting|waiting|looking|note|both|each|every|"
+    r"some|any|all)$"
+)
+
+
+def _trim_order(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Take a sentence for an order when it begins with no word that begins a statement or fills in a form."""
+    first = text[start:end].split(maxsplit=1)[0]
+    return None if _NO_ORDER.match(first) else (start, end)
+
+
 _KINDS = (
     "instruction_override",
     "persona_takeover",
@@ -50,7 +77,18 @@ RULES = RuleSet(_phrases(), also=HINTS)
 _HIDDEN = re.compile(
     "[\U000e0020-\U000e007f]{2,}|[\u202a-\u202e\u2066-\u2069]{2,}|[\u200b\u200c\u2060\u2062-\u2064]{8,}"
 )
-INDIRECT = RuleSet((Rule("embedded_instruction", EMBEDDED),))
+INDIRECT = RuleSet(
+    (
+        Rule("embedded_instruction", EMBEDDED),
+        Rule("embedded_instruction", QUESTION),
+        Rule(
+            "embedded_instruction",
+            ABOUT_ANSWER,
+            _trim_order,
+            hint=r"[Yy]our (?:\w+ ){0,2}?(?:answer|response|reply|output|message)",
+        ),
+    )
+)
 TYPES = frozenset({rule.type for rule in RULES.rules} | {"hidden_text"})
 EMBEDDED_TYPE = "embedded_instruction"
 
@@ -77,9 +115,11 @@ def scan(text: str) -> list[Span]:
 
 
 def embedded(text: str) -> list[Span]:
-    r"""Find orders and questions that end a line or the text of a *retrieved* document.
+    r"""Find orders and questions that end a line of a *retrieved* document, and orders about the answer to come.
 
-    For contexts only: in an answer such sentences are ordinary.
+    For contexts only: in an answer such sentences are ordinary, and so they are in interviews, instructions and lists
+    of questions: of 441 web pages (WiCE) 143 have one. An order in small letters, or in another language than English,
+    is not found by its form.
 
     Examples
     --------

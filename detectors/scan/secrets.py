@@ -34,7 +34,7 @@ _SHAPELESS = re.compile(
 )
 _ID_NAME = re.compile(
     r"(?:[_. -]?(?:id|ids|name|type|tag|length|size|count|path|url|uri|file|field|str|chars|"
-    r"hash|rev)|keyword|author\w*|"
+    r"hash|rev)|keyword|author\w*|csrf[_. -]?token|xsrf[_. -]?token|"
     r"accessib\w*)[\"'`\])]*\s*(?:=>|:=|[:=])",
     re.IGNORECASE,
 )

@@ -7,8 +7,20 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+_TELLING = (
+    *("forget", "ignore", "disregard", "instruction", "password", "restriction", "jailbreak", "previous"),
+    *("anweisung", "vorherige", "ignoriere", "vergiss", "passwort", "consigne", "oublie", "instrucciones", "olvida"),
+    *("contraseña", "istruzioni", "dimentica", "instruções", "instructies", "negeer"),
+)
+"""Words of somebody who takes an assistant over or asks for a secret; read backwards or by rot13 they mean nothing."""
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "(?i)" + "|".join(sorted(set(words)))
+
 
 _BETWEEN = r"[A-Za-z0-9](?:</?[A-Za-z!][^<>]*>|[*~`\\])+[A-Za-z0-9]"
 HINTS = (
@@ -18,8 +30,8 @@ HINTS = (
     r"[ ,;.-]{1,3}){6}",
     r"[A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z]",
     r"[a-zA-Z][013457@$]{1,2}[a-zA-Z][^\n]*[a-zA-Z][013457@$]{1,2}[a-zA-Z]",
-    r"(?i)vtaber|qvfertneq|sbetrg|vafgehpgvba|flfgrz cebzcg|cnffjbeq",
-    r"(?i)snoitcurtsni|erongi|tegrof|drawkcab|sdrawkcab|tpmorp metsys",
+    _any_of(codecs.encode(word, "rot13") for word in _TELLING),
+    _any_of(word[::-1] for word in _TELLING),
 )
 """RE2 patterns, one of which matches wherever a view may differ in what it says."""
 
