@@ -19,6 +19,8 @@ LEVELS = (0.5, 0.9, 0.95, 0.99)
 SHORTEST, LONGEST = 1e-4, 1e5
 FINE, COARSE = 1.02, 1.2
 """Of one edge to the one before it: where the baseline's times lie, and eight times around; and elsewhere."""
+TAIL = 8.0
+"""The slope of a tail is read between a percentile and the one that eight times as many rows exceed."""
 LEAST = np.finfo(np.float64).tiny
 
 
@@ -121,12 +123,27 @@ def against_baseline(level: float, baseline: Counted, window: Counted) -> Measur
     """
     value, low, high = percentile(level, window)
     before, *_ = percentile(level, baseline)
-    factor = np.asarray(variance_factor(baseline, window))
-    reach = -special.ndtri(NULL_TAIL) * np.sqrt(level * (1 - level) * factor)
-    usual = quantiles(baseline, np.expand_dims(level + reach, -1))[..., 0]
     change = np.log(np.maximum(value, LEAST) / np.maximum(before, LEAST))
-    noise = np.log(np.maximum(usual, LEAST) / np.maximum(before, LEAST))
-    return Measurement(change, np.abs(noise), detail=_told(level, before, value, low, high))
+    noise = _noise(level, baseline, np.asarray(variance_factor(baseline, window)))
+    return Measurement(change, noise, detail=_told(level, before, value, low, high))
+
+
+def _noise(level: float, baseline: Counted, factor: np.ndarray) -> np.ndarray:
+    """Return how far chance alone moves a percentile, as a logarithm.
+
+    It is what the baseline's own quantiles move within the noise of the level. Samples too small to reach so far into
+    the tail cannot show it: there the tail goes on as a power law, by the slope that it has before the percentile.
+    """
+    deviations = -special.ndtri(NULL_TAIL)
+    levels = np.stack([np.broadcast_to(step, factor.shape) for step in (level, 1 - TAIL * (1 - level))], axis=-1)
+    reached = np.minimum(1.0, level + deviations * np.sqrt(level * (1 - level) * factor))
+    usual = np.log(np.maximum(quantiles(baseline, np.concatenate([levels, reached[..., None]], axis=-1)), LEAST))
+    seen: np.ndarray = np.abs(usual[..., 2] - usual[..., 0])
+    if levels[..., 1].min() <= 0:
+        return seen
+    slope = (usual[..., 0] - usual[..., 1]) / np.log(TAIL)
+    beyond = slope * deviations * np.sqrt(factor / (level * (1 - level)))
+    return np.asarray(np.maximum(seen, beyond))
 
 
 def _told(level: float, before: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, object]:

@@ -2,9 +2,10 @@
 
 One record a span of kind LLM. Attributes are nested JSON, made of OpenInference's dotted names, and differ in type
 between PostgreSQL (jsonb) and SQLite (text). Latency is not stored but computed. Tokens stand in columns of their own
-in newer versions. Cost comes from ``span_costs`` where Phoenix knew the price. What people said of a span is the
-``feedback`` (label, else score); each name that a judge or code gave becomes a column ``score_NAME``. Other spans
-(chains, tools, retrievers) are left out; their time is inside of the chain's.
+in newer versions. A span that ended without an error is often left UNSET: that is no failure. Cost comes from
+``span_costs`` where Phoenix knew the price. What people said of a span is the ``feedback`` (label, else score); each
+name that a judge or code gave becomes a column ``score_NAME``. Other spans (chains, tools, retrievers) are left out;
+their time is inside of the chain's.
 
 Schema: Arize-ai/phoenix, ``src/phoenix/db/models.py`` at commit 00bc7f6f; names: Arize-ai/openinference.
 """
@@ -57,7 +58,7 @@ def columns(sql: Sql, names: Found) -> Columns:
             ("trace_rowid", "traces.project_rowid", "projects.name"),
         ),
         "span_name": plain("span_name", "name"),
-        "status": Column("nullif(r.status_code, 'UNSET')", ("status_code",)),
+        "status": plain("status_code"),
         "error_type": Column(
             "CASE WHEN r.status_code = 'ERROR' THEN substr(r.status_message, 1, 200) END",
             ("status_code", "status_message"),

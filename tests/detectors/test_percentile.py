@@ -53,6 +53,16 @@ def test_an_unchanged_service_is_below_its_noise_and_a_slower_one_above() -> Non
     assert slow.statistic > slow.noise
 
 
+@pytest.mark.parametrize("draw", ["lognormal", "pareto"])
+def test_a_tail_that_small_samples_do_not_reach_is_no_rise(draw: str) -> None:
+    rng = np.random.default_rng(4)
+    times = {"lognormal": lambda n: rng.lognormal(0, 1, n), "pareto": lambda n: rng.pareto(2.5, n) + 1}[draw]
+    quiet = [RISES["p99_rise"].measure(profile(times(260)), profile(times(250))) for _ in range(300)]
+    assert np.mean([seen.statistic > seen.noise for seen in quiet]) <= 0.02
+    slow = RISES["p99_rise"].measure(profile(times(5000)), profile(3 * times(2000)))
+    assert slow.statistic > slow.noise
+
+
 def test_a_target_is_held_in_seconds_and_none_is_no_verdict() -> None:
     before, now = profile(np.full(500, 1.0)), profile(np.append(np.full(460, 1.0), np.full(40, 9.0)))
     for target, status in ((3.0, Status.DRIFTED), (10.0, Status.OK)):

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from detectors import SIGNALS
+from detectors.records import Column
 from monitor.settings.source import Source
 from monitor.sources import probed
 from tests.presets.conftest import Opener, read
@@ -57,6 +59,9 @@ def test_phoenix(engine: sa.Engine, opened: Opener) -> None:
     assert found["output_tokens"] == [call.output_tokens for call in made]  # only in the attributes
     assert found["prompt_version"] == ["v2"] * COUNT
     assert [(e or "")[:14] for e in found["error_type"]] == ["RateLimitError" if call.failed else "" for call in made]
+    assert {"OK", "UNSET", "ERROR"} == set(found["status"])
+    failed = SIGNALS["failed"].compute({"status": Column.of(found["status"])}).values
+    assert failed.tolist() == [float(call.failed) for call in made]
     assert reader.counts(START, START + timedelta(days=1)).rows == COUNT
 
 

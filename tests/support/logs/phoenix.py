@@ -48,7 +48,7 @@ def write(engine: sa.Engine, calls: list[Call]) -> None:
         return {
             "id": 2 * call.number + place + 1, "trace_rowid": call.number + 1, "span_id": f"{call.id}-{place}", "name": "llm" if place else "chain",
             "span_kind": "LLM" if place else "CHAIN", "start_time": moment(call.start), "end_time": moment(call.end), "attributes": json.dumps(attributes),
-            "events": "[]", "status_code": "ERROR" if call.failed else "OK", "status_message": "RateLimitError: slow down" if call.failed else "",
+            "events": "[]", "status_code": "ERROR" if call.failed else ("OK", "UNSET")[call.number % 2], "status_message": "RateLimitError: slow down" if call.failed else "",
             "cumulative_error_count": 0, "cumulative_llm_token_count_prompt": 0, "cumulative_llm_token_count_completion": 0,
             "llm_token_count_prompt": call.input_tokens if place else None, "llm_token_count_completion": None,
         }  # fmt: skip
