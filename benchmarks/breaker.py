@@ -11,15 +11,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
+import multiprocessing
 import random
+import re
+import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -37,6 +42,7 @@ DRIFTD = Path(sys.executable).with_name("driftd")
 CONNECTIONS = 16
 LIMIT_MS = 2.0
 TENANTS = 10
+SYSTEM_LATE = 0.00015
 PER_SECOND = 5
 """Requests a second of each tenant; each costs 1."""
 
@@ -103,34 +109,72 @@ def config(store: str, source: str, **monitor: Any) -> dict[str, Any]:
     return {"store": store, "monitors": [told]}
 
 
-async def load(port: int, rate: int, seconds: float) -> np.ndarray:
-    """Ask at a steady rate whether or not the answers keep up; return milliseconds from when each was due."""
-    free: asyncio.Queue[Client] = asyncio.Queue()
-    for _ in range(CONNECTIONS):
-        client = Client(port)
-        await client.connect()
-        free.put_nowait(client)
-    took: list[float] = []
+class Connection:
+    """One kept connection of the load, without an event loop: what the client itself takes must not be timed."""
 
-    async def one(due: float) -> None:
-        client = await free.get()
-        body = await client.ask_raw("/api/v1/breakers/money")
-        took.append((time.perf_counter() - due) * 1000)
-        assert b'"allow":true' in body
-        free.put_nowait(client)
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._question = f"GET /api/v1/breakers/money HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+        self._read = b""
+        self.due = 0.0
 
-    began, waiting = time.perf_counter(), set()
-    for place in range(int(rate * seconds)):
-        due = began + place / rate
-        while (left := due - time.perf_counter()) > 0:
-            await asyncio.sleep(
-                max(0.0, left - 0.0012)
-            )  # the selector counts in milliseconds; the rest is awaited awake
-        task = asyncio.create_task(one(due))
-        waiting.add(task)
-        task.add_done_callback(waiting.discard)
-    await asyncio.gather(*waiting)
-    return np.array(took)
+    def ask(self, due: float) -> None:
+        self.due = due
+        self.socket.sendall(self._question)
+
+    def answered(self) -> bool:
+        """Read what is there; say whether it ends an answer."""
+        came = self.socket.recv(65536)
+        if not came:
+            raise ConnectionError("the daemon closed a connection of the load")
+        self._read += came
+        head, _, body = self._read.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+        if length is None or len(body) < int(length[1]):
+            return False
+        assert b'"allow":true' in body, body
+        self._read = b""
+        return True
+
+
+def load(port: int, rate: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ask at a steady rate whether or not the answers keep up.
+
+    Returns milliseconds from when each question was due until its answer was read, and by how much the load itself
+    asked too late although a connection was free: that part of the first is the client's and not the daemon's.
+    """
+    free = deque(Connection(port) for _ in range(CONNECTIONS))  # in turn, for the daemon closes one that idles
+    busy = {one.socket.fileno(): one for one in free}
+    took, late = [], []
+    asked, total, began = 0, int(rate * seconds), time.perf_counter() + 0.01
+    waited = False
+    while len(took) < total:
+        due, now = began + asked / rate, time.perf_counter()
+        if asked < total and now >= due and free:
+            late.append(0.0 if waited else (now - due) * 1000)
+            free.popleft().ask(due)
+            asked += 1
+            continue
+        waited = asked < total and now >= due
+        left = due - now if asked < total and not waited else 1.0
+        # The system wakes a little late; the last of the wait is spent awake, and no more: the daemon needs the cores.
+        for number in select.select(busy, [], [], max(0.0, left - SYSTEM_LATE))[0]:
+            if busy[number].answered():
+                took.append((time.perf_counter() - busy[number].due) * 1000)
+                free.append(busy[number])
+    for one in busy.values():
+        one.socket.close()
+    return np.array(took), np.array(late)
+
+
+def grow(path: Path) -> None:
+    """Write to the log until somebody ends this process."""
+    own = sqlite3.connect(path, isolation_level=None, timeout=30)
+    while True:
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        own.executemany("INSERT INTO log (at, cost) VALUES (?, 0.01)", [(now,)] * 20)
+        time.sleep(0.1)
 
 
 def endpoint(folder: Path, rate: int, seconds: float) -> bool:
@@ -143,31 +187,22 @@ def endpoint(folder: Path, rate: int, seconds: float) -> bool:
         f"sqlite:///{folder / 'driftd.db'}", f"sqlite:///{path}", bucket="5s", window="30s",
         checks=[{"spend": {"daily": 1e9}}], breakers=[{"name": "money", "budget": "spend"}],
     )  # fmt: skip
-    stopping = threading.Event()
-
-    def write() -> None:
-        own = sqlite3.connect(path, isolation_level=None, timeout=30)
-        while not stopping.wait(0.1):
-            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-            own.executemany("INSERT INTO log (at, cost) VALUES (?, 0.01)", [(now,)] * 20)
-
-    writer = threading.Thread(target=write, daemon=True)
+    writer = multiprocessing.get_context("spawn").Process(target=grow, args=(path,), daemon=True)
     writer.start()
     try:
         with replica(folder, "one", settings) as port:
-            asyncio.run(load(port, rate, 2))
-            took = asyncio.run(load(port, rate, seconds))
+            load(port, rate, 2)
+            gc.collect()
+            gc.disable()  # a pause of the client is no pause of the daemon
+            took, late = load(port, rate, seconds)
+            gc.enable()
     finally:
-        stopping.set()
+        writer.kill()
         writer.join()
-    p50, p99, p999 = np.quantile(took, [0.5, 0.99, 0.999])
-    rows = [[f"{rate}/s for {seconds:g} s", len(took), f"{p50:.2f}", f"{p99:.2f}", f"{p999:.2f}", f"{took.max():.2f}"]]
-    print(
-        table(
-            ["the endpoint", "answers", "p50 ms", "p99 ms", "p99.9 ms", "max ms"], [[str(c) for c in r] for r in rows]
-        )
-    )
-    return bool(p99 < LIMIT_MS)
+    told = [f"{value:.2f}" for value in (*np.quantile(took, [0.5, 0.99, 0.999]), took.max(), np.quantile(late, 0.99))]
+    headers = ["the endpoint", "answers", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "asked late p99 ms"]
+    print(table(headers, [[f"{rate}/s for {seconds:g} s", str(len(took)), *told]]))
+    return bool(np.quantile(took, 0.99) < LIMIT_MS)
 
 
 class Application:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from datetime import datetime
@@ -28,8 +29,9 @@ from monitor.web.app import create_app
 from monitor.web.breakers import Board
 from monitor.web.server import Server
 
-SWITCH_SECONDS = 0.0005
-"""How long a bucket's arithmetic may keep an answer waiting for the interpreter; Python's own 5 ms would be seen."""
+SWITCH_SECONDS = 0.0001
+"""How long arithmetic may keep an answer waiting for the interpreter, three times an answer; Python's own 5 ms would be
+seen. A thread that only computes beside 500 answers a second is not measurably slower for it than with 0.5 ms."""
 
 
 def run(config: Config) -> None:
@@ -47,6 +49,7 @@ def run(config: Config) -> None:
         server = Server(create_app(database, config, daemon.clock, board), config.server.listen)
         board.start()
         sys.setswitchinterval(SWITCH_SECONDS)
+        settle_memory()
         server.start()
         try:
             url = database.url.render_as_string(hide_password=False)
@@ -55,6 +58,12 @@ def run(config: Config) -> None:
         finally:
             server.stop()
             board.stop()
+
+
+def settle_memory() -> None:
+    """Take what was loaded out of garbage collection: each look through all of it stops every answer for 40 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def check_once(config: Config, name: str | None, at: datetime | None, *, as_json: bool) -> int:

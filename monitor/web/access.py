@@ -96,7 +96,7 @@ class Access:
 
     def known(self, request: HTTPConnection) -> bool:
         """Say whether the request carries the token or a session that was given for it."""
-        if not self._token or request.url.path in OPEN_PATHS:
+        if not self._token or request.scope["path"] in OPEN_PATHS:
             return True
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":

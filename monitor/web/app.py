@@ -74,6 +74,9 @@ def create_app(database: Database, config: Config, clock: Clock, board: Board | 
         return _problem(pages, request, status, "There is nothing here.")
 
     routes = [
+        # First, for routes are tried in turn, and this one is asked before every request of an application.
+        Route("/api/v1/breakers/{name}", board.one),
+        Route("/api/v1/breakers", board.all),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
         Route("/metrics", health.metrics),
@@ -81,8 +84,6 @@ def create_app(database: Database, config: Config, clock: Clock, board: Board | 
         Route("/login", login.enter, methods=["POST"]),
         Route("/static/style.css", stylesheet),
         *_plain_data(api, reads),
-        Route("/api/v1/breakers", board.all),
-        Route("/api/v1/breakers/{name}", board.one),
         Route("/api/v1/guard", Guarding(config).check, methods=["POST"]),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +23,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+NAMES = frozenset(name for name, _ in RAW)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -54,7 +55,7 @@ class Guard:
             nonlocal began
             if message["type"] == "http.response.start":
                 began = True
-                MutableHeaders(scope=message).update(HEADERS)
+                message["headers"] = [pair for pair in message.get("headers", ()) if pair[0] not in NAMES] + RAW
             await send(message)
 
         refusal = self._refuse(Request(scope))
@@ -69,7 +70,7 @@ class Guard:
 
     def _refuse(self, request: Request) -> Response | None:
         """Return the answer to a request that may not come in, None when it may."""
-        if request.url.path == "/healthz":
+        if request.scope["path"] == "/healthz":
             return None
         if not self._access.host_allowed(request):
             return PlainTextResponse("This name is not one that driftd listens under.\n", 400)
@@ -86,7 +87,7 @@ class Guard:
 def is_program(request: Request) -> bool:
     """Say whether no page sent this: a browser names the origin of what a page sends, and cannot leave it out."""
     is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
-    return request.url.path.startswith("/api/") and is_json and "origin" not in request.headers
+    return request.scope["path"].startswith("/api/") and is_json and "origin" not in request.headers
 
 
 def wants_page(request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from monitor import __version__, log
 from monitor.cli import app
+from monitor.commands.operate import settle_memory
 
 HEAVY = ("evidently", "pandas", "dask", "onnxruntime", "presidio_analyzer", "sqlglot", "wordllama")
 
@@ -36,3 +38,12 @@ def test_logs_go_to_the_standard_error_of_the_moment(
         sys.stderr.close()
     structlog.get_logger("test").info("heard")
     assert '"event": "heard"' in capsys.readouterr().err
+
+
+def test_what_was_loaded_is_no_longer_looked_through_by_garbage_collection() -> None:
+    before = gc.get_freeze_count()
+    try:
+        settle_memory()
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()
