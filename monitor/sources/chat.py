@@ -3,14 +3,21 @@
 A question is what the user said last, a response what the assistant said. Known are OpenAI's messages and choices, with
 texts or parts; Anthropic's and Gemini's blocks; OpenTelemetry's messages with parts; LangChain's and Langfuse's
 envelopes (``messages``, ``input``, ``output``, ``content`` …). A text that is no JSON is taken as it is.
+
+The usual shapes are decoded straight into :class:`Turn`, which is ten times as fast as looking through what
+``json.loads`` made; whatever does not fit there is looked through.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from detectors.records import Column
+from monitor.sources.values import clean, column_of
 
 USERS = ("user", "human")
 ASSISTANTS = ("assistant", "ai", "model")
@@ -23,13 +30,34 @@ ENVELOPES = {name: place for place, name in enumerate(NAMES)}
 """What holds the words, what is looked into first having the lowest place."""
 UNSAID = ("tool", "function", "image", "thinking", "reasoning")
 DEEPEST = 12
+OPENING = ("{", "[", '"')
 
 
-def read_words(column: Column, role: str) -> Column:
-    """Return a column of JSON as the words of the user (of the role ``question``) or of the assistant (any other)."""
+class Turn(msgspec.Struct, gc=False):
+    """A message, or what messages stand in, as most tools write it: the first of `NAMES`, whose words are one text.
+
+    A field that holds something else, and a kind that may be unsaid, is an error: then the long way is taken.
+    """
+
+    choices: list[Turn] | None = None
+    message: Turn | None = None
+    messages: list[Turn] | None = None
+    delta: None = None
+    contents: None = None
+    content: str | None = None
+    role: str | None = None
+    type: None = None
+
+
+usual = msgspec.json.Decoder(list[Turn] | Turn).decode
+loosely = msgspec.json.Decoder().decode
+
+
+def read_words(values: Sequence[Any], role: str, limit: int) -> Column:
+    """Return what was logged as the words of the user (of the role ``question``) or of the assistant (any other)."""
     speakers = USERS if role == "question" else ASSISTANTS
-    kept = zip(column.values, column.missing, strict=True)
-    return Column.of(None if gone else words(value, speakers) for value, gone in kept)
+    texts = (value if value is None or type(value) is str else clean(value, limit) for value in values)
+    return column_of([None if text is None else words(text, speakers) for text in texts], limit)
 
 
 def words(value: Any, speakers: tuple[str, ...]) -> str | None:  # noqa: ANN401
@@ -45,16 +73,54 @@ def words(value: Any, speakers: tuple[str, ...]) -> str | None:  # noqa: ANN401
     True
     """
     text = str(value)
-    if text.lstrip()[:1] not in ("{", "[", '"'):
+    if text[:1] not in OPENING and text.lstrip()[:1] not in OPENING:
         return text or None
     try:
-        read = json.loads(text)
+        found = _usual_words(usual(text), speakers)
+    except (ValueError, RecursionError):
+        found = None
+    return found or _any_words(text, speakers)
+
+
+def _usual_words(read: Turn | list[Turn], speakers: tuple[str, ...]) -> str | None:
+    """Return the words of the usual shapes, None where only the long way can tell."""
+    turn = _spoken(read, speakers) if isinstance(read, list) else read
+    while turn is not None:
+        if listed := turn.choices:
+            turn = _spoken(listed, speakers)
+        elif turn.message is not None:
+            turn = turn.message
+        elif listed := turn.messages:
+            turn = _spoken(listed, speakers)
+        else:
+            return turn.content if turn.content and not turn.content.isspace() else None
+    return None
+
+
+def _spoken(turns: list[Turn], speakers: tuple[str, ...]) -> Turn | None:
+    """Return the last turn of a speaker, or the only one of nobody."""
+    for turn in reversed(turns):
+        if turn.role and turn.role.lower() in speakers:
+            return turn
+    return turns[0] if len(turns) == 1 and turns[0].role is None else None
+
+
+def _any_words(text: str, speakers: tuple[str, ...]) -> str | None:
+    try:
+        read = _read(text)
     except (ValueError, RecursionError):
         return text  # cut short, or never JSON
     parts: list[str] = []
     _collect(read, speakers, 0, parts)
     found = "\n".join(part for part in parts if part.strip())
     return found or (None if read in ({}, [], "", [{}]) or _holds_messages(read) else text)
+
+
+def _read(text: str) -> Any:  # noqa: ANN401
+    try:
+        return loosely(text)
+    except ValueError:
+        return json.loads(text)  # takes NaN and lone halves of surrogates, too
 
 
 def _holds_messages(read: Any) -> bool:  # noqa: ANN401

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Row
 
-from detectors.records import Column
+from detectors.records import Column, take
 from monitor.presets.base import SINCE
 from monitor.settings.source import ColumnSpec, Source
 from monitor.sources import arrow
@@ -277,7 +277,11 @@ class SqlReader:
         seconds = arrow.seconds(stamps) if plain else None
         page = {"timestamp": Column.floats(time.seconds(stamps.to_pylist()) if seconds is None else seconds)}
         for place, role in enumerate(wanted):
-            page[role] = arrow.column(table.column(1 + keys + place), self._source.text_limit)
+            values = table.column(1 + keys + place)
+            if role in self._chats:
+                page[role] = self._column(role, values.to_pylist())
+            else:
+                page[role] = arrow.column(values, self._source.text_limit)
         more = table.num_rows == size
         last = tuple(table.column(i)[-1].as_py() for i in range(1 + keys)) if more else None
         return self._kept(time, page, start, end), last
@@ -294,16 +298,20 @@ class SqlReader:
         parts: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * (skip + len(wanted))
         page = {"timestamp": Column.floats(time.seconds(parts[0]))}
         for place, role in enumerate(wanted):
-            page[role] = column_of(parts[skip + place], self._source.text_limit)
+            page[role] = self._column(role, parts[skip + place])
         return self._kept(time, page, start, end)
 
     def _kept(self, time: TimeColumn, page: dict[str, Column], start: datetime, end: datetime) -> Page:
-        """Leave out what SQL let in too much, and read the words of chats."""
-        if not time.exact:
-            seconds = page["timestamp"].values
-            keep = (seconds >= start.timestamp()) & (seconds < end.timestamp())
-            page = {role: column.take(keep) for role, column in page.items()}
-        return {role: read_words(column, role) if role in self._chats else column for role, column in page.items()}
+        """Leave out what SQL let in too much."""
+        if time.exact:
+            return page
+        seconds = page["timestamp"].values
+        return take(page, (seconds >= start.timestamp()) & (seconds < end.timestamp()))
+
+    def _column(self, role: str, values: Sequence[Any]) -> Column:
+        if role in self._chats:
+            return read_words(values, role, self._source.text_limit)
+        return column_of(values, self._source.text_limit)
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
         """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact."""
@@ -361,8 +369,7 @@ class SqlReader:
         parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
         for place, role in enumerate(columns):
             if role in self._chats:
-                said = read_words(column_of(parts[place], self._source.text_limit), role)
-                parts[place] = tuple(said.values)
+                parts[place] = tuple(self._column(role, parts[place]).values)
         return [
             described(role, info, list(reversed(values)), self._source, weak=self._dialect.weak)
             for (role, info), values in zip(columns.items(), parts, strict=True)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from monitor.settings.source import ColumnSpec
 from monitor.sources.base import SourceError
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 WIDEST_OFFSET = timedelta(hours=15)
 SORTING_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y.%m.%d")
@@ -91,6 +92,12 @@ class TimeColumn:
 
     def seconds(self, values: Sequence[Any]) -> np.ndarray:
         """Return epoch seconds in UTC, NaN for what cannot be read as a time."""
+        if self.kind in ("zoned", "naive") and self.exact:
+            epoch = EPOCH if self.kind == "zoned" else EPOCH.replace(tzinfo=None)
+            try:
+                return np.array([(value - epoch).total_seconds() for value in values], dtype=np.float64)
+            except (TypeError, AttributeError):
+                pass  # one of them is no time, or not of this kind
         return np.fromiter((self._second(value) for value in values), dtype=np.float64, count=len(values))
 
     def _second(self, value: Any) -> float:  # noqa: ANN401
@@ -117,7 +124,7 @@ class TimeColumn:
 
 
 def _epoch(moment: datetime, scale: int) -> int:
-    whole = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    whole = moment - EPOCH
     return (whole // timedelta(microseconds=1)) * scale // 10**6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -17,13 +18,23 @@ NUMBERS = (bool, int, float)
 
 def column_of(values: Sequence[Any], limit: int) -> Column:
     """Make a column; numbers become float64, all else stays or becomes text."""
-    missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
-    kinds = {type(value) for value in values} - {type(None)}
+    kinds = set(map(type, values))
+    missing = np.zeros(len(values), dtype=bool)
+    if type(None) in kinds:
+        kinds.remove(type(None))
+        missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
     if kinds and kinds <= {int, float, Decimal}:
-        return Column(np.array([np.nan if value is None else _number(value) for value in values]), missing)
+        return Column(_numbers(values, kinds), missing)
     data = np.empty(len(values), dtype=object)
     data[:] = [clean(value, limit) for value in values]
     return Column(data, missing)
+
+
+def _numbers(values: Sequence[Any], kinds: set[type]) -> np.ndarray:
+    if kinds in ({float}, {int}):
+        with suppress(OverflowError):
+            return np.array(values, dtype=np.float64)  # None is NaN
+    return np.array([np.nan if value is None else _number(value) for value in values])
 
 
 def _number(value: float | Decimal) -> float:
@@ -41,7 +52,9 @@ def clean(value: Any, limit: int) -> Any:  # noqa: ANN401
         if isinstance(value, Decimal):
             return _number(value)
         value = _as_text(value)
-    text: str = value[:limit].replace("\x00", "")
+    text: str = value if len(value) <= limit else value[:limit]
+    if "\x00" in text:
+        text = text.replace("\x00", "")
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
