@@ -198,6 +198,11 @@ class Monitor(Section):
         return {check.signal: check for check in self.checks if check.kind == "rate" and check.signal}
 
     @property
+    def judged(self) -> dict[str, Check]:
+        """Return the check of each signal whose rate takes a judge's verdicts for labels."""
+        return {signal: check for signal, check in self.rates.items() if check.labels_from == "judge"}
+
+    @property
     def budget_per_week(self) -> float:
         """Return the alert budget in pages a week."""
         count, _, unit = self.alert_budget.partition("/")

@@ -1,4 +1,4 @@
-"""A source whose records carry the labels that were imported, too."""
+"""A source whose records carry the labels that were imported and the verdicts of a judge, too."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from detectors.layout import category
+from detectors.performance.rates import VERDICT
 from detectors.records import Column
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, Reader
-from monitor.store import labels
+from monitor.store import labels, verdicts
 from monitor.store.database import Database
 
 
 class Labelled:
     """Reads as the source does; a label that was imported for a record's id wins over the source's own.
 
-    The schema stays the source's: labels that come from elsewhere are no change of it.
+    The schema stays the source's: labels that come from elsewhere are no change of it. With ``judged`` what a judge
+    said stands beside them, in the column ``verdict``: 1 is bad, 0 is good.
     """
 
-    def __init__(self, reader: Reader, database: Database, monitor: str) -> None:
+    def __init__(self, reader: Reader, database: Database, monitor: str, *, judged: bool = False) -> None:
         self._reader = reader
         self._database = database
         self._monitor = monitor
+        self._judged = judged
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
         with self._database.read() as connection:
-            some = labels.any_of(connection, self._monitor)
+            some = self._judged or labels.any_of(connection, self._monitor)
         for page in self._reader.read(start, end, columns):
             yield self._with_labels(page) if some and "id" in page else page
 
@@ -33,7 +36,11 @@ class Labelled:
         ids = page["id"]
         keys = [None if gone else category(value) for value, gone in zip(ids.values, ids.missing, strict=True)]
         with self._database.read() as connection:
-            given = labels.of_records(connection, self._monitor, [key for key in keys if key is not None])
+            known_keys = [key for key in keys if key is not None]
+            given = labels.of_records(connection, self._monitor, known_keys)
+            said = verdicts.of_records(connection, self._monitor, known_keys) if self._judged else {}
+        if said:
+            page = {**page, VERDICT: Column.of([said.get(key) if key else None for key in keys])}
         if not given:
             return page
         own: Mapping[int, object] = {}

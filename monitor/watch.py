@@ -103,6 +103,8 @@ class Watch:
         monitor["source"]["url"] = "hidden"
         if check := self.monitor.performance:
             monitor["performance"] = [check.decision, check.positive, OUTCOME_VERSION]
+        if self.monitor.judged:
+            monitor["judged"] = sorted(self.monitor.judged)
         text = json.dumps({key: monitor[key] for key in sorted(monitor) if key not in ("catch_up", "settle")})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

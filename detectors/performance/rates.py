@@ -19,12 +19,20 @@ from detectors.profile import Profile
 from detectors.stack import Counted
 
 PREFIX = "(labels of) "
+VERDICT = "verdict"
+"""The column of what a judge said: 1 is bad, 0 is good."""
+JUDGED = "(labels and verdicts of) "
 DECISION = 0.5
 
 
 def labelled_column(signal: str) -> str:
     """Return the name of the column that holds a signal's scores beside their labels."""
     return PREFIX + signal
+
+
+def judged_column(signal: str) -> str:
+    """Return the name of the column with a judge's verdicts where people gave no label."""
+    return JUDGED + signal
 
 
 def signal_of(column: str) -> str | None:
@@ -35,7 +43,7 @@ def signal_of(column: str) -> str | None:
     >>> signal_of(labelled_column("hallucinated")), signal_of("latency")
     ('hallucinated', None)
     """
-    return column.removeprefix(PREFIX) if column.startswith(PREFIX) else None
+    return next((column.removeprefix(prefix) for prefix in (PREFIX, JUDGED) if column.startswith(prefix)), None)
 
 
 def rise(baseline: Counted, window: Counted) -> Measurement:
@@ -125,7 +133,7 @@ def _sums(held: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[int, int
     return int(np.sum(counts)), round(total * STEPS), round(squared * STEPS**2)
 
 
-def with_rate(finding: Finding, profile: Profile | None) -> Finding:
+def with_rate(finding: Finding, profile: Profile | None, people: Profile | None = None) -> Finding:
     """Say beside a finding what the labels of its window make of the mean score, in its reason too.
 
     Parameters
@@ -134,6 +142,8 @@ def with_rate(finding: Finding, profile: Profile | None) -> Finding:
         Of one of the two detectors of this file.
     profile
         Scores beside labels of the same window and segment; None where there are none.
+    people
+        The same with the labels of people alone, where a judge's verdicts are among those of ``profile``.
     """
     if finding.statistic is None:
         return finding
@@ -141,6 +151,8 @@ def with_rate(finding: Finding, profile: Profile | None) -> Finding:
     told: dict[str, object] = dict(finding.detail)
     if seen is not None and seen.n:
         told |= {"value": seen.value, "low": seen.low, "high": seen.high, "labels": seen.labels, "kind": seen.kind}
+        if people is not None:
+            told["judged"] = seen.labels - tally_of(people).labels
     before = float(str(told["baseline_value"]))
     said = _sentence(told, seen, before)
     return replace(finding, detail=told, reason=f"{said}; {finding.reason}")
@@ -149,7 +161,11 @@ def with_rate(finding: Finding, profile: Profile | None) -> Finding:
 def _sentence(told: dict[str, object], seen: Rate | None, before: float) -> str:
     value, low, high = (float(str(told[name])) for name in ("value", "low", "high"))
     labelled = seen is not None and seen.kind == "rate"
+    judged = int(str(told.get("judged", 0)))
     word = f"rate, by {seen.labels} labels," if labelled and seen else "mean score, without labels,"
+    if labelled and seen and judged:
+        given = seen.labels - judged
+        word = f"rate, by {f'{given} labels and ' if given else ''}{judged} verdicts of the judge,"
     return f"{word} {value:.1%} ({low:.1%} to {high:.1%}), {before:.1%} in the baseline"
 
 

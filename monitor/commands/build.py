@@ -55,7 +55,7 @@ def make_watch(database: Database, monitor: Monitor, clock: Clock, later: Later 
 
 
 def _connect(database: Database, monitor: Monitor) -> Reader:
-    return Labelled(connect(monitor.source), database, monitor.name)
+    return Labelled(connect(monitor.source), database, monitor.name, judged=bool(monitor.judged))
 
 
 def _told(clock: Clock, _reader: Reader) -> datetime:

@@ -16,7 +16,7 @@ from detectors.correct import false_discovery
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, advance, steps
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, spoken, with_record
-from detectors.performance.rates import labelled_column, with_rate
+from detectors.performance.rates import judged_column, labelled_column, with_rate
 from detectors.performance.record import Seen
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
@@ -127,16 +127,23 @@ def _measure(
         min_samples=question.min_samples,
     )
     if question.detector.name in RATES:
-        finding = with_rate(finding, _labelled(monitor, question, segment, window))
+        finding = with_rate(finding, *_labelled(monitor, question, segment, window))
     finding = replace(finding, check=question.check)
     return _by_record(monitor, question, finding, window, calibration) if finding.column == OUTCOME else finding
 
 
-def _labelled(monitor: Monitor, question: Asked, segment: str | None, window: Window) -> Profile | None:
-    """Return a signal's scores beside their labels, of the window whose labels have had their time to arrive."""
+def _labelled(
+    monitor: Monitor, question: Asked, segment: str | None, window: Window
+) -> tuple[Profile | None, Profile | None]:
+    """Return a signal's scores beside their labels, of the window whose labels have had their time to arrive.
+
+    With a judge's verdicts among them, those with people's labels alone come second.
+    """
     late = bool(monitor.rates[question.column].labels_after)
     profiles = window.labelled if late else window.profiles
-    return profiles.get(segment, {}).get(labelled_column(question.column))
+    held = profiles.get(segment, {})
+    people, judged = (held.get(column(question.column)) for column in (labelled_column, judged_column))
+    return (judged, people) if question.column in monitor.judged and judged is not None else (people, None)
 
 
 def _by_record(

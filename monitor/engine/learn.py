@@ -11,7 +11,7 @@ from detectors.joint import JOINT, learn_embedding, learn_joint
 from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.outcome import OUTCOME, learn_errors, learn_scores
 from detectors.performance.losses import learn_losses
-from detectors.performance.rates import DECISION, labelled_column
+from detectors.performance.rates import DECISION, judged_column, labelled_column
 from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.settings.checks import Check
@@ -87,6 +87,8 @@ class Learner:
             learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)
         for signal, check in self._rates.items():
             learnt[labelled_column(signal)] = learn_scores(DECISION, check.positive)
+            if check.labels_from == "judge":
+                learnt[judged_column(signal)] = learn_scores(DECISION, check.positive)
         outcome = self._outcome(learnt)
         if outcome is not None:
             learnt[OUTCOME] = outcome

@@ -11,7 +11,7 @@ import numpy as np
 from detectors.joint import JOINT, project
 from detectors.layout import LONGEST_CATEGORY, Layout, category
 from detectors.outcome import OUTCOME, outcomes
-from detectors.performance.rates import labelled_column
+from detectors.performance.rates import VERDICT, judged_column, labelled_column
 from detectors.profile import Profile
 from detectors.records import Column, Records, row_count, take, unseen
 from detectors.spend.bill import Bill, Till
@@ -85,7 +85,8 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layou
 def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str, str]) -> list[str]:
     """Return the columns to read: the watched ones, what signals need, segments, versions and the id."""
     signals = resolve(monitor.signals)
-    made = {signal.name for signal in signals} | {labelled_column(signal) for signal in monitor.rates}
+    made = {signal.name for signal in signals}
+    made |= {column(signal) for signal in monitor.rates for column in (labelled_column, judged_column)}
     names: list[str] = [name for name in layouts if name not in made]
     names += [role for signal in signals for role in (*signal.needs, *signal.uses)]
     names += [*monitor.segments, *VERSION_ROLES, "id"]
@@ -133,10 +134,11 @@ class Profiler:
             records[JOINT] = project(records, self._layouts)
         if OUTCOME in self._layouts:
             records[OUTCOME] = outcomes(records, self._layouts[OUTCOME])
-        for signal in self._monitor.rates:
-            column = labelled_column(signal)
-            if column in self._layouts and signal in records:
-                records[column] = outcomes({"score": records[signal], **_labels(records)}, self._layouts[column])
+        for signal, check in self._monitor.rates.items():
+            said = {labelled_column(signal): _labels(records), judged_column(signal): _judged(records, check.positive)}
+            for column, told in said.items():
+                if column in self._layouts and signal in records:
+                    records[column] = outcomes({"score": records[signal], **told}, self._layouts[column])
         self._count_versions(records)
         self._note_unseen(records)
         for arms in self._arms:
@@ -198,6 +200,21 @@ class Profiler:
 
 def _labels(records: Records) -> dict[str, Column]:
     return {"label": records["label"]} if "label" in records else {}
+
+
+def _judged(records: Records, positive: str | None) -> dict[str, Column]:
+    """Return people's labels, and a judge's verdicts where there are none."""
+    if VERDICT not in records:
+        return _labels(records)
+    found, given = records[VERDICT], records.get("label")
+    bad = {1.0: positive or "yes", 0.0: "no" if positive is None else f"not {positive}"}
+    told = [
+        given.values[row]
+        if given is not None and not given.missing[row]
+        else (None if found.missing[row] else bad[float(found.values[row])])
+        for row in range(len(found))
+    ]
+    return {"label": Column.of(told)}
 
 
 def groups(column: Column) -> list[tuple[str, np.ndarray]]:

@@ -17,12 +17,12 @@ from monitor.evals import compare as comparing
 from monitor.evals import traffic
 from monitor.evals.client import Answer, Client, Failure
 from monitor.evals.incident import Keeper
-from monitor.evals.result import CaseResult, Run, Spent
+from monitor.evals.result import CaseResult, Run, Spent, mean
 from monitor.evals.score import JUDGE, OVERALL, judge_messages, overall, read_judgement, score
 from monitor.evals.suite import Case, Suite, lines
-from monitor.schedule import Bucket
+from monitor.schedule import Bucket, floor
 from monitor.sources.base import Reader
-from monitor.store import context, evaluations, incidents, outbox
+from monitor.store import context, evaluations, incidents, outbox, verdicts
 from monitor.store.database import Database
 from monitor.yamlfile import Problem
 
@@ -43,6 +43,7 @@ class Asked:
     judged: int = 0
     unjudged: int = 0
     note: str = ""
+    stretch: tuple[datetime, datetime] | None = None
 
 
 def evaluate(
@@ -74,7 +75,7 @@ def evaluate_traffic(
     since = max(before[0].started_at, started - MOST_INTERVALS * every) if before else started - every
     sampled = traffic.sample(reader, suite, since - settle, started - settle)
     kept = traffic.with_budget(suite.model_copy(update={"cases": list(sampled.cases)}), spent)
-    asked = Asked(dict(sampled.answers))
+    asked = Asked(dict(sampled.answers), stretch=(since - settle, started - settle))
     if suite.judge is not None and kept.judge is None:
         asked.note = "; the judge was not asked: what it may spend today is spent"
     return _finish(kept, asked, database, clock, started, lambda _done: None, keeper)
@@ -104,7 +105,17 @@ def _finish(
             for decision in decisions:
                 incidents.save_decision(connection, decision)
             outbox.save_actions(connection, planned)
+            if asked.stretch is not None and keeper.monitor.judged:
+                start = floor(asked.stretch[0], keeper.monitor.bucket)
+                verdicts.keep(connection, keeper.monitor.name, _verdicts(suite, run), start, asked.stretch[1])
     return run
+
+
+def _verdicts(suite: Suite, run: Run) -> dict[str, float]:
+    """Return what the judge said of records that it was asked about, by their id."""
+    name = next((one.called for one in suite.expect if one.kind == JUDGE), None)
+    said = {case.id: mean(case.scores[name]) for case in run.cases if name and name in case.scores}
+    return {record: score for record, score in said.items() if not np.isnan(score)}
 
 
 def requests(suite: Suite) -> int:

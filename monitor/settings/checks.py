@@ -68,6 +68,8 @@ class Check(Section):
     """For freshness: the age that the newest row may have."""
     labels_after: Duration = timedelta(0)
     """For performance and rate: how long labels take to arrive; what needs them looks that far back."""
+    labels_from: Literal["people", "judge"] = "people"
+    """For rate: `judge` takes the verdicts of the monitor's evaluated `traffic:` where people gave no label."""
     positive: str | None = None
     """For performance and rate: the label that means positive (for a rate: bad); by default true, 1 and yes do."""
     decision: float = Field(0.5, ge=0, le=1)

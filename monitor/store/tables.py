@@ -386,3 +386,13 @@ labels = Table(
     Column("at", Utc, nullable=False),  # when it was imported
     comment="labels that were imported; they win over those of the source",
 )
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("record", String(256), primary_key=True),  # the id of the record, as text
+    Column("score", Float, nullable=False),  # of the judge, 0 to 1, more is better
+    Column("at", Utc, nullable=False),
+    comment="what a judge said of records sampled from traffic; people's labels win over it",
+)
