@@ -119,6 +119,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                   about=HELP["driftd_breaker_state"]),
             Panel("Requests without a known price", "timeseries",
                   [(f"driftd_spend_unpriced_requests{{{PICKED}}}", "{{monitor}} {{period}} {{segment}}"),
+                   (f'driftd_spend_unknown_buckets{{{PICKED}, segment=""}}', "{{monitor}} {{period}} failed buckets"),
                    (f'driftd_unpriced_requests{{{PICKED}, segment=""}}', "{{monitor}} newest window")], 12,
                   about=HELP["driftd_spend_unpriced_requests"]),
             Panel("Cost of the newest window", "timeseries",

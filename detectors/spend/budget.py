@@ -20,15 +20,19 @@ BURNS = ((HOUR, 5 * MINUTE, 14.4), (6 * HOUR, 30 * MINUTE, 6.0), (DAY, 2 * HOUR,
 
 @dataclass(frozen=True)
 class Spent:
-    """What requests cost, how many there were, and how many of them nobody could price."""
+    """What requests cost, how many there were, how many of them nobody could price, and buckets that were not read."""
 
     amount: float = 0.0
     requests: int = 0
     unpriced: int = 0
+    unknown: int = 0
 
     def __add__(self, other: Spent) -> Spent:
         """Add up two disjoint sets of requests."""
-        return Spent(self.amount + other.amount, self.requests + other.requests, self.unpriced + other.unpriced)
+        return Spent(
+            self.amount + other.amount, self.requests + other.requests, self.unpriced + other.unpriced,
+            self.unknown + other.unknown,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -190,17 +194,27 @@ def against_budget(
         check, column, period, segment, Status.DRIFTED if share >= 1 else Status.OK, said, share, 1.0,
         n_window=spent.requests, unit="of budget",
         detail={
-            "value": spent.amount, "budget": budget, "pace": pace, "unpriced": spent.unpriced, "currency": currency,
-            **(forecast.detail() if forecast else {}),
+            "value": spent.amount, "budget": budget, "pace": pace, "unpriced": spent.unpriced,
+            "unknown": spent.unknown, "currency": currency, **(forecast.detail() if forecast else {}),
         },
     )  # fmt: skip
 
 
 def at_least(spent: Spent) -> str:
-    """Say that a figure is a lower bound, where requests were in no price list."""
-    if not spent.unpriced:
-        return ""
-    return f"; at least, for {spent.unpriced} of {spent.requests} requests have no known price"
+    """Say that a figure is a lower bound, where requests were in no price list or buckets could not be read.
+
+    Examples
+    --------
+    >>> at_least(Spent(1.0, 10, 0, 2))
+    '; at least, for 2 buckets failed with unknown cost'
+    """
+    said = [f"{spent.unpriced} of {spent.requests} requests have no known price"] if spent.unpriced else []
+    if spent.unknown:
+        what = (
+            "a bucket failed, and what it" if spent.unknown == 1 else f"{spent.unknown} buckets failed, and what they"
+        )
+        said.append(f"{what} cost is unknown")
+    return f"; at least, for {' and '.join(said)}" if said else ""
 
 
 def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:

@@ -60,6 +60,11 @@ ROWS: tuple[MetricRow, ...] = (
         _money("unpriced"),
     ),
     MetricRow(
+        "driftd_spend_unknown_buckets", "gauge", LABELS,
+        "Buckets of the day or month that failed, so that what they cost is unknown and not in what was spent.",
+        _money("unknown"),
+    ),
+    MetricRow(
         "driftd_savings", "gauge", ("monitor", "plan", "currency"),
         "What a plan would have saved over the days that were looked at last; below 0 it would have cost more.",
         _saved,

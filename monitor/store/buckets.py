@@ -19,8 +19,11 @@ from detectors.base import Finding
 from detectors.drift.cusum import Sums
 from detectors.layout import Layout
 from detectors.profile import Profile
+from detectors.spend.bill import ALL, Bill
+from detectors.spend.budget import Spent
 from monitor.judge import COMPARED
 from monitor.schedule import Bucket, Span, advance
+from monitor.store import ledger
 from monitor.store.database import insert_for, now, upsert
 from monitor.store.encoding import unpack_profiles
 from monitor.store.tables import buckets, changes, findings, spans, versions, watches
@@ -369,6 +372,8 @@ def give_up_or_release(connection: Connection, held: Claim, error: Exception) ->
         return
     detail = str(error) if reason != "internal" else type(error).__name__
     finish(connection, held, result="failed", reason=f"{reason}: {detail}", values={})
+    if held.revision == 0:  # else what it was found to cost at first stands
+        ledger.save(connection, held.monitor, held.bucket, Bill({ALL: Spent(unknown=1)}))
 
 
 def error_since(connection: Connection, monitor: str) -> datetime | None:

@@ -19,6 +19,9 @@ from monitor.store.database import now, upsert
 from monitor.store.encoding import pack, unpack
 from monitor.store.tables import comparisons, findings, tallies
 
+KEPT = timedelta(days=100)
+"""How long a bucket's own counts are kept after it is in the sum: until then it may be computed again."""
+
 
 class Counted(Protocol):
     """Sums that add up and can be taken away again."""
@@ -135,6 +138,8 @@ def add(
     row = connection.execute(query).one_or_none()
     if row is None or row.definition != found.definition:
         return False
+    if found.start < row.next - KEPT:
+        return True  # it is in the sum for good
     before = _stored(connection, monitor, found)
     payload = pack(found.sums.to_json())
     key = {"monitor": monitor, "kind": found.kind, "name": found.name, "start": found.start}
@@ -147,6 +152,9 @@ def add(
     values: dict[str, Any] = {"total": pack(total.to_json()), "next": max(row.next, found.start + step)}
     if told is not None and found.start == row.next:
         values |= {"told": told, "told_at": now(connection)}
+    if found.start >= row.next:
+        old = sa.and_(_of(tallies, monitor, found.kind, found.name), tallies.c.start < found.start - KEPT)
+        connection.execute(sa.delete(tallies).where(old))
     connection.execute(sa.update(comparisons).where(mine).values(**values))
     return True
 

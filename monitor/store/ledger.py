@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,11 +15,14 @@ from detectors.spend.forecast import Forecast
 from detectors.spend.outlook import DAYS_KNOWN, outlook
 from monitor.config import Monitor
 from monitor.engine.spend import Spending
-from monitor.schedule import Bucket
+from monitor.schedule import Bucket, floor
 from monitor.store.database import insert_for, upsert
-from monitor.store.tables import ledger, ledger_parts
+from monitor.store.tables import ledger, ledger_hours, ledger_parts
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BUCKETS_KEPT = timedelta(days=35)
+"""A month and the days that a bucket may still be computed again; older ones are kept as hours."""
+HOURS_KEPT = timedelta(days=DAYS_KNOWN + 10)
 MOST_VALUES = 1000
 """Values of a column that are summed over a period: named ones, then the dearest."""
 
@@ -51,39 +53,36 @@ def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Bil
 def _ends(
     connection: Connection, monitor: str, bucket: Bucket, own: Spent, zone: str, sums: Mapping[datetime, Spent]
 ) -> dict[Period, Forecast | None]:
-    """Forecast the ends of the day and the month in a zone, from hours, or quarters where midnight is no whole hour."""
-    offset = bucket.end.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)
-    step = HOUR if offset % HOUR == timedelta(0) else HOUR / 4
+    """Forecast the ends of the day and the month in a zone.
+
+    Where midnight is no whole hour, past days begin at the next one: a shift of all of them alike.
+    """
     first = bucket.end - (DAYS_KNOWN + 1) * DAY
-    spent = by_step(connection, monitor, first, bucket.start, step)
+    spent = hours(connection, monitor, first, bucket.start)
     begun = oldest(connection, monitor)
-    here = bucket.start - (bucket.start - EPOCH) % step
+    here = floor(bucket.start, HOUR)
     spent[here] = spent.get(here, 0.0) + own.amount
     so_far = {period: sums[bounds(bucket.end, period, zone)[0]].amount for period in PERIODS}
     return outlook(spent, max(first, begun or bucket.start), bucket.end, zone, so_far)
 
 
-def by_step(
-    connection: Connection, monitor: str, start: datetime, until: datetime, step: timedelta
-) -> dict[datetime, float]:
-    """Return what each hour (or other step since the epoch) of a stretch cost, those without a bucket left out."""
-    seconds = int(step.total_seconds())
-    number: sa.ColumnElement[int]
-    if connection.dialect.name == "postgresql":
-        number = sa.cast(sa.func.floor(sa.extract("epoch", ledger.c.start) / seconds), sa.BigInteger)
-    else:
-        number = sa.cast(sa.func.strftime("%s", ledger.c.start), sa.BigInteger).op("/")(seconds)
-    query = (
-        sa.select(number.label("number"), sa.func.sum(ledger.c.amount))
-        .where(ledger.c.monitor == monitor, ledger.c.start >= start, ledger.c.start < until)
-        .group_by(sa.text("number"))
+def hours(connection: Connection, monitor: str, start: datetime, until: datetime) -> dict[datetime, float]:
+    """Return what each hour of a stretch cost, those without a bucket left out; of the last one what came before."""
+    last = floor(until, HOUR)
+    query = sa.select(ledger_hours.c.start, ledger_hours.c.amount).where(
+        _hourly(monitor, ALL[0]), ledger_hours.c.start >= start, ledger_hours.c.start < last
     )
-    return {EPOCH + int(place) * step: float(amount) for place, amount in connection.execute(query)}
+    spent = {row.start: float(row.amount) for row in connection.execute(query)}
+    here = sa.select(sa.func.sum(ledger.c.amount)).where(
+        ledger.c.monitor == monitor, ledger.c.start >= last, ledger.c.start < until
+    )
+    newest = connection.execute(here).scalar_one_or_none()
+    return spent if newest is None else {**spent, last: float(newest)}
 
 
 def oldest(connection: Connection, monitor: str) -> datetime | None:
     """Return since when the ledger knows what a monitor spends."""
-    query = sa.select(sa.func.min(ledger.c.start)).where(ledger.c.monitor == monitor)
+    query = sa.select(sa.func.min(ledger_hours.c.start)).where(_hourly(monitor, ALL[0]))
     found: datetime | None = connection.execute(query).scalar_one_or_none()
     return found
 
@@ -97,45 +96,78 @@ def since(
     connection: Connection, monitor: str, starts: Sequence[datetime], until: datetime
 ) -> Mapping[datetime, Spent]:
     """Return what was spent from each of several moments up to another."""
-    if not starts:
-        return {}
-    columns = (ledger.c.amount, ledger.c.requests, ledger.c.unpriced)
-    sums = [
-        sa.func.coalesce(sa.func.sum(sa.case((ledger.c.start >= start, column), else_=0)), 0)
-        for start in starts
-        for column in columns
-    ]
-    query = sa.select(*sums).where(ledger.c.monitor == monitor, ledger.c.start >= min(starts), ledger.c.start < until)
-    found = list(connection.execute(query).one())
-    parts = [found[place : place + len(columns)] for place in range(0, len(found), len(columns))]
-    return {start: _spent(part) for start, part in zip(starts, parts, strict=True)}
+    return {start: _all(connection, monitor, start, until) for start in starts}
+
+
+def _all(connection: Connection, monitor: str, start: datetime, until: datetime) -> Spent:
+    whole = _hourly(monitor, ALL[0])
+    query = sa.union_all(
+        *(_sums(ledger, ledger.c.monitor == monitor, *edge) for edge in _edges(start, until)),
+        _sums(ledger_hours, whole, *_whole_hours(start, until)),
+    )
+    return sum((_spent(row) for row in connection.execute(query)), Spent())
 
 
 def by_value(
     connection: Connection, monitor: str, column: str, start: datetime, until: datetime, named: Collection[str] = ()
 ) -> dict[str, Spent]:
     """Return what each value of a column cost in a stretch, the named ones first, then the dearest, at most 1,000."""
-    parts = ledger_parts.c
-    always = sa.case((parts.value.in_([*named, OTHER, MISSING]), 0), else_=1)
-    amount = sa.func.sum(parts.amount)
+    raw = ledger_parts.c
+    mine = sa.and_(raw.monitor == monitor, raw.column == column)
+    every = sa.union_all(
+        *(_sums(ledger_parts, mine, *edge, by_value=True) for edge in _edges(start, until)),
+        _sums(ledger_hours, _hourly(monitor, column), *_whole_hours(start, until), by_value=True),
+    ).subquery()
+    always = sa.case((every.c.value.in_([*named, OTHER, MISSING]), 0), else_=1)
+    amount = sa.func.sum(every.c.amount)
     query = (
-        sa.select(parts.value, amount, sa.func.sum(parts.requests), sa.func.sum(parts.unpriced))
-        .where(parts.monitor == monitor, parts.column == column, parts.start >= start, parts.start < until)
-        .group_by(parts.value)
-        .order_by(always, amount.desc(), parts.value)
+        sa.select(every.c.value, amount, sa.func.sum(every.c.requests), sa.func.sum(every.c.unpriced))
+        .group_by(every.c.value)
+        .order_by(always, amount.desc(), every.c.value)
         .limit(MOST_VALUES + len(named))
     )
-    return {row[0]: _spent(row[1:]) for row in connection.execute(query)}
+    return {row[0]: _spent([*row[1:], 0]) for row in connection.execute(query)}
+
+
+def _whole_hours(start: datetime, until: datetime) -> tuple[datetime, datetime]:
+    first = -(-(start - EPOCH) // HOUR) * HOUR + EPOCH
+    return first, max(first, floor(until, HOUR))
+
+
+def _edges(start: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """Return what lies before the first whole hour of a stretch, and after the last."""
+    first, last = _whole_hours(start, until)
+    return [(start, until)] if first > until else [(start, first), (last, until)]
+
+
+def _sums(
+    table: sa.Table, mine: sa.ColumnElement[bool], start: datetime, until: datetime, *, by_value: bool = False
+) -> sa.Select[Any]:
+    names = ("amount", "requests", "unpriced") if by_value else ("amount", "requests", "unpriced", "unknown")
+    sums = [sa.func.coalesce(sa.func.sum(table.c[name]), 0).label(name) for name in names]
+    query = sa.select(*([table.c.value] if by_value else []), *sums)
+    query = query.where(mine, table.c.start >= start, table.c.start < until)
+    return query.group_by(table.c.value) if by_value else query
+
+
+def _hourly(monitor: str, column: str) -> sa.ColumnElement[bool]:
+    return sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.column == column)
 
 
 def _spent(sums: Sequence[Any]) -> Spent:
-    amount, requests, unpriced = sums
-    return Spent(float(amount), int(requests), int(unpriced))
+    amount, requests, unpriced, unknown = sums
+    return Spent(float(amount), int(requests), int(unpriced), int(unknown))
 
 
 def save(connection: Connection, monitor: str, bucket: Bucket, bill: Bill) -> None:
-    """Write what a bucket cost; computed again, it replaces what stood there."""
+    """Write what a bucket cost; computed again, it replaces what stood there.
+
+    A bucket that is older than what is kept changes nothing any more: its hour has been summed for good.
+    """
     if bill.total is None:
+        return
+    newest = connection.execute(sa.select(sa.func.max(ledger.c.start)).where(ledger.c.monitor == monitor)).scalar_one()
+    if newest is not None and bucket.start < newest - BUCKETS_KEPT:
         return
     upsert(connection, ledger, [{"monitor": monitor, "start": bucket.start, **vars(bill.total)}], **vars(bill.total))
     here = sa.and_(ledger_parts.c.monitor == monitor, ledger_parts.c.start == bucket.start)
@@ -143,7 +175,31 @@ def save(connection: Connection, monitor: str, bucket: Bucket, bill: Bill) -> No
     rows = [_row(monitor, bucket, part, spent) for part, spent in bill.parts.items() if part != ALL]
     if rows:
         connection.execute(insert_for(connection)(ledger_parts), rows)
+    _sum_hour(connection, monitor, floor(bucket.start, HOUR))
+    if floor(bucket.end, DAY) > bucket.start or newest is None:
+        _forget(connection, monitor, bucket.end)
+
+
+def _sum_hour(connection: Connection, monitor: str, hour: datetime) -> None:
+    """Sum an hour of buckets anew."""
+    connection.execute(sa.delete(ledger_hours).where(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour))
+    for table in (ledger, ledger_parts):
+        part = [table.c.column, table.c.value] if table is ledger_parts else []
+        names = [name for name in ("amount", "requests", "unpriced", "unknown") if name in table.c]
+        query = sa.select(*part, *(sa.func.sum(table.c[name]).label(name) for name in names))
+        query = query.where(table.c.monitor == monitor, table.c.start >= hour, table.c.start < hour + HOUR)
+        found = connection.execute(query.group_by(*part)).mappings()
+        rows = [{"monitor": monitor, "column": "", "value": "", "start": hour, "unknown": 0, **row} for row in found]
+        if rows:
+            connection.execute(insert_for(connection)(ledger_hours), rows)
+
+
+def _forget(connection: Connection, monitor: str, at: datetime) -> None:
+    """Drop what no budget and no forecast asks for any more, once a day."""
+    for table, kept in ((ledger, BUCKETS_KEPT), (ledger_parts, BUCKETS_KEPT), (ledger_hours, HOURS_KEPT)):
+        connection.execute(sa.delete(table).where(table.c.monitor == monitor, table.c.start < at - kept))
 
 
 def _row(monitor: str, bucket: Bucket, part: Part, spent: Spent) -> dict[str, Any]:
-    return {"monitor": monitor, "start": bucket.start, "column": part[0], "value": part[1], **vars(spent)}
+    key = {"monitor": monitor, "start": bucket.start, "column": part[0], "value": part[1]}
+    return {**key, "amount": spent.amount, "requests": spent.requests, "unpriced": spent.unpriced}

@@ -175,7 +175,22 @@ ledger = Table(
     Column("amount", Float, nullable=False),
     Column("requests", Integer, nullable=False),
     Column("unpriced", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False, server_default="0"),  # 1: the bucket failed, nobody knows what it cost
     comment="what every bucket cost: the truth that budgets are held against",
+)
+
+ledger_hours = Table(
+    "ledger_hours",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("column", String(128), primary_key=True),  # empty for all traffic, as is its value
+    Column("start", Utc, primary_key=True),
+    Column("value", String(256), primary_key=True),
+    Column("amount", Float, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("unpriced", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False, server_default="0"),
+    comment="sums of the ledger by the hour, for budgets of a month and for forecasts",
 )
 
 comparisons = Table(

@@ -68,3 +68,19 @@ def test_what_counts_something_else_is_not_added(database: Database) -> None:
         assert not comparisons.add(connection, "m", tallied(0, arms(1), "old"), STEP)
         assert not comparisons.add(connection, "other", tallied(0, arms(1)), STEP)
         assert comparisons.standing(connection, "m")["experiment", "e"].total is None
+
+
+def test_counts_of_old_buckets_are_dropped_and_stay_in_the_sum(database: Database) -> None:
+    day = timedelta(days=1)
+    with database.write() as connection:
+        comparisons.begin(connection, "m", "experiment", "e", "d", START)
+        for place in range(103):
+            one = Tallied("experiment", "e", "d", START + place * day, arms(place), partial(Arms.from_json, SPEC))
+            assert comparisons.add(connection, "m", one, day)
+        again = Tallied("experiment", "e", "d", START, arms(999), partial(Arms.from_json, SPEC))
+        before = comparisons.standing(connection, "m")["experiment", "e"].total
+        assert comparisons.add(connection, "m", again, day)
+        assert comparisons.standing(connection, "m")["experiment", "e"].total == before
+        assert comparisons.first_start(connection, "m", "experiment", "e") == START + 2 * day
+    everything = [arms(place) for place in range(103)]
+    assert before == sum(everything[1:], everything[0]).to_json()

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 
 from detectors.spend.bill import Bill
 from detectors.spend.budget import Spent
@@ -34,16 +36,68 @@ def save(database: Database, place: int, **tenants: float) -> None:
         ledger.save(connection, "bot", Bucket(start, start + MINUTES), bill)
 
 
-def test_hours_and_quarters_are_summed_by_the_database(database: Database) -> None:
+def test_hours_are_summed_when_a_bucket_is_written_and_the_last_one_as_far_as_it_is_known(database: Database) -> None:
     for place in range(24):
         save(database, place, a=1.0)
     with database.read() as connection:
-        hours = ledger.by_step(connection, "bot", START, START + timedelta(hours=9), HOUR)
-        quarters = ledger.by_step(connection, "bot", START + HOUR, START + 2 * HOUR, HOUR / 4)
+        found = ledger.hours(connection, "bot", START, START + HOUR + 3 * MINUTES)
         assert ledger.oldest(connection, "bot") == START
         assert ledger.oldest(connection, "nobody") is None
-    assert hours == {START: 12.0, START + HOUR: 12.0}
-    assert list(quarters.values()) == [3.0] * 4
+    assert found == {START: 12.0, START + HOUR: 3.0}
+
+
+def test_any_stretch_is_the_sum_of_its_buckets(database: Database) -> None:
+    for place in range(48):
+        save(database, place, a=float(2**place))
+    with database.read() as connection:
+        for first, last in ((0, 48), (1, 47), (3, 9), (5, 14), (12, 24), (11, 25), (0, 0), (7, 12), (12, 17)):
+            start, until = START + first * MINUTES, START + last * MINUTES
+            wanted = float(sum(2**place for place in range(first, last)))
+            assert ledger.since(connection, "bot", [start], until)[start] == Spent(
+                wanted, 2 * (last - first), last - first
+            )
+            parts = ledger.by_value(connection, "bot", "tenant", start, until)
+            assert sum(spent.amount for spent in parts.values()) == wanted
+
+
+def test_what_is_read_does_not_grow_with_the_buckets_of_a_month(database: Database) -> None:
+    for place in range(0, 288 * 3, 6):
+        save(database, place, a=1.0)
+    end = START + 3 * timedelta(days=1)
+    whole = ledger._whole_hours(START, end)
+    assert ledger._edges(START, end) == [(START, START), (end, end)]
+    with database.read() as connection:
+        rows = connection.execute(ledger._sums(ledger.ledger_hours, ledger._hourly("bot", ""), *whole)).one()
+        stored = connection.execute(sa.select(sa.func.count()).select_from(ledger.ledger_hours)).scalar_one()
+    assert rows.amount == 144.0
+    assert stored == 2 * 72, "an hour, its whole and its tenant"
+
+
+def test_a_bucket_that_failed_is_unknown_and_not_nothing_until_it_is_read(database: Database) -> None:
+    save(database, 0, a=1.0)
+    here = Bucket(START + MINUTES, START + 2 * MINUTES)
+    with database.write() as connection:
+        ledger.save(connection, "bot", here, Bill({("", ""): Spent(unknown=1)}))
+    with database.read() as connection:
+        assert ledger.since(connection, "bot", [START], START + HOUR)[START] == Spent(1.0, 2, 1, 1)
+    save(database, 1, a=3.0)
+    with database.read() as connection:
+        assert ledger.since(connection, "bot", [START], START + HOUR)[START] == Spent(4.0, 4, 2, 0)
+
+
+def test_old_buckets_are_dropped_once_a_day_and_stay_summed_by_the_hour(database: Database) -> None:
+    save(database, 0, a=1.0)
+    midnight = 40 * 288 - 1
+    save(database, midnight, a=2.0)
+    save(database, 1, a=64.0)  # too old to be counted again
+    with database.read() as connection:
+        kept = connection.execute(sa.select(ledger.ledger.c.start)).scalars().all()
+        months = ledger.hours(connection, "bot", START, START + timedelta(days=41))
+    assert kept == [START + midnight * MINUTES]
+    assert list(months.values()) == [1.0, 2.0]
+    save(database, 180 * 288 - 1, a=2.0)
+    with database.read() as connection:
+        assert list(ledger.hours(connection, "bot", START, START + timedelta(days=181)).values()) == [2.0]
 
 
 def test_a_bucket_that_is_computed_again_replaces_all_its_values(database: Database) -> None:
@@ -63,3 +117,17 @@ def test_named_values_come_before_the_dearest(database: Database, monkeypatch: p
     with database.read() as connection:
         found = ledger.by_value(connection, "bot", "tenant", START, START + HOUR, ["a"])
     assert set(found) == {"a", "d", "c"}
+
+
+def test_hours_are_made_of_the_buckets_that_an_older_version_left(database: Database) -> None:
+    for place in range(24):
+        save(database, place, a=1.0, b=2.0)
+    everything = sa.select(ledger.ledger_hours).order_by(*ledger.ledger_hours.primary_key)
+    with database.write() as connection:
+        before = connection.execute(everything).all()
+        settings = migrate._settings()
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, "0014")
+        command.upgrade(settings, "head")
+        assert connection.execute(everything).all() == before
+    assert len(before) == 6

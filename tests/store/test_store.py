@@ -14,12 +14,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from detectors.base import Finding, Status
+from detectors.spend.budget import Spent
 from monitor.act import Action
 from monitor.engine.profile import Facts, Profiled
 from monitor.judge import Decision, Incident
 from monitor.schedule import Bucket
 from monitor.sources.base import Counts
-from monitor.store import buckets, context, incidents, migrate, outbox, reads
+from monitor.store import buckets, context, incidents, ledger, migrate, outbox, reads
 from monitor.store.database import Database, StoreError, now
 from monitor.store.tables import actions, metadata
 from monitor.store.tables import buckets as bucket_table
@@ -149,7 +150,9 @@ def test_a_source_that_is_away_fails_no_bucket_and_poison_fails_at_the_third_att
         buckets.give_up_or_release(connection, held, ZeroDivisionError())
     with database.read() as connection:
         row = connection.execute(sa.select(bucket_table)).one()
+        spent = ledger.since(connection, "bot", [START], START + timedelta(hours=1))[START]
     assert (row.state, row.result, row.reason) == ("finished", "failed", "internal: ZeroDivisionError")
+    assert spent == Spent(unknown=1)
 
 
 def incident(state: str = "firing") -> Incident:
