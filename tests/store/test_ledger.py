@@ -127,7 +127,7 @@ def test_hours_are_made_of_the_buckets_that_an_older_version_left(database: Data
         before = connection.execute(everything).all()
         settings = migrate._settings()
         settings.attributes["connection"] = connection
-        command.downgrade(settings, "0014")
+        command.downgrade(settings, "0015")
         command.upgrade(settings, "head")
         assert connection.execute(everything).all() == before
     assert len(before) == 6
