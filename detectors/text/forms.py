@@ -125,6 +125,13 @@ SMALL_TALK = frozenset(
 )
 """Words of conversation, which state no fact."""
 
+ENDS = frozenset("s m d re ve ll".split())
+"""What follows the apostrophe of “it's” and “they're” and adds nothing to the word before it."""
+CLITICS = ENDS | frozenset(
+    "t don didn doesn isn aren wasn weren hasn haven hadn couldn wouldn shouldn mustn ain".split()
+)
+"""What is left of “it's” and “don't” where a tokenizer has cut a text at its apostrophes."""
+
 OPPOSITES = tuple(
     tuple(frozenset(side.split()) for side in pair.split("|"))
     for pair in (
@@ -195,8 +202,9 @@ def stem(word: str) -> str:
     word = word[:LONGEST_WORD].replace("’", "'")
     if word in IRREGULAR:
         return IRREGULAR[word]
-    if word.endswith("'s"):
-        word = word[:-2]
+    if "'" in word:
+        before, _, after = word.rpartition("'")
+        word = before if before and after in ENDS else word
     if not word.isascii() or len(word) <= 3:
         return word
     return _bare(_plural(word))

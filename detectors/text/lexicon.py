@@ -130,11 +130,11 @@ class Lexicon:
         elif lower in forms.MAGNITUDES:
             flags |= MAGNITUDE
             value = forms.MAGNITUDES[lower]
-        if lower in forms.NEGATIONS or lower.endswith(("n't", "n’t")):
+        if lower in forms.NEGATIONS or lower.endswith(("n't", "n’t")) or word == "t":
             flags |= NEGATION
         if flags & NEGATION or lower in forms.LIMITS:
             flags |= LIMIT
-        if forms.stem(lower) in _TALK:
+        if forms.stem(lower) in _TALK or word in forms.CLITICS:
             flags |= TALK
         if _CAPITAL.match(word):
             flags |= NAME

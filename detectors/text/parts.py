@@ -21,10 +21,10 @@ def _logged(count: int) -> float:
 
 
 PARTS: Mapping[str, Callable[[Support], float]] = {
-    "unaligned": lambda held: held.unaligned**4,
+    "unaligned": lambda held: held.unaligned**2,
     "apart": lambda held: held.apart**4,
     "unsupported": lambda held: held.unsupported**2,
-    "claims": lambda held: held.lacking**4,
+    "claims": lambda held: held.lacking**2,
     "strangest": lambda held: held.strangest,
     "things": lambda held: held.things,
     "factless": lambda held: held.factless,

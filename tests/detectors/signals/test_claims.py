@@ -60,6 +60,22 @@ def test_a_hedge_adds_nothing_against_an_answer_and_its_claim_counts() -> None:
     assert held("I'm not sure.").claimed.all()  # nothing else is said, so this is what is looked at
 
 
+def test_a_text_that_a_tokenizer_has_cut_at_its_apostrophes_is_read_as_the_whole_one() -> None:
+    context = "The band was formed in Orlando in 1993 and does not tour."
+    for whole, cut in (
+        ("They're from Orlando, that's right.", "they ' re from orlando , that ' s right ."),
+        ("They've formed it, it's from 1993.", "they ' ve formed it , it ' s from 1993 ."),
+    ):
+        one, other = (support(text, context) for text in (whole.lower(), cut))
+        assert one is not None
+        assert other is not None
+        assert one.strangest == other.strangest == 0.0
+        assert one.unsupported == other.unsupported
+    denied = support("they didn ' t tour in orlando in 1993 .", "They tour in Orlando in 1993.")
+    assert denied is not None
+    assert len(denied.negations) == 1
+
+
 @pytest.mark.parametrize(
     ("one", "other", "tie"),
     [

@@ -48,7 +48,7 @@ def test_what_is_left_out_takes_its_edits_with_it() -> None:
     assert set(learn.without(found, "begin")) == {"q2_wow", "edits q2_wow"}
 
 
-def test_no_weight_is_below_zero_and_a_part_that_means_nothing_weighs_little() -> None:
+def test_what_speaks_for_an_answer_is_silent_and_what_is_unproven_is_quieter() -> None:
     rng = np.random.default_rng(0)
     found, labels = {}, {}
     for name in ("begin_wow", "q2_wow", "summedits"):
@@ -57,10 +57,18 @@ def test_no_weight_is_below_zero_and_a_part_that_means_nothing_weighs_little() -
         found[name][:, 0] += labels[name]
         found[name][:, 1] -= labels[name]
     made = learn.fit(found, labels)
-    assert (made.weights >= 0).all()
-    assert made.weights[0] > 10 * max(made.weights[1], made.weights[2])
+    assert made.weights[1] == 0
+    assert 0 < made.weights[2] < 0.7 * made.weights[0]
     told = made.probability(found["q2_wow"])
     assert abs(told[labels["q2_wow"] == 1].mean() - (1 - told[labels["q2_wow"] == 0].mean())) < 0.1
+
+
+def test_a_rare_part_is_not_made_loud_for_being_rare() -> None:
+    rng = np.random.default_rng(0)
+    labels = {"q2_wow": rng.integers(0, 2, 400)}
+    found = {"q2_wow": np.stack([labels["q2_wow"] + rng.random(400), 0.01 * (np.arange(400) % 100 == 0)], axis=1)}
+    made = learn.fit(found, labels)
+    assert made.weights[1] < 10 * made.weights[0]
 
 
 def test_areas_within_folds_do_not_compare_scores_of_different_combinations() -> None:
