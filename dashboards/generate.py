@@ -111,7 +111,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                   [(f"driftd_spend{{{PICKED}}} / driftd_spend_budget{{{PICKED}}}", "{{monitor}} {{period}} {{segment}}")],
                   12, unit="percentunit", limit=1, about=HELP["driftd_spend"]),
             Panel("Where the period will end", "timeseries",
-                  [(f"driftd_spend_forecast{{{PICKED}}}", "{{monitor}} {{period}} {{bound}}")], 12,
+                  [(f"driftd_spend_forecast{{{PICKED}}}", "{{monitor}} {{period}} {{segment}} {{bound}}")], 12,
                   about=HELP["driftd_spend_forecast"]),
             Panel("Circuit breakers", "timeseries",
                   [(f'driftd_breaker_state{{{PICKED}, state!="closed"}}', "{{monitor}} {{breaker}} {{state}}"),

@@ -234,6 +234,7 @@ def overrun(
     forecast: Forecast | None,
     currency: str,
     spent: Spent = Spent(),
+    segment: str | None = None,
 ) -> Finding:
     """Say whether the month's budget will hardly hold: bad when even the low end of the interval is beyond it.
 
@@ -245,7 +246,7 @@ def overrun(
     >>> overrun("spend", "price", 800.0, at, "UTC", Forecast(900.0, 990.0, 1100.0), "USD").status.value
     'drifted'
     """
-    stated = Finding(check, column, "forecast", None, Status.INCONCLUSIVE, "", unit="of budget")
+    stated = Finding(check, column, "forecast", segment, Status.INCONCLUSIVE, "", unit="of budget")
     if forecast is None:
         return replace(stated, reason="too_few: a forecast of the month needs 14 whole days of spending")
     last = bounds(at, "monthly", zone)[1]

@@ -26,6 +26,8 @@ from monitor.settings.checks import Check
 MOST_SHOWN = 20
 """Values of a column that have a finding, beside those whose budget is gone."""
 MOST_GONE = 200
+MOST_FORESEEN = 5
+"""Values of a budget and period that are forecast: those that have used most of theirs and not all."""
 NO_LEDGER = "not_measured: budgets are held against the daemon's ledger, which a single check does not have"
 
 
@@ -39,6 +41,8 @@ class Spending:
     values: Mapping[tuple[str, datetime], Mapping[str, Spent]] = field(default_factory=dict)
     ends: Mapping[str, Mapping[Period, Forecast | None]] = field(default_factory=dict)
     """Forecasts of the day's and the month's end, by zone."""
+    ends_of: Mapping[tuple[str, str, str], Mapping[Period, Forecast | None]] = field(default_factory=dict)
+    """The same of single values, by zone, column and value."""
 
 
 def till(monitor: Monitor, schema: Collection[str]) -> Till | None:
@@ -102,9 +106,13 @@ def _by_value(monitor: Monitor, check: Check, period: Period, spending: Spending
     first, _ = bounds(at, period, check.zone)
     held = spending.values[by, first]
     for value, budget in shares(check, period, held):
+        end = spending.ends_of.get((check.zone, by, value), {}).get(period)
+        segment, spent = f"{by}={value}", held[value]
         yield against_budget(
-            called, monitor.money, period, budget, at, check.zone, held[value], check.currency, segment=f"{by}={value}"
+            called, monitor.money, period, budget, at, check.zone, spent, check.currency, segment=segment, forecast=end
         )
+        if period == "monthly" and end is not None:
+            yield overrun(called, monitor.money, budget, at, check.zone, end, check.currency, spent, segment)
     everything = spending.since[first]
     left = {value: spent for value, spent in held.items() if value in (MISSING, OTHER)}
     kept = sum(held.values(), Spent())
@@ -113,6 +121,12 @@ def _by_value(monitor: Monitor, check: Check, period: Period, spending: Spending
     found = unassigned(called, monitor.money, period, at, check.zone, by, everything, left, check.currency)
     if found is not None:
         yield found
+
+
+def foreseen(check: Check, period: Period, held: Mapping[str, Spent]) -> list[str]:
+    """Return the values whose end of the period is worth a forecast: those nearest to their budget."""
+    near = [value for value, budget in shares(check, period, held) if held[value].amount < budget]
+    return near[:MOST_FORESEEN]
 
 
 def shares(check: Check, period: Period, held: Mapping[str, Spent]) -> list[tuple[str, float]]:

@@ -25,7 +25,8 @@ def _forecast(state: Snapshot) -> Iterator[Sample]:
         for row in monitor.findings:
             if row.method in PERIODS and row.detail and "forecast" in row.detail:
                 for bound, field in (("low", "forecast_low"), ("middle", "forecast"), ("high", "forecast_high")):
-                    labels = label_values(monitor.name, row.check, row.method, row.detail["currency"], bound)
+                    currency = row.detail["currency"]
+                    labels = label_values(monitor.name, row.check, row.method, row.segment, currency, bound)
                     yield labels, float(row.detail[field])
 
 
@@ -50,7 +51,7 @@ ROWS: tuple[MetricRow, ...] = (
         _money("budget"),
     ),
     MetricRow(
-        "driftd_spend_forecast", "gauge", ("monitor", "check", "period", "currency", "bound"),
+        "driftd_spend_forecast", "gauge", (*LABELS, "bound"),
         "What the day or month comes to: the middle, and the low and high end of its 80 % interval.",
         _forecast,
     ),

@@ -14,7 +14,7 @@ from detectors.spend.budget import DAY, HOUR, PERIODS, Period, Spent, bounds, st
 from detectors.spend.forecast import Forecast
 from detectors.spend.outlook import DAYS_KNOWN, outlook
 from monitor.config import Monitor
-from monitor.engine.spend import Spending
+from monitor.engine.spend import Spending, foreseen
 from monitor.schedule import Bucket, floor
 from monitor.store.database import insert_for, upsert
 from monitor.store.tables import ledger, ledger_hours, ledger_parts
@@ -44,38 +44,83 @@ def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Bil
                 values[check.by, start] = _with(held, check.by, bill)
     sums = {start: spent + own for start, spent in before.items()}
     ends = {
-        zone: _ends(connection, monitor.name, bucket, own, zone, sums)
+        zone: _ends(connection, monitor.name, bucket, own, zone, _so_far(sums, bucket.end, zone))
         for zone in {check.zone for check in monitor.budgets if not check.by}
     }
-    return Spending(bucket.end, bill, sums, values, ends)
+    return Spending(bucket.end, bill, sums, values, ends, _ends_of(connection, monitor, bucket, bill, values))
+
+
+def _so_far(sums: Mapping[datetime, Spent], at: datetime, zone: str) -> dict[Period, float]:
+    return {period: sums[bounds(at, period, zone)[0]].amount for period in PERIODS}
+
+
+def _ends_of(
+    connection: Connection,
+    monitor: Monitor,
+    bucket: Bucket,
+    bill: Bill,
+    values: Mapping[tuple[str, datetime], Mapping[str, Spent]],
+) -> dict[tuple[str, str, str], dict[Period, Forecast | None]]:
+    """Forecast the ends of the values that are nearest to their budgets."""
+    ends = {}
+    for check in monitor.budgets:
+        if not check.by:
+            continue
+        held = {period: values[check.by, bounds(bucket.end, period, check.zone)[0]] for period in PERIODS}
+        for value in sorted({value for period in PERIODS for value in foreseen(check, period, held[period])}):
+            own, so_far = bill.parts.get((check.by, value), Spent()), {p: held[p].get(value, Spent()) for p in PERIODS}
+            part = (check.by, value)
+            ends[check.zone, check.by, value] = _ends(
+                connection,
+                monitor.name,
+                bucket,
+                own,
+                check.zone,
+                {p: spent.amount for p, spent in so_far.items()},
+                part,
+            )
+    return ends
 
 
 def _ends(
-    connection: Connection, monitor: str, bucket: Bucket, own: Spent, zone: str, sums: Mapping[datetime, Spent]
+    connection: Connection,
+    monitor: str,
+    bucket: Bucket,
+    own: Spent,
+    zone: str,
+    so_far: Mapping[Period, float],
+    part: Part = ALL,
 ) -> dict[Period, Forecast | None]:
     """Forecast the ends of the day and the month in a zone.
 
-    Where midnight is no whole hour, past days begin at the next one: a shift of all of them alike.
+    Where midnight is no whole hour, past days begin at the next one: a shift of all of them alike. A value is known
+    since it was first seen, of the days that are known at all.
     """
     first = bucket.end - (DAYS_KNOWN + 1) * DAY
-    spent = hours(connection, monitor, first, bucket.start)
-    begun = oldest(connection, monitor)
+    spent = hours(connection, monitor, first, bucket.start, part)
+    begun = oldest(connection, monitor) if part == ALL else min(spent, default=None)
     here = floor(bucket.start, HOUR)
     spent[here] = spent.get(here, 0.0) + own.amount
-    so_far = {period: sums[bounds(bucket.end, period, zone)[0]].amount for period in PERIODS}
     return outlook(spent, max(first, begun or bucket.start), bucket.end, zone, so_far)
 
 
-def hours(connection: Connection, monitor: str, start: datetime, until: datetime) -> dict[datetime, float]:
+def hours(
+    connection: Connection, monitor: str, start: datetime, until: datetime, part: Part = ALL
+) -> dict[datetime, float]:
     """Return what each hour of a stretch cost, those without a bucket left out; of the last one what came before."""
+    column, value = part
     last = floor(until, HOUR)
     query = sa.select(ledger_hours.c.start, ledger_hours.c.amount).where(
-        _hourly(monitor, ALL[0]), ledger_hours.c.start >= start, ledger_hours.c.start < last
-    )
+        _hourly(monitor, column), ledger_hours.c.value == value,
+        ledger_hours.c.start >= start, ledger_hours.c.start < last,
+    )  # fmt: skip
     spent = {row.start: float(row.amount) for row in connection.execute(query)}
-    here = sa.select(sa.func.sum(ledger.c.amount)).where(
-        ledger.c.monitor == monitor, ledger.c.start >= last, ledger.c.start < until
+    table = ledger if part == ALL else ledger_parts
+    here = sa.select(sa.func.sum(table.c.amount)).where(
+        table.c.monitor == monitor, table.c.start >= last, table.c.start < until
     )
+    if part != ALL:
+        here = here.where(table.c.column == column, table.c.value == value)
     newest = connection.execute(here).scalar_one_or_none()
     return spent if newest is None else {**spent, last: float(newest)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import random
 import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,14 @@ import pytest
 from prometheus_client.core import CollectorRegistry
 from pydantic import SecretStr
 
+from detectors.spend.bill import ALL, Bill
+from detectors.spend.budget import Spent
 from monitor.commands.build import make_daemon, open_reader, open_store
 from monitor.config import Baseline, Config
+from monitor.engine.spend import foreseen, of_budgets
 from monitor.export import StateCollector
 from monitor.once import check
+from monitor.schedule import Bucket
 from monitor.store import ledger, reads
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -208,3 +213,33 @@ def test_a_single_check_says_that_it_has_no_ledger(
     (found,) = told["findings"]
     assert found["status"] == "inconclusive"
     assert "ledger" in found["reason"]
+
+
+def test_a_tenant_gets_the_forecast_that_the_whole_would_get(tmp_path: Path) -> None:
+    made = config("sqlite://", tmp_path, monthly=1000.0, by="tenant").monitors[0]
+    whole = config("sqlite://", tmp_path, monthly=1000.0).monitors[0]
+    chance = random.Random(4)
+    with open_store(config("sqlite://", tmp_path, daily=1.0), upgrade=True) as store, store.write() as connection:
+        for hour in range(40 * 24):
+            bucket = Bucket(START + hour * HOUR, START + (hour + 1) * HOUR)
+            spent = Spent(chance.uniform(0.5, 1.5), 10)
+            parts = {("tenant", "a"): spent, ("tenant", "b"): Spent()}
+            ledger.save(connection, "code", bucket, Bill({ALL: spent, **parts}))
+        last = Bucket(bucket.end, bucket.end + HOUR)
+        bill = Bill({ALL: Spent(1.0, 10), ("tenant", "a"): Spent(1.0, 10), ("tenant", "b"): Spent()})
+        of_all = ledger.spending(connection, whole, last, bill)
+        of_tenants = ledger.spending(connection, made, last, bill)
+    assert of_all is not None
+    assert of_tenants is not None
+    assert of_tenants.ends_of["UTC", "tenant", "a"]["monthly"] == pytest.approx(of_all.ends["UTC"]["monthly"])
+    found = {(row.method, row.segment): row for row in of_budgets(made, of_tenants)}
+    wanted = {row.method: row for row in of_budgets(whole, of_all)}
+    assert found["forecast", "tenant=a"].reason == wanted["forecast"].reason
+    assert "80 % interval" in found["monthly", "tenant=a"].reason
+    assert ("forecast", "tenant=b") not in found, "nothing is said of a tenant that never spent anything"
+
+
+def test_only_the_values_nearest_to_their_budget_are_forecast() -> None:
+    made = config("sqlite://", Path(), monthly=100.0, by="tenant").monitors[0].budgets[0]
+    held = {f"t{place}": Spent(float(place * 10), 1) for place in range(12)}
+    assert foreseen(made, "monthly", held) == ["t9", "t8", "t7", "t6", "t5"]

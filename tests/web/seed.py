@@ -345,7 +345,7 @@ def busy_store(seed: Seed) -> list[str]:
     for column, level in (("query_length", 0.05), ("clicks", 0.03), ("dwell_seconds", 0.07)):
         seed.findings(rank, column, level=level)
         seed.findings(fraud, column, level=level / 2)
-    spent = {"value": 91.2, "budget": 200.0, "pace": 190.0, "unpriced": 3, "currency": "USD"}
+    spent = {"value": 91.2, "budget": 200.0, "pace": 190.0, "unpriced": 3, "unknown": 0, "currency": "USD"}
     spent |= {"forecast_low": 150.0, "forecast": 170.0, "forecast_high": 195.0}
     seed.findings(rank, "price", check="spend", method="daily", threshold=1.0, level=0.4, detail=spent)
     burns = {"5m": 0.4, "30m": 0.6, "1h": 0.7, "2h": 0.9, "6h": 0.8, "1d": 0.5, "3d": 0.5}
