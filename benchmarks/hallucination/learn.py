@@ -63,8 +63,8 @@ def fit(found: Found, labels: Found) -> Combination:
     """Fit one logistic regression to several sets.
 
     Every kind of set weighs the same, and has an intercept of its own while the weights are learnt, so that the rate of
-    wrong answers in a set teaches nothing. Weights, by the spread of their parts, are drawn to their mean. Then scale and
-    intercept are fitted with both classes of every set weighing the same.
+    wrong answers in a set teaches nothing. Weights, by the spread of their parts, are drawn to their mean. Then scale
+    and intercept are fitted with both classes of every set weighing the same.
     """
     names = [name for name in found if len(labels[name])]
     x = np.concatenate([found[name] for name in names])
