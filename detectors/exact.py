@@ -11,6 +11,7 @@ Memory grows with the spread of exponents: at most about 530 bytes, for terms fr
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,6 +19,7 @@ import numpy as np
 
 _MANTISSA_BITS = 53
 _HALF_BITS = 27
+_PLAIN = 900  # an exponent that leaves every mantissa of 53 bits a normal double
 _CHUNK = 1 << 24  # 2**24 terms below 2**27 stay below 2**53, so that a float64 bincount is exact
 
 
@@ -49,6 +51,8 @@ class ExactSum:
     def _of_chunk(cls, values: np.ndarray) -> ExactSum:
         if values.size == 0:
             return cls()
+        if (whole := _whole(values)) is not None:
+            return cls.normalised(whole, 0)
         fractions, exponents = np.frexp(values)
         integers = np.ldexp(fractions, _MANTISSA_BITS).astype(np.int64)
         high, low = integers >> _HALF_BITS, integers & ((1 << _HALF_BITS) - 1)
@@ -81,6 +85,8 @@ class ExactSum:
 
     def __float__(self) -> float:
         """Round once, to the nearest double; an overflow is an infinity."""
+        if self.mantissa.bit_length() <= _MANTISSA_BITS and -_PLAIN < self.exponent < _PLAIN:
+            return math.ldexp(self.mantissa, self.exponent)  # nothing to round
         try:
             return float(self.fraction())
         except OverflowError:
@@ -94,3 +100,13 @@ class ExactSum:
     def from_json(cls, data: list[str | int]) -> ExactSum:
         """Read what :meth:`to_json` wrote."""
         return cls.normalised(int(str(data[0]), 16), int(data[1]))
+
+
+def _whole(values: np.ndarray) -> int | None:
+    """Return the sum of small whole numbers, such as counts, which floats add without rounding; else None."""
+    if not float(values[0]).is_integer():
+        return None
+    largest = float(np.abs(values).max())
+    if largest * values.size >= 1 << _MANTISSA_BITS or not (values == np.rint(values)).all():
+        return None
+    return int(values.sum())

@@ -193,11 +193,11 @@ class _Tally:
 
 @dataclass(frozen=True)
 class _Group:
-    """Windows that share what they are compared with: the slots of a season less a stretch of the baseline."""
+    """Windows that share what they are compared with: the slots of a season less a stretch, as steps."""
 
     windows: np.ndarray
     without: slice
-    slots: tuple[int, ...]
+    rest: np.ndarray
 
 
 class Folds:
@@ -235,7 +235,9 @@ class Folds:
             if self.whole[end]:
                 touching[tuple(sorted(set(slots[end - self.length + 1 : end + 1].tolist())))].append(end)
         for touched, ends in touching.items():
-            yield _Group(np.array(ends), without, touched)
+            rest = np.isin(slots, touched)
+            rest[without] = False
+            yield _Group(np.array(ends), without, np.flatnonzero(rest))
 
     def measure(self, detector: Detector, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
         """Measure every window against the rest; NaN where either side has too few rows.
@@ -248,7 +250,7 @@ class Folds:
         statistic, noise = np.full((2, self.timeline.steps), np.nan)
         windows = stack.windows(self.length)
         for group in self.groups(season):
-            rest = self.rest(stack, season, group)
+            rest = self.rest(stack, group)
             now = windows.take(group.windows)
             sizes = (rest.n, now.n) if detector.counts == "usable" else (rest.rows, now.rows)
             if sizes[0] < min_samples:
@@ -272,18 +274,16 @@ class Folds:
         scores, allowances = np.full((2, self.timeline.steps), np.nan)
         enough = stack.n >= FEWEST_TO_ADD
         for group in self.groups(season):
-            rest = self.rest(stack, season, group)
+            rest = self.rest(stack, group)
             at = group.windows[enough[group.windows]]
             if int(rest.n) >= min_samples and len(at):
                 scores[at], allowances[at] = steps(rest, stack.take(at))
         statistic, noise, _ = added_up(scores, allowances, Sums())
         return statistic, noise
 
-    def rest(self, stack: Stack, season: str, group: _Group) -> Stack:
-        """Return the sum of a season's slots over the baseline, a stretch left out."""
-        kept = np.isin(self.slots[season], group.slots)
-        kept[group.without] = False
-        return stack.take(kept).sum()
+    def rest(self, stack: Stack, group: _Group) -> Stack:
+        """Return the sum of what the windows of a group are compared with."""
+        return stack.take(group.rest).sum()
 
     def records(self, stack: Stack, questions: Sequence[Asked]) -> dict[str, Record]:
         """Estimate the metrics of labelled windows that do not overlap, each from the rest, to see how that goes."""
@@ -301,7 +301,7 @@ class Folds:
         """Yield the ends of windows that do not overlap, what they are compared with, and them."""
         for group in self.groups(ALL_TIMES):
             own = group.windows[(group.windows + 1) % self.length == 0]
-            rest = self.rest(stack, ALL_TIMES, group)
+            rest = self.rest(stack, group)
             enough = own[windows.n[own] >= least]
             if len(enough) and rest.n >= least:
                 yield enough, rest, windows.take(enough)

@@ -28,6 +28,14 @@ def test_sums_are_exact(values: list[float]) -> None:
     assert ExactSum.of(np.array(values)).fraction() == sum((Fraction(value) for value in values), Fraction(0))
 
 
+@given(st.lists(st.integers(-(2**53), 2**53).map(float) | st.integers(-3, 3).map(float), max_size=20))
+def test_whole_numbers_are_summed_and_rounded_as_any_others(values: list[float]) -> None:
+    exact = ExactSum.of(np.array(values))
+    whole = sum((Fraction(value) for value in values), Fraction(0))
+    assert exact.fraction() == whole
+    assert float(exact) == float(whole)
+
+
 @given(st.lists(anything), st.lists(anything), st.lists(anything))
 @pytest.mark.parametrize("layout", [LAYOUT, WORDS], ids=["numeric", "categorical"])
 def test_merging_is_associative_commutative_and_equals_the_whole(
