@@ -25,8 +25,8 @@ SIGNALS_BY_DEFAULT = {
     "unpriced": "1 for a request that nobody can price",
     "tokens_per_second": "speed of the answer",
 }
-RATES = {"failed": 0.02, "refusal": 0.05, "hallucinated": 0.05, "unpriced": 0.02}
-"""Signals whose rate is watched, and the points that it may rise by."""
+RATES = ("failed", "refusal", "hallucinated", "unpriced")
+"""Signals whose rate is watched, as the alert budget allows: a fixed limit would be noise in a small segment."""
 ENOUGH = 300.0
 
 
@@ -70,7 +70,8 @@ def written(name: str, look: Look) -> str:
     lines += ["    checks:", "      - drift", "      - quality"]
     if look.present("latency"):
         lines.append("      - latency                # or with a target: latency: {p95: 3s}")
-    lines += [f"      - rate: {{signal: {one}, max_increase: {RATES[one]}}}" for one in RATES if one in signals]
+    rates = [f"      - rate: {{signal: {one}}}" for one in RATES if one in signals]
+    lines += [*(f"{rates[0]:30} # or with a limit: max_increase: 0.05" for _ in rates[:1]), *rates[1:]]
     if look.present("cost") or "price" in signals:
         lines.append("      # - spend: {daily: 200, monthly: 5000}   # your budget, in USD")
     return "\n".join([*lines, *_to_add(), ""])

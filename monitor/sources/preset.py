@@ -49,16 +49,25 @@ def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
 
 
 def recognise(connection: Connection, dialect: Dialect) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the presets whose main table is here, with its name, and the names of all tables and views."""
+    """Return the presets whose main table is here, with its name, and the names of all tables and views.
+
+    Other schemas are looked into where that of the connection holds none; their tables are named with the schema.
+    """
     names = tables(connection)
-    found: list[tuple[str, str]] = []
-    for name in names:
-        has = {column.name for column in dialect.columns(connection, dialect.quoted(name))}
-        fitting = [p for p in PRESETS.values() if dialect.name in p.dialects and set(p.marks) <= has]
-        # The usual name decides between presets whose tables are alike.
-        usual = [preset for preset in fitting if preset.table == name] or fitting
-        found += [(preset.name, name) for preset in usual]
+    found = [(preset, name) for name in names for preset in _fitting(connection, dialect, dialect.quoted(name), name)]
+    for schema in [] if found else dialect.other_schemas(connection):
+        for name in tables(connection, schema):
+            quoted = f"{dialect.quoted(schema)}.{dialect.quoted(name)}"
+            found += [(preset, f"{schema}.{name}") for preset in _fitting(connection, dialect, quoted, name)]
+            names.append(f"{schema}.{name}")
     return found, names
+
+
+def _fitting(connection: Connection, dialect: Dialect, quoted: str, name: str) -> list[str]:
+    """Return the presets of a table; its usual name decides between those whose tables are alike."""
+    has = {column.name for column in dialect.columns(connection, quoted)}
+    fitting = [p for p in PRESETS.values() if dialect.name in p.dialects and set(p.marks) <= has]
+    return [preset.name for preset in [p for p in fitting if p.table == name] or fitting]
 
 
 class _Tables:

@@ -53,7 +53,7 @@ class Origin:
         return self._dialect.key(connection, name)
 
 
-def tables(connection: Connection) -> list[str]:
-    """Return the names of all tables and views, sorted."""
+def tables(connection: Connection, schema: str | None = None) -> list[str]:
+    """Return the names of all tables and views of a schema, by default of the connection's own, sorted."""
     inspector = sa.inspect(connection)
-    return sorted([*inspector.get_table_names(), *inspector.get_view_names()])
+    return sorted([*inspector.get_table_names(schema), *inspector.get_view_names(schema)])

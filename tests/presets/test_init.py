@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -15,8 +15,9 @@ from monitor.cli import app
 from monitor.configfile import load
 from monitor.presets import PRESETS
 from monitor.readiness import CAPABILITIES
+from monitor.sources import connect
 from tests.support.logs import langfuse_v2, litellm, phoenix
-from tests.support.logs.base import START, calls
+from tests.support.logs.base import START, calls, naive
 
 DAYS = 15
 
@@ -51,8 +52,45 @@ def test_litellm_is_recognised_configured_and_checked(engine: sa.Engine, url: st
     assert monitor.segments == ["model_version", "tenant"]
     assert {"failed", "price", "refusal", "truncation", "rate_limited"} <= set(map(str, monitor.signals))
     assert (monitor.window, monitor.settle) == (timedelta(days=1), timedelta(seconds=60))
-    code, said = run("check", "--config", str(out), "--at", (START + timedelta(days=DAYS)).isoformat(), "--json")
+    assert "rate: {signal: unpriced}" in text  # by the alert budget: a fixed limit is noise in a small segment
+    end = START + timedelta(days=DAYS)
+    code, said = run("check", "--config", str(out), "--at", end.isoformat(), "--json")
     assert code == 0, said
+    _lose_prices(engine, end - timedelta(days=1))
+    code, said = run("check", "--config", str(out), "--at", end.isoformat(), "--json")
+    drifted = [f for f in json.loads(said)["findings"] if f["status"] == "drifted"]
+    assert code == 1
+    assert [f["segment"] for f in drifted if f["check"] == "rate" and f["column"] == "unpriced"].count(None) == 1
+
+
+@pytest.mark.parametrize("schema", ["litellm", "Team one"])
+def test_a_log_in_another_schema_is_found_and_written_down_with_it(
+    engine: sa.Engine, url: str, tmp_path: Path, schema: str
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("a file has one schema")
+    litellm.create(engine)
+    litellm.write(engine, list(calls(300)))
+    with engine.begin() as connection:
+        connection.exec_driver_sql('CREATE SCHEMA "forbidden"')
+        connection.exec_driver_sql(f'CREATE SCHEMA "{schema}"')
+        connection.exec_driver_sql(f'ALTER TABLE "LiteLLM_SpendLogs" SET SCHEMA "{schema}"')
+    out = tmp_path / "driftd.yaml"
+    code, said = run("init", "--url", url, "--preset", "auto", "--out", str(out))
+    assert code == 0, said
+    (monitor,) = load(out).monitors
+    assert (monitor.source.preset, monitor.source.table) == ("litellm", f"{schema}.LiteLLM_SpendLogs")
+    reader = connect(monitor.source)
+    assert reader.counts(START, START + timedelta(days=1)).rows == 300
+    reader.close()
+
+
+def _lose_prices(engine: sa.Engine, since: datetime) -> None:
+    """Let a third of the calls since a time be of a model that nobody can price; what else is logged stays."""
+    told = 'UPDATE "LiteLLM_SpendLogs" SET spend = 0, model = \'small-7b\' WHERE "startTime" >= :since'
+    with engine.begin() as connection:
+        since_text = naive(engine, since)
+        connection.execute(sa.text(f"{told} AND prompt_tokens % 3 = 0"), {"since": since_text})
 
 
 def test_prompts_that_are_not_stored_are_named_with_the_setting_that_stores_them(

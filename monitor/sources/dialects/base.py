@@ -78,6 +78,9 @@ class Dialect(Protocol):
     def moment(self, moment: datetime) -> str:
         """Return a time as SQL."""
 
+    def other_schemas(self, connection: Connection) -> list[str]:
+        """Return the schemas that this role may use, without those of the database itself and the connection's own."""
+
     def exists(self, connection: Connection, name: str) -> bool:
         """Say whether there is a table or view of this quoted name."""
 

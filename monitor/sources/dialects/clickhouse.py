@@ -83,6 +83,11 @@ class Clickhouse:
     def moment(self, moment: datetime) -> str:
         return f"fromUnixTimestamp64Milli(toInt64({max(0, int(moment.timestamp())) * 1000}))"
 
+    def other_schemas(self, connection: Connection) -> list[str]:
+        own = "lower(name) NOT IN ('system', 'information_schema') AND name <> currentDatabase()"
+        rows = connection.exec_driver_sql(f"SELECT name FROM system.databases WHERE {own} ORDER BY name").scalars()
+        return [str(name) for name in rows]
+
     def exists(self, connection: Connection, name: str) -> bool:
         return bool(connection.exec_driver_sql(f"EXISTS TABLE {name}").scalar_one())
 

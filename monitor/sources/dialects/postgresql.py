@@ -18,6 +18,10 @@ CATALOGUE = (
     "JOIN pg_type ON pg_type.oid = atttypid "
     "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
 )
+SCHEMAS = (
+    "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' "
+    "AND nspname IS DISTINCT FROM current_schema() AND has_schema_privilege(oid, 'USAGE') ORDER BY nspname"
+)
 PRIMARY_KEY = (
     "SELECT a.attname FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(num, place) "
     "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num "
@@ -74,6 +78,9 @@ class Postgresql:
 
     def moment(self, moment: datetime) -> str:
         return f"'{moment.isoformat()}'::timestamptz"
+
+    def other_schemas(self, connection: Connection) -> list[str]:
+        return [str(name) for name in connection.execute(sa.text(SCHEMAS)).scalars()]
 
     def exists(self, connection: Connection, name: str) -> bool:
         found = connection.execute(sa.text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name})

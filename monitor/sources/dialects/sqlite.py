@@ -47,6 +47,9 @@ class Sqlite:
     def moment(self, moment: datetime) -> str:
         return f"'{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
 
+    def other_schemas(self, connection: Connection) -> list[str]:
+        return []  # a file is opened alone
+
     def exists(self, connection: Connection, name: str) -> bool:
         try:
             connection.exec_driver_sql(f"SELECT 1 FROM {name} LIMIT 0")
