@@ -20,14 +20,15 @@ COUNTS = {
     "output_audio_tokens": "output_audio", "output_image_tokens": "output_image",
 }  # fmt: skip
 """Columns of counts, and what they are of the tokens."""
-USES = (*COUNTS, "cost", "provider", "timestamp")
+USES = (*COUNTS, "cost", "cache_hit", "provider", "timestamp")
 
 
 @dataclass(frozen=True)
 class Price:
     """Price each request: its logged cost, else your own price, else the list of genai-prices; else missing.
 
-    A logged 0 is taken as not known, unless the model is free by your prices or the list.
+    A logged 0 is taken as not known, unless the model is free by your prices or the list, or a cache answered
+    (``cache_hit``).
 
     Limits
     ------
@@ -59,7 +60,7 @@ class Price:
         """Return cost and source of each request."""
         logged = numbers(records["cost"])[0] if "cost" in records else None
         models, providers = words_of(records["model_version"]), records.get("provider")
-        return price(
+        found = price(
             models,
             tokens_of(records),
             logged,
@@ -69,6 +70,10 @@ class Price:
             self.rate,
             self.logged_in_dollars,
         )
+        if logged is None or "cache_hit" not in records:
+            return found
+        free = (logged == 0) & np.array([word.lower() == "true" for word in words_of(records["cache_hit"])], dtype=bool)
+        return Priced(np.where(free, 0.0, found.cost), np.where(free, "logged", found.source))
 
 
 def tokens_of(records: Records) -> Tokens:

@@ -65,6 +65,18 @@ def test_a_logged_zero_means_unknown_unless_the_model_is_free() -> None:
     assert np.array_equal(found.cost, [2.5, 1.0, np.nan, 3.0, 0.0], equal_nan=True)
 
 
+def test_a_logged_zero_is_the_price_of_what_a_cache_answered() -> None:
+    told = {
+        "model_version": Column.of(["gpt-4o", "gpt-4o", "nobody-1", "nobody-1"]),
+        "input_tokens": Column.of([1e6] * 4),
+        "output_tokens": Column.of([0] * 4),
+        "cost": Column.of([0.0, 0.0, 0.0, 0.0]),
+        "cache_hit": Column.of(["True", None, "True", "False"]),
+    }
+    assert np.array_equal(SIGNALS["price"].compute(told).values, [0.0, 2.5, 0.0, np.nan], equal_nan=True)
+    assert SIGNALS["unpriced"].compute(told).values.tolist() == [0.0, 0.0, 0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("model", "provider"),
     [
