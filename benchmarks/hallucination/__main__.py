@@ -19,7 +19,17 @@ import pandas as pd
 
 from benchmarks.detection.tables import table
 from benchmarks.hallucination import learn, rise
-from benchmarks.hallucination.sets import DATA, GROUPS, WARNINGS, auroc, auroc_within, folds, load
+from benchmarks.hallucination.sets import (
+    DATA,
+    ELSEWHERE,
+    GROUPS,
+    WARNINGS,
+    auroc,
+    auroc_within,
+    folds,
+    load,
+    standard_error,
+)
 from detectors import SIGNALS
 from detectors.records import Column
 from detectors.signals.base import words
@@ -90,6 +100,9 @@ def taken(folders: list[Path]) -> Taken:
     sets, absent = load(folders)
     for name in absent:
         print(f"ABSENT: {name} is not here; give its folder with --data DIR")
+    if not set(sets) - {*GROUPS, *WARNINGS}:
+        print(f"ABSENT: {ELSEWHERE}: nothing is known of them here. --data DIR reads any .jsonl, .jsonl.gz or .parquet")
+        print("        with context, response and label (1 = not supported), and doc, model and task where it has them")
     found = {name: learn.measured(frame) for name, frame in sets.items()}
     usable = {name: np.isfinite(part).all(axis=1) for name, part in found.items()}
     sets = {name: frame[usable[name]].reset_index(drop=True) for name, frame in sets.items()}
@@ -153,19 +166,20 @@ def report(folders: list[Path]) -> None:
         single = {title: np.array([score(*pair) for pair in pairs]) for title, score in SINGLE.items()}
         title = f"{name} (warning)" if name in WARNINGS else name
         ours, fold = (crossed, left_out, shipped), folds(frame["doc"])
-        rows.append([title, *line(label, single, ours, fold)])
+        doc = frame["doc"].map(str).to_numpy()
+        rows.append([title, *line(label, single, ours, fold, doc)])
         for kind in ("model", "task"):
             for value in sorted(set(frame[kind].map(str)) - {"", "None", "nan"}):
                 at = (frame[kind].map(str) == value).to_numpy()
                 if 20 <= at.sum() < len(at) and 5 <= label[at].sum() <= at.sum() - 5:
                     inside = {title: one[at] for title, one in single.items()}
                     few = [one[at] for one in ours]
-                    models.append([name, value, *line(label[at], inside, (few[0], few[1], few[2]), fold[at])])
-    heads = ["rows", "wrong", *SINGLE, "other documents", "other sets", "shipped", "bal. acc.", "F1"]
+                    models.append([name, value, *line(label[at], inside, (few[0], few[1], few[2]), fold[at], doc[at])])
+    heads = ["rows", "wrong", *SINGLE, "other documents", "other sets", "s.e.", "shipped", "bal. acc.", "F1"]
     print(
         "\nAUROC, that of `other documents` within each fold; balanced accuracy and F1 are those of `other sets` with a"
     )
-    print("threshold from the other documents\n")
+    print("threshold from the other documents, s.e. is its standard error over 200 draws of documents\n")
     print(table(["set", *heads], rows))
     print("\nInside one model or task\n")
     print(table(["set", "inside", *heads], models))
@@ -174,12 +188,16 @@ def report(folders: list[Path]) -> None:
 
 
 def line(
-    label: np.ndarray, single: dict[str, np.ndarray], ours: tuple[np.ndarray, np.ndarray, np.ndarray], fold: np.ndarray
+    label: np.ndarray,
+    single: dict[str, np.ndarray],
+    ours: tuple[np.ndarray, np.ndarray, np.ndarray],
+    fold: np.ndarray,
+    doc: np.ndarray,
 ) -> list[object]:
     """Return a line of the table: rows, share of wrong ones, AUROCs, and what a threshold reaches."""
     accuracy, f1 = balanced(label, ours[1], fold)
     areas = [*(auroc(label, one) for one in single.values()), auroc_within(label, ours[0], fold)]
-    areas += [auroc(label, one) for one in ours[1:]]
+    areas += [auroc(label, ours[1]), standard_error(label, ours[1], doc), auroc(label, ours[2])]
     return [len(label), f"{label.mean():.2f}", *(f"{area:.3f}" for area in areas), f"{accuracy:.3f}", f"{f1:.3f}"]
 
 

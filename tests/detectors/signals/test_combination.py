@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks.hallucination import edits, learn
-from benchmarks.hallucination.sets import DATA, auroc, auroc_within, read
+from benchmarks.hallucination.sets import DATA, auroc, auroc_within, load, read, standard_error
 from detectors import SIGNALS
 from detectors.records import Column
 from detectors.signals.hallucinated import combination
@@ -76,3 +78,23 @@ def test_areas_within_folds_do_not_compare_scores_of_different_combinations() ->
     score = np.array([0.1, 0.2, 0.8, 0.9])
     assert auroc(label, score) == 0.75
     assert auroc_within(label, score, np.array([0, 0, 1, 1])) == 1.0
+
+
+def test_answers_of_one_document_are_drawn_together() -> None:
+    rng = np.random.default_rng(0)
+    label = np.tile([0, 1], 100)
+    score = np.repeat(rng.random(10), 20) * np.tile([-1, 1], 100) + np.repeat(rng.random(10), 20)
+    alone = standard_error(label, score, np.arange(200))
+    assert standard_error(label, score, np.repeat(np.arange(10), 20)) > 1.5 * alone > 0
+
+
+def test_a_further_set_is_read_and_a_file_of_something_else_is_passed_over(tmp_path: Path) -> None:
+    row = {"context": ["It opened in 1999.", "In Paris."], "response": "It opened.", "label": 0.0, "task": "news"}
+    rows = [row, {**row, "label": 1.0}, {**row, "label": -1.0}, {**row, "context": None}]
+    pd.DataFrame(rows).to_json(tmp_path / "frank.jsonl", orient="records", lines=True)
+    pd.DataFrame([{"response": "x", "label": 1}]).to_parquet(tmp_path / "closed_book.parquet")
+    (tmp_path / "notes.md").write_text("nothing")
+    found, _ = load([tmp_path, DATA])
+    assert found["frank"]["label"].tolist() == [0, 1]
+    assert "closed_book" not in found
+    assert {"doc", "model"} <= set(found["frank"].columns)
