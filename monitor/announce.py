@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from monitor.act import NAMESPACE, SLACK_NOT_AFTER, Action, identity
 from monitor.config import Monitor
 from monitor.schedule import Bucket
-from monitor.settings.arms import Experiment
+from monitor.settings.arms import Experiment, Shadow
 
 SEVERITY = {"lose": "warning", "invalid": "warning"}
 
 
-def thread_of(monitor: str, experiment: str, treatment: str) -> str:
-    """Return what all messages of one treatment share, as those of an incident share its id."""
-    return str(uuid.uuid5(NAMESPACE, f"{monitor}/experiment/{experiment}/{treatment}"))
+def thread_of(monitor: str, name: str, treatment: str, kind: str = "experiment") -> str:
+    """Return what all messages of one treatment, or one challenger, share, as those of an incident share its id."""
+    return str(uuid.uuid5(NAMESPACE, f"{monitor}/{kind}/{name}/{treatment}"))
 
 
 def announce(
@@ -31,17 +32,44 @@ def announce(
     sequence
         Its place among the messages of its thread.
     """
-    thread = thread_of(monitor.name, spec.name, treatment)
     data = {
-        "monitor": monitor.name,
-        "severity": SEVERITY.get(one["verdict"], "info"),
         "headline": f"{monitor.name}: experiment {spec.name}, {treatment} against {spec.control}: "
         f"{one['verdict']}. {one['reason']}",
         "experiment": {"name": spec.name, "control": spec.control, "treatment": treatment, **one},
-        "window": {"start": spec.start.isoformat(), "end": bucket.end.isoformat()},
     }
+    thread = thread_of(monitor.name, spec.name, treatment)
+    return _message(monitor, spec, thread, one["verdict"], data, bucket.end, sequence)
+
+
+def announce_shadow(monitor: Monitor, spec: Shadow, told: Mapping[str, Any], end: datetime, sequence: int) -> Action:
+    """Return the message that tells what a shadow concludes, from the pairs up to ``end``; ids and numbers only."""
+    data = {
+        "headline": f"{monitor.name}: shadow {spec.name}, {spec.challenger} beside {spec.champion}: "
+        f"{told['verdict']}, over {told['pairs']} pairs. {told['reason']}",
+        "shadow": {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **told},
+    }
+    thread = thread_of(monitor.name, spec.name, spec.challenger, "shadow")
+    return _message(monitor, spec, thread, told["verdict"], data, end, sequence)
+
+
+def _message(
+    monitor: Monitor,
+    spec: Experiment | Shadow,
+    thread: str,
+    verdict: str,
+    data: Mapping[str, Any],
+    end: datetime,
+    sequence: int,
+) -> Action:
+    said = {
+        "monitor": monitor.name,
+        "severity": SEVERITY.get(verdict, "info"),
+        **data,
+        "window": {"start": spec.start.isoformat(), "end": end.isoformat()},
+    }
+    kind = "experiment" if isinstance(spec, Experiment) else "shadow"
     return Action(
-        id=identity(thread, "slack", "verdict", int(bucket.end.timestamp())),
+        id=identity(thread, "slack", "verdict", int(end.timestamp())),
         monitor=monitor.name,
         incident=thread,
         name="slack",
@@ -49,8 +77,8 @@ def announce(
         mode="auto",
         state="pending",
         reason="people are told of every change of a verdict",
-        payload={"type": "driftd.experiment.verdict", "timestamp": bucket.end.isoformat(), "data": data},
-        created_at=bucket.end,
+        payload={"type": f"driftd.{kind}.verdict", "timestamp": end.isoformat(), "data": said},
+        created_at=end,
         sequence=sequence,
-        not_after=bucket.end + SLACK_NOT_AFTER,
+        not_after=end + SLACK_NOT_AFTER,
     )

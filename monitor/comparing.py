@@ -13,7 +13,7 @@ import structlog
 from detectors.base import Finding, Status
 from detectors.records import Records, unseen
 from monitor.act import Action
-from monitor.announce import announce, thread_of
+from monitor.announce import announce, announce_shadow, thread_of
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.arms import CHECK as EXPERIMENT
@@ -178,10 +178,21 @@ class Comparing:
             total = total + sums
         with self._database.write() as connection:
             for place, (start, sums) in enumerate(found, start=1):
-                told = total.told() if place == len(found) else None
+                told = total.told(stands.told) if place == len(found) else None
+                news = self._news_of(connection, spec, told, start) if told and "slack" in spec.do else []
                 tallied = self._tallied(spec, start, sums)
                 if not comparisons.add(connection, self._monitor.name, tallied, self._monitor.bucket, told):
                     return
+                outbox.save_actions(connection, news)
+
+    def _news_of(self, connection: Any, spec: Shadow, told: dict[str, Any], start: datetime) -> list[Action]:
+        """Return the message of what a shadow concludes, unless it was announced, and note that it is."""
+        if told["verdict"] == told["announced"]:
+            return []
+        told["announced"] = told["verdict"]
+        thread = thread_of(self._monitor.name, spec.name, spec.challenger, "shadow")
+        place = outbox.next_sequence(connection, thread)
+        return [announce_shadow(self._monitor, spec, told, start + self._monitor.bucket, place)]
 
     def _again(self, reader: Reader, spec: Shadow, stands: Standing, claim: Claim) -> list[Tallied]:
         """Count the pairs again that late records of a bucket may belong to."""

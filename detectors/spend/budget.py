@@ -210,10 +210,8 @@ def at_least(spent: Spent) -> str:
     """
     said = [f"{spent.unpriced} of {spent.requests} requests have no known price"] if spent.unpriced else []
     if spent.unknown:
-        what = (
-            "a bucket failed, and what it" if spent.unknown == 1 else f"{spent.unknown} buckets failed, and what they"
-        )
-        said.append(f"{what} cost is unknown")
+        buckets = "a bucket" if spent.unknown == 1 else f"{spent.unknown} buckets"
+        said.append(f"{buckets} failed with unknown cost")
     return f"; at least, for {' and '.join(said)}" if said else ""
 
 

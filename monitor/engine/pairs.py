@@ -14,7 +14,7 @@ import numpy as np
 from detectors.base import Finding, Status
 from detectors.experiment import shadow as pairs
 from detectors.experiment.tally import Tally
-from detectors.experiment.verdict import Metric, answer_of
+from detectors.experiment.verdict import Metric, Word, answer_of, settled
 from detectors.layout import words_of
 from detectors.records import Records
 from monitor.engine.arms import STATUS, columns_of, values_of, within
@@ -107,8 +107,11 @@ class Pairs:
         tallies = {name: Tally.from_json(tally) for name, tally in data["tallies"].items()}
         return cls(spec, tallies, data["alone"], data["worst"])
 
-    def told(self) -> dict[str, Any]:
-        """Return what the pairs say so far, as plain data: intervals hold at every look, all of them together."""
+    def told(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what the pairs say so far, as plain data: intervals hold at every look, all of them together.
+
+        ``before`` is what was told last: what was decided once stays decided.
+        """
         spec = self.spec
         alpha = spec.alpha / (1 + len(spec.metrics))
         metrics = {}
@@ -136,7 +139,44 @@ class Pairs:
             "metrics": metrics,
             "disagreements": list(self.worst),
         }
+        word, reason = concluded(spec, told)
+        last = before or {}
+        stands = settled(last.get("verdict"), word)
+        told |= {
+            "verdict": stands,
+            "reason": reason if stands == word else last["reason"],
+            "announced": last.get("announced", "keep running"),
+        }
         return dict(plain(told))
+
+
+def concluded(spec: Shadow, told: Mapping[str, Any]) -> tuple[Word, str]:
+    """Return the one word for a shadow, and why: lost by one thing it loses by all; else it waits for all.
+
+    Examples
+    --------
+    >>> spec = Shadow.model_validate(
+    ...     {"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": "2026-11-01", "min_agreement": 0.9}
+    ... )
+    >>> concluded(spec, {"agreement": {"value": 0.7, "low": 0.6, "high": 0.8}, "metrics": {}})
+    ('lose', '70.0% agree (60.0% to 80.0%), and at least 90.0% must')
+    """
+    agree, least = told["agreement"], spec.min_agreement
+    words: dict[Word, list[str]] = {}
+    if least is not None:
+        known = agree["high"] is not None
+        word: Word = "keep running"
+        if known and agree["high"] < least:
+            word = "lose"
+        elif known and agree["low"] >= least:
+            word = "no difference"
+        share = f"{agree['value']:.1%} agree ({agree['low']:.1%} to {agree['high']:.1%})" if known else "too few pairs"
+        words.setdefault(word, []).append(f"{share}, and at least {least:.1%} must")
+    for name, each in told["metrics"].items():
+        words.setdefault(each["verdict"], []).append(f"{name}: {each['reason']}")
+    order: tuple[Word, ...] = ("lose", "keep running", "win", "no difference")
+    word = next((word for word in order if word in words), "keep running")
+    return word, "; ".join(words.get(word, ["nothing says what it must hold: set `min_agreement` or `metrics`"]))
 
 
 def _sides(found: Sequence[Pair]) -> tuple[list[Half], list[Half]]:

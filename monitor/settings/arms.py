@@ -129,6 +129,8 @@ class Shadow(Section):
     """What is compared within each request."""
     alpha: float = Field(0.05, gt=0, lt=0.5)
     """Chance that any interval ever misses."""
+    do: list[Literal["slack"]] = []
+    """slack: people are told of every change of what it concludes, as of an experiment's verdict."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Shadow:

@@ -20,6 +20,8 @@ from monitor.web import bands
 from monitor.web.charts import MOST_POINTS
 from monitor.web.pages import Pages
 
+DIFFER = "the share of pairs that differ"
+
 
 class Experiments:
     """`GET /api/v1/experiments` and `/api/v1/shadows`, and one page each."""
@@ -84,7 +86,10 @@ class Experiments:
                 if (monitor.name, spec.name) == (name, shadow):
                     with self._database.read() as connection:
                         told = self._told_of(connection, monitor, spec)
-                    return self._pages.render(request, "shadow.html", monitor=monitor, spec=spec, told=told)
+                        charts = self._charts_of(connection, monitor, spec, told) if told["told"] else []
+                    return self._pages.render(
+                        request, "shadow.html", monitor=monitor, spec=spec, told=told, charts=charts
+                    )
         raise LookupError("There is no shadow of this name in the configuration.")
 
     def _told_of(self, connection: Any, monitor: Monitor, spec: Shadow) -> dict[str, Any]:
@@ -125,16 +130,39 @@ class Experiments:
 
     def _chart(self, connection: Any, monitor: Monitor, spec: Experiment, treatment: str, each: Any, until: Any) -> Any:
         key = f"experiment/{spec.name}.{each['metric']}/gain/{spec.arm}={treatment}"
-        first = comparisons.first_start(connection, monitor.name, "experiment", spec.name) or spec.start
+        title = f"how much better {treatment} is by {each['metric']}, with its confidence sequence"
+        return self._band(connection, monitor, ("experiment", spec), key, until, title, each["minimum"])
+
+    def _charts_of(self, connection: Any, monitor: Monitor, spec: Shadow, told: Any) -> list[Any]:
+        """Draw how many pairs differ, and how much better the challenger is by each metric, over time."""
+        whose, until = f"{spec.arm}={spec.challenger}", told["counted_until"]
+        most = None if spec.min_agreement is None else 1 - spec.min_agreement
+        drawn = [(f"shadow/{spec.name}/agreement/{whose}", DIFFER, most)]
+        for name, each in told["told"]["metrics"].items():
+            title = f"how much better {spec.challenger} is by {name}"
+            drawn.append((f"shadow/{spec.name}.{name}/gain/{whose}", title, each["minimum"]))
+        say = ", with its confidence sequence"
+        return [
+            (title, self._band(connection, monitor, ("shadow", spec), key, until, title + say, bound))
+            for key, title, bound in drawn
+        ]
+
+    def _band(
+        self, connection: Any, monitor: Monitor, which: tuple[str, Experiment | Shadow], key: str, until: Any,
+        title: str, bound: float | None,
+    ) -> Any:  # fmt: skip
+        kind, spec = which
+        first = comparisons.first_start(connection, monitor.name, kind, spec.name) or spec.start
         starts = spread(floor(first, monitor.bucket), until, monitor.bucket)
         points = [
             bands.Estimate(row.start + monitor.bucket, *(float(row.detail[end]) for end in ("value", "low", "high")))
             for row in comparisons.history(connection, monitor.name, key, starts)
             if row.detail and row.detail.get("low") is not None and row.detail.get("high") is not None
         ]
-        title = f"how much better {treatment} is by {each['metric']}, with its confidence sequence"
+        if title.startswith(DIFFER):  # what is stored is how many agree
+            points = [bands.Estimate(one.at, 1 - one.value, 1 - one.high, 1 - one.low) for one in points]
         begun = points[0].at if points else first
-        return bands.band_chart(points, start=begun, end=until, title=title, bound=each["minimum"])
+        return bands.band_chart(points, start=begun, end=until, title=title, bound=bound or 0.0)
 
 
 def spread(start: datetime, end: datetime, step: timedelta, most: int = MOST_POINTS) -> list[datetime]:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from monitor.announce import thread_of
 from monitor.commands.build import make_daemon, open_store
 from monitor.comparing import joined, records_of
 from monitor.config import ActionSpec, Config
@@ -305,6 +306,26 @@ def test_pairs_are_joined_across_buckets_and_late_answers_of_a_challenger_are_co
         assert rows["small"].about == "pipe"
         assert rows["small.latency"].status == "ok"
     trial.engine.dispose()
+
+
+def test_what_a_shadow_concludes_is_told_once_in_a_thread_of_its_own(tmp_path: Path, sqlite_url: str) -> None:
+    frame = shadowed(np.random.default_rng(3), 6000)
+    trial = Trial(tmp_path, sqlite_url, frame)
+    shadow = {**SHADOW, "do": ["slack"], "min_agreement": 0.5}
+    config = trial.config(experiments=[], shadows=[shadow], source=source_of(trial.url))
+    with open_store(config, upgrade=True) as database:
+        trial.run(database, config, START + HOUR, *[START + HOUR + 10 * MINUTE * place for place in range(1, 31)])
+        told = shadow_of(database).told
+        with database.read() as connection:
+            sent = connection.execute(sa.select(tables.actions).where(tables.actions.c.kind == "verdict")).all()
+    trial.engine.dispose()
+    assert (told["verdict"], told["announced"]) == ("win", "win")
+    assert len(sent) == 1
+    (message,) = sent
+    assert message.name == "slack"
+    assert message.incident == thread_of("bot", "small", "small", "shadow")
+    assert "shadow small, small beside big: win" in message.payload["data"]["headline"]
+    assert message.payload["type"] == "driftd.shadow.verdict"
 
 
 def test_a_shadow_counted_by_buckets_equals_the_log_at_once(tmp_path: Path, sqlite_url: str) -> None:

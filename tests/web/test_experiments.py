@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
 from detectors.experiment.verdict import SPLIT_ALPHA
-from monitor.store import tables
+from monitor.engine import pairs
+from monitor.settings.arms import Shadow
+from monitor.store import buckets, tables
 from tests.web.conftest import Serve
-from tests.web.seed import HOSTILE, TRIAL_OF, Seed, busy_store, configuration
+from tests.web.seed import HOSTILE, SHADOW, TRIAL_OF, Seed, busy_store, configuration
 from tests.web.test_pages import assert_harmless, words
 
 PAGE = f"/monitors/{TRIAL_OF}/experiments/shorter%20prompt"
@@ -73,6 +77,17 @@ def test_a_shadow_shows_agreement_and_ids_only(client: httpx.Client, seed: Seed)
     (one,) = client.get("/api/v1/shadows").json()["shadows"]
     assert (one["told"]["pairs"], one["told"]["unmatched"]) == (1000, 4)
     assert len(one["told"]["disagreements"]) == 20
+    assert text.count('class="band"') == 0, "nothing was said over time yet"
+    spec, first = Shadow.model_validate(SHADOW), seed.end - timedelta(hours=1)
+    seed.insert(tables.tallies, [{"monitor": TRIAL_OF, "kind": "shadow", "name": "small", "start": first, "sums": b""}])
+    with seed.database.write() as connection:
+        for place in range(12):
+            said = pairs.findings_of(spec, one["told"])
+            buckets.add_findings(connection, TRIAL_OF, first + place * timedelta(minutes=5), said)
+    drawn = client.get(page).text
+    assert_harmless(drawn)
+    assert drawn.count('class="band"') == 2
+    assert "The share of pairs that differ" in drawn
     metrics = client.get("/metrics").text
     assert 'driftd_shadow_agreement_ratio{bound="value",monitor="search-rank",shadow="small"} 0.97' in metrics
     assert "shadows/small" in client.get(f"/monitors/{TRIAL_OF}").text
