@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from monitor.settings.source import Source
 from monitor.sources import connect
 from tests.support import clickhouse, postgres
-from tests.support.logs import langfuse_v2, langfuse_v3, litellm, mlflow, phoenix
+from tests.support.logs import databricks, langfuse_v2, langfuse_v3, litellm, mlflow, otel, phoenix
 from tests.support.logs.base import START, Call, calls
 
 DAYS = 15
@@ -78,6 +78,16 @@ def _langfuse_v3(engine: sa.Engine, made: list[Call]) -> None:
     langfuse_v3.write(engine, made)
 
 
+def _otel(engine: sa.Engine, made: list[Call]) -> None:
+    otel.create(engine)
+    otel.write(engine, made)
+
+
+def _databricks(engine: sa.Engine, made: list[Call]) -> None:
+    databricks.create(engine)
+    databricks.write(engine, made)
+
+
 LITELLM = {
     "request_id": "id", "model": "model_version", "prompt_tokens": "input_tokens", "completion_tokens": "output_tokens",
     "spend": "cost", "status": "status", "messages": "question", "response": "response",
@@ -101,6 +111,15 @@ LANGFUSE_V2 = {
 LANGFUSE_V3 = {
     "id": "id", "provided_model_name": "model_version", "usage_details": "input_tokens", "total_cost": "cost",
     "level": "status", "input": "question", "output": "response",
+}  # fmt: skip
+OTEL = {
+    "SpanId": "id", "SpanName": "span_name", "StatusCode": "status", "Duration": "latency",
+    "SpanAttributes": "question",
+}  # fmt: skip
+CALLS = "\"SpanName\" = 'chat'"
+DATABRICKS = {
+    "databricks_request_id": "id", "served_entity_id": "model_version", "requester": "tenant", "status_code": "status",
+    "execution_duration_ms": "latency", "request": "question", "response": "response",
 }  # fmt: skip
 MILLISECONDS = {"column": "timestamp_ms", "unit": "ms"}
 CASES = (
@@ -129,6 +148,9 @@ CASES = (
         ("id",),
         "type = 'GENERATION'",
     ),
+    Case("otel", "postgresql", _otel, "otel_traces", "Timestamp", OTEL, ("TraceId", "SpanId"), CALLS),
+    Case("otel", "clickhouse", _otel, "otel_traces", "Timestamp", OTEL, ("TraceId", "SpanId"), CALLS),
+    Case("databricks", "postgresql", _databricks, "payload", "request_time", DATABRICKS),
 )
 
 

@@ -3,8 +3,10 @@
 One row a span: ``Timestamp``, ``TraceId``, ``SpanId``, ``SpanName``, ``Duration`` (ns), ``StatusCode`` and
 ``SpanAttributes``, flat dotted names in a JSON column (PostgreSQL, SQLite) or a map (ClickHouse, where OpenLIT logs,
 too). Attribute names moved between versions of the conventions, so each is looked up through a list of aliases,
-newest first. ``input_tokens`` includes cached tokens: nothing is added. Calls of a model only: the spans of agents,
-tools and workflows repeat the tokens of the calls inside of them, and are left out.
+newest first. By the conventions ``input_tokens`` includes what was read from a cache or written to one, audio and
+images, and ``output_tokens`` includes reasoning: nothing is added, and `price` takes the parts from the whole. Calls
+of a model only: the spans of agents, tools and workflows repeat the tokens of the calls inside of them, and are left
+out.
 
 Names: open-telemetry/semantic-conventions-genai at commit 002c8a6e, and v1.36 and older for the aliases; table:
 opentelemetry-collector-contrib, ``clickhouseexporter/internal/sqltemplates/traces_table.sql``.
@@ -25,6 +27,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
     "cached_tokens": ("gen_ai.usage.cache_read.input_tokens",),
+    "cache_write_tokens": ("gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens"),
+    "reasoning_tokens": ("gen_ai.usage.reasoning.output_tokens",),
+    "input_audio_tokens": ("gen_ai.usage.audio.input_tokens",),
+    "cached_audio_tokens": ("gen_ai.usage.audio.cache_read.input_tokens",),
+    "output_audio_tokens": ("gen_ai.usage.audio.output_tokens",),
+    "input_image_tokens": ("gen_ai.usage.image.input_tokens",),
+    "output_image_tokens": ("gen_ai.usage.image.output_tokens",),
     "cost": ("gen_ai.usage.cost",),
     "time_to_first_token": ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"),
     "finish_reason": ("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason"),
@@ -32,7 +41,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "question": ("gen_ai.input.messages", "gen_ai.prompt"),
     "response": ("gen_ai.output.messages", "gen_ai.completion"),
 }
-NUMBERS = ("input_tokens", "output_tokens", "cached_tokens", "cost", "time_to_first_token")
+NUMBERS = ("cost", "time_to_first_token", *(role for role in ALIASES if role.endswith("_tokens")))
 NO_CALLS = ("execute_tool", "invoke_agent", "create_agent", "invoke_workflow", "plan", "retrieval")
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +12,7 @@ from monitor.sources import recognised
 from tests.presets.conftest import Opener, read
 from tests.presets.test_spans import AGENT, COMMON, NEW, OLD, OTHER, assert_common
 from tests.support import clickhouse
-from tests.support.logs import langfuse_v3
+from tests.support.logs import langfuse_v3, otel
 from tests.support.logs.base import START, calls
 
 COUNT = 300
@@ -83,22 +81,12 @@ def test_an_empty_map_of_usage_is_missing(engine: sa.Engine, opened: Opener) -> 
 
 
 def test_otel_spans_in_the_layout_of_the_clickhouse_exporter(engine: sa.Engine, opened: Opener) -> None:
-    with engine.connect() as connection:
-        connection.exec_driver_sql(
-            "CREATE TABLE otel_traces (Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)), TraceId String, SpanId String, ParentSpanId String, "
-            "SpanName LowCardinality(String), SpanKind LowCardinality(String), ServiceName LowCardinality(String), "
-            "ResourceAttributes Map(LowCardinality(String), String), SpanAttributes Map(LowCardinality(String), String), "
-            "Duration UInt64 CODEC(T64, ZSTD(1)), StatusCode LowCardinality(String), StatusMessage String) ENGINE = MergeTree "
-            "PARTITION BY toDate(Timestamp) PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp)) "
-            "ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)"
-        )
-    rows: list[dict[str, Any]] = [
+    otel.create(engine)
+    otel.put(engine, [
         {"Timestamp": f"{START + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}.123456789", "TraceId": "t", "SpanId": f"s{n}", "SpanName": "chat",
-         "ServiceName": "bot", "Duration": 10**9, "StatusCode": "Ok",
-         "SpanAttributes": {key: value if isinstance(value, str) else json.dumps(value) for key, value in one.items()}}
+         "ServiceName": "bot", "Duration": 10**9, "StatusCode": "Ok", "SpanAttributes": one}
         for n, one in enumerate([NEW, OLD, OTHER, AGENT])
-    ]  # fmt: skip
-    langfuse_v3.add(engine, "otel_traces", rows)
+    ])  # fmt: skip
     names = [
         "id",
         "model_version",

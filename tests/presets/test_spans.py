@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from detectors.records import Column
 from monitor.settings.source import Source
 from monitor.sources import probed
 from tests.presets.conftest import Opener, read
-from tests.support.logs import langfuse_v2, phoenix
+from tests.support.logs import databricks, langfuse_v2, otel, phoenix
 from tests.support.logs.base import START, Call, calls, insert
 
 COUNT = 300
@@ -104,22 +105,19 @@ def test_langfuse_v2(engine: sa.Engine, opened: Opener) -> None:
 
 def spans(engine: sa.Engine, attributes: list[dict[str, Any]]) -> None:
     """Write spans into the layout of the collector's SQL exporters."""
-    time, kind = ("TIMESTAMPTZ", "JSONB") if engine.dialect.name == "postgresql" else ("TEXT", "TEXT")
-    with engine.begin() as connection:
-        connection.exec_driver_sql(
-            f'CREATE TABLE otel_traces ("Timestamp" {time}, "TraceId" TEXT, "SpanId" TEXT, "SpanName" TEXT, "ServiceName" TEXT, '
-            f'"Duration" BIGINT, "StatusCode" TEXT, "SpanAttributes" {kind})'
-        )
-    insert(engine, "otel_traces", [
-        {"Timestamp": f"{START + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}" + ("+00" if kind == "JSONB" else ""), "TraceId": "t", "SpanId": f"s{n}",
-         "SpanName": "chat", "ServiceName": "bot", "Duration": 10**9, "StatusCode": "Ok", "SpanAttributes": json.dumps(one)}
+    otel.create(engine)
+    zone = "+00" if engine.dialect.name == "postgresql" else ""
+    otel.put(engine, [
+        {"Timestamp": f"{START + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}{zone}", "TraceId": "t", "SpanId": f"s{n}",
+         "SpanName": "chat", "ServiceName": "bot", "Duration": 10**9, "StatusCode": "Ok", "SpanAttributes": one}
         for n, one in enumerate(attributes)
     ])  # fmt: skip
 
 
 NEW = {
     "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m1", "gen_ai.usage.input_tokens": 7,
-    "gen_ai.usage.cache_read.input_tokens": 3, "gen_ai.response.finish_reasons": ["stop"], "gen_ai.conversation.id": "c",
+    "gen_ai.usage.cache_read.input_tokens": 3, "gen_ai.usage.cache_creation.input_tokens": 2, "gen_ai.usage.reasoning.output_tokens": 1,
+    "gen_ai.response.finish_reasons": ["stop"], "gen_ai.conversation.id": "c",
     "gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": "Hello?"}]}],
     "gen_ai.output.messages": [{"role": "assistant", "parts": [{"type": "text", "content": "Hi."}], "finish_reason": "stop"}],
 }  # fmt: skip
@@ -141,6 +139,8 @@ def test_otel_spans_by_old_and_new_names(engine: sa.Engine, opened: Opener) -> N
         "model_version",
         "input_tokens",
         "cached_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
         "latency",
         "provider",
         "finish_reason",
@@ -153,6 +153,8 @@ def test_otel_spans_by_old_and_new_names(engine: sa.Engine, opened: Opener) -> N
     assert found["model_version"] == ["m1", "m0"]
     assert found["input_tokens"] == [7.0, 5.0]
     assert found["cached_tokens"] == [3.0, None]
+    assert found["cache_write_tokens"] == [2.0, None]
+    assert found["reasoning_tokens"] == [1.0, None]
     assert found["latency"] == [1.0, 1.0]
     assert found["provider"] == ["openai", "openai"]
     assert found["finish_reason"] == ["stop", None]
@@ -160,20 +162,27 @@ def test_otel_spans_by_old_and_new_names(engine: sa.Engine, opened: Opener) -> N
     assert found["response"] == ["Hi.", "Hi."]
 
 
+@pytest.mark.parametrize(("preset", "log"), [("otel", otel), ("databricks", databricks)])
+def test_every_call_of_a_made_up_log_is_read_once(
+    engine: sa.Engine, opened: Opener, preset: str, log: ModuleType
+) -> None:
+    made = list(calls(60))
+    log.create(engine)
+    log.write(engine, made)
+    found = read(opened(preset, page_size=7), ["id", "model_version", "tenant", "latency", "question", "input_tokens"])
+    assert found["id"] == [call.id for call in made]
+    assert found["model_version"] == [call.model for call in made]
+    assert found["tenant"] == [call.tenant for call in made]
+    assert found["latency"] == pytest.approx([call.seconds for call in made], abs=1e-3)
+    assert found["question"] == [call.question for call in made]
+    unknown = preset == "databricks"  # without a response there is no usage
+    assert found["input_tokens"] == [None if call.failed and unknown else call.input_tokens for call in made]
+
+
 @pytest.mark.parametrize("newer", [True, False])
 def test_databricks_payloads_of_both_layouts(engine: sa.Engine, opened: Opener, newer: bool) -> None:
     time = "TIMESTAMPTZ" if engine.dialect.name == "postgresql" else "TEXT"
-    own = (
-        f"request_time {time}, served_entity_id TEXT, requester TEXT, execution_duration_ms BIGINT"
-        if newer
-        else "timestamp_ms BIGINT, execution_time_ms BIGINT"
-    )
-    real = "DOUBLE PRECISION"
-    with engine.begin() as connection:
-        connection.exec_driver_sql(
-            f"CREATE TABLE payload (databricks_request_id TEXT PRIMARY KEY, client_request_id TEXT, status_code INTEGER, sampling_fraction {real}, "
-            f"request TEXT, response TEXT, {own})"
-        )
+    databricks.create(engine, newer=newer)
     answer = {"model": "m", "choices": [{"message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}],
               "usage": {"prompt_tokens": 4, "completion_tokens": 2}}  # fmt: skip
     asked = {"messages": [{"role": "user", "content": "Hello?"}]}
