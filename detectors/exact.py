@@ -11,7 +11,6 @@ Memory grows with the spread of exponents: at most about 530 bytes, for terms fr
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,7 +18,7 @@ import numpy as np
 
 _MANTISSA_BITS = 53
 _HALF_BITS = 27
-_PLAIN = 900  # an exponent that leaves every mantissa of 53 bits a normal double
+_FEW = 32  # so few terms are added sooner one by one
 _CHUNK = 1 << 24  # 2**24 terms below 2**27 stay below 2**53, so that a float64 bincount is exact
 
 
@@ -53,6 +52,8 @@ class ExactSum:
             return cls()
         if (whole := _whole(values)) is not None:
             return cls.normalised(whole, 0)
+        if values.size <= _FEW:
+            return cls._of_few(values.tolist())
         fractions, exponents = np.frexp(values)
         integers = np.ldexp(fractions, _MANTISSA_BITS).astype(np.int64)
         high, low = integers >> _HALF_BITS, integers & ((1 << _HALF_BITS) - 1)
@@ -64,6 +65,16 @@ class ExactSum:
         for place in np.flatnonzero((highs != 0) | (lows != 0)):
             total += ((int(highs[place]) << _HALF_BITS) + int(lows[place])) << int(place)
         return cls.normalised(total, lowest - _MANTISSA_BITS)
+
+    @classmethod
+    def _of_few(cls, values: list[float]) -> ExactSum:
+        parts: dict[int, int] = {}
+        for value in values:
+            numerator, denominator = value.as_integer_ratio()  # a power of two
+            parts[denominator] = parts.get(denominator, 0) + numerator
+        finest = max(parts)
+        total = sum(numerator * (finest // denominator) for denominator, numerator in parts.items())
+        return cls.normalised(total, 1 - finest.bit_length())
 
     @classmethod
     def normalised(cls, mantissa: int, exponent: int) -> ExactSum:
@@ -85,10 +96,10 @@ class ExactSum:
 
     def __float__(self) -> float:
         """Round once, to the nearest double; an overflow is an infinity."""
-        if self.mantissa.bit_length() <= _MANTISSA_BITS and -_PLAIN < self.exponent < _PLAIN:
-            return math.ldexp(self.mantissa, self.exponent)  # nothing to round
         try:
-            return float(self.fraction())
+            if self.exponent >= 0:
+                return float(self.mantissa << self.exponent)
+            return self.mantissa / (1 << -self.exponent)  # a division of whole numbers is rounded once
         except OverflowError:
             return float("inf") if self.mantissa > 0 else float("-inf")
 

@@ -96,7 +96,7 @@ class Profile:
         values, mistyped = numbers(column)
         finite = values[np.isfinite(values)]
         unusable = len(values) - len(finite)
-        missing, wrong = int(column.missing.sum()), int(mistyped.sum())
+        missing, wrong = int(np.count_nonzero(column.missing)), int(np.count_nonzero(mistyped))
         counts = np.bincount(np.searchsorted(layout.edges, finite, side="right"), minlength=layout.bins)
         with np.errstate(over="ignore"):
             squares = (finite - layout.origin) ** 2

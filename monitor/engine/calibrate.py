@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -211,6 +211,8 @@ class Folds:
         self.edges = np.linspace(0, timeline.steps, count + 1).astype(int)
         self.slots = {season: SEASONS[season].slot(timeline.seconds()) for season in possible(self._seconds())}
         self._groups: dict[str, list[_Group]] = {}
+        self._last: Stack | None = None
+        self._sums: dict[int, Stack] = {}
         known = np.cumsum(np.append(0, timeline.known))
         ends = np.arange(timeline.steps)
         self.whole = (ends + 1 >= self.length) & (
@@ -248,7 +250,7 @@ class Folds:
             float64, shape (steps,), at the step with which a window ends.
         """
         statistic, noise = np.full((2, self.timeline.steps), np.nan)
-        windows = stack.windows(self.length)
+        windows = self.windows(stack)
         for group in self.groups(season):
             rest = self.rest(stack, group)
             now = windows.take(group.windows)
@@ -283,11 +285,23 @@ class Folds:
 
     def rest(self, stack: Stack, group: _Group) -> Stack:
         """Return the sum of what the windows of a group are compared with."""
-        return stack.take(group.rest).sum()
+        return self._once(stack, id(group), lambda: stack.take(group.rest).sum())
+
+    def windows(self, stack: Stack) -> Stack:
+        """Return every window of a series."""
+        return self._once(stack, 0, lambda: stack.windows(self.length))
+
+    def _once(self, stack: Stack, key: int, make: Callable[[], Stack]) -> Stack:
+        """Sum only once for all detectors that ask about a series; they come one series after the other."""
+        if stack is not self._last:
+            self._last, self._sums = stack, {}
+        if key not in self._sums:
+            self._sums[key] = make()
+        return self._sums[key]
 
     def records(self, stack: Stack, questions: Sequence[Asked]) -> dict[str, Record]:
         """Estimate the metrics of labelled windows that do not overlap, each from the rest, to see how that goes."""
-        windows = stack.windows(self.length)
+        windows = self.windows(stack)
         ends = self.timeline.seconds() + self.timeline.step.total_seconds()
         at = ends / (self.length * self.timeline.step.total_seconds())
         found = {}
