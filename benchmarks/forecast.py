@@ -33,6 +33,8 @@ SHORTEST, LONGEST = 56, 120
 WANTED = (0.75, 0.85)
 WEEK = np.array([1.1, 1.2, 1.15, 1.1, 1.0, 0.4, 0.35])
 Series = tuple[date, np.ndarray]
+Held = tuple[int, bool, float, float, date]
+"""The place that was forecast from, whether it held, width and error in shares of the truth, and the day itself."""
 
 
 def simulated(kind: str, rng: np.random.Generator, days: int) -> np.ndarray:
@@ -78,7 +80,7 @@ def flights() -> dict[str, Series]:
     }
 
 
-def held_back(series: Series, seed: int) -> list[tuple[int, bool, float, float]]:
+def held_back(series: Series, seed: int) -> list[Held]:
     """Forecast every month of a series at several of its days: day, held, width and error in shares of the truth."""
     first, values = series
     found = []
@@ -101,7 +103,13 @@ def held_back(series: Series, seed: int) -> list[tuple[int, bool, float, float]]
         if told is None or truth <= 0:
             continue
         found.append(
-            (today.day, told.low <= truth <= told.high, (told.high - told.low) / truth, abs(told.middle / truth - 1))
+            (
+                today.day,
+                told.low <= truth <= told.high,
+                (told.high - told.low) / truth,
+                abs(told.middle / truth - 1),
+                today,
+            )  # fmt: skip
         )
     return found
 
@@ -128,7 +136,7 @@ def office(seed: int) -> dict[datetime, float]:
     return hours
 
 
-def days_held_back(hours: dict[datetime, float], seed_day: int = 14) -> list[tuple[int, bool, float, float]]:
+def days_held_back(hours: dict[datetime, float], seed_day: int = 14) -> list[Held]:
     """Forecast every day at several of its hours, as the daemon does."""
     found = []
     days = sorted({hour.date() for hour in hours})
@@ -145,17 +153,35 @@ def days_held_back(hours: dict[datetime, float], seed_day: int = 14) -> list[tup
             told = outlook(past, since, at, "UTC", {"daily": so_far, "monthly": so_far})["daily"]
             if told is not None and truth > 0:
                 held = told.low <= truth <= told.high
-                found.append((hour, held, (told.high - told.low) / truth, abs(told.middle / truth - 1)))
+                found.append((hour, held, (told.high - told.low) / truth, abs(told.middle / truth - 1), day))
     return found
 
 
-def row(name: str, found: list[tuple[int, bool, float, float]], places: tuple[int, ...] = DAYS_OF_MONTH) -> list[str]:
+def row(name: str, found: list[Held], places: tuple[int, ...] = DAYS_OF_MONTH) -> list[str]:
     held = [one[1] for one in found]
     by_day = [[one[1] for one in found if one[0] == place] for place in places]
     return [
         name, str(len(found)), f"{np.mean(held):.0%}", *(f"{np.mean(one):.0%}" for one in by_day),
         f"{np.median([one[2] for one in found]):.0%}", f"{np.median([one[3] for one in found]):.0%}",
     ]  # fmt: skip
+
+
+def months(found: list[Held]) -> str:
+    """Say how sure the share of each day is: the series share their days, so that only months count."""
+    lines = []
+    for place in DAYS_OF_MONTH:
+        by_month: dict[date, list[bool]] = defaultdict(list)
+        for day, held, _, _, today in found:
+            if day == place:
+                by_month[today].append(held)
+        shares = {today: float(np.mean(held)) for today, held in by_month.items()}
+        error = np.std(list(shares.values()), ddof=1) / np.sqrt(len(shares))
+        worst = ", ".join(
+            f"{today:%B} {shares[today]:.0%}" for today in sorted(shares, key=lambda one: shares[one])[:2]
+        )
+        lines.append([f"day {place}", len(shares), f"{np.mean(list(shares.values())):.0%} ± {error:.0%}", worst])
+    heads = ["real series, over months", "months", "held, and its standard error", "the worst months"]
+    return table(heads, [[str(cell) for cell in line] for line in lines])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -166,13 +192,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=2026)
     chosen = parser.parse_args(arguments)
     lines, pools = [], {}
-    real: list[tuple[int, bool, float, float]] = []
+    real: list[Held] = []
     for name, series in flights().items():
         found = held_back(series, chosen.seed)
         lines.append(row(name, found))
         real += found
     pools["real"] = real
-    made: list[tuple[int, bool, float, float]] = []
+    made: list[Held] = []
     for place, kind in enumerate(KINDS):
         rng = np.random.default_rng([chosen.seed, place])
         found = [
@@ -187,6 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines.append(row("ALL", real + made))
     days = [f"day {day}" for day in DAYS_OF_MONTH]
     print(table(["series", "forecasts", "held", *days, "median width", "median error"], lines))
+    print(months(real))
     hourly = {"JFK by the hour": days_held_back(departures())}
     hourly["simulated: office"] = [one for seed in range(4) for one in days_held_back(office(chosen.seed + seed))]
     pools.update({f"the day's end, {name}": found for name, found in hourly.items()})
