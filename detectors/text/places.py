@@ -6,7 +6,6 @@ import numpy as np
 
 FAR = 6
 """Doublings of the distance between two words after which they have nothing to do with each other."""
-STEMS_AT_ONCE = 256
 
 
 def bits(places: np.ndarray) -> int:
@@ -20,16 +19,30 @@ def bits(places: np.ndarray) -> int:
     return int.from_bytes(np.packbits(places, bitorder="little").tobytes(), "little")
 
 
+def at_places(places: int, words: int) -> np.ndarray:
+    """Return the places in a text of so many words as numbers.
+
+    Examples
+    --------
+    >>> at_places(0b1101, 3).tolist()
+    [0, 2]
+    """
+    told = np.frombuffer(places.to_bytes(places.bit_length() // 8 + 1, "little"), dtype=np.uint8)
+    return np.unpackbits(told, bitorder="little")[:words].nonzero()[0]
+
+
 def places_of(hits: np.ndarray, at: np.ndarray, stems: int) -> list[int]:
     """Return the places of each stem: of the words at ``at``, ``hits`` says which stem each is."""
-    found: list[int] = []
-    for start in range(0, stems, STEMS_AT_ONCE):
-        size = min(STEMS_AT_ONCE, stems - start)
-        rows = np.zeros((size, len(hits)), dtype=bool)
-        few = at[(hits[at] >= start) & (hits[at] < start + size)]
-        rows[hits[few] - start, few] = True
-        packed = np.packbits(rows, axis=1, bitorder="little")
-        found += [int.from_bytes(row.tobytes(), "little") for row in packed]
+    found = [0] * stems
+    present = np.bincount(hits[at], minlength=stems)
+    known = present.nonzero()[0]
+    row_of = np.cumsum(present > 0) - 1
+    width = (len(hits) + 7) // 8
+    rows = np.zeros(len(known) * width, dtype=np.uint8)
+    np.add.at(rows, row_of[hits[at]] * width + (at >> 3), np.left_shift(1, at & 7).astype(np.uint8))
+    told = rows.tobytes()
+    for row, stem in enumerate(known.tolist()):
+        found[stem] = int.from_bytes(told[row * width : (row + 1) * width], "little")
     return found
 
 

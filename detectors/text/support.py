@@ -7,14 +7,15 @@ and alignment are then shifts and sums of whole numbers, linear in the context a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from bisect import bisect_left
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 
 from detectors.text.forms import OPPOSITES
 from detectors.text.hedges import hedges
 from detectors.text.lexicon import LIMIT, NAME, NUMBER, TALK, THING, Lexicon, lexicon
-from detectors.text.places import FAR, around, bits, level, places_of
+from detectors.text.places import FAR, around, at_places, bits, level, places_of
 from detectors.text.reading import Reading, count, read
 from detectors.text.senses import MEANINGS
 
@@ -98,30 +99,29 @@ class Support:
         """Return the distinct words of the context."""
         said = np.zeros(len(self.lexicon.stem), dtype=bool)
         said[self.context.ids] = True
-        return np.flatnonzero(said)
+        return said.nonzero()[0]
 
     @cached_property
-    def _own(self) -> np.ndarray:
-        """Return the meanings of the distinct words of the context."""
-        return np.asarray(self.lexicon.own[self._given])
-
-    @cached_property
-    def _meant(self) -> np.ndarray:
-        """Return, of every meaning, whether a word of the context has it."""
-        meant = np.zeros(MEANINGS, dtype=bool)
-        meant[self._own] = True
-        meant[0] = False
-        return meant
+    def _meant(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return of which words of the answer the context has a meaning, and of which one that says the opposite."""
+        held, ids = self.lexicon, self.answer.ids
+        said = held.own[self._given]
+        marks = _marks()
+        marks[said] = True
+        marks[0] = False
+        absent = (~self.found).nonzero()[0]
+        alike = np.zeros(len(ids), dtype=bool)
+        few = ids[absent]
+        alike[absent] = _any(marks[held.own[few]]) | _any(marks[held.related[few]])
+        opposed = _any(marks[held.opposed[ids]])
+        marks[said] = False
+        return alike, opposed
 
     @cached_property
     def paraphrased(self) -> np.ndarray:
         """Return which words the context lacks while it has one that may mean the same, and none of the opposite."""
-        held, alike = self.lexicon, np.zeros(len(self.stems), dtype=bool)
-        absent = np.flatnonzero(~self.found)
-        ids = self.answer.ids[absent]
-        same = self._meant[held.own[ids]].any(axis=1) | self._meant[held.related[ids]].any(axis=1)
-        alike[absent] = same & ~self._meant[held.opposed[ids]].any(axis=1)
-        return alike
+        alike, opposed = self._meant
+        return np.asarray(alike & ~opposed)
 
     @cached_property
     def strange(self) -> np.ndarray:
@@ -129,24 +129,21 @@ class Support:
         return np.asarray(self.facts & ~self.found & ~self.paraphrased)
 
     @cached_property
-    def strangeness(self) -> np.ndarray:
-        """Return how unlike anything in the context each strange word is: one less its best cosine."""
-        held = self.lexicon
-        ids = self.answer.ids[self.strange]
-        given = held.vector[self._given[held.weight[self._given] > SAYS]].T
-        best: np.ndarray = np.zeros(len(ids))
-        if given.size:
-            step = max(1, COSINES_AT_ONCE // given.shape[1])
-            for start in range(0, len(ids), step):
-                best[start : start + step] = (held.vector[ids[start : start + step]] @ given).max(axis=1)
-        # Rounded: which words this process met first must not change a score.
-        best = np.round(np.clip(best, 0.0, 1.0), 6)
-        return np.asarray(1.0 - np.where(held.flags[ids] & NUMBER, 0.0, best))
-
-    @cached_property
     def strangest(self) -> float:
-        """Return the unlikeness of the fact that is least like anything in the context."""
-        return float(self.strangeness.max()) if self.strange.any() else 0.0
+        """Return how unlike anything in the context its least likely fact is: one less its best cosine."""
+        held = self.lexicon
+        ids = np.unique(self.answer.ids[self.strange])
+        if not len(ids):
+            return 0.0
+        given = self._given[held.weight[self._given] > SAYS]
+        if not len(given) or (held.flags[ids] & NUMBER).any():
+            return 1.0  # a number is like nothing else
+        sides, least = held.vector[given].T, 1.0
+        step = max(1, COSINES_AT_ONCE // len(given))
+        for start in range(0, len(ids), step):
+            least = min(least, float((held.vector[ids[start : start + step]] @ sides).max(axis=1).min()))
+        # Rounded: which words this process met first must not change a score.
+        return float(1.0 - np.round(max(least, 0.0), 6))
 
     @cached_property
     def unsupported(self) -> float:
@@ -199,7 +196,7 @@ class Support:
         at = [at for at in np.flatnonzero(self.flags & NUMBER).tolist() if self.answer.ids[at] not in _pronouns(self)]
         if not at:
             return [], [], 0
-        known = _values(self.context)
+        known = np.sort(_values(self.context)).tolist()
         absent, misplaced = [], []
         for place, value in zip(at, _value_at(self.answer, at).tolist(), strict=True):
             if not self.found[place] and not _among(value, known):
@@ -212,7 +209,8 @@ class Support:
         here = self.places[self.stems[place]]
         beside = range(max(0, place - 4), min(len(self.stems), place + 5))
         others = [self.places[self.stems[at]] for at in beside if self.facts[at] and at != place]
-        return bool(here) and (not others or any(here & around(other, NEAR) for other in others))
+        near = around(here, NEAR) if here and others else 0
+        return bool(here) and (not others or any(near & other for other in others))
 
     @cached_property
     def names(self) -> tuple[list[int], int]:
@@ -247,7 +245,7 @@ class Support:
         theirs = np.zeros(2 * len(OPPOSITES) + 1, dtype=bool)
         theirs[held.group[self._given]] = True
         turned = theirs[groups ^ 1] & (groups >= 0)
-        turned |= self._meant[held.opposed[ids]].any(axis=1)
+        turned |= self._meant[1]
         at = np.flatnonzero(turned & self.claimed & (self.facts | (groups >= 0))).tolist()
         return [place for place in at[:MOST_OPPOSITES] if self._is_opposed(place, int(groups[place]))]
 
@@ -259,27 +257,15 @@ class Support:
         near = around(near, 6)
         if not near or near & self.places[self.stems[place]]:
             return False
-        held, word, given = self.lexicon, self.answer.ids[place], self._given
-        against = self._having(held.opposed[word])
+        held, word = self.lexicon, self.answer.ids[place]
+        words = self.context.ids[at_places(near, len(self.context.ids))]
+        against = _meaning(words, held.opposed[word], held)
         if group >= 0:
-            against |= held.group[given] == group ^ 1
-        if not near & self._where(given[against]):
+            against |= held.group[words] == group ^ 1
+        if not against.any():
             return False
-        alike = self._having(np.concatenate([held.own[word], held.related[word]])) & ~against
-        return not near & self._where(given[alike])
-
-    def _having(self, meanings: np.ndarray) -> np.ndarray:
-        """Return which distinct words of the context have one of these meanings."""
-        wanted = np.zeros(MEANINGS, dtype=bool)
-        wanted[meanings] = True
-        wanted[0] = False
-        return np.asarray(wanted[self._own].any(axis=1))
-
-    def _where(self, words: np.ndarray) -> int:
-        """Return the places of some words in the context."""
-        chosen = np.zeros(len(self.lexicon.stem), dtype=bool)
-        chosen[words] = True
-        return bits(chosen[self.context.ids])
+        alike = _meaning(words, np.concatenate([held.own[word], held.related[word]]), held)
+        return not (alike & ~against).any()
 
     @cached_property
     def claims(self) -> np.ndarray:
@@ -364,6 +350,16 @@ def _claimed(answer: str, said: Reading) -> np.ndarray:
     return claimed if claimed.any() else ~claimed
 
 
+def _meaning(words: np.ndarray, meanings: np.ndarray, held: Lexicon) -> np.ndarray:
+    """Return which words have one of these meanings."""
+    marks = _marks()
+    marks[meanings] = True
+    marks[0] = False
+    found = _any(marks[held.own[words]])
+    marks[meanings] = False
+    return found
+
+
 def _pronouns(held: Support) -> set[int]:
     of = held.lexicon.of
     return {of[word] for word in ("one", "One", "first", "First", "once", "Once") if word in of}
@@ -384,5 +380,19 @@ def _values(text: Reading) -> np.ndarray:
     return _value_at(text, at) if at else np.zeros(0)
 
 
-def _among(value: float, known: np.ndarray) -> bool:
-    return bool(len(known)) and bool((np.abs(known - value) <= 1e-9 * abs(value)).any())
+def _among(value: float, known: list[float]) -> bool:
+    """Say whether a value stands among sorted ones."""
+    room = 1e-9 * abs(value)
+    place = bisect_left(known, value - room)
+    return place < len(known) and known[place] <= value + room
+
+
+@cache
+def _marks() -> np.ndarray:
+    """Return a row of marks, one a meaning, that whoever sets any takes away again: it is too long to be made anew."""
+    return np.zeros(MEANINGS, dtype=bool)
+
+
+def _any(rows: np.ndarray) -> np.ndarray:
+    """Return whether any of each row is true; the width is a multiple of four, which are looked at as one number."""
+    return np.asarray(np.bitwise_or.reduce(rows.view(np.uint32), axis=1) != 0)
