@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
@@ -15,6 +19,8 @@ PREFIX = 200
 """Code points that are looked at."""
 FEWEST_LETTERS = 20
 """Letters below which a language cannot be told; ideographs and syllables count as four."""
+AT_ONCE = 256
+"""Texts that are looked at together."""
 CONFIDENT = 0.6
 """Probability below which a language is not told."""
 _CODE = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S+@\S+", re.DOTALL)
@@ -50,10 +56,29 @@ class Language:
     def __call__(self, records: Records) -> Column:
         """Return a column of codes."""
         texts = records["response"]
-        return Column.of(
-            None if gone else language_of(str(text)[: 4 * PREFIX], self.among)
-            for text, gone in zip(texts.values, texts.missing, strict=True)
-        )
+        beginnings = [
+            None if gone else str(text)[: 4 * PREFIX] for text, gone in zip(texts.values, texts.missing, strict=True)
+        ]
+        known = languages_of([text for text in beginnings if text is not None], self.among)
+        return Column.of(None if text is None else known[text] for text in beginnings)
+
+
+def languages_of(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> dict[str, str | None]:
+    """Return the language of each of these texts, as `language_of` does, in fewer steps.
+
+    Examples
+    --------
+    >>> sorted(languages_of(["Le colis arrivera lundi prochain.", "It will arrive on Monday."]).values())
+    ['en', 'fr']
+    """
+    told: dict[str, str | None] = {}
+    distinct = list(dict.fromkeys(beginnings))
+    for start in range(0, len(distinct), AT_ONCE):
+        few = distinct[start : start + AT_ONCE]
+        identifier = _identifier(among)
+        identifier.walk([text for text in map(_telling, few) if text])
+        told |= {text: language_of(text, among) for text in few}
+    return told
 
 
 @lru_cache(maxsize=4096)
@@ -65,22 +90,65 @@ def language_of(beginning: str, among: tuple[str, ...] = ()) -> str | None:
     >>> language_of("Le colis arrivera lundi prochain."), language_of("12345")
     ('fr', None)
     """
-    marked = "`" in beginning or "@" in beginning or "://" in beginning
-    text = (_CODE.sub(" ", beginning) if marked else beginning)[:PREFIX]
-    if sum(map(str.isalpha, text)) + 3 * len(_DENSE.findall(text)) < FEWEST_LETTERS:
+    text = _telling(beginning)
+    if text is None:
         return None
     code, probability = _identifier(among).classify(text)
     return str(code) if probability >= CONFIDENT else None
+
+
+def _telling(beginning: str) -> str | None:
+    """Return what is looked at; None where it is too short."""
+    marked = "`" in beginning or "@" in beginning or "://" in beginning
+    text = (_CODE.sub(" ", beginning) if marked else beginning)[:PREFIX]
+    letters = sum(map(str.isalpha, text)) + 3 * len(_DENSE.findall(text))
+    return text if letters >= FEWEST_LETTERS else None
 
 
 @lru_cache(maxsize=8)
 def _identifier(among: tuple[str, ...]) -> Any:  # noqa: ANN401
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    class Identifier(LanguageIdentifier):  # type: ignore[misc]
+        """Counts the features of many texts in one walk through its automaton, a letter of all of them at a time."""
+
+        def __init__(self, *told: Any, **named: Any) -> None:  # noqa: ANN401
+            super().__init__(*told, **named)
+            self.counted: dict[bytes, Counter[int]] = {}
+            self._tables = (np.asarray(self.tk_nextmove), np.array(self._rowbase), np.array(self.tk_output))
+
+        def walk(self, texts: Sequence[str]) -> None:
+            encoded = sorted({self._encode(text) for text in texts}, key=len, reverse=True)
+            self.counted = dict(zip(encoded, _walked(encoded, *self._tables), strict=True))
+
+        def _raw_score(self, text: bytes) -> Any:  # noqa: ANN401
+            visits = self.counted.get(text)
+            return self._sparse_score(visits, self.nb_ptc) if visits else super()._raw_score(text)
+
+    identifier = Identifier.from_model_file(MODEL_FILE, norm_probs=True)
     if among:
         identifier.set_languages(among)
     return identifier
+
+
+def _walked(texts: Sequence[bytes], moves: np.ndarray, bases: np.ndarray, outs: np.ndarray) -> list[Counter[int]]:
+    """Return how often each feature stands in each text, the longest text first."""
+    if not texts:
+        return []
+    sizes = np.array([len(text) for text in texts])
+    letters = np.zeros((len(texts), sizes[0]), dtype=np.int64)
+    letters[np.arange(sizes[0]) < sizes[:, None]] = np.frombuffer(b"".join(texts), dtype=np.uint8)
+    states = np.zeros_like(letters)
+    state = np.zeros(len(texts), dtype=np.int64)
+    alive = np.searchsorted(-sizes, -np.arange(sizes[0]))
+    for place, many in enumerate(alive.tolist()):
+        state = moves[bases[state[:many]] + letters[:many, place]]
+        states[:many, place] = state
+    found = outs[states]
+    found[np.arange(sizes[0]) >= sizes[:, None]] = -1
+    each = found >= 0
+    listed, bounds = found[each].tolist(), [0, *np.cumsum(each.sum(axis=1)).tolist()]
+    return [Counter(listed[start:end]) for start, end in pairwise(bounds)]
 
 
 def configure(*, among: Sequence[str] = ()) -> Signal:

@@ -54,6 +54,8 @@ class Lexicon:
         int32 of shape (words, 12), (words, 24) and (words, 16): numbers of meanings, see `senses`; 0 for none.
     cut
         int32 of shape (pieces, 6): the words and signs of each held piece, by its number; -1 for none.
+    sizes
+        int64 of shape (pieces,): how many these are.
     """
 
     stem: np.ndarray
@@ -68,8 +70,9 @@ class Lexicon:
 
     def __init__(self) -> None:
         self.of: dict[str, int] = {}
-        self.pieces: dict[str, int] = {}
+        self.pieces: dict[str, int] = {"": 0}  # so that 0 is a piece of no word
         self.cut = np.full((4096, MOST_TOKENS), -1, dtype=np.int32)
+        self.sizes = np.zeros(4096, dtype=np.int64)
         self._stems: dict[str, int] = {}
         self._opposite = {
             word: 2 * place + side
@@ -110,15 +113,18 @@ class Lexicon:
         first = len(self.of) - len(fresh)
         self.vector[first : first + len(fresh)], self.weight[first : first + len(fresh)] = _vectors(fresh)
 
-    def hold(self, piece: str, words: Sequence[int]) -> None:
-        """Remember how a piece is cut; one of many words is not held."""
-        if piece in self.pieces or len(words) > MOST_TOKENS:
-            return
+    def hold(self, piece: str, words: Sequence[int]) -> bool:
+        """Remember how a piece is cut, and say so; one of many words is not held."""
+        if len(words) > MOST_TOKENS:
+            return False
         place = len(self.pieces)
         if place == len(self.cut):
             self.cut = np.concatenate([self.cut, np.full_like(self.cut, -1)])
+            self.sizes = np.concatenate([self.sizes, np.zeros_like(self.sizes)])
         self.cut[place, : len(words)] = words
+        self.sizes[place] = len(words)
         self.pieces[piece] = place
+        return True
 
     def _describe(self, word: str, place: int) -> None:
         self.of[word] = place

@@ -10,7 +10,7 @@ import numpy as np
 from detectors.records import Column, Records
 from detectors.signals.base import Evidence
 from detectors.text.reading import spans
-from detectors.text.support import LONGEST_ANSWER, Support, support
+from detectors.text.support import LONGEST_ANSWER, Support, support, supports
 
 SEPARATOR = "\n"
 """Between the passages of a context that is a list."""
@@ -59,7 +59,9 @@ def held_of(records: Records) -> list[Support | None]:
     """
     response, context = records["response"], records["context"]
     rows = zip(response.values, response.missing, context.values, context.missing, strict=True)
-    return [None if gone or none else support(str(said), joined(given)) for said, gone, given, none in rows]
+    pairs = [None if gone or none else (str(said), joined(given)) for said, gone, given, none in rows]
+    held = iter(supports([pair for pair in pairs if pair is not None]))
+    return [None if pair is None else next(held) for pair in pairs]
 
 
 def joined(context: object) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 FAR = 6
 """Doublings of the distance between two words after which they have nothing to do with each other."""
 
+_BITS = np.left_shift(1, np.arange(8)).astype(np.uint8)
+
 
 def bits(places: np.ndarray) -> int:
     """Return a row of booleans as a whole number, the first one its lowest bit.
@@ -31,17 +33,17 @@ def at_places(places: int, words: int) -> np.ndarray:
     return np.unpackbits(told, bitorder="little")[:words].nonzero()[0]
 
 
-def places_of(hits: np.ndarray, at: np.ndarray, stems: int) -> list[int]:
-    """Return the places of each stem: of the words at ``at``, ``hits`` says which stem each is."""
+def places_of(hits: np.ndarray, at: np.ndarray, stems: int, words: int) -> list[int]:
+    """Return the places of each stem in a text of so many words: the words at ``at`` have the stems ``hits``."""
     found = [0] * stems
-    present = np.bincount(hits[at], minlength=stems)
-    known = present.nonzero()[0]
-    row_of = np.cumsum(present > 0) - 1
-    width = (len(hits) + 7) // 8
+    present = np.bincount(hits, minlength=stems) > 0
+    width = (words + 7) // 8
+    row_of = np.cumsum(present) - 1
+    known = present.nonzero()[0].tolist()
     rows = np.zeros(len(known) * width, dtype=np.uint8)
-    np.add.at(rows, row_of[hits[at]] * width + (at >> 3), np.left_shift(1, at & 7).astype(np.uint8))
+    np.add.at(rows, row_of[hits] * width + (at >> 3), _BITS[at & 7])
     told = rows.tobytes()
-    for row, stem in enumerate(known.tolist()):
+    for row, stem in enumerate(known):
         found[stem] = int.from_bytes(told[row * width : (row + 1) * width], "little")
     return found
 

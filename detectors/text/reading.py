@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -53,60 +54,92 @@ class Reading:
         return int(self.sentence[-1]) + 1 if len(self.sentence) else 0
 
 
+@dataclass(frozen=True)
+class Readings:
+    """The words of several texts behind one another.
+
+    Parameters
+    ----------
+    lexicon, ids, sentence
+        As of a reading; the sentences of each text are counted from 0.
+    bounds
+        int64 of shape (texts + 1,): where each text begins, and where the last one ends.
+    """
+
+    lexicon: Lexicon
+    ids: np.ndarray
+    sentence: np.ndarray
+    bounds: np.ndarray
+
+    def __getitem__(self, text: int) -> Reading:
+        """Return one text."""
+        start, end = self.bounds[text], self.bounds[text + 1]
+        return Reading(self.lexicon, self.ids[start:end], self.sentence[start:end])
+
+
 def read(text: str, lexicon: Lexicon) -> Reading:
-    """Cut a text into words and sentences, in linear time.
+    """Cut a text into words and sentences, in linear time."""
+    return read_all([text], lexicon)[0]
+
+
+def read_all(texts: Sequence[str], lexicon: Lexicon) -> Readings:
+    """Cut texts into words and sentences, in linear time, all of them in one pass.
 
     What stands between white space is cut once a process, so that reading is looking up.
-    """
-    ids = _tokens(text, lexicon)
-    flags = lexicon.flags[ids]
-    ends = flags == BREAK
-    kept = flags > BREAK
-    number = ends.cumsum(dtype=np.int32)[kept]
-    fresh = np.zeros(len(number), dtype=np.int32)
-    if len(number):
-        np.cumsum(number[1:] != number[:-1], out=fresh[1:])
-    return Reading(lexicon, ids[kept], fresh)
-
-
-def count(text: str, lexicon: Lexicon) -> int:
-    """Return the number of words of a text.
 
     Examples
     --------
     >>> from detectors.text.lexicon import lexicon
-    >>> count("It closed, e.g. in 2010.", lexicon())
-    6
+    >>> found = read_all(["It closed. It opened.", "", "In 2010."], lexicon())
+    >>> found.bounds.tolist(), found.sentence.tolist()
+    ([0, 4, 4, 6], [0, 0, 1, 1, 0, 0])
     """
-    return int(np.count_nonzero(lexicon.flags[_tokens(text, lexicon)] > BREAK))
+    ids, bounds = _tokens(texts, lexicon)
+    flags = lexicon.flags[ids]
+    kept = flags > BREAK
+    words = _sums(kept)[bounds]
+    number = (flags == BREAK).cumsum(dtype=np.int32)[kept]
+    fresh = np.zeros(len(number), dtype=np.int32)
+    if len(number):
+        np.cumsum(number[1:] != number[:-1], out=fresh[1:])
+        fresh -= np.repeat(fresh[np.minimum(words[:-1], len(fresh) - 1)], np.diff(words))
+    return Readings(lexicon, ids[kept], fresh, words)
 
 
-def _tokens(text: str, lexicon: Lexicon) -> np.ndarray:
-    """Return words and signs of a text."""
-    pieces = (text.replace("\n", LINE) if "\n" in text else text).split()
-    try:
-        return _held(pieces, lexicon)
-    except KeyError:
-        return _cut(pieces, lexicon)
+def _sums(sizes: np.ndarray) -> np.ndarray:
+    """Return the sum of what stands before each place, and of all."""
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
-def _held(pieces: list[str], lexicon: Lexicon) -> np.ndarray:
-    rows = lexicon.cut[np.fromiter(map(lexicon.pieces.__getitem__, pieces), dtype=np.int32, count=len(pieces))]
-    return np.asarray(rows[rows >= 0])
+def _tokens(texts: Sequence[str], lexicon: Lexicon) -> tuple[np.ndarray, np.ndarray]:
+    """Return words and signs of texts, and where each text begins among them."""
+    cut = [(text.replace("\n", LINE) if "\n" in text else text).split() for text in texts]
+    pieces = list(chain.from_iterable(cut))
+    rows = np.fromiter(map(lexicon.pieces.get, pieces, repeat(0)), dtype=np.int32, count=len(pieces))
+    missing = np.flatnonzero(rows == 0).tolist()
+    long = _learn(pieces, missing, lexicon)
+    rows[missing] = [lexicon.pieces.get(pieces[place], 0) for place in missing]
+    words = lexicon.cut[rows]
+    ids, sizes = words[words >= 0], lexicon.sizes[rows]
+    if long:
+        at = [place for place in missing if pieces[place] in long]
+        each = [long[pieces[place]] for place in at]
+        before = (_sums(sizes)[at]).repeat([len(found) for found in each])
+        ids = np.insert(ids, before, list(chain.from_iterable(each)))
+        sizes[at] = [len(found) for found in each]
+    return ids, _sums(sizes)[_sums(np.array([len(few) for few in cut]))]
 
 
-def _cut(pieces: list[str], lexicon: Lexicon) -> np.ndarray:
-    """Return the words of all pieces, learning what is new; a long piece is not held."""
-    fresh = {piece: tokens_of(piece) for piece in pieces if piece not in lexicon.pieces}
+def _learn(pieces: list[str], missing: list[int], lexicon: Lexicon) -> dict[str, list[int]]:
+    """Learn the missing pieces; return the words of those that are too long to be held."""
+    fresh = {piece: tokens_of(piece) for piece in {pieces[place]: None for place in missing}}
     lexicon.learn([token for tokens in fresh.values() for token in tokens])
-    numbers = {piece: [lexicon.of[token] for token in tokens] for piece, tokens in fresh.items()}
-    for piece, words in numbers.items():
-        if len(piece) <= LONGEST_PIECE:
-            lexicon.hold(piece, words)
-    if all(piece in lexicon.pieces for piece in fresh):
-        return _held(pieces, lexicon)
-    each = (numbers[piece] if piece in numbers else _held([piece], lexicon).tolist() for piece in pieces)
-    return np.fromiter(chain.from_iterable(each), dtype=np.int32)
+    long = {}
+    for piece, tokens in fresh.items():
+        numbers = [lexicon.of[token] for token in tokens]
+        if len(piece) > LONGEST_PIECE or not lexicon.hold(piece, numbers):
+            long[piece] = numbers
+    return long
 
 
 def tokens_of(piece: str) -> list[str]:

@@ -6,45 +6,47 @@ and alignment are then shifts and sums of whole numbers, linear in the context a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from bisect import bisect_left
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
-from detectors.text.forms import OPPOSITES
-from detectors.text.hedges import hedges
+from detectors.text.given import SAYS, Given, among, any_of, meanings_marked, read_contexts, value_at
 from detectors.text.lexicon import LIMIT, NAME, NUMBER, TALK, THING, Lexicon, lexicon
-from detectors.text.places import FAR, around, at_places, bits, level, places_of
-from detectors.text.reading import Reading, count, read
-from detectors.text.senses import MEANINGS
+from detectors.text.page import Stems, claimed_words, meant
+from detectors.text.places import FAR, around, at_places, level
+from detectors.text.reading import Reading, read_all
 
 LONGEST_ANSWER = 20_000
 LONGEST_CONTEXT = 200_000
 """Code points that are read; the rest does not count."""
-SAYS = 0.25
-"""Weight from which on a word says something of its own."""
 NEAR = 16
 """Words around a word that speak of the same."""
 WINDOW = 3
 """Sentences of the context that may support a claim together."""
-MOST_WINDOWS = 2_000
 MOST_OPPOSITES = 200
 """Words of an answer whose opposites are looked for."""
+AT_ONCE = 300_000
+"""Code points that are looked at together."""
+REMEMBERED = 512
+"""Pairs of answer and context whose support is kept for the next signal."""
 COSINES_AT_ONCE = 4096
 """Cosines that are worked out together: few enough for the library to stay on one core, where it does not wait."""
 
 
 @dataclass(frozen=True)
 class Support:
-    """An answer held against its context.
+    """An answer held against its context; what is said of each word has the shape (words of the answer,).
 
     Parameters
     ----------
-    answer, context
-        As they were read.
+    answer
+        As it was read.
+    given
+        The context.
     stems
-        int, shape (words of the answer,): the number of each word's stem among the distinct ones of the answer.
+        int: the number of each word's stem among the distinct ones of the answer.
     first
         int, shape (distinct stems,): the first word with that stem.
     places
@@ -52,76 +54,42 @@ class Support:
     presence
         bool, shape (distinct stems, blocks of sentences).
     claimed
-        bool, shape (words of the answer,): what is no hedge.
+        bool: what is no hedge.
+    weight, flags
+        As of the lexicon.
+    found
+        bool: whether the context holds the word.
+    facts
+        bool: what states something: numbers, and what is neither empty nor small talk.
+    paraphrased
+        bool: what the context lacks while it has a word that may mean the same, and none of the opposite.
+    opposed
+        bool: what the context has a word of the opposite meaning of.
     """
 
     answer: Reading
-    context: Reading
+    given: Given
     stems: np.ndarray
     first: np.ndarray
     places: list[int]
     presence: np.ndarray
     claimed: np.ndarray
+    weight: np.ndarray
+    flags: np.ndarray
+    found: np.ndarray
+    facts: np.ndarray
+    paraphrased: np.ndarray
+    opposed: np.ndarray
 
     @property
     def lexicon(self) -> Lexicon:
         """Return where the words are described."""
         return self.answer.lexicon
 
-    @cached_property
-    def weight(self) -> np.ndarray:
-        """Return the weight of each word of the answer."""
-        return np.asarray(self.lexicon.weight[self.answer.ids])
-
-    @cached_property
-    def flags(self) -> np.ndarray:
-        """Return the flags of each word of the answer."""
-        return np.asarray(self.lexicon.flags[self.answer.ids])
-
-    @cached_property
-    def found(self) -> np.ndarray:
-        """Return whether the context holds each word of the answer."""
-        return np.asarray(self._present[self.stems])
-
-    @cached_property
-    def _present(self) -> np.ndarray:
-        """Return whether the context holds each distinct stem."""
-        return np.asarray(self.presence.any(axis=1))
-
-    @cached_property
-    def facts(self) -> np.ndarray:
-        """Return which words of the answer state something: numbers, and what is neither empty nor small talk."""
-        tells = ((self.weight > SAYS) & (self.flags & TALK == 0)) | (self.flags & NUMBER > 0)
-        return np.asarray(tells & self.claimed)
-
-    @cached_property
-    def _given(self) -> np.ndarray:
-        """Return the distinct words of the context."""
-        said = np.zeros(len(self.lexicon.stem), dtype=bool)
-        said[self.context.ids] = True
-        return said.nonzero()[0]
-
-    @cached_property
-    def _meant(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return of which words of the answer the context has a meaning, and of which one that says the opposite."""
-        held, ids = self.lexicon, self.answer.ids
-        said = held.own[self._given]
-        marks = _marks()
-        marks[said] = True
-        marks[0] = False
-        absent = (~self.found).nonzero()[0]
-        alike = np.zeros(len(ids), dtype=bool)
-        few = ids[absent]
-        alike[absent] = _any(marks[held.own[few]]) | _any(marks[held.related[few]])
-        opposed = _any(marks[held.opposed[ids]])
-        marks[said] = False
-        return alike, opposed
-
-    @cached_property
-    def paraphrased(self) -> np.ndarray:
-        """Return which words the context lacks while it has one that may mean the same, and none of the opposite."""
-        alike, opposed = self._meant
-        return np.asarray(alike & ~opposed)
+    @property
+    def context(self) -> Reading:
+        """Return the context as it was read."""
+        return self.given.text
 
     @cached_property
     def strange(self) -> np.ndarray:
@@ -135,11 +103,10 @@ class Support:
         ids = np.unique(self.answer.ids[self.strange])
         if not len(ids):
             return 0.0
-        given = self._given[held.weight[self._given] > SAYS]
-        if not len(given) or (held.flags[ids] & NUMBER).any():
+        sides, least = self.given.telling, 1.0
+        if not sides.size or (held.flags[ids] & NUMBER).any():
             return 1.0  # a number is like nothing else
-        sides, least = held.vector[given].T, 1.0
-        step = max(1, COSINES_AT_ONCE // len(given))
+        step = max(1, COSINES_AT_ONCE // sides.shape[1])
         for start in range(0, len(ids), step):
             least = min(least, float((held.vector[ids[start : start + step]] @ sides).max(axis=1).min()))
         # Rounded: which words this process met first must not change a score.
@@ -196,10 +163,9 @@ class Support:
         at = [at for at in np.flatnonzero(self.flags & NUMBER).tolist() if self.answer.ids[at] not in _pronouns(self)]
         if not at:
             return [], [], 0
-        known = np.sort(_values(self.context)).tolist()
         absent, misplaced = [], []
-        for place, value in zip(at, _value_at(self.answer, at).tolist(), strict=True):
-            if not self.found[place] and not _among(value, known):
+        for place, value in zip(at, value_at(self.answer, at).tolist(), strict=True):
+            if not self.found[place] and not among(value, self.given.numbers):
                 absent.append(place)
             if not self._near_its_words(place):
                 misplaced.append(place)
@@ -230,7 +196,7 @@ class Support:
         """Return the negations and limits of the answer beside whose words the context has none."""
         if not self.limits:
             return []
-        near = around(bits(self.lexicon.flags[self.context.ids] & LIMIT > 0), 6)
+        near = self.given.limits
         return [at for at in self.limits if not any(self.places[stem] & near for stem in self._beside(at))]
 
     def _beside(self, at: int) -> list[int]:
@@ -240,12 +206,8 @@ class Support:
     @cached_property
     def opposites(self) -> list[int]:
         """Return the words whose opposite stands in the context near their neighbours, where they themselves do not."""
-        held, ids = self.lexicon, self.answer.ids
-        groups = held.group[ids]
-        theirs = np.zeros(2 * len(OPPOSITES) + 1, dtype=bool)
-        theirs[held.group[self._given]] = True
-        turned = theirs[groups ^ 1] & (groups >= 0)
-        turned |= self._meant[1]
+        groups = self.lexicon.group[self.answer.ids]
+        turned = (self.given.groups[groups ^ 1] & (groups >= 0)) | self.opposed
         at = np.flatnonzero(turned & self.claimed & (self.facts | (groups >= 0))).tolist()
         return [place for place in at[:MOST_OPPOSITES] if self._is_opposed(place, int(groups[place]))]
 
@@ -271,7 +233,7 @@ class Support:
     def claims(self) -> np.ndarray:
         """Return, of each sentence of the answer, the weighted share that the best window supports; NaN if empty."""
         block = self.presence.astype(np.float32)
-        block[self.paraphrased[self.first] & ~self._present] = 1.0
+        block[self.paraphrased[self.first]] = 1.0
         for step in range(1, min(WINDOW, block.shape[1])):
             np.maximum(block[:, :-step], self.presence[:, step:], out=block[:, :-step])
         scores = np.full(self.answer.sentences, np.nan)
@@ -312,52 +274,61 @@ def support(answer: str, context: str) -> Support | None:
     >>> [held.lexicon.value[held.answer.ids[place]].item() for place in held.numbers[0]]
     [1999.0]
     """
-    if len(answer) <= LONGEST_ANSWER and len(context) <= LONGEST_ANSWER:
-        return _remembered(answer, context)
-    return _support(answer[:LONGEST_ANSWER], context[:LONGEST_CONTEXT])
+    return supports([(answer, context)])[0]
 
 
-@lru_cache(maxsize=512)
-def _remembered(answer: str, context: str) -> Support | None:
-    return _support(answer, context)
-
-
-def _support(answer: str, context: str) -> Support | None:
-    held = lexicon()
-    said, given = read(answer, held), read(context, held)
-    if not len(said.ids) or not len(given.ids):
-        return None
-    distinct, first, stems = np.unique(held.stem[said.ids], return_index=True, return_inverse=True)
-    slot = np.full(len(held.of), -1, dtype=np.int32)
-    slot[distinct] = np.arange(len(distinct))
-    hits = slot[held.stem[given.ids]]
-    at = np.flatnonzero(hits >= 0)
-    blocks = given.sentence.astype(np.int64) * min(given.sentences, MOST_WINDOWS) // given.sentences
-    presence = np.zeros((len(distinct), int(blocks[-1]) + 1), dtype=bool)
-    presence[hits[at], blocks[at]] = True
-    places = places_of(hits, at, len(distinct))
-    return Support(said, given, stems, first, places, presence, _claimed(answer, said))
-
-
-def _claimed(answer: str, said: Reading) -> np.ndarray:
-    """Return which words of an answer stand in no hedge; all of them where it does nothing else."""
-    claimed = np.ones(len(said.ids), dtype=bool)
-    word = place = 0
-    for start, end in hedges(answer):
-        first = word + count(answer[place:start], said.lexicon)
-        word, place = first + count(answer[start:end], said.lexicon), end
-        claimed[first:word] = False
-    return claimed if claimed.any() else ~claimed
-
-
-def _meaning(words: np.ndarray, meanings: np.ndarray, held: Lexicon) -> np.ndarray:
-    """Return which words have one of these meanings."""
-    marks = _marks()
-    marks[meanings] = True
-    marks[0] = False
-    found = _any(marks[held.own[words]])
-    marks[meanings] = False
+def supports(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
+    """Hold answers against their contexts, many at once; what was held last, in pairs of no great length, is kept."""
+    wanted = [pair for pair in dict.fromkeys(pairs) if pair not in _REMEMBERED]
+    fresh: dict[tuple[str, str], Support | None] = {}
+    start = 0
+    while start < len(wanted):
+        end, size = start, 0
+        while end < len(wanted) and (size == 0 or size < AT_ONCE):
+            size += sum(map(len, wanted[end]))
+            end += 1
+        fresh |= zip(wanted[start:end], _page(wanted[start:end]), strict=True)
+        start = end
+    found = [fresh[pair] if pair in fresh else _REMEMBERED[pair] for pair in pairs]
+    for pair, held in fresh.items():
+        if max(map(len, pair)) <= LONGEST_ANSWER:
+            _REMEMBERED[pair] = held
+    for pair in list(_REMEMBERED)[: max(0, len(_REMEMBERED) - REMEMBERED)]:
+        del _REMEMBERED[pair]
     return found
+
+
+_REMEMBERED: dict[tuple[str, str], Support | None] = {}
+
+
+def _page(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
+    """Hold answers against their contexts; what is a matter of single words is told of those of all answers at once."""
+    held = lexicon()
+    number: dict[str, int] = {}
+    of = [number.setdefault(context[:LONGEST_CONTEXT], len(number)) for _, context in pairs]
+    contexts = read_contexts(list(number), held)
+    answers = [answer[:LONGEST_ANSWER] for answer, _ in pairs]
+    said = read_all(answers, held)
+    given = [contexts[place] for place in of]
+    stems = Stems(said)
+    stood = stems.stand(given)
+    weight, flags = held.weight[said.ids], held.flags[said.ids]
+    claimed = claimed_words(answers, said)
+    facts = (((weight > SAYS) & (flags & TALK == 0)) | (flags & NUMBER > 0)) & claimed
+    found = stems.found[stems.of]
+    paraphrased, opposed = meant(said, found, given)
+    flat = (claimed, weight, flags, found, facts, paraphrased, opposed)
+    supports: list[Support | None] = []
+    for row, (places, presence) in enumerate(stood):
+        start, end = said.bounds[row : row + 2].tolist()
+        if start == end or not len(given[row].text.ids):
+            supports.append(None)
+            continue
+        first, last = stems.bounds[row : row + 2].tolist()
+        own = stems.of[start:end] - first
+        each = (array[start:end] for array in flat)
+        supports.append(Support(said[row], given[row], own, stems.first[first:last] - start, places, presence, *each))
+    return supports
 
 
 def _pronouns(held: Support) -> set[int]:
@@ -365,34 +336,11 @@ def _pronouns(held: Support) -> set[int]:
     return {of[word] for word in ("one", "One", "first", "First", "once", "Once") if word in of}
 
 
-def _value_at(text: Reading, at: list[int]) -> np.ndarray:
-    """Return the numbers at these words, times the magnitude that follows."""
-    held, places = text.lexicon, np.array(at, dtype=np.int64)
-    value = held.value[text.ids[places]]
-    following = text.ids[np.minimum(places + 1, len(text.ids) - 1)]
-    times = held.value[following]
-    kept = (places + 1 < len(text.ids)) & (held.flags[following] & NUMBER == 0) & ~np.isnan(times)
-    return np.asarray(np.where(kept, value * times, value))
-
-
-def _values(text: Reading) -> np.ndarray:
-    at = np.flatnonzero(text.lexicon.flags[text.ids] & NUMBER).tolist()
-    return _value_at(text, at) if at else np.zeros(0)
-
-
-def _among(value: float, known: list[float]) -> bool:
-    """Say whether a value stands among sorted ones."""
-    room = 1e-9 * abs(value)
-    place = bisect_left(known, value - room)
-    return place < len(known) and known[place] <= value + room
-
-
-@cache
-def _marks() -> np.ndarray:
-    """Return a row of marks, one a meaning, that whoever sets any takes away again: it is too long to be made anew."""
-    return np.zeros(MEANINGS, dtype=bool)
-
-
-def _any(rows: np.ndarray) -> np.ndarray:
-    """Return whether any of each row is true; the width is a multiple of four, which are looked at as one number."""
-    return np.asarray(np.bitwise_or.reduce(rows.view(np.uint32), axis=1) != 0)
+def _meaning(words: np.ndarray, meanings: np.ndarray, held: Lexicon) -> np.ndarray:
+    """Return which words have one of these meanings."""
+    marks = meanings_marked()
+    marks[meanings] = True
+    marks[0] = False
+    found = any_of(marks[held.own[words]])
+    marks[meanings] = False
+    return found

@@ -183,7 +183,7 @@ def test_the_same_text_has_the_same_score_whatever_was_read_before() -> None:
         support(f"word{number} other{number} said", f"context{number} of words{number}")
     from detectors.text import support as module
 
-    module._remembered.cache_clear()
+    module._REMEMBERED.clear()
     assert score(said, given) == first
 
 

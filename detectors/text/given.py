@@ -1,0 +1,125 @@
+"""A context as it is read once, for all answers that are held against it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cache, cached_property
+
+import numpy as np
+
+from detectors.text.forms import OPPOSITES
+from detectors.text.lexicon import LIMIT, NUMBER, Lexicon
+from detectors.text.places import around, bits
+from detectors.text.reading import Reading, read_all
+from detectors.text.senses import MEANINGS
+
+SAYS = 0.25
+"""Weight from which on a word says something of its own."""
+MOST_WINDOWS = 2_000
+
+
+class Given:
+    """A context as it is read once, for all answers that are held against it.
+
+    Parameters
+    ----------
+    text
+        As it was read.
+    words
+        int, shape (distinct words,).
+    """
+
+    def __init__(self, text: Reading, words: np.ndarray) -> None:
+        self.text, self.words = text, words
+
+    @cached_property
+    def stems(self) -> np.ndarray:
+        """Return the stem of each word of the text."""
+        return np.asarray(self.text.lexicon.stem[self.text.ids])
+
+    @cached_property
+    def windows(self) -> int:
+        """Return the number of blocks of sentences."""
+        return min(self.text.sentences, MOST_WINDOWS)
+
+    @cached_property
+    def blocks(self) -> np.ndarray:
+        """Return which block each word of the text stands in."""
+        if self.text.sentences <= MOST_WINDOWS:
+            return self.text.sentence
+        return np.asarray(self.text.sentence.astype(np.int64) * MOST_WINDOWS // self.text.sentences)
+
+    @cached_property
+    def own(self) -> np.ndarray:
+        """Return the meanings of the words."""
+        found = self.text.lexicon.own[self.words]
+        return np.asarray(found[found > 0])
+
+    @cached_property
+    def telling(self) -> np.ndarray:
+        """Return the vectors of the words that say something, float64 of shape (64, words)."""
+        held = self.text.lexicon
+        return np.asarray(held.vector[self.words[held.weight[self.words] > SAYS]].T)
+
+    @cached_property
+    def numbers(self) -> list[float]:
+        """Return the numbers, sorted."""
+        return list(np.sort(_values(self.text)).tolist())
+
+    @cached_property
+    def limits(self) -> int:
+        """Return the places near a word that denies or narrows what is said."""
+        return around(bits(self.text.lexicon.flags[self.text.ids] & LIMIT > 0), 6)
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Return which groups of opposites have a word here; the last one, which stands for none, has."""
+        theirs = np.zeros(2 * len(OPPOSITES) + 1, dtype=bool)
+        theirs[self.text.lexicon.group[self.words]] = True
+        return theirs
+
+
+def read_contexts(texts: Sequence[str], held: Lexicon) -> list[Given]:
+    """Read contexts, all of them in one pass."""
+    read = read_all(texts, held)
+    size = len(held.stem)
+    record = np.repeat(np.arange(len(texts)), np.diff(read.bounds))
+    keys = np.sort(record * size + read.ids)
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    bounds = np.searchsorted(keys, np.arange(len(texts) + 1) * size).tolist()
+    words = keys % size
+    return [Given(read[place], words[bounds[place] : bounds[place + 1]]) for place in range(len(texts))]
+
+
+def value_at(text: Reading, at: list[int]) -> np.ndarray:
+    """Return the numbers at these words, times the magnitude that follows."""
+    held, places = text.lexicon, np.array(at, dtype=np.int64)
+    value = held.value[text.ids[places]]
+    following = text.ids[np.minimum(places + 1, len(text.ids) - 1)]
+    times = held.value[following]
+    kept = (places + 1 < len(text.ids)) & (held.flags[following] & NUMBER == 0) & ~np.isnan(times)
+    return np.asarray(np.where(kept, value * times, value))
+
+
+def _values(text: Reading) -> np.ndarray:
+    at = np.flatnonzero(text.lexicon.flags[text.ids] & NUMBER).tolist()
+    return value_at(text, at) if at else np.zeros(0)
+
+
+def among(value: float, known: list[float]) -> bool:
+    """Say whether a value stands among sorted ones."""
+    room = 1e-9 * abs(value)
+    place = bisect_left(known, value - room)
+    return place < len(known) and known[place] <= value + room
+
+
+@cache
+def meanings_marked() -> np.ndarray:
+    """Return a row of marks, one a meaning, that whoever sets any takes away again: it is too long to be made anew."""
+    return np.zeros(MEANINGS, dtype=bool)
+
+
+def any_of(rows: np.ndarray) -> np.ndarray:
+    """Return whether any of each row is true; the width is a multiple of four, which are looked at as one number."""
+    return np.asarray(np.bitwise_or.reduce(rows.view(np.uint32), axis=1) != 0)

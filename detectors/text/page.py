@@ -1,0 +1,93 @@
+"""What is a matter of single words, told of the words of many answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, pairwise
+
+import numpy as np
+
+from detectors.text.given import Given, any_of, meanings_marked
+from detectors.text.hedges import hedges
+from detectors.text.places import places_of
+from detectors.text.reading import Readings, read_all
+
+
+class Stems:
+    """The distinct stems of each of many answers, behind one another.
+
+    Attributes
+    ----------
+    bounds
+        Where those of each answer begin, and where the last ones end.
+    of
+        Of each word, which one is its own.
+    first
+        The first word of each.
+    found
+        Whether the context holds it.
+    """
+
+    def __init__(self, said: Readings) -> None:
+        stem, answers = said.lexicon.stem, len(said.bounds) - 1
+        record = np.repeat(np.arange(answers), np.diff(said.bounds))
+        keys, self.first, self.of = np.unique(
+            record * len(stem) + stem[said.ids], return_index=True, return_inverse=True
+        )
+        self.bounds = np.searchsorted(keys, np.arange(answers + 1) * len(stem))
+        self._keys, self._all = keys % len(stem), len(stem)
+        self.found = np.zeros(len(keys), dtype=bool)
+
+    def stand(self, given: Sequence[Given]) -> list[tuple[list[int], np.ndarray]]:
+        """Return the places of the stems of each answer in its context, and in which blocks they are present."""
+        slot = np.full(self._all, -1, dtype=np.int32)
+        stood = []
+        for context, start, end in zip(given, self.bounds[:-1].tolist(), self.bounds[1:].tolist(), strict=True):
+            keys = self._keys[start:end]
+            slot[keys] = np.arange(len(keys))
+            hits = slot[context.stems]
+            slot[keys] = -1
+            at = (hits >= 0).nonzero()[0]
+            hits = hits[at]
+            self.found[start:end][hits] = True
+            presence = np.zeros((len(keys), context.windows), dtype=bool)
+            presence[hits, context.blocks[at]] = True
+            stood.append((places_of(hits, at, len(keys), len(context.stems)), presence))
+        return stood
+
+
+def meant(said: Readings, found: np.ndarray, given: Sequence[Given]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which words are absent and paraphrased, and of which the context has a word of the opposite meaning."""
+    held, marks = said.lexicon, meanings_marked()
+    alike, opposed = np.zeros(len(found), dtype=bool), np.zeros(len(found), dtype=bool)
+    for context, start, end in zip(given, said.bounds[:-1].tolist(), said.bounds[1:].tolist(), strict=True):
+        ids = said.ids[start:end]
+        absent = (~found[start:end]).nonzero()[0]
+        few = ids[absent]
+        marks[context.own] = True
+        marks[0] = False
+        alike[start + absent] = any_of(marks[held.own[few]]) | any_of(marks[held.related[few]])
+        opposed[start:end] = any_of(marks[held.opposed[ids]])
+        marks[context.own] = False
+    return alike & ~opposed, opposed
+
+
+def claimed_words(answers: Sequence[str], said: Readings) -> np.ndarray:
+    """Return which words of answers stand in no hedge; all of an answer's where it does nothing else."""
+    claimed = np.ones(len(said.ids), dtype=bool)
+    hedged = {row: found for row, answer in enumerate(answers) if (found := hedges(answer))}
+    cut: list[str] = []
+    for row, spans in hedged.items():
+        edges = [0, *chain.from_iterable(spans)]
+        cut += [answers[row][start:end] for start, end in pairwise(edges)]
+    sizes = iter(np.diff(read_all(cut, said.lexicon).bounds).tolist())
+    for row, spans in hedged.items():
+        start, end = said.bounds[row : row + 2].tolist()
+        place = start
+        for _ in spans:
+            first = place + next(sizes)
+            place = first + next(sizes)
+            claimed[first : min(place, end)] = False
+        if not claimed[start:end].any():
+            claimed[start:end] = True
+    return claimed
