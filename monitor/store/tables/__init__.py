@@ -1,0 +1,46 @@
+"""Our tables. A change here needs a migration; a test refuses a difference between the two."""
+
+from __future__ import annotations
+
+from monitor.store.tables.answers import (
+    evaluation_cases,
+    evaluation_turns,
+    evaluations,
+    labels,
+    prompt_tags,
+    prompts,
+    verdicts,
+)
+from monitor.store.tables.money import (
+    breaker_transitions,
+    breakers,
+    comparisons,
+    ledger,
+    ledger_hours,
+    ledger_parts,
+    objectives,
+    savings,
+    savings_told,
+    tallies,
+)
+from monitor.store.tables.watching import (
+    actions,
+    baselines,
+    buckets,
+    changes,
+    findings,
+    incidents,
+    silences,
+    spans,
+    transitions,
+    versions,
+    watches,
+)
+from monitor.store.types import metadata
+
+__all__ = [
+    "actions", "baselines", "breaker_transitions", "breakers", "buckets", "changes", "comparisons",
+    "evaluation_cases", "evaluation_turns", "evaluations", "findings", "incidents", "labels", "ledger",
+    "ledger_hours", "ledger_parts", "metadata", "objectives", "prompt_tags", "prompts", "savings", "savings_told",
+    "silences", "spans", "tallies", "transitions", "verdicts", "versions", "watches",
+]  # fmt: skip

@@ -1,0 +1,195 @@
+"""Our tables of what is watched, found and done."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, String, Table
+
+from monitor.store.types import Json, Utc, metadata
+
+spans = Table(
+    "spans",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # live, baseline, backfill
+    Column("start", Utc, primary_key=True),
+    Column("end", Utc),  # null: open
+    Column("next", Utc, nullable=False),  # every bucket before it is finished
+    comment="stretches of time whose buckets must each end as done, inconclusive or failed",
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("start", Utc, primary_key=True),
+    Column("state", String(16), nullable=False),  # claimed, finished, stale
+    Column("fence", Integer, nullable=False),
+    Column("owner", String(128)),
+    Column("lease_until", Utc),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("revision", Integer, nullable=False, default=0),
+    Column("result", String(16)),  # done, inconclusive, failed
+    Column("reason", String(512)),
+    Column("source_rows", Integer),
+    Column("source_labels", Integer),
+    Column("source_feedback", Integer),
+    Column("audits", Integer, nullable=False, default=0),
+    Column("layout", String(32)),
+    Column("facts", Json),
+    Column("profiles", LargeBinary),
+    Column("usage", Json),  # what the window that ends with it used, by segment
+    Column("finished_at", Utc),
+    Index(None, "monitor", "state", "start"),
+    comment="one row a bucket: who works on it, how it ended, its profiles",
+)
+
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("monitor", String(63), nullable=False, index=True),
+    Column("definition", String(32), nullable=False),  # fingerprint of what it was asked to be
+    Column("state", String(16), nullable=False),  # learning, active, retired
+    Column("layout", String(32), nullable=False),
+    Column("start", Utc),
+    Column("end", Utc),
+    Column("rows", Integer, nullable=False, default=0),
+    Column("layouts", LargeBinary, nullable=False),
+    Column("profiles", LargeBinary),
+    Column("facts", Json),
+    Column("calibrated", String(32)),  # fingerprint of what the thresholds were set for
+    Column("calibration", Json),
+    Column("slots", LargeBinary),  # seasonal references
+    Column("created_at", Utc, nullable=False),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("start", Utc, primary_key=True),
+    Column("key", String(512), primary_key=True),
+    Column("check", String(32), nullable=False),
+    Column("column", String(128)),
+    Column("method", String(32), nullable=False),
+    Column("segment", String(256)),
+    Column("status", String(16), nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("statistic", Float),
+    Column("threshold", Float),
+    Column("p_value", Float),
+    Column("q_value", Float),
+    Column("n_baseline", Integer, nullable=False),
+    Column("n_window", Integer, nullable=False),
+    Column("about", String(8), nullable=False),
+    Column("unit", String(32), nullable=False),
+    Column("detail", Json),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("monitor", String(63), nullable=False),
+    Column("rule", String(128), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("state", String(16), nullable=False),  # pending, firing, resolved
+    Column("opened_at", Utc, nullable=False),
+    Column("fired_at", Utc),
+    Column("resolved_at", Utc),
+    Column("updated_at", Utc, nullable=False),
+    Column("notified_at", Utc),
+    Column("bad", Integer, nullable=False),
+    Column("clean", Integer, nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("evidence", Json, nullable=False),  # findings that rose together, each with its worst value
+    Column("suspected_change", Json),
+    Column("changes", Json, nullable=False, server_default="[]"),  # what people were told of, oldest first
+    Column("moved", Integer, nullable=False, server_default="0"),
+    Index(None, "monitor", "state"),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("incident", String(36), primary_key=True),
+    Column("at", Utc, primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("reason", String(512), nullable=False),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("monitor", String(63), nullable=False),
+    Column("incident", String(36), nullable=False, index=True),
+    Column("name", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),  # rollback, retrain, notify, firing, update, resolved
+    Column("mode", String(16), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("reason", String(512), nullable=False, default=""),
+    Column("payload", Json, nullable=False),
+    Column("dry_run", Boolean, nullable=False, default=False),
+    Column("created_at", Utc, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("not_after", Utc),
+    Column("next_attempt_at", Utc),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("lease_until", Utc),
+    Column("receipt", Json),
+    Column("finished_at", Utc),
+    Index(None, "state", "next_attempt_at"),
+    comment="the outbox: intended outside effects, each with one identity for ever",
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("kind", String(32), primary_key=True),  # model_version, prompt_version, category, column
+    Column("column", String(128), primary_key=True),
+    Column("value", String(256), primary_key=True),
+    Column("first_seen", Utc, nullable=False, index=True),
+    comment="first sights: what an incident may have been caused by",
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("role", String(32), primary_key=True),
+    Column("value", String(256), primary_key=True),
+    Column("first_seen", Utc, nullable=False),
+    Column("last_seen", Utc, nullable=False),
+    Column("rows", Integer, nullable=False),
+    comment="traffic of each model and prompt version: what may be rolled back to",
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("monitor", String(63), nullable=False),  # * for all
+    Column("rule", String(128), nullable=False),  # * for all
+    Column("starts_at", Utc, nullable=False),
+    Column("ends_at", Utc, nullable=False),
+    Column("comment", String(256), nullable=False),
+    Column("created_by", String(128), nullable=False),
+)
+
+watches = Table(
+    "watches",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("config", String(32), nullable=False),  # fingerprint of the monitor's configuration
+    Column("seen_at", Utc, nullable=False),  # last pass of any replica
+    Column("error", String(512)),  # why the source cannot be read, null when it can
+    Column("error_since", Utc),
+    Column("source_time", Utc),
+    Column("newest", Utc),
+    Column("late_rows", Integer, nullable=False, default=0),
+    Column("columns", Json),
+    comment="what is known of each monitor as a whole",
+)
