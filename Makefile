@@ -52,7 +52,7 @@ bench: $(OK)  ## Run every benchmark, one after the other, over an hour
 bench-guard: $(OK)  ## The output parser beside presidio: quality, speed, latency, red team, a minute (ARGS="--only pii")
 	$(BIN)/python -m benchmarks.guard $(ARGS)
 
-bench-presets: $(OK)  ## Presets beside their plain tables, init and check, 10 minutes (ARGS="--only litellm")
+bench-presets: $(OK)  ## Presets beside their plain tables, init and check, a quarter of an hour (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.presets $(ARGS)
 
 bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
