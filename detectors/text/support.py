@@ -100,12 +100,14 @@ class Support:
     def strangest(self) -> float:
         """Return how unlike anything in the context its least likely fact is: one less its best cosine."""
         held = self.lexicon
-        ids = np.unique(self.answer.ids[self.strange])
+        ids = self.answer.ids[self.strange]
         if not len(ids):
             return 0.0
-        sides, least = self.given.telling, 1.0
-        if not sides.size or (held.flags[ids] & NUMBER).any():
+        if (held.flags[ids] & NUMBER).any():
             return 1.0  # a number is like nothing else
+        sides, least = self.given.telling, 1.0
+        if not sides.size:
+            return 1.0
         step = max(1, COSINES_AT_ONCE // sides.shape[1])
         for start in range(0, len(ids), step):
             least = min(least, float((held.vector[ids[start : start + step]] @ sides).max(axis=1).min()))
