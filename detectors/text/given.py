@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 
@@ -114,10 +115,18 @@ def among(value: float, known: list[float]) -> bool:
     return place < len(known) and known[place] <= value + room
 
 
-@cache
+_MARKS = threading.local()
+
+
 def meanings_marked() -> np.ndarray:
-    """Return a row of marks, one a meaning, that whoever sets any takes away again: it is too long to be made anew."""
-    return np.zeros(MEANINGS, dtype=bool)
+    """Return a row of marks, one a meaning, that whoever sets any takes away again: it is too long to be made anew.
+
+    Each thread has its own, for a baseline is learnt beside the ticks.
+    """
+    if not hasattr(_MARKS, "row"):
+        _MARKS.row = np.zeros(MEANINGS, dtype=bool)
+    row: np.ndarray = _MARKS.row
+    return row
 
 
 def any_of(rows: np.ndarray) -> np.ndarray:

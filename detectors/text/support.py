@@ -6,6 +6,7 @@ and alignment are then shifts and sums of whole numbers, linear in the context a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -280,7 +281,15 @@ def support(answer: str, context: str) -> Support | None:
 
 
 def supports(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
-    """Hold answers against their contexts, many at once; what was held last, in pairs of no great length, is kept."""
+    """Hold answers against their contexts, many at once; what was held last, in pairs of no great length, is kept.
+
+    One thread at a time: the lexicon grows by what is read, and a baseline is learnt beside the ticks.
+    """
+    with _READING:
+        return _supports(pairs)
+
+
+def _supports(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
     wanted = [pair for pair in dict.fromkeys(pairs) if pair not in _REMEMBERED]
     fresh: dict[tuple[str, str], Support | None] = {}
     start = 0
@@ -301,6 +310,7 @@ def supports(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
 
 
 _REMEMBERED: dict[tuple[str, str], Support | None] = {}
+_READING = threading.Lock()
 
 
 def _page(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:

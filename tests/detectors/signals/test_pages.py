@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -164,3 +166,22 @@ def test_languages_of_a_page_are_those_of_each_text() -> None:
         if code is not None and "`" not in text and "://" not in text:
             assert plain.classify(text[:200])[0] == code
     assert len(set(found)) > 4
+
+
+def test_threads_that_read_at_once_find_what_one_finds() -> None:
+    """A baseline is learnt beside the ticks; every text here brings words that no lexicon holds yet."""
+    pages = [
+        page(
+            [(f"{said or ''} new{thread}x{row} word{thread}y{row}.", given) for row, (said, given) in enumerate(PAIRS)]
+        )
+        for thread in range(4)
+    ]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(len(pages)) as pool:
+            together = [values(column) for column in pool.map(SIGNALS["hallucinated"].compute, pages)]
+    finally:
+        sys.setswitchinterval(before)
+    module._REMEMBERED.clear()
+    assert together == [values(SIGNALS["hallucinated"].compute(one)) for one in pages]
