@@ -11,22 +11,24 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from detectors.performance.paired import compare
 from monitor.clock import SystemClock
+from monitor.evals.compare import alike, compare, pool
+from monitor.evals.result import CaseResult
 from monitor.evals.run import evaluate
+from monitor.evals.score import OVERALL
 from monitor.evals.suite import Suite
 from monitor.store import migrate
 from monitor.store.database import Database
 from tests.support.llm import Model, serving, unsure
 
 MEAN = 0.8
-LEVELS = (0.01, 0.05)
-PAIRS = 500
+ALPHA = 0.01
+PAIRS = 200
 
 
 def rates(cases: int, chance: np.random.Generator) -> np.ndarray:
@@ -69,19 +71,24 @@ def over_the_wire(runs: int, cases: int, repeat: int, compare_with: int, seed: i
     return found
 
 
-def drawn(share: np.ndarray, repeat: int, chance: np.random.Generator) -> Sequence[np.ndarray]:
-    return list((chance.random((len(share), repeat)) < share[:, None]).astype(np.float64))
+def drawn(share: np.ndarray, repeat: int, chance: np.random.Generator) -> list[CaseResult]:
+    scores = (chance.random((len(share), repeat)) < share[:, None]).astype(np.float64)
+    return [CaseResult(f"case-{n}", "d", (), {OVERALL: said}) for n, said in enumerate(scores)]
 
 
-def found(cases: int, repeat: int, after: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> list[float]:
-    """Return the share of pairs of runs that are called worse, at each level."""
-    chance = np.random.default_rng(cases * 100 + repeat)
-    p_values = []
-    for seed in range(PAIRS):
+def called_worse(
+    cases: int, repeat: int, past: int, after: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+) -> float:
+    """Return the share of runs that are called worse after so many good ones, as `driftd eval run` decides it."""
+    chance = np.random.default_rng(cases * 1000 + repeat * 100 + past)
+    asked = suite("http://127.0.0.1:1/v1", cases, repeat, past)
+    found = 0
+    for _ in range(PAIRS):
         share = rates(cases, chance)
-        before, now = drawn(share, repeat, chance), drawn(after(share, chance), repeat, chance)
-        p_values.append(compare(before, now, draws=1999, seed=seed).p_value)
-    return [float(np.mean(np.array(p_values) <= level)) for level in LEVELS]
+        good = [drawn(share, repeat, chance) for _ in range(past)]
+        whole = compare(asked, drawn(after(share, chance), repeat, chance), pool(alike(good)))[0]
+        found += whole.regressed
+    return found / PAIRS
 
 
 def even(share: np.ndarray, _chance: np.random.Generator) -> np.ndarray:
@@ -90,6 +97,13 @@ def even(share: np.ndarray, _chance: np.random.Generator) -> np.ndarray:
 
 def broken(share: np.ndarray, chance: np.random.Generator) -> np.ndarray:
     return np.where(chance.random(len(share)) < 0.1 / MEAN, 0.0, share)
+
+
+def trading(share: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """Return another model that is as good: a third of the cases trade places."""
+    moved, places = share.copy(), chance.choice(len(share), len(share) // 3, replace=False)
+    moved[places] = chance.permutation(moved[places])
+    return moved
 
 
 def main() -> None:
@@ -111,13 +125,17 @@ def main() -> None:
         )
         kind = "independent pairs" if independent else f"runs after one another, compared with the last {compare_with}"
         print(f"  {count:3d} of {given.runs} {kind} ({time.perf_counter() - start:.0f} s)", flush=True)
-    print(f"\nshare of {PAIRS} pairs called worse, at alpha {' and '.join(map(str, LEVELS))}")
-    print(f"  {'cases':>5} {'samples':>7}  {'no change':>15}  {'-10 points, even':>17}  {'-10 points, broken':>18}")
-    for cases in (50, 100, 200):
-        for repeat in (1, 3, 5):
-            cells = [found(cases, repeat, how) for how in (lambda share, _chance: share, even, broken)]
-            shown = "  ".join(f"{cell[0]:8.3f} {cell[1]:8.3f}" for cell in cells)
-            print(f"  {cases:5d} {repeat:7d}  {shown}", flush=True)
+    print(
+        f"\nshare of {PAIRS} runs called worse than the good runs before them, at alpha {ALPHA}, as a suite is decided"
+    )
+    print("  cases samples good runs   no change  cases traded  -10 points, even  -10 points, broken")
+    for cases, repeat in ((100, 3), (50, 3), (200, 3), (100, 1), (100, 5)):
+        for past in (1, 3):
+            shares = [
+                called_worse(cases, repeat, past, how) for how in (lambda share, _chance: share, trading, even, broken)
+            ]
+            told = " ".join(f"{share:{width}.3f}" for share, width in zip(shares, (11, 13, 17, 19), strict=True))
+            print(f"  {cases:5d} {repeat:7d} {past:9d} {told}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from detectors.performance.paired import Paired, compare_groups, holm
+from detectors.performance.paired import Paired, compare_groups, holm, over_cases
 from detectors.performance.paired import compare as paired
 from monitor.evals.result import CaseResult, Comparison, Result, Run, mean
 from monitor.evals.score import OVERALL
@@ -17,9 +18,36 @@ FEWEST = 5
 """Cases of a tag below which it is not compared by itself."""
 MOST_TAGS = 30
 LISTED = 10
+CHANGED = 0.005
+"""Level, on either side, at which two good runs are no longer of the same model."""
 
 Past = Mapping[tuple[str, str], CaseResult]
 """Cases of the runs that are compared with, by id and definition, their samples taken together."""
+
+
+def as_one(cases: Sequence[CaseResult]) -> list[CaseResult]:
+    """Take the samples of each case of a run, copies of one another, for one observation."""
+    return [
+        replace(case, scores={name: np.array([mean(scores)]) for name, scores in case.scores.items()}) for case in cases
+    ]
+
+
+def alike(runs: Sequence[Sequence[CaseResult]]) -> Sequence[Sequence[CaseResult]]:
+    """Return the runs, newest first, back to the first that the newest differs from: there something was changed.
+
+    Scores of a model that stayed the same say together more of it than the last run does; those from before it got
+    better would hide that it fell back.
+    """
+    kept = list(runs[:1])
+    for older in runs[1:]:
+        before, newest = pool([older]), pool([runs[0]])
+        both = [(before[key].scores[OVERALL], newest[key].scores[OVERALL]) for key in newest if key in before]
+        known = [(old[~np.isnan(old)], new[~np.isnan(new)]) for old, new in both]
+        fell = over_cases([(old, new) for old, new in known if len(old) and len(new)])
+        if not CHANGED < fell < 1 - CHANGED:
+            break
+        kept.append(older)
+    return kept
 
 
 def pool(runs: Sequence[Sequence[CaseResult]]) -> Past:
@@ -39,7 +67,7 @@ def pool(runs: Sequence[Sequence[CaseResult]]) -> Past:
     return pooled
 
 
-def compare(suite: Suite, cases: Sequence[CaseResult], past: Past, *, copies: bool) -> list[Comparison]:
+def compare(suite: Suite, cases: Sequence[CaseResult], past: Past) -> list[Comparison]:
     """Compare the suite as a whole, each expectation and each tag; half of alpha is the whole's, half the parts'."""
     both = [(past[case.id, case.definition], case) for case in cases if (case.id, case.definition) in past]
     if not both:
@@ -52,7 +80,7 @@ def compare(suite: Suite, cases: Sequence[CaseResult], past: Past, *, copies: bo
             if name in old.scores and name in new.scores and (tag is None or tag in new.tags)
         ]
         before, after = [old for old, _ in sides], [new for _, new in sides]
-        one = paired(before, after, suite.max_drop, copies=copies)
+        one = paired(before, after, suite.max_drop)
         if one.cases and (tag is None or one.cases >= FEWEST):
             found.append((measure, one))
     return _decided(suite, found)

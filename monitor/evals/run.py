@@ -133,13 +133,17 @@ def concluded(
     finished: datetime,
 ) -> Run:
     """Compare scored cases with good runs and say what came of it. Pure, but for the name of the run."""
-    past = comparing.pool([case for _, _, case in good])
-    if suite.traffic is not None:
-        comparisons = comparing.compare_traffic(suite, cases, list(past.values()), suite.traffic.fewest)
     copies = comparing.are_copies(cases)
-    if suite.traffic is None:
+    if suite.traffic is not None:
+        good = good if "compare_with" in suite.model_fields_set else good[:1]
+        past = comparing.pool([good_cases for _, _, good_cases in good])
+        comparisons = comparing.compare_traffic(suite, cases, list(past.values()), suite.traffic.fewest)
+    else:
         copied = copies or any(one for _, one, _ in good)
-        comparisons = comparing.compare(suite, cases, past, copies=copied)
+        runs = [comparing.as_one(good_cases) if copied else good_cases for _, _, good_cases in good]
+        kept = comparing.alike(runs)
+        good, past = good[: len(kept)], comparing.pool(kept)
+        comparisons = comparing.compare(suite, comparing.as_one(cases) if copied else cases, past)
     model = suite.endpoint.model if suite.endpoint else None
     run = Run(
         str(uuid.uuid4()), suite.name, model, started, finished, cases, copies,

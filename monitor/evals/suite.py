@@ -200,8 +200,8 @@ class Suite(Section):
     """Chance that an unchanged model is called worse, over everything that is compared in a run."""
     max_drop: float = Field(0.0, ge=0, lt=1)
     """Drop of the score that is accepted; 0 makes every significant drop a regression."""
-    compare_with: int = Field(1, ge=1, le=20)
-    """Last good runs that are compared with, taken together."""
+    compare_with: int = Field(3, ge=1, le=20)
+    """Last good runs that are compared with, taken together, back to a change; 1 is the last alone. Of traffic 1."""
     min_score: float | None = Field(None, ge=0, le=1)
     """Mean score below which a run fails, with or without a run before it."""
     max_failed: float = Field(0.02, ge=0, le=1)

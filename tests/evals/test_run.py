@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from monitor.cli import app
 from monitor.clock import SystemClock
+from monitor.evals.compare import alike, as_one, compare, pool
 from monitor.evals.result import CaseResult, Run
 from monitor.evals.run import Asked, concluded, evaluate, requests
 from monitor.evals.suite import Suite
@@ -68,8 +69,8 @@ def test_a_model_that_got_worse_is_a_regression_and_the_same_model_is_not(databa
     assert [r.result for r in (first, same, worse, back)] == ["good", "good", "regressed", "good"]
     assert first.compared_with == []
     assert same.compared_with == [first.id]
-    assert worse.compared_with == [same.id]
-    assert back.compared_with == [same.id], "a regressed run is nothing to compare with"
+    assert worse.compared_with == [same.id, first.id]
+    assert back.compared_with == [same.id, first.id], "a regressed run is nothing to compare with"
     assert "overall fell from" in worse.reason
     with database.read() as connection:
         rows = evaluations.rows(connection, "s")
@@ -375,3 +376,54 @@ def test_two_hundred_runs_of_an_unchanged_random_model(compare_with: int) -> Non
         if found.result == "good":
             good.insert(0, (found.id, False, results))
     assert alarms <= 10
+
+
+def cases_of(shares: np.ndarray, repeat: int, chance: np.random.Generator) -> list[CaseResult]:
+    drawn = (chance.random((len(shares), repeat)) < shares[:, None]).astype(float)
+    return [CaseResult(f"c{n}", "d", (), {"overall": scores}, (), ["a", "b"]) for n, scores in enumerate(drawn)]
+
+
+def test_three_good_runs_find_a_drop_that_the_last_alone_mostly_misses() -> None:
+    chance = np.random.default_rng(1)
+    found = {1: 0, 3: 0}
+    for _ in range(20):
+        shares = chance.beta(4, 1, 100)
+        good = [cases_of(shares, 3, chance) for _ in range(3)]
+        worse = cases_of(shares * 0.875, 3, chance)
+        for most in found:
+            suite_ = Suite.model_validate(suite("http://127.0.0.1:1/v1"))
+            (whole, *_) = compare(suite_, worse, pool(alike(good[:most])))
+            found[most] += whole.regressed
+    assert found[3] >= 15
+    assert found[3] > found[1]
+
+
+def test_runs_from_before_the_model_got_better_do_not_hide_that_it_fell_back() -> None:
+    chance = np.random.default_rng(2)
+    low, high = np.full(100, 0.6), np.full(100, 0.9)
+    good = [*(cases_of(high, 3, chance) for _ in range(2)), *(cases_of(low, 3, chance) for _ in range(3))]
+    kept = alike(good)
+    assert len(kept) == 2
+    (whole, *_) = compare(Suite.model_validate(suite("http://127.0.0.1:1/v1")), cases_of(low, 3, chance), pool(kept))
+    assert whole.regressed
+
+
+def test_steady_cases_that_trade_places_are_no_regression_whatever_is_known_of_before() -> None:
+    chance = np.random.default_rng(3)
+    asked = Suite.model_validate(suite("http://127.0.0.1:1/v1"))
+    alarms = 0
+    for _ in range(40):
+        before = np.repeat([1.0, 0.0], [85, 15])
+        past = pool([cases_of(before, 3, chance) for _ in range(3)])
+        moved = (chance.random(100) < 0.1) * chance.choice([-1.0, 1.0], 100)  # as many rise as fall, on average
+        after = np.clip(np.abs(before - np.abs(moved) * (chance.random(100) < np.where(before > 0, 0.15, 0.85))), 0, 1)
+        (whole, *_) = compare(asked, cases_of(after, 3, chance), past)
+        alarms += whole.regressed
+    assert alarms <= 2
+
+
+def test_copies_of_ten_runs_are_ten_observations_and_not_thirty() -> None:
+    ones = [CaseResult(f"c{n}", "d", (), {"overall": np.ones(3)}, (), ["a"] * 3) for n in range(100)]
+    (case, *_) = as_one(ones)
+    assert case.scores["overall"].tolist() == [1.0]
+    assert len(next(iter(pool([as_one(ones)] * 10).values())).scores["overall"]) == 10
