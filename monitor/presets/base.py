@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +12,8 @@ from monitor.presets.sql import Sql
 SINCE = "{since}"
 """Stands for the start of a read, so that a second table can be bounded by it; long ago where there is no start."""
 Unit = Literal["s", "ms", "us", "ns"]
+Narrow = Callable[[Collection[str]], str]
+"""Writes a preset's query for some of its columns."""
 
 
 @dataclass(frozen=True)

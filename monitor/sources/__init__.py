@@ -29,7 +29,7 @@ def probed(source: Source) -> tuple[Reader, Mapping[str, str]]:
     if source.preset is None:
         return SqlReader(engine, source, dialect), {}
     written = write_out(source, engine, dialect)
-    return SqlReader(engine, written.source, dialect), written.lacking
+    return SqlReader(engine, written.source, dialect, written.narrow), written.lacking
 
 
 def recognised(url: str) -> tuple[list[tuple[str, str]], list[str]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.presets import PRESETS
-from monitor.presets.base import Column, Names, Preset
+from monitor.presets.base import Column, Names, Narrow, Preset
 from monitor.presets.sql import DIALECTS as SPEECH
 from monitor.presets.sql import Sql
 from monitor.settings.source import ROLES, ColumnSpec, Source
@@ -23,10 +23,14 @@ NEWEST = 5000
 
 @dataclass(frozen=True)
 class Written:
-    """A preset over one database: the source that reads it, and what each column lacks that cannot be made."""
+    """A preset over one database: the source that reads it, and what each column lacks that cannot be made.
+
+    ``narrow`` writes its query for some of the columns; None where a condition may ask for any of them.
+    """
 
     source: Source
     lacking: Mapping[str, str]
+    narrow: Narrow | None
 
 
 def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
@@ -125,7 +129,12 @@ def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: D
         "key": [name for name in preset.key if name in kept],
         "columns": {**roles, **source.columns},
     }
-    return Written(source.model_copy(update=update), lacking)
+
+    def narrow(names: Collection[str]) -> str:
+        few = {name: column for name, column in kept.items() if name in names}
+        return _query(source, preset, sql, tables, few, dialect)
+
+    return Written(source.model_copy(update=update), lacking, None if source.where else narrow)
 
 
 def _query(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.engine import Connection, Row
 
 from detectors.records import Column, take
-from monitor.presets.base import SINCE
+from monitor.presets.base import SINCE, Narrow
 from monitor.settings.source import ColumnSpec, Source
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
@@ -41,9 +41,11 @@ class SqlReader:
         Where the records are, with a preset already written out as query, key and columns.
     dialect
         What this database differs in.
+    narrow
+        Writes a preset's query for some of its columns: what nobody wants is then neither planned nor joined.
     """
 
-    def __init__(self, engine: sa.Engine, source: Source, dialect: Dialect) -> None:
+    def __init__(self, engine: sa.Engine, source: Source, dialect: Dialect, narrow: Narrow | None = None) -> None:
         self._engine = engine
         self._source = source
         self._dialect = dialect
@@ -53,6 +55,8 @@ class SqlReader:
         units = {spec.column: spec.unit for role, spec in source.columns.items() if role != "timestamp"}
         self._durations = {column: unit for column, unit in units.items() if unit is not None}
         self._offsets: bool | None = None
+        self._narrow = narrow
+        self._shape: list[Found] | None = None
 
     # ------------------------------------------------------------------ sessions
 
@@ -65,6 +69,7 @@ class SqlReader:
                 yield connection
                 connection.rollback()
         except sa.exc.SQLAlchemyError as error:
+            self._shape = None
             raise explained(error, self._source) from error
 
     def close(self) -> None:
@@ -75,7 +80,10 @@ class SqlReader:
 
     def _columns(self, connection: Connection, name: str) -> dict[str, Found]:
         """Return canonical name to column; every mapped column must exist."""
-        found = {column.name: column for column in self._origin.columns(connection, name)}
+        # A preset's query has the columns that were written; what is gone from its tables fails when it is read.
+        if self._shape is None or self._narrow is None:
+            self._shape = self._origin.columns(connection, name)
+        found = {column.name: column for column in self._shape}
         for role, spec in self._source.columns.items():
             if spec.column not in found:
                 close = difflib.get_close_matches(spec.column, found, n=1, cutoff=0.4)
@@ -147,7 +155,12 @@ class SqlReader:
 
     # ------------------------------------------------------------------ rows
 
-    def _from(self, name: str, start: datetime = LONG_AGO) -> sa.TextClause:
+    def _from(self, name: str, start: datetime = LONG_AGO, wanted: Collection[str] | None = None) -> sa.TextClause:
+        """Return what is read from; of a preset, with the time, the key and the wanted columns only."""
+        if self._narrow is not None and wanted is not None:
+            name = (
+                f"({self._narrow({self._source.columns['timestamp'].column, *self._source.key, *wanted})}) AS records"
+            )
         if SINCE in name and self._source.query is not None:
             name = name.replace(SINCE, self._dialect.moment(start))
         return sa.text(name.replace(":", "\\:"))
@@ -167,8 +180,10 @@ class SqlReader:
             columns = self._columns(connection, name)
             time = self._time(connection, name, columns)
             stamp = self._dialect.stamp(time)
-            marks = [raw(columns[role].name) for role in ("label", "feedback") if role in columns]
-            query = sa.select(stamp, *marks).select_from(self._from(name, start)).where(self._within(time, start, end))
+            marked = [columns[role].name for role in ("label", "feedback") if role in columns]
+            marks = [raw(column) for column in marked]
+            query = sa.select(stamp, *marks).select_from(self._from(name, start, marked))
+            query = query.where(self._within(time, start, end))
             if time.exact:
                 totals = [sa.func.count(), *(sa.func.count(mark) for mark in marks)]
                 row = connection.execute(query.with_only_columns(*totals)).one()
@@ -252,7 +267,7 @@ class SqlReader:
         query = (
             sa.select(stamp.label("t"), *(part.label(f"k{i}") for i, part in enumerate(key)))
             .add_columns(*(self._value(info).label(f"c{i}") for i, info in enumerate(infos)))
-            .select_from(self._from(name, start))
+            .select_from(self._from(name, start, [info.name for info in infos]))
             .where(self._within(time, start, end))
             .order_by(stamp, *key)
         )
@@ -344,7 +359,7 @@ class SqlReader:
             time = self._time(connection, name, self._columns(connection, name))
             stamp = self._dialect.stamp(time)
             past = self._within(time, LONG_AGO, now + timedelta(seconds=1))
-            query = sa.select(stamp).select_from(self._from(name)).where(past)
+            query = sa.select(stamp).select_from(self._from(name, wanted=[])).where(past)
             query = query.order_by(stamp.desc() if newest else stamp.asc()).limit(50)
             seconds = time.seconds(connection.execute(query).scalars().all())
         seconds = seconds[np.isfinite(seconds) & (seconds <= now.timestamp() + 1)]

@@ -8,7 +8,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from monitor.settings.source import Source
+from monitor.sources import opened as opened_engine
 from monitor.sources import recognised
+from monitor.sources.preset import write_out
 from tests.presets.conftest import Opener, read
 from tests.presets.test_spans import AGENT, COMMON, NEW, OLD, OTHER, assert_common
 from tests.support import clickhouse
@@ -66,6 +69,22 @@ def test_langfuse_v3_is_read_once_in_its_last_version(engine: sa.Engine, opened:
     shares = {column.name: column.null_share for column in reader.describe()}
     assert (shares["tenant"], shares["session_id"]) == (0, 1)
     assert recognised(engine.url.render_as_string(hide_password=False))[0] == [("langfuse-v3", "observations")]
+
+
+def test_a_column_alone_is_what_it_is_among_all_and_asks_no_other_table(engine: sa.Engine, opened: Opener) -> None:
+    langfuse_v3.create(engine)
+    langfuse_v3.write(engine, list(calls(COUNT)))
+    reader = opened("langfuse-v3", page_size=64)
+    names = [name for name in reader.schema() if name != "timestamp"]
+    whole = read(reader, names)
+    assert {name: read(reader, [name])[name] for name in names} == {name: whole[name] for name in names}
+    source = Source.model_validate({"url": engine.url.render_as_string(hide_password=False), "preset": "langfuse-v3"})
+    written = write_out(source, *opened_engine(source))
+    assert written.narrow is not None
+    assert "JOIN" not in written.narrow(["timestamp", "id", "cost", "question"])
+    assert written.narrow(["tenant"]).count("JOIN") == 1
+    assert written.narrow(["feedback"]).count("JOIN") == 2
+    assert write_out(source.model_copy(update={"where": "name = 'x'"}), *opened_engine(source)).narrow is None
 
 
 def test_an_empty_map_of_usage_is_missing(engine: sa.Engine, opened: Opener) -> None:

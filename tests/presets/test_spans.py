@@ -15,6 +15,7 @@ from detectors import SIGNALS
 from detectors.records import Column
 from monitor.settings.source import Source
 from monitor.sources import probed
+from monitor.sources.base import SourceError
 from tests.presets.conftest import Opener, read
 from tests.support.logs import databricks, langfuse_v2, otel, phoenix
 from tests.support.logs.base import START, Call, calls, insert
@@ -64,6 +65,20 @@ def test_phoenix(engine: sa.Engine, opened: Opener) -> None:
     failed = SIGNALS["failed"].compute({"status": Column.of(found["status"])}).values
     assert failed.tolist() == [float(call.failed) for call in made]
     assert reader.counts(START, START + timedelta(days=1)).rows == COUNT
+
+
+def test_a_column_that_goes_after_the_start_fails_only_what_asks_for_it(engine: sa.Engine, opened: Opener) -> None:
+    phoenix.create(engine)
+    phoenix.write(engine, list(calls(20)))
+    reader = opened("phoenix")
+    assert len(read(reader, ["id", "error_type"])["id"]) == 20
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE spans RENAME COLUMN status_message TO status_text")
+    with pytest.raises(SourceError, match="status_message"):
+        read(reader, ["id", "error_type"])
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE spans RENAME COLUMN status_text TO status_message")
+    assert len(read(reader, ["id", "error_type"])["error_type"]) == 20
 
 
 def test_a_second_table_that_may_not_be_read_is_left_out_and_named(postgres_url: str) -> None:
