@@ -49,7 +49,7 @@ SIGNAL = Signal(
     kind="numeric",
     compute=compute,
     unit="share",
-    cost="about 3,000; what others of these signals have read is shared",
+    cost="about 2,500; what others of these signals have read is shared",
     citation="Laban et al. 2022",
     evidence=claims,
 )

@@ -108,7 +108,7 @@ SIGNAL = Signal(
     kind="numeric",
     compute=compute,
     unit="probability",
-    cost="about 2,500",
+    cost="about 1,500",
     citation="see detectors/data/hallucinated.json",
     evidence=evidence,
 )

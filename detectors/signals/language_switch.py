@@ -6,7 +6,7 @@ import numpy as np
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
-from detectors.signals.language import PREFIX, language_of
+from detectors.signals.language import PREFIX, languages_of
 
 
 def compute(records: Records) -> Column:
@@ -31,13 +31,15 @@ def compute(records: Records) -> Column:
     >>> compute(records).values.tolist()
     [0.0, 1.0]
     """
-    question, response = records["question"], records["response"]
-    scores = np.full(len(response), np.nan)
-    for row in np.flatnonzero(~(question.missing | response.missing)):
-        asked = language_of(str(question.values[row])[: 4 * PREFIX])
-        said = language_of(str(response.values[row])[: 4 * PREFIX]) if asked else None
-        if asked and said:
-            scores[row] = float(asked != said)
+    rows = np.flatnonzero(~(records["question"].missing | records["response"].missing))
+    asked, said = (
+        [str(value)[: 4 * PREFIX] for value in records[side].values[rows]] for side in ("question", "response")
+    )
+    known = languages_of([*asked, *said])
+    scores = np.full(len(records["response"]), np.nan)
+    for row, before, after in zip(rows, map(known.get, asked), map(known.get, said), strict=True):
+        if before and after:
+            scores[row] = float(before != after)
     return Column(scores, np.isnan(scores))
 
 

@@ -49,6 +49,6 @@ SIGNAL = Signal(
     kind="numeric",
     compute=compute,
     unit="cosine",
-    cost="about 5,000",
+    cost="about 3,500",
     citation="Arora, Liang and Ma 2017",
 )
