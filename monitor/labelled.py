@@ -17,7 +17,7 @@ class Labelled:
     """Reads as the source does; a label that was imported for a record's id wins over the source's own.
 
     The schema stays the source's: labels that come from elsewhere are no change of it. With ``judged`` what a judge
-    said stands beside them, in the column ``verdict``: 1 is bad, 0 is good.
+    said stands beside them, in the column ``(verdict)``: 1 is bad, 0 is good.
     """
 
     def __init__(self, reader: Reader, database: Database, monitor: str, *, judged: bool = False) -> None:

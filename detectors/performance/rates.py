@@ -19,8 +19,8 @@ from detectors.profile import Profile
 from detectors.stack import Counted
 
 PREFIX = "(labels of) "
-VERDICT = "verdict"
-"""The column of what a judge said: 1 is bad, 0 is good."""
+VERDICT = "(verdict)"
+"""The column of what a judge said: 1 is bad, 0 is good. No log has a column of this name."""
 JUDGED = "(labels and verdicts of) "
 DECISION = 0.5
 

@@ -57,9 +57,9 @@ class Given:
         found = self.text.lexicon.own[self.words]
         return np.asarray(found[found > 0])
 
-    @cached_property
+    @property
     def telling(self) -> np.ndarray:
-        """Return the vectors of the words that say something, float64 of shape (64, words)."""
+        """Return the vectors of the words that say something, float64 of shape (64, words): too large to be kept."""
         held = self.text.lexicon
         return np.asarray(held.vector[self.words[held.weight[self.words] > SAYS]].T)
 

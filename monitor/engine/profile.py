@@ -135,10 +135,13 @@ class Profiler:
         if OUTCOME in self._layouts:
             records[OUTCOME] = outcomes(records, self._layouts[OUTCOME])
         for signal, check in self._monitor.rates.items():
-            said = {labelled_column(signal): _labels(records), judged_column(signal): _judged(records, check.positive)}
-            for column, told in said.items():
-                if column in self._layouts and signal in records:
-                    records[column] = outcomes({"score": records[signal], **told}, self._layouts[column])
+            if signal not in records:
+                continue
+            scored = {"score": records[signal]}
+            if (column := labelled_column(signal)) in self._layouts:
+                records[column] = outcomes({**scored, **_labels(records)}, self._layouts[column])
+            if (column := judged_column(signal)) in self._layouts:
+                records[column] = outcomes({**scored, **_judged(records, check.positive)}, self._layouts[column])
         self._count_versions(records)
         self._note_unseen(records)
         for arms in self._arms:

@@ -96,7 +96,7 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
     for tallied, told in outcome.compared.tallied:
         comparisons.add(connection, held.monitor, tallied, outcome.compared.step, told)
     if outcome.profiled.bill is not None:
-        ledger.save(connection, held.monitor, held.bucket, outcome.profiled.bill)
+        ledger.save(connection, held.monitor, held.bucket, outcome.profiled.bill, again=held.revision > 0)
     objectives.save(connection, held.monitor, held.bucket, outcome.counted)
     buckets.save_versions(connection, held.monitor, version_rows(facts, before))
     buckets.save_changes(connection, held.monitor, [vars(change) for change in outcome.changes])

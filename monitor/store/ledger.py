@@ -204,25 +204,47 @@ def _spent(sums: Sequence[Any]) -> Spent:
     return Spent(float(amount), int(requests), int(unpriced), int(unknown))
 
 
-def save(connection: Connection, monitor: str, bucket: Bucket, bill: Bill) -> None:
+def save(connection: Connection, monitor: str, bucket: Bucket, bill: Bill, *, again: bool = False) -> None:
     """Write what a bucket cost; computed again, it replaces what stood there.
 
-    A bucket that is older than what is kept changes nothing any more: its hour has been summed for good.
+    Of a bucket that is older than what is kept only its hour is left: what was never counted is added to it, and what
+    was changes nothing any more.
     """
     if bill.total is None:
         return
+    _alone(connection, monitor)
     newest = connection.execute(sa.select(sa.func.max(ledger.c.start)).where(ledger.c.monitor == monitor)).scalar_one()
-    if newest is not None and bucket.start < newest - BUCKETS_KEPT:
+    if newest is not None and bucket.start < floor(newest + (bucket.end - bucket.start), DAY) - BUCKETS_KEPT:
+        if not again:
+            _add_to_hour(connection, monitor, floor(bucket.start, HOUR), bill)
         return
     upsert(connection, ledger, [{"monitor": monitor, "start": bucket.start, **vars(bill.total)}], **vars(bill.total))
     here = sa.and_(ledger_parts.c.monitor == monitor, ledger_parts.c.start == bucket.start)
     connection.execute(sa.delete(ledger_parts).where(here))
-    rows = [_row(monitor, bucket, part, spent) for part, spent in bill.parts.items() if part != ALL]
+    rows = [{"start": bucket.start, **_row(monitor, part, spent)} for part, spent in bill.parts.items() if part != ALL]
     if rows:
         connection.execute(insert_for(connection)(ledger_parts), rows)
     _sum_hour(connection, monitor, floor(bucket.start, HOUR))
     if floor(bucket.end, DAY) > bucket.start or newest is None:
-        _forget(connection, monitor, bucket.end)
+        _forget(connection, monitor, floor(bucket.end, DAY))
+
+
+def _alone(connection: Connection, monitor: str) -> None:
+    """Let no other transaction sum hours of this monitor until this one ends; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"ledger of {monitor}"))))
+
+
+def _add_to_hour(connection: Connection, monitor: str, hour: datetime, bill: Bill) -> None:
+    """Add a bucket to an hour whose buckets are no longer kept."""
+    mine = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour)
+    held = {(row.column, row.value): Spent(row.amount, row.requests, row.unpriced, row.unknown)
+            for row in connection.execute(sa.select(ledger_hours).where(mine))}  # fmt: skip
+    for part, spent in bill.parts.items():
+        held[part] = held.get(part, Spent()) + spent
+    connection.execute(sa.delete(ledger_hours).where(mine))
+    rows = [{"start": hour, **_row(monitor, part, spent), "unknown": spent.unknown} for part, spent in held.items()]
+    connection.execute(insert_for(connection)(ledger_hours), rows)
 
 
 def _sum_hour(connection: Connection, monitor: str, hour: datetime) -> None:
@@ -245,6 +267,6 @@ def _forget(connection: Connection, monitor: str, at: datetime) -> None:
         connection.execute(sa.delete(table).where(table.c.monitor == monitor, table.c.start < at - kept))
 
 
-def _row(monitor: str, bucket: Bucket, part: Part, spent: Spent) -> dict[str, Any]:
-    key = {"monitor": monitor, "start": bucket.start, "column": part[0], "value": part[1]}
+def _row(monitor: str, part: Part, spent: Spent) -> dict[str, Any]:
+    key = {"monitor": monitor, "column": part[0], "value": part[1]}
     return {**key, "amount": spent.amount, "requests": spent.requests, "unpriced": spent.unpriced}

@@ -49,13 +49,13 @@ def log(path: Path, labelled: float, *models: str) -> dict[str, float]:
     return truth
 
 
-def config(path: Path, **settings: Any) -> Config:
+def config(path: Path, features: Any = (), **settings: Any) -> Config:
     monitor = {
         "name": "bot",
         "source": {"url": f"sqlite:///{path}", "table": "log",
                    "columns": {"timestamp": "at", "id": "id", "response": "response", "context": "context",
                                "label": "bad"}},
-        "bucket": "10m", "window": "1h", "features": [], "signals": ["novelty"],
+        "bucket": "10m", "window": "1h", "features": list(features), "signals": ["novelty"],
         "baseline": {"from": START.isoformat(), "to": (START + 3 * HOUR).isoformat()},
         "checks": [{"rate": {"signal": "novelty", **settings}}],
     }  # fmt: skip
@@ -105,3 +105,15 @@ def test_a_rate_of_a_signal_that_is_not_computed_is_refused_with_a_suggestion(tm
     path.write_text(path.read_text().replace("{signal: noveltyy}", "{max: 0.1}"))
     with pytest.raises(ConfigError, match="needs its signal"):
         load(path)
+
+
+@pytest.mark.parametrize("told", ["'pass'", "2", "NULL"])
+def test_a_column_of_the_log_that_is_called_verdict_is_none_of_ours(tmp_path: Path, told: str) -> None:
+    path = tmp_path / "log.db"
+    log(path, 0.3, "ctrl", "ctrl", "ctrl", "ctrl")
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE log ADD COLUMN verdict")
+    before = findings(path, 4, features=["verdict"])["rate_rise"]
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE log SET verdict = {told}")
+    assert findings(path, 4, features=["verdict"])["rate_rise"] == before

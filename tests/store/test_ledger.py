@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,12 +29,12 @@ def database(store_url: str) -> Iterator[Database]:
     store.close()
 
 
-def save(database: Database, place: int, **tenants: float) -> None:
+def save(database: Database, place: int, again: bool = False, **tenants: float) -> None:
     start = START + place * MINUTES
     parts = {("tenant", name): Spent(amount, 2, 1) for name, amount in tenants.items()}
     bill = Bill({("", ""): Spent(sum(tenants.values()), 2 * len(tenants), len(tenants)), **parts})
     with database.write() as connection:
-        ledger.save(connection, "bot", Bucket(start, start + MINUTES), bill)
+        ledger.save(connection, "bot", Bucket(start, start + MINUTES), bill, again=again)
 
 
 def test_hours_are_summed_when_a_bucket_is_written_and_the_last_one_as_far_as_it_is_known(database: Database) -> None:
@@ -89,7 +90,7 @@ def test_old_buckets_are_dropped_once_a_day_and_stay_summed_by_the_hour(database
     save(database, 0, a=1.0)
     midnight = 40 * 288 - 1
     save(database, midnight, a=2.0)
-    save(database, 1, a=64.0)  # too old to be counted again
+    save(database, 1, again=True, a=64.0)  # too old to be counted again
     with database.read() as connection:
         kept = connection.execute(sa.select(ledger.ledger.c.start)).scalars().all()
         months = ledger.hours(connection, "bot", START, START + timedelta(days=41))
@@ -98,6 +99,35 @@ def test_old_buckets_are_dropped_once_a_day_and_stay_summed_by_the_hour(database
     save(database, 180 * 288 - 1, a=2.0)
     with database.read() as connection:
         assert list(ledger.hours(connection, "bot", START, START + timedelta(days=181)).values()) == [2.0]
+
+
+def test_history_that_is_counted_late_is_added_to_its_hours(database: Database) -> None:
+    save(database, 100 * 288, a=1.0)
+    for place in (0, 1, 12):
+        save(database, place, a=2.0, b=1.0)
+    with database.read() as connection:
+        whole = ledger.hours(connection, "bot", START, START + timedelta(days=101))
+        tenant = ledger.hours(connection, "bot", START, START + timedelta(days=101), ("tenant", "b"))
+        total = ledger.since(connection, "bot", [START], START + HOUR)[START]
+    assert list(whole.values()) == [6.0, 3.0, 1.0]
+    assert list(tenant.values()) == [2.0, 1.0]
+    assert total == Spent(6.0, 8, 4)
+
+
+def test_an_hour_at_the_edge_of_what_is_kept_keeps_its_sum(database: Database) -> None:
+    for place in range(276, 288):  # the last hour of the first day
+        save(database, place, a=1.0)
+    save(database, 36 * 288 - 1, a=1.0)  # the midnight by which that day is dropped
+    save(database, 287, again=True, a=1.0)
+    with database.read() as connection:
+        assert list(ledger.hours(connection, "bot", START, START + timedelta(days=1)).values()) == [12.0]
+
+
+def test_buckets_of_an_hour_that_are_written_at_once_are_all_in_its_sum(database: Database) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda place: save(database, place, a=1.0), range(12)))
+    with database.read() as connection:
+        assert ledger.hours(connection, "bot", START, START + HOUR) == {START: 12.0}
 
 
 def test_a_bucket_that_is_computed_again_replaces_all_its_values(database: Database) -> None:
