@@ -38,18 +38,20 @@ def announce(
         "experiment": {"name": spec.name, "control": spec.control, "treatment": treatment, **one},
     }
     thread = thread_of(monitor.name, spec.name, treatment)
-    return _message(monitor, spec, thread, one["verdict"], data, bucket.end, sequence)
+    return _message(monitor, spec, thread, one["verdict"], data, bucket.end, sequence, bucket.end)
 
 
-def announce_shadow(monitor: Monitor, spec: Shadow, told: Mapping[str, Any], end: datetime, sequence: int) -> Action:
-    """Return the message that tells what a shadow concludes, from the pairs up to ``end``; ids and numbers only."""
+def announce_shadow(
+    monitor: Monitor, spec: Shadow, told: Mapping[str, Any], end: datetime, sequence: int, at: datetime
+) -> Action:
+    """Return the message that tells at a time what a shadow concludes from the pairs up to ``end``, in numbers only."""
     data = {
         "headline": f"{monitor.name}: shadow {spec.name}, {spec.challenger} beside {spec.champion}: "
         f"{told['verdict']}, over {told['pairs']} pairs. {told['reason']}",
         "shadow": {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **told},
     }
     thread = thread_of(monitor.name, spec.name, spec.challenger, "shadow")
-    return _message(monitor, spec, thread, told["verdict"], data, end, sequence)
+    return _message(monitor, spec, thread, told["verdict"], data, end, sequence, at)
 
 
 def _message(
@@ -60,6 +62,7 @@ def _message(
     data: Mapping[str, Any],
     end: datetime,
     sequence: int,
+    at: datetime,
 ) -> Action:
     said = {
         "monitor": monitor.name,
@@ -78,7 +81,7 @@ def _message(
         state="pending",
         reason="people are told of every change of a verdict",
         payload={"type": f"driftd.{kind}.verdict", "timestamp": end.isoformat(), "data": said},
-        created_at=end,
+        created_at=at,
         sequence=sequence,
-        not_after=end + SLACK_NOT_AFTER,
+        not_after=at + SLACK_NOT_AFTER,
     )

@@ -113,7 +113,7 @@ class Comparing:
             tallied.append((self._tallied(spec, bucket.start, arms), told))
         return Compared(tallied, findings, news, monitor.bucket)
 
-    def catch_up(self, reader: Reader) -> None:
+    def catch_up(self, reader: Reader, now: datetime) -> None:
         """Add what lies between a comparison's sum and the live buckets, read from the log where nobody counted it."""
         monitor = self._monitor
         if not self._specs:
@@ -132,11 +132,12 @@ class Comparing:
                 continue
             with self._database.read() as connection:
                 stands = comparisons.standing(connection, monitor.name)[key]
+            last = until
             until = min(until, stands.next + max(AT_ONCE, monitor.bucket))
             if isinstance(spec, Experiment):
                 self._catch_up(reader, spec, stands, until)
             else:
-                self._pair_up(reader, spec, stands, until)
+                self._pair_up(reader, spec, stands, until, now if until == last else None)
 
     def _catch_up(self, reader: Reader, spec: Experiment, stands: Standing, until: datetime) -> None:
         monitor, total, told = self._monitor, _arms(spec, stands), stands.told
@@ -170,8 +171,8 @@ class Comparing:
                 yield start, arms
             start += step
 
-    def _pair_up(self, reader: Reader, spec: Shadow, stands: Standing, until: datetime) -> None:
-        """Count the next buckets of a shadow, and what it says with them."""
+    def _pair_up(self, reader: Reader, spec: Shadow, stands: Standing, until: datetime, at: datetime | None) -> None:
+        """Count the next buckets of a shadow, and what it says with them; told to people when it has caught up."""
         total = Pairs(spec) if stands.total is None else Pairs.from_json(spec, stands.total)
         found = list(joined(reader, self._monitor, spec, stands.next, until, self._monitor.bucket))
         for _, sums in found:
@@ -179,20 +180,22 @@ class Comparing:
         with self._database.write() as connection:
             for place, (start, sums) in enumerate(found, start=1):
                 told = total.told(stands.told) if place == len(found) else None
-                news = self._news_of(connection, spec, told, start) if told and "slack" in spec.do else []
+                news = self._news_of(connection, spec, told, start, at) if told and at and "slack" in spec.do else []
                 tallied = self._tallied(spec, start, sums)
                 if not comparisons.add(connection, self._monitor.name, tallied, self._monitor.bucket, told):
                     return
                 outbox.save_actions(connection, news)
 
-    def _news_of(self, connection: Any, spec: Shadow, told: dict[str, Any], start: datetime) -> list[Action]:
+    def _news_of(
+        self, connection: Any, spec: Shadow, told: dict[str, Any], start: datetime, at: datetime
+    ) -> list[Action]:
         """Return the message of what a shadow concludes, unless it was announced, and note that it is."""
         if told["verdict"] == told["announced"]:
             return []
         told["announced"] = told["verdict"]
         thread = thread_of(self._monitor.name, spec.name, spec.challenger, "shadow")
         place = outbox.next_sequence(connection, thread)
-        return [announce_shadow(self._monitor, spec, told, start + self._monitor.bucket, place)]
+        return [announce_shadow(self._monitor, spec, told, start + self._monitor.bucket, place, at)]
 
     def _again(self, reader: Reader, spec: Shadow, stands: Standing, claim: Claim) -> list[Tallied]:
         """Count the pairs again that late records of a bucket may belong to."""

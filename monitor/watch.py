@@ -237,7 +237,7 @@ class Watch:
 
     def catch_up(self) -> None:
         """Count for the experiments what lies before the buckets that counted for them."""
-        self.comparing.catch_up(self.reader)
+        self.comparing.catch_up(self.reader, self.now())
         self.saving.catch_up(self.reader, self.now())
 
     def audits_passed(self, bucket: Bucket) -> int:

@@ -13,9 +13,9 @@ from detectors.layout import category
 from monitor.evals.client import Answer, Failure
 from monitor.evals.suite import Budget, Case, Daily, Suite
 from monitor.sources.base import Page, Reader
+from monitor.store.verdicts import LONGEST_ID
 
 COLUMNS = ("id", "question", "context", "response")
-LONGEST_ID = 128
 PER = 1_000_000
 
 

@@ -328,6 +328,22 @@ def test_what_a_shadow_concludes_is_told_once_in_a_thread_of_its_own(tmp_path: P
     assert message.payload["type"] == "driftd.shadow.verdict"
 
 
+def test_what_a_shadow_concludes_of_the_past_is_told_when_it_has_caught_up(tmp_path: Path, sqlite_url: str) -> None:
+    trial = Trial(tmp_path, sqlite_url, shadowed(np.random.default_rng(3), 6000))
+    shadow = {**SHADOW, "do": ["slack"], "min_agreement": 0.5}
+    config = trial.config(experiments=[], shadows=[shadow], source=source_of(trial.url))
+    late = START + timedelta(days=3)
+    with open_store(config, upgrade=True) as database:
+        trial.run(database, config, late, *[late + 10 * MINUTE * place for place in range(1, 31)])
+        with database.read() as connection:
+            sent = connection.execute(sa.select(tables.actions).where(tables.actions.c.kind == "verdict")).all()
+    trial.engine.dispose()
+    (message,) = sent
+    assert "shadow small, small beside big: win" in message.payload["data"]["headline"]
+    assert message.created_at >= late
+    assert message.not_after >= late + timedelta(days=1)
+
+
 def test_a_shadow_counted_by_buckets_equals_the_log_at_once(tmp_path: Path, sqlite_url: str) -> None:
     frame = shadowed(np.random.default_rng(4), 3000)
     trial = Trial(tmp_path, sqlite_url, frame)
