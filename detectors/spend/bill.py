@@ -58,8 +58,8 @@ class Till:
     >>> till = Till("price", {"tenant": ()})
     >>> till.add({"price": Column.of([1.0, 2.0, None]), "tenant": Column.of(["a", "b", "a"])})
     >>> bill = till.bill()
-    >>> bill.parts["tenant", "a"], bill.total
-    (Spent(amount=1.0, requests=2, unpriced=1), Spent(amount=3.0, requests=3, unpriced=1))
+    >>> bill.total, bill.parts["tenant", "a"].amount
+    (Spent(amount=3.0, requests=3, unpriced=1, unknown=0), 1.0)
     """
 
     def __init__(
