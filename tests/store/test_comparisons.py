@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors.experiment.tally import Tally
 from monitor.engine.arms import Arms
 from monitor.settings.arms import Experiment
-from monitor.store import comparisons, migrate
+from monitor.store import comparisons
 from monitor.store.comparisons import Tallied
 from monitor.store.database import Database
 from tests.support.world import START
@@ -33,14 +31,6 @@ def arms(seed: int) -> Arms:
 
 def tallied(place: int, sums: Arms, definition: str = "d") -> Tallied:
     return Tallied("experiment", "e", definition, START + place * STEP, sums, partial(Arms.from_json, SPEC))
-
-
-@pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    made = Database(store_url)
-    migrate.upgrade(made)
-    yield made
-    made.close()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

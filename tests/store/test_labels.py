@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from monitor.store import labels, migrate
+from monitor.store import labels
 from monitor.store.database import Database
-
-
-@pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    opened = Database(store_url)
-    migrate.upgrade(opened)
-    yield opened
-    opened.close()
 
 
 def test_labels_are_kept_by_record_and_the_last_one_wins(database: Database) -> None:

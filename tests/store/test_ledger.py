@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -19,14 +18,6 @@ from monitor.store.database import Database
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTES = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    store = Database(store_url)
-    migrate.upgrade(store)
-    yield store
-    store.close()
 
 
 def save(database: Database, place: int, again: bool = False, **tenants: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,14 +26,6 @@ from monitor.store.tables import buckets as bucket_table
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 BUCKET = Bucket(START, START + timedelta(minutes=5))
-
-
-@pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    opened = Database(store_url)
-    migrate.upgrade(opened)
-    yield opened
-    opened.close()
 
 
 def claim(database: Database, bucket: Bucket = BUCKET) -> buckets.Claim | None:

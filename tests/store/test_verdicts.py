@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 import sqlalchemy as sa
 
-from monitor.store import migrate, tables, verdicts
+from monitor.store import tables, verdicts
 from monitor.store.database import Database
 from tests.support.world import START
-
-
-@pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    store = Database(store_url)
-    migrate.upgrade(store)
-    yield store
-    store.close()
 
 
 def test_verdicts_of_long_ids_are_found_and_old_ones_dropped(database: Database) -> None:

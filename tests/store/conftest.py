@@ -1,0 +1,18 @@
+"""A store of each kind, at its newest revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from monitor.store import migrate
+from monitor.store.database import Database
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    made = Database(store_url)
+    migrate.upgrade(made)
+    yield made
+    made.close()
