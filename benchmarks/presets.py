@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
@@ -63,29 +64,14 @@ def _mlflow(engine: sa.Engine, made: list[Call]) -> None:
     mlflow.write(engine, made)
 
 
-def _phoenix(engine: sa.Engine, made: list[Call]) -> None:
-    phoenix.create(engine)
-    phoenix.write(engine, made)
+def _by(tool: ModuleType) -> Callable[[sa.Engine, list[Call]], None]:
+    """Return what makes the tables of a tool and writes all calls at once."""
 
+    def make(engine: sa.Engine, made: list[Call]) -> None:
+        tool.create(engine)
+        tool.write(engine, made)
 
-def _langfuse_v2(engine: sa.Engine, made: list[Call]) -> None:
-    langfuse_v2.create(engine)
-    langfuse_v2.write(engine, made)
-
-
-def _langfuse_v3(engine: sa.Engine, made: list[Call]) -> None:
-    langfuse_v3.create(engine)
-    langfuse_v3.write(engine, made)
-
-
-def _otel(engine: sa.Engine, made: list[Call]) -> None:
-    otel.create(engine)
-    otel.write(engine, made)
-
-
-def _databricks(engine: sa.Engine, made: list[Call]) -> None:
-    databricks.create(engine)
-    databricks.write(engine, made)
+    return make
 
 
 LITELLM = {
@@ -126,12 +112,12 @@ CASES = (
     Case("litellm", "postgresql", _litellm, "LiteLLM_SpendLogs", "startTime", LITELLM),
     Case("mlflow", "postgresql", _mlflow, "trace_info", MILLISECONDS, MLFLOW),
     Case("mlflow", "sqlite", _mlflow, "trace_info", MILLISECONDS, MLFLOW),
-    Case("phoenix", "postgresql", _phoenix, "spans", "start_time", PHOENIX, ("id",), "span_kind = 'LLM'"),
-    Case("phoenix", "sqlite", _phoenix, "spans", "start_time", PHOENIX, ("id",), "span_kind = 'LLM'"),
+    Case("phoenix", "postgresql", _by(phoenix), "spans", "start_time", PHOENIX, ("id",), "span_kind = 'LLM'"),
+    Case("phoenix", "sqlite", _by(phoenix), "spans", "start_time", PHOENIX, ("id",), "span_kind = 'LLM'"),
     Case(
         "langfuse-v2",
         "postgresql",
-        _langfuse_v2,
+        _by(langfuse_v2),
         "observations",
         "start_time",
         LANGFUSE_V2,
@@ -141,16 +127,16 @@ CASES = (
     Case(
         "langfuse-v3",
         "clickhouse",
-        _langfuse_v3,
+        _by(langfuse_v3),
         "observations",
         "start_time",
         LANGFUSE_V3,
         ("id",),
         "type = 'GENERATION'",
     ),
-    Case("otel", "postgresql", _otel, "otel_traces", "Timestamp", OTEL, ("TraceId", "SpanId"), CALLS),
-    Case("otel", "clickhouse", _otel, "otel_traces", "Timestamp", OTEL, ("TraceId", "SpanId"), CALLS),
-    Case("databricks", "postgresql", _databricks, "payload", "request_time", DATABRICKS),
+    Case("otel", "postgresql", _by(otel), "otel_traces", "Timestamp", OTEL, ("TraceId", "SpanId"), CALLS),
+    Case("otel", "clickhouse", _by(otel), "otel_traces", "Timestamp", OTEL, ("TraceId", "SpanId"), CALLS),
+    Case("databricks", "postgresql", _by(databricks), "payload", "request_time", DATABRICKS),
 )
 
 

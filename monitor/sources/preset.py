@@ -119,21 +119,21 @@ def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: D
             lacking[name] = _why([need for need in listed[0].needs if need not in tables.has], tables, preset)
     if "timestamp" not in kept:
         raise SourceError("missing_column", f"this is no table of {preset.name}: {lacking['timestamp']}.")
+
+    def narrow(names: Collection[str]) -> str:
+        few = {name: column for name, column in kept.items() if name in names}
+        return _query(source, preset, sql, tables, few, dialect)
+
     roles = {name: ColumnSpec(column=name, chat=name in preset.chat) for name in kept if name in ROLES}
     roles["timestamp"] = ColumnSpec(column="timestamp", unit=kept["timestamp"].unit)
     update = {
         "preset": None,
         "table": None,
         "where": None,
-        "query": _query(source, preset, sql, tables, kept, dialect),
+        "query": narrow(kept),
         "key": [name for name in preset.key if name in kept],
         "columns": {**roles, **source.columns},
     }
-
-    def narrow(names: Collection[str]) -> str:
-        few = {name: column for name, column in kept.items() if name in names}
-        return _query(source, preset, sql, tables, few, dialect)
-
     return Written(source.model_copy(update=update), lacking, None if source.where else narrow)
 
 

@@ -22,7 +22,7 @@ from monitor.sources.chat import read_words
 from monitor.sources.dialects.base import Dialect, Found, raw
 from monitor.sources.failures import explained
 from monitor.sources.looks import described
-from monitor.sources.schema import Origin
+from monitor.sources.schema import Origin, derived
 from monitor.sources.times import UNITS, TimeColumn
 from monitor.sources.values import column_of
 
@@ -158,9 +158,7 @@ class SqlReader:
     def _from(self, name: str, start: datetime = LONG_AGO, wanted: Collection[str] | None = None) -> sa.TextClause:
         """Return what is read from; of a preset, with the time, the key and the wanted columns only."""
         if self._narrow is not None and wanted is not None:
-            name = (
-                f"({self._narrow({self._source.columns['timestamp'].column, *self._source.key, *wanted})}) AS records"
-            )
+            name = derived(self._narrow({self._source.columns["timestamp"].column, *self._source.key, *wanted}))
         if SINCE in name and self._source.query is not None:
             name = name.replace(SINCE, self._dialect.moment(start))
         return sa.text(name.replace(":", "\\:"))

@@ -31,7 +31,7 @@ class Origin:
     def resolve(self, connection: Connection) -> str:
         """Return the SQL that stands after FROM; raises when there is no such table."""
         if self._source.query is not None:
-            return f"({self._source.query.strip().rstrip(';')}) AS records"
+            return derived(self._source.query)
         for name in self.candidates():
             if self._dialect.exists(connection, name):
                 return name
@@ -51,6 +51,11 @@ class Origin:
         if self._source.key or self._source.query is not None:
             return self._source.key
         return self._dialect.key(connection, name)
+
+
+def derived(query: str) -> str:
+    """Return a query as what stands after FROM."""
+    return f"({query.strip().rstrip(';')}) AS records"
 
 
 def tables(connection: Connection, schema: str | None = None) -> list[str]:
