@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -54,13 +53,6 @@ PROMISED = (
     "scripts/find-python",
 )
 
-# A newcomer reads these two first, so they stay short.
-SHORT = {"monitor/daemon.py": 120, "monitor/tick.py": 80}
-LONGEST_FILE = 400
-LONGEST_FUNCTION = 60
-# "path" or "path::function": lines, with a comment that says why. Empty, and meant to stay so.
-EXCEPTIONS: dict[str, int] = {}
-
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
@@ -85,29 +77,6 @@ def test_make_names_every_target() -> None:
     said = subprocess.run(["make", "-C", ROOT, "help"], check=True, capture_output=True, text=True).stdout
     named = set(re.findall(r"^  make (\w+) +\S", said, flags=re.MULTILINE))
     assert named >= {"setup", "demo", "test", "check", "faults", "bench", "docs", "lock", "clean"}
-
-
-def test_files_are_short() -> None:
-    assert SOURCES
-    too_long = {}
-    for path in SOURCES:
-        lines = len(path.read_text("utf-8").splitlines())
-        allowed = EXCEPTIONS.get(name_of(path), SHORT.get(name_of(path), LONGEST_FILE))
-        if lines > allowed:
-            too_long[name_of(path)] = f"{lines} lines, {allowed} allowed"
-    assert too_long == {}
-
-
-def test_functions_are_short() -> None:
-    too_long = {}
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                place = f"{name_of(path)}::{node.name}"
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                if lines > EXCEPTIONS.get(place, LONGEST_FUNCTION):
-                    too_long[place] = lines
-    assert too_long == {}
 
 
 def test_modules_are_named_after_what_they_do() -> None:
