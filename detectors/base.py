@@ -18,6 +18,8 @@ from detectors.layout import Kind
 from detectors.null import Calibrated
 from detectors.profile import Profile
 
+Direction = Literal["better", "worse", "neutral"]
+"""What a change means. Only ``worse`` may lead to a rollback or a retraining; ``better`` alerts nobody."""
 NULL_TAIL = 1e-3
 """Share of unchanged windows that may lie above a noise floor."""
 
@@ -130,6 +132,12 @@ class Finding:
     unit: str = "1"
     about: Literal["model", "pipe"] = "model"
     detail: Mapping[str, object] = field(default_factory=dict)
+    direction: Direction = "worse"
+
+    @property
+    def is_adverse(self) -> bool:
+        """Say whether the finding may alert: it drifted, and not for the better."""
+        return self.status is Status.DRIFTED and self.direction != "better"
 
     @property
     def key(self) -> str:

@@ -197,9 +197,11 @@ def decide(
 
     ``lost`` says that every version to go back to has drifted in the same incident.
     """
-    about_model = any(item["about"] == "model" for item in incident.evidence.values())
+    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
     if spec.kind in DESTRUCTIVE and (incident.rule == NO_DATA or not about_model):
         return "held", "no finding speaks of the model: not seeing, or bad data, never rolls back a model"
+    if spec.kind in DESTRUCTIVE and all(item.get("direction", "worse") != "worse" for item in about_model):
+        return "held", "no finding is a change for the worse: what is neither good nor bad never rolls back a model"
     if spec.kind == "rollback" and lost:
         return "held", "every other version has drifted as well: going back to one of them would cure nothing"
     if now > incident.updated_at + spec.not_after:

@@ -107,8 +107,8 @@ def judge(
     ``before`` is the rule's last incident, resolved: what flaps or comes back every evening is one incident.
     ``moved`` is how the window differs from what people were told last, while the incident is firing.
 
-    A finding counts as bad when it drifted; while an incident is open also when it has fallen by less than
-    the hysteresis below its threshold. Findings that could not be measured count neither way.
+    A finding counts as bad when it drifted, unless it is an improvement; while an incident is open also when it has
+    fallen by less than the hysteresis below its threshold. Findings that could not be measured count neither way.
     """
     watched = [finding for finding in findings if matches(rule, finding)]
     bad = [finding for finding in watched if _is_bad(rule, finding, incident)]
@@ -124,6 +124,8 @@ def judge(
 
 
 def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
+    if finding.direction == "better":
+        return False
     if finding.status is Status.DRIFTED:
         return True
     held = incident is not None and finding.key in incident.evidence
@@ -321,6 +323,7 @@ def merge_evidence(
             "worst": worst,
             "since": before.get("since") if before or at is None else at.isoformat(),
             "about": finding.about,
+            "direction": finding.direction,
             "reason": finding.reason,
             "n_baseline": finding.n_baseline,
             "n_window": finding.n_window,

@@ -118,9 +118,8 @@ def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
 
 
 def watched_by(monitor: Monitor, findings: Sequence[Finding]) -> list[Finding]:
-    """Return the drifted findings that a rule watches."""
-    drifted = [f for f in findings if f.status is Status.DRIFTED]
-    return [f for f in drifted if any(matches(rule, f) for rule in monitor.rules)]
+    """Return the findings that a rule watches and that drifted, improvements left out."""
+    return [f for f in findings if f.is_adverse and any(matches(rule, f) for rule in monitor.rules)]
 
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:
@@ -138,6 +137,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "statistic": finding.statistic,
         "threshold": finding.threshold,
         "status": finding.status.value,
+        "direction": finding.direction,
         "reason": finding.reason,
         "n_baseline": finding.n_baseline,
         "n_window": finding.n_window,

@@ -20,7 +20,7 @@ from detectors.joint import JOINT
 from detectors.outcome import OUTCOME
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
-from monitor.judge import Incident
+from monitor.judge import COMPARED, Incident
 from monitor.signals import name_of
 
 VERSION = 1
@@ -219,12 +219,14 @@ def retraining(
     Parameters
     ----------
     findings
-        Of the bucket whose end is ``end``, whatever rule watches them.
+        Of the bucket whose end is ``end``, whatever rule watches them. Budgets, objectives and comparisons are left
+        out: they are no columns that a model is trained on.
     window_rows
         Rows of the newest window, for shares.
     """
-    about_model = [finding for finding in findings if finding.about == "model"]
-    bad = sorted((f for f in about_model if f.status is Status.DRIFTED), key=lambda f: (-f.excess, f.key))
+    limits = {check.name or check.kind for check in (*monitor.budgets, *monitor.objectives)}
+    about_model = [f for f in findings if f.about == "model" and f.check not in (*limits, *COMPARED)]
+    bad = sorted((f for f in about_model if f.is_adverse), key=lambda f: (-f.excess, f.key))
     since, since_is = _since(incident, monitor.bucket)
     stretches = [("since_change", since, end)]
     if baseline.start is not None and baseline.end is not None:
@@ -285,7 +287,7 @@ def _since(incident: Incident, bucket: timedelta) -> tuple[datetime, str]:
 def _columns(findings: Sequence[Finding]) -> Columns:
     over_all = [f for f in findings if f.segment is None and f.column not in (None, JOINT, OUTCOME)]
     measured = {f.column for f in over_all if f.status in (Status.OK, Status.DRIFTED)}
-    return Columns(checked=len(measured), drifted=len({f.column for f in over_all if f.status is Status.DRIFTED}))
+    return Columns(checked=len(measured), drifted=len({f.column for f in over_all if f.is_adverse}))
 
 
 def _concept(findings: Sequence[Finding]) -> Concept:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
+from detectors.direction import ROLES
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
 from monitor import config, evidently, retraining
@@ -30,6 +31,16 @@ from monitor.settings import arms, breakers, savings, source
 from monitor.settings.checks import Check, Limit
 
 FOLDER = Path(__file__).parent.parent / "docs"
+DIRECTIONS = """## Directions
+
+Every finding has a direction. `better` is an improvement: a lower price, latency or failure rate. It is shown and
+recorded, and it alerts nobody. `neutral` is neither good nor bad by itself, such as a longer answer or the joint
+distribution of all columns: it alerts, and it never leads to a rollback or a retraining by itself. `worse` does
+both. A column improves only when its mean and its ranks do, so a latency whose bulk falls while its tail rises is
+worse. A column of which nobody knows the better side counts as worse whichever way it moves: name the columns that
+should roll back in the rule (`when: [drift.score]`). Signals state their better side in the table below, and these
+columns by their role:
+"""
 NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `make docs`. -->\n"
 SECTIONS: dict[str, type[BaseModel]] = {
     "The file": config.Config,
@@ -213,8 +224,9 @@ def checks() -> str:
     for detector in methods:
         text = (inspect.getdoc(detector.measure) or "").split("Examples")[0].rstrip()
         parts.append(f"### {detector.name}\n\n```text\n{text}\n```\n")
-    rows = [[f"`{s.name}`", ", ".join(s.needs), s.unit, s.cost, s.citation] for s in SIGNALS.values()]
-    parts += ["## Signals\n", table(["signal", "needs", "unit", "records a second", "source"], rows)]
+    parts += [DIRECTIONS, table(["column", "better"], [[f"`{name}`", better] for name, better in ROLES.items()])]
+    rows = [[f"`{s.name}`", ", ".join(s.needs), s.unit, s.better or "-", s.cost, s.citation] for s in SIGNALS.values()]
+    parts += ["## Signals\n", table(["signal", "needs", "unit", "better", "records a second", "source"], rows)]
     return "\n".join(parts)
 
 

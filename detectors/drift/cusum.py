@@ -76,24 +76,26 @@ def advance(before: Sums, score: float, allowance: float) -> tuple[Sums, Measure
     return Sums(up, down), Measurement(math.sqrt(max(up, down)), math.sqrt(noise), detail={"up": up, "down": down})
 
 
-def added_up(scores: np.ndarray, allowances: np.ndarray, before: Sums) -> tuple[np.ndarray, np.ndarray, Sums]:
+def added_up(
+    scores: np.ndarray, allowances: np.ndarray, before: Sums
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Sums]:
     """Advance over a run of buckets; one that has no score (NaN) leaves the sums as they are.
 
     Returns
     -------
-    statistic, noise
-        float64, shape (buckets,); NaN where there was no score.
+    statistic, noise, lean
+        float64, shape (buckets,); NaN where there was no score. ``lean`` is the sum upwards less that downwards.
     sums
         What has been accumulated at the end.
     """
     sums = before
-    statistic, noise = np.full((2, len(scores)), np.nan)
+    statistic, noise, lean = np.full((3, len(scores)), np.nan)
     for place, (score, allowance) in enumerate(zip(scores.tolist(), allowances.tolist(), strict=True)):
         if math.isnan(score):
             continue
         sums, seen = advance(sums, score, allowance)
-        statistic[place], noise[place] = seen.statistic, seen.noise
-    return statistic, noise, sums
+        statistic[place], noise[place], lean[place] = seen.statistic, seen.noise, sums.up - sums.down
+    return statistic, noise, lean, sums
 
 
 def measure(baseline: Counted, bucket: Counted) -> Measurement:

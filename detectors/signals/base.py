@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.direction import Preference
 from detectors.layout import Kind
 from detectors.records import Column, Records
 
@@ -59,6 +60,8 @@ class Signal:
         Roles that it reads as well where they are logged.
     configure
         Makes the signal from its options, which are the keyword arguments; ValueError for values that cannot be.
+    better
+        Which way is an improvement; ``neutral`` when neither is good or bad by itself, None when any change is bad.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Signal:
     evidence: Callable[[Mapping[str, str]], list[Evidence]] | None = None
     uses: tuple[str, ...] = ()
     configure: Callable[..., Signal] | None = None
+    better: Preference | None = None
 
 
 def each(texts: Column, score: Callable[[str], float]) -> Column:

@@ -39,6 +39,7 @@ SIGNAL = Signal(
     name="compression",
     needs=("response",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="ratio",
     cost="about 50,000",

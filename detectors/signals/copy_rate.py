@@ -40,6 +40,7 @@ SIGNAL = Signal(
     name="copy_rate",
     needs=("response", "context"),
     kind="numeric",
+    better="neutral",
     compute=compute,
     unit="share of words",
     cost="about 3,000; what others of these signals have read is shared",

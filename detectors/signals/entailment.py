@@ -160,6 +160,7 @@ def _signal(judge: Entailment) -> Signal:
         name="entailment",
         needs=("response", "context"),
         kind="numeric",
+        better="lower",
         compute=judge,
         unit="1 - probability",
         cost="about 10, with a small model",

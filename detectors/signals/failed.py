@@ -34,6 +34,7 @@ SIGNAL = Signal(
     name="failed",
     needs=("status",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="0 or 1",
     cost="over 500,000",

@@ -130,6 +130,7 @@ def configure(*, low: float = -1.0, high: float = 1.0) -> Signal:
         name="user_feedback",
         needs=("feedback",),
         kind="numeric",
+        better="higher",
         compute=Feedback(float(low), float(high)),
         unit="-1 to 1",
         cost="about 800,000",

@@ -47,6 +47,7 @@ SIGNAL = Signal(
     name="groundedness",
     needs=("response", "context"),
     kind="numeric",
+    better="higher",
     compute=compute,
     unit="share",
     cost="about 2,500; what others of these signals have read is shared",

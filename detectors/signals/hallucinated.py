@@ -106,6 +106,7 @@ SIGNAL = Signal(
     name="hallucinated",
     needs=("response", "context"),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="probability",
     cost="about 1,500",

@@ -63,6 +63,7 @@ SIGNAL = Signal(
     name="hedging",
     needs=("response",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="share of sentences",
     cost="about 100,000",

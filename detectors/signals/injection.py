@@ -38,6 +38,7 @@ SIGNAL = Signal(
     name="injection",
     needs=("response",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="findings",
     cost="about 350,000",

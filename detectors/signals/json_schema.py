@@ -127,6 +127,7 @@ def _signal(compute: FitsSchema) -> Signal:
         name="json_schema",
         needs=("response",),
         kind="numeric",
+        better="higher",
         compute=compute,
         unit="1 or 0",
         cost="about 35,000 of JSON",

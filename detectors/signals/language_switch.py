@@ -47,6 +47,7 @@ SIGNAL = Signal(
     name="language_switch",
     needs=("question", "response"),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="1 or 0",
     cost="about 9,000",

@@ -29,6 +29,7 @@ SIGNAL = Signal(
     name="response_length",
     needs=("response",),
     kind="numeric",
+    better="neutral",
     compute=compute,
     unit="code points",
     cost="over 1,000,000",

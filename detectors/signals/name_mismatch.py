@@ -41,6 +41,7 @@ SIGNAL = Signal(
     name="name_mismatch",
     needs=("response", "context"),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="share of names",
     cost="about 3,000; what others of these signals have read is shared",

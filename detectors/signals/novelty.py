@@ -42,6 +42,7 @@ SIGNAL = Signal(
     name="novelty",
     needs=("response", "context"),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="share of words",
     cost="about 20,000",

@@ -42,6 +42,7 @@ SIGNAL = Signal(
     name="number_mismatch",
     needs=("response", "context"),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="share of numbers",
     cost="about 3,000; what others of these signals have read is shared",

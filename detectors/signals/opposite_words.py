@@ -41,6 +41,7 @@ SIGNAL = Signal(
     name="opposite_words",
     needs=("response", "context"),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="words",
     cost="about 3,000; what others of these signals have read is shared",

@@ -37,6 +37,7 @@ SIGNAL = Signal(
     name="pii",
     needs=("response",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="findings",
     cost="about 100,000",

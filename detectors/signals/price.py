@@ -145,6 +145,7 @@ def _signal(compute: Price) -> Signal:
         name="price",
         needs=NEEDS,
         kind="numeric",
+        better="lower",
         compute=compute,
         unit="currency",
         cost="over 200,000",

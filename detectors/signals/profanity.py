@@ -37,6 +37,7 @@ SIGNAL = Signal(
     name="profanity",
     needs=("response",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="findings",
     cost="about 250,000",

@@ -34,6 +34,7 @@ SIGNAL = Signal(
     name="question_embedding",
     needs=("question",),
     kind="vector",
+    better="neutral",
     compute=compute,
     unit="64 features",
     cost="about 10,000",

@@ -25,6 +25,7 @@ SIGNAL = Signal(
     name="question_length",
     needs=("question",),
     kind="numeric",
+    better="neutral",
     compute=compute,
     unit="code points",
     cost="over 1,000,000",

@@ -74,6 +74,7 @@ SIGNAL = Signal(
     name="refusal",
     needs=("response",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="1 or 0",
     cost="about 200,000",

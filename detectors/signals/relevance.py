@@ -47,6 +47,7 @@ SIGNAL = Signal(
     name="relevance",
     needs=("question", "response"),
     kind="numeric",
+    better="higher",
     compute=compute,
     unit="cosine",
     cost="about 3,500",

@@ -97,6 +97,7 @@ SIGNAL = Signal(
     name="repetition",
     needs=("response",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="share of the text",
     cost="about 25,000",

@@ -83,6 +83,7 @@ SIGNAL = Signal(
     name="self_consistency",
     needs=("samples",),
     kind="numeric",
+    better="higher",
     compute=compute,
     unit="agreement, 0 to 1",
     cost="about 7,000",

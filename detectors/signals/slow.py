@@ -50,6 +50,7 @@ def _signal(slow: Slow) -> Signal:
         name="slow",
         needs=(slow.column,),
         kind="numeric",
+        better="lower",
         compute=slow,
         unit="0 or 1",
         cost="over 1,000,000",

@@ -35,6 +35,7 @@ SIGNAL = Signal(
     name="timed_out",
     needs=("error_type",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="0 or 1",
     cost="over 500,000",

@@ -39,6 +39,7 @@ SIGNAL = Signal(
     name="tokens_per_second",
     needs=("output_tokens", "latency"),
     kind="numeric",
+    better="higher",
     compute=compute,
     unit="tokens/s",
     cost="over 1,000,000",

@@ -90,6 +90,7 @@ SIGNAL = Signal(
     name="truncation",
     needs=("response",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="1 or 0",
     cost="about 190,000",

@@ -139,6 +139,7 @@ SIGNAL = Signal(
     name="uncertainty",
     needs=("logprobs",),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="nats",
     cost="about 30,000; 10,000 in OpenAI's form",

@@ -49,6 +49,7 @@ def _signal(compute: Unpriced) -> Signal:
         name="unpriced",
         needs=NEEDS,
         kind="numeric",
+        better="neutral",
         compute=compute,
         unit="0 or 1",
         cost="over 200,000",

@@ -103,6 +103,7 @@ def configure(*, fenced: bool = False) -> Signal:
         name="valid_json",
         needs=("response",),
         kind="numeric",
+        better="higher",
         compute=ValidJson(fenced),
         unit="1 or 0",
         cost="over 400,000",

@@ -113,6 +113,7 @@ def configure(*, dialect: str | None = None, fenced: bool = False) -> Signal:
         name="valid_sql",
         needs=("response",),
         kind="numeric",
+        better="higher",
         compute=ValidSql(dialect, fenced),
         unit="1 or 0",
         cost="about 2,000 of SQL",

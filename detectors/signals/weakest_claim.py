@@ -45,6 +45,7 @@ SIGNAL = Signal(
     name="weakest_claim",
     needs=("response", "context"),
     kind="numeric",
+    better="lower",
     compute=compute,
     unit="share",
     cost="about 2,500; what others of these signals have read is shared",

@@ -25,6 +25,7 @@ SIGNAL = Signal(
     name="response_words",
     needs=("response",),
     kind="numeric",
+    better="neutral",
     compute=compute,
     unit="words",
     cost="about 250,000",

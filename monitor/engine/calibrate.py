@@ -280,7 +280,7 @@ class Folds:
             at = group.windows[enough[group.windows]]
             if int(rest.n) >= min_samples and len(at):
                 scores[at], allowances[at] = steps(rest, stack.take(at))
-        statistic, noise, _ = added_up(scores, allowances, Sums())
+        statistic, noise, _, _ = added_up(scores, allowances, Sums())
         return statistic, noise
 
     def rest(self, stack: Stack, group: _Group) -> Stack:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL
 from detectors.base import Detector, Finding, Measurement, Status
+from detectors.direction import ROLES, Preference
 from detectors.joint import JOINT
 from detectors.layout import SUMMED, Kind, Layout
 from detectors.outcome import OUTCOME
@@ -17,6 +18,7 @@ from detectors.quality.percentile import TIMES
 from monitor.config import Monitor
 from monitor.evidently import P_VALUES, PREFIX, STATTESTS
 from monitor.settings.checks import BY_DEFAULT, Check
+from monitor.signals import resolve
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
     "numeric": ("kolmogorov_smirnov", "rank", "spread", "cusum"),
@@ -50,7 +52,10 @@ METHODS = {**DETECTORS, **SEQUENTIAL, **PERFORMANCE, **LATENCY, **RATES, **EVIDE
 
 @dataclass(frozen=True)
 class Asked:
-    """One detector on one column, as the configuration asks for it; ``late`` when it waits for labels."""
+    """One detector on one column, as the configuration asks for it.
+
+    ``late`` when it waits for labels; ``better`` is which way the column improves.
+    """
 
     check: str
     detector: Detector
@@ -59,6 +64,7 @@ class Asked:
     min_samples: int
     segments: bool
     late: bool = False
+    better: Preference | None = None
 
     def finding(self, segment: str | None, reason: str = "") -> Finding:
         """Return the finding of something that could not be measured."""
@@ -81,6 +87,7 @@ def asked_of_evidently(monitor: Monitor, layouts: Mapping[str, Layout]) -> Itera
 def _asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
     """Yield all that is asked of the columns; of two checks that ask the same the later one counts."""
     wanted: dict[tuple[str, str, str], Asked] = {}
+    better = preferences(monitor)
     for check in monitor.checks:
         for kind in kinds(check):
             if kind not in ("drift", "performance", "latency", "rate") and kind not in DETECTORS:
@@ -92,9 +99,16 @@ def _asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
                         check.min_samples or monitor.min_samples,
                         check.segments and column != JOINT and detector.name not in SEQUENTIAL,
                         kind == "performance" and detector.counts == "usable" and bool(check.labels_after),
+                        better.get(column),
                     )  # fmt: skip
                     wanted[question.check, column, detector.name] = question
     yield from wanted.values()
+
+
+def preferences(monitor: Monitor) -> dict[str, Preference | None]:
+    """Return which way each column improves, where that is known: by its signal, or by its role."""
+    of_signals = {signal.name: signal.better for signal in resolve(monitor.signals)}
+    return {**ROLES, **of_signals, JOINT: "neutral"}
 
 
 def kinds(check: Check) -> tuple[str, ...]:

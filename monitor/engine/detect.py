@@ -10,13 +10,14 @@ from datetime import datetime
 import numpy as np
 
 from detectors import RATES, SEQUENTIAL, TRAFFIC_CHECKS
-from detectors.base import Finding, Measurement, Status, assess
+from detectors.base import Direction, Finding, Measurement, Status, assess
 from detectors.base import conclude as conclude_with
 from detectors.correct import false_discovery
+from detectors.direction import direction_of, has_improved, is_improvement
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, advance, steps
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, spoken, with_record
-from detectors.performance.rates import judged_column, labelled_column, with_rate
+from detectors.performance.rates import RISE, judged_column, labelled_column, with_rate
 from detectors.performance.record import Seen
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
@@ -128,8 +129,21 @@ def _measure(
     )
     if question.detector.name in RATES:
         finding = with_rate(finding, *_labelled(monitor, question, segment, window))
-    finding = replace(finding, check=question.check)
+    finding = replace(finding, check=question.check, direction=_direction(question, old, new))
     return _by_record(monitor, question, finding, window, calibration) if finding.column == OUTCOME else finding
+
+
+def _direction(question: Asked, baseline: Profile, window: Profile) -> Direction:
+    return direction_of(question.better, improves(question, baseline, window))
+
+
+def improves(question: Asked, baseline: Counted, window: Counted) -> np.ndarray:
+    """Say of one window or of many whether a change is an improvement; what can only get worse never is."""
+    if question.detector.check in ("drift", "range"):
+        return has_improved(question.better, baseline, window)
+    if question.detector is RISE:
+        return is_improvement(question.better, window.mean - baseline.mean)
+    return np.zeros(np.shape(window.n), dtype=bool)
 
 
 def _labelled(
@@ -171,8 +185,9 @@ def _accumulate(
         reason = f"too_few: the bucket has {new.n} usable values, {FEWEST_TO_ADD} are needed to add it"
         return replace(stated, reason=reason, detail=kept)
     score, allowance = steps(old, new)
-    _, seen = advance(sums, float(score), float(allowance))
-    sized = replace(stated, n_baseline=old.n, n_window=new.n)
+    advanced, seen = advance(sums, float(score), float(allowance))
+    side = direction_of(question.better, is_improvement(question.better, advanced.up - advanced.down))
+    sized = replace(stated, n_baseline=old.n, n_window=new.n, direction=side)
     return conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated))
 
 
@@ -203,7 +218,8 @@ def _sized(question: Asked, segment: str | None, old: Profile | None, new: Profi
     stated = question.finding(segment)
     if old is None or new is None:
         return _without(question, stated, old)
-    stated = replace(stated, n_baseline=old.n, n_window=new.n)
+    side = _direction(question, old, new)
+    stated = replace(stated, n_baseline=old.n, n_window=new.n, direction=side)
     if min(old.n, new.n) >= max(1, question.min_samples):
         return stated
     side, size = ("baseline", old.n) if old.n < question.min_samples else ("window", new.n)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from detectors import PERFORMANCE
-from detectors.base import Detector, Finding, Status
+from detectors.base import Detector, Finding
 from detectors.carriers import Carrier, of_segments, ranked
 from detectors.contribution import Pair, Part, of_pairs, of_values
 from detectors.joint import JOINT
@@ -107,7 +107,7 @@ def _detector(finding: Finding, side: Profile) -> Detector:
 def worth(monitor: Monitor, findings: Sequence[Finding], standing: Mapping[str, Incident]) -> list[Finding]:
     """Return the worst finding of each check, column and segment that is news, all rows before segments."""
     worst: dict[tuple[str, str | None, str | None], Finding] = {}
-    drifted = [f for f in findings if f.status is Status.DRIFTED and f.column is not None]
+    drifted = [f for f in findings if f.is_adverse and f.column is not None]
     for finding in sorted(drifted, key=lambda f: (f.segment is not None, -f.excess)):
         watching = [rule for rule in monitor.rules if matches(rule, finding)]
         if any(is_news(finding, standing.get(rule_name(rule))) for rule in watching):

@@ -11,6 +11,7 @@ import numpy as np
 
 from detectors import DETECTORS
 from detectors.base import Finding, Status, bound_of, compared
+from detectors.direction import direction_of
 from detectors.performance.rates import RISE
 from detectors.plateau import at_hours, calibrated_for
 from detectors.profile import Profile
@@ -18,7 +19,7 @@ from detectors.stack import Counted
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.checks import Asked, asked
-from monitor.engine.detect import Window, reference, segments
+from monitor.engine.detect import Window, improves, reference, segments
 
 COMPARING = {*DETECTORS, RISE.name}
 """Detectors whose answer depends on what a window is compared with, and not on a target or on earlier buckets."""
@@ -45,11 +46,14 @@ class Moves:
         float64, shape (windows,): the distance from the plateau, and what counts.
     back
         bool, shape (windows,): nearer to the baseline than the plateau, as on the way to recovery.
+    improved
+        bool, shape (windows,): better than the plateau.
     """
 
     statistic: np.ndarray
     bound: np.ndarray
     back: np.ndarray
+    improved: np.ndarray
 
 
 def moved(monitor: Monitor, baseline: Baseline, plateau: Plateau, window: Window) -> list[Finding]:
@@ -106,19 +110,29 @@ def compare(
     bound = bound_of(detector, seen, question.threshold, calibrated and calibrated_for(calibrated))
     back = detector.measure(now, windows).statistic < detector.measure(then, held).statistic
     shape = np.atleast_1d(windows.n).shape  # a detector may say the same of all windows at once
-    return Moves(*(np.broadcast_to(part, shape) for part in (seen.statistic, bound, back)))
+    improved = improves(question, held, windows)
+    return Moves(*(np.broadcast_to(part, shape) for part in (seen.statistic, bound, back, improved)))
 
 
 def spelt_out(question: Asked, segment: str | None, seen: Moves) -> Iterator[Finding | None]:
     """Yield a finding for each window that has moved, None for the others."""
     stated = question.finding(segment)
-    for value, bound, back in zip(seen.statistic.tolist(), seen.bound.tolist(), seen.back.tolist(), strict=True):
+    parts = (seen.statistic, seen.bound, seen.back, seen.improved)
+    for value, bound, back, improved in zip(*(part.tolist() for part in parts), strict=True):
         if not value >= bound:
             yield None
             continue
         said = f"{compared(question.detector, value, bound)} from where it stood when people were told"
         detail: dict[str, Any] = {"back": back}
-        yield replace(stated, status=Status.DRIFTED, reason=said, statistic=value, threshold=bound, detail=detail)
+        yield replace(
+            stated,
+            status=Status.DRIFTED,
+            reason=said,
+            statistic=value,
+            threshold=bound,
+            detail=detail,
+            direction=direction_of(question.better, improved),
+        )
 
 
 def _size(question: Asked, side: Counted) -> int:

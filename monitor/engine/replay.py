@@ -11,6 +11,7 @@ import numpy as np
 
 from detectors import SEQUENTIAL, TRAFFIC_CHECKS
 from detectors.base import Finding, Measurement, Status, bound_of, compared
+from detectors.direction import direction_of, is_improvement
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
@@ -19,7 +20,7 @@ from detectors.stack import Counted, Stack
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.checks import Asked, asked, kinds, name
-from monitor.engine.detect import Window, reference
+from monitor.engine.detect import Window, improves, reference
 from monitor.engine.plateau import Plateau, compare, questions, spelt_out
 from monitor.engine.timeline import Timeline
 from monitor.schedule import Bucket
@@ -74,6 +75,7 @@ def _ask(
     adding = question.detector.name in SEQUENTIAL
     sides = stack if adding else stack.windows(timeline.length)
     first, second = np.full((2, timeline.steps), np.nan)
+    improved = np.zeros(timeline.steps, dtype=bool)
     for places in _alike(baseline, timeline, question.column, np.arange(timeline.length - 1, timeline.steps)):
         begin = int(places[0]) - timeline.length + 1
         starts = [timeline.start + place * timeline.step for place in range(begin, begin + timeline.length)]
@@ -86,10 +88,12 @@ def _ask(
         elif len(enough):
             seen = question.detector.measure(old, sides.take(enough))
             first[enough], second[enough] = seen.statistic, seen.noise
+            improved[enough] = improves(question, old, sides.take(enough))
     if adding:
         key = question.finding(segment).key
-        first, second, sums[key] = added_up(first, second, sums.get(key, Sums()))
-    _note(baseline, question, segment, first, second, found)
+        first, second, lean, sums[key] = added_up(first, second, sums.get(key, Sums()))
+        improved = is_improvement(question.better, lean)
+    _note(baseline, question, segment, Measurement(first, second), improved, found)
 
 
 def _size(question: Asked, side: Counted) -> Any:  # noqa: ANN401
@@ -100,21 +104,26 @@ def _note(
     baseline: Baseline,
     question: Asked,
     segment: str | None,
-    statistic: np.ndarray,
-    noise: np.ndarray,
+    seen: Measurement,
+    improved: np.ndarray,
     found: _Found,
 ) -> None:
     """Spell out what comes near its threshold."""
     detector, stated = question.detector, question.finding(segment)
     calibrated = None if question.threshold is not None else baseline.calibration.of(stated)
-    seen = Measurement(statistic, noise)
-    bound = np.broadcast_to(bound_of(detector, seen, question.threshold, calibrated), noise.shape)
-    found.measured |= np.isfinite(statistic)
-    for at in np.flatnonzero(statistic >= NEAR * bound):
-        value, limit = float(statistic[at]), float(bound[at])
-        status = Status.DRIFTED if value >= limit else Status.OK
-        said = compared(detector, value, limit)
-        found.near[at].append(replace(stated, status=status, reason=said, statistic=value, threshold=limit))
+    bound = np.broadcast_to(bound_of(detector, seen, question.threshold, calibrated), seen.statistic.shape)
+    found.measured |= np.isfinite(seen.statistic)
+    for at in np.flatnonzero(seen.statistic >= NEAR * bound):
+        value, limit = float(seen.statistic[at]), float(bound[at])
+        result = replace(
+            stated,
+            status=Status.DRIFTED if value >= limit else Status.OK,
+            reason=compared(detector, value, limit),
+            statistic=value,
+            threshold=limit,
+            direction=direction_of(question.better, improved[at]),
+        )
+        found.near[at].append(result)
 
 
 def _alike(baseline: Baseline, timeline: Timeline, column: str, ends: np.ndarray) -> Iterator[np.ndarray]:

@@ -269,6 +269,7 @@ def add_findings(connection: Connection, monitor: str, start: datetime, found: S
             "n_window": finding.n_window,
             "about": finding.about,
             "unit": finding.unit,
+            "direction": finding.direction,
             "detail": dict(finding.detail),
         }
         for finding in found

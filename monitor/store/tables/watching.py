@@ -83,6 +83,7 @@ findings = Table(
     Column("n_window", Integer, nullable=False),
     Column("about", String(8), nullable=False),
     Column("unit", String(32), nullable=False),
+    Column("direction", String(8), nullable=False, server_default="worse"),  # better, worse, neutral
     Column("detail", Json),
 )
 

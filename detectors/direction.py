@@ -1,0 +1,98 @@
+"""Direction: whether a change is an improvement, a deterioration, or neither."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from detectors.base import Direction, Values
+from detectors.drift.rank import middle_ranks
+from detectors.profile import Profile
+from detectors.stack import Counted
+
+Preference = Literal["lower", "higher", "neutral"]
+"""Which way is an improvement; ``neutral`` where neither is good or bad by itself."""
+TIMES_AND_COSTS = ("latency", "time_to_first_token", "time_per_output_token", "queue_time", "cost")
+JUDGED_ELSEWHERE = ("input_tokens", "output_tokens", "status", "error_type", "finish_reason")
+"""Of these only what is made of them is good or bad: `price`, `failed`, `rate_limited`, `timed_out`, `truncation`."""
+ROLES: dict[str, Preference] = {
+    **dict.fromkeys(TIMES_AND_COSTS, "lower"),
+    **dict.fromkeys(JUDGED_ELSEWHERE, "neutral"),
+}
+"""Which way is an improvement of a logged column, by its role."""
+
+
+def has_improved(better: Preference | None, baseline: Counted, window: Counted) -> np.ndarray:
+    """Say of one window or of many whether a numeric column moved for the better: by its mean and by its ranks.
+
+    A column of which only the bulk or only the tail has improved did not.
+
+    Parameters
+    ----------
+    better
+        Which way is an improvement; nothing improves where that is not known, or where neither way is.
+    baseline, window
+        Counts over one layout.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, of the shape of ``window.n``.
+    """
+    n = np.asarray(window.n)
+    if better not in ("lower", "higher") or baseline.layout.kind != "numeric" or not baseline.n or not np.any(n):
+        return np.zeros(n.shape, dtype=bool)
+    ranks, _ = middle_ranks(baseline)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rank = window.counts @ ranks / n - 0.5
+    return is_improvement(better, window.mean - baseline.mean, rank)
+
+
+def is_improvement(better: Preference | None, *moves: Values) -> np.ndarray:
+    """Say whether movements are for the better: none of them for the worse, and at least one.
+
+    Parameters
+    ----------
+    moves
+        Positive where something rose; NaN is no improvement.
+
+    Examples
+    --------
+    >>> bool(is_improvement("lower", -0.2, 0.0)), bool(is_improvement("lower", -0.2, 0.1))
+    (True, False)
+    """
+    signed = np.stack([np.asarray(move if better == "higher" else -move, dtype=np.float64) for move in moves])
+    known = better in ("lower", "higher")
+    return np.asarray(known & (signed >= 0).all(axis=0) & (signed > 0).any(axis=0))
+
+
+def direction_of(better: Preference | None, improved: bool | np.ndarray) -> Direction:
+    """Return what a change means; any change of a column whose better side nobody knows is for the worse.
+
+    Examples
+    --------
+    >>> direction_of("lower", True), direction_of("lower", False), direction_of(None, False)
+    ('better', 'worse', 'worse')
+    >>> direction_of("neutral", False)
+    'neutral'
+    """
+    if better == "neutral":
+        return "neutral"
+    return "better" if improved else "worse"
+
+
+def change_direction(better: Preference | None, baseline: Profile, window: Profile) -> Direction:
+    """Return what the change of a column from a baseline to a window means.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> x = np.random.default_rng(0).normal(size=1000)
+    >>> layout = learn_numeric(x, x.min(), x.max())
+    >>> old, new = (Profile.of(Column.floats(values), layout) for values in (x, x - 1))
+    >>> [change_direction(better, old, new) for better in ("lower", "higher", "neutral", None)]
+    ['better', 'worse', 'neutral', 'worse']
+    """
+    return direction_of(better, has_improved(better, baseline, window))
