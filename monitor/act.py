@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -56,18 +56,24 @@ class Version:
 
 @dataclass(frozen=True)
 class Past:
-    """One earlier action, for cooldown and cap."""
+    """One earlier action, for cooldown and cap; ``observed`` is the role and the value of the version it was about."""
 
     name: str
     created_at: datetime
     state: str
+    observed: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Context:
-    """The past of a monitor, as far as the next decision needs it."""
+    """The past of a monitor, as far as the next decision needs it.
+
+    ``open`` is the newest open incident of each rule; ``older`` are the others, which a new version left behind, oldest
+    first.
+    """
 
     open: Mapping[str, Incident] = field(default_factory=dict)
+    older: Sequence[Incident] = ()
     resolved: Mapping[str, Incident] = field(default_factory=dict)
     silences: Mapping[str, int] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
@@ -77,6 +83,17 @@ class Context:
     past: Sequence[Past] = ()
     prompts: Sequence[Prompt] = ()
     blind: int = 0
+
+
+def split_open(incidents: Iterable[Incident]) -> tuple[dict[str, Incident], list[Incident]]:
+    """Return the newest open incident of each rule, and the older ones, oldest first."""
+    newest: dict[str, Incident] = {}
+    older: list[Incident] = []
+    for incident in sorted(incidents, key=lambda one: one.opened_at):
+        if incident.rule in newest:
+            older.append(newest[incident.rule])
+        newest[incident.rule] = incident
+    return newest, older
 
 
 def identity(incident: str, name: str, kind: str, sequence: int) -> str:
@@ -207,7 +224,8 @@ def decide(
     if now > incident.updated_at + spec.not_after:
         return "expired", "the bucket is older than not_after: a late effect is worse than none"
     sent = [item for item in past if item.name == name and item.state not in ("held", "expired", "rejected")]
-    if any(now - item.created_at < spec.cooldown for item in sent):
+    alike = [item for item in sent if item.observed == observed_version(incident)]
+    if any(now - item.created_at < spec.cooldown for item in alike):
         return "held", "cooldown: the same action was decided a short while ago"
     if sum(now - item.created_at < timedelta(days=1) for item in sent) >= spec.max_per_day:
         return "held", f"cap: {spec.max_per_day} a day are allowed"

@@ -12,7 +12,7 @@ from typing import Any
 
 from detectors.base import Finding
 from detectors.drift.cusum import Sums
-from monitor.act import Context
+from monitor.act import Context, split_open
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.baseline import Baseline
@@ -21,7 +21,7 @@ from monitor.engine.explain import explain, explain_moves, worth
 from monitor.engine.plateau import Plateau
 from monitor.engine.profile import Facts
 from monitor.engine.replay import Again, replay
-from monitor.engine.sights import first_sights
+from monitor.engine.sights import earliest, first_sights
 from monitor.engine.timeline import Timeline
 from monitor.judge import NO_DATA, Change, Incident
 from monitor.once import baseline_for
@@ -63,10 +63,12 @@ class Story:
     ) -> None:
         """Judge one bucket as the daemon would."""
         result, reason = ("done", None) if measured else ("inconclusive", "no_rows" if not rows else "too_few")
-        recent = [c for c in self.changes if c.first_seen >= bucket.end - self.monitor.window - self.monitor.bucket]
-        past = Context(dict(self.open), dict(self.resolved), changes=recent, blind=self.blind)
-        findings, moved = self._explained(findings, again, recent, bucket.end)
-        for decision in judge_all(self.monitor, findings, [], past, bucket, result, reason, self.silence, moved):
+        newest, older = split_open(self.open.values())
+        past = Context(newest, older, resolved=dict(self.resolved), blind=self.blind)
+        findings, moved = self._explained(findings, again, newest, bucket.end)
+        for decision in judge_all(
+            self.monitor, findings, self.changes, past, bucket, result, reason, self.silence, moved
+        ):
             incident = decision.incident
             self.all[incident.id] = incident
             if (decision.transition == "firing" or decision.change) and incident.rule != NO_DATA:
@@ -74,26 +76,26 @@ class Story:
                 self.course.setdefault(incident.id, []).append(incident.changes[-1])
             self.updates += decision.change is not None
             if incident.state == "resolved":
-                self.open.pop(incident.rule, None)
+                self.open.pop(incident.id, None)
                 if incident.fired_at is not None:
                     self.resolved[incident.rule] = incident
             else:
-                self.open[incident.rule] = incident
+                self.open[incident.id] = incident
         self.blind = 0 if measured else self.blind + 1
 
     def _explained(
-        self, findings: Sequence[Finding], again: Again, changes: Sequence[Change], at: datetime
+        self, findings: Sequence[Finding], again: Again, standing: Mapping[str, Incident], at: datetime
     ) -> tuple[Sequence[Finding], dict[str, list[Finding]]]:
         """Return the findings, and by rule what has moved on from what was told, what is news with its explanation."""
-        told = {i.rule: i.told_at for i in self.open.values() if i.state == "firing" and i.rule != NO_DATA}
+        told = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA}
         moved = {rule: again.moved(self.plateaus, since, at) for rule, since in told.items() if since}
-        if not any(moved.values()) and not worth(self.monitor, findings, self.open):
+        if not any(moved.values()) and not worth(self.monitor, findings, standing):
             return findings, moved
         window = again.window(at)
         for rule, since in told.items():
             if since and moved[rule]:
                 moved[rule] = explain_moves(self.plateaus[since], window, moved[rule])
-        return explain(self.monitor, again.baseline, window, findings, self.open, changes, at), moved
+        return explain(self.monitor, again.baseline, window, findings, standing, self.changes, at), moved
 
     def fired(self) -> list[Incident]:
         """Return the incidents that paged, oldest first."""
@@ -153,9 +155,7 @@ def _play(reader: Reader, monitor: Monitor, baseline: Baseline, story: Story, st
         facts[bucket.start] = profiler.facts
     again = Again(monitor, baseline, timeline)
     for bucket, findings, measured in replay(monitor, baseline, timeline, story.sums):
-        known = {(change.kind, change.column, change.value) for change in story.changes}
-        seen = first_sights(facts[bucket.start], baseline)
-        story.changes += [c for c in seen if (c.kind, c.column, c.value) not in known]
+        story.changes = earliest([*story.changes, *first_sights(facts[bucket.start], baseline)])
         story.live(bucket, findings, again, measured, facts[bucket.start].rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -143,11 +143,11 @@ def _rule(monitor: Monitor, spec: BreakerSpec, stood: Breaker | None, bucket: Bu
     return Seen(True, f"an incident of {spec.rule} is firing")
 
 
-def firing_after(standing: Mapping[str, Incident], decisions: Sequence[Decision]) -> frozenset[str]:
-    """Return the rules whose incident fires once a bucket is judged."""
-    states = {rule: incident.state for rule, incident in standing.items()}
-    states.update({decision.incident.rule: decision.incident.state for decision in decisions})
-    return frozenset(rule for rule, state in states.items() if state == "firing")
+def firing_after(standing: Iterable[Incident], decisions: Sequence[Decision]) -> frozenset[str]:
+    """Return the rules that have a firing incident once a bucket is judged."""
+    after = {incident.id: incident for incident in standing}
+    after |= {decision.incident.id: decision.incident for decision in decisions}
+    return frozenset(incident.rule for incident in after.values() if incident.state == "firing")
 
 
 def effects(

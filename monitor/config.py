@@ -240,7 +240,7 @@ class ActionSpec(Section):
     mode: Literal["notify", "approve", "auto"] = "approve"
     """notify only tells, approve waits for a person, auto sends."""
     cooldown: Duration = timedelta(minutes=30)
-    """Pause before the same action may happen again."""
+    """Pause before the same action, about the same version, may happen again."""
     not_after: Duration = timedelta(minutes=15)
     """After this long it is dropped: a late effect is worse than none."""
     max_per_day: int = Field(10, ge=1)

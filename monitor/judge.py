@@ -20,6 +20,10 @@ LONGEST_REASON = 512
 COMPARED = ("experiment", "shadow")
 """Checks of arms that are compared with one another, not with a baseline."""
 VERSIONS = ("model_version", "prompt_version")
+LEAST_EXPLAINED = 0.5
+"""A version whose share of the traffic explains less of the effect is not told apart by it."""
+WITHIN = 0.05
+"""Versions whose explained parts differ by less explain an effect equally well."""
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
 
@@ -71,6 +75,7 @@ class Decision:
     quiet: bool = False  # it never fired this time, so nobody need be told that it is over
     news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
     change: Mapping[str, Any] | None = None  # a further change while it was firing, as ``Incident.changes`` has it
+    new_suspect: bool = False  # another change than before is now the most likely cause
 
 
 def rule_name(rule: Rule) -> str:
@@ -123,6 +128,55 @@ def judge(
     return _recover(monitor, rule, incident, at)
 
 
+def brought_by_version(
+    monitor: Monitor,
+    incident: Incident | None,
+    findings: Sequence[Finding],
+    at: datetime,
+    changes: Sequence[Change],
+    moved: Sequence[Finding] = (),
+) -> list[Finding]:
+    """Return what a version has brought that came in after an incident fired: an incident of its own.
+
+    That is what was not bad before, or is farther from the baseline than it was when people were told, where a version
+    that is newer than the incident is the most likely cause and something got worse.
+    """
+    if incident is None or incident.state != "firing" or incident.fired_at is None:
+        return []
+    fired_at = incident.fired_at
+    arrived = {change_key(c) for c in changes if c.kind in VERSIONS and fired_at < c.first_seen <= at}
+    if not arrived:
+        return []
+    before = {(item["check"], item["column"]) for item in incident.evidence.values()}
+    away = {finding.key for finding in moved if finding.is_adverse and not finding.detail["back"]}
+    adverse = [finding for finding in findings if finding.is_adverse and finding.column != JOINT]
+    brought = [
+        f
+        for f in adverse
+        if (f.check, f.column) not in before or f.key in away or (f.segment in arrived and _is_farther(f, incident))
+    ]
+    if not any(finding.about == "model" and finding.direction == "worse" for finding in brought):
+        return []
+    known = [change for change in changes if change.first_seen <= at]
+    suspect = suspect_of(known, at - monitor.window - monitor.bucket, merge_evidence({}, brought))
+    return brought if suspect and f"{suspect['column']}={suspect['value']}" in arrived else []
+
+
+def _is_farther(finding: Finding, incident: Incident) -> bool:
+    """Say whether a version departs from the baseline by a threshold more than an incident knows of the others."""
+    if not finding.segment or not finding.threshold:
+        return False
+    role = finding.segment.partition("=")[0]
+    alike = [
+        item
+        for item in incident.evidence.values()
+        if (item["check"], item["column"], item["method"]) == (finding.check, finding.column, finding.method)
+        and item["segment"] != finding.segment
+    ]
+    others = [item for item in alike if str(item["segment"]).startswith(f"{role}=")] or alike
+    return bool(others) and finding.excess >= 1 + max(float(item["worst"]) for item in others) / finding.threshold
+
+
 def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
     if finding.direction == "better":
         return False
@@ -166,10 +220,11 @@ def _worsen(
         incident = Incident(identity, monitor.name, name, rule.severity, "pending", at, at, "")
     news = tuple(f.key for f in bad if not _known(f, _told(incident)))
     evidence = merge_evidence(incident.evidence, bad, at)
-    suspect = incident.suspected_change or suspect_of(changes, at - monitor.window - monitor.bucket, evidence)
+    suspect = _suspect_now(monitor, incident, changes, evidence, at)
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
     if grown.state == "firing":
-        return _go_on(monitor, rule, replace(grown, reason=incident.reason), bad, moved, at, changes, news)
+        going = _go_on(monitor, rule, replace(grown, reason=incident.reason), bad, moved, at, changes, news)
+        return replace(going, new_suspect=not _is_same_change(suspect, incident.suspected_change))
     why = explanation_of(bad, evidence)
     if grown.bad < needed:
         reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
@@ -180,6 +235,27 @@ def _worsen(
     told = (*incident.changes, told_of(at, bad, reason, suspect))[-MOST_CHANGES:]
     fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason, changes=told, moved=0)
     return Decision(fired, "firing", reason, news=news)
+
+
+def _suspect_now(
+    monitor: Monitor,
+    incident: Incident,
+    changes: Sequence[Change],
+    evidence: Mapping[str, Mapping[str, Any]],
+    at: datetime,
+) -> Mapping[str, Any] | None:
+    """Return what most likely caused an incident, by all that is known now; what came after it fired cannot have."""
+    since = incident.opened_at - monitor.window - monitor.bucket
+    until = incident.fired_at if incident.state == "firing" and incident.fired_at else at
+    suspect = suspect_of([change for change in changes if change.first_seen <= until], since, evidence)
+    before = incident.suspected_change
+    return {**before, **suspect} if before and _is_same_change(suspect, before) and suspect else suspect or before
+
+
+def _is_same_change(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Say whether two suspects are one, whatever else is known of them."""
+    names = ("kind", "column", "value")
+    return (one is None) == (other is None) and all((one or {}).get(name) == (other or {}).get(name) for name in names)
 
 
 def _go_on(
@@ -245,7 +321,12 @@ def told_of(at: datetime, found: Sequence[Finding], reason: str, suspect: Mappin
 
 def is_news(finding: Finding, incident: Incident | None) -> bool:
     """Say whether people were not told of a finding: there is no open incident, or it does not know it."""
-    return incident is None or not _known(finding, _told(incident))
+    return incident is None or not is_known(finding, incident)
+
+
+def is_known(finding: Finding, incident: Incident | None) -> bool:
+    """Say whether a finding's check, column and segment are among the evidence of an incident."""
+    return incident is not None and _subject(finding.check, finding.column, finding.segment) in _told(incident)
 
 
 def _told(incident: Incident) -> set[tuple[str, str | None, str | None]]:
@@ -312,6 +393,7 @@ def merge_evidence(
         before = merged.get(finding.key, {})
         worst = max(float(before.get("worst", 0.0)), finding.statistic or 0.0)
         told = finding.detail.get("explanation")
+        explained = _clearer(before.get("explained"), finding.detail.get("explained"))
         text = told["text"] if isinstance(told, Mapping) else before.get("explanation")
         merged[finding.key] = {
             "check": finding.check,
@@ -328,9 +410,26 @@ def merge_evidence(
             "n_baseline": finding.n_baseline,
             "n_window": finding.n_window,
             **({"explanation": text} if text else {}),
+            **({"explained": explained} if explained else {}),
         }
     ranked = sorted(merged, key=lambda key: -_excess(merged[key]))
     return {key: merged[key] for key in ranked[:MOST_EVIDENCE]}
+
+
+def _clearer(before: Mapping[str, float] | None, now: object) -> Mapping[str, float] | None:
+    """Return the attribution that tells the changes apart best; one that knows another change replaces the old one."""
+    if not isinstance(now, Mapping) or not now:
+        return before
+    fresh = {str(name): float(share) for name, share in now.items()}
+    if not before or set(fresh) - set(before) or _clarity(fresh) >= _clarity(before):
+        return fresh
+    return before
+
+
+def _clarity(explained: Mapping[str, float]) -> float:
+    """Return how well an attribution tells its changes apart: much is explained, and by one far more than another."""
+    best = max(explained.values())
+    return best * (best - min(explained.values()))
 
 
 def _excess(item: Mapping[str, Any]) -> float:
@@ -366,19 +465,24 @@ def headline(bad: Sequence[Finding]) -> str:
 def suspect_of(
     changes: Sequence[Change], since: datetime, evidence: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any] | None:
-    """Return the change that most likely caused it: one that a drifted segment names, else the newest version.
+    """Return the change that most likely caused it, of those since a moment.
 
-    Only changes since the window began count; a version weighs more than a category or a column.
+    First comes the version whose share of the traffic explains the effect; of those that explain it equally well, one
+    that a drifted segment names, then a model before a prompt before a category or a column, then the newest.
     """
     blamed = {item["segment"] for item in evidence.values() if item["segment"]}
     order = {"model_version": 2, "prompt_version": 1}
     recent = [change for change in changes if change.first_seen >= since]
     if not recent:
         return None
+    explained = _explained_by(evidence)
+    most = max((explained.get(change_key(change), 0.0) for change in recent), default=0.0)
+    enough = most - WITHIN if most >= LEAST_EXPLAINED else 1.0
     best = max(
         recent,
         key=lambda change: (
-            f"{change.column}={change.value}" in blamed,
+            explained.get(change_key(change), 0.0) > enough,
+            change_key(change) in blamed,
             order.get(change.kind, 0),
             change.first_seen,
         ),
@@ -389,6 +493,18 @@ def suspect_of(
         "value": best.value,
         "first_seen": best.first_seen.isoformat(),
     }
+
+
+def change_key(change: Change) -> str:
+    """Return the name of a change, which is that of the segment it stands for."""
+    return f"{change.column}={change.value}"
+
+
+def _explained_by(evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return for each change which part of the evidence it explains, on average."""
+    told = [item["explained"] for item in evidence.values() if item.get("explained")]
+    names = {name for item in told for name in item}
+    return {name: sum(item.get(name, 0.0) for item in told) / len(told) for name in names}
 
 
 def repeat_due(incident: Incident, rule: Rule, at: datetime) -> bool:

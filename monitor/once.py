@@ -10,10 +10,11 @@ from detectors.base import Finding, Status
 from detectors.quality.traffic import Traffic
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
+from monitor.engine.attribution import attribute
 from monitor.engine.baseline import Baseline
-from monitor.engine.detect import Window, detect
+from monitor.engine.detect import Part, Window, detect
 from monitor.engine.explain import explain
-from monitor.engine.profile import Facts, Profiler, wanted
+from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
 from monitor.engine.sights import first_sights
 from monitor.engine.spend import of_budgets
 from monitor.evidently import measure_in_child
@@ -45,6 +46,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         seen, facts = read_window(reader, monitor, baseline, end)
         changes = first_sights(facts, baseline)
         findings = [*detect(monitor, baseline, seen, measure_in_child), *of_budgets(monitor, None)]
+        findings = attribute(monitor, baseline, seen, findings, changes, end)
         findings = explain(monitor, baseline, seen, findings, {}, changes, end)
     except SourceError as error:
         return {**stated, "status": "error", "reason": f"{error.reason}: {error}", "findings": []}
@@ -73,32 +75,33 @@ def baseline_for(reader: Reader, monitor: Monitor, before: datetime) -> Baseline
 
 
 def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> tuple[Window, Facts]:
-    """Profile a whole window at once, which equals the sum of its buckets to the last bit; and what was seen in it."""
+    """Profile a whole window, bucket by bucket, and return it with what was seen in it; an id counts once."""
     schema = reader.schema()
     columns = wanted(monitor, baseline.layouts, schema)
-    profiler = Profiler(monitor, baseline.layouts)
-    profiler.facts.schema = dict(schema)
-    rows: list[int] = []
+    parts: list[Part] = []
     starts: list[datetime] = []
+    ids: set[object] = set()
     start = end - monitor.window
     while start < end:
-        before = profiler.facts.rows
+        profiler = Profiler(monitor, baseline.layouts, seen=ids)
         for page in reader.read(start, start + monitor.bucket, columns):
             profiler.add(page)
-        rows.append(profiler.facts.rows - before)
+        parts.append(Part(profiler.facts, profiler.profiles()))
         starts.append(start)
         start += monitor.bucket
-    newest = profiler.facts.last
+    facts = sum((part.facts for part in parts), Facts(schema=dict(schema)))
+    newest = facts.last
     if newest is None:
-        found = reader.newest()
-        newest = found.timestamp() if found else None
+        logged = reader.newest()
+        newest = logged.timestamp() if logged else None
     traffic = Traffic(
-        bucket_rows=tuple(rows),
+        bucket_rows=tuple(part.facts.rows for part in parts),
         bucket_seconds=monitor.bucket.total_seconds(),
         schema=dict(schema),
         seconds_since_newest=None if newest is None else max(0.0, end.timestamp() - newest),
     )
-    return Window(profiler.profiles(), traffic, starts), profiler.facts
+    profiles = add_profiles([part.profiles for part in parts])
+    return Window(profiles, traffic, starts, parts=parts), facts
 
 
 def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:

@@ -9,8 +9,20 @@ from typing import Any
 
 from detectors.base import Finding
 from monitor.act import Action, Context, notified, plan
-from monitor.config import ActionSpec, Monitor
-from monitor.judge import NO_DATA, Change, Decision, judge, judge_no_data, repeat_due, rule_name
+from monitor.config import ActionSpec, Monitor, Rule
+from monitor.judge import (
+    NO_DATA,
+    Change,
+    Decision,
+    brought_by_version,
+    is_known,
+    is_news,
+    judge,
+    judge_no_data,
+    matches,
+    repeat_due,
+    rule_name,
+)
 from monitor.prompts import Prompt, recognise
 from monitor.schedule import Bucket
 
@@ -28,26 +40,48 @@ def judge_all(
 ) -> list[Decision]:
     """Judge every rule, and whether the monitor sees at all.
 
-    ``moved`` is by rule how the window differs from what people were told last of its firing incident.
+    ``changes`` are all that are known, each as it was first seen. ``moved`` is by rule how the window differs from
+    what people were told last of its firing incident.
     """
-    recent = [*past.changes, *changes]
-    decisions = [
-        judge(
-            monitor,
-            rule,
-            findings,
-            past.open.get(rule_name(rule)),
-            bucket.end,
-            recent,
-            past.resolved.get(rule_name(rule)),
-            (moved or {}).get(rule_name(rule), ()),
+    decisions: list[Decision | None] = []
+    for rule in monitor.rules:
+        decisions += _judge_rule(
+            monitor, rule, findings, changes, past, bucket.end, (moved or {}).get(rule_name(rule), ())
         )
-        for rule in monitor.rules
-    ]
     blind = 0 if result == "done" else past.blind + 1
     patience = monitor.no_data.model_copy(update={"after": max(monitor.no_data.after, silence + 1)})
     decisions.append(judge_no_data(monitor, patience, blind, reason or "", past.open.get(NO_DATA), bucket.end))
     return [with_prompt(decision, past.prompts) for decision in decisions if decision is not None]
+
+
+def _judge_rule(
+    monitor: Monitor,
+    rule: Rule,
+    findings: Sequence[Finding],
+    changes: Sequence[Change],
+    past: Context,
+    at: datetime,
+    moved: Sequence[Finding],
+) -> list[Decision | None]:
+    """Judge the open incidents of a rule, each by its own findings, and open one for what a new version brought.
+
+    Older incidents are judged by what they know; everything else belongs to the newest one.
+    """
+    name = rule_name(rule)
+    watched = [finding for finding in findings if matches(rule, finding)]
+    older = [incident for incident in past.older if incident.rule == name]
+    decisions = [judge(monitor, rule, [f for f in watched if not is_news(f, one)], one, at, changes) for one in older]
+    newest = past.open.get(name)
+    own = [f for f in watched if all(is_news(f, one) for one in older) or is_known(f, newest)]
+    brought = brought_by_version(monitor, newest, own, at, changes, moved)
+    if newest is None or not brought:
+        return [*decisions, judge(monitor, rule, own, newest, at, changes, past.resolved.get(name), moved)]
+    rest = [finding for finding in own if finding not in brought or is_known(finding, newest)]
+    return [
+        *decisions,
+        judge(monitor, rule, rest, newest, at, changes),
+        judge(monitor, rule, brought, None, at, changes),
+    ]
 
 
 def with_prompt(decision: Decision, known: Sequence[Prompt]) -> Decision:

@@ -36,5 +36,8 @@ def broken_by(
         return None
     with watch.database.read() as connection:
         held = breakers.standing(connection, [spec.name for spec in specified])
-    rates, firing = profiled.bill.rates if profiled.bill else {}, firing_after(past.open, decisions)
+    rates, firing = (
+        profiled.bill.rates if profiled.bill else {},
+        firing_after([*past.open.values(), *past.older], decisions),
+    )
     return work(watch.monitor, bucket, held, spending, rates, firing, specs, watch.now())

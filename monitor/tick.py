@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from detectors.base import Finding
 from monitor.act import Action
 from monitor.config import ActionSpec
+from monitor.engine.attribution import attribute
 from monitor.engine.detect import Window, conclude, detect
 from monitor.engine.explain import explain
 from monitor.engine.objectives import counted_in
 from monitor.engine.profile import profile_bucket
-from monitor.engine.sights import first_sights
+from monitor.engine.sights import earliest, first_sights
 from monitor.engine.spend import of_budgets
 from monitor.engine.usage import used_in
 from monitor.evidently import measure_in_child
@@ -62,9 +63,11 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
     if live:
         with watch.database.read() as connection:
             past = context.load(connection, monitor, bucket)
-        findings = explain(monitor, frozen, window, findings, past.open, [*past.changes, *changes], bucket.end)
+        known = earliest([*past.changes, *changes], past.versions)
+        findings = attribute(monitor, frozen, window, findings, known, bucket.end)
+        findings = explain(monitor, frozen, window, findings, past.open, known, bucket.end)
         silence, moved = frozen.longest_silence if frozen else 0, watch.plateaus.moved(frozen, past.open, window)
-        decisions = judge_all(monitor, findings, changes, past, bucket, result, reason, silence, moved)
+        decisions = judge_all(monitor, findings, known, past, bucket, result, reason, silence, moved)
         grounds = grounds_of(watch, wants_retraining(monitor, decisions, actions), findings, profiled, window, bucket)
         decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now(), grounds)
         planned = [*planned, *compared.news]

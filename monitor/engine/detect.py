@@ -28,8 +28,16 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import Asked, asked, asked_of_evidently, kinds, name
 from monitor.engine.objectives import of_objectives
-from monitor.engine.profile import Profiled
+from monitor.engine.profile import Facts, Profiled
 from monitor.evidently import P_VALUES, PREFIX, Answer, Request, oriented, request
+
+
+@dataclass(frozen=True)
+class Part:
+    """One bucket of a window."""
+
+    facts: Facts
+    profiles: Mapping[str | None, Mapping[str, Profile]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Window:
     the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
     bucket included, up to ``end``, where the window of a live monitor ends. ``truths``
     are the labelled windows since the baseline, by metric: how the estimates of each compared with the truth.
+    ``parts`` are the buckets of the window one by one, where they are at hand.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -51,6 +60,7 @@ class Window:
     counted: Mapping[str, Mapping[datetime, Events]] = field(default_factory=dict)
     end: datetime | None = None
     truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
+    parts: Sequence[Part] = ()
 
 
 Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
@@ -218,8 +228,8 @@ def _sized(question: Asked, segment: str | None, old: Profile | None, new: Profi
     stated = question.finding(segment)
     if old is None or new is None:
         return _without(question, stated, old)
-    side = _direction(question, old, new)
-    stated = replace(stated, n_baseline=old.n, n_window=new.n, direction=side)
+    direction = _direction(question, old, new)
+    stated = replace(stated, n_baseline=old.n, n_window=new.n, direction=direction)
     if min(old.n, new.n) >= max(1, question.min_samples):
         return stated
     side, size = ("baseline", old.n) if old.n < question.min_samples else ("window", new.n)

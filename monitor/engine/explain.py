@@ -142,7 +142,11 @@ def _explained(
     parts = of_values(detector.name, old, new) if old.layout.kind in BY_KIND else ()
     pairs = of_pairs(old, new) if column == JOINT else ()
     blamed = finding.segment or (carriers[0].segment if carriers else None)
-    change = suspect_of(changes, at - monitor.window - monitor.bucket, {"": {"segment": blamed}})
+    change = suspect_of(
+        changes,
+        at - monitor.window - monitor.bucket,
+        {"": {"segment": blamed, "explained": finding.detail.get("explained")}},
+    )
     text = ", ".join(_where(finding, carriers, parts, pairs))
     sentence = "; ".join(filter(None, [", ".join(filter(None, [_lead(finding), text])), _before(change, at)]))
     if not text and change is None:

@@ -43,6 +43,25 @@ class Facts:
     unseen: dict[str, dict[str, float]] = field(default_factory=dict)  # column, category: first seen
     dropped_segments: int = 0
 
+    def __add__(self, other: Facts) -> Facts:
+        """Return the facts of two stretches together; the columns are those of the later one."""
+        return Facts(
+            rows=self.rows + other.rows,
+            duplicates=self.duplicates + other.duplicates,
+            first=min((f for f in (self.first, other.first) if f is not None), default=None),
+            last=max((f for f in (self.last, other.last) if f is not None), default=None),
+            schema=other.schema or self.schema,
+            versions={
+                role: _add_versions(self.versions.get(role, {}), other.versions.get(role, {}))
+                for role in {**self.versions, **other.versions}
+            },
+            unseen={
+                column: _add_unseen(self.unseen.get(column, {}), other.unseen.get(column, {}))
+                for column in {**self.unseen, **other.unseen}
+            },
+            dropped_segments=self.dropped_segments + other.dropped_segments,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)
@@ -51,6 +70,25 @@ class Facts:
     def from_json(cls, data: Mapping[str, Any] | None) -> Facts:
         """Read what :meth:`to_json` wrote."""
         return cls(**(data or {}))
+
+
+def _add_versions(one: Mapping[str, list[float]], other: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    total = {value: list(counted) for value, counted in one.items()}
+    for value, (count, first, last) in other.items():
+        if value in total:
+            before = total[value]
+            total[value] = [before[0] + count, min(before[1], first), max(before[2], last)]
+        elif len(total) < MOST_VERSIONS:
+            total[value] = [count, first, last]
+    return total
+
+
+def _add_unseen(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    total = dict(one)
+    for value, first in other.items():
+        if value in total or len(total) < MOST_UNSEEN:
+            total[value] = min(first, total.get(value, first))
+    return total
 
 
 @dataclass(frozen=True)
@@ -101,18 +139,24 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
 class Profiler:
     """Adds pages up. Rows of an id that was seen before in the bucket count as duplicates only.
 
-    ``arms`` are the experiments that count the same rows, ``till`` what counts their money.
+    ``arms`` are the experiments that count the same rows, ``till`` what counts their money, ``seen`` the ids of
+    earlier buckets whose rows are not to be counted again.
     """
 
     def __init__(
-        self, monitor: Monitor, layouts: Mapping[str, Layout], arms: Sequence[Arms] = (), till: Till | None = None
+        self,
+        monitor: Monitor,
+        layouts: Mapping[str, Layout],
+        arms: Sequence[Arms] = (),
+        till: Till | None = None,
+        seen: set[object] | None = None,
     ) -> None:
         self._arms = arms
         self.facts = Facts()
         self.till = till
         self._monitor = monitor
         self._layouts = layouts
-        self._seen: set[object] = set()
+        self._seen: set[object] = set() if seen is None else seen
         self._segments: dict[str | None, dict[str, Profile]] = {None: self._empty()}
 
     def add(self, page: Records) -> None:

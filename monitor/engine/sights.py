@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from monitor.act import Version
 from monitor.engine.baseline import Baseline
 from monitor.engine.profile import Facts
 from monitor.judge import Change
@@ -27,6 +30,24 @@ def first_sights(facts: Facts, baseline: Baseline) -> list[Change]:
         new = set(facts.schema) - set(baseline.traffic.schema)
         seen += [Change("column", column, column, moment(facts.first)) for column in sorted(new)]
     return seen
+
+
+def earliest(changes: Iterable[Change], versions: Iterable[Version] = ()) -> list[Change]:
+    """Return each change once, as it was first seen, in the order of time.
+
+    Parameters
+    ----------
+    versions
+        The traffic of every version that is known: one of them may have been seen before its first change was noted.
+    """
+    seen: dict[tuple[str, str, str], Change] = {}
+    known = {(version.role, version.role, version.value): version.first_seen for version in versions}
+    for change in changes:
+        key = (change.kind, change.column, change.value)
+        first = min(change.first_seen, known.get(key, change.first_seen))
+        if key not in seen or first < seen[key].first_seen:
+            seen[key] = replace(change, first_seen=first)
+    return sorted(seen.values(), key=lambda change: (change.first_seen, change.kind, change.column, change.value))
 
 
 def moment(seconds: float) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -286,12 +286,17 @@ def accumulated(connection: Connection, monitor: str, start: datetime) -> dict[s
 
 
 def save_changes(connection: Connection, monitor: str, seen: Sequence[Mapping[str, Any]]) -> None:
-    """Remember first sights, the earliest time of each, up to 1,000 a monitor."""
-    held = connection.execute(
+    """Remember when each change was first seen, up to 1,000 of a monitor; late rows move a time back."""
+    stored = connection.execute(
         sa.select(sa.func.count()).select_from(changes).where(changes.c.monitor == monitor)
     ).scalar_one()
-    rows = [{"monitor": monitor, **change} for change in seen][: max(0, MOST_CHANGES - held)]
-    upsert(connection, changes, rows)
+    rows = [{"monitor": monitor, **change} for change in seen][: max(0, MOST_CHANGES - stored)]
+    upsert(connection, changes, rows, first_seen=earlier(changes))
+
+
+def earlier(table: sa.Table) -> Callable[[Any], sa.Case[datetime]]:
+    """Return the earlier of the stored ``first_seen`` and the new one."""
+    return lambda new: sa.case((new.first_seen < table.c.first_seen, new.first_seen), else_=table.c.first_seen)
 
 
 def save_versions(connection: Connection, monitor: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -302,9 +307,7 @@ def save_versions(connection: Connection, monitor: str, rows: Sequence[Mapping[s
             versions,
             [{"monitor": monitor, **row}],
             rows=lambda new: versions.c.rows + new.rows,
-            first_seen=lambda new: sa.case(
-                (new.first_seen < versions.c.first_seen, new.first_seen), else_=versions.c.first_seen
-            ),
+            first_seen=earlier(versions),
             last_seen=lambda new: sa.case(
                 (new.last_seen > versions.c.last_seen, new.last_seen), else_=versions.c.last_seen
             ),

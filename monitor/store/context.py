@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
 from detectors.spend.objective import Events
-from monitor.act import Action, Context
+from monitor.act import Action, Context, split_open
 from monitor.breaking import Broken
 from monitor.config import Monitor
 from monitor.engine.profile import Facts, Profiled
@@ -45,25 +45,25 @@ class Outcome:
 def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
     """Read the context of a bucket's decision."""
     names = [*(rule_name(rule) for rule in monitor.rules), NO_DATA]
-    standing = {name: incidents.open_incident(connection, monitor.name, name) for name in names}
+    unresolved = incidents.open_incidents(connection, monitor.name, names)
+    newest, older = split_open(unresolved)
     before = {
         rule_name(rule): incidents.last_resolved(
             connection, monitor.name, rule_name(rule), bucket.end - rule.reopen_within
         )
         for rule in monitor.rules
-        if standing[rule_name(rule)] is None
+        if rule_name(rule) not in newest
     }
-    held = {name: incident for name, incident in standing.items() if incident}
-    since = bucket.end - monitor.window - monitor.bucket
     quiet = {name: incidents.silenced(connection, monitor.name, name, bucket.end) for name in names}
     versions = incidents.known_versions(connection, monitor.name)
     roles = {version.role for version in versions}
     return Context(
-        open=held,
+        open=newest,
+        older=older,
         resolved={name: incident for name, incident in before.items() if incident},
         silences={name: number for name, number in quiet.items() if number is not None},
-        sequences={i.id: outbox.next_sequence(connection, i.id) for i in held.values()},
-        changes=incidents.recent_changes(connection, monitor.name, since, bucket.end),
+        sequences={i.id: outbox.next_sequence(connection, i.id) for i in unresolved},
+        changes=incidents.known_changes(connection, monitor.name),
         versions=versions,
         blamed=incidents.blamed_versions(connection, monitor.name),
         past=outbox.past_actions(connection, monitor.name, bucket.end - timedelta(days=1)),

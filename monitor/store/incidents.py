@@ -22,12 +22,16 @@ _FIELDS = (
 
 
 def open_incident(connection: Connection, monitor: str, rule: str) -> Incident | None:
-    """Return the pending or firing incident of a rule."""
+    """Return the newest pending or firing incident of a rule."""
+    return max(open_incidents(connection, monitor, [rule]), key=lambda one: one.opened_at, default=None)
+
+
+def open_incidents(connection: Connection, monitor: str, rules: Sequence[str]) -> list[Incident]:
+    """Return the pending and firing incidents of some rules."""
     query = sa.select(incidents).where(
-        incidents.c.monitor == monitor, incidents.c.rule == rule, incidents.c.state != "resolved"
+        incidents.c.monitor == monitor, incidents.c.rule.in_(rules), incidents.c.state != "resolved"
     )
-    row = connection.execute(query.order_by(incidents.c.opened_at.desc()).limit(1)).one_or_none()
-    return incident_of(row) if row else None
+    return [incident_of(row) for row in connection.execute(query)]
 
 
 def last_resolved(connection: Connection, monitor: str, rule: str, since: datetime) -> Incident | None:
@@ -77,11 +81,9 @@ def silenced(connection: Connection, monitor: str, rule: str, at: datetime) -> i
     return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
-def recent_changes(connection: Connection, monitor: str, since: datetime, until: datetime) -> list[Change]:
-    """Return the first sights of a stretch."""
-    query = sa.select(changes).where(
-        changes.c.monitor == monitor, changes.c.first_seen >= since, changes.c.first_seen < until
-    )
+def known_changes(connection: Connection, monitor: str) -> list[Change]:
+    """Return the changes that a monitor has seen, at most as many as are stored of one."""
+    query = sa.select(changes).where(changes.c.monitor == monitor)
     return [Change(row.kind, row.column, row.value, row.first_seen) for row in connection.execute(query)]
 
 

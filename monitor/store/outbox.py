@@ -50,10 +50,16 @@ def next_sequence(connection: Connection, incident: str) -> int:
 
 def past_actions(connection: Connection, monitor: str, since: datetime) -> list[Past]:
     """Return earlier effects of a monitor, for cooldown and cap."""
-    query = sa.select(actions.c.name, actions.c.created_at, actions.c.state).where(
+    query = sa.select(actions.c.name, actions.c.created_at, actions.c.state, actions.c.payload).where(
         actions.c.monitor == monitor, actions.c.created_at >= since
     )
-    return [Past(row.name, row.created_at, row.state) for row in connection.execute(query)]
+    return [Past(row.name, row.created_at, row.state, observed_in(row.payload)) for row in connection.execute(query)]
+
+
+def observed_in(payload: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return role and value of the version that an action was about."""
+    observed = (payload.get("data") or {}).get("observed_version") or {}
+    return next(((str(role), str(value)) for role, value in observed.items()), None)
 
 
 def claim_next(connection: Connection, at: datetime) -> Any:  # noqa: ANN401

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor import daemon, evidently
+from tests.support.calls import Application, Watching
 
 FAILURES = ("turn_failed", "deliver_failed")
 
@@ -43,3 +45,25 @@ def failures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     monkeypatch.setattr(daemon, "LOG", ear)
     yield ear.failures
     assert not ear.failures, "a turn failed and the daemon went on; its traceback is in the log above"
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Iterator[Application]:
+    """Lend an application that logs its calls to SQLite."""
+    made = Application(tmp_path)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def watching() -> Iterator[Callable[[Path], Watching]]:
+    """Lend a function that starts to watch by a configuration."""
+    made: list[Watching] = []
+
+    def start(path: Path) -> Watching:
+        made.append(Watching(path))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()

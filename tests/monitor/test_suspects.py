@@ -1,0 +1,159 @@
+"""Who did it: versions that come in within a minute of each other are told apart, each dated by its first row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from detectors.base import Finding, Status
+from monitor.act import Version
+from monitor.config import Monitor
+from monitor.engine.sights import earliest
+from monitor.judge import Change, Incident, judge
+from monitor.once import check
+from monitor.sources import connect
+from monitor.store import incidents
+from tests.support.calls import CALLS, EVERY, HOUR, MINUTE, SECOND, Application, Row, Watching
+from tests.support.world import START
+
+SWAP = START + 70 * MINUTE + 7 * SECOND
+"""Seven seconds into a bucket."""
+
+
+def swap(guilty: str, first: str) -> Callable[[datetime], Row]:
+    """A new prompt and a new model come in a minute apart; only one of them matters."""
+    times = {"model": SWAP, "prompt": SWAP}
+    times["prompt" if first == "model" else "model"] += MINUTE
+
+    def row(at: datetime) -> Row:
+        new = {name: at >= times[name] for name in times}
+        return {
+            "model": "m2" if new["model"] else "m1",
+            "prompt": "p2" if new["prompt"] else "p1",
+            "amount": 40.0 * new[guilty],
+        }
+
+    return row
+
+
+@pytest.mark.parametrize("guilty", ["model", "prompt"])
+@pytest.mark.parametrize("first", ["model", "prompt"])
+def test_of_two_versions_a_minute_apart_the_guilty_one_is_named_and_dated(
+    application: Application, watching: Callable[[Path], Watching], guilty: str, first: str
+) -> None:
+    application.log(START, START + HOUR, lambda _: {})
+    application.log(START + HOUR, START + 2 * HOUR, swap(guilty, first))
+    path = application.configure()
+    life = watching(path)
+    life.until(START + 69 * MINUTE, step=HOUR)
+    life.until(START + 100 * MINUTE)
+    (incident,), (action,) = life.rows()
+    logged = SWAP + (MINUTE if guilty != first else timedelta(0))
+    role, value, before = f"{guilty}_version", f"{guilty[0]}2", f"{guilty[0]}1"
+    suspect = incident.suspected_change
+    assert (suspect["column"], suspect["value"]) == (role, value)
+    assert timedelta(0) <= datetime.fromisoformat(suspect["first_seen"]) - logged < EVERY
+    assert action.payload["data"]["observed_version"] == {role: value}
+    assert action.payload["data"]["target"][role] == before
+    monitor = life.config.monitors[0]
+    reader = connect(monitor.source)
+    verdict = check(reader, monitor, SWAP + 8 * MINUTE)
+    reader.close()
+    assert verdict["suspected_change"]["value"] == value
+
+
+def test_a_version_is_dated_by_its_first_row_also_when_that_row_comes_late(
+    application: Application, watching: Callable[[Path], Watching]
+) -> None:
+    application.log(START, START + 71 * MINUTE, lambda _: {})
+    application.log(START + 71 * MINUTE, START + 100 * MINUTE, lambda _: {"model": "m2"})
+    life = watching(application.configure())
+    life.until(START + 80 * MINUTE, step=10 * MINUTE)
+    early = {"at": (START + 70 * MINUTE).replace(tzinfo=None), "model": "m2", "prompt": "p1", "amount": 1.0, "words": 1}
+    with application.engine.begin() as connection:
+        connection.execute(sa.insert(CALLS), [early])
+    life.until(START + 95 * MINUTE, step=5 * MINUTE)
+    with life.database.read() as connection:
+        (change,) = incidents.known_changes(connection, "bot")
+    assert (change.value, change.first_seen) == ("m2", START + 70 * MINUTE)
+
+
+def test_earliest_keeps_one_of_each_and_believes_the_traffic_of_versions() -> None:
+    at = [START + n * MINUTE for n in range(4)]
+    changes = [
+        Change("model_version", "model_version", "m2", at[2]),
+        Change("model_version", "model_version", "m2", at[1]),
+        Change("category", "plan", "gold", at[3]),
+        Change("category", "plan", "gold", at[2]),
+    ]
+    known = [Version("model_version", "m2", at[0], at[3], 10), Version("model_version", "m1", at[0], at[3], 10)]
+    assert [(one.value, one.first_seen) for one in earliest(changes, known)] == [("m2", at[0]), ("gold", at[2])]
+
+
+def monitor_of(**rule: object) -> Monitor:
+    source = {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}}
+    rules = [{"when": ["drift"], **rule}]
+    return Monitor.model_validate({"name": "bot", "bucket": "1m", "window": "5m", "source": source, "rules": rules})
+
+
+def drifted(**changes: Any) -> Finding:
+    fields = {"segment": None, "detail": {}, **changes}
+    return Finding(
+        "drift", "amount", "rank", status=Status.DRIFTED, reason="moved", statistic=0.3, threshold=0.1, **fields
+    )
+
+
+M2 = Change("model_version", "model_version", "m2", START - 2 * MINUTE)
+P2 = Change("prompt_version", "prompt_version", "p2", START - 3 * MINUTE)
+
+
+def course(evidence: list[dict[str, Any]], changes: list[Change]) -> list[Incident]:
+    """Judge a finding a minute, each with other evidence; return the incident after each."""
+    monitor, incident, seen = monitor_of(), None, []
+    for minute, changed in enumerate(evidence):
+        decision = judge(monitor, monitor.rules[0], [drifted(**changed)], incident, START + minute * MINUTE, changes)
+        assert decision is not None
+        assert decision.new_suspect is (
+            incident is not None
+            and (incident.suspected_change or {}).get("value")
+            != (decision.incident.suspected_change or {}).get("value")
+        )
+        incident = decision.incident
+        seen.append(incident)
+    return seen
+
+
+def test_the_suspect_is_recomputed_while_the_incident_is_open() -> None:
+    unclear = {"detail": {"explained": {"model_version=m2": 0.2, "prompt_version=p2": 0.3}}}
+    prompt = {"detail": {"explained": {"model_version=m2": 0.7, "prompt_version=p2": 0.99}}}
+    equal = {"detail": {"explained": {"model_version=m2": 0.9, "prompt_version=p2": 0.9}}}
+    seen = course([{}, unclear, prompt, equal, {}], [M2, P2])
+    assert [incident.suspected_change["value"] for incident in seen if incident.suspected_change] == [
+        "m2", "m2", "p2", "p2", "p2",
+    ]  # fmt: skip
+
+
+def test_what_came_after_an_incident_fired_did_not_cause_it_and_what_caused_it_stays_so_however_long_it_lasts() -> None:
+    later = Change("model_version", "model_version", "m3", START + 2 * MINUTE)
+    seen = course([{}] * 20, [M2, later])
+    assert {incident.suspected_change["value"] for incident in seen if incident.suspected_change} == {"m2"}
+
+
+def test_an_old_version_does_not_keep_an_incident_from_being_the_old_one() -> None:
+    monitor = monitor_of(reopen_within="1h", resolve_for=1)
+    first = judge(monitor, monitor.rules[0], [drifted()], None, START, [M2])
+    assert first is not None
+    clean = Finding("drift", "amount", "rank", None, Status.OK, "fine", 0.01, 0.1)
+    over = judge(monitor, monitor.rules[0], [clean], first.incident, START + MINUTE, [M2])
+    assert over is not None
+    assert over.transition == "resolved"
+    newer = Change("model_version", "model_version", "m3", START + 2 * MINUTE)
+    for changes, same in (([M2], True), ([M2, newer], False)):
+        again = judge(monitor, monitor.rules[0], [drifted()], None, START + 3 * MINUTE, changes, over.incident)
+        assert again is not None
+        assert (again.incident.id == first.incident.id) is same
