@@ -11,7 +11,7 @@ import structlog
 
 from monitor.channels.base import Channel, Message, Outcome
 from monitor.clock import Clock
-from monitor.store import outbox
+from monitor.store import leases, outbox
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -20,7 +20,11 @@ LONGEST_DELAY = timedelta(minutes=10)
 BATCH = 100
 
 
-def deliver_due(database: Database, channels: Mapping[str, Channel], clock: Clock) -> int:
+OWNER = leases.new_owner()
+"""The one loop of this process that delivers."""
+
+
+def deliver_due(database: Database, channels: Mapping[str, Channel], clock: Clock, owner: str = OWNER) -> int:
     """Deliver what is due and return how many actions were attempted; at most 100 a call."""
     with database.write() as connection:
         expired = outbox.expire(connection, clock.now())
@@ -29,7 +33,7 @@ def deliver_due(database: Database, channels: Mapping[str, Channel], clock: Cloc
     attempted = 0
     while attempted < BATCH:
         with database.write() as connection:
-            claimed = outbox.claim_next(connection, clock.now())
+            claimed = outbox.claim_next(connection, clock.now(), owner)
         if claimed is None:
             break
         attempted += 1

@@ -9,7 +9,7 @@ import pytest
 
 from monitor import daemon, evidently
 
-FAILURES = ("turn_failed", "deliver_failed")
+FAILURES = ("turn_failed", "bucket_failed", "bucket_given_up", "deliver_failed")
 
 
 class Ear:
