@@ -21,10 +21,10 @@ BATCH = 100
 
 
 OWNER = leases.new_owner()
-"""The one loop of this process that delivers."""
+"""Of this process: an action is sent by one of its loops only, so that they need no names of their own."""
 
 
-def deliver_due(database: Database, channels: Mapping[str, Channel], clock: Clock, owner: str = OWNER) -> int:
+def deliver_due(database: Database, channels: Mapping[str, Channel], clock: Clock) -> int:
     """Deliver what is due and return how many actions were attempted; at most 100 a call."""
     with database.write() as connection:
         expired = outbox.expire(connection, clock.now())
@@ -33,7 +33,7 @@ def deliver_due(database: Database, channels: Mapping[str, Channel], clock: Cloc
     attempted = 0
     while attempted < BATCH:
         with database.write() as connection:
-            claimed = outbox.claim_next(connection, clock.now(), owner)
+            claimed = outbox.claim_next(connection, clock.now(), OWNER)
         if claimed is None:
             break
         attempted += 1

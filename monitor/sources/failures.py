@@ -64,8 +64,6 @@ def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -
         code = original.code if original.code is not None else _code(text)
         return "unreachable" if code is None else CODES.get(code, "other")
     lowered = text.lower()
-    if "could not decode" in lowered:
-        return UNREADABLE
     if "no such table" in lowered:
         return "missing_table"
     if "no such column" in lowered:
