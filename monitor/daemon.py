@@ -20,10 +20,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from monitor.channels.base import Channel
 from monitor.clock import Clock
 from monitor.config import ActionSpec
-from monitor.failures import note_failure, note_sight
+from monitor.failures import note_failure, note_sight, reason_to_give_up
 from monitor.outbox import deliver_due
 from monitor.sources.base import SourceError
-from monitor.store import buckets
+from monitor.store import buckets, outbox
 from monitor.store.database import Database
 from monitor.tick import tick
 from monitor.watch import Watch
@@ -48,6 +48,7 @@ class Daemon:
         """Wake both loops until a signal comes; returns within 10 seconds of it."""
         with self.database.write() as connection:
             buckets.free_the_dead(connection)
+            outbox.free_the_dead(connection)
         scheduler = BackgroundScheduler(timezone=UTC)
         wake = {"seconds": self.every.total_seconds(), "coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         scheduler.add_job(self.tick_all, "interval", id="tick", **wake)
@@ -90,26 +91,37 @@ class Daemon:
             if finished == BUCKETS_A_TURN or self.stopping.is_set():
                 break
             with self.database.write() as connection:
-                held = buckets.claim(connection, watch.monitor.name, bucket)
-            if held is None:
-                break  # another replica has it, and buckets of a monitor are judged in order
-            self.compute(watch, held)
+                held = buckets.claim(connection, watch.monitor.name, bucket, watch.owner)
+            if held is None or not self.compute(watch, held):
+                break  # another replica has it or it is to be retried, and buckets of a monitor are judged in order
             finished += 1
         watch.audit()
         watch.catch_up()
         return finished
 
-    def compute(self, watch: Watch, held: buckets.Claim) -> None:
-        """Tick one claimed bucket; what fails is given back, and failed for good the third time."""
+    def compute(self, watch: Watch, held: buckets.Claim) -> bool:
+        """Tick one claimed bucket; says whether it has ended. What fails is put back, and given up the third time."""
+        name, start = held.monitor, str(held.bucket.start)
         try:
-            outcome = tick(watch, held, self.actions)
-            LOG.debug("bucket", monitor=held.monitor, start=str(held.bucket.start), result=outcome.result)
+            if reason := reason_to_give_up(watch, held):
+                with self.database.write() as connection:
+                    buckets.give_up(connection, held, reason)
+                LOG.error("bucket_given_up", monitor=name, start=start, reason=reason)
+                return True
+            with buckets.renewing(self.database, held):
+                outcome = tick(watch, held, self.actions)
+            LOG.debug("bucket", monitor=name, start=start, result=outcome.result)
         except buckets.FenceLost as lost:
             LOG.warning("fence_lost", detail=str(lost))
+            return False
         except Exception as error:
             with self.database.write() as connection:
-                buckets.give_up_or_release(connection, held, error)
-            raise
+                ended = buckets.give_up_or_put_back(connection, held, error)
+            if buckets.is_passing(error):
+                raise
+            LOG.exception("bucket_failed", monitor=name, start=start, attempt=held.attempts, given_up=ended)
+            return ended
+        return True
 
     def deliver(self) -> int:
         """Empty the outbox of what is due."""

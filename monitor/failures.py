@@ -20,21 +20,35 @@ LOG = structlog.get_logger(__name__)
 NOTE_EVERY = timedelta(seconds=15)
 
 
+def reason_to_give_up(watch: Watch, held: buckets.Claim) -> str | None:
+    """Return why a claimed bucket need not be tried again: it ended the process, or its rows are gone."""
+    if held.attempts > buckets.ATTEMPTS:
+        return f"killed: the process ended {buckets.ATTEMPTS} times while it computed this bucket"
+    if held.retries:
+        oldest = watch.reader.oldest()
+        if oldest is not None and held.bucket.end <= oldest:
+            return f"gone: the source keeps no rows before {oldest.isoformat()}"
+    return None
+
+
 def note_sight(watch: Watch, now: datetime, *, news: bool) -> None:
-    """Write down that the source could be read, and how far it reaches; without news four times a minute."""
+    """Write down that the source could be read, and how far it reaches; without news four times a minute.
+
+    An error stands for as long as a bucket waits for its source, whatever else of it can be read.
+    """
     if not news and watch.noted_at is not None and now - watch.noted_at < NOTE_EVERY:
         return
     watch.noted_at = now
     newest = watch.reader.newest()
     with watch.database.write() as connection:
+        waits = buckets.source_trouble(connection, watch.monitor.name) is not None
         buckets.save_watch(
             connection,
             watch.monitor.name,
             config=watch.definition,
-            error=None,
-            error_since=None,
             source_time=watch.now(),
             newest=newest,
+            **({} if waits else {"error": None, "error_since": None}),
         )
 
 

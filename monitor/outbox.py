@@ -11,13 +11,17 @@ import structlog
 
 from monitor.channels.base import Channel, Message, Outcome
 from monitor.clock import Clock
-from monitor.store import outbox
+from monitor.store import leases, outbox
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
 BATCH = 100
+
+
+OWNER = leases.new_owner()
+"""Of this process: an action is sent by one of its loops only, so that they need no names of their own."""
 
 
 def deliver_due(database: Database, channels: Mapping[str, Channel], clock: Clock) -> int:
@@ -29,7 +33,7 @@ def deliver_due(database: Database, channels: Mapping[str, Channel], clock: Cloc
     attempted = 0
     while attempted < BATCH:
         with database.write() as connection:
-            claimed = outbox.claim_next(connection, clock.now())
+            claimed = outbox.claim_next(connection, clock.now(), OWNER)
         if claimed is None:
             break
         attempted += 1

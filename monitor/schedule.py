@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_RETRY = timedelta(seconds=2)
+LONGEST_RETRY = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, order=True)
@@ -58,3 +60,8 @@ def advance(span: Span, bucket: timedelta, finished: Set[datetime]) -> datetime:
 def window_starts(bucket: Bucket, window: timedelta) -> tuple[datetime, datetime]:
     """Return the first and last bucket start of the window that ends with this bucket."""
     return bucket.end - window, bucket.start
+
+
+def retry_delay(retries: int) -> timedelta:
+    """Return the pause before the next attempt at a bucket that was retried so often: doubling, from 2 s to 2 min."""
+    return min(FIRST_RETRY * (1 << min(retries, 10)), LONGEST_RETRY)

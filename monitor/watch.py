@@ -31,7 +31,7 @@ from monitor.plateaus import Plateaus
 from monitor.saving import Saving
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
 from monitor.sources.base import Reader
-from monitor.store import baselines, buckets, incidents, objectives, truths
+from monitor.store import baselines, buckets, incidents, leases, objectives, truths
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -68,6 +68,7 @@ class Watch:
     ) -> None:
         self.database = database
         self.monitor = monitor
+        self.owner = leases.new_owner()
         self.baseline: Baseline | None = None
         self.without_baseline = "no_baseline: it has not been learnt yet"
         self.noted_at: datetime | None = None

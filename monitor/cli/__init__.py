@@ -126,7 +126,7 @@ def backfill(
     monitor: MonitorName = None,
     quiet: Quiet = False,
 ) -> None:
-    """Compute the buckets of the past; nobody is paged for them.
+    """Compute the buckets of the past, and those again that have failed; nobody is paged for them.
 
     Example: driftd backfill --monitor churn --from 2026-11-01 --to 2026-11-08
     """

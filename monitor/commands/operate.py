@@ -25,10 +25,13 @@ from monitor.schedule import floor
 from monitor.sources import files
 from monitor.sources.base import SourceError
 from monitor.store import buckets
+from monitor.watch import Watch
 from monitor.web.app import create_app
 from monitor.web.breakers import Board
 from monitor.web.server import Server
 
+MOST_REASONS = 3
+RETRY_SECONDS = 0.5
 SWITCH_SECONDS = 0.0001
 """How long arithmetic may keep an answer waiting for the interpreter, three times an answer; Python's own 5 ms would be
 seen. A thread that only computes beside 500 answers a second is not measurably slower for it than with 0.5 ms."""
@@ -98,7 +101,7 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
 
 
 def backfill(config: Config, name: str | None, start: datetime, end: datetime, *, quiet: bool) -> int:
-    """Compute a stretch of the past; may be killed and asked again, and goes on where it stopped."""
+    """Compute a stretch of the past, its failed buckets too; may be killed and asked again, and goes on from there."""
     monitor = config.monitor(name)
     first, last = floor(start, monitor.bucket), floor(end, monitor.bucket)
     if first >= last:
@@ -109,21 +112,45 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
         daemon = Daemon(database, [watch], config.actions, {}, SystemClock())
         with database.write() as connection:
             buckets.free_the_dead(connection)
+            buckets.retry_now(connection, monitor.name, first, last)
             buckets.add_span(connection, monitor.name, "backfill", first, last)
         total = (last - first) // monitor.bucket
         with typer.progressbar(length=total, label="buckets", hidden=quiet) as bar:
-            done = 0
-            while done < total:
-                finished = daemon.turn(watch)
-                with database.read() as connection:
-                    now_done = len(buckets.finished_starts(connection, monitor.name, first, last))
-                bar.update(now_done - done)
-                if not finished and now_done == done:
-                    break
-                done = now_done
+            trouble = _work_off(daemon, watch, first, last, bar)
         watch.close()
-        typer.echo(f"{done} of {total} buckets are finished", err=True)
-        return 0 if done == total else 2
+        with database.read() as connection:
+            ended = buckets.finished_starts(connection, monitor.name, first, last)
+            reasons = buckets.failed_reasons(connection, monitor.name, first, last)
+        finished = len(ended) - len(reasons)
+        told = [f"{finished} of {total} buckets are finished"]
+        if reasons:
+            told.append(f"{len(reasons)} failed: {'; '.join(list(dict.fromkeys(reasons))[:MOST_REASONS])}")
+        if trouble:
+            told.append(f"the others wait for the source: {trouble}")
+        typer.echo(", ".join(told), err=True)
+        return 0 if finished == total else 2
+
+
+def _work_off(daemon: Daemon, watch: Watch, first: datetime, last: datetime, bar: Any) -> str | None:  # noqa: ANN401
+    """Compute a stretch until every bucket of it has ended; returns why the source cannot be read, if it cannot."""
+    name, total, done = watch.monitor.name, (last - first) // watch.monitor.bucket, 0
+    while True:
+        try:
+            ended = daemon.turn(watch)
+        except SourceError as error:
+            return f"{error.reason}: {error}"
+        with daemon.database.read() as connection:
+            before, done = done, len(buckets.finished_starts(connection, name, first, last))
+            trouble, busy = buckets.source_trouble(connection, name), buckets.is_busy(connection, name)
+        bar.update(done - before)
+        if done == total:
+            return None
+        if trouble:
+            return trouble
+        if not ended and done == before:
+            if not busy:
+                return None
+            daemon.stopping.wait(RETRY_SECONDS)  # a bucket waits for its next attempt, or another process computes it
 
 
 def import_file(path: Path, url: str, table: str, *, quiet: bool) -> int:

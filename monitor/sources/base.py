@@ -10,16 +10,17 @@ from typing import Literal, Protocol
 from detectors.records import Column
 
 ColumnType = Literal["numeric", "text", "boolean", "time", "json", "unknown"]
+Reason = Literal[
+    "unreachable", "timeout", "missing_column", "missing_table", "denied", "changed", "unreadable", "other"
+]  # fmt: skip
+UNREADABLE: Reason = "unreadable"
+"""A value of these very rows cannot be read; all other errors are of the source as a whole and may pass."""
 
 
 class SourceError(Exception):
     """Their database could not answer. ``reason`` is of a closed set, the message a sentence for people."""
 
-    def __init__(
-        self,
-        reason: Literal["unreachable", "timeout", "missing_column", "missing_table", "denied", "changed", "other"],
-        message: str,
-    ) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from monitor.settings.source import Source
-from monitor.sources.base import SourceError
+from monitor.sources.base import UNREADABLE, SourceError
 
 CHANGED = "cached plan must not change result type"
 STATES = {
@@ -16,9 +16,13 @@ STATES = {
     "25P03": "timeout", "28P01": "denied", "28000": "denied", "3D000": "unreachable", "53300": "unreachable",
     "57P01": "unreachable", "57P03": "unreachable", "08006": "unreachable", "0A000": "changed",
 }  # fmt: skip
+DATA_STATES = "22"
+"""Beginning of SQLSTATE of a data exception, such as a text that is no number or a division by zero."""
 CODES = {
     60: "missing_table", 81: "missing_table", 47: "missing_column", 16: "missing_column", 159: "timeout",
     160: "timeout", 164: "denied", 192: "denied", 193: "denied", 497: "denied", 516: "denied",
+    6: "unreadable", 38: "unreadable", 41: "unreadable", 70: "unreadable", 72: "unreadable", 153: "unreadable",
+    321: "unreadable",
 }  # fmt: skip
 """Of ClickHouse."""
 ADVICE = {
@@ -28,6 +32,7 @@ ADVICE = {
     "missing_table": "the table is not there.",
     "missing_column": "a column is not there.",
     "changed": "its schema changed while it was read.",
+    "unreadable": "a value of these rows cannot be read. Correct it, or leave the row out with `source.query`.",
     "other": "it failed.",
 }
 
@@ -53,6 +58,8 @@ def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -
     state = getattr(original, "sqlstate", None)
     if state in STATES:
         return STATES[state]
+    if str(state).startswith(DATA_STATES):
+        return UNREADABLE
     if hasattr(original, "code") and type(original).__module__.startswith("clickhouse_connect"):
         code = original.code if original.code is not None else _code(text)
         return "unreachable" if code is None else CODES.get(code, "other")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
 from detectors import SEQUENTIAL
@@ -22,14 +21,19 @@ from detectors.profile import Profile
 from detectors.spend.bill import ALL, Bill
 from detectors.spend.budget import Spent
 from monitor.judge import COMPARED
-from monitor.schedule import Bucket, Span, advance
-from monitor.store import ledger
-from monitor.store.database import insert_for, now, upsert
+from monitor.schedule import Bucket, Span, advance, retry_delay
+from monitor.sources.base import UNREADABLE, SourceError
+from monitor.store import leases, ledger
+from monitor.store.database import Database, DatabaseError, insert_for, is_unavailable, now, upsert
 from monitor.store.encoding import unpack_profiles
 from monitor.store.tables import buckets, changes, findings, spans, versions, watches
 
-LEASE = timedelta(seconds=120)
-OWNER = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+LOG = structlog.get_logger(__name__)
+LEASE = timedelta(seconds=30)
+RENEW_EVERY = timedelta(seconds=10)
+MOST_RENEWALS = 180
+"""Half an hour: a computation that hangs for longer loses its bucket to another replica."""
+ATTEMPTS = 3
 MOST_CHANGES = 1000
 REASON_LENGTH = 512
 
@@ -40,54 +44,87 @@ class FenceLost(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to finish one bucket, as long as nobody has taken it over."""
+    """The right to finish one bucket, as long as nobody has taken it over.
+
+    Parameters
+    ----------
+    attempts
+        Claims since the last result that count against the bucket, this one included: those that an error of the source
+        or of our own database ended do not.
+    retries
+        How often it was put back since the last result, for whatever reason.
+    """
 
     monitor: str
     bucket: Bucket
     fence: int
     attempts: int
     revision: int
+    retries: int = 0
 
 
-def claim(connection: Connection, monitor: str, bucket: Bucket) -> Claim | None:
-    """Take a bucket that nobody holds; the unique row is the lock. None when another replica has it."""
+def claim(connection: Connection, monitor: str, bucket: Bucket, owner: str) -> Claim | None:
+    """Take a free bucket; the unique row is the lock. None when another has it or it waits to be retried."""
     moment = now(connection)
-    insert = insert_for(connection)(buckets).values(
-        monitor=monitor,
-        start=bucket.start,
-        state="claimed",
-        fence=1,
-        attempts=1,
-        revision=0,
-        audits=0,
-        owner=OWNER,
-        lease_until=moment + LEASE,
-    )
-    free = sa.or_(
-        buckets.c.state == "stale",
-        sa.and_(buckets.c.state == "claimed", buckets.c.lease_until < moment),
+    values = {"state": "claimed", "owner": owner, "lease_until": moment + LEASE, "next_attempt_at": None}
+    first = {"monitor": monitor, "start": bucket.start, "fence": 1, "attempts": 1, "revision": 0, "audits": 0}
+    insert = insert_for(connection)(buckets).values(**first, retries=0, **values)
+    own = sa.and_(buckets.c.state == "claimed", buckets.c.owner == owner)
+    free = sa.and_(
+        buckets.c.state.in_(["stale", "claimed"]),
+        leases.is_free(buckets.c.owner, buckets.c.lease_until, moment, owner),
+        sa.or_(buckets.c.next_attempt_at.is_(None), buckets.c.next_attempt_at <= moment),
     )
     taken = insert.on_conflict_do_update(
         index_elements=["monitor", "start"],
         set_={
-            "state": "claimed",
+            **values,
             "fence": buckets.c.fence + 1,
-            "attempts": buckets.c.attempts + 1,
-            "owner": OWNER,
-            "lease_until": moment + LEASE,
+            # Whoever takes back its own claim lives: the attempt before did not end the process.
+            "attempts": buckets.c.attempts + sa.case((own, 0), else_=1),
         },
         where=free,
-    ).returning(buckets.c.fence, buckets.c.attempts, buckets.c.revision)
+    ).returning(buckets.c.fence, buckets.c.attempts, buckets.c.revision, buckets.c.retries)
     row = connection.execute(taken).one_or_none()
-    return Claim(monitor, bucket, row.fence, row.attempts, row.revision) if row else None
+    return Claim(monitor, bucket, row.fence, row.attempts, row.revision, row.retries) if row else None
 
 
-def release(connection: Connection, held: Claim) -> None:
-    """Give a bucket back unfinished, so that the next pass tries again."""
+@contextmanager
+def renewing(database: Database, held: Claim) -> Iterator[None]:
+    """Renew the lease of a bucket for as long as the block computes it."""
+    done = threading.Event()
+    threading.Thread(target=_renew, args=(database, held, done), daemon=True, name="lease").start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _renew(database: Database, held: Claim, done: threading.Event) -> None:
+    for _ in range(MOST_RENEWALS):
+        if done.wait(RENEW_EVERY.total_seconds()):
+            return
+        try:
+            with database.write() as connection:
+                until = now(connection) + LEASE
+                connection.execute(sa.update(buckets).where(_mine(held)).values(lease_until=until))
+        except DatabaseError as error:
+            LOG.warning("lease_not_renewed", monitor=held.monitor, error=type(error).__name__)
+
+
+def put_back(connection: Connection, held: Claim, reason: str, *, counts: bool) -> None:
+    """Give a bucket back unfinished, to be tried again after a while; ``counts`` says whether the attempt counts."""
     connection.execute(
         sa.update(buckets)
         .where(_mine(held))
-        .values(state="claimed", lease_until=now(connection) - timedelta(seconds=1), owner=None)
+        .values(
+            owner=None,
+            lease_until=None,
+            attempts=held.attempts if counts else held.attempts - 1,
+            retries=held.retries + 1,
+            next_attempt_at=now(connection) + retry_delay(held.retries),
+            reason=reason[:REASON_LENGTH],
+        )
     )
 
 
@@ -109,8 +146,10 @@ def finish(
             reason=reason[:REASON_LENGTH] if reason else None,
             revision=buckets.c.revision + 1,
             attempts=0,
+            retries=0,
             owner=None,
             lease_until=None,
+            next_attempt_at=None,
             finished_at=now(connection),
             **values,
         )
@@ -129,25 +168,28 @@ def _mine(held: Claim) -> sa.ColumnElement[bool]:
 
 
 def free_the_dead(connection: Connection) -> int:
-    """Release the claims of processes of this host that are gone, so that a restart need not wait."""
-    host, _, _ = OWNER.partition(":")
-    rows = connection.execute(
-        sa.select(buckets.c.owner).distinct().where(buckets.c.state == "claimed", buckets.c.owner.like(f"{host}:%"))
+    """Release the claims of processes that are known to have ended, so that a restart need not wait.
+
+    Of the buckets whose next end of the process would be their last, one at a time is tried: whichever ends the process
+    must not take the others with it.
+    """
+    owners = connection.execute(
+        sa.select(buckets.c.owner).distinct().where(buckets.c.state == "claimed", buckets.c.owner.is_not(None))
     ).scalars()
-    dead = [owner for owner in rows if owner != OWNER and not _alive(owner)]
-    if not dead:
-        return 0
-    freed = connection.execute(
-        sa.update(buckets)
-        .where(buckets.c.state == "claimed", buckets.c.owner.in_(dead))
-        .values(lease_until=now(connection) - timedelta(seconds=1), owner=None)
-    )
-    return freed.rowcount
-
-
-def _alive(owner: str) -> bool:
-    pid = int(owner.split(":")[1])
-    return pid != os.getpid() and Path(f"/proc/{pid}").exists()
+    mine = sa.and_(buckets.c.state == "claimed", buckets.c.owner.in_(leases.dead(owners)))
+    query = sa.select(buckets.c.monitor, buckets.c.start, buckets.c.attempts).where(mine)
+    freed = connection.execute(query.order_by(buckets.c.start, buckets.c.monitor)).all()
+    moment, waiting = now(connection), 0
+    for row in freed:
+        suspect = row.attempts == ATTEMPTS - 1
+        after = moment + waiting * LEASE if suspect else None
+        waiting += suspect
+        connection.execute(
+            sa.update(buckets)
+            .where(mine, buckets.c.monitor == row.monitor, buckets.c.start == row.start)
+            .values(owner=None, lease_until=None, next_attempt_at=after)
+        )
+    return len(freed)
 
 
 def finished_starts(connection: Connection, monitor: str, start: datetime, end: datetime | None) -> set[datetime]:
@@ -160,9 +202,13 @@ def finished_starts(connection: Connection, monitor: str, start: datetime, end: 
     return set(connection.execute(query).scalars())
 
 
+OWED_AGAIN = sa.or_(buckets.c.state == "stale", sa.and_(buckets.c.state == "claimed", buckets.c.revision > 0))
+"""Condition of a bucket that must be computed again, or is being so."""
+
+
 def stale_starts(connection: Connection, monitor: str) -> list[datetime]:
     """Return the starts of buckets that must be computed again."""
-    query = sa.select(buckets.c.start).where(buckets.c.monitor == monitor, buckets.c.state == "stale")
+    query = sa.select(buckets.c.start).where(buckets.c.monitor == monitor, OWED_AGAIN)
     return sorted(connection.execute(query).scalars())
 
 
@@ -177,10 +223,46 @@ def mark_stale(connection: Connection, monitor: str, starts: Sequence[datetime])
                 buckets.c.state == "finished",
                 buckets.c.start.in_(starts[place : place + 500]),
             )
-            .values(state="stale", attempts=0)
+            .values(state="stale", attempts=0, retries=0, next_attempt_at=None)
         )
         marked += done.rowcount
     return marked
+
+
+def retry_now(connection: Connection, monitor: str, start: datetime, end: datetime) -> None:
+    """Ask for the failed buckets of a stretch to be computed again, and for those that wait not to wait any longer."""
+    stretch = sa.and_(buckets.c.monitor == monitor, buckets.c.start >= start, buckets.c.start < end)
+    failed = sa.and_(buckets.c.state == "finished", buckets.c.result == "failed")
+    connection.execute(
+        sa.update(buckets)
+        .where(stretch, failed)
+        .values(state="stale", attempts=0, retries=1)  # 1: its rows may be gone by now
+    )
+    connection.execute(sa.update(buckets).where(stretch).values(next_attempt_at=None))
+
+
+def failed_reasons(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[str]:
+    """Return the reason of every failed bucket of a stretch, oldest first."""
+    query = sa.select(buckets.c.reason).where(
+        buckets.c.monitor == monitor, buckets.c.state == "finished", buckets.c.result == "failed",
+        buckets.c.start >= start, buckets.c.start < end,
+    )  # fmt: skip
+    return [reason or "" for reason in connection.execute(query.order_by(buckets.c.start)).scalars()]
+
+
+def is_busy(connection: Connection, monitor: str) -> bool:
+    """Say whether a bucket of a monitor is being computed, by whomever, or waits to be retried."""
+    query = sa.select(buckets.c.start).where(buckets.c.monitor == monitor, buckets.c.state == "claimed")
+    return connection.execute(query.limit(1)).one_or_none() is not None
+
+
+def source_trouble(connection: Connection, monitor: str) -> str | None:
+    """Return why a bucket waits for its source, None when none does."""
+    query = sa.select(buckets.c.reason).where(
+        buckets.c.monitor == monitor, buckets.c.state == "claimed", buckets.c.attempts == 0,
+        buckets.c.next_attempt_at > now(connection),
+    )  # fmt: skip
+    return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
 def add_span(connection: Connection, monitor: str, kind: str, start: datetime, end: datetime | None) -> None:
@@ -361,21 +443,33 @@ def audited(connection: Connection, monitor: str, row: Any, *, changed: bool, la
         )
 
 
-ATTEMPTS = 3
-TRANSIENT = ("unreachable", "timeout", "changed")
+def give_up_or_put_back(connection: Connection, held: Claim, error: Exception) -> bool:
+    """End a bucket as failed at the third attempt that counts, else put it back; says whether it has ended."""
+    if is_passing(error):
+        put_back(connection, held, described(error), counts=False)
+    elif held.attempts < ATTEMPTS:
+        put_back(connection, held, described(error), counts=True)
+    else:
+        give_up(connection, held, described(error))
+        return True
+    return False
 
 
-def give_up_or_release(connection: Connection, held: Claim, error: Exception) -> None:
-    """End a bucket as failed at the third attempt, else give it back.
+def is_passing(error: Exception) -> bool:
+    """Say whether an error is of the source or of our own database, and not of what the bucket holds: it will pass."""
+    if isinstance(error, SourceError):
+        return error.reason != UNREADABLE
+    return isinstance(error, DatabaseError) and is_unavailable(error)
 
-    A source that is away for a while fails no bucket: its buckets wait, and the lag shows it.
-    """
-    reason = str(getattr(error, "reason", "internal"))
-    if reason in TRANSIENT or held.attempts < ATTEMPTS:
-        release(connection, held)
-        return
-    detail = str(error) if reason != "internal" else type(error).__name__
-    finish(connection, held, result="failed", reason=f"{reason}: {detail}", values={})
+
+def described(error: Exception) -> str:
+    """Return an error as the reason of a bucket; of our own errors the kind alone, for the text may quote a record."""
+    return f"{error.reason}: {error}" if isinstance(error, SourceError) else f"internal: {type(error).__name__}"
+
+
+def give_up(connection: Connection, held: Claim, reason: str) -> None:
+    """End a bucket as failed."""
+    finish(connection, held, result="failed", reason=reason, values={})
     if held.revision == 0:  # else what it was found to cost at first stands
         ledger.save(connection, held.monitor, held.bucket, Bill({ALL: Spent(unknown=1)}))
 

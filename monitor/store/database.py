@@ -21,6 +21,28 @@ DatabaseError = sa.exc.SQLAlchemyError
 """What any use of a connection may raise; named here so that nobody else needs to know SQLAlchemy."""
 
 
+UNAVAILABLE_STATES = ("08", "25006", "40", "53", "55", "57", "58")
+"""Beginnings of SQLSTATE: connection, read-only, rolled back, resources, object in use, operator, system."""
+UNAVAILABLE_CODES = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM,
+}  # fmt: skip
+
+
+def is_unavailable(error: sa.exc.SQLAlchemyError) -> bool:
+    """Say whether our database could not work at all, whatever it was asked for: away, full, locked, overloaded."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return True
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    original = error.orig
+    if (code := getattr(original, "sqlite_errorcode", None)) is not None:
+        return code & 0xFF in UNAVAILABLE_CODES
+    if state := getattr(original, "sqlstate", None):
+        return str(state).startswith(UNAVAILABLE_STATES)
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)  # a connection that broke has no state
+
+
 class StoreError(Exception):
     """Our own database cannot be used; the message says what to do."""
 

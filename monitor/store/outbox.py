@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.act import Action, Past
+from monitor.store import leases
 from monitor.store.database import now, upsert
 from monitor.store.tables import actions
 
@@ -62,9 +63,10 @@ def observed_in(payload: Mapping[str, Any]) -> tuple[str, str] | None:
     return next(((str(role), str(value)) for role, value in observed.items()), None)
 
 
-def claim_next(connection: Connection, at: datetime) -> Any:  # noqa: ANN401
+def claim_next(connection: Connection, at: datetime, owner: str) -> Any:  # noqa: ANN401
     """Take the oldest action that is due, or None.
 
+    An owner sends one action at a time: one that it has a lease on already is one whose outcome it could not record.
     Messages of one incident keep their order: one waits until those before it on its channel have ended.
     """
     moment = now(connection)
@@ -80,7 +82,7 @@ def claim_next(connection: Connection, at: datetime) -> Any:  # noqa: ANN401
         .where(
             actions.c.state == "pending",
             actions.c.next_attempt_at <= at,
-            sa.or_(actions.c.lease_until.is_(None), actions.c.lease_until < moment),
+            leases.is_free(actions.c.owner, actions.c.lease_until, moment, owner),
             ~waits,
         )
         .order_by(actions.c.next_attempt_at, actions.c.created_at)
@@ -94,7 +96,7 @@ def claim_next(connection: Connection, at: datetime) -> Any:  # noqa: ANN401
     connection.execute(
         sa.update(actions)
         .where(actions.c.id == row.id)
-        .values(fence=row.fence + 1, lease_until=moment + LEASE, attempts=row.attempts + 1)
+        .values(fence=row.fence + 1, owner=owner, lease_until=moment + LEASE, attempts=row.attempts + 1)
     )
     return connection.execute(sa.select(actions).where(actions.c.id == row.id)).one()
 
@@ -104,9 +106,17 @@ def record(connection: Connection, claimed: Any, **values: Any) -> bool:  # noqa
     done = connection.execute(
         sa.update(actions)
         .where(actions.c.id == claimed.id, actions.c.fence == claimed.fence, actions.c.state == "pending")
-        .values(lease_until=None, **values)
+        .values(owner=None, lease_until=None, **values)
     )
     return done.rowcount == 1
+
+
+def free_the_dead(connection: Connection) -> int:
+    """Release the actions of processes that are known to have ended, so that a restart need not wait."""
+    pending = sa.and_(actions.c.state == "pending", actions.c.owner.is_not(None))
+    owners = connection.execute(sa.select(actions.c.owner).distinct().where(pending)).scalars()
+    freed = sa.update(actions).where(pending, actions.c.owner.in_(leases.dead(owners)))
+    return connection.execute(freed.values(owner=None, lease_until=None)).rowcount
 
 
 def thread_of(connection: Connection, incident: str, name: str) -> Mapping[str, Any] | None:

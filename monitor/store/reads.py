@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from monitor.config import Config, Monitor
 from monitor.store import evaluations, prompts, savings, truths
 from monitor.store.breakers import rows as breaker_rows
+from monitor.store.buckets import OWED_AGAIN
 from monitor.store.database import Database, now
 from monitor.store.tables import (
     actions,
@@ -119,7 +120,7 @@ def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
         key = (result, (reason or "").split(":")[0][:32] if result != "done" else "")
         results[key] = results.get(key, 0) + int(count)
     stale = connection.execute(
-        sa.select(sa.func.count()).select_from(buckets).where(buckets.c.monitor == name, buckets.c.state == "stale")
+        sa.select(sa.func.count()).select_from(buckets).where(buckets.c.monitor == name, OWED_AGAIN)
     ).scalar_one()
     owed = connection.execute(
         sa.select(sa.func.min(spans.c.next)).where(spans.c.monitor == name, spans.c.kind == "live")

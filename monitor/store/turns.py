@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.store.buckets import OWNER
+from monitor.store import leases
 from monitor.store.database import insert_for, now
 from monitor.store.tables import evaluation_turns as turns
 
 LEASE = timedelta(minutes=2)
+OWNER = leases.new_owner()
 
 
 def take(connection: Connection, name: str, every: timedelta, last: datetime | None = None) -> bool:

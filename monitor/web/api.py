@@ -53,7 +53,7 @@ class Api:
             rows = reads.action_rows(
                 connection, incident=query.get("incident"), state=query.get("state"), most=limit_of(request)
             )
-        hidden = ("fence", "lease_until", "next_attempt_at")
+        hidden = ("fence", "owner", "lease_until", "next_attempt_at")
         return JSONResponse(plain({"actions": [{k: v for k, v in _row(r).items() if k not in hidden} for r in rows]}))
 
     def spend(self, _request: Request) -> Response:

@@ -11,7 +11,7 @@ import pytest
 from monitor import daemon, evidently
 from tests.support.calls import Application, Watching
 
-FAILURES = ("turn_failed", "deliver_failed")
+FAILURES = ("turn_failed", "bucket_failed", "bucket_given_up", "deliver_failed")
 
 
 class Ear:

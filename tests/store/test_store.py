@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,13 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from detectors.base import Finding, Status
-from detectors.spend.budget import Spent
 from monitor.act import Action
 from monitor.engine.profile import Facts, Profiled
 from monitor.judge import Decision, Incident
 from monitor.schedule import Bucket
 from monitor.sources.base import Counts
-from monitor.store import buckets, context, incidents, ledger, migrate, outbox, reads
+from monitor.store import buckets, context, incidents, leases, migrate, outbox, reads
 from monitor.store.database import Database, StoreError, now
 from monitor.store.tables import actions, metadata
 from monitor.store.tables import buckets as bucket_table
@@ -30,7 +28,7 @@ BUCKET = Bucket(START, START + timedelta(minutes=5))
 
 def claim(database: Database, bucket: Bucket = BUCKET) -> buckets.Claim | None:
     with database.write() as connection:
-        return buckets.claim(connection, "bot", bucket)
+        return buckets.claim(connection, "bot", bucket, leases.new_owner())
 
 
 def outcome(rows: int = 3, version: str = "big") -> context.Outcome:
@@ -112,40 +110,6 @@ def test_a_finished_bucket_is_claimed_again_only_when_it_is_stale(database: Data
     assert version.rows == 5
 
 
-def test_claims_of_the_dead_are_freed_and_those_of_the_living_are_not(database: Database) -> None:
-    assert claim(database)
-    other = Bucket(BUCKET.end, BUCKET.end + timedelta(minutes=5))
-    assert claim(database, other)
-    host = buckets.OWNER.split(":")[0]
-    with database.write() as connection:
-        connection.execute(
-            sa.update(bucket_table).where(bucket_table.c.start == START).values(owner=f"{host}:{os.getpid()}:dead")
-        )
-        assert buckets.free_the_dead(connection) == 1
-    assert claim(database) is not None
-    assert claim(database, other) is None
-
-
-def test_a_source_that_is_away_fails_no_bucket_and_poison_fails_at_the_third_attempt(database: Database) -> None:
-    for attempt in range(1, 6):
-        held = claim(database)
-        assert held is not None
-        assert held.attempts == attempt
-        error = TimeoutError()
-        error.reason = "timeout"  # type: ignore[attr-defined]
-        with database.write() as connection:
-            buckets.give_up_or_release(connection, held, error)
-    held = claim(database)
-    assert held is not None
-    with database.write() as connection:
-        buckets.give_up_or_release(connection, held, ZeroDivisionError())
-    with database.read() as connection:
-        row = connection.execute(sa.select(bucket_table)).one()
-        spent = ledger.since(connection, "bot", [START], START + timedelta(hours=1))[START]
-    assert (row.state, row.result, row.reason) == ("finished", "failed", "internal: ZeroDivisionError")
-    assert spent == Spent(unknown=1)
-
-
 def incident(state: str = "firing") -> Incident:
     return Incident("i-1", "bot", "drift", "critical", state, START, START, "rose", fired_at=START)  # type: ignore[arg-type]
 
@@ -177,11 +141,11 @@ def test_decision_and_actions_commit_with_the_bucket_or_not_at_all(database: Dat
 def test_messages_of_an_incident_keep_their_order_and_an_action_has_one_deliverer(database: Database) -> None:
     with database.write() as connection:
         outbox.save_actions(connection, [action(1), action(0), action(0)])
-        first = outbox.claim_next(connection, START)
+        first = outbox.claim_next(connection, START, "one")
         assert first.id == "a-0"
-        assert outbox.claim_next(connection, START) is None
+        assert outbox.claim_next(connection, START, "two") is None
         assert outbox.record(connection, first, state="delivered", receipt={"ts": "1"})
-        second = outbox.claim_next(connection, START)
+        second = outbox.claim_next(connection, START, "one")
         assert second.id == "a-1"
         assert outbox.thread_of(connection, "i-1", "slack") == {"ts": "1"}
         assert not outbox.record(connection, first, state="failed")
@@ -190,12 +154,12 @@ def test_messages_of_an_incident_keep_their_order_and_an_action_has_one_delivere
 def test_what_is_late_expires_and_what_waits_is_approved_once(database: Database) -> None:
     with database.write() as connection:
         outbox.save_actions(connection, [action(0, state="awaiting_approval"), action(1, name="other")])
-        assert outbox.claim_next(connection, START - timedelta(seconds=1)) is None
+        assert outbox.claim_next(connection, START - timedelta(seconds=1), "one") is None
         assert outbox.resolve_approval(connection, "a-0", "pending", "approved", START) == "pending"
         assert outbox.resolve_approval(connection, "a-0", "rejected", "no", START) == "pending"
         assert outbox.resolve_approval(connection, "none", "pending", "", START) is None
         assert outbox.expire(connection, START + timedelta(hours=2)) == 2
-        assert outbox.claim_next(connection, START + timedelta(hours=2)) is None
+        assert outbox.claim_next(connection, START + timedelta(hours=2), "one") is None
 
 
 def test_a_naive_time_is_never_stored(database: Database) -> None:

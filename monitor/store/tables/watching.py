@@ -26,10 +26,13 @@ buckets = Table(
     Column("fence", Integer, nullable=False),
     Column("owner", String(128)),
     Column("lease_until", Utc),
-    Column("attempts", Integer, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),  # since the last result, without those that errors ended
+    # of the source or of this database
+    Column("retries", Integer, nullable=False, server_default="0"),  # how often it was put back since the last result
+    Column("next_attempt_at", Utc),  # null: at once
     Column("revision", Integer, nullable=False, default=0),
     Column("result", String(16)),  # done, inconclusive, failed
-    Column("reason", String(512)),
+    Column("reason", String(512)),  # of the result, or why it was put back
     Column("source_rows", Integer),
     Column("source_labels", Integer),
     Column("source_feedback", Integer),
@@ -138,6 +141,7 @@ actions = Table(
     Column("next_attempt_at", Utc),
     Column("attempts", Integer, nullable=False, default=0),
     Column("fence", Integer, nullable=False, default=0),
+    Column("owner", String(128)),
     Column("lease_until", Utc),
     Column("receipt", Json),
     Column("finished_at", Utc),
