@@ -160,7 +160,8 @@ def _tallied(plan: Plan, page: Records, tariff: Price, spec: Savings) -> Cells:
     def price_as(model: str, places: np.ndarray) -> np.ndarray:
         names = np.full(len(places), model, dtype=object)
         at = None if times is None else times[places]
-        return price(names, tokens.at(places), times=at, own=tariff.own, rate=tariff.rate, failed=failed[places]).cost
+        cost = price(names, tokens.at(places), times=at, own=tariff.own, rate=tariff.rate).cost
+        return np.where(failed[places], 0.0, cost)  # what cost nothing because it failed would have on any model
 
     quality = None if spec.quality is None else numbers(page[spec.quality])[0]
     tasks = None if spec.task is None else words_of(page[spec.task])
