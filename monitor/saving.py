@@ -154,17 +154,19 @@ def _tariff(monitor: Monitor) -> Price:
 
 
 def _tallied(plan: Plan, page: Records, tariff: Price, spec: Savings) -> Cells:
-    tokens, times = tokens_of(page), seconds_of(page)
+    tokens, times, now = tokens_of(page), seconds_of(page), tariff.priced(page)
+    failed = now.source == "failed"
 
     def price_as(model: str, places: np.ndarray) -> np.ndarray:
         names = np.full(len(places), model, dtype=object)
         at = None if times is None else times[places]
-        return price(names, tokens.at(places), times=at, own=tariff.own, rate=tariff.rate).cost
+        cost = price(names, tokens.at(places), times=at, own=tariff.own, rate=tariff.rate).cost
+        return np.where(failed[places], 0.0, cost)  # what cost nothing because it failed would have on any model
 
     quality = None if spec.quality is None else numbers(page[spec.quality])[0]
     tasks = None if spec.task is None else words_of(page[spec.task])
     models, strata = words_of(page["model_version"]), strata_of(tokens.input, tasks)
-    return tally(plan, page, models, tariff.priced(page).cost, price_as, strata, quality)
+    return tally(plan, page, models, now.cost, price_as, strata, quality)
 
 
 def reported(

@@ -10,8 +10,9 @@ References
 Fisher, *The Design of Experiments*, 1935 (the randomisation test); Dwass, *Modified randomization tests for
 nonparametric hypotheses*, Annals of Mathematical Statistics 28, 1957, and Phipson, Smyth, *Permutation p-values
 should never be zero*, Statistical Applications in Genetics and Molecular Biology 9, 2010 (why drawn shufflings, with
-one added, keep the level exactly); Holm, *A simple sequentially rejective multiple test procedure*, Scandinavian
-Journal of Statistics 6, 1979 (also with weights).
+one added, keep the level exactly); Box, *Sampling and Bayes' inference in scientific modelling and robustness*,
+Journal of the Royal Statistical Society A 143, 1980 (predictive p-values, for a fall of every case); Holm, *A simple
+sequentially rejective multiple test procedure*, Scandinavian Journal of Statistics 6, 1979 (also with weights).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ LARGEST = 2_000_000
 ROUNDING = 1e-9
 LENIENT = 5
 """A drop at 0.01 within cases must be one at 0.05 over cases, where more is known of before than of now."""
+PASS_RATES = (np.arange(1000) + 0.5) / 1000
+"""Pass rates that a case may have, all equally likely."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def compare(
     ``max_drop`` above 0 the shuffled drops are moved by it, which holds in large suites for the same reason. It
     speaks of these cases, not of other ones that could have been asked. With one sample a case, a change of fewer
     than 5 cases is never significant at 0.05 (7 at 0.01), however sure it is: ask each case at least three times.
+    The one exception is a fall of every case, for which :func:`total_fall` gives the p-value where it is smaller. No
+    smaller drop of so few cases is significant, so the two tests never add up to more than their level.
 
     Examples
     --------
@@ -116,6 +121,7 @@ def compare(
     p_value = (1 + as_low) / (1 + draws)
     if any(len(old) > len(new) for old, new in pairs):
         p_value = max(p_value, over_cases(pairs, max_drop) / LENIENT)
+    p_value = min(p_value, total_fall(pairs, max_drop))
     return Paired(len(pairs), float(means[0]), float(means[1]), change, reach, p_value)
 
 
@@ -176,6 +182,39 @@ def over_cases(pairs: Sequence[tuple[np.ndarray, np.ndarray]], max_drop: float =
         return 0.5 if not len(changes) or abs(changes.mean()) < ROUNDING else float(changes.mean() > 0)
     error = float(changes.std(ddof=1)) / math.sqrt(len(changes))
     return float(special.stdtr(len(changes) - 1, changes.mean() / error))
+
+
+def total_fall(pairs: Sequence[tuple[np.ndarray, np.ndarray]], max_drop: float = 0.0) -> float:
+    """Return the chance that every sample of every case scores 1 before and 0 now, where no pass rate fell too far.
+
+    It is 1 where that is not what happened. A shuffling test does not use that such a case is rare: a case that always
+    passes never fails, and one that passes half of the time agrees in two samples with each other half of the time.
+
+    Parameters
+    ----------
+    pairs
+        Scores of each case before and now, without NaN.
+    max_drop
+        The drop of a pass rate that is accepted.
+
+    Limits
+    ------
+    The chance is averaged over pass rates that are equally likely from 0 to 1, independently for each case. It is
+    1/6 for a case with one sample on each side, so that three such cases are significant at 0.01 and two are not. An
+    unchanged model all of whose cases pass half of the time reaches 1/4 a case, which is 0.016 for three cases.
+
+    Examples
+    --------
+    >>> fell = (np.ones(1), np.zeros(1))
+    >>> [round(total_fall([fell] * cases), 4) for cases in (1, 2, 3)]
+    [0.1667, 0.0278, 0.0046]
+    >>> total_fall([fell, fell, (np.ones(1), np.ones(1))])
+    1.0
+    """
+    if not all(np.all(old == 1) and np.all(new == 0) for old, new in pairs):
+        return 1.0
+    fails = np.minimum(1.0, 1.0 - PASS_RATES + max_drop)
+    return float(np.prod([np.mean(PASS_RATES ** len(old) * fails ** len(new)) for old, new in pairs]))
 
 
 def _known(scores: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from detectors.layout import numbers, words_of
 from detectors.records import Column, Records, row_count
+from detectors.signals import failed
 from detectors.signals.base import Signal
 from detectors.spend.price import OwnPrice, Priced, Rates, Tokens, price
 
@@ -20,7 +21,7 @@ COUNTS = {
     "output_audio_tokens": "output_audio", "output_image_tokens": "output_image",
 }  # fmt: skip
 """Columns of counts, and what they are of the tokens."""
-USES = (*COUNTS, "cost", "cache_hit", "provider", "timestamp")
+USES = (*COUNTS, "cost", "cache_hit", "provider", "status", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class Price:
     """Price each request: its logged cost, else your own price, else the list of genai-prices; else missing.
 
     A logged 0 is taken as not known, unless the model is free by your prices or the list, or a cache answered
-    (``cache_hit``).
+    (``cache_hit``). A request that failed (by its ``status``, as of the signal ``failed``) and has no logged cost is
+    not priced by the list: it cost nothing.
 
     Limits
     ------
     As of :func:`detectors.spend.price.price`: newer models are unpriced until genai-prices is upgraded, and discounts
-    are not known. ``input_tokens`` includes what was cached, as OpenTelemetry has it.
+    are not known. ``input_tokens`` includes what was cached, as OpenTelemetry has it. A request that failed after the
+    provider had begun to charge for it is taken to cost nothing unless its cost is logged.
 
     References
     ----------
@@ -69,6 +72,7 @@ class Price:
             self.own,
             self.rate,
             self.logged_in_dollars,
+            failures_of(records),
         )
         if logged is None or "cache_hit" not in records:
             return found
@@ -83,8 +87,12 @@ def tokens_of(records: Records) -> Tokens:
     return Tokens(given["input_tokens"], given["output_tokens"], **counts)
 
 
+def failures_of(records: Records) -> np.ndarray | None:
+    """Return which requests failed; None where no status is there."""
+    return failed.compute(records).values == 1 if "status" in records else None
+
+
 def seconds_of(records: Records) -> np.ndarray | None:
-    """Return when each request came; None where no time is there."""
     """Return when each request came; None where no time is there."""
     if "timestamp" not in records:
         return None

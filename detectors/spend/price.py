@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Source = Literal["logged", "own", "list", "unpriced"]
+Source = Literal["logged", "own", "list", "failed", "unpriced"]
 MILLION = 1e6
 PROVIDERS = {
     "azure_openai": "azure", "azure_ai": "azure", "bedrock": "aws", "bedrock_converse": "aws", "sagemaker": "aws",
@@ -25,6 +25,9 @@ PROVIDERS = {
     "mistral_ai": "mistral", "perplexity_ai": "perplexity",
 }  # fmt: skip
 """Names that gateways and OpenTelemetry give to providers, by those of the list."""
+TOOLS = {"web_searches_kcount", "social_searches_kcount", "storage_searches_kcount", "code_executions_kcount"}
+"""Prices of the list for calls of tools, which most requests do not make and no log counts."""
+_FREE = re.compile(r":free\b|\(free\)|free of charge|included in the subscription", re.IGNORECASE)
 _DATE = re.compile(r"[-@](20\d{2}-?\d{2}-?\d{2}|latest|preview)$")
 
 
@@ -211,10 +214,13 @@ def price(
     own: Mapping[str, OwnPrice] | None = None,
     rate: Rates = 1.0,
     logged_in_dollars: bool = False,  # noqa: FBT001, FBT002
+    failed: np.ndarray | None = None,
 ) -> Priced:
     """Price many requests.
 
-    Gateways log 0 for what they cannot price: it counts only where a price says that the model is free.
+    Gateways log 0 for what they cannot price: it counts only where a price says that the model is free. A model that
+    the list prices by anything but tokens and requests (seconds, characters, pages) is not priced, and neither is a
+    request of a paid model whose tokens come to nothing.
 
     Parameters
     ----------
@@ -230,11 +236,15 @@ def price(
         Of one US dollar in the currency of the account: the list is in dollars. A day before the first has none.
     logged_in_dollars
         Whether what is logged is, too.
+    failed
+        Requests that failed, bool of shape (requests,): they cost what is logged, else what your own prices say, else
+        nothing.
 
     Limits
     ------
     The list is that of the installed genai-prices. Discounts, batches and commitments are not in it: give your own
-    prices. Of audio as little is taken to be cached as can be, unless that is counted apart.
+    prices. Searches and other tools that a provider runs for a request are not counted, so their price is left out.
+    Of audio as little is taken to be cached as can be, unless that is counted apart.
 
     References
     ----------
@@ -259,6 +269,9 @@ def price(
             if found is not None:
                 cost[members], source[members] = found * rates[members], "list"
     source[np.isnan(cost)] = "unpriced"
+    if failed is not None:
+        free = failed & (source != "own")
+        cost[free], source[free] = 0.0, "failed"
     told = Priced(cost, source)
     return told if logged is None else _with_logged(told, logged * rates if logged_in_dollars else logged)
 
@@ -296,11 +309,13 @@ class Listed:
     """A tariff of the list.
 
     ``each`` are dollars a token by kind; None where they depend on how many there are, so that the list must be asked
-    each time.
+    each time. ``request`` are dollars on top of every request.
     """
 
     tariff: Any
     each: Mapping[str, float] | None
+    request: float
+    free: bool
 
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -318,19 +333,21 @@ SIDE = {
 
 
 def _by_list(model: str, provider: str, day: int, tokens: Tokens) -> np.ndarray | None:
-    """Return dollars by the list; None where it does not know the model."""
+    """Return dollars by the list; None where it does not know what a request of the model costs."""
     found = _listed(model, provider, day)
     if found is None:
         return None
     kinds = tokens.kinds()
     if found.each is not None:
-        return np.asarray(sum(count * found.each[kind] for kind, count in kinds.items()))
-    rows = zip(*kinds.values(), strict=True)
-    return np.array([_exact(found.tariff, dict(zip(kinds, map(float, row), strict=True))) for row in rows])
+        cost = np.asarray(sum(count * found.each[kind] for kind, count in kinds.items())) + found.request
+    else:
+        rows = zip(*kinds.values(), strict=True)
+        cost = np.array([_exact(found.tariff, dict(zip(kinds, map(float, row), strict=True))) for row in rows])
+    return cost if found.free else np.where(cost == 0, np.nan, cost)
 
 
 def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
-    """Ask the list itself, which knows tiers."""
+    """Ask the list itself, which knows tiers, what one request costs."""
     from genai_prices import Usage
 
     if not all(count >= 0 for count in counts.values()):
@@ -346,7 +363,7 @@ def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
 
 @lru_cache(maxsize=4096)
 def _listed(model: str, provider: str, day: int) -> Listed | None:
-    """Return the list's tariff for a model on a day."""
+    """Return the list's tariff for a model on a day; None where token counts do not give the price."""
     from genai_prices import Usage, calc_price
 
     at = datetime.fromtimestamp(day * 86_400, UTC) if day >= 0 else None
@@ -357,16 +374,44 @@ def _listed(model: str, provider: str, day: int) -> Listed | None:
             )
         except (LookupError, ValueError):
             continue
-        return Listed(found.model_price, _each(found.model_price))
+        tariff, units = found.model_price, _units(found.model_price)
+        free = not units and _is_free(found.model) and _is_of(found.provider.id, model, provider)
+        if not (units or free) or not all(unit.endswith("_mtok") for unit in units - {"requests_kcount", *TOOLS}):
+            return None
+        request = _exact(tariff, {})
+        return Listed(tariff, _each(tariff, request), request, free)
     return None
 
 
-def _each(tariff: Any) -> Mapping[str, float] | None:  # noqa: ANN401
+def _units(tariff: Any) -> set[str]:  # noqa: ANN401
+    """Return the units that a tariff asks money for, such as ``input_mtok`` and ``audio_hours``."""
+    return {unit for unit, amount in vars(tariff).items() if amount is not None and amount != 0}
+
+
+def _is_free(model: Any) -> bool:  # noqa: ANN401
+    """Say whether the list calls a model without a price free: of some it does not know the price."""
+    return _FREE.search(f"{model.id} {model.name} {model.price_comments} {model.description}") is not None
+
+
+def _is_of(owner: str, model: str, provider: str) -> bool:
+    """Say whether a tariff is that of the provider that was asked, where one is named: others may ask money."""
+    whose = _provider(model, provider)
+    return whose is None or whose == owner
+
+
+def _each(tariff: Any, request: float) -> Mapping[str, float] | None:  # noqa: ANN401
     from genai_prices.types import TieredPrices
 
     if any(isinstance(part, TieredPrices) for part in vars(tariff).values()):
         return None
-    return {kind: _exact(tariff, {kind: MILLION}) / MILLION for kind in KINDS}
+    return {kind: (_exact(tariff, {kind: MILLION}) - request) / MILLION for kind in KINDS}
+
+
+def _provider(model: str, provider: str) -> str | None:
+    """Return the list's name of a provider, as logged or before the model; None where there is neither."""
+    before, _, name = model.strip().lower().partition("/")
+    hint = provider.strip().lower() or (before if name else "")
+    return PROVIDERS.get(hint, hint) or None
 
 
 def _spellings(model: str, provider: str) -> list[tuple[str, str | None]]:
@@ -377,9 +422,7 @@ def _spellings(model: str, provider: str) -> list[tuple[str, str | None]]:
     >>> _spellings("azure/gpt-4o", "")[:2]
     [('gpt-4o', 'azure'), ('gpt-4o', None)]
     """
-    parts = model.strip().lower().split("/")
-    hint = provider.strip().lower() or (parts[0] if len(parts) > 1 else "")
-    whose = PROVIDERS.get(hint, hint) or None
+    parts, whose = model.strip().lower().split("/"), _provider(model, provider)
     names = dict.fromkeys([parts[-1], "/".join(parts[1:]) or parts[-1], model.strip()])
     bare = dict.fromkeys(_DATE.sub("", name) for name in names)
     listed = [*names, *(name for name in bare if name not in names)]

@@ -72,7 +72,7 @@ def eval_show(identity: RunId, config: ConfigFile = DEFAULT, store: Store = None
 
 @group.command("accept")
 def eval_accept(identity: RunId, config: ConfigFile = DEFAULT, store: Store = None) -> None:
-    """Declare a run good although it is worse: from now on runs are compared with it.
+    """Declare a run good although it is worse or inconclusive: from now on runs are compared with it.
 
     Example: driftd eval accept 2f6c3f0e
     """

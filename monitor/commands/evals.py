@@ -15,7 +15,7 @@ from monitor.commands.show import print_json, print_table
 from monitor.configfile import load
 from monitor.evals import suite as suites
 from monitor.evals.junit import junit
-from monitor.evals.result import EXIT, Run, case_json
+from monitor.evals.result import EXIT, LISTED, Run, case_json
 from monitor.evals.run import evaluate, requests
 from monitor.plain import plain
 from monitor.store import evaluations, migrate
@@ -86,8 +86,11 @@ def accept(config: Path, store: str | None, identity: str, who: str) -> None:
     with _open(config, store) as database:
         with database.read() as connection:
             row = _found(connection, identity)
-        if row.result == "inconclusive":
-            raise ConfigError(f"the run {row.id[:8]} is inconclusive: it has too few answers to compare with.")
+        if row.result == "inconclusive" and (row.failed or row.score is None):
+            raise ConfigError(
+                f"the run {row.id[:8]} has no answer for {row.failed} of {row.samples} requests, so nothing can be "
+                "compared with it. Run the suite again."
+            )
         with database.write() as connection:
             evaluations.accept(connection, row.id, who)
     typer.echo(f"{row.suite}: the next run is compared with {row.id[:8]}")
@@ -118,7 +121,7 @@ def _print(done: Run) -> None:
     told = done.to_json()
     _print_comparisons(told["comparisons"])
     if done.result != "good" and done.fallen:
-        print_table(("fell most", "before", "now"), done.fallen, "")
+        print_table(("fell most", "before", "now"), done.fallen[:LISTED], "")
     for who, spent in done.spent.items():
         typer.echo(f"{who}: {spent.requests} requests, {spent.prompt_tokens} + {spent.completion_tokens} tokens")
 

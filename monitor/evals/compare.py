@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 
@@ -17,9 +18,12 @@ from monitor.evals.suite import Suite
 FEWEST = 5
 """Cases of a tag below which it is not compared by itself."""
 MOST_TAGS = 30
-LISTED = 10
 CHANGED = 0.005
 """Level, on either side, at which two good runs are no longer of the same model."""
+MARGIN = 0.25
+"""Drop beyond the accepted one that a run must be able to exclude before its score may be lower and the run good."""
+POWER = 0.8
+"""Chance of finding a drop as large as the observed one that the advised number of cases gives."""
 
 Past = Mapping[tuple[str, str], CaseResult]
 """Cases of the runs that are compared with, by id and definition, their samples taken together."""
@@ -128,6 +132,10 @@ def _measures(cases: Sequence[CaseResult]) -> Iterator[tuple[str, str, str | Non
 def conclude(suite: Suite, run: Run, *, judged: int = 0, unjudged: int = 0) -> tuple[Result, str]:
     """Return the result of a run and its reason.
 
+    A run is good when its score did not fall further than is accepted, or when it fell by no significant amount and
+    the 95 % interval of the change excludes a drop of :data:`MARGIN` more. Otherwise it is a regression, or there are
+    too few cases to tell; the second, and a first run in which nothing passes, is no reference for later runs.
+
     Parameters
     ----------
     run
@@ -135,13 +143,9 @@ def conclude(suite: Suite, run: Run, *, judged: int = 0, unjudged: int = 0) -> t
     judged, unjudged
         Answers that a judge was asked about, and those of them that it gave no score.
     """
-    failed = sum(run.failures.values())
-    if failed > suite.max_failed * run.samples or math.isnan(run.score):
-        why = ", ".join(f"{reason} {count}" for reason, count in run.failures.items()) or "no answer could be scored"
-        return (
-            "inconclusive",
-            f"{failed} of {run.samples} requests have no answer ({why}); this says nothing of the model",
-        )
+    unanswered = _unanswered(suite, run)
+    if unanswered:
+        return "inconclusive", unanswered
     if suite.min_score is not None and run.score < suite.min_score:
         return "below", f"the score is {run.score:.3f}, below the wanted {suite.min_score:g}"
     worse = [one for one in run.comparisons if one.regressed]
@@ -150,10 +154,52 @@ def conclude(suite: Suite, run: Run, *, judged: int = 0, unjudged: int = 0) -> t
     if unjudged > suite.max_failed * judged:
         return "inconclusive", f"the judge gave no score for {unjudged} of {judged} answers"
     if not run.comparisons:
-        return "good", f"the score is {run.score:.3f}; there is no earlier good run of these cases to compare with"
+        return _conclude_first(run)
     whole = run.comparisons[0].paired
-    said = f"{whole.before:.3f} before, {whole.after:.3f} now (95 % interval of the change ±{whole.reach:.3f})"
-    return "good", f"no significant drop on {whole.cases} cases: {said}"
+    change = f"{whole.before:.3f} before, {whole.after:.3f} now (95 % interval of the change ±{whole.reach:.3f})"
+    if _is_unclear(suite, whole):
+        return "inconclusive", f"too few cases to tell a drop from noise: {change}; {_advice(suite, whole)}"
+    return "good", f"no significant drop on {whole.cases} cases: {change}"
+
+
+def _unanswered(suite: Suite, run: Run) -> str:
+    """Return why the answers of a run say nothing of the model; nothing when they do."""
+    failed = sum(run.failures.values())
+    if failed > suite.max_failed * run.samples or math.isnan(run.score):
+        why = ", ".join(f"{reason} {count}" for reason, count in run.failures.items()) or "no answer could be scored"
+        return f"{failed} of {run.samples} requests have no answer ({why}); this says nothing of the model"
+    scored = sum(not math.isnan(case.score) for case in run.cases)
+    if suite.traffic is not None and scored < suite.traffic.fewest:
+        return f"only {scored} records have a score, and `traffic: {{fewest: {suite.traffic.fewest}}}` are needed"
+    return ""
+
+
+def _conclude_first(run: Run) -> tuple[Result, str]:
+    """Conclude a run that has nothing to compare with: it is the reference, unless nothing passes."""
+    without = f"the score is {run.score:.3f}; there is no earlier good run of these cases to compare with"
+    if run.score > 0:
+        return "good", without
+    return "inconclusive", (
+        f"{without}. Check the suite and the model; if nothing should pass, run `driftd eval accept {run.id[:8]}`"
+    )
+
+
+def _is_unclear(suite: Suite, whole: Paired) -> bool:
+    """Say whether the score fell further than is accepted, and a drop that matters cannot be excluded."""
+    return whole.change < -suite.max_drop and whole.change - whole.reach < -suite.max_drop - MARGIN
+
+
+def _advice(suite: Suite, whole: Paired) -> str:
+    """Return how many cases would tell: a drop as large as this one is significant, or one of MARGIN is excluded."""
+    normal = NormalDist()
+    excess, error = -whole.change - suite.max_drop, whole.reach / normal.inv_cdf(0.975)
+    wanted = ((normal.inv_cdf(1 - suite.alpha) + normal.inv_cdf(POWER)) * error / excess) ** 2
+    if excess < MARGIN:
+        wanted = min(wanted, (whole.reach / (MARGIN - excess)) ** 2)
+    cases, repeat = math.ceil(wanted * whole.cases), math.ceil(wanted * suite.repeat)
+    if suite.traffic is not None:
+        return f"about {cases} records on either side would tell"
+    return f"about {cases} cases instead of {whole.cases} would tell, or `repeat: {repeat}` if answers vary"
 
 
 def _fall(one: Comparison) -> str:
@@ -165,11 +211,11 @@ def _fall(one: Comparison) -> str:
 
 
 def fallen(cases: Sequence[CaseResult], past: Past) -> list[tuple[str, float, float]]:
-    """Return the cases that fell most: id, score before, score now."""
+    """Return the cases that fell, those that fell most first: id, score before, score now."""
     both = [(case, past[case.id, case.definition]) for case in cases if (case.id, case.definition) in past]
     falls = [(new.id, mean(old.scores[OVERALL]), new.score) for new, old in both]
     falls = [fall for fall in falls if fall[2] < fall[1]]
-    return sorted(falls, key=lambda fall: (fall[2] - fall[1], fall[0]))[:LISTED]
+    return sorted(falls, key=lambda fall: (fall[2] - fall[1], fall[0]))
 
 
 def are_copies(cases: Sequence[CaseResult]) -> bool:

@@ -14,6 +14,8 @@ from detectors.performance.paired import Paired
 from monitor.evals.score import OVERALL
 
 Result = Literal["good", "regressed", "below", "inconclusive"]
+LISTED = 10
+"""Cases that fell most and are printed."""
 EXIT: dict[Result, int] = {"good": 0, "regressed": 1, "below": 1, "inconclusive": 2}
 
 
@@ -70,7 +72,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a suite and what it came to."""
+    """A run of a suite and what it came to.
+
+    Parameters
+    ----------
+    fallen
+        Every case whose score fell, those that fell most first: id, score before, score now.
+    """
 
     id: str
     suite: str
@@ -119,7 +127,9 @@ class Run:
             "copies": self.copies,
             "compared_with": list(self.compared_with),
             "comparisons": [comparison_json(one) for one in self.comparisons],
-            "fallen": [{"case": case, "before": before, "after": after} for case, before, after in self.fallen],
+            "fallen": [
+                {"case": case, "before": before, "after": after} for case, before, after in self.fallen[:LISTED]
+            ],
             "spent": {who: vars(spent) for who, spent in self.spent.items()},
             "cases": [case_json(case) for case in self.cases],
         }

@@ -155,7 +155,7 @@ class Traffic(Section):
     most: int = Field(200, ge=1, le=5000)
     """Most records of a run; of more, those with the smallest hash."""
     fewest: int = Field(30, ge=5)
-    """Records on each side below which two runs are not compared."""
+    """Records with a score below which a run is inconclusive."""
     daily: Daily | None = None
     """What a judge may spend a day; needed with a judge."""
 

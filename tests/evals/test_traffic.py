@@ -116,6 +116,16 @@ def test_worse_traffic_is_an_incident_and_its_scores_are_stored(
     assert "secret" not in json.dumps([row.scores for row in kept])
 
 
+def test_too_few_records_are_inconclusive_and_no_reference(reader: Reader, store: Database, config: Config) -> None:
+    """A quiet hour between a good one and a bad one must not let the bad one pass as the first."""
+    whole, quiet = suite_of(), suite_of(traffic={"share": 0.01, "most": 10})
+    first, few = run(whole, reader, store, config, 2), run(quiet, reader, store, config, 3)
+    assert few.result == "inconclusive"
+    assert few.reason == f"only {len(few.cases)} records have a score, and `traffic: {{fewest: 30}}` are needed"
+    worse = run(whole, reader, store, config, 5)
+    assert (worse.result, worse.compared_with) == ("regressed", [first.id])
+
+
 def test_nothing_logged_is_no_regression(reader: Reader, store: Database, config: Config) -> None:
     run(suite_of(), reader, store, config, 2)
     silent = run(suite_of(), reader, store, config, 40)

@@ -145,6 +145,22 @@ def test_the_command_reads_the_log_and_needs_no_daemon(tmp_path: Path) -> None:
     world.close()
 
 
+def test_requests_that_failed_and_cost_nothing_would_cost_nothing_elsewhere(tmp_path: Path) -> None:
+    world = World(tmp_path, f"sqlite:///{tmp_path / 'app.db'}")
+    frame = logged(world.source_url)
+    with sa.create_engine(world.source_url).begin() as connection:
+        connection.execute(sa.text("ALTER TABLE log ADD COLUMN status TEXT"))
+        connection.execute(sa.text("UPDATE log SET status = CASE WHEN model = 'gpt-4o' THEN 'failure' ELSE 'OK' END"))
+    config = {"store": world.store_url, "monitors": [monitor_of(world.source_url)]}
+    (tmp_path / "driftd.yaml").write_text(yaml.safe_dump(config))
+    _, told = world.json("savings", "--at", (START + 4 * DAY + 2 * HOUR).isoformat(), "--days", "1", "--quiet")
+    last = frame[(frame["at"] >= START + 3 * DAY) & (frame["model"] == "small-7b")]
+    for plan in told["plans"]:
+        assert plan["unpriced"] == 0
+        assert plan["now"] == plan["then"] == pytest.approx(cost(last, last["model"]), abs=0.005)
+    world.close()
+
+
 def test_without_plans_the_models_of_the_log_are_taken(tmp_path: Path) -> None:
     world = World(tmp_path, f"sqlite:///{tmp_path / 'app.db'}")
     logged(world.source_url)

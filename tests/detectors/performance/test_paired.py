@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.performance.paired import compare, holm
+from detectors.performance.paired import compare, holm, total_fall
 
 SIMULATIONS = 400
 
@@ -97,6 +97,26 @@ def test_cases_that_rise_and_fall_around_the_same_mean_are_no_regression() -> No
         new = np.tile([0.4, 0.9], 15)
         alarms += compare(drawn(old, 4, chance), drawn(new, 4, chance), draws=499, seed=seed).p_value <= 0.05
     assert stats.binom.sf(alarms - 1, SIMULATIONS, 0.05) > 1e-4, alarms
+
+
+@pytest.mark.parametrize(("before", "after", "max_drop"), [(1, 1, 0.0), (3, 1, 0.0), (3, 3, 0.0), (1, 1, 0.1)])
+def test_a_fall_of_every_case_has_the_chance_that_drawn_pass_rates_give_it(
+    before: int, after: int, max_drop: float
+) -> None:
+    chance = np.random.default_rng(9)
+    rate = chance.random((200_000, 3))
+    passed = np.all(chance.binomial(before, rate) == before, axis=1)
+    failed = np.all(chance.binomial(after, np.maximum(0.0, rate - max_drop)) == 0, axis=1)
+    expected = np.sum(passed & failed)
+    found = 200_000 * total_fall([(np.ones(before), np.zeros(after))] * 3, max_drop)
+    assert abs(expected - found) < 5 * np.sqrt(found) + 1
+
+
+def test_a_fall_of_every_case_is_significant_from_three_cases_on_and_one_steady_case_prevents_it() -> None:
+    fell = [compare([np.ones(1)] * cases, [np.zeros(1)] * cases).p_value for cases in (1, 2, 3, 4)]
+    assert [p_value <= 0.01 for p_value in fell] == [False, False, True, True]
+    assert compare([np.ones(1)] * 4, [np.zeros(1)] * 3 + [np.ones(1)]).p_value > 0.1
+    assert compare([np.full(1, 0.6)] * 4, [np.full(1, 0.4)] * 4).p_value > 0.05, "a smaller drop may be noise"
 
 
 def test_a_drop_that_is_accepted_is_no_regression_and_a_larger_one_is() -> None:

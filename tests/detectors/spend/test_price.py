@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from genai_prices import Usage, calc_price
+from genai_prices.data import providers
 
 from detectors import SIGNALS
 from detectors.records import Column
@@ -63,6 +64,85 @@ def test_a_logged_zero_means_unknown_unless_the_model_is_free() -> None:
     found = price(models, tokens, np.array([0.0, 1.0, 0.0, 3.0, 0.0]), own={"ours": OwnPrice()})
     assert found.source.tolist() == ["list", "logged", "unpriced", "logged", "logged"]
     assert np.array_equal(found.cost, [2.5, 1.0, np.nan, 3.0, 0.0], equal_nan=True)
+
+
+def test_no_model_of_the_list_that_costs_anything_is_priced_at_nothing_by_its_tokens() -> None:
+    """Each model on each day from which one of its prices holds, with every kind of token."""
+    counts = [np.array([1000.0])] * 2 + [np.array([10.0])] * 8
+    checked = 0
+    for provider in providers:
+        for model in provider.models:
+            spans = model.prices if isinstance(model.prices, list) else []
+            days = {start for one in spans if (start := getattr(one.constraint, "start_date", None)) is not None}
+            for day in (AT.date(), *days):
+                at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+                amounts = [amount for amount in vars(model.get_prices(at)).values() if amount]
+                seconds, owner = np.array([at.timestamp()]), np.array([provider.id], dtype=object)
+                found = price(np.array([model.id], dtype=object), Tokens(*counts), providers=owner, times=seconds)
+                checked += bool(amounts)
+                assert not amounts or found.cost[0] != 0, (provider.id, model.id, at)
+    assert checked > 2000
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["whisper-1", "gpt-transcribe", "gpt-live-1", "tts-1", "groq/whisper-large-v3", "mistral-ocr-latest",
+     "x-ai/grok-voice-latest", "voxtral-small-24b-2507", "openrouter/google/lyria-3-pro-preview"],
+)  # fmt: skip
+def test_what_is_paid_by_the_second_character_page_or_song_is_unpriced_unless_it_is_logged(model: str) -> None:
+    models = np.array([model] * 5, dtype=object)
+    logged = np.array([np.nan, 0.0, -1.0, np.inf, 0.25])
+    found = price(models, Tokens(np.full(5, 500.0), np.full(5, 50.0)), logged)
+    assert found.source.tolist() == ["unpriced"] * 4 + ["logged"]
+    assert np.array_equal(found.cost, [np.nan] * 4 + [0.25], equal_nan=True)
+    own = price(models, Tokens(np.full(5, 500.0), np.full(5, 50.0)), own={model: OwnPrice(request=0.01)})
+    assert own.cost.tolist() == [0.01] * 5
+
+
+def test_a_price_of_each_request_is_paid_once_a_request() -> None:
+    found = price(
+        np.array(["perplexity/sonar-pro"] * 2, dtype=object), Tokens(np.array([1000.0, 0]), np.array([1000.0, 0]))
+    )
+    assert found.cost == pytest.approx([0.003 + 0.015 + 0.014, 0.014])
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "cost"),
+    [
+        ("openrouter/deepseek/deepseek-r1:free", "", 0.0),
+        ("gemini/gemma-3", "", 0.0),
+        ("moderation", "openai", 0.0),
+        ("gpt-4o", "github-copilot", 0.0),
+        ("togethercomputer/GPT-JT-Moderation-6B", "together", np.nan),  # OpenAI's moderation is free, not Together's
+        ("qwen-3-coder-480b", "cerebras", np.nan),  # the list has no price, and does not call it free
+    ],
+)
+def test_a_model_is_free_only_where_the_list_says_so(model: str, provider: str, cost: float) -> None:
+    asked = np.array([model], dtype=object), Tokens(np.array([1e6]), np.array([1e6]))
+    found = price(*asked, np.array([0.0]), providers=np.array([provider], dtype=object))
+    assert np.array_equal(found.cost, [cost], equal_nan=True)
+
+
+def test_a_request_of_a_paid_model_without_any_tokens_is_unpriced() -> None:
+    models = np.array(["gpt-4o", "gpt-4o", "ours"], dtype=object)
+    tokens = Tokens(np.array([0.0, 1e6, 0.0]), np.array([0.0, 0.0, 0.0]))
+    found = price(models, tokens, own={"ours": OwnPrice(input=1.0)})
+    assert np.array_equal(found.cost, [np.nan, 2.5, 0.0], equal_nan=True)
+
+
+def test_a_failed_request_costs_what_is_logged_else_nothing_of_the_list() -> None:
+    told = {
+        "model_version": Column.of(["gpt-4o", "gpt-4o", "gpt-4o", "gpt-4o", "ours", "whisper-1", "gpt-4o"]),
+        "input_tokens": Column.of([1e6] * 7),
+        "output_tokens": Column.of([0] * 7),
+        "cost": Column.of([None, 0.0, 1.5, None, None, None, None]),
+        "status": Column.of(["failure", 500, "failure", "success", "failure", "failure", None]),
+    }
+    configure = SIGNALS["price"].configure
+    assert configure is not None
+    cost = configure(prices={"ours": {"input": 0.5}}).compute(told)
+    assert np.array_equal(cost.values, [0.0, 0.0, 1.5, 2.5, 0.5, 0.0, 2.5], equal_nan=True)
+    assert SIGNALS["unpriced"].compute(told).values.tolist() == [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_a_logged_zero_is_the_price_of_what_a_cache_answered() -> None:
