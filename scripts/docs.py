@@ -226,6 +226,12 @@ def metrics() -> str:
     rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in METRICS]
     rows += [
         ["`driftd_store_up`", "gauge", "-", "1 when our own database answered this scrape."],
+        [
+            "`driftd_log_lines_dropped_total`",
+            "counter",
+            "-",
+            "Log lines of this process that were dropped because nobody read them.",
+        ],
         ["`driftd_build_info`", "gauge", "version", "Version of driftd."],
     ]
     return (

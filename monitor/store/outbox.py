@@ -56,10 +56,17 @@ def past_actions(connection: Connection, monitor: str, since: datetime) -> list[
     return [Past(row.name, row.created_at, row.state) for row in connection.execute(query)]
 
 
-def claim_next(connection: Connection, at: datetime) -> Any:  # noqa: ANN401
+def claim_next(connection: Connection, at: datetime, only: str | None = None, without: Sequence[str] = ()) -> Any:  # noqa: ANN401
     """Take the oldest action that is due, or None.
 
     Messages of one incident keep their order: one waits until those before it on its channel have ended.
+
+    Parameters
+    ----------
+    only
+        The channel whose actions may be taken; None for every channel.
+    without
+        Channels whose actions may not.
     """
     moment = now(connection)
     earlier = actions.alias("earlier")
@@ -76,6 +83,7 @@ def claim_next(connection: Connection, at: datetime) -> Any:  # noqa: ANN401
             actions.c.next_attempt_at <= at,
             sa.or_(actions.c.lease_until.is_(None), actions.c.lease_until < moment),
             ~waits,
+            actions.c.name == only if only is not None else actions.c.name.not_in(list(without)),
         )
         .order_by(actions.c.next_attempt_at, actions.c.created_at)
         .limit(1)

@@ -19,6 +19,8 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
+        self.keeps_back = threading.Event()
+        """Set when a stalled proxy was given something to forward."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stall(self) -> None:
@@ -50,7 +52,9 @@ class Proxy:
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                self._flowing.wait()
+                if not self._flowing.is_set():
+                    self.keeps_back.set()
+                    self._flowing.wait()
                 sink.sendall(data)
         for each in (source, sink):
             with suppress(OSError):
