@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
-from monitor import config, evidently, retraining
+from monitor import config, evidently, outbox, retraining
 from monitor.cli import app
 from monitor.metrics import METRICS
 from monitor.presets import PRESETS
@@ -266,6 +266,10 @@ def webhooks() -> str:
         "`monitor/channels/webhook.py`, `verify`. The body is JSON of at most "
         f"{retraining.LARGEST:,} bytes: what does not fit is left\n"
         "out from the least bad finding on, and counted.\n",
+        "2xx and 409 deliver it. A timeout, 408, 425, 429, 5xx and a connection that fails are tried again until `not_after`,\n"
+        f"after a pause that doubles from {outbox.FIRST_DELAY.seconds} s to {outbox.LONGEST_DELAY.seconds // 60} min; "
+        "`Retry-After` makes a pause longer, up to the longest, and never\n"
+        "shorter. Every receiver has a queue of its own.\n",
         "Each has `type` (`driftd.rollback`, `driftd.retrain`, `driftd.notify`), `timestamp` (end of the bucket) and `data`:\n"
         "`monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target` (the last\n"
         "known good version), `findings` (at most ten), `not_after` and `dry_run`. A retraining has `retraining`, too.\n",
