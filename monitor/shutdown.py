@@ -18,7 +18,7 @@ import structlog
 from monitor import log
 
 LOG = structlog.get_logger(__name__)
-LONGEST_STOP = 8.0
+LONGEST_STOP = 7.0
 """Seconds from the first signal to the end of the process; orchestrators kill after ten at the earliest."""
 LAST_LINES = 1.0
 """Seconds for the log to be written at the end."""
