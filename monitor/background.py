@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
+Result = TypeVar("Result")
 Work = Callable[[], Any]
 Later = Callable[[Work], Future[Any]]
 """Takes work, and returns at once what will hold its result."""
@@ -23,6 +24,30 @@ def at_once(work: Work) -> Future[Any]:
     future: Future[Any] = Future()
     _do(work, future)
     return future
+
+
+class Bounded:
+    """Waits only so long for calls into somebody else's code; one that is late is left behind in its thread.
+
+    Until it has come back, further calls fail at once: what hangs costs one thread. The process can end without it.
+    """
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Say whether a call that was left behind is still at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def call(self, work: Callable[[], Result], seconds: float) -> Result:
+        """Return what ``work`` returns; raises TimeoutError after ``seconds``, or when an earlier call still hangs."""
+        if self.busy:
+            raise TimeoutError("an earlier call has not come back")
+        future: Future[Result] = Future()
+        self._thread = threading.Thread(target=_do, args=(work, future), daemon=True, name="bounded")
+        self._thread.start()
+        return future.result(seconds)
 
 
 class Background:
@@ -42,7 +67,7 @@ class Background:
             _do(work, future)
 
 
-def _do(work: Work, future: Future[Any]) -> None:
+def _do(work: Callable[[], Result], future: Future[Result]) -> None:
     try:
         future.set_result(work())
     except Exception as error:  # noqa: BLE001  (whoever asks for the result gets it)

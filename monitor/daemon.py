@@ -1,27 +1,28 @@
-"""START HERE. The daemon: wait, due buckets, tick, deliver, heartbeat; and the signals that end it.
+"""START HERE. The daemon: wait, due buckets, tick, deliver; and how it ends.
 
-Two loops share nothing but the database: `tick` computes buckets, `deliver` empties the outbox, so that a
-hung webhook cannot delay a bucket. APScheduler only wakes them; which buckets are due is arithmetic
+Each monitor has a job of its own, and so has each receiver: they share nothing but the database, so a source or a
+receiver that hangs delays itself alone. APScheduler only wakes them; which buckets are due is arithmetic
 (`schedule.py`), one bucket from top to bottom is `tick.py`.
 """
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
-from types import FrameType
+from functools import partial
 
 import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.channels.base import Channel
 from monitor.clock import Clock
 from monitor.config import ActionSpec
 from monitor.failures import note_failure, note_sight, reason_to_give_up
-from monitor.outbox import deliver_due
+from monitor.outbox import deliver_due, expire_late
 from monitor.sources.base import SourceError
 from monitor.store import buckets, outbox
 from monitor.store.database import Database
@@ -30,6 +31,10 @@ from monitor.watch import Watch
 
 LOG = structlog.get_logger(__name__)
 BUCKETS_A_TURN = 20
+STOP_SECONDS = 4.0
+"""How long the buckets and deliveries at work may take to end; what is abandoned is taken up again by its lease."""
+STANDSTILL = timedelta(minutes=2)
+"""Without a finished bucket or turn of any monitor for so long, the daemon is not ready."""
 
 
 @dataclass
@@ -43,32 +48,63 @@ class Daemon:
     clock: Clock
     every: timedelta = timedelta(seconds=1)
     stopping: threading.Event = field(default_factory=threading.Event)
+    progress_at: float = field(default_factory=time.monotonic)
 
-    def run(self) -> None:
-        """Wake both loops until a signal comes; returns within 10 seconds of it."""
+    def run(self) -> bool:
+        """Wake every job until it is told to stop; returns whether all of them have come to their end."""
         with self.database.write() as connection:
             buckets.free_the_dead(connection)
             outbox.free_the_dead(connection)
-        scheduler = BackgroundScheduler(timezone=UTC)
+        jobs = dict(self.jobs())
+        scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(len(jobs))})
         wake = {"seconds": self.every.total_seconds(), "coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        scheduler.add_job(self.tick_all, "interval", id="tick", **wake)
-        scheduler.add_job(self.deliver, "interval", id="deliver", **wake)
+        at_work: set[str] = set()
+        for name, job in jobs.items():
+            scheduler.add_job(_marked, "interval", args=(at_work, name, job), id=name, **wake)
         scheduler.start()
         LOG.info("started", monitors=len(self.watches))
         self.stopping.wait()
-        scheduler.shutdown(wait=True)
+        return self._end(scheduler, at_work)
+
+    def jobs(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield what is done side by side, by name: one job a monitor, one a receiver, and one for what has none."""
+        for watch in self.watches:
+            yield f"monitor {watch.monitor.name}", partial(self.work_off, watch)
+        for name in self.channels:
+            yield f"receiver {name}", partial(self.deliver_to, name)
+        yield "outbox", self.tidy
+
+    def _end(self, scheduler: BackgroundScheduler, at_work: set[str]) -> bool:
+        ending = threading.Thread(target=scheduler.shutdown, name="ending", daemon=True)
+        ending.start()
+        ending.join(STOP_SECONDS)
+        if ending.is_alive():
+            LOG.warning("abandoned", jobs=sorted(at_work))
+            return False
         for watch in self.watches:
             watch.close()
         LOG.info("stopped")
+        return True
 
-    def stop(self, number: int = 0, _frame: FrameType | None = None) -> None:
-        """Ask both loops to end after the bucket and the delivery at hand."""
-        LOG.info("stopping", signal=signal.Signals(number).name if number else None)
+    def stop(self) -> None:
+        """Ask every job to end after the bucket and the delivery at hand."""
         self.stopping.set()
+
+    def standstill(self) -> str | None:
+        """Return why the daemon counts as standing still, None when some monitor went on lately."""
+        seconds = time.monotonic() - self.progress_at
+        if seconds < STANDSTILL.total_seconds():
+            return None
+        return f"no monitor has finished a bucket or a turn for {int(seconds)} s; the log says why"
 
     def tick_all(self) -> None:
         """Give every monitor its turn, again and again while any has buckets left to work off."""
         while sum(self.safely(watch) for watch in self.watches) and not self.stopping.is_set():
+            pass
+
+    def work_off(self, watch: Watch) -> None:
+        """Give one monitor its turn, again and again while it has buckets left to work off."""
+        while self.safely(watch) and not self.stopping.is_set():
             pass
 
     def safely(self, watch: Watch) -> int:
@@ -76,9 +112,11 @@ class Daemon:
         try:
             finished = self.turn(watch)
             note_sight(watch, self.clock.now(), news=finished > 0)
+            self.progress_at = time.monotonic()
             return finished
         except SourceError as error:
             note_failure(watch, error, self.actions, self.clock.now())
+            self.progress_at = time.monotonic()
         except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
             LOG.exception("turn_failed", monitor=watch.monitor.name)
         return 0
@@ -94,6 +132,7 @@ class Daemon:
                 held = buckets.claim(connection, watch.monitor.name, bucket, watch.owner)
             if held is None or not self.compute(watch, held):
                 break  # another replica has it or it is to be retried, and buckets of a monitor are judged in order
+            self.progress_at = time.monotonic()
             finished += 1
         watch.audit()
         watch.catch_up()
@@ -124,9 +163,30 @@ class Daemon:
         return True
 
     def deliver(self) -> int:
-        """Empty the outbox of what is due."""
+        """Empty the outbox of what is due, one receiver after the other."""
+        return self.tidy() + sum(self.deliver_to(name) for name in self.channels)
+
+    def deliver_to(self, name: str | None) -> int:
+        """Send what is due to one receiver; with None end what is due to receivers that are not configured any more."""
         try:
-            return deliver_due(self.database, self.channels, self.clock)
+            return deliver_due(self.database, self.channels, self.clock, name, self.stopping.is_set)
         except Exception:  # noqa: BLE001  the next wake tries again
-            LOG.exception("deliver_failed")
+            LOG.exception("deliver_failed", receiver=name)
             return 0
+
+    def tidy(self) -> int:
+        """End the actions that are too late, and those that nobody can receive."""
+        try:
+            expire_late(self.database, self.clock)
+        except Exception:  # noqa: BLE001  the next wake tries again
+            LOG.exception("expire_failed")
+        return self.deliver_to(None)
+
+
+def _marked(at_work: set[str], name: str, job: Callable[[], object]) -> None:
+    """Do a job, and be seen at it."""
+    at_work.add(name)
+    try:
+        job()
+    finally:
+        at_work.discard(name)

@@ -21,7 +21,7 @@ from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNAL
 from detectors.direction import ROLES
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
-from monitor import config, evidently, retraining
+from monitor import config, evidently, outbox, retraining
 from monitor.cli import app
 from monitor.metrics import METRICS
 from monitor.presets import PRESETS
@@ -238,6 +238,12 @@ def metrics() -> str:
     rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in METRICS]
     rows += [
         ["`driftd_store_up`", "gauge", "-", "1 when our own database answered this scrape."],
+        [
+            "`driftd_log_lines_dropped_total`",
+            "counter",
+            "-",
+            "Log lines of this process that were dropped because nobody read them.",
+        ],
         ["`driftd_build_info`", "gauge", "version", "Version of driftd."],
     ]
     return (
@@ -272,6 +278,10 @@ def webhooks() -> str:
         "`monitor/channels/webhook.py`, `verify`. The body is JSON of at most "
         f"{retraining.LARGEST:,} bytes: what does not fit is left\n"
         "out from the least bad finding on, and counted.\n",
+        "2xx and 409 deliver it. A timeout, 408, 425, 429, 5xx and a connection that fails are tried again until `not_after`,\n"
+        f"after a pause that doubles from {outbox.FIRST_DELAY.seconds} s to {outbox.LONGEST_DELAY.seconds // 60} min; "
+        "`Retry-After` makes a pause longer, up to the longest, and never\n"
+        "shorter. Every receiver has a queue of its own.\n",
         "Each has `type` (`driftd.rollback`, `driftd.retrain`, `driftd.notify`), `timestamp` (end of the bucket) and `data`:\n"
         "`monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target` (the last\n"
         "known good version), `findings` (at most ten), `not_after` and `dry_run`. A retraining has `retraining`, too.\n",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.error import URLError
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from monitor.background import Bounded
 from monitor.channels.base import Message, Outcome
 
 SECTION = 2900
@@ -99,6 +101,8 @@ class Slack:
         timeout: timedelta = timedelta(seconds=10),
     ) -> None:
         self._channel = channel
+        self._timeout = timeout
+        self._calls = Bounded()
         self._client = WebClient(
             token=token, base_url=base_url, timeout=int(timeout.total_seconds()), retry_handlers=[]
         )
@@ -108,7 +112,8 @@ class Slack:
         text, blocks = render(message)
         thread = message.thread or {}
         try:
-            answer = self._client.chat_postMessage(
+            answer = self._call(
+                self._client.chat_postMessage,
                 channel=str(thread.get("channel") or self._channel),
                 text=text,
                 blocks=blocks,
@@ -128,10 +133,15 @@ class Slack:
             self._close(thread, text)
         return Outcome("delivered", receipt=receipt)
 
+    def _call(self, method: Callable[..., Any], **values: Any) -> Any:  # noqa: ANN401
+        """Call Slack within one deadline for all of it: the library's own is for each piece of an answer."""
+        return self._calls.call(partial(method, **values), self._timeout.total_seconds())
+
     def _close(self, thread: Mapping[str, object], text: str) -> None:
         """Turn the first message green; the thread says it already, so a failure is not worth a retry."""
         try:
-            self._client.chat_update(
+            self._call(
+                self._client.chat_update,
                 channel=str(thread["channel"]),
                 ts=str(thread["ts"]),
                 text=text,

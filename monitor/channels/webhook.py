@@ -10,12 +10,15 @@ import hashlib
 import hmac
 import json
 import ssl
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from monitor.background import Bounded
 from monitor.channels.base import Message, Outcome
 from monitor.channels.destination import Destination, Refused, Resolver, Unresolved, check, system_resolver
 
@@ -103,6 +106,7 @@ class Webhook:
         self._secrets = secrets
         self._timeout = timeout
         self._resolve = resolve
+        self._resolving = Bounded()  # a resolver waits as long as it likes, and cannot be interrupted
         self._trust = ssl.create_default_context(cafile=str(authority)) if authority else ssl.create_default_context()
 
     def deliver(self, message: Message, now: datetime) -> Outcome:
@@ -111,7 +115,9 @@ class Webhook:
         headers = {"content-type": "application/json", "user-agent": "driftd", "accept-encoding": "identity"}
         headers.update(sign(self._secrets, message.id, now, body))
         try:
-            return asyncio.run(self._within_deadline(body, headers, now))
+            ends = time.monotonic() + self._timeout.total_seconds()
+            place = self._resolving.call(partial(check, self._url, self._resolve), self._timeout.total_seconds())
+            return asyncio.run(self._within_deadline(place, body, headers, now, ends - time.monotonic()))
         except TimeoutError:
             return Outcome("timeout", f"no answer within {self._timeout.total_seconds():g} s", retry=True)
         except Unresolved as error:
@@ -123,9 +129,10 @@ class Webhook:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return Outcome("other", type(error).__name__, retry=True)
 
-    async def _within_deadline(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Outcome:
-        async with asyncio.timeout(self._timeout.total_seconds()):
-            place = await asyncio.to_thread(check, self._url, self._resolve)
+    async def _within_deadline(
+        self, place: Destination, body: bytes, headers: Mapping[str, str], now: datetime, seconds: float
+    ) -> Outcome:
+        async with asyncio.timeout(seconds):
             return await self._post(place, body, headers, now)
 
     async def _post(self, place: Destination, body: bytes, headers: Mapping[str, str], now: datetime) -> Outcome:
@@ -184,7 +191,7 @@ def judge_status(status: int, retry_after: str | None, now: datetime) -> Outcome
 
 
 def pause_of(text: str | None, now: datetime) -> timedelta | None:
-    """Read Retry-After, seconds or a date, held between nothing and an hour."""
+    """Read Retry-After, seconds or a date; the outbox never waits for less than its own back-off, or for very long."""
     if not text:
         return None
     try:

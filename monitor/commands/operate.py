@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
+import threading
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import typer
 
-from monitor import evidently
+from monitor import evidently, log
 from monitor.background import Background
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, make_watch, open_reader, open_store
@@ -22,6 +21,7 @@ from monitor.daemon import Daemon
 from monitor.evals.schedule import jobs_of, scheduled
 from monitor.once import EXIT, check
 from monitor.schedule import floor
+from monitor.shutdown import leave, stop_on_signals
 from monitor.sources import files
 from monitor.sources.base import SourceError
 from monitor.store import buckets
@@ -38,18 +38,21 @@ seen. A thread that only computes beside 500 answers a second is not measurably 
 
 
 def run(config: Config) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT, and end within seconds of it, whatever hangs."""
+    with log.buffered(), stop_on_signals(evidently.abandon) as stopping:
+        ended = _serve(config, stopping)
+        if not ended:
+            leave()
+
+
+def _serve(config: Config, stopping: threading.Event) -> bool:
+    """Run the daemon and its page; returns whether everything has come to its end."""
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, later=Background().submit)
-
-        def leave(number: int, frame: FrameType | None) -> None:
-            evidently.abandon()
-            daemon.stop(number, frame)
-
-        signal.signal(signal.SIGTERM, leave)
-        signal.signal(signal.SIGINT, leave)
+        daemon.stopping = stopping
         board = Board(database, config, daemon.clock)
-        server = Server(create_app(database, config, daemon.clock, board), config.server.listen)
+        app = create_app(database, config, daemon.clock, board, daemon.standstill)
+        server = Server(app, config.server.listen)
         board.start()
         sys.setswitchinterval(SWITCH_SECONDS)
         settle_memory()
@@ -57,7 +60,7 @@ def run(config: Config) -> None:
         try:
             url = database.url.render_as_string(hide_password=False)
             with scheduled(jobs_of(config, url), database, daemon.clock):
-                daemon.run()
+                return daemon.run()
         finally:
             server.stop()
             board.stop()

@@ -11,9 +11,9 @@ from monitor.settings.source import Source
 from monitor.sources.base import Reader, SourceError
 from monitor.sources.dialects import ALIASES, DIALECTS
 from monitor.sources.dialects.base import Dialect
-from monitor.sources.failures import explained
 from monitor.sources.preset import recognise, write_out
 from monitor.sources.reader import SqlReader
+from monitor.sources.session import session, with_deadline
 
 __all__ = ["connect", "opened", "probed", "recognised"]
 
@@ -37,11 +37,8 @@ def recognised(url: str) -> tuple[list[tuple[str, str]], list[str]]:
     source = Source.model_validate({"url": url, "table": "-", "columns": {"timestamp": "-"}})
     engine, dialect = opened(source)
     try:
-        with engine.connect() as connection:
-            dialect.begin(connection, source.timeout)
+        with session(engine, dialect, source) as connection:
             return recognise(connection, dialect)
-    except sa.exc.SQLAlchemyError as error:
-        raise explained(error, source) from error
     finally:
         engine.dispose()
 
@@ -60,4 +57,4 @@ def opened(source: Source) -> tuple[sa.Engine, Dialect]:
     dialect = DIALECTS[backend]
     if "+" not in url.drivername or backend != url.get_backend_name():
         url = url.set(drivername=dialect.drivername)
-    return dialect.open(url, source.timeout), dialect
+    return with_deadline(dialect.open(url, source.timeout), dialect, source), dialect

@@ -6,6 +6,7 @@ Optional (`driftd[arrow]`), imported only when a bucket is large, and the same v
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,7 +16,9 @@ import structlog
 from sqlalchemy.engine import make_url
 
 from detectors.records import Column
+from monitor.background import Bounded
 from monitor.settings.source import Source
+from monitor.sources.deadline import MARGIN, NoAnswer
 from monitor.sources.values import column_of
 
 LOG = structlog.get_logger(__name__)
@@ -27,8 +30,22 @@ def available(source: Source) -> bool:
     return source.arrow and find_spec("adbc_driver_postgresql") is not None and find_spec("pyarrow") is not None
 
 
-def fetch(source: Source, dialect: sa.Dialect, query: sa.Select[Any]) -> Any:  # noqa: ANN401
-    """Run a query and return an Arrow table, or None when ADBC cannot; the ordinary way then reads the page."""
+def fetch(source: Source, dialect: sa.Dialect, query: sa.Select[Any], calls: Bounded) -> Any:  # noqa: ANN401
+    """Run a query and return an Arrow table, or None when ADBC cannot; the ordinary way then reads the page.
+
+    ADBC waits without a limit and lends no socket, so a call that hangs is left behind; while it is, the ordinary way
+    reads.
+    """
+    if calls.busy:
+        return None
+    seconds = (source.timeout + MARGIN).total_seconds()
+    try:
+        return calls.call(partial(_fetch, source, dialect, query), seconds)
+    except TimeoutError as error:
+        raise NoAnswer(f"no answer came within {seconds:g} s") from error
+
+
+def _fetch(source: Source, dialect: sa.Dialect, query: sa.Select[Any]) -> Any:  # noqa: ANN401
     from adbc_driver_postgresql import dbapi
 
     sql = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})).replace("%%", "%")

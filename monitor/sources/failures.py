@@ -42,14 +42,23 @@ def explained(error: sa.exc.SQLAlchemyError, source: Source) -> SourceError:
     original = getattr(error, "orig", None) or error
     text = " ".join(str(original).split())
     reason = _reason(error, original, text)
-    where = make_url(source.url.get_secret_value())
-    shown = f"{where.get_backend_name()} database {where.database or ''}".strip()
-    if where.host:
-        shown += f" at {where.host}"
-    secret = where.password
+    secret = make_url(source.url.get_secret_value()).password
     if secret:
         text = text.replace(str(secret), "***")
-    return SourceError(reason, f"the {shown}: {ADVICE[reason]} It said: {text[:300]}")  # type: ignore[arg-type]
+    sentence = f"the {_name(source)}: {ADVICE[reason]} It said: {text[:300]}"
+    return SourceError(reason, sentence)  # type: ignore[arg-type]
+
+
+def unanswered(error: Exception, source: Source) -> SourceError:
+    """Return the sentence about a database that takes connections and does not answer."""
+    advice = "Is it overloaded, or does something on the way to it drop packets?"
+    return SourceError("timeout", f"the {_name(source)}: {error}. {advice}")
+
+
+def _name(source: Source) -> str:
+    where = make_url(source.url.get_secret_value())
+    name = f"{where.get_backend_name()} database {where.database or ''}".strip()
+    return f"{name} at {where.host}" if where.host else name
 
 
 def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -> str:

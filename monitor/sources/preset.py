@@ -15,8 +15,8 @@ from monitor.presets.sql import Sql
 from monitor.settings.source import ROLES, ColumnSpec, Source
 from monitor.sources.base import SourceError
 from monitor.sources.dialects.base import Dialect
-from monitor.sources.failures import explained
 from monitor.sources.schema import Origin, tables
+from monitor.sources.session import session
 
 NEWEST = 5000
 
@@ -41,15 +41,12 @@ def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
         known = ", ".join(preset.dialects)
         raise SourceError("other", f"the preset {preset.name} reads {known}; the source is {dialect.name}.")
     try:
-        with engine.connect() as connection:
-            dialect.begin(connection, source.timeout)
+        with session(engine, dialect, source) as connection:
             there = _Tables(connection, dialect, source, preset)
-            written = _write(source, preset, SPEECH[dialect.name], there, dialect)
-            connection.rollback()
-    except sa.exc.SQLAlchemyError as error:
+            return _write(source, preset, SPEECH[dialect.name], there, dialect)
+    except SourceError:
         engine.dispose()
-        raise explained(error, source) from error
-    return written
+        raise
 
 
 def recognise(connection: Connection, dialect: Dialect) -> tuple[list[tuple[str, str]], list[str]]:

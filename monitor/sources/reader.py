@@ -14,15 +14,16 @@ import structlog
 from sqlalchemy.engine import Connection, Row
 
 from detectors.records import Column, take
+from monitor.background import Bounded
 from monitor.presets.base import SINCE, Narrow
 from monitor.settings.source import ColumnSpec, Source
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
 from monitor.sources.chat import read_words
 from monitor.sources.dialects.base import Dialect, Found, raw
-from monitor.sources.failures import explained
 from monitor.sources.looks import described
 from monitor.sources.schema import Origin, derived
+from monitor.sources.session import session
 from monitor.sources.times import UNITS, TimeColumn
 from monitor.sources.values import column_of
 
@@ -57,6 +58,7 @@ class SqlReader:
         self._offsets: bool | None = None
         self._narrow = narrow
         self._shape: list[Found] | None = None
+        self._arrow_calls = Bounded()
 
     # ------------------------------------------------------------------ sessions
 
@@ -64,13 +66,11 @@ class SqlReader:
     def _session(self) -> Iterator[Connection]:
         """Open one short read-only transaction; whatever fails in it becomes a sentence."""
         try:
-            with self._engine.connect() as connection:
-                self._dialect.begin(connection, self._source.timeout)
+            with session(self._engine, self._dialect, self._source) as connection:
                 yield connection
-                connection.rollback()
-        except sa.exc.SQLAlchemyError as error:
+        except SourceError:
             self._shape = None
-            raise explained(error, self._source) from error
+            raise
 
     def close(self) -> None:
         """Give the connections back."""
@@ -242,7 +242,7 @@ class SqlReader:
             wanted = [role for role in names if role in columns and role != "timestamp"]
             key = [raw(part) for part in self._origin.key(connection, name)]
             query = self._select(name, time, key, [columns[role] for role in wanted], start, end, after, size)
-            table = arrow.fetch(self._source, self._engine.dialect, query) if fast else None
+            table = arrow.fetch(self._source, self._engine.dialect, query, self._arrow_calls) if fast else None
             rows = connection.execute(query).all() if table is None else []
         if table is not None:
             return self._arrow_page(time, table, wanted, len(key), start, end, size)

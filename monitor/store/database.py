@@ -15,6 +15,10 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 BUSY_SECONDS = 30
 BUSY_PAUSE = 0.02
+DEAD_PEER = {
+    "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000,
+}  # fmt: skip
+"""Options of libpq: a server that has vanished is noticed within half a minute, not after two hours."""
 
 
 DatabaseError = sa.exc.SQLAlchemyError
@@ -147,7 +151,7 @@ def _engine(url: URL) -> Engine:
         max_overflow=2,
         pool_pre_ping=True,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5, "application_name": "driftd"},
+        connect_args={"connect_timeout": 5, "application_name": "driftd", **DEAD_PEER},
     )
 
 

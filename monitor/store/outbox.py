@@ -63,11 +63,20 @@ def observed_in(payload: Mapping[str, Any]) -> tuple[str, str] | None:
     return next(((str(role), str(value)) for role, value in observed.items()), None)
 
 
-def claim_next(connection: Connection, at: datetime, owner: str) -> Any:  # noqa: ANN401
+def claim_next(
+    connection: Connection, at: datetime, owner: str, only: str | None = None, without: Sequence[str] = ()
+) -> Any:  # noqa: ANN401
     """Take the oldest action that is due, or None.
 
     An owner sends one action at a time: one that it has a lease on already is one whose outcome it could not record.
     Messages of one incident keep their order: one waits until those before it on its channel have ended.
+
+    Parameters
+    ----------
+    only
+        The channel whose actions may be taken; None for every channel.
+    without
+        Channels whose actions may not.
     """
     moment = now(connection)
     earlier = actions.alias("earlier")
@@ -84,6 +93,7 @@ def claim_next(connection: Connection, at: datetime, owner: str) -> Any:  # noqa
             actions.c.next_attempt_at <= at,
             leases.is_free(actions.c.owner, actions.c.lease_until, moment, owner),
             ~waits,
+            actions.c.name == only if only is not None else actions.c.name.not_in(list(without)),
         )
         .order_by(actions.c.next_attempt_at, actions.c.created_at)
         .limit(1)

@@ -36,7 +36,13 @@ STYLE = Path(__file__).parent / "static" / "style.css"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(database: Database, config: Config, clock: Clock, board: Board | None = None) -> Starlette:
+def create_app(
+    database: Database,
+    config: Config,
+    clock: Clock,
+    board: Board | None = None,
+    standstill: Callable[[], str | None] = lambda: None,
+) -> Starlette:
     """Return the ASGI application over committed state; it never writes.
 
     Parameters
@@ -49,6 +55,8 @@ def create_app(database: Database, config: Config, clock: Clock, board: Board | 
         Says how long ago things happened.
     board
         The breakers in memory; whoever gives it starts and stops its thread.
+    standstill
+        Says why the daemon of this process is not ready, if it is not.
 
     Raises
     ------
@@ -56,7 +64,7 @@ def create_app(database: Database, config: Config, clock: Clock, board: Board | 
         When other machines could reach it and no token is set.
     """
     access = Access(config.server, clock)
-    pages, api, health = Pages(database, config, clock), Api(database, config), Health(database, config)
+    pages, api, health = Pages(database, config, clock), Api(database, config), Health(database, config, standstill)
     board = board or Board(database, config, clock)
     login = Login(access, pages.environment)
     patience = Patience(READS_AT_ONCE)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from monitor.config import Config
 from monitor.export import StateCollector
+from monitor.log import dropped_lines
 from monitor.store.database import Database
 from monitor.web import reading
 from monitor.web.patience import Patience
@@ -35,13 +39,15 @@ class Health:
     Each question has threads of its own, so that a page that waits cannot keep a scrape waiting.
     """
 
-    def __init__(self, database: Database, config: Config) -> None:
+    def __init__(self, database: Database, config: Config, standstill: Callable[[], str | None] = lambda: None) -> None:
         self._database = database
         self._config = config
+        self._standstill = standstill
         self._state = CollectorRegistry()
         self._state.register(StateCollector(database, config))
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
+        self._process.register(_LogCollector())
         PlatformCollector(registry=self._process)
         self._pings, self._reads, self._passes = Patience(2), Patience(2), Patience(2)
 
@@ -70,8 +76,17 @@ class Health:
             LOG.warning("store_down", error=type(error).__name__)
             return JSONResponse({"ready": False, "reasons": ["driftd's own database does not answer"]}, 503)
         late = [overdue(monitor.name, monitor.bucket, seen.get(monitor.name), at) for monitor in self._config.monitors]
-        reasons = [reason for reason in late if reason]
+        reasons = [reason for reason in [self._standstill(), *late] if reason]
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+
+class _LogCollector(Collector):
+    """Counts what the log of this process lost."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one counter."""
+        lost = "Log lines of this process that were dropped because nobody read them."
+        yield CounterMetricFamily("driftd_log_lines_dropped", lost, value=dropped_lines())
 
 
 def overdue(name: str, bucket: timedelta, seen: datetime | None, at: datetime) -> str | None:

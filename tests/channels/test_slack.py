@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,6 +86,30 @@ def test_nonsense_and_nobody_are_tried_again() -> None:
     with listening(Receiver(lambda _: (200, {}, b"<html>not json"))) as receiver:
         assert Slack("t", "#ml", receiver.url + "/api/").deliver(message(), NOW).retry
     assert Slack("t", "#ml", receiver.url + "/api/").deliver(message(), NOW).retry
+
+
+def test_an_answer_that_drips_ends_with_the_deadline() -> None:
+    over, dripped = threading.Event(), threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            for byte in b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100:
+                connection.sendall(bytes([byte]))
+                if over.wait(0.05):
+                    return
+            dripped.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,), daemon=True)
+        thread.start()
+        channel = Slack("t", "#ml", f"http://127.0.0.1:{server.getsockname()[1]}/api/", timedelta(seconds=1))
+        outcome = channel.deliver(message(), NOW)
+        assert not dripped.is_set()
+        over.set()
+        thread.join(5)
+    assert (outcome.reason, outcome.retry) == ("timeout", True)
 
 
 def test_a_suspected_change_is_named_once() -> None:

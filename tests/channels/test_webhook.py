@@ -160,6 +160,25 @@ def test_a_receiver_that_misbehaves_costs_one_bounded_attempt(name: str) -> None
     assert outcome.retry is (reason != "delivered")
 
 
+def test_a_resolver_that_hangs_is_left_behind_and_not_asked_again_meanwhile() -> None:
+    over, asked, answered = threading.Event(), [], threading.Event()
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        over.wait(30)
+        answered.set()
+        return ["127.0.0.1"]
+
+    sender = hook("http://deploy.internal/", 0.3, resolve=resolve)
+    try:
+        outcomes = [sender.deliver(MESSAGE, NOW) for _ in range(3)]
+        assert not answered.is_set()
+    finally:
+        over.set()
+    assert [(outcome.reason, outcome.retry) for outcome in outcomes] == [("timeout", True)] * 3
+    assert len(asked) == 1
+
+
 def test_nobody_listening_and_no_such_name() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

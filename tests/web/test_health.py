@@ -13,9 +13,11 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from monitor.clock import SystemClock
 from monitor.store import tables
 from monitor.store.database import Database
 from monitor.web import app as application
+from monitor.web.server import Server
 from tests.web.conftest import Serve
 from tests.web.seed import MINUTE, Seed, busy_store, configuration
 
@@ -58,6 +60,7 @@ def test_metrics_are_prometheus_text(seed: Seed, serve: Serve) -> None:
     assert found["driftd_store_up"] == [1.0]
     assert sum(found["driftd_incidents"]) == 2
     assert "process_resident_memory_bytes" in found
+    assert found["driftd_log_lines_dropped_total"] == [0.0]
     assert "driftd_finding_statistic" in found
 
 
@@ -112,6 +115,23 @@ def test_ready_when_every_monitor_was_looked_at(seed: Seed, serve: Serve) -> Non
     late = serve(configuration("sqlite://", ["one", "two"])).get("/readyz")
     assert late.status_code == 503
     assert late.json()["reasons"] == ["monitor two: no pass yet"]
+
+
+def test_not_ready_while_the_jobs_of_this_process_stand_still(seed: Seed) -> None:
+    """Another replica may look at the monitors meanwhile, so the store alone does not tell."""
+    seed.watch("one", seen_at=datetime.now(UTC))
+    settings = configuration("sqlite://", ["one"])
+    still: list[str] = []
+    app = application.create_app(seed.database, settings, SystemClock(), standstill=lambda: still[0] if still else None)
+    server = Server(app, settings.server.listen)
+    server.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+        assert client.get("/readyz").status_code == 200
+        still.append("no monitor has finished a turn")
+        answer = client.get("/readyz")
+        assert client.get("/healthz").status_code == 200
+    server.stop()
+    assert (answer.status_code, answer.json()["reasons"]) == (503, still)
 
 
 def test_not_ready_when_the_last_pass_is_long_ago(seed: Seed, serve: Serve) -> None:

@@ -63,6 +63,9 @@ class Dialect(Protocol):
     def open(self, url: URL, timeout: timedelta) -> sa.Engine:
         """Make an engine that cannot write."""
 
+    def interrupt(self, connection: Any) -> None:  # noqa: ANN401
+        """Make a call fail that waits in another thread for this connection of the driver."""
+
     def begin(self, connection: Connection, timeout: timedelta) -> None:
         """Make a transaction read-only and short."""
 

@@ -66,6 +66,9 @@ class Clickhouse:
         }
         return sa.create_engine(url, pool_size=1, max_overflow=2, pool_timeout=5, connect_args=settings)
 
+    def interrupt(self, connection: Any) -> None:  # noqa: ANN401
+        """Do nothing: the driver keeps `send_receive_timeout` itself, and lends no socket."""
+
     def begin(self, connection: Connection, timeout: timedelta) -> None:
         """Do nothing: every query is sent read-only and with its time limit."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,6 +57,10 @@ class Postgresql:
             pool_timeout=5,
             connect_args={"connect_timeout": 5, "application_name": "driftd", "prepare_threshold": None},
         )
+
+    def interrupt(self, connection: Any) -> None:  # noqa: ANN401
+        with socket.socket(fileno=os.dup(connection.fileno())) as copy:
+            copy.shutdown(socket.SHUT_RDWR)
 
     def begin(self, connection: Connection, timeout: timedelta) -> None:
         milliseconds = int(timeout.total_seconds() * 1000)

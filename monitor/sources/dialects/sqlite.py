@@ -31,6 +31,9 @@ class Sqlite:
         address = f"sqlite:///file:{str(path.absolute()).replace('?', '%3f').replace('#', '%23')}?mode=ro&uri=true"
         return sa.create_engine(address, connect_args={"timeout": 5, "check_same_thread": False})
 
+    def interrupt(self, connection: Any) -> None:  # noqa: ANN401
+        connection.interrupt()
+
     def begin(self, connection: Connection, timeout: timedelta) -> None:
         """Do nothing: the file was opened read-only, and nobody waits behind a reader."""
 

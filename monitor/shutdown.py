@@ -1,0 +1,77 @@
+"""The process's signals: SIGTERM and SIGINT end it within seconds, whatever hangs; SIGHUP changes nothing.
+
+A thread reads them, because the main thread may wait in a library that cannot be interrupted, and because a handler of
+Python's own may neither log nor take a lock that the main thread holds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from monitor import log
+
+LOG = structlog.get_logger(__name__)
+LONGEST_STOP = 7.0
+"""Seconds from the first signal to the end of the process; orchestrators kill after ten at the earliest."""
+LAST_LINES = 1.0
+"""Seconds for the log to be written at the end."""
+
+
+@contextmanager
+def stop_on_signals(also: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
+    """Lend the event that SIGTERM and SIGINT set; a second one ends the process at once.
+
+    Parameters
+    ----------
+    also
+        Called at the first signal, in the thread that reads them.
+    """
+    stopping = threading.Event()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    before = {number: signal.signal(number, _wake) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    thread = threading.Thread(target=_follow, args=(reader, stopping, also), name="signals", daemon=True)
+    thread.start()
+    try:
+        yield stopping
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        writer.close()
+        thread.join()
+        reader.close()
+
+
+def leave() -> None:
+    """End the process without waiting for any thread; what the store holds is whole after every transaction."""
+    log.flush(LAST_LINES)
+    os._exit(0)
+
+
+def _wake(_number: int, _frame: object) -> None:
+    """Do nothing: that there is a handler makes Python write the signal to the thread that reads them."""
+
+
+def _follow(reader: socket.socket, stopping: threading.Event, also: Callable[[], None]) -> None:
+    while numbers := reader.recv(64):
+        for number in numbers:
+            if number == signal.SIGHUP:
+                LOG.info("sighup_ignored", detail="The configuration is read at the start only: restart driftd.")
+            elif stopping.is_set():
+                leave()
+            else:
+                LOG.info("stopping", signal=signal.Signals(number).name)
+                stopping.set()
+                last = threading.Timer(LONGEST_STOP, leave)
+                last.daemon = True
+                last.start()
+                also()

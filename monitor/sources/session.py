@@ -1,0 +1,43 @@
+"""Short read-only transactions on their database; whatever fails in one becomes a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.settings.source import Source
+from monitor.sources.deadline import Deadline, NoAnswer
+from monitor.sources.dialects.base import Dialect
+from monitor.sources.failures import explained, unanswered
+
+DEADLINE = "driftd_deadline"
+
+
+def with_deadline(engine: sa.Engine, dialect: Dialect, source: Source) -> sa.Engine:
+    """Let every session of an engine end when no answer comes."""
+    engine.update_execution_options(**{DEADLINE: Deadline(engine, dialect.interrupt, source.timeout)})
+    return engine
+
+
+@contextmanager
+def session(engine: sa.Engine, dialect: Dialect, source: Source) -> Iterator[Connection]:
+    """Open one short read-only transaction.
+
+    Raises
+    ------
+    SourceError
+        When the database refuses, cannot be reached, or does not answer in time.
+    """
+    deadline: Deadline = engine.get_execution_options()[DEADLINE]
+    try:
+        with deadline.watch(), engine.connect() as connection:
+            dialect.begin(connection, source.timeout)
+            yield connection
+            connection.rollback()
+    except sa.exc.SQLAlchemyError as error:
+        raise explained(error, source) from error
+    except NoAnswer as error:
+        raise unanswered(error, source) from error
