@@ -54,15 +54,16 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
         if standing[rule_name(rule)] is None
     }
     held = {name: incident for name, incident in standing.items() if incident}
+    resolved = {name: incident for name, incident in before.items() if incident}
     since = bucket.end - monitor.window - monitor.bucket
     quiet = {name: incidents.silenced(connection, monitor.name, name, bucket.end) for name in names}
     versions = incidents.known_versions(connection, monitor.name)
     roles = {version.role for version in versions}
     return Context(
         open=held,
-        resolved={name: incident for name, incident in before.items() if incident},
+        resolved=resolved,
         silences={name: number for name, number in quiet.items() if number is not None},
-        sequences={i.id: outbox.next_sequence(connection, i.id) for i in held.values()},
+        sequences={i.id: outbox.next_sequence(connection, i.id) for i in (*held.values(), *resolved.values())},
         changes=incidents.recent_changes(connection, monitor.name, since, bucket.end),
         versions=versions,
         blamed=incidents.blamed_versions(connection, monitor.name),
