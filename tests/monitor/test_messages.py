@@ -37,14 +37,6 @@ def world(tmp_path: Path, sqlite_url: str) -> Iterator[World]:
     made.close()
 
 
-@pytest.fixture
-def any_world(tmp_path: Path, store_url: str) -> Iterator[World]:
-    """Lend a world whose store is each of the databases in turn."""
-    made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", store_url)
-    yield made
-    made.close()
-
-
 class Shop(Life):
     """A monitor with Slack, a webhook that is told and one that rolls back, all of which listen."""
 
@@ -223,9 +215,9 @@ def test_what_comes_back_is_told_in_its_thread_every_time(world: World, shop: An
     assert icons == [":large_green_circle:", ":large_orange_circle:"] * 2 + [":large_green_circle:"]
 
 
-def test_what_failed_for_good_is_announced_by_the_next_bucket(any_world: World) -> None:
-    any_world.log(rows_of(START, 7 * HOUR))
-    any_world.log(rows_of(START + 7 * HOUR, 4 * HOUR, shift=2))
+def test_what_failed_for_good_is_announced_by_the_next_bucket(world: World) -> None:
+    world.log(rows_of(START, 7 * HOUR))
+    world.log(rows_of(START + 7 * HOUR, 4 * HOUR, shift=2))
     good = slack()
     refused: list[bool] = []
 
@@ -236,7 +228,7 @@ def test_what_failed_for_good_is_announced_by_the_next_bucket(any_world: World) 
         return good.answer(request)
 
     with listening(Receiver(answer)) as chat, listening(Receiver()) as hook:
-        life = Shop(any_world, chat, hook)
+        life = Shop(world, chat, hook)
         moment, seen = START + 7 * HOUR, []
         failing: list[set[tuple[str, str]]] = [set()]  # what DriftdActionFailed looks at, whenever it changes
         while len(life.posts()) < 4:
@@ -255,15 +247,15 @@ def test_what_failed_for_good_is_announced_by_the_next_bucket(any_world: World) 
     assert failing == [set(), {("shop", "slack")}, set()]
 
 
-def test_notified_at_is_no_claim_of_what_never_arrived(any_world: World) -> None:
-    any_world.log(rows_of(START, 7 * HOUR))
-    any_world.log(rows_of(START + 7 * HOUR, 4 * HOUR, shift=2))
+def test_notified_at_is_no_claim_of_what_never_arrived(world: World) -> None:
+    world.log(rows_of(START, 7 * HOUR))
+    world.log(rows_of(START + 7 * HOUR, 4 * HOUR, shift=2))
     no = json.dumps({"ok": False, "error": "invalid_auth"}).encode()
     with (
         listening(Receiver(lambda _: (200, {"content-type": "application/json"}, no))) as chat,
         listening(Receiver(lambda _: (404, {}, b""))) as hook,
     ):
-        life = Shop(any_world, chat, hook)
+        life = Shop(world, chat, hook)
         moment = START + 7 * HOUR
         while not life.incidents():
             life.until(moment)
