@@ -56,9 +56,10 @@ ALERTS = (
         "Slack or a webhook's receiver does not accept it. `driftd actions list --state pending` tells the reason.",
     ),
     Alert(
-        "DriftdActionFailed", 'sum by (monitor, action) (driftd_actions{state=~"failed|expired"}) > 0', "0m", "warning",
+        "DriftdActionFailed", "time() - driftd_action_failed_timestamp_seconds < 3600", "0m", "warning",
         "The action {{ $labels.action }} of {{ $labels.monitor }} did not happen",
-        "It was refused, or it came too late. `driftd actions list` tells the reason; `driftd actions replay` repeats it.",
+        "In the last hour it was refused, or it came too late. `driftd actions list` tells the reason; "
+        "`driftd actions replay` repeats what failed.",
     ),
     Alert(
         "DriftdActionWaiting", 'sum by (monitor, action) (driftd_actions{state="awaiting_approval"}) > 0', "0m", "warning",

@@ -8,17 +8,33 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from monitor.config import ActionSpec, Monitor
-from monitor.judge import NO_DATA, Change, Decision, Incident
+from detectors.joint import JOINT
+from monitor.config import ActionSpec, Monitor, Rule
+from monitor.judge import NO_DATA, Change, Decision, Incident, repeat_due
 from monitor.prompts import Prompt
 from monitor.retraining import bounded
 from monitor.schedule import Bucket
 
 ActionState = Literal[
-    "pending", "awaiting_approval", "delivered", "failed", "expired", "held", "rejected", "dry_run", "told"
+    "pending",
+    "awaiting_approval",
+    "delivered",
+    "failed",
+    "expired",
+    "held",
+    "rejected",
+    "dry_run",
+    "told",
+    "superseded",
 ]
 DESTRUCTIVE = ("rollback", "retrain")
+MESSAGES = ("firing", "update", "reminder", "resolved")
+"""Kinds of the messages about an incident; every other action is an effect, or a message about something else."""
+STANDING = ("pending", "delivered", "dry_run")
+"""States of a message that its receiver has, or is about to get."""
 SLACK_NOT_AFTER = timedelta(hours=24)
+BACKLOG_SHARE = 10
+LONGEST_RETRY = timedelta(hours=4)
 NEVER_TRAFFIC = 50
 MOST_CHANGES_TOLD = 5
 NAMESPACE = uuid.UUID("b2c0b1de-5a0b-4f7a-8d1c-6f2f1f0c1e22")
@@ -41,6 +57,8 @@ class Action:
     sequence: int
     not_after: datetime | None = None
     dry_run: bool = False
+    not_before: datetime | None = None
+    supersedes: bool = False  # a message of the same incident and receiver that still waits says less than this one
 
 
 @dataclass(frozen=True)
@@ -56,11 +74,35 @@ class Version:
 
 @dataclass(frozen=True)
 class Past:
-    """One earlier action, for cooldown and cap; ``observed`` is the role and the value of the version it was about."""
+    """One earlier action, for cooldown and cap, and for what a receiver knows of an incident.
+
+    Parameters
+    ----------
+    at, suspect
+        Of a message: the end of its bucket, and the value that it suspects.
+    backlog
+        A message that waits because its bucket was old, see :func:`backlog_pause`.
+    refused
+        A message that waits because its receiver does not accept it.
+    observed
+        Role and value of the version that an effect is about.
+    missed
+        An effect that expired before it was ever sent, or could have been approved.
+    """
 
     name: str
     created_at: datetime
     state: str
+    id: str = ""
+    incident: str = ""
+    kind: str = ""
+    mode: str = ""
+    sequence: int = 0
+    at: datetime | None = None
+    suspect: str | None = None
+    backlog: bool = False
+    refused: bool = False
+    missed: bool = False
     observed: tuple[str, str] | None = None
 
 
@@ -113,7 +155,8 @@ def plan(
     versions: Sequence[Version] = (),
     blamed: Sequence[str] = (),
     past: Sequence[Past] = (),
-    remind: bool = False,
+    rule: Rule | None = None,
+    fresh: bool = True,
     retraining: Mapping[str, Any] | None = None,
 ) -> list[Action]:
     """Return the actions of one decision: messages always first, then effects, each with a reason.
@@ -127,48 +170,204 @@ def plan(
     versions, blamed
         Known traffic, and versions that had an incident of their own, for the last known good.
     past
-        Earlier actions of this monitor, for cooldown and the daily cap.
+        Earlier actions of this monitor: for cooldown and the daily cap, and for what each receiver knows.
+    rule
+        Says when people are reminded; without one they are not.
+    fresh
+        Whether this bucket itself is bad, which an effect that is planned anew needs.
     retraining
         What a retraining is told besides: see :mod:`monitor.retraining`.
     """
-    messages = {"firing": "firing", "resolved": "resolved"}
-    transition = messages.get(decision.transition or "", "update" if remind or decision.news else "")
-    if not transition or (transition == "update" and decision.incident.state != "firing"):
+    incident = decision.incident
+    rows = sorted((row for row in past if row.incident == incident.id), key=lambda row: row.sequence)
+    receivers = [name for name in names if name == "slack" or (name in specs and specs[name].kind == "notify")]
+    messages = {name: message_for(monitor, decision, name, rows, bucket, now, rule) for name in receivers}
+    effects = [
+        name
+        for name in names
+        if name in specs and name not in receivers and effect_due(decision, name, specs[name], rows, now, fresh=fresh)
+    ]
+    if not effects and not any(messages.values()):
         return []
-    if transition == "resolved" and (decision.incident.fired_at is None or decision.quiet):
-        return []
-    if transition == "firing" and decision.incident.notified_at is not None:
-        transition = "update"  # it is back: the same thread, not another page
-    effects = [name for name in names if name in specs] if decision.transition == "firing" else []
-    target = last_known_good(decision.incident, versions, blamed)
-    lost = target is None and last_known_good(decision.incident, versions, blamed, drifted=()) is not None
+    target = last_known_good(incident, versions, blamed)
+    lost = target is None and last_known_good(incident, versions, blamed, drifted=()) is not None
     common = payload(monitor, decision, bucket, target)
     planned = [
-        _effect(monitor, decision.incident, name, specs[name], common, now, sequence, past, retraining, lost=lost)
+        _effect(monitor, incident, name, specs[name], common, now, sequence, past, retraining, lost=lost)
         for name in effects
     ]
-    if "slack" not in names:
-        return planned
-    told = {**common, "data": {**common["data"], "actions": [_mention(action) for action in planned]}}
-    return [_message(monitor, decision.incident, transition, told, now, sequence), *planned]
+    mentions: list[Action | Past] = [*planned, *_newest_effects(rows, effects)]
+    common["data"]["actions"] = [_mention(action) for action in mentions]
+    return [
+        *(
+            _message(monitor, decision, name, message, specs.get(name), common, bucket, now, sequence)
+            for name, message in messages.items()
+            if message is not None
+        ),
+        *planned,
+    ]
+
+
+@dataclass(frozen=True)
+class MessageDue:
+    """A message that a receiver gets now: its kind, and the last one that the receiver has."""
+
+    kind: str
+    before: Past | None
+
+
+def message_for(
+    monitor: Monitor,
+    decision: Decision,
+    name: str,
+    rows: Sequence[Past],
+    bucket: Bucket,
+    now: datetime,
+    rule: Rule | None,
+) -> MessageDue | None:
+    """Return the message that a receiver gets now about an incident; None when it knows all there is to say.
+
+    It depends on what the receiver has, and not on what was planned: a message that failed or expired is planned anew,
+    with pauses that double. ``rows`` are the actions of the incident in their order. Updates come at most once a
+    window and say all that is new since the last message.
+    """
+    incident = decision.incident
+    mine = [row for row in rows if row.name == name and row.kind in MESSAGES and row.state != "superseded"]
+    current = not backlog_pause(monitor, bucket, now)
+    standing = [row for row in mine if row.state in STANDING and not (row.backlog and current)]
+    has = [row for row in standing if not row.backlog and not row.refused]
+    before = has[-1] if has else None
+    last = standing[-1] if standing else None
+    if incident.state == "resolved":
+        over = decision.transition == "resolved" and incident.fired_at is not None and not decision.quiet
+        return MessageDue("resolved", before) if over and (last is None or last.kind != "resolved") else None
+    if incident.state != "firing":
+        return None
+    missing = [row for row in mine if row.state in ("failed", "expired") and (not last or row.sequence > last.sequence)]
+    if last is None or missing:
+        pause = min(monitor.bucket * (2 ** min(len(missing) - 1, 20) - 1), LONGEST_RETRY) if missing else timedelta(0)
+        if missing and now - missing[-1].created_at < pause and decision.transition != "firing":
+            return None
+        kind = "update" if before and news_of(monitor, incident, before) else "reminder"
+        return MessageDue(kind if before else "firing", before)
+    following = _next_kind(monitor, incident, standing, bucket, now, rule)
+    return MessageDue(following if before else "firing", before) if following else None
+
+
+def _next_kind(
+    monitor: Monitor, incident: Incident, standing: Sequence[Past], bucket: Bucket, now: datetime, rule: Rule | None
+) -> str | None:
+    """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
+    last = standing[-1]
+    paced = [row for row in standing if row.kind == "update" or (row.kind != "resolved" and last.kind != "resolved")]
+    if not any(now - row.created_at < monitor.window for row in paced) and news_of(monitor, incident, last):
+        return "update"
+    due = rule is not None and repeat_due(replace(incident, notified_at=last.at or last.created_at), rule, bucket.end)
+    return "reminder" if due else None
+
+
+def news_of(monitor: Monitor, incident: Incident, before: Past) -> dict[str, Any]:
+    """Return what a receiver does not know yet of a firing incident; empty when it knows everything.
+
+    A finding that rises later than a window after people were told is news only as a part of a further change.
+    """
+    at = before.at or before.created_at
+    last = (incident.told_at or incident.opened_at) + monitor.window
+    older = [item for item in incident.evidence.values() if not _rose_after(item, at)]
+    known = {(item["check"], item["column"], item["segment"]) for item in older}
+    checks = {item["check"] for item in older}
+    findings = [
+        item
+        for item in incident.evidence.values()
+        if _rose_after(item, at)
+        and not _rose_after(item, last)
+        and (item["check"], item["column"], item["segment"]) not in known
+        and not (item["column"] == JOINT and item["check"] in checks)
+    ]
+    changes = [dict(change) for change in incident.changes if datetime.fromisoformat(change["at"]) > at]
+    suspect = leading_suspect(incident)
+    news = {
+        "again": before.kind == "resolved",
+        "changes": changes,
+        "findings": findings,
+        "suspected_change": suspect if suspect and str(suspect["value"]) != before.suspect else None,
+    }
+    return news if any(news.values()) else {}
+
+
+def _rose_after(item: Mapping[str, Any], moment: datetime) -> bool:
+    since = item.get("since")
+    return since is not None and datetime.fromisoformat(since) > moment
+
+
+def leading_suspect(incident: Incident) -> Mapping[str, Any] | None:
+    """Return what most likely caused the last change of an incident."""
+    if len(incident.changes) > 1:
+        further: Mapping[str, Any] | None = incident.changes[-1]["suspected_change"]
+        return further
+    return incident.suspected_change
+
+
+def backlog_pause(monitor: Monitor, bucket: Bucket, now: datetime) -> timedelta:
+    """Return how long a message of an old bucket waits for one that knows more; nothing for the newest bucket.
+
+    After an outage the buckets since then are worked off quickly, and the last of them tells how it stands now. A
+    monitor that cannot keep up never has the newest bucket: its messages come late by a tenth of its lag more.
+    """
+    lag = now - monitor.settle - bucket.end
+    return lag / BACKLOG_SHARE if lag >= monitor.bucket else timedelta(0)
+
+
+def effect_due(
+    decision: Decision, name: str, spec: ActionSpec, rows: Sequence[Past], now: datetime, *, fresh: bool
+) -> bool:
+    """Say whether an effect is to be decided now: when its incident fires, and again when it was missed.
+
+    It was missed when the bucket that decided it was too old, or when nothing could send it before ``not_after``.
+    While the incident goes on, the first bucket in time decides anew.
+    """
+    if decision.incident.state != "firing":
+        return False
+    mine = [row for row in rows if row.name == name and row.kind in DESTRUCTIVE]
+    in_time = now <= decision.incident.updated_at + spec.not_after
+    return decision.transition == "firing" or bool(mine and mine[-1].missed and fresh and in_time)
 
 
 def _message(
-    monitor: Monitor, incident: Incident, kind: str, body: Mapping[str, Any], now: datetime, sequence: int
+    monitor: Monitor,
+    decision: Decision,
+    name: str,
+    message: MessageDue,
+    spec: ActionSpec | None,
+    common: Mapping[str, Any],
+    bucket: Bucket,
+    now: datetime,
+    sequence: int,
 ) -> Action:
+    incident, kind = decision.incident, message.kind
+    news = news_of(monitor, incident, message.before) if kind == "update" and message.before else {}
+    shown = (
+        {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES_TOLD:]} if news else None
+    )
+    headline = headline_of(monitor, incident, kind, news, bucket.end, told_before=message.before is not None)
+    data = {**common["data"], "headline": headline, "news": shown, "dry_run": bool(spec and spec.dry_run)}
+    pause = backlog_pause(monitor, bucket, now)
     return Action(
-        id=identity(incident.id, "slack", kind, sequence),
+        id=identity(incident.id, name, kind, sequence),
         monitor=monitor.name,
         incident=incident.id,
-        name="slack",
+        name=name,
         kind=kind,
         mode="auto",
         state="pending",
         reason="people are told of every transition",
-        payload=body,
+        payload=bounded({**common, "type": f"driftd.incident.{kind}", "data": data}),
         created_at=now,
         sequence=sequence,
         not_after=now + SLACK_NOT_AFTER,
+        dry_run=data["dry_run"],
+        not_before=now + pause if pause and kind != "resolved" else None,
+        supersedes=True,
     )
 
 
@@ -289,7 +488,7 @@ def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mappin
     When an incident has changed again, ``suspected_change`` is what came before the further change.
     """
     incident = decision.incident
-    suspect = decision.change["suspected_change"] if decision.change else incident.suspected_change
+    suspect = leading_suspect(incident)
     observed = observed_version(incident)
     return {
         "type": f"driftd.incident.{incident.state}",
@@ -297,7 +496,7 @@ def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mappin
         "data": {
             "monitor": monitor.name,
             "severity": incident.severity,
-            "headline": headline_of(monitor, incident, suspect),
+            "headline": headline_of(monitor, incident, incident.state, {}, bucket.end),
             "incident": {
                 "id": incident.id,
                 "state": incident.state,
@@ -315,19 +514,65 @@ def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mappin
     }
 
 
-def headline_of(monitor: Monitor, incident: Incident, suspect: Mapping[str, Any] | None) -> str:
-    """Say the incident in one sentence, and what first appeared just before."""
-    if incident.state == "resolved":
-        return f"{monitor.name}: resolved, {incident.reason}"
-    why = f"; {suspect['column']} {suspect['value']!r} first appeared at {suspect['first_seen']}" if suspect else ""
-    why += f" ({suspect['prompt']})" if suspect and suspect.get("prompt") else ""
+def headline_of(
+    monitor: Monitor,
+    incident: Incident,
+    kind: str,
+    news: Mapping[str, Any],
+    at: datetime,
+    *,
+    told_before: bool = True,
+) -> str:
+    """Say in one sentence what a message of a kind has to say: what fires, what is new, that it goes on or is over."""
+    why = _suspicion(leading_suspect(incident))
+    if kind == "resolved":
+        end = incident.resolved_at or at
+        fired = f"it fired from {_clock(incident.fired_at)} to {_clock(end)}" if incident.fired_at else "it never fired"
+        what = f" {incident.changes[-1]['reason']}{why};" if incident.changes and not told_before else ""
+        return f"{monitor.name}: resolved, {incident.reason};{what} {fired}"
+    if kind == "reminder":
+        return f"{monitor.name}: still firing since {_clock(incident.fired_at)}: {incident.reason}{why}"
+    if kind == "update" and not news.get("again") and not news.get("changes"):
+        return f"{monitor.name}: {_new_findings(news) or 'now suspected'}{why}"
     return f"{monitor.name}: {incident.reason}{why}"
 
 
-def _mention(action: Action) -> dict[str, Any]:
-    return {"id": action.id, "name": action.name, "kind": action.kind, "mode": action.mode, "state": action.state}
+def _new_findings(news: Mapping[str, Any]) -> str:
+    """Say which findings have joined an incident, the first one in words."""
+    findings = news.get("findings") or []
+    if not findings:
+        return ""
+    first = findings[0]
+    what = f"{first['check']} of {first['column']}" if first["column"] else first["check"]
+    where = f" in {first['segment']}" if first["segment"] else ""
+    rest = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return f"also {what}{where}: {first['reason']}{rest}"
 
 
-def notified(decision: Decision, at: datetime) -> Decision:
-    """Remember that people are being told of an incident."""
-    return replace(decision, incident=replace(decision.incident, notified_at=at))
+def _suspicion(suspect: Mapping[str, Any] | None) -> str:
+    if not suspect:
+        return ""
+    prompt = f" ({suspect['prompt']})" if suspect.get("prompt") else ""
+    seen = _clock(datetime.fromisoformat(suspect["first_seen"]))
+    return f"; {suspect['column']} {suspect['value']!r} first appeared at {seen}{prompt}"
+
+
+def _clock(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown time"
+
+
+def _newest_effects(rows: Sequence[Past], without: Sequence[str]) -> list[Past]:
+    """Return the last effect of each name, but for those that are planned now."""
+    return list({row.name: row for row in rows if row.kind in DESTRUCTIVE and row.name not in without}.values())
+
+
+def _mention(action: Action | Past) -> dict[str, Any]:
+    reason = action.reason if isinstance(action, Action) and action.state in ("held", "expired") else None
+    return {
+        "id": action.id,
+        "name": action.name,
+        "kind": action.kind,
+        "mode": action.mode,
+        "state": action.state,
+        "reason": reason,
+    }

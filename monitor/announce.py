@@ -25,6 +25,8 @@ def announce(
 ) -> Action:
     """Return the message that tells of a verdict; made again for the same bucket it has the same id.
 
+    However old its bucket is, it does not expire: it is planned once, and a verdict stays true.
+
     Parameters
     ----------
     one
@@ -51,7 +53,7 @@ def announce_shadow(
         "shadow": {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **told},
     }
     thread = thread_of(monitor.name, spec.name, spec.challenger, "shadow")
-    return _message(monitor, spec, thread, told["verdict"], data, end, sequence, at)
+    return _message(monitor, spec, thread, told["verdict"], data, end, sequence, at, at + SLACK_NOT_AFTER)
 
 
 def _message(
@@ -63,6 +65,7 @@ def _message(
     end: datetime,
     sequence: int,
     at: datetime,
+    not_after: datetime | None = None,
 ) -> Action:
     said = {
         "monitor": monitor.name,
@@ -83,5 +86,5 @@ def _message(
         payload={"type": f"driftd.{kind}.verdict", "timestamp": end.isoformat(), "data": said},
         created_at=at,
         sequence=sequence,
-        not_after=at + SLACK_NOT_AFTER,
+        not_after=not_after,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from detectors.spend.bill import MISSING, OTHER
 from detectors.spend.breaker import Breaker, Seen, budget_seen, rate_seen, step
 from detectors.spend.budget import PERIODS, Spent, bounds
-from monitor.act import NAMESPACE, SLACK_NOT_AFTER, Action, ActionState, identity
+from monitor.act import NAMESPACE, SLACK_NOT_AFTER, Action, identity
 from monitor.config import ActionSpec, Monitor
 from monitor.engine.spend import Spending
 from monitor.judge import Decision, Incident
@@ -48,6 +48,7 @@ def work(
     firing: frozenset[str],
     specs: Mapping[str, ActionSpec],
     now: datetime,
+    silenced: Collection[str] = (),
 ) -> Broken:
     """Let every breaker of a monitor see a bucket.
 
@@ -61,6 +62,9 @@ def work(
         Rules that have a firing incident.
     now
         Of the source: what was spent since the end of the bucket is estimated up to it, and until all know.
+    silenced
+        Breakers that tell nobody now. One that is still not closed when that ends is announced then: its messages are
+        planned at every bucket, and by their ids only once.
     """
     before: dict[Key, Breaker | None] = {}
     after: dict[Key, Breaker] = {}
@@ -73,7 +77,8 @@ def work(
             stands = step(stood or fresh, seen, bucket.end, spec.open_for, renews=spec.renews)
             if stands != (stood or fresh):
                 before[key], after[key] = stood, stands
-            if stands.number != (stood or fresh).number:
+            moves = stands.number != (stood or fresh).number
+            if spec.name not in silenced and (moves or stands.state != "closed"):
                 actions[key] = effects(monitor, spec, value, stands, specs, now)
     return Broken(bucket.end, [spec.name for spec in monitor.breakers], before, after, actions)
 
@@ -150,6 +155,11 @@ def firing_after(standing: Iterable[Incident], decisions: Sequence[Decision]) ->
     return frozenset(incident.rule for incident in after.values() if incident.state == "firing")
 
 
+def rule_of(spec: BreakerSpec) -> str:
+    """Return what a silence calls a breaker."""
+    return f"breaker.{spec.name}"
+
+
 def effects(
     monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker, specs: Mapping[str, ActionSpec], now: datetime
 ) -> list[Action]:
@@ -163,27 +173,15 @@ def effects(
         if name != "slack" and chosen is None:
             continue
         kind = KINDS[stands.state] if chosen is None else "breaker"
-        state, reason = _fate(chosen)
-        patience = chosen.not_after if chosen else SLACK_NOT_AFTER
         planned.append(
             Action(
                 id=identity(episode, name, kind, stands.number), monitor=monitor.name, incident=episode, name=name,
-                kind=kind, mode=chosen.mode if chosen else "auto", state=state, reason=reason, payload=body,
-                created_at=now, sequence=stands.number, not_after=now + patience,
+                kind=kind, mode="auto", state="pending", reason="people are told of every transition", payload=body,
+                created_at=now, sequence=stands.number, not_after=now + SLACK_NOT_AFTER,
                 dry_run=bool(chosen and chosen.dry_run),
             )
         )  # fmt: skip
     return planned
-
-
-def _fate(spec: ActionSpec | None) -> tuple[ActionState, str]:
-    if spec is None:
-        return "pending", "people are told of every transition"
-    if spec.mode == "notify":
-        return "told", "mode notify: people are told, nothing is sent"
-    if spec.mode == "approve":
-        return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
-    return "pending", "mode auto"
 
 
 def payload(monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from monitor.settings.arms import Experiment, Shadow
 from monitor.settings.sections import nearest
 from monitor.signals import name_of, resolve
 from monitor.sources.base import Reader
-from monitor.store import buckets, comparisons, outbox
+from monitor.store import buckets, comparisons, incidents, outbox
 from monitor.store.buckets import Claim
 from monitor.store.comparisons import Compared, Standing, Tallied
 from monitor.store.database import Database
@@ -190,7 +190,8 @@ class Comparing:
         self, connection: Any, spec: Shadow, told: dict[str, Any], start: datetime, at: datetime
     ) -> list[Action]:
         """Return the message of what a shadow concludes, unless it was announced, and note that it is."""
-        if told["verdict"] == told["announced"]:
+        rule = f"{SHADOW}.{spec.name}"
+        if told["verdict"] == told["announced"] or incidents.silenced(connection, self._monitor.name, rule, at):
             return []
         told["announced"] = told["verdict"]
         thread = thread_of(self._monitor.name, spec.name, spec.challenger, "shadow")
@@ -216,11 +217,14 @@ class Comparing:
         return Tallied(*key, self._definitions[key], start, sums, read)
 
     def _news(self, spec: Experiment, told: dict[str, Any], bucket: Bucket) -> Iterator[Action]:
-        """Yield a message of each verdict that was not announced, and note that it is."""
+        """Yield a message of each verdict that was not announced, and note that it is; none while it is silenced."""
         for treatment, one in told.items():
             if one["verdict"] == one["announced"]:
                 continue
             with self._database.read() as connection:
+                rule = f"{EXPERIMENT}.{spec.name}"
+                if incidents.silenced(connection, self._monitor.name, rule, bucket.end):
+                    continue
                 place = outbox.next_sequence(connection, thread_of(self._monitor.name, spec.name, treatment))
             one["announced"] = one["verdict"]
             yield announce(self._monitor, spec, treatment, one, bucket, place)

@@ -236,15 +236,15 @@ class ActionSpec(Section):
     webhook: Webhook
     """Where it is sent."""
     kind: Literal["rollback", "retrain", "notify"] = "rollback"
-    """rollback and retrain are destructive: they need a finding about the model."""
+    """rollback and retrain are destructive: they need a finding about the model. notify gets what Slack gets."""
     mode: Literal["notify", "approve", "auto"] = "approve"
-    """notify only tells, approve waits for a person, auto sends."""
+    """Of rollback and retrain: notify only tells, approve waits for a person, auto sends."""
     cooldown: Duration = timedelta(minutes=30)
-    """Pause before the same action, about the same version, may happen again."""
+    """Pause before the same rollback or retraining, about the same version, may happen again."""
     not_after: Duration = timedelta(minutes=15)
-    """After this long it is dropped: a late effect is worse than none."""
+    """After this long a rollback or retraining is dropped: a late effect is worse than none."""
     max_per_day: int = Field(10, ge=1)
-    """Most in 24 hours."""
+    """Most rollbacks or retrainings in 24 hours."""
     dry_run: bool = False
     """Go through everything but the sending."""
 

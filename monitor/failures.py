@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from monitor.act import Context
 from monitor.config import ActionSpec
 from monitor.judge import NO_DATA, judge_no_data
 from monitor.rules import act_on
 from monitor.schedule import Bucket, floor
 from monitor.sources.base import SourceError
-from monitor.store import buckets, incidents, outbox
+from monitor.store import buckets, context, incidents, outbox
 from monitor.watch import Watch
 
 LOG = structlog.get_logger(__name__)
@@ -63,13 +62,12 @@ def note_failure(watch: Watch, error: SourceError, actions: Mapping[str, ActionS
         since = buckets.error_since(connection, monitor.name) or now
         buckets.save_watch(connection, monitor.name, error=said, error_since=since)
         blind = max(1, (now - since) // monitor.bucket)
-        standing = incidents.open_incident(connection, monitor.name, NO_DATA)
-        decision = judge_no_data(monitor, monitor.no_data, blind, said, standing, now)
-        if decision is None:
-            return
         end = floor(now, monitor.bucket)
         bucket = Bucket(end - monitor.bucket, end)
-        past = Context(sequences={decision.incident.id: outbox.next_sequence(connection, decision.incident.id)})
+        past = context.load(connection, monitor, bucket)
+        decision = judge_no_data(monitor, monitor.no_data, blind, said, past.open.get(NO_DATA), now)
+        if decision is None:
+            return
         decisions, planned = act_on(monitor, [decision], past, actions, bucket, now)
         for item in decisions:
             incidents.save_decision(connection, item)

@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from detectors.base import Finding
-from monitor.act import Action, Context, notified, plan
+from monitor.act import MESSAGES, STANDING, Action, Context, Past, plan
 from monitor.config import ActionSpec, Monitor, Rule
 from monitor.judge import (
     NO_DATA,
     Change,
     Decision,
+    Incident,
     brought_by_version,
     is_known,
     is_news,
     judge,
     judge_no_data,
     matches,
-    repeat_due,
     rule_name,
 )
 from monitor.prompts import Prompt, recognise
@@ -48,9 +48,11 @@ def judge_all(
         decisions += _judge_rule(
             monitor, rule, findings, changes, past, bucket.end, (moved or {}).get(rule_name(rule), ())
         )
-    blind = 0 if result == "done" else past.blind + 1
+    standing = past.open.get(NO_DATA)
+    sees = result == "done" or is_learning(monitor, reason or "", bucket)
+    blind = 0 if sees else max(past.blind, standing.bad if standing else 0) + 1
     patience = monitor.no_data.model_copy(update={"after": max(monitor.no_data.after, silence + 1)})
-    decisions.append(judge_no_data(monitor, patience, blind, reason or "", past.open.get(NO_DATA), bucket.end))
+    decisions.append(judge_no_data(monitor, patience, blind, reason or "", standing, bucket.end))
     return [with_prompt(decision, past.prompts) for decision in decisions if decision is not None]
 
 
@@ -84,6 +86,15 @@ def _judge_rule(
     ]
 
 
+def is_learning(monitor: Monitor, reason: str, bucket: Bucket) -> bool:
+    """Say whether a bucket could tell nothing because the baseline is still to be learnt, which is no blindness.
+
+    When a fixed range is over and there is no baseline nevertheless, its rows are too few, and people must know.
+    """
+    end = monitor.baseline.end
+    return reason.startswith("no_baseline") and (end is None or bucket.end <= end)
+
+
 def with_prompt(decision: Decision, known: Sequence[Prompt]) -> Decision:
     """Say whose prompt a suspected version is, where the registry knows it."""
     suspect = decision.incident.suspected_change
@@ -95,9 +106,9 @@ def with_prompt(decision: Decision, known: Sequence[Prompt]) -> Decision:
 
 
 def wants_retraining(
-    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ActionSpec]
+    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ActionSpec], past: Context
 ) -> list[Decision]:
-    """Return the decisions that may ask for a retraining now: their incident fires, and people were not told of it."""
+    """Return the decisions that may ask for a retraining now: their incident fires, and none was decided in time."""
     asking = {
         rule_name(rule)
         for rule in monitor.rules
@@ -108,7 +119,11 @@ def wants_retraining(
         for decision in decisions
         if decision.incident.rule in asking
         and decision.incident.state == "firing"
-        and (decision.transition == "firing" or decision.incident.notified_at is None)
+        and (
+            decision.transition == "firing"
+            or is_unannounced(decision.incident, past.past)
+            or any(row.missed for row in past.past if row.incident == decision.incident.id)
+        )
     ]
 
 
@@ -136,12 +151,11 @@ def act_on(
             quiet = f"{incident.reason} (silenced by #{number})" if decision.transition else incident.reason
             kept.append(replace(decision, reason=quiet))
             continue
-        unsaid = incident.state == "firing" and incident.fired_at is not None and incident.notified_at is None
-        told = replace(decision, transition="firing") if unsaid and not decision.transition else decision
-        remind = rule is not None and repeat_due(incident, rule, bucket.end)
+        first = not decision.transition and is_unannounced(incident, past.past)
+        before = next((one for one in (*past.open.values(), *past.older) if one.id == incident.id), None)
         actions = plan(
             monitor,
-            told,
+            replace(decision, transition="firing") if first else decision,
             rule.do if rule else monitor.no_data.do,
             specs,
             bucket,
@@ -150,10 +164,30 @@ def act_on(
             versions=past.versions,
             blamed=past.blamed,
             past=past.past,
-            remind=remind,
+            rule=rule,
+            fresh=incident.bad > (before.bad if before else 0),
             retraining=(retrainings or {}).get(incident.id),
         )
         planned += actions
-        spoken = incident.state == "firing" and (told.transition == "firing" or bool(actions))
-        kept.append(notified(decision, bucket.end) if spoken else decision)
+        kept.append(with_notice(decision, past.past, actions, bucket))
     return kept, planned
+
+
+def is_unannounced(incident: Incident, past: Sequence[Past]) -> bool:
+    """Say whether a firing incident was silenced so far, so that nothing was planned for it."""
+    firing = incident.state == "firing" and incident.fired_at is not None and incident.notified_at is None
+    return firing and not any(row.incident == incident.id for row in past)
+
+
+def with_notice(decision: Decision, past: Sequence[Past], planned: Sequence[Action], bucket: Bucket) -> Decision:
+    """Note when people were told of a firing incident last; never, when every message failed or expired."""
+    incident = decision.incident
+    if incident.state != "firing":
+        return decision
+    messages = [row for row in past if row.incident == incident.id and row.kind in MESSAGES]
+    at = incident.notified_at
+    if messages and not any(row.state in STANDING for row in messages):
+        at = None
+    if any(action.kind in MESSAGES for action in planned):
+        at = bucket.end
+    return replace(decision, incident=replace(incident, notified_at=at))

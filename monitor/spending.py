@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from monitor.act import Context
-from monitor.breaking import Broken, firing_after, work
+from monitor.breaking import Broken, firing_after, rule_of, work
 from monitor.config import ActionSpec
 from monitor.engine.profile import Profiled
 from monitor.engine.spend import Spending
 from monitor.judge import Decision
 from monitor.schedule import Bucket
-from monitor.store import breakers, ledger
+from monitor.store import breakers, incidents, ledger
 from monitor.watch import Watch
 
 
@@ -36,8 +36,11 @@ def broken_by(
         return None
     with watch.database.read() as connection:
         held = breakers.standing(connection, [spec.name for spec in specified])
-    rates, firing = (
-        profiled.bill.rates if profiled.bill else {},
-        firing_after([*past.open.values(), *past.older], decisions),
-    )
-    return work(watch.monitor, bucket, held, spending, rates, firing, specs, watch.now())
+        silenced = [
+            spec.name
+            for spec in specified
+            if incidents.silenced(connection, watch.monitor.name, rule_of(spec), bucket.end) is not None
+        ]
+    rates = profiled.bill.rates if profiled.bill else {}
+    firing = firing_after([*past.open.values(), *past.older], decisions)
+    return work(watch.monitor, bucket, held, spending, rates, firing, specs, watch.now(), silenced)

@@ -68,7 +68,8 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
         findings = explain(monitor, frozen, window, findings, past.open, known, bucket.end)
         silence, moved = frozen.longest_silence if frozen else 0, watch.plateaus.moved(frozen, past.open, window)
         decisions = judge_all(monitor, findings, known, past, bucket, result, reason, silence, moved)
-        grounds = grounds_of(watch, wants_retraining(monitor, decisions, actions), findings, profiled, window, bucket)
+        asking = wants_retraining(monitor, decisions, actions, past)
+        grounds = grounds_of(watch, asking, findings, profiled, window, bucket)
         decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now(), grounds)
         planned = [*planned, *compared.news]
         broken = broken_by(watch, bucket, profiled, spending, past, decisions, actions)

@@ -282,7 +282,9 @@ def webhooks() -> str:
         f"after a pause that doubles from {outbox.FIRST_DELAY.seconds} s to {outbox.LONGEST_DELAY.seconds // 60} min; "
         "`Retry-After` makes a pause longer, up to the longest, and never\n"
         "shorter. Every receiver has a queue of its own.\n",
-        "Each has `type` (`driftd.rollback`, `driftd.retrain`, `driftd.notify`), `timestamp` (end of the bucket) and `data`:\n"
+        "Each has `type`, `timestamp` (end of the bucket) and `data`. A `kind: notify` gets what Slack gets, whatever its `mode`:\n"
+        "`driftd.incident.firing`, `.update` (what is new is in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
+        "when nobody approved an effect in time, and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`, with:\n"
         "`monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target` (the last\n"
         "known good version), `findings` (at most ten), `not_after` and `dry_run`. A retraining has `retraining`, too.\n",
         "## data.retraining\n",

@@ -21,7 +21,9 @@ class Message:
     """
 
     id: str
-    kind: Literal["rollback", "retrain", "notify", "firing", "update", "resolved", "breaker"]
+    kind: Literal[
+        "rollback", "retrain", "firing", "update", "reminder", "resolved", "expired", "verdict", "breaker", "notify"
+    ]
     payload: Mapping[str, object]
     created_at: datetime
     thread: Mapping[str, object] | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,80 +16,134 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from monitor.background import Bounded
 from monitor.channels.base import Message, Outcome
 
-SECTION = 2900
-WHOLE = 39_000
+SECTION = 3000
+"""Most characters of a text that Slack takes in a block, counted as UTF-16 does."""
+WHOLE = 4000
+"""Most characters of the text that stands for a message where blocks are not shown."""
 FINDINGS = 5
+MOST_ACTIONS = 20
+LONGEST_VALUE = 500
+MARK = " …"
 ICON = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
+RESOLVED = ":large_green_circle:"
 AUTH = ("invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope")
 GONE = ("channel_not_found", "is_archived", "not_in_channel", "restricted_action", "msg_too_long", "invalid_blocks")
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, but for tab and newline, and those that change the direction of writing."""
+APPROVE = re.compile(" — `driftd actions approve [^`]*`")
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def escape(text: object) -> str:
-    """Make a text harmless in mrkdwn: no mention, no link, no formatting of ours can be forged."""
-    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Make a text harmless in mrkdwn: no mention, link, code or control character of another's comes through."""
+    shown = SURROGATES.sub("\ufffd", UNSAFE.sub("", str(text))).replace("`", "'")
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def cut(text: str, most: int) -> str:
-    """Cut a text with a marker."""
-    return text if len(text) <= most else text[: most - 2] + " …"
+    """Cut an escaped text with a marker, and no entity or character in two."""
+    encoded = text.encode("utf-16-le")
+    if len(encoded) <= 2 * most:
+        return text
+    short = encoded[: 2 * (most - len(MARK))].decode("utf-16-le", "ignore")
+    start = short.rfind("&")
+    whole = start < 0 or ";" in short[start:]
+    return (short if whole else short[:start]) + MARK
+
+
+def code_block(text: str) -> str:
+    """Return an escaped text as a block of code that is closed however long the text is."""
+    fence = "```"
+    return fence + cut(text, SECTION - 2 * len(fence)) + fence
+
+
+def inline_code(value: object) -> str:
+    """Return a value as code within a line, which it can neither end nor fill."""
+    return f"`{cut(escape(value), LONGEST_VALUE)}`"
 
 
 def render(message: Message) -> tuple[str, list[dict[str, Any]]]:
-    """Return text and blocks of a message. Pure; every part of the payload is optional."""
+    """Return text and blocks of a message. Pure; every part of the payload is optional.
+
+    The first message holds every fact. What follows it in its thread says what is new, or that it is over; what is
+    over before anybody was told has no thread, so it holds the facts too.
+    """
     data: Mapping[str, Any] = message.payload.get("data") or {}  # type: ignore[assignment]
-    icon = ":large_green_circle:" if message.kind == "resolved" else ICON.get(str(data.get("severity")), "")
-    headline = cut(f"{icon} *{escape(data.get('headline', 'driftd'))}*".strip(), SECTION)
-    parts: list[str] = [headline]
-    if message.kind != "resolved":
-        parts += [_findings(data.get("findings") or []), _change(data), *_doings(data)]
-    blocks: list[dict[str, Any]] = [
-        {"type": "section", "text": {"type": "mrkdwn", "text": cut(part, SECTION)}} for part in parts if part
-    ]
-    window = data.get("window") or {}
-    if window:
-        small = (
-            f"{escape(data.get('monitor', ''))} · window {escape(window.get('start'))} to {escape(window.get('end'))}"
-        )
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(small, SECTION)}]})
+    icon = RESOLVED if message.kind == "resolved" else ICON.get(str(data.get("severity")), "")
+    line = " ".join(escape(data.get("headline", "driftd")).split())
+    headline = f"{icon} *{cut(line, SECTION - 100)}*".strip()
+    follows = message.thread is not None and message.kind in ("update", "reminder", "resolved")
+    part = (data.get("news") or {}) if follows and message.kind == "update" else {} if follows else data
+    doings = [one for one in data.get("actions") or [] if not (follows and message.kind == "update") or is_waiting(one)]
+    texts = [headline, _findings(part.get("findings") or []), _change(data, part), _doings(doings)]
+    blocks = [_section(text) for text in texts if text]
+    if small := _small_print(data):
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": small, "verbatim": True}]})
     return cut(headline, WHOLE), blocks
 
 
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION)}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION), "verbatim": True}}
+
+
+def _small_print(data: Mapping[str, Any]) -> str:
+    window, incident = data.get("window") or {}, data.get("incident") or {}
+    parts = [escape(data["monitor"])] if data.get("monitor") else []
+    if incident.get("opened_at"):
+        parts.append(f"since {_clock(incident['opened_at'])}")
+    if window:
+        parts.append(f"window {_clock(window.get('start'))} to {_clock(window.get('end'))}")
+    return cut(" · ".join(parts), SECTION)
+
+
+def _clock(text: object) -> str:
+    try:
+        return f"{datetime.fromisoformat(str(text)):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return escape(text)
 
 
 def _findings(found: Sequence[Mapping[str, Any]]) -> str:
     lines = [
-        f"{item.get('check')} {item.get('column') or ''} {item.get('segment') or ''}: "
-        f"{_number(item.get('statistic'))} against {_number(item.get('threshold'))} (n {item.get('n_window', '?')})"
+        " ".join(str(item[name]) for name in ("check", "column", "segment", "method") if item.get(name))
+        + f": {_number(item.get('statistic'))} against {_number(item.get('threshold'))} (n {item.get('n_window', '?')})"
         for item in found[:FINDINGS]
     ]
     if len(found) > FINDINGS:
         lines.append(f"and {len(found) - FINDINGS} more")
-    return "```" + escape("\n".join(lines)).replace("```", "'''") + "```" if lines else ""
+    shown = [cut(" ".join(escape(line).split()), LONGEST_VALUE) for line in lines]
+    return code_block("\n".join(shown)) if shown else ""
 
 
 def _number(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else "?"
 
 
-def _change(data: Mapping[str, Any]) -> str:
-    change = data.get("suspected_change")
+def _change(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    change = part.get("suspected_change")
     if not change or repr(change.get("value")) in str(data.get("headline")):
         return ""  # the headline names it
     prompt = f" ({change['prompt']})" if change.get("prompt") else ""
-    what = f"{change.get('kind')} `{change.get('value')}`{prompt}"
-    return escape(f"Suspected: {what}, first seen {change.get('first_seen')}")
+    what = f"{escape(change.get('kind'))} {inline_code(change.get('value'))}{escape(prompt)}"
+    return f"Suspected: {what}, first seen {_clock(change.get('first_seen'))}"
 
 
-def _doings(data: Mapping[str, Any]) -> list[str]:
+def is_waiting(action: Mapping[str, Any]) -> bool:
+    """Say whether an action is still to happen."""
+    return action.get("state") in ("pending", "awaiting_approval")
+
+
+def _doings(actions: Sequence[Mapping[str, Any]]) -> str:
     lines = []
-    for action in data.get("actions") or []:
-        said = f"{action.get('kind')} `{action.get('name')}`: {str(action.get('state')).replace('_', ' ')}"
+    for action in actions[:MOST_ACTIONS]:
+        state = str(action.get("state")).replace("_", " ")
+        line = f"{escape(action.get('kind'))} {inline_code(action.get('name'))}: {escape(state)}"
+        if action.get("reason"):
+            line += f", {escape(action['reason'])}"
         if action.get("state") == "awaiting_approval":
-            said += f" — `driftd actions approve {action.get('id')}`"
-        lines.append(escape(said))
-    return lines
+            line += f" — `driftd actions approve {escape(action.get('id'))}`"  # as APPROVE has it
+        lines.append(line)
+    return "\n".join(lines)
 
 
 class Slack:
@@ -118,6 +174,7 @@ class Slack:
                 text=text,
                 blocks=blocks,
                 thread_ts=str(thread["ts"]) if thread.get("ts") else None,
+                parse="none",
                 unfurl_links=False,
                 unfurl_media=False,
                 metadata={"event_type": "driftd_action", "event_payload": {"id": message.id}},
@@ -128,27 +185,47 @@ class Slack:
             return Outcome("timeout", "Slack did not answer in time", retry=True)
         except (URLError, SlackClientError, OSError) as error:
             return Outcome("refused", type(error).__name__, retry=True)
-        receipt = dict(thread) or {"channel": answer.get("channel"), "ts": answer.get("ts")}
-        if message.kind == "resolved" and thread.get("ts"):
-            self._close(thread, text)
-        return Outcome("delivered", receipt=receipt)
+        if not thread.get("ts"):
+            return Outcome(
+                "delivered", receipt={"channel": answer.get("channel"), "ts": answer.get("ts"), "blocks": blocks}
+            )
+        detail = self._change_first(message, thread, blocks[0])
+        return Outcome("delivered", detail, receipt={"channel": thread["channel"], "ts": thread["ts"]})
 
     def _call(self, method: Callable[..., Any], **values: Any) -> Any:  # noqa: ANN401
         """Call Slack within one deadline for all of it: the library's own is for each piece of an answer."""
         return self._calls.call(partial(method, **values), self._timeout.total_seconds())
 
-    def _close(self, thread: Mapping[str, object], text: str) -> None:
-        """Turn the first message green; the thread says it already, so a failure is not worth a retry."""
+    def _change_first(self, message: Message, thread: Mapping[str, Any], headline: dict[str, Any]) -> str:
+        """Put on top of the first message that it is over, or that it is back; below, it keeps what it said.
+
+        The thread says it already, so a failure is worth a word and no retry.
+        """
+        data: Any = message.payload.get("data") or {}
+        if message.kind != "resolved" and not (data.get("news") or {}).get("again"):
+            return ""
+        facts = thread.get("blocks") or render(replace(message, kind="firing", thread=None))[1][1:]
         try:
             self._call(
                 self._client.chat_update,
                 channel=str(thread["channel"]),
                 ts=str(thread["ts"]),
-                text=text,
-                blocks=[_section(text)],
+                text=str(headline["text"]["text"]),
+                blocks=[headline, *(as_past(block) for block in facts)],
+                parse="none",
             )
-        except (SlackClientError, URLError, OSError):
-            return
+        except (SlackClientError, URLError, OSError) as error:
+            return f"the first message could not be changed ({type(error).__name__})"
+        return ""
+
+
+def as_past(block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a block of a message that is over: without the icon of its severity, and without what to do."""
+    if "text" not in block:
+        return dict(block)
+    icon, _, rest = str(block["text"]["text"]).partition(" ")
+    text = rest if icon in ICON.values() else str(block["text"]["text"])
+    return {**block, "text": {**block["text"], "text": APPROVE.sub("", text)}}
 
 
 def _refused(error: SlackApiError) -> Outcome:

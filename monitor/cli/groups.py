@@ -143,7 +143,9 @@ def actions_replay(identity: ActionId, config: ConfigFile = DEFAULT) -> None:
 def silence_add(
     length: Annotated[str, typer.Option("--for", help="How long, such as 2h.")],
     monitor: Annotated[str, typer.Option("--monitor", "-m", help="The monitor, or * for all.")],
-    rule: Annotated[str, typer.Option(help="The rule's name, or * for all.")] = "*",
+    rule: Annotated[
+        str, typer.Option(help="The rule's name, experiment.NAME, shadow.NAME, breaker.NAME, or * for all.")
+    ] = "*",
     comment: Annotated[str, typer.Option(help="Why.")] = "",
     config: ConfigFile = DEFAULT,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from detectors.spend.breaker import Breaker, State, moved
-from monitor.breaking import effects
+from monitor.breaking import effects, rule_of
 from monitor.clock import Clock, SystemClock
 from monitor.commands.build import open_store
 from monitor.commands.show import print_json, print_table
@@ -16,7 +16,7 @@ from monitor.config import Config, ConfigError, Monitor
 from monitor.plain import plain
 from monitor.settings.breakers import BreakerSpec
 from monitor.settings.sections import nearest
-from monitor.store import breakers, outbox
+from monitor.store import breakers, incidents, outbox
 from monitor.web.breakers import by_of
 
 
@@ -65,7 +65,8 @@ def set_by_hand(
         after = moved(fresh, state, now, reason, until=until if state == "open" else None, who=who, held_until=until)
         if not breakers.put(connection, monitor.name, key, before, after):
             raise ConfigError(f"the breaker {name!r} has just moved; look at `driftd breakers list` and try again.")
-        outbox.save_actions(connection, effects(monitor, spec, value, after, config.actions, now))
+        if incidents.silenced(connection, monitor.name, rule_of(spec), now) is None:
+            outbox.save_actions(connection, effects(monitor, spec, value, after, config.actions, now))
     ends = until.isoformat() if until else "it is set again"
     typer.echo(f"{name}{f' for {value}' if value else ''} is {state} until {ends}")
 

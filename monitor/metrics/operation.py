@@ -93,6 +93,11 @@ ROWS: tuple[MetricRow, ...] = (
         lambda state: ((key, float(count)) for key, count in sorted(state.actions.items())),
     ),
     MetricRow(
+        "driftd_action_failed_timestamp_seconds", "gauge", ("monitor", "action"),
+        "When an action failed or expired last, in seconds since the epoch; absent when a later one took its place.",
+        lambda state: ((key, at.timestamp()) for key, at in sorted(state.failed.items())),
+    ),
+    MetricRow(
         "driftd_outbox_oldest_timestamp_seconds", "gauge", (),
         "Creation of the oldest undelivered action, in seconds since the epoch; absent when there is none.",
         lambda state: [] if state.outbox_oldest is None else [((), state.outbox_oldest.timestamp())],

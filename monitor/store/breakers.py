@@ -55,6 +55,8 @@ def save(connection: Connection, monitor: str, broken: Broken) -> list[Action]:
     for key, after in broken.after.items():
         if put(connection, monitor, key, broken.before[key], after):
             actions += broken.actions.get(key, ())
+    for key, planned in broken.actions.items():
+        actions += planned if key not in broken.after else ()
     for name in broken.names:
         fresh = _row(monitor, (name, ""), Breaker("closed", broken.at, "nothing has happened yet"))
         upsert(connection, breakers, [{**fresh, "as_of": broken.at}], as_of=broken.at)

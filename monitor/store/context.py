@@ -54,15 +54,16 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
         for rule in monitor.rules
         if rule_name(rule) not in newest
     }
+    resolved = {name: incident for name, incident in before.items() if incident}
     quiet = {name: incidents.silenced(connection, monitor.name, name, bucket.end) for name in names}
     versions = incidents.known_versions(connection, monitor.name)
     roles = {version.role for version in versions}
     return Context(
         open=newest,
         older=older,
-        resolved={name: incident for name, incident in before.items() if incident},
+        resolved=resolved,
         silences={name: number for name, number in quiet.items() if number is not None},
-        sequences={i.id: outbox.next_sequence(connection, i.id) for i in unresolved},
+        sequences={i.id: outbox.next_sequence(connection, i.id) for i in (*unresolved, *resolved.values())},
         changes=incidents.known_changes(connection, monitor.name),
         versions=versions,
         blamed=incidents.blamed_versions(connection, monitor.name),

@@ -103,16 +103,16 @@ def blamed_versions(connection: Connection, monitor: str) -> list[str]:
 
 
 def blind_run(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> int:
-    """Return how many buckets in a row, just before a time, could tell nothing."""
+    """Return how many buckets in a row, just before a time, could tell nothing though there was a baseline."""
     query = (
-        sa.select(buckets.c.result)
+        sa.select(buckets.c.result, buckets.c.reason)
         .where(buckets.c.monitor == monitor, buckets.c.start < before, buckets.c.start >= before - most * bucket)
         .where(buckets.c.state == "finished")
         .order_by(buckets.c.start.desc())
     )
     run = 0
-    for result in connection.execute(query).scalars():
-        if result == "done":
+    for result, reason in connection.execute(query):
+        if result == "done" or (reason or "").startswith("no_baseline"):
             break
         run += 1
     return run

@@ -9,12 +9,26 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.act import Action, Past
+from monitor.act import MESSAGES, SLACK_NOT_AFTER, STANDING, Action, Past, identity
 from monitor.store import leases
 from monitor.store.database import now, upsert
-from monitor.store.tables import actions
+from monitor.store.incidents import silenced
+from monitor.store.tables import actions, incidents
 
 LEASE = timedelta(seconds=60)
+_OF_PAST = (
+    "id",
+    "name",
+    "created_at",
+    "state",
+    "incident",
+    "kind",
+    "mode",
+    "sequence",
+    "attempts",
+    "not_after",
+    "next_attempt_at",
+)  # as `Past` needs them
 
 
 def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
@@ -34,13 +48,28 @@ def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
             "created_at": action.created_at,
             "sequence": action.sequence,
             "not_after": action.not_after,
-            "next_attempt_at": action.created_at,
+            "next_attempt_at": action.not_before or action.created_at,
             "attempts": 0,
             "fence": 0,
         }
         for action in planned
     ]
+    for action in planned:
+        if action.supersedes:
+            _supersede(connection, action)
     upsert(connection, actions, rows)
+
+
+def _supersede(connection: Connection, message: Action) -> None:
+    """End the older messages of an incident that its receiver has not got: those held back, and those refused."""
+    waits = sa.or_(actions.c.attempts > 0, actions.c.next_attempt_at > actions.c.created_at)
+    connection.execute(
+        sa.update(actions)
+        .where(actions.c.incident == message.incident, actions.c.name == message.name, actions.c.kind.in_(MESSAGES))
+        .where(actions.c.state == "pending", actions.c.sequence < message.sequence, waits)
+        .where(sa.or_(actions.c.lease_until.is_(None), actions.c.lease_until < now(connection)))
+        .values(state="superseded", reason="a newer message says more", finished_at=message.created_at)
+    )
 
 
 def next_sequence(connection: Connection, incident: str) -> int:
@@ -50,17 +79,30 @@ def next_sequence(connection: Connection, incident: str) -> int:
 
 
 def past_actions(connection: Connection, monitor: str, since: datetime) -> list[Past]:
-    """Return earlier effects of a monitor, for cooldown and cap."""
-    query = sa.select(actions.c.name, actions.c.created_at, actions.c.state, actions.c.payload).where(
-        actions.c.monitor == monitor, actions.c.created_at >= since
-    )
-    return [Past(row.name, row.created_at, row.state, observed_in(row.payload)) for row in connection.execute(query)]
+    """Return earlier actions of a monitor: the recent ones, for cooldown and cap, and all of its open incidents."""
+    going = sa.select(incidents.c.id).where(incidents.c.monitor == monitor, incidents.c.state != "resolved")
+    query = sa.select(
+        *(actions.c[name] for name in _OF_PAST),
+        actions.c.payload["timestamp"].as_string().label("at"),
+        actions.c.payload[("data", "suspected_change", "value")].as_string().label("suspect"),
+        actions.c.payload[("data", "observed_version")].as_json().label("observed"),
+    ).where(actions.c.monitor == monitor, sa.or_(actions.c.created_at >= since, actions.c.incident.in_(going)))
+    return [_past(row) for row in connection.execute(query.order_by(actions.c.created_at, actions.c.sequence))]
 
 
-def observed_in(payload: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return role and value of the version that an action was about."""
-    observed = (payload.get("data") or {}).get("observed_version") or {}
-    return next(((str(role), str(value)) for role, value in observed.items()), None)
+def _past(row: Any) -> Past:  # noqa: ANN401
+    never_sent = row.state == "expired" and not row.attempts
+    decided_late = row.not_after is not None and row.created_at > row.not_after
+    waits = row.state == "pending"
+    return Past(
+        row.name, row.created_at, row.state, row.id, row.incident, row.kind, row.mode, row.sequence,
+        at=datetime.fromisoformat(row.at) if row.at else None,
+        suspect=row.suspect,
+        observed=next(iter((row.observed or {}).items()), None),
+        backlog=waits and not row.attempts and row.next_attempt_at > row.created_at,
+        refused=waits and row.attempts > 0,
+        missed=never_sent and (decided_late or row.mode == "auto"),
+    )  # fmt: skip
 
 
 def claim_next(
@@ -118,6 +160,8 @@ def record(connection: Connection, claimed: Any, **values: Any) -> bool:  # noqa
         .where(actions.c.id == claimed.id, actions.c.fence == claimed.fence, actions.c.state == "pending")
         .values(owner=None, lease_until=None, **values)
     )
+    if done.rowcount == 1 and values.get("state") in ("failed", "expired"):
+        _forget_notices(connection, [claimed.incident])
     return done.rowcount == 1
 
 
@@ -127,6 +171,17 @@ def free_the_dead(connection: Connection) -> int:
     owners = connection.execute(sa.select(actions.c.owner).distinct().where(pending)).scalars()
     freed = sa.update(actions).where(pending, actions.c.owner.in_(leases.dead(owners)))
     return connection.execute(freed.values(owner=None, lease_until=None)).rowcount
+
+
+def _forget_notices(connection: Connection, names: Sequence[str]) -> None:
+    """Note of incidents that nobody was told of them, where no message has arrived or is on its way."""
+    standing = sa.exists().where(
+        actions.c.incident == incidents.c.id, actions.c.kind.in_(MESSAGES), actions.c.state.in_(STANDING)
+    )
+    planned = sa.exists().where(actions.c.incident == incidents.c.id, actions.c.kind.in_(MESSAGES))
+    connection.execute(
+        sa.update(incidents).where(incidents.c.id.in_(names), planned, ~standing).values(notified_at=None)
+    )
 
 
 def thread_of(connection: Connection, incident: str, name: str) -> Mapping[str, Any] | None:
@@ -158,15 +213,56 @@ def replay(connection: Connection, identity: str, at: datetime) -> bool:
 
 
 def expire(connection: Connection, at: datetime) -> int:
-    """End what may no longer happen: a late effect is worse than none."""
-    done = connection.execute(
+    """End what may no longer happen: a late effect is worse than none. An approval that nobody gave is announced."""
+    query = sa.select(actions).where(
+        actions.c.state.in_(["pending", "awaiting_approval"]),
+        actions.c.not_after.is_not(None),
+        actions.c.not_after < at,
+        sa.or_(actions.c.lease_until.is_(None), actions.c.lease_until < now(connection)),
+    )
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    rows = connection.execute(query).all()
+    if not rows:
+        return 0
+    connection.execute(
         sa.update(actions)
-        .where(
-            actions.c.state.in_(["pending", "awaiting_approval"]),
-            actions.c.not_after.is_not(None),
-            actions.c.not_after < at,
-            sa.or_(actions.c.lease_until.is_(None), actions.c.lease_until < now(connection)),
-        )
+        .where(actions.c.id.in_([row.id for row in rows]))
         .values(state="expired", reason="not_after has passed", finished_at=at)
     )
-    return done.rowcount
+    _forget_notices(connection, [row.incident for row in rows])
+    save_actions(
+        connection, [m for row in rows if row.state == "awaiting_approval" for m in _unapproved(connection, row, at)]
+    )
+    return len(rows)
+
+
+def _unapproved(connection: Connection, effect: Any, at: datetime) -> list[Action]:  # noqa: ANN401
+    """Return the messages that an effect expired because nobody approved it, for those who know of its incident."""
+    data = effect.payload["data"]
+    incident = data.get("incident")
+    if incident is None or silenced(connection, effect.monitor, incident["rule"], at) is not None:
+        return []
+    told = sa.select(actions.c.name).where(actions.c.incident == effect.incident, actions.c.kind.in_(MESSAGES))
+    what = f"the {effect.kind} {effect.name!r}"
+    headline = (
+        f"{effect.monitor}: nobody approved {what} before {effect.not_after:%Y-%m-%d %H:%M} UTC; it will not be sent"
+    )
+    mention = {"id": effect.id, "name": effect.name, "kind": effect.kind, "mode": effect.mode, "state": "expired"}
+    said = {
+        "monitor": effect.monitor,
+        "severity": "warning",
+        "headline": headline,
+        "incident": incident,
+        "action": mention,
+    }
+    return [
+        Action(
+            id=identity(effect.incident, name, f"expired/{effect.name}", effect.sequence),
+            monitor=effect.monitor, incident=effect.incident, name=name, kind="expired", mode="auto", state="pending",
+            reason="people are told when nobody approves",
+            payload={"type": "driftd.action.expired", "timestamp": at.isoformat(), "data": said},
+            created_at=at, sequence=next_sequence(connection, effect.incident), not_after=at + SLACK_NOT_AFTER,
+        )
+        for name in sorted(set(connection.execute(told).scalars()))
+    ]  # fmt: skip

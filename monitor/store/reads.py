@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from monitor.store.tables import (
     transitions,
     watches,
 )
+from monitor.store.types import Utc
 
 MOST_FINDINGS = 2000
 
@@ -66,6 +67,8 @@ class Snapshot:
     actions: dict[tuple[str, str, str], int] = field(default_factory=dict)
     breakers: dict[str, list[Any]] = field(default_factory=dict)
     """Rows of each breaker that has seen a bucket or was set by hand."""
+    failed: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """When an action of a monitor and a name failed or expired last, unless a later one did what it should."""
     outbox_oldest: datetime | None = None
     evaluations: Sequence[Any] = ()
     """The newest run of every suite."""
@@ -93,10 +96,29 @@ def snapshot(database: Database, config: Config) -> Snapshot:
             states,
             totals,
             switches,
+            _failed(connection, [monitor.name for monitor in config.monitors], known),
             oldest,
             evaluations.standing(connection),
             prompts.strangers(connection),
         )
+
+
+def _failed(connection: Connection, monitors: Sequence[str], names: Collection[str]) -> dict[tuple[str, str], datetime]:
+    later = actions.alias("later")
+    replaced = sa.exists().where(
+        later.c.incident == actions.c.incident,
+        later.c.name == actions.c.name,
+        later.c.sequence > actions.c.sequence,
+        later.c.state.in_(["pending", "awaiting_approval", "delivered", "dry_run"]),
+    )
+    at = sa.func.max(sa.func.coalesce(actions.c.finished_at, actions.c.created_at), type_=Utc)
+    query = (
+        sa.select(actions.c.monitor, actions.c.name, at)
+        .where(actions.c.state.in_(["failed", "expired"]), actions.c.monitor.in_(monitors), actions.c.name.in_(names))
+        .where(~replaced)
+        .group_by(actions.c.monitor, actions.c.name)
+    )
+    return {(monitor, name): moment for monitor, name, moment in connection.execute(query)}
 
 
 def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[Any]]:

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.channels.base import Message
 from monitor.channels.slack import Slack, render
-from tests.support.receiver import Receiver, listening, slack
+from tests.support.receiver import Receiver, Request, listening, slack, texts_of, units
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOSTILE = "<!channel> <https://evil.example|click> & ``` *bold*"
@@ -51,6 +51,7 @@ def test_an_incident_is_one_thread_that_turns_green() -> None:
         channel = Slack("xoxb-secret", "#ml", receiver.url + "/api/")
         first = channel.deliver(message(), NOW)
         assert first.delivered
+        assert first.receipt["ts"]
         for kind in ("update", "resolved"):
             assert channel.deliver(message(kind, dict(first.receipt)), NOW).delivered
         calls = [(request.path, request.form()) for request in receiver.requests]
@@ -119,3 +120,104 @@ def test_a_suspected_change_is_named_once() -> None:
     assert json.dumps(blocks).count("small-7b") == 1
     _, blocks = render(message(headline="bot: it rose", suspected_change=change))
     assert "Suspected: model_version `small-7b`" in json.dumps(blocks)
+
+
+def blocks_of(request: Request) -> list[dict[str, Any]]:
+    found = request.form().get("blocks") or []
+    return list(json.loads(found) if isinstance(found, str) else found)  # type: ignore[call-overload]
+
+
+def words(blocks: list[dict[str, Any]]) -> list[str]:
+    return [str(text["text"]) for block in blocks for text in texts_of(block)]
+
+
+def test_the_first_message_keeps_its_facts_when_it_is_over_and_shows_when_it_is_back() -> None:
+    with listening(slack()) as receiver:
+        channel = Slack("xoxb-secret", "#ml", receiver.url + "/api/")
+        first = channel.deliver(message(headline="bot: novelty rose"), NOW)
+        over = channel.deliver(message("resolved", dict(first.receipt), headline="bot: resolved, clean"), NOW)
+        again = message("update", dict(first.receipt), headline="bot: again: novelty rose", news={"again": True})
+        assert over.delivered
+        assert channel.deliver(again, NOW).delivered
+        updates = [request for request in receiver.requests if request.path.endswith("chat.update")]
+        facts = words(blocks_of(receiver.requests[0]))
+        assert receiver.refusals == []
+    assert len(updates) == 2
+    for request, line in zip(updates, (":large_green_circle: *bot: resolved", ":red_circle: *bot: again"), strict=True):
+        shown = words(blocks_of(request))
+        assert shown[0].startswith(line)
+        assert shown[1] == facts[0].removeprefix(":red_circle: ")
+        assert [text.partition(" — ")[0] for text in shown[2:]] == [text.partition(" — ")[0] for text in facts[1:]]
+        assert "approve" in str(facts)
+        assert "approve a-1" not in str(shown)  # that is over
+
+
+def test_a_receipt_of_before_without_blocks_still_keeps_the_facts() -> None:
+    with listening(slack()) as receiver:
+        channel = Slack("xoxb-secret", "#ml", receiver.url + "/api/")
+        first = channel.deliver(message(), NOW)
+        old = {name: str(first.receipt[name]) for name in ("channel", "ts")}
+        assert channel.deliver(message("resolved", old), NOW).delivered
+        (update,) = [request for request in receiver.requests if request.path.endswith("chat.update")]
+    assert any("0.5 against 0.1" in text for text in words(blocks_of(update)))
+
+
+def test_the_thread_says_what_is_new_and_repeats_no_fact() -> None:
+    thread = {"channel": "C1", "ts": "1"}
+    new = {"check": "drift", "column": "length", "segment": None, "statistic": 0.4, "threshold": 0.1, "n_window": 900}
+    news = {"findings": [new], "suspected_change": {"kind": "model_version", "value": "v3", "first_seen": "12:00"}}
+    shown = words(render(message("update", thread, headline="bot: also drift of length", news=news))[1])
+    assert any("drift length: 0.4 against 0.1" in text for text in shown)
+    assert any("Suspected: model_version `v3`" in text for text in shown)
+    assert not any("0.5 against" in text for text in shown)
+    for kind in ("reminder", "resolved"):
+        shown = words(render(message(kind, thread))[1])
+        assert not any("against" in text for text in shown)
+        assert len(shown) == len(set(shown))
+    alone = words(render(message("resolved"))[1])
+    assert any("0.5 against 0.1" in text for text in alone)  # nobody was told before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["&" * 9000, "<!channel>" * 900, "\U0001f9a8" * 9000, "\ud83e" * 5000, "```" * 3000, "`" * 9000,
+     "a\x00\x1b[31m" * 999, "\u202eevil" * 999, "*" * 9000, "a\n" * 9000, ""],
+)  # fmt: skip
+def test_slack_takes_whatever_was_logged(text: str) -> None:
+    item = {"check": "drift", "column": text, "segment": text, "statistic": 0.5, "threshold": 0.1, "n_window": 900}
+    change = {"kind": "model_version", "value": text, "first_seen": text, "prompt": text}
+    action = {"id": text, "name": text, "kind": "rollback", "state": "awaiting_approval", "reason": text}
+    data = {
+        "monitor": text or "bot",
+        "headline": text,
+        "findings": [item] * 60,
+        "suspected_change": change,
+        "actions": [action] * 60,
+        "window": {"start": text, "end": text},
+        "news": {"findings": [item] * 60, "suspected_change": change, "again": True},
+    }
+    with listening(slack()) as receiver:
+        channel = Slack("xoxb-secret", "#ml", receiver.url + "/api/")
+        first = channel.deliver(message(**data), NOW)
+        kinds: list[Any] = ["update", "reminder", "resolved", "expired", "verdict"]
+        outcomes = [first, *(channel.deliver(message(kind, dict(first.receipt), **data), NOW) for kind in kinds)]
+        sent = [words(blocks_of(request)) for request in receiver.requests]
+        assert receiver.refusals == []
+    assert [(outcome.delivered, outcome.detail) for outcome in outcomes] == [(True, "")] * 6
+    for said in (part for texts in sent for part in texts):
+        assert said.count("```") % 2 == 0
+        assert said.replace("```", "").count("`") % 2 == 0
+        assert "<" not in said
+        assert all(rest.startswith(("amp;", "lt;", "gt;")) for rest in said.split("&")[1:])
+        assert not any(ord(sign) < 32 and sign != "\n" or 0x202A <= ord(sign) <= 0x202E for sign in said)
+        assert units(said) <= 3000
+
+
+def test_values_are_not_parsed_for_mentions_and_links() -> None:
+    with listening(slack()) as receiver:
+        Slack("xoxb-secret", "#ml", receiver.url + "/api/").deliver(
+            message(headline="@channel #general evil.example"), NOW
+        )
+        (request,) = receiver.requests
+    assert request.form()["parse"] == "none"
+    assert all(text.get("verbatim") is True for block in blocks_of(request) for text in texts_of(block))

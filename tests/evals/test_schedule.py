@@ -15,7 +15,7 @@ from monitor.config import Config, EvaluationSpec
 from monitor.configfile import cross_check
 from monitor.evals.schedule import Job, Schedule, jobs_of, run_once, scheduled
 from monitor.export import StateCollector
-from monitor.store import evaluations, migrate, tables
+from monitor.store import evaluations, incidents, migrate, tables
 from monitor.store.database import Database
 from monitor.web.app import create_app
 from tests.support.llm import Model, completion, serving, unsure
@@ -123,6 +123,35 @@ def config() -> Config:
             "evaluations": [{"suite": "suite.yaml", "every": "1h", "severity": "critical", "do": ["slack"]}],
         }
     )
+
+
+def test_a_silenced_regression_is_announced_by_the_first_run_after_the_silence(
+    tmp_path: Path, store: Database, config: Config
+) -> None:
+    share = {"right": 1.0}
+    with serving(Model(unsure(lambda _text: share["right"]))) as model:
+        path = write(tmp_path, model.url).suite
+        suite = yaml.safe_load(path.read_text())
+        suite["cases"] = [{"id": f"c{n}", "prompt": f"q{n}", "expected": "right"} for n in range(40)]
+        path.write_text(yaml.safe_dump(suite))
+        spec = config.evaluations[0].model_copy(update={"suite": path})
+        (job,) = jobs_of(config.model_copy(update={"evaluations": [spec]}), str(store.url))
+        run_once(job)
+        now = SystemClock().now()
+        row = {"monitor": "*", "rule": "*", "starts_at": now, "ends_at": now + HOUR, "comment": "", "created_by": "me"}
+        with store.write() as connection:
+            number = incidents.add_silence(connection, row)
+        share["right"] = 0.0
+        run_once(job)
+        with store.read() as connection:
+            assert connection.execute(sa.select(tables.incidents.c.state)).scalars().all() == ["firing"]
+            assert connection.execute(sa.select(tables.actions)).all() == []
+        with store.write() as connection:
+            incidents.end_silence(connection, number, SystemClock().now())
+        run_once(job)
+    with store.read() as connection:
+        assert connection.execute(sa.select(tables.actions.c.kind)).scalars().all() == ["firing"]
+    store.close()
 
 
 def test_a_regression_opens_an_incident_and_a_good_run_resolves_it(

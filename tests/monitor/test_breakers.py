@@ -18,7 +18,7 @@ from monitor.commands.build import make_daemon, open_store
 from monitor.config import Config, ConfigError, Slack
 from monitor.configfile import cross_check
 from monitor.daemon import Daemon
-from monitor.store import breakers, reads
+from monitor.store import breakers, incidents, reads
 from monitor.store.database import Database
 from monitor.web.breakers import Board
 from tests.support.hand import Hand
@@ -74,7 +74,7 @@ def config(shop: Shop, store: str, breaker: dict[str, Any], hook: str = "", **mo
         **monitor,
     }  # fmt: skip
     actions = {"told": {"webhook": {"url": hook, "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"},
-                        "kind": "notify", "mode": "auto", "not_after": "365d"}} if hook else {}  # fmt: skip
+                        "kind": "notify"}} if hook else {}  # fmt: skip
     made = Config.model_validate({"store": store, "monitors": [told], "actions": actions})
     assert cross_check(made) == []
     return made
@@ -308,6 +308,27 @@ def test_a_person_opens_and_closes_and_the_machine_waits(shop: Shop, sqlite_url:
             assert path(database)[-1] == (16, "", "closed")
             daemon.deliver()
     assert len(receiver.requests) == 2
+
+
+def test_a_silenced_breaker_moves_and_tells_nobody_until_the_silence_ends(shop: Shop, sqlite_url: str) -> None:
+    shop.hours(0, 24)
+    receiver = Receiver()
+    with listening(receiver):
+        made = config(shop, sqlite_url, {"budget": "spend", "do": ["told"]}, receiver.url)
+        with working(made) as (daemon, database, clock):
+            until(daemon, clock, 13)
+            row = {"monitor": "bot", "rule": "breaker.guard", "starts_at": START, "ends_at": START + 16 * HOUR}
+            with database.write() as connection:
+                incidents.add_silence(connection, {**row, "comment": "", "created_by": "me"})
+            set_by_hand(made, "guard", "", "open", "a loop in the batch", "ada", 9 * HOUR, clock)
+            until(daemon, clock, 15)
+            daemon.deliver()
+            assert path(database) == [(13, "", "open")]
+            assert receiver.requests == []
+            until(daemon, clock, 20)
+            daemon.deliver()
+    (request,) = receiver.requests
+    assert json.loads(request.body)["type"] == "driftd.breaker.open"
 
 
 def test_what_was_set_by_hand_meanwhile_wins_over_the_bucket(shop: Shop, sqlite_url: str) -> None:

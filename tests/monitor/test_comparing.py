@@ -19,7 +19,7 @@ from monitor.comparing import joined, records_of
 from monitor.config import ActionSpec, Config
 from monitor.engine.arms import Arms
 from monitor.sources import connect
-from monitor.store import comparisons, reads, tables
+from monitor.store import comparisons, incidents, reads, tables
 from monitor.store.database import Database
 from tests.monitor.test_experiments import EXPERIMENT, requests
 from tests.support.hand import Hand
@@ -238,6 +238,22 @@ def test_the_command_tells_what_the_daemon_counted(trial: Trial, capsys: pytest.
     assert first["experiments"][0]["counted_from"] == "the daemon's buckets before 2026-11-01T03:00:00+00:00"
     assert second["experiments"][0]["counted_from"] == "log"
     assert first["experiments"][0]["metrics"] == second["experiments"][0]["metrics"] == told["metrics"]
+
+
+def test_a_silenced_verdict_is_told_when_the_silence_ends(trial: Trial) -> None:
+    config = trial.config()
+    with open_store(config, upgrade=True) as database:
+        rule = {"monitor": "bot", "rule": "experiment.small-model", "comment": "", "created_by": "me"}
+        with database.write() as connection:
+            incidents.add_silence(connection, {**rule, "starts_at": START, "ends_at": START + 3 * HOUR})
+        trial.run(database, config, *every(START + 3 * HOUR - 10 * MINUTE))
+        assert stored(database).told["small-7b"]["verdict"] == "win"
+        assert messages(database) == []
+        trial.run(database, config, *every(START + 4 * HOUR))
+        (message,) = messages(database)
+    assert message.payload["data"]["experiment"]["verdict"] == "win"
+    assert message.created_at == START + 3 * HOUR
+    assert message.not_after is None  # however old its bucket is
 
 
 def test_a_verdict_reaches_slack_in_a_thread_of_its_own(trial: Trial) -> None:
