@@ -133,10 +133,13 @@ class _Reader:
 
     def _file(self, name: str, where: Where) -> str:
         try:
-            return (self.folder / name).read_text(encoding="utf-8").strip()
+            content = (self.folder / name).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             self.problems.append(Problem(where, f"the file {name!r} cannot be read: {error}."))
             return ""
+        if not content:
+            self.problems.append(Problem(where, f"the file {name!r} is empty; write the value into it."))
+        return content
 
     def _scalar(self, node: yaml.Node, where: Where) -> object:
         text = str(node.value)

@@ -104,8 +104,8 @@ class Access:
         return self._session_holds(request.cookies.get(COOKIE, ""))
 
     def accepts(self, given: str, client: str) -> bool:
-        """Compare a token in constant time; a client that guesses is refused for a minute."""
-        if self._token is None or self._brake.holds(client):
+        """Compare a token in constant time; only a wrong one counts against the client, and the right one is let in."""
+        if not self._token:
             return False
         right = hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token)
         if not right:
@@ -113,7 +113,7 @@ class Access:
         return right
 
     def brakes(self, client: str) -> bool:
-        """Say whether a client has guessed too often."""
+        """Say whether a client has guessed too often, so that its next wrong token is answered with 429."""
         return self._brake.holds(client)
 
     def new_session(self) -> str:
@@ -134,7 +134,10 @@ class Access:
 
 
 class Brake:
-    """Counts wrong tokens of each client over a minute, for at most 1,000 clients."""
+    """Counts wrong tokens of each client over a minute, for at most 1,000 clients.
+
+    Clients behind one address share their count, so it must never keep a right token out.
+    """
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
@@ -154,7 +157,7 @@ class Brake:
 
 
 def client_of(request: HTTPConnection) -> str:
-    """Return the address of the other side."""
+    """Return the address of the other side of the connection; anybody can write a header that names another one."""
     return request.client.host if request.client else ""
 
 

@@ -47,6 +47,7 @@ class Server:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # X-Forwarded-For from loopback would let a client choose its address
                 limit_concurrency=CONNECTIONS,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
