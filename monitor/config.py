@@ -249,16 +249,10 @@ class ActionSpec(Section):
     """Go through everything but the sending."""
 
 
-def _refuse_empty_token(value: object) -> object:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise PydanticCustomError("empty_token", "the token is empty; set the variable that it comes from, or write it")
-    return value
-
-
 class Slack(Section):
     """The Slack channel, by a bot token with chat:write."""
 
-    token: Annotated[SecretStr, BeforeValidator(_refuse_empty_token)]
+    token: SecretStr
     """Bot token with chat:write; `token_file` reads it from a file."""
     channel: str
     """Channel name or id."""
@@ -271,7 +265,7 @@ class Server(Section):
 
     listen: str = Field("127.0.0.1:9478", pattern=r"^.+:\d{1,5}$")
     """Host and port of the page, the API and /metrics."""
-    token: Annotated[SecretStr | None, BeforeValidator(_refuse_empty_token)] = None
+    token: SecretStr | None = None
     """Bearer token, long and random; needed for any address but loopback. `token_file` reads it from a file."""
 
 

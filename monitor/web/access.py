@@ -18,6 +18,8 @@ from monitor.config import ConfigError, Server
 COOKIE = "driftd_session"
 SESSION = timedelta(hours=12)
 OPEN_PATHS = frozenset({"/healthz", "/login", "/static/style.css"})
+AUTHORISED = "authorised"
+"""Key in the state of a request that carried the token or a session; its connection is the last to be dropped."""
 GUESSES = 10
 GUESS_SECONDS = 60.0
 MOST_CLIENTS = 1000
@@ -95,13 +97,16 @@ class Access:
         return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
 
     def known(self, request: HTTPConnection) -> bool:
-        """Say whether the request carries the token or a session that was given for it."""
+        """Say whether the request carries the token or a session that was given for it, and mark it when it does."""
         if not self._token or request.scope["path"] in OPEN_PATHS:
             return True
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self.accepts(given.strip(), client_of(request))
-        return self._session_holds(request.cookies.get(COOKIE, ""))
+            known = self.accepts(given.strip(), client_of(request))
+        else:
+            known = self._session_holds(request.cookies.get(COOKIE, ""))
+        request.scope.setdefault("state", {})[AUTHORISED] = known
+        return known
 
     def accepts(self, given: str, client: str) -> bool:
         """Compare a token in constant time; only a wrong one counts against the client, and the right one is let in."""

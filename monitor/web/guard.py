@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -61,6 +61,8 @@ class Guard:
         refusal = self._refuse(Request(scope))
         try:
             await (refusal or self._app)(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            return
         except Exception as error:
             LOG.exception("web_failed", path=scope["path"], error=type(error).__name__)
             if began:
