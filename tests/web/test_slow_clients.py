@@ -25,7 +25,7 @@ ASKED_WITH_TOKEN = ["/readyz", "/metrics", "/api/v1/breakers", "/api/v1/breakers
 SENT = {
     "silence": b"",
     "half a head": b"GET /healthz HTTP/1.1\r\nhost: x\r\n",
-    "half a body": b"POST /login HTTP/1.1\r\nhost: localhost\r\norigin: http://localhost\r\ncontent-length: 9\r\n\r\ntok",
+    "half a body": b"POST /login HTTP/1.1\r\nhost: localhost\r\norigin: http://localhost\r\ncontent-length: 9\r\n\r\n",
     "answers unread": b"GET /static/style.css HTTP/1.1\r\nhost: localhost\r\n\r\n" * 150,
 }
 
