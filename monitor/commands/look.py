@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from detectors.null import Null
@@ -15,6 +15,7 @@ from monitor.config import Config, ConfigError
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import METHODS
 from monitor.engine.features import choose
+from monitor.monitor_status import exit_code, monitor_status
 from monitor.plain import plain
 from monitor.sources.base import SourceError
 from monitor.store import baselines, incidents, outbox, reads
@@ -67,7 +68,7 @@ def status(config: Config, *, as_json: bool) -> int:
     """Print every monitor as it stands; returns 1 when something fires, 2 when something cannot be told."""
     with open_store(config) as database:
         state = reads.snapshot(database, config)
-    rows = [_monitor_row(monitor) for monitor in state.monitors]
+    rows = [_monitor_row(one, config.monitor(one.name).bucket, state.at) for one in state.monitors]
     if as_json:
         told = [row | {"estimates": list(one.record)} for row, one in zip(rows, state.monitors, strict=True)]
         print_json({"at": state.at, "monitors": told})
@@ -82,33 +83,19 @@ def status(config: Config, *, as_json: bool) -> int:
                     f"{row['mean_width']:.3g} wide, in {row['within_interval']:.0%} of them ({row['low']:.0%} to "
                     f"{row['high']:.0%}; {row['nominal']:.0%} is nominal)"
                 )
-    states = {row["state"] for row in rows}
-    return 1 if "firing" in states else 0 if states <= {"healthy"} else 2
+    return exit_code(row["state"] for row in rows)
 
 
-def _monitor_row(monitor: reads.MonitorState) -> dict[str, Any]:
-    firing = [row for row in monitor.open if row.state == "firing"]
-    blind = any(row.rule == "no_data" for row in firing)
-    error = monitor.watch.error if monitor.watch else None
-    about = [row for row in firing if row.rule != "no_data"]
-    if about:
-        stands, detail = "firing", about[0].reason
-    elif error:
-        stands, detail = "source error", error
-    elif blind:
-        stands, detail = "no data", firing[0].reason
-    elif monitor.baseline is None or monitor.baseline.state != "active":
-        stands, detail = "learning", "there is no baseline yet"
-    else:
-        stands, detail = "healthy", monitor.newest.reason if monitor.newest else None
+def _monitor_row(monitor: reads.MonitorState, bucket: timedelta, at: datetime) -> dict[str, Any]:
+    status = monitor_status(monitor, bucket, at)
     return {
         "monitor": monitor.name,
-        "state": stands,
+        "state": status.state,
         "newest_bucket": monitor.newest.start if monitor.newest else None,
         "rows": monitor.newest.source_rows if monitor.newest else None,
         "open_incidents": len(monitor.open),
         "baseline": f"{monitor.baseline.rows} rows" if monitor.baseline else None,
-        "detail": detail,
+        "detail": status.detail,
     }
 
 

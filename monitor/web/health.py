@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -12,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from monitor.config import Config
 from monitor.export import StateCollector
+from monitor.monitor_status import overdue
 from monitor.store.database import Database
 from monitor.web import reading
 from monitor.web.patience import Patience
@@ -20,7 +19,6 @@ LOG = structlog.get_logger(__name__)
 PING_SECONDS = 0.6
 COLLECT_SECONDS = 9.0
 READY_SECONDS = 2.0
-GRACE = timedelta(minutes=1)
 
 STORE_DOWN = b"""\
 # HELP driftd_store_up 1 when our own database answered this scrape.
@@ -72,13 +70,3 @@ class Health:
         late = [overdue(monitor.name, monitor.bucket, seen.get(monitor.name), at) for monitor in self._config.monitors]
         reasons = [reason for reason in late if reason]
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
-
-
-def overdue(name: str, bucket: timedelta, seen: datetime | None, at: datetime) -> str | None:
-    """Return why a monitor counts as not looked at, None when its last pass is at most 3 buckets and a minute old."""
-    if seen is None:
-        return f"monitor {name}: no pass yet"
-    age = at - seen
-    if age <= 3 * bucket + GRACE:
-        return None
-    return f"monitor {name}: the last pass was {int(age.total_seconds())} s ago"

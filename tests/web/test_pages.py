@@ -118,7 +118,7 @@ def test_home_of_a_quiet_morning(seed: Seed, serve: Serve) -> None:
 def test_home_before_anything_happened(seed: Seed, serve: Serve) -> None:
     page = serve().get("/")
     assert page.status_code == 200
-    assert "there is no baseline yet" in words(page.text).lower()
+    assert "no pass yet; is the daemon running?" in words(page.text).lower()
     empty = serve().get("/monitors/bot")
     assert empty.status_code == 200
     assert "nothing measured in this stretch" in empty.text

@@ -1,30 +1,32 @@
-"""How a monitor stands, in one word and one sentence. Pure."""
+"""The status of a monitor, in one word and one sentence: what the page, the API and `driftd status` say. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from monitor.judge import NO_DATA
 from monitor.store.reads import MonitorState
-from monitor.web.health import overdue
 
 State = Literal["firing", "source error", "no data", "stalled", "learning", "healthy"]
+
+GRACE = timedelta(minutes=1)
 
 ORDER: tuple[State, ...] = ("firing", "source error", "no data", "stalled", "learning", "healthy")
 
 
 @dataclass(frozen=True)
-class Standing:
+class MonitorStatus:
     """The state of a monitor and what is behind it."""
 
     state: State
     detail: str
 
 
-def standing_of(monitor: MonitorState, bucket: timedelta, at: datetime) -> Standing:
-    """Say how a monitor stands; what speaks of the model comes before what speaks of the pipe.
+def monitor_status(monitor: MonitorState, bucket: timedelta, at: datetime) -> MonitorStatus:
+    """Return the status of a monitor; what speaks of the model comes before what speaks of the pipe.
 
     Parameters
     ----------
@@ -36,22 +38,38 @@ def standing_of(monitor: MonitorState, bucket: timedelta, at: datetime) -> Stand
     firing = [row for row in monitor.open if row.state == "firing"]
     about = [row for row in firing if row.rule != NO_DATA]
     if about:
-        return Standing("firing", about[0].reason)
+        return MonitorStatus("firing", about[0].reason)
     if monitor.watch is not None and monitor.watch.error:
-        return Standing("source error", monitor.watch.error)
+        return MonitorStatus("source error", monitor.watch.error)
     if firing:
-        return Standing("no data", firing[0].reason)
+        return MonitorStatus("no data", firing[0].reason)
     late = overdue(monitor.name, bucket, monitor.watch.seen_at if monitor.watch else None, at)
-    if late and monitor.watch is not None:
-        return Standing("stalled", f"{late.split(': ', 1)[1]}; is the daemon running?")
+    if late:
+        return MonitorStatus("stalled", f"{late.split(': ', 1)[1]}; is the daemon running?")
     if monitor.baseline is None or monitor.baseline.state != "active":
-        return Standing("learning", _learning(monitor))
+        return MonitorStatus("learning", _learning(monitor))
     pending = [row for row in monitor.open if row.state == "pending"]
     if pending:
-        return Standing("healthy", f"being watched: {pending[0].reason}")
+        return MonitorStatus("healthy", f"being watched: {pending[0].reason}")
     if monitor.newest is not None and monitor.newest.result != "done":
-        return Standing("healthy", f"the newest bucket could tell nothing: {monitor.newest.reason}")
-    return Standing("healthy", _healthy(monitor))
+        return MonitorStatus("healthy", f"the newest bucket could tell nothing: {monitor.newest.reason}")
+    return MonitorStatus("healthy", _healthy(monitor))
+
+
+def exit_code(states: Iterable[State]) -> int:
+    """Return 1 when a monitor fires, 0 when all are healthy, and 2 when one could not be told."""
+    found = set(states)
+    return 1 if "firing" in found else 0 if found <= {"healthy"} else 2
+
+
+def overdue(name: str, bucket: timedelta, seen: datetime | None, at: datetime) -> str | None:
+    """Return why a monitor counts as not looked at, None when its last pass is at most 3 buckets and a minute old."""
+    if seen is None:
+        return f"monitor {name}: no pass yet"
+    age = at - seen
+    if age <= 3 * bucket + GRACE:
+        return None
+    return f"monitor {name}: the last pass was {int(age.total_seconds())} s ago"
 
 
 def _healthy(monitor: MonitorState) -> str:
