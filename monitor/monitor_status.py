@@ -13,6 +13,7 @@ from monitor.store.reads import MonitorState
 State = Literal["firing", "source error", "no data", "stalled", "learning", "healthy"]
 
 GRACE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 
 ORDER: tuple[State, ...] = ("firing", "source error", "no data", "stalled", "learning", "healthy")
 
@@ -43,9 +44,10 @@ def monitor_status(monitor: MonitorState, bucket: timedelta, at: datetime) -> Mo
         return MonitorStatus("source error", monitor.watch.error)
     if firing:
         return MonitorStatus("no data", firing[0].reason)
-    late = overdue(monitor.name, bucket, monitor.watch.seen_at if monitor.watch else None, at)
-    if late:
-        return MonitorStatus("stalled", f"{late.split(': ', 1)[1]}; is the daemon running?")
+    seen = monitor.watch.seen_at if monitor.watch else None
+    if overdue(monitor.name, bucket, seen, at):
+        last = f"the last pass was {timedelta(seconds=(at - seen) // SECOND)} ago" if seen else "there was no pass yet"
+        return MonitorStatus("stalled", f"{last}; check that the daemon is running")
     if monitor.baseline is None or monitor.baseline.state != "active":
         return MonitorStatus("learning", _learning(monitor))
     pending = [row for row in monitor.open if row.state == "pending"]
