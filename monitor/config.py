@@ -266,7 +266,7 @@ class Server(Section):
     listen: str = Field("127.0.0.1:9478", pattern=r"^.+:\d{1,5}$")
     """Host and port of the page, the API and /metrics."""
     token: SecretStr | None = None
-    """Bearer token; needed for any address but loopback."""
+    """Bearer token, long and random; needed for any address but loopback. `token_file` reads it from a file."""
 
 
 class EvaluationSpec(Section):

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from monitor import __version__
 from monitor.config import Config
 from monitor.metrics import METRICS
+from monitor.metrics.base import label
 from monitor.store.database import Database, DatabaseError
 from monitor.store.reads import snapshot
 
@@ -46,5 +47,5 @@ class StateCollector(Collector):
             kind = CounterMetricFamily if row.type == "counter" else GaugeMetricFamily
             family = kind(row.name, row.help, labels=row.labels)
             for labels, value in row.samples(state):
-                family.add_metric(labels, value)
+                family.add_metric([label(one) for one in labels], value)
             yield family

@@ -13,6 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from monitor.plain import visible
+
+
+def _show_control_characters(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    return {key: visible(value) if isinstance(value, str) else value for key, value in event.items()}
+
 
 LOG = structlog.get_logger(__name__)
 MOST_LINES = 10_000
@@ -22,7 +30,7 @@ MOST_LINES = 10_000
 def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
     """Configure logging for the process; people at a terminal get colours, everybody else JSON."""
     shown = sys.stderr.isatty() if pretty is None else pretty
-    renderer = structlog.dev.ConsoleRenderer() if shown else structlog.processors.JSONRenderer()
+    renderers: list[Processor] = [_show_control_characters, structlog.dev.ConsoleRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -30,7 +38,7 @@ def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
-            renderer,
+            *(renderers if shown else [structlog.processors.JSONRenderer()]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # the one of the moment: it may be replaced

@@ -10,6 +10,7 @@ import typer
 from pydantic_core import PydanticCustomError
 
 from monitor import __version__
+from monitor.commands.show import echo
 from monitor.config import ConfigError
 from monitor.settings.sections import parse_time
 
@@ -25,7 +26,7 @@ DEFAULT = Path("driftd.yaml")
 
 def _tell_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"driftd {__version__}")
+        echo(f"driftd {__version__}")
         raise typer.Exit
 
 

@@ -1,11 +1,35 @@
-"""Plain data, for JSON."""
+"""Plain data for JSON, and plain text for people: without the characters that steer a terminal."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""C0, DEL and C1, what changes the direction of text or breaks a line, and half a surrogate pair."""
+
+
+def visible(text: str, keep: str = "\n\t") -> str:
+    r"""Show control characters by their code, except those to keep: a value from a log must not steer a terminal.
+
+    Examples
+    --------
+    >>> print(visible("v2\x1b[2J\u202e"))
+    v2\x1b[2J\u202e
+    """
+    return CONTROL.sub(lambda found: found[0] if found[0] in keep else _code(found[0]), text)
+
+
+def _code(character: str) -> str:
+    return f"\\x{ord(character):02x}" if ord(character) <= 0xFF else f"\\u{ord(character):04x}"  # noqa: PLR2004
+
+
+def escape_json(text: str) -> str:
+    """Escape in JSON what the standard library leaves raw; newlines between values stay."""
+    return CONTROL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401

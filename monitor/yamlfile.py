@@ -123,6 +123,8 @@ class _Reader:
                 self.problems.append(Problem(at, f"the key {key!r} stands here twice; keep one."))
             self.lines[at] = key_node.start_mark.line + 1
             value = self.build(value_node, at)
+            if key == "token" and (value is None or (isinstance(value, str) and not value.strip())):
+                self.problems.append(Problem(at, "the token is empty; write it, or set its variable."))
             content = key.removesuffix("_file")
             if content != key and content in FILE_KEYS and isinstance(value, str):
                 self.lines[(*where, content)] = self.lines[at]
@@ -133,10 +135,13 @@ class _Reader:
 
     def _file(self, name: str, where: Where) -> str:
         try:
-            return (self.folder / name).read_text(encoding="utf-8").strip()
+            content = (self.folder / name).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             self.problems.append(Problem(where, f"the file {name!r} cannot be read: {error}."))
             return ""
+        if not content:
+            self.problems.append(Problem(where, f"the file {name!r} is empty; write the value into it."))
+        return content
 
     def _scalar(self, node: yaml.Node, where: Where) -> object:
         text = str(node.value)

@@ -14,6 +14,7 @@ from monitor.cli.eval import group as eval_group
 from monitor.cli.groups import groups
 from monitor.cli.labels import labels
 from monitor.cli.prompts import prompts
+from monitor.commands.show import echo
 from monitor.config import ConfigError
 from monitor.configfile import load
 from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, Version, moment
@@ -372,7 +373,7 @@ def health(listen: Annotated[str, typer.Option(help="Where the daemon listens.")
     try:
         answer = httpx.get(f"http://{listen}/healthz", timeout=3, trust_env=False)
     except httpx.HTTPError as error:
-        typer.echo(f"nothing answers at {listen}: {type(error).__name__}", err=True)
+        echo(f"nothing answers at {listen}: {type(error).__name__}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(0 if answer.is_success else 1)
 
@@ -380,7 +381,7 @@ def health(listen: Annotated[str, typer.Option(help="Where the daemon listens.")
 @app.command()
 def version() -> None:
     """Print the version."""
-    typer.echo(__version__)
+    echo(__version__)
 
 
 def main() -> None:
@@ -388,8 +389,8 @@ def main() -> None:
     try:
         app()
     except (ConfigError, SourceError, StoreError) as error:
-        typer.echo(str(error), err=True)
+        echo(str(error), err=True)
         sys.exit(2)
     except DatabaseError as error:
-        typer.echo(f"the store failed: {str(getattr(error, 'orig', error)).strip()}. Check `store:`.", err=True)
+        echo(f"the store failed: {str(getattr(error, 'orig', error)).strip()}. Check `store:`.", err=True)
         sys.exit(2)

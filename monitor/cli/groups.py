@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic_core import PydanticCustomError
 
+from monitor.commands.show import echo
 from monitor.config import Config, ConfigError
 from monitor.configfile import load
 from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName
@@ -45,7 +46,7 @@ def config_schema() -> None:
 
     Example: driftd config schema > driftd.schema.json
     """
-    typer.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
+    echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
 
 
 @groups["db"].command("upgrade")
@@ -58,7 +59,7 @@ def db_upgrade(config: ConfigFile = DEFAULT) -> None:
     from monitor.store import migrate
 
     with open_store(load(config), upgrade=True) as database, database.read() as connection:
-        typer.echo(f"the store is at revision {migrate.current(connection)}")
+        echo(f"the store is at revision {migrate.current(connection)}")
 
 
 @groups["baseline"].command("show")

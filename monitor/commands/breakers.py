@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import typer
-
 from detectors.spend.breaker import Breaker, State, moved
 from monitor.breaking import effects, rule_of
 from monitor.clock import Clock, SystemClock
 from monitor.commands.build import open_store
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.plain import plain
 from monitor.settings.breakers import BreakerSpec
@@ -68,7 +66,7 @@ def set_by_hand(
         if incidents.silenced(connection, monitor.name, rule_of(spec), now) is None:
             outbox.save_actions(connection, effects(monitor, spec, value, after, config.actions, now))
     ends = until.isoformat() if until else "it is set again"
-    typer.echo(f"{name}{f' for {value}' if value else ''} is {state} until {ends}")
+    echo(f"{name}{f' for {value}' if value else ''} is {state} until {ends}")
 
 
 def find(config: Config, name: str) -> tuple[Monitor, BreakerSpec]:

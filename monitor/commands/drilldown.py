@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import typer
 
 from detectors.drilldown.domain_classifier import separate
 from detectors.drilldown.pca import reconstruction
 from detectors.layout import Layout
 from monitor.commands.samples import Sides, both_sides
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError
 
 if TYPE_CHECKING:
@@ -31,11 +30,11 @@ def drill_down(config: Config, name: str | None, at: datetime | None, *, as_json
         print_json(told)
         return
     seen, together = told["domain_classifier"], told["reconstruction"]
-    typer.echo(
+    echo(
         f"{monitor.name}, {told['rows']} rows from {told['start']} to {told['end']} against {told['baseline_rows']}: "
         f"a classifier tells them apart with AUC {seen['auc']:.3f} (p = {seen['p_value']:.2g})."
     )
-    typer.echo(
+    echo(
         f"Distance from the baseline's {together['axes']} main axes: {together['now']:.3g}, "
         f"before {together['before']:.3g} "
         f"(p = {together['p_value']:.2g}); a change says that columns no longer hang together as they did."

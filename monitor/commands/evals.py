@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from monitor.clock import SystemClock
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.configfile import load
 from monitor.evals import suite as suites
 from monitor.evals.junit import junit
@@ -76,7 +76,7 @@ def show(config: Path, store: str | None, identity: str, *, as_json: bool) -> No
     if as_json:
         print_json(row | {"cases": [case_json(case) for case in cases]})
         return
-    typer.echo(f"{row['suite']} {row['started_at'][:19]} {row['model'] or ''}: {row['result']}; {row['reason']}")
+    echo(f"{row['suite']} {row['started_at'][:19]} {row['model'] or ''}: {row['result']}; {row['reason']}")
     _print_comparisons(row["comparisons"])
     print_table(("case", "tags", "score"), [(c.id, ", ".join(c.tags), plain(c.score)) for c in cases], "no case")
 
@@ -93,7 +93,7 @@ def accept(config: Path, store: str | None, identity: str, who: str) -> None:
             )
         with database.write() as connection:
             evaluations.accept(connection, row.id, who)
-    typer.echo(f"{row.suite}: the next run is compared with {row.id[:8]}")
+    echo(f"{row.suite}: the next run is compared with {row.id[:8]}")
 
 
 def _found(connection: Any, identity: str) -> Any:  # noqa: ANN401
@@ -117,13 +117,13 @@ def _open(config: Path, store: str | None) -> Iterator[Database]:
 
 
 def _print(done: Run) -> None:
-    typer.echo(f"{done.suite}: {done.result}; {done.reason}")
+    echo(f"{done.suite}: {done.result}; {done.reason}")
     told = done.to_json()
     _print_comparisons(told["comparisons"])
     if done.result != "good" and done.fallen:
         print_table(("fell most", "before", "now"), done.fallen[:LISTED], "")
     for who, spent in done.spent.items():
-        typer.echo(f"{who}: {spent.requests} requests, {spent.prompt_tokens} + {spent.completion_tokens} tokens")
+        echo(f"{who}: {spent.requests} requests, {spent.prompt_tokens} + {spent.completion_tokens} tokens")
 
 
 def _print_comparisons(comparisons: list[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import typer
 from detectors.layout import words_of
 from detectors.records import Records
 from monitor.commands.build import open_reader
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.comparing import check_columns, records_of
 from monitor.config import Config, ConfigError, Monitor
 from monitor.engine.arms import CHECK as EXPERIMENT
@@ -83,8 +83,8 @@ def _read(monitor: Monitor, spec: Experiment, at: datetime | None, *, quiet: boo
 
 
 def _print(one: dict[str, Any]) -> None:
-    typer.echo(f"{one['name']}, {one['treatment']} against {one['control']}: {one['verdict']}. {one['reason']}")
-    typer.echo(f"counted from {one['counted_from']}; p-value of the split: {one['split_p_value']:.3g}")
+    echo(f"{one['name']}, {one['treatment']} against {one['control']}: {one['verdict']}. {one['reason']}")
+    echo(f"counted from {one['counted_from']}; p-value of the split: {one['split_p_value']:.3g}")
     rows = [
         [
             each["metric"], each["role"], each["control"], each["treatment"],
@@ -138,7 +138,7 @@ def _print_shadow(one: dict[str, Any]) -> None:
     share = "-" if agree["value"] is None else f"{agree['value']:.1%}"
     known = agree["low"] is not None
     interval = f"{agree['low']:.1%} to {agree['high']:.1%}" if known else "too few pairs for an interval"
-    typer.echo(
+    echo(
         f"{one['name']}, {one['challenger']} in the shadow of {one['champion']}: {one['pairs']} pairs "
         f"({one['unmatched']} records without one), {share} agree ({interval}). Counted from {one['counted_from']}."
     )
@@ -152,8 +152,8 @@ def _print_shadow(one: dict[str, Any]) -> None:
         heads = ("request", "severity", "closeness")
         print_table(heads, [[each[head] for head in heads] for each in one["disagreements"][:MOST_ANSWERS]], "")
     for each in one.get("answers", []):
-        typer.echo(f"\n{each['request']}\n  {one['champion']}: {each.get('champion')}")
-        typer.echo(f"  {one['challenger']}: {each.get('challenger')}")
+        echo(f"\n{each['request']}\n  {one['champion']}: {each.get('champion')}")
+        echo(f"  {one['challenger']}: {each.get('challenger')}")
 
 
 def _said(monitor: Monitor, spec: Shadow, disagreements: list[dict[str, Any]]) -> list[dict[str, Any]]:

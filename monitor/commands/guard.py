@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-import typer
-
 from detectors import Policy, Verdict, guard
+from monitor.commands.show import echo
 from monitor.config import ConfigError
 from monitor.configfile import load
 from monitor.lines import output, progress
+from monitor.plain import visible
 from monitor.policies import load_policy, policies_of, unknown_policy
 
 FIELDS = ("response", "text", "answer", "output")
@@ -87,7 +87,7 @@ def _write(write: IO[str], identity: object, verdict: Verdict, *, as_json: bool)
             told["reasons"] = list(verdict.reasons)
         write.write(json.dumps(told, ensure_ascii=True, default=str) + "\n")
     elif verdict.verdict != "allow":
-        write.write(f"{identity}: {verdict.verdict}: {' '.join(verdict.reasons)}\n")
+        write.write(visible(f"{identity}: {verdict.verdict}: {' '.join(verdict.reasons)}") + "\n")
 
 
 def _report(counts: Counter[str], found: Counter[str], bad: list[str], policy: Policy, seconds: float) -> None:
@@ -95,14 +95,14 @@ def _report(counts: Counter[str], found: Counter[str], bad: list[str], policy: P
     said = ", ".join(f"{counts[name]} {word}" for name, word in (
         ("allow", "allowed"), ("redact", "redacted"), ("block", "blocked"), ("error", "could not be checked"),
     ))  # fmt: skip
-    typer.echo(
+    echo(
         f"policy {policy.name}: {checked} texts in {seconds:.1f} s ({checked / max(seconds, 1e-9):,.0f} a second): "
         f"{said}.",
         err=True,
     )
     for kind, count in found.most_common():
-        typer.echo(f"  {kind}: {count}", err=True)
+        echo(f"  {kind}: {count}", err=True)
     if counts["bad"]:
-        typer.echo(f"{counts['bad']} records were not checked, among them:", err=True)
+        echo(f"{counts['bad']} records were not checked, among them:", err=True)
         for line in bad:
-            typer.echo(f"  {line}", err=True)
+            echo(f"  {line}", err=True)

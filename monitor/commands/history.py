@@ -12,7 +12,7 @@ import typer
 from monitor.backtest import backtest as replay
 from monitor.backtest import read_changes
 from monitor.commands.build import open_reader
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config
 from monitor.simulate import Injecting, Injection
 from monitor.sources.base import Reader
@@ -63,9 +63,9 @@ def simulate(
     if as_json:
         print_json(told)
         return
-    typer.echo(f"injected: {injection.said}")
+    echo(f"injected: {injection.said}")
     _print(told)
-    typer.echo(f"without it the same stretch pages {without['pages']} times")
+    echo(f"without it the same stretch pages {without['pages']} times")
 
 
 def _replayed(
@@ -84,14 +84,14 @@ def _replayed(
 
 def _print(told: dict[str, Any]) -> None:
     kept = "kept" if told["budget_kept"] else "broken"
-    typer.echo(
+    echo(
         f"{told['monitor']}: {told['pages']} pages in {told['weeks']:.1f} weeks, {told['pages_per_week']:.2f} a week; "
         f"the budget of {told['budget_per_week']:.2f} a week is {kept}. Thresholds: {told['baseline']['calibration']}."
     )
     if told["updates"]:
-        typer.echo(f"further changes of open incidents, told in their threads: {told['updates']}")
+        echo(f"further changes of open incidents, told in their threads: {told['updates']}")
     if told["left_out"]:
-        typer.echo(f"left out, for they are not replayed: {', '.join(told['left_out'])}")
+        echo(f"left out, for they are not replayed: {', '.join(told['left_out'])}")
     heads = ("fired_at", "resolved_at", "rule", "columns", "reason")
     incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in told["incidents"]]
     print_table(heads, [[i[head] for head in heads] for i in incidents], "nothing would have paged")

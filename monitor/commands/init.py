@@ -6,12 +6,12 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-import typer
 from pydantic import SecretStr
 
 from monitor.commands.firstconfig import Look, written
 from monitor.commands.guesses import guessed, guessed_time
 from monitor.commands.readiness import print_rows
+from monitor.commands.show import echo
 from monitor.config import ConfigError
 from monitor.presets import PRESETS
 from monitor.readiness import report
@@ -51,8 +51,8 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
         reader.close()
     name = "".join(c if c.isalnum() else "-" for c in (preset or table or "")).strip("-") or "app"
     out.write_text(written(name, look), encoding="utf-8")
-    typer.echo(f"{out} is written; look at it, then `driftd config check --config {out}`.")
-    typer.echo("What its log can tell (`driftd readiness` says it again):")
+    echo(f"{out} is written; look at it, then `driftd config check --config {out}`.")
+    echo("What its log can tell (`driftd readiness` says it again):")
     print_rows(report(columns, lacking, PRESETS.get(preset or "")))
 
 
@@ -61,7 +61,7 @@ def _recognise(url: str) -> tuple[str, str | None]:
     found, names = recognised(url)
     if len(found) == 1:
         preset, table = found[0]
-        typer.echo(f"found {preset}: {PRESETS[preset].about}", err=True)
+        echo(f"found {preset}: {PRESETS[preset].about}", err=True)
         return preset, None if table == PRESETS[preset].table else table
     if found:
         listed = ", ".join(f"{preset} ({table})" for preset, table in found)
@@ -82,7 +82,7 @@ def _visible(url: str) -> str:
     match = re.match(r"^([^:/]+://[^:/@]+):([^@]+)@(.*)$", url)
     if match is None:
         return url
-    typer.echo("the password is not written down; set DRIFTD_SOURCE_PASSWORD where driftd runs.", err=True)
+    echo("the password is not written down; set DRIFTD_SOURCE_PASSWORD where driftd runs.", err=True)
     return f"{match.group(1)}:${{DRIFTD_SOURCE_PASSWORD}}@{match.group(3)}"
 
 

@@ -11,7 +11,7 @@ import typer
 
 from detectors.layout import LONGEST_CATEGORY, category
 from monitor.commands.build import open_store
-from monitor.commands.show import print_json
+from monitor.commands.show import echo, print_json
 from monitor.config import Config, ConfigError, Monitor
 from monitor.schedule import floor
 from monitor.settings.sections import nearest, parse_time
@@ -52,7 +52,7 @@ def import_file(
     if as_json:
         print_json(told)
     else:
-        typer.echo(f"{stored} labels are stored, {without} rows had none; {again} buckets will be computed again")
+        echo(f"{stored} labels are stored, {without} rows had none; {again} buckets will be computed again")
 
 
 def _pages(path: Path, columns: tuple[str, str, str]) -> Iterator[tuple[dict[str, str], list[datetime], int]]:

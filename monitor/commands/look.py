@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-
-import typer
 
 from detectors.null import Null
 from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
 from monitor.clock import SystemClock
 from monitor.commands.build import open_reader, open_store
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import METHODS
 from monitor.engine.features import choose
+from monitor.monitor_status import exit_code, monitor_status
 from monitor.plain import plain
 from monitor.sources.base import SourceError
 from monitor.store import baselines, incidents, outbox, reads
@@ -44,11 +43,11 @@ def config_check(config: Config, *, as_json: bool) -> int:
         print_json(described)
     else:
         for entry in described:
-            typer.echo(f"{entry['monitor']}: {entry['error'] or 'the source can be read'}")
+            echo(f"{entry['monitor']}: {entry['error'] or 'the source can be read'}")
             heads = ("column", "type", "database_type", "null_share", "role", "watched", "why")
             print_table(heads, [[c[head] for head in heads] for c in entry["columns"]], "no columns")
             for note in entry["notes"]:
-                typer.echo(f"  note: {note}")
+                echo(f"  note: {note}")
     return 2 if any(entry["error"] for entry in described) else 0
 
 
@@ -69,7 +68,7 @@ def status(config: Config, *, as_json: bool) -> int:
     """Print every monitor as it stands; returns 1 when something fires, 2 when something cannot be told."""
     with open_store(config) as database:
         state = reads.snapshot(database, config)
-    rows = [_monitor_row(monitor) for monitor in state.monitors]
+    rows = [_monitor_row(one, config.monitor(one.name).bucket, state.at) for one in state.monitors]
     if as_json:
         told = [row | {"estimates": list(one.record)} for row, one in zip(rows, state.monitors, strict=True)]
         print_json({"at": state.at, "monitors": told})
@@ -78,39 +77,25 @@ def status(config: Config, *, as_json: bool) -> int:
         print_table(heads, [[row[head] for head in heads] for row in rows], "no monitor")
         for monitor in state.monitors:
             for row in monitor.record:
-                typer.echo(
+                echo(
                     f"{monitor.name}: the estimated {row['metric']} was {row['mean_distance']:.3g} from the truth on "
                     f"average over {row['windows']} labelled windows; the truth lay in the interval, on average "
                     f"{row['mean_width']:.3g} wide, in {row['within_interval']:.0%} of them ({row['low']:.0%} to "
                     f"{row['high']:.0%}; {row['nominal']:.0%} is nominal)"
                 )
-    states = {row["state"] for row in rows}
-    return 1 if "firing" in states else 0 if states <= {"healthy"} else 2
+    return exit_code(row["state"] for row in rows)
 
 
-def _monitor_row(monitor: reads.MonitorState) -> dict[str, Any]:
-    firing = [row for row in monitor.open if row.state == "firing"]
-    blind = any(row.rule == "no_data" for row in firing)
-    error = monitor.watch.error if monitor.watch else None
-    about = [row for row in firing if row.rule != "no_data"]
-    if about:
-        stands, detail = "firing", about[0].reason
-    elif error:
-        stands, detail = "source error", error
-    elif blind:
-        stands, detail = "no data", firing[0].reason
-    elif monitor.baseline is None or monitor.baseline.state != "active":
-        stands, detail = "learning", "there is no baseline yet"
-    else:
-        stands, detail = "healthy", monitor.newest.reason if monitor.newest else None
+def _monitor_row(monitor: reads.MonitorState, bucket: timedelta, at: datetime) -> dict[str, Any]:
+    status = monitor_status(monitor, bucket, at)
     return {
         "monitor": monitor.name,
-        "state": stands,
+        "state": status.state,
         "newest_bucket": monitor.newest.start if monitor.newest else None,
         "rows": monitor.newest.source_rows if monitor.newest else None,
         "open_incidents": len(monitor.open),
         "baseline": f"{monitor.baseline.rows} rows" if monitor.baseline else None,
-        "detail": detail,
+        "detail": status.detail,
     }
 
 
@@ -144,7 +129,7 @@ def decide_action(config: Config, identity: str, verdict: str, who: str) -> None
         if verdict == "replay":
             if not outbox.replay(connection, identity, clock.now()):
                 raise ConfigError(f"there is no failed action {identity!r}; `driftd actions list` shows them all.")
-            typer.echo("it will be sent again, with the same id")
+            echo("it will be sent again, with the same id")
             return
         wanted = "pending" if verdict == "approve" else "rejected"
         now_in = outbox.resolve_approval(connection, identity, wanted, f"{verdict}d by {who}", clock.now())
@@ -152,7 +137,7 @@ def decide_action(config: Config, identity: str, verdict: str, who: str) -> None
         raise ConfigError(f"there is no action {identity!r}; `driftd actions list` shows them all.")
     if now_in != wanted:
         raise ConfigError(f"the action is {now_in!r}, not awaiting approval; nothing was changed.")
-    typer.echo(f"the action is {now_in}")
+    echo(f"the action is {now_in}")
 
 
 def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
@@ -163,7 +148,7 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
         with database.read() as connection:
             baseline = baselines.newest(connection, monitor.name, watch.definition)
     if baseline is None:
-        typer.echo(f"{monitor.name} has no baseline yet; `driftd run` or `driftd backfill` learns it.", err=True)
+        echo(f"{monitor.name} has no baseline yet; `driftd run` or `driftd backfill` learns it.", err=True)
         return 2
     columns = [
         {
@@ -188,7 +173,7 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
     if as_json:
         print_json(said)
     else:
-        typer.echo(f"{monitor.name}: {baseline.state}, {baseline.rows} rows, {baseline.start} to {baseline.end}")
+        echo(f"{monitor.name}: {baseline.state}, {baseline.rows} rows, {baseline.start} to {baseline.end}")
         heads = ("column", "kind", "bins", "n", "missing", "mean", "min", "max")
         print_table(heads, [[c[head] for head in heads] for c in columns], "no columns yet")
         _print_calibration(told)
@@ -237,14 +222,14 @@ def _check_told(calibration: Calibration, key: str, null: Null) -> dict[str, Any
 
 
 def _print_calibration(told: dict[str, Any]) -> None:
-    typer.echo(f"thresholds: {told['reason']}")
+    echo(f"thresholds: {told['reason']}")
     if told["budget_per_week"] is not None:
-        typer.echo(
+        echo(
             f"expected: {told['expected_pages_per_week']:.2g} pages a week of {told['budget_per_week']:.2g} allowed "
             f"(95 % interval {told['expected_low']:.2g} to {told['expected_high']:.2g})"
         )
     for column, season in told["seasons"].items():
-        typer.echo(f"  {column}: compared with the same {season}")
+        echo(f"  {column}: compared with the same {season}")
     heads = (
         "check", "column", "method", "segment", "null_50", "null_90", "null_99", "null_max", "threshold",
         "expected_pages_per_week",
@@ -261,7 +246,7 @@ def relearn(config: Config, name: str | None) -> None:
     monitor = config.monitor(name)
     with open_store(config) as database, database.write() as connection:
         baselines.retire(connection, monitor.name)
-    typer.echo(f"the baseline of {monitor.name} is retired; `driftd run` learns a new one")
+    echo(f"the baseline of {monitor.name} is retired; `driftd run` learns a new one")
 
 
 def add_silence(config: Config, name: str, rule: str, length: timedelta, comment: str, who: str) -> None:
@@ -275,7 +260,7 @@ def add_silence(config: Config, name: str, rule: str, length: timedelta, comment
     }  # fmt: skip
     with open_store(config) as database, database.write() as connection:
         number = incidents.add_silence(connection, row)
-    typer.echo(f"silence #{number} until {row['ends_at']:%Y-%m-%d %H:%M} UTC")
+    echo(f"silence #{number} until {row['ends_at']:%Y-%m-%d %H:%M} UTC")
 
 
 def list_silences(config: Config, *, as_json: bool) -> None:
@@ -294,4 +279,4 @@ def end_silence(config: Config, number: int) -> None:
     with open_store(config) as database, database.write() as connection:
         if not incidents.end_silence(connection, number, SystemClock().now()):
             raise ConfigError(f"there is no silence #{number}; `driftd silence list` shows them.")
-    typer.echo(f"silence #{number} has ended")
+    echo(f"silence #{number} has ended")

@@ -15,7 +15,7 @@ from monitor import evidently, log
 from monitor.background import Background
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, make_watch, open_reader, open_store
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.daemon import Daemon
 from monitor.evals.schedule import jobs_of, scheduled
@@ -95,9 +95,9 @@ def check_once(config: Config, name: str | None, at: datetime | None, *, as_json
 
 
 def _print_verdict(verdict: dict[str, Any]) -> None:
-    typer.echo(f"{verdict['monitor']}: {verdict['status']}: {verdict['reason']}")
+    echo(f"{verdict['monitor']}: {verdict['status']}: {verdict['reason']}")
     if suspect := verdict.get("suspected_change"):
-        typer.echo(f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen']}")
+        echo(f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen']}")
     shown = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")
     rows = [[finding[name] for name in shown] for finding in verdict["findings"]]
     print_table(shown, rows, "no findings")
@@ -130,7 +130,7 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
             told.append(f"{len(reasons)} failed: {'; '.join(list(dict.fromkeys(reasons))[:MOST_REASONS])}")
         if trouble:
             told.append(f"the others wait for the source: {trouble}")
-        typer.echo(", ".join(told), err=True)
+        echo(", ".join(told), err=True)
         return 0 if finished == total else 2
 
 
@@ -162,5 +162,5 @@ def import_file(path: Path, url: str, table: str, *, quiet: bool) -> int:
     with typer.progressbar(files.append(path, url, table), label="pages of 50,000 rows", hidden=quiet) as pages:
         for added in pages:
             rows += added
-    typer.echo(f"{rows} rows were added to {table!r}", err=True)
+    echo(f"{rows} rows were added to {table!r}", err=True)
     return 0

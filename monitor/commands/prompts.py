@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
 import yaml
 
 from monitor.commands.build import open_store
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError
 from monitor.promptfiles import read_folder
 from monitor.prompts import Prompt, catalogue, difference, find, told
@@ -27,7 +26,7 @@ def push(config: Config, folder: Path, *, as_json: bool) -> None:
         return
     for prompt, new in pushed:
         note = " (the file differs from its commit)" if prompt.dirty else ""
-        typer.echo(f"{'new ' if new else 'held'}  {prompt.sentence()}{note}")
+        echo(f"{'new ' if new else 'held'}  {prompt.sentence()}{note}")
 
 
 def list_all(config: Config, *, as_json: bool) -> None:
@@ -49,7 +48,7 @@ def list_all(config: Config, *, as_json: bool) -> None:
     ]  # fmt: skip
     print_table(heads, listed, "no prompt was pushed; begin with `driftd prompts push FOLDER`")
     if rows["not_registered"]:
-        typer.echo("\nin the logs, but never pushed:")
+        echo("\nin the logs, but never pushed:")
         names = ("monitor", "value", "first_seen", "last_seen", "rows")
         print_table(names, [[one[name] for name in names] for one in rows["not_registered"]], "")
 
@@ -62,9 +61,9 @@ def show(config: Config, which: str, *, as_json: bool) -> None:
     if as_json:
         print_json({**told(prompt), "content": prompt.content})
         return
-    typer.echo(f"{prompt.sentence()}, {prompt.hash[:12]}{', ' + ', '.join(prompt.tags) if prompt.tags else ''}")
-    typer.echo(f"variables: {', '.join(prompt.variables) or 'none'}\n")
-    typer.echo(written(prompt))
+    echo(f"{prompt.sentence()}, {prompt.hash[:12]}{', ' + ', '.join(prompt.tags) if prompt.tags else ''}")
+    echo(f"variables: {', '.join(prompt.variables) or 'none'}\n")
+    echo(written(prompt))
 
 
 def diff(config: Config, old: str, new: str, *, as_json: bool) -> None:
@@ -76,17 +75,17 @@ def diff(config: Config, old: str, new: str, *, as_json: bool) -> None:
     if as_json:
         print_json(changed)
         return
-    typer.echo(f"from {changed['from']}\nto   {changed['to']}")
+    echo(f"from {changed['from']}\nto   {changed['to']}")
     if changed["same"]:
-        typer.echo(f"{one.label} and {other.label} say the same")
+        echo(f"{one.label} and {other.label} say the same")
         return
     for word, names in changed["variables"].items():
         if names:
-            typer.echo(f"variables {word}: {', '.join(names)}")
+            echo(f"variables {word}: {', '.join(names)}")
     for key, sides in changed["settings"].items():
-        typer.echo(f"{key}: {_written(sides['from'])} -> {_written(sides['to'])}")
+        echo(f"{key}: {_written(sides['from'])} -> {_written(sides['to'])}")
     if changed["words"]:
-        typer.echo("\n" + "\n".join(changed["words"]))
+        echo("\n" + "\n".join(changed["words"]))
 
 
 def _written(value: object) -> str:
@@ -98,7 +97,7 @@ def tag(config: Config, which: str, name: str) -> None:
     with open_store(config) as database, database.write() as connection:
         prompt = _found(registry.known(connection, words=False), which)
         registry.set_tag(connection, prompt, name)
-    typer.echo(f"{name} now means {prompt.label}")
+    echo(f"{name} now means {prompt.label}")
 
 
 def _found(known: Sequence[Prompt], which: str) -> Prompt:

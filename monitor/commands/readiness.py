@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
-import typer
-
-from monitor.commands.show import print_json
+from monitor.commands.show import echo, print_json
 from monitor.config import Config
 from monitor.presets import PRESETS
 from monitor.readiness import Answer, Row, report
@@ -31,7 +29,7 @@ def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:
         print_json(told)
     else:
         for entry in told:
-            typer.echo(f"{entry['monitor']}: {entry['error'] or 'what its log can tell'}")
+            echo(f"{entry['monitor']}: {entry['error'] or 'what its log can tell'}")
             if entry["error"] is None:
                 print_rows([Row(**row) for row in entry["capabilities"]])
     return 2 if any(entry["error"] for entry in told) else 0
@@ -50,6 +48,6 @@ def print_rows(rows: Sequence[Row]) -> None:
     """Print the rows, what can be watched first."""
     order = list(get_args(Answer))
     for row in sorted(rows, key=lambda row: order.index(row.answer)):
-        typer.echo(f"  {row.answer:8}{row.capability}: {row.reason}.")
+        echo(f"  {row.answer:8}{row.capability}: {row.reason}.")
         if row.fix:
-            typer.echo(f"          to log it: {row.fix}")
+            echo(f"          to log it: {row.fix}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-import typer
-
 from monitor.commands.samples import both_sides
+from monitor.commands.show import echo
 from monitor.config import Config
 from monitor.report import write_report
 
@@ -16,4 +15,4 @@ def write(config: Config, name: str | None, at: datetime | None, out: Path) -> N
     """Write the report; needs the extra `report`."""
     sides = both_sides(config.monitor(name), at)
     write_report(sides.baseline, sides.window, {column: one.kind for column, one in sides.layouts.items()}, out)
-    typer.echo(f"{out}: {len(sides.window)} rows of the window against {len(sides.baseline)} of the baseline", err=True)
+    echo(f"{out}: {len(sides.window)} rows of the window against {len(sides.baseline)} of the baseline", err=True)

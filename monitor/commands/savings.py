@@ -15,7 +15,7 @@ import typer
 from detectors.layout import words_of
 from detectors.spend.savings import Cells, Plan, Tier
 from monitor.commands.build import open_reader
-from monitor.commands.show import print_json, print_table
+from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.engine import build
 from monitor.saving import DAY, MOST_MODELS, count, days, definition, plans_of, reported, stretch
@@ -116,7 +116,7 @@ def _read(
 
 def _print(told: dict[str, Any]) -> None:
     span = f"{told['from']:%Y-%m-%d} to {told['to']:%Y-%m-%d}"
-    typer.echo(f"{told['monitor']}, {span}, in {told['currency']}")
+    echo(f"{told['monitor']}, {span}, in {told['currency']}")
     heads = ("plan", "requests", "unpriced", "now", "then", "saved", "share")
     rows = [
         [one["plan"], one["requests"], one["unpriced"], *(f"{one[key]:,.2f}" for key in ("now", "then", "saved")),
@@ -126,6 +126,6 @@ def _print(told: dict[str, Any]) -> None:
     print_table(heads, rows, "There was no request.")
     for one in told["plans"]:
         for tier in one["tiers"]:
-            typer.echo(f"{one['plan']}: {of_tier(tier)}")
+            echo(f"{one['plan']}: {of_tier(tier)}")
     if told["retraining"]:
-        typer.echo(of_retraining(told["retraining"], told["currency"]))
+        echo(of_retraining(told["retraining"], told["currency"]))

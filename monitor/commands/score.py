@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from detectors import SIGNALS, Signal
 from detectors.records import Column, Records
 from detectors.text.parts import joined
+from monitor.commands.show import echo
 from monitor.lines import Row, output, progress
+from monitor.plain import escape_json
 from monitor.settings.source import ROLES
 from monitor.signals import problems, resolve
 from monitor.yamlfile import ConfigError
@@ -36,7 +36,7 @@ def run(file: Path, names: str | None, out: Path | None, *, quiet: bool) -> int:
     with output(out) as write, progress(file, quiet=quiet) as (rows, advance):
         for page in _pages(rows, bad, advance):
             for line in scored(page, asked):
-                write.write(json.dumps(line, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+                write.write(escape_json(json.dumps(line, ensure_ascii=False, allow_nan=False, default=str)) + "\n")
             done += len(page)
     _report(done, time.monotonic() - begun, bad)
     return 2 if bad else 0
@@ -130,8 +130,8 @@ def _evidence(signal: Signal, record: Mapping[str, Any]) -> list[dict[str, Any]]
 
 
 def _report(done: int, seconds: float, bad: Sequence[str]) -> None:
-    typer.echo(f"{done} records in {seconds:.1f} s ({done / max(seconds, 1e-9):,.0f} a second)", err=True)
+    echo(f"{done} records in {seconds:.1f} s ({done / max(seconds, 1e-9):,.0f} a second)", err=True)
     if bad:
-        typer.echo(f"{len(bad)} records could not be read and were not scored, among them:", err=True)
+        echo(f"{len(bad)} records could not be read and were not scored, among them:", err=True)
         for line in bad[:BAD_SHOWN]:
-            typer.echo(f"  {line}", err=True)
+            echo(f"  {line}", err=True)

@@ -1,4 +1,4 @@
-"""Tables for people and JSON for programs."""
+"""Tables for people and JSON for programs: the one door to the terminal."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from typing import Any
 
 import typer
 
-from monitor.plain import plain
+from monitor.plain import escape_json, plain, visible
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print text; control characters of logged values are shown and not sent."""
+    typer.echo(visible(text), err=err)
 
 
 def print_json(data: Any) -> None:  # noqa: ANN401
     """Print one JSON document."""
-    typer.echo(json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False))
+    typer.echo(escape_json(json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)))
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
     """Print aligned columns, or a sentence when there are no rows."""
     if not rows:
-        typer.echo(empty)
+        echo(empty)
         return
     cells = [[cell(value) for value in row] for row in rows]
     widths = [max(len(line[place]) for line in [list(headers), *cells]) for place in range(len(headers))]
-    typer.echo("  ".join(name.ljust(width) for name, width in zip(headers, widths, strict=True)).rstrip())
+    echo("  ".join(name.ljust(width) for name, width in zip(headers, widths, strict=True)).rstrip())
     for line in cells:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def cell(value: Any) -> str:  # noqa: ANN401
@@ -37,5 +42,5 @@ def cell(value: Any) -> str:  # noqa: ANN401
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = str(value).replace("\n", " ")
+    text = visible(str(value).replace("\n", " "), keep="")
     return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004

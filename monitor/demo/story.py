@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-import typer
 
 from monitor import log
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, open_store
-from monitor.commands.show import print_json
+from monitor.commands.show import echo, print_json
 from monitor.config import Config
 from monitor.configfile import load
 from monitor.daemon import Daemon
@@ -243,7 +242,7 @@ def summary(database: Database, application: Application, hook: Receiver) -> dic
 
 
 def _tell(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)
 
 
 def _wait_for_interrupt(listen: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from monitor.plain import visible
 from monitor.store.reads import MonitorState, Snapshot
 
 LONGEST_LABEL = 100
@@ -37,14 +38,16 @@ def each(value: Callable[[MonitorState], float | None]) -> Callable[[Snapshot], 
 
 
 def label_values(*values: str | None) -> tuple[str, ...]:
-    return tuple(short(value or "") for value in values)
+    return tuple(value or "" for value in values)
 
 
-def short(value: str) -> str:
-    """Cut a long label; its digest keeps two that begin alike apart."""
-    if len(value) <= LONGEST_LABEL:
+def label(value: str) -> str:
+    """Return a label as it is exported: short and without control characters; a digest keeps what was changed apart."""
+    shown = visible(value, keep="")
+    if shown == value and len(value) <= LONGEST_LABEL:
         return value
-    return f"{value[: LONGEST_LABEL - 9]}~{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{shown[: LONGEST_LABEL - 9]}~{digest}"
 
 
 def seconds(moment: datetime | None) -> float | None:

@@ -12,7 +12,7 @@ from monitor.settings.sections import Duration, Section
 
 
 class BreakerSpec(Section):
-    """A switch that applications ask before they send a request: `GET /api/v1/breakers/NAME`."""
+    """A switch that applications ask before they send a request: `POST /api/v1/breakers/NAME`; a GET only looks."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     """Name in the address, in metrics and messages; unique in the file."""

@@ -18,6 +18,8 @@ from monitor.config import ConfigError, Server
 COOKIE = "driftd_session"
 SESSION = timedelta(hours=12)
 OPEN_PATHS = frozenset({"/healthz", "/login", "/static/style.css"})
+AUTHORISED = "authorised"
+"""Key in the state of a request that carried the token or a session; its connection is the last to be dropped."""
 GUESSES = 10
 GUESS_SECONDS = 60.0
 MOST_CLIENTS = 1000
@@ -95,17 +97,20 @@ class Access:
         return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
 
     def known(self, request: HTTPConnection) -> bool:
-        """Say whether the request carries the token or a session that was given for it."""
+        """Say whether the request carries the token or a session that was given for it, and mark it when it does."""
         if not self._token or request.scope["path"] in OPEN_PATHS:
             return True
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self.accepts(given.strip(), client_of(request))
-        return self._session_holds(request.cookies.get(COOKIE, ""))
+            known = self.accepts(given.strip(), client_of(request))
+        else:
+            known = self._session_holds(request.cookies.get(COOKIE, ""))
+        request.scope.setdefault("state", {})[AUTHORISED] = known
+        return known
 
     def accepts(self, given: str, client: str) -> bool:
-        """Compare a token in constant time; a client that guesses is refused for a minute."""
-        if self._token is None or self._brake.holds(client):
+        """Compare a token in constant time; only a wrong one counts against the client, and the right one is let in."""
+        if not self._token:
             return False
         right = hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token)
         if not right:
@@ -113,7 +118,7 @@ class Access:
         return right
 
     def brakes(self, client: str) -> bool:
-        """Say whether a client has guessed too often."""
+        """Say whether a client has guessed too often, so that its next wrong token is answered with 429."""
         return self._brake.holds(client)
 
     def new_session(self) -> str:
@@ -134,7 +139,10 @@ class Access:
 
 
 class Brake:
-    """Counts wrong tokens of each client over a minute, for at most 1,000 clients."""
+    """Counts wrong tokens of each client over a minute, for at most 1,000 clients.
+
+    Clients behind one address share their count, so it must never keep a right token out.
+    """
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
@@ -154,7 +162,7 @@ class Brake:
 
 
 def client_of(request: HTTPConnection) -> str:
-    """Return the address of the other side."""
+    """Return the address of the other side of the connection; anybody can write a header that names another one."""
     return request.client.host if request.client else ""
 
 

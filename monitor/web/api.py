@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 
 from detectors.spend.budget import PERIODS
 from monitor.config import Config
+from monitor.monitor_status import monitor_status
 from monitor.plain import plain
 from monitor.prompts import Prompt, catalogue, difference, find, told
 from monitor.store import prompts as registry
 from monitor.store import reads
 from monitor.store import savings as stored
 from monitor.store.database import Database
-from monitor.web.standing import standing_of
 
 MOST = 500
 
@@ -136,12 +136,12 @@ def _transitions(connection: Any, incident: str) -> list[dict[str, Any]]:
 
 
 def _monitor(item: reads.MonitorState, bucket: timedelta, at: datetime) -> dict[str, Any]:
-    stands = standing_of(item, bucket, at)
+    status = monitor_status(item, bucket, at)
     worst = item.findings[0] if item.findings else None
     return {
         "monitor": item.name,
-        "state": stands.state,
-        "detail": stands.detail,
+        "state": status.state,
+        "detail": status.detail,
         "newest_bucket": item.newest.start if item.newest else None,
         "rows": item.newest.source_rows if item.newest else None,
         "baseline_rows": item.baseline.rows if item.baseline else None,

@@ -83,7 +83,7 @@ def create_app(
 
     routes = [
         # First, for routes are tried in turn, and this one is asked before every request of an application.
-        Route("/api/v1/breakers/{name}", board.one),
+        Route("/api/v1/breakers/{name}", board.one, methods=["GET", "POST"]),
         Route("/api/v1/breakers", board.all),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),

@@ -1,4 +1,8 @@
-"""GET /api/v1/breakers: answered from memory, so that a request need not wait for our database, nor for it to be up.
+"""/api/v1/breakers: answered from memory, so that a request need not wait for our database, nor for it to be up.
+
+GET reads and changes nothing: nobody who looks takes a probe from the application. POST asks for a request, and
+claims a probe where they are counted. A share of probes is drawn by chance and needs no claim, so that an application
+that only uses GET still sends probes, and its breaker closes again.
 
 A thread reads the breakers once a second and swaps them in whole. An answer says how old its knowledge is, and what is
 answered when that is too old to count.
@@ -6,8 +10,9 @@ answered when that is too old to count.
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,14 +54,22 @@ class Board:
         As for :func:`monitor.web.app.create_app`.
     """
 
-    def __init__(self, database: Database, config: Config, clock: Clock, every: timedelta = EVERY) -> None:
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        clock: Clock,
+        every: timedelta = EVERY,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._every = every
         self._specs = {spec.name: (monitor, spec) for monitor in config.monitors for spec in monitor.breakers}
         self._held = Held()
         self._failing = False
-        self._probed: dict[tuple[str, str], tuple[int, float]] = {}
+        self._chance = chance
+        self._claimed: dict[tuple[str, str], tuple[int, int]] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -94,7 +107,7 @@ class Board:
         self._held = Held(at, held, breakers.newest_as_of(rows))
 
     async def one(self, request: Request) -> Response:
-        """Answer whether requests may go out: `?tenant=…` (the column of its budget) chooses the value."""
+        """Answer whether a request may go out: `?tenant=…` (the column of its budget) chooses the value."""
         name = request.path_params["name"]
         if name not in self._specs:
             known = sorted(self._specs)
@@ -104,7 +117,8 @@ class Board:
         value = request.query_params.get(by) if by else ""
         if not value and by:
             return JSONResponse({"error": f"This breaker is kept by {by}: ask with `?{by}=…`."}, 400)
-        return JSONResponse(self.answer(name, (value or "")[:LONGEST_CATEGORY]))
+        claim = request.method == "POST"
+        return JSONResponse(self.answer(name, (value or "")[:LONGEST_CATEGORY], claim=claim))
 
     async def all(self, _request: Request) -> Response:
         """Answer how every breaker stands, and every value of one that is not closed."""
@@ -118,8 +132,16 @@ class Board:
             told.append({"breaker": name, "monitor": monitor.name, "by": by, "standing": shown})
         return JSONResponse({"breakers": told})
 
-    def answer(self, name: str, value: str, *, peek: bool = False) -> dict[str, Any]:
-        """Return the answer for one value; a probe that is let through is counted, unless one only looks."""
+    def answer(self, name: str, value: str, *, peek: bool = False, claim: bool = False) -> dict[str, Any]:
+        """Return the answer for one value.
+
+        Parameters
+        ----------
+        peek
+            Only list how the breaker stands: no request is waiting for the answer, so no probe is let through.
+        claim
+            Claim a probe where they are counted.
+        """
         monitor, spec = self._specs[name]
         held, now = self._held, self._clock.now()
         as_of = held.as_of.get(name)
@@ -129,7 +151,11 @@ class Board:
         known = age is not None and age <= unknown_after(monitor, spec).total_seconds()
         sure = known or shown.held(now) or (shown.state == "open" and shown.until is not None)
         state, reason = (shown.state, shown.reason) if sure else (spec.on_unknown, _unknown(spec, as_of))
-        allow = state == "closed" or (state == "half_open" and not peek and self._probe(monitor, spec, value, now))
+        allow = state == "closed"
+        if state == "half_open" and not peek:
+            allow = self._admit(monitor, spec, value, now, claim=claim)
+            if spec.probes >= 1 and not claim:
+                reason += f"; a POST to this address claims one of {spec.probes:g} probes of each bucket"
         return {
             "breaker": name,
             "monitor": monitor.name,
@@ -149,23 +175,19 @@ class Board:
             "on_unknown": spec.on_unknown,
         }
 
-    def _probe(self, monitor: Monitor, spec: BreakerSpec, value: str, now: datetime) -> bool:
-        """Let a share of the requests through, evenly, or the first few of each bucket."""
-        bucket = int(now.timestamp() // monitor.bucket.total_seconds())
-        key = (spec.name, value)
-        if len(self._probed) > MOST_COUNTED:
-            self._probed.clear()
-        before, counted = self._probed.get(key, (bucket, 0.0))
-        counted = counted if before == bucket or spec.probes < 1 else 0.0
+    def _admit(self, monitor: Monitor, spec: BreakerSpec, value: str, now: datetime, *, claim: bool) -> bool:
+        """Let a share of the requests through by chance, or the first few of each bucket that claim it."""
         if spec.probes < 1:
-            counted += spec.probes
-            through = counted >= 1 - 1e-9
-            counted -= through
-        else:
-            through = counted < spec.probes
-            counted += through
-        self._probed[key] = (bucket, counted)
-        return through
+            return self._chance() < spec.probes
+        if not claim:
+            return False
+        if len(self._claimed) > MOST_COUNTED:
+            self._claimed.clear()
+        bucket = int(now.timestamp() // monitor.bucket.total_seconds())
+        before, count = self._claimed.get((spec.name, value), (bucket, 0))
+        count = count + 1 if before == bucket else 1
+        self._claimed[spec.name, value] = (bucket, count)
+        return count <= spec.probes
 
 
 def _unknown(spec: BreakerSpec, as_of: datetime | None) -> str:

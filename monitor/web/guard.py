@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor.web.access import Access
+from monitor.web.access import GUESS_SECONDS, Access, client_of
 
 LOG = structlog.get_logger(__name__)
 
@@ -61,6 +61,8 @@ class Guard:
         refusal = self._refuse(Request(scope))
         try:
             await (refusal or self._app)(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            return
         except Exception as error:
             LOG.exception("web_failed", path=scope["path"], error=type(error).__name__)
             if began:
@@ -78,6 +80,9 @@ class Guard:
             return PlainTextResponse("This form was not sent from driftd's own page.\n", 403)
         if self._access.known(request):
             return None
+        if "authorization" in request.headers and self._access.brakes(client_of(request)):
+            sentence = "Too many wrong tokens. Try again in a minute."
+            return JSONResponse({"error": sentence}, 429, {"retry-after": f"{GUESS_SECONDS:.0f}"})
         if wants_page(request):
             return RedirectResponse(f"/login?next={request.url.path}", 303)
         sentence = "A token is needed: send `Authorization: Bearer ...`."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -16,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from monitor.config import Config
 from monitor.export import StateCollector
 from monitor.log import dropped_lines
+from monitor.monitor_status import overdue
 from monitor.store.database import Database
 from monitor.web import reading
 from monitor.web.patience import Patience
@@ -24,7 +24,6 @@ LOG = structlog.get_logger(__name__)
 PING_SECONDS = 0.6
 COLLECT_SECONDS = 9.0
 READY_SECONDS = 2.0
-GRACE = timedelta(minutes=1)
 
 STORE_DOWN = b"""\
 # HELP driftd_store_up 1 when our own database answered this scrape.
@@ -87,13 +86,3 @@ class _LogCollector(Collector):
         """Yield one counter."""
         lost = "Log lines of this process that were dropped because nobody read them."
         yield CounterMetricFamily("driftd_log_lines_dropped", lost, value=dropped_lines())
-
-
-def overdue(name: str, bucket: timedelta, seen: datetime | None, at: datetime) -> str | None:
-    """Return why a monitor counts as not looked at, None when its last pass is at most 3 buckets and a minute old."""
-    if seen is None:
-        return f"monitor {name}: no pass yet"
-    age = at - seen
-    if age <= 3 * bucket + GRACE:
-        return None
-    return f"monitor {name}: the last pass was {int(age.total_seconds())} s ago"

@@ -46,9 +46,9 @@ class Login:
         client = client_of(request)
         if self._access.accepts(fields.get("token", [""])[0].strip(), client):
             return self._let_in(request, target)
-        LOG.warning("login_refused", client=client)
         if self._access.brakes(client):
             return self._page(target, "Too many wrong tokens. Try again in a minute.", 429)
+        LOG.warning("login_refused", client=client)
         return self._page(target, "This is not the token.", 401)
 
     def _let_in(self, request: Request, target: str) -> Response:
@@ -58,7 +58,8 @@ class Login:
             self._access.new_session(),
             max_age=int(SESSION.total_seconds()),
             httponly=True,
-            secure=request.url.scheme == "https",
+            # Believed from anybody: whoever claims it without TLS only loses a session of their own.
+            secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
             samesite="strict",
         )
         return response

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from monitor import __version__
 from monitor.clock import Clock
 from monitor.config import Config, Monitor
+from monitor.plain import visible
 from monitor.store import incidents as incident_store
 from monitor.store import reads
 from monitor.store.database import Database
@@ -281,12 +282,19 @@ def relative_time(now: datetime, moment: datetime | None) -> Markup:
     return words.time_tag(moment, words.ago(moment, now))
 
 
+def _show_control_characters(value: object) -> object:
+    if isinstance(value, Markup):
+        return Markup(visible(value))  # noqa: S704  what was escaped stays escaped
+    return visible(value) if isinstance(value, str) else value
+
+
 def make_environment(config: Config) -> Environment:
     """Return the templates, with everything escaped and nothing undefined."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_show_control_characters,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -7,20 +7,24 @@ import errno
 import socket
 import threading
 import time
-from typing import Any
+from collections import Counter
+from collections.abc import Collection
+from typing import cast
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from monitor.config import ConfigError
-from monitor.web.access import split_listen
+from monitor.web.access import AUTHORISED, split_listen
 
 START_SECONDS = 10.0
 STOP_SECONDS = 3
 CONNECTIONS = 256
-LOOK_SECONDS = 10.0
-"""Between two looks at a connection; one that still sends the same request at the second is closed."""
+EXCHANGE_SECONDS = 30.0
+"""From the first byte of a request to the last byte of its answer; longer than any endpoint takes."""
+TASKS = 4 * CONNECTIONS
+"""Requests at work, also of clients that have gone."""
 
 
 class Server:
@@ -41,13 +45,14 @@ class Server:
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http=_Impatient,
+                http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                limit_concurrency=CONNECTIONS,
+                proxy_headers=False,  # X-Forwarded-For from loopback would let a client choose its address
+                limit_concurrency=TASKS,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )
@@ -90,31 +95,65 @@ class Server:
             self._thread = None
 
 
-class _Impatient(H11Protocol):
-    """Closes a connection on which a request does not come to its end: a few hundred would keep everybody out."""
+class BoundedProtocol(H11Protocol):
+    """HTTP over one connection, with a deadline for each exchange and a limit of connections over all.
+
+    An exchange begins when the connection is made or when the answer before it was handed to the system, and ends when
+    its own answer was. A client that sends or reads more slowly than that is disconnected, and what it has not read is
+    discarded: a plain close would wait for it.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+    _was_authorised = False
+    since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to look."""
+        """Begin the first exchange; where there is one connection too many, drop one."""
         super().connection_made(transport)
-        self._receiving: object = self
-        self._look_again()
+        self.since = self.loop.time()
+        self._set_deadline()
+        if len(self.connections) > CONNECTIONS:
+            dropped = surplus(cast(set[BoundedProtocol], self.connections))
+            self.connections.discard(dropped)  # now, for many may be made before the loop tells of its end
+            dropped.transport.abort()
 
-    def _look_again(self) -> None:
-        self._next = self.loop.call_later(LOOK_SECONDS, self._look)
+    @property
+    def peer(self) -> str:
+        """Return the address of the other side."""
+        return self.client[0] if self.client else ""
 
-    def _look(self) -> None:
-        cycle: Any = self.cycle
-        coming = cycle is None or cycle.response_complete or cycle.more_body
-        if coming and self._receiving is cycle:
-            self.transport.close()
-            return
-        self._receiving = cycle if coming else self
-        self._look_again()
+    @property
+    def authorised(self) -> bool:
+        """Say whether the newest request that was judged carried the token or a session."""
+        scope = cast(Scope | None, self.scope)  # None before the first request
+        return bool(scope and scope["state"].get(AUTHORISED, self._was_authorised))
+
+    def on_response_complete(self) -> None:
+        """Begin the next exchange."""
+        self._was_authorised = self.authorised
+        self._set_deadline()
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look no more."""
-        self._next.cancel()
+        """End the exchange."""
+        if self._deadline is not None:
+            self._deadline.cancel()
         super().connection_lost(exc)
+
+    def _set_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(EXCHANGE_SECONDS, self.transport.abort)
+
+
+def surplus(connections: Collection[BoundedProtocol]) -> BoundedProtocol:
+    """Return the connection that is dropped when there are too many.
+
+    One without a token goes before one with it, then one of the peer that has the most, then the oldest. A flood of
+    connections therefore replaces its own, and a new one always has the time to be answered.
+    """
+    counts = Counter(one.peer for one in connections)
+    return min(connections, key=lambda one: (one.authorised, -counts[one.peer], one.since))
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from monitor.config import Monitor
 from monitor.judge import NO_DATA
+from monitor.monitor_status import ORDER, monitor_status
 from monitor.store.reads import MonitorState
 from monitor.web.charts import Point
-from monitor.web.standing import ORDER, standing_of
 from monitor.web.words import parse_moment
 
 SEVERITIES = ("critical", "warning", "info")
@@ -53,12 +53,12 @@ class Case:
 
 def row_of(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> Row:
     """Return one monitor's row; ``at`` is our database's clock."""
-    stands = standing_of(item, monitor.bucket, at)
+    status = monitor_status(item, monitor.bucket, at)
     return Row(
         name=item.name,
-        state=stands.state,
-        order=ORDER.index(stands.state),
-        detail=stands.detail,
+        state=status.state,
+        order=ORDER.index(status.state),
+        detail=status.detail,
         newest=item.newest,
         bucket=monitor.bucket,
         lag_from=item.newest.start + monitor.bucket if item.newest else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from monitor.config import Config, ConfigError
 from monitor.configfile import load
+from tests.support.world import DRIFTD
 
 GOOD = """\
 store: sqlite:///x.db
@@ -142,3 +144,29 @@ def test_the_schema_is_json_and_knows_the_aliases() -> None:
 def test_durations_add_up(tmp_path: Path) -> None:
     config = load(write(tmp_path, GOOD.replace("window: 1h", "window: 1h30m")), ENVIRONMENT)
     assert config.monitors[0].window == timedelta(minutes=90)
+
+
+EMPTY = ["token_file: empty.txt", "token:", 'token: ""', 'token: "  "', "token: ${NOTHING}", "token: ${UNSET:-}"]
+
+
+@pytest.mark.parametrize("token", EMPTY)
+@pytest.mark.parametrize("section", ["server", "slack"])
+def test_an_empty_token_is_an_error_and_never_no_authentication(tmp_path: Path, section: str, token: str) -> None:
+    (tmp_path / "empty.txt").write_text(" \n\n")
+    more = ', channel: "#ml"' if section == "slack" else ""
+    rest = GOOD.replace('slack: {token: ${TOKEN}, channel: "#ml"}\n', "slack: {token: x, channel: c}\n")
+    lines = [line for line in rest.splitlines(keepends=True) if not line.startswith(section)]
+    path = write(tmp_path, f"{section}: {{{token}{more}}}\n" + "".join(lines))
+    with pytest.raises(ConfigError, match=rf"^\S*driftd.yaml:1: {section}\.token\S* .*is empty; [^\n]*$"):
+        load(path, {"NOTHING": ""})
+
+
+@pytest.mark.parametrize("command", [["run"], ["config", "check"]])
+def test_the_command_line_ends_with_2_when_the_token_is_empty(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "token").write_text("\n")
+    monitor = {"name": "bot", "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "at"}}}
+    settings = {"server": {"listen": "127.0.0.1:0", "token_file": "token"}, "monitors": [monitor]}
+    (tmp_path / "driftd.yaml").write_text(json.dumps(settings))
+    done = subprocess.run([DRIFTD, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "server.token_file: the file 'token' is empty" in done.stderr

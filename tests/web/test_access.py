@@ -10,6 +10,7 @@ import pytest
 from monitor.clock import SystemClock
 from monitor.config import ConfigError
 from monitor.store.database import Database
+from monitor.web.access import MOST_CLIENTS, Brake
 from monitor.web.app import create_app
 from monitor.web.guard import HEADERS
 from tests.web.conftest import Serve, with_token
@@ -104,13 +105,43 @@ def test_a_form_from_elsewhere_is_refused(origin: str, seed: Seed, serve: Serve)
     assert "set-cookie" not in answer.headers
 
 
-def test_guessing_is_braked_even_when_the_next_guess_is_right(seed: Seed, serve: Serve) -> None:
+BEARER = {"authorization": "Bearer correct horse"}
+
+
+def test_wrong_tokens_are_refused_for_a_while_and_the_right_one_never(seed: Seed, serve: Serve) -> None:
     client = serve(with_token("sqlite://"))
     codes = [sign_in(client, f"guess {n}").status_code for n in range(12)]
-    assert codes[:9] == [401] * 9
-    assert codes[-1] == 429
-    assert sign_in(client).status_code == 429
-    assert client.get("/metrics", headers={"authorization": "Bearer correct horse"}).status_code == 401
+    assert codes == [401] * 9 + [429] * 3
+    wrong = client.get("/metrics", headers={"authorization": "Bearer wrong"})
+    assert (wrong.status_code, wrong.headers["retry-after"]) == (429, "60")
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers=BEARER).status_code == 200
+    assert sign_in(client).status_code == 303
+
+
+def test_a_forwarded_address_neither_evades_the_brake_nor_aims_it(seed: Seed, serve: Serve) -> None:
+    client = serve(with_token("sqlite://"))
+    for number in range(12):
+        forged = {"x-forwarded-for": f"192.0.2.{number}", "authorization": f"Bearer {number}"}
+        answer = client.get("/metrics", headers=forged)
+    assert answer.status_code == 429
+
+
+def test_the_brake_remembers_a_bounded_number_of_clients() -> None:
+    brake = Brake()
+    for number in range(3 * MOST_CLIENTS):
+        brake.note(f"2001:db8::{number:x}")
+    assert len(brake._wrong) == MOST_CLIENTS
+
+
+@pytest.mark.parametrize(("proto", "secure"), [({}, False), ({"x-forwarded-proto": "https"}, True)])
+def test_the_session_is_marked_secure_behind_a_proxy_that_ends_tls(
+    proto: dict[str, str], secure: bool, seed: Seed, serve: Serve
+) -> None:
+    client = serve(with_token("sqlite://"))
+    own = str(client.base_url).rstrip("/")
+    answer = client.post("/login", data={"token": "correct horse"}, headers={"origin": own, **proto})
+    assert ("Secure" in answer.headers["set-cookie"]) is secure
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
@@ -137,8 +168,6 @@ def test_our_own_names_are_let_in(host: str, seed: Seed, serve: Serve) -> None:
 def test_other_machines_are_served_with_a_token_only(listen: str, database: Database) -> None:
     with pytest.raises(ConfigError, match="there is no token"):
         create_app(database, configuration("sqlite://", listen=listen), SystemClock())
-    with pytest.raises(ConfigError, match="there is no token"):
-        create_app(database, configuration("sqlite://", listen=listen, token=""), SystemClock())
     create_app(database, configuration("sqlite://", listen=listen, token="t"), SystemClock())
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from itertools import cycle
 
+import httpx
 import pytest
 
 from monitor.clock import SystemClock
+from monitor.settings.breakers import BreakerSpec
 from monitor.store.database import Database
 from monitor.web.app import create_app
 from monitor.web.breakers import Board
 from monitor.web.server import Server
+from tests.support.hand import Hand
 from tests.web.conftest import Serve, with_token
 from tests.web.seed import TRIAL_OF, Seed, configuration
 
@@ -18,8 +24,6 @@ REASON = "the daily budget of 200.00 USD is gone: 201.30 are spent"
 
 
 def test_the_answer_says_why_until_when_and_how_old_it_is(database: Database, seed: Seed) -> None:
-    import httpx
-
     seed.breaker(TRIAL_OF, "rank-money", "open", REASON)
     config = configuration(str(database.url), [TRIAL_OF])
     board = Board(database, config, SystemClock(), timedelta(seconds=0.05))
@@ -60,6 +64,50 @@ def test_a_breaker_by_value_wants_the_value(database: Database, seed: Seed, serv
     assert client.get("/api/v1/breakers/rank-money").status_code == 400
     told = client.get("/api/v1/breakers/rank-money?tenant=team-a").json()
     assert (told["value"], told["allow"]) == ("team-a", True)
+
+
+@contextmanager
+def half_open(database: Database, seed: Seed, probes: float) -> Iterator[tuple[Board, httpx.Client]]:
+    """Serve a breaker that is half-open, with an even sequence in the place of chance."""
+    seed.breaker(TRIAL_OF, "errors", "half_open", "probes are let through")
+    config = configuration(str(database.url), [TRIAL_OF])
+    spec = BreakerSpec(name="errors", rate="failed", above=0.2, probes=probes)
+    config = config.model_copy(update={"monitors": [config.monitors[0].model_copy(update={"breakers": [spec]})]})
+    clock = Hand(seed.end + timedelta(minutes=1))
+    board = Board(database, config, clock, chance=cycle([0.1, 0.3, 0.6, 0.9]).__next__)
+    board.refresh()
+    server = Server(create_app(database, config, clock, board), "127.0.0.1:0")
+    server.start()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+            yield board, client
+    finally:
+        server.stop()
+
+
+def claim(client: httpx.Client) -> bool:
+    answer = client.post("/api/v1/breakers/errors", headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+    return bool(answer.json()["allow"])
+
+
+def test_a_counted_probe_is_claimed_by_post_and_never_by_a_look(database: Database, seed: Seed) -> None:
+    with half_open(database, seed, probes=2) as (_, client):
+        for _ in range(5):
+            told = client.get("/api/v1/breakers/errors").json()
+            assert (told["state"], told["allow"]) == ("half_open", False)
+            assert told["reason"].endswith("a POST to this address claims one of 2 probes of each bucket")
+            assert client.head("/api/v1/breakers/errors").status_code == 200
+            assert client.get("/api/v1/breakers").json()["breakers"][0]["standing"][0]["allow"] is False
+        assert [claim(client) for _ in range(4)] == [True, True, False, False]
+
+
+def test_a_share_of_probes_is_drawn_anew_for_each_question(database: Database, seed: Seed) -> None:
+    with half_open(database, seed, probes=0.25) as (board, client):
+        read = [client.get("/api/v1/breakers/errors").json()["allow"] for _ in range(8)]
+        assert read == [True, False, False, False] * 2
+        assert [claim(client) for _ in range(4)] == read[:4]
+        assert board._claimed == {}
 
 
 @pytest.mark.parametrize("path", ["/api/v1/breakers", "/api/v1/breakers/rank-money", "/api/v1/spend"])

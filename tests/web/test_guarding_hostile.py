@@ -139,8 +139,7 @@ def test_a_body_that_does_not_come_is_told_so(serve: Serve, monkeypatch: pytest.
 def test_connections_that_never_finish_a_request_keep_nobody_out(
     sent: bytes, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(server, "CONNECTIONS", 8)
+    monkeypatch.setattr(server, "EXCHANGE_SECONDS", 0.2)
     client = serve()
     lines = [_connected(client) for _ in range(8)]
     for line in lines:

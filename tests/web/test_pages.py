@@ -118,7 +118,7 @@ def test_home_of_a_quiet_morning(seed: Seed, serve: Serve) -> None:
 def test_home_before_anything_happened(seed: Seed, serve: Serve) -> None:
     page = serve().get("/")
     assert page.status_code == 200
-    assert "there is no baseline yet" in words(page.text).lower()
+    assert "there was no pass yet; check that the daemon is running" in words(page.text).lower()
     empty = serve().get("/monitors/bot")
     assert empty.status_code == 200
     assert "nothing measured in this stretch" in empty.text
@@ -130,7 +130,7 @@ def test_a_daemon_that_stands_still_is_not_called_healthy(seed: Seed, serve: Ser
     seed.buckets("bot", 3)
     said = words(serve().get("/").text)
     assert "stalled" in said
-    assert "is the daemon running?" in said
+    assert "check that the daemon is running" in said
     assert "Nothing is firing" in said
 
 
