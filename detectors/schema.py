@@ -15,7 +15,7 @@ from typing import Any
 
 from detectors.signals.patterns import compiled
 
-Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
+Keyword = Callable[[Any, Any, Any, Any], Any]
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _KNOWN: ContextVar[dict[tuple[int, str, int], str | None]] = ContextVar("known")
 """Of the value that is checked: by reference and part of the value, the keyword that does not hold; None for none."""
