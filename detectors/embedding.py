@@ -75,9 +75,14 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     held = vectors()
     found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     for first in range(0, len(texts), TOGETHER):
-        few = [text[:LONGEST] for text in texts[first : first + TOGETHER]]
+        few = [_encodable(text[:LONGEST]) for text in texts[first : first + TOGETHER]]
         for place, cut in enumerate(held.tokenizer.encode_batch(few, add_special_tokens=False), start=first):
             if cut.ids:
                 found[place] = held.weights[cut.ids].mean(axis=0, dtype=np.float32)
     length = np.linalg.norm(found, axis=1, keepdims=True)
     return np.asarray(found / np.maximum(length, np.finfo(np.float32).tiny))
+
+
+def _encodable(text: str) -> str:
+    """Return a text without halves of surrogate pairs, which the tokenizer refuses."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -68,17 +68,16 @@ def trim_email(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 def trim_url(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Leave out the punctuation of the sentence that a URL ends, and the tail of an escaped text."""
-    while end > start and (
-        text[end - 1] in ".,;:!?*_~" or (text[end - 1] in ")]" and not _opened(text, start, end, text[end - 1]))
-    ):
+    unopened = {pair[1]: text.count(pair[1], start, end) - text.count(pair[0], start, end) for pair in ("()", "[]")}
+    while end > start:
+        last = text[end - 1]
+        if unopened.get(last, 0) > 0:
+            unopened[last] -= 1
+        elif last not in ".,;:!?*_~":
+            break
         end -= 1
     host = text[start:end].partition("://")[2] or text[start:end]
     return (start, end) if "." in host or host.startswith("localhost") else None
-
-
-def _opened(text: str, start: int, end: int, closing: str) -> bool:
-    opening = {")": "(", "]": "["}[closing]
-    return text.count(opening, start, end) >= text.count(closing, start, end)
 
 
 def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:

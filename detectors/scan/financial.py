@@ -176,7 +176,7 @@ def trim_iban(text: str, start: int, _end: int) -> tuple[int, int] | None:
     length = IBAN_LENGTHS[text[start : start + 2].upper()]
     place = start + length
     kept = _closed_up(text[start:place])
-    while len(kept) < length and place < len(text):
+    while len(kept) < length and place < len(text) and place - start - len(kept) <= length / 2:
         place += length - len(kept)
         kept = _closed_up(text[start:place])
     if len(kept) != length or text[place : place + 1].isalnum() or not is_iban(kept.upper()):

@@ -81,7 +81,7 @@ def trim_generic(text: str, start: int, end: int) -> tuple[int, int] | None:
     while end > start and text[end - 1] in ".,;:!)]'\"":
         end -= 1
     found = text[start:end]
-    line = max(text.rfind("\n", 0, start) + 1, start - 80)
+    line = max(text.rfind("\n", max(0, start - 80), start) + 1, start - 80)
     if _ID_NAME.search(text, line, start) or _SHAPELESS.match(found) or _UUID.match(found):
         return None
     if len(found) < 8 or _PLACEHOLDER.found_in(found) or found.startswith(("http", "/", "./", "$", "arn:", "#")):  # noqa: PLR2004

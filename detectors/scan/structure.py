@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from detectors.scan.base import Span, readable
-from detectors.scan.patterns import PatternError, compile_pattern
+from detectors.scan.base import Span
+from detectors.scan.patterns import PatternError
+from detectors.schema import Schema, check, walk
 
 DEEPEST = 64
 MOST_TOKENS = 200_000
@@ -36,25 +37,13 @@ class JsonSchema:
     """
 
     def __init__(self, schema: Mapping[str, Any] | bool) -> None:
-        from jsonschema import SchemaError, validators
-        from referencing import Registry
-
-        base = validators.validator_for(schema)
+        if any(key == "patternProperties" for key, _ in walk(schema)):
+            raise PatternError("`patternProperties` is not supported in a JSON schema here; name the properties.")
         try:
-            base.check_schema(schema)
-        except SchemaError as error:
-            raise PatternError(f"the JSON schema is none: {error.message}.") from None
-        for key, value in _walk(schema):
-            if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
-                raise PatternError(
-                    f"the JSON schema refers to {value!r}; only references inside it, `#/...`, are followed."
-                )
-            if key == "patternProperties":
-                raise PatternError("`patternProperties` is not supported in a JSON schema here; name the properties.")
-            if key == "pattern" and isinstance(value, str):
-                compile_pattern("pattern", value)
-        checker = validators.extend(base, {"pattern": _pattern, "uniqueItems": _unique})
-        self._validator = checker(schema, registry=Registry())
+            check(schema)
+        except ValueError as error:
+            raise PatternError(str(error)) from None
+        self._schema = Schema(schema)
 
     def problem(self, text: str) -> str | None:
         """Say in words of the schema what is wrong with a text; None when nothing is. Never quotes the text.
@@ -70,10 +59,10 @@ class JsonSchema:
         except (ValueError, RecursionError):
             return "is not valid JSON"
         try:
-            error = next(self._validator.iter_errors(value), None)
+            keyword = self._schema.problem(value)
         except RecursionError:
             return "cannot be checked: the schema calls itself without end"
-        return None if error is None else f"does not fit the schema's `{error.validator}`"
+        return None if keyword is None else f"does not fit the schema's `{keyword}`"
 
     def scan(self, text: str) -> list[Span]:
         """Return one finding over the whole text when it does not fit."""
@@ -105,39 +94,3 @@ def _too_much(text: str) -> str | None:
 
 def _refuse(constant: str) -> Any:  # noqa: ANN401
     raise ValueError(constant)
-
-
-def _walk(schema: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
-    waiting = [schema]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Mapping):
-            yield from node.items()
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
-
-
-def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:  # noqa: ANN401
-    from jsonschema import ValidationError
-
-    if validator.is_type(value, "string") and not compile_pattern("pattern", pattern).search(readable(value)):
-        yield ValidationError("does not match", validator="pattern")
-
-
-def _same(value: Any) -> Any:  # noqa: ANN401
-    """Write 1.0 as 1: to JSON Schema they are equal."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_same(item) for item in value]
-    return {key: _same(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def _unique(validator: Any, wanted: bool, value: Any, _schema: Any) -> Iterator[Any]:  # noqa: ANN401, FBT001
-    from jsonschema import ValidationError
-
-    if wanted and validator.is_type(value, "array"):
-        seen = {json.dumps(_same(item), sort_keys=True) for item in value}
-        if len(seen) < len(value):
-            yield ValidationError("has duplicates", validator="uniqueItems")

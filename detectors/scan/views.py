@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -128,8 +129,8 @@ def _said(match: re.Match[str]) -> list[Part]:
 
 def _closed(match: re.Match[str]) -> list[Part]:
     """Close single letters up; another gap than the usual one is a space between words."""
-    gaps = [gap.group() for gap in re.finditer(r"[ .*_-]+", match.group())]
-    usual = max(gaps, key=gaps.count)
+    gaps = Counter(re.findall(r"[ .*_-]+", match.group()))
+    usual = max(gaps, key=gaps.__getitem__)
     parts: list[Part] = []
     for place in range(*match.span()):
         character = match.string[place]

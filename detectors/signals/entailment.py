@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,8 @@ PASSAGE = 600
 """Code points of a passage."""
 LONGEST = 50_000
 """Code points of a text that are looked at."""
-_CLAIM = re.compile(r"[^.!?。！？\n]*[^\W_][^.!?。！？\n]*[.!?。！？]*")  # noqa: RUF001
+_SENTENCE = re.compile(r"[^.!?。！？\n]++[.!?。！？]*")  # noqa: RUF001
+_SAYS = re.compile(r"[^\W_]")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Entailment:
         """Return every claim of a response with what speaks against it, the worst first."""
         said, given = record["response"][:LONGEST], passages(record["context"][:LONGEST])
         found = []
-        for match in list(_CLAIM.finditer(said))[:MOST_CLAIMS]:
+        for match in list(_sentences(said))[:MOST_CLAIMS]:
             pairs = [(passage, match.group().strip()) for passage in nearest(match.group(), given)]
             if pairs:
                 entailed = max(self.probabilities(pairs))
@@ -107,13 +108,18 @@ def passages(context: str) -> list[str]:
     ['One. Two! Three?']
     """
     found: list[str] = []
-    for match in _CLAIM.finditer(context):
+    for match in _sentences(context):
         sentence = match.group().strip()[:PASSAGE]
         if found and len(found[-1]) + len(sentence) < PASSAGE:
             found[-1] += f" {sentence}"
         else:
             found.append(sentence)
     return found
+
+
+def _sentences(text: str) -> Iterator[re.Match[str]]:
+    """Yield the sentences of a text that hold a letter or a digit."""
+    return (match for match in _SENTENCE.finditer(text) if _SAYS.search(match.group()))
 
 
 def nearest(claim: str, given: list[str]) -> list[str]:

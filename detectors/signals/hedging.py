@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 
 from detectors.records import Column, Records
+from detectors.scan.base import in_points
 from detectors.signals.base import Evidence, Signal, each
 from detectors.signals.patterns import compiled, phrases, utf8
 
@@ -39,12 +40,10 @@ def compute(records: Records) -> Column:
 
 def evidence(record: Mapping[str, str]) -> list[Evidence]:
     """Return every hedge of the response, type ``hedge``."""
-    data = utf8(record["response"][:READ])
-    spans = [(found.start(), found.end()) for found in phrases("hedging", "hedges").finditer(data)]
-    return [
-        Evidence("hedge", len(data[:start].decode("utf-8", "ignore")), len(data[:end].decode("utf-8", "ignore")), 1.0)
-        for start, end in spans
-    ]
+    text = record["response"][:READ]
+    data = utf8(text)
+    spans = [found.span() for found in phrases("hedging", "hedges").finditer(data)]
+    return [Evidence("hedge", start, end, 1.0) for start, end in in_points(spans, text, data)]
 
 
 def _share(text: str) -> float:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from detectors.records import Column, Records
+from detectors.schema import Schema, check
 from detectors.signals.base import LONGEST_TEXT, Signal, each
-from detectors.signals.patterns import compiled
 from detectors.signals.valid_json import parse, unfenced
 
 
@@ -25,7 +24,7 @@ class FitsSchema:
 
     Limits
     ------
-    The schema is trusted: alternatives nested in recursion can take long. ``format`` is not checked.
+    ``format`` is not checked, and ``patternProperties`` cannot stand beside ``unevaluatedProperties``.
 
     References
     ----------
@@ -49,62 +48,14 @@ class FitsSchema:
         if len(text) >= LONGEST_TEXT:
             return math.nan
         try:
-            return float(_validator(self.schema).is_valid(parse(unfenced(text) if self.fenced else text)))
+            return float(_schema(self.schema).problem(parse(unfenced(text) if self.fenced else text)) is None)
         except (ValueError, RecursionError, OverflowError):
             return 0.0
 
 
 @lru_cache(maxsize=32)
-def _validator(schema: str) -> Any:  # noqa: ANN401
-    import jsonschema
-    import referencing
-
-    read = parse(schema)
-    usual = jsonschema.validators.validator_for(read, default=jsonschema.Draft202012Validator)
-    linear = jsonschema.validators.extend(
-        usual, {"pattern": _pattern, "patternProperties": _pattern_properties, "uniqueItems": _unique_items}
-    )
-    return linear(read, registry=referencing.Registry())
-
-
-def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Any]:  # noqa: ANN401
-    if isinstance(instance, str) and not compiled(pattern).search(_bytes(instance)):
-        yield _wrong("does not match")
-
-
-def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) -> Iterator[Any]:  # noqa: ANN401
-    if isinstance(instance, dict):
-        for pattern, schema in patterns.items():
-            search = compiled(pattern).search
-            for key in instance:
-                if search(_bytes(key)):
-                    yield from validator.descend(instance[key], schema, path=key, schema_path=pattern)
-
-
-def _unique_items(_: Any, wanted: bool, instance: Any, __: Any) -> Iterator[Any]:  # noqa: ANN401, FBT001
-    """Compare canonical texts, for comparing each item with each takes quadratic time."""
-    if wanted and isinstance(instance, list):
-        distinct = {json.dumps(_same(item), sort_keys=True) for item in instance}
-        yield from [_wrong("has equal items")] if len(distinct) < len(instance) else []
-
-
-def _same(value: Any) -> Any:  # noqa: ANN401
-    """Write equal numbers alike: 1.0 is 1."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_same(item) for item in value]
-    return {key: _same(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
-
-
-def _wrong(message: str) -> Exception:
-    import jsonschema
-
-    return jsonschema.ValidationError(message)  # type: ignore[no-any-return]
+def _schema(text: str) -> Schema:
+    return Schema(parse(text))
 
 
 def configure(*, schema: str | Mapping[str, object], fenced: bool = False) -> Signal:
@@ -137,32 +88,11 @@ def _signal(compute: FitsSchema) -> Signal:
 
 
 def _check(text: str) -> None:
-    import jsonschema
-
     try:
         read = parse(text)
     except ValueError as error:
         raise ValueError(f"the JSON schema is not JSON: {error}") from None
-    try:
-        jsonschema.validators.validator_for(read, default=jsonschema.Draft202012Validator).check_schema(read)
-    except jsonschema.SchemaError as error:
-        at = ".".join(str(part) for part in error.absolute_path) or "the top"
-        raise ValueError(f"the JSON schema is not valid: {error.message[:200]}, at `{at}`.") from None
-    for key, value in _walk(read):
-        if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
-            raise ValueError(
-                f"the JSON schema refers to {value!r}; nothing is fetched: put that part into its `$defs`."
-            )
-        for pattern in [value] if key == "pattern" else list(value) if key == "patternProperties" else []:
-            if isinstance(pattern, str):
-                compiled(pattern)
-
-
-def _walk(schema: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
-    if isinstance(schema, dict):
-        yield from schema.items()
-    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from _walk(part)
+    check(read)
 
 
 SIGNAL = _signal(FitsSchema("true"))

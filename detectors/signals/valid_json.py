@@ -13,7 +13,8 @@ from detectors.signals.base import LONGEST_TEXT, Signal, each
 
 MOST_DIGITS = 400
 """Digits of a whole number from which on it is read as a float; converting more takes quadratic time."""
-_FENCE = re.compile(r"\s*```[\w+-]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+_FENCE = "```"
+_LANGUAGE = re.compile(r"[\w+-]*+")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,13 @@ def unfenced(text: str) -> str:
     >>> unfenced("```json\n[1]\n```")
     '[1]'
     """
-    found = _FENCE.fullmatch(text) if text.lstrip()[:3] == "```" else None
-    return found.group(1) if found else text
+    block = text.strip()
+    if not (block.startswith(_FENCE) and block.endswith(_FENCE)):
+        return text
+    inside = _LANGUAGE.sub("", block[len(_FENCE) : -len(_FENCE)], count=1)
+    body = inside.lstrip()
+    _, line_break, indent = inside[: len(inside) - len(body)].rpartition("\n")
+    return f"{indent}{body}".rstrip() if line_break else text
 
 
 def _refuse(name: str) -> float:

@@ -5,24 +5,29 @@ from __future__ import annotations
 import difflib
 import logging
 import math
-import re
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal, each
+from detectors.signals.patterns import compiled, utf8
 from detectors.signals.valid_json import unfenced
 
 LONGEST = 20_000
 """Code points from which on a text is not parsed: parsing is slow, and a statement is shorter."""
-MOST_WORK = 1 << 14
-"""Of a text that is parsed: each bracket doubles the work inside of it, for the parser tries some readings in turn."""
-_BEGINS = re.compile(
-    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with|insert|update|delete|merge|create|alter|drop|truncate|values)\b",
-    re.IGNORECASE | re.DOTALL,
+MOST_STEPS = 60_000
+"""Tokens that the parser may go forward or back to: it tries readings in turn, and inside of these others again."""
+FEW_TOKENS = 500
+MOST_CALLS = 3_000_000
+"""Calls and returns of functions for a text of more than 500 tokens: chains of operators are copied at each link."""
+_BEGINS = (
+    r"(?s)\A(?:[\s\v\x1c-\x1f\x{85}\pZ]|\(|--[^\n]*\n|/\*.*?\*/)*"
+    r"(?:select|with|insert|update|delete|merge|create|alter|drop|truncate|values)(?:[^\pL\pN_]|\z)"
 )
-_BRACKET = re.compile(r"[()\[\]{}]")
+"""White space, brackets and comments, then a statement. RE2's: comments can be read in 2^n ways by backtracking."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,8 @@ class ValidSql:
 
     A statement selects, inserts, updates, deletes, merges, creates, alters, drops or truncates. ``dialect`` is one
     of sqlglot's (``postgres``, ``bigquery`` …); ``fenced`` takes what stands in one Markdown code block for the
-    response. Missing where the response is longer than 20,000 code points or has about a dozen brackets inside one
-    another, which could take the parser longer than a second.
+    response. Missing where the response is longer than 20,000 code points, or where the parser needs far more steps
+    than statements of that length do, such as about a second's.
 
     Limits
     ------
@@ -61,16 +66,27 @@ class ValidSql:
         text = unfenced(text) if self.fenced else text
         if len(text) > LONGEST:
             return math.nan
-        if not _BEGINS.match(text):
+        if not compiled(_BEGINS, ignore_case=True).search(utf8(text)):
             return 0.0
-        return math.nan if _work(text) > MOST_WORK else float(_parses(text, self.dialect))
+        try:
+            return float(_parses(text, self.dialect))
+        except _TooMuchWork:
+            return math.nan
+
+
+class _TooMuchWork(Exception):  # noqa: N818
+    """The parser has taken more steps than it may."""
 
 
 def _parses(text: str, dialect: str | None) -> bool:
     sqlglot = _sqlglot()
     exp = sqlglot.exp
+    known, parser = _dialect(dialect)
     try:
-        statements = sqlglot.parse(text, dialect=dialect)
+        tokens = known.tokenize(text)
+        bounded = parser(dialect=known)
+        parse = partial(bounded.parse, tokens, text)
+        statements = parse() if len(tokens) <= FEW_TOKENS else _within_calls(bounded, parse)
     except (sqlglot.errors.SqlglotError, RecursionError, ValueError, LookupError, TypeError, AttributeError):
         return False
     known = (exp.Query, exp.DML, exp.DDL, exp.Merge, exp.Drop, exp.Alter, exp.TruncateTable, exp.Values)
@@ -85,16 +101,44 @@ def _sqlglot() -> Any:  # noqa: ANN401
     return sqlglot
 
 
-def _work(text: str) -> int:
-    """Bound the work of a parser that reads what stands in a bracket twice."""
-    work, depth = 0, 0
-    for bracket in _BRACKET.findall(text):
-        if bracket in "([{":
-            depth += 1
-            work += 1 << min(depth, 64)
-        else:
-            depth = max(0, depth - 1)
-    return work
+@lru_cache(maxsize=64)
+def _dialect(name: str | None) -> tuple[Any, Any]:
+    """Return a dialect, and its parser with a bound on the steps of one text."""
+    dialect = _sqlglot().Dialect.get_or_raise(name)
+    usual: Any = dialect.parser_class
+
+    class Parser(usual):  # type: ignore[misc]
+        steps = 0
+        count: Callable[..., None] | None = None
+
+        def _advance(self, times: int = 1) -> None:
+            self.steps += 1
+            if self.steps > MOST_STEPS:
+                raise _TooMuchWork
+            if self.count is not None and sys.getprofile() is not self.count:
+                sys.setprofile(self.count)  # it is dropped where it fails itself, as at the end of Python's stack
+            usual._advance(self, times)
+
+    return dialect, Parser
+
+
+def _within_calls(parser: Any, parse: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Parse with a bound on the functions that are called; it makes the parser three times as slow."""
+    left = MOST_CALLS
+
+    def count(_frame: object, _event: str, _detail: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _TooMuchWork
+
+    before = sys.getprofile()
+    parser.count = count
+    sys.setprofile(count)
+    try:
+        return parse()
+    finally:
+        sys.setprofile(before)
 
 
 def configure(*, dialect: str | None = None, fenced: bool = False) -> Signal:

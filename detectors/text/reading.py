@@ -14,9 +14,9 @@ from detectors.text.lexicon import BREAK, Lexicon
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 TOKEN = re.compile(
     rf"\d+(?:[.,:]\d+)*(?:st|nd|rd|th|s)?(?![^\W\d_])|\d+(?:[.,]\d+)*|[{_IDEOGRAPHS}]"
-    rf"|[^\W\d_{_IDEOGRAPHS}]+(?:['’][^\W\d_]+)*|[.!?…]+(?=[\s\"'”’)\]]|$)|[。！？؟।]|\ue000|[%$€£¥]"
+    rf"|[^\W\d_{_IDEOGRAPHS}]+(?:['’][^\W\d_]+)*|(?<![.!?…])[.!?…]++(?=[\s\"'”’)\]]|$)|[。！？؟।]|\ue000|[%$€£¥]"
 )
-"""Words, numbers, ideographs on their own, and what ends a sentence."""
+"""Words, numbers, ideographs on their own, and what ends a sentence; a run of signs is tried once, from its begin."""
 LINE = " \ue000 "
 """Stands for a line break, which ends a sentence."""
 LONGEST_PIECE = 40

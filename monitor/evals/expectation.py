@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from detectors import SIGNALS
+from detectors.schema import check_patterns
 from monitor.settings.sections import Section
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -131,6 +132,10 @@ def _schema(one: Expectation) -> str:
         validator_for(one.value).check_schema(one.value)
     except SchemaError as error:
         return f"this is no JSON schema: {error.message}"
+    try:
+        check_patterns(one.value)
+    except ValueError as error:
+        return str(error)
     return ""
 
 

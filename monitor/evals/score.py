@@ -13,6 +13,8 @@ import numpy as np
 from detectors import SIGNALS
 from detectors.layout import numbers
 from detectors.records import Column
+from detectors.schema import Schema
+from detectors.signals.patterns import compiled
 from monitor.evals.expectation import Expectation
 from monitor.evals.suite import Case
 
@@ -87,10 +89,8 @@ def _folded(text: str, one: Expectation) -> str:
 
 
 def _regex(_case: Case, one: Expectation) -> Callable[[str], float]:
-    import re2
-
-    pattern = re2.compile(one.value)
-    return lambda text: float(pattern.search(text) is not None)
+    pattern = compiled(str(one.value))
+    return lambda text: float(pattern.search(text.encode("utf-8", "replace")) is not None)
 
 
 def _numeric(case: Case, one: Expectation) -> Callable[[str], float]:
@@ -107,15 +107,13 @@ def _numeric(case: Case, one: Expectation) -> Callable[[str], float]:
 
 
 def _json_schema(_case: Case, one: Expectation) -> Callable[[str], float]:
-    from jsonschema.validators import validator_for
-    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    check = validator_for(one.value)(one.value, registry=Registry())  # fetches nothing
+    schema = Schema(one.value)
 
     def met(text: str) -> float:
         try:
-            return float(check.is_valid(json.loads(text)))
+            return float(schema.problem(json.loads(text)) is None)
         except (ValueError, RecursionError, Unresolvable):
             return 0.0
 

@@ -6,12 +6,14 @@ import json
 import logging
 import random
 import re
+import sys
 from typing import Any
 
 import jsonschema
 import pytest
 
 from detectors import SIGNALS
+from detectors.signals.valid_json import unfenced
 from tests.detectors.signals.asking import of
 
 JSON_TEXTS = [
@@ -172,3 +174,56 @@ def test_sql_that_is_not_known_is_not_logged(caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.DEBUG):
         of("valid_sql", "ALTER TABLE t FROBNICATE secret_column", "CREATE FOO secret_column", "DROP secret_column bar")
     assert "secret_column" not in caplog.text
+
+
+def test_what_stands_in_a_code_block_is_what_the_plain_pattern_says() -> None:
+    """The pattern is the rule as it was first written; by backtracking, it takes n^3 steps for blank lines."""
+    rule = re.compile(r"\s*```[\w+-]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+    rng, blocks = random.Random(3), 0
+    pieces = ["```", "`", "\n", "\n\n", " ", "\t", "json", "c++", "a", "{", "é", "\u3000", "\x1c", "-", "\r\n"]
+    for _ in range(30_000):
+        text = "".join(rng.choices(pieces, k=rng.randint(1, 8)))
+        text = f"```{text}```" if rng.random() < 0.6 else text
+        block = rule.fullmatch(text)
+        assert unfenced(text) == (block[1] if block else text), text
+        blocks += block is not None
+    assert blocks > 1_000
+
+
+@pytest.mark.timeout(60)
+def test_comments_before_a_statement_may_stand_in_any_number() -> None:
+    assert of("valid_sql", "/**/" * 40 + "x", "/**/" * 4_000 + "select 1", "/* a */ -- b\n (\xa0select 1)") == [0, 1, 1]
+    assert of("valid_sql", "/* /* */ */ select 1", "/* select 1", "selecté", "-- select 1", "/*/ select 1") == [
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        (None, "SELECT a" + ".f(1)" * 3_000),
+        (None, "SELECT " + "ARRAY[" * 40 + "x -> 1" + "]" * 40),
+        (None, "SELECT " + ", ".join(["ARRAY[" * 8 + "x -> 1" + "]" * 8] * 120)),
+        ("mysql", "SELECT [" + "`b` (a) -> " * 1_500),
+    ],
+)
+def test_sql_that_the_parser_cannot_read_in_bounded_time_has_no_value(dialect: str | None, text: str) -> None:
+    configure = SIGNALS["valid_sql"].configure
+    assert configure is not None
+    profile = sys.getprofile()
+    assert of(configure(dialect=dialect), text, "SELECT 1") == [None, 1.0]
+    assert sys.getprofile() is profile
+
+
+def test_long_sql_of_the_usual_kind_has_a_value() -> None:
+    numbers = ", ".join(map(str, range(3_000)))
+    assert of("valid_sql", f"SELECT a FROM b WHERE c IN ({numbers})", f"SELECT {numbers} FROM") == [1.0, 0.0]
+    assert of("valid_sql", "SELECT " + "(" * 20 + "1" + ")" * 20, "SELECT " + "f(a, " * 20 + "1" + ")" * 20) == [
+        1.0,
+        1.0,
+    ]
