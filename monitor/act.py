@@ -30,6 +30,13 @@ ActionState = Literal[
 DESTRUCTIVE = ("rollback", "retrain")
 MESSAGES = ("firing", "update", "reminder", "resolved")
 """Kinds of the messages about an incident; every other action is an effect, or a message about something else."""
+UNSENT = ("pending", "awaiting_approval", "held", "expired", "rejected", "told")
+"""States of an effect that no receiver has got."""
+NOT_SENT = ("held", "expired", "rejected", "superseded")
+"""States of an effect that count neither for the cooldown nor for the cap."""
+NOT_OF_MODEL = "no finding speaks of the model: not seeing, or bad data, never rolls back a model"
+NOT_WORSE = "no finding is a change for the worse: what is neither good nor bad never rolls back a model"
+LACKS_EVIDENCE = (NOT_OF_MODEL, NOT_WORSE)
 STANDING = ("pending", "delivered", "dry_run")
 """States of a message that its receiver has, or is about to get."""
 SLACK_NOT_AFTER = timedelta(hours=24)
@@ -59,6 +66,7 @@ class Action:
     dry_run: bool = False
     not_before: datetime | None = None
     supersedes: bool = False  # a message of the same incident and receiver that still waits says less than this one
+    replaces: str | None = None  # the id of a waiting effect whose place it takes; it is not planned when that was sent
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ class Past:
     refused: bool = False
     missed: bool = False
     observed: tuple[str, str] | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -259,8 +268,11 @@ def _next_kind(
 ) -> str | None:
     """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
     last = standing[-1]
+    news = news_of(monitor, incident, last)
     paced = [row for row in standing if row.kind == "update" or (row.kind != "resolved" and last.kind != "resolved")]
-    if not any(now - row.created_at < monitor.window for row in paced) and news_of(monitor, incident, last):
+    if news.get("suspected_change"):
+        paced = [row for row in standing if row.kind == "update"]  # what waits for approval has changed with it
+    if news and not any(now - row.created_at < monitor.window for row in paced):
         return "update"
     due = rule is not None and repeat_due(replace(incident, notified_at=last.at or last.created_at), rule, bucket.end)
     return "reminder" if due else None
@@ -321,16 +333,34 @@ def backlog_pause(monitor: Monitor, bucket: Bucket, now: datetime) -> timedelta:
 def effect_due(
     decision: Decision, name: str, spec: ActionSpec, rows: Sequence[Past], now: datetime, *, fresh: bool
 ) -> bool:
-    """Say whether an effect is to be decided now: when its incident fires, and again when it was missed.
+    """Say whether an effect is to be decided now: when its incident fires, and again when it was missed or is outdated.
 
     It was missed when the bucket that decided it was too old, or when nothing could send it before ``not_after``.
     While the incident goes on, the first bucket in time decides anew.
     """
-    if decision.incident.state != "firing":
+    incident = decision.incident
+    if incident.state != "firing":
         return False
-    mine = [row for row in rows if row.name == name and row.kind in DESTRUCTIVE]
-    in_time = now <= decision.incident.updated_at + spec.not_after
-    return decision.transition == "firing" or bool(mine and mine[-1].missed and fresh and in_time)
+    if decision.transition == "firing":
+        return True
+    last = newest_effect(rows, name)
+    in_time = now <= incident.updated_at + spec.not_after
+    return last is not None and fresh and in_time and (last.missed or is_outdated(last, incident))
+
+
+def newest_effect(rows: Sequence[Past], name: str) -> Past | None:
+    """Return the last effect of a name among the actions of an incident."""
+    return next((row for row in reversed(rows) if row.name == name and row.kind in DESTRUCTIVE), None)
+
+
+def is_outdated(effect: Past, incident: Incident) -> bool:
+    """Say whether an effect that was not sent is about another version than is suspected now, or lacked evidence."""
+    if effect.state not in UNSENT or effect.refused:
+        return False
+    observed = observed_version(incident)
+    if observed is not None and effect.observed != observed:
+        return True
+    return effect.state == "held" and effect.reason in LACKS_EVIDENCE and lacking_evidence(incident) is None
 
 
 def _message(
@@ -385,6 +415,7 @@ def _effect(
     lost: bool,
 ) -> Action:
     state, reason = decide(spec, name, incident, past, now, lost=lost)
+    before = newest_effect([row for row in past if row.incident == incident.id], name)
     not_after = incident.updated_at + spec.not_after
     data = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
     if spec.kind == "retrain":
@@ -403,6 +434,7 @@ def _effect(
         sequence=sequence,
         not_after=not_after,
         dry_run=spec.dry_run,
+        replaces=before.id if before and before.state in ("pending", "awaiting_approval") else None,
     )
 
 
@@ -413,16 +445,14 @@ def decide(
 
     ``lost`` says that every version to go back to has drifted in the same incident.
     """
-    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
-    if spec.kind in DESTRUCTIVE and (incident.rule == NO_DATA or not about_model):
-        return "held", "no finding speaks of the model: not seeing, or bad data, never rolls back a model"
-    if spec.kind in DESTRUCTIVE and all(item.get("direction", "worse") != "worse" for item in about_model):
-        return "held", "no finding is a change for the worse: what is neither good nor bad never rolls back a model"
+    lacking = lacking_evidence(incident)
+    if spec.kind in DESTRUCTIVE and lacking:
+        return "held", lacking
     if spec.kind == "rollback" and lost:
         return "held", "every other version has drifted as well: going back to one of them would cure nothing"
     if now > incident.updated_at + spec.not_after:
         return "expired", "the bucket is older than not_after: a late effect is worse than none"
-    sent = [item for item in past if item.name == name and item.state not in ("held", "expired", "rejected")]
+    sent = [item for item in past if item.name == name and item.state not in NOT_SENT]
     alike = [item for item in sent if item.observed == observed_version(incident)]
     if any(now - item.created_at < spec.cooldown for item in alike):
         return "held", "cooldown: the same action was decided a short while ago"
@@ -433,6 +463,14 @@ def decide(
     if spec.mode == "approve":
         return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
     return "pending", "mode auto"
+
+
+def lacking_evidence(incident: Incident) -> str | None:
+    """Return why the evidence of an incident is not enough for a destructive effect, None when it is."""
+    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
+    if incident.rule == NO_DATA or not about_model:
+        return NOT_OF_MODEL
+    return None if any(item.get("direction", "worse") == "worse" for item in about_model) else NOT_WORSE
 
 
 def last_known_good(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from detectors.base import Finding
-from monitor.act import MESSAGES, STANDING, Action, Context, Past, plan
+from monitor.act import MESSAGES, STANDING, Action, Context, Past, is_outdated, plan
 from monitor.config import ActionSpec, Monitor, Rule
 from monitor.judge import (
     NO_DATA,
@@ -122,7 +122,11 @@ def wants_retraining(
         and (
             decision.transition == "firing"
             or is_unannounced(decision.incident, past.past)
-            or any(row.missed for row in past.past if row.incident == decision.incident.id)
+            or any(
+                row.missed or is_outdated(row, decision.incident)
+                for row in past.past
+                if row.incident == decision.incident.id and row.kind == "retrain"
+            )
         )
     ]
 

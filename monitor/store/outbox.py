@@ -28,6 +28,7 @@ _OF_PAST = (
     "attempts",
     "not_after",
     "next_attempt_at",
+    "reason",
 )  # as `Past` needs them
 
 
@@ -53,11 +54,23 @@ def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
             "fence": 0,
         }
         for action in planned
+        if action.replaces is None or _replace(connection, action)
     ]
     for action in planned:
         if action.supersedes:
             _supersede(connection, action)
     upsert(connection, actions, rows)
+
+
+def _replace(connection: Connection, effect: Action) -> bool:
+    """End the effect whose place another one takes; false when it is being sent or was, so that it keeps its place."""
+    done = connection.execute(
+        sa.update(actions)
+        .where(actions.c.id == effect.replaces, actions.c.attempts == 0)
+        .where(actions.c.state.in_(["pending", "awaiting_approval"]))
+        .values(state="superseded", reason="another change is suspected now", finished_at=effect.created_at)
+    )
+    return done.rowcount == 1
 
 
 def _supersede(connection: Connection, message: Action) -> None:
@@ -99,6 +112,7 @@ def _past(row: Any) -> Past:  # noqa: ANN401
         at=datetime.fromisoformat(row.at) if row.at else None,
         suspect=row.suspect,
         observed=next(iter((row.observed or {}).items()), None),
+        reason=row.reason,
         backlog=waits and not row.attempts and row.next_attempt_at > row.created_at,
         refused=waits and row.attempts > 0,
         missed=never_sent and (decided_late or row.mode == "auto"),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detectors.base import Finding, Status
-from monitor.act import Past, Version, decide, last_known_good, plan
+from monitor.act import NOT_OF_MODEL, NOT_WORSE, Past, Version, decide, last_known_good, observed_version, plan
 from monitor.config import ActionSpec, Monitor, NoData, Rule
 from monitor.judge import Change, Decision, Incident, judge, judge_no_data, matches
 from monitor.schedule import Bucket
@@ -239,6 +239,48 @@ def test_a_firing_decision_tells_people_first_and_then_acts_with_stable_ids() ->
     assert body["data"]["observed_version"] == {"model_version": "small"}
     assert body["data"]["target"]["model_version"] == "big"
     assert body["data"]["not_after"] == (START + timedelta(minutes=15)).isoformat()
+
+
+def effect_of(incident: Incident, **changes: object) -> Past:
+    base = Past(
+        "r", START, "awaiting_approval", "a-1", incident.id, "rollback", "approve", 0,
+        observed=("model_version", "small"), reason="mode approve",
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+BLAMED = {"kind": "model_version", "column": "model_version", "value": "mid", "first_seen": START.isoformat()}
+
+
+@pytest.mark.parametrize(
+    ("before", "incident", "replaced"),
+    [
+        ({}, {}, None),
+        ({}, {"suspected_change": BLAMED}, "a-1"),
+        ({"state": "pending"}, {"suspected_change": BLAMED}, "a-1"),
+        ({"state": "rejected"}, {"suspected_change": BLAMED}, ""),
+        ({"state": "rejected"}, {}, None),
+        ({"state": "delivered"}, {"suspected_change": BLAMED}, None),
+        ({"state": "failed"}, {"suspected_change": BLAMED}, None),
+        ({"state": "pending", "refused": True}, {"suspected_change": BLAMED}, None),
+        ({"state": "held", "reason": NOT_WORSE}, {}, ""),
+        ({"state": "held", "reason": NOT_OF_MODEL}, {}, ""),
+        ({"state": "held", "reason": NOT_WORSE}, {"evidence": {"k": {"segment": None, "about": "pipe"}}}, None),
+        ({"state": "held", "reason": "cooldown: …"}, {}, None),
+    ],
+)
+def test_a_waiting_effect_gives_way_when_another_version_is_suspected_or_evidence_has_come(
+    before: dict[str, object], incident: dict[str, object], replaced: str | None
+) -> None:
+    """None: nothing is planned; a name: what the new effect takes the place of; empty: of nothing that waits."""
+    going = incident_of(**incident)
+    past = [effect_of(going, **before)]
+    decision, bucket = Decision(going, None, "still firing"), Bucket(START - MINUTE, START)
+    planned = plan(monitor_of(), decision, ["r"], {"r": SPEC}, bucket, now=START, sequence=1, past=past)
+    assert [action.replaces or "" for action in planned] == ([] if replaced is None else [replaced])
+    for action in planned:
+        assert action.id != "a-1"
+        assert action.payload["data"]["observed_version"] == dict([observed_version(going) or ("", "")])
 
 
 def test_what_never_fired_and_resolves_is_told_to_nobody() -> None:

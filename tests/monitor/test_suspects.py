@@ -157,3 +157,41 @@ def test_an_old_version_does_not_keep_an_incident_from_being_the_old_one() -> No
         again = judge(monitor, monitor.rules[0], [drifted()], None, START + 3 * MINUTE, changes, over.incident)
         assert again is not None
         assert (again.incident.id == first.incident.id) is same
+
+
+def test_a_waiting_rollback_is_superseded_when_the_suspect_changes_and_people_are_told(
+    application: Application, watching: Callable[[Path], Watching]
+) -> None:
+    """Both come in within one bucket: at first nothing tells them apart. Then the prompt goes, and the effect stays."""
+    back = SWAP + 4 * MINUTE
+
+    def row(at: datetime) -> Row:
+        prompt = "p2" if SWAP <= at < back else "p1"
+        return {"model": "m2" if at >= SWAP else "m1", "prompt": prompt, "amount": 14.0 * (at >= SWAP)}
+
+    def guilty_prompt(at: datetime) -> Row:
+        return {**row(at), "model": "m2" if at >= SWAP else "m1", "amount": 40.0 * (SWAP <= at < back)}
+
+    application.log(START, START + HOUR, lambda _: {})
+    application.log(START + HOUR, START + 2 * HOUR, guilty_prompt)
+    path = application.configure(
+        rules=[{"when": ["drift"], "do": ["slack", "back"], "resolve_for": "1h"}],
+        checks=[{"drift": {"method": ["kolmogorov_smirnov", "rank"]}}],
+    )
+    text = path.read_text().replace("mode: auto", "mode: approve")
+    path.write_text(text + "slack: {token: t, channel: c, base_url: 'http://127.0.0.1:1/api/'}\n")
+    life = watching(path)
+    life.until(START + 69 * MINUTE, step=HOUR)
+    life.until(START + 84 * MINUTE)
+    (incident,), actions = life.rows()
+    rollbacks = sorted((one for one in actions if one.kind == "rollback"), key=lambda one: one.sequence)
+    assert [one.state for one in rollbacks] == ["superseded", "awaiting_approval"]
+    assert [one.payload["data"]["observed_version"] for one in rollbacks] == [
+        {"model_version": "m2"},
+        {"prompt_version": "p2"},
+    ]
+    assert incident.suspected_change["value"] == "p2"
+    told = [one for one in actions if one.name == "slack" and one.kind == "update"]
+    assert "p2" in told[0].payload["data"]["headline"]
+    (mention,) = told[0].payload["data"]["actions"]
+    assert (mention["id"], mention["state"]) == (rollbacks[1].id, "awaiting_approval")

@@ -162,6 +162,17 @@ def test_what_is_late_expires_and_what_waits_is_approved_once(database: Database
         assert outbox.claim_next(connection, START + timedelta(hours=2), "one") is None
 
 
+def test_an_effect_takes_the_place_of_one_that_waits_and_never_of_one_that_is_being_sent(database: Database) -> None:
+    with database.write() as connection:
+        outbox.save_actions(connection, [action(0, state="awaiting_approval"), action(1, name="other")])
+        assert outbox.claim_next(connection, START, "one").id == "a-1"
+        newer = [action(2, replaces="a-0"), action(3, name="other", replaces="a-1")]
+        outbox.save_actions(connection, newer)
+        rows = connection.execute(sa.select(actions.c.id, actions.c.state).order_by(actions.c.id)).all()
+        assert [tuple(row) for row in rows] == [("a-0", "superseded"), ("a-1", "pending"), ("a-2", "pending")]
+        assert outbox.resolve_approval(connection, "a-0", "pending", "approved", START) == "superseded"
+
+
 def test_a_naive_time_is_never_stored(database: Database) -> None:
     with pytest.raises(sa.exc.StatementError, match="without a zone"), database.write() as connection:
         buckets.add_span(connection, "bot", "live", datetime(2026, 1, 1), None)  # noqa: DTZ001
