@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from detectors import SIGNALS
 from monitor.presets import PRESETS
@@ -75,6 +77,12 @@ def written(name: str, look: Look) -> str:
     if look.present("cost") or "price" in signals:
         lines.append("      # - spend: {daily: 200, monthly: 5000}   # your budget, in USD")
     return "\n".join([*lines, *_to_add(), ""])
+
+
+def save(path: Path, text: str) -> None:
+    """Write a new file that only its owner may read: the address of a database may hold a password."""
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _fed(signal: str, look: Look) -> bool:
