@@ -23,6 +23,7 @@ from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
 from monitor.engine.definition import definition
 from monitor.engine.detect import Window
+from monitor.engine.features import Choice
 from monitor.engine.objectives import counted_in
 from monitor.engine.profile import Facts, Profiled, add_profiles
 from monitor.plateaus import Plateaus
@@ -297,7 +298,7 @@ class Watch:
                 f"{monitor.baseline.min_rows} needed"
             )
             return
-        layouts = build.learn_layouts(self.reader, monitor, start, end)
+        layouts = build.learn_layouts(self.reader, monitor, start, end, self._log_choices)
         with self.database.write() as connection:
             again = buckets.finished_starts(connection, monitor.name, start, end + monitor.window)
             buckets.mark_stale(connection, monitor.name, sorted(again))
@@ -312,13 +313,23 @@ class Watch:
         return self._live_start(now)
 
     def _learn_file(self) -> None:
-        built = build.baseline_from_file(self.monitor, self.reader.schema())
+        built = build.baseline_from_file(self.monitor, self.reader.schema(), self._log_choices)
         with self.database.write() as connection:
             baselines.start_learning(connection, self.monitor.name, self.definition, built.layouts, None, None)
             standing = baselines.newest_id(connection, self.monitor.name, self.definition)
             if standing is not None:
                 baselines.freeze(connection, standing[0], built, built.facts)
         self._reload()
+
+    def _log_choices(self, choices: Sequence[Choice]) -> None:
+        """Log which columns a new baseline leaves out and why, and which hold personal data and were asked for."""
+        left_out = {choice.name: choice.reason for choice in choices if choice.kind is None}
+        LOG.info("columns_not_watched", monitor=self.monitor.name, columns=left_out)
+        for choice in choices:
+            if choice.personal:
+                LOG.warning(
+                    "personal_data_in_baseline", monitor=self.monitor.name, column=choice.name, detail=choice.reason
+                )
 
     def _in_baseline(self, start: datetime) -> bool:
         span = self.baseline

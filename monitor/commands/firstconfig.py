@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +80,8 @@ def written(name: str, look: Look) -> str:
 
 def save(path: Path, text: str) -> None:
     """Write a new file that only its owner may read: the address of a database may hold a password."""
-    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
 
 
 def _fed(signal: str, look: Look) -> bool:

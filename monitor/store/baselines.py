@@ -57,6 +57,8 @@ def _standing(monitor: str, definition: str, *what: Any) -> sa.Select[Any]:  # n
     )
 
 
+RETIRED: Mapping[str, Any] = {"state": "retired", "layouts": pack_layouts({}), "profiles": None, "slots": None}
+"""What becomes of a baseline that is compared with no more: its categories may be what people wrote."""
 VERSION_1 = "1:"
 """What migration 0017 wrote in front of the fingerprints that it found."""
 
@@ -113,7 +115,7 @@ def freeze(connection: Connection, identity: int, summed: Baseline, facts: Mappi
     connection.execute(
         sa.update(baselines)
         .where(baselines.c.monitor == row.monitor, baselines.c.id < identity, baselines.c.state != "retired")
-        .values(state="retired")
+        .values(**RETIRED)
     )
     connection.execute(
         sa.update(baselines)
@@ -153,8 +155,8 @@ def renew(
 
 
 def retire(connection: Connection, monitor: str) -> None:
-    """Drop every baseline of a monitor, so that the next pass learns a new one."""
-    connection.execute(sa.update(baselines).where(baselines.c.monitor == monitor).values(state="retired"))
+    """Drop every baseline of a monitor, with what it holds, so that the next pass learns a new one."""
+    connection.execute(sa.update(baselines).where(baselines.c.monitor == monitor).values(**RETIRED))
 
 
 def _baseline(row: Any) -> Baseline:  # noqa: ANN401
