@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,7 +10,6 @@ from functools import partial
 import structlog
 
 from detectors.outcome import OUTCOME
-from detectors.outcome import VERSION as OUTCOME_VERSION
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.objective import Events
@@ -20,11 +17,13 @@ from detectors.spend.objective import starts as objective_starts
 from monitor.background import Later, Summing, at_once
 from monitor.comparing import Comparing
 from monitor.config import Monitor
-from monitor.engine import build
+from monitor.engine import build, definition_v1
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
+from monitor.engine.definition import definition
 from monitor.engine.detect import Part, Window
+from monitor.engine.features import Choice
 from monitor.engine.objectives import counted_in
 from monitor.engine.profile import Facts, Profiled, add_profiles
 from monitor.plateaus import Plateaus
@@ -37,9 +36,6 @@ from monitor.store.database import Database
 LOG = structlog.get_logger(__name__)
 AUDIT_AFTER_WINDOWS = (1, 6, 24)
 AUDITS_A_PASS = 20
-NOT_OF_THE_BINS = {
-    "rules", "breakers", "no_data", "checks", "alert_budget", "experiments", "shadows", "success", "savings",
-}  # fmt: skip
 RENEW_EVERY = timedelta(days=1)
 Spans = Sequence[tuple[datetime, datetime]]
 Store = Callable[[Baseline], None]
@@ -76,6 +72,7 @@ class Watch:
         self.comparing = Comparing(database, monitor)
         self.saving = Saving(database, monitor)
         self._summing = Summing(later)
+        self._compared_with_version_1 = False
         self._connect = connect
         self._source_time = source_time
         self._reader: Reader | None = None
@@ -99,15 +96,8 @@ class Watch:
 
     @property
     def definition(self) -> str:
-        """Return a fingerprint of everything that the bins depend on."""
-        monitor = self.monitor.model_dump(mode="json", exclude=NOT_OF_THE_BINS)
-        monitor["source"]["url"] = "hidden"
-        if check := self.monitor.performance:
-            monitor["performance"] = [check.decision, check.positive, OUTCOME_VERSION]
-        if self.monitor.judged:
-            monitor["judged"] = sorted(self.monitor.judged)
-        text = json.dumps({key: monitor[key] for key in sorted(monitor) if key not in ("catch_up", "settle")})
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Return the fingerprint of what the baseline measures."""
+        return definition(self.monitor)
 
     def prepare(self) -> None:
         """Open what is owed: the live span, and a baseline to compare with."""
@@ -116,6 +106,8 @@ class Watch:
         with self.database.read() as connection:
             spans = buckets.list_spans(connection, self.monitor.name)
             standing = baselines.newest_id(connection, self.monitor.name, self.definition)
+        if standing is None and not self._compared_with_version_1:
+            standing = self._take_over()
         if standing and (self.baseline is None or self.baseline.standing != standing):
             with self.database.read() as connection:
                 self.baseline = baselines.newest(connection, self.monitor.name, self.definition)
@@ -136,6 +128,26 @@ class Watch:
             self._renew(self.baseline, now)
         elif self.baseline is not None:
             self._take_up_labels(self.baseline, now)
+
+    def _take_over(self) -> tuple[int, str, str] | None:
+        """Give a baseline of an earlier release the fingerprint of this one, if it measures what is asked for."""
+        self._compared_with_version_1 = True
+        name = self.monitor.name
+        with self.database.read() as connection:
+            stored = baselines.of_version_1(connection, name)
+        same = [old for old in stored if definition_v1.recognises(self.monitor, old)]
+        if not same:
+            if stored:
+                LOG.warning(
+                    "baseline_not_taken_over",
+                    monitor=name,
+                    detail="it was learnt for other settings; with the settings of then it is used again",
+                )
+            return None
+        with self.database.write() as connection:
+            baselines.redefine(connection, name, same, self.definition)
+            LOG.info("baseline_taken_over", monitor=name)
+            return baselines.newest_id(connection, name, self.definition)
 
     def due(self) -> Iterator[Bucket]:
         """Yield the buckets that are owed, oldest first; a baseline's own before those that need it."""
@@ -288,7 +300,7 @@ class Watch:
                 f"{monitor.baseline.min_rows} needed"
             )
             return
-        layouts = build.learn_layouts(self.reader, monitor, start, end)
+        layouts = build.learn_layouts(self.reader, monitor, start, end, self._log_choices)
         with self.database.write() as connection:
             again = buckets.finished_starts(connection, monitor.name, start, end + monitor.window)
             buckets.mark_stale(connection, monitor.name, sorted(again))
@@ -303,13 +315,23 @@ class Watch:
         return self._live_start(now)
 
     def _learn_file(self) -> None:
-        built = build.baseline_from_file(self.monitor, self.reader.schema())
+        built = build.baseline_from_file(self.monitor, self.reader.schema(), self._log_choices)
         with self.database.write() as connection:
             baselines.start_learning(connection, self.monitor.name, self.definition, built.layouts, None, None)
             standing = baselines.newest_id(connection, self.monitor.name, self.definition)
             if standing is not None:
                 baselines.freeze(connection, standing[0], built, built.facts)
         self._reload()
+
+    def _log_choices(self, choices: Sequence[Choice]) -> None:
+        """Log which columns a new baseline leaves out and why, and which hold personal data and were asked for."""
+        left_out = {choice.name: choice.reason for choice in choices if choice.kind is None}
+        LOG.info("columns_not_watched", monitor=self.monitor.name, columns=left_out)
+        for choice in choices:
+            if choice.personal:
+                LOG.warning(
+                    "personal_data_in_baseline", monitor=self.monitor.name, column=choice.name, detail=choice.reason
+                )
 
     def _in_baseline(self, start: datetime) -> bool:
         span = self.baseline

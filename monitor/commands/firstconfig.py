@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from detectors import SIGNALS
 from monitor.presets import PRESETS
@@ -75,6 +76,12 @@ def written(name: str, look: Look) -> str:
     if look.present("cost") or "price" in signals:
         lines.append("      # - spend: {daily: 200, monthly: 5000}   # your budget, in USD")
     return "\n".join([*lines, *_to_add(), ""])
+
+
+def save(path: Path, text: str) -> None:
+    """Write a new file that only its owner may read: the address of a database may hold a password."""
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
 
 
 def _fed(signal: str, look: Look) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from monitor.commands.firstconfig import Look, written
+from monitor.commands.firstconfig import Look, save, written
 from monitor.commands.guesses import guessed, guessed_time
 from monitor.commands.readiness import print_rows
 from monitor.commands.show import echo
@@ -50,7 +50,7 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
     finally:
         reader.close()
     name = "".join(c if c.isalnum() else "-" for c in (preset or table or "")).strip("-") or "app"
-    out.write_text(written(name, look), encoding="utf-8")
+    save(out, written(name, look))
     echo(f"{out} is written; look at it, then `driftd config check --config {out}`.")
     echo("What its log can tell (`driftd readiness` says it again):")
     print_rows(report(columns, lacking, PRESETS.get(preset or "")))

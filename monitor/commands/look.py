@@ -32,6 +32,11 @@ def config_check(config: Config, *, as_json: bool) -> int:
                 columns = reader.describe()
                 used = {choice.name: choice for choice in choose(monitor, columns)}
                 entry["columns"] = [_column(column, used.get(column.name)) for column in columns]
+                entry["notes"] += [
+                    f"the column {choice.name!r} is {choice.reason}; take it out of `features:`, or log a hash."
+                    for choice in used.values()
+                    if choice.personal
+                ]
                 if reader.quiet_since(reader.now()) is None:
                     entry["notes"].append(
                         "open transactions cannot be seen; `GRANT pg_read_all_stats TO` the reader seals exactly."

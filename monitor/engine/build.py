@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,12 @@ from detectors.records import Records, take
 from monitor.config import ConfigError, Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration, calibrate, definition
-from monitor.engine.features import choose
+from monitor.engine.features import Choice, choose
 from monitor.engine.learn import Learner, with_signals
 from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
 from monitor.engine.timeline import Timeline
 from monitor.schedule import Bucket, floor
+from monitor.signals import resolve
 from monitor.sources import files
 from monitor.sources.base import Reader, SourceError
 from monitor.store import buckets
@@ -26,6 +27,8 @@ from monitor.store.database import Database
 
 STRIDE = timedelta(hours=6)
 BATCH = timedelta(days=1)
+Note = Callable[[Sequence[Choice]], None]
+"""Takes what was chosen of the columns when a baseline is learnt, and what was not, with the reasons."""
 
 
 def baseline_range(monitor: Monitor, live_start: datetime) -> tuple[datetime, datetime]:
@@ -46,18 +49,39 @@ def pages(reader: Reader, columns: Sequence[str], start: datetime, end: datetime
         start = stop
 
 
-def learn_layouts(reader: Reader, monitor: Monitor, start: datetime, end: datetime) -> dict[str, Layout]:
+def no_note(_choices: Sequence[Choice]) -> None:
+    """Pass over what was chosen."""
+
+
+def learn_layouts(
+    reader: Reader, monitor: Monitor, start: datetime, end: datetime, note: Note = no_note
+) -> dict[str, Layout]:
     """Choose the watched columns and learn their bins."""
     try:
-        kinds = {c.name: c.kind for c in choose(monitor, reader.describe(until=end)) if c.kind}
+        choices = choose(monitor, reader.describe(until=end))
     except ConfigError as error:
         raise SourceError("missing_column", str(error)) from error
     _check_outcome(monitor, list(reader.schema()))
-    blank = {name: Layout(kind=kind) for name, kind in kinds.items()}
-    learner = Learner(kinds, monitor.performance, monitor.rates)
+    blank = {choice.name: Layout(kind=choice.kind) for choice in choices if choice.kind}
+    learner = _learner(monitor, choices)
     for page in pages(reader, wanted(monitor, blank, reader.schema()), start, end):
         learner.add(with_signals(page, monitor.signals))
-    return learner.layouts()
+    return _learnt(choices, learner, note)
+
+
+def _learner(monitor: Monitor, choices: Sequence[Choice]) -> Learner:
+    kinds = {choice.name: choice.kind for choice in choices if choice.kind}
+    made = {signal.name for signal in resolve(monitor.signals)}
+    screened = {choice.name for choice in choices if not choice.listed} - made
+    return Learner(kinds, monitor.performance, monitor.rates, screened)
+
+
+def _learnt(choices: Sequence[Choice], learner: Learner, note: Note) -> dict[str, Layout]:
+    """Return the bins that were learnt, and note what was chosen once all values are known."""
+    layouts = learner.layouts()
+    out = learner.left_out
+    note([Choice(each.name, None, out[each.name]) if each.name in out else each for each in choices])
+    return layouts
 
 
 def _check_outcome(monitor: Monitor, columns: Sequence[str]) -> None:
@@ -123,16 +147,16 @@ def profiled_buckets(
         bucket, profiler = Bucket(bucket.end, bucket.end + monitor.bucket), Profiler(monitor, layouts)
 
 
-def baseline_from_file(monitor: Monitor, schema: Mapping[str, str]) -> Baseline:
+def baseline_from_file(monitor: Monitor, schema: Mapping[str, str], note: Note = no_note) -> Baseline:
     """Learn and profile a CSV, Parquet or JSONL file, whose columns are named like the source's."""
     if monitor.baseline.file is None:
         raise ValueError("this baseline is not a file.")
     columns, read = files.open_file(monitor.baseline.file, monitor.source)
-    kinds = {c.name: c.kind for c in choose(monitor, columns) if c.kind}
-    learner = Learner(kinds, monitor.performance, monitor.rates)
+    choices = choose(monitor, columns)
+    learner = _learner(monitor, choices)
     for page in read():
         learner.add(with_signals(page, monitor.signals))
-    layouts = learner.layouts()
+    layouts = _learnt(choices, learner, note)
     profiler = Profiler(monitor, layouts)
     for page in read():
         profiler.add(page)

@@ -35,8 +35,22 @@ from monitor.engine.checks import Asked, asked, kinds, name
 from monitor.engine.timeline import Timeline
 from monitor.judge import matches
 
-VERSION = 2
-"""Of what is learnt: a calibration of another version is made again."""
+VERSION = 3
+"""Of what is learnt: a calibration of another version is made again, from the buckets that are stored."""
+SETTINGS: dict[str, Any] = {
+    "alert_budget": True,
+    "min_samples": True,
+    "window": True,
+    "rules": {"__all__": {"when", "for_", "resolve_for"}},
+    "checks": {
+        "__all__": {
+            *("kind", "name", "columns", "method", "signal", "segments", "min_samples"),
+            *("threshold", "max_increase", "max", "p50", "p90", "p95", "p99"),
+            *("labels_after", "labels_from", "positive", "decision"),
+        }
+    },
+}
+"""The settings that thresholds depend on. A key that a later release adds must have the default None here."""
 FOLD = timedelta(days=1)
 FEWEST_FOLDS = 5
 RHYTHM: Mapping[Kind, str] = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon", "vector": "mmd"}
@@ -147,7 +161,7 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
 
 def definition(monitor: Monitor) -> str:
     """Return a fingerprint of the settings that thresholds depend on, besides the baseline itself."""
-    settings = monitor.model_dump(mode="json", include={"rules", "checks", "alert_budget", "min_samples", "window"})
+    settings = monitor.model_dump(mode="json", include=SETTINGS, exclude_none=True)
     settings["version"] = VERSION
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -19,19 +19,25 @@ ENOUGH_TO_TELL = 50
 
 @dataclass(frozen=True)
 class Choice:
-    """One column, the kind it is watched as (None: not at all), and the reason."""
+    """One column, the kind it is watched as (None: not at all), and the reason.
+
+    ``listed`` says that it was asked for by name, ``personal`` that its categories are then personal data.
+    """
 
     name: str
     kind: Kind | None
     reason: str
+    personal: bool = False
+    listed: bool = False
 
 
 def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
     """Choose the watched columns of a monitor, signals last.
 
-    Auto takes every numeric and categorical column but: mapped ids, times, labels, versions and texts;
-    whole numbers that are all distinct and never fall with time (an id); texts longer than 64 characters on
-    average, or of which more than half are distinct (free text or an id).
+    Auto takes every numeric and categorical column but: mapped ids, times, labels, versions and texts; what is
+    unfit by its values (:mod:`monitor.sources.screen`: an identifier, a counter, a time, JSON, free text, personal
+    data); texts longer than 64 characters on average, or of which more than half are distinct (free text or an id).
+    A column that is asked for by name is taken whatever it holds; the reason says so where that is personal data.
     """
     known = {column.name: column for column in columns}
     wanted = monitor.features.include
@@ -63,23 +69,29 @@ def _choose(monitor: Monitor, column: ColumnInfo, *, explicit: bool) -> Choice:
     if column.name in features.exclude:
         return Choice(column.name, None, "excluded")
     if column.name in features.types:
-        return Choice(column.name, features.types[column.name], "as declared")
+        return _as_asked(column, features.types[column.name], "as declared")
     if explicit:
-        return Choice(column.name, "numeric" if column.type == "numeric" else "categorical", "listed")
+        return _as_asked(column, "numeric" if column.type == "numeric" else "categorical", "listed")
     if column.role in NOT_FEATURES:
         return Choice(column.name, None, f"is the {column.role}")
     return _by_type(column)
 
 
+def _as_asked(column: ColumnInfo, kind: Kind, reason: str) -> Choice:
+    if kind != "categorical" or not column.personal:
+        return Choice(column.name, kind, reason, listed=True)
+    warning = f"its values are personal data ({', '.join(column.personal)}) and are stored as they are"
+    return Choice(column.name, kind, f"{reason}; {warning}", personal=True, listed=True)
+
+
 def _by_type(column: ColumnInfo) -> Choice:
     enough = column.sampled >= ENOUGH_TO_TELL
     present = round(column.sampled * (1 - column.null_share))
+    if column.unfit is not None:
+        return Choice(column.name, None, column.unfit)
     if column.type == "boolean":
         return Choice(column.name, "categorical", "boolean")
     if column.type == "numeric":
-        whole = any(word in column.database_type.lower() for word in ("int", "serial"))
-        if enough and whole and column.increasing and column.distinct == column.sampled:
-            return Choice(column.name, None, "looks like an id: whole, distinct, never falling")
         return Choice(column.name, "numeric", "numeric")
     if column.type == "text":
         if (column.mean_length or 0) > FREE_TEXT_LENGTH:

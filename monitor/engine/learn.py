@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from detectors.joint import JOINT, learn_embedding, learn_joint
-from detectors.layout import Kind, Layout, category, learn_categorical, learn_numeric, numbers
+from detectors.layout import VOCABULARY, Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.outcome import OUTCOME, learn_errors, learn_scores
 from detectors.performance.losses import learn_losses
 from detectors.performance.rates import DECISION, judged_column, labelled_column
@@ -16,6 +16,7 @@ from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.settings.checks import Check
 from monitor.signals import Entry, resolve
+from monitor.sources.screen import MANY_WORDS, count_words, unfit_words
 
 SAMPLE = 100_000
 MOST_ROWS = 60_000
@@ -23,6 +24,8 @@ MOST_ROWS = 60_000
 TOGETHER = 256
 """Records that go through all signals before the next ones: signals share what they have read of the same text."""
 MOST_CATEGORIES = 50_000
+OFTEN = 10
+"""A text of many words that is rarer than this in a baseline is what somebody wrote, and no category."""
 
 
 def with_signals(records: Records, signals: Sequence[Entry]) -> dict[str, Column]:
@@ -41,12 +44,20 @@ class Learner:
     """Collects what layouts are made of: a uniform sample and extremes, or category counts.
 
     ``performance`` is the check that asks for the performance column, ``rates`` those that ask for a signal's rate.
+    ``screened`` are categorical columns that nobody asked for by name: one whose values turn out to be free text or
+    personal data gets no layout, and ``left_out`` says why.
     """
 
     def __init__(
-        self, kinds: Mapping[str, Kind], performance: Check | None = None, rates: Mapping[str, Check] | None = None
+        self,
+        kinds: Mapping[str, Kind],
+        performance: Check | None = None,
+        rates: Mapping[str, Check] | None = None,
+        screened: Collection[str] = (),
     ) -> None:
         self.rows = 0
+        self.left_out: dict[str, str] = {}
+        self._screened = screened
         self._performance = performance
         self._rates = rates or {}
         self._scored = False
@@ -84,7 +95,14 @@ class Learner:
         }
         learnt |= dict.fromkeys(self._embeddings, learn_embedding())
         for name, counter in self._categories.items():
-            learnt[name] = learn_categorical(counter, complete=name not in self._incomplete)
+            frequency = _without_sentences(counter) if name in self._screened else counter
+            words = (word for word, _ in frequency.most_common(VOCABULARY))
+            unfit = unfit_words(words) if name in self._screened else None
+            if unfit is not None:
+                self.left_out[name] = unfit
+                continue
+            complete = name not in self._incomplete and len(frequency) == len(counter)
+            learnt[name] = learn_categorical(frequency, complete=complete)
         for signal, check in self._rates.items():
             learnt[labelled_column(signal)] = learn_scores(DECISION, check.positive)
             if check.labels_from == "judge":
@@ -111,6 +129,12 @@ class Learner:
         if model is None:
             return learn_errors(said, truth)
         return learn_errors(model.absolute.expected(rows), truth, model.to_text())
+
+
+def _without_sentences(frequency: Counter[str]) -> Counter[str]:
+    """Leave out texts of many words that are rare: a category with a long name is not."""
+    kept = {text: count for text, count in frequency.items() if count >= OFTEN or count_words(text) <= MANY_WORDS}
+    return Counter(kept)
 
 
 class _Rows:

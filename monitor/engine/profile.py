@@ -22,11 +22,14 @@ from monitor.engine.spend import till
 from monitor.schedule import Bucket
 from monitor.signals import resolve
 from monitor.sources.base import Counts, Reader
+from monitor.sources.screen import MANY_WORDS, count_words, without_personal
 
 VERSION_ROLES = ("model_version", "prompt_version")
 OUTCOME_ROLES = ("score", "prediction", "label")
 MOST_VERSIONS = 200
 MOST_UNSEEN = 10
+FREE_TEXT = "(free text)"
+"""Stands for a new category that is a text of many words."""
 READS = 3
 
 
@@ -221,6 +224,7 @@ class Profiler:
                     held[value] = [count + len(times), min(first, float(times[0])), max(last, float(times[-1]))]
 
     def _note_unseen(self, records: Records) -> None:
+        """Note the first categories that the baseline did not have, without the personal data that they may hold."""
         for name, layout in self._layouts.items():
             if layout.kind != "categorical" or not layout.complete or name not in records:
                 continue
@@ -228,8 +232,18 @@ class Profiler:
             held = self.facts.unseen.setdefault(name, {})
             for row in np.flatnonzero(~column.missing):
                 value = category(column.values[row])
-                if value not in known and value not in held and len(held) < MOST_UNSEEN:
-                    held[value] = float(records["timestamp"].values[row])
+                if value in known or len(held) >= MOST_UNSEEN:
+                    continue
+                known.add(value)
+                held.setdefault(self._shown(name, value), float(records["timestamp"].values[row]))
+
+    def _shown(self, column: str, value: str) -> str:
+        """Return a new category as it may be stored: a text of many words only where the column is listed by name."""
+        features = self._monitor.features
+        listed = features.include != "auto" or column in features.types
+        if not listed and count_words(value) > MANY_WORDS:
+            return FREE_TEXT
+        return without_personal(value)
 
     def _split(self, records: Records) -> Iterator[tuple[str, np.ndarray]]:
         """Yield segments; new values get a place in the order of their first row, up to the cap."""

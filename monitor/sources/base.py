@@ -30,8 +30,9 @@ class ColumnInfo:
     """One column as found: its canonical name, type, role, and what a sample of rows says of it.
 
     ``name`` is the role for a mapped column (``model_version``) and their own name otherwise. The shares are
-    of the sampled rows; ``distinct`` counts distinct values in it; ``increasing`` says whether the values
-    never fall with time; ``mean_length`` is that of texts, ``typical`` the median of numbers, else None.
+    of the sampled rows; ``distinct`` counts distinct values in it; ``mean_length`` is that of texts, ``typical`` the
+    median of numbers, else None. ``unfit`` says why the values can be no feature, ``personal`` which types of personal
+    data texts hold.
     """
 
     name: str
@@ -42,9 +43,10 @@ class ColumnInfo:
     sampled: int
     null_share: float
     distinct: int
-    increasing: bool = False
     mean_length: float | None = None
     typical: float | None = None
+    unfit: str | None = None
+    personal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,15 @@ import numpy as np
 import sqlalchemy as sa
 
 from detectors.records import Column
-from monitor.settings.source import Source
+from monitor.settings.source import TEXT_ROLES, Source
+from monitor.sources import looks
 from monitor.sources.base import ColumnInfo, ColumnType, Page, SourceError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PAGE = 50_000
+SAMPLE = 1000
 
 
 def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[], Iterator[Page]]]:
@@ -41,8 +43,8 @@ def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[]
             yield page
 
     for frame in frames(path):
-        renamed = frame.rename(columns=roles)
-        return [_describe(renamed, str(name), roles) for name in renamed.columns], read
+        ordered, middle = _in_order(frame.rename(columns=roles).head(SAMPLE))
+        return [_describe(ordered, str(name), roles, middle) for name in ordered.columns], read
     raise SourceError("other", f"the baseline file {path} holds no rows; give one with the records to compare with.")
 
 
@@ -96,10 +98,24 @@ def column_of(series: pd.Series) -> Column:
     return Column(values, missing)
 
 
-def _describe(frame: pd.DataFrame, name: str, roles: dict[str, str]) -> ColumnInfo:
+def _in_order(frame: pd.DataFrame) -> tuple[pd.DataFrame, float | None]:
+    """Return rows in the order of time and the median of their times; shuffled and None where their times are unknown.
+
+    A file may be sorted by any of its columns, which then only seems to be numbered in the order of time.
+    """
     import pandas as pd
 
-    series = frame[name].head(1000)
+    if "timestamp" in frame:
+        times = pd.to_datetime(frame["timestamp"].astype(str), errors="coerce", format="ISO8601", utc=True)
+        if times.notna().any():
+            return frame.loc[times.sort_values().index], float(times.dropna().median().timestamp())
+    return frame.sample(frac=1, random_state=0), None
+
+
+def _describe(frame: pd.DataFrame, name: str, roles: dict[str, str], middle: float | None) -> ColumnInfo:
+    import pandas as pd
+
+    series = frame[name]
     present = series.dropna()
     kind: ColumnType = "text"
     if pd.api.types.is_bool_dtype(series):
@@ -118,6 +134,7 @@ def _describe(frame: pd.DataFrame, name: str, roles: dict[str, str]) -> ColumnIn
         sampled=len(series),
         null_share=float(series.isna().mean()) if len(series) else 0.0,
         distinct=int(texts.nunique()),
-        increasing=bool(kind == "numeric" and present.is_monotonic_increasing),
         mean_length=float(texts.str.len().mean()) if kind == "text" and len(texts) else None,
+        unfit=looks.unfit(name, kind, present.tolist(), middle) if name not in TEXT_ROLES else None,
+        personal=looks.personal(kind, texts.tolist()) if name not in TEXT_ROLES else (),
     )

@@ -372,21 +372,30 @@ class SqlReader:
             columns = self._columns(connection, name)
             query = sa.select(*(self._value(info).label(f"c{i}") for i, info in enumerate(columns.values())))
             query = query.select_from(self._from(name)).limit(sample)
+            time = None
             if "timestamp" in columns:
                 time = self._time(connection, name, columns)
                 stamp = self._dialect.stamp(time)
-                query = query.order_by(stamp.desc())
+                query = query.add_columns(stamp.label("t")).order_by(stamp.desc())
                 if until is not None:
                     query = query.where(self._within(time, LONG_AGO, until))
             rows = connection.execute(query).all()
-        parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        middle = _middle(time, [row[-1] for row in rows]) if time is not None else None
+        parts = list(zip(*rows, strict=True))[: len(columns)] if rows else [()] * len(columns)
         for place, role in enumerate(columns):
             if role in self._chats:
                 parts[place] = tuple(self._column(role, parts[place]).values)
         return [
-            described(role, info, list(reversed(values)), self._source, weak=self._dialect.weak)
+            described(role, info, list(reversed(values)), self._source, weak=self._dialect.weak, middle=middle)
             for (role, info), values in zip(columns.items(), parts, strict=True)
         ]
+
+
+def _middle(time: TimeColumn, stamps: Sequence[Any]) -> float | None:
+    """Return the median of events' times in seconds since 1970; None where there is none."""
+    seconds = time.seconds(stamps)
+    seconds = seconds[np.isfinite(seconds)]
+    return float(np.median(seconds)) if len(seconds) else None
 
 
 def _inside(time: TimeColumn, rows: Sequence[Row[Any]], start: datetime, end: datetime) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +57,33 @@ def _standing(monitor: str, definition: str, *what: Any) -> sa.Select[Any]:  # n
     )
 
 
+RETIRED: Mapping[str, Any] = {"state": "retired", "layouts": pack_layouts({}), "profiles": None, "slots": None}
+"""What becomes of a baseline that is compared with no more: its categories may be what people wrote."""
+VERSION_1 = "1:"
+"""What migration 0017 wrote in front of the fingerprints that it found."""
+
+
+def of_version_1(connection: Connection, monitor: str) -> list[str]:
+    """Return the fingerprints of version 1 of the baselines that are not retired."""
+    wanted = sa.select(baselines.c.definition).distinct()
+    rows = connection.execute(wanted.where(_of_version_1(monitor))).scalars()
+    return [definition.removeprefix(VERSION_1) for definition in rows]
+
+
+def redefine(connection: Connection, monitor: str, old: Sequence[str], definition: str) -> None:
+    """Give baselines of version 1 their fingerprint of this release."""
+    known = baselines.c.definition.in_([VERSION_1 + one for one in old])
+    connection.execute(sa.update(baselines).where(_of_version_1(monitor), known).values(definition=definition))
+
+
+def _of_version_1(monitor: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        baselines.c.monitor == monitor,
+        baselines.c.state != "retired",
+        baselines.c.definition.startswith(VERSION_1),
+    )
+
+
 def start_learning(
     connection: Connection,
     monitor: str,
@@ -88,7 +115,7 @@ def freeze(connection: Connection, identity: int, summed: Baseline, facts: Mappi
     connection.execute(
         sa.update(baselines)
         .where(baselines.c.monitor == row.monitor, baselines.c.id < identity, baselines.c.state != "retired")
-        .values(state="retired")
+        .values(**RETIRED)
     )
     connection.execute(
         sa.update(baselines)
@@ -128,8 +155,8 @@ def renew(
 
 
 def retire(connection: Connection, monitor: str) -> None:
-    """Drop every baseline of a monitor, so that the next pass learns a new one."""
-    connection.execute(sa.update(baselines).where(baselines.c.monitor == monitor).values(state="retired"))
+    """Drop every baseline of a monitor, with what it holds, so that the next pass learns a new one."""
+    connection.execute(sa.update(baselines).where(baselines.c.monitor == monitor).values(**RETIRED))
 
 
 def _baseline(row: Any) -> Baseline:  # noqa: ANN401

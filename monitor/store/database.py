@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,7 @@ def _engine(url: URL) -> Engine:
         if url.database and url.database != ":memory:":
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        sa.event.listen(engine, "do_connect", _create_private)
         sa.event.listen(engine, "connect", _set_up_sqlite)
         return engine
     return sa.create_engine(
@@ -153,6 +155,18 @@ def _engine(url: URL) -> Engine:
         pool_timeout=10,
         connect_args={"connect_timeout": 5, "application_name": "driftd", **DEAD_PEER},
     )
+
+
+def _create_private(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+    """Create a store that is not there with access for its owner alone; SQLite gives its -wal and -shm the same mode.
+
+    The mode of a store that is there is left as it is: somebody may have set it. Nor is it opened here, for closing it
+    would give up the locks that SQLite holds on it. Where it cannot be created, SQLite says so.
+    """
+    name = str(arguments[0]) if arguments else ":memory:"
+    if name and not name.startswith((":", "file:")):
+        with suppress(OSError):
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:

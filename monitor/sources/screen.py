@@ -1,0 +1,201 @@
+"""Whether the values of a column can be a feature: rules for identifiers, times, free text and personal data. Pure.
+
+A feature is something whose distribution stays the same while nothing changes. An identifier, a counter and a point in
+time bring new values for ever, so that they would always drift. A text that people wrote, and personal data, must not
+be repeated in a store and in messages, as categories are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from detectors.layout import LONGEST_CATEGORY
+from detectors.policy import redact
+from detectors.scan import PUBLIC, Span, scan
+
+NEARLY_ALL = 0.95
+ENOUGH = 50
+"""Values below this are too few for a rule about how they follow each other."""
+MANY_WORDS = 6
+"""Categories have fewer words."""
+FEW_SENTENCES = 5
+"""So many different texts of many words may be the long names of categories."""
+FEW_VALUES = 20
+"""So few different values may follow the time because something was switched over."""
+IN_ORDER = 0.98
+"""Rank correlation with time from which whole numbers and texts are taken for numbered in the order of time."""
+NEW_VALUES = 0.1
+"""Share of the newer half's values that are new, from which values are taken to come and go."""
+LARGEST_MEASURE = 2.0**53
+"""Whole numbers beyond are not exact in a float64: they are hashes or identifiers."""
+NEAR = 5 * 365.25 * 86400.0
+"""Seconds between an event and a time that is logged with it, such as an expiry."""
+UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+PARSED = 100
+"""Texts that are read as JSON."""
+ID_WORDS = frozenset(("id", "ids", "uuid", "guid", "key", "hash", "number", "no", "nr", "seq", "sequence", "serial"))
+_DATE = re.compile(
+    r"\s*(?:(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d)"
+    r"(?:[T ]\d.*)?"
+)
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Letters of scripts that put no space between words; about two make one."""
+
+
+def unfit_numbers(name: str, values: Sequence[float], middle: float | None) -> str | None:
+    """Say why numbers, in the order of time, are no feature; None when they can be one.
+
+    Parameters
+    ----------
+    name
+        Of their column.
+    values
+        Finite or not.
+    middle
+        Median of the events' times in seconds since 1970, None where it is not known.
+
+    Examples
+    --------
+    >>> unfit_numbers("order_number", list(range(1000, 1100)), None)
+    'numbered in the order of time'
+    >>> unfit_numbers("amount", [20.0, 10.0, 40.0, 30.0] * 30, None)
+    """
+    found = np.asarray(values, dtype=np.float64)
+    found = found[np.isfinite(found)]
+    if len(found) < ENOUGH:
+        return None
+    distinct = len(np.unique(found))
+    whole = bool(np.all(found == np.floor(found)))
+    unit = _unit(found, middle)
+    if unit is not None:
+        return f"a time: {unit} since 1970"
+    if whole and _mostly(bool(_DATE.fullmatch(f"{value:.0f}")) for value in found):
+        return "a time: a date as a number"
+    if distinct > FEW_VALUES:
+        steps = np.diff(found)
+        if np.all(steps >= 0) or np.all(steps <= 0) or (whole and _follows_time(found)):
+            return "numbered in the order of time"
+    if whole and np.median(np.abs(found)) > LARGEST_MEASURE:
+        return "an identifier: whole numbers too large to be measured"
+    if whole and distinct > max(FEW_VALUES, len(found) / 2) and _is_named_as_id(name):
+        return "an identifier by its name, and over half of the values are distinct"
+    return None
+
+
+def unfit_texts(values: Sequence[str]) -> str | None:
+    """Say why texts, in the order of time, are no feature; None when they can be one.
+
+    Examples
+    --------
+    >>> unfit_texts(["pay as you go", "flat rate"] * 100)
+    >>> unfit_texts(["flat rate", "write to jane@example.com"] * 100)
+    'personal data (email_address)'
+    """
+    if not values:
+        return None
+    if _mostly(_is_json(text) for text in values[:PARSED]):
+        return "JSON"
+    cut = [text[:LONGEST_CATEGORY] for text in values]
+    if _mostly(bool(_DATE.fullmatch(text)) for text in cut):
+        return "a time written as text"
+    return unfit_words(cut) or _unfit_order(cut)
+
+
+def unfit_words(values: Iterable[str]) -> str | None:
+    """Say why texts, in any order, must not be kept as categories; None when they may."""
+    listed = list(values)
+    sentences = {text for text in listed if count_words(text) > MANY_WORDS}
+    if len(sentences) > FEW_SENTENCES:
+        return "free text: many words"
+    types = personal_types(listed)
+    return f"personal data ({', '.join(types)})" if types else None
+
+
+def personal_types(values: Iterable[str]) -> list[str]:
+    """Return which types of personal data texts hold, by name."""
+    return sorted({span.type for text in set(values) for span in _personal(text)})
+
+
+def without_personal(text: str) -> str:
+    """Return a text with personal data replaced by their type.
+
+    Examples
+    --------
+    >>> without_personal("jane@example.com")
+    '[EMAIL_ADDRESS]'
+    """
+    return redact(text, _personal(text))
+
+
+def count_words(text: str) -> int:
+    """Count the words of a text, about, in any script.
+
+    Examples
+    --------
+    >>> count_words("pay as you go"), count_words("我想取消我的订阅并退款")
+    (4, 6)
+    """
+    return len(text.split()) + len(_WITHOUT_SPACES.findall(text)) // 2
+
+
+def _personal(text: str) -> list[Span]:
+    return [span for span in scan(text, ("pii",)) if span.type not in PUBLIC]
+
+
+def _unfit_order(values: Sequence[str]) -> str | None:
+    distinct = len(set(values))
+    if len(values) < ENOUGH or distinct <= FEW_VALUES:
+        return None
+    places = {text: place for place, text in enumerate(sorted(set(values), key=_natural))}
+    if _follows_time(np.array([places[text] for text in values], dtype=np.float64)):
+        return "numbered in the order of time"
+    if distinct > len(values) / 2:
+        return "an identifier or free text: over half of the values are distinct"
+    half = len(values) // 2
+    known = set(values[:half])
+    if half >= 2 * ENOUGH and np.mean([text not in known for text in values[half:]]) > NEW_VALUES:
+        return "an identifier or free text: new values keep coming"
+    return None
+
+
+def _mostly(answers: Iterable[bool]) -> bool:
+    return float(np.mean(list(answers))) >= NEARLY_ALL
+
+
+def _unit(values: np.ndarray, middle: float | None) -> str | None:
+    """Return what numbers count that lie around the times of their events."""
+    if middle is None:
+        return None
+    near = (name for name, unit in UNITS.items() if np.mean(np.abs(values / unit - middle) < NEAR) >= NEARLY_ALL)
+    return next(near, None)
+
+
+def _follows_time(values: np.ndarray) -> bool:
+    """Say whether values rise or fall with their place, by Spearman's rank correlation."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return abs(float(np.corrcoef(ranks, np.arange(len(values)))[0, 1])) >= IN_ORDER
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Return a key by which A-9 comes before A-10."""
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def _is_json(text: str) -> bool:
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_named_as_id(name: str) -> bool:
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    return bool(words) and words[-1].lower() in ID_WORDS
