@@ -73,7 +73,17 @@ def configuration() -> str:
         "# driftd.yaml\n",
         "Unknown keys are refused with the nearest valid word. `${NAME}` and `${NAME:-default}` are read from the\n"
         "environment; `token_file`, `secret_file`, `url_file` and `store_file` read a secret from a file beside this one.\n"
-        "Durations are written 90s, 5m, 1h30m, 14d or 2w; times in ISO 8601, UTC unless they say otherwise.\n",
+        "Durations are written 90s, 5m, 1h30m, 14d or 2w; times in ISO 8601, UTC unless they say otherwise.\n\n"
+        "Every relative path in this file is relative to the folder of this file, not to the working directory: the files of\n"
+        "SQLite in `store:` and `source.url` (`sqlite:///driftd.db`), `baseline.file`, `suite`, the `*_file` keys, and the files\n"
+        "of a signal. `sqlite:////var/lib/driftd/driftd.db` is absolute; `sqlite://`, `sqlite:///:memory:` and\n"
+        "`sqlite:///file:…` stay as they are. A path on the command line is relative to the working directory. The log line\n"
+        "`store` says at the start which store is used.\n\n"
+        "`driftd run` exits 2 before it writes anything, with the sentence of `driftd config check`, when no monitor has a\n"
+        "source that can be read as it is configured: a URL or a driver that does not exist, no such SQLite file, table,\n"
+        "column or segment. When some monitors can be read it starts; the others are shown in error and are read as soon\n"
+        "as that is possible. A source that is down, too slow, or refuses the password may come back: the daemon waits for it,\n"
+        "with `driftd_source_up` 0.\n",
     ]
     for title, model in SECTIONS.items():
         rows = [

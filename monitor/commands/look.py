@@ -18,6 +18,7 @@ from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import METHODS
 from monitor.engine.features import choose
 from monitor.plain import plain
+from monitor.readiness import future_note
 from monitor.sources.base import SourceError
 from monitor.store import baselines, incidents, outbox, reads
 from monitor.watch import Watch
@@ -37,6 +38,8 @@ def config_check(config: Config, *, as_json: bool) -> int:
                     entry["notes"].append(
                         "open transactions cannot be seen; `GRANT pg_read_all_stats TO` the reader seals exactly."
                     )
+                if (note := future_note(columns, reader.now())) is not None:
+                    entry["notes"].append(note)
         except (SourceError, ConfigError) as error:
             entry["error"] = str(error)
         described.append(entry)

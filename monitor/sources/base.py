@@ -12,14 +12,18 @@ from detectors.records import Column
 ColumnType = Literal["numeric", "text", "boolean", "time", "json", "unknown"]
 
 
+Reason = Literal[
+    "unreachable", "timeout", "missing_column", "missing_table", "missing_file", "configuration", "denied", "changed",
+    "other",
+]  # fmt: skip
+LASTING: tuple[Reason, ...] = ("configuration", "missing_file", "missing_table", "missing_column")
+"""Reasons that waiting does not remove: somebody has to change the configuration, or make what it names."""
+
+
 class SourceError(Exception):
     """Their database could not answer. ``reason`` is of a closed set, the message a sentence for people."""
 
-    def __init__(
-        self,
-        reason: Literal["unreachable", "timeout", "missing_column", "missing_table", "denied", "changed", "other"],
-        message: str,
-    ) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -30,7 +34,9 @@ class ColumnInfo:
 
     ``name`` is the role for a mapped column (``model_version``) and their own name otherwise. The shares are
     of the sampled rows; ``distinct`` counts distinct values in it; ``increasing`` says whether the values
-    never fall with time; ``mean_length`` is that of texts, ``typical`` the median of numbers, else None.
+    never fall with time; ``mean_length`` is that of texts, ``typical`` the median of numbers, else None. Of the
+    column of the event's time, ``newest`` is the newest time, also one in the future, and ``naive`` says that it
+    was logged without a zone and that none is configured.
     """
 
     name: str
@@ -44,6 +50,8 @@ class ColumnInfo:
     increasing: bool = False
     mean_length: float | None = None
     typical: float | None = None
+    newest: datetime | None = None
+    naive: bool = False
 
 
 @dataclass(frozen=True)

@@ -358,7 +358,7 @@ def audited(connection: Connection, monitor: str, row: Any, *, changed: bool, la
 
 
 ATTEMPTS = 3
-TRANSIENT = ("unreachable", "timeout", "changed")
+TRANSIENT = ("unreachable", "timeout", "changed", "missing_file")
 
 
 def give_up_or_release(connection: Connection, held: Claim, error: Exception) -> None:
