@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from monitor import signals
 from monitor.config import Config, Monitor
@@ -18,6 +18,8 @@ from monitor.settings.sections import nearest
 from monitor.settings.source import ROLES
 from monitor.yamlfile import SECRET_KEYS, Problem, read
 
+_SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)
+
 
 def load(path: Path, environment: dict[str, str] | None = None) -> Config:
     """Read, check and cross-check a configuration file; raises :class:`ConfigError` with every problem."""
@@ -26,23 +28,37 @@ def load(path: Path, environment: dict[str, str] | None = None) -> Config:
         config = Config.model_validate(document.data)
     except ValidationError as error:
         raise document.explain([problem_of(detail) for detail in error.errors()]) from None
+    config = _beside(config, path.parent)
     problems = cross_check(config)
     if problems:
         raise document.explain(problems)
-    return _beside(config, path.parent)
+    return config
 
 
 def _beside(config: Config, folder: Path) -> Config:
-    """Resolve baseline and suite files against the configuration's folder."""
+    """Resolve every relative path against the folder of the configuration file, whatever the working directory is."""
     monitors = []
     for monitor in config.monitors:
-        file = monitor.baseline.file
-        if file is not None and not file.is_absolute():
-            baseline = monitor.baseline.model_copy(update={"file": folder / file})
-            monitor = monitor.model_copy(update={"baseline": baseline})  # noqa: PLW2901
-        monitors.append(monitor)
+        changes: dict[str, Any] = {
+            "source": monitor.source.model_copy(update={"url": _resolved(monitor.source.url, folder)}),
+            "signals": signals.resolve_paths(monitor.signals, folder),
+        }
+        if monitor.baseline.file is not None:
+            changes["baseline"] = monitor.baseline.model_copy(update={"file": folder / monitor.baseline.file})
+        monitors.append(monitor.model_copy(update=changes))
     evaluations = [one.model_copy(update={"suite": folder / one.suite}) for one in config.evaluations]
-    return config.model_copy(update={"monitors": monitors, "evaluations": evaluations})
+    store = _resolved(config.store, folder)
+    return config.model_copy(update={"store": store, "monitors": monitors, "evaluations": evaluations})
+
+
+def resolve_url(url: str, folder: Path) -> str:
+    """Resolve the file of a SQLite URL; a URI (``file:…``), a database in memory and any other URL stay."""
+    match = _SQLITE_FILE.match(url)
+    return url if match is None else f"{match[1]}{folder.absolute() / match[2]}{match[3]}"
+
+
+def _resolved(url: SecretStr, folder: Path) -> SecretStr:
+    return SecretStr(resolve_url(url.get_secret_value(), folder))
 
 
 def problem_of(detail: Any) -> Problem:  # noqa: ANN401

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from monitor.presets.base import Preset
 from monitor.settings.source import ROLES
@@ -12,6 +14,13 @@ from monitor.sources.base import ColumnInfo
 
 Answer = Literal["yes", "partly", "no", "no rows"]
 MOSTLY = 0.9
+SKEW = timedelta(minutes=5)
+"""Two clocks may differ by this much."""
+ZONES = (
+    "Europe/Berlin", "Europe/London", "Europe/Athens", "Europe/Moscow", "Asia/Dubai", "Asia/Karachi", "Asia/Kolkata",
+    "Asia/Dhaka", "Asia/Bangkok", "Asia/Shanghai", "Asia/Tokyo", "Australia/Sydney", "Pacific/Auckland",
+)  # fmt: skip
+"""Zones ahead of UTC, as examples of their offset."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,40 @@ def report(columns: Sequence[ColumnInfo], lacking: Mapping[str, str], preset: Pr
     """
     known = {column.name: column for column in columns}
     return [_row(capability, known, lacking, preset) for capability in CAPABILITIES]
+
+
+def future_note(columns: Sequence[ColumnInfo], now: datetime) -> str | None:
+    """Say that the newest event lies in the future of the database's clock, and what to write; else None."""
+    time = next((column for column in columns if column.name == "timestamp"), None)
+    if time is None or time.newest is None or time.newest - now <= SKEW:
+        return None
+    ahead = time.newest - now
+    hours, minutes = divmod(int(ahead.total_seconds()) // 60, 60)
+    said = f"the newest {time.column!r} lies {hours} h {minutes} min in the future of the database's clock"
+    if not time.naive:
+        return f"{said}; check the clock of what logs it, and `zone:` or `unit:` of the column."
+    if (zone := _likely_zone(ahead, now)) is None:
+        return f"{said}; it has no time zone and is read as UTC, but no zone is so far from UTC: check what logs it."
+    quoted = "'" + time.column.replace("'", "''") + "'"
+    return (
+        f"{said}; it has no time zone and is read as UTC. If it is local time, name the zone: "
+        f"`timestamp: {{column: {quoted}, zone: {zone}}}`, or another zone at UTC{_offset(zone, now)}."
+    )
+
+
+def _likely_zone(ahead: timedelta, now: datetime) -> str | None:
+    """Return the best-known zone with the smallest offset that explains a lead, for the newest event may be old."""
+    fitting = [zone for zone in ZONES if _shift(zone, now) >= ahead - SKEW]
+    return min(fitting, key=lambda zone: _shift(zone, now), default=None)
+
+
+def _shift(zone: str, now: datetime) -> timedelta:
+    return now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)
+
+
+def _offset(zone: str, now: datetime) -> str:
+    written = f"{now.astimezone(ZoneInfo(zone)):%z}"
+    return f"{written[:3]}:{written[3:]}"
 
 
 def share(column: ColumnInfo | None) -> float:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError, validate_call
@@ -79,6 +80,23 @@ def _parts(entry: Entry) -> tuple[str, dict[str, Any]]:
         return entry, {}
     ((kind, options),) = entry.items()
     return kind, options or {}
+
+
+def resolve_paths(entries: Sequence[Entry], folder: Path) -> list[Entry]:
+    """Return the entries with each option that is a path resolved against a folder."""
+    return [_in_folder(entry, folder) for entry in entries]
+
+
+def _in_folder(entry: Entry, folder: Path) -> Entry:
+    if isinstance(entry, str) or len(entry) != 1:
+        return entry
+    ((kind, options),) = entry.items()
+    configure = SIGNALS[kind].configure if kind in SIGNALS else None
+    if configure is None or not options:
+        return entry
+    parameters = inspect.signature(configure, eval_str=True).parameters
+    paths = {name for name, parameter in parameters.items() if parameter.annotation is Path} & set(options)
+    return {kind: {**options, **{name: str(folder / str(options[name])) for name in paths}}} if paths else entry
 
 
 def _wrong(kind: str, options: dict[str, Any]) -> list[Problem]:

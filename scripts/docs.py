@@ -11,10 +11,12 @@ import math
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 import click
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
@@ -23,6 +25,8 @@ from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
 from monitor import config, evidently, outbox, retraining
 from monitor.cli import app
+from monitor.evals import suite
+from monitor.evals.expectation import COMMON, KINDS, Expectation
 from monitor.metrics import METRICS
 from monitor.presets import PRESETS
 from monitor.presets.base import Column
@@ -84,7 +88,17 @@ def configuration() -> str:
         "# driftd.yaml\n",
         "Unknown keys are refused with the nearest valid word. `${NAME}` and `${NAME:-default}` are read from the\n"
         "environment; `token_file`, `secret_file`, `url_file` and `store_file` read a secret from a file beside this one.\n"
-        "Durations are written 90s, 5m, 1h30m, 14d or 2w; times in ISO 8601, UTC unless they say otherwise.\n",
+        "Durations are written 90s, 5m, 1h30m, 14d or 2w; times in ISO 8601, UTC unless they say otherwise.\n\n"
+        "Every relative path in this file is relative to the folder of this file, not to the working directory: the files of\n"
+        "SQLite in `store:` and `source.url` (`sqlite:///driftd.db`), `baseline.file`, `suite`, the `*_file` keys, and the files\n"
+        "of a signal. `sqlite:////var/lib/driftd/driftd.db` is absolute; `sqlite://`, `sqlite:///:memory:` and\n"
+        "`sqlite:///file:…` stay as they are. A path on the command line is relative to the working directory. The log line\n"
+        "`store` says at the start which store is used.\n\n"
+        "`driftd run` exits 2 before it writes anything, with the sentence of `driftd config check`, when no monitor has a\n"
+        "source that can be read as it is configured: a URL or a driver that does not exist, no such SQLite file, table,\n"
+        "column or segment. When some monitors can be read it starts; the others are shown in error and are read as soon\n"
+        "as that is possible. A source that is down, too slow, or refuses the password may come back: the daemon waits for it,\n"
+        "with `driftd_source_up` 0.\n",
     ]
     for title, model in SECTIONS.items():
         rows = [
@@ -100,7 +114,7 @@ def default_of(field: object) -> str:
     value = field.default  # type: ignore[attr-defined]
     if value is PydanticUndefined:
         return "needed"
-    if value is None or value in ({}, []):
+    if value is None or value in ({}, [], ""):
         return "-"
     if hasattr(value, "total_seconds"):
         return f"{value.total_seconds():g}s"
@@ -329,6 +343,134 @@ def presets() -> str:
     return "\n".join(parts)
 
 
+SUITE = """\
+name: support-bot
+endpoint:
+  url: https://llm.internal/v1
+  model: small-7b
+  api_key: ${LLM_API_KEY}
+  budget: {requests: 2000}
+system: You answer questions about orders.
+parameters: {temperature: 0.7, max_tokens: 300}
+repeat: 3
+min_score: 0.8
+expect:                                  # of every case
+  - {signal: refusal, max: 0.5}
+  - {signal: groundedness, min: 0.5}
+cases:
+  - id: delivery-time
+    prompt: "How long does delivery take? {context}"
+    context: Standard delivery takes three to five days.
+    expected: three to five days
+    tags: [delivery]
+    expect: [{contains: null, ignore_case: true}]
+  - id: total
+    messages:
+      - {role: user, content: I ordered two books.}
+      - {role: assistant, content: They cost 12 EUR each.}
+      - {role: user, content: "What do I pay? A number only."}
+    context: A book costs 12 EUR.
+    expected: 24
+    expect: [{numeric: null, tolerance: 0.01}, {regex: '^[0-9]'}]
+  - id: as-json
+    prompt: Give the status of order 7 as JSON.
+    context: Order 7 is on its way.
+    expect:
+      - json_schema: {type: object, required: [status]}
+        name: has-status
+        weight: 2
+"""
+"""What docs/evaluations.md shows; a test reads it as `driftd eval run` would."""
+SUITE_SECTIONS: dict[str, type[BaseModel]] = {
+    "The file": suite.Suite,
+    "endpoint, judge.endpoint": suite.Endpoint,
+    "endpoint.budget": suite.Budget,
+    "parameters, judge.parameters": suite.Parameters,
+    "cases[]": suite.Case,
+    "cases[].messages[]": suite.Turn,
+    "traffic": suite.Traffic,
+    "traffic.daily": suite.Daily,
+    "judge": suite.Judge,
+}
+EXPECTATIONS = {
+    "exact": ("text", "The answer is this text, or `expected` of the case; white space around it does not matter."),
+    "contains": ("text, or a list of texts", "The answer holds every one of them, or of `expected` of the case."),
+    "regex": ("pattern", "The pattern (RE2) is found in the answer."),
+    "json_schema": ("schema, or the name of a file beside the suite", "The answer is JSON that fits the schema."),
+    "numeric": ("number", "The last number of the answer is this one, or `expected` of the case."),
+    "signal": ("name of a signal", "The signal lies from `min` to `max`; [checks.md](checks.md#signals) lists them."),
+    "judge": ("none", "The judge of the suite scores the answer from 0 to 1."),
+}
+
+
+def evaluations() -> str:
+    parts = [
+        "# Suites of evaluations\n",
+        "A suite is a YAML file of prompts and of what is expected of the answers. `driftd eval run suite.yaml` asks an\n"
+        "OpenAI-compatible endpoint, scores the answers and compares the run with the last good ones. It exits 0 without a\n"
+        "regression, 1 with one or below `min_score`, 2 when it could not tell. `evaluations:` of\n"
+        "[driftd.yaml](configuration.md#evaluations) runs a suite on a schedule; [llm.md](llm.md#evaluations) says how runs are\n"
+        "compared.\n",
+        f"```yaml\n{SUITE}```\n",
+        "Unknown keys are refused with the nearest valid word. `${NAME}` is read from the environment; `url_file` and\n"
+        "`api_key_file` read a secret from a file. Every relative path is relative to the folder of the suite.\n",
+    ]
+    for title, model in SUITE_SECTIONS.items():
+        rows = [
+            [f"`{field.alias or name}`", type_of(field.annotation), default_of(field), field.description or ""]
+            for name, field in model.model_fields.items()
+        ]
+        parts += [f"## {title}\n", first_line(model) + "\n", table(["key", "type", "default", "meaning"], rows)]
+    kinds = [
+        [f"`{kind}`", *EXPECTATIONS[kind], ", ".join(f"`{option}`" for option in (*own, *COMMON))]
+        for kind, own in KINDS.items()
+    ]
+    options = [
+        [f"`{name}`", type_of(field.annotation), default_of(field), field.description or ""]
+        for name, field in Expectation.model_fields.items()
+        if name not in ("kind", "value")
+    ]
+    parts += [
+        "## expect[], cases[].expect[]\n",
+        first_line(Expectation) + " It is a word, `- judge`, or a mapping with one kind and its options,\n"
+        "`- {contains: refund, ignore_case: true}`. The score of a case is the weighted mean of its expectations.\n",
+        table(["kind", "value", "is met when", "options"], kinds),
+        table(["option", "type", "default", "meaning"], options),
+        "## Files of cases and answers\n",
+        "`cases: cases.jsonl` names a file with one case a line, with the keys of `cases[]`. `answers: answers.jsonl`, or\n"
+        "`--answers FILE`, scores answers that were given elsewhere: one object a line,\n"
+        '`{"id": "delivery-time", "response": "Three to five days."}`, with the id of a case.\n',
+    ]
+    return "\n".join(parts)
+
+
+def type_of(annotation: object) -> str:
+    """Return a type in words."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_of(inner[0])
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in inner)
+    if origin is list:
+        return f"list of {type_of(inner[0])}s"
+    if origin in (Union, UnionType):
+        return " or ".join(type_of(part) for part in inner if part is not type(None))
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return "mapping"
+    return TYPES[annotation]
+
+
+TYPES: dict[object, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    timedelta: "duration",
+    SecretStr: "secret",
+    Path: "file",
+}
+
+
 def walk(path: str, command: click.Command) -> list[tuple[str, click.Command]]:
     children = getattr(command, "commands", None)
     if not children:
@@ -343,6 +485,7 @@ PAGES = {
     "commands.md": commands,
     "webhooks.md": webhooks,
     "presets.md": presets,
+    "evaluations.md": evaluations,
 }
 
 

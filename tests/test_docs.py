@@ -6,14 +6,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, SIGNALS
 from monitor.config import Config, Monitor
-from monitor.evals.suite import Suite
+from monitor.evals.expectation import KINDS
+from monitor.evals.suite import Judge, Suite
+from monitor.evals.suite import load as load_suite
 from monitor.metrics import METRICS
 from monitor.policies import PolicySpec
 
@@ -64,6 +67,68 @@ def test_every_configuration_that_a_page_shows_is_valid(block: str) -> None:
     else:
         data = whole(shown)
         assert Config.model_validate(data).monitors[0].name == "support-bot"
+
+
+def test_the_suite_that_is_shown_is_read_as_the_command_reads_it(tmp_path: Path) -> None:
+    shown = (ROOT / "docs" / "evaluations.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "suite.yaml").write_text(shown)
+    suite = load_suite(tmp_path / "suite.yaml", environment={"LLM_API_KEY": "x"})
+    assert len(suite.cases) == 3
+    kinds = {one.kind for case in suite.cases for one in suite.expectations(case)}
+    assert kinds >= {"contains", "numeric", "regex", "json_schema", "signal"}
+
+
+def test_every_key_of_a_suite_is_documented_with_its_type_and_default() -> None:
+    page = (ROOT / "docs" / "evaluations.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    shown = {row[0].strip("| `") for row in rows}
+    for model in nested(Suite):
+        assert {field.alias or name for name, field in model.model_fields.items()} - {"kind", "value"} <= shown
+    assert Judge in nested(Suite)
+    assert set(KINDS) <= shown
+    assert [row for row in rows if "" in (cell.strip(" |") for cell in row)] == []
+
+
+def nested(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """Return a model and all models that its fields hold."""
+    found = {model}
+    for field in model.model_fields.values():
+        parts: list[Any] = [field.annotation]
+        while parts:
+            part = parts.pop()
+            parts += get_args(part)
+            if isinstance(part, type) and issubclass(part, BaseModel) and part not in found:
+                found |= nested(part)
+    return found
+
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    without_code = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", without_code, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name if page.parent == ROOT else f"docs-{page.name}")
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        file = page.parent / name if name else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_index_lists_every_page_once() -> None:
+    listed = re.findall(r"^- \[([\w.-]+)\]\(\1\): .", (ROOT / "docs" / "README.md").read_text(), re.M)
+    assert sorted([*listed, "README.md"]) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+    assert "(docs/README.md)" in (ROOT / "README.md").read_text()
 
 
 def whole(part: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from monitor.commands.guesses import guessed, guessed_time
 from monitor.commands.readiness import print_rows
 from monitor.commands.show import echo
 from monitor.config import ConfigError
+from monitor.configfile import resolve_url
 from monitor.presets import PRESETS
-from monitor.readiness import report
+from monitor.readiness import future_note, report
 from monitor.settings.sections import nearest
 from monitor.settings.source import Source
 from monitor.sources import connect, probed, recognised
@@ -46,14 +47,15 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
     reader, lacking = probed(source)
     try:
         columns = reader.describe()
-        look = Look(preset, {"url": _visible(url), **settings}, columns, _rows_an_hour(reader))
+        note = future_note(columns, reader.now())
+        look = Look(preset, {"url": _visible(_as_seen_from(out, url)), **settings}, columns, _rows_an_hour(reader))
     finally:
         reader.close()
     name = "".join(c if c.isalnum() else "-" for c in (preset or table or "")).strip("-") or "app"
     save(out, written(name, look))
     echo(f"{out} is written; look at it, then `driftd config check --config {out}`.")
     echo("What its log can tell (`driftd readiness` says it again):")
-    print_rows(report(columns, lacking, PRESETS.get(preset or "")))
+    print_rows(report(columns, lacking, PRESETS.get(preset or "")), [] if note is None else [note])
 
 
 def _recognise(url: str) -> tuple[str, str | None]:
@@ -76,6 +78,12 @@ def _rows_an_hour(reader: Reader) -> float:
     if newest is None:
         return 0.0
     return reader.counts(newest - timedelta(days=1), newest).rows / 24
+
+
+def _as_seen_from(out: Path, url: str) -> str:
+    """Write a relative path of SQLite in full where the file goes to another folder than the working directory."""
+    here = Path.cwd()
+    return url if out.absolute().parent == here else resolve_url(url, here)
 
 
 def _visible(url: str) -> str:

@@ -17,6 +17,7 @@ from monitor.engine.checks import METHODS
 from monitor.engine.features import choose
 from monitor.monitor_status import exit_code, monitor_status
 from monitor.plain import plain
+from monitor.readiness import future_note
 from monitor.sources.base import SourceError
 from monitor.store import baselines, incidents, outbox, reads
 from monitor.watch import Watch
@@ -41,6 +42,8 @@ def config_check(config: Config, *, as_json: bool) -> int:
                     entry["notes"].append(
                         "open transactions cannot be seen; `GRANT pg_read_all_stats TO` the reader seals exactly."
                     )
+                if (note := future_note(columns, reader.now())) is not None:
+                    entry["notes"].append(note)
         except (SourceError, ConfigError) as error:
             entry["error"] = str(error)
         described.append(entry)

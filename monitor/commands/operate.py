@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 import typer
 
 from monitor import evidently, log
@@ -16,20 +17,23 @@ from monitor.background import Background
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, make_watch, open_reader, open_store
 from monitor.commands.show import echo, print_json, print_table
-from monitor.config import Config, ConfigError
+from monitor.config import Config, ConfigError, Monitor
 from monitor.daemon import Daemon
+from monitor.engine.features import choose
 from monitor.evals.schedule import jobs_of, scheduled
 from monitor.once import EXIT, check
 from monitor.schedule import floor
 from monitor.shutdown import leave, stop_on_signals
 from monitor.sources import files
-from monitor.sources.base import SourceError
+from monitor.sources.base import LASTING, SourceError
 from monitor.store import buckets
+from monitor.store.database import file_of
 from monitor.watch import Watch
 from monitor.web.app import create_app
 from monitor.web.breakers import Board
 from monitor.web.server import Server
 
+LOG = structlog.get_logger(__name__)
 MOST_REASONS = 3
 RETRY_SECONDS = 0.5
 SWITCH_SECONDS = 0.0001
@@ -39,6 +43,8 @@ seen. A thread that only computes beside 500 answers a second is not measurably 
 
 def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT, and end within seconds of it, whatever hangs."""
+    refuse_impossible(config)
+    warn_of_another_store(config)
     with log.buffered(), stop_on_signals(evidently.abandon) as stopping:
         ended = _serve(config, stopping)
         if not ended:
@@ -48,6 +54,7 @@ def run(config: Config) -> None:
 def _serve(config: Config, stopping: threading.Event) -> bool:
     """Run the daemon and its page; returns whether everything has come to its end."""
     with open_store(config, upgrade=True) as database:
+        LOG.info("store", url=database.url.render_as_string(hide_password=True))
         daemon = make_daemon(database, config, later=Background().submit)
         daemon.stopping = stopping
         board = Board(database, config, daemon.clock)
@@ -64,6 +71,41 @@ def _serve(config: Config, stopping: threading.Event) -> bool:
         finally:
             server.stop()
             board.stop()
+
+
+def refuse_impossible(config: Config) -> None:
+    """Raise when no monitor has a source that can be read as it is configured.
+
+    A source that is down, slow or refuses the password may come back, so the daemon waits for it. One impossible source
+    among others keeps nobody from being watched: its monitor is shown in error until it can be read.
+    """
+    problems = []
+    for monitor in config.monitors:
+        problem = find_impossible(monitor)
+        if problem is None:
+            return
+        problems.append(f"{monitor.name}: {problem}")
+    raise ConfigError("\n".join(problems))
+
+
+def find_impossible(monitor: Monitor) -> Exception | None:
+    """Return what waiting cannot cure in a monitor's source, with the sentence of `driftd config check`."""
+    try:
+        with open_reader(monitor) as reader:
+            choose(monitor, reader.describe(sample=1))
+    except SourceError as error:
+        return error if error.reason in LASTING else None
+    except ConfigError as error:
+        return error
+    return None
+
+
+def warn_of_another_store(config: Config) -> None:
+    """Warn where a new store is about to be made, and one of its name lies in the working directory."""
+    file = file_of(config.store.get_secret_value())
+    if file is not None and not file.exists() and (other := Path.cwd() / file.name).exists():
+        hint = f"{other} is not used: a relative `store:` is relative to the configuration file. Move it, or name it."
+        LOG.warning("new_store", file=str(file), hint=hint)
 
 
 def settle_memory() -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from monitor.commands.show import echo, print_json
 from monitor.config import Config
 from monitor.presets import PRESETS
-from monitor.readiness import Answer, Row, report
+from monitor.readiness import Answer, Row, future_note, report
 from monitor.settings.source import Source
 from monitor.sources import probed
 from monitor.sources.base import SourceError
@@ -19,9 +19,10 @@ def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:
     chosen = config.monitors if monitor is None else [config.monitor(monitor)]
     told: list[dict[str, Any]] = []
     for one in chosen:
-        entry: dict[str, Any] = {"monitor": one.name, "error": None, "capabilities": []}
+        entry: dict[str, Any] = {"monitor": one.name, "error": None, "capabilities": [], "notes": []}
         try:
-            entry["capabilities"] = [row.as_json() for row in of_source(one.source)]
+            rows, entry["notes"] = of_source(one.source)
+            entry["capabilities"] = [row.as_json() for row in rows]
         except SourceError as error:
             entry["error"] = str(error)
         told.append(entry)
@@ -31,23 +32,27 @@ def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:
         for entry in told:
             echo(f"{entry['monitor']}: {entry['error'] or 'what its log can tell'}")
             if entry["error"] is None:
-                print_rows([Row(**row) for row in entry["capabilities"]])
+                print_rows([Row(**row) for row in entry["capabilities"]], entry["notes"])
     return 2 if any(entry["error"] for entry in told) else 0
 
 
-def of_source(source: Source) -> list[Row]:
-    """Look at the newest records of a source."""
+def of_source(source: Source) -> tuple[list[Row], list[str]]:
+    """Look at the newest records of a source; returns what they allow, and what is wrong with their times."""
     reader, lacking = probed(source)
     try:
-        return report(reader.describe(), lacking, PRESETS.get(source.preset or ""))
+        columns = reader.describe()
+        note = future_note(columns, reader.now())
     finally:
         reader.close()
+    return report(columns, lacking, PRESETS.get(source.preset or "")), [] if note is None else [note]
 
 
-def print_rows(rows: Sequence[Row]) -> None:
-    """Print the rows, what can be watched first."""
+def print_rows(rows: Sequence[Row], notes: Sequence[str]) -> None:
+    """Print the rows, what can be watched first, and the notes."""
     order = list(get_args(Answer))
     for row in sorted(rows, key=lambda row: order.index(row.answer)):
         echo(f"  {row.answer:8}{row.capability}: {row.reason}.")
         if row.fix:
             echo(f"          to log it: {row.fix}")
+    for note in notes:
+        echo(f"  note: {note}")

@@ -49,12 +49,19 @@ def opened(source: Source) -> tuple[sa.Engine, Dialect]:
         url = make_url(source.url.get_secret_value())
     except sa.exc.ArgumentError:
         raise SourceError(
-            "other", "`source.url` is no database URL; write sqlite:///log.db or postgresql+psycopg://user@host/name."
+            "configuration",
+            "`source.url` is no database URL; write sqlite:///log.db or postgresql+psycopg://user@host/name.",
         ) from None
     backend = ALIASES.get(url.get_backend_name(), url.get_backend_name())
     if backend not in DIALECTS:
-        raise SourceError("other", f"a source can be one of {', '.join(DIALECTS)}, not {backend!r}.")
+        raise SourceError("configuration", f"a source can be one of {', '.join(DIALECTS)}, not {backend!r}.")
     dialect = DIALECTS[backend]
     if "+" not in url.drivername or backend != url.get_backend_name():
         url = url.set(drivername=dialect.drivername)
-    return with_deadline(dialect.open(url, source.timeout), dialect, source), dialect
+    try:
+        return with_deadline(dialect.open(url, source.timeout), dialect, source), dialect
+    except (ImportError, sa.exc.NoSuchModuleError):
+        name = url.drivername.partition("+")[2]
+        raise SourceError(
+            "configuration", f"no driver {name!r} is installed; leave it out of `source.url`: write {backend}://…"
+        ) from None

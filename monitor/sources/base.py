@@ -11,10 +11,13 @@ from detectors.records import Column
 
 ColumnType = Literal["numeric", "text", "boolean", "time", "json", "unknown"]
 Reason = Literal[
-    "unreachable", "timeout", "missing_column", "missing_table", "denied", "changed", "unreadable", "other"
+    "unreachable", "timeout", "missing_column", "missing_table", "missing_file", "configuration", "denied", "changed",
+    "unreadable", "other",
 ]  # fmt: skip
 UNREADABLE: Reason = "unreadable"
 """A value of these very rows cannot be read; all other errors are of the source as a whole and may pass."""
+LASTING: tuple[Reason, ...] = ("configuration", "missing_file", "missing_table", "missing_column")
+"""Reasons that waiting does not remove: somebody has to change the configuration, or make what it names."""
 
 
 class SourceError(Exception):
@@ -32,7 +35,8 @@ class ColumnInfo:
     ``name`` is the role for a mapped column (``model_version``) and their own name otherwise. The shares are
     of the sampled rows; ``distinct`` counts distinct values in it; ``mean_length`` is that of texts, ``typical`` the
     median of numbers, else None. ``unfit`` says why the values can be no feature, ``personal`` which types of personal
-    data texts hold.
+    data texts hold. Of the column of the event's time, ``newest`` is the newest time, also one in the future, and
+    ``naive`` says that it was logged without a zone and that none is configured.
     """
 
     name: str
@@ -47,6 +51,8 @@ class ColumnInfo:
     typical: float | None = None
     unfit: str | None = None
     personal: tuple[str, ...] = ()
+    newest: datetime | None = None
+    naive: bool = False
 
 
 @dataclass(frozen=True)

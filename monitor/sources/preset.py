@@ -39,7 +39,7 @@ def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
     if dialect.name not in preset.dialects:
         engine.dispose()
         known = ", ".join(preset.dialects)
-        raise SourceError("other", f"the preset {preset.name} reads {known}; the source is {dialect.name}.")
+        raise SourceError("configuration", f"the preset {preset.name} reads {known}; the source is {dialect.name}.")
     try:
         with session(engine, dialect, source) as connection:
             there = _Tables(connection, dialect, source, preset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -94,7 +95,7 @@ class SqlReader:
                 )
             if spec.column in self._durations and found[spec.column].type != "numeric":
                 raise SourceError(
-                    "other",
+                    "configuration",
                     f"`columns.{role}` has a unit, but {spec.column!r} holds no numbers "
                     f"({found[spec.column].database_type}); leave the unit out.",
                 )
@@ -125,7 +126,7 @@ class SqlReader:
             return TimeColumn(spec, "epoch")
         if found.type == "numeric":
             raise SourceError(
-                "other",
+                "configuration",
                 f"the timestamp column {spec.column!r} holds numbers; say what they count, "
                 f"`timestamp: {{column: {spec.column}, unit: s}}`, or ms, us, ns.",
             )
@@ -367,12 +368,12 @@ class SqlReader:
 
     def describe(self, sample: int = 1000, until: datetime | None = None) -> list[ColumnInfo]:
         """List every readable column, with what the newest rows before ``until`` say of it."""
+        time: TimeColumn | None = None
         with self._session() as connection:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
             query = sa.select(*(self._value(info).label(f"c{i}") for i, info in enumerate(columns.values())))
             query = query.select_from(self._from(name)).limit(sample)
-            time = None
             if "timestamp" in columns:
                 time = self._time(connection, name, columns)
                 stamp = self._dialect.stamp(time)
@@ -381,14 +382,27 @@ class SqlReader:
                     query = query.where(self._within(time, LONG_AGO, until))
             rows = connection.execute(query).all()
         middle = _middle(time, [row[-1] for row in rows]) if time is not None else None
-        parts = list(zip(*rows, strict=True))[: len(columns)] if rows else [()] * len(columns)
+        parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
         for place, role in enumerate(columns):
             if role in self._chats:
                 parts[place] = tuple(self._column(role, parts[place]).values)
-        return [
-            described(role, info, list(reversed(values)), self._source, weak=self._dialect.weak, middle=middle)
-            for (role, info), values in zip(columns.items(), parts, strict=True)
-        ]
+        infos = {
+            role: described(role, info, list(reversed(values)), self._source, weak=self._dialect.weak, middle=middle)
+            for (role, info), values in zip(columns.items(), parts[: len(columns)], strict=True)
+        }
+        if time is not None and rows:
+            infos["timestamp"] = _with_newest(infos["timestamp"], time, parts[-1])
+        return list(infos.values())
+
+
+def _with_newest(info: ColumnInfo, time: TimeColumn, values: Sequence[Any]) -> ColumnInfo:
+    """Add the newest time to what is known of its column."""
+    seconds = time.seconds(values)
+    if not np.isfinite(seconds).any():
+        return info
+    place = int(np.nanargmax(seconds))
+    newest = datetime.fromtimestamp(float(seconds[place]), UTC)
+    return replace(info, newest=newest, naive=time.is_naive(values[place]))
 
 
 def _middle(time: TimeColumn, stamps: Sequence[Any]) -> float | None:

@@ -43,7 +43,7 @@ class TimeColumn:
             return ZoneInfo(self.spec.zone) if self.spec.zone else UTC
         except (ZoneInfoNotFoundError, ValueError):
             raise SourceError(
-                "other", f"`zone: {self.spec.zone}` is no IANA time zone; write one such as Europe/Berlin."
+                "configuration", f"`zone: {self.spec.zone}` is no IANA time zone; write one such as Europe/Berlin."
             ) from None
 
     @property
@@ -110,17 +110,26 @@ class TimeColumn:
 
     def moment(self, value: Any) -> datetime:  # noqa: ANN401
         """Return one value as a time in UTC; raises ValueError for what is none."""
+        parsed = self._parse(value)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=self.zone)).astimezone(UTC)
+
+    def is_naive(self, value: Any) -> bool:  # noqa: ANN401
+        """Say whether neither a value nor the configuration says its zone."""
+        try:
+            return self.spec.zone is None and self._parse(value).tzinfo is None
+        except (TypeError, ValueError, OverflowError):
+            return False
+
+    def _parse(self, value: Any) -> datetime:  # noqa: ANN401
         if self.kind == "epoch":
             return datetime.fromtimestamp(float(value) / UNITS[self.spec.unit or "s"], UTC)
         if isinstance(value, datetime):
-            parsed = value
-        elif isinstance(value, date):
-            parsed = datetime(value.year, value.month, value.day)  # noqa: DTZ001  its zone is set below
-        elif self.spec.format is not None:
-            parsed = datetime.strptime(str(value), self.spec.format)  # noqa: DTZ007  its zone is set below
-        else:
-            parsed = datetime.fromisoformat(str(value).strip())
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=self.zone)).astimezone(UTC)
+            return value
+        if isinstance(value, date):
+            return datetime(value.year, value.month, value.day)  # noqa: DTZ001  `moment` gives it its zone
+        if self.spec.format is not None:
+            return datetime.strptime(str(value), self.spec.format)  # noqa: DTZ007  `moment` gives it its zone
+        return datetime.fromisoformat(str(value).strip())
 
 
 def _epoch(moment: datetime, scale: int) -> int:

@@ -48,6 +48,9 @@ def is_unavailable(error: sa.exc.SQLAlchemyError) -> bool:
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)  # a connection that broke has no state
 
 
+_PLAIN = "postgresql+psycopg://user@host/name"
+
+
 class StoreError(Exception):
     """Our own database cannot be used; the message says what to do."""
 
@@ -57,7 +60,12 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = _with_driver(url)
-        self.engine = _engine(self.url)
+        try:
+            self.engine = _engine(self.url)
+        except OSError as error:
+            raise StoreError(f"the store {self.url!r} cannot be opened: {error.strerror}. Check `store:`.") from error
+        except (ImportError, sa.exc.NoSuchModuleError):
+            raise StoreError(f"the driver of the store {self.url!r} is not installed; write `{_PLAIN}`.") from None
 
     @property
     def dialect(self) -> str:
@@ -125,13 +133,18 @@ def insert_for(connection: Connection) -> Any:  # noqa: ANN401
     return sqlite_insert
 
 
+def file_of(url: str) -> Path | None:
+    """Return the file of a SQLite store, None for any other."""
+    parsed = _with_driver(url)
+    named = parsed.database if parsed.get_backend_name() == "sqlite" else None
+    return Path(named) if named and not named.startswith((":memory:", "file:")) else None
+
+
 def _with_driver(text: str) -> URL:
     try:
         url = make_url(text)
     except sa.exc.ArgumentError:
-        raise StoreError(
-            "`store:` is not a database URL; write sqlite:///driftd.db or postgresql+psycopg://user@host/name."
-        ) from None
+        raise StoreError(f"`store:` is not a database URL; write sqlite:///driftd.db or {_PLAIN}.") from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):

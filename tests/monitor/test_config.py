@@ -170,3 +170,64 @@ def test_the_command_line_ends_with_2_when_the_token_is_empty(tmp_path: Path, co
     done = subprocess.run([DRIFTD, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "server.token_file: the file 'token' is empty" in done.stderr
+
+
+BESIDE = """\
+store: sqlite:///state/driftd.db
+monitors:
+  - name: bot
+    source: {url: "sqlite:///log.db?timeout=3", table: log, columns: {timestamp: at, response: said, context: given}}
+    baseline: {file: trusted.csv}
+    signals:
+      - entailment: {model: nli.onnx, tokenizer: tokenizer.json}
+evaluations:
+  - suite: suite.yaml
+"""
+
+
+def test_every_relative_path_is_beside_the_file_and_not_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, elsewhere = tmp_path / "etc", tmp_path / "elsewhere"
+    for made in (folder, elsewhere):
+        made.mkdir()
+    for name in ("nli.onnx", "tokenizer.json"):
+        (folder / name).touch()
+    write(folder, BESIDE)
+    monkeypatch.chdir(elsewhere)
+    config = load(Path("../etc/driftd.yaml"), {})
+    (monitor,) = config.monitors
+    at = elsewhere / "../etc"
+    assert config.store.get_secret_value() == f"sqlite:///{at}/state/driftd.db"
+    assert monitor.source.url.get_secret_value() == f"sqlite:///{at}/log.db?timeout=3"
+    assert monitor.baseline.file is not None
+    assert monitor.baseline.file.resolve() == folder / "trusted.csv"
+    (entry,) = monitor.signals
+    assert isinstance(entry, dict)
+    assert {Path(str(file)).resolve() for file in (entry["entailment"] or {}).values()} == {
+        folder / "nli.onnx",
+        folder / "tokenizer.json",
+    }
+    assert config.evaluations[0].suite.resolve() == folder / "suite.yaml"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////var/lib/driftd/driftd.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:driftd.db?uri=true",
+        "postgresql+psycopg://driftd@db/driftd",
+        "no URL",
+    ],
+)
+def test_a_url_that_names_no_relative_file_stays_as_it_is(tmp_path: Path, url: str) -> None:
+    text = BESIDE.split("    baseline:")[0].replace("sqlite:///state/driftd.db", f'"{url}"')
+    config = load(write(tmp_path, text), {})
+    assert config.store.get_secret_value() == url
+
+
+def test_without_a_store_it_is_beside_the_file_too(tmp_path: Path) -> None:
+    text = BESIDE.split("    baseline:")[0].split("\n", 1)[1]
+    assert load(write(tmp_path, text), {}).store.get_secret_value() == f"sqlite:///{tmp_path}/driftd.db"

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from monitor.cli import app
+from monitor.configfile import load
 from monitor.presets import PRESETS
 from monitor.presets.base import Preset
-from monitor.readiness import CAPABILITIES, report
+from monitor.readiness import CAPABILITIES, future_note, report
 from monitor.sources.base import ColumnInfo
+
+WINTER = datetime(2026, 11, 28, 12, tzinfo=UTC)
+SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 def column(name: str, present: float, sampled: int = 1000) -> ColumnInfo:
@@ -54,3 +67,93 @@ def test_advice_is_about_what_the_report_asks_for(preset: Preset) -> None:
     needed = {name for capability in CAPABILITIES for way in capability.ways for name in way}
     known = {*needed, "session_id", "organization", "release"}
     assert set(preset.advice) <= known
+
+
+def time_column(newest: datetime | None, *, naive: bool = True) -> list[ColumnInfo]:
+    return [ColumnInfo("timestamp", "at", "text", "text", "timestamp", 9, 0.0, 9, newest=newest, naive=naive)]
+
+
+@pytest.mark.parametrize(
+    ("now", "ahead", "says"),
+    [
+        (WINTER, HOUR, "1 h 0 min in the future of the database's clock; it has no time zone and is read as UTC"),
+        (WINTER, HOUR, "`timestamp: {column: 'at', zone: Europe/Berlin}`, or another zone at UTC+01:00"),
+        (SUMMER, 2 * HOUR - 3 * MINUTE, "1 h 57 min in the future"),
+        (SUMMER, 2 * HOUR - 3 * MINUTE, "zone: Europe/Berlin}`, or another zone at UTC+02:00"),
+        (SUMMER, 2 * HOUR + 3 * MINUTE, "Europe/Berlin"),  # two clocks that differ by three minutes
+        (WINTER, 5.5 * HOUR, "Asia/Kolkata}`, or another zone at UTC+05:30"),
+        (WINTER, 400 * HOUR, "no zone is so far from UTC"),
+    ],
+)
+def test_a_naive_time_in_the_future_is_said_with_the_zone_that_explains_it(
+    now: datetime, ahead: timedelta, says: str
+) -> None:
+    assert says in str(future_note(time_column(now + ahead), now))
+
+
+@pytest.mark.parametrize("newest", [None, WINTER, WINTER + 5 * MINUTE, WINTER - 9 * HOUR])
+def test_a_time_that_is_not_in_the_future_needs_no_note(newest: datetime | None) -> None:
+    assert future_note(time_column(newest), WINTER) is None
+    assert future_note([], WINTER) is None
+
+
+def test_a_zoned_time_in_the_future_is_no_question_of_the_zone() -> None:
+    note = future_note(time_column(WINTER + HOUR, naive=False), WINTER)
+    assert "1 h 0 min in the future" in str(note)
+    assert "check the clock" in str(note)
+    assert "Berlin" not in str(note)
+
+
+@pytest.mark.parametrize(("kind", "zone"), [("naive", None), ("naive", "Asia/Tokyo"), ("aware", None)])
+def test_init_config_check_and_readiness_say_it(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, zone: str | None
+) -> None:
+    """A log in the local time of Tokyo, which is nine hours ahead of UTC all year."""
+    engine = sa.create_engine(store_url)
+    if engine.url.password:
+        monkeypatch.setenv("DRIFTD_SOURCE_PASSWORD", str(engine.url.password))
+    log = sa.Table(
+        "calls", sa.MetaData(), sa.Column("created_at", sa.DateTime(timezone=kind == "aware")), sa.Column("x", sa.Float)
+    )
+    now = datetime.now(UTC)
+    ahead = timedelta(0) if kind == "aware" else 9 * HOUR
+    moments = [now + ahead - number * MINUTE for number in range(300)]
+    if kind == "naive":
+        moments = [moment.replace(tzinfo=None) for moment in moments]
+    with engine.begin() as connection:
+        log.create(connection)
+        connection.execute(sa.insert(log), [{"created_at": moment, "x": 1.0} for moment in moments])
+    engine.dispose()
+    out, run = tmp_path / "driftd.yaml", CliRunner().invoke
+    url = engine.url.render_as_string(hide_password=False)
+    made = run(app, ["init", "--url", url, "--table", "calls", "--out", str(out)])
+    wrong = kind == "naive"
+    says = "zone: Asia/Tokyo}`, or another zone at UTC+09:00"
+    assert (made.exit_code, says in made.output) == (0, wrong), made.output
+    if zone is not None:
+        told = out.read_text().replace("timestamp: 'created_at'", f"timestamp: {{column: created_at, zone: {zone}}}")
+        out.write_text(told)
+        assert load(out).monitors[0].source.columns["timestamp"].zone == zone
+        wrong = False
+    for command in (["config", "check"], ["readiness"]):
+        shown = run(app, [*command, "--config", str(out)])
+        assert (shown.exit_code, says in shown.output) == (0, wrong), shown.output
+        (entry,) = json.loads(run(app, [*command, "--config", str(out), "--json"]).output)
+        assert any("in the future" in note for note in entry["notes"]) == wrong
+
+
+def test_init_writes_a_url_that_is_right_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'app.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE calls (created_at TEXT, x REAL)")
+        connection.exec_driver_sql("INSERT INTO calls VALUES ('2026-11-01 00:00:00', 1.0)")
+    engine.dispose()
+    (tmp_path / "conf").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    for out in ("driftd.yaml", "conf/driftd.yaml"):
+        asked = ["init", "--url", "sqlite:///app.db", "--table", "calls", "--out", out]
+        assert run(app, asked).exit_code == 0
+        checked = run(app, ["config", "check", "--config", out])
+        assert checked.exit_code == 0, checked.output
+    assert "url: 'sqlite:///app.db'" in Path("driftd.yaml").read_text()

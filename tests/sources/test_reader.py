@@ -276,7 +276,7 @@ def test_a_column_that_comes_goes_or_changes_is_seen_at_once(theirs: Theirs) -> 
         ({"query": "SELEKT 1"}, "other", "syntax"),
         ({"columns": {"label": "lable"}}, "missing_column", "'label'"),
         ({"url": "postgresql+psycopg://me:canary-pw@127.0.0.1:1/none"}, "unreachable", "127.0.0.1"),
-        ({"url": "sqlite:////nowhere/at/all.db"}, "unreachable", "no SQLite file"),
+        ({"url": "sqlite:////nowhere/at/all.db"}, "missing_file", "no SQLite file"),
     ],
 )
 def test_what_goes_wrong_is_a_sentence_with_a_reason(

@@ -55,7 +55,7 @@ class Clickhouse:
 
     def open(self, url: URL, timeout: timedelta) -> sa.Engine:
         if find_spec("clickhouse_connect") is None:
-            raise SourceError("other", "ClickHouse needs its driver: install `driftd[clickhouse]`.")
+            raise SourceError("configuration", "ClickHouse needs its driver: install `driftd[clickhouse]`.")
         seconds = timeout.total_seconds()
         settings = {
             "readonly": "2",

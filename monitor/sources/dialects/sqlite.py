@@ -27,7 +27,7 @@ class Sqlite:
     def open(self, url: URL, timeout: timedelta) -> sa.Engine:
         path = Path(url.database or "")
         if not path.is_file():
-            raise SourceError("unreachable", f"there is no SQLite file {url.database!r}; correct `source.url`.")
+            raise SourceError("missing_file", f"there is no SQLite file {url.database!r}; correct `source.url`.")
         address = f"sqlite:///file:{str(path.absolute()).replace('?', '%3f').replace('#', '%23')}?mode=ro&uri=true"
         return sa.create_engine(address, connect_args={"timeout": 5, "check_same_thread": False})
 
