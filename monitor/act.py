@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from detectors.joint import JOINT
 from monitor.config import ActionSpec, Monitor, Rule
-from monitor.judge import NO_DATA, Change, Decision, Incident, repeat_due
+from monitor.judge import NO_DATA, VERSIONS, Change, Decision, Incident, repeat_due
 from monitor.prompts import Prompt
 from monitor.retraining import bounded
 from monitor.schedule import Bucket
@@ -199,10 +199,10 @@ def plan(
     if not effects and not any(messages.values()):
         return []
     target = last_known_good(incident, versions, blamed)
-    lost = target is None and last_known_good(incident, versions, blamed, drifted=()) is not None
+    obstacle = obstacle_to_rollback(incident, versions, blamed)
     common = payload(monitor, decision, bucket, target)
     planned = [
-        _effect(monitor, incident, name, specs[name], common, now, sequence, past, retraining, lost=lost)
+        _effect(monitor, incident, name, specs[name], common, now, sequence, past, retraining, obstacle)
         for name in effects
     ]
     mentions: list[Action | Past] = [*planned, *_newest_effects(rows, effects)]
@@ -357,8 +357,8 @@ def is_outdated(effect: Past, incident: Incident) -> bool:
     """Say whether an effect that was not sent is about another version than is suspected now, or lacked evidence."""
     if effect.state not in UNSENT or effect.refused:
         return False
-    observed = observed_version(incident)
-    if observed is not None and effect.observed != observed:
+    suspected = suspected_version(incident)
+    if suspected is not None and effect.observed != suspected:
         return True
     return effect.state == "held" and effect.reason in LACKS_EVIDENCE and lacking_evidence(incident) is None
 
@@ -411,10 +411,9 @@ def _effect(
     sequence: int,
     past: Sequence[Past],
     retraining: Mapping[str, Any] | None,
-    *,
-    lost: bool,
+    obstacle: str | None,
 ) -> Action:
-    state, reason = decide(spec, name, incident, past, now, lost=lost)
+    state, reason = decide(spec, name, incident, past, now, obstacle)
     before = newest_effect([row for row in past if row.incident == incident.id], name)
     not_after = incident.updated_at + spec.not_after
     data = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
@@ -439,17 +438,22 @@ def _effect(
 
 
 def decide(
-    spec: ActionSpec, name: str, incident: Incident, past: Sequence[Past], now: datetime, *, lost: bool = False
+    spec: ActionSpec,
+    name: str,
+    incident: Incident,
+    past: Sequence[Past],
+    now: datetime,
+    obstacle: str | None = None,
 ) -> tuple[ActionState, str]:
     """Decide whether an effect goes out now, waits for a person, or is held, and say why.
 
-    ``lost`` says that every version to go back to has drifted in the same incident.
+    ``obstacle`` is why going back to another version makes no sense, None when it does.
     """
     lacking = lacking_evidence(incident)
     if spec.kind in DESTRUCTIVE and lacking:
         return "held", lacking
-    if spec.kind == "rollback" and lost:
-        return "held", "every other version has drifted as well: going back to one of them would cure nothing"
+    if spec.kind == "rollback" and obstacle:
+        return "held", obstacle
     if now > incident.updated_at + spec.not_after:
         return "expired", "the bucket is older than not_after: a late effect is worse than none"
     sent = [item for item in past if item.name == name and item.state not in NOT_SENT]
@@ -463,6 +467,17 @@ def decide(
     if spec.mode == "approve":
         return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
     return "pending", "mode auto"
+
+
+def obstacle_to_rollback(incident: Incident, versions: Sequence[Version], blamed: Sequence[str]) -> str | None:
+    """Return why going back to another version makes no sense, None when it does or when no version is logged."""
+    if last_known_good(incident, versions, blamed) is not None:
+        return None
+    if last_known_good(incident, versions, blamed, drifted=()) is not None:
+        return "every other version has drifted as well: going back to one of them would cure nothing"
+    if versions and suspected_version(incident) is None:
+        return "no version is suspected, and none is known to be good: there is nothing to go back to"
+    return None
 
 
 def lacking_evidence(incident: Incident) -> str | None:
@@ -508,11 +523,16 @@ def drifted_versions(incident: Incident, role: str) -> set[str]:
     return {value for kind, _, value in apart if kind == role}
 
 
+def suspected_version(incident: Incident) -> tuple[str, str] | None:
+    """Return role and value of the version that is suspected, None when none is or something else."""
+    suspect = incident.suspected_change
+    return (str(suspect["kind"]), str(suspect["value"])) if suspect and suspect["kind"] in VERSIONS else None
+
+
 def observed_version(incident: Incident) -> tuple[str, str] | None:
     """Return role and value of the version that looks guilty: a first sight, else the worst segment."""
-    suspect = incident.suspected_change
-    if suspect and suspect["kind"] in ("model_version", "prompt_version"):
-        return str(suspect["kind"]), str(suspect["value"])
+    if suspected := suspected_version(incident):
+        return suspected
     for item in incident.evidence.values():
         role, _, value = str(item["segment"] or "").partition("=")
         if role in ("model_version", "prompt_version") and item["about"] == "model":

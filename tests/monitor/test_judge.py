@@ -209,7 +209,7 @@ def test_nobody_goes_back_to_a_version_that_drifted_with_the_bad_one() -> None:
     versions = [version("big", 48), version("mid", 24), version("small", 1)]
     assert (last_known_good(incident_of(evidence=worse), versions, []) or {}).get("model_version") == "big"
     bucket, late = Bucket(START - MINUTE, START), {"now": START, "sequence": 0}
-    for known, state in ((versions, "pending"), (versions[1:], "held"), ([versions[2]], "pending")):
+    for known, state in ((versions, "pending"), (versions[1:], "held"), ([versions[2]], "held")):
         decision = Decision(incident_of(evidence=worse), "firing", "novelty rose")
         (effect,) = plan(monitor, decision, ["r"], {"r": SPEC}, bucket, versions=known, **late)
         assert effect.state == state
@@ -328,3 +328,15 @@ def test_a_column_that_moves_on_from_what_was_told_is_a_change_and_a_recovery_is
     assert [place for place, one in enumerate(halfway) if one.change] == [14]  # for 1, the window 5, resolve_for 2
     held_by_another = go_on(monitor_of(), [*[([bad], [])] * 7, *[([finding(0.3, method="cusum")], [back])] * 20])
     assert not any(one.change for one in held_by_another)
+
+
+def test_a_rollback_without_a_suspect_is_held_where_versions_are_logged() -> None:
+    unexplained = incident_of(evidence={"k": {"segment": None, "about": "model"}})
+    bucket, decision = Bucket(START - MINUTE, START), Decision(unexplained, "firing", "novelty rose")
+    for versions, state in (([version("big", 48), version("mid", 24)], "held"), ([], "pending")):
+        (effect,) = plan(monitor_of(), decision, ["r"], {"r": SPEC}, bucket, now=START, sequence=0, versions=versions)
+        assert (effect.state, effect.payload["data"]["target"]) == (state, None)
+    new = incident_of(suspected_change={**BLAMED, "value": "small"})
+    only = {"now": START, "sequence": 0, "versions": [version("small", 1)]}
+    (effect,) = plan(monitor_of(), Decision(new, "firing", "rose"), ["r"], {"r": SPEC}, bucket, **only)
+    assert effect.state == "pending"

@@ -48,6 +48,8 @@ def test_a_worse_version_behind_an_open_incident_is_told_and_rolled_back(
     assert second.state == "firing"
     assert second.suspected_change["value"] == "m2"
     assert second.fired_at > SWAP
+    (refused,) = [action for action in actions if action.incident == first.id]
+    assert (refused.state, refused.reason[:24]) == ("held", "no version is suspected,")
     (rollback,) = [action for action in actions if action.incident == second.id]
     assert rollback.state == "pending"
     assert rollback.payload["data"]["observed_version"] == {"model_version": "m2"}
