@@ -12,7 +12,7 @@ from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.attribution import attribute
 from monitor.engine.baseline import Baseline
-from monitor.engine.detect import Part, Window, detect
+from monitor.engine.detect import BucketSummary, Window, detect
 from monitor.engine.explain import explain
 from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
 from monitor.engine.sights import first_sights
@@ -78,7 +78,7 @@ def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datet
     """Profile a whole window, bucket by bucket, and return it with what was seen in it; an id counts once."""
     schema = reader.schema()
     columns = wanted(monitor, baseline.layouts, schema)
-    parts: list[Part] = []
+    parts: list[BucketSummary] = []
     starts: list[datetime] = []
     ids: set[object] = set()
     start = end - monitor.window
@@ -86,7 +86,7 @@ def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datet
         profiler = Profiler(monitor, baseline.layouts, seen=ids)
         for page in reader.read(start, start + monitor.bucket, columns):
             profiler.add(page)
-        parts.append(Part(profiler.facts, profiler.profiles()))
+        parts.append(BucketSummary(profiler.facts, profiler.profiles()))
         starts.append(start)
         start += monitor.bucket
     facts = sum((part.facts for part in parts), Facts(schema=dict(schema)))

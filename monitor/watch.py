@@ -22,7 +22,7 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
 from monitor.engine.definition import definition
-from monitor.engine.detect import Part, Window
+from monitor.engine.detect import BucketSummary, Window
 from monitor.engine.features import Choice
 from monitor.engine.objectives import counted_in
 from monitor.engine.profile import Facts, Profiled, add_profiles
@@ -203,7 +203,7 @@ class Watch:
         return Window(
             add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
             self._labelled(bucket, baseline), self._counted(bucket, profiled), bucket.end, known,
-            [Part(*part) for part in zip(facts, [*parts, profiled.profiles], strict=True)],
+            [BucketSummary(*part) for part in zip(facts, [*parts, profiled.profiles], strict=True)],
         )  # fmt: skip
 
     def _counted(self, bucket: Bucket, profiled: Profiled) -> dict[str, dict[datetime, Events]]:

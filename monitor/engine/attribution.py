@@ -12,7 +12,7 @@ from detectors.base import Finding
 from detectors.profile import Profile
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
-from monitor.engine.detect import Part, Window, reference
+from monitor.engine.detect import BucketSummary, Window, reference
 from monitor.judge import VERSIONS, Change, change_key
 
 MOST_FINDINGS = 10
@@ -112,11 +112,11 @@ def _is_version(segment: str | None) -> bool:
     return segment is not None and segment.partition("=")[0] in VERSIONS
 
 
-def _profile(part: Part, segment: str | None, column: str) -> Profile | None:
+def _profile(part: BucketSummary, segment: str | None, column: str) -> Profile | None:
     columns: Mapping[str, Profile] = part.profiles.get(segment, {})
     return columns.get(column)
 
 
-def _share(part: Part, change: Change) -> float:
+def _share(part: BucketSummary, change: Change) -> float:
     rows = part.facts.versions.get(change.kind, {}).get(change.value, [0.0])[0]
     return rows / part.facts.rows

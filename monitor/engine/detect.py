@@ -33,7 +33,7 @@ from monitor.evidently import P_VALUES, PREFIX, Answer, Request, oriented, reque
 
 
 @dataclass(frozen=True)
-class Part:
+class BucketSummary:
     """One bucket of a window."""
 
     facts: Facts
@@ -60,7 +60,7 @@ class Window:
     counted: Mapping[str, Mapping[datetime, Events]] = field(default_factory=dict)
     end: datetime | None = None
     truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
-    parts: Sequence[Part] = ()
+    parts: Sequence[BucketSummary] = ()
 
 
 Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
