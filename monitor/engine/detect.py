@@ -139,8 +139,14 @@ def _measure(
     )
     if question.detector.name in RATES:
         finding = with_rate(finding, *_labelled(monitor, question, segment, window))
-    finding = replace(finding, check=question.check, direction=_direction(question, old, new))
+    finding = _directed(replace(finding, check=question.check), _direction(question, old, new))
     return _by_record(monitor, question, finding, window, calibration) if finding.column == OUTCOME else finding
+
+
+def _directed(finding: Finding, direction: Direction) -> Finding:
+    """Return a finding with its direction, said in its reason when it drifted for the better."""
+    improved = finding.status is Status.DRIFTED and direction == "better"
+    return replace(finding, direction=direction, reason=finding.reason + ", an improvement" * improved)
 
 
 def _direction(question: Asked, baseline: Profile, window: Profile) -> Direction:
@@ -197,8 +203,8 @@ def _accumulate(
     score, allowance = steps(old, new)
     advanced, seen = advance(sums, float(score), float(allowance))
     side = direction_of(question.better, is_improvement(question.better, advanced.up - advanced.down))
-    sized = replace(stated, n_baseline=old.n, n_window=new.n, direction=side)
-    return conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated))
+    sized = replace(stated, n_baseline=old.n, n_window=new.n)
+    return _directed(conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated)), side)
 
 
 def _of_evidently(
@@ -248,7 +254,7 @@ def _answered(question: Asked, stated: Finding, asked_for: Request, answer: Answ
         detail={"rebuilt_baseline": len(asked_for.baseline), "rebuilt_window": len(asked_for.window)},
     )
     bound = oriented(asked_for.name, question.threshold or answer.threshold)
-    return conclude_with(stated, question.detector, seen, bound, None)
+    return _directed(conclude_with(stated, question.detector, seen, bound, None), stated.direction)
 
 
 def _without(question: Asked, stated: Finding, old: Profile | None) -> Finding:

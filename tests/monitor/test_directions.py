@@ -123,6 +123,8 @@ def test_only_a_change_for_the_worse_alerts_and_rolls_back(
     else:
         assert (incidents, actions) == ([], [])
         assert {drifted[column] for column in ("latency", "cost", "failed")} == {"better"}
+        reasons = [row.reason for row in findings if row.status == "drifted" and row.direction == "better"]
+        assert all(reason.endswith(", an improvement") for reason in reasons)
     monitor = load(path).monitors[0]
     reader = connect(monitor.source)
     verdict = check(reader, monitor, START + 9 * HOUR)
