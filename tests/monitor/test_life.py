@@ -137,7 +137,9 @@ def test_a_drift_is_one_incident_told_once_and_resolved_and_a_silence_keeps_it_q
     assert len(life.actions()) == 2
 
 
-def test_a_second_change_is_told_in_the_thread_of_the_incident_that_is_open(world: World, lives: Any) -> None:
+def test_a_second_change_is_told_in_the_thread_of_the_open_incident_and_a_new_version_is_its_own(
+    world: World, lives: Any
+) -> None:
     world.log(rows_of(START, 7 * HOUR))
     world.log(rows_of(START + 7 * HOUR, 3 * HOUR, shift=1))
     world.log(rows_of(START + 10 * HOUR, 3 * HOUR, shift=2, seed=3))
@@ -145,21 +147,26 @@ def test_a_second_change_is_told_in_the_thread_of_the_incident_that_is_open(worl
     life = lives()
     for minutes in range(7 * 60, 16 * 60 + 5, 5):
         life.until(START + timedelta(minutes=minutes))
-    (incident,) = life.incidents()
-    assert incident.state == "firing"
-    first, second, third = incident.changes
-    for told, began in ((first, 7), (second, 10), (third, 13)):
-        late = datetime.fromisoformat(told["at"]) - (START + began * HOUR)
-        assert timedelta(0) < late <= HOUR / 2, told
+    incident, version = sorted(life.incidents(), key=lambda row: row.opened_at)
+    assert (incident.state, version.state) == ("firing", "firing")
+    first, second = incident.changes
+    (third,) = version.changes
+    for change, began in ((first, 7), (second, 10), (third, 13)):
+        late = datetime.fromisoformat(change["at"]) - (START + began * HOUR)
+        assert timedelta(0) < late <= HOUR / 2, change
     assert second["reason"].startswith("changed again: ")
     assert "amount" in second["columns"]
     assert second["suspected_change"] is None
     assert "plan" in third["columns"]
     assert third["suspected_change"]["value"] == "v2"
-    told = [action for action in reversed(life.actions()) if action.kind in ("firing", "update")]
-    said = [action.payload["data"]["headline"] for action in told]
-    assert [sum("changed again" in one for one in said[:place]) for place in (1, len(said))] == [0, 2]
-    assert {action.incident for action in told} == {incident.id}
+    messages = [action for action in reversed(life.actions()) if action.kind in ("firing", "update")]
+    of_first = [action.payload["data"]["headline"] for action in messages if action.incident == incident.id]
+    assert ["changed again" in headline for headline in of_first] == [False, True]
+    of_version = [
+        (action.kind, action.payload["data"]["headline"]) for action in messages if action.incident == version.id
+    ]
+    assert of_version[0][0] == "firing"
+    assert "'v2' first appeared" in of_version[0][1]
 
 
 def test_silence_of_the_log_is_no_data_and_not_drift(world: World, lives: Any) -> None:
