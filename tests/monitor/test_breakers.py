@@ -277,8 +277,8 @@ def test_a_budget_that_is_gone_stays_gone_however_old_the_knowledge_until_its_da
         assert "on_unknown is closed" in told["reason"]
 
 
-@pytest.mark.parametrize(("probes", "through"), [(0.05, 50), (0.3, 300), (7.0, 7)])
-def test_as_many_probes_go_through_as_were_asked_for(shop: Shop, sqlite_url: str, probes: float, through: int) -> None:
+@pytest.mark.parametrize("probes", [0.05, 0.3, 7.0])
+def test_as_many_probes_go_through_as_were_asked_for(shop: Shop, sqlite_url: str, probes: float) -> None:
     shop.hours(0, 13)
     shop.hours(13, 14, failing=1.0)
     made = config(shop, sqlite_url, {"rate": "failed", "above": 0.2, "open_for": "1h", "probes": probes})
@@ -287,7 +287,11 @@ def test_as_many_probes_go_through_as_were_asked_for(shop: Shop, sqlite_url: str
         board = Board(database, made, clock)
         board.refresh()
         assert board.answer("guard", "", peek=True)["state"] == "half_open"
-        assert sum(board.answer("guard", "")["allow"] for _ in range(1000)) == through
+        through = sum(board.answer("guard", "", claim=True)["allow"] for _ in range(1000))
+        spread = 0.0 if probes >= 1 else (1000 * probes * (1 - probes)) ** 0.5
+        assert abs(through - (probes if probes >= 1 else 1000 * probes)) <= 5 * spread
+        if probes >= 1:
+            assert not any(board.answer("guard", "")["allow"] for _ in range(1000))
 
 
 def test_a_person_opens_and_closes_and_the_machine_waits(shop: Shop, sqlite_url: str) -> None:

@@ -284,8 +284,8 @@ def test_an_outcome_that_could_not_be_recorded_is_not_waited_for(life: Life, mon
     receiver = Receiver(lambda: monkeypatch.setattr(outbox, "record", away))
     life.clock.moment = START
     with pytest.raises(sa.exc.OperationalError):
-        deliver_due(life.database, {"slack": receiver}, life.clock)
+        deliver_due(life.database, {"slack": receiver}, life.clock, "slack")
     monkeypatch.undo()
     receiver.then = lambda: None
-    assert deliver_due(life.database, {"slack": receiver}, life.clock) == 1
+    assert deliver_due(life.database, {"slack": receiver}, life.clock, "slack") == 1
     assert receiver.ids == ["a-0", "a-0"]
