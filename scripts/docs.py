@@ -62,6 +62,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].experiments[]": arms.Experiment,
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
+    "monitors[].traffic.*": arms.TrafficMark,
     "evaluations[]": config.EvaluationSpec,
     "actions.*": config.ActionSpec,
     "actions.*.webhook": config.Webhook,

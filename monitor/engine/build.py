@@ -17,6 +17,7 @@ from monitor.engine.calibrate import Calibration, calibrate, definition
 from monitor.engine.features import choose
 from monitor.engine.learn import Learner, with_signals
 from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
+from monitor.engine.served import served
 from monitor.engine.timeline import Timeline
 from monitor.schedule import Bucket, floor
 from monitor.sources import files
@@ -56,7 +57,7 @@ def learn_layouts(reader: Reader, monitor: Monitor, start: datetime, end: dateti
     blank = {name: Layout(kind=kind) for name, kind in kinds.items()}
     learner = Learner(kinds, monitor.performance, monitor.rates)
     for page in pages(reader, wanted(monitor, blank, reader.schema()), start, end):
-        learner.add(with_signals(page, monitor.signals))
+        learner.add(served(with_signals(page, monitor.signals), monitor))
     return learner.layouts()
 
 
@@ -131,7 +132,7 @@ def baseline_from_file(monitor: Monitor, schema: Mapping[str, str]) -> Baseline:
     kinds = {c.name: c.kind for c in choose(monitor, columns) if c.kind}
     learner = Learner(kinds, monitor.performance, monitor.rates)
     for page in read():
-        learner.add(with_signals(page, monitor.signals))
+        learner.add(served(with_signals(page, monitor.signals), monitor))
     layouts = learner.layouts()
     profiler = Profiler(monitor, layouts)
     for page in read():
