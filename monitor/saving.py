@@ -22,7 +22,8 @@ from detectors.spend.savings import told as told_of
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.learn import with_signals
-from monitor.engine.served import deciding_columns, declarations, served
+from monitor.engine.profile import Facts
+from monitor.engine.served import deciding_columns, served, unserved
 from monitor.schedule import floor
 from monitor.settings.savings import RetrainingSpec, Savings
 from monitor.settings.sections import nearest
@@ -106,7 +107,7 @@ def definition(monitor: Monitor, plan: Plan) -> str:
     spec = monitor.savings or Savings()
     made = [entry for entry in monitor.signals if name_of(entry) in {"price", *asked(monitor, [plan])}]
     source = monitor.source.model_dump(mode="json", exclude={"url"})
-    counted = [repr(plan), spec.quality, spec.task, source, repr(resolve(made)), *declarations(monitor)]
+    counted = [repr(plan), spec.quality, spec.task, source, repr(resolve(made)), *map(repr, unserved(monitor))]
     text = json.dumps(counted, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -210,10 +211,11 @@ def paying_since(connection: Any, monitor: Monitor, spec: RetrainingSpec, since:
 def _stretch(row: Any, length: float) -> Stretch | None:
     """Return by how much errors rose in a bucket; None where its finding tells no value."""
     detail = row.detail or {}
-    if not {"value", "baseline_value"} <= set(detail) or row.source_rows is None:
+    if not {"value", "baseline_value"} <= set(detail) or row.facts is None:
         return None
+    requests = Facts.from_json(row.facts).rows
     before, value = float(detail["baseline_value"]), float(detail["value"])
     low, high = float(detail.get("low", value)), float(detail.get("high", value))
     if row.method == "rate_rise":
-        return Stretch(row.source_rows, length, value - before, low - before, high - before)
-    return Stretch(row.source_rows, length, before - value, before - high, before - low)
+        return Stretch(requests, length, value - before, low - before, high - before)
+    return Stretch(requests, length, before - value, before - high, before - low)

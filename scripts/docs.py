@@ -283,7 +283,7 @@ def webhooks() -> str:
     ]
     for model in (
         retraining.Retraining, retraining.Columns, retraining.Concept, retraining.Drifted, retraining.Stretch,
-        retraining.Snapshot, retraining.Performance,
+        retraining.Snapshot, retraining.NotServed, retraining.Performance,
     ):  # fmt: skip
         rows = [[f"`{name}`", field.description or ""] for name, field in model.model_fields.items()]
         parts += [f"### {model.__name__}\n", first_line(model) + "\n", table(["field", "meaning"], rows)]

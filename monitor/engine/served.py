@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -15,19 +15,42 @@ from monitor.settings.arms import Experiment, Shadow
 from monitor.sources.base import Reader, SourceError
 
 
-def served(records: Records, monitor: Monitor, comparison: Experiment | Shadow | None = None) -> Records:
-    """Keep the records of served traffic and, of a comparison, those of its own arms that serve no users.
+@dataclass(frozen=True)
+class Unserved:
+    """Records that are not served traffic: those with some values of a column, from a time to another."""
 
-    A column that is missing from ``records`` leaves nothing out.
-    """
-    kept = np.ones(row_count(records), dtype=bool)
+    column: str
+    values: tuple[str, ...]
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def among(self, records: Records) -> np.ndarray:
+        """Say of each record whether it is one; a column that is missing says of none."""
+        if self.column not in records or not self.values:
+            return np.zeros(row_count(records), dtype=bool)
+        seconds = records["timestamp"].values
+        first = -np.inf if self.start is None else self.start.timestamp()
+        last = np.inf if self.end is None else self.end.timestamp()
+        found: np.ndarray = np.isin(words_of(records[self.column]), self.values)
+        return found & (seconds >= first) & (seconds < last)
+
+
+def unserved(monitor: Monitor) -> list[Unserved]:
+    """Return all that is declared not to be served traffic; empty when every record is."""
+    arms = [_arms_of(spec) for spec in monitor.comparisons if spec.unserved_arms]
+    return [*arms, *_marked(monitor)]
+
+
+def served(records: Records, monitor: Monitor, comparison: Experiment | Shadow | None = None) -> Records:
+    """Keep the records of served traffic and, of a comparison, those of its own arms that serve no users."""
+    left_out = np.zeros(row_count(records), dtype=bool)
     for spec in monitor.comparisons:
-        kept &= ~_of_unserved_arms(records, spec)
+        left_out |= _arms_of(spec).among(records)
     if comparison is not None:
-        kept |= _of_unserved_arms(records, comparison)
-    for mark in monitor.traffic.values():
-        kept &= ~_has_value(records, mark.column, mark.values)
-    return records if kept.all() else take(records, kept)
+        left_out &= ~_arms_of(comparison).among(records)
+    for marked in _marked(monitor):
+        left_out |= marked.among(records)
+    return take(records, ~left_out) if left_out.any() else records
 
 
 def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
@@ -42,10 +65,7 @@ def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
         if mark.column not in known:
             message = f"traffic.{role}: {mark.column!r} is not a column of {monitor.name}; map it under `columns:`."
             raise SourceError("missing_column", message)
-    names = [spec.arm for spec in monitor.comparisons if spec.unserved_arms] + [
-        mark.column for mark in monitor.traffic.values()
-    ]
-    return [name for name in dict.fromkeys(names) if name in known]
+    return [name for name in dict.fromkeys(one.column for one in unserved(monitor)) if name in known]
 
 
 def newest_served(reader: Reader, monitor: Monitor, start: datetime) -> float | None:
@@ -53,27 +73,12 @@ def newest_served(reader: Reader, monitor: Monitor, start: datetime) -> float | 
     newest = reader.newest()
     if newest is None:
         return None
-    return (min(newest, start) if declarations(monitor) else newest).timestamp()
+    return (min(newest, start) if unserved(monitor) else newest).timestamp()
 
 
-def declarations(monitor: Monitor) -> list[Any]:
-    """Return, as plain data, everything that decides which records are served traffic; empty when all are."""
-    arms = [[spec.arm, spec.unserved_arms, spec.start, spec.end] for spec in monitor.comparisons if spec.unserved_arms]
-    return [*arms, *([mark.column, mark.values] for mark in monitor.traffic.values())]
+def _arms_of(spec: Experiment | Shadow) -> Unserved:
+    return Unserved(spec.arm, tuple(spec.unserved_arms), spec.start, spec.end)
 
 
-def _of_unserved_arms(records: Records, spec: Experiment | Shadow) -> np.ndarray:
-    if not spec.unserved_arms:
-        return np.zeros(row_count(records), dtype=bool)
-    seconds = records["timestamp"].values
-    last = np.inf if spec.end is None else spec.end.timestamp()
-    at_the_time = (seconds >= spec.start.timestamp()) & (seconds < last)
-    meant: np.ndarray = at_the_time & _has_value(records, spec.arm, spec.unserved_arms)
-    return meant
-
-
-def _has_value(records: Records, column: str, values: Collection[str]) -> np.ndarray:
-    if column not in records:
-        return np.zeros(row_count(records), dtype=bool)
-    found: np.ndarray = np.isin(words_of(records[column]), list(values))
-    return found
+def _marked(monitor: Monitor) -> list[Unserved]:
+    return [Unserved(mark.column, tuple(mark.values)) for mark in monitor.traffic.values()]

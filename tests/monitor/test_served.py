@@ -21,11 +21,14 @@ from monitor.config import Monitor
 from monitor.configfile import load
 from monitor.engine import build
 from monitor.engine.arms import Arms
+from monitor.engine.baseline import Baseline
 from monitor.evals.suite import Suite
 from monitor.evals.traffic import sample as sample_traffic
+from monitor.judge import Incident
 from monitor.report import sample as sample_report
-from monitor.saving import count, definition, plans_of
-from monitor.settings.savings import Savings
+from monitor.retraining import Grounds, retraining
+from monitor.saving import count, definition, paying_since, plans_of
+from monitor.settings.savings import RetrainingSpec, Savings
 from monitor.sources.base import SourceError
 from monitor.store import comparisons, ledger, tables
 from monitor.watch import Watch
@@ -81,6 +84,7 @@ class Log:
     def configure(self, **monitor: Any) -> Path:
         webhook = {"url": "http://127.0.0.1:1/rollback", "secret": SECRET}
         columns = {"timestamp": "at", "id": "id", "model_version": "model", "tenant": "tenant", "response": "response"}
+        columns |= {role: role for role in ("label", "score") if role in self.champion}
         config = {
             "store": f"sqlite:///{self.folder / 'driftd.db'}",
             "actions": {"back": {"webhook": webhook, "mode": "auto", "not_after": "3650d"}},
@@ -181,6 +185,42 @@ def test_savings_count_the_champion_only_and_are_counted_again_when_a_shadow_is_
         fingerprints.append(definition(monitor, plan))
     assert counted == [len(log.champion) + LIVE, len(log.champion)]
     assert fingerprints[0] != fingerprints[1]
+
+
+def test_what_a_drift_costs_is_of_served_requests(log: Log, watching: Start) -> None:
+    """The model of users answers wrongly from the start of the shadow on; its challenger is never right."""
+    rng = np.random.default_rng(1)
+    size = len(log.champion)
+    truth, right = rng.random(size) < 0.5, rng.random(size) < np.where(log.champion["at"] < FROM, 0.9, 0.7)
+    log.champion = log.champion.assign(label=truth.astype(int), score=np.where(right == truth, 0.9, 0.1))
+    log.write(log.challenger(score=0.0))
+    told = []
+    for settings in ({"shadows": [SHADOW]}, {}):
+        (log.folder / "driftd.db").unlink(missing_ok=True)
+        checks = [{"performance": {"positive": "1"}}]
+        life = watching(log.configure(checks=checks, features=[], segments=[], bucket="2m", **settings))
+        life.until(END + 10 * MINUTE, step=HOUR)
+        spec = RetrainingSpec(price=500, error_cost=2)
+        with life.database.read() as connection:
+            told.append(paying_since(connection, life.config.monitors[0], spec, FROM + 10 * MINUTE))
+        life.close()
+    wrong = 0.2 * LIVE * 2
+    assert told[0]["cost"]["value"] == pytest.approx(wrong, rel=0.15)
+    assert told[1]["cost"]["value"] > 2 * wrong
+
+
+def test_a_retraining_is_told_what_to_leave_out(log: Log) -> None:
+    log.write()
+    monitor = log.monitor(shadows=[SHADOW], traffic=EVALUATION)
+    at = FROM + HOUR
+    incident = Incident("i", "bot", "r", "critical", "firing", at, at, "worse")
+    grounds = Grounds(lambda *_: (1000, 0), lambda *_: ("t >= 1", True), {"a": "numeric"}, "sqlite")
+    baseline = Baseline(1, "l", {}, {}, None, 10)  # type: ignore[arg-type]
+    told = retraining(monitor, incident, [], baseline, at, 500, grounds)["snapshot"]["not_served"]
+    assert [(one["column"], one["values"], one["end"]) for one in told] == [
+        ("model", ["m2"], None), ("tenant", ["driftd-evaluation"], None),
+    ]  # fmt: skip
+    assert datetime.fromisoformat(told[0]["start"]) == FROM
 
 
 def test_a_challenger_in_the_stretch_of_the_baseline_is_not_learnt(log: Log) -> None:
