@@ -22,8 +22,8 @@ from monitor.engine.learn import with_signals
 from monitor.engine.pairs import CHECK as SHADOW
 from monitor.engine.pairs import Joiner, Pairs
 from monitor.engine.pairs import findings_of as shadow_findings
-from monitor.engine.profile import Profiled
-from monitor.engine.served import deciding_columns, served
+from monitor.engine.profile import Profiled, deciding_columns
+from monitor.engine.served import served
 from monitor.schedule import Bucket, floor
 from monitor.settings.arms import Experiment, Shadow
 from monitor.settings.sections import nearest

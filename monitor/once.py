@@ -14,8 +14,7 @@ from monitor.engine.attribution import attribute
 from monitor.engine.baseline import Baseline
 from monitor.engine.detect import Part, Window, detect
 from monitor.engine.explain import explain
-from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
-from monitor.engine.served import newest_served
+from monitor.engine.profile import Facts, Profiler, add_profiles, newest_served, wanted
 from monitor.engine.sights import first_sights
 from monitor.engine.spend import of_budgets
 from monitor.evidently import measure_in_child

@@ -22,8 +22,8 @@ from detectors.spend.savings import told as told_of
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.learn import with_signals
-from monitor.engine.profile import Facts
-from monitor.engine.served import deciding_columns, served, unserved
+from monitor.engine.profile import Facts, deciding_columns
+from monitor.engine.served import served, unserved
 from monitor.schedule import floor
 from monitor.settings.savings import RetrainingSpec, Savings
 from monitor.settings.sections import nearest

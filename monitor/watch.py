@@ -26,8 +26,7 @@ from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
 from monitor.engine.detect import Part, Window
 from monitor.engine.objectives import counted_in
-from monitor.engine.profile import Facts, Profiled, add_profiles
-from monitor.engine.served import newest_served
+from monitor.engine.profile import Facts, Profiled, add_profiles, newest_served
 from monitor.plateaus import Plateaus
 from monitor.saving import Saving
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts

@@ -18,7 +18,8 @@ from monitor.commands.build import open_reader
 from monitor.commands.show import print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.engine import build
-from monitor.engine.served import deciding_columns, served
+from monitor.engine.profile import deciding_columns
+from monitor.engine.served import served
 from monitor.saving import DAY, MOST_MODELS, count, days, definition, plans_of, reported, stretch
 from monitor.savingwords import of_retraining, of_tier
 from monitor.settings.savings import Savings

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ from detectors.spend.bill import Bill, Till
 from monitor.config import Monitor
 from monitor.engine.arms import Arms, needed
 from monitor.engine.learn import with_signals
-from monitor.engine.served import deciding_columns, served
+from monitor.engine.served import served, unserved
 from monitor.engine.spend import till
 from monitor.schedule import Bucket
 from monitor.signals import resolve
-from monitor.sources.base import Counts, Reader
+from monitor.sources.base import Counts, Reader, SourceError
 
 VERSION_ROLES = ("model_version", "prompt_version")
 OUTCOME_ROLES = ("score", "prediction", "label")
@@ -136,6 +137,29 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
     names += [monitor.money, "input_tokens", "output_tokens"] if monitor.budgets else []
     names += [check.by for check in monitor.budgets if check.by]
     return [name for name in dict.fromkeys(names) if name in schema]
+
+
+def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
+    """Return the logged columns that tell served traffic from the rest.
+
+    Raises
+    ------
+    SourceError
+        When a column of ``traffic:`` is not logged: evaluations would count as served traffic.
+    """
+    for role, mark in monitor.traffic.items():
+        if mark.column not in known:
+            message = f"traffic.{role}: {mark.column!r} is not a column of {monitor.name}; map it under `columns:`."
+            raise SourceError("missing_column", message)
+    return [name for name in dict.fromkeys(one.column for one in unserved(monitor)) if name in known]
+
+
+def newest_served(reader: Reader, monitor: Monitor, start: datetime) -> float | None:
+    """Return when the newest served record was logged, at most, if there is none since ``start``."""
+    newest = reader.newest()
+    if newest is None:
+        return None
+    return (min(newest, start) if unserved(monitor) else newest).timestamp()
 
 
 class Profiler:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +11,6 @@ from detectors.layout import words_of
 from detectors.records import Records, row_count, take
 from monitor.config import Monitor
 from monitor.settings.arms import Experiment, Shadow
-from monitor.sources.base import Reader, SourceError
 
 
 @dataclass(frozen=True)
@@ -51,29 +49,6 @@ def served(records: Records, monitor: Monitor, comparison: Experiment | Shadow |
     for marked in _marked(monitor):
         left_out |= marked.among(records)
     return take(records, ~left_out) if left_out.any() else records
-
-
-def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
-    """Return the logged columns that tell served traffic from the rest.
-
-    Raises
-    ------
-    SourceError
-        When a column of ``traffic:`` is not logged: evaluations would count as served traffic.
-    """
-    for role, mark in monitor.traffic.items():
-        if mark.column not in known:
-            message = f"traffic.{role}: {mark.column!r} is not a column of {monitor.name}; map it under `columns:`."
-            raise SourceError("missing_column", message)
-    return [name for name in dict.fromkeys(one.column for one in unserved(monitor)) if name in known]
-
-
-def newest_served(reader: Reader, monitor: Monitor, start: datetime) -> float | None:
-    """Return when the newest served record was logged, at most, if there is none since ``start``."""
-    newest = reader.newest()
-    if newest is None:
-        return None
-    return (min(newest, start) if unserved(monitor) else newest).timestamp()
 
 
 def _arms_of(spec: Experiment | Shadow) -> Unserved:

@@ -12,7 +12,8 @@ from typing import Any
 from detectors.layout import category
 from detectors.records import Records
 from monitor.config import Monitor
-from monitor.engine.served import deciding_columns, served
+from monitor.engine.profile import deciding_columns
+from monitor.engine.served import served
 from monitor.evals.client import Answer, Failure
 from monitor.evals.suite import Budget, Case, Daily, Suite
 from monitor.sources.base import Reader
