@@ -22,7 +22,8 @@ from monitor.engine.learn import with_signals
 from monitor.engine.pairs import CHECK as SHADOW
 from monitor.engine.pairs import Joiner, Pairs
 from monitor.engine.pairs import findings_of as shadow_findings
-from monitor.engine.profile import Profiled
+from monitor.engine.profile import Profiled, deciding_columns
+from monitor.engine.served import served
 from monitor.schedule import Bucket, floor
 from monitor.settings.arms import Experiment, Shadow
 from monitor.settings.sections import nearest
@@ -243,15 +244,16 @@ def joined(
 def records_of(
     reader: Reader, monitor: Monitor, spec: Experiment | Shadow, start: datetime, end: datetime
 ) -> Iterator[Records]:
-    """Yield the pages of a stretch with all that a comparison needs, signals added, no id twice."""
+    """Yield the pages of a stretch with all that a comparison counts, signals added, no id twice."""
     asked, schema = needed(spec), reader.schema()
     signals = resolve(monitor.signals)
     made = [entry for entry, signal in zip(monitor.signals, signals, strict=True) if signal.name in asked]
     roles = [role for signal in signals if signal.name in asked for role in (*signal.needs, *signal.uses)]
-    columns = [name for name in dict.fromkeys([*asked, *roles, "id"]) if name in schema]
+    wanted = [*asked, *roles, *deciding_columns(monitor, schema), "id"]
+    columns = [name for name in dict.fromkeys(wanted) if name in schema]
     seen = set[object]()
     for page in build.pages(reader, columns, start, end):
-        yield with_signals(unseen(page, seen), made)
+        yield served(with_signals(unseen(page, seen), made), monitor, spec)
 
 
 def check_columns(reader: Reader, monitor: Monitor, spec: Experiment | Shadow) -> None:

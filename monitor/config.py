@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.policies import PolicySpec
-from monitor.settings.arms import Experiment, Shadow
+from monitor.settings.arms import Experiment, Shadow, TrafficMark, TrafficRole
 from monitor.settings.breakers import BreakerSpec
 from monitor.settings.checks import Check, CheckEntry
 from monitor.settings.savings import Savings
@@ -150,6 +150,13 @@ class Monitor(Section):
     """Arms of the traffic that are compared at every bucket."""
     shadows: list[Shadow] = []
     """Challengers that answer the same requests as their champion, compared at every bucket."""
+    traffic: dict[TrafficRole, TrafficMark] = {}
+    """`evaluation`, `probe`: what marks records that are not served traffic, such as driftd's own evaluations."""
+
+    @property
+    def comparisons(self) -> list[Experiment | Shadow]:
+        """Return the experiments and the shadows."""
+        return [*self.experiments, *self.shadows]
 
     @property
     def performance(self) -> Check | None:

@@ -134,6 +134,14 @@ def _comparisons(where: tuple[str | int, ...], monitor: Monitor, known_actions: 
         ]
     for place, spec in enumerate(monitor.experiments):
         problems += _unknown((*where, "experiments", place, "do"), list(spec.do), known_actions)
+    for place, shadow in enumerate(monitor.shadows):
+        for other in monitor.shadows:
+            if (shadow.arm, shadow.champion) == (other.arm, other.challenger) and shadow.overlaps(other):
+                said = (
+                    f"{shadow.champion!r} is the challenger of the shadow {other.name!r} at the same time, so no user "
+                    "sees its answers; compare both challengers with the served model."
+                )
+                problems.append(Problem((*where, "shadows", place, "champion"), said))
     return problems
 
 

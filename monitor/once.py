@@ -14,7 +14,7 @@ from monitor.engine.attribution import attribute
 from monitor.engine.baseline import Baseline
 from monitor.engine.detect import BucketSummary, Window, detect
 from monitor.engine.explain import explain
-from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
+from monitor.engine.profile import Facts, Profiler, add_profiles, newest_served, wanted
 from monitor.engine.sights import first_sights
 from monitor.engine.spend import of_budgets
 from monitor.evidently import measure_in_child
@@ -71,7 +71,8 @@ def baseline_for(reader: Reader, monitor: Monitor, before: datetime) -> Baseline
     start, end = build.baseline_range(monitor, before)
     if reader.counts(start, end).rows < monitor.baseline.min_rows:
         return None
-    return build.baseline_from_source(reader, monitor, start, end)
+    baseline = build.baseline_from_source(reader, monitor, start, end)
+    return baseline if baseline.rows >= monitor.baseline.min_rows else None
 
 
 def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> tuple[Window, Facts]:
@@ -90,10 +91,7 @@ def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datet
         starts.append(start)
         start += monitor.bucket
     facts = sum((part.facts for part in parts), Facts(schema=dict(schema)))
-    newest = facts.last
-    if newest is None:
-        logged = reader.newest()
-        newest = logged.timestamp() if logged else None
+    newest = newest_served(reader, monitor, end - monitor.window) if facts.last is None else facts.last
     traffic = Traffic(
         bucket_rows=tuple(part.facts.rows for part in parts),
         bucket_seconds=monitor.bucket.total_seconds(),

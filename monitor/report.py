@@ -26,6 +26,7 @@ from monitor.config import ConfigError, Monitor
 from monitor.engine.build import pages
 from monitor.engine.learn import with_signals
 from monitor.engine.profile import wanted
+from monitor.engine.served import served
 from monitor.sources.base import Reader
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def sample(
     rows: int = 5000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Draw a uniform sample of the watched columns, signals included, in one pass over pages.
+    """Draw a uniform sample of the watched columns of served traffic, signals included, in one pass over pages.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ def sample(
     chance = np.random.default_rng(seed)
     keys = np.zeros(0)
     held: Records = {}
-    for page in pages(reader, wanted(monitor, layouts, reader.schema()), start, end):
+    for read in pages(reader, wanted(monitor, layouts, reader.schema()), start, end):
+        page = served(read, monitor)
         drawn = chance.random(row_count(page))
         chosen = drawn < (keys.max() if len(keys) >= rows else np.inf)
         if not chosen.any():

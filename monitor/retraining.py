@@ -20,6 +20,7 @@ from detectors.joint import JOINT
 from detectors.outcome import OUTCOME
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
+from monitor.engine.served import unserved
 from monitor.judge import COMPARED, Incident
 from monitor.signals import name_of
 
@@ -102,6 +103,19 @@ class Stretch(Part):
     """False where the condition selects a little more, so that the time must be looked at, too."""
 
 
+class NotServed(Part):
+    """Records of the source that are not served traffic: leave them out of what you train on."""
+
+    column: str
+    """Column of the source that tells them."""
+    values: list[str]
+    """Its values that do."""
+    start: datetime | None
+    """First moment from which they do, in UTC; null for always."""
+    end: datetime | None
+    """Moment after the last; null while it goes on."""
+
+
 class Snapshot(Part):
     """Where the records are, without any credentials."""
 
@@ -117,6 +131,8 @@ class Snapshot(Part):
     """Number of columns."""
     schema_fingerprint: str
     """SHA-256 over the sorted columns and their types: another one means another schema."""
+    not_served: list[NotServed] = []
+    """Records that a condition selects, too, and that no user was answered with."""
 
 
 class Performance(Part):
@@ -351,6 +367,15 @@ def _snapshot(monitor: Monitor, grounds: Grounds) -> Snapshot:
         dialect=grounds.dialect,
         columns=len(schema),
         schema_fingerprint=hashlib.sha256(written.encode()).hexdigest(),
+        not_served=[
+            NotServed(
+                column=source.columns[one.column].column if one.column in source.columns else one.column,
+                values=list(one.values),
+                start=one.start,
+                end=one.end,
+            )
+            for one in unserved(monitor)
+        ],
     )
 
 

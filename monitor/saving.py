@@ -22,6 +22,8 @@ from detectors.spend.savings import told as told_of
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.learn import with_signals
+from monitor.engine.profile import Facts, deciding_columns
+from monitor.engine.served import served, unserved
 from monitor.schedule import floor
 from monitor.settings.savings import RetrainingSpec, Savings
 from monitor.settings.sections import nearest
@@ -105,7 +107,8 @@ def definition(monitor: Monitor, plan: Plan) -> str:
     spec = monitor.savings or Savings()
     made = [entry for entry in monitor.signals if name_of(entry) in {"price", *asked(monitor, [plan])}]
     source = monitor.source.model_dump(mode="json", exclude={"url"})
-    text = json.dumps([repr(plan), spec.quality, spec.task, source, repr(resolve(made))], default=str)
+    counted = [repr(plan), spec.quality, spec.task, source, repr(resolve(made)), *map(repr, unserved(monitor))]
+    text = json.dumps(counted, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -129,18 +132,19 @@ def check_columns(reader: Reader, monitor: Monitor, plans: Sequence[Plan]) -> No
 
 
 def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: datetime, end: datetime) -> dict[str, Cells]:
-    """Sum the requests of a stretch by plan."""
+    """Sum the served requests of a stretch by plan."""
     check_columns(reader, monitor, plans)
     names, schema = asked(monitor, plans), reader.schema()
     signals = [(entry, signal) for entry, signal in zip(monitor.signals, resolve(monitor.signals), strict=True)]
     made = [entry for entry, signal in signals if signal.name in names]
     roles = [role for _, signal in signals if signal.name in names for role in (*signal.needs, *signal.uses)]
-    columns = [name for name in dict.fromkeys([*NEEDS, *USES, *names, *roles, "id"]) if name in schema]
+    asked_for = [*NEEDS, *USES, *names, *roles, *deciding_columns(monitor, schema), "id"]
+    columns = [name for name in dict.fromkeys(asked_for) if name in schema]
     tariff = _tariff(monitor)
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
     seen = set[object]()
     for read in build.pages(reader, columns, start, end):
-        page = with_signals(unseen(read, seen), made)
+        page = with_signals(served(unseen(read, seen), monitor), made)
         for plan in plans if len(page["timestamp"]) else ():
             total[plan.name] = merged([total[plan.name], _tallied(plan, page, tariff, monitor.savings or Savings())])
     return total
@@ -209,10 +213,11 @@ def paying_since(connection: Any, monitor: Monitor, spec: RetrainingSpec, since:
 def _stretch(row: Any, length: float) -> Stretch | None:
     """Return by how much errors rose in a bucket; None where its finding tells no value."""
     detail = row.detail or {}
-    if not {"value", "baseline_value"} <= set(detail) or row.source_rows is None:
+    if not {"value", "baseline_value"} <= set(detail) or row.facts is None:
         return None
+    requests = Facts.from_json(row.facts).rows
     before, value = float(detail["baseline_value"]), float(detail["value"])
     low, high = float(detail.get("low", value)), float(detail.get("high", value))
     if row.method == "rate_rise":
-        return Stretch(row.source_rows, length, value - before, low - before, high - before)
-    return Stretch(row.source_rows, length, before - value, before - high, before - low)
+        return Stretch(requests, length, value - before, low - before, high - before)
+    return Stretch(requests, length, before - value, before - high, before - low)

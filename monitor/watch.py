@@ -25,7 +25,7 @@ from monitor.engine.definition import definition
 from monitor.engine.detect import BucketSummary, Window
 from monitor.engine.features import Choice
 from monitor.engine.objectives import counted_in
-from monitor.engine.profile import Facts, Profiled, add_profiles
+from monitor.engine.profile import Facts, Profiled, add_profiles, newest_served
 from monitor.plateaus import Plateaus
 from monitor.saving import Saving
 from monitor.schedule import Bucket, floor, missing, sealed_until, window_starts
@@ -189,7 +189,9 @@ class Watch:
         before = [row for row in rows if row.start != bucket.start and row.layout == baseline.layout]
         parts = [buckets.profiles_of(row, baseline.layouts) for row in before]
         facts = [Facts.from_json(row.facts) for row in before] + [profiled.facts]
-        newest = max((f.last for f in facts if f.last is not None), default=None) or self._newest()
+        newest = max((f.last for f in facts if f.last is not None), default=None)
+        if newest is None:
+            newest = newest_served(self.reader, self.monitor, bucket.end - self.monitor.window)
         traffic = Traffic(
             bucket_rows=tuple(f.rows for f in facts),
             bucket_seconds=self.monitor.bucket.total_seconds(),
@@ -266,10 +268,6 @@ class Watch:
         if now < patience_ends and self.reader.quiet_since(until) is False:
             return until - monitor.bucket
         return until
-
-    def _newest(self) -> float | None:
-        newest = self.reader.newest()
-        return newest.timestamp() if newest else None
 
     def _live_start(self, now: datetime) -> datetime:
         monitor = self.monitor

@@ -66,6 +66,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].experiments[]": arms.Experiment,
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
+    "monitors[].traffic.*": arms.TrafficMark,
     "evaluations[]": config.EvaluationSpec,
     "actions.*": config.ActionSpec,
     "actions.*.webhook": config.Webhook,
@@ -308,7 +309,7 @@ def webhooks() -> str:
     ]
     for model in (
         retraining.Retraining, retraining.Columns, retraining.Concept, retraining.Drifted, retraining.Stretch,
-        retraining.Snapshot, retraining.Performance,
+        retraining.Snapshot, retraining.NotServed, retraining.Performance,
     ):  # fmt: skip
         rows = [[f"`{name}`", field.description or ""] for name, field in model.model_fields.items()]
         parts += [f"### {model.__name__}\n", first_line(model) + "\n", table(["field", "meaning"], rows)]

@@ -18,6 +18,8 @@ from monitor.commands.build import open_reader
 from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.engine import build
+from monitor.engine.profile import deciding_columns
+from monitor.engine.served import served
 from monitor.saving import DAY, MOST_MODELS, count, days, definition, plans_of, reported, stretch
 from monitor.savingwords import of_retraining, of_tier
 from monitor.settings.savings import Savings
@@ -47,7 +49,7 @@ def savings(
         now = at or reader.now()
         first, last = stretch(spec, now)
         given = [Plan(f"all on {model}"[:80], (Tier(model),)) for model in models]
-        plans = given or plans_of(spec, [] if spec.plans else _seen(reader, first, last))
+        plans = given or plans_of(spec, [] if spec.plans else _seen(reader, monitor, first, last))
         if not plans:
             raise ConfigError(f"savings: {monitor.name} has no request from {first:%Y-%m-%d} to {last:%Y-%m-%d}.")
         with database.read() as connection:
@@ -85,13 +87,15 @@ def _counted(config: Config) -> Iterator[Database]:
         database.close()
 
 
-def _seen(reader: Reader, first: datetime, last: datetime) -> list[str]:
+def _seen(reader: Reader, monitor: Monitor, first: datetime, last: datetime) -> list[str]:
     """Return the models that answered most of the requests."""
-    if "model_version" not in reader.schema():
+    schema = reader.schema()
+    if "model_version" not in schema:
         raise ConfigError("savings: map `model_version` under `columns:`, for a price needs a model.")
     counted: Counter[str] = Counter()
-    for page in build.pages(reader, ["model_version"], first, last):
-        counted.update(name for name in words_of(page["model_version"]) if name)
+    columns = list(dict.fromkeys(["model_version", *deciding_columns(monitor, schema)]))
+    for page in build.pages(reader, columns, first, last):
+        counted.update(name for name in words_of(served(page, monitor)["model_version"]) if name)
     return [name for name, _ in counted.most_common(MOST_MODELS)]
 
 

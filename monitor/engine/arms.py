@@ -44,12 +44,14 @@ def needed(spec: Experiment | Shadow) -> list[str]:
 
 def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
     """Return a fingerprint of what is counted: when it changes, what was counted before cannot be added to."""
-    counted = spec.model_dump(mode="json", exclude={"alpha", "planned", "do", "min_agreement"})
+    counted = spec.model_dump(mode="json", exclude={"alpha", "planned", "do", "min_agreement", "unserved"})
     for metric in counted["metrics"].values():
         for judged in ("role", "minimum", *(("better",) if isinstance(spec, Experiment) else ())):
             del metric[judged]
     source = monitor.source.model_dump(mode="json", exclude={"url"})
     made = [entry for entry in monitor.signals if name_of(entry) in needed(spec)]
+    if monitor.traffic:
+        counted["traffic"] = {role: mark.model_dump() for role, mark in monitor.traffic.items()}
     told = json.dumps([VERSION, counted, source, made, monitor.bucket.total_seconds()], sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
@@ -196,7 +198,8 @@ def answers_of(verdict: Verdict) -> list[dict[str, Any]]:
 def findings_of(spec: Experiment, told: Mapping[str, Any]) -> list[Finding]:
     """Return what rules can watch: `experiment.NAME`, the verdict, and `experiment.NAME.METRIC` of each metric.
 
-    Only a loss counts as drifted, and traffic that is not split as meant, which speaks of the pipe.
+    Only a loss counts as drifted, and traffic that is not split as meant, which speaks of the pipe. So does an arm
+    that serves no users: nothing is rolled back for it.
     """
     return [
         finding
@@ -223,7 +226,7 @@ def _verdict(spec: Experiment, treatment: str, one: Mapping[str, Any]) -> Findin
         CHECK, spec.name, "verdict", f"{spec.arm}={treatment}", STATUS[one["verdict"]],
         f"{one['verdict']}: {one['reason']}", statistic, -math.log10(SPLIT_ALPHA) if split else worst["minimum"],
         n_baseline=control, n_window=rows, unit="log10 evidence" if split else "of the control",
-        about="pipe" if split else "model", detail={"verdict": one["verdict"]},
+        about="pipe" if split or treatment in spec.unserved else "model", detail={"verdict": one["verdict"]},
     )  # fmt: skip
 
 
@@ -231,6 +234,7 @@ def _metric(spec: Experiment, treatment: str, each: Mapping[str, Any]) -> Findin
     return Finding(
         CHECK, f"{spec.name}.{each['metric']}", "gain", f"{spec.arm}={treatment}", STATUS[each["verdict"]],
         each["reason"], _harm(each), each["minimum"], n_window=each["rows"], unit="of the control",
+        about="pipe" if treatment in spec.unserved else "model",
         detail={bound: each["gain"][bound] for bound in ("value", "low", "high")},
     )  # fmt: skip
 

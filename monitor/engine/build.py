@@ -17,6 +17,7 @@ from monitor.engine.calibrate import Calibration, calibrate, definition
 from monitor.engine.features import Choice, choose
 from monitor.engine.learn import Learner, with_signals
 from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
+from monitor.engine.served import served
 from monitor.engine.timeline import Timeline
 from monitor.schedule import Bucket, floor
 from monitor.signals import resolve
@@ -65,7 +66,7 @@ def learn_layouts(
     blank = {choice.name: Layout(kind=choice.kind) for choice in choices if choice.kind}
     learner = _learner(monitor, choices)
     for page in pages(reader, wanted(monitor, blank, reader.schema()), start, end):
-        learner.add(with_signals(page, monitor.signals))
+        learner.add(served(with_signals(page, monitor.signals), monitor))
     return _learnt(choices, learner, note)
 
 
@@ -155,7 +156,7 @@ def baseline_from_file(monitor: Monitor, schema: Mapping[str, str], note: Note =
     choices = choose(monitor, columns)
     learner = _learner(monitor, choices)
     for page in read():
-        learner.add(with_signals(page, monitor.signals))
+        learner.add(served(with_signals(page, monitor.signals), monitor))
     layouts = _learnt(choices, learner, note)
     profiler = Profiler(monitor, layouts)
     for page in read():

@@ -35,7 +35,7 @@ A key that a later release adds here must have the default None, which is not wr
 def definition(monitor: Monitor) -> str:
     """Return the fingerprint of what a monitor's baseline measures, as ``VERSION:hash``.
 
-    Of the checks only those count that add columns to a baseline: the performance of the model, and rates that take a
+    Which records are marked as no served traffic counts, where any are. Of the checks only those count that add columns to a baseline: the performance of the model, and rates that take a
     judge's verdicts. The address of the database is left out: a password is rotated and a database moves, and the log
     is the same.
     """
@@ -44,6 +44,8 @@ def definition(monitor: Monitor) -> str:
     measured["features"]["exclude"].sort()
     if check := monitor.performance:
         measured["performance"] = [check.decision, check.positive, OUTCOME_VERSION]
+    if monitor.traffic:
+        measured["traffic"] = monitor.model_dump(mode="json", include={"traffic"})["traffic"]
     if monitor.judged:
         measured["judged"] = sorted(monitor.judged)
     text = json.dumps(measured, sort_keys=True)

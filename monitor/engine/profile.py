@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from detectors.spend.bill import Bill, Till
 from monitor.config import Monitor
 from monitor.engine.arms import Arms, needed
 from monitor.engine.learn import with_signals
+from monitor.engine.served import served, unserved
 from monitor.engine.spend import till
 from monitor.schedule import Bucket
 from monitor.signals import resolve
-from monitor.sources.base import Counts, Reader
+from monitor.sources.base import Counts, Reader, SourceError
 from monitor.sources.screen import MANY_WORDS, count_words, without_personal
 
 VERSION_ROLES = ("model_version", "prompt_version")
@@ -134,13 +136,37 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
     names += OUTCOME_ROLES if monitor.performance else ()
     names += ["label"] if monitor.rates else []
     names += [name for spec in monitor.experiments for name in needed(spec)]
+    names += deciding_columns(monitor, schema)
     names += [monitor.money, "input_tokens", "output_tokens"] if monitor.budgets else []
     names += [check.by for check in monitor.budgets if check.by]
     return [name for name in dict.fromkeys(names) if name in schema]
 
 
+def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
+    """Return the logged columns that tell served traffic from the rest.
+
+    Raises
+    ------
+    SourceError
+        When a column of ``traffic:`` is not logged: evaluations would count as served traffic.
+    """
+    for role, mark in monitor.traffic.items():
+        if mark.column not in known:
+            message = f"traffic.{role}: {mark.column!r} is not a column of {monitor.name}; map it under `columns:`."
+            raise SourceError("missing_column", message)
+    return [name for name in dict.fromkeys(one.column for one in unserved(monitor)) if name in known]
+
+
+def newest_served(reader: Reader, monitor: Monitor, start: datetime) -> float | None:
+    """Return when the newest served record was logged, at most, if there is none since ``start``."""
+    newest = reader.newest()
+    if newest is None:
+        return None
+    return (min(newest, start) if unserved(monitor) else newest).timestamp()
+
+
 class Profiler:
-    """Adds pages up. Rows of an id that was seen before in the bucket count as duplicates only.
+    """Adds the served traffic of pages up. Rows of an id that was seen before in the bucket count as duplicates only.
 
     ``arms`` are the experiments that count the same rows, ``till`` what counts their money, ``seen`` the ids of
     earlier buckets whose rows are not to be counted again.
@@ -164,9 +190,17 @@ class Profiler:
 
     def add(self, page: Records) -> None:
         """Profile one page, in the order of time."""
-        records = unseen(page, self._seen)
+        monitor = self._monitor
+        unique = unseen(page, self._seen)
+        if row_count(unique) < row_count(page):
+            self.facts.duplicates += row_count(served(page, monitor)) - row_count(served(unique, monitor))
+        if row_count(unique) == 0:
+            return
+        logged = with_signals(unique, monitor.signals)
+        for arms in self._arms:
+            arms.add(served(logged, monitor, arms.spec))
+        records = dict(served(logged, monitor))
         rows = row_count(records)
-        self.facts.duplicates += row_count(page) - rows
         if rows == 0:
             return
         self.facts.rows += rows
@@ -174,7 +208,6 @@ class Profiler:
         first, last = float(times.min()), float(times.max())
         self.facts.first = first if self.facts.first is None else min(first, self.facts.first)
         self.facts.last = last if self.facts.last is None else max(last, self.facts.last)
-        records = with_signals(records, self._monitor.signals)
         if self.till is not None:
             self.till.add(records)
         if JOINT in self._layouts:
@@ -191,8 +224,6 @@ class Profiler:
                 records[column] = outcomes({**scored, **_judged(records, check.positive)}, self._layouts[column])
         self._count_versions(records)
         self._note_unseen(records)
-        for arms in self._arms:
-            arms.add(records)
         self._merge(None, records)
         records.pop(JOINT, None)  # the joint distribution is that of all rows only
         for segment, members in self._split(records):

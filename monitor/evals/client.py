@@ -80,6 +80,8 @@ class Client:
         self.spent = Spent()
         self._endpoint = endpoint
         self._parameters = parameters.model_dump(exclude_none=True)
+        if endpoint.user is not None:
+            self._parameters["user"] = endpoint.user
         self._sleep, self._chance, self._clock = sleep, chance, clock or SystemClock()
         self._url = endpoint.url.get_secret_value().rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
         self._http = httpx.AsyncClient(

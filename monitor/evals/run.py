@@ -73,7 +73,7 @@ def evaluate_traffic(
         spent = evaluations.spent_since(connection, suite.name, midnight)
     settle = keeper.monitor.settle
     since = max(before[0].started_at, started - MOST_INTERVALS * every) if before else started - every
-    sampled = traffic.sample(reader, suite, since - settle, started - settle)
+    sampled = traffic.sample(reader, suite, since - settle, started - settle, keeper.monitor)
     kept = traffic.with_budget(suite.model_copy(update={"cases": list(sampled.cases)}), spent)
     asked = Asked(dict(sampled.answers), stretch=(since - settle, started - settle))
     if suite.judge is not None and kept.judge is None:

@@ -56,6 +56,8 @@ class Endpoint(Section):
     """Most requests at a time."""
     budget: Budget = Budget()
     """What a run may spend."""
+    user: str | None = Field(None, min_length=1, max_length=64)
+    """Sent along as `user`, so that the endpoint's log can tell these calls from those of users; by default nothing."""
 
 
 class Parameters(Section):

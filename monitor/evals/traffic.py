@@ -10,9 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from detectors.layout import category
+from detectors.records import Records
+from monitor.config import Monitor
+from monitor.engine.profile import deciding_columns
+from monitor.engine.served import served
 from monitor.evals.client import Answer, Failure
 from monitor.evals.suite import Budget, Case, Daily, Suite
-from monitor.sources.base import Page, Reader
+from monitor.sources.base import Reader
 from monitor.store.verdicts import LONGEST_ID
 
 COLUMNS = ("id", "question", "context", "response")
@@ -43,8 +47,8 @@ def place_of(suite: str, record: str) -> float:
     return int(hashlib.sha256(f"{suite}/{record}".encode()).hexdigest()[:12], 16) / 16**12
 
 
-def sample(reader: Reader, suite: Suite, start: datetime, end: datetime) -> Sampled:
-    """Read a stretch and keep its share, at most so many; memory holds only those.
+def sample(reader: Reader, suite: Suite, start: datetime, end: datetime, monitor: Monitor | None = None) -> Sampled:
+    """Read a stretch and keep its share, at most so many; memory holds only those. Of a monitor, its served traffic.
 
     Raises
     ------
@@ -56,8 +60,9 @@ def sample(reader: Reader, suite: Suite, start: datetime, end: datetime) -> Samp
         raise NoTraffic("a sample of traffic needs the columns `id` and `response`; map them in `source.columns`.")
     kept: list[tuple[float, str, tuple[Any, ...]]] = []
     seen = 0
-    for page in reader.read(start, end, [name for name in COLUMNS if name in schema]):
-        for record, values in _records(page):
+    columns = [*COLUMNS, *(deciding_columns(monitor, schema) if monitor else ())]
+    for page in reader.read(start, end, [name for name in dict.fromkeys(columns) if name in schema]):
+        for record, values in _records(served(page, monitor) if monitor else page):
             seen += 1
             place = -place_of(suite.name, record)
             if -place < traffic.share and all(record != known for _, known, _ in kept):
@@ -70,7 +75,7 @@ def sample(reader: Reader, suite: Suite, start: datetime, end: datetime) -> Samp
     return Sampled(cases, answers, seen)
 
 
-def _records(page: Page) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def _records(page: Records) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield the id and the texts of each record that has an answer."""
     ids, response = page["id"], page["response"]
     for row in range(len(ids)):
@@ -79,7 +84,7 @@ def _records(page: Page) -> Iterator[tuple[str, tuple[Any, ...]]]:
             yield category(ids.values[row])[:LONGEST_ID], tuple(said)
 
 
-def _text(page: Page, name: str, row: int) -> str | None:
+def _text(page: Records, name: str, row: int) -> str | None:
     column = page.get(name)
     return None if column is None or column.missing[row] else str(column.values[row])
 

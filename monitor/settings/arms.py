@@ -1,4 +1,7 @@
-"""Sections of driftd.yaml for comparisons: experiments share the traffic, shadows answer the same requests."""
+"""Sections of driftd.yaml for comparisons, and for what is not served traffic.
+
+Experiments share the traffic, shadows answer the same requests.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,8 @@ class Experiment(Section):
     """The arm that the others are compared with."""
     treatments: list[ArmValue] = Field(min_length=1)
     """The arms that are compared; records of any other are left out."""
+    unserved: list[ArmValue] = []
+    """Treatments whose answers no user sees: their records enter this experiment and nothing else."""
     shares: dict[str, float] = {}
     """How traffic was meant to be split, by arm; by default evenly."""
     unit: str | None = None
@@ -80,6 +85,9 @@ class Experiment(Section):
             raise PydanticCustomError("arms", "the control and the treatments must be different arms")
         if self.shares and (set(self.shares) != set(arms) or min(self.shares.values()) <= 0):
             raise PydanticCustomError("arms", "`shares:` must give every arm, and no other, a share above 0")
+        if unknown := [arm for arm in self.unserved if arm not in self.treatments]:
+            reason = "`unserved:` names '{arm}', which is not among `treatments:`"
+            raise PydanticCustomError("arms", reason, {"arm": unknown[0]})
         if self.end is not None and self.end <= self.start:
             raise PydanticCustomError("arms", "`from` must be earlier than `to`")
         if not any(metric.role == "primary" for metric in self.metrics.values()):
@@ -91,13 +99,18 @@ class Experiment(Section):
         """Return the control and the treatments."""
         return [self.control, *self.treatments]
 
+    @property
+    def unserved_arms(self) -> list[str]:
+        """Return the arms whose answers no user sees."""
+        return self.unserved
+
     def share(self, arm: str) -> float:
         """Return the weight of an arm's traffic."""
         return self.shares.get(arm, 1.0)
 
 
 class Shadow(Section):
-    """A challenger that answers the same requests as the champion, unseen."""
+    """A challenger that answers the same requests as the champion, unseen: its records enter this and nothing else."""
 
     name: Name
     """As it is told."""
@@ -139,3 +152,25 @@ class Shadow(Section):
         if self.end is not None and self.end <= self.start:
             raise PydanticCustomError("arms", "`from` must be earlier than `to`")
         return self
+
+    @property
+    def unserved_arms(self) -> list[str]:
+        """Return the arms whose answers no user sees."""
+        return [self.challenger]
+
+    def overlaps(self, other: Shadow) -> bool:
+        """Say whether two shadows run at the same time."""
+        return (other.end is None or self.start < other.end) and (self.end is None or other.start < self.end)
+
+
+TrafficRole = Literal["evaluation", "probe"]
+"""Why a record is no served traffic, other than being of a comparison's arm."""
+
+
+class TrafficMark(Section):
+    """What marks the records of calls that are not users' own; they enter nothing."""
+
+    column: Name
+    """Logged column that says so."""
+    values: list[ArmValue] = Field(min_length=1)
+    """Its values that do."""

@@ -79,11 +79,11 @@ def drift_began(connection: Connection, monitor: str) -> datetime | None:
 
 
 def measured(connection: Connection, monitor: str, measure: str, since: datetime, most: int = 20_000) -> list[Any]:
-    """Return requests and what was found of a measure, by bucket since a moment, oldest first."""
+    """Return the facts and what was found of a measure, by bucket since a moment, oldest first."""
     of_model = sa.and_(findings.c.column == OUTCOME, findings.c.method.in_([measure, f"estimated_{measure}"]))
     of_signal = sa.and_(findings.c.column == measure, findings.c.method == "rate_rise")
     query = (
-        sa.select(findings.c.start, findings.c.method, findings.c.detail, buckets.c.source_rows)
+        sa.select(findings.c.start, findings.c.method, findings.c.detail, buckets.c.facts)
         .join(buckets, sa.and_(buckets.c.monitor == findings.c.monitor, buckets.c.start == findings.c.start))
         .where(findings.c.monitor == monitor, findings.c.segment.is_(None), findings.c.start >= since)
         .where(sa.or_(of_model, of_signal))

@@ -48,6 +48,12 @@ def test_what_is_sent_and_what_is_counted() -> None:
     assert (client.spent.requests, client.spent.prompt_tokens, client.spent.completion_tokens) == (2, 14, 6)
 
 
+def test_calls_carry_the_user_that_tells_them_from_those_of_users() -> None:
+    with serving(Model(lambda _body, _before: completion("hello"))) as model:
+        ask(model.url, user="driftd-evaluation")
+    assert model.requests[0]["user"] == "driftd-evaluation"
+
+
 def test_the_address_may_be_written_with_the_whole_path() -> None:
     with serving(Model(lambda _body, _before: completion("hello"))) as model:
         assert ask(model.url + "/chat/completions")[0] == [Answer("hello", "stop")]

@@ -1,0 +1,326 @@
+"""Records that no user was answered with are measured nowhere but in their own comparison."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from monitor.commands.build import open_reader
+from monitor.comparing import records_of
+from monitor.config import Monitor
+from monitor.configfile import load
+from monitor.engine import build
+from monitor.engine.arms import Arms
+from monitor.engine.baseline import Baseline
+from monitor.evals.suite import Suite
+from monitor.evals.traffic import sample as sample_traffic
+from monitor.judge import Incident
+from monitor.report import sample as sample_report
+from monitor.retraining import Grounds, retraining
+from monitor.saving import count, definition, paying_since, plans_of
+from monitor.settings.savings import RetrainingSpec, Savings
+from monitor.sources.base import SourceError
+from monitor.store import comparisons, ledger, tables
+from monitor.watch import Watch
+from monitor.yamlfile import ConfigError
+from tests.support.calls import HOUR, MINUTE, SECRET, Watching
+from tests.support.world import DRIFTD, START
+
+Start = Callable[[Path], Watching]
+EVERY = timedelta(seconds=2)
+FROM, END = START + HOUR, START + 110 * MINUTE
+LIVE = int((END - FROM) / EVERY)
+"""Requests from the start of the shadow to the end of the log."""
+SHADOW = {
+    "name": "candidate", "champion": "m1", "challenger": "m2", "join": "request", "from": FROM.isoformat(),
+    "metrics": {"latency": {"better": "lower", "minimum": 0.1}},
+}  # fmt: skip
+EVALUATION = {"evaluation": {"column": "tenant", "values": ["driftd-evaluation"]}}
+
+
+class Log:
+    """The log of an application whose requests a second model may answer, too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"sqlite:///{folder / 'log.db'}"
+        rng = np.random.default_rng(0)
+        count = int((END - START) / EVERY)
+        self.champion = pd.DataFrame(
+            {
+                "request": np.arange(count), "at": pd.date_range(START, END, count + 1, inclusive="left"),
+                "model": "m1", "tenant": "acme", "response": "yes", "latency": rng.lognormal(0, 0.3, count),
+                "topic": rng.choice(["refund", "delivery"], count), "input_tokens": rng.poisson(100, count),
+                "output_tokens": rng.poisson(50, count), "cost": rng.uniform(0.01, 0.02, count),
+            }
+        )  # fmt: skip
+
+    def write(self, *parts: pd.DataFrame) -> None:
+        """Write the champion's records and others, each record with an id of its own."""
+        frame = pd.concat([self.champion, *parts]).sort_values("at", kind="stable").reset_index(drop=True)
+        frame["id"] = frame.index
+        frame["at"] = frame["at"].dt.tz_localize(None)
+        engine = sa.create_engine(self.url)
+        frame.to_sql("calls", engine, index=False)
+        engine.dispose()
+
+    def challenger(self, first: datetime = FROM, last: datetime = END, **columns: Any) -> pd.DataFrame:
+        """Return the same requests answered once more: by m2, three times slower, in other words and for more."""
+        asked = self.champion[(self.champion["at"] >= first) & (self.champion["at"] < last)]
+        at, slower, dearer = asked["at"] + timedelta(milliseconds=300), asked["latency"] * 3, asked["cost"] * 5
+        made = asked.assign(at=at, model="m2", response="no", topic="other", latency=slower, cost=dearer)
+        return made.assign(**columns)
+
+    def configure(self, **monitor: Any) -> Path:
+        webhook = {"url": "http://127.0.0.1:1/rollback", "secret": SECRET}
+        columns = {"timestamp": "at", "id": "id", "model_version": "model", "tenant": "tenant", "response": "response"}
+        columns |= {role: role for role in ("label", "score") if role in self.champion}
+        config = {
+            "store": f"sqlite:///{self.folder / 'driftd.db'}",
+            "actions": {"back": {"webhook": webhook, "mode": "auto", "not_after": "3650d"}},
+            "monitors": [
+                {
+                    "name": "bot",
+                    "source": {"url": self.url, "table": "calls", "columns": columns},
+                    "bucket": "1m", "window": "10m", "settle": "0s", "catch_up": "3650d",
+                    "baseline": {"from": START.isoformat(), "to": FROM.isoformat()},
+                    "features": {"exclude": ["request"]},
+                    "segments": ["model_version"],
+                    "checks": ["drift", "quality", "latency", {"spend": {"daily": 1000}}],
+                    "rules": [{"do": ["back"]}],
+                    **monitor,
+                }
+            ],
+        }  # fmt: skip
+        path = self.folder / "driftd.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def monitor(self, **settings: Any) -> Monitor:
+        return load(self.configure(**settings)).monitors[0]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    yield Log(tmp_path)
+
+
+def check(path: Path, at: datetime = END) -> tuple[int, dict[str, Any]]:
+    ran = subprocess.run(
+        [DRIFTD, "check", "--config", path, "--at", at.isoformat(), "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in ran.stderr
+    return ran.returncode, json.loads(ran.stdout)
+
+
+def test_a_declared_shadow_three_times_slower_drifts_nothing_and_an_undeclared_model_does(log: Log) -> None:
+    log.write(log.challenger())
+    code, told = check(log.configure(shadows=[SHADOW]))
+    assert (code, told["status"]) == (0, "ok")
+    assert not [one for one in told["findings"] if one["status"] == "drifted"]
+    assert not [one for one in told["findings"] if one["segment"] == "model_version=m2"]
+    code, told = check(log.configure())
+    assert (code, told["status"]) == (1, "firing")
+    drifted = {(one["check"], one["column"]) for one in told["findings"] if one["status"] == "drifted"}
+    assert {("drift", "latency"), ("drift", "cost"), ("latency", "latency")} <= drifted
+
+
+def test_outside_of_its_time_a_challenger_is_served_traffic(log: Log) -> None:
+    log.write(log.challenger())
+    over = START + 80 * MINUTE
+    path = log.configure(shadows=[{**SHADOW, "to": over.isoformat()}])
+    assert check(path, over)[0] == 0
+    code, told = check(path, over + 10 * MINUTE)
+    assert code == 1
+    assert told["suspected_change"]["value"] == "m2"
+
+
+def test_a_shadow_opens_no_incident_and_spends_nothing_and_its_comparison_sees_both(log: Log, watching: Start) -> None:
+    log.write(log.challenger())
+    life = watching(log.configure(shadows=[SHADOW]))
+    life.until(FROM + MINUTE, step=HOUR)
+    life.until(END, step=MINUTE)
+    assert life.rows() == ([], [])
+    with life.database.read() as connection:
+        spent = ledger.since(connection, "bot", [FROM], END)[FROM]
+        told = comparisons.told(connection, "bot", "shadow", "candidate").told
+        seen = connection.execute(sa.select(tables.versions.c.value)).scalars().all()
+    assert (spent.requests, spent.amount) == (LIVE, pytest.approx(log.champion["cost"].tail(LIVE).sum()))
+    assert set(seen) == {"m1"}
+    assert told["pairs"] > 0.8 * LIVE
+    assert told["metrics"]["latency"]["relative"]["value"] == pytest.approx(2.0)
+    assert told["verdict"] == "lose"
+
+
+def test_an_undeclared_second_model_is_an_incident_with_a_rollback(log: Log, watching: Start) -> None:
+    log.write(log.challenger())
+    life = watching(log.configure())
+    life.until(FROM + MINUTE, step=HOUR)
+    life.until(END, step=MINUTE)
+    incidents, actions = life.rows()
+    assert "m2" in {row.suspected_change["value"] for row in incidents if row.suspected_change}
+    assert actions
+
+
+def test_savings_count_the_champion_only_and_are_counted_again_when_a_shadow_is_declared(log: Log) -> None:
+    log.write(log.challenger())
+    counted, fingerprints = [], []
+    for shadows in ([], [SHADOW]):
+        monitor = log.monitor(shadows=shadows)
+        (plan,) = plans_of(Savings.model_validate({"plans": [{"name": "all", "model": "gpt-4o"}]}), [])
+        with open_reader(monitor) as reader:
+            cells = count(reader, monitor, [plan], START, END)["all"]
+        counted.append(sum(cell.requests for cell in cells.values()))
+        fingerprints.append(definition(monitor, plan))
+    assert counted == [len(log.champion) + LIVE, len(log.champion)]
+    assert fingerprints[0] != fingerprints[1]
+
+
+def test_what_a_drift_costs_is_of_served_requests(log: Log, watching: Start) -> None:
+    """The model of users answers wrongly from the start of the shadow on; its challenger is never right."""
+    rng = np.random.default_rng(1)
+    size = len(log.champion)
+    truth, right = rng.random(size) < 0.5, rng.random(size) < np.where(log.champion["at"] < FROM, 0.9, 0.7)
+    log.champion = log.champion.assign(label=truth.astype(int), score=np.where(right == truth, 0.9, 0.1))
+    log.write(log.challenger(score=0.0))
+    told = []
+    for settings in ({"shadows": [SHADOW]}, {}):
+        (log.folder / "driftd.db").unlink(missing_ok=True)
+        checks = [{"performance": {"positive": "1"}}]
+        life = watching(log.configure(checks=checks, features=[], segments=[], bucket="2m", **settings))
+        life.until(END + 10 * MINUTE, step=HOUR)
+        spec = RetrainingSpec(price=500, error_cost=2)
+        with life.database.read() as connection:
+            told.append(paying_since(connection, life.config.monitors[0], spec, FROM + 10 * MINUTE))
+        life.close()
+    wrong = 0.2 * LIVE * 2
+    assert told[0]["cost"]["value"] == pytest.approx(wrong, rel=0.15)
+    assert told[1]["cost"]["value"] > 2 * wrong
+
+
+def test_a_retraining_is_told_what_to_leave_out(log: Log) -> None:
+    log.write()
+    monitor = log.monitor(shadows=[SHADOW], traffic=EVALUATION)
+    at = FROM + HOUR
+    incident = Incident("i", "bot", "r", "critical", "firing", at, at, "worse")
+    grounds = Grounds(lambda *_: (1000, 0), lambda *_: ("t >= 1", True), {"a": "numeric"}, "sqlite")
+    baseline = Baseline(1, "l", {}, {}, None, 10)  # type: ignore[arg-type]
+    told = retraining(monitor, incident, [], baseline, at, 500, grounds)["snapshot"]["not_served"]
+    assert [(one["column"], one["values"], one["end"]) for one in told] == [
+        ("model", ["m2"], None), ("tenant", ["driftd-evaluation"], None),
+    ]  # fmt: skip
+    assert datetime.fromisoformat(told[0]["start"]) == FROM
+
+
+def test_a_challenger_in_the_stretch_of_the_baseline_is_not_learnt(log: Log) -> None:
+    log.write(log.challenger(START))
+    monitor = log.monitor(shadows=[{**SHADOW, "from": START.isoformat()}])
+    with open_reader(monitor) as reader:
+        baseline = build.baseline_from_source(reader, monitor, START, FROM)
+        frame = sample_report(reader, monitor, baseline.layouts, START, FROM, rows=10**6)
+    assert baseline.rows == len(frame) == int(HOUR / EVERY)
+    assert set(baseline.layouts["topic"].vocabulary) == {"refund", "delivery"}
+    assert set(baseline.facts["versions"]["model_version"]) == {"m1"}
+    assert frame["latency"].max() < 3.5
+
+
+def test_silence_of_served_traffic_is_not_hidden_by_calls_of_an_evaluation(log: Log) -> None:
+    stop = START + 80 * MINUTE
+    asked = log.challenger(tenant="driftd-evaluation")
+    log.champion = log.champion[log.champion["at"] < stop]
+    log.write(asked)
+    _, told = check(log.configure(traffic=EVALUATION, checks=["quality", "freshness"]), stop + 20 * MINUTE)
+    found = {one["check"]: one for one in told["findings"] if one["column"] is None}
+    assert (found["freshness"]["status"], found["freshness"]["statistic"]) == ("drifted", 600.0)
+
+
+def test_calls_of_an_evaluation_enter_nothing(log: Log) -> None:
+    log.write(log.challenger(model="m1", tenant="driftd-evaluation"))
+    code, told = check(log.configure(traffic=EVALUATION))
+    assert (code, told["status"]) == (0, "ok")
+    assert check(log.configure())[0] == 1
+    monitor = log.monitor(traffic=EVALUATION)
+    suite = Suite.model_validate(
+        {"name": "live", "traffic": {"share": 1}, "expect": [{"signal": "valid_json", "min": 1}]}
+    )
+    with open_reader(monitor) as reader:
+        assert sample_traffic(reader, suite, START, END, monitor).seen == len(log.champion)
+
+
+def test_a_column_that_marks_evaluations_must_be_logged(log: Log) -> None:
+    log.write()
+    code, told = check(log.configure(traffic={"probe": {"column": "purpose", "values": ["probe"]}}))
+    assert code == 2
+    assert "traffic.probe: 'purpose' is not a column of bot" in told["reason"]
+    monitor = log.monitor(traffic={"probe": {"column": "purpose", "values": ["probe"]}})
+    with open_reader(monitor) as reader, pytest.raises(SourceError, match="map it under `columns:`"):
+        build.learn_layouts(reader, monitor, START, FROM)
+
+
+EXPERIMENT = {
+    "name": "offline", "arm": "model_version", "control": "m1", "treatments": ["m2"], "from": FROM.isoformat(),
+    "metrics": {"latency": {"better": "lower", "minimum": 0.1}},
+}  # fmt: skip
+
+
+def test_an_arm_that_serves_no_users_enters_its_experiment_and_nothing_else(log: Log, watching: Start) -> None:
+    log.write(log.challenger())
+    life = watching(log.configure(experiments=[{**EXPERIMENT, "unserved": ["m2"]}]))
+    life.until(FROM + MINUTE, step=HOUR)
+    life.until(END, step=MINUTE)
+    assert life.rows() == ([], [])
+    with life.database.read() as connection:
+        told = comparisons.told(connection, "bot", "experiment", "offline").told["m2"]
+    assert told["rows"] == {"m1": LIVE, "m2": LIVE}
+    assert told["verdict"] == "lose"
+
+
+def test_a_challenger_enters_no_experiment_of_others(log: Log) -> None:
+    """The arm of the experiment is another column, which the challenger's records have as well."""
+    half = np.where(log.champion["request"] % 2 == 0, "acme", "zeta")
+    log.champion = log.champion.assign(tenant=half)
+    log.write(log.challenger())
+    other = {**EXPERIMENT, "arm": "tenant", "control": "acme", "treatments": ["zeta"]}
+    counted = []
+    for settings in ({"shadows": [SHADOW]}, {"traffic": {"probe": {"column": "model_version", "values": ["m2"]}}}, {}):
+        monitor = log.monitor(experiments=[other], **settings)
+        arms = Arms(monitor.experiments[0])
+        with open_reader(monitor) as reader:
+            for page in records_of(reader, monitor, arms.spec, FROM, END):
+                arms.add(page)
+        counted.append(sum(held["latency"].n for held in arms.tallies.values()))
+    assert counted == [LIVE, LIVE, 2 * LIVE]
+
+
+def test_an_arm_that_serves_no_users_must_be_a_treatment(log: Log) -> None:
+    with pytest.raises(ConfigError, match="`unserved:` names 'm3', which is not among `treatments:`"):
+        load(log.configure(experiments=[{**EXPERIMENT, "unserved": ["m3"]}]))
+
+
+def test_a_champion_is_not_at_once_the_challenger_of_another_shadow(log: Log) -> None:
+    second = {**SHADOW, "name": "second", "champion": "m2", "challenger": "m3"}
+    with pytest.raises(ConfigError, match="'m2' is the challenger of the shadow 'candidate'"):
+        load(log.configure(shadows=[SHADOW, second]))
+    before = {**SHADOW, "to": (FROM + HOUR).isoformat()}
+    load(log.configure(shadows=[before, {**second, "from": (FROM + HOUR).isoformat()}]))
+
+
+def test_declaring_a_shadow_keeps_the_baseline_and_declaring_evaluation_traffic_does_not(log: Log) -> None:
+    kept = [
+        Watch(None, log.monitor(**settings), lambda: None).definition  # type: ignore[arg-type, return-value]
+        for settings in ({}, {"shadows": [SHADOW]}, {"experiments": [{**EXPERIMENT, "unserved": ["m2"]}]})
+    ]
+    assert len(set(kept)) == 1
+    changed = Watch(None, log.monitor(traffic=EVALUATION), lambda: None).definition  # type: ignore[arg-type, return-value]
+    assert changed != kept[0]
