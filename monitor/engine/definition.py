@@ -24,11 +24,12 @@ MEASURED: dict[str, Any] = {
     "baseline": {"start", "end", "file", "rolling"},
     "features": {"include", "exclude", "types", "limit"},
     "segments": True,
+    "traffic": {"__all__": {"column", "values"}},
     "signals": True,
 }
 """The settings that decide which rows and columns a baseline counts, and how. No other setting enters the fingerprint.
 
-A key that a later release adds here must have the default None, which is not written: then no fingerprint changes.
+A key that a later release adds here must not be written while it has its default: then no fingerprint changes.
 """
 
 
@@ -44,8 +45,8 @@ def definition(monitor: Monitor) -> str:
     measured["features"]["exclude"].sort()
     if check := monitor.performance:
         measured["performance"] = [check.decision, check.positive, OUTCOME_VERSION]
-    if monitor.traffic:
-        measured["traffic"] = monitor.model_dump(mode="json", include={"traffic"})["traffic"]
+    if not measured["traffic"]:
+        del measured["traffic"]  # it is newer than the fingerprint: without it nothing changes
     if monitor.judged:
         measured["judged"] = sorted(monitor.judged)
     text = json.dumps(measured, sort_keys=True)
