@@ -36,9 +36,9 @@ A key that a later release adds here must not be written while it has its defaul
 def definition(monitor: Monitor) -> str:
     """Return the fingerprint of what a monitor's baseline measures, as ``VERSION:hash``.
 
-    Which records are marked as no served traffic counts, where any are. Of the checks only those count that add columns to a baseline: the performance of the model, and rates that take a
-    judge's verdicts. The address of the database is left out: a password is rotated and a database moves, and the log
-    is the same.
+    Which records are marked as no served traffic counts, where any are. Of the checks only those count that add columns
+    to a baseline: the performance of the model, and rates that take a judge's verdicts. The address of the database is
+    left out: a password is rotated and a database moves, and the log is the same.
     """
     measured = monitor.model_dump(mode="json", include=MEASURED, exclude_none=True)
     measured["segments"].sort()
