@@ -43,12 +43,12 @@ seen. A thread that only computes beside 500 answers a second is not measurably 
 
 def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT, and end within seconds of it, whatever hangs."""
-    with log.buffered(), stop_on_signals(evidently.abandon) as stopping:
+    with stop_on_signals(evidently.abandon) as stopping:
         refuse_impossible(config)
         warn_of_another_store(config)
-        ended = _serve(config, stopping)
-        if not ended:
-            leave()
+        with log.buffered():
+            if not _serve(config, stopping):
+                leave()
 
 
 def _serve(config: Config, stopping: threading.Event) -> bool:
