@@ -75,7 +75,6 @@ class Decision:
     quiet: bool = False  # it never fired this time, so nobody need be told that it is over
     news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
     change: Mapping[str, Any] | None = None  # a further change while it was firing, as ``Incident.changes`` has it
-    new_suspect: bool = False  # another change than before is now the most likely cause
 
 
 def rule_name(rule: Rule) -> str:
@@ -223,8 +222,7 @@ def _worsen(
     suspect = _suspect_now(monitor, incident, changes, evidence, at)
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
     if grown.state == "firing":
-        going = _go_on(monitor, rule, replace(grown, reason=incident.reason), bad, moved, at, changes, news)
-        return replace(going, new_suspect=not _is_same_change(suspect, incident.suspected_change))
+        return _go_on(monitor, rule, replace(grown, reason=incident.reason), bad, moved, at, changes, news)
     why = explanation_of(bad, evidence)
     if grown.bad < needed:
         reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
