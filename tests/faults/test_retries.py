@@ -112,7 +112,7 @@ def own_server() -> Iterator[postgres.OwnServer]:
     if os.environ.get("DRIFTD_TEST_POSTGRES"):
         pytest.skip("needs a server of its own")
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    server = postgres.OwnServer(folder)
+    server = postgres.OwnServer(folder, synchronous_commit="on")
     try:
         yield server
     finally:

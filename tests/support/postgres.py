@@ -27,8 +27,9 @@ from sqlalchemy.engine import URL, make_url
 
 from tests.support.process import die_with_parent, eventually, free_port
 
-# Nothing here must survive a power cut, so nothing waits for the disk. The zone is neither UTC nor a whole
-# number of hours away from it: whoever confuses a local time with UTC is seen at once.
+# Nothing here must survive a power cut, so nothing waits for the disk. A test that crashes a server sets
+# synchronous_commit="on": a commit that the server has confirmed must survive the crash. The zone is neither
+# UTC nor a whole number of hours away from it: whoever confuses a local time with UTC is seen at once.
 SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -66,8 +67,9 @@ class Server:
 class OwnServer(Server):
     """A server of ours in a temporary folder, reachable on loopback and on a Unix socket."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.settings = SETTINGS | settings
         self.data = folder / "data"
         self.user = _unprivileged()
         self.binaries = _binaries(folder, self.user)
@@ -103,7 +105,7 @@ class OwnServer(Server):
         raise AssertionError(f"postgres does not start:\n{(self.folder / 'log').read_text()}")
 
     def _serve(self, port: int) -> bool:
-        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        options = [f"--{name}={value}" for name, value in self.settings.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self.binaries / "postgres", "-D", self.data, "-h", "127.0.0.1", "-p", str(port),
