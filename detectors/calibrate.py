@@ -1,35 +1,45 @@
 """Thresholds to an alert budget: what the baseline's own windows do when nothing has changed.
 
-The user states how many false pages a week are acceptable. Every statistic is first measured on the baseline
+The user states how many false alerts a week are acceptable. Every statistic is first measured on the baseline
 itself, each window against the rest, which gives its null distribution with the traffic's real rhythm, wander
 and sample sizes. :mod:`detectors.null` turns a statistic into a *rarity*: the logarithm of how many windows one
-waits for such a value. Rarities of all columns, segments and methods share one scale, so the largest of a tick
-is the monitor's, and :func:`learn_limit` finds the one rarity that the rules reach as often as the budget allows.
+waits for such a value. Rarities of all columns, segments and methods share one scale, and :func:`spend` gives each
+column an equal share of the budget on it. All ordinary statistics together tell how their tail goes on, so that they
+have one limit. A statistic whose own peaks do not fit that tail is set apart: it gets a higher limit of its own, by
+which it keeps to its share, and the limit of the others does not depend on it.
 
-The methods are peaks over threshold with a generalised Pareto tail: Davison, Smith, *Models for exceedances
-over high thresholds*, Journal of the Royal Statistical Society B 52, 1990; Hosking, Wallis, *Parameter and
-quantile estimation for the generalized Pareto distribution*, Technometrics 29, 1987.
+The tail is that of peaks over a threshold: Davison, Smith, *Models for exceedances over high thresholds*, Journal of
+the Royal Statistical Society B 52, 1990. Shares add up to the budget by Bonferroni's inequality, which needs no
+assumption on how columns depend on one another.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from detectors.tail import fit_tail, level, rate_above
-
 FEWEST_WINDOWS = 5
 """Below this many windows that do not overlap, a baseline says too little about its own noise."""
-FEWEST_PEAKS = 10
 RESAMPLES = 200
 STRETCHES = 14
-LOWEST = 0.0
-"""The peak of a baseline none of whose windows shows an effect that is large enough to matter."""
+"""Parts of the baseline that are drawn anew together, for what is close in time is alike."""
 CAUTION = 0.9
 """Among resampled baselines, the share whose limit lies below the one that is used."""
+HIGHEST = 40.0
+"""No peak counts for more than this rarity where tails are pooled."""
+TOP = 0.05
+"""Share of all peaks from which the pooled tail is learnt."""
+FEWEST_PEAKS = 50
+UNFIT = 0.1
+"""Ordinary statistics that may be set apart by chance, in all."""
+HARDLY = 3.0
+"""Highest peak of a statistic that does not follow its null, but hardly ever moves."""
+SURE = 3.0
+"""Standard errors by which the scale of an own tail must exceed the pooled one."""
+ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -41,16 +51,14 @@ class Limit:
     rarity
         What a finding must reach to count as drifted.
     budget
-        Pages a week that were asked for.
+        False alerts a week that were asked for.
     expected, low, high
-        Pages a week on an unchanged stream at this rarity, with a 95 % interval by resampling.
+        Alerts a week on an unchanged stream at this rarity, with a 95 % interval by resampling.
     weeks
         Length of the baseline.
     beyond
-        How many times longer than the baseline one waits for a page under the budget: above 1 the limit
+        How many times longer than the baseline one waits for an alert under the budget: above 1 the limit
         is extrapolated.
-    shape
-        Of the Pareto tail; 0 is exponential.
     """
 
     rarity: float
@@ -60,152 +68,206 @@ class Limit:
     high: float
     weeks: float
     beyond: float
-    shape: float
 
     def to_json(self) -> dict[str, float]:
         """Return plain data."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, float]) -> Limit:
+        """Read what :meth:`to_json` wrote, also of an earlier version, which knew more of the tail."""
+        return cls(**{each.name: data[each.name] for each in fields(cls)})
+
 
 @dataclass(frozen=True)
-class Watched:
-    """What one rule saw over the baseline.
+class Peaks:
+    """The largest rarities of one statistic, as one rule watches it.
 
     Parameters
     ----------
-    rarity
-        float64, shape (windows,): the largest rarity of the findings that it watches; -inf for none.
-    bad_for, clean_for
-        Windows in a row above the limit before it pages, and below it before the incident ends.
+    group
+        What shares one part of the budget: a column of a segment under a rule.
+    heights
+        float64, shape (stretches,): see :func:`peaks`.
     """
 
-    rarity: np.ndarray
-    bad_for: int = 1
-    clean_for: int = 2
+    group: str
+    heights: np.ndarray
 
 
-def episodes(watched: Watched, limit: float) -> int:
-    """Count the pages of one rule at a limit, as the judge would: so many bad in a row, so many clean.
+@dataclass(frozen=True)
+class Spending:
+    """How a budget is spent.
+
+    Parameters
+    ----------
+    limit
+        Of all ordinary statistics together.
+    own
+        Limits of the statistics that are set apart, by name.
+    """
+
+    limit: Limit
+    own: Mapping[str, float]
+
+
+def episodes(high: np.ndarray, bad_for: int = 1, clean_for: int = 2) -> int:
+    """Count the alerts of a run of windows, as the judge would: so many bad in a row, so many clean.
 
     Examples
     --------
-    >>> episodes(Watched(np.array([0, 5, 0, 5, 5, 0, 0, 5, 5.0]), bad_for=2), 3)
+    >>> episodes(np.array([0, 1, 0, 1, 1, 0, 0, 1, 1]), bad_for=2)
     2
     """
-    pages, bad, clean, firing = 0, 0, 0, False
-    for high in (watched.rarity >= limit).tolist():
-        if high:
+    alerts, bad, clean, firing = 0, 0, 0, False
+    for each in high.tolist():
+        if each:
             bad, clean = bad + 1, 0
-            if not firing and bad >= watched.bad_for:
-                pages, firing = pages + 1, True
+            if not firing and bad >= bad_for:
+                alerts, firing = alerts + 1, True
         else:
             clean += 1
-            if not firing or clean >= watched.clean_for:
+            if not firing or clean >= clean_for:
                 bad, firing = 0, False
-    return pages
+    return alerts
 
 
-def learn_limit(rules: Sequence[Watched], budget: float, weeks: float, length: int, seed: int = 0) -> Limit:
-    """Find the rarity that all rules together reach as often as the budget allows.
+def peaks(rarity: np.ndarray, length: int, bad_for: int = 1) -> np.ndarray:
+    """Return the largest rarity of each stretch of ``length`` windows that overlap, 0 for none, in order of time.
 
     Parameters
     ----------
-    rules
-        What each rule saw over the baseline's windows, in the order of time.
+    bad_for
+        Windows in a row that must be as rare.
+
+    Examples
+    --------
+    >>> peaks(np.array([1.0, 5, 2, 3, -np.inf, 4]), 2).tolist(), peaks(np.array([1.0, 5, 2, 3]), 2, bad_for=2).tolist()
+    ([5.0, 3.0, 4.0], [1.0, 2.0])
+    """
+    lasting = np.maximum(rarity, 0.0)
+    if bad_for > 1:
+        padded = np.concatenate([np.zeros(bad_for - 1), lasting])
+        lasting = np.lib.stride_tricks.sliding_window_view(padded, bad_for).min(axis=-1)
+    stretches = max(1, len(lasting) // max(1, length))
+    return np.array([stretch.max() for stretch in np.array_split(lasting, stretches)])
+
+
+def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float, seed: int = 0) -> Spending:
+    """Share a budget among statistics.
+
+    Parameters
+    ----------
+    statistics
+        Name to what each rule that watches the statistic made of the baseline, all over the same stretches.
     budget
-        Pages a week.
+        Alerts a week.
     weeks
         Length of the baseline.
-    length
-        Windows that overlap one another: closer exceedances are one peak.
 
     Returns
     -------
-    Limit
-        Never so low that the baseline itself would have broken the budget, or one statistic alone would.
+    Spending
+        The limit is never lower than where statistics that follow their null exactly keep the budget.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> limit = learn_limit([Watched(rng.exponential(size=4032))], budget=1.0, weeks=4.0, length=1)
-    >>> bool(math.log(1008) - 0.5 < limit.rarity < math.log(1008) + 2.5), limit.beyond
-    (True, 0.25)
+    >>> calm = {f"c{i}": [Peaks(f"c{i}", rng.exponential(size=(336, 12)).max(axis=1))] for i in range(20)}
+    >>> wild = {"odd": [Peaks("odd", 50 * rng.exponential(size=336))]}
+    >>> alone, beside = spend(calm, 1.0, 2.0), spend(calm | wild, 1.0, 2.0)
+    >>> bool(beside.limit.rarity < alone.limit.rarity + 0.3), list(beside.own)
+    (True, ['odd'])
     """
-    joint = np.max([rule.rarity for rule in rules], axis=0)
-    highest = peaks(joint, length)
-    count = min(len(highest), max(FEWEST_PEAKS, len(highest) // 4))
-    top = highest[:count]
-    start = float(highest[count]) if count < len(highest) else float(top[-1])
-    flapping = _flapping(rules, top[: max(1, count // 2)], highest)
-    rate = flapping * count / weeks
-    drawn = _resampled(top - start, _clustering(joint, length, start), rate, budget, seed)
-    shape, scale = fit_tail(top - start)
-    kept = _least_kept(rules, highest, budget * weeks)
-    alone = math.log(max(1.0, len(joint) / max(1, length) / weeks / budget))
-    rarity = max(start + float(np.quantile(drawn[:, 0], CAUTION)), kept, alone)
-    rates = [rate_above(rarity - start, r, k, s) for _, r, k, s in drawn]
-    low, high = (float(q) for q in np.quantile(rates, [0.025, 0.975]))
-    expected = rate_above(rarity - start, rate, shape, scale)
-    return Limit(rarity, budget, expected, low, high, weeks, 1 / (budget * weeks), shape)
+    watched = [(name, each) for name, several in statistics.items() for each in several]
+    if not watched:
+        nothing = np.zeros((1, max(1, round(weeks))))
+        return Spending(_limit(nothing, budget, weeks, seed), {})
+    heights = np.array([each.heights for _, each in watched])
+    offsets = _offsets(heights, budget, weeks)
+    groups: dict[str, np.ndarray] = {}
+    for (_, each), offset in zip(watched, offsets.tolist(), strict=True):
+        corrected = np.maximum(each.heights - offset, 0.0)
+        groups[each.group] = np.maximum(groups.get(each.group, 0.0), corrected)
+    limit = _limit(np.array(list(groups.values())), budget, weeks, seed)
+    own: dict[str, float] = {}
+    for (name, _), offset in zip(watched, offsets.tolist(), strict=True):
+        if offset > 0:
+            own[name] = max(own.get(name, 0.0), limit.rarity + offset)
+    return Spending(limit, own)
 
 
-def expected_pages(highest: np.ndarray, limit: float, weeks: float) -> float:
-    """Return how often a week one statistic alone reaches the limit, by the exponential tail of its peaks.
+@dataclass(frozen=True)
+class _Tail:
+    """A tail that several statistics share: rates a week of each at ``start``, and the mean excess above it."""
 
-    Parameters
-    ----------
-    highest
-        The first of its :func:`peaks` over the baseline.
-    """
-    if len(highest) < 2:  # noqa: PLR2004
+    start: float
+    rate: float
+    scale: float
+
+    def level(self, rate: float) -> float:
+        """Return what one of the statistics exceeds so often a week."""
+        return self.start + self.scale * math.log(max(1.0, self.rate / rate))
+
+    def rate_above(self, level: float) -> float:
+        """Return how often a week one of the statistics exceeds a level."""
+        return self.rate * math.exp(-max(0.0, level - self.start) / self.scale)
+
+
+def expected_alerts(heights: np.ndarray, limit: float, weeks: float) -> float:
+    """Return how often a week one statistic alone reaches the limit, by the exponential tail of its peaks."""
+    top = np.sort(heights[heights > 0])[::-1][: FEWEST_PEAKS // 5 + 1]
+    if len(top) < 2:  # noqa: PLR2004
         return 0.0
-    top, start = highest[:-1], float(highest[-1])
-    return rate_above(limit - start, len(top) / weeks, 0.0, max(1.0, float(np.mean(top - start))))
+    start = float(top[-1])
+    return _Tail(start, (len(top) - 1) / weeks, max(1.0, float(np.mean(top[:-1] - start)))).rate_above(limit)
 
 
-def peaks(joint: np.ndarray, length: int) -> np.ndarray:
-    """Return the largest rarity of each stretch of ``length`` windows that overlap, highest first."""
-    finite = np.where(np.isfinite(joint), joint, -np.inf)
-    stretches = np.array_split(finite, max(1, len(finite) // max(1, length)))
-    highest = np.array([stretch.max() for stretch in stretches if len(stretch)])
-    highest = highest[np.isfinite(highest)]
-    return np.sort(highest)[::-1] if len(highest) else np.full(1, LOWEST)
+def _pooled(heights: np.ndarray, weeks: float) -> _Tail:
+    """Return the tail of all statistics together, heights of shape (statistics, stretches)."""
+    capped = np.minimum(heights, HIGHEST)
+    count = min(max(FEWEST_PEAKS, int(TOP * capped.size)), capped.size - 1)
+    start = max(1.0, float(np.partition(capped.ravel(), capped.size - 1 - count)[capped.size - 1 - count]))
+    excess = capped[capped > start] - start
+    scale = float(excess.mean()) if len(excess) else 1.0
+    return _Tail(start, max(len(excess), 1) / len(heights) / weeks, max(1.0, scale))
 
 
-def _flapping(rules: Sequence[Watched], levels: np.ndarray, highest: np.ndarray) -> float:
-    """Return how many pages come of one peak near the limit: more where rules overlap or flap, less for `for`."""
-    pages = [sum(episodes(rule, float(level)) for rule in rules) for level in levels]
-    over = [max(1, int((highest >= level).sum())) for level in levels]
-    return max(1.0, sum(pages) / sum(over))
+def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
+    """Return by how much the limit of each statistic lies above that of the ordinary ones; 0 for these.
 
-
-def _least_kept(rules: Sequence[Watched], highest: np.ndarray, allowed: float) -> float:
-    """Return the lowest level above which the baseline itself never breaks the budget."""
-    kept = float(highest[0]) + 1e-9
-    for candidate in highest:
-        if sum(episodes(rule, float(candidate)) for rule in rules) > allowed:
-            break
-        kept = float(candidate)
-    return kept
-
-
-def _clustering(joint: np.ndarray, length: int, start: float) -> float:
-    """Return how many peaks come together: the variance of their number in stretches of the baseline, over its mean.
-
-    Where a population wanders slowly its peaks are few episodes seen often, and tell as little.
+    A statistic is set apart when its highest peak, or the mean of its peaks, does not fit the tail of the others. The
+    tail is first that of the calmer half, then that of all which fit it; those that hardly move do not count.
     """
-    parts = np.array_split(np.where(np.isfinite(joint), joint, -np.inf), STRETCHES)
-    counts = np.array([(peaks(part, length) > start).sum() for part in parts])
-    return max(1.0, float(counts.var(ddof=1) / max(counts.mean(), 1e-9)))
+    share, highest = budget / len(heights), heights.max(axis=1)
+    moving = highest >= min(HARDLY, float(highest.max()))
+    ordinary = highest <= np.median(highest[moving])
+    for _ in range(ROUNDS):
+        tail = _pooled(heights[ordinary & moving], weeks)
+        above = heights > tail.start
+        count = np.maximum(1, above.sum(axis=1))
+        scale = np.where(above, heights - tail.start, 0.0).sum(axis=1) / count
+        chance = weeks * tail.rate * np.exp(-np.maximum(0.0, highest - tail.start) / tail.scale)
+        fits = (scale * (1 - SURE / np.sqrt(count)) <= tail.scale) & (chance >= UNFIT / len(heights))
+        if (fits == ordinary).all() or not (fits & moving).any():
+            break
+        ordinary = fits
+    own = tail.start + scale * (1 + 1 / np.sqrt(count)) * np.log(np.maximum(1.0, count / weeks / share))
+    return np.where(ordinary, 0.0, np.maximum(0.0, np.maximum(own, highest) - tail.level(share)))
 
 
-def _resampled(excess: np.ndarray, together: float, rate: float, budget: float, seed: int) -> np.ndarray:
-    """Return limit, rate, shape and scale of resampled baselines, shape (RESAMPLES, 4)."""
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(RESAMPLES):
-        count = max(2, round(rng.poisson(len(excess) / together) * together))
-        shape, scale = fit_tail(rng.choice(excess, count))
-        now = rate * count / len(excess)
-        drawn.append((level(now / budget, shape, scale), now, shape, scale))
-    return np.array(drawn)
+def _limit(heights: np.ndarray, budget: float, weeks: float, seed: int) -> Limit:
+    """Return the limit at which all groups together, heights of shape (groups, stretches), keep the budget."""
+    groups, share = len(heights), budget / len(heights)
+    tail = _pooled(heights, weeks)
+    parts = np.array_split(np.minimum(heights, HIGHEST), min(STRETCHES, heights.shape[1]), axis=1)
+    above = np.array([[(part > tail.start).sum(), np.maximum(part - tail.start, 0.0).sum()] for part in parts])
+    drawn = np.random.default_rng(seed).integers(0, len(parts), (RESAMPLES, len(parts)))
+    tails = [
+        _Tail(tail.start, max(1.0, count) / groups / weeks, max(1.0, excess / max(1.0, count)))
+        for count, excess in above[drawn].sum(axis=1).tolist()
+    ]
+    cautious = float(np.quantile([each.level(share) for each in tails], CAUTION))
+    rarity = max(cautious, math.log(max(1.0, heights.shape[1] / weeks / share)))
+    low, high = np.quantile([groups * each.rate_above(rarity) for each in tails], [0.025, 0.975]).tolist()
+    return Limit(rarity, budget, groups * tail.rate_above(rarity), low, high, weeks, 1 / (budget * weeks))

@@ -206,6 +206,8 @@ def calibration_told(calibration: Calibration) -> dict[str, Any]:
         "extrapolation": whole.get("beyond"),
         "rarity": whole.get("rarity"),
         "seasons": dict(calibration.seasons),
+        "set_apart": [check for check in checks if check["own_limit"]],
+        "unusual": {column: list(stretches) for column, stretches in calibration.unusual.items()},
         "checks": checks,
     }
 
@@ -213,7 +215,7 @@ def calibration_told(calibration: Calibration) -> dict[str, Any]:
 def _check_told(calibration: Calibration, key: str, null: Null) -> dict[str, Any]:
     check, column, method, segment = calibration.subjects[key]
     floor = METHODS[method].floor if method in METHODS else VOLUME_FLOOR
-    limit = calibration.limit
+    calibrated = calibration.calibrated(key)
     return {
         "check": check,
         "column": column,
@@ -223,7 +225,8 @@ def _check_told(calibration: Calibration, key: str, null: Null) -> dict[str, Any
         "null_90": null.quantiles[1],
         "null_99": null.quantiles[2],
         "null_max": null.quantiles[3],
-        "threshold": max(floor, float(null.threshold(limit.rarity, null.noise))) if limit else None,
+        "threshold": max(floor, calibrated.threshold(null.noise)) if calibrated else None,
+        "own_limit": null.limit is not None,
         "expected_pages_per_week": null.expected,
         "season": calibration.seasons.get(column or "", ALL_TIMES),
     }
@@ -238,6 +241,14 @@ def _print_calibration(told: dict[str, Any]) -> None:
         )
     for column, season in told["seasons"].items():
         echo(f"  {column}: compared with the same {season}")
+    for column, stretches in told["unusual"].items():
+        for start, end in stretches:
+            echo(f"  {column}: thresholds are not learnt from an unusual stretch, {start} to {end}")
+    for check in told["set_apart"]:
+        echo(
+            f"  {check['column'] or check['check']}: {check['method']} does not behave like the other statistics on "
+            f"the baseline; it has a threshold of its own, {check['threshold']:.3g}, and sees less than it would"
+        )
     heads = (
         "check", "column", "method", "segment", "null_50", "null_90", "null_99", "null_max", "threshold",
         "expected_pages_per_week",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,8 @@ import numpy as np
 
 from detectors import DETECTORS, SEQUENTIAL
 from detectors.base import Detector, Finding, Status
-from detectors.calibrate import FEWEST_PEAKS, FEWEST_WINDOWS, Limit, Watched, expected_pages, learn_limit, peaks
+from detectors.calibrate import FEWEST_WINDOWS, Limit, Peaks, expected_alerts, peaks, spend
+from detectors.dispersion import design_effect
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.layout import Kind, Layout
 from detectors.null import WIDE, Calibrated, Null, held_out_rarity, independent, learn_null
@@ -30,12 +32,13 @@ from detectors.profile import Profile
 from detectors.quality.traffic import VOLUME_FLOOR, outside_span
 from detectors.season import ALL_TIMES, SEASONS, choose, possible
 from detectors.stack import Stack
+from detectors.unusual import find_unusual_stretch
 from monitor.config import Monitor
 from monitor.engine.checks import Asked, asked, kinds, name
 from monitor.engine.timeline import Timeline
 from monitor.judge import matches
 
-VERSION = 3
+VERSION = 4
 """Of what is learnt: a calibration of another version is made again, from the buckets that are stored."""
 SETTINGS: dict[str, Any] = {
     "alert_budget": True,
@@ -55,6 +58,9 @@ FOLD = timedelta(days=1)
 FEWEST_FOLDS = 5
 RHYTHM: Mapping[Kind, str] = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon", "vector": "mmd"}
 """By which detector the season of a column is chosen."""
+COUNTED = ("numeric", "categorical")
+SELDOM = ("missing", "mistyped", "range", "unseen")
+"""Checks of what a baseline hardly shows: by how much clusters of rows inflate them, the column's values say."""
 MEASURED = 0.9
 """A season must leave this share of the windows measurable."""
 
@@ -81,6 +87,8 @@ class Calibration:
         Why there is no limit, or how sure it is.
     definition
         Fingerprint of the settings that it was made for.
+    unusual
+        Column to the stretches of the baseline, start and end in ISO 8601, that its thresholds were not learnt from.
     """
 
     limit: Limit | None = None
@@ -90,11 +98,23 @@ class Calibration:
     records: Mapping[str, Record] = field(default_factory=dict)
     reason: str = "not_calibrated: this baseline has no times"
     definition: str = ""
+    unusual: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+
+    @property
+    def set_apart(self) -> dict[str, Null]:
+        """Return the statistics that the monitor's limit does not hold for, by finding key."""
+        return {key: null for key, null in self.nulls.items() if null.limit is not None}
 
     def of(self, finding: Finding) -> Calibrated | None:
         """Return the null of a finding; a segment that the baseline did not know borrows that of all rows."""
-        null = self.nulls.get(finding.key) or self.nulls.get(replace(finding, segment=None).key)
-        return Calibrated(null, self.limit.rarity) if null and self.limit else None
+        return self.calibrated(finding.key) or self.calibrated(replace(finding, segment=None).key)
+
+    def calibrated(self, key: str) -> Calibrated | None:
+        """Return the null of a statistic and the limit that holds for it, by finding key."""
+        null = self.nulls.get(key)
+        if null is None or self.limit is None:
+            return None
+        return Calibrated(null, self.limit.rarity if null.limit is None else null.limit)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -106,6 +126,7 @@ class Calibration:
             "records": {metric: record.to_json() for metric, record in self.records.items()},
             "reason": self.reason,
             "definition": self.definition,
+            "unusual": {column: [list(each) for each in several] for column, several in self.unusual.items()},
         }
 
     @classmethod
@@ -113,11 +134,12 @@ class Calibration:
         """Read what :meth:`to_json` wrote; nothing means not calibrated."""
         if not data:
             return cls()
-        limit = Limit(**data["limit"]) if data["limit"] else None
+        limit = Limit.from_json(data["limit"]) if data["limit"] else None
         nulls = {key: Null.from_json(null) for key, null in data["nulls"].items()}
         subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
         records = {metric: Record.from_json(record) for metric, record in data.get("records", {}).items()}
-        return cls(limit, nulls, subjects, data["seasons"], records, data["reason"], data["definition"])
+        unusual = {column: [(a, b) for a, b in several] for column, several in data.get("unusual", {}).items()}
+        return cls(limit, nulls, subjects, data["seasons"], records, data["reason"], data["definition"], unusual)
 
 
 SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
@@ -146,16 +168,25 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
             _keep_slots(slots.setdefault(season, {}), folds, season, (segment, column), stack)
         if column == OUTCOME and segment is None:
             records = folds.records(stack, questions)
+        clusters = design_effect(stack) if stack.layout.kind in COUNTED else 1.0
         for question in questions:
             if question.column == column and question.threshold is None and (segment is None or question.segments):
                 seen = folds.look(question.detector, stack, season, question.min_samples)
-                tally.note(question.finding(segment), question.detector.floor, *seen)
+                inflation = clusters if question.detector.check in SELDOM else 1.0
+                tally.note(question.finding(segment), question.detector.floor, *seen, inflation)
     for finding in _traffic(monitor):
         tally.note(finding, VOLUME_FLOOR, *folds.volume())
-    limit = learn_limit(tally.watched(timeline), monitor.budget_per_week, timeline.weeks, timeline.length)
+    limit = tally.spend(timeline)
     chosen = {column: season for column, season in seasons.items() if season != ALL_TIMES}
     return Calibration(
-        limit, tally.told(limit), tally.subjects, chosen, records, _sure(limit, timeline), definition(monitor)
+        limit,
+        tally.nulls,
+        tally.subjects,
+        chosen,
+        records,
+        _sure(limit, timeline),
+        definition(monitor),
+        _moments(tally.unusual, timeline),
     ), slots
 
 
@@ -167,42 +198,61 @@ def definition(monitor: Monitor) -> str:
 
 
 class _Tally:
-    """The null of every finding, and the largest rarity that each rule saw in each window."""
+    """The null of every finding, and the peaks that each rule saw of it."""
 
     def __init__(self, monitor: Monitor, folds: Folds) -> None:
         self.nulls: dict[str, Null] = {}
         self.subjects: dict[str, Subject] = {}
-        self._peaks: dict[str, np.ndarray] = {}
-        self._monitor = monitor
-        self._length = folds.length
-        self._folds = [slice(first, last) for first, last in itertools.pairwise(folds.edges.tolist())]
-        self._largest = [np.full(folds.timeline.steps, -np.inf) for _ in monitor.rules]
+        self.unusual: dict[str, list[slice]] = {}
+        self._peaks: dict[str, list[Peaks]] = {}
+        self._heights: dict[str, np.ndarray] = {}
+        self._monitor, self._folds = monitor, folds
+        self._slices = [slice(first, last) for first, last in itertools.pairwise(folds.edges.tolist())]
 
-    def note(self, finding: Finding, floor: float, statistic: np.ndarray, noise: np.ndarray) -> None:
-        windows = independent(statistic, self._length)
+    def note(
+        self, finding: Finding, floor: float, statistic: np.ndarray, noise: np.ndarray, inflation: float = 1.0
+    ) -> None:
+        """Learn the null of one statistic, an unusual stretch of the baseline left out.
+
+        ``inflation`` is how much the variance of rows that come in clusters exceeds that of independent ones, for a
+        statistic that the baseline shows too seldom to learn it from.
+        """
+        length = self._folds.length
+        stretch = find_unusual_stretch(statistic, noise, length)
+        if stretch is not None:
+            self.unusual.setdefault(finding.column or finding.check, []).append(stretch)
+            statistic = statistic.copy()
+            statistic[stretch] = np.nan
+        noise = noise * math.sqrt(inflation)
+        windows = independent(statistic, length)
         null = learn_null(statistic, noise, windows)
         if null is None:
             return
-        self.nulls[finding.key] = null
-        self.subjects[finding.key] = finding.check, finding.column, finding.method, finding.segment
-        rarity = held_out_rarity(statistic, noise, self._folds, floor, windows)
-        self._peaks[finding.key] = peaks(rarity, self._length)[: FEWEST_PEAKS + 1]
-        for rule, largest in zip(self._monitor.rules, self._largest, strict=True):
-            if matches(rule, finding):
-                np.maximum(largest, rarity, out=largest)
-
-    def told(self, limit: Limit) -> dict[str, Null]:
-        """Return the nulls, each with the pages that it is expected to cost."""
-        return {
-            key: replace(null, expected=expected_pages(self._peaks[key], limit.rarity, limit.weeks))
-            for key, null in self.nulls.items()
-        }
-
-    def watched(self, timeline: Timeline) -> list[Watched]:
-        return [
-            Watched(largest, rule.buckets(rule.for_, timeline.step), rule.buckets(rule.resolve_for, timeline.step))
-            for rule, largest in zip(self._monitor.rules, self._largest, strict=True)
+        key = finding.key
+        self.nulls[key] = replace(null, clusters=inflation, noise=null.noise / math.sqrt(inflation))
+        self.subjects[key] = finding.check, finding.column, finding.method, finding.segment
+        rarity = held_out_rarity(statistic, noise, self._slices, floor, windows)
+        self._heights[key] = peaks(rarity, length)
+        step = self._folds.timeline.step
+        self._peaks[key] = [
+            Peaks(
+                f"{place}/{finding.segment or ''}/{finding.column or finding.check}",
+                self._heights[key] if bad_for == 1 else peaks(rarity, length, bad_for),
+            )
+            for place, rule in enumerate(self._monitor.rules)
+            for bad_for in [rule.buckets(rule.for_, step)]
+            if matches(rule, finding)
         ]
+
+    def spend(self, timeline: Timeline) -> Limit:
+        """Share the budget among all statistics, and give those that are set apart a limit of their own."""
+        spending = spend(self._peaks, self._monitor.budget_per_week, timeline.weeks)
+        for key, null in self.nulls.items():
+            own = spending.own.get(key)
+            limit = own or spending.limit.rarity
+            expected = expected_alerts(self._heights[key], limit, timeline.weeks)
+            self.nulls[key] = replace(null, limit=own, expected=expected)
+        return spending.limit
 
 
 @dataclass(frozen=True)
@@ -372,6 +422,23 @@ def _keep_slots(
         summed = stack.take(folds.slots[season] == slot).sum().profile()
         if summed.rows:
             slots.setdefault(slot, {}).setdefault(segment, {})[column] = summed
+
+
+def _moments(unusual: Mapping[str, Sequence[slice]], timeline: Timeline) -> dict[str, list[tuple[str, str]]]:
+    """Return when the unusual stretches were; those that overlap are one."""
+    moments: dict[str, list[tuple[str, str]]] = {}
+    for column, several in unusual.items():
+        joined: list[list[int]] = []
+        for each in sorted(several, key=lambda each: int(each.start)):
+            if joined and each.start <= joined[-1][1]:
+                joined[-1][1] = max(joined[-1][1], int(each.stop))
+            else:
+                joined.append([int(each.start), int(each.stop)])
+        moments[column] = [
+            ((timeline.start + first * timeline.step).isoformat(), (timeline.start + last * timeline.step).isoformat())
+            for first, last in joined
+        ]
+    return moments
 
 
 def _traffic(monitor: Monitor) -> list[Finding]:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.calibrate import Limit, Watched, episodes, learn_limit
+from detectors.calibrate import Limit, Peaks, Spending, episodes, peaks, spend
 from detectors.correct import false_discovery
-from detectors.null import Calibrated, Null, held_out_rarity, independent, learn_null
+from detectors.null import MOST_EXTREME, Calibrated, Null, held_out_rarity, independent, learn_null
 from detectors.season import SEASONS, choose, possible
+from detectors.unusual import find_unusual_stretch
 
 WEEKS = 2.0
 
@@ -21,7 +22,7 @@ def test_a_null_that_never_moved_knows_what_is_rare_without_a_warning() -> None:
     assert null is not None
     rare = null.rarity(np.array([0.0, 0.001, 0.5, 1e200]), np.array([0.003, 0.003, 0.003, 0.0]))
     assert rare[0] == 0.0
-    assert rare[1] < 1 < 1000 < rare[2] < rare[3]
+    assert rare[1] < 1 < 1000 < rare[2] <= rare[3] <= MOST_EXTREME
     assert Calibrated(null, 12.0).p_value(0.5, 0.003) == 0.0
 
 
@@ -47,16 +48,19 @@ def live_pages(rng: np.random.Generator, columns: int, slow: float, budget: floa
     values = stream(rng, columns, slow, LEARN + LIVE)
     folds = [slice(start, start + LEARN // 14) for start in range(0, LEARN, LEARN // 14)]
     sway = np.full(LEARN, 3.29)
-    held = np.full(LEARN, -np.inf)
-    largest = np.full(LIVE, -np.inf)
-    for column in values.T:
+    watched, nulls = {}, []
+    for place, column in enumerate(values.T):
         windows = independent(column[:LEARN], LENGTH)
-        held = np.maximum(held, held_out_rarity(column[:LEARN], sway, folds, 0.0, windows))
+        rarity = held_out_rarity(column[:LEARN], sway, folds, 0.0, windows)
+        watched[str(place)] = [Peaks(str(place), peaks(rarity, LENGTH))]
         null = learn_null(column[:LEARN], sway, windows)
         assert null is not None
-        largest = np.maximum(largest, null.rarity(column[LEARN:], 3.29))
-    limit = learn_limit([Watched(held)], budget, WEEKS, LENGTH)
-    return episodes(Watched(largest), limit.rarity), limit
+        nulls.append(null)
+    spending = spend(watched, budget, WEEKS)
+    high = np.zeros(LIVE, dtype=bool)
+    for place, (null, column) in enumerate(zip(nulls, values.T, strict=True)):
+        high |= null.rarity(column[LEARN:], 3.29) >= spending.own.get(str(place), spending.limit.rarity)
+    return episodes(high), spending.limit
 
 
 @pytest.mark.parametrize("slow", [0.0, 0.98])
@@ -108,23 +112,103 @@ def test_rarity_and_threshold_are_inverse_and_survive_storage() -> None:
 def test_persistence_and_recovery_are_inside_the_count() -> None:
     high = np.array([0, 9, 0, 9, 9, 9, 0, 9, 0, 0, 9, 9.0])
     asked = ((1, 1), (2, 1), (3, 1), (1, 3))
-    assert [episodes(Watched(high, bad, clean), 5) for bad, clean in asked] == [4, 2, 1, 1]
+    assert [episodes(high >= 5, bad, clean) for bad, clean in asked] == [4, 2, 1, 1]
+
+
+def calm(rng: np.random.Generator, columns: int, stretches: int = 336) -> dict[str, list[Peaks]]:
+    """Return columns that follow their nulls."""
+    return {f"c{i}": [Peaks(f"c{i}", rng.exponential(size=(stretches, 4)).max(axis=1))] for i in range(columns)}
+
+
+def spent(statistics: dict[str, list[Peaks]], budget: float = 1.0) -> Spending:
+    return spend(statistics, budget, WEEKS)
 
 
 def test_a_smaller_budget_asks_for_rarer_things() -> None:
-    rng = np.random.default_rng(2)
-    watched = [Watched(rng.exponential(size=4032))]
-    limits = [learn_limit(watched, budget, 2.0, 12).rarity for budget in (7.0, 1.0, 7 / 30.4375, 1 / 52)]
+    statistics = calm(np.random.default_rng(2), 3)
+    limits = [spent(statistics, budget).limit.rarity for budget in (7.0, 1.0, 7 / 30.4375, 1 / 52)]
     assert limits == sorted(limits)
     assert len(set(limits)) == 4
+
+
+@pytest.mark.parametrize("columns", [2, 5, 30, 300])
+@pytest.mark.parametrize("kind", ["one burst", "a state that comes again", "heavy", "too wide", "dead"])
+def test_no_column_makes_the_others_deaf(columns: int, kind: str) -> None:
+    """Whatever one column does, the limit of the others moves by less than a tenth; it keeps to its own share."""
+    rng = np.random.default_rng(columns)
+    statistics = calm(rng, columns)
+    odd = {
+        "one burst": np.where(np.arange(336) // 3 == 40, 1400.0, 0.0),
+        "a state that comes again": np.where(np.arange(336) % 168 < 2, 700.0, rng.exponential(size=336)),
+        "heavy": rng.exponential(size=336) ** 3,
+        "too wide": 6 * rng.exponential(size=336),
+        "dead": np.zeros(336),
+    }[kind]
+    alone, beside = spent(statistics), spent({**statistics, "odd": [Peaks("odd", odd)]})
+    more = math.log((columns + 1) / columns)
+    assert abs(beside.limit.rarity - alone.limit.rarity) < 0.1 * alone.limit.rarity + more
+    reached = (odd >= beside.own.get("odd", beside.limit.rarity)).sum()
+    assert reached <= 2
+
+
+def test_a_statistic_that_two_rules_watch_is_paid_twice() -> None:
+    rng = np.random.default_rng(5)
+    once = calm(rng, 10)
+    twice = {name: [one, Peaks(f"other/{one.group}", one.heights)] for name, [one] in once.items()}
+    assert spent(once).limit.rarity + 0.4 < spent(twice).limit.rarity < spent(once).limit.rarity + 1.2
+
+
+def test_what_must_last_counts_by_its_lowest_window() -> None:
+    rarity = np.array([0.0, 9, 1, 8, 8, 8, 0, 7, 7, 0])
+    assert peaks(rarity, 5).tolist() == [9, 8]
+    assert peaks(rarity, 5, bad_for=2).tolist() == [8, 8]
+    assert peaks(rarity, 5, bad_for=3).tolist() == [1, 8]
+
+
+def test_only_a_stretch_that_came_once_is_unusual() -> None:
+    rng = np.random.default_rng(6)
+    noise = np.full(4032, 3.29)
+    usual = np.abs(rng.normal(size=4032))
+    assert find_unusual_stretch(usual, noise, 12) is None
+    for first, last in ((500, 536), (0, 40), (4000, 4032)):
+        values = usual.copy()
+        values[first:last] += 40
+        stretch = find_unusual_stretch(values, noise, 12)
+        assert stretch is not None
+        assert stretch.start <= first
+        assert stretch.stop >= last
+        assert (stretch.stop - stretch.start) <= last - first + 24
+    weekly = usual.copy()
+    weekly[500:524] += 40
+    weekly[2516:2540] += 40
+    assert find_unusual_stretch(weekly, noise, 12) is None
+    long = usual.copy()
+    long[:400] += 40
+    assert find_unusual_stretch(long, noise, 12) is None
+    assert find_unusual_stretch(np.full(50, np.nan), noise[:50], 12) is None
+
+
+def test_a_null_tells_clustered_rows_from_a_population_that_wanders() -> None:
+    """Clusters shrink in thick windows, a wander does not: thresholds learnt on both sizes hold for each."""
+    rng = np.random.default_rng(7)
+    rows = np.where(np.arange(8000) % 2, 100, 5000)
+    noise = 3.29 / np.sqrt(rows)
+    for spread in (np.sqrt(6.0 / rows), np.sqrt(1 / rows + 0.05**2)):
+        values = np.abs(rng.normal(size=8000) * spread)
+        null = learn_null(values[:4000], noise[:4000], 4000)
+        assert null is not None
+        over = values[4000:] >= null.threshold(math.log(100), noise[4000:])
+        assert over[::2].mean() < 0.025
+        assert over[1::2].mean() < 0.025
 
 
 def test_nothing_measured_teaches_nothing() -> None:
     nothing = np.full(100, np.nan)
     assert learn_null(nothing, nothing, 100) is None
     assert np.isneginf(held_out_rarity(nothing, nothing, [slice(0, 50), slice(50, 100)], 0.0, 100)).all()
-    limit = learn_limit([Watched(np.full(2016, -np.inf))], 1.0, 1.0, 12)
+    limit = spent({"x": [Peaks("x", peaks(np.full(4032, -np.inf), 12))]}).limit
     assert limit.rarity >= math.log(2016 / 12)
+    assert spend({}, 1.0, 1.0).limit.rarity >= 0
 
 
 def test_false_discovery_is_statsmodels() -> None:
