@@ -342,6 +342,8 @@ class Kind:
     window: timedelta = HOUR
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of the monitor, where the defaults are not meant for such traffic."""
+    outages: bool = False
+    """Its traffic breaks off without a pattern, so that `no_data` is true."""
 
 
 KINDS: dict[str, Kind] = {
@@ -357,7 +359,7 @@ KINDS: dict[str, Kind] = {
     "weekly": Kind(weekly, _weekly, learn_days=10),
     "batch_spike": Kind(batches, _batches),
     "growth": Kind(mixed, _growing),
-    "gaps": Kind(mixed, _with_gaps),
+    "gaps": Kind(mixed, _with_gaps, outages=True),
     "weekend_only": Kind(mixed, _weekends),
     "tenfold": Kind(mixed, _tenfold),
     "twenty_a_window": Kind(mixed, _twenty, settings={"min_samples": 10}),
@@ -447,6 +449,11 @@ def ailing(pathology: str, seed: int, weeks: float = LIVE_WEEKS) -> Stream:
     rows = usual(rng, known.learn_days + round(7 * weeks))
     columns = smooth(rng, rows) | ordinary(rng, len(rows))
     return _stream(f"{pathology}_{seed}", rows, columns | known.columns(_random(pathology, seed), rows), known)
+
+
+def first(stream: Stream, until: pd.Timestamp) -> Stream:
+    """Return the part of a stream before a moment."""
+    return replace(stream, frame=stream.frame.iloc[: int(stream.frame["timestamp"].searchsorted(until))])
 
 
 def settings(kind: str) -> Mapping[str, Any]:
