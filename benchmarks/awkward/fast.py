@@ -121,7 +121,7 @@ def _numeric(column: Column, layout: Layout, bounds: np.ndarray, filled: np.ndar
     counts = _counts(np.searchsorted(layout.edges, values, side="right"), finite, layout.bins, bounds, filled)
     missing, wrong, unusable = (_sums(each, bounds, filled) for each in (column.missing, mistyped, ~finite))
     squares = np.minimum((np.where(finite, values, layout.origin) - layout.origin) ** 2, np.finfo(np.float64).max)
-    totals, squared = _sums(np.where(finite, values, 0.0), bounds, filled), _sums(squares, bounds, filled)
+    totals, squared = (_exact(_sums(each, bounds, filled)) for each in (np.where(finite, values, 0.0), squares))
     least, most = (
         extreme.reduceat(np.where(finite, values, other), bounds[filled])
         for extreme, other in ((np.minimum, np.inf), (np.maximum, -np.inf))
@@ -134,8 +134,8 @@ def _numeric(column: Column, layout: Layout, bounds: np.ndarray, filled: np.ndar
             gone,
             int(unusable[row]) - gone - bad,
             bad,
-            _exact(float(totals[row])),
-            _exact(float(squared[row])),
+            totals[row],
+            squared[row],
             float(least[row]),
             float(most[row]),
         )
@@ -178,11 +178,15 @@ def _sums(values: np.ndarray, bounds: np.ndarray, filled: np.ndarray) -> np.ndar
     return np.add.reduceat(wide, bounds[filled])
 
 
-def _exact(total: float) -> ExactSum:
-    if not np.isfinite(total):
-        return ExactSum.of(np.full(2, np.copysign(np.finfo(np.float64).max, total)))
-    whole, parts = total.as_integer_ratio()
-    return ExactSum.normalised(whole, 1 - parts.bit_length())
+def _exact(totals: np.ndarray) -> list[ExactSum]:
+    """Return doubles as exact sums; what is infinite is the largest double."""
+    largest = np.finfo(np.float64).max
+    fractions, exponents = np.frexp(np.clip(totals.astype(np.float64), -largest, largest))
+    whole = np.ldexp(fractions, 53).astype(np.int64)
+    _, zeros = np.frexp((whole & -whole).astype(np.float64))
+    zeros = np.maximum(zeros - 1, 0)
+    places = np.where(whole == 0, 0, exponents - 53 + zeros)
+    return [ExactSum(*each) for each in zip((whole >> zeros).tolist(), places.tolist(), strict=True)]
 
 
 def _note_unseen(records: Records, layouts: Mapping[str, Layout], bounds: np.ndarray, buckets: list[Counted]) -> None:
