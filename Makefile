@@ -22,7 +22,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-presets bench-traces docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-awkward bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-presets bench-traces docs lock clean .FORCE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ faults: $(OK)  ## Run the fault tests only: kills, stalls, full disks, wrong clo
 	scripts/ensure-tools
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
-bench: $(OK)  ## Run every benchmark, one after the other, over an hour
+bench: $(OK)  ## Run every benchmark, one after the other, over two hours
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done
 
 bench-guard: $(OK)  ## The output parser beside presidio: quality, speed, latency, red team, a minute (ARGS="--only pii")
@@ -57,6 +57,9 @@ bench-presets: $(OK)  ## Presets beside their plain tables, init and check, a qu
 
 bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
 	$(BIN)/python -m benchmarks.detection $(ARGS)
+
+bench-awkward: $(OK)  ## Alerts against the budget, delays and deafness on rare, heavy-tailed, clustered columns, an hour (ARGS="--only quiet")
+	$(BIN)/python -m benchmarks.awkward $(ARGS)
 
 bench-hallucination: $(OK)  ## What the score of hallucination is worth, on labelled sets (ARGS="--data DIR" for more)
 	$(BIN)/python -m benchmarks.hallucination $(ARGS)

@@ -60,7 +60,7 @@ def of_peers(seed: int) -> list[Seen]:
     found = []
     for kind in streams.KINDS:
         stream = streams.injected(kind, seed, live_days=LIVE_DAYS)
-        changed = _judged_again(calm, calm_found, stream)
+        changed = judged_again(calm, calm_found, stream)
         for method, (of, score) in peers.AT_EQUAL_RATES.items():
             usual, live = quiet_found[of], changed[of]
             if isinstance(usual, str) or isinstance(live, str):
@@ -75,7 +75,7 @@ def of_peers(seed: int) -> list[Seen]:
     return found
 
 
-def _judged_again(
+def judged_again(
     calm: Stream, known: Mapping[str, list[Verdict] | str], stream: Stream
 ) -> dict[str, list[Verdict] | str]:
     """Return the verdicts of a stream, asking the peers only about the columns that are not as in the calm one."""

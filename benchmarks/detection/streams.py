@@ -235,7 +235,7 @@ def known() -> list[Stream]:
 # ----------------------------------------------------------------------------------------- simulated streams
 
 
-def _arrivals(rng: np.random.Generator, rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def arrivals(rng: np.random.Generator, rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's bucket and its time in microseconds since `START`, in order, for a rate a 5-minute bucket."""
     which = np.repeat(np.arange(len(rate)), rng.poisson(rate))
     width = 300_000_000
@@ -243,7 +243,7 @@ def _arrivals(rng: np.random.Generator, rate: np.ndarray) -> tuple[np.ndarray, n
     return which, np.sort(times)
 
 
-def _frame(times: np.ndarray, columns: dict[str, np.ndarray]) -> pd.DataFrame:
+def make_frame(times: np.ndarray, columns: dict[str, np.ndarray]) -> pd.DataFrame:
     stamps = pd.Series(START.as_unit("us") + pd.to_timedelta(times, unit="us")).astype("datetime64[us, UTC]")
     return pd.DataFrame({"timestamp": stamps, **columns})
 
@@ -259,18 +259,18 @@ def _shape(normal: np.ndarray, kind: int) -> np.ndarray:
     return 10 + 2 * normal
 
 
-def _categories(rng: np.random.Generator, shares: np.ndarray, rows: int) -> np.ndarray:
+def categories(rng: np.random.Generator, shares: np.ndarray, rows: int) -> np.ndarray:
     names = np.array([f"v{index}" for index in range(len(shares))], dtype=object)
     return np.asarray(names[rng.choice(len(shares), size=rows, p=shares)])
 
 
-def _shares(count: int) -> np.ndarray:
+def falling_shares(count: int) -> np.ndarray:
     """Shares that fall by a factor of 0.6 from one category to the next."""
     weights = 0.6 ** np.arange(count)
     return np.asarray(weights / weights.sum())
 
 
-def _volume(days: int, rows: float, night: float, weekend: float) -> np.ndarray:
+def volume(days: int, rows: float, night: float, weekend: float) -> np.ndarray:
     """Mean rows of each bucket: `night` and `weekend` are the lowest rates in shares of the highest."""
     bucket = np.arange(days * DAY_BUCKETS)
     hour = bucket % DAY_BUCKETS / 12
@@ -280,12 +280,12 @@ def _volume(days: int, rows: float, night: float, weekend: float) -> np.ndarray:
 
 
 def _simulated(name: str, times: np.ndarray, columns: dict[str, np.ndarray], about: str) -> Stream:
-    return Stream(name, _frame(times, columns), 5 * MINUTE, HOUR, START + LEARN_DAYS * DAY, (), about)
+    return Stream(name, make_frame(times, columns), 5 * MINUTE, HOUR, START + LEARN_DAYS * DAY, (), about)
 
 
 def seasonal(seed: int, days: int = 42, rows: float = 50.0) -> Stream:
     rng = np.random.default_rng([seed, 1])
-    which, times = _arrivals(rng, _volume(days, rows, night=0.2, weekend=0.6))
+    which, times = arrivals(rng, volume(days, rows, night=0.2, weekend=0.6))
     hour = which % DAY_BUCKETS / 12
     weekend = which // DAY_BUCKETS % 7 >= 5
     columns: dict[str, np.ndarray] = {}
@@ -304,7 +304,7 @@ def autocorrelated(seed: int, days: int = 42, rows: float = 50.0) -> Stream:
     from scipy.signal import lfilter
 
     rng = np.random.default_rng([seed, 2])
-    which, times = _arrivals(rng, np.full(days * DAY_BUCKETS, rows))
+    which, times = arrivals(rng, np.full(days * DAY_BUCKETS, rows))
     rho, spread = 0.98, 0.15
     noise = rng.standard_normal((20, days * DAY_BUCKETS))
     noise[:, 1:] *= np.sqrt(1 - rho**2)
@@ -318,18 +318,18 @@ def autocorrelated(seed: int, days: int = 42, rows: float = 50.0) -> Stream:
 
 def wide(seed: int, days: int = 42, rows: float = 50.0) -> Stream:
     rng = np.random.default_rng([seed, 3])
-    which, times = _arrivals(rng, _volume(days, rows, night=0.05, weekend=1.0))
+    which, times = arrivals(rng, volume(days, rows, night=0.05, weekend=1.0))
     columns = {f"n{index:02d}": _shape(rng.standard_normal(len(which)), index % 3) for index in range(50)}
-    columns |= {f"c{index:02d}": _categories(rng, _shares(2 + index), len(which)) for index in range(10)}
+    columns |= {f"c{index:02d}": categories(rng, falling_shares(2 + index), len(which)) for index in range(10)}
     about = "simulated: independent rows, nights of a twentieth of the noon's volume, 60 columns"
     return _simulated(f"wide_{seed}", times, columns, about)
 
 
 def small(seed: int, days: int = 42, rows: float = 50.0) -> Stream:
     rng = np.random.default_rng([seed, 4])
-    which, times = _arrivals(rng, np.full(days * DAY_BUCKETS, rows))
+    which, times = arrivals(rng, np.full(days * DAY_BUCKETS, rows))
     columns = {f"n{index:02d}": _shape(rng.standard_normal(len(which)), index % 3) for index in range(4)}
-    columns["c00"] = _categories(rng, _shares(4), len(which))
+    columns["c00"] = categories(rng, falling_shares(4), len(which))
     about = "simulated: independent rows at an even volume, 5 columns"
     return _simulated(f"small_{seed}", times, columns, about)
 
@@ -372,7 +372,7 @@ def _background(rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
     columns["n22"] = _shape(first, 0)
     columns["n23"] = _shape(0.6 * first + 0.8 * rng.standard_normal(rows), 0)
     for index in range(6):
-        columns[f"c{index:02d}"] = _categories(rng, _shares(3 + index), rows)
+        columns[f"c{index:02d}"] = categories(rng, falling_shares(3 + index), rows)
     return columns
 
 
@@ -405,7 +405,7 @@ def _inject(rng: np.random.Generator, kind: str, columns: dict[str, np.ndarray],
 def injected(kind: str, seed: int, rows: float = 50.0, live_days: int = 3) -> Stream:
     """30 columns, 14 days to learn, 3 live days, one change a day after their start (with kind `none`: no change)."""
     rng = np.random.default_rng([seed, 5])
-    _, times = _arrivals(rng, np.full((LEARN_DAYS + live_days) * DAY_BUCKETS, rows))
+    _, times = arrivals(rng, np.full((LEARN_DAYS + live_days) * DAY_BUCKETS, rows))
     columns = _background(rng, len(times))
     learn_until = START + LEARN_DAYS * DAY
     changes: tuple[pd.Timestamp, ...] = ()
@@ -413,7 +413,7 @@ def injected(kind: str, seed: int, rows: float = 50.0, live_days: int = 3) -> St
     if kind != "none":
         changes = (learn_until + DAY,)
         about = f"injected: {_inject(rng, kind, columns, times >= (changes[0] - START) // timedelta(microseconds=1))}"
-    return Stream(f"{kind}_{seed}", _frame(times, columns), 5 * MINUTE, HOUR, learn_until, changes, about)
+    return Stream(f"{kind}_{seed}", make_frame(times, columns), 5 * MINUTE, HOUR, learn_until, changes, about)
 
 
 # ---------------------------------------------------------------------------------------- annotated changes

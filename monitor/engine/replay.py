@@ -131,6 +131,9 @@ def _alike(baseline: Baseline, timeline: Timeline, column: str, ends: np.ndarray
     if not len(ends):
         return
     season = baseline.calibration.seasons.get(column, ALL_TIMES)
+    if season == ALL_TIMES:
+        yield ends
+        return
     slots = SEASONS[season].slot(timeline.seconds())
     touched = np.lib.stride_tricks.sliding_window_view(slots, timeline.length)[ends - timeline.length + 1]
     groups: dict[tuple[int, ...], list[int]] = {}
