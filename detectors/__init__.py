@@ -22,6 +22,7 @@ from detectors.drift import (
     psi,
     quantile,
     rank,
+    rate_cusum,
     share,
     spread,
     wasserstein,
@@ -32,6 +33,7 @@ from detectors.policy import GuardRule, Policy, Verdict, guard
 from detectors.profile import Profile
 from detectors.quality import missing, mistyped, percentile, range, traffic, unseen
 from detectors.records import Column, Records
+from detectors.sequential import Sequential
 from detectors.signals import (
     compression,
     context_length,
@@ -104,7 +106,7 @@ DETECTORS: dict[str, Detector] = {
 }
 """Detectors of one column, by name."""
 
-SEQUENTIAL: dict[str, Detector] = {cusum.DETECTOR.name: cusum.DETECTOR}
+SEQUENTIAL: dict[str, Sequential] = {module.DETECTOR.name: module.DETECTOR for module in (cusum, rate_cusum)}
 """Detectors that add up from bucket to bucket, by name."""
 
 PERFORMANCE: dict[str, Detector] = dict(measured.DETECTORS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.base import Finding
-from detectors.drift.cusum import Sums
+from detectors.sequential import State
 from monitor.act import Context, split_open
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
@@ -48,7 +48,7 @@ class Story:
     all: dict[str, Incident] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     blind: int = 0
-    sums: dict[str, Sums] = field(default_factory=dict)
+    sums: dict[str, State] = field(default_factory=dict)
     plateaus: dict[datetime, Plateau] = field(default_factory=dict)
     course: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # all that was told, by incident
     updates: int = 0

@@ -203,7 +203,7 @@ class Watch:
             sums = buckets.accumulated(connection, self.monitor.name, bucket.start - self.monitor.bucket)
             known = truths.before(connection, self.monitor, bucket.start) if OUTCOME in baseline.layouts else {}
         return Window(
-            add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles.get(None, {}), sums,
+            add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles, sums,
             self._labelled(bucket, baseline), self._counted(bucket, profiled), bucket.end, known,
             [BucketSummary(*part) for part in zip(facts, [*parts, profiled.profiles], strict=True)],
         )  # fmt: skip

@@ -141,9 +141,10 @@ def checks() -> str:
         "has no calibration: then the table's threshold holds, raised where the sample is too small to see it to what\n"
         "unchanged windows of that size exceed once in a thousand.\n\n"
         "`drift` asks several methods of each column unless `method:` names one; the column `(joint)` stands for all\n"
-        "columns together, and there `correlation` and `mmd` see what no single column shows. `cusum` adds up from\n"
-        "bucket to bucket and sees small changes that last. `quality` stands for all checks that are not `drift`, but\n"
-        "`freshness`, which is run when it is asked for.\n",
+        "columns together, and there `correlation` and `mmd` see what no single column shows. `cusum` and `rate_cusum` add up\n"
+        "from bucket to bucket: `cusum` sees small shifts that last, `rate_cusum` a large change of a rate within a bucket\n"
+        "or two and a small one over hours. `quality` stands for all checks that are not `drift`, but `freshness`, which\n"
+        "is run when it is asked for.\n",
         table(["method", "check", "columns", "threshold", "floor", "unit", "speaks of", "source"], rows),
         "## Performance of the model\n",
         "`performance` compares the metrics of a classifier (roles `score`, 0 to 1, and `label`) or of a regression (roles\n"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values
+from detectors.base import NULL_TAIL, Measurement
 from detectors.drift.bins import shares, variance_factor
 from detectors.drift.rank import DETECTOR as RANK
 from detectors.drift.rank import middle_ranks
+from detectors.sequential import Course, Sequential, State, first_step
 from detectors.stack import Counted
 
 ALLOWANCE = 0.25
@@ -21,17 +21,11 @@ FEWEST_TO_ADD = 10
 """Usable values that a bucket needs to be added at all."""
 CAP = 3.0
 """Sums stay below this many noise floors, so that an incident can end when the shift does."""
+MEMORY = 16
+"""Buckets over which recent scores are averaged, to see that a shift is over."""
 
 
-@dataclass(frozen=True)
-class Sums:
-    """What has been accumulated upwards and downwards, in standard deviations of a bucket."""
-
-    up: float = 0.0
-    down: float = 0.0
-
-
-def steps(baseline: Counted, bucket: Counted) -> tuple[Values, Values]:
+def score(baseline: Counted, bucket: Counted) -> np.ndarray:
     """Return the rank shift of each bucket in its standard deviations, and the allowance in the same unit.
 
     The allowance is at least the effect floor of `rank`, so that a shift too small to matter never adds up,
@@ -40,16 +34,42 @@ def steps(baseline: Counted, bucket: Counted) -> tuple[Values, Values]:
     ranks, variance = middle_ranks(baseline)
     shift = shares(bucket.counts) @ ranks - 0.5
     sway = np.sqrt(max(variance, 1e-12) * variance_factor(baseline, bucket))
-    return shift / sway, np.maximum(ALLOWANCE, RANK.floor / sway)
+    return np.stack([shift / sway, np.maximum(ALLOWANCE, RANK.floor / sway)], axis=-1)
 
 
-def advance(before: Sums, score: float, allowance: float) -> tuple[Sums, Measurement]:
-    """Add one bucket's score to the sums; the statistic is the root of the larger one.
+def fold(scores: np.ndarray, state: State) -> Course:
+    """Add up the scores of consecutive buckets, upwards and downwards, less the allowance."""
+    up, down, recent = (state.get(name, 0.0) for name in ("up", "down", "recent"))
+    statistic, noise, lean = np.full((3, len(scores)), np.nan)
+    for place, (value, allowance) in enumerate(scores.tolist()):
+        if math.isnan(value):
+            continue
+        step = min(max(value, -LARGEST_STEP), LARGEST_STEP)
+        recent += (min(max(value, -1.0), 1.0) - recent) / MEMORY
+        rest = -math.log(NULL_TAIL) / (2 * allowance)
+        up, down = (
+            _advance(before, moved - allowance, rest, is_over=latest <= 0)
+            for before, moved, latest in ((up, step, recent), (down, -step, -recent))
+        )
+        statistic[place], noise[place], lean[place] = math.sqrt(max(up, down)), math.sqrt(rest), up - down
+    return Course(statistic, noise, lean, {"up": up, "down": down, "recent": recent})
+
+
+def _advance(before: float, step: float, noise: float, *, is_over: bool) -> float:
+    """Return the next sum; one that is out of the noise starts anew when recent buckets show no shift any more."""
+    if is_over and before > noise:
+        return 0.0
+    return min(max(0.0, before + step), CAP * noise)
+
+
+def measure(baseline: Counted, bucket: Counted) -> Measurement:
+    """Root of the rank shift that was added up over buckets, in standard deviations of a bucket.
 
     The root, for a sum's tail is exponential: its root has the normal tail that other statistics have.
 
     The noise floor is where a sum of normal scores with this allowance lies once in 1,000 buckets, by the
-    exponential law of a random walk with drift (Siegmund).
+    exponential law of a random walk with drift (Siegmund). A sum above it starts anew when the last 16 buckets,
+    averaged with exponential weights, show no shift in its direction.
 
     Limits
     ------
@@ -61,50 +81,14 @@ def advance(before: Sums, score: float, allowance: float) -> tuple[Sums, Measure
 
     Examples
     --------
-    >>> sums = Sums()
-    >>> for _ in range(30):
-    ...     sums, seen = advance(sums, 0.8, 0.25)
-    >>> round(sums.up, 1), sums.down, seen.statistic > seen.noise
+    >>> course = fold(np.array([[0.8, 0.25]] * 30), {})
+    >>> round(course.state["up"], 1), course.state["down"], bool(course.statistic[-1] > course.noise[-1])
     (16.5, 0.0, True)
     """
-    step = min(max(score, -LARGEST_STEP), LARGEST_STEP)
-    noise = -math.log(NULL_TAIL) / (2 * allowance)
-    up, down = (
-        min(max(0.0, held + moved - allowance), CAP * noise)
-        for held, moved in ((before.up, step), (before.down, -step))
-    )
-    return Sums(up, down), Measurement(math.sqrt(max(up, down)), math.sqrt(noise), detail={"up": up, "down": down})
+    return first_step(DETECTOR, baseline, bucket)
 
 
-def added_up(
-    scores: np.ndarray, allowances: np.ndarray, before: Sums
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Sums]:
-    """Advance over a run of buckets; one that has no score (NaN) leaves the sums as they are.
-
-    Returns
-    -------
-    statistic, noise, lean
-        float64, shape (buckets,); NaN where there was no score. ``lean`` is the sum upwards less that downwards.
-    sums
-        What has been accumulated at the end.
-    """
-    sums = before
-    statistic, noise, lean = np.full((3, len(scores)), np.nan)
-    for place, (score, allowance) in enumerate(zip(scores.tolist(), allowances.tolist(), strict=True)):
-        if math.isnan(score):
-            continue
-        sums, seen = advance(sums, score, allowance)
-        statistic[place], noise[place], lean[place] = seen.statistic, seen.noise, sums.up - sums.down
-    return statistic, noise, lean, sums
-
-
-def measure(baseline: Counted, bucket: Counted) -> Measurement:
-    """Take the first step from rest."""
-    score, allowance = steps(baseline, bucket)
-    return advance(Sums(), float(score), float(allowance))[1]
-
-
-DETECTOR = Detector(
+DETECTOR = Sequential(
     name="cusum",
     check="drift",
     measure=measure,
@@ -114,4 +98,7 @@ DETECTOR = Detector(
     unit="root of standard deviations",
     title="accumulated rank shift",
     citation="Page 1954; Siegmund 1985",
+    score=score,
+    fold=fold,
+    fewest=FEWEST_TO_ADD,
 )

@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from detectors import DETECTORS, SEQUENTIAL
+from detectors import DETECTORS
 from detectors.base import Detector, Finding, Status
 from detectors.calibrate import FEWEST_WINDOWS, Limit, Peaks, expected_alerts, peaks, spend
 from detectors.dispersion import design_effect
-from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.layout import Kind, Layout
 from detectors.null import WIDE, Calibrated, Null, held_out_rarity, independent, learn_null
 from detectors.outcome import OUTCOME
@@ -31,6 +30,7 @@ from detectors.performance.record import Record
 from detectors.profile import Profile
 from detectors.quality.traffic import VOLUME_FLOOR, outside_span
 from detectors.season import ALL_TIMES, SEASONS, choose, possible
+from detectors.sequential import Sequential
 from detectors.stack import Stack
 from detectors.unusual import find_unusual_stretch
 from monitor.config import Monitor
@@ -331,21 +331,27 @@ class Folds:
 
     def look(self, detector: Detector, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
         """Measure every window, or add up every step where the detector does that."""
-        if detector.name in SEQUENTIAL:
-            return self.accumulate(stack, season, min_samples)
+        if isinstance(detector, Sequential):
+            return self.accumulate(detector, stack, season, min_samples)
         return self.measure(detector, stack, season, min_samples)
 
-    def accumulate(self, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    def accumulate(
+        self, detector: Sequential, stack: Stack, season: str, min_samples: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Add up the steps of a series in the order of time, each scored against the rest."""
-        scores, allowances = np.full((2, self.timeline.steps), np.nan)
-        enough = stack.n >= FEWEST_TO_ADD
+        scores: np.ndarray | None = None
+        enough = stack.n >= detector.fewest
         for group in self.groups(season):
             rest = self.rest(stack, group)
             at = group.windows[enough[group.windows]]
             if int(rest.n) >= min_samples and len(at):
-                scores[at], allowances[at] = steps(rest, stack.take(at))
-        statistic, noise, _, _ = added_up(scores, allowances, Sums())
-        return statistic, noise
+                found = detector.score(rest, stack.take(at))
+                scores = np.full((self.timeline.steps, found.shape[-1]), np.nan) if scores is None else scores
+                scores[at] = found
+        if scores is None:
+            return np.full(self.timeline.steps, np.nan), np.full(self.timeline.steps, np.nan)
+        course = detector.fold(scores, {})
+        return course.statistic, course.noise
 
     def rest(self, stack: Stack, group: _Group) -> Stack:
         """Return the sum of what the windows of a group are compared with."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL
 from detectors.base import Detector, Finding, Measurement, Status
 from detectors.direction import ROLES, Preference
+from detectors.drift.cusum import DETECTOR as CUSUM
 from detectors.joint import JOINT
 from detectors.layout import SUMMED, Kind, Layout
 from detectors.outcome import OUTCOME
@@ -21,8 +22,8 @@ from monitor.settings.checks import BY_DEFAULT, Check
 from monitor.signals import resolve
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
-    "numeric": ("kolmogorov_smirnov", "rank", "spread", "cusum"),
-    "categorical": ("jensen_shannon",),
+    "numeric": ("kolmogorov_smirnov", "rank", "spread", "cusum", "rate_cusum"),
+    "categorical": ("jensen_shannon", "rate_cusum"),
     "vector": ("correlation", "mmd"),
 }
 
@@ -97,7 +98,7 @@ def _asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
                     question = Asked(
                         name(check, kind), detector, column, _threshold(check, detector),
                         check.min_samples or monitor.min_samples,
-                        check.segments and column != JOINT and detector.name not in SEQUENTIAL,
+                        check.segments and column != JOINT and detector is not CUSUM,
                         kind == "performance" and detector.counts == "usable" and bool(check.labels_after),
                         better.get(column),
                     )  # fmt: skip

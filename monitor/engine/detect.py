@@ -9,18 +9,18 @@ from datetime import datetime
 
 import numpy as np
 
-from detectors import RATES, SEQUENTIAL, TRAFFIC_CHECKS
+from detectors import RATES, TRAFFIC_CHECKS
 from detectors.base import Direction, Finding, Measurement, Status, assess
 from detectors.base import conclude as conclude_with
 from detectors.correct import false_discovery
 from detectors.direction import direction_of, has_improved, is_improvement
-from detectors.drift.cusum import FEWEST_TO_ADD, Sums, advance, steps
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, spoken, with_record
 from detectors.performance.rates import RISE, judged_column, labelled_column, with_rate
 from detectors.performance.record import Seen
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
+from detectors.sequential import Sequential, State
 from detectors.spend.objective import Events
 from detectors.stack import Counted
 from monitor.config import Monitor
@@ -44,7 +44,7 @@ class BucketSummary:
 class Window:
     """The sum of a run of buckets, when each of them starts, and its newest bucket by itself.
 
-    ``sums`` is what sequential detectors had accumulated, by finding key, before the newest bucket. ``labelled`` is
+    ``sums`` is what sequential detectors remembered, by finding key, before the newest bucket. ``labelled`` is
     the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
     bucket included, up to ``end``, where the window of a live monitor ends. ``truths``
     are the labelled windows since the baseline, by metric: how the estimates of each compared with the truth.
@@ -54,8 +54,8 @@ class Window:
     profiles: Mapping[str | None, Mapping[str, Profile]]
     traffic: Traffic
     starts: Sequence[datetime] = ()
-    newest: Mapping[str, Profile] = field(default_factory=dict)
-    sums: Mapping[str, Sums] = field(default_factory=dict)
+    newest: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
+    sums: Mapping[str, State] = field(default_factory=dict)
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     counted: Mapping[str, Mapping[datetime, Events]] = field(default_factory=dict)
     end: datetime | None = None
@@ -108,10 +108,11 @@ def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
         before = baseline.within(column, window.starts)
         for question in questions:
             for segment in [None, *(chosen if question.segments else [])]:
-                if question.detector.name not in SEQUENTIAL:
+                if not isinstance(question.detector, Sequential):
                     yield _measure(monitor, question, segment, before, window, baseline.calibration)
-                elif question.column in window.newest:
-                    yield _accumulate(question, before, window, baseline.calibration)
+                elif window.newest:
+                    yield _accumulate(question, question.detector, segment, before, window, baseline.calibration)
+            yield from _carried(question, chosen, window.sums)
 
 
 def _measure(
@@ -191,20 +192,41 @@ def _by_record(
 
 
 def _accumulate(
-    question: Asked, before: Mapping[str | None, Profile], window: Window, calibration: Calibration
+    question: Asked,
+    detector: Sequential,
+    segment: str | None,
+    before: Mapping[str | None, Profile],
+    window: Window,
+    calibration: Calibration,
 ) -> Finding:
-    """Add the newest bucket to what was accumulated; one with hardly a row leaves it as it is."""
-    old, new, stated = before.get(None), window.newest[question.column], question.finding(None)
-    sums = window.sums.get(stated.key, Sums())
-    kept = {"up": sums.up, "down": sums.down}
-    if old is None or old.n < question.min_samples or new.n < FEWEST_TO_ADD:
-        reason = f"too_few: the bucket has {new.n} usable values, {FEWEST_TO_ADD} are needed to add it"
-        return replace(stated, reason=reason, detail=kept)
-    score, allowance = steps(old, new)
-    advanced, seen = advance(sums, float(score), float(allowance))
-    side = direction_of(question.better, is_improvement(question.better, advanced.up - advanced.down))
-    sized = replace(stated, n_baseline=old.n, n_window=new.n)
-    return _directed(conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated)), side)
+    """Add the newest bucket to what is remembered; one with hardly a row leaves it as it is."""
+    old, new = before.get(segment), window.newest.get(segment, {}).get(question.column)
+    stated = question.finding(segment)
+    state = window.sums.get(stated.key, {})
+    size = 0 if new is None else new.n
+    if old is None or old.n < question.min_samples:
+        known = 0 if old is None else old.n
+        reason = f"too_few: the baseline has {known} usable values, {question.min_samples} needed"
+        return replace(stated, reason=reason, detail={"state": state})
+    if new is None or size < detector.fewest:
+        reason = f"too_few: the bucket has {size} usable values, {detector.fewest} are needed to add it"
+        return replace(stated, reason=reason, detail={"state": state})
+    course = detector.fold(detector.score(old, new)[None], state)
+    seen = Measurement(course.statistic[0], course.noise[0], detail={"state": course.state})
+    side = direction_of(question.better, is_improvement(question.better, course.lean)[0])
+    sized = replace(stated, n_baseline=old.n, n_window=size)
+    return _directed(conclude_with(sized, detector, seen, question.threshold, calibration.of(stated)), side)
+
+
+def _carried(question: Asked, chosen: Sequence[str], sums: Mapping[str, State]) -> Iterator[Finding]:
+    """Keep what is remembered of segments that have no rows in the window."""
+    if isinstance(question.detector, Sequential) and question.segments:
+        whole = question.finding(None).key
+        for key in sums:
+            segment = key.removeprefix(whole)
+            if key.startswith(whole) and segment and segment not in chosen and sums[key]:
+                reason = "too_few: the segment is not among the largest of the window"
+                yield replace(question.finding(segment), reason=reason, detail={"state": sums[key]})
 
 
 def _of_evidently(

@@ -11,6 +11,7 @@ from detectors import PERFORMANCE
 from detectors.base import Detector, Finding
 from detectors.carriers import Carrier, of_segments, ranked
 from detectors.contribution import Pair, Part, of_pairs, of_values
+from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
 from detectors.profile import Profile
 from monitor.config import Monitor
@@ -41,7 +42,7 @@ STANDS_FOR = {
 }
 """By which detector a method's parts are told that has none itself: it adds up, or is measured elsewhere."""
 BY_KIND = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon"}
-"""The same for all other stattests of Evidently."""
+"""The same for all other stattests of Evidently, and for rates that add up."""
 
 
 def explain(
@@ -99,7 +100,7 @@ def _detector(finding: Finding, side: Profile) -> Detector:
     """Return the detector by which the parts of a finding are told."""
     if finding.method in STANDS_FOR:
         return METHODS[STANDS_FOR[finding.method]]
-    if finding.method.startswith(PREFIX):
+    if finding.method.startswith(PREFIX) or finding.method == RATE_CUSUM.name:
         return METHODS[BY_KIND[side.layout.kind]]
     return METHODS[finding.method]
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from detectors import SEQUENTIAL, TRAFFIC_CHECKS
+from detectors import TRAFFIC_CHECKS
 from detectors.base import Finding, Measurement, Status, bound_of, compared
 from detectors.direction import direction_of, is_improvement
-from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.season import ALL_TIMES, SEASONS
+from detectors.sequential import Sequential, State
 from detectors.stack import Counted, Stack
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
@@ -40,7 +40,7 @@ class _Found:
 
 
 def replay(
-    monitor: Monitor, baseline: Baseline, timeline: Timeline, sums: dict[str, Sums]
+    monitor: Monitor, baseline: Baseline, timeline: Timeline, sums: dict[str, State]
 ) -> Iterator[tuple[Bucket, list[Finding], bool]]:
     """Yield every bucket whose window is whole, what came near its threshold, and whether anything was measured.
 
@@ -49,7 +49,7 @@ def replay(
     timeline
         Buckets of the stretch, with the rest of the first window before it.
     sums
-        What sequential detectors had accumulated before the stretch, by finding key; moved on to its end.
+        What sequential detectors remembered before the stretch, by finding key; moved on to its end.
     """
     found = _Found([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
     for question in asked(monitor, baseline.layouts):
@@ -70,30 +70,59 @@ def _ask(
     segment: str | None,
     stack: Stack,
     found: _Found,
-    sums: dict[str, Sums],
+    sums: dict[str, State],
 ) -> None:
-    adding = question.detector.name in SEQUENTIAL
-    sides = stack if adding else stack.windows(timeline.length)
+    if isinstance(question.detector, Sequential):
+        seen, improved = _accumulate(baseline, timeline, question, question.detector, segment, stack, sums)
+        _note(baseline, question, segment, seen, improved, found)
+        return
+    sides = stack.windows(timeline.length)
     first, second = np.full((2, timeline.steps), np.nan)
     improved = np.zeros(timeline.steps, dtype=bool)
     for places in _alike(baseline, timeline, question.column, np.arange(timeline.length - 1, timeline.steps)):
-        begin = int(places[0]) - timeline.length + 1
-        starts = [timeline.start + place * timeline.step for place in range(begin, begin + timeline.length)]
-        old = reference(monitor, baseline.within(question.column, starts), segment)
+        old = reference(monitor, _before(baseline, timeline, question.column, places), segment)
         if old is None or _size(question, old) < question.min_samples:
             continue
-        enough = places[_size(question, sides)[places] >= (FEWEST_TO_ADD if adding else question.min_samples)]
-        if len(enough) and adding:
-            first[enough], second[enough] = steps(old, sides.take(enough))
-        elif len(enough):
+        enough = places[_size(question, sides)[places] >= question.min_samples]
+        if len(enough):
             seen = question.detector.measure(old, sides.take(enough))
             first[enough], second[enough] = seen.statistic, seen.noise
             improved[enough] = improves(question, old, sides.take(enough))
-    if adding:
-        key = question.finding(segment).key
-        first, second, lean, sums[key] = added_up(first, second, sums.get(key, Sums()))
-        improved = is_improvement(question.better, lean)
     _note(baseline, question, segment, Measurement(first, second), improved, found)
+
+
+def _accumulate(
+    baseline: Baseline,
+    timeline: Timeline,
+    question: Asked,
+    detector: Sequential,
+    segment: str | None,
+    stack: Stack,
+    sums: dict[str, State],
+) -> tuple[Measurement, np.ndarray]:
+    """Add the buckets to what is remembered, each scored against its part of the baseline."""
+    scores: np.ndarray | None = None
+    for places in _alike(baseline, timeline, question.column, np.arange(timeline.length - 1, timeline.steps)):
+        old = _before(baseline, timeline, question.column, places).get(segment)
+        enough = places[stack.n[places] >= detector.fewest]
+        if old is None or old.n < question.min_samples or not len(enough):
+            continue
+        seen = detector.score(old, stack.take(enough))
+        scores = np.full((timeline.steps, seen.shape[-1]), np.nan) if scores is None else scores
+        scores[enough] = seen
+    if scores is None:
+        return Measurement(*np.full((2, timeline.steps), np.nan)), np.zeros(timeline.steps, dtype=bool)
+    key = question.finding(segment).key
+    course = detector.fold(scores, sums.get(key, {}))
+    sums[key] = course.state
+    return Measurement(course.statistic, course.noise), is_improvement(question.better, course.lean)
+
+
+def _before(baseline: Baseline, timeline: Timeline, column: str, places: np.ndarray) -> Mapping[str | None, Profile]:
+    """Return what the windows that end at these places are compared with, which is the same for all of them."""
+    begin = int(places[0]) - timeline.length + 1
+    starts = [timeline.start + place * timeline.step for place in range(begin, begin + timeline.length)]
+    return baseline.within(column, starts)
 
 
 def _size(question: Asked, side: Counted) -> Any:  # noqa: ANN401

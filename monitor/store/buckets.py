@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection
 
 from detectors import SEQUENTIAL
 from detectors.base import Finding
-from detectors.drift.cusum import Sums
 from detectors.layout import Layout
 from detectors.profile import Profile
+from detectors.sequential import State
 from detectors.spend.bill import ALL, Bill
 from detectors.spend.budget import Spent
 from monitor.judge import COMPARED
@@ -359,12 +359,12 @@ def add_findings(connection: Connection, monitor: str, start: datetime, found: S
     upsert(connection, findings, rows)
 
 
-def accumulated(connection: Connection, monitor: str, start: datetime) -> dict[str, Sums]:
-    """Return what sequential detectors had added up by the end of a bucket, by finding key."""
+def accumulated(connection: Connection, monitor: str, start: datetime) -> dict[str, State]:
+    """Return what sequential detectors remembered at the end of a bucket, by finding key."""
     query = sa.select(findings.c.key, findings.c.detail).where(
         findings.c.monitor == monitor, findings.c.start == start, findings.c.method.in_(list(SEQUENTIAL))
     )
-    return {row.key: Sums(row.detail["up"], row.detail["down"]) for row in connection.execute(query) if row.detail}
+    return {row.key: row.detail["state"] for row in connection.execute(query) if row.detail and "state" in row.detail}
 
 
 def save_changes(connection: Connection, monitor: str, seen: Sequence[Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detectors.base import Finding, Status
-from detectors.drift.cusum import Sums
+from detectors.sequential import State
 from monitor.commands.build import open_reader
 from monitor.config import Monitor
 from monitor.configfile import load
@@ -39,14 +39,14 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def one_by_one(reader: Reader, monitor: Monitor, baseline: Baseline) -> Iterator[tuple[Bucket, list[Finding]]]:
     """Detect every bucket as a tick does, each window read by itself."""
-    sums: dict[str, Sums] = {}
+    sums: dict[str, State] = {}
     end = BEGIN + monitor.bucket
     while end <= END:
         window, _ = read_window(reader, monitor, baseline, end)
         newest, _ = read_window(reader, monitor.model_copy(update={"window": monitor.bucket}), baseline, end)
-        now = Window(window.profiles, window.traffic, window.starts, newest.profiles[None], sums)
+        now = Window(window.profiles, window.traffic, window.starts, newest.profiles, sums)
         findings = detect(monitor, baseline, now)
-        sums |= {f.key: Sums(f.detail["up"], f.detail["down"]) for f in findings if "up" in f.detail}
+        sums = {f.key: f.detail["state"] for f in findings if "state" in f.detail}
         yield Bucket(end - monitor.bucket, end), findings
         end += monitor.bucket
 
@@ -73,7 +73,12 @@ def test_a_replay_finds_what_ticks_find(world: World) -> None:
         single = {bucket: told(found) for bucket, found in one_by_one(reader, monitor, baseline)}
     assert whole == single
     assert {key.split("/")[0] for found in single.values() for key in found} >= {"drift"}
-    assert {key.split("/")[2] for found in single.values() for key in found} >= {"rank", "cusum", "jensen_shannon"}
+    assert {key.split("/")[2] for found in single.values() for key in found} >= {
+        "rank",
+        "cusum",
+        "rate_cusum",
+        "jensen_shannon",
+    }
 
 
 def test_a_replay_finds_the_same_further_changes(world: World) -> None:
