@@ -1,0 +1,136 @@
+"""Sensitivity: the smallest change of a column that its thresholds let through to an alert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from detectors.base import Detector, Values
+from detectors.profile import Profile
+from detectors.sequential import Sequential
+from detectors.stack import Stack
+
+SIZES = np.geomspace(0.01, 12.0, 72)
+"""Shifts that are tried, in standard deviations of the normal scores, each a tenth larger than the one before."""
+
+Bound = Callable[[Values, Values], Values]
+"""From statistic and noise to the threshold that counts."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The smallest change of one column that is found, in the time that a window or a day takes.
+
+    Parameters
+    ----------
+    unit
+        ``sd`` for a shift of a numeric column in standard deviations (of its normal scores); ``share`` for a column of
+        two values, and for a category: what its share of ``before`` becomes.
+    before
+        The share in the baseline; 0 for a shift.
+    window, day
+        The smallest change that is found within a window, and within a day; None when none is.
+    """
+
+    unit: str
+    before: float
+    window: float | None
+    day: float | None
+
+
+def smallest_change(
+    baseline: Profile, rows: float, buckets: int, tests: Sequence[tuple[Detector, Bound]]
+) -> Sensitivity | None:
+    """Return the smallest change that one of the tests finds more often than not; None for what cannot be changed.
+
+    A column of two values is changed in the share of the rarer one, another numeric column by shifting its normal
+    scores (exponential tilting), a categorical one by giving a new category a share of all rows.
+
+    Parameters
+    ----------
+    rows
+        Usable values of a usual bucket.
+    buckets
+        Buckets of a window.
+    tests
+        Detectors of the column, each with its threshold. One that adds up from bucket to bucket is followed for a day
+        of 24 windows, the others see whole windows.
+
+    Examples
+    --------
+    >>> from detectors import DETECTORS
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> x = np.random.default_rng(0).normal(size=20000)
+    >>> baseline = Profile.of(Column.floats(x), learn_numeric(x, x.min(), x.max()))
+    >>> found = smallest_change(baseline, 50, 12, [(DETECTORS["rank"], lambda statistic, noise: 0.1)])
+    >>> found.unit, round(found.window, 2), found.window == found.day
+    ('sd', 0.36, True)
+    """
+    mass = baseline.counts / max(1, baseline.n)
+    if baseline.n == 0 or (baseline.layout.kind == "numeric" and np.count_nonzero(mass) < 2):  # noqa: PLR2004
+        return None
+    if baseline.layout.kind == "categorical":
+        unit, sizes, changed = "share", SIZES / SIZES[-1], _diluted(mass, SIZES / SIZES[-1])
+        before = float(mass[-1])
+    elif np.count_nonzero(mass) == 2:  # noqa: PLR2004
+        unit, changed, rarer = "share", _tilted(mass, SIZES, rare=True), int(np.argmin(np.where(mass > 0, mass, 2)))
+        before, sizes = float(mass[rarer]), changed[:, rarer]
+    else:
+        unit, before, sizes, changed = "sd", 0.0, SIZES, _tilted(mass, SIZES)
+    window, day = np.zeros((2, len(sizes)), dtype=bool)
+    for detector, bound in tests:
+        if isinstance(detector, Sequential):
+            reached = _reached(detector, bound, baseline, _stack(baseline, changed * rows), buckets)
+            window |= reached <= buckets
+            day |= reached <= 24 * buckets
+        else:
+            measured = detector.measure(baseline, _stack(baseline, changed * rows * buckets))
+            window |= measured.statistic >= bound(measured.statistic, measured.noise)
+    return Sensitivity(unit, before, _first(sizes, window), _first(sizes, window | day))
+
+
+def _first(sizes: np.ndarray, reached: np.ndarray) -> float | None:
+    """Return the size from which on all larger ones are found too."""
+    missed = np.flatnonzero(~reached)
+    first = int(missed[-1]) + 1 if len(missed) else 0
+    return float(sizes[first]) if first < len(sizes) else None
+
+
+def _tilted(mass: np.ndarray, sizes: np.ndarray, *, rare: bool = False) -> np.ndarray:
+    """Shift the normal scores of the bins upwards, or towards the rarer of two values; shape (sizes, bins)."""
+    scores = special.ndtri(np.clip(np.cumsum(mass) - mass / 2, 1e-9, 1 - 1e-9))
+    if rare and mass[np.argmax(mass > 0)] < mass.max():
+        scores = -scores
+    filled = np.where(mass > 0, mass, 1.0)
+    weights = np.where(mass > 0, np.log(filled) + sizes[:, None] * scores, -np.inf)
+    weights = np.exp(weights - weights.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _diluted(mass: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Give what is not in the vocabulary a share of all rows; shape (shares, bins)."""
+    new = np.zeros_like(mass)
+    new[-1] = 1.0
+    return np.asarray(mass * (1 - shares[:, None]) + new * shares[:, None])
+
+
+def _stack(baseline: Profile, counts: np.ndarray) -> Stack:
+    """Return expected counts as buckets."""
+    nothing = np.zeros(len(counts))
+    return Stack(baseline.layout, counts, nothing, nothing, nothing, nothing, nothing)
+
+
+def _reached(detector: Sequential, bound: Bound, baseline: Profile, buckets: Stack, length: int) -> np.ndarray:
+    """Return after how many equal buckets of each kind the threshold is reached, float64; infinite for not in a day."""
+    scores = detector.score(baseline, buckets)
+    reached = np.full(len(scores), np.inf)
+    for place, score in enumerate(scores):
+        course = detector.fold(np.repeat(score[None], 24 * length, axis=0), {})
+        over = np.flatnonzero(course.statistic >= bound(course.statistic, course.noise))
+        if len(over):
+            reached[place] = over[0] + 1
+    return reached
