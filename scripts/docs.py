@@ -203,7 +203,9 @@ def checks() -> str:
             f"{pair.factor(timedelta(days=30)):g} times too fast over {_hours(pair.long)} and {_hours(pair.short)} ({pair.urgency})"
             for pair in PAIRS
         )
-        + ".\nOther periods scale the factors. `burn: page` or `burn: ticket` looks at those pairs only, so that two checks with\n"
+        + ".\nWith little traffic the bad requests of the long window must also be more than chance explains once in 1,000 looks\n"
+        "(exact binomial test), so that a single error of a few hundred requests does not alert; with much traffic this\n"
+        "changes nothing. Other periods scale the factors. `burn: page` or `burn: ticket` looks at those pairs only, so that two checks with\n"
         "a `name:` of their own can have rules of two severities. Counts are kept in our database, one row a bucket, and all\n"
         "replicas share them. A backtest leaves objectives out.\n",
         "## Rates\n",
