@@ -213,7 +213,11 @@ def checks() -> str:
         "may rise over the baseline's, by default as the alert budget allows; `max:` what it may be at all. Where the role\n"
         "`label` is mapped (`positive:` is the label that means bad), the labels of a random sample of rows correct the mean\n"
         "by prediction-powered inference and only then is it called a rate; without labels it is a mean score. The\n"
-        "interval is in the finding, in the incident's sentence and in `driftd_rate_ratio`.\n",
+        "interval is in the finding, in the incident's sentence and in `driftd_rate_ratio`. `labels_chosen:` says how the\n"
+        "labelled rows were chosen: `random`, `by_score` (at random among rows of one score: a rate by strata) or `by_answer`\n"
+        "(with complaints: no rate). Where the share of rows with a label changes with the score they are no random sample;\n"
+        "the finding then says so and gives the rate by strata, which is right if the score alone decided. Whether it did\n"
+        "cannot be told from the data ([llm](llm.md#a-rate-and-what-may-be-called-one)).\n",
         table(
             ["method", "threshold", "floor", "unit", "statistic", "source"],
             [[f"`{d.name}`", f"{d.threshold:g}", f"{d.floor:g}", d.unit, d.title, d.citation] for d in RATES.values()],
