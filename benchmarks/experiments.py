@@ -173,7 +173,7 @@ def heavy_rows(rng: np.random.Generator, count: int, sigma: float, share: float,
             sums[one, :, arm, YY] = (y * y * mine).sum(-1)
     sums[..., X] = sums[..., XX] = sums[..., N]
     sums[..., XY] = sums[..., Y]
-    return np.cumsum(sums, axis=1)[..., None, :]
+    return np.asarray(np.cumsum(sums, axis=1)[..., None, :])
 
 
 def heavy_users(rng: np.random.Generator, count: int, sigma: float, share: float, users: int) -> np.ndarray:

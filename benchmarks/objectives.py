@@ -34,7 +34,7 @@ def drawn(rng: np.random.Generator, per_hour: int, shares: np.ndarray) -> tuple[
 def windowed(counts: np.ndarray, window: timedelta) -> np.ndarray:
     """Return the sums over a window up to the end of each bucket."""
     sums = np.concatenate([[0], np.cumsum(counts)])
-    return sums[1:] - sums[np.maximum(0, np.arange(len(counts)) + 1 - window // BUCKET)]
+    return np.asarray(sums[1:] - sums[np.maximum(0, np.arange(len(counts)) + 1 - window // BUCKET)])
 
 
 def alerting(total: np.ndarray, bad: np.ndarray, room: float, *, tested: bool) -> np.ndarray:

@@ -69,12 +69,12 @@ class Strata:
     @property
     def labels(self) -> np.ndarray:
         """Return the labelled answers of every cell."""
-        return self.positives + self.negatives
+        return np.asarray(self.positives + self.negatives)
 
     @property
     def rows(self) -> np.ndarray:
         """Return all answers of every cell."""
-        return self.labels + self.unlabelled
+        return np.asarray(self.labels + self.unlabelled)
 
     @property
     def bounds(self) -> tuple[float, float]:

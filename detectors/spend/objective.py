@@ -157,8 +157,9 @@ def burning(
 def _worst(stated: Finding, judged: Sequence[tuple[Pair, Events, Events]], period: timedelta) -> Finding:
     """Conclude by the worst of several pairs, each with what its long and its short window hold."""
     room, left = 1 - float(str(stated.detail["objective"])), float(str(stated.detail["left"]))
-    pair, long, short = max(judged, key=lambda one: _gravity(one[0], excess_of(*one, room, period)))
-    speed, excess = min(long.share, short.share) / room, excess_of(pair, long, short, room, period)
+    measured = [(excess_of(*one, room, period), one) for one in judged]
+    excess, (pair, long, short) = max(measured, key=lambda each: _gravity(each[1][0], each[0]))
+    speed = min(long.share, short.share) / room
     said = f"{stated.column} burns the room of {room:.4g} for errors {speed:.1f} times as fast as it may"
     said += f", over {_said(pair.long)}; {left:.1%} of it is left for {_said(period)}"
     if excess <= 1 < speed / pair.factor(period):
