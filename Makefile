@@ -22,7 +22,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-awkward bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-presets bench-traces docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -64,8 +64,14 @@ bench-awkward: $(OK)  ## Alerts against the budget, delays and deafness on rare,
 bench-hallucination: $(OK)  ## What the score of hallucination is worth, on labelled sets (ARGS="--data DIR" for more)
 	$(BIN)/python -m benchmarks.hallucination $(ARGS)
 
-bench-experiments: $(OK)  ## False verdicts and power of A/B comparisons under peeking, four minutes (ARGS="--simulations 200")
+bench-experiments: $(OK)  ## False verdicts and power of A/B comparisons under peeking, ten minutes (ARGS="--simulations 200")
 	$(BIN)/python -m benchmarks.experiments $(ARGS)
+
+bench-objectives: $(OK)  ## Alerts a week of objectives that are met, and delays of outages, a minute (ARGS="--weeks 20")
+	$(BIN)/python -m benchmarks.objectives $(ARGS)
+
+bench-rates: $(OK)  ## Coverage and warnings of rates by random, stratified and complaint-driven labels, five minutes
+	$(BIN)/python -m benchmarks.rate_interval $(ARGS)
 
 bench-traces: $(OK)  ## Tokens, cost, percentiles and errors of real traffic beside pandas on the raw files, a minute
 	$(BIN)/python -m benchmarks.traces $(ARGS)

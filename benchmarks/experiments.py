@@ -1,8 +1,9 @@
 """A/B comparisons that are looked at every five minutes for two weeks: `make bench-experiments`.
 
-False verdicts over many simulated experiments in which nothing differs, beside a t-test that is looked at as often; how
-often and how soon a real lift is told, beside the plain mixture, a t-test that waits for the end and what theory
-expects; and how soon a wrong split of the traffic is found.
+False verdicts over many simulated experiments in which nothing differs, beside a t-test that is looked at as often,
+and with a heavy tail and arms of different sizes, beside the arms' own variances (Welch); how often and how soon a
+real lift is told, beside the plain mixture, a t-test that waits for the end and what theory expects; and how soon a
+wrong split of the traffic is found.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from scipy import special
 
 from benchmarks.detection.tables import table
-from detectors.experiment.compare import BURN_IN, adjusted, information, lift, relative_error
+from detectors.experiment.compare import BURN_IN, adjusted, information, larger_variances, lift, relative_error
 from detectors.experiment.sequence import (
     POWER,
     SPENT_BEFORE,
@@ -91,6 +92,7 @@ def verdicts(sums: np.ndarray, rows: np.ndarray, minimum: float) -> Looks:
     """Return where each method says that the arms differ; ``sums`` of shape (..., 2 arms, groups, 9)."""
     enough = rows >= BURN_IN
     values, variances = adjusted(sums)
+    variances = larger_variances(values, variances, sums[..., X].sum(axis=-1))
     fraction = information(relative_error(values, variances), np.log1p(minimum), ALPHA)
     said = []
     for times in (hedged(fraction, ALPHA), reach(fraction, ALPHA, 1.0), PEEK):
@@ -153,6 +155,76 @@ def clustered(simulations: int, seed: int, minimum: float) -> Iterator[Looks]:
             found[:2, :, look] = verdicts(users.sums, rows, minimum)[:2]
             found[2, :, look] = verdicts(users.as_if_independent(), rows, minimum)[2]
         yield from zip(*found, strict=True)
+
+
+Sides = tuple[np.ndarray, np.ndarray]
+"""Of each experiment, whether the treatment was ever called lower, and whether it was ever called higher."""
+
+
+def heavy_rows(rng: np.random.Generator, count: int, sigma: float, share: float, rows: int) -> np.ndarray:
+    """Return the sums up to each look of a log-normal metric, ``rows`` a look, of which a share is the treatment's."""
+    sums = np.zeros((count, LOOKS, 2, len(PARTS)))
+    for one in range(count):
+        y = rng.lognormal(0.0, sigma, (LOOKS, rows))
+        treated = rng.random(y.shape) < share
+        for arm, mine in enumerate((~treated, treated)):
+            sums[one, :, arm, N] = mine.sum(-1)
+            sums[one, :, arm, Y] = (y * mine).sum(-1)
+            sums[one, :, arm, YY] = (y * y * mine).sum(-1)
+    sums[..., X] = sums[..., XX] = sums[..., N]
+    sums[..., XY] = sums[..., Y]
+    return np.asarray(np.cumsum(sums, axis=1)[..., None, :])
+
+
+def heavy_users(rng: np.random.Generator, count: int, sigma: float, share: float, users: int) -> np.ndarray:
+    """Return sums up to each half day; every user has a cost of their own, and users come back."""
+    sums = np.zeros((count, 28, 2, GROUPS, len(PARTS)))
+    for one in range(count):
+        cost, keen = rng.lognormal(0.0, sigma, users), rng.pareto(2.0, users) + 1
+        place = GROUPS * (rng.random(users) < share) + rng.integers(0, GROUPS, users)
+        for look in range(28):
+            rows = rng.poisson(keen / keen.sum() * users / 2)
+            for part, values in ((N, rows), (Y, rows * cost)):
+                sums[one, look, ..., part] = np.bincount(place, values, 2 * GROUPS).reshape(2, GROUPS)
+    sums[..., X] = sums[..., N]
+    return np.cumsum(sums, axis=1)
+
+
+def called_different(sums: np.ndarray, *, welch: bool) -> Sides:
+    """Judge every look of experiments that are planned for 14 days, by Welch's variances or by driftd's."""
+    values, variances = adjusted(sums)
+    rows = sums[..., N].sum(axis=-1)
+    if not welch:
+        variances = larger_variances(values, variances, rows)
+    total = rows.sum(axis=-1)
+    _, low, high = lift(values, variances, hedged(total / total[:, -1:], ALPHA))
+    enough = rows.min(axis=-1) >= BURN_IN
+    return ((high < 0) & enough).any(axis=-1), ((low > 0) & enough).any(axis=-1)
+
+
+def heavy_tails(simulations: int) -> str:
+    cases: list[tuple[str, Callable[..., np.ndarray], float, int]] = [
+        ("1 : 1", heavy_rows, 0.5, 10), ("1 : 9", heavy_rows, 0.1, 20), ("1 : 99", heavy_rows, 0.01, 50),
+        ("1 : 1, users", heavy_users, 0.5, 2000), ("1 : 9, users", heavy_users, 0.1, 4000),
+        ("1 : 99, users", heavy_users, 0.01, 10_000),
+    ]  # fmt: skip
+    rows = []
+    for sigma in (1.0, 2.0):
+        for name, draw, part, size in cases:
+            begun = time.perf_counter()
+            rng = np.random.default_rng([10, int(sigma), int(100 * part), size])
+            parts: list[tuple[Sides, Sides]] = []
+            for first in range(0, simulations, 20):
+                sums = draw(rng, min(20, simulations - first), sigma, part, size)
+                parts.append((called_different(sums, welch=False), called_different(sums, welch=True)))
+            cells = []
+            for method in (0, 1):
+                lower, higher = (np.concatenate([part[method][side] for part in parts]) for side in (0, 1))
+                cells += [share(int((lower | higher).sum()), simulations), f"{lower.mean():.1%}"]
+            took = f"{time.perf_counter() - begun:.0f} s"
+            rows.append([f"sigma {sigma:g}, {name}", simulations, *cells, took])
+    heads = ["log-normal, arms alike", "experiments", "driftd", "lower", "Welch's variances", "lower", "took"]
+    return table(heads, rows)
 
 
 @dataclass(frozen=True)
@@ -335,6 +407,7 @@ def main() -> None:
         f"the planned information, {planned_information(ALPHA):.2f}, shows the minimum in {POWER:.0%} when looked at "
         "once\n"
     )
+    print(heavy_tails(simulations), "\n")
     print(false_verdicts(simulations), "\n")
     print(real_lifts(max(1, simulations // 10)), "\n")
     print(splits(max(TOGETHER, simulations // 2)), "\n")

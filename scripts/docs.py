@@ -204,7 +204,9 @@ def checks() -> str:
             f"{pair.factor(timedelta(days=30)):g} times too fast over {_hours(pair.long)} and {_hours(pair.short)} ({pair.urgency})"
             for pair in PAIRS
         )
-        + ".\nOther periods scale the factors. `burn: page` or `burn: ticket` looks at those pairs only, so that two checks with\n"
+        + ".\nWith little traffic the bad requests of the long window must also be more than chance explains once in 1,000 looks\n"
+        "(exact binomial test), so that a single error of a few hundred requests does not alert; with much traffic this\n"
+        "changes nothing. Other periods scale the factors. `burn: page` or `burn: ticket` looks at those pairs only, so that two checks with\n"
         "a `name:` of their own can have rules of two severities. Counts are kept in our database, one row a bucket, and all\n"
         "replicas share them. A backtest leaves objectives out.\n",
         "## Rates\n",
@@ -212,7 +214,11 @@ def checks() -> str:
         "may rise over the baseline's, by default as the alert budget allows; `max:` what it may be at all. Where the role\n"
         "`label` is mapped (`positive:` is the label that means bad), the labels of a random sample of rows correct the mean\n"
         "by prediction-powered inference and only then is it called a rate; without labels it is a mean score. The\n"
-        "interval is in the finding, in the incident's sentence and in `driftd_rate_ratio`.\n",
+        "interval is in the finding, in the incident's sentence and in `driftd_rate_ratio`. `labels_chosen:` says how the\n"
+        "labelled rows were chosen: `random`, `by_score` (at random among rows of one score: a rate by strata) or `by_answer`\n"
+        "(with complaints: no rate). Where the share of rows with a label changes with the score they are no random sample;\n"
+        "the finding then says so and gives the rate by strata, which is right if the score alone decided. Whether it did\n"
+        "cannot be told from the data ([llm](llm.md#a-rate-and-what-may-be-called-one)).\n",
         table(
             ["method", "threshold", "floor", "unit", "statistic", "source"],
             [[f"`{d.name}`", f"{d.threshold:g}", f"{d.floor:g}", d.unit, d.title, d.citation] for d in RATES.values()],

@@ -100,6 +100,12 @@ def with_record(name: str, detail: Mapping[str, Any], record: Record | None, at:
     at, lag
         When the window was, and how long labels take, in windows.
 
+    Limits
+    ------
+    ``known_to_hold`` says that there is a record, and that the rows are like those on which estimates were checked. No
+    estimate knows whether the relation of inputs and truth has changed since the newest labels, which came from
+    ``newest_label`` windows before: then it is wrong, and says that it is known to hold, until labels come.
+
     Examples
     --------
     >>> record = Record(tuple(Seen(float(place), -0.1, 0.01) for place in range(40)))
@@ -117,6 +123,8 @@ def with_record(name: str, detail: Mapping[str, Any], record: Record | None, at:
     low, middle, high = (float(np.clip(guess + end, 0.0, most)) for end in (seen.low, seen.middle, seen.high))
     if name != metric:
         ends = {"corrected": middle, "low": low, "high": high, "record": len(held.seen), "stretch": seen.stretch}
+        if held.seen:
+            ends["newest_label"] = max(0.0, at - held.seen[-1].at)
         return dict(detail) | ends | {"known_to_hold": bool(held.seen) and detail["new"] <= held.most_new + BEYOND}
     stated = {"at": at, "span": held.span, "estimated_low": low, "estimated_high": high}
     return dict(detail) | stated | {"estimate_held": bool(low <= detail["value"] <= high)}
@@ -127,8 +135,8 @@ def spoken(told: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> spoken({"corrected": 0.7, "low": 0.68, "high": 0.72, "known_to_hold": True})
-    '; labels should show 0.7 (0.68 to 0.72)'
+    >>> spoken({"corrected": 0.7, "low": 0.68, "high": 0.72, "known_to_hold": True, "newest_label": 3.0})[40:]
+    'unless inputs and truth are related otherwise since the newest labels, 3 windows ago, which no estimate sees'
     """
     if "estimate_held" in told:
         was = "held" if told["estimate_held"] else "did not hold"
@@ -136,6 +144,9 @@ def spoken(told: Mapping[str, Any]) -> str:
     if "corrected" not in told:
         return ""
     said = f"; labels should show {told['corrected']:.4g} ({_span(told)})"
+    if "newest_label" in told:
+        age = f"{told['newest_label']:.3g} windows ago"
+        said += f" unless inputs and truth are related otherwise since the newest labels, {age}, which no estimate sees"
     if told["known_to_hold"]:
         return said
     if not told["record"]:

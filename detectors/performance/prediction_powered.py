@@ -184,7 +184,7 @@ def rate(tally: Tally, level: float = 0.95) -> Rate:
     unlabelled = tally.n - labels
     gap = (tally.score - tally.labelled_score) / unlabelled - tally.labelled_score / labels if unlabelled else 0.0
     value = min(1.0, max(0.0, alone + power * gap / STEPS))
-    low, high = _wilson(value, labels * worth, _student(level, labels - 1))
+    low, high = interval_of(value, labels * worth, level, labels - 1)
     return Rate(value, low, high, tally.n, labels, "rate")
 
 
@@ -237,12 +237,19 @@ def _moments(n: int, total: int, squared: int) -> tuple[float, float]:
     return total / n / STEPS, max(0, n * squared - total * total) / (n * n) / STEPS**2
 
 
-def _student(level: float, freedom: int) -> float:
+def _student(level: float, freedom: float) -> float:
     return float(special.stdtrit(max(1, freedom), (1 + level) / 2))
 
 
-def _wilson(value: float, n: float, z: float) -> tuple[float, float]:
-    """Return Wilson's interval of a share that is as well known as by n rows."""
+def interval_of(value: float, n: float, level: float, freedom: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share that is as well known as by n rows, with Student's quantile.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in interval_of(0.1, 100, 0.95, 99)]
+    [0.055, 0.175]
+    """
+    z = _student(level, freedom)
     middle = (value + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z * math.sqrt(value * (1 - value) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     return max(0.0, min(value, middle - reach)), min(1.0, max(value, middle + reach))

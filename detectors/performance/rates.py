@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from scipy import special
@@ -15,6 +16,7 @@ from scipy import special
 from detectors.base import NULL_TAIL, Detector, Finding, Measurement
 from detectors.outcome import parts_of
 from detectors.performance.prediction_powered import STEPS, Rate, Tally, rate
+from detectors.performance.selection import Strata, is_selected, stratified_rate
 from detectors.profile import Profile
 from detectors.stack import Counted
 
@@ -23,6 +25,8 @@ VERDICT = "(verdict)"
 """The column of what a judge said: 1 is bad, 0 is good. No log has a column of this name."""
 JUDGED = "(labels and verdicts of) "
 DECISION = 0.5
+Chosen = Literal["random", "by_score", "by_answer"]
+"""How labelled answers were chosen: at random, at random among those of one score, or for what they said."""
 
 
 def labelled_column(signal: str) -> str:
@@ -133,7 +137,15 @@ def _sums(held: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[int, int
     return int(np.sum(counts)), round(total * STEPS), round(squared * STEPS**2)
 
 
-def with_rate(finding: Finding, profile: Profile | None, people: Profile | None = None) -> Finding:
+def strata_of(profile: Profile) -> Strata:
+    """Return the answers by cells of their score, out of scores beside their labels."""
+    parts = parts_of(profile.counts, profile.layout)
+    return Strata(parts["positive"], parts["negative"], parts["unlabelled"])
+
+
+def with_rate(
+    finding: Finding, profile: Profile | None, people: Profile | None = None, chosen: Chosen | None = None
+) -> Finding:
     """Say beside a finding what the labels of its window make of the mean score, in its reason too.
 
     Parameters
@@ -144,21 +156,56 @@ def with_rate(finding: Finding, profile: Profile | None, people: Profile | None 
         Scores beside labels of the same window and segment; None where there are none.
     people
         The same with the labels of people alone, where a judge's verdicts are among those of ``profile``.
+    chosen
+        How the labelled answers were chosen; None where nobody said. Then, and where they are said to be random, the
+        scores are asked: labels that are no random sample give a rate by strata of the score, and a warning.
     """
     if finding.statistic is None:
         return finding
-    seen = rate(tally_of(profile)) if profile is not None else None
     told: dict[str, object] = dict(finding.detail)
-    if seen is not None and seen.n:
-        told |= {"value": seen.value, "low": seen.low, "high": seen.high, "labels": seen.labels, "kind": seen.kind}
-        if people is not None:
-            told["judged"] = seen.labels - tally_of(people).labels
     before = float(str(told["baseline_value"]))
-    said = _sentence(told, seen, before)
+    if profile is None or not (tally := tally_of(profile)).n:
+        return replace(finding, reason=f"{_sentence(told, None, before)}; {finding.reason}")
+    selected = chosen in (None, "random") and is_selected(strata_of(profile))
+    seen = _estimate(profile, tally, chosen, selected=selected)
+    told |= {"value": seen.value, "low": seen.low, "high": seen.high, "labels": seen.labels, "kind": seen.kind}
+    if people is not None:
+        told["judged"] = tally.labels - tally_of(people).labels
+    said = _sentence(told, seen, before, _assumption(seen, chosen, selected=selected))
+    if selected:
+        told["labels_selected"] = True
+        said += _warning(profile, tally)
+    if chosen == "by_answer" and tally.labels:
+        said += f"; {tally.labels} labels that were chosen by the answer give no rate"
     return replace(finding, detail=told, reason=f"{said}; {finding.reason}")
 
 
-def _sentence(told: dict[str, object], seen: Rate | None, before: float) -> str:
+def _estimate(profile: Profile, tally: Tally, chosen: Chosen | None, *, selected: bool) -> Rate:
+    if chosen == "by_answer":
+        return rate(Tally(tally.n, tally.score, tally.score_squared))
+    if tally.labels and (selected or chosen == "by_score"):
+        return stratified_rate(strata_of(profile))
+    return rate(tally)
+
+
+def _assumption(seen: Rate, chosen: Chosen | None, *, selected: bool) -> str:
+    """Say what a rate rests on that nobody has stated and no data can show."""
+    if seen.kind == "index" or (chosen is not None and not selected):
+        return ""
+    return " if only the score decided which answers were labelled" if selected else " if they are a random sample"
+
+
+def _warning(profile: Profile, tally: Tally) -> str:
+    low, high = strata_of(profile).bounds
+    others = (tally.score - tally.labelled_score) / (tally.n - tally.labels) / STEPS
+    return (
+        f"; the labels are no random sample, which answers have one depends on the score (mean"
+        f" {tally.labelled_score / tally.labels / STEPS:.2f} with a label, {others:.2f} without): labels that come with"
+        f" complaints make the rate too high, and without any assumption it is {low:.1%} to {high:.1%}"
+    )
+
+
+def _sentence(told: dict[str, object], seen: Rate | None, before: float, assumption: str = "") -> str:
     value, low, high = (float(str(told[name])) for name in ("value", "low", "high"))
     labelled = seen is not None and seen.kind == "rate"
     judged = int(str(told.get("judged", 0)))
@@ -166,7 +213,7 @@ def _sentence(told: dict[str, object], seen: Rate | None, before: float) -> str:
     if labelled and seen and judged:
         given = seen.labels - judged
         word = f"rate, by {f'{given} labels and ' if given else ''}{judged} verdicts of the judge,"
-    return f"{word} {value:.1%} ({low:.1%} to {high:.1%}), {before:.1%} in the baseline"
+    return f"{word} {value:.1%} ({low:.1%} to {high:.1%}){assumption}, {before:.1%} in the baseline"
 
 
 def _made(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
+
+from scipy import special
 
 from detectors.base import Finding, Status
 
@@ -34,6 +37,8 @@ PAIRS = (
     Pair(0.10, 3 * DAY, 6 * HOUR, "ticket"),
 )
 """Of 30 days: 14.4 times over an hour, 6 over six, 3 over a day, 1 over three."""
+CHANCE = 1e-3
+"""Probability of as many bad requests in a long window by chance, above which they do not alert."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,36 @@ def starts(at: datetime, period: timedelta) -> list[datetime]:
     return sorted({at - window for pair in PAIRS for window in (pair.long, pair.short)} | {at - period})
 
 
+def largest_by_chance(total: int, share: float) -> float:
+    """Return the number of bad requests that is exceeded with a probability of at most ``CHANCE``, exactly (binomial).
+
+    Examples
+    --------
+    >>> largest_by_chance(120, 0.001), largest_by_chance(120_000, 0.001)
+    (2.0, 155.0)
+    """
+    below = special.bdtrik(1 - CHANCE, total, share)
+    return float(math.ceil(below)) if math.isfinite(below) else 0.0
+
+
+def excess_of(pair: Pair, long: Events, short: Events, room: float, period: timedelta) -> float:
+    """Return how far a pair of windows is beyond what alerts; above 1 it does.
+
+    Both windows must be beyond the pair's rate, and the bad requests of the long one more than chance explains at half
+    that rate (at the objective itself where half the rate is more). With much traffic the rate is what counts; where
+    the objective allows less than a bad request in a window, a single one is beyond any rate and alerts nobody.
+
+    Examples
+    --------
+    >>> few, more = Events(120, 1.0), Events(120, 3.0)
+    >>> [round(excess_of(PAIRS[1], long, Events(10, 1.0), 0.001, 30 * DAY), 2) for long in (few, more)]
+    [0.5, 1.5]
+    """
+    rate = room * pair.factor(period)
+    least = max(rate * long.total, largest_by_chance(long.total, min(room, rate / 2)))
+    return min(long.bad / least if least else 0.0, short.share / rate)
+
+
 def burning(
     check: str,
     signal: str,
@@ -77,7 +112,8 @@ def burning(
 ) -> Finding:
     """Say whether an objective's room for error is used up so much too fast that it should be known now.
 
-    The statistic is how far the worst pair of windows is beyond its rate; one that pages is worse than any other.
+    The statistic is how far the worst pair of windows is beyond its rate (:func:`excess_of`); one that pages is worse
+    than any other.
 
     Parameters
     ----------
@@ -91,6 +127,8 @@ def burning(
     Limits
     ------
     Windows shorter than a bucket are as long as one. Where the log is younger than a window, what there is counts.
+    Requests are taken to fail independently: what fails again at each retry counts as often. With little traffic a slow
+    burn takes long to tell from chance; `make bench-objectives` prints the delays.
 
     References
     ----------
@@ -113,25 +151,26 @@ def burning(
     if not pairs:
         reason = f"too_few: {whole.total} requests tell {signal!r}, {min_samples} are needed in a window"
         return replace(stated, reason=reason)
-    return _worst(stated, [(min(counted[at - p.long].share, counted[at - p.short].share), p) for p in pairs], period)
+    return _worst(stated, [(p, counted[at - p.long], counted[at - p.short]) for p in pairs], period)
 
 
-def _worst(stated: Finding, judged: Sequence[tuple[float, Pair]], period: timedelta) -> Finding:
-    """Conclude by the worst of several pairs, each with the share of bad requests in both of its windows."""
+def _worst(stated: Finding, judged: Sequence[tuple[Pair, Events, Events]], period: timedelta) -> Finding:
+    """Conclude by the worst of several pairs, each with what its long and its short window hold."""
     room, left = 1 - float(str(stated.detail["objective"])), float(str(stated.detail["left"]))
-    share, pair = max(judged, key=lambda one: _gravity(one[0] / room, one[1], period))
-    speed = share / room
-    excess = speed / pair.factor(period)
+    measured = [(excess_of(*one, room, period), one) for one in judged]
+    excess, (pair, long, short) = max(measured, key=lambda each: _gravity(each[1][0], each[0]))
+    speed = min(long.share, short.share) / room
     said = f"{stated.column} burns the room of {room:.4g} for errors {speed:.1f} times as fast as it may"
     said += f", over {_said(pair.long)}; {left:.1%} of it is left for {_said(period)}"
+    if excess <= 1 < speed / pair.factor(period):
+        said += f"; {long.bad:g} bad of {long.total} requests may be chance"
     status = Status.DRIFTED if excess > 1 else Status.OK
     detail = {**stated.detail, "urgency": pair.urgency, "speed": speed}
     return replace(stated, status=status, reason=said, statistic=excess, threshold=1.0, detail=detail)
 
 
-def _gravity(speed: float, pair: Pair, period: timedelta) -> tuple[bool, float]:
+def _gravity(pair: Pair, excess: float) -> tuple[bool, float]:
     """Put a pair that pages before any that only wants a ticket, and else the one furthest beyond its rate."""
-    excess = speed / pair.factor(period)
     return excess > 1 and pair.urgency == "page", excess
 
 

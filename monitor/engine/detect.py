@@ -139,7 +139,8 @@ def _measure(
         min_samples=question.min_samples,
     )
     if question.detector.name in RATES:
-        finding = with_rate(finding, *_labelled(monitor, question, segment, window))
+        chosen = monitor.rates[question.column].labels_chosen
+        finding = with_rate(finding, *_labelled(monitor, question, segment, window), chosen)
     finding = _directed(replace(finding, check=question.check), _direction(question, old, new))
     return _by_record(monitor, question, finding, window, calibration) if finding.column == OUTCOME else finding
 

@@ -70,6 +70,8 @@ class Check(Section):
     """For performance and rate: how long labels take to arrive; what needs them looks that far back."""
     labels_from: Literal["people", "judge"] = "people"
     """For rate: `judge` takes the verdicts of the monitor's evaluated `traffic:` where people gave no label."""
+    labels_chosen: Literal["random", "by_score", "by_answer"] | None = None
+    """For rate: how labelled answers were chosen; `by_answer` (complaints) gives no rate. Unset: tested, and said."""
     positive: str | None = None
     """For performance and rate: the label that means positive (for a rate: bad); by default true, 1 and yes do."""
     decision: float = Field(0.5, ge=0, le=1)

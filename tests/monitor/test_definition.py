@@ -90,7 +90,7 @@ NOT_MEASURED = {
     *("checks.period", "checks.burn", "checks.max", "checks.max_age", "checks.labels_after", "checks.min_samples"),
     *("checks.p50", "checks.p90", "checks.p95", "checks.p99", "checks.daily", "checks.monthly", "checks.by"),
     *("checks.limits", "checks.max_values", "checks.per_request_tokens", "checks.zone", "checks.currency"),
-    "checks.segments",
+    *("checks.segments", "checks.labels_chosen"),
 }
 """Settings that leave the baseline as it is; whole sections where none of their keys can measure anything."""
 OF_CHECKS = {"checks.kind", "checks.signal", "checks.positive", "checks.decision", "checks.labels_from"}

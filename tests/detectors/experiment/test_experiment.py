@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.experiment.compare import adjusted, difference, lift
+from detectors.experiment.compare import adjusted, difference, information, larger_variances, lift, relative_error
 from detectors.experiment.sequence import evidence, hedged, planned_information, reach, split_evidence
 from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, judge
@@ -121,6 +121,63 @@ def test_a_brownian_motion_leaves_the_hedged_boundary_as_rarely_as_stated_and_wi
     theory = stats.norm.cdf(drift - end) + np.exp(2 * drift * end) * stats.norm.cdf(-drift - end)
     assert seen == pytest.approx(theory, abs=0.03)
     assert seen > 0.7
+
+
+def simulate_means(
+    sigma: float, ratio: float, effect: float, simulations: int = 400
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return means, variances and rows of both arms at 80 looks, 500 to 5,000 rows of a treatment of a heavy tail."""
+    rng = np.random.default_rng(13)
+    treatment = np.unique(np.round(np.geomspace(500, 5000, 80)).astype(int))
+    rows = np.stack([np.round(treatment * ratio).astype(int), treatment], axis=-1)
+    means, variances = np.zeros((2, simulations, *rows.shape))
+    for one in range(simulations):
+        for arm in (0, 1):
+            n = rows[:, arm]
+            y = rng.lognormal(0.0, sigma, n[-1]) * (effect if arm else 1.0)
+            means[one, :, arm] = np.cumsum(y)[n - 1] / n
+            variances[one, :, arm] = (np.cumsum(y * y)[n - 1] / n - means[one, :, arm] ** 2) / (n - 1)
+    return means, variances, np.broadcast_to(rows, means.shape).astype(np.float64)
+
+
+@pytest.mark.parametrize(("sigma", "ratio"), [(1.0, 9.0), (2.0, 1.0), (2.0, 9.0), (2.0, 30.0)])
+@pytest.mark.parametrize("effect", [1.0, 0.5])
+def test_a_small_arm_of_a_heavy_tail_misses_the_truth_as_rarely_as_stated(
+    sigma: float, ratio: float, effect: float
+) -> None:
+    means, variances, rows = simulate_means(sigma, ratio, effect)
+    total = rows.sum(axis=-1)
+    times = hedged(total / total[0, -1], 0.05)
+    _, low, high = lift(means, larger_variances(means, variances, rows), times)
+    wrong = ((high < effect - 1) | (low > effect - 1)).any(axis=1).mean()
+    assert wrong <= 0.05
+    _, low, high = lift(means, variances, times)
+    alone = ((high < effect - 1) | (low > effect - 1)).any(axis=1).mean()
+    if sigma == 2.0 and ratio > 1:
+        assert alone > 0.05  # the arms' own variances do not suffice
+
+
+def test_arms_of_one_size_and_light_tails_are_compared_as_before() -> None:
+    means, variances, rows = simulate_means(2.0, 1.0, 1.0, simulations=20)
+    assert larger_variances(means, variances, rows).sum(axis=-1) == pytest.approx(variances.sum(axis=-1), rel=0.02)
+    errors = [relative_error(means, each) for each in (variances, larger_variances(means, variances, rows))]
+    assert errors[1] == pytest.approx(errors[0], rel=1e-12)
+    values, sizes = np.array([0.2, 0.204]), np.array([90_000.0, 10_000.0])
+    variances = values * (1 - values) / sizes
+    fractions = [
+        information(relative_error(values, each), 0.02, 0.05)
+        for each in (variances, larger_variances(values, variances, sizes))
+    ]
+    assert fractions[1] == pytest.approx(fractions[0], rel=0.03)
+
+
+def test_a_comparison_takes_the_spread_of_the_large_arm_where_the_small_one_has_seen_less() -> None:
+    rng = np.random.default_rng(14)
+    control, treatment = Tally.of(rng.lognormal(0, 1, 90_000)), Tally.of(np.full(10_000, np.exp(0.5)))
+    found = difference(control, treatment)
+    assert found.error == pytest.approx(np.sqrt(control.variance * 9) / control.value, rel=0.02)
+    nothing = difference(Tally.of(np.zeros(600)), treatment)
+    assert np.isfinite(nothing.absolute).all()
 
 
 def test_evidence_is_one_over_alpha_where_the_sequence_ends() -> None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from detectors.base import Status
 from detectors.signals import slow
-from detectors.spend.objective import PAIRS, Events, burning, starts
+from detectors.spend.objective import PAIRS, Events, burning, excess_of, largest_by_chance, starts
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -71,6 +72,58 @@ def test_few_requests_tell_nothing_and_none_is_no_failure() -> None:
     assert "too_few: 3 requests" in told.reason
     none = burning("slo", "failed", 0.999, AT, dict.fromkeys(starts(AT, MONTH), Events()))
     assert (none.status, none.detail["value"]) == (Status.INCONCLUSIVE, 0.0)
+
+
+def alerts(total: np.ndarray, bad: np.ndarray, room: float) -> np.ndarray:
+    """Say of every bucket of five minutes whether a pair of windows alerts; every pair holds enough requests."""
+    found = np.zeros(len(total), dtype=bool)
+    for pair in PAIRS:
+        parts = []
+        for window in (pair.long, pair.short):
+            size = window // timedelta(minutes=5)
+            sums = [np.concatenate([[0], np.cumsum(each)]) for each in (total, bad)]
+            parts += [each[1:] - each[np.maximum(0, np.arange(len(total)) + 1 - size)] for each in sums]
+        for at in np.flatnonzero((parts[1] > 0) & (parts[3] > 0) & (parts[0] >= 100)):
+            long, short = (Events(int(n[at]), float(k[at])) for n, k in (parts[:2], parts[2:]))
+            found[at] |= excess_of(pair, long, short, room, MONTH) > 1
+    return found
+
+
+def stream(seed: int, per_hour: int, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    total = np.diff(np.floor(np.arange(len(shares) + 1) * per_hour / 12)).astype(int)
+    return total, np.random.default_rng(seed).binomial(total, shares)
+
+
+@pytest.mark.parametrize("per_hour", [20, 200])
+def test_half_of_the_allowed_errors_alert_hardly_ever_whatever_the_traffic(per_hour: int) -> None:
+    weeks = 60
+    on = alerts(*stream(1, per_hour, np.full(weeks * 2016, 0.0005)), 0.001)
+    assert (on[1:] & ~on[:-1]).sum() / weeks <= 0.1
+
+
+@pytest.mark.parametrize(("per_hour", "minutes"), [(20, 20), (200, 10), (2000, 5)])
+def test_an_outage_is_told_within_minutes_whatever_the_traffic(per_hour: int, minutes: int) -> None:
+    before = 3 * 288
+    on = alerts(*stream(2, per_hour, np.where(np.arange(before + 288) < before, 0.0002, 1.0)), 0.001)
+    assert 5 * (np.argmax(on[before:]) + 1) <= minutes
+    assert not on[:before].any()
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e-3, 0.01, 0.3])
+def test_the_count_by_chance_is_that_of_scipy_and_with_much_traffic_the_rate_is_what_counts(rate: float) -> None:
+    for total in (1, 20, 480, 144_000, 10**8):
+        assert largest_by_chance(total, rate) == stats.binom.isf(1e-3, total, rate)
+    for pair in PAIRS:
+        much, over = 10**7, rate * pair.factor(MONTH) * 1.01
+        found = excess_of(pair, Events(much, over * much), Events(much, over * much), rate, MONTH)
+        assert found == pytest.approx(1.01)
+
+
+def test_a_single_error_of_little_traffic_is_called_chance() -> None:
+    few = {start: Events(round((AT - start) / timedelta(minutes=3)), 1.0) for start in starts(AT, MONTH)}
+    told = burning("slo", "failed", 0.999, AT, few)
+    assert told.status is Status.OK
+    assert "1 bad of 120 requests may be chance" in told.reason
 
 
 def test_a_target_of_nothing_is_refused() -> None:

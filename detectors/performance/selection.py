@@ -1,0 +1,197 @@
+"""Which answers people labelled: whether they look like a random sample, and the rate where they were chosen by score.
+
+A rate by labels trusts that the labelled answers stand for the others. Labels that come with complaints do not: most of
+the bad answers have one and hardly any of the good. Where the score tells good from bad at all, the share of answers
+with a label then changes with the score, as it never does in a random sample.
+
+Limits
+------
+That the labelled share changes with the score is known from the data; why it does is not. Labels that were drawn by the
+score (more of the doubtful answers) and labels that came with complaints can look exactly alike. The first still give a
+rate, by strata of the score; the second give none. Where the score is worthless, or all labelled answers are of one
+kind, complaints leave no trace at all. So every rate by labels is told with what it assumes.
+
+References
+----------
+Rubin, *Inference and missing data*, Biometrika 63, 1976; Cochran, *Sampling techniques*, 1977, chapter 5A
+(post-stratification); Horvitz, Thompson, *A generalization of sampling without replacement from a finite universe*,
+JASA 47, 1952; Hájek 1971 (the ratio form); Manski, *Nonparametric bounds on treatment effects*, AER 80, 1990.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from detectors.performance.prediction_powered import Rate, interval_of
+
+ALPHA = 0.01
+"""Probability of calling a random sample selected."""
+FEWEST = 10
+"""Labels that a test needs, or a stratum holds."""
+STRATA = 20
+"""Most strata of a rate."""
+CELLS, EXPECTED = 10, 5
+"""Most strata of the test, and the labels that each is expected to hold."""
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Answers by cells of their score, ascending; float64 of shape (cells,).
+
+    Parameters
+    ----------
+    positives, negatives, unlabelled
+        How many answers are labelled bad, labelled good, and not labelled.
+
+    Examples
+    --------
+    >>> strata = Strata.of(np.array([0.1, 0.2, 0.6, 0.9]), np.array([0.0, np.nan, np.nan, 1.0]))
+    >>> float(strata.labels.sum()), float(strata.rows.sum()), strata.bounds
+    (2.0, 4.0, (0.25, 0.75))
+    """
+
+    positives: np.ndarray
+    negatives: np.ndarray
+    unlabelled: np.ndarray
+
+    @classmethod
+    def of(cls, scores: np.ndarray, labels: np.ndarray, cells: int = 200) -> Strata:
+        """Count answers by score; 0 to 1, and labels of 0, 1 or NaN."""
+        edges = np.linspace(0, 1, cells + 1)[1:-1]
+        place = np.searchsorted(edges, scores, side="right")
+        parts = (labels == 1, labels == 0, np.isnan(labels))
+        return cls(*(np.bincount(place[part], minlength=cells).astype(np.float64) for part in parts))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Return the labelled answers of every cell."""
+        return np.asarray(self.positives + self.negatives)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Return all answers of every cell."""
+        return np.asarray(self.labels + self.unlabelled)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Return the lowest and the highest rate that the labels allow, whatever the other answers are."""
+        n = max(1.0, float(self.rows.sum()))
+        return (float(self.positives.sum()) / n, 1 - float(self.negatives.sum()) / n)
+
+    def merged(self, weights: np.ndarray, least: float) -> Strata:
+        """Merge neighbouring cells until each holds at least so much of a weight; what is left joins the last."""
+        place, held, stratum = np.zeros(len(weights), dtype=np.int64), 0.0, 0
+        left = float(weights.sum())
+        for cell, weight in enumerate(weights.tolist()):
+            place[cell] = stratum
+            held, left = held + weight, left - weight
+            if held >= least and left >= least:
+                held, stratum = 0.0, stratum + 1
+        return Strata(*(np.bincount(place, part) for part in (self.positives, self.negatives, self.unlabelled)))
+
+
+def is_selected(strata: Strata, alpha: float = ALPHA) -> bool:
+    """Say whether the labelled answers are no random sample, because the share of them changes with the score.
+
+    Two tests share ``alpha``: one of a trend with the rank of the score, and one of any difference between strata
+    (chi-square). Both are of the labelled share alone; what the labels say does not enter.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> bad = rng.random(3000) < 0.1
+    >>> scores = np.clip(rng.normal(0.3 + 0.3 * bad, 0.15), 0, 1)
+    >>> shares = {"random": 0.05, "complaints": np.where(bad, 0.3, 0.01)}
+    >>> chosen = {name: np.where(rng.random(3000) < share, bad, np.nan) for name, share in shares.items()}
+    >>> {name: is_selected(Strata.of(scores, labels)) for name, labels in chosen.items()}
+    {'random': False, 'complaints': True}
+    """
+    n, labels = float(strata.rows.sum()), float(strata.labels.sum())
+    if min(labels, n - labels) < FEWEST:
+        return False
+    share = labels / n
+    few = strata.merged(strata.rows, max(n / CELLS, EXPECTED / min(share, 1 - share)))
+    apart = float(np.sum((few.labels - share * few.rows) ** 2 / few.rows)) / (share * (1 - share))
+    if len(few.rows) > 1 and special.chdtrc(len(few.rows) - 1, apart) < alpha / 2:
+        return True
+    rank = np.cumsum(strata.rows) - strata.rows / 2 - n / 2
+    variance = share * (1 - share) * float(strata.rows @ rank**2)
+    return bool(abs(float(strata.labels @ rank)) > -special.ndtri(alpha / 4) * math.sqrt(variance))
+
+
+def stratified_rate(strata: Strata, level: float = 0.95) -> Rate:
+    """Estimate the rate by strata of the score: right wherever labels are drawn at random among answers of one score.
+
+    The interval is Wilson's for as many labels as would be as good alone: the strata's own variances decide, or the
+    weights of the labels where these say that it is wider, for a stratum of few labels may have no bad one by chance.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> bad = rng.random(20_000) < 0.1
+    >>> scores = np.clip(rng.normal(0.3 + 0.3 * bad, 0.15), 0, 1)
+    >>> chosen = rng.random(20_000) < np.where(scores > 0.5, 0.2, 0.02)
+    >>> strata = Strata.of(scores, np.where(chosen, bad, np.nan))
+    >>> round(float(strata.positives.sum() / strata.labels.sum()), 2)  # of the labelled answers
+    0.31
+    >>> [round(part, 3) for part in stratified_rate(strata)[:3]]
+    [0.105, 0.079, 0.138]
+    """
+    n, labels = float(strata.rows.sum()), float(strata.labels.sum())
+    if not labels:
+        return Rate(math.nan, 0.0, 1.0, int(n), 0, "rate")
+    few = strata.merged(strata.labels, max(FEWEST, labels / STRATA))
+    share, rates = few.rows / n, few.positives / few.labels
+    value = float(share @ rates)
+    shrunk = (few.positives + value) / (few.labels + 1)
+    spread = float(np.sum(share**2 * shrunk * (1 - shrunk) / few.labels)) + float(share @ (rates - value) ** 2) / n
+    worth = 1 / float(np.sum(share**2 / few.labels))
+    if 0 < value < 1:
+        worth = min(worth, value * (1 - value) / spread)
+    low, high = interval_of(value, worth, level, labels - len(few.rows))
+    return Rate(value, low, high, int(n), int(labels), "rate")
+
+
+def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) -> Rate:
+    """Estimate the rate from labels whose chance of being given is known, each weighted by one over it (Hájek).
+
+    Right however labels are chosen, by the score, the tenant or the answer itself, as long as the chances are.
+
+    Parameters
+    ----------
+    labels
+        Shape (rows,): 0, 1, or NaN where there is none.
+    chances
+        Shape (rows,): the probability, above 0, with which each labelled row was to be labelled; elsewhere not read.
+
+    Limits
+    ------
+    A few labels of a small chance decide: where none of them happens to be bad, the rate and its interval are too low.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> bad = rng.random(20_000) < 0.1
+    >>> chances = np.where(bad, 0.3, 0.01)
+    >>> labels = np.where(rng.random(20_000) < chances, bad, np.nan)
+    >>> round(float(np.nanmean(labels)), 2), [round(part, 2) for part in weighted_rate(labels, chances)[:3]]
+    (0.76, [0.1, 0.08, 0.11])
+    """
+    known = ~np.isnan(labels)
+    truth, given = labels[known], chances[known]
+    if not len(truth):
+        return Rate(math.nan, 0.0, 1.0, len(labels), 0, "rate")
+    if not (given > 0).all() or not (given <= 1).all():
+        raise ValueError("a labelled row has a chance of being labelled that is not above 0 and at most 1; check it.")
+    weights = 1 / given
+    total = float(weights.sum())
+    value = float(weights @ truth) / total
+    alike = worth = total**2 / float(weights @ weights)
+    if 0 < value < 1:
+        worth = value * (1 - value) * total**2 / float(weights**2 @ (truth - value) ** 2)
+    low, high = interval_of(value, worth, level, alike - 1)
+    return Rate(value, low, high, len(labels), len(truth), "rate")
