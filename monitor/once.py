@@ -21,7 +21,7 @@ from monitor.engine.profile import Facts, Profiler, add_profiles, newest_served,
 from monitor.engine.sights import first_sights
 from monitor.engine.spend import of_budgets
 from monitor.evidently import measure_in_child
-from monitor.judge import explanation_of, matches, merge_evidence, suspect_of
+from monitor.judge import explanation_of, matches, merge_evidence, suspect_of, worst_of
 from monitor.schedule import floor
 from monitor.sources.base import Reader, SourceError
 
@@ -139,7 +139,7 @@ def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
     """Say what the findings come to, and why."""
     watched = watched_by(monitor, findings)
     if watched:
-        worst = max(watched, key=lambda f: min(f.excess, 1e9))
+        worst = worst_of(watched)
         named = f"{worst.check} of {worst.column}" if worst.column else worst.check
         why = explanation_of(watched, merge_evidence({}, watched))
         return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {named}: {worst.reason}{why}"
