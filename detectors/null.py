@@ -19,6 +19,8 @@ WIDE = 0.98
 """The quantile of a null that its own wander must cover."""
 SHOWN = (0.5, 0.9, 0.99, 1.0)
 TINY = float(np.finfo(np.float64).tiny)
+LARGEST = 1e300
+"""The largest squared score: what is rarer cannot be told apart, and what is infinite cannot be reckoned with."""
 NOISE_RARITY = math.log(1000)
 """How rare sampling noise alone makes a statistic of its own size."""
 LEAST_SCALE = 0.05
@@ -66,6 +68,7 @@ class Null:
         with np.errstate(over="ignore"):  # a null that never moved has no noise: anything is then infinitely rare
             squared = np.square(statistic) / np.maximum(np.square(noise) + self.wander**2, TINY)
             alone = np.square(statistic) / np.maximum(np.square(noise), TINY)
+        squared, alone = np.minimum(squared, LARGEST), np.minimum(alone, LARGEST)
         waited = -math.log(self.share)
         body = waited * np.minimum(squared, self.start) / max(self.start, TINY)
         learnt = np.where(squared < self.start, body, waited + (squared - self.start) / self.scale)
