@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from detectors.base import Detector
+from detectors.base import NULL_TAIL, Detector
 from detectors.exact import ExactSum
 from detectors.profile import Profile
 
@@ -27,6 +27,8 @@ ALL, MOST, SOME = 0.9, 0.5, 0.1
 """From these parts of a statistic on a segment carries it alone, for the most part, or at all."""
 LEFT = 0.1
 """A new segment with all but this share of the window leaves nothing to compare with."""
+FEWEST_ROWS = 10
+"""A segment of fewer rows carries nothing: what it shows may be chance, whatever its share of the statistic."""
 
 How = Literal["only", "mix", "mostly", "all", "partly"]
 HOWS: tuple[How, ...] = ("only", "mix", "mostly", "all", "partly")
@@ -88,7 +90,9 @@ def of_segments(
     Limits
     ------
     Segments are taken out one by one: two that carry half each are each told as ``mostly``, at best. The sample
-    that is left is smaller, so its statistic has more noise; below its noise floor it counts as nothing.
+    that is left is smaller, so its statistic has more noise; below its noise floor what is left of less than half
+    counts as nothing. A segment of fewer than ten rows, or whose own difference does not exceed its noise, carries
+    nothing.
 
     Examples
     --------
@@ -116,9 +120,13 @@ def of_segments(
     mixed = _mix(detector, baseline, window, known, fewest)
     if mixed is not None and min(mixed) >= MOST * statistic:
         most = max(stand, key=lambda name: abs(stand[name][0] - stand[name][1]))
+        if not _share_has_moved(known[most], baseline, window):
+            return ()
         return (Carrier(most, "mix", min(mixed[0], statistic), statistic, *stand[most]),)
     found = []
     for name, (old, new) in known.items():
+        if not _differs(detector, old if _size(detector, old) >= fewest else baseline, new):
+            continue
         falls, settled = _without(detector, baseline, window, old, new, statistic, fewest)
         how: How = "only" if falls >= ALL * statistic or settled else "mostly"
         how = how if falls >= MOST * statistic else "partly"
@@ -169,6 +177,24 @@ def without(side: Profile, part: Profile) -> Profile:
 
 def _size(detector: Detector, side: Profile) -> int:
     return min(side.n, side.rows) if detector.counts == "usable" else side.rows
+
+
+def _differs(detector: Detector, old: Profile, new: Profile) -> bool:
+    """Say whether a segment differs from its baseline by more than chance makes of so few rows."""
+    if _size(detector, new) < FEWEST_ROWS:
+        return False
+    seen = detector.measure(old, new)
+    return bool(seen.statistic > seen.noise)
+
+
+def _share_has_moved(segment: tuple[Profile, ...], baseline: Profile, window: Profile) -> bool:
+    """Say whether a segment's share of the rows has moved by more than chance does once in 1,000 times."""
+    old, new = (side.rows for side in segment)
+    rows = baseline.rows + window.rows
+    pooled = (old + new) / rows
+    spread = np.sqrt(pooled * (1 - pooled) * (1 / baseline.rows + 1 / window.rows))
+    moved = abs(new / window.rows - old / baseline.rows)
+    return bool(max(old, new) >= FEWEST_ROWS and moved > -special.ndtri(NULL_TAIL / 2) * spread)
 
 
 def _without(

@@ -42,6 +42,11 @@ LEAST_SHARE = 0.1
 """The same, as a part of all that was gained."""
 
 
+PartKind = Literal["range", "value", "category", "other", "rest"]
+FLAGS = ({"0", "1"}, {"0.0", "1.0"}, {"false", "true"}, {"False", "True"}, {"no", "yes"})
+"""Values of columns of which people say how often they are true."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Some values of a column, and what they have to do with a difference.
@@ -49,7 +54,8 @@ class Part:
     Parameters
     ----------
     kind
-        ``range`` of numbers, ``category``, ``other`` (a name of ours, such as *new categories*), or ``rest``.
+        ``range`` of numbers, ``value`` for a single number, ``category``, ``other`` (a name of ours, such as
+        *new categories*), or ``rest``.
     share, baseline_share
         Of the window's and of the baseline's rows, 0 to 1.
     part
@@ -57,7 +63,7 @@ class Part:
     """
 
     value: str
-    kind: Literal["range", "category", "other", "rest"]
+    kind: PartKind
     share: float
     baseline_share: float
     part: float | None = None
@@ -105,9 +111,10 @@ def of_values(method: str, baseline: Profile, window: Profile) -> tuple[Part, ..
     p, q, additive = shares(old), shares(new), _additive(method, baseline, window, old, new)
     layout = baseline.layout
     runs = _runs(q - p) if layout.kind == "numeric" else [slice(at, at + 1) for at in np.flatnonzero(old + new)]
+    flag = _is_flag(baseline) and _is_flag(window)
     parts = [
         Part(
-            *_name(layout, starts, _filled(old + new, run)),
+            *_name(layout, starts, _filled(old + new, run), flag=flag),
             float(q[run].sum()),
             float(p[run].sum()),
             None if additive is None else float(additive[run].sum()),
@@ -123,6 +130,67 @@ def of_values(method: str, baseline: Profile, window: Profile) -> tuple[Part, ..
     return _ordered(parts)
 
 
+def of_shift(baseline: Profile, window: Profile, *, up: bool, most: float = 1.0) -> Part | None:
+    """Say which share of the rows lies higher, or lower, than in the baseline, where numbers shifted as a whole.
+
+    The values above a limit gained rows where numbers went up, and lost rows where they went down. The limit is where
+    that is most, so that what is said goes the way that the numbers went.
+
+    Parameters
+    ----------
+    baseline, window
+        Of a numeric column.
+    up
+        Which way the numbers went.
+    most
+        The largest share of the baseline that may lie above the limit, for statistics of the upper tail.
+
+    Returns
+    -------
+    Part or None
+        None where no limit separates the sides in that direction.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> layout = learn_numeric(np.array([0.0, 1.0] * 50), 0.0, 1.0)
+    >>> old, new = (Profile.of(Column.floats(np.repeat([0.0, 1.0], n)), layout) for n in ((95, 5), (98, 2)))
+    >>> part = of_shift(old, new, up=False)
+    >>> part.value, part.baseline_share, part.share
+    ('1', 0.05, 0.02)
+    >>> of_shift(old, new, up=True) is None
+    True
+    """
+    if not baseline.n or not window.n:
+        return None
+    p, q = shares(baseline.counts), shares(window.counts)
+    above = [np.append(np.cumsum(side[::-1])[::-1], 0.0) for side in (p, q)]
+    gain = np.where(above[0] <= most, (above[1] - above[0]) * (1 if up else -1), 0.0)
+    first = int(gain.argmax())
+    if not gain[first] > 0:
+        return None
+    flag = _is_flag(baseline) and _is_flag(window)
+    run = _filled(baseline.counts + window.counts, slice(first, baseline.layout.bins))
+    top = run if run.stop - run.start == 1 else slice(run.start, baseline.layout.bins)
+    value, kind = _name(baseline.layout, np.arange(baseline.layout.bins), top, flag=flag)
+    return Part(value, kind, float(above[1][first]), float(above[0][first]))
+
+
+def told_first(parts: Sequence[Part]) -> Sequence[Part]:
+    """Put first what people say of a flag: how often it is true, whether that rose or fell.
+
+    Examples
+    --------
+    >>> no, yes = Part("0", "value", 0.98, 0.95), Part("1", "value", 0.02, 0.05)
+    >>> [part.value for part in told_first([no, yes])]
+    ['1', '0']
+    """
+    if any({part.value for part in parts} == flag for flag in FLAGS):
+        return sorted(parts, key=lambda part: part.value, reverse=True)
+    return parts
+
+
 def whole(method: str, statistic: float) -> float:
     """Return what the parts of a statistic sum to."""
     return statistic**2 if method in SQUARED else statistic
@@ -133,7 +201,7 @@ def _ordered(parts: Sequence[Part]) -> tuple[Part, ...]:
     total = sum(part.part or 0.0 for part in parts) or 1.0
 
     def weight(part: Part) -> tuple[bool, float, float]:
-        carried = abs(part.points) if part.part is None else round(part.part / total, 2)
+        carried = round(abs(part.points), 6) if part.part is None else round(part.part / total, 2)
         return part.kind == "rest", -carried, -part.points
 
     return tuple(sorted(parts, key=weight))
@@ -248,7 +316,16 @@ def _filled(counts: np.ndarray, run: slice) -> slice:
     return run if not len(held) else slice(run.start + int(held[0]), run.start + int(held[-1]) + 1)
 
 
-def _name(layout: Layout, starts: np.ndarray, run: slice) -> tuple[str, Literal["range", "category", "other"]]:
+def _is_flag(side: Profile) -> bool:
+    """Say whether a numeric column held nothing but 0 and 1: what is not 0 sums to its own number."""
+    if side.layout.kind != "numeric":
+        return False
+    zero = int(np.searchsorted(side.layout.edges, 0.0, side="right"))
+    inside = not side.n or (side.minimum >= 0 and side.maximum <= 1)
+    return bool(inside and float(side.total) == side.n - side.counts[zero])
+
+
+def _name(layout: Layout, starts: np.ndarray, run: slice, *, flag: bool = False) -> tuple[str, PartKind]:
     if layout.kind == "categorical":
         if run.start < len(layout.vocabulary):
             return layout.vocabulary[run.start], "category"
@@ -256,27 +333,43 @@ def _name(layout: Layout, starts: np.ndarray, run: slice) -> tuple[str, Literal[
     first, last = int(starts[run.start]), int(np.append(starts, layout.bins)[run.stop]) - 1
     low = layout.edges[first - 1] if first > 0 else -np.inf
     high = layout.edges[last] if last < len(layout.edges) else np.inf
-    return between(float(low), float(high)), "range"
+    if flag and low > 0:
+        return "1", "value"
+    kind: PartKind = "value" if np.nextafter(low, np.inf) >= high else "range"
+    after_mass = first > 1 and np.nextafter(layout.edges[first - 2], np.inf) >= low
+    return between(float(low), float(high), after_mass=bool(after_mass)), kind
 
 
-def between(low: float, high: float) -> str:
+def between(low: float, high: float, *, after_mass: bool = False) -> str:
     """Name a range of numbers, rounded to about a twentieth of its length.
+
+    Parameters
+    ----------
+    low, high
+        The range is half-open: ``high`` does not belong to it.
+    after_mass
+        The range begins right above a value that has a bin of its own, which does not belong to it either.
 
     Examples
     --------
     >>> between(902.3, 1397.1), between(0.0, float(np.nextafter(0, 1))), between(1400.0, np.inf), between(-np.inf, 2.5)
     ('900 to 1,400', '0', 'above 1,400', 'below 2.5')
+    >>> between(float(np.nextafter(0, 1)), 40.0, after_mass=True), between(float(np.nextafter(0, 1)), np.inf)
+    ('above 0 up to 40', 'above 0')
     """
+    if np.nextafter(low, np.inf) >= high:
+        return f"{low + 0.0:,.4g}"
+    low, high = (0.0 if abs(end) < np.finfo(np.float64).tiny else end for end in (low, high))
     if np.isinf(low) and np.isinf(high):
         return "of any size"
     if np.isinf(low) or np.isinf(high):
         return f"below {high:,.4g}" if np.isinf(low) else f"above {low:,.4g}"
-    if np.nextafter(low, np.inf) >= high:
-        return f"{low:,.4g}"
     exponent = int(np.floor(np.log10(max(high / 20 - low / 20, np.finfo(np.float64).tiny))))
     if not -6 <= exponent <= 9:
-        return f"{low:.3g} to {high:.3g}"
-    return " to ".join(f"{round(end, -exponent) + 0.0:,.{max(0, -exponent)}f}" for end in (low, high))
+        ends = [f"{low:.3g}", f"{high:.3g}"]
+    else:
+        ends = [f"{round(end, -exponent) + 0.0:,.{max(0, -exponent)}f}" if end else "0" for end in (low, high)]
+    return f"above {ends[0]} up to {ends[1]}" if after_mass else " to ".join(ends)
 
 
 @dataclass(frozen=True)

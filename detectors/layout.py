@@ -19,7 +19,9 @@ import numpy as np
 from detectors.records import Column
 
 Kind = Literal["numeric", "categorical", "vector", "scores", "errors"]
-SUMMED = ("vector", "scores", "errors")
+LABELLED = ("scores", "errors")
+"""Kinds whose rows are predictions beside their labels."""
+SUMMED = ("vector", *LABELLED)
 """Kinds whose profile holds sums and no counts of values."""
 
 QUANTILE_BINS = 128

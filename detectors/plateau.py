@@ -5,7 +5,8 @@ whole window after the change is the plateau: later windows are compared with it
 
 The comparison is calibrated by the same null. A plateau is one window and wanders as a window does, so the difference
 of the two wanders by the root of two more than a window against a long baseline; a detector knows the sampling noise
-from the sizes of both sides.
+from the sizes of both sides. Where the hours of the day were not told apart, the wander is no chance: two windows at
+opposite hours lie twice as far from one another as either lies from the baseline.
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ from detectors.profile import Profile
 from detectors.stack import Counted, Stack
 
 
-def calibrated_for(calibrated: Calibrated) -> Calibrated:
+def calibrated_for(calibrated: Calibrated, factor: float = math.sqrt(2)) -> Calibrated:
     """Return the null of a window against another window, from that of a window against the baseline.
+
+    Parameters
+    ----------
+    factor
+        By which the wander grows: the root of two where it is chance, two where it is the hour of the day.
 
     Examples
     --------
@@ -32,7 +38,7 @@ def calibrated_for(calibrated: Calibrated) -> Calibrated:
     0.1414
     """
     null = calibrated.null
-    return replace(calibrated, null=replace(null, wander=math.sqrt(2) * null.wander))
+    return replace(calibrated, null=replace(null, wander=factor * null.wander))
 
 
 def at_hours(plateau: Counted, then: Counted, now: Counted) -> Stack:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from detectors.base import Finding
+from detectors.evaluate import poisson_interval
 from detectors.sequential import State
 from monitor.act import Context, split_open
 from monitor.config import ConfigError, Monitor
@@ -120,9 +121,11 @@ def backtest(
     Returns
     -------
     dict
-        ``{monitor, from, to, weeks, pages, pages_per_week, updates, budget_per_week, budget_kept, by_week,
-        incidents, changes, left_out, no_data, baseline}``; ``updates`` are further changes of open incidents, which
-        are told in their threads. Stattests of Evidently are left out.
+        ``{monitor, from, to, weeks, pages, pages_per_week, pages_low, pages_high, updates, budget_per_week, budget,
+        budget_kept, by_week, incidents, changes, left_out, no_data, baseline}``; ``pages_low`` and ``pages_high`` are
+        the 95 % interval of the pages a week, and ``budget`` is what it says of the alert budget (see
+        :func:`judge_budget`). ``updates`` are further changes of open incidents, which are told in their threads.
+        Stattests of Evidently are left out.
     """
     start, end = floor(start, monitor.bucket), floor(end, monitor.bucket)
     if start >= end:
@@ -171,6 +174,8 @@ def report(
     fired = story.fired()
     weeks = (end - start) / WEEK
     allowed = monitor.budget_per_week
+    low, high = poisson_interval(len(fired), weeks)
+    verdict = judge_budget(len(fired), weeks, allowed)
     by_week = [0] * -(-(end - start) // WEEK)
     for incident in fired:
         by_week[(_fired_at(incident) - start - monitor.bucket) // WEEK] += 1
@@ -181,9 +186,12 @@ def report(
         "weeks": weeks,
         "pages": len(fired),
         "pages_per_week": len(fired) / weeks,
+        "pages_low": low,
+        "pages_high": high,
         "updates": story.updates,
         "budget_per_week": allowed,
-        "budget_kept": len(fired) <= max(1.0, allowed * weeks) if fired else True,
+        "budget": verdict,
+        "budget_kept": verdict != "broken",
         "by_week": by_week,
         "incidents": [_incident(incident, story.course[incident.id]) for incident in fired],
         "changes": [_delay(story.told, at, later) for at, later in pairwise([*changes, end])],
@@ -198,6 +206,23 @@ def report(
             "seasons": dict(baseline.calibration.seasons),
         },
     }
+
+
+def judge_budget(pages: int, weeks: float, allowed: float) -> Literal["kept", "broken", "undecided"]:
+    """Say what a number of pages means for a budget of pages a week, by the exact 95 % interval of their rate.
+
+    It is kept where the whole interval lies within the budget, and broken where the interval lies above it; one page
+    breaks no budget. Everything else is undecided, which a longer stretch may change.
+
+    Examples
+    --------
+    >>> [judge_budget(pages, weeks, 1.0) for pages, weeks in ((0, 4.0), (1, 23 / 10080), (0, 0.1), (9, 2.0))]
+    ['kept', 'undecided', 'undecided', 'broken']
+    """
+    low, high = poisson_interval(pages, weeks)
+    if low > allowed and pages > 1:
+        return "broken"
+    return "kept" if high <= allowed else "undecided"
 
 
 def _fired_at(incident: Incident) -> datetime:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Finding, Status
+from detectors.direction import TIMES_AND_COSTS
 from detectors.joint import JOINT
 from monitor.config import Monitor, NoData, Rule
 
@@ -24,6 +26,14 @@ LEAST_EXPLAINED = 0.5
 """A version whose share of the traffic explains less of the effect is not told apart by it."""
 WITHIN = 0.05
 """Versions whose explained parts differ by less explain an effect equally well."""
+HARMFUL = frozenset(
+    [
+        *("failed", "rate_limited", "timed_out", "slow", "refusal", "truncation", "user_feedback"),
+        *("hallucinated", "groundedness", "weakest_claim", "entailment", "valid_json", "valid_sql", "json_schema"),
+        *("pii", "secrets", "profanity", "injection", "price", *TIMES_AND_COSTS),
+    ]
+)
+"""Signals and logged columns that say how users are served: what gets worse here is told before any other change."""
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
 
@@ -269,14 +279,15 @@ def _go_on(
     """Decide whether a firing incident has a further, different change that people must be told of.
 
     For one window after people were told, the change is still entering the window: columns that join are part of it.
-    Later a column that joins is a change of its own, and so is a column that has moved on from its plateau. On the way
-    back to the baseline a recovery gets the time to resolve; what stops halfway, still bad, is told then.
+    Later a column that joins is a change of its own, and so is a drifted column that has moved on from its plateau. On
+    the way back to the baseline a recovery gets the time to resolve; what stops halfway, still bad, is told then.
     """
     last = grown.told_at
     if last is None or at - last <= monitor.window:
         return Decision(replace(grown, moved=0), None, "still firing", news=news)
     fresh = [finding for finding in bad if _joined(finding, grown.evidence, last + monitor.window)]
-    away = [finding for finding in moved if not finding.detail["back"]]
+    drifted = {_subject(finding.check, finding.column, finding.segment) for finding in bad}
+    away = [f for f in moved if not f.detail["back"] and _subject(f.check, f.column, f.segment) in drifted]
     still = {finding.key for finding in bad}
     found = [*fresh, *away] or [finding for finding in moved if finding.key in still]
     if not found:
@@ -290,6 +301,8 @@ def _go_on(
     suspect = suspect_of(changes, at - monitor.window - monitor.bucket, merge_evidence({}, found))
     told = merge_evidence({f.key: grown.evidence[f.key] for f in fresh if f.key in grown.evidence}, found)
     reason = f"changed again: {headline(found)}{explanation_of(found, told)}"
+    if harm_of(worst_of(bad)) > harm_of(worst_of(found)):
+        reason = f"{headline(bad)}; {reason}"
     change = told_of(at, found, reason, suspect)
     going = replace(counted, moved=0, reason=reason, changes=(*grown.changes, change)[-MOST_CHANGES:])
     return Decision(going, None, reason, news=tuple(finding.key for finding in found), change=change)
@@ -434,9 +447,20 @@ def _excess(item: Mapping[str, Any]) -> float:
     return float(item["statistic"] or 0.0) / float(item["threshold"] or 1.0)
 
 
+def harm_of(finding: Finding) -> int:
+    """Rank what a finding means to users: 2 where answers, errors, waits or costs got worse, 1 where that is not known.
+
+    0 is for what is neither good nor bad by itself, and for an improvement.
+    """
+    if finding.direction != "worse":
+        return 0
+    measured = finding.method in (*PERFORMANCE, *RATES, *LATENCY) or finding.check in ("slo", "spend")
+    return 2 if measured or (finding.about == "model" and finding.column in HARMFUL) else 1
+
+
 def worst_of(bad: Sequence[Finding]) -> Finding:
-    """Return the finding that is furthest over its threshold."""
-    return max(bad, key=lambda finding: min(finding.excess, 1e9))
+    """Return the finding that harms users most, and of those the one that is furthest over its threshold."""
+    return max(bad, key=lambda finding: (harm_of(finding), min(finding.excess, 1e9)))
 
 
 def explanation_of(bad: Sequence[Finding], evidence: Mapping[str, Mapping[str, Any]]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from detectors import PERFORMANCE
 from detectors.base import Finding, Status
+from detectors.layout import LABELLED, Layout
+from detectors.performance.measured import ESTIMATED
 from detectors.quality.traffic import Traffic
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
@@ -18,7 +21,7 @@ from monitor.engine.profile import Facts, Profiler, add_profiles, newest_served,
 from monitor.engine.sights import first_sights
 from monitor.engine.spend import of_budgets
 from monitor.evidently import measure_in_child
-from monitor.judge import explanation_of, matches, merge_evidence, suspect_of
+from monitor.judge import explanation_of, matches, merge_evidence, suspect_of, worst_of
 from monitor.schedule import floor
 from monitor.sources.base import Reader, SourceError
 
@@ -31,15 +34,18 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{monitor, window: {start, end}, status, reason, suspected_change, findings}``; the status is ``firing``
-        when a finding that a rule watches has drifted, ``inconclusive`` when nothing about the model could be
-        measured.
+        ``{monitor, window: {start, end}, status, reason, suspected_change, findings}``, with ``labelled_window`` where
+        labels come late; the status is ``firing`` when a finding that a rule watches has drifted, ``inconclusive``
+        when nothing about the model, or nothing of the performance that was asked for, could be measured.
     """
     end = floor(at, monitor.bucket)
     window = {"start": (end - monitor.window).isoformat(), "end": end.isoformat()}
     stated: dict[str, Any] = {"monitor": monitor.name, "window": window}
+    if monitor.labels_after:
+        last = labelled_end(monitor, end)
+        stated["labelled_window"] = {"start": (last - monitor.window).isoformat(), "end": last.isoformat()}
     try:
-        baseline = baseline_for(reader, monitor, end - monitor.window)
+        baseline = baseline_for(reader, monitor, end - monitor.window, labelled_end(monitor, end) - monitor.window)
         if baseline is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
@@ -63,33 +69,29 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
     }
 
 
-def baseline_for(reader: Reader, monitor: Monitor, before: datetime) -> Baseline | None:
-    """Build the baseline in memory; None when it holds too few rows."""
+def baseline_for(
+    reader: Reader, monitor: Monitor, before: datetime, labels_until: datetime | None = None
+) -> Baseline | None:
+    """Build the baseline in memory; None when it holds too few rows.
+
+    A rolling baseline ends at ``before``, and its labels end at ``labels_until``.
+    """
     if monitor.baseline.file is not None:
         baseline = build.baseline_from_file(monitor, reader.schema())
         return baseline if baseline.rows >= monitor.baseline.min_rows else None
     start, end = build.baseline_range(monitor, before)
     if reader.counts(start, end).rows < monitor.baseline.min_rows:
         return None
-    baseline = build.baseline_from_source(reader, monitor, start, end)
+    labels_until = labels_until if monitor.baseline.rolling else None
+    baseline = build.baseline_from_source(reader, monitor, start, end, labels_until)
     return baseline if baseline.rows >= monitor.baseline.min_rows else None
 
 
 def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> tuple[Window, Facts]:
-    """Profile a whole window, bucket by bucket, and return it with what was seen in it; an id counts once."""
+    """Profile a whole window, and the newest one whose labels are due; return it with what was seen in it."""
     schema = reader.schema()
-    columns = wanted(monitor, baseline.layouts, schema)
-    parts: list[BucketSummary] = []
-    starts: list[datetime] = []
-    ids: set[object] = set()
-    start = end - monitor.window
-    while start < end:
-        profiler = Profiler(monitor, baseline.layouts, seen=ids)
-        for page in reader.read(start, start + monitor.bucket, columns):
-            profiler.add(page)
-        parts.append(BucketSummary(profiler.facts, profiler.profiles()))
-        starts.append(start)
-        start += monitor.bucket
+    summaries = profile_window(reader, monitor, baseline.layouts, end)
+    starts, parts = list(summaries), list(summaries.values())
     facts = sum((part.facts for part in parts), Facts(schema=dict(schema)))
     newest = newest_served(reader, monitor, end - monitor.window) if facts.last is None else facts.last
     traffic = Traffic(
@@ -99,14 +101,45 @@ def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datet
         seconds_since_newest=None if newest is None else max(0.0, end.timestamp() - newest),
     )
     profiles = add_profiles([part.profiles for part in parts])
-    return Window(profiles, traffic, starts, parts=parts), facts
+    labelled = add_profiles([part.profiles for part in _labelled(reader, monitor, baseline, end)])
+    return Window(profiles, traffic, starts, labelled=labelled, parts=parts), facts
+
+
+def labelled_end(monitor: Monitor, end: datetime) -> datetime:
+    """Return the end of the newest window whose labels have had their time to arrive at a moment."""
+    return floor(end - monitor.labels_after, monitor.bucket)
+
+
+def _labelled(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> Iterable[BucketSummary]:
+    """Profile what needs labels over the newest window whose labels are due; nothing where labels come at once."""
+    if not monitor.labels_after:
+        return ()
+    layouts = {name: layout for name, layout in baseline.layouts.items() if layout.kind in LABELLED}
+    return profile_window(reader, monitor, layouts, labelled_end(monitor, end)).values()
+
+
+def profile_window(
+    reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], end: datetime
+) -> dict[datetime, BucketSummary]:
+    """Profile the window that ends at a time, by the start of each bucket; an id counts once."""
+    columns = wanted(monitor, layouts, reader.schema())
+    parts: dict[datetime, BucketSummary] = {}
+    ids: set[object] = set()
+    start = end - monitor.window
+    while start < end:
+        profiler = Profiler(monitor, layouts, seen=ids)
+        for page in reader.read(start, start + monitor.bucket, columns):
+            profiler.add(page)
+        parts[start] = BucketSummary(profiler.facts, profiler.profiles())
+        start += monitor.bucket
+    return parts
 
 
 def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
     """Say what the findings come to, and why."""
     watched = watched_by(monitor, findings)
     if watched:
-        worst = max(watched, key=lambda f: min(f.excess, 1e9))
+        worst = worst_of(watched)
         named = f"{worst.check} of {worst.column}" if worst.column else worst.check
         why = explanation_of(watched, merge_evidence({}, watched))
         return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {named}: {worst.reason}{why}"
@@ -114,8 +147,26 @@ def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
     measured = [f for f in of_columns if f.status in (Status.OK, Status.DRIFTED)]
     if not measured:
         return "inconclusive", of_columns[0].reason if of_columns else "no check is configured"
+    if (unlabelled := _without_labels(monitor, findings)) is not None:
+        return "inconclusive", f"the performance could not be measured: {unlabelled.reason}"
     unsure = len(findings) - sum(f.status in (Status.OK, Status.DRIFTED) for f in findings)
     return "ok", f"{len(measured)} checks measured" + (f", {unsure} could not be" if unsure else "")
+
+
+def _without_labels(monitor: Monitor, findings: Sequence[Finding]) -> Finding | None:
+    """Return a finding that lacked labels, where no metric of a check of performance could be measured by them.
+
+    An estimate does not stand in for the labels that ``labels_after`` promises: it cannot see that the right answer to
+    the same input has changed.
+    """
+    asked = monitor.performance
+    if asked is None:
+        return None
+    measured = [f for f in findings if f.method in PERFORMANCE and not f.method.startswith(ESTIMATED)]
+    if any(f.status in (Status.OK, Status.DRIFTED) for f in measured):
+        return None
+    estimated = any(f.status in (Status.OK, Status.DRIFTED) for f in findings if f.method.startswith(ESTIMATED))
+    return measured[0] if measured and (asked.labels_after or not estimated) else None
 
 
 def watched_by(monitor: Monitor, findings: Sequence[Finding]) -> list[Finding]:

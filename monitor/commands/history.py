@@ -82,12 +82,29 @@ def _replayed(
         return replay(reader, monitor, start, end, marked, bar.update)
 
 
+def _pages(told: dict[str, Any]) -> str:
+    """Say how many pages there were in how long, and as a rate where the stretch is long enough for one."""
+    pages, weeks = told["pages"], told["weeks"]
+    said = f"{pages} page{'s' * (pages != 1)} in {_length(weeks)}"
+    if weeks >= 1:
+        interval = f"95 % interval {told['pages_low']:.2f} to {told['pages_high']:.2f}"
+        said += f", {told['pages_per_week']:.2f} a week ({interval})"
+    budget = f"the budget of {told['budget_per_week']:.2f} a week"
+    if told["budget"] != "undecided":
+        return f"{said}; {budget} is {told['budget']}"
+    return f"{said}; that is too few weeks to say whether {budget} is kept"
+
+
+def _length(weeks: float) -> str:
+    minutes = 7 * 24 * 60 * weeks
+    for unit, size in (("weeks", 7 * 24 * 60), ("days", 24 * 60), ("hours", 60)):
+        if minutes >= 2 * size:
+            return f"{minutes / size:.1f} {unit}"
+    return f"{minutes:.0f} minutes"
+
+
 def _print(told: dict[str, Any]) -> None:
-    kept = "kept" if told["budget_kept"] else "broken"
-    echo(
-        f"{told['monitor']}: {told['pages']} pages in {told['weeks']:.1f} weeks, {told['pages_per_week']:.2f} a week; "
-        f"the budget of {told['budget_per_week']:.2f} a week is {kept}. Thresholds: {told['baseline']['calibration']}."
-    )
+    echo(f"{told['monitor']}: {_pages(told)}. Thresholds: {told['baseline']['calibration']}.")
     if told["updates"]:
         echo(f"further changes of open incidents, told in their threads: {told['updates']}")
     if told["left_out"]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from detectors.layout import Layout
+from detectors.layout import LABELLED, Layout
+from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import Records, take
 from monitor.config import ConfigError, Monitor
@@ -96,8 +97,13 @@ def _check_outcome(monitor: Monitor, columns: Sequence[str]) -> None:
     )
 
 
-def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end: datetime) -> Baseline:
-    """Learn and profile a stretch in memory, without a store: for one-shot checks."""
+def baseline_from_source(
+    reader: Reader, monitor: Monitor, start: datetime, end: datetime, labels_until: datetime | None = None
+) -> Baseline:
+    """Learn and profile a stretch in memory, without a store: for one-shot checks.
+
+    Rows from ``labels_until`` on are left out of the columns that need labels.
+    """
     layouts = learn_layouts(reader, monitor, start, end)
     schema = reader.schema()
     timeline = Timeline.of_baseline(monitor, layouts, start, end)
@@ -105,8 +111,11 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
     versions: dict[str, dict[str, list[float]]] = {}
     bucket_rows: list[int] = []
     for bucket, profiler in profiled_buckets(reader, monitor, layouts, start, end):
-        profiles = add_profiles([profiles, profiler.profiles()])
-        timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
+        part = profiler.profiles()
+        if labels_until is not None and bucket.start >= labels_until:
+            part = {segment: _without_labels(columns) for segment, columns in part.items()}
+        profiles = add_profiles([profiles, part])
+        timeline.add(bucket.start, profiler.facts.rows, part)
         bucket_rows.append(profiler.facts.rows)
         _merge_versions(versions, profiler.facts)
     calibration, slots = calibrate(monitor, timeline, layouts)
@@ -123,6 +132,10 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
         calibration=calibration,
         slots=slots,
     )
+
+
+def _without_labels(columns: Mapping[str, Profile]) -> dict[str, Profile]:
+    return {name: profile for name, profile in columns.items() if profile.layout.kind not in LABELLED}
 
 
 def profiled_buckets(

@@ -148,6 +148,9 @@ SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
 
 def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout]) -> tuple[Calibration, SlotProfiles]:
     """Learn every null and the limit that keeps the monitor's alert budget."""
+    if not monitor.rules:
+        reason = "not_calibrated: there is no rule that could alert, so fixed thresholds hold"
+        return Calibration(reason=reason, definition=definition(monitor)), {}
     windows = float(timeline.known.sum() / timeline.length)
     if windows < FEWEST_WINDOWS:
         reason = (

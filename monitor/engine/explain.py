@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from detectors import PERFORMANCE
+from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Detector, Finding
 from detectors.carriers import Carrier, of_segments, ranked
-from detectors.contribution import Pair, Part, of_pairs, of_values
+from detectors.contribution import Pair, Part, of_pairs, of_shift, of_values, told_first
+from detectors.drift.rank import middle_ranks
 from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
 from detectors.profile import Profile
@@ -28,7 +30,13 @@ MOST_PARTS = 5
 LONGEST_NAME = 60
 LONGEST_SENTENCE = 300
 LEAST_POINTS = 1.0
-"""Values that gained or lost less of the rows, in points, are not worth a word."""
+"""Values that gained or lost less of the rows, in points, are told only where chance does not explain it."""
+FEWEST_ROWS = 10
+"""Of fewer rows, in the window or expected there, nothing is told."""
+DEVIATIONS = 4.0
+"""Standard errors from which on a small gain or loss is not chance."""
+DIRECTED = ("rank", "mean", *RATES, *LATENCY)
+"""Methods whose statistic goes up or down with the numbers of a column."""
 STANDS_FOR = {
     "cusum": "rank",
     f"{PREFIX}jensenshannon": "jensen_shannon",
@@ -92,7 +100,7 @@ def _moved(plateau: Plateau, window: Window, finding: Finding) -> Finding:
         parts = of_values(_detector(finding, old).name, old, new)
     except (ArithmeticError, ValueError, LookupError) as error:
         return replace(finding, detail={**finding.detail, "not_explained": f"{type(error).__name__}: {error}"})
-    text = ", ".join(_where(finding, (), parts, ()))
+    text = ", ".join(_where(finding, (), _telling(finding, parts, old, new), ()))
     return replace(finding, detail={**finding.detail, "explanation": {"text": text}}) if text else finding
 
 
@@ -148,7 +156,7 @@ def _explained(
         at - monitor.window - monitor.bucket,
         {"": {"segment": blamed, "explained": finding.detail.get("explained")}},
     )
-    text = ", ".join(_where(finding, carriers, parts, pairs))
+    text = ", ".join(_where(finding, carriers, _telling(finding, parts, old, new), pairs))
     sentence = "; ".join(filter(None, [", ".join(filter(None, [_lead(finding), text])), _before(change, at)]))
     if not text and change is None:
         return finding
@@ -185,21 +193,64 @@ def _plain(found: Carrier | Part | Pair) -> dict[str, Any]:
     return {name: _cut(item, LONGEST_NAME) if isinstance(item, str) else item for name, item in asdict(found).items()}
 
 
+def _telling(finding: Finding, parts: Sequence[Part], old: Profile, new: Profile) -> Part | None:
+    """Return the values that say most of a finding: of a statistic that went up or down, those that went with it."""
+    named = told_first([part for part in parts if part.kind != "rest"])
+    numeric = old.layout.kind == "numeric" and finding.method not in ("missing", "mistyped")
+    if numeric and (not named or STANDS_FOR.get(finding.method, finding.method) in DIRECTED):
+        most = 1 - float(str(finding.detail.get("quantile", 0.0)))
+        shift = of_shift(old, new, up=_went_up(finding, old, new), most=most)
+        named = [] if shift is None else [shift]
+    return next((part for part in named if _is_worth_telling(part, old, new)), None)
+
+
+def _went_up(finding: Finding, old: Profile, new: Profile) -> bool:
+    """Say whether the numbers of a column went up, by the statistic that drifted or else by their ranks."""
+    if finding.method in (*RATES, *LATENCY):
+        return True
+    if {"up", "down"} <= set(finding.detail):
+        return float(str(finding.detail["up"])) >= float(str(finding.detail["down"]))
+    ranks, _ = middle_ranks(old)
+    return bool(new.counts @ ranks / max(1, new.n) >= old.counts @ ranks / max(1, old.n))
+
+
+def _is_worth_telling(part: Part, old: Profile, new: Profile) -> bool:
+    """Say whether values gained or lost enough to be named: a point of the rows, or more than chance."""
+    before, now = max(1, old.rows), max(1, new.rows)
+    if now * max(part.share, part.baseline_share) < FEWEST_ROWS:
+        return False
+    pooled = (part.share * now + part.baseline_share * before) / (now + before)
+    chance = (pooled * (1 - pooled) * (1 / now + 1 / before)) ** 0.5
+    return abs(part.points) >= LEAST_POINTS or abs(part.points) > 100 * DEVIATIONS * chance
+
+
 def _lead(finding: Finding) -> str:
     column = "all columns together" if finding.column == JOINT else _cut(str(finding.column), LONGEST_NAME)
     within = f" in {_cut(finding.segment, LONGEST_NAME)}" if finding.segment else ""
-    size = f" {finding.statistic:.2g}" if finding.statistic is not None else ""
-    return f"{finding.method} of {column}{within}{size}"
+    return f"{finding.method} of {column}{within}{_size(finding)}"
+
+
+def _size(finding: Finding) -> str:
+    """Say how large a statistic is, in the unit that people use for it."""
+    if finding.statistic is None:
+        return ""
+    if finding.unit.startswith("share of"):
+        return f" {_percent(finding.statistic)}"
+    if finding.unit == "points" and finding.method in (*RATES, *PERFORMANCE):
+        return f" {100 * finding.statistic:.2g} points"
+    if finding.unit == "log ratio":
+        return f" by {math.expm1(finding.statistic):.0%}".replace("%", " %")
+    return f" {finding.statistic:.2g}{' s' * (finding.unit == 's')}"
 
 
 def _where(
-    finding: Finding, carriers: Sequence[Carrier], parts: Sequence[Part], pairs: Sequence[Pair]
+    finding: Finding, carriers: Sequence[Carrier], told: Part | None, pairs: Sequence[Pair]
 ) -> Iterator[str]:
     if carriers:
         yield _segment(carriers[0])
-    told = next((part for part in parts if part.kind != "rest" and abs(part.points) >= LEAST_POINTS), None)
     if told is not None:
-        of = {"range": "values ", "category": f"{_cut(str(finding.column), LONGEST_NAME)}="}.get(told.kind, "")
+        name = _cut(str(finding.column), LONGEST_NAME)
+        of = {"range": "values ", "value": "share of ", "category": f"{name}="}.get(told.kind, "")
         verb = "rose" if told.points > 0 else "fell"
         shares = f"from {_percent(told.baseline_share)} to {_percent(told.share)} of rows"
         yield f"{of}{_cut(told.value, LONGEST_NAME)} {verb} {shares}"
@@ -232,7 +283,8 @@ def _ago(age: timedelta) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else "under 1 %"
+    """Say a share in percent, to two digits where it is below one percent."""
+    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else f"{100 * share:.2g} %"
 
 
 def _cut(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -98,20 +99,33 @@ def compare(
 ) -> Moves | None:
     """Measure windows that share one part of the baseline (``now``) against the plateau.
 
-    None where the baseline says nothing of the column.
+    Where a column has a season, the plateau is moved as the baseline moves between the hours. A change may have altered
+    that rhythm, or taken the column to where the baseline says nothing of it. So windows must differ from the plateau
+    as it was, too, and by more than the baseline itself moves between the hours.
+
+    Returns
+    -------
+    Moves or None
+        None where the baseline says nothing of the column.
     """
     then = reference(monitor, baseline.within(question.column, plateau.starts), segment)
     if then is None or now is None:
         return None
-    then = now if question.column not in baseline.calibration.seasons else then
+    seasonal = question.column in baseline.calibration.seasons
+    then = then if seasonal else now
     detector = question.detector
     seen = detector.measure(at_hours(held, then, now), windows)
     calibrated = baseline.calibration.of(question.finding(segment))
-    bound = bound_of(detector, seen, question.threshold, calibrated and calibrated_for(calibrated))
+    calibrated = calibrated and calibrated_for(calibrated, math.sqrt(2) if seasonal else 2.0)
+    bound = bound_of(detector, seen, question.threshold, calibrated)
+    statistic = seen.statistic
+    if seasonal:
+        bound = bound + max(0.0, detector.measure(then, now).statistic)
+        statistic = np.minimum(statistic, detector.measure(at_hours(held, now, now), windows).statistic)
     back = detector.measure(now, windows).statistic < detector.measure(then, held).statistic
     shape = np.atleast_1d(windows.n).shape  # a detector may say the same of all windows at once
     improved = improves(question, held, windows)
-    return Moves(*(np.broadcast_to(part, shape) for part in (seen.statistic, bound, back, improved)))
+    return Moves(*(np.broadcast_to(part, shape) for part in (statistic, bound, back, improved)))
 
 
 def spelt_out(question: Asked, segment: str | None, seen: Moves) -> Iterator[Finding | None]:

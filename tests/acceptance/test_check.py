@@ -170,6 +170,14 @@ def test_config_check_lists_columns_with_type_null_share_and_role(world: World) 
     assert columns["id"]["watched"] is None
 
 
+def test_a_monitor_without_rules_is_measured_and_alerts_nobody(world: World) -> None:
+    world.configure(rules=[])
+    world.log(window(shift=0.5))
+    code, verdict = world.json(*AT)
+    assert (code, verdict["status"]) == (0, "ok")
+    assert of(verdict, "drift", "amount")["status"] == "drifted"
+
+
 def test_a_baseline_from_a_file(world: World) -> None:
     lines = ["amount,plan", *(f"{row['amount']},{row['plan']}" for row in rows_of(START, DAY))]
     (world.folder / "old.csv").write_text("\n".join(lines))

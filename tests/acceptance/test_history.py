@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from detectors.evaluate import poisson_interval
+from monitor.backtest import judge_budget
+from monitor.commands.history import _pages
 from tests.support.world import START, World, rows_of
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -44,6 +47,25 @@ def test_a_backtest_tells_the_pages_and_how_late_a_known_change_was_found(world:
     (change,) = told["changes"]
     assert change["at"] == CHANGE.isoformat()
     assert 0 < change["delay_seconds"] <= 3600
+
+
+def test_a_short_stretch_is_told_by_its_count_and_not_as_a_rate(world: World) -> None:
+    world.log(rows_of(CHANGE, HOUR, seed=1, shift=0.5))
+    stretch = ["--monitor", "shop", "--from", CHANGE.isoformat(), "--to", (CHANGE + HOUR / 2).isoformat()]
+    done = world.run("backtest", *stretch)
+    assert done.returncode == 0
+    said = done.stdout.splitlines()[0]
+    assert said.startswith("shop: 1 page in 30 minutes; that is too few weeks to say whether the budget of 1.00 a week")
+    _, told = world.json("backtest", *stretch)
+    assert (told["budget"], told["budget_kept"]) == ("undecided", True)
+    assert told["pages_low"] < told["pages_per_week"] < told["pages_high"]
+
+
+def test_a_rate_is_told_with_its_interval_over_weeks_and_broken_follows_from_it() -> None:
+    told = {"monitor": "shop", "pages": 9, "weeks": 2.0, "budget_per_week": 1.0, "pages_per_week": 4.5}
+    low, high = poisson_interval(9, 2.0)
+    said = _pages({**told, "pages_low": low, "pages_high": high, "budget": judge_budget(9, 2.0, 1.0)})
+    assert said == "9 pages in 2.0 weeks, 4.50 a week (95 % interval 2.06 to 8.54); the budget of 1.00 a week is broken"
 
 
 def test_an_unchanged_stretch_keeps_the_budget(world: World) -> None:

@@ -190,3 +190,78 @@ def test_what_moved_on_is_explained_by_the_values_that_moved() -> None:
     (told,) = explain_moves(plateau, window, moved)
     assert told.detail["back"] is False
     assert "rose from" in told.detail["explanation"]["text"]  # type: ignore[index]
+
+
+def text_of(method: str, old: np.ndarray, new: np.ndarray, **detail: object) -> str:
+    """Return what is said of the values of a column under a finding of a method."""
+    layout = learn_numeric(old, old.min(), old.max())
+    sides = [Profile.of(Column.floats(values), layout) for values in (old, new)]
+    baseline = Baseline(1, "l", {"x": layout}, {None: {"x": sides[0]}}, TRAFFIC, len(old))
+    window = Window({None: {"x": sides[1]}}, TRAFFIC, (AT,))
+    finding = Finding("drift", "x", method, None, Status.DRIFTED, "", 0.3, 0.1, detail=detail)
+    (told,) = explain(monitor_of(), baseline, window, [finding], {}, [], AT)
+    explained = told.detail.get("explanation")
+    return str(explained["text"]) if isinstance(explained, dict) else ""
+
+
+def flags(ones: int, rows: int) -> np.ndarray:
+    return np.repeat([0.0, 1.0], [rows - ones, ones])
+
+
+@pytest.mark.parametrize("method", ["rate_rise", "rank", "mean", "kolmogorov_smirnov", "spread"])
+def test_a_flag_is_said_by_its_share_of_1_in_percent(method: str) -> None:
+    assert text_of(method, flags(100, 10000), flags(72, 400)) == "share of 1 rose from 1 % to 18 % of rows"
+
+
+@pytest.mark.parametrize("method", ["rank", "mean", "kolmogorov_smirnov"])
+def test_a_flag_that_fell_is_said_by_its_share_of_1_too(method: str) -> None:
+    assert text_of(method, flags(2000, 10000), flags(20, 400)) == "share of 1 fell from 20 % to 5 % of rows"
+
+
+def test_a_rare_flag_is_said_with_two_digits_and_three_rows_are_not() -> None:
+    assert text_of("rate_rise", flags(10, 10000), flags(20, 4000)) == "share of 1 rose from 0.1 % to 0.5 % of rows"
+    assert text_of("spread", flags(0, 12000), flags(3, 400)) == ""
+    assert text_of("spread", flags(0, 12000), flags(12, 400)) == "share of 1 rose from 0 % to 3 % of rows"
+    assert text_of("spread", flags(0, 12000), 7 * flags(12, 400)) == "values above 0 rose from 0 % to 3 % of rows"
+
+
+@pytest.mark.parametrize("method", ["rate_rise", "rank", "mean", "cusum", "p95_rise", "p50", "evidently:t_test"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sentence_goes_the_way_that_the_numbers_went(method: str, seed: int) -> None:
+    """Scores crowd at the bottom and thin out there as the mean rises: what is said is what rose all the same."""
+    rng = np.random.default_rng(seed)
+    old, new = rng.beta(0.2, 4.0, 20000), rng.beta(0.6 + 0.2 * seed, 4.0, 900)
+    assert " rose from " in text_of(method, old, new)
+    assert "above" in text_of(method, old, new)
+    if method not in ("rate_rise", "p95_rise", "p50"):
+        assert " fell from " in text_of(method, new, old[:900])
+
+
+def test_what_was_added_up_is_said_in_the_direction_of_the_larger_sum() -> None:
+    rng = np.random.default_rng(0)
+    old, new = rng.normal(size=20000), np.append(rng.normal(-2.0, 0.5, 500), rng.normal(2.0, 0.5, 520))
+    assert " rose from " in text_of("cusum", old, new, up=9.0, down=0.0)
+    assert " fell from " in text_of("cusum", old, new, up=0.0, down=9.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "unit", "statistic", "said"),
+    [
+        ("rate_rise", "points", 0.17, "rate_rise of x 17 points,"),
+        ("accuracy", "points", 0.56, "accuracy of x 56 points,"),
+        ("missing", "share of rows", 0.053, "missing of x 5 %,"),
+        ("p95_rise", "log ratio", 0.7, "p95_rise of x by 101 %,"),
+        ("p95", "s", 3.2, "p95 of x 3.2 s,"),
+        ("rank", "1", 0.17, "rank of x 0.17,"),
+    ],
+)
+def test_a_statistic_is_said_in_its_unit(method: str, unit: str, statistic: float, said: str) -> None:
+    baseline, window = world("x")
+    finding = replace(found(baseline, window, "x"), method=method, unit=unit, statistic=statistic)
+    (told,) = explain(monitor_of(), baseline, window, [finding], {}, [SMALL], AT)
+    explained = told.detail.get("explanation")
+    if method == "accuracy":  # of a column of scores only; here it is the lead that counts
+        assert module._size(finding) == " 56 points"
+        return
+    assert isinstance(explained, dict)
+    assert explained["sentence"].startswith(said) or explained["sentence"].startswith(said.replace(",", ";"))

@@ -340,3 +340,20 @@ def test_a_rollback_without_a_suspect_is_held_where_versions_are_logged() -> Non
     only = {"now": START, "sequence": 0, "versions": [version("small", 1)]}
     (effect,) = plan(monitor_of(), Decision(new, "firing", "rose"), ["r"], {"r": SPEC}, bucket, **only)
     assert effect.state == "pending"
+
+
+def test_what_harms_users_is_the_headline_and_stays_it_when_another_column_changes() -> None:
+    errors = finding(0.2, column="failed", method="rank", reason="failures rose")
+    tokens = finding(0.9, column="output_tokens", direction="neutral", reason="longer answers")
+    again = finding(0.8, column="output_tokens", direction="neutral", reason="moved on", detail={"back": False})
+    told = go_on(monitor_of(), [*[([tokens, errors], [])] * 8, ([tokens, errors], [again])])
+    assert told[0].incident.reason.startswith("drift of failed: failures rose, and 1 more")
+    assert told[8].change is not None
+    reason = told[8].incident.reason
+    assert reason.startswith("drift of failed: failures rose")
+    assert reason.endswith("; changed again: drift of output_tokens: moved on")
+
+
+def test_a_column_that_did_not_drift_cannot_have_moved_on() -> None:
+    bad, away = finding(0.3), finding(0.2, column="length", detail={"back": False})
+    assert not any(one.change for one in go_on(monitor_of(), [*[([bad], [])] * 7, *[([bad], [away])] * 6]))
