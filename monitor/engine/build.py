@@ -106,7 +106,7 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
     bucket_rows: list[int] = []
     for bucket, profiler in profiled_buckets(reader, monitor, layouts, start, end):
         profiles = add_profiles([profiles, profiler.profiles()])
-        timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
+        timeline.add(bucket.start, profiler.facts.rows, profiler.profiles(), profiler.facts.clients)
         bucket_rows.append(profiler.facts.rows)
         _merge_versions(versions, profiler.facts)
     calibration, slots = calibrate(monitor, timeline, layouts)
@@ -206,7 +206,7 @@ def sum_buckets(
         profiles = add_profiles([profiles, *parts])
         facts = [Facts.from_json(row.facts) for row in kept]
         for row, part, fact in zip(kept, parts, facts, strict=True):
-            timeline.add(row.start, fact.rows, part)
+            timeline.add(row.start, fact.rows, part, fact.clients)
         bucket_rows += [f.rows for f in facts]
         for f in facts:
             _merge_versions(versions, f)

@@ -11,7 +11,7 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 from detectors import DETECTORS, SEQUENTIAL
 from detectors.base import Detector, Finding, Status
 from detectors.calibrate import FEWEST_PEAKS, FEWEST_WINDOWS, Limit, Watched, expected_pages, learn_limit, peaks
+from detectors.clusters import Concentration
 from detectors.drift.cusum import FEWEST_TO_ADD, Sums, added_up, steps
 from detectors.layout import Kind, Layout
 from detectors.null import WIDE, Calibrated, Null, held_out_rarity, independent, learn_null
@@ -32,6 +33,7 @@ from detectors.season import ALL_TIMES, SEASONS, choose, possible
 from detectors.stack import Stack
 from monitor.config import Monitor
 from monitor.engine.checks import Asked, asked, kinds, name
+from monitor.engine.clients import noise_factor, usual_clients
 from monitor.engine.timeline import Timeline
 from monitor.judge import matches
 
@@ -77,6 +79,8 @@ class Calibration:
         Column to the season that it is compared within, for those that have one.
     records
         Metric that is estimated without labels to the record of its estimates over the baseline's windows.
+    clients
+        Column of clients to how the rows of a typical window spread over them.
     reason
         Why there is no limit, or how sure it is.
     definition
@@ -88,6 +92,7 @@ class Calibration:
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     seasons: Mapping[str, str] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
+    clients: Mapping[str, Concentration] = field(default_factory=dict)
     reason: str = "not_calibrated: this baseline has no times"
     definition: str = ""
 
@@ -104,6 +109,7 @@ class Calibration:
             "subjects": {key: list(subject) for key, subject in self.subjects.items()},
             "seasons": dict(self.seasons),
             "records": {metric: record.to_json() for metric, record in self.records.items()},
+            "clients": {name: asdict(usual) for name, usual in self.clients.items()},
             "reason": self.reason,
             "definition": self.definition,
         }
@@ -117,7 +123,8 @@ class Calibration:
         nulls = {key: Null.from_json(null) for key, null in data["nulls"].items()}
         subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
         records = {metric: Record.from_json(record) for metric, record in data.get("records", {}).items()}
-        return cls(limit, nulls, subjects, data["seasons"], records, data["reason"], data["definition"])
+        clients = {name: Concentration(**usual) for name, usual in data.get("clients", {}).items()}
+        return cls(limit, nulls, subjects, data["seasons"], records, clients, data["reason"], data["definition"])
 
 
 SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
@@ -148,14 +155,22 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
             records = folds.records(stack, questions)
         for question in questions:
             if question.column == column and question.threshold is None and (segment is None or question.segments):
-                seen = folds.look(question.detector, stack, season, question.min_samples)
+                factor = np.ones(1) if question.late else folds.noise_factor(segment)
+                seen = folds.look(question.detector, stack, season, question.min_samples, factor)
                 tally.note(question.finding(segment), question.detector.floor, *seen)
     for finding in _traffic(monitor):
         tally.note(finding, VOLUME_FLOOR, *folds.volume())
     limit = learn_limit(tally.watched(timeline), monitor.budget_per_week, timeline.weeks, timeline.length)
     chosen = {column: season for column, season in seasons.items() if season != ALL_TIMES}
     return Calibration(
-        limit, tally.told(limit), tally.subjects, chosen, records, _sure(limit, timeline), definition(monitor)
+        limit=limit,
+        nulls=tally.told(limit),
+        subjects=tally.subjects,
+        seasons=chosen,
+        records=records,
+        clients=folds.usual,
+        reason=_sure(limit, timeline),
+        definition=definition(monitor),
     ), slots
 
 
@@ -233,6 +248,13 @@ class Folds:
             known[ends + 1] - known[np.maximum(0, ends + 1 - self.length)] == self.length
         )
 
+        self._clients = timeline.client_windows()
+        self.usual = usual_clients({name: windows[self.whole] for name, windows in self._clients.items()})
+
+    def noise_factor(self, segment: str | None) -> np.ndarray:
+        """Return by how much the noise of each window exceeds that of its rows, for the clients that sent them."""
+        return np.broadcast_to(noise_factor(self._clients, self.usual, segment), self.timeline.steps)
+
     def _seconds(self) -> float:
         return self.timeline.steps * self.timeline.step.total_seconds()
 
@@ -279,13 +301,18 @@ class Folds:
             statistic[at], noise[at] = seen.statistic, seen.noise
         return statistic, noise
 
-    def look(self, detector: Detector, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
-        """Measure every window, or add up every step where the detector does that."""
+    def look(
+        self, detector: Detector, stack: Stack, season: str, min_samples: int, factor: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Measure every window, or add up every step where the detector does that; ``factor`` is of the noise."""
         if detector.name in SEQUENTIAL:
-            return self.accumulate(stack, season, min_samples)
-        return self.measure(detector, stack, season, min_samples)
+            return self.accumulate(stack, season, min_samples, factor)
+        statistic, noise = self.measure(detector, stack, season, min_samples)
+        return statistic, noise * factor
 
-    def accumulate(self, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    def accumulate(
+        self, stack: Stack, season: str, min_samples: int, factor: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Add up the steps of a series in the order of time, each scored against the rest."""
         scores, allowances = np.full((2, self.timeline.steps), np.nan)
         enough = stack.n >= FEWEST_TO_ADD
@@ -294,7 +321,7 @@ class Folds:
             at = group.windows[enough[group.windows]]
             if int(rest.n) >= min_samples and len(at):
                 scores[at], allowances[at] = steps(rest, stack.take(at))
-        statistic, noise, _, _ = added_up(scores, allowances, Sums())
+        statistic, noise, _, _ = added_up(scores / factor, allowances, Sums())
         return statistic, noise
 
     def rest(self, stack: Stack, group: _Group) -> Stack:

@@ -27,6 +27,7 @@ from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import Asked, asked, asked_of_evidently, kinds, name
+from monitor.engine.clients import add_sketches, noise_factor
 from monitor.engine.objectives import of_objectives
 from monitor.engine.profile import Facts, Profiled
 from monitor.evidently import P_VALUES, PREFIX, Answer, Request, oriented, request
@@ -62,7 +63,17 @@ class Window:
     truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
     parts: Sequence[BucketSummary] = ()
 
+    def noise_factor(self, baseline: Baseline, segment: str | None) -> float:
+        """Return by how much the window is noisier than its rows say, for the clients that sent them."""
+        counted: dict[str, list[int]] = {}
+        for part in self.parts:
+            counted = add_sketches(counted, part.facts.clients)
+        sketches = {name: np.array([sketch]) for name, sketch in counted.items()}
+        return float(noise_factor(sketches, baseline.calibration.clients, segment)[0])
 
+
+FEW_CLIENTS = 2.0
+"""A finding names few clients where they inflate the variance so many times."""
 Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
 
 
@@ -101,6 +112,7 @@ def _of_traffic(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
 
 def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
     chosen = segments(monitor, window.profiles)
+    factors = {segment: window.noise_factor(baseline, segment) for segment in [None, *chosen]}
     by_column: dict[str, list[Asked]] = {}
     for question in asked(monitor, baseline.layouts):
         by_column.setdefault(question.column, []).append(question)
@@ -109,9 +121,10 @@ def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
         for question in questions:
             for segment in [None, *(chosen if question.segments else [])]:
                 if question.detector.name not in SEQUENTIAL:
-                    yield _measure(monitor, question, segment, before, window, baseline.calibration)
+                    factor = 1.0 if question.late else factors[segment]
+                    yield _measure(monitor, question, segment, before, window, baseline.calibration, factor)
                 elif question.column in window.newest:
-                    yield _accumulate(question, before, window, baseline.calibration)
+                    yield _accumulate(question, before, window, baseline.calibration, factors[None])
 
 
 def _measure(
@@ -121,6 +134,7 @@ def _measure(
     before: Mapping[str | None, Profile],
     window: Window,
     calibration: Calibration,
+    factor: float,
 ) -> Finding:
     profiles = window.labelled if question.late else window.profiles
     old, new = reference(monitor, before, segment), profiles.get(segment, {}).get(question.column)
@@ -136,11 +150,22 @@ def _measure(
         threshold=question.threshold,
         calibrated=calibration.of(stated),
         min_samples=question.min_samples,
+        noise_factor=factor,
     )
+    finding = _of_few_clients(finding, factor)
     if question.detector.name in RATES:
         finding = with_rate(finding, *_labelled(monitor, question, segment, window))
     finding = _directed(replace(finding, check=question.check), _direction(question, old, new))
     return _by_record(monitor, question, finding, window, calibration) if finding.column == OUTCOME else finding
+
+
+def _of_few_clients(finding: Finding, factor: float) -> Finding:
+    """Say in the reason where few clients sent so many of the rows that they tell as much as half of them or less."""
+    rows = finding.detail.get("n_effective")
+    if factor**2 < FEW_CLIENTS or rows is None:
+        return finding
+    said = f"; few clients sent most of the rows, which tell as much as {rows} of a usual window"
+    return replace(finding, reason=finding.reason + said)
 
 
 def _directed(finding: Finding, direction: Direction) -> Finding:
@@ -191,7 +216,7 @@ def _by_record(
 
 
 def _accumulate(
-    question: Asked, before: Mapping[str | None, Profile], window: Window, calibration: Calibration
+    question: Asked, before: Mapping[str | None, Profile], window: Window, calibration: Calibration, factor: float
 ) -> Finding:
     """Add the newest bucket to what was accumulated; one with hardly a row leaves it as it is."""
     old, new, stated = before.get(None), window.newest[question.column], question.finding(None)
@@ -201,7 +226,7 @@ def _accumulate(
         reason = f"too_few: the bucket has {new.n} usable values, {FEWEST_TO_ADD} are needed to add it"
         return replace(stated, reason=reason, detail=kept)
     score, allowance = steps(old, new)
-    advanced, seen = advance(sums, float(score), float(allowance))
+    advanced, seen = advance(sums, float(score) / factor, float(allowance))
     side = direction_of(question.better, is_improvement(question.better, advanced.up - advanced.down))
     sized = replace(stated, n_baseline=old.n, n_window=new.n)
     return _directed(conclude_with(sized, question.detector, seen, question.threshold, calibration.of(stated)), side)

@@ -18,9 +18,11 @@ from detectors.records import Column, Records, row_count, take, unseen
 from detectors.spend.bill import Bill, Till
 from monitor.config import Monitor
 from monitor.engine.arms import Arms, needed
+from monitor.engine.clients import CLIENTS, add_sketches, sketches_of
 from monitor.engine.learn import with_signals
 from monitor.engine.served import served, unserved
 from monitor.engine.spend import till
+from monitor.presets import PRESETS
 from monitor.schedule import Bucket
 from monitor.signals import resolve
 from monitor.sources.base import Counts, Reader, SourceError
@@ -33,6 +35,8 @@ MOST_UNSEEN = 10
 FREE_TEXT = "(free text)"
 """Stands for a new category that is a text of many words."""
 READS = 3
+NEWER = ("clients",)
+"""Facts that were added later."""
 
 
 @dataclass
@@ -47,6 +51,7 @@ class Facts:
     versions: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # role, value: rows, first, last
     unseen: dict[str, dict[str, float]] = field(default_factory=dict)  # column, category: first seen
     dropped_segments: int = 0
+    clients: dict[str, list[int]] = field(default_factory=dict)  # column: sketch of how its rows spread over clients
 
     def __add__(self, other: Facts) -> Facts:
         """Return the facts of two stretches together; the columns are those of the later one."""
@@ -65,11 +70,13 @@ class Facts:
                 for column in {**self.unseen, **other.unseen}
             },
             dropped_segments=self.dropped_segments + other.dropped_segments,
+            clients=add_sketches(self.clients, other.clients),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data; what older buckets do not have is left out where it is empty."""
+        data = asdict(self)
+        return {name: value for name, value in data.items() if value or name not in NEWER}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Facts:
@@ -132,7 +139,8 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
     made |= {column(signal) for signal in monitor.rates for column in (labelled_column, judged_column)}
     names: list[str] = [name for name in layouts if name not in made]
     names += [role for signal in signals for role in (*signal.needs, *signal.uses)]
-    names += [*monitor.segments, *VERSION_ROLES, "id"]
+    preset = monitor.source.preset
+    names += [*monitor.segments, *VERSION_ROLES, "id", *(PRESETS[preset].clients if preset else CLIENTS)]
     names += OUTCOME_ROLES if monitor.performance else ()
     names += ["label"] if monitor.rates else []
     names += [name for spec in monitor.experiments for name in needed(spec)]
@@ -222,6 +230,8 @@ class Profiler:
                 records[column] = outcomes({**scored, **_labels(records)}, self._layouts[column])
             if (column := judged_column(signal)) in self._layouts:
                 records[column] = outcomes({**scored, **_judged(records, check.positive)}, self._layouts[column])
+        counted = {name: sketch.tolist() for name, sketch in sketches_of(records).items()}
+        self.facts.clients = add_sketches(self.facts.clients, counted)
         self._count_versions(records)
         self._note_unseen(records)
         self._merge(None, records)

@@ -20,6 +20,7 @@ from detectors.stack import Counted, Stack
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.checks import Asked, asked, kinds, name
+from monitor.engine.clients import noise_factor
 from monitor.engine.detect import Window, improves, reference
 from monitor.engine.plateau import Plateau, compare, questions, spelt_out
 from monitor.engine.timeline import Timeline
@@ -52,10 +53,12 @@ def replay(
         What sequential detectors had accumulated before the stretch, by finding key; moved on to its end.
     """
     found = _Found([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
+    clients = timeline.client_windows()
     for question in asked(monitor, baseline.layouts):
         for (segment, column), stack in timeline.series():
             if column == question.column and (segment is None or question.segments):
-                _ask(monitor, baseline, timeline, question, segment, stack, found, sums)
+                factor = noise_factor({} if question.late else clients, baseline.calibration.clients, segment)
+                _ask(monitor, baseline, timeline, question, segment, stack, factor, found, sums)
     for place in range(timeline.length - 1, timeline.steps):
         start = timeline.start + place * timeline.step
         findings = [*found.near[place], *_of_traffic(monitor, baseline, timeline, place)]
@@ -69,6 +72,7 @@ def _ask(
     question: Asked,
     segment: str | None,
     stack: Stack,
+    factor: np.ndarray,
     found: _Found,
     sums: dict[str, Sums],
 ) -> None:
@@ -91,8 +95,10 @@ def _ask(
             improved[enough] = improves(question, old, sides.take(enough))
     if adding:
         key = question.finding(segment).key
-        first, second, lean, sums[key] = added_up(first, second, sums.get(key, Sums()))
+        first, second, lean, sums[key] = added_up(first / factor, second, sums.get(key, Sums()))
         improved = is_improvement(question.better, lean)
+    else:
+        second = second * factor
     _note(baseline, question, segment, Measurement(first, second), improved, found)
 
 

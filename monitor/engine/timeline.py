@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import numpy as np
 
+from detectors.clusters import COUNTERS
 from detectors.layout import Layout
 from detectors.performance.rates import signal_of
 from detectors.profile import Profile
-from detectors.stack import Stack
+from detectors.stack import Stack, sliding
 from monitor.config import Monitor
 
 MOST_STEPS = 8064
@@ -41,6 +43,7 @@ class Timeline:
         self.end = start + steps * step
         self.rows = np.zeros(steps, dtype=np.int64)
         self.known = np.zeros(steps, dtype=bool)
+        self.clients: dict[str, np.ndarray] = {}
         self.left_out: set[Series] = set()
         self._layouts = layouts
         self._series: dict[Series, Stack] = {}
@@ -77,13 +80,21 @@ class Timeline:
         first = int(self.start.timestamp())
         return first + int(self.step.total_seconds()) * np.arange(self.steps, dtype=np.int64)
 
-    def add(self, at: datetime, rows: int, profiles: Mapping[str | None, Mapping[str, Profile]]) -> None:
-        """Put one bucket in its place; what lies before the first step is passed over."""
+    def add(
+        self,
+        at: datetime,
+        rows: int,
+        profiles: Mapping[str | None, Mapping[str, Profile]],
+        clients: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    ) -> None:
+        """Put one bucket in its place, with its clients; what lies before the first step is passed over."""
         place = (at - self.start) // self.step
         if not 0 <= place < self.steps:
             return
         self.rows[place] += rows
         self.known[place] = True
+        for name, sketch in clients.items():
+            self.clients.setdefault(name, np.zeros((self.steps, COUNTERS + 1), dtype=np.int64))[place] += sketch
         for segment, columns in profiles.items():
             for column, profile in columns.items():
                 if signal_of(column) is not None:
@@ -91,6 +102,10 @@ class Timeline:
                 stack = self._held((segment, column))
                 if stack is not None:
                     _put(stack, place, profile)
+
+    def client_windows(self) -> dict[str, np.ndarray]:
+        """Return the sketches of the clients of every window by column, each int64 of shape (steps, counters)."""
+        return {name: sliding(sketches, self.length) for name, sketches in self.clients.items()}
 
     def series(self) -> Iterator[tuple[Series, Stack]]:
         """Yield every series, those of all rows first."""

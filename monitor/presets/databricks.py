@@ -49,6 +49,7 @@ PRESET = Preset(
     about="A copy of a Databricks inference table (PostgreSQL, SQLite).",
     columns=columns,
     settle="1h",
+    clients=("tenant",),
     advice={
         "question": "bodies over the limit of a payload table are logged as NULL",
         "response": "bodies over the limit of a payload table are logged as NULL",
