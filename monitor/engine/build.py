@@ -104,10 +104,12 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
     profiles: dict[Any, Any] = {}
     versions: dict[str, dict[str, list[float]]] = {}
     bucket_rows: list[int] = []
+    count = 0
     for bucket, profiler in profiled_buckets(reader, monitor, layouts, start, end):
         profiles = add_profiles([profiles, profiler.profiles()])
-        timeline.add(bucket.start, profiler.facts.rows, profiler.profiles(), profiler.facts.clients)
-        bucket_rows.append(profiler.facts.rows)
+        timeline.add(bucket.start, profiler.facts.whole_requests, profiler.profiles(), profiler.facts.clients)
+        bucket_rows.append(profiler.facts.whole_requests)
+        count += profiler.facts.rows
         _merge_versions(versions, profiler.facts)
     calibration, slots = calibrate(monitor, timeline, layouts)
     return Baseline(
@@ -116,7 +118,7 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
         layouts=layouts,
         profiles=profiles,
         traffic=Traffic(tuple(bucket_rows), monitor.bucket.total_seconds(), dict(schema)),
-        rows=sum(bucket_rows),
+        rows=count,
         start=start,
         end=end,
         facts={"versions": versions},
@@ -191,6 +193,7 @@ def sum_buckets(
     timeline = Timeline.of_baseline(monitor, baseline.layouts, start, end)
     profiles: dict[Any, Any] = {}
     bucket_rows: list[int] = []
+    count = 0
     versions: dict[str, dict[str, list[float]]] = {}
     step = start
     while step < end:
@@ -206,8 +209,9 @@ def sum_buckets(
         profiles = add_profiles([profiles, *parts])
         facts = [Facts.from_json(row.facts) for row in kept]
         for row, part, fact in zip(kept, parts, facts, strict=True):
-            timeline.add(row.start, fact.rows, part, fact.clients)
-        bucket_rows += [f.rows for f in facts]
+            timeline.add(row.start, fact.whole_requests, part, fact.clients)
+        bucket_rows += [f.whole_requests for f in facts]
+        count += sum(f.rows for f in facts)
         for f in facts:
             _merge_versions(versions, f)
         step = stop
@@ -219,10 +223,15 @@ def sum_buckets(
         layouts=baseline.layouts,
         profiles=profiles,
         traffic=Traffic(tuple(bucket_rows), seconds),
-        rows=sum(bucket_rows),
+        rows=count,
         start=start,
         end=end,
-        facts={"bucket_rows": bucket_rows, "bucket_seconds": seconds, "versions": versions},
+        facts={
+            "bucket_rows": bucket_rows,
+            "bucket_seconds": seconds,
+            "requests": sum(bucket_rows),
+            "versions": versions,
+        },
         calibration=calibration,
         slots=slots,
     )

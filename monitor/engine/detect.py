@@ -19,7 +19,7 @@ from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, spoken, with_record
 from detectors.performance.rates import RISE, judged_column, labelled_column, with_rate
 from detectors.performance.record import Seen
-from detectors.profile import Profile
+from detectors.profile import Profile, samples
 from detectors.quality.traffic import Traffic
 from detectors.spend.objective import Events
 from detectors.stack import Counted
@@ -49,7 +49,8 @@ class Window:
     the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
     bucket included, up to ``end``, where the window of a live monitor ends. ``truths``
     are the labelled windows since the baseline, by metric: how the estimates of each compared with the truth.
-    ``parts`` are the buckets of the window one by one, where they are at hand.
+    ``parts`` are the buckets of the window one by one, where they are at hand. Profiles of rows with weights are
+    samples (:meth:`~detectors.profile.Profile.sample`), but for those of the parts.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -63,6 +64,12 @@ class Window:
     truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
     parts: Sequence[BucketSummary] = ()
 
+    def __post_init__(self) -> None:
+        """Take the samples of profiles with weights."""
+        object.__setattr__(self, "profiles", samples(self.profiles))
+        object.__setattr__(self, "labelled", samples(self.labelled))
+        object.__setattr__(self, "newest", samples({None: self.newest})[None])
+
     def noise_factor(self, baseline: Baseline, segment: str | None) -> float:
         """Return by how much the window is noisier than its rows say, for the clients that sent them."""
         counted: dict[str, list[int]] = {}
@@ -74,6 +81,10 @@ class Window:
 
 FEW_CLIENTS = 2.0
 """A finding names few clients where they inflate the variance so many times."""
+LEFT_OUT = (
+    "are left out: their weight is not above 0 and at most 1,000,000, or their sampling_fraction not above 0 and at "
+    "most 1; correct the column that is mapped"
+)
 Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
 
 
@@ -84,6 +95,7 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
     """
     findings = [
         *_of_traffic(monitor, baseline, window),
+        *_of_weights(window),
         *_of_columns(monitor, baseline, window),
         *of_objectives(monitor, window.counted, window.end),
         *_of_evidently(monitor, baseline, window, stattests),
@@ -108,6 +120,27 @@ def _of_traffic(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
                 baseline.traffic, window.traffic, threshold=bound, calibrated=baseline.calibration.of(stand_in)
             )
             yield from (replace(finding, check=name(check, kind)) for finding in found)
+
+
+def _of_weights(window: Window) -> Iterator[Finding]:
+    """Say how many rows are left out because nobody knows how many requests they stand for."""
+    facts = [part.facts for part in window.parts]
+    rows, invalid = sum(each.rows for each in facts), sum(each.invalid_weights for each in facts)
+    if invalid:
+        reason = f"invalid_weights: {invalid} of {rows + invalid} rows {LEFT_OUT}"
+        share = invalid / (rows + invalid)
+        yield Finding(
+            "weights",
+            None,
+            "invalid",
+            None,
+            Status.INCONCLUSIVE,
+            reason,
+            share,
+            n_window=rows + invalid,
+            about="pipe",
+            detail={"invalid": invalid},
+        )
 
 
 def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
@@ -315,6 +348,8 @@ def conclude(
     """Say how a bucket ends, ``done`` or ``inconclusive``, and why when it could tell nothing."""
     if baseline is None:
         return "inconclusive", without
+    if profiled.facts.rows == 0 and profiled.facts.invalid_weights:
+        return "inconclusive", f"invalid_weights: all {profiled.facts.invalid_weights} rows {LEFT_OUT}"
     if profiled.facts.rows == 0:
         return "inconclusive", "no_rows: the bucket is empty"
     if not findings:
