@@ -162,6 +162,7 @@ def assess(
     threshold: float | None = None,
     calibrated: Calibrated | None = None,
     min_samples: int = 100,
+    noise_factor: float = 1.0,
 ) -> Finding:
     """Measure one column and state the result; never raises for what the data hold.
 
@@ -175,6 +176,8 @@ def assess(
         is used, raised to the noise floor where the samples are too small to see it.
     min_samples
         Below this many on either side the answer is ``inconclusive``.
+    noise_factor
+        By how much the window's noise exceeds that of so many independent rows, such as :func:`clusters.inflation`.
 
     Examples
     --------
@@ -209,6 +212,9 @@ def assess(
         return _answer(stated, Status.ERROR, f"{detector.name} failed: {error}")
     if not math.isfinite(seen.statistic):
         return _answer(stated, Status.ERROR, f"{detector.name} gave {seen.statistic}")
+    if noise_factor > 1:
+        effective = {"n_effective": round(sizes[1] / noise_factor**2)}
+        seen = replace(seen, noise=seen.noise * noise_factor, detail={**seen.detail, **effective})
     return conclude(stated, detector, seen, threshold, calibrated)
 
 

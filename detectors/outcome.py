@@ -142,6 +142,18 @@ def _expected(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scal
     return [*rounded, *(rounded * np.isfinite(truth))]
 
 
+def weigh_scores(column: Column, layout: Layout, units: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Return what :func:`add_up` returns of a classifier, weighted: numbers of rows in units, sums as they are."""
+    usable = np.isfinite(column.values[:, 0]) & (column.values[:, 0] >= 0) & (column.values[:, 0] <= 1)
+    (said, truth), weights = column.values[usable].T, units[usable]
+    cells = np.searchsorted(layout.edges, said, side="right")
+    sums = np.zeros((len(SCORE_PARTS), len(layout.edges) + 1), dtype=np.int64)
+    for row, part in zip(sums, _scores(said, truth), strict=True):
+        each = weights * part if part.dtype == bool else np.rint(part * (weights / UNIT)).astype(np.int64)
+        np.add.at(row, cells, each)
+    return sums.reshape(-1), int(weights[np.isnan(truth)].sum()), int(units[~usable].sum())
+
+
 def labelled(counts: np.ndarray, layout: Layout) -> np.ndarray:
     """Return how many rows have a label, over the last axis."""
     cells = len(layout.edges) + 1

@@ -11,17 +11,19 @@ Inside a bin nothing is known of where values lie. Moments overflow to infinity 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from detectors.exact import ExactSum
 from detectors.layout import SUMMED, Layout, category, numbers
-from detectors.outcome import add_up, labelled
+from detectors.outcome import add_up, labelled, weigh_scores
 from detectors.records import Column
+from detectors.weights import UNIT, Weighted, apportion, natural
 
+Segment = TypeVar("Segment")
 VERSION = 1
 SCALE = 2.0**16
 """Vectors are kept in units of 1/65536: their sums are exact, and nobody sees the rounding."""
@@ -44,6 +46,8 @@ class Profile:
         rounded to a double.
     minimum, maximum
         Of the finite values; ``inf`` and ``-inf`` when there are none.
+    weighted
+        The same of the traffic, where rows stand for more or fewer requests than one each; None where all weigh 1.
     """
 
     layout: Layout
@@ -55,6 +59,7 @@ class Profile:
     squares: ExactSum = field(default_factory=ExactSum)
     minimum: float = np.inf
     maximum: float = -np.inf
+    weighted: Weighted | None = None
 
     @classmethod
     def empty(cls, layout: Layout) -> Profile:
@@ -62,8 +67,14 @@ class Profile:
         return cls(layout, np.zeros(layout.bins, dtype=np.int64))
 
     @classmethod
-    def of(cls, column: Column, layout: Layout) -> Profile:
+    def of(cls, column: Column, layout: Layout, units: np.ndarray | None = None) -> Profile:
         """Profile one column.
+
+        Parameters
+        ----------
+        units
+            The weight of each row, as :func:`detectors.weights.weigh` gives it; None where each stands for itself.
+            A ``vector`` and the ``errors`` of a regression count rows only.
 
         Examples
         --------
@@ -77,6 +88,13 @@ class Profile:
         >>> whole == halves, whole.n
         (True, 1000)
         """
+        profile = cls._plain(column, layout)
+        if units is None or layout.kind in ("vector", "errors") or (units == UNIT).all():
+            return profile
+        return replace(profile, weighted=_weighted(column, layout, units))
+
+    @classmethod
+    def _plain(cls, column: Column, layout: Layout) -> Profile:
         if layout.kind == "vector":
             return cls._vector(column, layout)
         if layout.kind in SUMMED:
@@ -114,10 +132,7 @@ class Profile:
 
     @classmethod
     def _categorical(cls, column: Column, layout: Layout) -> Profile:
-        place = {word: index for index, word in enumerate(layout.vocabulary)}
-        other = len(layout.vocabulary)
-        known = [place.get(category(value), other) for value in column.values[~column.missing]]
-        counts = np.bincount(np.array(known, dtype=np.int64), minlength=layout.bins)
+        counts = np.bincount(_categories(column, layout), minlength=layout.bins)
         return cls(layout, counts.astype(np.int64), missing=int(column.missing.sum()))
 
     @property
@@ -170,7 +185,87 @@ class Profile:
             self.squares + other.squares,
             min(self.minimum, other.minimum),
             max(self.maximum, other.maximum),
+            None if self.weighted is other.weighted is None else self._as_weighted() + other._as_weighted(),
         )
+
+    def _as_weighted(self) -> Weighted:
+        if self.weighted is not None:
+            return self.weighted
+        others = [self.missing, self.nonfinite, self.mistyped]
+        counts = np.append(self.counts, np.array(others, dtype=np.int64)) * UNIT
+        if self.layout.kind == "scores":
+            counts[self.layout.bins // 2 : -3] //= UNIT  # sums of scores are in such units already
+        return Weighted(counts, self.total, self.squares, self.rows * UNIT, self.rows * UNIT**2)
+
+    @property
+    def amount(self) -> float:
+        """Sum of the finite values over the traffic that the rows stand for."""
+        return float(self.total if self.weighted is None else self.weighted.total)
+
+    @property
+    def usable_requests(self) -> float:
+        """Number of requests that the usable values stand for."""
+        return self.n if self.weighted is None else natural(self.weighted.usable)
+
+    @property
+    def requests(self) -> float:
+        """Number of requests that the rows stand for, whatever they hold."""
+        return self.rows if self.weighted is None else natural(self.weighted.whole)
+
+    def effective(self) -> tuple[np.ndarray, float, float]:
+        """Return what a sample of the effective size holds, of a profile with weights.
+
+        Returns
+        -------
+        counts
+            float64, shape (bins + 3,): by bin, then missing, nonfinite and mistyped.
+        total, squares
+            As those of a profile.
+        """
+        weighted = self._as_weighted()
+        factor = weighted.size / weighted.whole
+        scale = factor * UNIT
+        return weighted.counts * factor, float(weighted.total) * scale, float(weighted.squares) * scale
+
+    def sample(self) -> Profile:
+        """Return the profile of a sample of equal weights that tells as much: what statistics are computed from.
+
+        Its shares, mean and variance are those of the traffic, its size is the effective one. Without weights, or when
+        all rows weigh the same, its counts are those of the rows.
+
+        Examples
+        --------
+        >>> from detectors.layout import learn_numeric
+        >>> layout = learn_numeric(np.array([0.0, 1.0]), 0.0, 1.0)
+        >>> column, units = Column.floats(np.array([0.0] * 90 + [1.0] * 10)), np.repeat([UNIT, 9 * UNIT], [90, 10])
+        >>> sample = Profile.of(column, layout, units).sample()
+        >>> sample.n, sample.mean
+        (36, 0.5)
+        """
+        if self.weighted is None:
+            return self
+        if self.layout.kind == "scores":
+            return self._sample_of_scores(self.weighted)
+        counts = apportion(self.weighted.counts, round(self.weighted.size))
+        n = int(counts[:-3].sum())
+        scale = n * UNIT / self.weighted.usable if n else 0.0
+        total, squares = (
+            ExactSum.of(np.nan_to_num(np.array([float(exact) * scale])))
+            for exact in (self.weighted.total, self.weighted.squares)
+        )
+        missing, nonfinite, mistyped = counts[-3:].tolist()
+        others = {"missing": missing, "nonfinite": nonfinite, "mistyped": mistyped}
+        return replace(self, counts=counts[:-3], total=total, squares=squares, **others)
+
+    def _sample_of_scores(self, weighted: Weighted) -> Profile:
+        """Return the sample of a classifier's scores: each cell keeps its mean score."""
+        half = self.layout.bins // 2
+        units, scores = weighted.counts[:half], weighted.counts[half:-3]
+        *rows, unusable = apportion(np.append(units, weighted.counts[-2]), round(weighted.size)).tolist()
+        counts = np.array(rows, dtype=np.int64)
+        mean = np.divide(scores * float(UNIT), units, where=units > 0, out=np.zeros(half))
+        sums = np.append(counts, np.rint(counts * mean).astype(np.int64))
+        return replace(self, counts=sums, missing=int(counts[2 * half // 3 :].sum()), nonfinite=unusable)
 
     def __eq__(self, other: object) -> bool:
         """Compare bit for bit."""
@@ -183,6 +278,7 @@ class Profile:
     def to_json(self) -> dict[str, object]:
         """Serialise without loss: sparse counts, exact sums, extremes in hexadecimal; the bins by name."""
         filled = np.flatnonzero(self.counts)
+        weighted = {} if self.weighted is None else {"weighted": self.weighted.to_json()}
         return {
             "v": VERSION,
             "layout": self.layout.identity,
@@ -195,6 +291,7 @@ class Profile:
             "squares": self.squares.to_json(),
             "min": float(self.minimum).hex(),
             "max": float(self.maximum).hex(),
+            **weighted,
         }
 
     @classmethod
@@ -216,7 +313,51 @@ class Profile:
             ExactSum.from_json(data["squares"]),
             float.fromhex(str(data["min"])),
             float.fromhex(str(data["max"])),
+            Weighted.from_json(data["weighted"], layout.bins) if "weighted" in data else None,
         )
+
+
+def _weighted(column: Column, layout: Layout, units: np.ndarray) -> Weighted:
+    """Weigh what a profile counts."""
+    whole, heavy = int(units.sum()), sum(unit * unit for unit in units.tolist())
+    if layout.kind == "scores":
+        sums, unlabelled, unusable = weigh_scores(column, layout, units)
+        return Weighted(np.append(sums, [unlabelled, unusable, 0]), ExactSum(), ExactSum(), whole, heavy)
+    places = np.full(len(column), layout.bins)  # missing
+    values = np.full(len(column), np.nan)
+    finite = np.zeros(len(column), dtype=bool)
+    if layout.kind == "numeric":
+        values, mistyped = numbers(column)
+        finite = np.isfinite(values)
+        places[~finite & ~column.missing] = layout.bins + 1
+        places[mistyped] = layout.bins + 2
+        places[finite] = np.searchsorted(layout.edges, values[finite], side="right")
+    else:
+        places[~column.missing] = _categories(column, layout)
+    counts = np.zeros(layout.bins + 3, dtype=np.int64)
+    np.add.at(counts, places, units)
+    weight, largest = units[finite] / UNIT, np.finfo(np.float64).max
+    with np.errstate(over="ignore"):
+        terms = [weight * values[finite], weight * (values[finite] - layout.origin) ** 2]
+    total, squares = (ExactSum.of(np.clip(each, -largest, largest)) for each in terms)
+    return Weighted(counts, total, squares, whole, heavy)
+
+
+def _categories(column: Column, layout: Layout) -> np.ndarray:
+    """Return the bin of each value of a categorical column that is not missing."""
+    place = {word: index for index, word in enumerate(layout.vocabulary)}
+    other = len(layout.vocabulary)
+    known = [place.get(category(value), other) for value in column.values[~column.missing]]
+    return np.array(known, dtype=np.int64)
+
+
+def samples(profiles: Mapping[Segment, Mapping[str, Profile]]) -> Mapping[Segment, Mapping[str, Profile]]:
+    """Return the samples of many profiles; the same object where none has weights."""
+    if all(profile.weighted is None for columns in profiles.values() for profile in columns.values()):
+        return profiles
+    return {
+        segment: {name: profile.sample() for name, profile in columns.items()} for segment, columns in profiles.items()
+    }
 
 
 def usable(counts: np.ndarray, layout: Layout) -> np.ndarray:

@@ -46,12 +46,16 @@ class Sequential(Detector):
     fold
         Pure function ``(scores, state) -> Course``: add up the scores of consecutive buckets, float64 of shape
         (buckets, width). A bucket whose scores are NaN leaves the state as it is.
+    thin
+        Pure function ``(scores, factor) -> scores``: what buckets contribute whose noise exceeds that of independent
+        rows by a factor, float64 of shape (buckets,) or (1,).
     fewest
         Usable values that a bucket needs to be added.
     """
 
     score: Callable[[Counted, Counted], np.ndarray]
     fold: Callable[[np.ndarray, State], Course]
+    thin: Callable[[np.ndarray, np.ndarray], np.ndarray]
     fewest: int = 1
 
 

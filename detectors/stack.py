@@ -134,7 +134,7 @@ class Stack:
         >>> Stack.of(buckets, layout).windows(2).n.tolist()
         [1, 3, 5, 7]
         """
-        return self._each(lambda part: _sliding(part, length))
+        return self._each(lambda part: sliding(part, length))
 
     def __sub__(self, other: Stack) -> Stack:
         """Take away what ``other`` holds, with the usual broadcasting."""
@@ -147,7 +147,8 @@ class Stack:
         return Stack(self.layout, *(np.asarray(change(part)) for part in self._parts()))
 
 
-def _sliding(part: np.ndarray, length: int) -> np.ndarray:
+def sliding(part: np.ndarray, length: int) -> np.ndarray:
+    """Sum every run of ``length`` along the first axis, also the shorter runs at the start."""
     summed = np.cumsum(part, axis=0)
     shifted = np.zeros_like(summed)
     shifted[length:] = summed[:-length] if length < len(summed) else summed[:0]

@@ -154,7 +154,7 @@ def _play(reader: Reader, monitor: Monitor, baseline: Baseline, story: Story, st
     timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, end)
     facts: dict[datetime, Facts] = {}
     for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, end):
-        timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
+        timeline.add(bucket.start, profiler.facts.whole_requests, profiler.profiles(), profiler.facts.clients)
         facts[bucket.start] = profiler.facts
     again = Again(monitor, baseline, timeline)
     for bucket, findings, measured in replay(monitor, baseline, timeline, story.sums):

@@ -95,7 +95,7 @@ def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datet
     facts = sum((part.facts for part in parts), Facts(schema=dict(schema)))
     newest = newest_served(reader, monitor, end - monitor.window) if facts.last is None else facts.last
     traffic = Traffic(
-        bucket_rows=tuple(part.facts.rows for part in parts),
+        bucket_rows=tuple(part.facts.whole_requests for part in parts),
         bucket_seconds=monitor.bucket.total_seconds(),
         schema=dict(schema),
         seconds_since_newest=None if newest is None else max(0.0, end.timestamp() - newest),

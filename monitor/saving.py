@@ -22,7 +22,7 @@ from detectors.spend.savings import told as told_of
 from monitor.config import ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.learn import with_signals
-from monitor.engine.profile import Facts, deciding_columns
+from monitor.engine.profile import Facts, deciding_columns, weighed, weights_read
 from monitor.engine.served import served, unserved
 from monitor.schedule import floor
 from monitor.settings.savings import RetrainingSpec, Savings
@@ -138,13 +138,14 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
     signals = [(entry, signal) for entry, signal in zip(monitor.signals, resolve(monitor.signals), strict=True)]
     made = [entry for entry, signal in signals if signal.name in names]
     roles = [role for _, signal in signals if signal.name in names for role in (*signal.needs, *signal.uses)]
-    asked_for = [*NEEDS, *USES, *names, *roles, *deciding_columns(monitor, schema), "id"]
+    asked_for = [*NEEDS, *USES, *names, *roles, *deciding_columns(monitor, schema), *weights_read(monitor), "id"]
     columns = [name for name in dict.fromkeys(asked_for) if name in schema]
     tariff = _tariff(monitor)
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
     seen = set[object]()
     for read in build.pages(reader, columns, start, end):
-        page = with_signals(served(unseen(read, seen), monitor), made)
+        kept, _ = weighed(unseen(read, seen), monitor)
+        page = with_signals(served(kept, monitor), made)
         for plan in plans if len(page["timestamp"]) else ():
             total[plan.name] = merged([total[plan.name], _tallied(plan, page, tariff, monitor.savings or Savings())])
     return total
@@ -215,7 +216,7 @@ def _stretch(row: Any, length: float) -> Stretch | None:
     detail = row.detail or {}
     if not {"value", "baseline_value"} <= set(detail) or row.facts is None:
         return None
-    requests = Facts.from_json(row.facts).rows
+    requests = round(Facts.from_json(row.facts).requests)
     before, value = float(detail["baseline_value"]), float(detail["value"])
     low, high = float(detail.get("low", value)), float(detail.get("high", value))
     if row.method == "rate_rise":

@@ -193,7 +193,8 @@ class Watch:
         if newest is None:
             newest = newest_served(self.reader, self.monitor, bucket.end - self.monitor.window)
         traffic = Traffic(
-            bucket_rows=tuple(f.rows for f in facts),
+            # a baseline of before weights counted rows
+            bucket_rows=tuple(f.whole_requests if "requests" in baseline.facts else f.rows for f in facts),
             bucket_seconds=self.monitor.bucket.total_seconds(),
             schema=profiled.facts.schema,
             seconds_since_newest=None if newest is None else max(0.0, bucket.end.timestamp() - newest),

@@ -37,6 +37,11 @@ def score(baseline: Counted, bucket: Counted) -> np.ndarray:
     return np.stack([shift / sway, np.maximum(ALLOWANCE, RANK.floor / sway)], axis=-1)
 
 
+def thin(scores: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Divide the shift by the factor of its standard deviation."""
+    return np.stack([scores[:, 0] / factor, scores[:, 1]], axis=-1)
+
+
 def fold(scores: np.ndarray, state: State) -> Course:
     """Add up the scores of consecutive buckets, upwards and downwards, less the allowance."""
     up, down, recent = (state.get(name, 0.0) for name in ("up", "down", "recent"))
@@ -100,5 +105,6 @@ DETECTOR = Sequential(
     citation="Page 1954; Siegmund 1985",
     score=score,
     fold=fold,
+    thin=thin,
     fewest=FEWEST_TO_ADD,
 )

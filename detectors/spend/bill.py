@@ -11,6 +11,7 @@ from detectors.exact import ExactSum
 from detectors.layout import numbers, words_of
 from detectors.records import Column, Records, row_count
 from detectors.spend.budget import Requests, Spent
+from detectors.weights import UNIT, units_of
 
 Part = tuple[str, str]
 """A column and one of its values; two empty words for all requests."""
@@ -36,6 +37,9 @@ class Bill:
 
 class Till:
     """Adds pages up to a bill. Sums are exact, so the bill does not depend on the pages that the rows came in.
+
+    Rows with weights (:mod:`detectors.weights`) count as the requests that they stand for, rounded to whole ones in the
+    bill. The rates are those of the traffic, over the effective number of rows.
 
     Parameters
     ----------
@@ -78,29 +82,37 @@ class Till:
         self._held: dict[Part, tuple[ExactSum, int, int]] = {ALL: (ExactSum(), 0, 0)} if known else {}
         self._counted = dict.fromkeys(self._by, 0)
         self._tokens = {limit: Requests() for limit in limits}
-        self._rates = dict.fromkeys(rates, (ExactSum(), 0))
+        self._rates = dict.fromkeys(rates, (ExactSum(), 0, 0))
 
     def add(self, records: Records) -> None:
         """Take one page; a column that is not there is not counted."""
+        units = units_of(records)
+        units = np.full(row_count(records), UNIT) if units is None else units
         for limit in self._tokens:
-            self._tokens[limit] += sizes(records, limit)
+            self._tokens[limit] += sizes(records, limit, units)
         for signal in self._rates.keys() & records.keys():
             score, _ = numbers(records[signal])
-            told = score[np.isfinite(score)]
-            total, count = self._rates[signal]
-            self._rates[signal] = (total + ExactSum.of(told), count + len(told))
+            scored = np.isfinite(score)
+            weights = units[scored].tolist()
+            total, whole, squares = self._rates[signal]
+            total += ExactSum.of(score[scored] * (units[scored] / UNIT))
+            self._rates[signal] = (total, whole + sum(weights), squares + sum(unit * unit for unit in weights))
         if self._money not in records:
             return
         cost, _ = numbers(records[self._money])
         priced = np.isfinite(cost)
-        self._put(ALL, cost, priced)
+        cost = cost * (units / UNIT)
+        self._put(ALL, cost, priced, units)
         for name in self._by:
             if name in records:
-                self._split(name, records[name], cost, priced)
+                self._split(name, records[name], cost, priced, units)
 
     def bill(self) -> Bill:
         """Return what was added, values beyond the cap put together."""
-        parts = {part: Spent(float(amount), rows, left) for part, (amount, rows, left) in self._held.items()}
+        parts = {
+            part: Spent(float(amount), _requests(rows), _requests(left))
+            for part, (amount, rows, left) in self._held.items()
+        }
         for name, named in self._by.items():
             values = {value: spent for (column, value), spent in parts.items() if column == name}
             always = {*named, MISSING, OTHER}
@@ -108,16 +120,20 @@ class Till:
             room = self._most + len(always & set(values))
             for value in ranked[room:]:
                 parts[name, OTHER] = parts.get((name, OTHER), Spent()) + parts.pop((name, value))
-        rates = {signal: (float(total), count) for signal, (total, count) in self._rates.items()}
-        return Bill(parts, dict(self._tokens), rates)
+        rates = {signal: _rate(*sums) for signal, sums in self._rates.items()}
+        tokens = {
+            limit: Requests(_requests(held.known), _requests(held.over), held.worst, _requests(held.unknown))
+            for limit, held in self._tokens.items()
+        }
+        return Bill(parts, tokens, rates)
 
-    def _split(self, name: str, column: Column, cost: np.ndarray, priced: np.ndarray) -> None:
+    def _split(self, name: str, column: Column, cost: np.ndarray, priced: np.ndarray, units: np.ndarray) -> None:
         words = words_of(column)
         words[column.missing] = MISSING
         values, places = np.unique(words.astype(str), return_inverse=True)
         for place, value in enumerate(values.tolist()):
             chosen = places == place
-            self._put((name, self._place(name, value)), cost[chosen], priced[chosen])
+            self._put((name, self._place(name, value)), cost[chosen], priced[chosen], units[chosen])
 
     def _place(self, name: str, value: str) -> str:
         if (name, value) in self._held or value in self._by[name] or value == MISSING:
@@ -125,14 +141,29 @@ class Till:
         self._counted[name] += 1
         return value if self._counted[name] <= MOST_COUNTED else OTHER
 
-    def _put(self, part: Part, cost: np.ndarray, priced: np.ndarray) -> None:
+    def _put(self, part: Part, cost: np.ndarray, priced: np.ndarray, units: np.ndarray) -> None:
         amount, rows, left = self._held.get(part, (ExactSum(), 0, 0))
-        unpriced = int(np.count_nonzero(~priced))
-        self._held[part] = (amount + ExactSum.of(cost[priced]), rows + len(cost), left + unpriced)
+        amount += ExactSum.of(cost[priced])
+        self._held[part] = (amount, rows + int(units.sum()), left + int(units[~priced].sum()))
 
 
-def sizes(records: Records, limit: int) -> Requests:
+def _requests(units: int) -> int:
+    """Return units of weight as whole requests."""
+    return (units + UNIT // 2) // UNIT
+
+
+def _rate(total: ExactSum, units: int, squares: int) -> tuple[float, int]:
+    """Return sum and count of a signal over the effective number of rows."""
+    if not units:
+        return float(total), 0
+    size = units**2 / squares
+    return float(total) * (size * UNIT / units), round(size)
+
+
+def sizes(records: Records, limit: int, units: np.ndarray | None = None) -> Requests:
     """Hold each request's tokens, in and out, against a budget; one that lacks a count is known only if it is over.
+
+    With the weights of rows the numbers of requests are in units of weight.
 
     Examples
     --------
@@ -140,11 +171,13 @@ def sizes(records: Records, limit: int) -> Requests:
     Requests(known=3, over=2, worst=200.0, unknown=0)
     """
     told = [numbers(records[name])[0] for name in ("input_tokens", "output_tokens") if name in records]
+    weights = np.ones(row_count(records), dtype=np.int64) if units is None else units
     if not told:
-        return Requests(unknown=row_count(records))
+        return Requests(unknown=int(weights.sum()))
     counted = np.stack(told)
     counted[~np.isfinite(counted) | (counted < 0)] = np.nan
     tokens = np.nansum(counted, axis=0)
     known = (~np.isnan(counted).any(axis=0) & (len(told) == 2)) | (tokens > limit)  # noqa: PLR2004  in and out
     worst = float(tokens[known].max()) if known.any() else 0.0
-    return Requests(int(known.sum()), int((tokens > limit).sum()), worst, int((~known).sum()))
+    over = int(weights[tokens > limit].sum())
+    return Requests(int(weights[known].sum()), over, worst, int(weights[~known].sum()))

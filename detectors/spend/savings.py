@@ -12,6 +12,7 @@ import numpy as np
 from detectors.exact import ExactSum
 from detectors.layout import numbers, words_of
 from detectors.records import Records
+from detectors.weights import UNIT, natural, units_of
 
 STAYS = -1
 """The tier of a request that no rule takes: it is answered as it was."""
@@ -76,11 +77,12 @@ class Cell:
     """Sums of comparable requests: of one tier, one model that answered, one task and size.
 
     ``compared`` of them have a price on both sides, and only those are in ``now`` and ``then``; ``judged`` say how
-    good the answer was.
+    good the answer was. Rows with weights count as the requests that they stand for, but for ``judged`` and
+    ``quality``, which are of the rows: they are a sample.
     """
 
-    requests: int = 0
-    compared: int = 0
+    requests: float = 0
+    compared: float = 0
     now: ExactSum = field(default_factory=ExactSum)
     then: ExactSum = field(default_factory=ExactSum)
     judged: int = 0
@@ -102,7 +104,7 @@ class Cell:
         """Read what :meth:`to_json` wrote."""
         requests, compared, now, then, judged, quality = data
         exact = [ExactSum.from_json(each) for each in (now, then, quality)]
-        return cls(int(requests), int(compared), exact[0], exact[1], int(judged), exact[2])
+        return cls(requests, compared, exact[0], exact[1], int(judged), exact[2])
 
 
 Key = tuple[int, str, str]
@@ -156,18 +158,25 @@ def tally(
         if len(moved):
             then[moved] = price_as(tier.model, moved)
     good = np.full(len(models), np.nan) if quality is None else quality
+    units = units_of(records)
+    units = np.full(len(models), UNIT) if units is None else units
     groups: dict[Key, list[int]] = {}
     for row, key in enumerate(zip(tiers.tolist(), models.tolist(), strata.tolist(), strict=True)):
         groups.setdefault(key, []).append(row)
-    return merged([{key: _cell(now[rows], then[rows], good[rows])} for key, rows in groups.items()])
+    return merged([{key: _cell(now[rows], then[rows], good[rows], units[rows])} for key, rows in groups.items()])
 
 
-def _cell(now: np.ndarray, then: np.ndarray, quality: np.ndarray) -> Cell:
+def _cell(now: np.ndarray, then: np.ndarray, quality: np.ndarray, units: np.ndarray) -> Cell:
     both, told = np.isfinite(now) & np.isfinite(then), np.isfinite(quality)
+    weight = units[both] / UNIT
     return Cell(
-        len(now), int(both.sum()), ExactSum.of(now[both]), ExactSum.of(then[both]),
-        int(told.sum()), ExactSum.of(np.clip(quality[told], 0.0, 1.0)),
-    )  # fmt: skip
+        natural(int(units.sum())),
+        natural(int(units[both].sum())),
+        ExactSum.of(now[both] * weight),
+        ExactSum.of(then[both] * weight),
+        int(told.sum()),
+        ExactSum.of(np.clip(quality[told], 0.0, 1.0)),
+    )
 
 
 def merged(parts: Iterable[Cells]) -> Cells:
@@ -206,7 +215,7 @@ def told(
         own = {key: cell for key, cell in cells.items() if key[0] == place}
         moved = sum(cell.requests for key, cell in own.items() if key[1] != tier.model)
         quality = _quality(tier.model, own, better, margin)
-        tiers.append({"model": tier.model, "moved": moved, **_money(own.values()), "quality": quality})
+        tiers.append({"model": tier.model, "moved": round(moved), **_money(own.values()), "quality": quality})
     return {"plan": plan.name, **whole, "tiers": tiers}
 
 
@@ -214,9 +223,9 @@ def _money(cells: Iterable[Cell]) -> dict[str, Any]:
     total = sum(cells, Cell())
     now, then = float(total.now), float(total.then)
     return {
-        "requests": total.requests,
-        "compared": total.compared,
-        "unpriced": total.requests - total.compared,
+        "requests": round(total.requests),
+        "compared": round(total.compared),
+        "unpriced": round(total.requests - total.compared),
         "now": now,
         "then": then,
         "saved": now - then,
@@ -278,7 +287,7 @@ def _by_stratum(cells: Cells, wanted: Callable[[str], bool]) -> dict[str, Cell]:
     return found
 
 
-def _standardised(cells: Mapping[str, Cell], weights: Mapping[str, int]) -> tuple[float, float]:
+def _standardised(cells: Mapping[str, Cell], weights: Mapping[str, float]) -> tuple[float, float]:
     """Return a weighted mean and its standard error, each stratum's variance that of a share near a half."""
     whole, value, variance = sum(weights.values()), 0.0, 0.0
     for name, weight in weights.items():

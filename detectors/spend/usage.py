@@ -24,7 +24,7 @@ LOADS = ("queue_depth", "gpu_utilization", "gpu_memory")
 
 def usage(
     columns: Mapping[str, Profile],
-    requests: int,
+    requests: float,
     seconds: float,
     money: str,
     success: str | None = None,
@@ -37,7 +37,7 @@ def usage(
     Parameters
     ----------
     columns, requests, seconds
-        Profiles of the window by column, its rows, and its length.
+        Profiles of the window by column, its requests, and its length. Sums are weighted where rows are.
     money
         Column that says what a request cost; NaN or missing where nobody knows.
     success
@@ -81,7 +81,7 @@ def usage(
 
 
 def _sum(held: Profile) -> dict[str, Any]:
-    return {"total": float(held.total), "requests": held.n}
+    return {"total": held.amount, "requests": held.usable_requests}
 
 
 def _percentiles(held: Profile) -> dict[str, float]:
@@ -93,14 +93,14 @@ def _level(held: Profile) -> dict[str, float]:
 
 
 def _cost(held: Profile, successes: float | None) -> dict[str, Any]:
-    amount = float(held.total)
-    cost = {"amount": amount, "priced": held.n, "unpriced": held.rows - held.n}
-    if successes and held.n == held.rows:  # with a request that nobody can price, the quotient would be too low
+    amount, priced = held.amount, held.usable_requests
+    cost = {"amount": amount, "priced": priced, "unpriced": held.requests - priced}
+    if successes and priced == held.requests:  # with a request that nobody can price, the quotient would be too low
         cost["per_success"] = amount / successes
     return cost
 
 
-def _successes(numeric: Mapping[str, Profile], requests: int, success: str | None) -> float | None:
+def _successes(numeric: Mapping[str, Profile], requests: float, success: str | None) -> float | None:
     """Return how many answers were good: those that do not say are taken as those that do."""
     if success is not None:
         return numeric[success].mean * requests if success in numeric else None

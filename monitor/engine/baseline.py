@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from detectors.layout import Layout
-from detectors.profile import Profile
+from detectors.profile import Profile, samples
 from detectors.quality.traffic import Traffic
 from detectors.season import SEASONS
 from monitor.engine.calibrate import Calibration, SlotProfiles
@@ -18,7 +18,7 @@ from monitor.engine.calibrate import Calibration, SlotProfiles
 
 @dataclass(frozen=True)
 class Baseline:
-    """What windows are compared with. ``profiles`` is segment to column to profile."""
+    """What windows are compared with. ``profiles`` is segment to column to profile: samples where rows have weights."""
 
     id: int
     layout: str
@@ -32,6 +32,10 @@ class Baseline:
     facts: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration = Calibration()
     slots: SlotProfiles = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take the samples of profiles with weights."""
+        object.__setattr__(self, "profiles", samples(self.profiles))
 
     def within(self, column: str, starts: Sequence[datetime]) -> Mapping[str | None, Profile]:
         """Return what a column of a window is compared with, by segment: all, or the same hours, of the baseline."""

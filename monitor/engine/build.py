@@ -110,13 +110,15 @@ def baseline_from_source(
     profiles: dict[Any, Any] = {}
     versions: dict[str, dict[str, list[float]]] = {}
     bucket_rows: list[int] = []
+    count = 0
     for bucket, profiler in profiled_buckets(reader, monitor, layouts, start, end):
         part = profiler.profiles()
         if labels_until is not None and bucket.start >= labels_until:
             part = {segment: _without_labels(columns) for segment, columns in part.items()}
         profiles = add_profiles([profiles, part])
-        timeline.add(bucket.start, profiler.facts.rows, part)
-        bucket_rows.append(profiler.facts.rows)
+        timeline.add(bucket.start, profiler.facts.whole_requests, part, profiler.facts.clients)
+        bucket_rows.append(profiler.facts.whole_requests)
+        count += profiler.facts.rows
         _merge_versions(versions, profiler.facts)
     calibration, slots = calibrate(monitor, timeline, layouts)
     return Baseline(
@@ -125,7 +127,7 @@ def baseline_from_source(
         layouts=layouts,
         profiles=profiles,
         traffic=Traffic(tuple(bucket_rows), monitor.bucket.total_seconds(), dict(schema)),
-        rows=sum(bucket_rows),
+        rows=count,
         start=start,
         end=end,
         facts={"versions": versions},
@@ -204,6 +206,7 @@ def sum_buckets(
     timeline = Timeline.of_baseline(monitor, baseline.layouts, start, end)
     profiles: dict[Any, Any] = {}
     bucket_rows: list[int] = []
+    count = 0
     versions: dict[str, dict[str, list[float]]] = {}
     step = start
     while step < end:
@@ -219,8 +222,9 @@ def sum_buckets(
         profiles = add_profiles([profiles, *parts])
         facts = [Facts.from_json(row.facts) for row in kept]
         for row, part, fact in zip(kept, parts, facts, strict=True):
-            timeline.add(row.start, fact.rows, part)
-        bucket_rows += [f.rows for f in facts]
+            timeline.add(row.start, fact.whole_requests, part, fact.clients)
+        bucket_rows += [f.whole_requests for f in facts]
+        count += sum(f.rows for f in facts)
         for f in facts:
             _merge_versions(versions, f)
         step = stop
@@ -232,10 +236,15 @@ def sum_buckets(
         layouts=baseline.layouts,
         profiles=profiles,
         traffic=Traffic(tuple(bucket_rows), seconds),
-        rows=sum(bucket_rows),
+        rows=count,
         start=start,
         end=end,
-        facts={"bucket_rows": bucket_rows, "bucket_seconds": seconds, "versions": versions},
+        facts={
+            "bucket_rows": bucket_rows,
+            "bucket_seconds": seconds,
+            "requests": sum(bucket_rows),
+            "versions": versions,
+        },
         calibration=calibration,
         slots=slots,
     )

@@ -12,7 +12,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from detectors import DETECTORS
 from detectors.base import Detector, Finding, Status
 from detectors.calibrate import FEWEST_WINDOWS, Limit, Peaks, expected_alerts, peaks, spend
+from detectors.clusters import Concentration
 from detectors.dispersion import design_effect
 from detectors.layout import Kind, Layout
 from detectors.null import WIDE, Calibrated, Null, held_out_rarity, independent, learn_null
@@ -35,6 +36,7 @@ from detectors.stack import Stack
 from detectors.unusual import find_unusual_stretch
 from monitor.config import Monitor
 from monitor.engine.checks import Asked, asked, kinds, name
+from monitor.engine.clients import noise_factor, usual_clients
 from monitor.engine.timeline import Timeline
 from monitor.judge import matches
 
@@ -83,6 +85,8 @@ class Calibration:
         Column to the season that it is compared within, for those that have one.
     records
         Metric that is estimated without labels to the record of its estimates over the baseline's windows.
+    clients
+        Column of clients to how the rows of a typical window spread over them.
     reason
         Why there is no limit, or how sure it is.
     definition
@@ -96,6 +100,7 @@ class Calibration:
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     seasons: Mapping[str, str] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
+    clients: Mapping[str, Concentration] = field(default_factory=dict)
     reason: str = "not_calibrated: this baseline has no times"
     definition: str = ""
     unusual: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
@@ -124,6 +129,7 @@ class Calibration:
             "subjects": {key: list(subject) for key, subject in self.subjects.items()},
             "seasons": dict(self.seasons),
             "records": {metric: record.to_json() for metric, record in self.records.items()},
+            "clients": {name: asdict(usual) for name, usual in self.clients.items()},
             "reason": self.reason,
             "definition": self.definition,
             "unusual": {column: [list(each) for each in several] for column, several in self.unusual.items()},
@@ -139,7 +145,10 @@ class Calibration:
         subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
         records = {metric: Record.from_json(record) for metric, record in data.get("records", {}).items()}
         unusual = {column: [(a, b) for a, b in several] for column, several in data.get("unusual", {}).items()}
-        return cls(limit, nulls, subjects, data["seasons"], records, data["reason"], data["definition"], unusual)
+        clients = {name: Concentration(**usual) for name, usual in data.get("clients", {}).items()}
+        return cls(
+            limit, nulls, subjects, data["seasons"], records, clients, data["reason"], data["definition"], unusual
+        )
 
 
 SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
@@ -174,7 +183,8 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
         clusters = design_effect(stack) if stack.layout.kind in COUNTED else 1.0
         for question in questions:
             if question.column == column and question.threshold is None and (segment is None or question.segments):
-                seen = folds.look(question.detector, stack, season, question.min_samples)
+                factor = np.ones(1) if question.late else folds.noise_factor(segment)
+                seen = folds.look(question.detector, stack, season, question.min_samples, factor)
                 inflation = clusters if question.detector.check in SELDOM else 1.0
                 tally.note(question.finding(segment), question.detector.floor, *seen, inflation)
     for finding in _traffic(monitor):
@@ -182,14 +192,15 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
     limit = tally.spend(timeline)
     chosen = {column: season for column, season in seasons.items() if season != ALL_TIMES}
     return Calibration(
-        limit,
-        tally.nulls,
-        tally.subjects,
-        chosen,
-        records,
-        _sure(limit, timeline),
-        definition(monitor),
-        _moments(tally.unusual, timeline),
+        limit=limit,
+        nulls=tally.nulls,
+        subjects=tally.subjects,
+        seasons=chosen,
+        records=records,
+        clients=folds.usual,
+        reason=_sure(limit, timeline),
+        definition=definition(monitor),
+        unusual=_moments(tally.unusual, timeline),
     ), slots
 
 
@@ -286,6 +297,13 @@ class Folds:
             known[ends + 1] - known[np.maximum(0, ends + 1 - self.length)] == self.length
         )
 
+        self._clients = timeline.client_windows()
+        self.usual = usual_clients({name: windows[self.whole] for name, windows in self._clients.items()})
+
+    def noise_factor(self, segment: str | None) -> np.ndarray:
+        """Return by how much the noise of each window exceeds that of its rows, for the clients that sent them."""
+        return np.broadcast_to(noise_factor(self._clients, self.usual, segment), self.timeline.steps)
+
     def _seconds(self) -> float:
         return self.timeline.steps * self.timeline.step.total_seconds()
 
@@ -332,14 +350,17 @@ class Folds:
             statistic[at], noise[at] = seen.statistic, seen.noise
         return statistic, noise
 
-    def look(self, detector: Detector, stack: Stack, season: str, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
-        """Measure every window, or add up every step where the detector does that."""
+    def look(
+        self, detector: Detector, stack: Stack, season: str, min_samples: int, factor: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Measure every window, or add up every step where the detector does that; ``factor`` is of the noise."""
         if isinstance(detector, Sequential):
-            return self.accumulate(detector, stack, season, min_samples)
-        return self.measure(detector, stack, season, min_samples)
+            return self.accumulate(detector, stack, season, min_samples, factor)
+        statistic, noise = self.measure(detector, stack, season, min_samples)
+        return statistic, noise * factor
 
     def accumulate(
-        self, detector: Sequential, stack: Stack, season: str, min_samples: int
+        self, detector: Sequential, stack: Stack, season: str, min_samples: int, factor: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Add up the steps of a series in the order of time, each scored against the rest."""
         scores: np.ndarray | None = None
@@ -353,7 +374,7 @@ class Folds:
                 scores[at] = found
         if scores is None:
             return np.full(self.timeline.steps, np.nan), np.full(self.timeline.steps, np.nan)
-        course = detector.fold(scores, {})
+        course = detector.fold(detector.thin(scores, factor), {})
         return course.statistic, course.noise
 
     def rest(self, stack: Stack, group: _Group) -> Stack:

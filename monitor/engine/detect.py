@@ -18,7 +18,7 @@ from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, spoken, with_record
 from detectors.performance.rates import RISE, judged_column, labelled_column, with_rate
 from detectors.performance.record import Seen
-from detectors.profile import Profile
+from detectors.profile import Profile, samples
 from detectors.quality.traffic import Traffic
 from detectors.sequential import Sequential, State
 from detectors.spend.objective import Events
@@ -27,6 +27,7 @@ from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import Asked, asked, asked_of_evidently, kinds, name
+from monitor.engine.clients import add_sketches, noise_factor
 from monitor.engine.objectives import of_objectives
 from monitor.engine.profile import Facts, Profiled
 from monitor.evidently import P_VALUES, PREFIX, Answer, Request, oriented, request
@@ -48,7 +49,8 @@ class Window:
     the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
     bucket included, up to ``end``, where the window of a live monitor ends. ``truths``
     are the labelled windows since the baseline, by metric: how the estimates of each compared with the truth.
-    ``parts`` are the buckets of the window one by one, where they are at hand.
+    ``parts`` are the buckets of the window one by one, where they are at hand. Profiles of rows with weights are
+    samples (:meth:`~detectors.profile.Profile.sample`), but for those of the parts.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -62,7 +64,27 @@ class Window:
     truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
     parts: Sequence[BucketSummary] = ()
 
+    def __post_init__(self) -> None:
+        """Take the samples of profiles with weights."""
+        object.__setattr__(self, "profiles", samples(self.profiles))
+        object.__setattr__(self, "labelled", samples(self.labelled))
+        object.__setattr__(self, "newest", samples(self.newest))
 
+    def noise_factor(self, baseline: Baseline, segment: str | None) -> float:
+        """Return by how much the window is noisier than its rows say, for the clients that sent them."""
+        counted: dict[str, list[int]] = {}
+        for part in self.parts:
+            counted = add_sketches(counted, part.facts.clients)
+        sketches = {name: np.array([sketch]) for name, sketch in counted.items()}
+        return float(noise_factor(sketches, baseline.calibration.clients, segment)[0])
+
+
+FEW_CLIENTS = 2.0
+"""A finding names few clients where they inflate the variance so many times."""
+LEFT_OUT = (
+    "are left out: their weight is not above 0 and at most 1,000,000, or their sampling_fraction not above 0 and at "
+    "most 1; correct the column that is mapped"
+)
 Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
 
 
@@ -73,6 +95,7 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
     """
     findings = [
         *_of_traffic(monitor, baseline, window),
+        *_of_weights(window),
         *_of_columns(monitor, baseline, window),
         *of_objectives(monitor, window.counted, window.end),
         *_of_evidently(monitor, baseline, window, stattests),
@@ -99,8 +122,30 @@ def _of_traffic(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
             yield from (replace(finding, check=name(check, kind)) for finding in found)
 
 
+def _of_weights(window: Window) -> Iterator[Finding]:
+    """Say how many rows are left out because nobody knows how many requests they stand for."""
+    facts = [part.facts for part in window.parts]
+    rows, invalid = sum(each.rows for each in facts), sum(each.invalid_weights for each in facts)
+    if invalid:
+        reason = f"invalid_weights: {invalid} of {rows + invalid} rows {LEFT_OUT}"
+        share = invalid / (rows + invalid)
+        yield Finding(
+            "weights",
+            None,
+            "invalid",
+            None,
+            Status.INCONCLUSIVE,
+            reason,
+            share,
+            n_window=rows + invalid,
+            about="pipe",
+            detail={"invalid": invalid},
+        )
+
+
 def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
     chosen = segments(monitor, window.profiles)
+    factors = {segment: window.noise_factor(baseline, segment) for segment in [None, *chosen]}
     by_column: dict[str, list[Asked]] = {}
     for question in asked(monitor, baseline.layouts):
         by_column.setdefault(question.column, []).append(question)
@@ -109,9 +154,12 @@ def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
         for question in questions:
             for segment in [None, *(chosen if question.segments else [])]:
                 if not isinstance(question.detector, Sequential):
-                    yield _measure(monitor, question, segment, before, window, baseline.calibration)
+                    factor = 1.0 if question.late else factors[segment]
+                    yield _measure(monitor, question, segment, before, window, baseline.calibration, factor)
                 elif window.newest:
-                    yield _accumulate(question, question.detector, segment, before, window, baseline.calibration)
+                    yield _accumulate(
+                        question, question.detector, segment, before, window, baseline.calibration, factors[segment]
+                    )
             yield from _carried(question, chosen, window.sums)
 
 
@@ -122,6 +170,7 @@ def _measure(
     before: Mapping[str | None, Profile],
     window: Window,
     calibration: Calibration,
+    factor: float,
 ) -> Finding:
     profiles = window.labelled if question.late else window.profiles
     old, new = reference(monitor, before, segment), profiles.get(segment, {}).get(question.column)
@@ -137,12 +186,23 @@ def _measure(
         threshold=question.threshold,
         calibrated=calibration.of(stated),
         min_samples=question.min_samples,
+        noise_factor=factor,
     )
+    finding = _of_few_clients(finding, factor)
     if question.detector.name in RATES:
         chosen = monitor.rates[question.column].labels_chosen
         finding = with_rate(finding, *_labelled(monitor, question, segment, window), chosen)
     finding = _directed(replace(finding, check=question.check), _direction(question, old, new))
     return _by_record(monitor, question, finding, window, calibration) if finding.column == OUTCOME else finding
+
+
+def _of_few_clients(finding: Finding, factor: float) -> Finding:
+    """Say in the reason where few clients sent so many of the rows that they tell as much as half of them or less."""
+    rows = finding.detail.get("n_effective")
+    if factor**2 < FEW_CLIENTS or rows is None:
+        return finding
+    said = f"; few clients sent most of the rows, which tell as much as {rows} of a usual window"
+    return replace(finding, reason=finding.reason + said)
 
 
 def _directed(finding: Finding, direction: Direction) -> Finding:
@@ -199,6 +259,7 @@ def _accumulate(
     before: Mapping[str | None, Profile],
     window: Window,
     calibration: Calibration,
+    factor: float,
 ) -> Finding:
     """Add the newest bucket to what is remembered; one with hardly a row leaves it as it is."""
     old, new = before.get(segment), window.newest.get(segment, {}).get(question.column)
@@ -212,7 +273,8 @@ def _accumulate(
     if new is None or size < detector.fewest:
         reason = f"too_few: the bucket has {size} usable values, {detector.fewest} are needed to add it"
         return replace(stated, reason=reason, detail={"state": state})
-    course = detector.fold(detector.score(old, new)[None], state)
+    score = detector.thin(detector.score(old, new)[None], np.array([factor]))
+    course = detector.fold(score, state)
     seen = Measurement(course.statistic[0], course.noise[0], detail={"state": course.state})
     side = direction_of(question.better, is_improvement(question.better, course.lean)[0])
     sized = replace(stated, n_baseline=old.n, n_window=size)
@@ -313,6 +375,8 @@ def conclude(
     """Say how a bucket ends, ``done`` or ``inconclusive``, and why when it could tell nothing."""
     if baseline is None:
         return "inconclusive", without
+    if profiled.facts.rows == 0 and profiled.facts.invalid_weights:
+        return "inconclusive", f"invalid_weights: all {profiled.facts.invalid_weights} rows {LEFT_OUT}"
     if profiled.facts.rows == 0:
         return "inconclusive", "no_rows: the bucket is empty"
     if not findings:

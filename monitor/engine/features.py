@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detectors.layout import Kind
+from detectors.weights import ROLES as WEIGHTS
 from monitor.config import ConfigError, Monitor
 from monitor.settings.sections import nearest
 from monitor.settings.source import TEXT_ROLES
 from monitor.signals import resolve
 from monitor.sources.base import ColumnInfo
 
-NOT_FEATURES = ("timestamp", "id", "label", "feedback", "model_version", "prompt_version", *TEXT_ROLES)
+NOT_FEATURES = ("timestamp", "id", "label", "feedback", "model_version", "prompt_version", *WEIGHTS, *TEXT_ROLES)
 FREE_TEXT_LENGTH = 64
 ENOUGH_TO_TELL = 50
 

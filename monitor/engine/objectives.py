@@ -13,8 +13,12 @@ from monitor.engine.profile import Profiled
 
 
 def counted_in(monitor: Monitor, profiled: Profiled) -> dict[str, Events]:
-    """Return by signal how many requests of a bucket told, and how many were bad."""
-    columns = profiled.profiles.get(None, {})
+    """Return by signal how many requests of a bucket told, and how many were bad.
+
+    Of rows with weights the share is that of the traffic, and the number the effective one of rows: ten requests that
+    one logged row stands for are no ten independent answers.
+    """
+    columns = {name: profile.sample() for name, profile in profiled.profiles.get(None, {}).items()}
     signals = {str(check.signal) for check in monitor.objectives} & set(columns)
     return {signal: Events(columns[signal].n, float(columns[signal].total)) for signal in sorted(signals)}
 

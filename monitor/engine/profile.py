@@ -16,11 +16,15 @@ from detectors.performance.rates import VERDICT, judged_column, labelled_column
 from detectors.profile import Profile
 from detectors.records import Column, Records, row_count, take, unseen
 from detectors.spend.bill import Bill, Till
+from detectors.weights import ROLES as WEIGHTS
+from detectors.weights import UNIT, WEIGHT, natural, units_of, weigh, weight_column
 from monitor.config import Monitor
 from monitor.engine.arms import Arms, needed
+from monitor.engine.clients import CLIENTS, add_sketches, sketches_of
 from monitor.engine.learn import with_signals
 from monitor.engine.served import served, unserved
 from monitor.engine.spend import till
+from monitor.presets import PRESETS
 from monitor.schedule import Bucket
 from monitor.signals import resolve
 from monitor.sources.base import Counts, Reader, SourceError
@@ -33,6 +37,8 @@ MOST_UNSEEN = 10
 FREE_TEXT = "(free text)"
 """Stands for a new category that is a text of many words."""
 READS = 3
+NEWER = ("clients", "excess_weight", "invalid_weights")
+"""Facts that were added later."""
 
 
 @dataclass
@@ -47,6 +53,9 @@ class Facts:
     versions: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # role, value: rows, first, last
     unseen: dict[str, dict[str, float]] = field(default_factory=dict)  # column, category: first seen
     dropped_segments: int = 0
+    clients: dict[str, list[int]] = field(default_factory=dict)  # column: sketch of how its rows spread over clients
+    excess_weight: int = 0  # of all rows, beyond 1 each, in units of 1/65536
+    invalid_weights: int = 0  # rows that were left out
 
     def __add__(self, other: Facts) -> Facts:
         """Return the facts of two stretches together; the columns are those of the later one."""
@@ -65,11 +74,25 @@ class Facts:
                 for column in {**self.unseen, **other.unseen}
             },
             dropped_segments=self.dropped_segments + other.dropped_segments,
+            clients=add_sketches(self.clients, other.clients),
+            excess_weight=self.excess_weight + other.excess_weight,
+            invalid_weights=self.invalid_weights + other.invalid_weights,
         )
 
+    @property
+    def requests(self) -> float:
+        """Number of requests that the rows stand for."""
+        return natural(self.rows * UNIT + self.excess_weight)
+
+    @property
+    def whole_requests(self) -> int:
+        """The same as a whole number, 0 only where there are no rows."""
+        return max(round(self.requests), min(self.rows, 1))
+
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data; what older buckets do not have is left out where it is empty."""
+        data = asdict(self)
+        return {name: value for name, value in data.items() if value or name not in NEWER}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Facts:
@@ -132,7 +155,9 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
     made |= {column(signal) for signal in monitor.rates for column in (labelled_column, judged_column)}
     names: list[str] = [name for name in layouts if name not in made]
     names += [role for signal in signals for role in (*signal.needs, *signal.uses)]
-    names += [*monitor.segments, *VERSION_ROLES, "id"]
+    preset = monitor.source.preset
+    names += [*monitor.segments, *VERSION_ROLES, "id", *(PRESETS[preset].clients if preset else CLIENTS)]
+    names += weights_read(monitor)
     names += OUTCOME_ROLES if monitor.performance else ()
     names += ["label"] if monitor.rates else []
     names += [name for spec in monitor.experiments for name in needed(spec)]
@@ -140,6 +165,22 @@ def wanted(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str,
     names += [monitor.money, "input_tokens", "output_tokens"] if monitor.budgets else []
     names += [check.by for check in monitor.budgets if check.by]
     return [name for name in dict.fromkeys(names) if name in schema]
+
+
+def weights_read(monitor: Monitor) -> list[str]:
+    """Return the roles of weights that a monitor's log may have: a column that is only called so is none."""
+    return [role for role in WEIGHTS if role in monitor.source.columns or monitor.source.preset]
+
+
+def weighed(records: Records, monitor: Monitor) -> tuple[Records, Records]:
+    """Return the records with the weight of each, where not all weigh 1, and those whose weight cannot be used."""
+    columns = {role: records[role] for role in weights_read(monitor) if role in records}
+    if not columns:
+        return records, {}
+    units, usable = weigh(columns)
+    if (units[usable] != UNIT).any():
+        records = {**records, WEIGHT: weight_column(units)}
+    return (records, {}) if usable.all() else (take(records, usable), take(records, ~usable))
 
 
 def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
@@ -194,6 +235,8 @@ class Profiler:
         unique = unseen(page, self._seen)
         if row_count(unique) < row_count(page):
             self.facts.duplicates += row_count(served(page, monitor)) - row_count(served(unique, monitor))
+        unique, unusable = weighed(unique, monitor)
+        self.facts.invalid_weights += row_count(served(unusable, monitor)) if unusable else 0
         if row_count(unique) == 0:
             return
         logged = with_signals(unique, monitor.signals)
@@ -204,6 +247,8 @@ class Profiler:
         if rows == 0:
             return
         self.facts.rows += rows
+        if (units := units_of(records)) is not None:
+            self.facts.excess_weight += int(units.sum()) - rows * UNIT
         times = records["timestamp"].values
         first, last = float(times.min()), float(times.max())
         self.facts.first = first if self.facts.first is None else min(first, self.facts.first)
@@ -214,6 +259,18 @@ class Profiler:
             records[JOINT] = project(records, self._layouts)
         if OUTCOME in self._layouts:
             records[OUTCOME] = outcomes(records, self._layouts[OUTCOME])
+        self._add_labelled(records)
+        counted = {name: sketch.tolist() for name, sketch in sketches_of(records).items()}
+        self.facts.clients = add_sketches(self.facts.clients, counted)
+        self._count_versions(records)
+        self._note_unseen(records)
+        self._merge(None, records)
+        records.pop(JOINT, None)  # the joint distribution is that of all rows only
+        for segment, members in self._split(records):
+            self._merge(segment, take(records, members))
+
+    def _add_labelled(self, records: dict[str, Column]) -> None:
+        """Put the scores of rates beside their labels."""
         for signal, check in self._monitor.rates.items():
             if signal not in records:
                 continue
@@ -222,12 +279,6 @@ class Profiler:
                 records[column] = outcomes({**scored, **_labels(records)}, self._layouts[column])
             if (column := judged_column(signal)) in self._layouts:
                 records[column] = outcomes({**scored, **_judged(records, check.positive)}, self._layouts[column])
-        self._count_versions(records)
-        self._note_unseen(records)
-        self._merge(None, records)
-        records.pop(JOINT, None)  # the joint distribution is that of all rows only
-        for segment, members in self._split(records):
-            self._merge(segment, take(records, members))
 
     def profiles(self) -> dict[str | None, dict[str, Profile]]:
         """Return segment to column to profile."""
@@ -238,9 +289,10 @@ class Profiler:
 
     def _merge(self, segment: str | None, records: Records) -> None:
         held = self._segments.setdefault(segment, self._empty() if segment is None else {})
+        units = units_of(records)
         for name, layout in self._layouts.items():
             if name in records:
-                added = Profile.of(records[name], layout)
+                added = Profile.of(records[name], layout, units)
                 held[name] = held[name] + added if name in held else added
 
     def _count_versions(self, records: Records) -> None:

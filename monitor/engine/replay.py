@@ -20,6 +20,7 @@ from detectors.stack import Counted, Stack
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.checks import Asked, asked, kinds, name
+from monitor.engine.clients import noise_factor
 from monitor.engine.detect import Window, improves, reference
 from monitor.engine.plateau import Plateau, compare, questions, spelt_out
 from monitor.engine.timeline import Timeline
@@ -52,10 +53,12 @@ def replay(
         What sequential detectors remembered before the stretch, by finding key; moved on to its end.
     """
     found = _Found([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
+    clients = timeline.client_windows()
     for question in asked(monitor, baseline.layouts):
         for (segment, column), stack in timeline.series():
             if column == question.column and (segment is None or question.segments):
-                _ask(monitor, baseline, timeline, question, segment, stack, found, sums)
+                factor = noise_factor({} if question.late else clients, baseline.calibration.clients, segment)
+                _ask(monitor, baseline, timeline, question, segment, stack, factor, found, sums)
     for place in range(timeline.length - 1, timeline.steps):
         start = timeline.start + place * timeline.step
         findings = [*found.near[place], *_of_traffic(monitor, baseline, timeline, place)]
@@ -69,11 +72,12 @@ def _ask(
     question: Asked,
     segment: str | None,
     stack: Stack,
+    factor: np.ndarray,
     found: _Found,
     sums: dict[str, State],
 ) -> None:
     if isinstance(question.detector, Sequential):
-        seen, improved = _accumulate(baseline, timeline, question, question.detector, segment, stack, sums)
+        seen, improved = _accumulate(baseline, timeline, question, question.detector, segment, stack, factor, sums)
         _note(baseline, question, segment, seen, improved, found)
         return
     sides = stack.windows(timeline.length)
@@ -88,7 +92,7 @@ def _ask(
             seen = question.detector.measure(old, sides.take(enough))
             first[enough], second[enough] = seen.statistic, seen.noise
             improved[enough] = improves(question, old, sides.take(enough))
-    _note(baseline, question, segment, Measurement(first, second), improved, found)
+    _note(baseline, question, segment, Measurement(first, second * factor), improved, found)
 
 
 def _accumulate(
@@ -98,6 +102,7 @@ def _accumulate(
     detector: Sequential,
     segment: str | None,
     stack: Stack,
+    factor: np.ndarray,
     sums: dict[str, State],
 ) -> tuple[Measurement, np.ndarray]:
     """Add the buckets to what is remembered, each scored against its part of the baseline."""
@@ -113,7 +118,7 @@ def _accumulate(
     if scores is None:
         return Measurement(*np.full((2, timeline.steps), np.nan)), np.zeros(timeline.steps, dtype=bool)
     key = question.finding(segment).key
-    course = detector.fold(scores, sums.get(key, {}))
+    course = detector.fold(detector.thin(scores, factor), sums.get(key, {}))
     sums[key] = course.state
     return Measurement(course.statistic, course.noise), is_improvement(question.better, course.lean)
 

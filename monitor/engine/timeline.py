@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import numpy as np
 
-from detectors.layout import Layout
+from detectors.clusters import COUNTERS
+from detectors.layout import SUMMED, Layout
 from detectors.performance.rates import signal_of
 from detectors.profile import Profile
-from detectors.stack import Stack
+from detectors.stack import Stack, sliding
 from monitor.config import Monitor
 
 MOST_STEPS = 8064
@@ -41,10 +43,12 @@ class Timeline:
         self.end = start + steps * step
         self.rows = np.zeros(steps, dtype=np.int64)
         self.known = np.zeros(steps, dtype=bool)
+        self.clients: dict[str, np.ndarray] = {}
         self.left_out: set[Series] = set()
         self._layouts = layouts
         self._series: dict[Series, Stack] = {}
         self._bytes = 0
+        self._carry: dict[Series, np.ndarray] = {}
 
     @classmethod
     def of_baseline(cls, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime) -> Timeline:
@@ -77,25 +81,59 @@ class Timeline:
         first = int(self.start.timestamp())
         return first + int(self.step.total_seconds()) * np.arange(self.steps, dtype=np.int64)
 
-    def add(self, at: datetime, rows: int, profiles: Mapping[str | None, Mapping[str, Profile]]) -> None:
-        """Put one bucket in its place; what lies before the first step is passed over."""
+    def add(
+        self,
+        at: datetime,
+        rows: int,
+        profiles: Mapping[str | None, Mapping[str, Profile]],
+        clients: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    ) -> None:
+        """Put one bucket in its place, with its clients; what lies before the first step is passed over."""
         place = (at - self.start) // self.step
         if not 0 <= place < self.steps:
             return
         self.rows[place] += rows
         self.known[place] = True
+        for name, sketch in clients.items():
+            self.clients.setdefault(name, np.zeros((self.steps, COUNTERS + 1), dtype=np.int64))[place] += sketch
         for segment, columns in profiles.items():
             for column, profile in columns.items():
                 if signal_of(column) is not None:
                     continue  # it is shown beside a finding, and no threshold depends on it
                 stack = self._held((segment, column))
-                if stack is not None:
-                    _put(stack, place, profile)
+                if stack is not None and (profile.weighted is None or profile.layout.kind in SUMMED):
+                    _put(stack, place, profile.sample())
+                elif stack is not None:
+                    self._put_sample(stack, place, profile, (segment, column))
+
+    def client_windows(self) -> dict[str, np.ndarray]:
+        """Return the sketches of the clients of every window by column, each int64 of shape (steps, counters)."""
+        return {name: sliding(sketches, self.length) for name, sketches in self.clients.items()}
 
     def series(self) -> Iterator[tuple[Series, Stack]]:
         """Yield every series, those of all rows first."""
         for key in sorted(self._series, key=lambda key: (key[0] is not None, key[0] or "", key[1])):
             yield key, self._series[key]
+
+    def _put_sample(self, stack: Stack, place: int, profile: Profile, key: Series) -> None:
+        """Put the sample of a profile with weights in its place.
+
+        Counts are whole. What rounding leaves is carried to the next bucket, so that the counts of a run of buckets are
+        less than one off, and a rare value is not lost.
+        """
+        counts, total, squares = profile.effective()
+        exact = counts + self._carry.get(key, 0.0)
+        whole = np.maximum(np.rint(exact), 0.0)
+        self._carry[key] = exact - whole
+        stack.counts[place] += whole[:-3].astype(np.int64)
+        missing, nonfinite, mistyped = whole[-3:].astype(np.int64)
+        stack.missing[place] += missing
+        stack.nonfinite[place] += nonfinite
+        stack.mistyped[place] += mistyped
+        usable = counts[:-3].sum()
+        scale = whole[:-3].sum() / usable if usable > 0 else 0.0  # keeps the mean
+        stack.total[place] += total * scale
+        stack.squares[place] += squares * scale
 
     def _held(self, key: Series) -> Stack | None:
         if key in self._series:

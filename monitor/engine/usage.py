@@ -24,8 +24,10 @@ def used_in(monitor: Monitor, window: Window) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for segment in (None, *segments(monitor, window.profiles)):
         columns = window.profiles.get(segment, {})
-        rows = max((profile.rows for profile in columns.values()), default=0)
-        requests = sum(window.traffic.bucket_rows) if segment is None else rows
+        requests = max((profile.requests for profile in columns.values()), default=0)
+        if segment is None:
+            rows = sum(window.traffic.bucket_rows)
+            requests = sum(part.facts.requests for part in window.parts) if window.parts else rows
         told[segment or ALL] = usage(columns, requests, seconds, monitor.money, monitor.success, times)
     return {"currency": monitor.currency, "segments": {segment: _finite(used) for segment, used in told.items()}}
 

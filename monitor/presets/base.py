@@ -98,6 +98,8 @@ class Preset:
         Whether rows of the main table have several versions, of which ClickHouse's FINAL gives the last.
     settle
         How late rows come.
+    clients
+        Columns of the main table that say which client sent a record; they are read to count clients.
     advice
         Canonical name to what makes the logging tool log it.
     """
@@ -116,6 +118,7 @@ class Preset:
     chat: tuple[str, ...] = ("question", "response")
     final: bool = False
     settle: str = "30s"
+    clients: tuple[str, ...] = ()
     advice: Mapping[str, str] = field(default_factory=dict)
 
 

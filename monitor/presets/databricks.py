@@ -2,10 +2,11 @@
 
 Both layouts are known: that of endpoints behind the AI gateway (``request_time``, ``execution_duration_ms``) and the
 older one of custom models (``timestamp_ms``, ``execution_time_ms``). Rows come best effort, usually within an hour:
-let ``settle`` be long. ``sampling_fraction`` becomes ``weight``, one over the fraction, a column to weigh rates with
-by hand: driftd counts rows as they are logged. A call of a batch is one row and stays one: its records are not taken
-apart. A body over the size limit is logged as NULL, and ``logging_error_codes`` says so. Databricks itself is no
-database that driftd opens: read the table through a foreign table or a copy in PostgreSQL or SQLite.
+let ``settle`` be long. ``sampling_fraction`` becomes ``weight``, one over the fraction, so that counts, rates and money
+are those of all requests; what cannot be a fraction becomes 0, a weight that is left out and counted. A call of a batch
+is one row and stays one: its records are not taken apart. A body over the size limit is logged as NULL, and
+``logging_error_codes`` says so. Databricks itself is no database that driftd opens: read the table through a foreign
+table or a copy in PostgreSQL or SQLite.
 
 Schema: the comments of the tables' own DDL, July 2026.
 """
@@ -14,6 +15,11 @@ from __future__ import annotations
 
 from monitor.presets.base import Column, Columns, Found, Preset, filled, plain
 from monitor.presets.sql import Sql
+
+WEIGHT = (
+    "CASE WHEN r.sampling_fraction > 0 AND r.sampling_fraction <= 1 THEN 1.0 / r.sampling_fraction "
+    "WHEN r.sampling_fraction IS NOT NULL THEN 0 END"
+)
 
 
 def columns(sql: Sql, _found: Found) -> Columns:
@@ -33,7 +39,7 @@ def columns(sql: Sql, _found: Found) -> Columns:
             Column("r.execution_duration_ms / 1000.0", ("execution_duration_ms",)),
             Column("r.execution_time_ms / 1000.0", ("execution_time_ms",)),
         ],
-        "weight": Column("1.0 / nullif(r.sampling_fraction, 0)", ("sampling_fraction",)),
+        "weight": Column(WEIGHT, ("sampling_fraction",)),
         "input_tokens": Column(sql.number(answered("usage", "prompt_tokens")), ("response",)),
         "output_tokens": Column(sql.number(answered("usage", "completion_tokens")), ("response",)),
         "finish_reason": Column(answered("choices", "0", "finish_reason"), ("response",)),
@@ -49,6 +55,7 @@ PRESET = Preset(
     about="A copy of a Databricks inference table (PostgreSQL, SQLite).",
     columns=columns,
     settle="1h",
+    clients=("tenant",),
     advice={
         "question": "bodies over the limit of a payload table are logged as NULL",
         "response": "bodies over the limit of a payload table are logged as NULL",

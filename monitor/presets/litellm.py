@@ -63,6 +63,7 @@ PRESET = Preset(
     about="LiteLLM proxy's spend log (PostgreSQL).",
     columns=columns,
     settle="60s",
+    clients=("tenant", "user", "session_id"),
     advice={
         "question": STORE,
         "response": STORE,

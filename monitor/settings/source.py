@@ -14,6 +14,7 @@ from monitor.settings.sections import Duration, Section
 ROLES = (
     "timestamp", "id", "model_version", "prompt_version", "prediction", "score", "label",
     "question", "context", "response", "samples", "logprobs", "finish_reason", "feedback", "tenant",
+    "weight", "sampling_fraction",
 )  # fmt: skip
 TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
 

@@ -1,0 +1,149 @@
+"""Weights: how many requests a logged row stands for, where the log holds only a sample of them.
+
+A weight is kept in whole units of 1/65536, so that sums of weights are exact and do not depend on the order of rows.
+What is estimated of the traffic (counts, sums, rates) is weighted. What is known of it is as much as the effective
+sample size says, ``sum(w)**2 / sum(w**2)``: the number of rows where all weigh the same, and less where they do not.
+
+References
+----------
+Kish, *Survey Sampling*, 1965, chapter 11; Horvitz, Thompson, *A generalization of sampling without replacement from a
+finite universe*, Journal of the American Statistical Association 47, 1952.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from detectors.exact import ExactSum
+from detectors.layout import numbers
+from detectors.records import Column, Records, row_count
+
+WEIGHT = "(weight)"
+"""The column of weights that rows carry once they have been read; no table's column is likely to have the name."""
+ROLES = ("weight", "sampling_fraction")
+"""How many requests a row stands for, and what share of the requests were logged: its inverse."""
+UNIT = 1 << 16
+LARGEST = 1e6
+
+
+def weigh(records: Records) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weight of each row in units, int64, and whether it can be used.
+
+    Both roles multiply; NULL stands for 1. A weight must be above 0 and at most 1,000,000, a fraction above 0 and at
+    most 1.
+
+    Examples
+    --------
+    >>> units, usable = weigh({"sampling_fraction": Column.of([0.5, 1.0, None, 0.0, 2.0, "x"])})
+    >>> (units[:3] / UNIT).tolist(), usable.tolist()
+    ([2.0, 1.0, 1.0], [True, True, True, False, False, False])
+    """
+    weight = _values(records, "weight")
+    fraction = _values(records, "sampling_fraction")
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        natural = weight / fraction
+        usable = (weight > 0) & (fraction > 0) & (fraction <= 1) & (natural <= LARGEST) & (natural * UNIT >= 1)
+    return np.rint(np.where(usable, natural, 1.0) * UNIT).astype(np.int64), usable
+
+
+def _values(records: Records, role: str) -> np.ndarray:
+    if role not in records:
+        return np.ones(row_count(records))
+    values, _ = numbers(records[role])
+    return np.where(records[role].missing, 1.0, values)
+
+
+def units_of(records: Records) -> np.ndarray | None:
+    """Return the weights of rows in units, int64; None where each stands for itself."""
+    if WEIGHT not in records:
+        return None
+    return np.asarray(np.rint(records[WEIGHT].values * UNIT), dtype=np.int64)
+
+
+def weight_column(units: np.ndarray) -> Column:
+    """Return the column of weights that :func:`units_of` reads."""
+    return Column.floats(units / UNIT)
+
+
+def natural(units: int) -> float:
+    """Return a sum of units as a number of requests, whole where it is."""
+    return units // UNIT if units % UNIT == 0 else units / UNIT
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """The weighted side of a profile: everything adds up exactly.
+
+    Parameters
+    ----------
+    counts
+        int64, shape (bins + 3,): units by bin, then those of missing, nonfinite and mistyped values.
+    total, squares
+        Sums of the weighted values, and of their weighted squared distances from the layout's origin.
+    whole, heavy
+        Sum of the units of all rows, and of their squares.
+    """
+
+    counts: np.ndarray
+    total: ExactSum
+    squares: ExactSum
+    whole: int
+    heavy: int
+
+    def __add__(self, other: Weighted) -> Weighted:
+        """Add up two disjoint sets of rows."""
+        return Weighted(
+            self.counts + other.counts,
+            self.total + other.total,
+            self.squares + other.squares,
+            self.whole + other.whole,
+            self.heavy + other.heavy,
+        )
+
+    @property
+    def size(self) -> float:
+        """Effective sample size."""
+        return self.whole**2 / self.heavy
+
+    @property
+    def usable(self) -> int:
+        """Units of the values that are in bins."""
+        return int(self.counts[:-3].sum())
+
+    def to_json(self) -> dict[str, object]:
+        """Serialise without loss."""
+        filled = np.flatnonzero(self.counts)
+        return {
+            "at": filled.tolist(),
+            "n": self.counts[filled].tolist(),
+            "total": self.total.to_json(),
+            "squares": self.squares.to_json(),
+            "whole": self.whole,
+            "heavy": self.heavy,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], bins: int) -> Weighted:
+        """Read what :meth:`to_json` wrote."""
+        counts = np.zeros(bins + 3, dtype=np.int64)
+        counts[np.array(data["at"], dtype=np.int64)] = data["n"]
+        total, squares = ExactSum.from_json(data["total"]), ExactSum.from_json(data["squares"])
+        return cls(counts, total, squares, int(data["whole"]), int(data["heavy"]))
+
+
+def apportion(shares: np.ndarray, size: int) -> np.ndarray:
+    """Return whole numbers that add up to ``size``, in proportion to shares.
+
+    Their running sums are at most a half off, so that no end of an ordered scale gains by the rounding.
+
+    Examples
+    --------
+    >>> apportion(np.array([10, 25, 65]), 10).tolist(), apportion(np.array([1, 1, 1, 1]), 2).tolist()
+    ([1, 3, 6], [0, 1, 1, 0])
+    """
+    running = np.rint(np.cumsum(shares) * (size / shares.sum()))
+    return np.asarray(np.diff(running, prepend=0), dtype=np.int64)
