@@ -35,7 +35,8 @@ class Season:
     cycle: int
 
 
-def _weekday(seconds: np.ndarray) -> np.ndarray:
+def weekday(seconds: np.ndarray) -> np.ndarray:
+    """Return the day of the week of each time, Monday being 0."""
     return np.asarray((seconds // DAY + THURSDAY) % 7)
 
 
@@ -46,9 +47,9 @@ def _hour(seconds: np.ndarray) -> np.ndarray:
 SEASONS: Mapping[str, Season] = {
     "all times": Season(lambda seconds: np.zeros(len(seconds), dtype=np.int64), 0),
     "hour of the day": Season(_hour, DAY),
-    "day of the week": Season(_weekday, WEEK),
-    "hour of workday or weekend": Season(lambda s: _hour(s) + 24 * (_weekday(s) >= 5), WEEK),  # noqa: PLR2004
-    "hour of the week": Season(lambda s: _hour(s) + 24 * _weekday(s), WEEK),
+    "day of the week": Season(weekday, WEEK),
+    "hour of workday or weekend": Season(lambda s: _hour(s) + 24 * (weekday(s) >= 5), WEEK),  # noqa: PLR2004
+    "hour of the week": Season(lambda s: _hour(s) + 24 * weekday(s), WEEK),
 }
 """By name; the first is no season. Hours and days are those of UTC."""
 ALL_TIMES = "all times"

@@ -1,0 +1,529 @@
+"""Baseline checks: shifts, trends and unusual stretches inside a candidate baseline.
+
+A baseline is only as good as the stretch that it was learnt from. Each column becomes a few *series* over
+regular pieces of an hour or more (mean of normal scores, spread, share of each category, missing values); the
+hour of the day is taken out; and optimal partitioning cuts the series where its level changes. What returns to
+its level within a day and a half is an unusual stretch, what stays is a shift, and a staircase that one line
+fits as well is a trend.
+
+The noise of a piece is its sampling noise and the column's own wander, estimated from differences of neighbouring
+blocks of an hour to a day, so that a column that wanders by itself is not said to change. A change must also
+be large enough to matter.
+
+Methods: Jackson et al., *An algorithm for optimal partitioning of data on an interval*, IEEE Signal Processing
+Letters 12, 2005; Killick, Fearnhead, Eckley, *Optimal detection of changepoints with a linear computational
+cost*, Journal of the American Statistical Association 107, 2012.
+
+Limits
+------
+A change in the first or last hours of a stretch needs to be larger. Vectors and labels are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtri
+
+from detectors.layout import Layout
+from detectors.season import DAY, HOUR, WEEK, weekday
+from detectors.stack import Stack
+
+MOST_PIECES = 400
+FEWEST_PIECES = 24
+PENALTY = 40.0
+"""By how much a cut must lower the cost, which is chi-squared where nothing changes: strict, as there are many
+columns, series and places to cut."""
+LONGEST_STRETCH = 36 * HOUR
+"""What lasts longer than this and then goes back is two shifts."""
+FEWEST_RECURRENCES = 4
+"""A column with so many unusual stretches does that ordinarily."""
+SHIFT_FLOOR = 0.2
+STRETCH_FLOOR = 0.3
+TREND_FLOOR = 0.2
+"""Smallest changes that are worth a word, in standard deviations of single values; of shares, see :func:`effect`."""
+MEDIAN_OF_CHI2 = 0.4549
+BLOCK_HOURS = (1, 3, 6, 12, 24)
+FEWEST_BLOCKS = 6
+MOST_CATEGORIES = 8
+SMALLEST_SHARE = 0.002
+"""A category that is rarer in every piece of the baseline taken together has no series of its own."""
+CYCLES = 2
+"""Whole weeks that the hours of workdays and weekends need to be told apart."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One aspect of a column over the pieces of a stretch.
+
+    Parameters
+    ----------
+    part
+        ``level``, ``spread``, ``missing``, or ``=CATEGORY``.
+    value
+        float64, shape (pieces,): standardised, so that a piece of n rows has a sampling variance of about 1 / n.
+        NaN where a piece has no rows.
+    weight
+        float64, shape (pieces,): rows behind each value.
+    is_share
+        Whether the value is the angle of a share.
+    """
+
+    part: str
+    value: np.ndarray
+    weight: np.ndarray
+    is_share: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """A part of a column that differs between two runs of pieces.
+
+    Parameters
+    ----------
+    kind
+        ``shift``: from ``first`` on the level is another one, up to ``last``. ``stretch``: the pieces from ``first``
+        to ``last`` (not included) differ from what surrounds them. ``trend``: it moves all the way.
+    part
+        As in :class:`Series`.
+    first, last
+        Pieces.
+    before
+        First piece of the stretch that a shift is compared with.
+    effect
+        In standard deviations of single values, or of shares as :func:`effect` says; signed.
+    """
+
+    kind: str
+    part: str
+    first: int
+    last: int
+    effect: float
+    before: int = 0
+
+
+def effect(before: float, after: float) -> float:
+    """Return the difference of two shares as Cohen's h, which weighs 0 → 0.6 % as heavily as 50 → 57.5 %.
+
+    Examples
+    --------
+    >>> round(effect(0.0, 0.0056), 2), round(effect(0.5, 0.575), 2)
+    (0.15, 0.15)
+    """
+    return float(2 * (np.arcsin(np.sqrt(after)) - np.arcsin(np.sqrt(before))))
+
+
+def piece_seconds(seconds: float, step: float) -> int:
+    """Return how long a piece is: whole steps, an hour or more, a part of a day, and at most 400 of them.
+
+    Examples
+    --------
+    >>> piece_seconds(14 * DAY, 300), piece_seconds(56 * DAY, 300)
+    (3600, 14400)
+    """
+    lengths = [hours * HOUR for hours in (1, 2, 3, 4, 6, 8, 12, 24)]
+    fitting = [length for length in lengths if length >= step and length % step == 0]
+    return next((length for length in fitting if seconds <= MOST_PIECES * length), (fitting or [DAY])[-1])
+
+
+def series_of(stack: Stack) -> list[Series]:
+    """Return the series of one column; none of a kind that holds no counts of values."""
+    layout = stack.layout
+    if layout.kind == "numeric":
+        series = _of_numbers(stack)
+    elif layout.kind == "categorical":
+        series = _of_categories(stack)
+    else:
+        return []
+    rows = stack.rows.astype(float)
+    return [*series, _share("missing", rows - stack.n, rows)]
+
+
+def _of_numbers(stack: Stack) -> list[Series]:
+    pooled = stack.counts.sum(axis=0).astype(float)
+    if pooled.sum() == 0:
+        return []
+    middle = (np.cumsum(pooled) - pooled / 2) / pooled.sum()
+    scores = np.where(pooled > 0, ndtri(np.clip(middle, 1e-9, 1 - 1e-9)), 0.0)
+    share = pooled / pooled.sum()
+    series = []
+    for part, score in (("level", scores), ("spread", np.abs(scores))):
+        mean = float(share @ score)
+        deviation = float(np.sqrt(share @ (score - mean) ** 2))
+        if deviation > 0:
+            value = _ratio(stack.counts @ ((score - mean) / deviation), stack.n)
+            series.append(Series(part, value, stack.n.astype(float)))
+    return series
+
+
+def _of_categories(stack: Stack) -> list[Series]:
+    pooled, rows = stack.counts.sum(axis=0), stack.n.astype(float)
+    largest: list[int] = np.argsort(-pooled, kind="stable")[:MOST_CATEGORIES].tolist()
+    kept = [bin for bin in largest if SMALLEST_SHARE * pooled.sum() <= pooled[bin]]
+    return [_share(_part(stack.layout, bin), stack.counts[:, bin], rows) for bin in kept]
+
+
+def _part(layout: Layout, bin: int) -> str:
+    return f"={layout.vocabulary[bin]}" if bin < len(layout.vocabulary) else "other"
+
+
+def _share(part: str, hits: np.ndarray, rows: np.ndarray) -> Series:
+    return Series(part, 2 * np.arcsin(np.sqrt(np.clip(_ratio(hits, rows), 0, 1))), rows, is_share=True)
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(above / np.asarray(below, dtype=float))
+
+
+def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[Change]:
+    """Return what changes inside a stretch: shifts, unusual stretches and trends of each series.
+
+    Parameters
+    ----------
+    series
+        Of one column or of many, over the same pieces.
+    seconds
+        int64, shape (pieces,): when each piece starts, evenly spaced.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> hours = HOUR * np.arange(336)
+    >>> level = rng.normal(np.where(hours < 264 * HOUR, 0.0, 0.5), 0.1)
+    >>> [(change.kind, change.first) for change in find_changes([Series("level", level, np.full(336, 100.0))], hours)]
+    [('shift', 264)]
+    """
+    if not series or len(seconds) < FEWEST_PIECES:
+        return []
+    pieces = _Pieces.of(series, seconds)
+    level = pieces.without_line()
+    stretches = [_stretches(level, row, cuts) for row, cuts in enumerate(level.partition())]
+    quiet = pieces.without(stretches)
+    found: list[Change] = []
+    for row, cuts in enumerate(quiet.partition()):
+        part = series[row].part
+        found += [
+            Change("stretch", part, first, last, size)
+            for first, last in stretches[row]
+            if abs(size := level.contrast(row, _outside(first, last, len(seconds)), np.arange(first, last)))
+            >= STRETCH_FLOOR
+        ]
+        found += _shifts(quiet, row, part, cuts)
+    return found
+
+
+def unusual_stretches(value: np.ndarray, weight: np.ndarray, seconds: np.ndarray) -> list[tuple[int, int]]:
+    """Return the runs of pieces, up to a day and a half long, in which a series left its level and came back.
+
+    Parameters
+    ----------
+    value
+        float64, shape (pieces,): standardised, so that a piece of n rows has a sampling variance of about 1 / n.
+    weight
+        float64, shape (pieces,): the rows behind each.
+    seconds
+        int64, shape (pieces,): when each piece starts, evenly spaced.
+
+    Returns
+    -------
+    list
+        First piece and the piece after the last, of each. A series that does so four times or more does so
+        ordinarily, and none is returned.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> level = rng.normal(0, 0.1, 336)
+    >>> level[100:103] += 3
+    >>> unusual_stretches(level, np.full(336, 100.0), HOUR * np.arange(336))
+    [(100, 103)]
+    """
+    changes = find_changes([Series("level", value, weight)], seconds)
+    return [(change.first, change.last) for change in changes if change.kind == "stretch"]
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Series side by side: value without its season, and weight as inverse variance; shape (series, pieces)."""
+
+    series: Sequence[Series]
+    seconds: np.ndarray
+    raw: np.ndarray
+    rows: np.ndarray
+    value: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def of(cls, series: Sequence[Series], seconds: np.ndarray) -> _Pieces:
+        raw = np.array([each.value for each in series])
+        rows = np.array([each.weight for each in series], dtype=float)
+        rows = np.where(np.isfinite(raw), rows, 0.0)
+        raw = np.where(rows > 0, raw, 0.0)
+        value = _without_season(raw, rows, seconds)
+        return cls(series, seconds, raw, rows, value, _weights(value, rows, _length(seconds)))
+
+    def without(self, stretches: Sequence[Sequence[tuple[int, int]]]) -> _Pieces:
+        """Take stretches out; the season and the noise are learnt again from the rest."""
+        rows = self.rows.copy()
+        for row, runs in enumerate(stretches):
+            for first, last in runs:
+                rows[row, first:last] = 0.0
+        value = _without_season(self.raw, rows, self.seconds)
+        return _Pieces(self.series, self.seconds, self.raw, rows, value, _weights(value, rows, _length(self.seconds)))
+
+    def without_line(self) -> _Pieces:
+        """Take the median slope between days out (Theil and Sen), so that a stretch stands out from a trend."""
+        size = max(1, DAY // _length(self.seconds))
+        days = len(self.seconds) // size
+        if days < FEWEST_BLOCKS:
+            return self
+        shape = (len(self.value), days, size)
+        rows, value = (part[:, -days * size :].reshape(shape) for part in (self.rows, self.value))
+        mean = _ratio((rows * value).sum(axis=2), rows.sum(axis=2))
+        first, second = np.triu_indices(days, k=1)
+        slope = _per_row((mean[:, second] - mean[:, first]) / (second - first)) / size
+        line = slope[:, None] * (np.arange(len(self.seconds)) - len(self.seconds) / 2)
+        return replace(self, value=np.where(self.rows > 0, self.value - line, 0.0))
+
+    def partition(self) -> list[list[int]]:
+        return partition(self.value, self.weight, PENALTY)
+
+    def mean(self, row: int, at: np.ndarray) -> float:
+        """Return the mean of some pieces, each counted by its rows."""
+        return _average(self.value[row, at], self.rows[row, at])
+
+    def contrast(self, row: int, before: np.ndarray, after: np.ndarray) -> float:
+        """Return how far some pieces lie from others.
+
+        The angle of a share grows with the rows behind it, so the smaller of two differences counts: of the mean
+        angles, and of the shares over all rows.
+        """
+        size = self.mean(row, after) - self.mean(row, before)
+        if not self.series[row].is_share:
+            return size
+        shares = np.sin(self.raw[row] / 2) ** 2
+        pooled = effect(*(_average(shares[at], self.rows[row, at]) for at in (before, after)))
+        return size if abs(size) < abs(pooled) else pooled
+
+
+def _average(value: np.ndarray, weight: np.ndarray) -> float:
+    return float(np.average(value, weights=weight)) if weight.any() else float("nan")
+
+
+def _length(seconds: np.ndarray) -> int:
+    return int(seconds[1] - seconds[0])
+
+
+def _without_season(value: np.ndarray, rows: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Take the median of each hour of the day out; of workdays and weekends apart where there are two weeks."""
+    span = _length(seconds) * len(seconds)
+    slot = seconds % DAY // _length(seconds)
+    if span >= CYCLES * WEEK:
+        slot = slot + DAY * (weekday(seconds) >= 5)  # noqa: PLR2004
+    elif span < 4 * DAY:
+        slot = np.zeros(len(seconds), dtype=np.int64)
+    known = np.where(rows > 0, value, np.nan)
+    centred = np.zeros_like(value)
+    for each in np.unique(slot):
+        at = slot == each
+        counted = np.isfinite(known[:, at]).any(axis=1)
+        middle = np.zeros(len(value))
+        if counted.any():
+            middle[counted] = np.nanmedian(known[np.ix_(counted, at)], axis=1)
+        centred[:, at] = value[:, at] - middle[:, None]
+    return np.asarray(np.where(rows > 0, centred, 0.0))
+
+
+def _weights(value: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
+    """Return the inverse variance of each piece: sampling, the wander from piece to piece, and its persistence."""
+    wander = _per_row(_neighbours(value, rows, 1, excess=True)) / 2
+    with np.errstate(divide="ignore"):
+        weight = rows / (1 + rows * np.maximum(0.0, wander)[:, None])
+    inflation = np.ones(len(value))
+    for hours in BLOCK_HOURS:
+        size = hours * HOUR // length
+        if size >= 1 and value.shape[1] // size > FEWEST_BLOCKS:
+            blocks = value.shape[1] // size
+            seen = _per_row(_neighbours(value, weight, size)) / MEDIAN_OF_CHI2
+            inflation = np.maximum(inflation, seen * (1 + 3 / blocks))
+    return np.asarray(weight / inflation[:, None])
+
+
+def _neighbours(value: np.ndarray, weight: np.ndarray, size: int, *, excess: bool = False) -> np.ndarray:
+    """Return how neighbouring blocks differ, squared, over what their weights allow, or in excess of it.
+
+    The usual difference is taken away first, so that a trend is not counted as noise.
+    """
+    blocks = value.shape[1] // size
+    shape = (len(value), blocks, size)
+    whole = weight[:, -blocks * size :].reshape(shape)
+    total = whole.sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (whole * value[:, -blocks * size :].reshape(shape)).sum(axis=2) / total
+        differences = np.diff(mean, axis=1)
+        squared = (differences - _per_row(differences)[:, None]) ** 2
+        allowed = 1 / total[:, 1:] + 1 / total[:, :-1]
+        compared = squared / MEDIAN_OF_CHI2 - allowed if excess else squared / allowed
+    return np.asarray(np.where(np.isfinite(compared), compared, np.nan))
+
+
+def _per_row(compared: np.ndarray) -> np.ndarray:
+    """Return the median of each row that has any value, else 0."""
+    middle = np.zeros(len(compared))
+    counted = np.isfinite(compared).any(axis=1)
+    if counted.any():
+        middle[counted] = np.nanmedian(compared[counted], axis=1)
+    return middle
+
+
+def partition(value: np.ndarray, weight: np.ndarray, penalty: float) -> list[list[int]]:
+    """Cut each series where its mean changes, at the least cost: weighted squares, and a penalty for each cut.
+
+    Parameters
+    ----------
+    value, weight
+        float64, shape (series, pieces).
+    penalty
+        Cost of a cut.
+
+    Returns
+    -------
+    list
+        The first piece of every run but the first, in the order of time, for each series.
+
+    Examples
+    --------
+    >>> partition(np.array([[0, 0, 0, 5, 5, 5.0], [1, 1, 1, 1, 1, 1.0]]), np.ones((2, 6)), 1.0)
+    [[3], []]
+    """
+    count, pieces = value.shape
+    zero = np.zeros((count, 1))
+    weights = np.hstack([zero, np.cumsum(weight, axis=1)])
+    sums = np.hstack([zero, np.cumsum(weight * value, axis=1)])
+    squares = np.hstack([zero, np.cumsum(weight * value**2, axis=1)])
+    least = np.full((count, pieces + 1), -penalty)
+    previous = np.zeros((count, pieces + 1), dtype=np.int64)
+    for end in range(1, pieces + 1):
+        inside = np.maximum(weights[:, end : end + 1] - weights[:, :end], 1e-12)
+        cost = squares[:, end : end + 1] - squares[:, :end] - (sums[:, end : end + 1] - sums[:, :end]) ** 2 / inside
+        total = least[:, :end] + cost
+        previous[:, end] = np.argmin(total, axis=1)
+        least[:, end] = np.min(total, axis=1) + penalty
+    return [list(_walk(previous[row], pieces))[::-1] for row in range(count)]
+
+
+def _walk(previous: np.ndarray, pieces: int) -> Iterator[int]:
+    at = int(previous[pieces])
+    while at > 0:
+        yield at
+        at = int(previous[at])
+
+
+def _outside(first: int, last: int, pieces: int) -> np.ndarray:
+    return np.concatenate([np.arange(first), np.arange(last, pieces)])
+
+
+def _stretches(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the short runs after which a series comes back to where it was before them."""
+    most = LONGEST_STRETCH // _length(pieces.seconds)
+    edges = [0, *cuts, len(pieces.seconds)]
+    runs: list[tuple[int, int]] = []
+    place = 1
+    while place < len(edges) - 1:
+        ends = [end for end in range(place + 1, len(edges) - 1) if edges[end] - edges[place] <= most]
+        back = [end for end in ends if _comes_back(pieces, row, edges, place, end)]
+        if back:
+            runs.append((edges[place], edges[back[-1]]))
+            place = back[-1]
+        place += 1
+    return runs if len(runs) < FEWEST_RECURRENCES else []
+
+
+def _comes_back(pieces: _Pieces, row: int, edges: Sequence[int], place: int, end: int) -> bool:
+    """Say whether the runs on both sides are nearer to one another than to what lies between."""
+    bounds = ((edges[place - 1], edges[place]), (edges[place], edges[end]), (edges[end], edges[end + 1]))
+    before, inside, after = (pieces.mean(row, np.arange(first, last)) for first, last in bounds)
+    return bool(abs(after - before) < 0.5 * min(abs(inside - before), abs(inside - after)))
+
+
+def _shifts(pieces: _Pieces, row: int, part: str, cuts: Sequence[int]) -> list[Change]:
+    """Return the shifts at cuts that stand a second test, or one trend where a line explains them as well."""
+    cuts = _tested(pieces, row, cuts)
+    total = len(pieces.seconds)
+    slope, residual = _fit_line(pieces, row)
+    weight = pieces.weight[row]
+    flat, stairs = (float(weight @ _residual(pieces, row, each) ** 2) for each in ([], cuts))
+    line = float(weight @ residual**2)
+    is_clear = flat - line > PENALTY * _inflation(residual, weight, _length(pieces.seconds), 2)
+    if is_clear and line <= stairs + PENALTY * (len(cuts) - 1) and abs(slope) >= TREND_FLOOR:
+        return [Change("trend", part, 0, total, slope)]
+    edges = [0, *cuts, total]
+    return [
+        Change("shift", part, edges[place], edges[place + 1], _step(pieces, row, edges, place), edges[place - 1])
+        for place in range(1, len(edges) - 1)
+    ]
+
+
+def _step(pieces: _Pieces, row: int, edges: Sequence[int], place: int) -> float:
+    before, after = np.arange(edges[place - 1], edges[place]), np.arange(edges[place], edges[place + 1])
+    return pieces.contrast(row, before, after)
+
+
+def _tested(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[int]:
+    """Drop the weakest cut until each is large, and significant against how the runs themselves wander."""
+    kept = list(cuts)
+    while kept:
+        edges = [0, *kept, len(pieces.seconds)]
+        residual = _residual(pieces, row, kept)
+        inflation = _inflation(residual, pieces.weight[row], _length(pieces.seconds), len(kept) + 1)
+        strength = []
+        for place in range(1, len(edges) - 1):
+            size = _step(pieces, row, edges, place)
+            sides = [pieces.weight[row, edges[p] : edges[p + 1]].sum() for p in (place - 1, place)]
+            significance = size**2 / (inflation * (1 / sides[0] + 1 / sides[1])) if min(sides) > 0 else 0.0
+            strength.append(min(significance / PENALTY, abs(size) / SHIFT_FLOOR))
+        weakest = int(np.nanargmin(strength))
+        if strength[weakest] >= 1:
+            break
+        kept.pop(weakest)
+    return kept
+
+
+def _residual(pieces: _Pieces, row: int, cuts: Sequence[int]) -> np.ndarray:
+    """Return a series less the mean of each run between cuts."""
+    value, weight = pieces.value[row].copy(), pieces.weight[row]
+    for run in np.split(np.arange(len(value)), list(cuts)):
+        if weight[run].any():
+            value[run] -= _average(value[run], weight[run])
+    return value
+
+
+def _inflation(residual: np.ndarray, weight: np.ndarray, length: int, fitted: int) -> float:
+    """Return how much more blocks of what is left wander than their weights allow; 1 or more."""
+    largest = 1.0
+    for hours in BLOCK_HOURS:
+        size = hours * HOUR // length
+        count = len(residual) // size if size else 0
+        if count > FEWEST_BLOCKS:
+            whole = weight[-count * size :].reshape(count, size)
+            total = whole.sum(axis=1)
+            mean = _ratio((whole * residual[-count * size :].reshape(count, size)).sum(axis=1), total)
+            squared = (mean**2 * total)[total > 0]
+            if len(squared) > fitted:
+                largest = max(largest, float(squared.sum()) / (len(squared) - fitted))
+    return largest
+
+
+def _fit_line(pieces: _Pieces, row: int) -> tuple[float, np.ndarray]:
+    """Return how far a straight line moves over the whole stretch, and what it leaves of the series."""
+    value, weight = pieces.value[row], pieces.weight[row]
+    if not weight.any():
+        return 0.0, np.zeros(len(value))
+    time = np.linspace(-0.5, 0.5, len(value))
+    time = time - _average(time, weight)
+    centred = value - _average(value, weight)
+    slope = float((weight * time) @ centred / max(float(weight @ time**2), 1e-12))
+    return slope, centred - slope * time
