@@ -9,7 +9,6 @@ import numpy as np
 
 from benchmarks.awkward import changes, streams
 from benchmarks.detection import injected, peers, tables
-from benchmarks.detection.peers import Verdict
 from benchmarks.detection.streams import DAY
 
 RATE = 1.0
@@ -81,6 +80,3 @@ def changes_table(kinds: Sequence[str], results: Sequence[Seen], ours: Sequence[
         ]
         rows.append([change, own, *theirs])
     return tables.table(["change", "driftd", *peers.AT_EQUAL_RATES], rows)
-
-
-__all__ = ["Seen", "Verdict", "changes_table", "of_peers", "quiet_table"]

@@ -16,7 +16,7 @@ class Goal:
 
 
 def summary(goals: Sequence[Goal]) -> str:
-    """Return how many goals are met, and each that is not."""
-    missed = [goal for goal in goals if not goal.met]
-    lines = [f"{len(goals) - len(missed)} of {len(goals)} goals are met."]
-    return "\n".join([*lines, *(f"NOT MET  {goal.name} (measured: {goal.measured})" for goal in missed)])
+    """Return every goal with what was measured, those that are not met last, and how many are met."""
+    ordered = sorted(goals, key=lambda goal: not goal.met)
+    lines = [f"{'met    ' if goal.met else 'NOT MET'}  {goal.name} (measured: {goal.measured})" for goal in ordered]
+    return "\n".join([*lines, f"{sum(goal.met for goal in goals)} of {len(goals)} goals are met."])
