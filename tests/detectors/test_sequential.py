@@ -161,3 +161,8 @@ def test_a_small_shift_that_lasts_is_kept() -> None:
     values = np.concatenate([rng.normal(size=200), rng.normal(0.7, size=2000)])
     course = cusum.fold(np.stack([values, np.full(2200, 0.25)], axis=-1), {})
     assert (course.statistic[300:] > course.noise[300:]).mean() > 0.95
+
+
+@pytest.mark.parametrize("method", sorted(SEQUENTIAL))
+def test_a_unit_fits_the_store(method: str) -> None:
+    assert len(SEQUENTIAL[method].unit) <= 32
