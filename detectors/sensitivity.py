@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from detectors.stack import Stack
 
 SIZES = np.geomspace(0.01, 12.0, 72)
 """Shifts that are tried, in standard deviations of the normal scores, each a tenth larger than the one before."""
+
+WINDOWS_A_DAY = 24
 
 Bound = Callable[[Values, Values], Values]
 """From statistic and noise to the threshold that counts."""
@@ -81,23 +84,30 @@ def smallest_change(
         before, sizes = float(mass[rarer]), changed[:, rarer]
     else:
         unit, before, sizes, changed = "sd", 0.0, SIZES, _tilted(mass, SIZES)
-    window, day = np.zeros((2, len(sizes)), dtype=bool)
+    firsts: dict[bool, list[int]] = {False: [], True: []}
     for detector, bound in tests:
         if isinstance(detector, Sequential):
-            reached = _reached(detector, bound, baseline, _stack(baseline, changed * rows), buckets)
-            window |= reached <= buckets
-            day |= reached <= 24 * buckets
+            scores = detector.score(baseline, _stack(baseline, changed * rows))
+            for whole_day, steps in ((False, buckets), (True, WINDOWS_A_DAY * buckets)):
+                firsts[whole_day].append(_first_added_up(detector, bound, scores, steps))
         else:
             measured = detector.measure(baseline, _stack(baseline, changed * rows * buckets))
-            window |= measured.statistic >= bound(measured.statistic, measured.noise)
-    return Sensitivity(unit, before, _first(sizes, window), _first(sizes, window | day))
+            missed = np.flatnonzero(measured.statistic < bound(measured.statistic, measured.noise))
+            firsts[False].append(int(missed[-1]) + 1 if len(missed) else 0)
+    window = min(firsts[False], default=len(sizes))
+    day = min([window, *firsts[True]])
+    found = [float(sizes[place]) if place < len(sizes) else None for place in (window, day)]
+    return Sensitivity(unit, before, *found)
 
 
-def _first(sizes: np.ndarray, reached: np.ndarray) -> float | None:
-    """Return the size from which on all larger ones are found too."""
-    missed = np.flatnonzero(~reached)
-    first = int(missed[-1]) + 1 if len(missed) else 0
-    return float(sizes[first]) if first < len(sizes) else None
+def _first_added_up(detector: Sequential, bound: Bound, scores: np.ndarray, steps: int) -> int:
+    """Return the place of the smallest change that so many equal buckets prove, by bisection."""
+
+    def is_found(place: int) -> bool:
+        course = detector.fold(np.repeat(scores[place][None], steps, axis=0), {})
+        return bool((course.statistic >= bound(course.statistic, course.noise)).any())
+
+    return bisect.bisect_left(range(len(scores)), True, key=is_found)  # noqa: FBT003
 
 
 def _tilted(mass: np.ndarray, sizes: np.ndarray, *, rare: bool = False) -> np.ndarray:
@@ -122,15 +132,3 @@ def _stack(baseline: Profile, counts: np.ndarray) -> Stack:
     """Return expected counts as buckets."""
     nothing = np.zeros(len(counts))
     return Stack(baseline.layout, counts, nothing, nothing, nothing, nothing, nothing)
-
-
-def _reached(detector: Sequential, bound: Bound, baseline: Profile, buckets: Stack, length: int) -> np.ndarray:
-    """Return after how many equal buckets of each kind the threshold is reached, float64; infinite for not in a day."""
-    scores = detector.score(baseline, buckets)
-    reached = np.full(len(scores), np.inf)
-    for place, score in enumerate(scores):
-        course = detector.fold(np.repeat(score[None], 24 * length, axis=0), {})
-        over = np.flatnonzero(course.statistic >= bound(course.statistic, course.noise))
-        if len(over):
-            reached[place] = over[0] + 1
-    return reached

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from monitor.config import Config, ConfigError
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import METHODS
 from monitor.engine.features import choose
+from monitor.engine.sensitivity import describe
 from monitor.monitor_status import exit_code, monitor_status
 from monitor.plain import plain
 from monitor.readiness import future_note
@@ -208,6 +210,10 @@ def calibration_told(calibration: Calibration) -> dict[str, Any]:
         "seasons": dict(calibration.seasons),
         "set_apart": [check for check in checks if check["own_limit"]],
         "unusual": {column: list(stretches) for column, stretches in calibration.unusual.items()},
+        "sensitivity": [
+            {"column": column, **asdict(found), "finds": describe(found)}
+            for column, found in sorted(calibration.sensitivity.items())
+        ],
         "checks": checks,
     }
 
@@ -239,6 +245,10 @@ def _print_calibration(told: dict[str, Any]) -> None:
             f"expected: {told['expected_pages_per_week']:.2g} pages a week of {told['budget_per_week']:.2g} allowed "
             f"(95 % interval {told['expected_low']:.2g} to {told['expected_high']:.2g})"
         )
+    if told["sensitivity"]:
+        echo("the smallest change that is found, more often than not:")
+    for found in told["sensitivity"]:
+        echo(f"  {found['column']}: {found['finds']}")
     for column, season in told["seasons"].items():
         echo(f"  {column}: compared with the same {season}")
     for column, stretches in told["unusual"].items():

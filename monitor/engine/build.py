@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from monitor.engine.calibrate import Calibration, calibrate, definition
 from monitor.engine.features import Choice, choose
 from monitor.engine.learn import Learner, with_signals
 from monitor.engine.profile import Facts, Profiler, add_profiles, wanted
+from monitor.engine.sensitivity import keep_finest, measure_sensitivity
 from monitor.engine.served import served
 from monitor.engine.timeline import Timeline
 from monitor.schedule import Bucket, floor
@@ -121,7 +123,7 @@ def baseline_from_source(
         count += profiler.facts.rows
         _merge_versions(versions, profiler.facts)
     calibration, slots = calibrate(monitor, timeline, layouts)
-    return Baseline(
+    learnt = Baseline(
         id=0,
         layout="",
         layouts=layouts,
@@ -134,6 +136,7 @@ def baseline_from_source(
         calibration=calibration,
         slots=slots,
     )
+    return measure_sensitivity(monitor, learnt)
 
 
 def _without_labels(columns: Mapping[str, Profile]) -> dict[str, Profile]:
@@ -230,7 +233,7 @@ def sum_buckets(
         step = stop
     seconds = monitor.bucket.total_seconds()
     calibration, slots = calibrate(monitor, timeline, baseline.layouts)
-    return Baseline(
+    renewed = Baseline(
         id=baseline.id,
         layout=baseline.layout,
         layouts=baseline.layouts,
@@ -248,6 +251,8 @@ def sum_buckets(
         calibration=calibration,
         slots=slots,
     )
+    renewed = measure_sensitivity(monitor, renewed)
+    return replace(renewed, calibration=keep_finest(baseline.calibration, renewed.calibration))
 
 
 def _merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:

@@ -31,6 +31,7 @@ from detectors.performance.record import Record
 from detectors.profile import Profile
 from detectors.quality.traffic import VOLUME_FLOOR, outside_span
 from detectors.season import ALL_TIMES, SEASONS, choose, possible
+from detectors.sensitivity import Sensitivity
 from detectors.sequential import Sequential
 from detectors.stack import Stack
 from detectors.unusual import find_unusual_stretch
@@ -93,6 +94,10 @@ class Calibration:
         Fingerprint of the settings that it was made for.
     unusual
         Column to the stretches of the baseline, start and end in ISO 8601, that its thresholds were not learnt from.
+    sensitivity
+        Column to the smallest change that is found.
+    finest
+        The same of the best of all baselines since the first, for columns that were measured before.
     """
 
     limit: Limit | None = None
@@ -104,6 +109,8 @@ class Calibration:
     reason: str = "not_calibrated: this baseline has no times"
     definition: str = ""
     unusual: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    sensitivity: Mapping[str, Sensitivity] = field(default_factory=dict)
+    finest: Mapping[str, Sensitivity] = field(default_factory=dict)
 
     @property
     def set_apart(self) -> dict[str, Null]:
@@ -133,6 +140,8 @@ class Calibration:
             "reason": self.reason,
             "definition": self.definition,
             "unusual": {column: [list(each) for each in several] for column, several in self.unusual.items()},
+            "sensitivity": {column: asdict(found) for column, found in self.sensitivity.items()},
+            "finest": {column: asdict(found) for column, found in self.finest.items()},
         }
 
     @classmethod
@@ -146,8 +155,22 @@ class Calibration:
         records = {metric: Record.from_json(record) for metric, record in data.get("records", {}).items()}
         unusual = {column: [(a, b) for a, b in several] for column, several in data.get("unusual", {}).items()}
         clients = {name: Concentration(**usual) for name, usual in data.get("clients", {}).items()}
+        sensitivity, finest = (
+            {column: Sensitivity(**found) for column, found in data.get(name, {}).items()}
+            for name in ("sensitivity", "finest")
+        )
         return cls(
-            limit, nulls, subjects, data["seasons"], records, clients, data["reason"], data["definition"], unusual
+            limit=limit,
+            nulls=nulls,
+            subjects=subjects,
+            seasons=data["seasons"],
+            records=records,
+            clients=clients,
+            reason=data["reason"],
+            definition=data["definition"],
+            unusual=unusual,
+            sensitivity=sensitivity,
+            finest=finest,
         )
 
 

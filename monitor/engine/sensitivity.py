@@ -1,0 +1,100 @@
+"""Sensitivity of a monitor: the smallest change that it finds of each column, and whether that has grown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from detectors.base import Detector, Finding, Measurement, Status, Values, bound_of
+from detectors.profile import Profile, samples
+from detectors.sensitivity import Bound, Sensitivity, smallest_change
+from monitor.config import Monitor
+from monitor.engine.baseline import Baseline
+from monitor.engine.calibrate import COUNTED, Calibration
+from monitor.engine.checks import Asked, asked
+
+COARSER = 1.5
+"""Ratio of two smallest changes above which a column is said to be seen less well."""
+
+
+def measure_sensitivity(monitor: Monitor, baseline: Baseline) -> Baseline:
+    """Return the baseline with what its thresholds find of each column, for windows of the usual size."""
+    rows = [rows for rows in baseline.traffic.bucket_rows if rows]
+    if not rows or baseline.calibration.limit is None:
+        return baseline
+    tests: dict[str, list[tuple[Detector, Bound]]] = {}
+    for question in asked(monitor, baseline.layouts):
+        if not question.late:
+            tests.setdefault(question.column, []).append((question.detector, _bound(question, baseline.calibration)))
+    usual, buckets = float(np.median(rows)), monitor.window // monitor.bucket
+    found: dict[str, Sensitivity] = {}
+    for column, profile in samples(baseline.profiles).get(None, {}).items():
+        if profile.layout.kind in COUNTED and column in tests and profile.rows:
+            smallest = _smallest(profile, usual, buckets, tests[column])
+            if smallest is not None:
+                found[column] = smallest
+    return replace(baseline, calibration=replace(baseline.calibration, sensitivity=found))
+
+
+def _smallest(profile: Profile, usual: float, buckets: int, tests: list[tuple[Detector, Bound]]) -> Sensitivity | None:
+    fitting = [(detector, bound) for detector, bound in tests if profile.layout.kind in detector.kinds]
+    return smallest_change(profile, usual * profile.n / profile.rows, buckets, fitting)
+
+
+def _bound(question: Asked, calibration: Calibration) -> Bound:
+    calibrated = calibration.of(question.finding(None))
+
+    def bound(statistic: Values, noise: Values) -> Values:
+        return bound_of(question.detector, Measurement(statistic, noise), question.threshold, calibrated)
+
+    return bound
+
+
+def keep_finest(before: Calibration, after: Calibration) -> Calibration:
+    """Carry over the smallest changes that any baseline has found."""
+    finest = {**before.sensitivity, **before.finest}
+    for column, found in before.sensitivity.items():
+        if column in finest and _is_coarser(finest[column], found, 1.0):
+            continue
+        finest[column] = found
+    return replace(after, finest=finest)
+
+
+def _is_coarser(before: Sensitivity, after: Sensitivity, ratio: float = COARSER) -> bool:
+    pairs = ((before.window, after.window), (before.day, after.day))
+    return any(
+        old is not None and (new is None or new - after.before > ratio * (old - before.before)) for old, new in pairs
+    )
+
+
+def findings_of_sensitivity(calibration: Calibration) -> Iterator[Finding]:
+    """Yield a finding for each column that is seen less well than it was. Not seeing alerts nobody."""
+    for column, now in calibration.sensitivity.items():
+        before = calibration.finest.get(column)
+        if before is not None and _is_coarser(before, now):
+            reason = f"less_sensitive: finds {describe(now)}; an earlier baseline found {describe(before)}"
+            yield Finding("sensitivity", column, "sensitivity", None, Status.INCONCLUSIVE, reason, about="pipe")
+
+
+def describe(found: Sensitivity) -> str:
+    """Say what is found within a window and within a day.
+
+    Examples
+    --------
+    >>> describe(Sensitivity("sd", 0.0, 0.41, 0.2))
+    'a shift of 0.41 sd within a window, a shift of 0.2 sd within a day'
+    >>> describe(Sensitivity("share", 0.001, None, 0.0043))
+    'no change within a window, a rise from 0.1 % to 0.43 % within a day'
+    """
+    window, day = (_change(found, value) for value in (found.window, found.day))
+    return f"{window} within a window, {day} within a day"
+
+
+def _change(found: Sensitivity, value: float | None) -> str:
+    if value is None:
+        return "no change"
+    if found.unit == "sd":
+        return f"a shift of {value:.2g} sd"
+    return f"a rise from {100 * found.before:.2g} % to {100 * value:.2g} %"

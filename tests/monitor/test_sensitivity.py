@@ -1,0 +1,109 @@
+"""What a baseline says that it would find is what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.base import Status
+from detectors.layout import learn_numeric
+from detectors.profile import Profile
+from detectors.quality.traffic import Traffic
+from detectors.records import Column
+from detectors.sensitivity import Sensitivity
+from monitor.config import Monitor
+from monitor.engine.baseline import Baseline
+from monitor.engine.calibrate import Calibration, calibrate
+from monitor.engine.sensitivity import findings_of_sensitivity, keep_finest, measure_sensitivity
+from monitor.engine.timeline import Timeline
+
+START, BUCKET = datetime(2026, 11, 1, tzinfo=UTC), timedelta(minutes=5)
+STEPS, ROWS, WINDOW = 1440, 40, 12
+
+
+def monitor() -> Monitor:
+    source: dict[str, Any] = {"url": "sqlite://", "table": "t", "columns": {"timestamp": "timestamp"}}
+    return Monitor.model_validate({"name": "m", "source": source, "checks": ["drift"]})
+
+
+def learn(columns: dict[str, np.ndarray]) -> Baseline:
+    """Calibrate over columns, float64 of shape (STEPS, ROWS)."""
+    layouts = {name: learn_numeric(x.ravel(), x.min(), x.max()) for name, x in columns.items()}
+    timeline = Timeline(layouts, START, BUCKET, STEPS, WINDOW)
+    for step in range(STEPS):
+        part = {name: Profile.of(Column.floats(x[step]), layouts[name]) for name, x in columns.items()}
+        timeline.add(START + step * BUCKET, ROWS, {None: part})
+    calibration, slots = calibrate(monitor(), timeline, layouts)
+    profiles = {name: Profile.of(Column.floats(x.ravel()), layouts[name]) for name, x in columns.items()}
+    traffic = Traffic((ROWS,) * STEPS, 300.0)
+    return Baseline(1, "", layouts, {None: profiles}, traffic, STEPS * ROWS, calibration=calibration, slots=slots)
+
+
+@pytest.fixture(scope="module")
+def baseline() -> Baseline:
+    rng = np.random.default_rng(0)
+    shape = (STEPS, ROWS)
+    columns = {"smooth": rng.normal(size=shape), "flag": (rng.random(shape) < 0.01).astype(float)}
+    return measure_sensitivity(monitor(), learn(columns))
+
+
+def share_found(baseline: Baseline, column: str, draw: Any, factor: float = 1.0) -> float:  # noqa: ANN401
+    """Return how many of 200 windows with a change reach a threshold of one of the window's methods."""
+    from monitor.engine.checks import asked
+    from monitor.engine.detect import Window, detect
+
+    rng = np.random.default_rng(1)
+    layout = baseline.layouts[column]
+    assert any(question.column == column for question in asked(monitor(), baseline.layouts))
+    found = 0
+    for _ in range(200):
+        profile = Profile.of(Column.floats(draw(rng, factor)), layout)
+        window = Window({None: {column: profile}}, Traffic((ROWS,) * WINDOW, 300.0), [START])
+        findings = detect(monitor(), baseline, window)
+        found += any(f.column == column and f.status is Status.DRIFTED for f in findings)
+    return found / 200
+
+
+def test_a_shift_of_the_size_that_is_promised_is_found_in_about_every_second_window(baseline: Baseline) -> None:
+    promised = baseline.calibration.sensitivity["smooth"]
+    assert promised.unit == "sd"
+    assert promised.window is not None
+    assert promised.day is not None
+    assert promised.day < 0.6 * promised.window
+
+    def draw(rng: np.random.Generator, factor: float) -> np.ndarray:
+        return rng.normal(factor * promised.window, size=ROWS * WINDOW)
+
+    assert 0.3 < share_found(baseline, "smooth", draw) < 0.95
+    assert share_found(baseline, "smooth", draw, 0.6) < 0.2
+    assert share_found(baseline, "smooth", draw, 1.5) > 0.95
+
+
+def test_of_a_flag_the_rate_is_told_that_is_found(baseline: Baseline) -> None:
+    promised = baseline.calibration.sensitivity["flag"]
+    assert promised.unit == "share"
+    assert promised.before == pytest.approx(0.01, rel=0.2)
+    assert promised.window is not None
+    assert promised.day is not None
+    assert promised.before < promised.day < promised.window < 0.2
+
+
+def test_a_column_that_is_seen_less_well_than_before_is_a_finding_that_alerts_nobody(baseline: Baseline) -> None:
+    now = baseline.calibration
+    assert list(findings_of_sensitivity(now)) == []
+    smooth = now.sensitivity["smooth"]
+    assert smooth.window is not None
+    worse = replace(now, sensitivity={"smooth": Sensitivity("sd", 0.0, 2 * smooth.window, smooth.day)})
+    renewed = keep_finest(now, worse)
+    [finding] = findings_of_sensitivity(renewed)
+    assert finding.status is Status.INCONCLUSIVE
+    assert finding.column == "smooth"
+    assert finding.reason.startswith("less_sensitive: finds a shift of ")
+    again = keep_finest(renewed, worse)
+    assert [f.column for f in findings_of_sensitivity(again)] == ["smooth"], "it is not forgotten at the next renewal"
+    assert Calibration.from_json(again.to_json()) == again
+    assert list(findings_of_sensitivity(keep_finest(again, now))) == []
