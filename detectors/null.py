@@ -252,7 +252,7 @@ def _excess(statistic: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
     middle = float(np.median(sway))
     excess = max(0.0, float(np.quantile(np.square(statistic) - sway, WIDE)))
     thin = sway > middle
-    if excess == 0 or middle <= 0 or thin.all() or not thin.any():
+    if excess == 0 or (sway == 0).any() or not thin.any():
         return math.sqrt(excess), 1.0
     if np.median(sway[thin]) < UNEVEN * np.median(sway[~thin]):
         return math.sqrt(excess), 1.0

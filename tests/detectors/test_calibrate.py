@@ -202,6 +202,13 @@ def test_a_null_tells_clustered_rows_from_a_population_that_wanders() -> None:
         assert over[1::2].mean() < 0.025
 
 
+def test_windows_without_noise_are_no_division_by_zero() -> None:
+    noise = np.array([0.0, 0.01, 0.02, 0.1] * 50)
+    null = learn_null(np.tile([0.3, 0.0, 0.05, 0.2], 50), noise, 50.0)
+    assert null is not None
+    assert np.isfinite(null.threshold(10.0, noise)).all()
+
+
 def test_nothing_measured_teaches_nothing() -> None:
     nothing = np.full(100, np.nan)
     assert learn_null(nothing, nothing, 100) is None
