@@ -242,9 +242,7 @@ def _size(finding: Finding) -> str:
     return f" {finding.statistic:.2g}{' s' * (finding.unit == 's')}"
 
 
-def _where(
-    finding: Finding, carriers: Sequence[Carrier], told: Part | None, pairs: Sequence[Pair]
-) -> Iterator[str]:
+def _where(finding: Finding, carriers: Sequence[Carrier], told: Part | None, pairs: Sequence[Pair]) -> Iterator[str]:
     if carriers:
         yield _segment(carriers[0])
     if told is not None:
