@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from detectors.joint import JOINT
 from monitor.config import ActionSpec, Monitor, Rule
-from monitor.judge import NO_DATA, VERSIONS, Change, Decision, Incident, repeat_due
+from monitor.judge import NO_DATA, VERSIONS, Blindness, Change, Decision, Incident, repeat_due
 from monitor.prompts import Prompt
 from monitor.retraining import bounded
 from monitor.schedule import Bucket
@@ -133,7 +133,7 @@ class Context:
     blamed: Sequence[str] = ()
     past: Sequence[Past] = ()
     prompts: Sequence[Prompt] = ()
-    blind: int = 0
+    blind: Blindness = Blindness()
 
 
 def split_open(incidents: Iterable[Incident]) -> tuple[dict[str, Incident], list[Incident]]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from detectors.base import Finding
 from detectors.evaluate import poisson_interval
+from detectors.quality.traffic import Gaps
 from detectors.sequential import State
 from monitor.act import Context, split_open
 from monitor.config import ConfigError, Monitor
@@ -24,7 +25,7 @@ from monitor.engine.profile import Facts
 from monitor.engine.replay import Again, replay
 from monitor.engine.sights import earliest, first_sights
 from monitor.engine.timeline import Timeline
-from monitor.judge import NO_DATA, Change, Incident
+from monitor.judge import NO_DATA, Blindness, Change, Incident
 from monitor.once import baseline_for
 from monitor.rules import judge_all
 from monitor.schedule import Bucket, floor
@@ -42,13 +43,13 @@ class Story:
     """What happened: incidents as they opened, fired and resolved."""
 
     monitor: Monitor
-    silence: int = 0
+    gaps: Gaps = Gaps()
     open: dict[str, Incident] = field(default_factory=dict)
     resolved: dict[str, Incident] = field(default_factory=dict)
     told: list[datetime] = field(default_factory=list)
     all: dict[str, Incident] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    blind: int = 0
+    blind: Blindness = Blindness()
     sums: dict[str, State] = field(default_factory=dict)
     plateaus: dict[datetime, Plateau] = field(default_factory=dict)
     course: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # all that was told, by incident
@@ -63,13 +64,11 @@ class Story:
         rows: int,  # noqa: FBT001
     ) -> None:
         """Judge one bucket as the daemon would."""
-        result, reason = ("done", None) if measured else ("inconclusive", "no_rows" if not rows else "too_few")
+        result, reason = ("done", None) if measured and rows else ("inconclusive", "too_few" if rows else "no_rows")
         newest, older = split_open(self.open.values())
         past = Context(newest, older, resolved=dict(self.resolved), blind=self.blind)
         findings, moved = self._explained(findings, again, newest, bucket.end)
-        for decision in judge_all(
-            self.monitor, findings, self.changes, past, bucket, result, reason, self.silence, moved
-        ):
+        for decision in judge_all(self.monitor, findings, self.changes, past, bucket, result, reason, self.gaps, moved):
             incident = decision.incident
             self.all[incident.id] = incident
             if (decision.transition == "firing" or decision.change) and incident.rule != NO_DATA:
@@ -82,7 +81,7 @@ class Story:
                     self.resolved[incident.rule] = incident
             else:
                 self.open[incident.id] = incident
-        self.blind = 0 if measured else self.blind + 1
+        self.blind = self.blind.then(result, reason)
 
     def _explained(
         self, findings: Sequence[Finding], again: Again, standing: Mapping[str, Incident], at: datetime
@@ -133,7 +132,7 @@ def backtest(
     baseline = baseline or baseline_for(reader, monitor, start)
     if baseline is None:
         raise ConfigError(f"there is no baseline: fewer than {monitor.baseline.min_rows} rows in its range.")
-    story = Story(monitor, baseline.longest_silence)
+    story = Story(monitor, baseline.gaps(monitor))
     for step, stop in _steps(monitor, start, end):
         if monitor.baseline.rolling and step > start:
             baseline = baseline_for(reader, monitor, step) or baseline

@@ -94,7 +94,7 @@ class NoData(Section):
     """What an empty or unreadable source means."""
 
     after: int = Field(3, ge=1)
-    """Buckets in a row that can tell nothing before it fires; a longer silence that the baseline knew is waited out."""
+    """Buckets in a row that can tell nothing before it fires; longer gaps that the baseline had are waited out."""
     severity: Literal["info", "warning", "critical"] = "warning"
     """Severity of its incidents."""
     do: list[str] = []

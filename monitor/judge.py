@@ -12,6 +12,7 @@ from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Finding, Status
 from detectors.direction import TIMES_AND_COSTS
 from detectors.joint import JOINT
+from detectors.quality.traffic import Gaps
 from monitor.config import Monitor, NoData, Rule
 
 State = Literal["pending", "firing", "resolved"]
@@ -367,12 +368,57 @@ def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> 
     return Decision(done, "resolved", reason, quiet=incident.state == "pending")
 
 
+@dataclass(frozen=True)
+class Blindness:
+    """How many buckets in a row, up to the newest, could tell nothing, and why.
+
+    Parameters
+    ----------
+    silent
+        Buckets without a row.
+    thin
+        Buckets with too few rows, those without any among them.
+    blind
+        Buckets that could tell nothing for whatever reason.
+    """
+
+    silent: int = 0
+    thin: int = 0
+    blind: int = 0
+
+    def then(self, result: str, reason: str | None) -> Blindness:
+        """Return what it is after one bucket more."""
+        why = reason or ""
+        if result == "done":
+            return Blindness()
+        if why.startswith("no_rows"):
+            return Blindness(self.silent + 1, self.thin + 1, self.blind + 1)
+        return Blindness(0, self.thin + 1 if why.startswith("too_few") else 0, self.blind + 1)
+
+    def beyond(self, gaps: Gaps, after: int) -> int:
+        """Return how many of the buckets the baseline's own gaps do not explain; from ``after`` on people are told.
+
+        Examples
+        --------
+        >>> Blindness(silent=6, thin=6, blind=6).beyond(Gaps(silent=7, thin=30), after=3)
+        1
+        >>> Blindness(silent=0, thin=20, blind=20).beyond(Gaps(silent=7, thin=30), after=3)
+        0
+        """
+        if not self.thin:
+            return self.blind
+        slack = [max(0.0, gap + 1 - after) for gap in (gaps.silent, gaps.thin)]
+        counts = (self.silent, self.thin)
+        return int(max(0.0, *(count - more for count, more in zip(counts, slack, strict=True))))
+
+
 def judge_no_data(
     monitor: Monitor, setting: NoData, blind: int, why: str, incident: Incident | None, at: datetime
 ) -> Decision | None:
     """Decide about not seeing: a state of its own, which pages the owners of the pipe and nobody else.
 
-    ``blind`` is the number of buckets in a row, this one included, that could tell nothing; 0 means sight.
+    ``blind`` is the number of buckets in a row, this one included, that could tell nothing, without those that the
+    baseline's own gaps explain; 0 means sight.
     """
     if blind == 0:
         if incident is None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from detectors.base import Finding
+from detectors.quality.traffic import Gaps
 from monitor.act import MESSAGES, STANDING, Action, Context, Past, is_outdated, plan
 from monitor.config import ActionSpec, Monitor, Rule
 from monitor.judge import (
@@ -35,13 +36,13 @@ def judge_all(
     bucket: Bucket,
     result: str,
     reason: str | None,
-    silence: int,
+    gaps: Gaps,
     moved: Mapping[str, Sequence[Finding]] | None = None,
 ) -> list[Decision]:
     """Judge every rule, and whether the monitor sees at all.
 
-    ``changes`` are all that are known, each as it was first seen. ``moved`` is by rule how the window differs from
-    what people were told last of its firing incident.
+    ``changes`` are all that are known, each as it was first seen. ``gaps`` are those of the baseline. ``moved`` is by
+    rule how the window differs from what people were told last of its firing incident.
     """
     decisions: list[Decision | None] = []
     for rule in monitor.rules:
@@ -49,10 +50,12 @@ def judge_all(
             monitor, rule, findings, changes, past, bucket.end, (moved or {}).get(rule_name(rule), ())
         )
     standing = past.open.get(NO_DATA)
-    sees = result == "done" or is_learning(monitor, reason or "", bucket)
-    blind = 0 if sees else max(past.blind, standing.bad if standing else 0) + 1
-    patience = monitor.no_data.model_copy(update={"after": max(monitor.no_data.after, silence + 1)})
-    decisions.append(judge_no_data(monitor, patience, blind, reason or "", standing, bucket.end))
+    blind = 0
+    if not is_learning(monitor, reason or "", bucket):
+        blind = past.blind.then(result, reason).beyond(gaps, monitor.no_data.after)
+    if blind and standing is not None:
+        blind = max(blind, standing.bad + 1)
+    decisions.append(judge_no_data(monitor, monitor.no_data, blind, reason or "", standing, bucket.end))
     return [with_prompt(decision, past.prompts) for decision in decisions if decision is not None]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from detectors.base import Finding
+from detectors.quality.traffic import Gaps
 from monitor.act import Action
 from monitor.config import ActionSpec
 from monitor.engine.attribution import attribute
@@ -66,8 +67,8 @@ def tick(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> contex
         known = earliest([*past.changes, *changes], past.versions)
         findings = attribute(monitor, frozen, window, findings, known, bucket.end)
         findings = explain(monitor, frozen, window, findings, past.open, known, bucket.end)
-        silence, moved = frozen.longest_silence if frozen else 0, watch.plateaus.moved(frozen, past.open, window)
-        decisions = judge_all(monitor, findings, known, past, bucket, result, reason, silence, moved)
+        gaps, moved = frozen.gaps(monitor) if frozen else Gaps(), watch.plateaus.moved(frozen, past.open, window)
+        decisions = judge_all(monitor, findings, known, past, bucket, result, reason, gaps, moved)
         asking = wants_retraining(monitor, decisions, actions, past)
         grounds = grounds_of(watch, asking, findings, profiled, window, bucket)
         decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now(), grounds)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -145,6 +146,60 @@ def freshness(baseline: Traffic, window: Traffic, *, threshold: float | None = N
     status = Status.DRIFTED if age >= bound else Status.OK
     reason = f"the newest row is {age:.0f} s old; {bound:.0f} s are allowed"
     return [_finding("freshness", baseline, window, status, reason, age, bound, unit="s")]
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Stretches of a baseline, in buckets, without enough rows to tell anything: as long a one live is no news.
+
+    Parameters
+    ----------
+    silent
+        The longest stretch with rows in at most one bucket. That bucket is allowed for, so that by chance hardly any
+        later stretch without a row is longer.
+    thin
+        The longest run of buckets that are empty, or whose window has too few rows to be measured, and two windows
+        more, for the same reason. Infinite where it is half of the baseline or more: nothing is ever measurable.
+    """
+
+    silent: float = 0.0
+    thin: float = 0.0
+
+    @classmethod
+    def of(cls, bucket_rows: Sequence[int], length: int, fewest: int) -> Gaps:
+        """Learn the gaps of a baseline.
+
+        Parameters
+        ----------
+        bucket_rows
+            Rows of each bucket, in time order.
+        length
+            Buckets of a window.
+        fewest
+            Rows that a window needs to be measured.
+
+        Examples
+        --------
+        >>> Gaps.of([9, 8, 0, 0, 1, 0, 9, 7, 8, 9, 9, 9], length=2, fewest=9)
+        Gaps(silent=4.0, thin=8.0)
+        >>> Gaps.of([2, 0, 1, 3, 0, 1], length=2, fewest=100).thin, Gaps.of([], 2, 9)
+        (inf, Gaps(silent=0.0, thin=0.0))
+        """
+        rows = np.asarray(bucket_rows, dtype=np.int64)
+        if not len(rows):
+            return cls()
+        ends = np.concatenate([[-1], np.flatnonzero(rows), [len(rows)]])
+        silent = float(np.max(ends[2:] - ends[:-2]) - 1) if rows.any() else float(len(rows))
+        sums = np.convolve(rows, np.ones(length), "full")[: len(rows)]
+        thin = _longest_run((rows == 0) | (sums < fewest))
+        if 2 * thin >= len(rows):
+            return cls(silent, math.inf)
+        return cls(silent, float(thin + 2 * length) if thin else 0.0)
+
+
+def _longest_run(marked: np.ndarray) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
+    return int(np.max(edges[1::2] - edges[::2], initial=0))
 
 
 def _longest_silence(rows: tuple[int, ...]) -> int:

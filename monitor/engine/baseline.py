@@ -11,8 +11,9 @@ import numpy as np
 
 from detectors.layout import Layout
 from detectors.profile import Profile, samples
-from detectors.quality.traffic import Traffic
+from detectors.quality.traffic import Gaps, Traffic
 from detectors.season import SEASONS
+from monitor.config import Monitor
 from monitor.engine.calibrate import Calibration, SlotProfiles
 
 
@@ -58,8 +59,6 @@ class Baseline:
         """Return what tells one baseline, and one calibration of it, from another."""
         return self.id, self.state, self.calibration.definition
 
-    @property
-    def longest_silence(self) -> int:
-        """Return the longest run of empty buckets that the baseline knew."""
-        runs = "".join("." if rows else "x" for rows in self.traffic.bucket_rows).split(".")
-        return max(len(run) for run in runs)
+    def gaps(self, monitor: Monitor) -> Gaps:
+        """Return how long the baseline itself had too few rows to tell anything."""
+        return Gaps.of(self.traffic.bucket_rows, monitor.window // monitor.bucket, monitor.min_samples)

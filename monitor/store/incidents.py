@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.act import Version
-from monitor.judge import COMPARED, Change, Decision, Incident
+from monitor.judge import COMPARED, Blindness, Change, Decision, Incident
 from monitor.store.database import upsert
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 
@@ -102,20 +103,22 @@ def blamed_versions(connection: Connection, monitor: str) -> list[str]:
     return [str(suspect["value"]) for suspect in suspects if suspect["kind"] in ("model_version", "prompt_version")]
 
 
-def blind_run(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> int:
-    """Return how many buckets in a row, just before a time, could tell nothing though there was a baseline."""
+def blind_run(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> Blindness:
+    """Return how many buckets in a row, just before a time, could tell nothing though there was a baseline, and why."""
     query = (
         sa.select(buckets.c.result, buckets.c.reason)
         .where(buckets.c.monitor == monitor, buckets.c.start < before, buckets.c.start >= before - most * bucket)
         .where(buckets.c.state == "finished")
         .order_by(buckets.c.start.desc())
     )
-    run = 0
-    for result, reason in connection.execute(query):
-        if result == "done" or (reason or "").startswith("no_baseline"):
-            break
-        run += 1
-    return run
+    seen = Blindness()
+    for result, reason in reversed(list(itertools.takewhile(_is_blind, connection.execute(query)))):
+        seen = seen.then(result, reason)
+    return seen
+
+
+def _is_blind(bucket: sa.Row[tuple[str | None, str | None]]) -> bool:
+    return bucket.result != "done" and not (bucket.reason or "").startswith("no_baseline")
 
 
 def firing_during(
