@@ -193,3 +193,15 @@ def test_a_snapshot_reads_no_more_findings_than_are_exported(database: Database)
     assert [row.column for row in kept if row.segment is None] == ["c5", "c4", "c3", "c2", "c1", "c0"]
     assert [row.column for row in kept if row.segment] == ["c5", "c4"]
     assert [row.column for row in kept][:4] == ["c5", "c5", "c4", "c4"]
+
+
+def test_what_sequential_detectors_remember_is_read_back_to_the_last_digit(database: Database) -> None:
+    state = {"0.hits.3": 4.0, "0.expected.3": 1 / 3, "0.peak.0": 11.25}
+    finding = Finding("drift", "x", "rate_cusum", "model=v2", Status.OK, "fine", 0.1, 0.2, detail={"state": state})
+    older = replace(finding, column="y", detail={"up": 1.0, "down": 0.0})
+    held = claim(database)
+    assert held is not None
+    commit(database, held, replace(outcome(), findings=[finding, older]))
+    with database.read() as connection:
+        assert buckets.accumulated(connection, "bot", START) == {finding.key: state}
+        assert buckets.accumulated(connection, "bot", START - timedelta(minutes=5)) == {}
