@@ -30,7 +30,7 @@ from monitor.engine.checks import Asked, asked, asked_of_evidently, kinds, name
 from monitor.engine.clients import add_sketches, noise_factor
 from monitor.engine.objectives import of_objectives
 from monitor.engine.profile import Facts, Profiled
-from monitor.engine.sensitivity import findings_of_sensitivity
+from monitor.engine.sensitivity import findings_of_calibration, findings_of_sensitivity
 from monitor.evidently import P_VALUES, PREFIX, Answer, Request, oriented, request
 
 
@@ -99,6 +99,7 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
         *_of_weights(window),
         *_of_columns(monitor, baseline, window),
         *of_objectives(monitor, window.counted, window.end),
+        *findings_of_calibration(baseline.calibration),
         *findings_of_sensitivity(baseline.calibration),
         *_of_evidently(monitor, baseline, window, stattests),
     ]

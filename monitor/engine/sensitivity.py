@@ -15,6 +15,7 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import COUNTED, Calibration
 from monitor.engine.checks import Asked, asked
 
+MOST_NAMED = 3
 COARSER = 1.5
 """Ratio of two smallest changes above which a column is said to be seen less well."""
 
@@ -76,6 +77,23 @@ def findings_of_sensitivity(calibration: Calibration) -> Iterator[Finding]:
         if before is not None and _is_coarser(before, now):
             reason = f"less_sensitive: finds {describe(now)}; an earlier baseline found {describe(before)}"
             yield Finding("sensitivity", column, "sensitivity", None, Status.INCONCLUSIVE, reason, about="pipe")
+
+
+def findings_of_calibration(calibration: Calibration) -> Iterator[Finding]:
+    """Yield a finding for each column with a statistic whose threshold is its own, and which sees less for it."""
+    methods: dict[str, list[str]] = {}
+    for key in calibration.set_apart:
+        check, column, method, segment = calibration.subjects[key]
+        methods.setdefault(column or check, []).append(method if segment is None else f"{method} of {segment}")
+    for column, several in sorted(methods.items()):
+        named = ", ".join(several[:MOST_NAMED]) + (
+            f" and {len(several) - MOST_NAMED} more" * (len(several) > MOST_NAMED)
+        )
+        reason = (
+            f"set_apart: {named} did not behave like the other statistics on the baseline; with a threshold of its own "
+            "it sees less, and the others are not affected"
+        )
+        yield Finding("calibration", column, "calibration", None, Status.INCONCLUSIVE, reason, about="pipe")
 
 
 def describe(found: Sensitivity) -> str:

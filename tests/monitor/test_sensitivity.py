@@ -18,7 +18,12 @@ from detectors.sensitivity import Sensitivity
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration, calibrate
-from monitor.engine.sensitivity import findings_of_sensitivity, keep_finest, measure_sensitivity
+from monitor.engine.sensitivity import (
+    findings_of_calibration,
+    findings_of_sensitivity,
+    keep_finest,
+    measure_sensitivity,
+)
 from monitor.engine.timeline import Timeline
 
 START, BUCKET = datetime(2026, 11, 1, tzinfo=UTC), timedelta(minutes=5)
@@ -107,3 +112,19 @@ def test_a_column_that_is_seen_less_well_than_before_is_a_finding_that_alerts_no
     assert [f.column for f in findings_of_sensitivity(again)] == ["smooth"], "it is not forgotten at the next renewal"
     assert Calibration.from_json(again.to_json()) == again
     assert list(findings_of_sensitivity(keep_finest(again, now))) == []
+
+
+def test_a_statistic_that_is_set_apart_is_named_by_a_finding() -> None:
+    """A state that comes back twice a week has a threshold of its own; the columns beside it do not hear of it."""
+    rng = np.random.default_rng(2)
+    columns = {name: rng.normal(size=(STEPS, ROWS)) for name in "abc"}
+    columns["state"] = (rng.random((STEPS, ROWS)) < 0.3).astype(float)
+    for first in (200, 900):
+        columns["state"][first : first + 24] = 1.0
+    calibration = learn(columns).calibration
+    findings = list(findings_of_calibration(calibration))
+    assert [finding.column for finding in findings] == ["state"]
+    assert findings[0].reason.startswith("set_apart: ")
+    assert findings[0].status is Status.INCONCLUSIVE
+    assert calibration.limit is not None
+    assert calibration.limit.rarity < 14
