@@ -21,7 +21,7 @@ from detectors.exact import ExactSum
 from detectors.layout import SUMMED, Layout, category, numbers
 from detectors.outcome import add_up, labelled, weigh_scores
 from detectors.records import Column
-from detectors.weights import UNIT, Weighted, apportion, natural
+from detectors.weights import UNIT, Weighted, apportion, natural, squares_of
 
 Segment = TypeVar("Segment")
 VERSION = 1
@@ -319,7 +319,7 @@ class Profile:
 
 def _weighted(column: Column, layout: Layout, units: np.ndarray) -> Weighted:
     """Weigh what a profile counts."""
-    whole, heavy = int(units.sum()), sum(unit * unit for unit in units.tolist())
+    whole, heavy = int(units.sum()), squares_of(units)
     if layout.kind == "scores":
         sums, unlabelled, unusable = weigh_scores(column, layout, units)
         return Weighted(np.append(sums, [unlabelled, unusable, 0]), ExactSum(), ExactSum(), whole, heavy)

@@ -69,6 +69,12 @@ def weight_column(units: np.ndarray) -> Column:
     return Column.floats(units / UNIT)
 
 
+def squares_of(units: np.ndarray) -> int:
+    """Return the exact sum of the squares of units, which 64 bits may not hold."""
+    values, counts = np.unique(units, return_counts=True)
+    return sum(value**2 * count for value, count in zip(values.tolist(), counts.tolist(), strict=True))
+
+
 def natural(units: int) -> float:
     """Return a sum of units as a number of requests, whole where it is."""
     return units // UNIT if units % UNIT == 0 else units / UNIT

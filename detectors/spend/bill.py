@@ -11,7 +11,7 @@ from detectors.exact import ExactSum
 from detectors.layout import numbers, words_of
 from detectors.records import Column, Records, row_count
 from detectors.spend.budget import Requests, Spent
-from detectors.weights import UNIT, units_of
+from detectors.weights import UNIT, squares_of, units_of
 
 Part = tuple[str, str]
 """A column and one of its values; two empty words for all requests."""
@@ -93,10 +93,10 @@ class Till:
         for signal in self._rates.keys() & records.keys():
             score, _ = numbers(records[signal])
             scored = np.isfinite(score)
-            weights = units[scored].tolist()
+            weights = units[scored]
             total, whole, squares = self._rates[signal]
-            total += ExactSum.of(score[scored] * (units[scored] / UNIT))
-            self._rates[signal] = (total, whole + sum(weights), squares + sum(unit * unit for unit in weights))
+            total += ExactSum.of(score[scored] * (weights / UNIT))
+            self._rates[signal] = (total, whole + int(weights.sum()), squares + squares_of(weights))
         if self._money not in records:
             return
         cost, _ = numbers(records[self._money])
