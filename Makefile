@@ -22,7 +22,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-presets bench-traces docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-presets bench-traces bench-nulls docs lock clean .FORCE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ bench-experiments: $(OK)  ## False verdicts and power of A/B comparisons under p
 
 bench-traces: $(OK)  ## Tokens, cost, percentiles and errors of real traffic beside pandas on the raw files, a minute
 	$(BIN)/python -m benchmarks.traces $(ARGS)
+
+bench-nulls: $(OK)  ## How often unchanged windows look rare, by method, family of columns and size, half an hour (ARGS="--only rank")
+	$(BIN)/python -m benchmarks.nulls $(ARGS)
 
 bench-forecast: $(OK)  ## How often the 80 % interval holds the month's end, on real and simulated series, a minute
 	$(BIN)/python -m benchmarks.forecast $(ARGS)
