@@ -76,6 +76,9 @@ bench-rates: $(OK)  ## Coverage and warnings of rates by random, stratified and 
 bench-traces: $(OK)  ## Tokens, cost, percentiles and errors of real traffic beside pandas on the raw files, a minute
 	$(BIN)/python -m benchmarks.traces $(ARGS)
 
+bench-nulls: $(OK)  ## How often unchanged windows look rare, by method, family of columns and size, half an hour (ARGS="--only rank")
+	$(BIN)/python -m benchmarks.nulls $(ARGS)
+
 bench-forecast: $(OK)  ## How often the 80 % interval holds the month's end, on real and simulated series, a minute
 	$(BIN)/python -m benchmarks.forecast $(ARGS)
 

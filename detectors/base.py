@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
+from scipy import special
 
 from detectors.layout import Kind
 from detectors.null import Calibrated
@@ -46,9 +47,12 @@ class Measurement:
     statistic
         The effect, in the detector's unit, growing with the change and independent of the sample size.
     noise
-        What the statistic exceeds in one of 1,000 unchanged windows of this size, from its null law.
+        What the statistic exceeds in one of 1,000 unchanged windows of this size, from its null law; where that law
+        is not normal, adapted so that the statistic in units of it is the normal score of the p-value (see
+        :func:`noise_of`), at every size and for every kind of column.
     p_value
-        Of the classical test on the same counts, where there is one.
+        Probability of a statistic at least as large on an unchanged window of independent rows, the baseline being
+        known only through its own sample. None for the measures that are held against a fixed target.
     detail
         Evidence for people: a few named numbers, never a record's text.
     """
@@ -63,6 +67,34 @@ class Measurement:
         for name in ("statistic", "noise", "p_value"):
             object.__setattr__(self, name, _plain(getattr(self, name)))
         object.__setattr__(self, "detail", {name: _plain(value) for name, value in self.detail.items()})
+
+
+LEAST_SCORE = 0.6745
+"""The normal score of a p-value of one half, two-sided: what is more usual than that is not told apart."""
+SMALLEST = 1e-300
+
+
+def noise_of(statistic: Values, p_value: Values, usual: Values, sides: Literal[1, 2] = 2) -> Values:
+    """Return the noise in units of which a statistic is the normal score of its p-value.
+
+    A statistic of any law, normal or not, is then rare at the same multiple of its noise: at 1 with a probability of
+    1e-3, at 1.48 with one of 1e-6.
+
+    Parameters
+    ----------
+    usual
+        The 1e-3 point of the statistic's law, for statistics too usual to tell (a p-value above one half).
+    sides
+        1 where only a rise counts.
+
+    Examples
+    --------
+    >>> round(float(noise_of(0.3, 1e-3, 0.2)), 3), float(noise_of(0.0, 1.0, 0.2))
+    (0.3, 0.2)
+    """
+    score = -special.ndtri(np.clip(p_value, SMALLEST, 1.0) / sides)
+    needed = -special.ndtri(NULL_TAIL / sides) * np.asarray(statistic) / np.maximum(score, LEAST_SCORE)
+    return np.where(score > LEAST_SCORE, needed, np.maximum(usual, needed))[()]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import Detector, Measurement, Values
+from detectors.base import Detector, Measurement, Values, noise_of
 from detectors.drift.bins import shares, variance_factor
+from detectors.drift.laws import exact_tail, of_gaps
 from detectors.stack import Counted
 
 CRITICAL = 5.9694
 """What the limit law exceeds with probability NULL_TAIL; a test checks it against :func:`tail`."""
 FAR = 5.0
+RARE = 0.05
+"""Below this the limit law is compared with that of the counts."""
 BODY = (-0.00168691, 0.011672, -0.0347962, 0.0649821, -0.247105, -2.00012)
 UPPER = (-0.0003146, 0.008056, -0.082433, 0.43424, -2.30695, 1.0776)
 
@@ -22,8 +25,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     ``sqrt(A² (1/n + 1/m))`` with the two-sample ``A²`` over bins: at each edge the squared gap is divided by
     ``H (1 - H)`` of the pooled distribution, which gives the tails their weight, and counts with half the
     mass of the bins on both sides. That is the mean of Scholz and Stephens' statistic for ties (6) and of
-    the same on the mirrored values. The p-value is that of the limit law; a column of few distinct values
-    varies less than that, so there the p-value and the noise floor err on the quiet side.
+    the same on the mirrored values. The p-value is the larger of that of the limit law and that of a law with
+    the cumulants of these counts; a column of few distinct values varies less, so there it errs on the quiet side.
 
     Limits
     ------
@@ -58,10 +61,15 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     weights = _half_masses(mass)
     terms = np.divide(weights * gap[..., :-1] ** 2, spread, where=inside, out=np.zeros_like(spread))
     squared, factor = np.sum(terms, axis=-1), variance_factor(baseline, window)
+    weights = np.divide(weights, spread, where=inside, out=np.zeros_like(spread))
+    finite = of_gaps(baseline, window, slice(0, None), weights, pooled).tail(squared / factor)
+    limit = tail(squared / factor)
+    p_value = np.where(limit < RARE, np.maximum(limit, finite), limit)  # three cumulants say little of the middle
+    p_value = exact_tail(baseline.counts, window.counts, squared, p_value)
     return Measurement(
         np.sqrt(squared),
-        np.sqrt(CRITICAL * factor),
-        p_value=tail(squared / factor),
+        noise_of(np.sqrt(squared), p_value, np.sqrt(CRITICAL * factor)),
+        p_value=p_value,
         detail={"anderson_darling": squared / factor},
     )
 

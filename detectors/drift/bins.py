@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
-from detectors.base import NULL_TAIL, Values
+from detectors.base import Values
 from detectors.stack import Counted
 
 
@@ -15,12 +14,44 @@ def paired_counts(baseline: Counted, window: Counted, groups: int) -> tuple[np.n
     The grouping depends on the baseline alone, so one outlier in the window cannot move it. Categories are
     not joined; bins that are empty everywhere are left out.
     """
-    old, new = baseline.counts, window.counts
+    old, new = expected_counts(baseline), window.counts
     if baseline.layout.kind == "numeric":
         starts = group_starts(old, groups)
         old, new = np.add.reduceat(old, starts, axis=-1), np.add.reduceat(new, starts, axis=-1)
     filled = (old + new).reshape(-1, old.shape[-1]).any(axis=0)
     return old[..., filled], new[..., filled]
+
+
+def expected_counts(baseline: Counted) -> np.ndarray:
+    """Return the counts of a baseline as further rows of the same size would have them.
+
+    Where the vocabulary was cut at its most frequent categories, some of those that were just frequent enough were so
+    by chance: about one count of each belongs to the others. How many in all, the numbers of categories next to the cut
+    say (Good and Turing).
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> from detectors.layout import learn_categorical
+    >>> from detectors.profile import Profile
+    >>> from detectors.records import Column
+    >>> identifiers = [str(i) for i in range(1000)]
+    >>> profile = Profile.of(Column.of(identifiers), learn_categorical(Counter(identifiers), size=10))
+    >>> expected_counts(profile).tolist()[-3:]
+    [0.0, 0.0, 1000.0]
+    """
+    counts = baseline.counts
+    if baseline.layout.kind != "categorical" or baseline.layout.complete or not counts[:-1].any():
+        return counts
+    known = counts[:-1].astype(np.float64)
+    least = float(known[known > 0].min())
+    at_the_cut, above = float((known == least).sum()), float((known == least + 1).sum())
+    alike = at_the_cut + counts[-1] if least == 1 else max(at_the_cut, above)
+    lost = least * at_the_cut + (1 - at_the_cut / alike) * (least + 1) * above
+    weights = np.minimum(known, least + 1)
+    taken = weights * min(1.0, lost / weights.sum())
+    left = np.where(known - taken > 1e-9, known - taken, 0.0)  # noqa: PLR2004 - rounding is no count
+    return np.append(left, counts.sum() - left.sum())
 
 
 def filled_bins(old: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -49,8 +80,3 @@ def smoothed_shares(counts: np.ndarray, filled: np.ndarray) -> np.ndarray:
 def variance_factor(baseline: Counted, window: Counted) -> Values:
     """Return ``1/n + 1/m``, by which every distance's noise shrinks."""
     return 1 / np.maximum(1, baseline.n) + 1 / np.maximum(1, window.n)
-
-
-def chi_square_tail(filled: np.ndarray) -> Values:
-    """Return what a chi-square of one degree less than filled bins exceeds with probability NULL_TAIL."""
-    return special.chdtri(np.maximum(1, filled.sum(axis=-1) - 1), NULL_TAIL)

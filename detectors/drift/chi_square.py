@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
-from detectors.base import Detector, Measurement
-from detectors.drift.bins import chi_square_tail, filled_bins, paired_counts, shares, variance_factor
+from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.drift.bins import filled_bins, paired_counts, shares, variance_factor
+from detectors.drift.laws import exact_tail, of_cells
 from detectors.stack import Counted
 
 GROUPS = 10
@@ -16,11 +16,12 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """Cohen's w: the square root of chi-square times ``1/n + 1/m``.
 
     Chi-square itself grows with the sample, so that at a million rows everything drifts; w does not. The
-    p-value and the chi-square of the same table are given beside it.
+    chi-square of the same table is given beside it. The p-value is that of Pearson's test, with the cumulants that
+    chi-square has where expected counts are few.
 
     Limits
     ------
-    Rare categories inflate it: below about five expected counts the p-value is rough.
+    Rare categories inflate it, and its noise with it.
 
     References
     ----------
@@ -38,7 +39,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> new = Profile.of(Column.of(["yes"] * 80 + ["no"] * 20), layout)
     >>> seen = measure(old, new)
     >>> round(seen.statistic, 2), round(seen.p_value, 3)
-    (0.28, 0.048)
+    (0.28, 0.074)
     """
     old, new = paired_counts(baseline, window, GROUPS)
     filled = filled_bins(old, new)
@@ -47,12 +48,18 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     factor = variance_factor(baseline, window)
     freedom = np.maximum(1, filled.sum(axis=-1) - 1)
     chi_square = squared / factor
+    law = of_cells(old, new, _cell)
+    p_value = exact_tail(old, new, squared, law.tail(chi_square))
     return Measurement(
         np.sqrt(squared),
-        np.sqrt(chi_square_tail(filled) * factor),
-        p_value=special.chdtrc(freedom, chi_square),
+        noise_of(np.sqrt(squared), p_value, np.sqrt(law.quantile() * factor)),
+        p_value=p_value,
         detail={"chi_square": chi_square, "degrees_of_freedom": freedom},
     )
+
+
+def _cell(old: Values, new: Values, n: Values, m: Values) -> Values:
+    return (old / n - new / m) ** 2 * (n + m) / np.maximum(1, old + new)
 
 
 DETECTOR = Detector(

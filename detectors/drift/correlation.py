@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
 from detectors.drift.bins import variance_factor
 from detectors.joint import pair_count, pairs_of
 from detectors.profile import SCALE
@@ -19,12 +19,14 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
     Limits
     ------
-    Numeric columns only, the first 32; a dependence that is no correlation is left to `mmd`. The noise floor
-    takes the pairs as independent, which errs on the quiet side, and products as normal, which does not.
+    Numeric columns only, the first 32; a dependence that is no correlation is left to `mmd`. The p-value
+    takes the pairs as independent, which errs on the quiet side.
 
     References
     ----------
-    van der Waerden, *Order tests for the two-sample problem and their power*, 1952; Fisher 1915.
+    van der Waerden, *Order tests for the two-sample problem and their power*, 1952; Fisher 1915; Lugannani, Rice,
+    *Saddle point approximation for the distribution of the sum of independent random variables*, Advances in Applied
+    Probability 12, 1980.
 
     Examples
     --------
@@ -64,7 +66,46 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     detail: dict[str, object] = {"change": change}
     if np.ndim(change) == 0:
         detail["pair"] = ", ".join(pairs_of(baseline.layout)[int(worst)])
-    return Measurement(np.abs(change), tail * noise, detail=detail)
+    one = _product_tail(
+        np.abs(change), noise, np.take_along_axis(np.broadcast_to(old, gap.shape), at, -1)[..., 0], window.n
+    )
+    squares = np.asarray(window.counts[..., 1 + pairs : 1 + 2 * pairs]) / SCALE / np.expand_dims(window.n, -1)
+    hits = window.n * change**2 / np.maximum(np.take_along_axis(squares, at, -1)[..., 0], np.finfo(np.float64).tiny)
+    p_value = np.minimum(1.0, np.maximum(pairs * one, chance_of_hits(baseline, window, hits)))
+    usual = tail * np.maximum(noise, np.sqrt(variance_factor(baseline, window) / (baseline.n + window.n)))
+    return Measurement(np.abs(change), noise_of(np.abs(change), p_value, usual), p_value=p_value, detail=detail)
+
+
+def chance_of_hits(baseline: Counted, window: Counted, hits: Values) -> Values:
+    """Return the chance that the window has so many rows of a kind of which the baseline had none.
+
+    So many must differ to move a mean so far: a column that never moved in the baseline has no other law.
+    """
+    return (window.n / (baseline.n + window.n)) ** np.clip(hits, 0.0, window.n)
+
+
+def _product_tail(change: Values, spread: Values, correlation: Values, size: Values) -> Values:
+    """Return how often the mean product of so many pairs of normal scores lies so far off, on either side.
+
+    Half the difference of the squares of sum and difference: two gamma laws, and the saddlepoint between them.
+    """
+    rho, m = np.clip(correlation, -0.99, 0.99), np.asarray(size, dtype=np.float64)
+    score = np.divide(change, spread, where=np.asarray(spread) > 0, out=np.zeros_like(np.asarray(change, dtype=float)))
+    far = np.maximum(score, 1e-3) * np.sqrt((1 + rho**2) / m)
+    return np.minimum(1.0, sum(_saddle(far, sign * rho, m) for sign in (1, -1)))
+
+
+def _saddle(far: Values, rho: Values, m: Values) -> Values:
+    """Return the chance that a mean of ``m`` products exceeds their correlation by so much (Lugannani and Rice)."""
+    value, less = rho + far, 1 - rho**2
+    bent = less + 2 * rho * value
+    at = 2 * far / (bent + np.sqrt(np.maximum(0.0, bent**2 + 4 * value * less * far)))
+    inside = np.maximum(1 - 2 * rho * at - less * at**2, np.finfo(np.float64).tiny)
+    slope = (less * inside + 2 * (rho + less * at) ** 2) / inside**2
+    root = np.sqrt(np.maximum(0.0, 2 * m * (at * value + np.log(inside) / 2)))
+    return special.ndtr(-root) + np.exp(-(root**2) / 2) / np.sqrt(2 * np.pi) * (
+        1 / (at * np.sqrt(m * slope)) - 1 / root
+    )
 
 
 def _means(side: Counted, pairs: int) -> np.ndarray:

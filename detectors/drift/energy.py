@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values
+from detectors.base import Detector, Measurement, Values, noise_of
 from detectors.drift.bins import shares, variance_factor
+from detectors.drift.laws import exact_tail, of_gaps
 from detectors.stack import Counted
 
 
@@ -15,8 +15,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
     The values are first divided by the baseline's 5-to-95 % range and those beyond the outermost quantile
     edges put on them; the distribution functions are linear between edges. Without a change the square is a
-    weighted sum of chi-squares, whose far tail is heaviest when one of them has all the weight: the noise
-    floor is that of this worst case, so it errs on the quiet side.
+    weighted sum of chi-squares; the p-value is that of a shifted gamma law with its first three cumulants.
 
     Limits
     ------
@@ -26,8 +25,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     References
     ----------
     Székely, Rizzo, *Energy statistics: a class of statistics based on distances*, Journal of Statistical
-    Planning and Inference 143, 2013; tail: Székely, Bakirov, *Extremal probabilities for Gaussian quadratic
-    forms*, Probability Theory and Related Fields 126, 2003.
+    Planning and Inference 143, 2013; tail: Buckley, Eagleson, *An approximation to the distribution of quadratic
+    forms in normal random variables*, Australian Journal of Statistics 30A, 1988.
 
     Examples
     --------
@@ -49,10 +48,13 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
         np.cumsum(shares(counts), axis=-1)[..., :-1][..., inner]
         for counts in (baseline.counts, window.counts, baseline.counts + window.counts)
     )
-    sway = pooled * np.maximum(0.0, 1 - pooled)
-    trace = np.sum((sway[..., 1:] + sway[..., :-1]) / 2 * widths, axis=-1)
-    noise = 2 * trace * variance_factor(baseline, window) * special.chdtri(1, NULL_TAIL)
-    return Measurement(np.sqrt(2 * _square_integral(old - new, widths)), np.sqrt(noise))
+    weights = (np.append(widths, 0.0) + np.append(0.0, widths)) / 2
+    law, factor = of_gaps(baseline, window, inner, weights, pooled), variance_factor(baseline, window)
+    squared = _square_integral(old - new, widths)
+    p_value = exact_tail(baseline.counts, window.counts, squared, law.tail(squared / factor))
+    distance = np.sqrt(2 * squared)
+    usual = np.sqrt(2 * np.maximum(0.0, law.quantile()) * factor)
+    return Measurement(distance, noise_of(distance, p_value, usual), p_value=p_value)
 
 
 def _square_integral(heights: np.ndarray, widths: np.ndarray) -> Values:
@@ -70,5 +72,5 @@ DETECTOR = Detector(
     floor=0.02,
     unit="root of the baseline 5-95 % range",
     title="energy distance",
-    citation="Székely and Rizzo 2013; Székely and Bakirov 2003",
+    citation="Székely and Rizzo 2013; Buckley and Eagleson 1988",
 )

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.base import Detector, Measurement
-from detectors.drift.bins import chi_square_tail, filled_bins, paired_counts, shares, variance_factor
+from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.drift.bins import paired_counts, shares, variance_factor
+from detectors.drift.laws import exact_tail, of_cells
 from detectors.stack import Counted
 
 GROUPS = 20
-RESTLESS, MOST_RESTLESS = 25.0, 0.7
-"""With ``e`` expected counts a cell has up to ``1 + min(0.7, 25 / e²)`` times the tail that a chi-square says."""
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
     """Square root of one minus the overlap ``sum(sqrt(p q))``: 0 when equal, 1 when disjoint.
 
     Over twenty groups of equal baseline mass, or over categories. Without a change, ``8 nm / (n + m)`` times
-    its square is close to a chi-square of bins - 1 degrees of freedom; cells with few expected counts reach
-    up to 1.7 times as far (found by simulation), and the noise floor is raised for them.
+    its square is close to a chi-square of bins - 1 degrees of freedom; where expected counts are few, its law has
+    the cumulants that they give it.
 
     Limits
     ------
@@ -44,13 +43,16 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     0.325
     """
     old, new = paired_counts(baseline, window, GROUPS)
-    filled, factor = filled_bins(old, new), variance_factor(baseline, window)
     squared = np.sum((np.sqrt(shares(old)) - np.sqrt(shares(new))) ** 2, axis=-1) / 2
-    expected = shares(old + new) / np.expand_dims(np.asarray(factor), -1)
-    extra = np.where(filled, np.minimum(MOST_RESTLESS, RESTLESS / np.maximum(1.0, expected) ** 2), 0.0)
-    extra = extra.sum(axis=-1) / np.maximum(1, filled.sum(axis=-1))
-    noise = chi_square_tail(filled) * factor / 8 * (1 + extra)
-    return Measurement(np.sqrt(squared), np.sqrt(noise))
+    factor = variance_factor(baseline, window)
+    law = of_cells(old, new, _cell)
+    p_value = exact_tail(old, new, squared, law.tail(8 * squared / factor))
+    usual = np.sqrt(law.quantile() * factor / 8)
+    return Measurement(np.sqrt(squared), noise_of(np.sqrt(squared), p_value, usual), p_value=p_value)
+
+
+def _cell(old: Values, new: Values, n: Values, m: Values) -> Values:
+    return 4 * (np.sqrt(old / n) - np.sqrt(new / m)) ** 2
 
 
 DETECTOR = Detector(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import Detector, Measurement
-from detectors.drift.bins import chi_square_tail, filled_bins, paired_counts, shares, variance_factor
+from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.drift.bins import paired_counts, shares, variance_factor
+from detectors.drift.laws import exact_tail, of_cells
 from detectors.stack import Counted
 
 GROUPS = 20
@@ -16,7 +17,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """Square root of the Jensen-Shannon divergence in bits: 0 when equal, 1 when disjoint.
 
     Over twenty groups of equal baseline mass, or over categories; empty bins need no smoothing. Without a
-    change, the divergence times ``8 ln 2 nm / (n + m)`` is close to a chi-square of bins - 1 degrees of freedom.
+    change, the divergence times ``8 ln 2 nm / (n + m)`` is close to a chi-square of bins - 1 degrees of freedom;
+    where expected counts are few, its law has the cumulants that they give it.
 
     Limits
     ------
@@ -43,8 +45,16 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     p, q = shares(old), shares(new)
     middle = (p + q) / 2
     nats = np.sum(special.rel_entr(p, middle) + special.rel_entr(q, middle), axis=-1) / 2
-    noise = chi_square_tail(filled_bins(old, new)) * variance_factor(baseline, window) / (8 * np.log(2))
-    return Measurement(np.sqrt(np.maximum(0.0, nats / np.log(2))), np.sqrt(noise))
+    distance, factor = np.sqrt(np.maximum(0.0, nats / np.log(2))), variance_factor(baseline, window)
+    law = of_cells(old, new, _cell)
+    p_value = exact_tail(old, new, distance, law.tail(8 * nats / factor))
+    usual = np.sqrt(law.quantile() * factor / (8 * np.log(2)))
+    return Measurement(distance, noise_of(distance, p_value, usual), p_value=p_value)
+
+
+def _cell(old: Values, new: Values, n: Values, m: Values) -> Values:
+    p, q = old / n, new / m
+    return 4 * (special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2))
 
 
 DETECTOR = Detector(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.drift.laws import Linear, exact_tail
 from detectors.layout import Layout
 from detectors.stack import Counted
 
@@ -16,8 +17,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """Distance between the two means divided by the baseline's standard deviation, with its 95 % interval.
 
     Both are taken over the counts: each bin stands at its middle, and what lies beyond the outermost quantile
-    edges stands on them, so that one outlier moves the result by less than ``1/n`` of the range. The p-value
-    and the interval are Welch's; the noise floor has the pooled variance and is corrected for skewness (Hall).
+    edges stands on them, so that one outlier moves the result by less than ``1/n`` of the range. The interval is
+    Welch's; the p-value and the noise have the variance and the skewness of the pooled sample.
     ``low`` and ``high`` bound the signed shift in the same unit; ``from`` and ``to`` are the winsorised means in
     the column's.
 
@@ -25,14 +26,13 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     ------
     The mean of winsorised values, about 1 % of them on either side: a change beyond the outermost quantile
     edges alone is not seen, and the standard deviation is that much too small. For a baseline that is
-    constant between those edges, the unit is its 5-to-95 % range, or what the layout has in its place. The
-    p-value knows nothing of skewness: for a heavy tail and few rows it is rough.
+    constant between those edges, the unit is its 5-to-95 % range, or what the layout has in its place.
 
     References
     ----------
     Welch, *The generalization of Student's problem when several different population variances are involved*,
     Biometrika 34, 1947; Glass, *Primary, secondary, and meta-analysis of research*, Educational Researcher 5,
-    1976; Hall, *The Bootstrap and Edgeworth Expansion*, 1992, section 2.5; Dixon, Tukey, *Approximate behavior
+    1976; Dixon, Tukey, *Approximate behavior
     of the distribution of Winsorized t*, Technometrics 10, 1968.
 
     Examples
@@ -56,11 +56,12 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     error, freedom = _welch(old_variance, new_variance, np.maximum(2, baseline.n), np.maximum(2, window.n))
     error = error / unit
     margin = special.stdtrit(freedom, (1 + CONFIDENCE) / 2) * error
-    score = np.divide(np.abs(shift), error, where=error > 0, out=np.where(np.abs(shift) > 0, np.inf, 0.0))
+    law = Linear.of(values, baseline, window)
+    p_value = exact_tail(baseline.counts, window.counts, np.abs(shift), law.either(np.abs(new_mean - old_mean)))
     return Measurement(
         np.abs(shift),
-        _floor(baseline, window, values) / unit,
-        p_value=2 * special.stdtr(freedom, -score),
+        noise_of(np.abs(shift), p_value, -special.ndtri(NULL_TAIL / 2) * law.usual / unit),
+        p_value=p_value,
         detail={
             "low": shift - margin,
             "high": shift + margin,
@@ -117,19 +118,6 @@ def _welch(first: Values, second: Values, n: Values, m: Values) -> tuple[Values,
     down = a**2 / (n - 1) + b**2 / (m - 1)
     freedom = np.divide((a + b) ** 2, down, where=down > 0, out=np.ones_like(np.asarray(down, dtype=np.float64)))
     return np.sqrt(a + b), np.maximum(1.0, freedom)[()]
-
-
-def _floor(baseline: Counted, window: Counted, values: np.ndarray) -> Values:
-    """Return what the difference of two means of the pooled law exceeds in one of 1,000, by Cornish and Fisher."""
-    counts = baseline.counts + window.counts
-    mean, variance = _moments(counts, values)
-    third = np.sum(counts * (values - np.asarray(mean)[..., None]) ** 3, axis=-1) / np.maximum(1, counts.sum(axis=-1))
-    n, m = np.maximum(2, baseline.n), np.maximum(2, window.n)
-    error = np.sqrt(variance * (1 / n + 1 / m))
-    cubed = np.abs(third * (1 / m**2 - 1 / n**2))
-    skewness = np.divide(cubed, error**3, where=error > 0, out=np.zeros_like(np.asarray(error)))
-    normal = -special.ndtri(NULL_TAIL / 2)
-    return (normal + (normal**2 - 1) * skewness / 6) * error
 
 
 DETECTOR = Detector(

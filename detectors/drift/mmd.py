@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.base import NULL_TAIL, Detector, Measurement, noise_of
 from detectors.drift.bins import variance_factor
+from detectors.drift.correlation import chance_of_hits
 from detectors.joint import FEATURES
 from detectors.profile import SCALE
 from detectors.stack import Counted
 
-FREEDOM = 8
-"""Degrees of freedom that the features' noise has at least: fewer independent directions were not seen."""
+FARTHEST = 2.0**0.5
+"""How far apart two records can be, about."""
+SKEWED = 0.75
+"""A chi-square with so much of the degrees of freedom has the far tail of a sum of unequal parts."""
+TINY = float(np.finfo(np.float64).tiny)
+COLUMNS = 8
+"""So many columns an embedding is taken to have, whose dimensions are not known."""
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
@@ -23,8 +29,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
     Limits
     ------
-    With many columns a change of one of them drowns; look at the columns themselves for that. The noise floor
-    is that of a chi-square of eight degrees of freedom with the features' variance.
+    With many columns a change of one of them drowns; look at the columns themselves for that. The p-value
+    is that of a chi-square with the features' variance, and with as many degrees of freedom as they would have for so
+    many independent normal columns as give that variance.
 
     References
     ----------
@@ -50,8 +57,26 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     old, new = (side.counts[..., -FEATURES:] / SCALE / np.expand_dims(side.n, -1) for side in (baseline, window))
     squared = np.sum((new - old) ** 2, axis=-1) * 2 / FEATURES
     variance = max(0.0, 1.0 - float(np.sum(old**2) * 2 / FEATURES))
-    tail = special.chdtri(FREEDOM, NULL_TAIL) / FREEDOM
-    return Measurement(np.sqrt(squared), np.sqrt(variance * tail * variance_factor(baseline, window)))
+    # What was constant has no variance: one more row, anywhere, stands for what it may do yet.
+    usual = (variance + FARTHEST**2 / (baseline.n + window.n)) * variance_factor(baseline, window)
+    distance, freedom = np.sqrt(squared), _freedom(variance, len(baseline.layout.vocabulary) or COLUMNS)
+    p_value = np.maximum(
+        special.chdtrc(freedom, freedom * squared / np.maximum(variance * variance_factor(baseline, window), TINY)),
+        chance_of_hits(baseline, window, window.n * distance / FARTHEST),
+    )
+    noise = noise_of(distance, p_value, np.sqrt(usual * special.chdtri(freedom, NULL_TAIL) / freedom))
+    return Measurement(distance, noise, p_value=p_value)
+
+
+def _freedom(variance: float, columns: int) -> float:
+    """Return the square of the trace of the kernel's covariance over the trace of its square, for normal columns."""
+    moving = -2 * np.log1p(-min(variance, 0.999)) / np.log1p(2 / columns)
+    if moving <= 0:
+        return 1.0
+    mean, square, shared = (
+        factor ** (-moving / 2) for factor in (1 + 2 / columns, 1 + 4 / columns, (1 + 1 / columns) * (1 + 3 / columns))
+    )
+    return max(1.0, float(SKEWED * (1 - mean) ** 2 / (square - 2 * shared + mean**2)))
 
 
 DETECTOR = Detector(

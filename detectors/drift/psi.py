@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy import special
 
-from detectors.base import Detector, Measurement
-from detectors.drift.bins import chi_square_tail, filled_bins, paired_counts, smoothed_shares, variance_factor
+from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.drift.bins import filled_bins, paired_counts, smoothed_shares, variance_factor
+from detectors.drift.laws import exact_tail, of_cells
 from detectors.stack import Counted
 
 GROUPS = 10
@@ -16,7 +19,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """Sum ``(q - p) ln(q / p)`` over ten groups of equal baseline mass, or over categories.
 
     Half a count is added to each bin on each side. Without a change, PSI times ``nm / (n + m)`` is close to
-    a chi-square of bins - 1 degrees of freedom, which gives the noise floor.
+    a chi-square of bins - 1 degrees of freedom; where expected counts are few, its law has the cumulants that they
+    give it.
 
     Limits
     ------
@@ -45,8 +49,16 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     old, new = paired_counts(baseline, window, GROUPS)
     filled = filled_bins(old, new)
     p, q = smoothed_shares(old, filled), smoothed_shares(new, filled)
-    noise = chi_square_tail(filled) * variance_factor(baseline, window)
-    return Measurement(np.sum(special.rel_entr(q, p) + special.rel_entr(p, q), axis=-1), noise)
+    index = np.sum(special.rel_entr(q, p) + special.rel_entr(p, q), axis=-1)
+    factor = variance_factor(baseline, window)
+    law = of_cells(old, new, partial(_cell, added=0.5 * float((old > 0).sum())))
+    p_value = exact_tail(old, new, index, law.tail(index / factor))
+    return Measurement(index, noise_of(index, p_value, law.quantile() * factor), p_value=p_value)
+
+
+def _cell(old: Values, new: Values, n: Values, m: Values, added: float) -> Values:
+    p, q = (old + 0.5) / (n + added), (new + 0.5) / (m + added)
+    return np.where(old + new > 0, special.rel_entr(q, p) + special.rel_entr(p, q), 0.0)
 
 
 DETECTOR = Detector(

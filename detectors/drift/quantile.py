@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
 from detectors.drift.bins import variance_factor
+from detectors.drift.laws import at_most
 from detectors.stack import Counted
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -19,8 +20,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     Quantiles are read off the counts, linear inside a bin, exact for point masses, and no further out than the
     outermost quantile edges. ``quantile`` says which; ``from`` and ``to`` are its values in the column's unit;
     ``low`` and ``high`` bound its signed shift by 95 %: the window's quantiles at the levels that its order
-    statistics and the baseline's leave open. The noise floor is the furthest that the baseline's own quantiles
-    reach within the noise of the level, shared over the five.
+    statistics and the baseline's leave open. The p-value is the sum, over the five, of the exact chances that so few
+    values lie below or above where the quantile would have to be.
 
     Limits
     ------
@@ -54,9 +55,12 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     margin = -special.ndtri((1 - CONFIDENCE) / 2) * np.sqrt(levels * (1 - levels) * factor)
     low, high = ((quantiles(window, levels + side * margin) - old) / scale for side in (-1, 1))
     reach = [np.abs(quantiles(baseline, level) - old).max(axis=-1) / scale for level in _noisy(levels, factor)]
+    largest = np.abs(shift).max(axis=-1)
+    p_value = _chance(baseline, window, old, largest * scale)
     return Measurement(
-        np.abs(shift).max(axis=-1),
-        np.maximum(*reach),
+        largest,
+        noise_of(largest, p_value, np.maximum(*reach)),
+        p_value=p_value,
         detail={
             "quantile": levels[most[..., 0]],
             "from": old[most[..., 0]],
@@ -102,6 +106,25 @@ def quantiles(profile: Counted, levels: np.ndarray) -> np.ndarray:
     into = np.clip(into, 0, 1)
     found = left[place] * (1 - into) + right[place] * into
     return np.asarray(np.clip(found, edges[1], edges[-2]) if len(edges) >= 4 else found)
+
+
+def _chance(baseline: Counted, window: Counted, old: np.ndarray, far: Values) -> Values:
+    """Return the chance that any of the quantiles moves so far: that too few values lie on its other side."""
+    edges, below = baseline.layout.edges, np.cumsum(baseline.counts)[:-1].astype(np.float64)
+    if not len(edges):
+        return np.ones(np.shape(far))
+    n, m = float(baseline.n), np.expand_dims(np.asarray(window.n, dtype=np.float64), -1)
+    least = 1e-9 * baseline.layout.scale + 4 * np.spacing(np.abs(edges).max())
+    reach = edges[[1, -2]] if len(edges) >= 4 else edges[[0, -1]]  # noqa: PLR2004
+    tails = []
+    for side, levels in ((1, np.array(LEVELS)), (-1, 1 - np.array(LEVELS))):
+        at = old + side * (np.expand_dims(np.asarray(far), -1) - least)
+        count = np.interp(at, edges, below)
+        beyond = count if side > 0 else n - count
+        hits = np.ceil(levels * m - 1e-9) - 1 if side > 0 else np.floor(levels * m + 1e-9)
+        inside = (at <= reach[1]) if side > 0 else (at >= reach[0])
+        tails.append(np.where(inside, at_most(hits, beyond + hits, m, n + m), 0.0))
+    return np.where(np.asarray(far) > 0, np.minimum(1.0, np.sum(tails, axis=(0, -1))), 1.0)[()]
 
 
 def _noisy(levels: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.base import NULL_TAIL, Detector, Measurement, noise_of
 from detectors.drift.bins import shares, variance_factor
+from detectors.drift.laws import Linear, exact_tail
 from detectors.stack import Counted
 
 
@@ -40,11 +41,12 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     ranks, variance = middle_ranks(baseline)
     shift = shares(window.counts) @ ranks - 0.5
     spread = np.sqrt(variance * variance_factor(baseline, window))
-    z = np.abs(shift) / np.maximum(spread, np.finfo(np.float64).tiny)
+    law = Linear.of(ranks, baseline, window)
+    p_value = exact_tail(baseline.counts, window.counts, np.abs(shift), law.either(np.abs(shift)))
     return Measurement(
         np.abs(shift),
-        -special.ndtri(NULL_TAIL / 2) * spread,
-        p_value=2 * special.ndtr(-z),
+        noise_of(np.abs(shift), p_value, -special.ndtri(NULL_TAIL / 2) * law.usual),
+        p_value=p_value,
         detail={"shift": shift, "low": shift - 1.96 * spread, "high": shift + 1.96 * spread},
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values
-from detectors.drift.bins import filled_bins, shares, variance_factor
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.drift.bins import expected_counts, filled_bins, shares, variance_factor
+from detectors.drift.laws import at_least, at_most
 from detectors.stack import Counted
 
 CONFIDENCE = 0.95
@@ -18,14 +19,13 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """Largest change of a category's share, in percentage points.
 
     ``category`` says which, ``from`` and ``to`` its shares, ``low`` and ``high`` the signed change's 95 %
-    interval (Agresti and Caffo), all in points. The p-value is that of the test of two proportions for this
-    category, times the number of categories seen on either side (Bonferroni), so it errs on the quiet side.
-    The noise floor is Bernstein's bound over the same number of categories, which also holds for rare ones.
+    interval (Agresti and Caffo), all in points. The p-value is the sum of the exact chances that each category's
+    share changes by so much, so it errs on the quiet side.
 
     Limits
     ------
-    A rare category that doubles moves by few points: `psi` and `chi_square` weigh changes by the share. The
-    p-value is rough below about five expected counts. What is not in the vocabulary counts as ``(other)``.
+    A rare category that doubles moves by few points: `psi` and `chi_square` weigh changes by the share. What is not
+    in the vocabulary counts as ``(other)``.
 
     References
     ----------
@@ -46,19 +46,20 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> round(seen.statistic, 1), seen.detail["category"], round(seen.detail["low"], 1)
     (8.0, 'answered', -10.5)
     """
-    old, new, pooled = shares(baseline.counts), shares(window.counts), shares(baseline.counts + window.counts)
-    categories = filled_bins(baseline.counts, window.counts).sum(axis=-1)
+    counts = expected_counts(baseline)
+    old, new, pooled = shares(counts), shares(window.counts), shares(counts + window.counts)
+    categories = filled_bins(counts, window.counts).sum(axis=-1)
     factor = np.asarray(variance_factor(baseline, window))
     most = np.abs(new - old).argmax(axis=-1)
-    before, after, both = old[most], _at(new, most), _at(pooled, most)
-    error = np.sqrt(both * (1 - both) * factor)
-    score = np.divide(np.abs(after - before), error, where=error > 0, out=np.zeros_like(error))
+    before, after = old[most], _at(new, most)
+    largest = np.abs(after - before)
+    p_value = _chance(counts, window, largest)
     low, high = _interval(before * baseline.n, baseline.n, after * window.n, window.n)
     names = np.array([*baseline.layout.vocabulary, OTHER], dtype=object)
     return Measurement(
-        POINTS * np.abs(after - before),
-        POINTS * _floor(pooled, categories, factor),
-        p_value=np.minimum(1.0, 2 * special.ndtr(-score) * np.where(categories > 2, categories, 1)),
+        POINTS * largest,
+        POINTS * noise_of(largest, p_value, _floor(pooled, categories, factor)),
+        p_value=p_value,
         detail={
             "category": names[most],
             "from": POINTS * before,
@@ -78,6 +79,18 @@ def _interval(before: Values, n: Values, after: Values, m: Values) -> tuple[Valu
     p, q = (before + 1) / (n + 2), (after + 1) / (m + 2)
     margin = special.ndtri((1 + CONFIDENCE) / 2) * np.sqrt(p * (1 - p) / (n + 2) + q * (1 - q) / (m + 2))
     return np.maximum(-1.0, q - p - margin), np.minimum(1.0, q - p + margin)
+
+
+def _chance(counts: np.ndarray, window: Counted, far: Values) -> Values:
+    """Return the chance that the share of any category changes so far; two categories change as one."""
+    old, n = counts.astype(np.float64), float(counts.sum())
+    m = np.expand_dims(np.asarray(window.n, dtype=np.float64), -1)
+    apart = np.expand_dims(np.asarray(far), -1) - 1e-12
+    most, least = np.ceil(m * (old / n + apart)), np.floor(m * (old / n - apart))
+    tails = at_least(most, old + most, m, n + m) + at_most(least, old + least, m, n + m)
+    filled = filled_bins(counts, window.counts)
+    total = np.sum(np.where(filled, tails, 0.0), axis=-1)
+    return np.minimum(1.0, np.where(filled.sum(axis=-1) > 2, total, total / 2))  # noqa: PLR2004
 
 
 def _floor(pooled: np.ndarray, categories: Values, factor: np.ndarray) -> Values:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
 from detectors.drift.bins import shares, variance_factor
+from detectors.drift.laws import Linear, exact_tail
 from detectors.drift.rank import middle_ranks
 from detectors.stack import Counted
 
 FARTHEST = 1 / 512
 """Nothing stands farther out than at this share of the baseline: one outlier is one more value, and no more."""
 LEAST = 1e-3
-"""Added to both variances, so that a constant column has a spread to compare with."""
+"""Added to both variances, so that the ratio is finite for a constant column too; the noise does not rest on it."""
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
@@ -21,7 +22,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
     Values enter as the normal scores of their baseline ranks, so a heavy tail neither hides nor makes a change,
     and a shift leaves the spread of a normal column (or of any monotone function of one) as it is. A variance
-    that grows by 30 % gives about 0.26. ``change`` has a sign.
+    that grows by 30 % gives about 0.26. ``change`` has a sign. The p-value is that of the difference of the two
+    variances that the ratio stands for, under a law with the skewness of the pooled sample.
 
     Limits
     ------
@@ -46,24 +48,30 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """
     ranks, _ = middle_ranks(baseline)
     scores = special.ndtri(np.clip(ranks, FARTHEST, 1 - FARTHEST))
-    old, fourth = _moments(baseline, scores)
-    new, _ = _moments(window, scores)
+    old, new = _variance(baseline, scores), _variance(window, scores)
     change = np.log((new + LEAST) / (old + LEAST))
-    sway = np.sqrt(np.maximum(0.0, fourth - old**2) * variance_factor(baseline, window)) / (old + LEAST)
-    z = np.abs(change) / np.maximum(sway, np.finfo(np.float64).eps)
+    apart = (scores - float(shares(baseline.counts) @ scores)) ** 2
+    law, ratio = Linear.of(apart, baseline, window), np.exp(np.abs(change))
+    law = law.times(1 - np.asarray(variance_factor(baseline, window)))  # each variance is about a mean of its own
+    expected = old * (1 - variance_factor(baseline, window)) + LEAST
+    wider, narrower = (old + LEAST) * ratio - expected, expected - (old + LEAST) / ratio
+    p_value = np.minimum(1.0, law.above(wider) + np.maximum(law.below(narrower), _all_alike(baseline, window)))
+    p_value = exact_tail(baseline.counts, window.counts, np.abs(change), p_value)
+    usual = -special.ndtri(NULL_TAIL / 2) * law.usual / (old + LEAST)
     return Measurement(
-        np.abs(change),
-        -special.ndtri(NULL_TAIL / 2) * sway,
-        p_value=2 * special.ndtr(-z),
-        detail={"change": change},
+        np.abs(change), noise_of(np.abs(change), p_value, usual), p_value=p_value, detail={"change": change}
     )
 
 
-def _moments(side: Counted, scores: np.ndarray) -> tuple[Values, Values]:
-    """Return the second and the fourth central moment of the scores."""
+def _all_alike(baseline: Counted, window: Counted) -> Values:
+    """Return the chance that all values of a window are the same: no variance is as narrow as that."""
+    pooled = shares(baseline.counts + window.counts)
+    return np.sum(pooled ** np.expand_dims(window.n, -1), axis=-1)
+
+
+def _variance(side: Counted, scores: np.ndarray) -> Values:
     mass = shares(side.counts)
-    apart = (scores - np.expand_dims(mass @ scores, -1)) ** 2
-    return np.sum(mass * apart, axis=-1), np.sum(mass * apart**2, axis=-1)
+    return np.sum(mass * (scores - np.expand_dims(mass @ scores, -1)) ** 2, axis=-1)
 
 
 DETECTOR = Detector(

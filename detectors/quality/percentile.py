@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
 from detectors.drift.bins import variance_factor
+from detectors.drift.laws import at_most
 from detectors.drift.quantile import quantiles
 from detectors.layout import Layout
 from detectors.stack import Counted
@@ -106,7 +107,8 @@ def against_baseline(level: float, baseline: Counted, window: Counted) -> Measur
 
     Limits
     ------
-    As of :func:`against_target`. A negative statistic is an improvement.
+    As of :func:`against_target`. A negative statistic is an improvement. The p-value is the exact chance that so few
+    values lie below the percentile.
 
     References
     ----------
@@ -124,8 +126,20 @@ def against_baseline(level: float, baseline: Counted, window: Counted) -> Measur
     value, low, high = percentile(level, window)
     before, *_ = percentile(level, baseline)
     change = np.log(np.maximum(value, LEAST) / np.maximum(before, LEAST))
-    noise = _noise(level, baseline, np.asarray(variance_factor(baseline, window)))
-    return Measurement(change, noise, detail=_told(level, before, value, low, high))
+    usual = _noise(level, baseline, np.asarray(variance_factor(baseline, window)))
+    p_value = _chance(level, baseline, window, value)
+    noise = noise_of(change, p_value, usual, sides=1)
+    return Measurement(change, noise, p_value=p_value, detail=_told(level, before, value, low, high))
+
+
+def _chance(level: float, baseline: Counted, window: Counted, value: Values) -> Values:
+    """Return the chance that a percentile lies so far out: that so few values of a window lie below it."""
+    edges, below = baseline.layout.edges, np.cumsum(baseline.counts)[:-1].astype(np.float64)
+    if not len(edges):
+        return np.ones(np.shape(value))
+    count = np.interp(np.asarray(value) * (1 - 1e-12), edges, below)
+    hits = np.ceil(level * np.asarray(window.n, dtype=np.float64) - 1e-9) - 1
+    return at_most(hits, count + hits, window.n, baseline.n + window.n)
 
 
 def _noise(level: float, baseline: Counted, factor: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Measurement, Values
+from detectors.base import NULL_TAIL, Measurement, Values, noise_of
 
 BEFORE = 2
 """Hits that are added to the baseline's: what was never seen there is rare, and not impossible."""
@@ -14,9 +14,8 @@ BEFORE = 2
 def rise(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_window: Values) -> Measurement:
     """Return the rise of a share in points (0 to 1; negative for a fall), and how much of it is noise.
 
-    Where hits are many, the noise is that of a difference of two proportions under the pooled share. Where they
-    are few, two hits in a thin window may be a large share and yet mere chance: the noise is then as large as it
-    takes for the rise to stand as far out, as a normal score, as the chance of so many hits says.
+    Two hits in a thin window may be a large share and yet mere chance: the p-value is the chance of so many hits,
+    and the noise as large as it takes for the rise to stand as far out, as a normal score, as that chance says.
 
     Limits
     ------
@@ -38,13 +37,11 @@ def rise(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_windo
     pooled = (hits_baseline + hits_window + BEFORE) / (n_baseline + n_window + 2 * BEFORE)
     spread = np.sqrt(pooled * (1 - pooled) * (1 / n_baseline + 1 / n_window))
     share, was = hits_window / n_window, hits_baseline / n_baseline
-    score = -special.ndtri(np.clip(chance(hits_baseline, n_baseline, hits_window, n_window), 1e-300, 0.5))
-    needed = np.divide(
-        (share - was) * np.sqrt(1 - pooled), score, out=np.zeros(np.shape(score)), where=np.greater(score, 0)
-    )
+    p_value = chance(hits_baseline, n_baseline, hits_window, n_window)
     return Measurement(
         share - was,
-        -special.ndtri(NULL_TAIL) * np.maximum(spread, needed)[()],
+        noise_of(share - was, p_value, -special.ndtri(NULL_TAIL) * spread, sides=1),
+        p_value=p_value,
         detail={"share": share, "baseline_share": was},
     )
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from detectors.base import Detector, Measurement
+from detectors.drift.bins import expected_counts
 from detectors.quality.shares import rise
 from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Rise of the share of categories outside the vocabulary, in points.
+    """Rise of the share of categories that the baseline does not have, in points.
+
+    New is what lies outside the vocabulary, and what of it the baseline has no count of, such as the categories of
+    its own last day when the days before are the baseline. As many new ones are to be expected as there were
+    categories with a single row (Good and Turing): an open vocabulary has some every day.
 
     Limits
     ------
     When the baseline had more categories than the vocabulary holds, its tail and the truly new stand
     together, so only the rise counts.
+
+    References
+    ----------
+    Good, *The population frequencies of species and the estimation of population parameters*, Biometrika 40, 1953.
 
     Examples
     --------
@@ -26,7 +37,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> measure(Profile.of(old, layout), Profile.of(new, layout)).statistic
     0.5
     """
-    return rise(baseline.other, baseline.n, window.other, window.n)
+    old, new = baseline.counts[:-1], window.counts[..., :-1]
+    expected = expected_counts(baseline)[-1] if not baseline.layout.complete else baseline.other + (old == 1).sum()
+    return rise(expected, baseline.n, window.other + np.where(old == 0, new, 0).sum(axis=-1), window.n)
 
 
 DETECTOR = Detector(
@@ -38,5 +51,5 @@ DETECTOR = Detector(
     floor=0.005,
     unit="share of values",
     title="share of unseen categories",
-    citation="two proportions: Agresti and Caffo 2000",
+    citation="Good 1953; Agresti and Caffo 2000",
 )

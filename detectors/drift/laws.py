@@ -1,0 +1,331 @@
+"""The laws of the drift statistics on unchanged data: how far each goes by chance, at any size and for any column.
+
+Both sides are independent samples of one unknown population. Where a value is rare, or was never seen, the normal and
+the chi-square law fail; every law here has the right skewness, and that of two different values is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from detectors.base import NULL_TAIL, Values
+from detectors.drift.bins import shares, variance_factor
+from detectors.stack import Counted
+
+RARE = 20.0
+"""The counts of a cell with fewer expected are summed over one by one."""
+SUPPORT = 60
+"""So many counts of a cell are looked at: beyond lies less than 1e-9 of its law."""
+ALIKE = 16.0
+"""Cells with more counts than this, and within a sixteenth of one another, are taken to have the same law."""
+REACH = 5.0
+"""So many standard deviations of a cell with many counts are looked at."""
+FEW = 16
+"""Up to so many different values, a maximum over them is bounded by the sum of their exact tails."""
+NORMAL_HALF = (2 / np.pi) ** 0.5
+"""The third moment of one half of a normal law: what lies beyond makes a tail heavier."""
+STRAIGHT = 1e-3
+"""A law with less skewness than this is taken as normal."""
+TINY = 1e-100
+"""A variance below this is none; its cube does not underflow."""
+
+
+def pearson_tail(value: Values, mean: Values, variance: Values, third: Values) -> Values:
+    """Return the probability of at least a value under the shifted gamma law with three given cumulants (Pearson III).
+
+    Examples
+    --------
+    >>> round(float(pearson_tail(16.27, 3.0, 6.0, 24.0)), 4)  # chi-square of three degrees of freedom
+    0.001
+    """
+    spread = np.sqrt(np.maximum(variance, TINY))
+    score, skewness = (np.asarray(value) - mean) / spread, third / spread**3
+    straight = np.abs(skewness) < STRAIGHT
+    bent = np.where(straight, 1.0, skewness)
+    shape = np.minimum(4 / bent**2, 4 / STRAIGHT**2)
+    at = np.maximum(0.0, shape + np.sign(bent) * score * np.sqrt(shape))
+    gamma = np.where(bent > 0, special.gammaincc(shape, at), special.gammainc(shape, at))
+    found = np.where(straight, special.ndtr(-score), gamma)
+    return np.where(np.asarray(variance) > TINY, found, np.asarray(value) <= np.asarray(mean) * (1 + 1e-9))[()]
+
+
+def pearson_quantile(mean: Values, variance: Values, third: Values) -> Values:
+    """Return what the law of :func:`pearson_tail`, skewed to the right, exceeds with probability NULL_TAIL."""
+    spread = np.sqrt(np.maximum(variance, TINY))
+    shape = 4 / np.clip(third / spread**3, STRAIGHT, 1e3) ** 2
+    return np.asarray(mean + spread * (special.gammainccinv(shape, NULL_TAIL) - shape) / np.sqrt(shape))[()]
+
+
+def at_least(hits: Values, total: Values, size: Values, whole: Values) -> Values:
+    """Return the chance of at least so many of ``total`` marked values among ``size`` drawn from ``whole``.
+
+    The hypergeometric law, as the binomial that Wise gave for it: exact where marked values are rare.
+
+    References
+    ----------
+    Wise, *A quickly convergent expansion for cumulative hypergeometric probabilities*, Biometrika 41, 1954.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> bool(abs(at_least(9, 120, 400, 12_400) / stats.hypergeom(12_400, 120, 400).sf(8) - 1) < 0.01)
+    True
+    """
+    whole = np.asarray(whole, dtype=np.float64)
+    # Wise's binomial is close where few are drawn and few are marked: otherwise count those that are not.
+    most_marked, most_drawn = total > whole / 2, size > whole / 2
+    marked = np.where(most_marked, whole - total, total)
+    hits = np.where(most_marked, size - np.asarray(hits, dtype=np.float64), hits)
+    drawn, hits = np.where(most_drawn, whole - size, size), np.where(most_drawn, marked - hits, hits)
+    upper = most_marked == most_drawn
+    trials, pool = np.minimum(marked, drawn), np.maximum(marked, drawn)
+    middle = np.where(upper, hits - 1, hits) / 2
+    chance = np.clip((pool - middle) / np.maximum(0.5, whole - (trials - 1) / 2), 0.0, 1.0)
+    first, second = np.where(upper, hits, trials - hits), np.where(upper, trials - hits + 1, hits + 1)
+    tail = special.betainc(np.maximum(first, TINY), np.maximum(second, TINY), np.where(upper, chance, 1 - chance))
+    return np.where(first <= 0, 1.0, np.where(second <= 0, 0.0, tail))[()]
+
+
+def at_most(hits: Values, total: Values, size: Values, whole: Values) -> Values:
+    """Return the chance of at most so many: see :func:`at_least`."""
+    return at_least(total - np.asarray(hits), total, whole - np.asarray(size), whole)  # the rest is not drawn
+
+
+def exact_tail(baseline: np.ndarray, window: np.ndarray, statistic: Values, p_value: Values) -> Values:
+    """Put the exact two-sided p-value in place of the approximate one wherever only two values occur.
+
+    Every distance is then a function of how often one of them does. A distance of 0 is the least that there is: its
+    p-value is 1.
+
+    Parameters
+    ----------
+    baseline, window
+        Counts over the last axis.
+    """
+    pooled = np.asarray(baseline + window)
+    filled = (pooled > 0).sum(axis=-1)
+    p_value = np.where(np.asarray(statistic) > 0, p_value, 1.0)[()]
+    if (filled > 2).all():  # noqa: PLR2004
+        return p_value
+    place = np.expand_dims(np.where(pooled > 0, pooled, np.iinfo(np.int64).max).argmin(axis=-1), -1)
+    total = np.take_along_axis(pooled, place, -1)[..., 0].astype(np.float64)
+    hits = np.take_along_axis(np.broadcast_to(window, pooled.shape), place, -1)[..., 0].astype(np.float64)
+    size, whole = window.sum(axis=-1), pooled.sum(axis=-1)
+    both = 2 * np.minimum(at_least(hits, total, size, whole), at_most(hits, total, size, whole))
+    exact = np.where((filled < 2) | (np.asarray(statistic) <= 0), 1.0, np.minimum(1.0, both))  # noqa: PLR2004
+    return np.where(filled <= 2, exact, p_value)[()]  # noqa: PLR2004
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The law of a difference of two means of scores.
+
+    Parameters
+    ----------
+    variance, up, down
+        Its variance under the pooled sample, and the third cumulants that its upper and its lower tail have; the mean
+        is 0. A column with few far values on both sides has heavy tails and yet no skewness.
+    step
+        Half of a step where it moves in steps, by which a tail begins earlier.
+    usual
+        Its standard deviation if one of the rows had the farthest score: above 0 also for a constant column.
+    """
+
+    variance: Values
+    up: Values
+    down: Values
+    step: Values
+    usual: Values
+
+    @classmethod
+    def of(cls, scores: np.ndarray, baseline: Counted, window: Counted) -> Linear:
+        """Take the law from the pooled sample.
+
+        Parameters
+        ----------
+        scores
+            One for each bin.
+        """
+        centred = scores - float(shares(baseline.counts) @ scores)
+        powers = np.stack([centred, centred**2, centred**3, centred**4, np.abs(centred) ** 3], axis=-1)
+        pooled = shares(baseline.counts + window.counts)
+        first, second, third, fourth, far = np.moveaxis(pooled @ powers, -1, 0)
+        variance = np.maximum(0.0, second - first**2)
+        cubes = third - 3 * first * second + 2 * first**3
+        fours = np.maximum(0.0, fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4)
+        n, m = np.maximum(1.0, baseline.n), np.maximum(1.0, np.asarray(window.n, dtype=np.float64))
+        jump = np.sqrt(fours / np.maximum(variance, TINY)) * np.sum(pooled**2, axis=-1)
+        factor = variance_factor(baseline, window)
+        farthest = float(np.abs(centred).max(initial=0.0)) ** 2 / (n + m)
+        return cls(
+            variance * factor * (n + m) / np.maximum(1, n + m - 1),
+            _skewness(cubes, (far + third) / 2, variance) * (1 / m**2 - 1 / n**2),
+            _skewness(-cubes, (far - third) / 2, variance) * (1 / m**2 - 1 / n**2),
+            np.where(variance > TINY, jump / np.minimum(n, m) / 2, 0.0),
+            np.sqrt((variance + farthest) * factor),
+        )
+
+    def times(self, share: Values) -> Linear:
+        """Return the law of so many times as many terms."""
+        return replace(self, variance=self.variance * share, up=self.up * share, down=self.down * share)
+
+    def above(self, value: Values) -> Values:
+        """Return the probability of a difference of at least so much."""
+        return pearson_tail(value - self.step, 0.0, self.variance, self.up)
+
+    def below(self, value: Values) -> Values:
+        """Return the probability of a fall by at least so much."""
+        return pearson_tail(value - self.step, 0.0, self.variance, self.down)
+
+    def either(self, value: Values) -> Values:
+        """Return the probability of a difference of at least so much in either direction."""
+        return np.minimum(1.0, self.above(value) + self.below(value))
+
+
+def _skewness(whole: Values, half: Values, variance: Values) -> Values:
+    """Return the third cumulant by which a tail bends: that of its own half where it is heavier than a normal law's."""
+    normal = NORMAL_HALF * np.maximum(variance, TINY) ** 1.5
+    heavy = np.clip(2 * (half / normal - 1), 0.0, 1.0)
+    return whole + heavy * np.maximum(0.0, half - normal - whole)
+
+
+@dataclass(frozen=True)
+class Cumulants:
+    """The first three cumulants of a statistic, and half of a step where it moves in steps."""
+
+    mean: Values
+    variance: Values
+    third: Values
+    step: Values = 0.0
+
+    def tail(self, value: Values) -> Values:
+        """Return the probability of at least a value."""
+        return pearson_tail(value - self.step, self.mean, self.variance, self.third)
+
+    def quantile(self) -> Values:
+        """Return what a statistic that is never below 0 exceeds with probability NULL_TAIL."""
+        return np.maximum(0.0, pearson_quantile(self.mean, self.variance, self.third))
+
+
+Cell = Callable[[Values, Values, Values, Values], Values]
+"""What a cell adds to a distance: of its counts on both sides and of their sizes, in units in which a cell with many
+counts adds ``1/n + 1/m`` times the square of a normal score."""
+
+
+def of_cells(baseline: np.ndarray, window: np.ndarray, cell: Cell) -> Cumulants:
+    """Return the cumulants of a sum over cells for windows of given sizes, from the baseline's counts.
+
+    What a cell of ``o`` counts will have is negative binomial about ``o``. The counts sum up to the window's size,
+    which takes away what the cells have in common. In windows that have counts where the baseline has none there is one
+    more cell: it has as many counts as the baseline had cells with a single one (Good and Turing), and at least one.
+
+    Parameters
+    ----------
+    baseline, window
+        Counts over the same cells, which are the last axis.
+
+    References
+    ----------
+    Morris, *Central limit theorems for multinomial sums*, Annals of Statistics 3, 1975; Good, *The population
+    frequencies of species and the estimation of population parameters*, Biometrika 40, 1953.
+    """
+    fresh = window[..., baseline == 0].any(axis=-1)
+    sizes = np.maximum(1.0, window.sum(axis=-1))
+    low, high = float(np.min(sizes)), float(np.max(sizes))
+    grid = np.geomspace(low, high, min(8, 2 + int(np.log2(high / low)))) if high > low else np.array([low])
+    without = _on_grid(baseline, grid, cell, unseen=0.0)
+    parts = [np.interp(np.log(sizes), np.log(grid), part) for part in without]
+    if fresh.any():
+        also = _on_grid(baseline, grid, cell, unseen=max(1.0, float((baseline == 1).sum())))
+        more = [np.interp(np.log(sizes), np.log(grid), part) for part in also]
+        parts = [np.where(fresh, new, old) for new, old in zip(more, parts, strict=True)]
+    return Cumulants(*parts)
+
+
+def _on_grid(baseline: np.ndarray, grid: np.ndarray, cell: Cell, unseen: float) -> tuple[np.ndarray, ...]:
+    n, m = float(baseline.sum()), grid[:, None, None]
+    held = baseline[baseline > 0].astype(np.float64)
+    near = np.maximum(1.0, held // ALIKE)
+    counts, alike = np.unique(np.where(held < ALIKE, held, np.rint(held / near) * near), return_counts=True)
+    share = counts / (n + unseen)
+    if unseen:
+        counts, alike, share = np.append(counts, 0.0), np.append(alike, 1), np.append(share, unseen / (n + unseen))
+    expected = grid[:, None] * share
+    hits, law = _counts(np.maximum(counts, 1.0), expected, grid / n)
+    added = cell(counts[:, None], hits, n, m) / (1 / n + 1 / m)
+    mean = np.sum(law * added, axis=-1)
+    # What a cell adds even where nothing moves, such as by smoothing.
+    still = cell(counts[:, None], expected[..., None], n, m)[..., 0] / (1 / n + 1 / grid[:, None])
+    apart, moved = added - mean[..., None], hits - np.sum(law * hits, axis=-1, keepdims=True)
+    of_hits, shared = np.sum(law * moved**2, axis=-1), np.sum(law * apart * moved, axis=-1)
+    spread = np.sum(alike * of_hits, axis=-1)
+    slope = np.sum(alike * shared, axis=-1) / spread
+    straight, free = shared**2 / np.maximum(of_hits, TINY), alike * (1 - share)
+    bent = np.sum(law * apart**2, axis=-1) - straight
+    variance = np.maximum(0.0, np.sum(alike * straight + free * bent, axis=-1) - slope**2 * spread)
+    left = apart - slope[:, None, None] * moved
+    third = np.maximum(0.0, np.sum(free * np.sum(law * left**3, axis=-1), axis=-1))
+    few = np.sum(np.where(expected > RARE, 0.0, alike * expected), axis=-1)
+    step = third / np.maximum(variance, TINY) / 2 * np.exp(-few) * (few > 0)
+    return np.sum(alike * still + free * (mean - still), axis=-1), variance, third, step
+
+
+def _counts(before: np.ndarray, expected: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the counts that cells may have, and how likely each is: shape (sizes, cells, SUPPORT)."""
+    mean, size = expected[..., None], before[:, None]
+    hits = np.arange(SUPPORT, dtype=np.float64)
+    rare = np.minimum(mean, RARE)
+    law = np.exp(
+        special.gammaln(hits + size) - special.gammaln(size) - special.gammaln(hits + 1)
+        + size * np.log(size / (size + rare)) + special.xlogy(hits, rare / (size + rare))
+    )  # fmt: skip
+    score = np.linspace(-REACH, REACH, SUPPORT)
+    spread = np.sqrt(mean * (1 + ratio[:, None, None]))
+    many = np.maximum(0.0, mean + spread * score + (score**2 - 1) / 6)  # the skewness of a count is one over its root
+    hits, law = np.where(mean > RARE, many, hits), np.where(mean > RARE, np.exp(-(score**2) / 2), law)
+    return hits, law / law.sum(axis=-1, keepdims=True)
+
+
+def of_gaps(baseline: Counted, window: Counted, nodes: slice, weights: np.ndarray, pooled: np.ndarray) -> Cumulants:
+    """Return the cumulants of a weighted sum of squared gaps between the distribution functions, over ``1/n + 1/m``.
+
+    Parameters
+    ----------
+    nodes
+        Which bins have their upper edge among the nodes.
+    weights, pooled
+        Of each node the weight, and the pooled distribution function there, over the last axis.
+    """
+    under, over = pooled, 1 - pooled
+    spread = weights * under * over
+    low, high = np.cumsum(weights * under**2, axis=-1), _from_the_right(weights * over**2)
+    mean = spread.sum(axis=-1)
+    # The gaps are a Brownian bridge, whose covariance min(F, G) (1 - max(F, G)) needs no more than running sums.
+    squares = np.sum(2 * weights * over**2 * low - spread**2, axis=-1)
+    around = (low - weights * under**2 / 2) * (high - weights * over**2 / 2)
+    cubes = np.sum(6 * spread * around - spread**3 / 2, axis=-1)
+    single = np.zeros_like(np.asarray(baseline.counts + window.counts, dtype=np.float64))
+    first = nodes.start or 0
+    count = pooled.shape[-1]
+    single[..., first + 1 : first + 1 + count] += low
+    single[..., first + 1 + count :] += low[..., -1:]
+    single[..., : first + 1] += high[..., :1]
+    single[..., first + 1 : first + count] += high[..., 1:]
+    mass = shares(baseline.counts + window.counts)
+    apart = single - np.sum(mass * single, axis=-1, keepdims=True)
+    n, m = float(baseline.n), np.asarray(window.n, dtype=np.float64)
+    factor = 1 / n + 1 / m
+    of_one = np.sum(mass * apart**2, axis=-1) * (1 / m**3 + 1 / n**3) / factor**2
+    of_three = np.maximum(0.0, np.sum(mass * apart**3, axis=-1)) * (1 / m**5 + 1 / n**5) / factor**3
+    # Between many values and one rare one: 22 is right where there is only one.
+    between = (10 + 12 * np.sum(mass**2, axis=-1)) * np.sqrt(np.maximum(0.0, cubes) * of_three)
+    step = of_three / np.maximum(of_one, TINY) * np.sum(mass**2, axis=-1) / 2
+    return Cumulants(mean, 2 * squares + of_one, 8 * cubes + between + of_three, step)
+
+
+def _from_the_right(values: np.ndarray) -> np.ndarray:
+    return np.asarray(np.cumsum(values[..., ::-1], axis=-1)[..., ::-1])
