@@ -117,7 +117,7 @@ def blind_run(connection: Connection, monitor: str, before: datetime, most: int,
     return seen
 
 
-def _is_blind(bucket: sa.Row[Any, Any]) -> bool:
+def _is_blind(bucket: sa.Row[str | None, str | None]) -> bool:
     return bucket.result != "done" and not (bucket.reason or "").startswith("no_baseline")
 
 
