@@ -138,6 +138,8 @@ def check_once(config: Config, name: str | None, at: datetime | None, *, as_json
 
 def _print_verdict(verdict: dict[str, Any]) -> None:
     echo(f"{verdict['monitor']}: {verdict['status']}: {verdict['reason']}")
+    if labelled := verdict.get("labelled_window"):
+        echo(f"labels are those of {labelled['start']} to {labelled['end']}")
     if suspect := verdict.get("suspected_change"):
         echo(f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen']}")
     shown = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")

@@ -386,5 +386,5 @@ def conclude(
         return "done", "part of the baseline"
     of_columns = [finding for finding in findings if finding.check not in TRAFFIC_CHECKS] or list(findings)
     if not any(finding.status in (Status.OK, Status.DRIFTED) for finding in of_columns):
-        return "inconclusive", of_columns[0].reason
+        return "inconclusive", min(of_columns, key=lambda f: not f.reason.startswith("too_few")).reason
     return "done", None

@@ -98,6 +98,7 @@ def test_inverted_labels_that_come_a_day_late_exit_1(bank: Bank, baseline: str) 
 def test_the_exit_codes_of_the_command(bank: Bank, capsys: pytest.CaptureFixture[str]) -> None:
     config = load(bank.configure(), {})
     assert check_once(config, None, AT, as_json=False) == 1
+    assert f"labels are those of {(AT - DAY - HOUR).isoformat()} to " in capsys.readouterr().out
     assert check_once(config, None, AT - HOUR, as_json=False) == 0
     bank.execute("UPDATE loans SET repaid = NULL WHERE at >= '2026-11-03 23:00'")
     capsys.readouterr()

@@ -77,7 +77,7 @@ class Stream:
             self.shift = 3.0 if second is not None and start >= second else 0.0
             parts = [*parts[-3:], self.profile(start)]
             starts = [start + back * BUCKET for back in range(-3, 1)]
-            window = Window(add_profiles(parts), Traffic((), BUCKET.total_seconds()), starts, parts[-1][None])
+            window = Window(add_profiles(parts), Traffic((), BUCKET.total_seconds()), starts)
             at = start + BUCKET
             further = []
             last = incident.told_at if incident is not None and incident.state == "firing" else None
