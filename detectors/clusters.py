@@ -97,9 +97,10 @@ def inflation(sketch: np.ndarray, usual: Concentration | None) -> np.ndarray:
     """Return by how much the noise of each window exceeds that of a typical window with as many rows; at least 1.
 
     The variance of a mean of clustered rows is ``1 + (size - 1) * rho`` times that of independent ones. ``rho``, how
-    alike the rows of a client are, is not known, but two ratios bound what a window adds to what the baseline's own
-    windows have shown: that of the sizes, and that of the numbers of clients. The smaller one counts: more rows of the
-    same clients (a busy hour), and fewer rows of fewer clients (a quiet one), are no reason to see less.
+    alike the rows of a client are, is not known; the ratio of the window's size to the usual one bounds what the window
+    adds to what the baseline's own windows have shown. It counts as far as the clients are fewer, up to the squared
+    ratio of their usual number to the window's: more rows of the same clients (a busy hour), and fewer rows of fewer
+    clients (a quiet one), are no reason to see less.
 
     Limits
     ------
@@ -113,11 +114,11 @@ def inflation(sketch: np.ndarray, usual: Concentration | None) -> np.ndarray:
     --------
     >>> usual = typical(np.stack([count_clients(Column.of([f"user {row % 350}" for row in range(1400)]))]))
     >>> one = count_clients(Column.of(["robot"] * 1000 + [f"user {row}" for row in range(400)]))
-    >>> bool(9 < inflation(one, usual) < 16)
+    >>> bool(9 < inflation(one, usual) < 18)
     True
     """
     if usual is None:
         return np.ones(sketch.shape[:-1])
     size, clients = spread(sketch)
-    factor = np.minimum(size / usual.size, usual.clients / clients)
+    factor = np.minimum(size / usual.size, np.square(usual.clients / clients))
     return np.sqrt(np.fmax(1.0, factor))
