@@ -22,7 +22,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-presets bench-traces docs lock clean .FORCE
+.PHONY: help setup demo test check faults bench bench-detection bench-hallucination bench-experiments bench-forecast bench-breaker bench-guard bench-presets bench-traces bench-short docs lock clean .FORCE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench-forecast: $(OK)  ## How often the 80 % interval holds the month's end, on 
 
 bench-breaker: $(OK)  ## The breaker at 500 requests a second, over three replicas, without a database, three minutes (ARGS="--seconds 10")
 	$(BIN)/python -m benchmarks.breaker $(ARGS)
+
+bench-short: $(OK)  ## How soon a changed rate is alerted, on a LiteLLM log and on flags, half an hour (ARGS="--only litellm")
+	$(BIN)/python -m benchmarks.short $(ARGS)
 
 docs: $(OK)  ## Write the derived pages of docs/ again from the code
 	$(BIN)/python -m scripts.docs
