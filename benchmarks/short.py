@@ -33,6 +33,7 @@ from benchmarks.detection.ours import FrameReader
 from benchmarks.detection.streams import Stream
 from benchmarks.detection.tables import poisson_interval, table
 from monitor.backtest import backtest
+from monitor.commands.firstconfig import PACES
 from monitor.config import Monitor
 from tests.support import postgres
 from tests.support.logs import litellm
@@ -188,9 +189,8 @@ def _stream(
 
 def _pace(hourly: float) -> tuple[timedelta, timedelta]:
     """Return bucket and window as `init` chooses them."""
-    if hourly >= 300:
-        return timedelta(minutes=5), HOUR
-    return (timedelta(minutes=15), 6 * HOUR) if hourly >= 50 else (HOUR, timedelta(days=1))
+    bucket, window = next((bucket, window) for least, bucket, window in PACES if hourly >= least)
+    return pd.Timedelta(bucket).to_pytimedelta(), pd.Timedelta(window).to_pytimedelta()
 
 
 def _backtest(stream: Stream, live: timedelta, changes: Sequence[datetime]) -> dict[str, Any]:
