@@ -85,6 +85,9 @@ bench-forecast: $(OK)  ## How often the 80 % interval holds the month's end, on 
 bench-breaker: $(OK)  ## The breaker at 500 requests a second, over three replicas, without a database, three minutes (ARGS="--seconds 10")
 	$(BIN)/python -m benchmarks.breaker $(ARGS)
 
+bench-short: $(OK)  ## How soon a changed rate is alerted, on a LiteLLM log and on flags, half an hour (ARGS="--only litellm")
+	$(BIN)/python -m benchmarks.short $(ARGS)
+
 docs: $(OK)  ## Write the derived pages of docs/ again from the code
 	$(BIN)/python -m scripts.docs
 	$(BIN)/python -m dashboards.generate

@@ -28,7 +28,8 @@ SIGNALS_BY_DEFAULT = {
 }
 RATES = ("failed", "refusal", "hallucinated", "unpriced")
 """Signals whose rate is watched, as the alert budget allows: a fixed limit would be noise in a small segment."""
-ENOUGH = 300.0
+PACES = ((300.0, "5m", "1h"), (150.0, "5m", "6h"), (50.0, "15m", "6h"), (0.0, "1h", "1d"))
+"""Records an hour from which on a bucket and a window are chosen: 300 records a window, and a dozen a bucket."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,7 @@ def _fed(signal: str, look: Look) -> bool:
 def _pace(look: Look) -> list[str]:
     """Choose bucket and window so that a window holds enough records, and say how many there are."""
     settle = PRESETS[look.preset].settle if look.preset else "30s"
-    paces = (("5m", "1h", 1), ("15m", "6h", 6), ("1h", "1d", 24))
-    bucket, window, _ = next((pace for pace in paces if look.rows_an_hour * pace[2] >= ENOUGH), paces[-1])
+    bucket, window = next((bucket, window) for least, bucket, window in PACES if look.rows_an_hour >= least)
     return [
         f"    bucket: {bucket}",
         f"    window: {window}                 # the newest day had {look.rows_an_hour:,.0f} records an hour",

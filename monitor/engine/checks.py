@@ -10,6 +10,7 @@ from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL
 from detectors.base import Detector, Finding, Measurement, Status
 from detectors.direction import ROLES, Preference
 from detectors.drift.cusum import DETECTOR as CUSUM
+from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
 from detectors.layout import SUMMED, Kind, Layout
 from detectors.outcome import OUTCOME
@@ -141,9 +142,9 @@ def _columns(check: Check, kind: str, layouts: Mapping[str, Layout]) -> list[str
 
 def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]:
     if kind == "rate":
-        return [RISE, LEVEL] if check.max else [RISE]
+        return [RISE, *([LEVEL] if check.max else []), *_short(check, layout)]
     if kind == "latency":
-        return [LATENCY[name] for name in check.targets or RISING]
+        return [*(LATENCY[name] for name in check.targets or RISING), *_short(check, layout)]
     if kind == "performance":
         fitting = [d for d in PERFORMANCE.values() if layout is not None and layout.kind in d.kinds]
         return [d for d in fitting if check.method == "auto" or d.name in check.method]
@@ -162,3 +163,9 @@ def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]
         for method in methods
         if kind_of in method.kinds or (kind_of not in SUMMED and not method.kinds & set(SUMMED))
     ]
+
+
+def _short(check: Check, layout: Layout | None) -> list[Detector]:
+    """Return what looks at a rate or a time bucket by bucket, unless the operator says what is too much."""
+    is_fixed = check.targets or check.threshold or check.max_increase or check.max
+    return [RATE_CUSUM] if layout and layout.kind in RATE_CUSUM.kinds and not is_fixed else []

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from detectors.base import Finding, Status
+from detectors.layout import learn_numeric
 from detectors.sequential import State
 from monitor.commands.build import open_reader
+from monitor.commands.firstconfig import Look, written
 from monitor.configfile import load
 from monitor.engine import build
+from monitor.engine.checks import asked
 from monitor.engine.detect import Window, detect
 from monitor.engine.replay import replay
 from monitor.engine.timeline import Timeline
@@ -99,3 +102,34 @@ def test_what_was_added_up_survives_a_bucket_without_the_segment(world: World) -
             assert kept.status is Status.INCONCLUSIVE
             assert kept.reason.startswith("too_few")
             assert kept.detail["state"] == before[KEY + "v2"]
+
+
+@pytest.mark.parametrize(
+    ("check", "asks"),
+    [
+        ({"rate": {"signal": "refusal"}}, True),
+        ({"rate": {"signal": "refusal", "max_increase": 0.05}}, False),
+        ({"latency": {"columns": ["refusal"]}}, True),
+        ({"latency": {"columns": ["refusal"], "p95": "3s"}}, False),
+    ],
+)
+def test_rates_and_times_are_looked_at_bucket_by_bucket_unless_a_limit_is_given(
+    world: World, check: dict[str, object], asks: bool
+) -> None:
+    world.configure(checks=[check], signals=["refusal"])
+    monitor = load(world.folder / "driftd.yaml").monitors[0]
+    flags = learn_numeric(np.repeat([0.0, 1.0], [99, 1]), 0.0, 1.0)
+    methods = {question.detector.name for question in asked(monitor, {"refusal": flags})}
+    assert ("rate_cusum" in methods) is asks
+
+
+@pytest.mark.parametrize(
+    ("hourly", "bucket", "window"),
+    [(2000, "5m", "1h"), (300, "5m", "1h"), (200, "5m", "6h"), (120, "15m", "6h"), (20, "1h", "1d"), (0, "1h", "1d")],
+)
+def test_a_first_configuration_has_buckets_as_short_as_the_traffic_allows(
+    hourly: float, bucket: str, window: str
+) -> None:
+    text = written("log", Look(None, {"url": "sqlite://"}, [], hourly))
+    assert f"\n    bucket: {bucket}\n" in text
+    assert f"\n    window: {window} " in text
