@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.detection.tables import table
-from benchmarks.hallucination import learn, rise
+from benchmarks.hallucination import learn, pairs, rise
 from benchmarks.hallucination.sets import (
     DATA,
     ELSEWHERE,
@@ -233,7 +233,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What the score `hallucinated` is worth")
     parser.add_argument("what", nargs="?", choices=["learn"], help="write the shipped combination anew")
     parser.add_argument("--data", type=Path, action="append", default=[], help="a folder with further sets")
-    parser.add_argument("--only", choices=["sets", "rise", "speed"])
+    parser.add_argument("--only", choices=["sets", "pairs", "rise", "speed"])
+    parser.add_argument("--texts", type=Path, action="append", default=[], help="a plain English text to make pairs of")
+    parser.add_argument("--seed", type=int, default=0, help="of the pairs")
     given = parser.parse_args()
     folders = [*given.data, DATA]
     if given.what == "learn":
@@ -243,6 +245,8 @@ def main() -> None:
         return
     if given.only in (None, "sets"):
         report(folders)
+    if given.only in (None, "pairs"):
+        pairs.report(given.texts, seed=given.seed)
     if given.only in (None, "speed"):
         speed()
     if given.only in (None, "rise"):

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from detectors.text import forms
+from detectors.text.lexicon import VERB, lexicon
 from detectors.text.senses import senses
 
 WORD = re.compile(r"\d[\d,.]*\d|\d|[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -38,8 +39,90 @@ AUXILIARY = frozenset(
         "did",
     ]
 )
+CONTRACTED = {"can't": "can", "cannot": "can", "won't": "will", "shan't": "shall"}
+DETERMINERS = [
+    "the",
+    "a",
+    "an",
+    "his",
+    "her",
+    "its",
+    "their",
+    "our",
+    "my",
+    "this",
+    "that",
+    "these",
+    "those",
+    "another",
+    "each",
+]
+STOPS = frozenset(
+    [
+        "in",
+        "on",
+        "at",
+        "for",
+        "with",
+        "to",
+        "from",
+        "by",
+        "of",
+        "and",
+        "or",
+        "but",
+        "after",
+        "before",
+        "when",
+        "because",
+        "as",
+        "during",
+        "until",
+        "while",
+        "since",
+        "into",
+        "over",
+        "under",
+        "that",
+        "which",
+        "who",
+        "where",
+        "against",
+        "about",
+        "through",
+        "between",
+        "around",
+        "near",
+        "than",
+        "if",
+        "so",
+        "not",
+    ]
+)
+SYMMETRIC = frozenset(
+    [
+        "be",
+        "have",
+        "become",
+        "remain",
+        "marry",
+        "meet",
+        "include",
+        "resemble",
+        "equal",
+        "mean",
+        "match",
+        "join",
+        "seem",
+        "total",
+        "number",
+    ]
+)
+
 SHORTEST, LONGEST = 8, 40
 """Words of a sentence that is taken."""
+SENTENCES = 60
+"""Sentences that are looked at for one that an edit fits."""
 OTHER_WORDS = 4
 """Words at most that are replaced by others of the same meaning."""
 
@@ -112,7 +195,106 @@ def places(rng: np.random.Generator, words: Words, _known: list[str]) -> Words |
     return [*words[:one], words[two], *words[one + 1 : two], words[one], *words[two + 1 :]]
 
 
-EDITS: tuple[Edit, ...] = (number, thing, opposite, negation, limit, places)
+def add_negation(words: Words) -> Words | None:
+    """Return the words with a negation that they had not.
+
+    Examples
+    --------
+    >>> add_negation("Pets are allowed".split()), add_negation("It was not so".split())
+    (['Pets', 'are', 'not', 'allowed'], None)
+    """
+    lower = [word.lower() for word in words]
+    at = next((at for at, word in enumerate(lower) if word in AUXILIARY), -1)
+    if at < 1 or at > len(words) - 2 or any(_denies(word) for word in lower):
+        return None
+    return [*words[: at + 1], "not", *words[at + 1 :]]
+
+
+def drop_negation(words: Words) -> Words | None:
+    """Return the words without their only negation.
+
+    Examples
+    --------
+    >>> drop_negation("Pets aren't allowed".split()), drop_negation("They can never fly".split())
+    (['Pets', 'are', 'allowed'], ['They', 'can', 'fly'])
+    """
+    at = [at for at, word in enumerate(words) if _denies(word.lower())]
+    if len(at) != 1 or at[0] == len(words) - 1:
+        return None
+    word = words[at[0]].lower().replace("’", "'")
+    if word in ("not", "never"):
+        return [*words[: at[0]], *words[at[0] + 1 :]] if at[0] else None
+    plain = CONTRACTED.get(word, word.removesuffix("n't"))
+    return None if plain == word else [*words[: at[0]], plain, *words[at[0] + 1 :]]
+
+
+def swap_roles(words: Words) -> Words | None:
+    """Return the words with what stands before and after the first transitive verb in each other's place.
+
+    Examples
+    --------
+    >>> swap_roles("Acme acquired the small shop in 1999".split())
+    ['The', 'small', 'shop', 'acquired', 'Acme', 'in', '1999']
+    """
+    held = lexicon()
+    held.learn(words)
+    for at in range(1, min(len(words) - 1, 6)):
+        word = words[at].lower()
+        if word in STOPS:
+            return None
+        past = word.endswith("ed") or (word in forms.IRREGULAR and not word.endswith("ing"))
+        base = forms.IRREGULAR.get(word, forms.stem(word))
+        if not past or base in SYMMETRIC or not held.flags[held.of[words[at]]] & VERB:
+            continue
+        subject, rest = words[:at], words[at + 1 :]
+        size = _phrase(rest)
+        whole = _phrase(subject) == len(subject)
+        if not size or not whole or any(word.lower() in AUXILIARY for word in subject):
+            return None
+        moved = [_lowered(subject[0]), *subject[1:]]
+        taken = [rest[0][:1].upper() + rest[0][1:], *rest[1:size]]
+        return None if moved == rest[:size] else [*taken, words[at], *moved, *rest[size:]]
+    return None
+
+
+def _phrase(words: Words) -> int:
+    """Return how many words from the first on name something; 0 where that is not clear."""
+    first = words[0].lower() if words else ""
+    if first in DETERMINERS:
+        size = 1
+    elif words and words[0][:1].isupper():
+        size = 0
+    else:
+        return 0
+    while size < min(len(words), 5) and _names(words[size]):
+        size += 1
+    ends = size == len(words) or words[size].lower() in STOPS
+    return size if ends and size > (first in DETERMINERS) else 0
+
+
+def _names(word: str) -> bool:
+    held, lower = lexicon(), word.lower()
+    held.learn([word])
+    return word.isalpha() and lower not in forms.FILLERS and lower not in STOPS and not lower.endswith(("ed", "ly"))
+
+
+def _lowered(word: str) -> str:
+    return word.lower() if word.lower() in DETERMINERS else word
+
+
+def _denies(word: str) -> bool:
+    return word in forms.NEGATIONS or word.replace("’", "'").endswith("n't")
+
+
+def dropped(_rng: np.random.Generator, words: Words, _known: list[str]) -> Words | None:
+    return drop_negation(words)
+
+
+def roles(_rng: np.random.Generator, words: Words, _known: list[str]) -> Words | None:
+    return swap_roles(words)
+
+
+EDITS: tuple[Edit, ...] = (number, thing, opposite, negation, limit, places, dropped, roles)
 
 
 def paraphrase(rng: np.random.Generator, words: Words, known: list[str]) -> Words:
@@ -137,25 +319,21 @@ def made(frame: pd.DataFrame, count: int, seed: int = 0) -> pd.DataFrame:
             if len(word) > 3 and word.isalpha()
         }
     )
+    cut = [re.split(r"(?<=[.!?])\s+|\n", text) for text in contexts["context"]]
     rows = []
-    for _ in range(20 * count):
+    for attempt in range(20 * count):
         if len(rows) >= count:
             break
-        source = contexts.iloc[int(rng.integers(len(contexts)))]
-        sentences = [WORD.findall(part) for part in re.split(r"(?<=[.!?])\s+|\n", source["context"])]
-        fitting = [words for words in sentences if SHORTEST <= len(words) <= LONGEST]
-        if not fitting:
-            continue
-        words = fitting[int(rng.integers(len(fitting)))]
-        wrong = EDITS[int(rng.integers(len(EDITS)))](rng, paraphrase(rng, words, known), known)
-        if wrong is None:
-            continue
-        for label, said in ((0, paraphrase(rng, words, known)), (1, wrong)):
-            told = {
-                "response": " ".join(said) + ".",
-                "context": source["context"],
-                "label": label,
-                "doc": source["doc"],
-            }
-            rows.append({**told, "model": "", "task": "edit"})
+        edit = EDITS[attempt % len(EDITS)]
+        for _ in range(SENTENCES):
+            row = int(rng.integers(len(contexts)))
+            words = WORD.findall(cut[row][int(rng.integers(len(cut[row])))])
+            wrong = edit(rng, paraphrase(rng, words, known), known) if SHORTEST <= len(words) <= LONGEST else None
+            if wrong is None:
+                continue
+            for label, said in ((0, paraphrase(rng, words, known)), (1, wrong)):
+                source = contexts.iloc[row]
+                told = {"response": " ".join(said) + ".", "context": source["context"], "doc": source["doc"]}
+                rows.append({**told, "label": label, "model": "", "task": "edit"})
+            break
     return pd.DataFrame(rows)

@@ -16,7 +16,8 @@ def score(held: Support) -> float:
 def compute(records: Records) -> Column:
     """Score the share of a response's words that stand in runs of three and more in its context too.
 
-    Missing where either side is missing or wordless.
+    A response of one or two words is copied where all of it is one run. Missing where either side is missing or
+    wordless.
 
     Limits
     ------

@@ -13,8 +13,8 @@ from scipy import special
 
 from detectors.records import Column, Records
 from detectors.signals.base import Evidence, Signal
-from detectors.text.parts import PARTS, claims, parts, pointing, scored
-from detectors.text.support import Support
+from detectors.text.parts import PARTS, claims, held_of, parts, pointing
+from detectors.text.silence import claims_nothing
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Combination:
 
     def probability(self, found: np.ndarray) -> np.ndarray:
         """Return the probability of each row of parts, shape (..., parts)."""
-        return np.asarray(special.expit(found @ self.weights + self.intercept))
+        return np.asarray(special.expit((found * self.weights).sum(axis=-1) + self.intercept))
 
 
 @cache
@@ -50,28 +50,27 @@ def combination() -> Combination:
     return Combination(np.array([told["weights"][name] for name in PARTS]), float(told["intercept"]))
 
 
-def score(held: Support) -> float:
-    """Return the probability that an answer is not supported."""
-    return float(combination().probability(parts(held)))
-
-
 def compute(records: Records) -> Column:
     """Score each response from 0 to 1: the probability that something in it is not supported by its context.
 
-    One small logistic regression for all kinds of text over: words that stand in no order of the context's, words that
-    the context has far apart, the share of the facts and of each claim that it does not say, the strangest fact, things
-    and names that it does not mention, absent and misplaced numbers, negations and limits that it has not, words whose
-    opposite it has beside the same neighbours. A word that may mean the same counts as said (English: WordNet), and
-    what only hedges claims nothing (“I'm not sure, but”). Missing where either side is missing or wordless: without
-    a context nothing can be said.
+    One small logistic regression for all kinds of text over: how much of the answer is cut out of its context, words
+    that stand in no order of the context's, words that the context has far apart, the share of the facts and of each
+    claim that it does not say, the strangest fact, things and names that it does not mention, absent and misplaced
+    numbers, negations and limits that it has not, negations of it that the answer has dropped, subjects and objects
+    that have changed places, words whose opposite it has beside the same neighbours. A word that may mean the same
+    counts as said (English: WordNet), and what only hedges claims nothing (“I'm not sure, but”).
+
+    Missing where either side is missing or wordless, for without a context nothing can be said, and where the answer
+    claims nothing: it declines (*I can't help with that*, *the context does not mention this*; in fifteen languages),
+    greets or offers help. The signal `refusal` counts those.
 
     Limits
     ------
     The probability is that of data with as many right answers as wrong ones; where few are wrong it is too high, so
-    take its mean as an index until labels correct it (the check ``rate``). It sees words, not meaning: a fluent
-    rearrangement of the context's own words passes, a faithful paraphrase in words that no dictionary ties to the
-    context's is suspected. Hedges, opposites and other words for the same are known in English only. It does best on
-    short answers from one context. `make bench-hallucination` prints what it is worth, by set and by model.
+    take its mean as an index until labels correct it (the check ``rate``). It sees words, not meaning: most fluent
+    rearrangements of the context's own words pass, a faithful paraphrase in words that no dictionary ties to the
+    context's is suspected. Hedges, roles, opposites and other words for the same are known in English only. It does
+    best on short answers from one context. `make bench-hallucination` prints what it is worth, by set and by model.
 
     References
     ----------
@@ -87,7 +86,16 @@ def compute(records: Records) -> Column:
     >>> bool(right < 0.4), bool(wrong > 0.8)
     (True, True)
     """
-    return scored(records, score)
+    said = records["response"].values.tolist()
+    read = [
+        (row, held)
+        for row, (text, held) in enumerate(zip(said, held_of(records), strict=True))
+        if held is not None and not claims_nothing(str(text), held)
+    ]
+    values = np.full(len(said), np.nan)
+    if read:
+        values[[row for row, _ in read]] = combination().probability(np.stack([parts(held) for _, held in read]))
+    return Column(values, np.isnan(values))
 
 
 def evidence(record: Mapping[str, str]) -> list[Evidence]:

@@ -109,6 +109,15 @@ NEGATIONS = frozenset(
     "keinen nie pas jamais sans sin nunca no ningún senza mai não".split()
 )
 """Words that deny."""
+FILLERS = frozenset(
+    "a an the this that these those any some all each every both such much many more most less very too so really quite "
+    "also just even yet ever still already necessarily currently only be am is are was were been being has have had "
+    "having do does did doing done can could will would shall should may might must ought ca wo i you he she it we they "
+    "me him her us them my your his its our their to of in on at by for from with about as and or if than there here who "
+    "which what when where how why s re ve ll d m isn aren wasn weren hasn haven hadn don didn doesn couldn wouldn "
+    "shouldn mustn ain".split()
+)
+"""Words between a negation and the word that it denies."""
 
 LIMITS = frozenset(
     "only except excluding limited solely merely unless exclusively but however despite instead although non".split()

@@ -12,12 +12,16 @@ import numpy as np
 from detectors.text.forms import OPPOSITES
 from detectors.text.lexicon import LIMIT, NUMBER, Lexicon
 from detectors.text.places import around, bits
+from detectors.text.polarity import denied
 from detectors.text.reading import Reading, read_all
+from detectors.text.roles import passive
 from detectors.text.senses import MEANINGS
 
 SAYS = 0.25
 """Weight from which on a word says something of its own."""
 MOST_WINDOWS = 2_000
+BESIDE_LIMIT = 3
+"""Words around a negation or a limit that it surely speaks of."""
 
 
 class Given:
@@ -72,6 +76,32 @@ class Given:
     def limits(self) -> int:
         """Return the places near a word that denies or narrows what is said."""
         return around(bits(self.text.lexicon.flags[self.text.ids] & LIMIT > 0), 6)
+
+    @cached_property
+    def denied(self) -> int:
+        """Return the places of the words that a negation denies."""
+        return bits(self._denied)
+
+    @cached_property
+    def denied_words(self) -> tuple[set[int], np.ndarray]:
+        """Return the stems of the words that a negation denies, and their meanings."""
+        held, words = self.text.lexicon, self.text.ids[self._denied]
+        meanings = held.own[words]
+        return set(held.stem[words].tolist()), meanings[meanings > 0]
+
+    @cached_property
+    def _denied(self) -> np.ndarray:
+        return denied(self.text)
+
+    @cached_property
+    def negated(self) -> int:
+        """Return the places of the words that a negation denies, and of those right beside a negation or a limit."""
+        return self.denied | around(bits(self.text.lexicon.flags[self.text.ids] & LIMIT > 0), BESIDE_LIMIT)
+
+    @cached_property
+    def passive(self) -> int:
+        """Return the places where a verb would be passive."""
+        return bits(passive(self.text))
 
     @cached_property
     def groups(self) -> np.ndarray:

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from detectors.text import forms
-from detectors.text.senses import senses
+from detectors.text.senses import is_verb, senses
 
 MOST_WORDS = 100_000
 """Distinct words that are held, with 75 MB of what is known of them; a text that brings more makes a new lexicon."""
@@ -25,7 +25,9 @@ HEAVIEST = 16.0
 OWN, RELATED, OPPOSED = 12, 24, 16
 """Meanings of each kind that are held of a word."""
 
-BREAK, WORD, NAME, NUMBER, MAGNITUDE, NEGATION, LIMIT, TALK, SIGN, THING = (1 << place for place in range(10))
+BREAK, WORD, NAME, NUMBER, MAGNITUDE, NEGATION, LIMIT, TALK, SIGN, THING, FILLER, VERB = (
+    1 << place for place in range(12)
+)
 """Flags of a word."""
 
 _TALK = frozenset(forms.stem(word) for word in forms.SMALL_TALK)
@@ -142,6 +144,8 @@ class Lexicon:
             flags |= LIMIT
         if forms.stem(lower) in _TALK or word in forms.CLITICS:
             flags |= TALK
+        if lower in forms.FILLERS or flags & NEGATION or word in forms.CLITICS:
+            flags |= FILLER
         if _CAPITAL.match(word):
             flags |= NAME
         if not word[0].isalnum():
@@ -152,6 +156,8 @@ class Lexicon:
             held[place, : len(few)] = few
         if meant.thing and flags & WORD and not flags & (NUMBER | TALK):
             flags |= THING
+        if flags & WORD and not flags & (FILLER | NUMBER) and is_verb(lower):
+            flags |= VERB
         key = f"#{value:g}" if flags & NUMBER else forms.stem(lower)
         self.stem[place] = self._stems.setdefault(key, len(self._stems))
         self.value[place] = np.nan if value is None else value

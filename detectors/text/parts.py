@@ -12,31 +12,44 @@ from detectors.signals.base import Evidence
 from detectors.text.reading import spans
 from detectors.text.support import LONGEST_ANSWER, Support, support, supports
 
+FEW = 5
+"""Words of an answer of which few can be copied three in a row, so that half as much is said where none is."""
+EXTRACTIVE = 0.5
+"""An answer of which less than this share of the neighbouring words is new is mostly cut out of its context."""
 SEPARATOR = "\n"
 """Between the passages of a context that is a list."""
 
 
-def _logged(count: int) -> float:
-    return math.log1p(count)
+def _surest(shares: Mapping[int, float]) -> float:
+    return max(shares.values(), default=0.0) ** 2
 
 
 PARTS: Mapping[str, Callable[[Support], float]] = {
-    "unaligned": lambda held: held.unaligned**2,
+    "uncopied": lambda held: (1.0 - held.copied) * len(held.stems) / (len(held.stems) + FEW),
+    "broken": lambda held: held.broken,
+    "abstractive": lambda held: min(held.broken / EXTRACTIVE, 1.0),
+    "unaligned": lambda held: held.unaligned,
     "apart": lambda held: held.apart**4,
     "unsupported": lambda held: held.unsupported**2,
-    "claims": lambda held: held.lacking**2,
-    "strangest": lambda held: held.strangest,
+    "claims": lambda held: held.lacking,
+    "strangest": lambda held: held.strangest**2,
     "things": lambda held: held.things,
     "factless": lambda held: held.factless,
-    "absent_numbers": lambda held: _logged(len(held.numbers[0])),
-    "misplaced_numbers": lambda held: len(held.numbers[1]) / max(held.numbers[2], 1),
-    "absent_names": lambda held: _logged(len(held.names[0])),
-    "unmatched_negations": lambda held: _logged(len(held.negations)),
-    "opposites": lambda held: _logged(len(held.opposites)),
+    "absent_numbers": lambda held: float(bool(held.numbers[0])),
+    "misplaced_numbers": lambda held: float(bool(held.numbers[1])),
+    "absent_names": lambda held: float(bool(held.names[0])),
+    "unmatched_negations": lambda held: float(bool(held.negations)),
+    "opposites": lambda held: _surest(held.shared(held.opposites)),
+    "added_negations": lambda held: _surest(held.denials[1]),
+    "dropped_negations": lambda held: _surest(held.denials[0]),
+    "swapped_roles": lambda held: _surest(held.swapped),
 }
 """By name: how much each part says against an answer; the more, the worse.
 
-Shares are raised to a power: other words for a few of an answer's are a paraphrase, and say little."""
+The first four say how extractive an answer is, which decides how much there is to be wrong. Some shares are raised to a
+power: other words for a few of an answer's are a paraphrase, and say little. Words of one kind count once, however
+many there are, or long answers would be worse for being long. What is denied, opposed or swapped counts as much as the
+words beside it are the context's: in a passage of other words, it may be said of something else."""
 
 
 def parts(held: Support) -> np.ndarray:

@@ -58,6 +58,11 @@ def after(places: int, words: int) -> int:
     return spread
 
 
+def before(places: int, words: int) -> int:
+    """Return the places up to so many words before the given ones."""
+    return after(places, words) >> (words + 1)
+
+
 def around(places: int, words: int) -> int:
     """Return the places up to so many words before and after the given ones, themselves among them.
 

@@ -18,6 +18,8 @@ ENDINGS = (
 
 MEANINGS = 90_000
 """Above the number of every meaning."""
+FIRST_NOUN, FIRST_ADVERB, FIRST_VERB = 16_157, 67_964, 71_222
+"""Meanings are numbered by part of speech: adjectives, nouns, adverbs, verbs."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,18 @@ def senses(word: str) -> Senses:
         for column in (1, 2, 3)
     )
     return Senses(own, related, opposed, thing=found[0][0] == "1")
+
+
+def is_verb(word: str) -> bool:
+    """Say whether a lower-case word says what somebody did or does, and is no noun in the same form.
+
+    Examples
+    --------
+    >>> [is_verb(word) for word in ("acquired", "met", "sends", "mayor", "quickly", "plan", "plans")]
+    [True, True, True, False, False, False, False]
+    """
+    found = senses(word).own
+    if not any(meaning >= FIRST_VERB for meaning in found):
+        return False
+    past = word.endswith("ed") or word in forms.IRREGULAR
+    return past or not any(FIRST_NOUN <= meaning < FIRST_ADVERB for meaning in found)

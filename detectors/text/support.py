@@ -7,17 +7,20 @@ and alignment are then shifts and sums of whole numbers, linear in the context a
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from detectors.text.given import SAYS, Given, among, any_of, meanings_marked, read_contexts, value_at
-from detectors.text.lexicon import LIMIT, NAME, NUMBER, TALK, THING, Lexicon, lexicon
+from detectors.text.lexicon import FILLER, LIMIT, NAME, NUMBER, TALK, THING, VERB, Lexicon, lexicon
 from detectors.text.page import Stems, claimed_words, meant
-from detectors.text.places import FAR, around, at_places, level
+from detectors.text.places import FAR, around, at_places, bits, level
+from detectors.text.polarity import BESIDE, MOST_NEIGHBOURS, best_places, denied, near_limits
 from detectors.text.reading import Reading, read_all
+from detectors.text.roles import REACH, crossed, passive
 
 LONGEST_ANSWER = 20_000
 LONGEST_CONTEXT = 200_000
@@ -26,6 +29,8 @@ NEAR = 16
 """Words around a word that speak of the same."""
 WINDOW = 3
 """Sentences of the context that may support a claim together."""
+NEAR_LIMIT = 6
+"""Words around a negation or a limit that it may speak of."""
 MOST_OPPOSITES = 200
 """Words of an answer whose opposites are looked for."""
 AT_ONCE = 300_000
@@ -81,6 +86,11 @@ class Support:
     facts: np.ndarray
     paraphrased: np.ndarray
     opposed: np.ndarray
+
+    @cached_property
+    def _stem_list(self) -> list[int]:
+        listed: list[int] = self.stems.tolist()
+        return listed
 
     @property
     def lexicon(self) -> Lexicon:
@@ -142,7 +152,7 @@ class Support:
         whole = (1 << width) - 1
         row = whole
         places = self.places
-        for stem in self.stems.tolist():
+        for stem in self._stem_list:
             if places[stem]:
                 common = row & places[stem]
                 row = ((row + common) | (row - common)) & whole
@@ -152,7 +162,7 @@ class Support:
     def apart(self) -> float:
         """Return how far words that state something together in the answer are apart in the context, 0 to 1."""
         at = np.flatnonzero(self.facts).tolist()
-        stems = self.stems.tolist()
+        stems = self._stem_list
         levels = [
             level(self.places[stems[one]], self.places[stems[two]], two - one)
             for one, two in zip(at, at[1:], strict=False)
@@ -163,7 +173,10 @@ class Support:
     @cached_property
     def numbers(self) -> tuple[list[int], list[int], int]:
         """Return the words that are numbers the context lacks, or has elsewhere, and how many numbers there are."""
-        at = [at for at in np.flatnonzero(self.flags & NUMBER).tolist() if self.answer.ids[at] not in _pronouns(self)]
+        at = np.flatnonzero(self.flags & NUMBER).tolist()
+        if at:
+            pronouns = _pronouns(self)
+            at = [place for place in at if self.answer.ids[place] not in pronouns]
         if not at:
             return [], [], 0
         absent, misplaced = [], []
@@ -229,8 +242,126 @@ class Support:
             against |= held.group[words] == group ^ 1
         if not against.any():
             return False
-        alike = _meaning(words, np.concatenate([held.own[word], held.related[word]]), held)
+        alike = _meaning(words, self._meanings(place), held)
         return not (alike & ~against).any()
+
+    @cached_property
+    def denials(self) -> tuple[dict[int, float], dict[int, float]]:
+        """Return the words that only the context denies, and those that only the answer does.
+
+        With each stands which share of its neighbours stands beside it in the context as well: the more the answer
+        repeats, the surer it is that both speak of the same.
+        """
+        ours = denied(self.answer)
+        if not ours.any() and not self.given.denied:
+            return {}, {}
+        said = (self.flags & FILLER == 0) & self.claimed & (self.found | self.paraphrased)
+        dropped: dict[int, int] = {}
+        if self.given.denied:
+            free = said & ~near_limits(self.flags, NEAR_LIMIT) & self._is_denied
+            dropped = {at: here for at in np.flatnonzero(free).tolist() if (here := self._denied_beside(at))}
+        added = {at: self._said_places(at) for at in np.flatnonzero(ours & said).tolist()}
+        return self._aligned(dropped, ~self.given.denied), self._aligned(added, self.given.negated)
+
+    @property
+    def _is_denied(self) -> np.ndarray:
+        """Return which words the context denies somewhere, or has a word for the same that it denies."""
+        held, (stems, meanings) = self.lexicon, self.given.denied_words
+        found = np.array([stem in stems for stem in held.stem[self.answer.ids].tolist()])
+        absent = np.flatnonzero(self.paraphrased)
+        if len(absent):
+            marks, ids = meanings_marked(), self.answer.ids[absent]
+            marks[meanings] = True
+            found[absent] |= any_of(marks[held.own[ids]]) | any_of(marks[held.related[ids]])
+            marks[meanings] = False
+        return found
+
+    def _denied_beside(self, at: int) -> int:
+        """Return where the context says a word, if it denies it beside one of its neighbours; 0 otherwise."""
+        here = self._said_places(at)
+        near = around(here & self.given.denied, BESIDE)
+        return here if near and any(near & other for other in self._neighbours(at)) else 0
+
+    def shared(self, words: list[int]) -> dict[int, float]:
+        """Return which share of its neighbours stands in one place of the context, of each of these words."""
+        whole = (1 << len(self.context.ids)) - 1
+        return {at: best_places(whole, self._neighbours(at))[1] for at in words}
+
+    def _said_places(self, at: int) -> int:
+        """Return where the context has a word, or another word for the same."""
+        if self.found[at]:
+            return self.places[self._stem_list[at]]
+        return bits(_meaning(self.context.ids, self._meanings(at), self.lexicon))
+
+    def _meanings(self, at: int) -> np.ndarray:
+        word = self.answer.ids[at]
+        return np.concatenate([self.lexicon.own[word], self.lexicon.related[word]])
+
+    def _aligned(self, words: Mapping[int, int], never: int) -> dict[int, float]:
+        """Return the words of whose places the best are never among some, with the share of the neighbours there."""
+        found = {}
+        for at, here in words.items():
+            best, share = best_places(here, self._neighbours(at))
+            if share > 0 and not best & never:
+                found[at] = share
+        return found
+
+    def _neighbours(self, at: int) -> list[int]:
+        """Return where the other words of the same sentence that stand beside a word are in the context."""
+        stems, sentence, content = self._stem_list, self._sentence_list, self._content_list
+        beside = range(max(0, at - BESIDE), min(len(stems), at + BESIDE + 1))
+        near = {stems[place]: None for place in beside if content[place] and sentence[place] == sentence[at]}
+        near.pop(stems[at], None)
+        return [self.places[stem] for stem in near][:MOST_NEIGHBOURS]
+
+    @cached_property
+    def _sentence_list(self) -> list[int]:
+        listed: list[int] = self.answer.sentence.tolist()
+        return listed
+
+    @cached_property
+    def _content_list(self) -> list[bool]:
+        listed: list[bool] = (self.flags & FILLER == 0).tolist()
+        return listed
+
+    @cached_property
+    def swapped(self) -> dict[int, float]:
+        """Return the verbs whose sides have changed places, each with the share of its neighbours that it has kept."""
+        content = (self.flags & FILLER == 0) & self.found
+        verbs = np.flatnonzero((self.flags & (VERB | THING | NAME) == VERB) & self.claimed & content).tolist()
+        if not verbs:
+            return {}
+        words = np.flatnonzero(content).tolist()
+        things: list[bool] = (self.flags & (THING | NUMBER) > 0).tolist()
+        swapped = [at for at in verbs if self._is_swapped(at, words, things)]
+        return self._aligned({at: self.places[self._stem_list[at]] for at in swapped}, 0)
+
+    def _is_swapped(self, at: int, content: list[int], things: list[bool]) -> bool:
+        """Say whether the nearest words of content on the two sides of a verb have changed sides."""
+        place = bisect_left(content, at)
+        left = self._nearest(content[max(0, place - REACH) : place][::-1], at, things)
+        right = self._nearest(content[place + 1 : place + 1 + REACH], at, things)
+        if left < 0 or right < 0 or left == right:
+            return False
+        verb, one, other = (self.places[stem] for stem in (self._stem_list[at], left, right))
+        return crossed(verb, one, other, ~self.given.passive if self._passive[at] else self.given.passive)
+
+    def _nearest(self, beside: list[int], at: int, things: list[bool]) -> int:
+        """Return the stem of the nearest thing, or else of the nearest word; -1 for none."""
+        stems, sentence, found = self._stem_list, self._sentence_list, -1
+        for place in beside:
+            if abs(place - at) > REACH or sentence[place] != sentence[at]:
+                break
+            if stems[place] == stems[at]:
+                continue
+            if things[place]:
+                return stems[place]
+            found = stems[place] if found < 0 else found
+        return found
+
+    @cached_property
+    def _passive(self) -> np.ndarray:
+        return passive(self.answer)
 
     @cached_property
     def claims(self) -> np.ndarray:
@@ -254,18 +385,31 @@ class Support:
         return float(1.0 - known.mean()) if len(known) else 0.0
 
     @cached_property
-    def copied(self) -> float:
-        """Return the share of the answer's words in runs of three and more that the context holds as they are."""
-        run, current, total = 0, 0, 0
-        for stem in self.stems.tolist():
+    def runs(self) -> list[int]:
+        """Return the lengths of the runs of words that the context holds as they are, greedily from left to right."""
+        found, run, current = [], 0, 0
+        for stem in self._stem_list:
             here = self.places[stem]
             following = (current << 1) & here
             if following:
                 run, current = run + 1, following
                 continue
-            total += run if run >= WINDOW else 0
+            if run:
+                found.append(run)
             run, current = (1, here) if here else (0, 0)
-        return (total + (run if run >= WINDOW else 0)) / len(self.stems)
+        return [*found, run] if run else found
+
+    @cached_property
+    def copied(self) -> float:
+        """Return the share of the answer's words in runs of three and more; a shorter answer may be one run."""
+        least = min(WINDOW, len(self.stems))
+        return sum(run for run in self.runs if run >= least) / len(self.stems)
+
+    @cached_property
+    def broken(self) -> float:
+        """Return the share of the neighbouring words of the answer that are no neighbours in the context."""
+        pairs = len(self.stems) - 1
+        return 1.0 - sum(run - 1 for run in self.runs) / pairs if pairs else 0.0
 
 
 def support(answer: str, context: str) -> Support | None:

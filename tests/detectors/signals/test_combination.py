@@ -36,7 +36,11 @@ def test_edits_are_the_same_each_time_half_of_them_wrong_and_of_known_documents(
 
 @pytest.mark.parametrize("edit", edits.EDITS)
 def test_every_edit_changes_the_words_or_says_that_it_cannot(edit: edits.Edit) -> None:
-    words = ["The", "old", "bridge", "was", "opened", "in", "1999", "by", "the", "mayor"]
+    sentence = {
+        edits.dropped: "The old bridge was not opened in 1999 by the mayor",
+        edits.roles: "The mayor opened the old bridge in 1999",
+    }
+    words = sentence.get(edit, "The old bridge was opened in 1999 by the mayor").split()
     known = ["bridge", "mayor", "modern", "tunnel", "close", "closed", "bread"]
     rng = np.random.default_rng(0)
     found = [edit(rng, list(words), known) for _ in range(20)]

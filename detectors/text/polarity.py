@@ -1,0 +1,72 @@
+"""Negations that an answer and its context do not share.
+
+A negation denies one word: the first one after it that is no function word. Where the answer uses a word, the places of
+the same word in its context that have the most of its neighbours beside them say whether the context denies it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors.text.lexicon import FILLER, LIMIT, NEGATION
+from detectors.text.places import around
+from detectors.text.reading import Reading
+
+REACH = 6
+"""Words between a negation and the word that it denies, at most."""
+BESIDE = 8
+"""Words on each side that are the neighbours of a word."""
+MOST_NEIGHBOURS = 12
+
+
+def denied(text: Reading) -> np.ndarray:
+    """Return which words of a text a negation denies, bool of shape (words,).
+
+    Examples
+    --------
+    >>> from detectors.text.lexicon import lexicon
+    >>> from detectors.text.reading import read
+    >>> denied(read("It is not very big. They didn't open.", lexicon())).tolist()
+    [False, False, False, False, True, False, False, True]
+    """
+    flags = text.lexicon.flags[text.ids]
+    found = np.zeros(len(flags), dtype=bool)
+    at = np.flatnonzero(flags & NEGATION)
+    if not len(at):
+        return found
+    content = np.flatnonzero(flags & FILLER == 0)
+    following = np.searchsorted(content, at, side="right")
+    at, following = at[following < len(content)], following[following < len(content)]
+    target = content[following]
+    found[target[(target - at <= REACH) & (text.sentence[target] == text.sentence[at])]] = True
+    return found
+
+
+def best_places(places: int, neighbours: Sequence[int]) -> tuple[int, float]:
+    """Return those of the places that have the most neighbours beside them, and what share of all that is.
+
+    Examples
+    --------
+    >>> best_places(0b100000000000000000001, [0b10, 0])
+    (1, 0.5)
+    """
+    levels = [places]
+    for other in neighbours:
+        near = around(other, BESIDE) & places if other else 0
+        if near:
+            levels.append(0)
+            for level in range(len(levels) - 1, 0, -1):
+                levels[level] |= levels[level - 1] & near
+    while not levels[-1] and len(levels) > 1:
+        levels.pop()
+    return levels[-1], (len(levels) - 1) / max(1, len(neighbours))
+
+
+def near_limits(flags: np.ndarray, words: int) -> np.ndarray:
+    """Return which words have a negation or a limit at most so many words away."""
+    found = np.zeros(len(flags), dtype=bool)
+    for at in np.flatnonzero(flags & LIMIT).tolist():
+        found[max(0, at - words) : at + words + 1] = True
+    return found
