@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from detectors.base import Finding, Status
 from detectors.quality.traffic import Traffic
-from monitor.config import ConfigError, Monitor
+from monitor.config import BASELINE_RULE, ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.attribution import attribute
 from monitor.engine.baseline import Baseline
+from monitor.engine.baseline_review import sentences
 from monitor.engine.detect import BucketSummary, Window, detect
 from monitor.engine.explain import explain
 from monitor.engine.profile import Facts, Profiler, add_profiles, newest_served, wanted
@@ -43,6 +45,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         if baseline is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
+        baseline = before_the_last_shift(reader, monitor, baseline)
         seen, facts = read_window(reader, monitor, baseline, end)
         changes = first_sights(facts, baseline)
         findings = [*detect(monitor, baseline, seen, measure_in_child), *of_budgets(monitor, None)]
@@ -59,6 +62,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         "status": status,
         "reason": reason,
         "suspected_change": suspect if status == "firing" else None,
+        "baseline": _told_of(baseline),
         "findings": [as_json(f) for f in ranked(findings)],
     }
 
@@ -73,6 +77,26 @@ def baseline_for(reader: Reader, monitor: Monitor, before: datetime) -> Baseline
         return None
     baseline = build.baseline_from_source(reader, monitor, start, end)
     return baseline if baseline.rows >= monitor.baseline.min_rows else None
+
+
+def before_the_last_shift(reader: Reader, monitor: Monitor, baseline: Baseline) -> Baseline:
+    """Return what lies before the last shift inside a baseline's range: a fault must not be what it is compared with.
+
+    What was said of the whole range is kept.
+    """
+    review = baseline.review
+    if review is None or review.before is None:
+        return baseline
+    part = build.baseline_from_source(reader, monitor, *review.before)
+    if part.rows < monitor.baseline.min_rows:
+        return baseline
+    return replace(part, facts={**part.facts, "review": review.to_json()})
+
+
+def _told_of(baseline: Baseline) -> dict[str, Any]:
+    """Return the range that the window was compared with, and what was noticed in the configured one."""
+    compared = {"from": baseline.start, "to": baseline.end}
+    return {"compared_with": compared, "rows": baseline.rows, "notes": sentences(baseline.review)}
 
 
 def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> tuple[Window, Facts]:
@@ -106,7 +130,7 @@ def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
     """Say what the findings come to, and why."""
     watched = watched_by(monitor, findings)
     if watched:
-        worst = max(watched, key=lambda f: min(f.excess, 1e9))
+        worst = max(watched, key=lambda f: (f.check != BASELINE_RULE, min(f.excess, 1e9)))
         named = f"{worst.check} of {worst.column}" if worst.column else worst.check
         why = explanation_of(watched, merge_evidence({}, watched))
         return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {named}: {worst.reason}{why}"

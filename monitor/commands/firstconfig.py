@@ -31,6 +31,9 @@ RATES = ("failed", "refusal", "hallucinated", "unpriced")
 ENOUGH = 300.0
 
 
+ROLLING = "    baseline: {rolling: 14d}   # or a range that you trust: {from: 2026-11-01, to: 2026-11-15}"
+
+
 @dataclass(frozen=True)
 class Look:
     """What `driftd init` saw: the source's settings, its columns, and how many records an hour there are."""
@@ -61,7 +64,7 @@ def written(name: str, look: Look) -> str:
         "    source:",
         *(f"      {line}" for line in _mapping(look.source)),
         *_pace(look),
-        "    baseline: {rolling: 14d}   # or a range that you trust: {from: 2026-11-01, to: 2026-11-15}",
+        ROLLING,
         "    alert_budget: 1/week       # false pages that you accept; thresholds are set to keep it",
         f"    segments: [{', '.join(segments)}]   # watched apart",
     ]
@@ -76,6 +79,11 @@ def written(name: str, look: Look) -> str:
     if look.present("cost") or "price" in signals:
         lines.append("      # - spend: {daily: 200, monthly: 5000}   # your budget, in USD")
     return "\n".join([*lines, *_to_add(), ""])
+
+
+def with_baseline(text: str, setting: str) -> str:
+    """Return a file that was written with a rolling baseline, with a range instead."""
+    return text.replace(ROLLING, f"    {setting}   # the last 14 days hold a change", 1)
 
 
 def save(path: Path, text: str) -> None:

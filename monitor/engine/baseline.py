@@ -13,6 +13,7 @@ from detectors.layout import Layout
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.season import SEASONS
+from monitor.engine.baseline_review import Review
 from monitor.engine.calibrate import Calibration, SlotProfiles
 
 
@@ -53,6 +54,11 @@ class Baseline:
     def standing(self) -> tuple[int, str, str]:
         """Return what tells one baseline, and one calibration of it, from another."""
         return self.id, self.state, self.calibration.definition
+
+    @property
+    def review(self) -> Review | None:
+        """Return what the range holds besides one state of the application; None where it was not reviewed."""
+        return Review.from_json(self.facts.get("review"))
 
     @property
     def longest_silence(self) -> int:

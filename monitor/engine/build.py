@@ -13,6 +13,7 @@ from detectors.quality.traffic import Traffic
 from detectors.records import Records, take
 from monitor.config import ConfigError, Monitor
 from monitor.engine.baseline import Baseline
+from monitor.engine.baseline_problems import review_baseline
 from monitor.engine.calibrate import Calibration, calibrate, definition
 from monitor.engine.features import Choice, choose
 from monitor.engine.learn import Learner, with_signals
@@ -108,7 +109,7 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
         profiles = add_profiles([profiles, profiler.profiles()])
         timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         bucket_rows.append(profiler.facts.rows)
-        _merge_versions(versions, profiler.facts)
+        merge_versions(versions, profiler.facts)
     calibration, slots = calibrate(monitor, timeline, layouts)
     return Baseline(
         id=0,
@@ -119,7 +120,7 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
         rows=sum(bucket_rows),
         start=start,
         end=end,
-        facts={"versions": versions},
+        facts={"versions": versions, "review": review_baseline(monitor, timeline, versions).to_json()},
         calibration=calibration,
         slots=slots,
     )
@@ -209,7 +210,7 @@ def sum_buckets(
             timeline.add(row.start, fact.rows, part)
         bucket_rows += [f.rows for f in facts]
         for f in facts:
-            _merge_versions(versions, f)
+            merge_versions(versions, f)
         step = stop
     seconds = monitor.bucket.total_seconds()
     calibration, slots = calibrate(monitor, timeline, baseline.layouts)
@@ -222,13 +223,19 @@ def sum_buckets(
         rows=sum(bucket_rows),
         start=start,
         end=end,
-        facts={"bucket_rows": bucket_rows, "bucket_seconds": seconds, "versions": versions},
+        facts={
+            "bucket_rows": bucket_rows,
+            "bucket_seconds": seconds,
+            "versions": versions,
+            "review": review_baseline(monitor, timeline, versions).to_json(),
+        },
         calibration=calibration,
         slots=slots,
     )
 
 
-def _merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:
+def merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:
+    """Add the versions of a bucket to those of a stretch, in place."""
     for role, values in facts.versions.items():
         held = total.setdefault(role, {})
         for value, (count, first, last) in values.items():

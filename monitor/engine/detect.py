@@ -25,6 +25,7 @@ from detectors.spend.objective import Events
 from detectors.stack import Counted
 from monitor.config import Monitor
 from monitor.engine.baseline import Baseline
+from monitor.engine.baseline_review import finding_of
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import Asked, asked, asked_of_evidently, kinds, name
 from monitor.engine.objectives import of_objectives
@@ -76,6 +77,7 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
         *_of_columns(monitor, baseline, window),
         *of_objectives(monitor, window.counted, window.end),
         *_of_evidently(monitor, baseline, window, stattests),
+        *finding_of(baseline.review),
     ]
     unique = list({finding.key: finding for finding in findings}.values())
     p_values = np.array([math.nan if finding.p_value is None else finding.p_value for finding in unique])
