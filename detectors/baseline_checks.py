@@ -219,6 +219,22 @@ def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[Change]:
     return found
 
 
+def standard_errors(series: Sequence[Series], seconds: np.ndarray) -> list[float]:
+    """Return the standard error of each series' mean over all pieces, its own wander included.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> level = Series("level", rng.normal(0, 0.1, 336), np.full(336, 100.0))
+    >>> [round(error, 3) for error in standard_errors([level], HOUR * np.arange(336))]
+    [0.008]
+    """
+    if not series:
+        return []
+    weight = _Pieces.of(series, seconds).weight.sum(axis=1)
+    return [float(1 / np.sqrt(each)) if each > 0 else 0.0 for each in weight]
+
+
 def unusual_stretches(value: np.ndarray, weight: np.ndarray, seconds: np.ndarray) -> list[tuple[int, int]]:
     """Return the runs of pieces, up to a day and a half long, in which a series left its level and came back.
 

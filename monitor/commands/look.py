@@ -13,7 +13,7 @@ from monitor.commands.build import open_reader, open_store
 from monitor.commands.candidate import notes_of, print_baseline_notes
 from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError
-from monitor.engine.baseline_review import sentences
+from monitor.engine.anchor import notes_on
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import METHODS
 from monitor.engine.features import choose
@@ -182,7 +182,7 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
     said = {
         "monitor": monitor.name, "state": baseline.state, "rows": baseline.rows,
         "from": baseline.start, "to": baseline.end, "columns": columns, "calibration": told,
-        "review": baseline.review.to_json() if baseline.review else None, "notes": sentences(baseline.review),
+        "review": baseline.review.to_json() if baseline.review else None, "notes": notes_on(baseline),
     }  # fmt: skip
     if as_json:
         print_json(said)

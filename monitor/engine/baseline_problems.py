@@ -18,6 +18,7 @@ from detectors.baseline_checks import (
     is_weekend,
     piece_seconds,
     series_of,
+    standard_errors,
 )
 from detectors.season import DAY, HOUR, WEEK
 from detectors.stack import Stack
@@ -47,6 +48,7 @@ def review_baseline(monitor: Monitor, timeline: Timeline, versions: Versions) ->
     """Look for shifts, trends, unusual stretches, gaps and mixes of versions among the buckets of a baseline."""
     pieces = _Pieces(timeline)
     problems: list[Problem] = []
+    noise: dict[str, float] = {}
     columns = pieces.columns()
     if len(pieces.seconds) >= FEWEST_PIECES:
         changes, weekly = _changes(columns, pieces.seconds)
@@ -55,9 +57,10 @@ def review_baseline(monitor: Monitor, timeline: Timeline, versions: Versions) ->
         problems += _of_stretches(pieces, [each for each in changes if each.kind == "stretch"])
         problems += _of_gaps(pieces)
         problems += _of_season(pieces, weekly)
+        noise = _noise(columns, pieces.seconds)
     if not any(problem.kind == "shift" for problem in problems):
         problems += _of_versions(pieces, versions)
-    review = Review(pieces.start, timeline.end, tuple(problems[:MOST_PROBLEMS]))
+    review = Review(pieces.start, timeline.end, tuple(problems[:MOST_PROBLEMS]), noise=noise)
     return _with_ranges(review, monitor, timedelta(seconds=pieces.length))
 
 
@@ -153,6 +156,15 @@ def _find(columns: Sequence[_Column], seconds: np.ndarray) -> list[_Moved]:
     levels = {each.column.name for each in moved if each.change.part == "level"}
     # Where the level moves the distance from the middle moves too: that is no change of the spread.
     return [each for each in moved if each.change.part != "spread" or each.column.name not in levels]
+
+
+def _noise(columns: Sequence[_Column], seconds: np.ndarray) -> dict[str, float]:
+    """Return the standard error of the noisiest series of each column."""
+    flat = [(column.name, series) for column in columns for series in column.series]
+    noise: dict[str, float] = {}
+    for (name, _), error in zip(flat, standard_errors([series for _, series in flat], seconds), strict=True):
+        noise[name] = max(noise.get(name, 0.0), round(error, 5))
+    return noise
 
 
 def _groups(moved: Sequence[_Moved]) -> list[list[_Moved]]:
@@ -271,7 +283,7 @@ def _mixes(pieces: _Pieces, versions: Versions, between: Range) -> Iterator[tupl
         for value, (count, first, last) in sorted(kept.items(), key=lambda item: item[1][1])[-MOST_VERSIONS:]:
             since = f" since {_moment(_time(first))}" if first > begin + pieces.length else ""
             until = f" until {_moment(_time(last))}" if last < end - 2 * pieces.length else ""
-            told.append(f"{_shown(value)}{since}{until} ({count / total:.0%} of rows)")
+            told.append(f"{shown_category(value)}{since}{until} ({count / total:.0%} of rows)")
         number = {2: "two", 3: "three"}.get(len(kept), str(len(kept)))
         yield f"it holds {number} versions of {role}: {', '.join(told)}", _time(min(new))
 
@@ -305,7 +317,7 @@ def _describe(moved: _Moved, before: np.ndarray, after: np.ndarray) -> str:
         return f"mean of {name} {_pair(float(one.mean), float(other.mean))}"
     words = stack.layout.vocabulary
     place = words.index(part[1:]) if part.startswith("=") else len(words)
-    value = _shown(part[1:]) if part.startswith("=") else "other values"
+    value = shown_category(part[1:]) if part.startswith("=") else "other values"
     return f"share of {name} {value} {_share(one.counts[place], one.n)} → {_share(other.counts[place], other.n)}"
 
 
@@ -317,7 +329,7 @@ def _share(hits: np.ndarray, rows: np.ndarray) -> str:
     return f"{float(hits) / max(1.0, float(rows)):.2%}"
 
 
-def _shown(value: str) -> str:
+def shown_category(value: str) -> str:
     """Return a category as it may be shown and stored."""
     return "(free text)" if count_words(value) > MANY_WORDS else without_personal(value)
 

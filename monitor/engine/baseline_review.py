@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -58,6 +58,8 @@ class Review:
         The longest clean stretch before the last shift; None where there is no shift, or none is long enough.
     since
         What lies after the last shift, where it is long enough.
+    noise
+        Column to the standard error of its means over the whole range, its own wander included, in standard deviations.
     """
 
     start: datetime
@@ -66,6 +68,7 @@ class Review:
     clean: Range | None = None
     before: Range | None = None
     since: Range | None = None
+    noise: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def unfit(self) -> list[Problem]:
@@ -86,7 +89,13 @@ class Review:
             for each in self.problems
         ]
         ranges = {name: _range_to_json(getattr(self, name)) for name in ("clean", "before", "since")}
-        return {"from": self.start.isoformat(), "to": self.end.isoformat(), "problems": problems, **ranges}
+        return {
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+            "problems": problems,
+            **ranges,
+            "noise": dict(self.noise),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Review | None:
@@ -105,7 +114,8 @@ class Review:
             for each in data["problems"]
         )
         ranges = {name: _range_of_json(data[name]) for name in ("clean", "before", "since")}
-        return cls(datetime.fromisoformat(data["from"]), datetime.fromisoformat(data["to"]), problems, **ranges)
+        start, end = (datetime.fromisoformat(data[side]) for side in ("from", "to"))
+        return cls(start, end, problems, **ranges, noise=data.get("noise", {}))
 
 
 def _range_to_json(span: Range | None) -> dict[str, str] | None:

@@ -24,6 +24,7 @@ from detectors.quality.traffic import Traffic
 from detectors.spend.objective import Events
 from detectors.stack import Counted
 from monitor.config import Monitor
+from monitor.engine.anchor import of_anchor
 from monitor.engine.baseline import Baseline
 from monitor.engine.baseline_review import finding_of
 from monitor.engine.calibrate import Calibration
@@ -78,6 +79,7 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
         *of_objectives(monitor, window.counted, window.end),
         *_of_evidently(monitor, baseline, window, stattests),
         *finding_of(baseline.review),
+        *of_anchor(baseline),
     ]
     unique = list({finding.key: finding for finding in findings}.values())
     p_values = np.array([math.nan if finding.p_value is None else finding.p_value for finding in unique])
