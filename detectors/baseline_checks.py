@@ -90,10 +90,12 @@ class Change:
         As in :class:`Series`.
     first, last
         Pieces.
-    before
-        First piece of the stretch that a shift is compared with.
     effect
         In standard deviations of single values, or of shares as :func:`effect` says; signed.
+    before
+        First piece of the stretch that a shift is compared with.
+    row
+        Which of the series it is.
     """
 
     kind: str
@@ -102,6 +104,7 @@ class Change:
     last: int
     effect: float
     before: int = 0
+    row: int = 0
 
 
 def effect(before: float, after: float) -> float:
@@ -125,7 +128,8 @@ def piece_seconds(seconds: float, step: float) -> int:
     """
     lengths = [hours * HOUR for hours in (1, 2, 3, 4, 6, 8, 12, 24)]
     fitting = [length for length in lengths if length >= step and length % step == 0]
-    return next((length for length in fitting if seconds <= MOST_PIECES * length), (fitting or [DAY])[-1])
+    whole = int(max(HOUR, seconds / MOST_PIECES) // step + 1) * int(step)
+    return next((length for length in fitting if seconds <= MOST_PIECES * length), whole)
 
 
 def series_of(stack: Stack) -> list[Series]:
@@ -206,13 +210,29 @@ def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[Change]:
     for row, cuts in enumerate(quiet.partition()):
         part = series[row].part
         found += [
-            Change("stretch", part, first, last, size)
+            Change("stretch", part, first, last, size, row=row)
             for first, last in stretches[row]
             if abs(size := level.contrast(row, _outside(first, last, len(seconds)), np.arange(first, last)))
             >= STRETCH_FLOOR
         ]
         found += _shifts(quiet, row, part, cuts)
     return found
+
+
+def standard_errors(series: Sequence[Series], seconds: np.ndarray) -> list[float]:
+    """Return the standard error of each series' mean over all pieces, its own wander included.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> level = Series("level", rng.normal(0, 0.1, 336), np.full(336, 100.0))
+    >>> [round(error, 3) for error in standard_errors([level], HOUR * np.arange(336))]
+    [0.008]
+    """
+    if not series:
+        return []
+    weight = _Pieces.of(series, seconds).weight.sum(axis=1)
+    return [float(1 / np.sqrt(each)) if each > 0 else 0.0 for each in weight]
 
 
 def unusual_stretches(value: np.ndarray, weight: np.ndarray, seconds: np.ndarray) -> list[tuple[int, int]]:
@@ -313,6 +333,11 @@ def _average(value: np.ndarray, weight: np.ndarray) -> float:
     return float(np.average(value, weights=weight)) if weight.any() else float("nan")
 
 
+def is_weekend(seconds: np.ndarray) -> np.ndarray:
+    """Say of each time whether it lies in a Saturday or a Sunday of UTC."""
+    return np.asarray(weekday(seconds) >= 5)  # noqa: PLR2004
+
+
 def _length(seconds: np.ndarray) -> int:
     return int(seconds[1] - seconds[0])
 
@@ -322,7 +347,7 @@ def _without_season(value: np.ndarray, rows: np.ndarray, seconds: np.ndarray) ->
     span = _length(seconds) * len(seconds)
     slot = seconds % DAY // _length(seconds)
     if span >= CYCLES * WEEK:
-        slot = slot + DAY * (weekday(seconds) >= 5)  # noqa: PLR2004
+        slot = slot + DAY * is_weekend(seconds)
     elif span < 4 * DAY:
         slot = np.zeros(len(seconds), dtype=np.int64)
     known = np.where(rows > 0, value, np.nan)
@@ -459,10 +484,10 @@ def _shifts(pieces: _Pieces, row: int, part: str, cuts: Sequence[int]) -> list[C
     line = float(weight @ residual**2)
     is_clear = flat - line > PENALTY * _inflation(residual, weight, _length(pieces.seconds), 2)
     if is_clear and line <= stairs + PENALTY * (len(cuts) - 1) and abs(slope) >= TREND_FLOOR:
-        return [Change("trend", part, 0, total, slope)]
+        return [Change("trend", part, 0, total, slope, row=row)]
     edges = [0, *cuts, total]
     return [
-        Change("shift", part, edges[place], edges[place + 1], _step(pieces, row, edges, place), edges[place - 1])
+        Change("shift", part, edges[place], edges[place + 1], _step(pieces, row, edges, place), edges[place - 1], row)
         for place in range(1, len(edges) - 1)
     ]
 
@@ -498,7 +523,7 @@ def _residual(pieces: _Pieces, row: int, cuts: Sequence[int]) -> np.ndarray:
     for run in np.split(np.arange(len(value)), list(cuts)):
         if weight[run].any():
             value[run] -= _average(value[run], weight[run])
-    return value
+    return np.asarray(value)
 
 
 def _inflation(residual: np.ndarray, weight: np.ndarray, length: int, fitted: int) -> float:

@@ -136,6 +136,12 @@ class Stack:
         """
         return self._each(lambda part: sliding(part, length))
 
+    def pieces(self, length: int) -> Stack:
+        """Sum runs of ``length`` buckets that do not overlap, the last of which ends with the last bucket."""
+        count = len(self) // length
+        first = len(self) - count * length
+        return self._each(lambda part: part[first:].reshape(count, length, *part.shape[1:]).sum(axis=1))
+
     def __sub__(self, other: Stack) -> Stack:
         """Take away what ``other`` holds, with the usual broadcasting."""
         return Stack(self.layout, *(mine - theirs for mine, theirs in zip(self._parts(), other._parts(), strict=True)))

@@ -69,7 +69,7 @@ class Rule(Section):
     name: str | None = None
     """Name of its incidents; by default what it watches."""
     when: list[str] = ["*"]
-    """`check`, `check.column`, `quality`, `experiment.NAME`, `shadow.NAME`, or `*`, which means all but these two."""
+    """`check`, `check.column`, `quality`, `baseline`, `experiment.NAME`, `shadow.NAME`, or `*`: all but these three."""
     for_: Annotated[int, Field(ge=1)] | Duration = Field(1, alias="for")
     """Bad buckets in a row, or a duration, before it fires."""
     resolve_for: Annotated[int, Field(ge=1)] | Duration = 2
@@ -88,6 +88,10 @@ class Rule(Section):
     def buckets(self, value: int | timedelta, bucket: timedelta) -> int:
         """Return how many buckets a count or a duration means, at least 1."""
         return value if isinstance(value, int) else max(1, -(-value // bucket))
+
+
+BASELINE_RULE = "baseline"
+"""Name of the rule, and of the check, that is about the baseline itself."""
 
 
 class NoData(Section):
@@ -214,6 +218,15 @@ class Monitor(Section):
         """Return the alert budget in pages a week."""
         count, _, unit = self.alert_budget.partition("/")
         return float(count) * {"day": 7.0, "week": 1.0, "month": 7 / 30.4375}[unit]
+
+    @model_validator(mode="after")
+    def _with_baseline_rule(self) -> Monitor:
+        """Add a rule about the baseline itself where none names it: it tells people where another rule tells them."""
+        if not any(BASELINE_RULE in (rule.name, *rule.when) for rule in self.rules):
+            tells = any("slack" in rule.do for rule in self.rules)
+            own = Rule(when=[BASELINE_RULE], severity="info", do=["slack"] if tells else [])
+            object.__setattr__(self, "rules", [*self.rules, own])
+        return self
 
     @model_validator(mode="after")
     def _whole_buckets(self) -> Monitor:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from monitor import signals
-from monitor.config import Config, Monitor
+from monitor.config import BASELINE_RULE, Config, Monitor
 from monitor.judge import rule_name
 from monitor.settings.checks import CHECKS
 from monitor.settings.sections import nearest
@@ -99,7 +99,7 @@ def cross_check(config: Config) -> list[Problem]:
         for place, rule in enumerate(monitor.rules):
             problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
             made = ["experiment"] * bool(monitor.experiments) + ["shadow"] * bool(monitor.shadows)
-            checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), *made, "*"]
+            checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), *made, BASELINE_RULE, "*"]
             heads = [word.split(".", 1)[0] for word in rule.when]
             problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)

@@ -22,6 +22,8 @@ MOST_CHANGES = 20
 LONGEST_REASON = 512
 COMPARED = ("experiment", "shadow")
 """Checks of arms that are compared with one another, not with a baseline."""
+STANDING_CHECKS = (*COMPARED, "baseline")
+"""Checks whose findings stand for long: `*` does not watch them, for they would hide what comes meanwhile."""
 VERSIONS = ("model_version", "prompt_version")
 LEAST_EXPLAINED = 0.5
 """A version whose share of the traffic explains less of the effect is not told apart by it."""
@@ -96,10 +98,11 @@ def rule_name(rule: Rule) -> str:
 def matches(rule: Rule, finding: Finding) -> bool:
     """Say whether a rule watches a finding: ``check``, ``check.column``, ``quality``, or ``*``.
 
-    What experiments say must be asked for by name: a loss stands for as long as the experiment runs.
+    What experiments say must be asked for by name: a loss stands for as long as the experiment runs. What is said of
+    the baseline stands until there is another one, and has a rule of its own.
     """
     names = {finding.check, f"{finding.check}.{finding.column}"}
-    if finding.check in COMPARED:
+    if finding.check in STANDING_CHECKS:
         return not names.isdisjoint(rule.when)
     names.add("*")
     if finding.about == "pipe" or finding.check in ("range", "unseen"):

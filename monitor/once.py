@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +12,11 @@ from detectors.base import Finding, Status
 from detectors.layout import LABELLED, Layout
 from detectors.performance.measured import ESTIMATED
 from detectors.quality.traffic import Traffic
-from monitor.config import ConfigError, Monitor
+from monitor.config import BASELINE_RULE, ConfigError, Monitor
 from monitor.engine import build
 from monitor.engine.attribution import attribute
 from monitor.engine.baseline import Baseline
+from monitor.engine.baseline_review import sentences
 from monitor.engine.detect import BucketSummary, Window, detect
 from monitor.engine.explain import explain
 from monitor.engine.profile import Facts, Profiler, add_profiles, newest_served, wanted
@@ -49,6 +51,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         if baseline is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
+        baseline = before_the_last_shift(reader, monitor, baseline)
         seen, facts = read_window(reader, monitor, baseline, end)
         changes = first_sights(facts, baseline)
         findings = [*detect(monitor, baseline, seen, measure_in_child), *of_budgets(monitor, None)]
@@ -65,6 +68,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         "status": status,
         "reason": reason,
         "suspected_change": suspect if status == "firing" else None,
+        "baseline": _told_of(baseline),
         "findings": [as_json(f) for f in ranked(findings)],
     }
 
@@ -85,6 +89,26 @@ def baseline_for(
     labels_until = labels_until if monitor.baseline.rolling else None
     baseline = build.baseline_from_source(reader, monitor, start, end, labels_until)
     return baseline if baseline.rows >= monitor.baseline.min_rows else None
+
+
+def before_the_last_shift(reader: Reader, monitor: Monitor, baseline: Baseline) -> Baseline:
+    """Return what lies before the last shift inside a baseline's range: a fault must not be what it is compared with.
+
+    What was said of the whole range is kept.
+    """
+    review = baseline.review
+    if review is None or review.before is None:
+        return baseline
+    part = build.baseline_from_source(reader, monitor, *review.before)
+    if part.rows < monitor.baseline.min_rows:
+        return baseline
+    return replace(part, facts={**part.facts, "review": review.to_json()})
+
+
+def _told_of(baseline: Baseline) -> dict[str, Any]:
+    """Return the range that the window was compared with, and what was noticed in the configured one."""
+    compared = {"from": baseline.start, "to": baseline.end}
+    return {"compared_with": compared, "rows": baseline.rows, "notes": sentences(baseline.review)}
 
 
 def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> tuple[Window, Facts]:
@@ -139,7 +163,7 @@ def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
     """Say what the findings come to, and why."""
     watched = watched_by(monitor, findings)
     if watched:
-        worst = worst_of(watched)
+        worst = worst_of([f for f in watched if f.check != BASELINE_RULE] or watched)
         named = f"{worst.check} of {worst.column}" if worst.column else worst.check
         why = explanation_of(watched, merge_evidence({}, watched))
         return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {named}: {worst.reason}{why}"

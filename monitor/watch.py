@@ -18,6 +18,7 @@ from monitor.background import Later, Summing, at_once
 from monitor.comparing import Comparing
 from monitor.config import Monitor
 from monitor.engine import build, definition_v1
+from monitor.engine.anchor import with_anchor
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.engine.calibrate import definition as calibration_of
@@ -406,7 +407,7 @@ class Watch:
         def store(summed: Baseline) -> None:
             if summed.rows < self.monitor.baseline.min_rows:
                 return
-            facts = {**summed.facts, "schema": dict(old.traffic.schema)}
+            facts = {**summed.facts, "schema": dict(old.traffic.schema), **with_anchor(old, summed)}
             with self.database.write() as connection:
                 baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, start, end)
 

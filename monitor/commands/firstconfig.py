@@ -32,6 +32,9 @@ PACES = ((300.0, "5m", "1h"), (150.0, "5m", "6h"), (50.0, "15m", "6h"), (0.0, "1
 """Records an hour from which on a bucket and a window are chosen: 300 records a window, and a dozen a bucket."""
 
 
+ROLLING = "    baseline: {rolling: 14d}   # or a range that you trust: {from: 2026-11-01, to: 2026-11-15}"
+
+
 @dataclass(frozen=True)
 class Look:
     """What `driftd init` saw: the source's settings, its columns, and how many records an hour there are."""
@@ -62,7 +65,7 @@ def written(name: str, look: Look) -> str:
         "    source:",
         *(f"      {line}" for line in _mapping(look.source)),
         *_pace(look),
-        "    baseline: {rolling: 14d}   # or a range that you trust: {from: 2026-11-01, to: 2026-11-15}",
+        ROLLING,
         "    alert_budget: 1/week       # false pages that you accept; thresholds are set to keep it",
         f"    segments: [{', '.join(segments)}]   # watched apart",
     ]
@@ -77,6 +80,11 @@ def written(name: str, look: Look) -> str:
     if look.present("cost") or "price" in signals:
         lines.append("      # - spend: {daily: 200, monthly: 5000}   # your budget, in USD")
     return "\n".join([*lines, *_to_add(), ""])
+
+
+def with_baseline(text: str, setting: str) -> str:
+    """Return a file that was written with a rolling baseline, with a range instead."""
+    return text.replace(ROLLING, f"    {setting}   # the last 14 days hold a change", 1)
 
 
 def save(path: Path, text: str) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from monitor.commands.firstconfig import Look, save, written
+from monitor.commands.build import open_reader
+from monitor.commands.candidate import notes_of, print_baseline_notes
+from monitor.commands.firstconfig import Look, save, with_baseline, written
 from monitor.commands.guesses import guessed, guessed_time
 from monitor.commands.readiness import print_rows
 from monitor.commands.show import echo
 from monitor.config import ConfigError
-from monitor.configfile import resolve_url
+from monitor.configfile import load, resolve_url
+from monitor.engine.baseline_review import as_setting
 from monitor.presets import PRESETS
 from monitor.readiness import future_note, report
 from monitor.settings.sections import nearest
@@ -52,10 +55,27 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
     finally:
         reader.close()
     name = "".join(c if c.isalnum() else "-" for c in (preset or table or "")).strip("-") or "app"
-    save(out, written(name, look))
+    text = written(name, look)
+    save(out, text)
+    notes = _with_clean_baseline(out, text)
     echo(f"{out} is written; look at it, then `driftd config check --config {out}`.")
+    print_baseline_notes({"notes": notes})
     echo("What its log can tell (`driftd readiness` says it again):")
     print_rows(report(columns, lacking, PRESETS.get(preset or "")), [] if note is None else [note])
+
+
+def _with_clean_baseline(out: Path, text: str) -> list[str]:
+    """Look at the range of the baseline; where it is unfit, write its longest clean stretch into the file instead."""
+    monitor = load(out).monitors[0]
+    echo("looking at the last 14 days, of which a baseline would be learnt …", err=True)
+    with open_reader(monitor) as reader:
+        review, notes = notes_of(reader, monitor)
+    if review is not None and review.unfit and review.clean:
+        out.write_text(with_baseline(text, as_setting(review.clean)), encoding="utf-8")
+        notes.append(
+            "the file has this stretch for its baseline, and not `rolling: 14d`; change it where you know better"
+        )
+    return notes
 
 
 def _recognise(url: str) -> tuple[str, str | None]:

@@ -11,8 +11,10 @@ from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
 from monitor.clock import SystemClock
 from monitor.commands.build import open_reader, open_store
+from monitor.commands.candidate import notes_of, print_baseline_notes
 from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError
+from monitor.engine.anchor import notes_on
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import METHODS
 from monitor.engine.features import choose
@@ -29,7 +31,7 @@ def config_check(config: Config, *, as_json: bool) -> int:
     """Connect to every source and list its columns, with what each is used for. Returns the exit code."""
     described: list[dict[str, Any]] = []
     for monitor in config.monitors:
-        entry: dict[str, Any] = {"monitor": monitor.name, "columns": [], "error": None, "notes": []}
+        entry: dict[str, Any] = {"monitor": monitor.name, "columns": [], "error": None, "notes": [], "baseline": None}
         try:
             with open_reader(monitor) as reader:
                 columns = reader.describe()
@@ -46,6 +48,9 @@ def config_check(config: Config, *, as_json: bool) -> int:
                     )
                 if (note := future_note(columns, reader.now())) is not None:
                     entry["notes"].append(note)
+                review, notes = notes_of(reader, monitor)
+                entry["baseline"] = review.to_json() if review else None
+                entry["notes"] += [f"baseline: {note}" for note in notes]
         except (SourceError, ConfigError) as error:
             entry["error"] = str(error)
         described.append(entry)
@@ -179,11 +184,13 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
     said = {
         "monitor": monitor.name, "state": baseline.state, "rows": baseline.rows,
         "from": baseline.start, "to": baseline.end, "columns": columns, "calibration": told,
+        "review": baseline.review.to_json() if baseline.review else None, "notes": notes_on(baseline),
     }  # fmt: skip
     if as_json:
         print_json(said)
     else:
         echo(f"{monitor.name}: {baseline.state}, {baseline.rows} rows, {baseline.start} to {baseline.end}")
+        print_baseline_notes({"notes": said["notes"]})
         heads = ("column", "kind", "bins", "n", "missing", "mean", "min", "max")
         print_table(heads, [[c[head] for head in heads] for c in columns], "no columns yet")
         _print_calibration(told)

@@ -16,6 +16,7 @@ from monitor import evidently, log
 from monitor.background import Background
 from monitor.clock import SystemClock
 from monitor.commands.build import make_daemon, make_watch, open_reader, open_store
+from monitor.commands.candidate import print_baseline_notes
 from monitor.commands.show import echo, print_json, print_table
 from monitor.config import Config, ConfigError, Monitor
 from monitor.daemon import Daemon
@@ -142,6 +143,7 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
         echo(f"labels are those of {labelled['start']} to {labelled['end']}")
     if suspect := verdict.get("suspected_change"):
         echo(f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen']}")
+    print_baseline_notes(verdict.get("baseline"))
     shown = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")
     rows = [[finding[name] for name in shown] for finding in verdict["findings"]]
     print_table(shown, rows, "no findings")

@@ -14,6 +14,7 @@ from detectors.profile import Profile, samples
 from detectors.quality.traffic import Gaps, Traffic
 from detectors.season import SEASONS
 from monitor.config import Monitor
+from monitor.engine.baseline_review import Review
 from monitor.engine.calibrate import Calibration, SlotProfiles
 
 
@@ -62,3 +63,8 @@ class Baseline:
     def gaps(self, monitor: Monitor) -> Gaps:
         """Return how long the baseline itself had too few rows to tell anything."""
         return Gaps.of(self.traffic.bucket_rows, monitor.window // monitor.bucket, monitor.min_samples)
+
+    @property
+    def review(self) -> Review | None:
+        """Return what the range holds besides one state of the application; None where it was not reviewed."""
+        return Review.from_json(self.facts.get("review"))

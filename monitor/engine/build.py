@@ -15,6 +15,7 @@ from detectors.quality.traffic import Traffic
 from detectors.records import Records, take
 from monitor.config import ConfigError, Monitor
 from monitor.engine.baseline import Baseline
+from monitor.engine.baseline_problems import review_baseline
 from monitor.engine.calibrate import Calibration, calibrate, definition
 from monitor.engine.features import Choice, choose
 from monitor.engine.learn import Learner, with_signals
@@ -121,7 +122,7 @@ def baseline_from_source(
         timeline.add(bucket.start, profiler.facts.whole_requests, part, profiler.facts.clients)
         bucket_rows.append(profiler.facts.whole_requests)
         count += profiler.facts.rows
-        _merge_versions(versions, profiler.facts)
+        merge_versions(versions, profiler.facts)
     calibration, slots = calibrate(monitor, timeline, layouts)
     learnt = Baseline(
         id=0,
@@ -132,7 +133,7 @@ def baseline_from_source(
         rows=count,
         start=start,
         end=end,
-        facts={"versions": versions},
+        facts={"versions": versions, "review": review_baseline(monitor, timeline, versions).to_json()},
         calibration=calibration,
         slots=slots,
     )
@@ -229,7 +230,7 @@ def sum_buckets(
         bucket_rows += [f.whole_requests for f in facts]
         count += sum(f.rows for f in facts)
         for f in facts:
-            _merge_versions(versions, f)
+            merge_versions(versions, f)
         step = stop
     seconds = monitor.bucket.total_seconds()
     calibration, slots = calibrate(monitor, timeline, baseline.layouts)
@@ -247,6 +248,7 @@ def sum_buckets(
             "bucket_seconds": seconds,
             "requests": sum(bucket_rows),
             "versions": versions,
+            "review": review_baseline(monitor, timeline, versions).to_json(),
         },
         calibration=calibration,
         slots=slots,
@@ -255,7 +257,8 @@ def sum_buckets(
     return replace(renewed, calibration=keep_finest(baseline.calibration, renewed.calibration))
 
 
-def _merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:
+def merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:
+    """Add the versions of a bucket to those of a stretch, in place."""
     for role, values in facts.versions.items():
         held = total.setdefault(role, {})
         for value, (count, first, last) in values.items():

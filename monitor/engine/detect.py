@@ -24,7 +24,9 @@ from detectors.sequential import Sequential, State
 from detectors.spend.objective import Events
 from detectors.stack import Counted
 from monitor.config import Monitor
+from monitor.engine.anchor import of_anchor
 from monitor.engine.baseline import Baseline
+from monitor.engine.baseline_review import finding_of
 from monitor.engine.calibrate import Calibration
 from monitor.engine.checks import Asked, asked, asked_of_evidently, kinds, name
 from monitor.engine.clients import add_sketches, noise_factor
@@ -102,6 +104,8 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
         *findings_of_calibration(baseline.calibration),
         *findings_of_sensitivity(baseline.calibration),
         *_of_evidently(monitor, baseline, window, stattests),
+        *finding_of(baseline.review),
+        *of_anchor(baseline),
     ]
     unique = list({finding.key: finding for finding in findings}.values())
     p_values = np.array([math.nan if finding.p_value is None else finding.p_value for finding in unique])

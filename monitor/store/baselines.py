@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from detectors.layout import Layout
 from detectors.quality.traffic import Traffic
+from monitor.engine.anchor import notes_on
 from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import Calibration
 from monitor.store.database import now
@@ -35,6 +36,18 @@ def newest(connection: Connection, monitor: str, definition: str) -> Baseline | 
     """Return the baseline in use, or the one being learnt, of a definition."""
     row = connection.execute(_standing(monitor, definition, baselines)).one_or_none()
     return _baseline(row) if row else None
+
+
+def notes(connection: Connection, monitor: str) -> list[str]:
+    """Return what people should know of the newest baseline of a monitor: of its range, and of its total change."""
+    row = connection.execute(
+        sa.select(baselines.c.facts)
+        .where(baselines.c.monitor == monitor, baselines.c.state != "retired")
+        .order_by(baselines.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    facts = (row.facts or {}) if row else {}
+    return notes_on(Baseline(0, "", {}, {}, Traffic((), 0.0), 0, facts=facts))
 
 
 def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str, str] | None:

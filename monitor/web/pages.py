@@ -16,8 +16,8 @@ from monitor import __version__
 from monitor.clock import Clock
 from monitor.config import Config, Monitor
 from monitor.plain import visible
+from monitor.store import baselines, reads
 from monitor.store import incidents as incident_store
-from monitor.store import reads
 from monitor.store.database import Database
 from monitor.web import charts, reading, words
 from monitor.web.savings import panel_of
@@ -103,6 +103,7 @@ class Pages:
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
             starts, every = charted([each.start for each in rows])
+            notes = baselines.notes(connection, monitor.name)
             used = charts_of(
                 reading.usages(connection, monitor.name, starts), start, end, every * monitor.bucket, spans_of(around)
             )
@@ -126,6 +127,7 @@ class Pages:
             long=long,
             spans=[(words.length(span), place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
+            notes=notes,
             experiments=[
                 (spec.name, compared.get(("experiment", spec.name), {}).get(arm))
                 for spec in monitor.experiments

@@ -14,6 +14,7 @@ from monitor.background import Background, Summing
 from monitor.commands.build import make_daemon, open_store
 from monitor.configfile import load
 from monitor.daemon import Daemon
+from monitor.engine.anchor import notes_on, of_anchor
 from monitor.store import baselines, buckets, incidents, reads
 from monitor.store.database import Database
 from tests.support.hand import Hand
@@ -271,3 +272,33 @@ def test_what_fails_in_the_background_fails_the_turn_and_is_tried_again() -> Non
     with pytest.raises(ZeroDivisionError):
         background.submit(lambda: 1 / 0).result(timeout=30)
     assert background.submit(lambda: "next").result(timeout=30) == "next"
+
+
+def test_a_rolling_baseline_does_not_absorb_a_slow_drift(world: World, lives: Any) -> None:
+    """0.12 standard deviations a day: each day's baseline follows, and the first one remembers."""
+    days = 7
+    for hour in range(days * 24):
+        world.log(rows_of(START + hour * HOUR, HOUR, per_minute=1, seed=hour, shift=0.12 * hour / 24))
+    rules = [{"when": ["*"], "resolve_for": 2}]
+    life = lives(baseline={"rolling": "3d", "min_rows": 1000}, bucket="1h", window="4h", rules=rules)
+    life.until(START + 3 * 24 * HOUR)
+    life.until(START + 3 * 24 * HOUR + HOUR)
+    for day in range(4, days + 1):
+        life.until(START + day * 24 * HOUR)
+        life.until(START + day * 24 * HOUR + HOUR)
+    baseline = life.watch.baseline
+    assert baseline is not None
+    [far] = of_anchor(baseline)
+    assert (far.check, far.column, far.direction, far.about) == ("baseline", "amount", "neutral", "pipe")
+    assert 0.3 < (far.statistic or 0.0) < 0.6
+    assert "total change since the first baseline (2026-11-01 to 2026-11-0" in far.reason
+    told = [row for row in life.incidents() if row.rule == "baseline"]
+    assert [row.state for row in told] == ["firing"]
+    assert "driftd baseline relearn" in notes_on(baseline)[-1]
+    with life.database.write() as connection:
+        assert baselines.notes(connection, "shop")[-1] == notes_on(baseline)[-1]
+        baselines.retire(connection, "shop")
+    life.until(START + days * 24 * HOUR + 2 * HOUR)
+    life.until(START + days * 24 * HOUR + 3 * HOUR)
+    assert life.watch.baseline is not None
+    assert of_anchor(life.watch.baseline) == []

@@ -1,0 +1,191 @@
+"""What is said of a baseline's range, on logs with a known history: `init`, `config check` and `check`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from detectors.base import Status
+from monitor.cli import app
+from monitor.config import BASELINE_RULE, Monitor
+from monitor.engine.baseline_review import Problem, Review, finding_of
+from monitor.judge import matches
+
+DAYS = 15
+ROWS_AN_HOUR = 30
+Change = Callable[[np.ndarray, dict[str, np.ndarray]], None]
+"""Changes columns in place, by how many days ago each row was logged."""
+
+
+def write_log(path: Path, change: Change | None = None, days: float = DAYS, seed: int = 0) -> None:
+    """Log an unchanged application until now, and what a change makes of it."""
+    rng = np.random.default_rng(seed)
+    count = int(24 * days * ROWS_AN_HOUR)
+    ago = np.sort(rng.uniform(0, days, count))[::-1]
+    columns = {
+        "model_version": np.full(count, "m1", dtype=object),
+        "latency": rng.lognormal(0, 0.4, count),
+        "amount": rng.lognormal(3, 1, count),
+        "country": rng.choice(np.array(["DE", "FR", "US"], dtype=object), count, p=[0.5, 0.3, 0.2]),
+        "score": rng.normal(0.5, 0.2, count),
+    }
+    if change is not None:
+        change(ago, columns)
+    now = datetime.now(UTC)
+    times = [(now - timedelta(days=float(each), seconds=1)).strftime("%Y-%m-%d %H:%M:%S") for each in ago]
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "CREATE TABLE requests (id INTEGER PRIMARY KEY, created_at TEXT, model_version TEXT, latency REAL, "
+            "amount REAL, country TEXT, score REAL)"
+        )
+        connection.executemany(
+            "INSERT INTO requests (created_at, model_version, latency, amount, country, score) VALUES (?,?,?,?,?,?)",
+            zip(times, *(values.tolist() for values in columns.values()), strict=True),
+        )
+        connection.execute("CREATE INDEX by_time ON requests (created_at)")
+    connection.close()
+
+
+def swap(ago: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+    """Serve another model for the last three days: slower, and with other scores."""
+    columns["model_version"][ago < 3] = "m2"
+    columns["latency"][ago < 3] *= 1.6
+    columns["score"][ago < 3] += 0.2
+
+
+def bad_batch(ago: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+    day = (ago >= 5) & (ago < 6)
+    columns["country"][day] = "US"
+
+
+def trend(ago: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+    columns["score"] += 0.2 * 0.08 * (DAYS - ago)
+
+
+@pytest.fixture
+def driftd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run a command in a folder with a log."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def start(driftd: Callable[..., Any]) -> str:
+    """Write a first configuration, and return what was said."""
+    done = driftd("init", "--url", "sqlite:///log.db", "--table", "requests")
+    assert done.exit_code == 0, done.output
+    return str(done.output)
+
+
+def baseline_setting() -> str:
+    [line] = [each for each in Path("driftd.yaml").read_text().splitlines() if "baseline:" in each]
+    return line
+
+
+def test_a_swap_inside_the_last_days_is_said_and_found(driftd: Callable[..., Any], tmp_path: Path) -> None:
+    write_log(tmp_path / "log.db", swap)
+    said = start(driftd)
+    assert "two versions of model_version: m1 until" in said
+    assert re.search(r"mean of latency 1\.\d+ → 1\.\d+", said)
+    assert "mean of score" in said or "mean of prediction" in said
+    setting = baseline_setting()
+    assert "from: " in setting
+    end = datetime.fromisoformat(re.findall(r"to: ([0-9TZ:-]+)", setting)[0])
+    assert timedelta(days=2.9) < datetime.now(UTC) - end < timedelta(days=3.3)
+    done = driftd("check")
+    assert done.exit_code == 1, done.output
+    assert "model_version 'm2'" in done.output
+
+
+def test_a_rolling_baseline_with_a_swap_in_it_compares_with_what_lies_before(
+    driftd: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_log(tmp_path / "log.db", swap)
+    start(driftd)
+    file = tmp_path / "driftd.yaml"
+    file.write_text(file.read_text().replace(baseline_setting(), "    baseline: {rolling: 14d}"))
+    done = driftd("check", "--json")
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["status"]) == (1, "firing")
+    compared = datetime.fromisoformat(told["baseline"]["compared_with"]["to"])
+    assert datetime.now(UTC) - compared > timedelta(days=2.9)
+    assert "two versions of model_version" in told["baseline"]["notes"][0]
+    drifted = {each["check"] for each in told["findings"] if each["status"] == "drifted"}
+    assert {"baseline", "drift"} <= drifted
+    assert "worst: baseline" not in told["reason"]
+    assert told["suspected_change"]["value"] == "m2"
+
+
+def test_a_bad_batch_day_is_said_with_a_clean_range_and_is_no_alert(driftd: Callable[..., Any], tmp_path: Path) -> None:
+    write_log(tmp_path / "log.db", bad_batch)
+    said = start(driftd)
+    assert re.search(r"2[345] hours from .* are unusual: share of country", said)
+    assert "the longest clean stretch is `baseline: {from: " in said
+    assert "rolling: 14d" in baseline_setting()
+    done = driftd("config", "check", "--json")
+    [monitor] = json.loads(done.stdout)
+    assert [each["kind"] for each in monitor["baseline"]["problems"]] == ["stretch"]
+    assert driftd("check").exit_code == 0
+
+
+def test_a_slow_trend_is_said_with_its_pace(driftd: Callable[..., Any], tmp_path: Path) -> None:
+    write_log(tmp_path / "log.db", trend)
+    said = start(driftd)
+    assert "it moves slowly all the way" in said
+    pace = re.search(r"\(\+(0\.0\d+) sd a day\)", said)
+    assert pace is not None
+    assert 0.05 < float(pace.group(1)) < 0.1
+    assert "over its newest part the trend moves little: `baseline: {from: " in said
+
+
+def test_a_clean_log_gets_no_note(driftd: Callable[..., Any], tmp_path: Path) -> None:
+    write_log(tmp_path / "log.db")
+    assert "notes on the baseline" not in start(driftd)
+    assert "rolling: 14d" in baseline_setting()
+    done = driftd("check")
+    assert done.exit_code == 0, done.output
+    assert "notes on the baseline" not in done.output
+
+
+def test_ten_days_are_said_to_be_too_few_for_weekends(driftd: Callable[..., Any], tmp_path: Path) -> None:
+    write_log(tmp_path / "log.db", days=10)
+    assert "less than two whole weeks" in start(driftd)
+
+
+MONITOR = Monitor.model_validate(
+    {"name": "m", "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "at"}}}
+)
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def test_a_finding_about_the_baseline_has_a_rule_of_its_own_and_hides_nothing() -> None:
+    shift = Problem("shift", START, None, "since then it holds another state", ("x",), 0.5)
+    [finding] = finding_of(Review(START, START + timedelta(days=14), (shift,)))
+    assert (finding.status, finding.about, finding.excess) == (Status.DRIFTED, "pipe", 2.5)
+    everything, own = MONITOR.rules
+    assert (everything.when, own.when, own.severity) == (["*"], [BASELINE_RULE], "info")
+    assert not matches(everything, finding)
+    assert matches(own, finding)
+
+
+def test_what_does_not_make_a_baseline_unfit_is_no_drift() -> None:
+    stretch = Problem("stretch", START, START + timedelta(hours=3), "3 hours are unusual", ("x",), 2.0)
+    [finding] = finding_of(Review(START, START + timedelta(days=14), (stretch,)))
+    assert finding.status is Status.OK
+    assert "3 hours are unusual" in finding.reason
+    assert finding_of(None) == []
+
+
+def test_a_review_reads_back_what_it_writes() -> None:
+    problem = Problem("gap", START, START + timedelta(hours=3), "no row", (), 0.0)
+    review = Review(START, START + timedelta(days=14), (problem,), clean=(START + timedelta(hours=4), START))
+    assert Review.from_json(json.loads(json.dumps(review.to_json()))) == review
+    assert Review.from_json(None) is None
