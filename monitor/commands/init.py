@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
 def _with_clean_baseline(out: Path, text: str) -> list[str]:
     """Look at the range of the baseline; where it is unfit, write its longest clean stretch into the file instead."""
     monitor = load(out).monitors[0]
-    echo("looking at the last 14 days, of which a baseline would be learnt …", err=True)
+    if sys.stderr.isatty():
+        echo("looking at the last 14 days, of which a baseline would be learnt …", err=True)
     with open_reader(monitor) as reader:
         review, notes = notes_of(reader, monitor)
     if review is not None and review.unfit and review.clean:
