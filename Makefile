@@ -55,6 +55,9 @@ bench-guard: $(OK)  ## The output parser beside presidio: quality, speed, latenc
 bench-presets: $(OK)  ## Presets beside their plain tables, init and check, a quarter of an hour (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.presets $(ARGS)
 
+bench-spending: $(OK)  ## The alert budget in shares beside a joint maximum and e-detectors, a minute (ARGS="--seeds 2")
+	$(BIN)/python -m benchmarks.spending $(ARGS)
+
 bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
 	$(BIN)/python -m benchmarks.detection $(ARGS)
 
