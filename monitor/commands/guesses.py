@@ -93,6 +93,7 @@ GUESSES = (
         ANY,
     ),
     Guess("user", ("user", "user id", "end user"), ANY),
+    Guess("sampling_fraction", ("sampling fraction", "sample fraction"), NUMBERS),
 )
 CHATS = ("question", "response")
 TIMES = (

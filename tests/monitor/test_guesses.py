@@ -79,6 +79,11 @@ def test_names_that_only_sound_like_a_role() -> None:
     assert set(guessed(misleading)) == {"prompt_version"}
 
 
+def test_a_sampling_fraction_is_one_by_its_whole_name() -> None:
+    found = guessed(columns(SamplingFraction="numeric", sample__rate="numeric", weight="numeric"))
+    assert found == {"sampling_fraction": "SamplingFraction"}
+
+
 def test_an_id_repeats_nowhere() -> None:
     (column,) = columns(trace_id="text")
     assert guessed([column]) == {"id": "trace_id"}
