@@ -109,7 +109,7 @@ def baseline_from_source(reader: Reader, monitor: Monitor, start: datetime, end:
         timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         bucket_rows.append(profiler.facts.rows)
         _merge_versions(versions, profiler.facts)
-    calibration, slots = calibrate(monitor, timeline, layouts)
+    calibration, slots = calibrate(monitor, timeline, layouts, profiles.get(None))
     return Baseline(
         id=0,
         layout="",
@@ -212,7 +212,7 @@ def sum_buckets(
             _merge_versions(versions, f)
         step = stop
     seconds = monitor.bucket.total_seconds()
-    calibration, slots = calibrate(monitor, timeline, baseline.layouts)
+    calibration, slots = calibrate(monitor, timeline, baseline.layouts, profiles.get(None))
     return Baseline(
         id=baseline.id,
         layout=baseline.layout,

@@ -35,7 +35,7 @@ from monitor.engine.checks import Asked, asked, kinds, name
 from monitor.engine.timeline import Timeline
 from monitor.judge import matches
 
-VERSION = 3
+VERSION = 4
 """Of what is learnt: a calibration of another version is made again, from the buckets that are stored."""
 SETTINGS: dict[str, Any] = {
     "alert_budget": True,
@@ -124,8 +124,16 @@ SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
 """Season to slot to segment to column: what windows of a season are compared with."""
 
 
-def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout]) -> tuple[Calibration, SlotProfiles]:
-    """Learn every null and the limit that keeps the monitor's alert budget."""
+def calibrate(
+    monitor: Monitor,
+    timeline: Timeline,
+    layouts: Mapping[str, Layout],
+    profiles: Mapping[str, Profile] | None = None,
+) -> tuple[Calibration, SlotProfiles]:
+    """Learn every null and the limit that keeps the monitor's alert budget.
+
+    ``profiles`` are the baseline's of all rows, whose families choose what is asked of the columns.
+    """
     windows = float(timeline.known.sum() / timeline.length)
     if windows < FEWEST_WINDOWS:
         reason = (
@@ -135,7 +143,7 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
         return Calibration(reason=reason, definition=definition(monitor)), {}
     folds = Folds(timeline)
     tally, slots = _Tally(monitor, folds), SlotProfiles({})
-    questions = list(asked(monitor, layouts))
+    questions = list(asked(monitor, layouts, profiles))
     seasons: dict[str, str] = {}
     records: dict[str, Record] = {}
     for (segment, column), stack in timeline.series():

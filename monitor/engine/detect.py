@@ -102,7 +102,7 @@ def _of_traffic(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
 def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
     chosen = segments(monitor, window.profiles)
     by_column: dict[str, list[Asked]] = {}
-    for question in asked(monitor, baseline.layouts):
+    for question in asked(monitor, baseline.layouts, baseline.profiles.get(None)):
         by_column.setdefault(question.column, []).append(question)
     for column, questions in by_column.items():
         before = baseline.within(column, window.starts)

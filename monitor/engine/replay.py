@@ -52,7 +52,7 @@ def replay(
         What sequential detectors had accumulated before the stretch, by finding key; moved on to its end.
     """
     found = _Found([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
-    for question in asked(monitor, baseline.layouts):
+    for question in asked(monitor, baseline.layouts, baseline.profiles.get(None)):
         for (segment, column), stack in timeline.series():
             if column == question.column and (segment is None or question.segments):
                 _ask(monitor, baseline, timeline, question, segment, stack, found, sums)
