@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
 from detectors.direction import ROLES
+from detectors.family import FAMILIES
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
 from monitor import config, evidently, outbox, retraining
@@ -146,6 +147,16 @@ def checks() -> str:
         "or two and a small one over hours. `quality` stands for all checks that are not `drift`, but `freshness`, which\n"
         "is run when it is asked for.\n",
         table(["method", "check", "columns", "threshold", "floor", "unit", "speaks of", "source"], rows),
+        "## Families of columns\n",
+        "What `method: auto` measures of a column, which is the default, follows from what its baseline shows;\n"
+        "`driftd baseline show` names the family of each.\n",
+        table(
+            ["family", "what it means", "methods", "the smallest change that may page"],
+            [
+                [family.name, family.about, ", ".join(f"`{m}`" for m in family.methods), family.least]
+                for family in FAMILIES
+            ],
+        ),
         "## Performance of the model\n",
         "`performance` compares the metrics of a classifier (roles `score`, 0 to 1, and `label`) or of a regression (roles\n"
         "`prediction` and `label`) with the baseline's, with 95 % intervals. `labels_after` says how long labels take: the\n"

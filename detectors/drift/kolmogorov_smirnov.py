@@ -45,10 +45,16 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """
     old, new = np.cumsum(shares(baseline.counts), axis=-1), np.cumsum(shares(window.counts), axis=-1)
     gap = np.abs(old - new).max(axis=-1)
-    root = 1 / np.sqrt(variance_factor(baseline, window))
+    p_value = chance_of_gap(baseline.counts, window.counts, gap)
+    usual = special.kolmogi(NULL_TAIL) * np.sqrt(variance_factor(baseline, window))
+    return Measurement(gap, noise_of(gap, p_value, usual), p_value=p_value)
+
+
+def chance_of_gap(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
+    """Return the p-value of the largest gap between the distribution functions of two tables of counts."""
+    root = 1 / np.sqrt(1 / np.maximum(1, old.sum()) + 1 / np.maximum(1, new.sum(axis=-1)))
     corrected = root + 0.12 + 0.11 / root
-    p_value = np.minimum(special.kolmogorov(corrected * gap), _at_the_edges(baseline.counts, window.counts, gap))
-    return Measurement(gap, noise_of(gap, p_value, special.kolmogi(NULL_TAIL) / corrected), p_value=p_value)
+    return np.minimum(special.kolmogorov(corrected * gap), _at_the_edges(old, new, gap))
 
 
 def _at_the_edges(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
@@ -56,7 +62,7 @@ def _at_the_edges(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
     filled = (old + new).reshape(-1, old.shape[-1]).any(axis=0)
     if filled.sum() > FEW:
         return 1.0
-    n, m = float(old.sum()), new.sum(axis=-1, keepdims=True).astype(np.float64)
+    n, m = max(1.0, float(old.sum())), np.maximum(1.0, new.sum(axis=-1, keepdims=True))
     total = np.cumsum((old + new)[..., filled], axis=-1)[..., :-1].astype(np.float64)
     far = np.expand_dims(np.asarray(gap), -1) - 1e-12
     most, least = np.ceil((total / n + far) * n * m / (n + m)), np.floor((total / n - far) * n * m / (n + m))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from detectors.family import family_of
 from detectors.null import Null
 from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
@@ -169,6 +170,8 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
         {
             "column": column,
             "kind": layout.kind,
+            "family": family.name if family else None,
+            "family_about": family.about if family else None,
             "bins": layout.bins,
             "n": profile.n,
             "missing": profile.missing,
@@ -179,6 +182,7 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
         for column, layout in baseline.layouts.items()
         for profile in [baseline.profiles.get(None, {}).get(column)]
         if profile is not None
+        for family in [family_of(profile)]
     ]
     told = calibration_told(baseline.calibration)
     said = {
@@ -191,7 +195,7 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
     else:
         echo(f"{monitor.name}: {baseline.state}, {baseline.rows} rows, {baseline.start} to {baseline.end}")
         print_baseline_notes({"notes": said["notes"]})
-        heads = ("column", "kind", "bins", "n", "missing", "mean", "min", "max")
+        heads = ("column", "kind", "family", "bins", "n", "missing", "mean", "min", "max")
         print_table(heads, [[c[head] for head in heads] for c in columns], "no columns yet")
         _print_calibration(told)
     return 0

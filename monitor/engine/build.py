@@ -123,7 +123,7 @@ def baseline_from_source(
         bucket_rows.append(profiler.facts.whole_requests)
         count += profiler.facts.rows
         merge_versions(versions, profiler.facts)
-    calibration, slots = calibrate(monitor, timeline, layouts)
+    calibration, slots = calibrate(monitor, timeline, layouts, profiles.get(None))
     learnt = Baseline(
         id=0,
         layout="",
@@ -233,7 +233,7 @@ def sum_buckets(
             merge_versions(versions, f)
         step = stop
     seconds = monitor.bucket.total_seconds()
-    calibration, slots = calibrate(monitor, timeline, baseline.layouts)
+    calibration, slots = calibrate(monitor, timeline, baseline.layouts, profiles.get(None))
     renewed = Baseline(
         id=baseline.id,
         layout=baseline.layout,

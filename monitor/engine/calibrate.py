@@ -178,8 +178,16 @@ SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
 """Season to slot to segment to column: what windows of a season are compared with."""
 
 
-def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout]) -> tuple[Calibration, SlotProfiles]:
-    """Learn every null and the limit that keeps the monitor's alert budget."""
+def calibrate(
+    monitor: Monitor,
+    timeline: Timeline,
+    layouts: Mapping[str, Layout],
+    profiles: Mapping[str, Profile] | None = None,
+) -> tuple[Calibration, SlotProfiles]:
+    """Learn every null and the limit that keeps the monitor's alert budget.
+
+    ``profiles`` are the baseline's of all rows, whose families choose what is asked of the columns.
+    """
     if not monitor.rules:
         reason = "not_calibrated: there is no rule that could alert, so fixed thresholds hold"
         return Calibration(reason=reason, definition=definition(monitor)), {}
@@ -192,7 +200,7 @@ def calibrate(monitor: Monitor, timeline: Timeline, layouts: Mapping[str, Layout
         return Calibration(reason=reason, definition=definition(monitor)), {}
     folds = Folds(timeline)
     tally, slots = _Tally(monitor, folds), SlotProfiles({})
-    questions = list(asked(monitor, layouts))
+    questions = list(asked(monitor, layouts, profiles))
     seasons: dict[str, str] = {}
     records: dict[str, Record] = {}
     for (segment, column), stack in timeline.series():

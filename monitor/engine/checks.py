@@ -11,6 +11,7 @@ from detectors.base import Detector, Finding, Measurement, Status
 from detectors.direction import ROLES, Preference
 from detectors.drift.cusum import DETECTOR as CUSUM
 from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
+from detectors.family import family_of
 from detectors.joint import JOINT
 from detectors.layout import SUMMED, Kind, Layout
 from detectors.outcome import OUTCOME
@@ -76,17 +77,28 @@ class Asked:
         )  # fmt: skip
 
 
-def asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
-    """Yield what is asked of the columns and can be measured here, which excepts what is asked of Evidently."""
-    yield from (question for question in _asked(monitor, layouts) if question.detector.name not in EVIDENTLY)
+def asked(
+    monitor: Monitor, layouts: Mapping[str, Layout], profiles: Mapping[str, Profile] | None = None
+) -> Iterator[Asked]:
+    """Yield what is asked of the columns and can be measured here, which excepts what is asked of Evidently.
+
+    Parameters
+    ----------
+    profiles
+        The baseline's of all rows, by column: their families choose the methods where `method` is auto. Without them
+        a column is taken as smooth, or as one of a closed vocabulary.
+    """
+    yield from (
+        question for question in _asked(monitor, layouts, profiles or {}) if question.detector.name not in EVIDENTLY
+    )
 
 
 def asked_of_evidently(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
     """Yield the stattests of Evidently that are asked of the columns."""
-    yield from (question for question in _asked(monitor, layouts) if question.detector.name in EVIDENTLY)
+    yield from (question for question in _asked(monitor, layouts, {}) if question.detector.name in EVIDENTLY)
 
 
-def _asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
+def _asked(monitor: Monitor, layouts: Mapping[str, Layout], profiles: Mapping[str, Profile]) -> Iterator[Asked]:
     """Yield all that is asked of the columns; of two checks that ask the same the later one counts."""
     wanted: dict[tuple[str, str, str], Asked] = {}
     better = preferences(monitor)
@@ -95,7 +107,7 @@ def _asked(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[Asked]:
             if kind not in ("drift", "performance", "latency", "rate") and kind not in DETECTORS:
                 continue
             for column in _columns(check, kind, layouts):
-                for detector in _detectors(check, kind, layouts.get(column)):
+                for detector in _detectors(check, kind, layouts.get(column), profiles.get(column)):
                     question = Asked(
                         name(check, kind), detector, column, _threshold(check, detector),
                         check.min_samples or monitor.min_samples,
@@ -140,7 +152,7 @@ def _columns(check: Check, kind: str, layouts: Mapping[str, Layout]) -> list[str
     return [name for name in layouts if name in TIMES] if kind == "latency" else list(layouts)
 
 
-def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]:
+def _detectors(check: Check, kind: str, layout: Layout | None, profile: Profile | None) -> list[Detector]:
     if kind == "rate":
         return [RISE, *([LEVEL] if check.max else []), *_short(check, layout)]
     if kind == "latency":
@@ -153,7 +165,8 @@ def _detectors(check: Check, kind: str, layout: Layout | None) -> list[Detector]
         return [detector] if layout is None or layout.kind in detector.kinds else []
     kind_of = layout.kind if layout else "numeric"
     if check.method == "auto":
-        names = DEFAULT_METHODS.get(kind_of, ())
+        family = family_of(profile) if profile is not None else None
+        names = family.methods if family else DEFAULT_METHODS.get(kind_of, ())
         if kind_of == "vector" and not (layout and layout.paired):
             names = ("mmd",)  # an embedding: its dimensions are no columns that could hang together
         return [METHODS[method] for method in names]

@@ -154,7 +154,7 @@ def _of_columns(monitor: Monitor, baseline: Baseline, window: Window) -> Iterato
     chosen = segments(monitor, window.profiles)
     factors = {segment: window.noise_factor(baseline, segment) for segment in [None, *chosen]}
     by_column: dict[str, list[Asked]] = {}
-    for question in asked(monitor, baseline.layouts):
+    for question in asked(monitor, baseline.layouts, baseline.profiles.get(None)):
         by_column.setdefault(question.column, []).append(question)
     for column, questions in by_column.items():
         before = baseline.within(column, window.starts)

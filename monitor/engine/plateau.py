@@ -78,7 +78,7 @@ def moved(monitor: Monitor, baseline: Baseline, plateau: Plateau, window: Window
 def questions(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[tuple[Asked, str | None, Profile]]:
     """Yield what can be asked again, for all rows and for the plateau's largest segments."""
     chosen = segments(monitor, plateau.profiles)
-    for question in asked(monitor, baseline.layouts):
+    for question in asked(monitor, baseline.layouts, baseline.profiles.get(None)):
         if question.detector.name not in COMPARING:
             continue
         for segment in [None, *(chosen if question.segments else [])]:

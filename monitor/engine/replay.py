@@ -54,7 +54,7 @@ def replay(
     """
     found = _Found([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
     clients = timeline.client_windows()
-    for question in asked(monitor, baseline.layouts):
+    for question in asked(monitor, baseline.layouts, baseline.profiles.get(None)):
         for (segment, column), stack in timeline.series():
             if column == question.column and (segment is None or question.segments):
                 factor = noise_factor({} if question.late else clients, baseline.calibration.clients, segment)

@@ -26,7 +26,7 @@ def measure_sensitivity(monitor: Monitor, baseline: Baseline) -> Baseline:
     if not rows or baseline.calibration.limit is None:
         return baseline
     tests: dict[str, list[tuple[Detector, Bound]]] = {}
-    for question in asked(monitor, baseline.layouts):
+    for question in asked(monitor, baseline.layouts, baseline.profiles.get(None)):
         if not question.late:
             tests.setdefault(question.column, []).append((question.detector, _bound(question, baseline.calibration)))
     usual, buckets = float(np.median(rows)), monitor.window // monitor.bucket

@@ -113,6 +113,21 @@ def base_two(sides: Sides) -> float:
     return float(jensenshannon(*paired_counts(*sides, 20), base=2))
 
 
+def rate_ratio(sides: Sides) -> float:
+    usual = int(np.argmax(sides[0].counts))
+    hits, rows = np.array([side.counts[usual] for side in sides]), np.array([side.counts.sum() for side in sides])
+    hits = hits if hits[0] <= rows[0] / 2 else rows - hits
+    if abs(hits[1] - rows[1] * hits[0] / rows[0]) < 3:
+        return 0.0
+    return float(abs(np.diff(np.log((hits + 0.5) / (rows + 1)))[0]))
+
+
+def rest(sides: Sides) -> float:
+    usual = int(np.argmax(sides[0].counts))
+    old, new = (values[values != usual] for values in places(sides))
+    return float(stats.ks_2samp(old, new, method="asymp").statistic)
+
+
 def share_of(name: str) -> Callable[[Sides], float]:
     def rise(sides: Sides) -> float:
         return float(np.subtract(*(getattr(side, name) / side.rows for side in reversed(sides))))
@@ -141,6 +156,8 @@ NUMERIC: dict[str, Callable[[Sides], float]] = {
         abs(np.subtract(*(x.mean() for x in winsorised(sides)))) / winsorised(sides)[0].std(ddof=1)
     ),
     "quantile": quantile,
+    "rate_ratio": rate_ratio,
+    "rest": rest,
     "missing": share_of("missing"),
     "mistyped": lambda sides: float(
         np.subtract(*((side.mistyped + side.nonfinite) / side.rows for side in reversed(sides)))
@@ -152,6 +169,7 @@ CATEGORICAL: dict[str, Callable[[Sides], float]] = {
     "jensen_shannon": base_two,
     "chi_square": of_a_table,
     "hellinger": squared_affinity,
+    "rate_ratio": rate_ratio,
     "share": lambda sides: 100 * float(np.abs(np.subtract(*(c.counts / c.counts.sum() for c in sides))).max()),
     "unseen": share_at([-1]),
     "missing": share_of("missing"),

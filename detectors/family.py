@@ -1,0 +1,164 @@
+"""Families: what kind of column a baseline shows, and what is measured of it when nobody says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.profile import Profile
+
+SMOOTH = ("kolmogorov_smirnov", "rank", "spread", "cusum", "rate_cusum")
+RARE = 0.04
+"""What happens in fewer rows is rare: half as much again matters there, though it is few points."""
+FEW = 16
+"""So many different values are few."""
+MASS = 0.95
+"""This share of the rows lies on values that many rows have, when a column is one of counts."""
+INFLATED = 0.2
+"""The share of one value, among values that all differ otherwise, from which it is a matter of its own."""
+FAR = 8.0
+"""The farthest of 128 values, in units of the distance from the middle to the quartile, where tails are heavy."""
+OPEN = 1e-3
+"""The share of new categories to be expected, from which a vocabulary is open."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of column.
+
+    Parameters
+    ----------
+    name, about
+        How it is called, and what that means in a sentence.
+    methods
+        What ``method: auto`` measures of it.
+    least
+        The smallest change that may page, in words.
+    """
+
+    name: str
+    about: str
+    methods: tuple[str, ...]
+    least: str
+
+
+_POINTS = "0.02 of the distribution function, 0.015 of the rank"
+_RATIO = "half as many again or a third less, and three rows"
+CONSTANT = Family("constant", "All rows had one value.", ("rate_ratio", "rate_cusum"), _RATIO)
+RARE_FLAG = Family(
+    "rare flag", "One of two values, the other in less than 4 % of the rows.", ("rate_ratio", "rate_cusum"), _RATIO
+)
+FLAG = Family("flag", "One of two values.", SMOOTH, _POINTS)
+FEW_VALUES = Family("few values", "At most 16 different numbers.", SMOOTH, _POINTS)
+COUNTS = Family("counts", "Numbers that many rows share.", SMOOTH, _POINTS)
+RARE_AMOUNT = Family(
+    "rare amount",
+    "One value in all but 4 % of the rows; how often it is another, and which then, are two questions.",
+    ("rate_ratio", "rest", "rate_cusum"),
+    f"{_RATIO}; 0.05 of the distribution function of the others",
+)
+ZERO_INFLATED = Family(
+    "zero-inflated",
+    "One value in many rows, and all others differ; how often it is another, and which then, are two questions.",
+    ("kolmogorov_smirnov", "rank", "spread", "rest", "cusum", "rate_cusum"),
+    f"{_POINTS}; 0.05 of the distribution function of the others",
+)
+HEAVY_TAILED = Family(
+    "heavy-tailed", "Some values are many times as large as most; ranks are compared, not sizes.", SMOOTH, _POINTS
+)
+SMOOTH_VALUES = Family("smooth", "Nearly all values differ.", SMOOTH, _POINTS)
+RARE_WORD = Family(
+    "rare category",
+    "One of two categories, the other in less than 4 % of the rows.",
+    ("rate_ratio", "rate_cusum"),
+    _RATIO,
+)
+CLOSED = Family(
+    "closed vocabulary",
+    "Categories that nearly all come again.",
+    ("jensen_shannon", "rate_cusum"),
+    "0.03 of the distance",
+)
+OPEN_WORDS = Family(
+    "open vocabulary",
+    "New categories come all the time; as many are expected as had a single row.",
+    ("jensen_shannon", "rate_cusum"),
+    "0.03 of the distance",
+)
+FAMILIES = (
+    CONSTANT,
+    RARE_FLAG,
+    FLAG,
+    FEW_VALUES,
+    COUNTS,
+    RARE_AMOUNT,
+    ZERO_INFLATED,
+    HEAVY_TAILED,
+    SMOOTH_VALUES,
+    RARE_WORD,
+    CLOSED,
+    OPEN_WORDS,
+)
+"""All of them, for the documentation."""
+
+
+def family_of(profile: Profile) -> Family | None:
+    """Name the family of a column from its baseline; None for a column of sums, and for one without values.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.records import Column
+    >>> rng = np.random.default_rng(0)
+    >>> def name(values):
+    ...     layout = learn_numeric(values, values.min(), values.max())
+    ...     return family_of(Profile.of(Column.floats(values), layout)).name
+    >>> name(np.zeros(500)), name((rng.random(5000) < 1e-3) * 1.0), name(rng.poisson(3.0, 5000) * 1.0)
+    ('constant', 'rare flag', 'few values')
+    >>> name(np.where(rng.random(5000) < 0.5, 0.0, rng.exponential(size=5000))), name(rng.normal(size=5000))
+    ('zero-inflated', 'smooth')
+    >>> name(rng.standard_cauchy(5000))
+    'heavy-tailed'
+    """
+    if profile.layout.kind not in ("numeric", "categorical") or profile.n == 0:
+        return None
+    filled = int((profile.counts > 0).sum())
+    rare = 1 - float(profile.counts.max()) / profile.n < RARE
+    if filled == 1:
+        return CONSTANT
+    if profile.layout.kind == "categorical":
+        return _of_words(profile, filled, rare=rare)
+    return _of_numbers(profile, filled, rare=rare)
+
+
+def _of_words(profile: Profile, filled: int, *, rare: bool) -> Family:
+    new = 1.0 if not profile.layout.complete else float((profile.counts[:-1] == 1).sum()) / profile.n
+    if new >= OPEN:
+        return OPEN_WORDS
+    return RARE_WORD if rare and filled == 2 else CLOSED  # noqa: PLR2004
+
+
+def _of_numbers(profile: Profile, filled: int, *, rare: bool) -> Family:
+    edges, counts = profile.layout.edges, profile.counts
+    shared = np.zeros(len(counts), dtype=bool)
+    shared[1:-1] = np.nextafter(edges[:-1], np.inf) == edges[1:]  # a bin as wide as one double
+    if filled == 2 and _two_values(profile):  # noqa: PLR2004
+        return RARE_FLAG if rare else FLAG
+    if counts[shared].sum() >= MASS * profile.n and not rare:
+        return FEW_VALUES if filled <= FEW else COUNTS
+    if shared[counts.argmax()] and counts.max() >= INFLATED * profile.n:
+        return RARE_AMOUNT if rare else ZERO_INFLATED
+    below = np.cumsum(counts)[:-1] / profile.n
+    low, first, middle, third, high = np.interp([1 / 128, 0.25, 0.5, 0.75, 127 / 128], below, edges)
+    spans = ((high - middle, third - middle), (middle - low, middle - first))
+    return HEAVY_TAILED if any(far > FAR * near > 0 for far, near in spans) else SMOOTH_VALUES
+
+
+def _two_values(profile: Profile) -> bool:
+    """Say whether the values of two bins are the least and the greatest, and none between: their sum shows it."""
+    if not np.isfinite(profile.minimum):
+        return True
+    first, second = profile.counts[profile.counts > 0].tolist()
+    exact = first * profile.minimum + second * profile.maximum
+    return bool(np.isclose(float(profile.total), exact, rtol=1e-12, atol=0.0))
