@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.act import Version
-from monitor.judge import COMPARED, Change, Decision, Incident
+from monitor.judge import STANDING_CHECKS, Change, Decision, Incident
 from monitor.store.database import upsert
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 
@@ -123,7 +123,8 @@ def firing_during(
 ) -> list[tuple[datetime, datetime]]:
     """Return the stretches in which an incident was open, which no rolling baseline may learn from.
 
-    An experiment that is lost is not among them: it says nothing of the traffic as a whole, and stands for weeks.
+    An experiment that is lost is not among them, nor what is said of the baseline itself: neither says that the
+    traffic of that time is bad, and both stand for weeks.
     """
     query = sa.select(incidents.c.opened_at, incidents.c.resolved_at, incidents.c.evidence).where(
         incidents.c.monitor == monitor,
@@ -134,7 +135,7 @@ def firing_during(
     return [
         (row.opened_at, row.resolved_at or end)
         for row in connection.execute(query)
-        if not row.evidence or any(item["check"] not in COMPARED for item in row.evidence.values())
+        if not row.evidence or any(item["check"] not in STANDING_CHECKS for item in row.evidence.values())
     ]
 
 
