@@ -519,7 +519,7 @@ def _tested(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[int]:
 
 def _residual(pieces: _Pieces, row: int, cuts: Sequence[int]) -> np.ndarray:
     """Return a series less the mean of each run between cuts."""
-    value, weight = pieces.value[row].copy(), pieces.weight[row]
+    value, weight = np.array(pieces.value[row]), pieces.weight[row]
     for run in np.split(np.arange(len(value)), list(cuts)):
         if weight[run].any():
             value[run] -= _average(value[run], weight[run])

@@ -222,9 +222,9 @@ class Monitor(Section):
     @model_validator(mode="after")
     def _with_baseline_rule(self) -> Monitor:
         """Add a rule about the baseline itself where none names it: it tells people where another rule tells them."""
-        if not any(BASELINE_RULE in (rule.name, *rule.when) for rule in self.rules):
-            tells = any("slack" in rule.do for rule in self.rules)
-            own = Rule(when=[BASELINE_RULE], severity="info", do=["slack"] if tells else [])
+        if self.rules and not any(BASELINE_RULE in (rule.name, *rule.when) for rule in self.rules):
+            tells = ["slack"] if any("slack" in rule.do for rule in self.rules) else []
+            own = Rule(when=[BASELINE_RULE], severity="info", do=tells, repeat_interval=timedelta(days=7))
             object.__setattr__(self, "rules", [*self.rules, own])
         return self
 

@@ -353,6 +353,8 @@ class Watch:
             with self.database.write() as connection:
                 facts = {**summed.facts, "schema": schema, "labels": labels}
                 baselines.freeze(connection, learning.id, summed, facts)
+            for problem in summed.review.problems if summed.review else ():
+                LOG.warning("baseline_problem", monitor=self.monitor.name, kind=problem.kind, detail=problem.text)
             said = summed.calibration.reason
             LOG.info("baseline_frozen", monitor=self.monitor.name, rows=summed.rows, thresholds=said)
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.act import Version
-from monitor.judge import COMPARED, Blindness, Change, Decision, Incident
+from monitor.judge import STANDING_CHECKS, Blindness, Change, Decision, Incident
 from monitor.store.database import upsert
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 
@@ -126,7 +126,8 @@ def firing_during(
 ) -> list[tuple[datetime, datetime]]:
     """Return the stretches in which an incident was open, which no rolling baseline may learn from.
 
-    An experiment that is lost is not among them: it says nothing of the traffic as a whole, and stands for weeks.
+    An experiment that is lost is not among them, nor what is said of the baseline itself: neither says that the
+    traffic of that time is bad, and both stand for weeks.
     """
     query = sa.select(incidents.c.opened_at, incidents.c.resolved_at, incidents.c.evidence).where(
         incidents.c.monitor == monitor,
@@ -137,7 +138,7 @@ def firing_during(
     return [
         (row.opened_at, row.resolved_at or end)
         for row in connection.execute(query)
-        if not row.evidence or any(item["check"] not in COMPARED for item in row.evidence.values())
+        if not row.evidence or any(item["check"] not in STANDING_CHECKS for item in row.evidence.values())
     ]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
 from detectors.spend.savings import Cell, Cells
+from monitor.config import BASELINE_RULE
 from monitor.plain import plain
 from monitor.store.database import now, upsert
 from monitor.store.encoding import pack, unpack
@@ -73,7 +74,9 @@ def models(connection: Connection, monitor: str, most: int) -> list[str]:
 def drift_began(connection: Connection, monitor: str) -> datetime | None:
     """Return since when the oldest firing incident is open."""
     query = sa.select(sa.func.min(incidents.c.opened_at)).where(
-        incidents.c.monitor == monitor, incidents.c.state == "firing", incidents.c.rule != "no_data"
+        incidents.c.monitor == monitor,
+        incidents.c.state == "firing",
+        incidents.c.rule.not_in(("no_data", BASELINE_RULE)),
     )
     return connection.execute(query).scalar_one_or_none()
 

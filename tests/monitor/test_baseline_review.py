@@ -176,6 +176,17 @@ def test_a_finding_about_the_baseline_has_a_rule_of_its_own_and_hides_nothing() 
     assert matches(own, finding)
 
 
+def test_a_rule_that_names_the_baseline_is_the_only_one_and_no_rules_stay_none() -> None:
+    settings = MONITOR.model_dump(mode="json", by_alias=True, include={"name", "source"})
+    own = [{"when": ["*"], "do": ["slack"]}, {"when": ["baseline"], "severity": "critical"}]
+    assert [rule.severity for rule in Monitor.model_validate({**settings, "rules": own}).rules] == [
+        "warning",
+        "critical",
+    ]
+    assert Monitor.model_validate({**settings, "rules": []}).rules == []
+    assert Monitor.model_validate({**settings, "rules": own[:1]}).rules[1].do == ["slack"]
+
+
 def test_what_does_not_make_a_baseline_unfit_is_no_drift() -> None:
     stretch = Problem("stretch", START, START + timedelta(hours=3), "3 hours are unusual", ("x",), 2.0)
     [finding] = finding_of(Review(START, START + timedelta(days=14), (stretch,)))

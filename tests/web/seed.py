@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -97,7 +97,9 @@ class Seed:
         row |= {"until": self.end + timedelta(hours=9), "number": 1, "episode": self.end, "as_of": self.end}
         self.insert(tables.breakers, [{**row, "counts": {state: 1}}])
 
-    def baseline(self, monitor: str, state: str = "active", rows: int = 201_312) -> None:
+    def baseline(
+        self, monitor: str, state: str = "active", rows: int = 201_312, facts: Mapping[str, Any] | None = None
+    ) -> None:
         """Write a baseline that was learnt from two weeks."""
         self.insert(
             tables.baselines,
@@ -105,7 +107,7 @@ class Seed:
                 {
                     "monitor": monitor, "definition": "d", "state": state, "layout": "l", "rows": rows, "layouts": b"",
                     "start": self.end - timedelta(days=17), "end": self.end - timedelta(days=3),
-                    "created_at": self.end - timedelta(days=3),
+                    "created_at": self.end - timedelta(days=3), "facts": facts,
                 }
             ],
         )  # fmt: skip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from monitor.engine.baseline_review import Problem, Review, as_setting
 from monitor.web import pages
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, MINUTE, Seed, busy_store, configuration
@@ -156,6 +158,25 @@ def test_monitor_page_shows_findings_worst_first(seed: Seed, serve: Serve) -> No
     longer = serve(configuration("sqlite://", ["support-bot"])).get("/monitors/support-bot?span=long")
     assert longer.status_code == 200
     assert len(longer.content) < 500_000
+
+
+def test_monitor_page_says_what_its_baseline_holds(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot")
+    end = seed.end - timedelta(days=3)
+    shift = Problem(
+        "shift", end - timedelta(days=3), None, f"since then it holds another state: {HOSTILE}", ("x",), 0.5
+    )
+    clean = (end - timedelta(days=14), end - timedelta(days=3, hours=1))
+    review = Review(end - timedelta(days=14), end, (shift,), clean=clean)
+    seed.baseline("bot", facts={"review": review.to_json()})
+    page = serve().get("/monitors/bot").text
+    assert_harmless(page)
+    said = words(page)
+    assert "What its baseline holds" in said
+    assert "Since then it holds another state" in said
+    assert f"The longest clean stretch is `{as_setting(clean)}`" in said
+    seed.baseline("bot")
+    assert "What its baseline holds" not in words(serve().get("/monitors/bot").text)
 
 
 def test_incident_page_tells_the_story(seed: Seed, serve: Serve) -> None:
