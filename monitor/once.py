@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from detectors import PERFORMANCE
 from detectors.base import Finding, Status
 from detectors.layout import LABELLED, Layout
+from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED
 from detectors.quality.traffic import Traffic
 from monitor.config import ConfigError, Monitor
@@ -17,6 +19,7 @@ from monitor.engine.attribution import attribute
 from monitor.engine.baseline import Baseline
 from monitor.engine.detect import BucketSummary, Window, detect
 from monitor.engine.explain import explain
+from monitor.engine.label_fall import find_label_fall
 from monitor.engine.profile import Facts, Profiler, add_profiles, newest_served, wanted
 from monitor.engine.sights import first_sights
 from monitor.engine.spend import of_budgets
@@ -49,6 +52,8 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         if baseline is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
+        if "label_fall" in baseline.facts:
+            stated["note"] = baseline.facts["label_fall"]
         seen, facts = read_window(reader, monitor, baseline, end)
         changes = first_sights(facts, baseline)
         findings = [*detect(monitor, baseline, seen, measure_in_child), *of_budgets(monitor, None)]
@@ -74,7 +79,8 @@ def baseline_for(
 ) -> Baseline | None:
     """Build the baseline in memory; None when it holds too few rows.
 
-    A rolling baseline ends at ``before``, and its labels end at ``labels_until``.
+    A rolling baseline ends at ``before``, and its labels end at ``labels_until``; earlier, where the performance by
+    labels fell for good before that.
     """
     if monitor.baseline.file is not None:
         baseline = build.baseline_from_file(monitor, reader.schema())
@@ -84,6 +90,11 @@ def baseline_for(
         return None
     labels_until = labels_until if monitor.baseline.rolling else None
     baseline = build.baseline_from_source(reader, monitor, start, end, labels_until)
+    if monitor.performance and labels_until is not None:
+        fall = find_label_fall(reader, monitor, baseline.layouts.get(OUTCOME), start, labels_until)
+        if fall is not None:
+            baseline = build.baseline_from_source(reader, monitor, start, end, fall.at)
+            baseline = replace(baseline, facts={**baseline.facts, "label_fall": fall.sentence()})
     return baseline if baseline.rows >= monitor.baseline.min_rows else None
 
 
