@@ -52,13 +52,13 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         if baseline is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
-        if "label_fall" in baseline.facts:
-            stated["note"] = baseline.facts["label_fall"]
         seen, facts = read_window(reader, monitor, baseline, end)
         changes = first_sights(facts, baseline)
         findings = [*detect(monitor, baseline, seen, measure_in_child), *of_budgets(monitor, None)]
         findings = attribute(monitor, baseline, seen, findings, changes, end)
         findings = explain(monitor, baseline, seen, findings, {}, changes, end)
+        if "label_fall" in baseline.facts:
+            stated["note"] = baseline.facts["label_fall"]
     except SourceError as error:
         return {**stated, "status": "error", "reason": f"{error.reason}: {error}", "findings": []}
     except ConfigError as error:
