@@ -10,6 +10,7 @@ from typing import Any
 from detectors import PERFORMANCE
 from detectors.base import Finding, Status
 from detectors.layout import LABELLED, Layout
+from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED
 from detectors.quality.traffic import Traffic
 from monitor.config import BASELINE_RULE, ConfigError, Monitor
@@ -19,6 +20,7 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.baseline_review import sentences
 from monitor.engine.detect import BucketSummary, Window, detect
 from monitor.engine.explain import explain
+from monitor.engine.label_fall import find_label_fall
 from monitor.engine.profile import Facts, Profiler, add_profiles, newest_served, wanted
 from monitor.engine.sights import first_sights
 from monitor.engine.spend import of_budgets
@@ -57,6 +59,8 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         findings = [*detect(monitor, baseline, seen, measure_in_child), *of_budgets(monitor, None)]
         findings = attribute(monitor, baseline, seen, findings, changes, end)
         findings = explain(monitor, baseline, seen, findings, {}, changes, end)
+        if "label_fall" in baseline.facts:
+            stated["note"] = baseline.facts["label_fall"]
     except SourceError as error:
         return {**stated, "status": "error", "reason": f"{error.reason}: {error}", "findings": []}
     except ConfigError as error:
@@ -78,7 +82,8 @@ def baseline_for(
 ) -> Baseline | None:
     """Build the baseline in memory; None when it holds too few rows.
 
-    A rolling baseline ends at ``before``, and its labels end at ``labels_until``.
+    A rolling baseline ends at ``before``, and its labels end at ``labels_until``; earlier, where the performance by
+    labels fell for good before that.
     """
     if monitor.baseline.file is not None:
         baseline = build.baseline_from_file(monitor, reader.schema())
@@ -88,6 +93,11 @@ def baseline_for(
         return None
     labels_until = labels_until if monitor.baseline.rolling else None
     baseline = build.baseline_from_source(reader, monitor, start, end, labels_until)
+    if monitor.performance and labels_until is not None:
+        fall = find_label_fall(reader, monitor, baseline.layouts.get(OUTCOME), start, labels_until)
+        if fall is not None:
+            baseline = build.baseline_from_source(reader, monitor, start, end, fall.at)
+            baseline = replace(baseline, facts={**baseline.facts, "label_fall": fall.sentence()})
     return baseline if baseline.rows >= monitor.baseline.min_rows else None
 
 

@@ -141,6 +141,8 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
     echo(f"{verdict['monitor']}: {verdict['status']}: {verdict['reason']}")
     if labelled := verdict.get("labelled_window"):
         echo(f"labels are those of {labelled['start']} to {labelled['end']}")
+    if note := verdict.get("note"):
+        echo(f"note: {note}")
     if suspect := verdict.get("suspected_change"):
         echo(f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen']}")
     print_baseline_notes(verdict.get("baseline"))

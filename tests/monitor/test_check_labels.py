@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from detectors.performance.fall import find_fall
 from monitor.commands.operate import check_once
 from monitor.configfile import load
 from monitor.once import check
@@ -27,7 +29,7 @@ INVERTED = AT - DAY - HOUR
 class Bank:
     """A log of a classifier's scores whose labels come a day late, and are inverted from a moment on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, inverted: datetime = INVERTED) -> None:
         self.folder = folder
         self.url = f"sqlite:///{folder / 'bank.db'}"
         engine = sa.create_engine(self.url)
@@ -40,7 +42,7 @@ class Bank:
             at = START + n * (AT - START) / count
             rows.append({
                 "at": at.strftime("%Y-%m-%d %H:%M:%S.%f"), "p": float(p[n]),
-                "repaid": int(truth[n] != (at >= INVERTED)) if at < AT - DAY else None,
+                "repaid": int(truth[n] != (at >= inverted)) if at < AT - DAY else None,
             })  # fmt: skip
         with engine.begin() as connection:
             connection.execute(sa.text("CREATE TABLE loans (id INTEGER PRIMARY KEY, at TEXT, p REAL, repaid INTEGER)"))
@@ -111,3 +113,28 @@ def test_estimates_stand_in_for_labels_that_nobody_promised(bank: Bank) -> None:
     verdict = bank.check(checks=[{"performance": {}}])
     assert verdict["status"] == "ok"
     assert "labelled_window" not in verdict
+
+
+def test_labels_that_were_inverted_inside_a_rolling_baseline_are_not_what_it_is_made_of(tmp_path: Path) -> None:
+    inverted = START + 2 * DAY
+    bank = Bank(tmp_path, inverted)
+    verdict = bank.check(baseline={"rolling": "3d"})
+    bank.engine.dispose()
+    assert verdict["status"] == "firing", verdict["reason"]
+    said = re.match(r"the baseline takes labels until (\S+) only, for the accuracy went from 0\.8", verdict["note"])
+    assert said is not None
+    assert timedelta(0) <= inverted - datetime.fromisoformat(said.group(1)) <= 2 * HOUR
+
+
+def test_steady_labels_have_no_fall() -> None:
+    """A metric that wanders, or whose windows are noisy, is no metric that fell: two in a hundred series at most."""
+    rng = np.random.default_rng(0)
+    found = 0
+    for seed in range(300):
+        wander = np.cumsum(rng.normal(0, 0.004, 200)) if seed % 3 == 0 else np.zeros(200)
+        heavy = rng.standard_t(3, 200) * 0.03 if seed % 3 == 1 else rng.normal(0, 0.03, 200)
+        found += find_fall(0.8 + wander + heavy, 0.05) is not None
+    assert found <= 6
+    collapse = np.append(0.8 + rng.normal(0, 0.03, 150), 0.3 + rng.normal(0, 0.03, 20))
+    assert find_fall(collapse, 0.05) == 150
+    assert find_fall(1.1 - collapse, 0.05) is None
