@@ -104,7 +104,9 @@ def of_litellm(rows: int, hourly: float, seed: int) -> str:
     spans = [(e.start.isoformat(), (e.end + 3 * HOUR).isoformat()) for e in planned]
     false = [i for i in told["incidents"] if not any(a < i["fired_at"] <= b for a, b in spans)]
     head = ["litellm", "rows/h", "episodes", "found", "median min", "worst min"]
-    return f"{table(head, lines)}\nalerts outside of episodes: {len(false)} in {told['weeks']:.2f} weeks"
+    said = [f"  {i['fired_at']} to {i['resolved_at']}: {i['reason']}" for i in told["incidents"]]
+    outside = f"alerts outside of episodes: {len(false)} in {told['weeks']:.2f} weeks; all alerts:"
+    return "\n".join([table(head, lines), outside, *said])
 
 
 def _commands(url: str, folder: Path, live: datetime, end: datetime, planned: Sequence[Episode]) -> dict[str, Any]:

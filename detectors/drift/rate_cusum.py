@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from detectors.base import NULL_TAIL, Measurement
 from detectors.sequential import Course, Sequential, State, first_step
@@ -163,10 +164,17 @@ def fold(scores: np.ndarray, state: State) -> Course:
         evidence[:, event], sums = _added(table[:, event], Sums.read(state, event))
         remembered |= sums.write(event)
     statistic, noise, lean = np.full((3, len(scores)), np.nan)
-    statistic[measured] = np.sqrt(2 * evidence.max(axis=(1, 2), initial=0.0))
-    noise[measured] = math.sqrt(2 * (math.log(SUMS * max(1, table.shape[1])) - math.log(NULL_TAIL)))
+    counted = (table[..., 1] > 0).sum(axis=1)
+    statistic[measured] = _normal_score(evidence.max(axis=(1, 2), initial=0.0), counted)
+    noise[measured] = -special.ndtri(NULL_TAIL / 2)
     lean[measured] = _lean(evidence, table[..., -1])
     return Course(statistic, noise, lean, remembered if len(table) else state)
+
+
+def _normal_score(evidence: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Return the normal score that is as rare, on both sides, as Lundberg's bound says that the evidence is."""
+    rarity = np.maximum(0.0, evidence - np.log(SUMS * np.maximum(1, counted)))
+    return np.asarray(-special.ndtri_exp(-rarity - math.log(2)))
 
 
 def _added(part: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
@@ -233,7 +241,7 @@ def _lean(evidence: np.ndarray, sign: np.ndarray) -> np.ndarray:
 
 
 def measure(baseline: Counted, bucket: Counted) -> Measurement:
-    """Root of twice the greatest evidence that an event became more or less frequent, added up over buckets.
+    """Evidence, added up over buckets, that an event became more or less frequent, as a normal score.
 
     For each ratio the sums go back to the moment from which on it explains the hits best (Page). The evidence is
     the logarithm of a Bayes factor: hits are Poisson with the ratio times the baseline's rate, or with the rate
@@ -241,8 +249,9 @@ def measure(baseline: Counted, bucket: Counted) -> Measurement:
     baseline never prove a rate of 1.5 times that. Evidence for the greater ratios comes within a bucket or two,
     that for the smaller ones over hours.
 
-    The noise floor is Lundberg's bound for four sums of each event, for those of neighbouring ratios say nearly the
-    same. When evidence for an established change has fallen by six nats, the change is over and its sums start anew.
+    The greatest evidence becomes the normal score that is as rare, by Lundberg's bound for four sums of each event:
+    those of neighbouring ratios say nearly the same. When evidence for an established change has fallen by six nats,
+    the change is over and its sums start anew.
 
     Limits
     ------
@@ -264,10 +273,10 @@ def measure(baseline: Counted, bucket: Counted) -> Measurement:
     >>> old, new = (Profile.of(Column.floats(values), layout) for values in (flags, np.repeat([0.0, 1.0], [95, 5])))
     >>> first = measure(old, new)
     >>> round(first.statistic, 1), first.statistic > first.noise
-    (2.8, False)
+    (1.4, False)
     >>> course = fold(np.stack([score(old, new)] * 3), {})
     >>> course.statistic.round(1).tolist()
-    [2.8, 4.0, 4.8]
+    [1.4, 2.9, 3.9]
     """
     return first_step(DETECTOR, baseline, bucket)
 
@@ -277,9 +286,9 @@ DETECTOR = Sequential(
     check="drift",
     measure=measure,
     kinds=frozenset({"numeric", "categorical"}),
-    threshold=5.3,
-    floor=3.5,
-    unit="root of nats",
+    threshold=5.0,
+    floor=3.3,
+    unit="standard deviations",
     title="accumulated change of a rate",
     citation="Page 1954; Lucas 1985",
     score=score,
