@@ -322,7 +322,7 @@ def of_gaps(baseline: Counted, window: Counted, nodes: slice, weights: np.ndarra
     of_one = np.sum(mass * apart**2, axis=-1) * (1 / m**3 + 1 / n**3) / factor**2
     of_three = np.maximum(0.0, np.sum(mass * apart**3, axis=-1)) * (1 / m**5 + 1 / n**5) / factor**3
     # Between many values and one rare one: 22 is right where there is only one.
-    between = (10 + 12 * np.sum(mass**2, axis=-1)) * np.sqrt(np.maximum(0.0, cubes) * of_three)
+    between = (14 + 8 * np.sum(mass**2, axis=-1)) * np.sqrt(np.maximum(0.0, cubes) * of_three)
     step = of_three / np.maximum(of_one, TINY) * np.sum(mass**2, axis=-1) / 2
     return Cumulants(mean, 2 * squares + of_one, 8 * cubes + between + of_three, step)
 
