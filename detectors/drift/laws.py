@@ -16,6 +16,8 @@ from detectors.base import NULL_TAIL, Values
 from detectors.drift.bins import shares, variance_factor
 from detectors.stack import Counted
 
+BEFORE = 2.0
+"""Counts that a value the baseline never had is taken to have had, at least: it is rare, and not impossible."""
 RARE = 20.0
 """The counts of a cell with fewer expected are summed over one by one."""
 SUPPORT = 60
@@ -221,7 +223,7 @@ def of_cells(baseline: np.ndarray, window: np.ndarray, cell: Cell) -> Cumulants:
 
     What a cell of ``o`` counts will have is negative binomial about ``o``. The counts sum up to the window's size,
     which takes away what the cells have in common. In windows that have counts where the baseline has none there is one
-    more cell: it has as many counts as the baseline had cells with a single one (Good and Turing), and at least one.
+    more cell: it has as many counts as the baseline had cells with a single one (Good and Turing), and at least two.
 
     Parameters
     ----------
@@ -240,7 +242,7 @@ def of_cells(baseline: np.ndarray, window: np.ndarray, cell: Cell) -> Cumulants:
     without = _on_grid(baseline, grid, cell, unseen=0.0)
     parts = [np.interp(np.log(sizes), np.log(grid), part) for part in without]
     if fresh.any():
-        also = _on_grid(baseline, grid, cell, unseen=max(1.0, float((baseline == 1).sum())))
+        also = _on_grid(baseline, grid, cell, unseen=max(BEFORE, float((baseline == 1).sum())))
         more = [np.interp(np.log(sizes), np.log(grid), part) for part in also]
         parts = [np.where(fresh, new, old) for new, old in zip(more, parts, strict=True)]
     return Cumulants(*parts)
@@ -322,7 +324,7 @@ def of_gaps(baseline: Counted, window: Counted, nodes: slice, weights: np.ndarra
     of_one = np.sum(mass * apart**2, axis=-1) * (1 / m**3 + 1 / n**3) / factor**2
     of_three = np.maximum(0.0, np.sum(mass * apart**3, axis=-1)) * (1 / m**5 + 1 / n**5) / factor**3
     # Between many values and one rare one: 22 is right where there is only one.
-    between = (10 + 12 * np.sum(mass**2, axis=-1)) * np.sqrt(np.maximum(0.0, cubes) * of_three)
+    between = (14 + 8 * np.sum(mass**2, axis=-1)) * np.sqrt(np.maximum(0.0, cubes) * of_three)
     step = of_three / np.maximum(of_one, TINY) * np.sum(mass**2, axis=-1) / 2
     return Cumulants(mean, 2 * squares + of_one, 8 * cubes + between + of_three, step)
 

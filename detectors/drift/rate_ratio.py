@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, noise_of
+from detectors.drift.bins import expected_counts
 from detectors.drift.laws import at_least, at_most
 from detectors.stack import Counted
 
@@ -41,8 +42,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> round(float(np.exp(seen.statistic)), 1), seen.detail["to"], seen.statistic > seen.noise
     (5.0, 0.005, True)
     """
-    place, n = int(np.argmax(baseline.counts)), float(max(1, baseline.n))
-    usual, now = float(baseline.counts[place]), np.asarray(window.counts[..., place], dtype=np.float64)
+    counts = expected_counts(baseline)
+    place, n = int(np.argmax(counts)), float(max(1, baseline.n))
+    usual, now = float(counts[place]), np.asarray(window.counts[..., place], dtype=np.float64)
     size = np.maximum(1.0, np.asarray(window.n, dtype=np.float64))
     is_other = usual > n / 2
     before, hits = (n - usual, window.n - now) if is_other else (usual, now)

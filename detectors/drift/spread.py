@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
 from detectors.drift.bins import shares, variance_factor
-from detectors.drift.laws import Linear, exact_tail
+from detectors.drift.laws import Linear, at_most, exact_tail
 from detectors.drift.rank import middle_ranks
 from detectors.stack import Counted
 
 FARTHEST = 1 / 512
 """Nothing stands farther out than at this share of the baseline: one outlier is one more value, and no more."""
+FEW_OTHERS = 5
+"""So few values besides the most frequent one are counted one by one."""
 LEAST = 1e-3
 """Added to both variances, so that the ratio is finite for a constant column too; the noise does not rest on it."""
 
@@ -54,8 +58,11 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     law, ratio = Linear.of(apart, baseline, window), np.exp(np.abs(change))
     law = law.times(1 - np.asarray(variance_factor(baseline, window)))  # each variance is about a mean of its own
     expected = old * (1 - variance_factor(baseline, window)) + LEAST
+    # A variance is never below 0: its law bends at least as much as the gamma law that begins there.
+    bent = -2 * np.square(law.variance) / np.maximum(expected, LEAST)
+    law = replace(law, down=np.minimum(law.down, bent))
     wider, narrower = (old + LEAST) * ratio - expected, expected - (old + LEAST) / ratio
-    p_value = np.minimum(1.0, law.above(wider) + np.maximum(law.below(narrower), _all_alike(baseline, window)))
+    p_value = np.minimum(1.0, law.above(wider) + np.maximum(law.below(narrower), _few_others(baseline, window)))
     p_value = exact_tail(baseline.counts, window.counts, np.abs(change), p_value)
     usual = -special.ndtri(NULL_TAIL / 2) * law.usual / (old + LEAST)
     return Measurement(
@@ -63,10 +70,15 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     )
 
 
-def _all_alike(baseline: Counted, window: Counted) -> Values:
-    """Return the chance that all values of a window are the same: no variance is as narrow as that."""
-    pooled = shares(baseline.counts + window.counts)
-    return np.sum(pooled ** np.expand_dims(window.n, -1), axis=-1)
+def _few_others(baseline: Counted, window: Counted) -> Values:
+    """Return the chance of so few values besides the most frequent one, where they are few: it is narrow by that."""
+    pooled = baseline.counts + window.counts
+    place = np.expand_dims(pooled.argmax(axis=-1), -1)
+    total, usual = (
+        np.take_along_axis(np.broadcast_to(part, pooled.shape), place, -1)[..., 0] for part in (pooled, window.counts)
+    )
+    whole, others = baseline.n + window.n, window.n - usual
+    return np.where(others <= FEW_OTHERS, at_most(others, whole - total, window.n, whole), 0.0)
 
 
 def _variance(side: Counted, scores: np.ndarray) -> Values:
