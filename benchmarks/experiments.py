@@ -66,6 +66,22 @@ def binary(rate: float, better: float = 0.0, rows: int = 10) -> Draw:
     return draw
 
 
+def uneven(rate: float, better: float, share: float, rows: int) -> Draw:
+    """Draw a share of zeros and ones from arms of different sizes, ``rows`` a look in both."""
+
+    def draw(rng: np.random.Generator, count: int) -> np.ndarray:
+        treated = rng.binomial(rows, share, (count, LOOKS))
+        sums = np.zeros((count, LOOKS, 2, len(PARTS)))
+        n = np.stack([rows - treated, treated], axis=-1)
+        hits = rng.binomial(n, [rate, rate * (1 + better)])
+        for parts, values in (((N, X, XX), n), ((Y, YY, XY), hits)):
+            for part in parts:
+                sums[..., part] = values
+        return sums
+
+    return draw
+
+
 def heavy(rng: np.random.Generator, count: int) -> np.ndarray:
     y = rng.lognormal(0.0, 1.0, (count, LOOKS, 2, 10))
     return summed(y, np.ones_like(y))
@@ -106,7 +122,7 @@ def played(draw: Draw, simulations: int, seed: int, minimum: float) -> Iterator[
     rng = np.random.default_rng(seed)
     for first in range(0, simulations, TOGETHER):
         sums = np.cumsum(draw(rng, min(TOGETHER, simulations - first)), axis=1)[..., None, :]
-        yield from zip(*verdicts(sums, sums[0, :, 0, 0, N], minimum), strict=True)
+        yield from zip(*verdicts(sums, sums[..., N].sum(axis=-1).min(axis=-1), minimum), strict=True)
 
 
 @dataclass
@@ -328,6 +344,16 @@ def real_lifts(simulations: int) -> str:
             cells += [f"{len(first) / len(found):.0%}", days(float(np.median(first))) if first else "-"]
         fixed = sum(bool(one[2][-1]) for one in found) / len(found)
         rows.append([name, each, *cells[:2], expected(rate, better, each, 0.02), *cells[2:], f"{fixed:.0%}"])
+    for name, better, part in (
+        ("2 points more on 20 %, 1 : 9", 0.1, 0.1),
+        ("4 points more on 20 %, 1 : 99", 0.2, 0.01),
+    ):
+        found = list(played(uneven(0.2, better, part, 100), simulations, 6, 0.02))
+        first = [int(np.argmax(one[0])) + 1 for one in found if one[0].any()]
+        median = days(float(np.median(first))) if first else "-"
+        rows.append(
+            [name, f"{100 * (1 - part):.0f} + {100 * part:.0f}", f"{len(first) / len(found):.0%}", median, *[""] * 4]
+        )
     for name, used in (("2 % of a mean of 2, no CUPED", False), ("the same, CUPED: 3/4 known before", True)):
         found = list(played(known_before(0.02, used=used), simulations, 6, 0.02))
         first = [int(np.argmax(one[0])) + 1 for one in found if one[0].any()]

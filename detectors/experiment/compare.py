@@ -120,12 +120,14 @@ def larger_variances(values: np.ndarray, variances: np.ndarray, sizes: np.ndarra
     small arm they come late: its interval is then too narrow at the time when its mean is too low. The large arm knows
     the tail better. With the spreads exchanged the sum of the variances is that of a randomisation test, in which the
     difference of a small arm from a large one is never more often far below its mean than a normal variable is; the
-    arms' own variances guard the other side. For arms of one size the two sums are the same.
+    arms' own variances guard the other side. For arms of one size the own variances are always the larger.
 
     Parameters
     ----------
     values, variances
-        Shape (..., 2): control and treatment. Spreads are shares of the values where both are above 0.
+        Shape (..., 2): control and treatment. Where both values are above 0 the spread that an arm takes from the other
+        is the variance over the squared mean, which a factor leaves as it is, or in the arm with the larger mean the
+        variance over the mean, which a change of a count or a rate leaves as it is.
     sizes
         Shape (..., 2): what each variance falls with, such as rows.
 
@@ -146,7 +148,7 @@ def larger_variances(values: np.ndarray, variances: np.ndarray, sizes: np.ndarra
     own = variances / scale**2
     usable = (sizes > 0).all(axis=-1, keepdims=True) & np.isfinite(own).all(axis=-1, keepdims=True)
     ratio = np.divide(sizes[..., ::-1], sizes, where=usable, out=np.ones(np.shape(own)))
-    exchanged = np.where(usable, own, 0.0)[..., ::-1] * ratio
+    exchanged = np.where(usable, own, 0.0)[..., ::-1] * ratio * np.minimum(1.0, scale[..., ::-1] / scale)
     more = usable & (exchanged.sum(axis=-1, keepdims=True) > own.sum(axis=-1, keepdims=True))
     return np.asarray(np.where(more, exchanged * scale**2, variances))
 

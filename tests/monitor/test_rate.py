@@ -31,8 +31,11 @@ def answers(model: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["model"] == model]
 
 
-def log(path: Path, labelled: float, *models: str) -> dict[str, float]:
-    """Log an hour of each model; return the true share of unsupported answers of each hour."""
+def log(path: Path, labelled: float, *models: str, good: float | None = None) -> dict[str, float]:
+    """Log an hour of each model; return the true share of unsupported answers of each hour.
+
+    ``labelled`` is the share of answers with a label, ``good`` that of the supported ones where it differs.
+    """
     rng = np.random.default_rng(0)
     truth = {}
     with sqlite3.connect(path) as connection:
@@ -43,7 +46,8 @@ def log(path: Path, labelled: float, *models: str) -> dict[str, float]:
             truth[f"{hour}{model}"] = float(np.mean([row["label"] for row in chosen]))
             for place, row in enumerate(chosen):
                 at = (START + hour * HOUR + place * HOUR / PER_HOUR).strftime("%Y-%m-%d %H:%M:%S.%f")
-                known = ("yes" if row["label"] else "no") if rng.random() < labelled else None
+                chance = labelled if row["label"] or good is None else good
+                known = ("yes" if row["label"] else "no") if rng.random() < chance else None
                 values = (hour * PER_HOUR + place, at, row["response"], row["context"], known)
                 connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?)", values)
     return truth
@@ -77,10 +81,22 @@ def test_labels_make_a_rate_of_the_score_and_its_interval_holds_the_truth(tmp_pa
         assert detail["kind"] == "rate"
         assert 120 < detail["labels"] < 240
         assert detail["low"] <= truth[hour] <= detail["high"]
+        assert "if they are a random sample" in found["rate_rise"]["reason"]
     assert before["rate_rise"]["status"] == Status.OK
     assert after["rate_rise"]["status"] == Status.DRIFTED
     assert after["rate_rise"]["threshold"] == 0.05
     assert "labels" in after["rate_rise"]["reason"]
+
+
+def test_labels_that_come_with_complaints_are_warned_of_and_give_no_rate_where_that_is_said(tmp_path: Path) -> None:
+    truth = log(tmp_path / "log.db", 0.4, *["ctrl"] * 5, good=0.03)["4ctrl"]
+    told = findings(tmp_path / "log.db", 5)["rate_rise"]
+    assert told["detail"]["labels_selected"]
+    assert told["detail"]["low"] > truth
+    assert "the labels are no random sample" in told["reason"]
+    stated = findings(tmp_path / "log.db", 5, labels_chosen="by_answer")["rate_rise"]
+    assert stated["detail"]["kind"] == "index"
+    assert "chosen by the answer give no rate" in stated["reason"]
 
 
 def test_without_labels_it_is_called_a_mean_score_and_still_pages(tmp_path: Path) -> None:
