@@ -370,6 +370,7 @@ def _with_ranges(review: Review, monitor: Monitor, piece: timedelta) -> Review:
     free = [each for each in _free((review.start, review.end), blocked, monitor.bucket) if each[1] - each[0] >= least]
     if trend:
         most = max(least, (review.end - review.start) * (SMALL_MOVE / trend))
+        most = max(monitor.bucket, most // monitor.bucket * monitor.bucket)
         free = [(max(start, end - most), end) for start, end in free]
     before = [each for each in free if shifts and each[1] <= shifts[-1]]
     since = [each for each in free if shifts and each[0] >= shifts[-1]]

@@ -122,6 +122,8 @@ def test_a_rolling_baseline_with_a_swap_in_it_compares_with_what_lies_before(
     assert {"baseline", "drift"} <= drifted
     assert "worst: baseline" not in told["reason"]
     assert told["suspected_change"]["value"] == "m2"
+    first = datetime.fromisoformat(told["suspected_change"]["first_seen"])
+    assert timedelta(days=2.9) < datetime.now(UTC) - first < timedelta(days=3.1)
 
 
 def test_a_bad_batch_day_is_said_with_a_clean_range_and_is_no_alert(driftd: Callable[..., Any], tmp_path: Path) -> None:
@@ -143,7 +145,10 @@ def test_a_slow_trend_is_said_with_its_pace(driftd: Callable[..., Any], tmp_path
     pace = re.search(r"\(\+(0\.0\d+) sd a day\)", said)
     assert pace is not None
     assert 0.05 < float(pace.group(1)) < 0.1
-    assert "over its newest part the trend moves little: `baseline: {from: " in said
+    assert re.search(
+        r"over its newest part the trend moves little: `baseline: \{from: \S+:00:00Z, to: \S+:00:00Z\}`", said
+    )
+    assert "from: " in baseline_setting()
 
 
 def test_a_clean_log_gets_no_note(driftd: Callable[..., Any], tmp_path: Path) -> None:
