@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from detectors import PERFORMANCE
@@ -53,7 +53,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         if baseline is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
-        baseline = before_the_last_shift(reader, monitor, baseline)
+        whole, baseline = baseline, before_the_last_shift(reader, monitor, baseline)
         seen, facts = read_window(reader, monitor, baseline, end)
         changes = first_sights(facts, baseline)
         findings = [*detect(monitor, baseline, seen, measure_in_child), *of_budgets(monitor, None)]
@@ -71,7 +71,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         **stated,
         "status": status,
         "reason": reason,
-        "suspected_change": suspect if status == "firing" else None,
+        "suspected_change": _first_seen(suspect, whole) if status == "firing" else None,
         "baseline": _told_of(baseline),
         "findings": [as_json(f) for f in ranked(findings)],
     }
@@ -113,6 +113,14 @@ def before_the_last_shift(reader: Reader, monitor: Monitor, baseline: Baseline) 
     if part.rows < monitor.baseline.min_rows:
         return baseline
     return replace(part, facts={**part.facts, "review": review.to_json()})
+
+
+def _first_seen(suspect: Mapping[str, Any] | None, whole: Baseline) -> Mapping[str, Any] | None:
+    """Return a suspect as it was seen first: inside the range of the baseline, where that holds it."""
+    if suspect is None:
+        return None
+    known = whole.facts.get("versions", {}).get(suspect["column"], {}).get(suspect["value"])
+    return {**suspect, "first_seen": datetime.fromtimestamp(known[1], UTC).isoformat()} if known else suspect
 
 
 def _told_of(baseline: Baseline) -> dict[str, Any]:

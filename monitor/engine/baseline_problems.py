@@ -91,8 +91,9 @@ class _Pieces:
         self.timeline = timeline
         self.length = piece_seconds(timeline.steps * step, step)
         self.size = max(1, round(self.length / step))
-        # A range that begins before the log does is looked at from its first row on.
+        # A range that begins a day or more before the log does is looked at from its first row on.
         silent = int(np.argmax(timeline.rows > 0)) if timeline.rows.any() else 0
+        silent = silent if silent * step >= DAY else 0
         count = (timeline.steps - silent) // self.size
         self.first = timeline.steps - count * self.size
         self.seconds = timeline.seconds()[self.first :: self.size][:count]
@@ -235,7 +236,7 @@ def _of_gaps(pieces: _Pieces) -> list[Problem]:
             usual[slot == each] = np.median(pieces.rows[at])
     silent = pieces.known & (pieces.rows == 0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
-    runs = [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if usual[a:b].sum() >= FEWEST_EXPECTED]
+    runs = [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if a > 0 and usual[a:b].sum() >= FEWEST_EXPECTED]
     if len(runs) >= FEWEST_RECURRENCES:
         return []
     return [
@@ -370,6 +371,7 @@ def _with_ranges(review: Review, monitor: Monitor, piece: timedelta) -> Review:
     free = [each for each in _free((review.start, review.end), blocked, monitor.bucket) if each[1] - each[0] >= least]
     if trend:
         most = max(least, (review.end - review.start) * (SMALL_MOVE / trend))
+        most = max(monitor.bucket, most // monitor.bucket * monitor.bucket)
         free = [(max(start, end - most), end) for start, end in free]
     before = [each for each in free if shifts and each[1] <= shifts[-1]]
     since = [each for each in free if shifts and each[0] >= shifts[-1]]

@@ -160,8 +160,11 @@ def sentences(review: Review | None) -> list[str]:
 
 
 def finding_of(review: Review | None) -> list[Finding]:
-    """Return the finding about a baseline: drifted where its range is not one state of the application."""
-    if review is None:
+    """Return the finding about a baseline: drifted where its range is not one state of the application.
+
+    A range that is too short to be looked at has none.
+    """
+    if review is None or not (review.problems or review.noise):
         return []
     said = "; ".join(sentences(review)) or "its range holds one state of the application"
     unfit = review.unfit

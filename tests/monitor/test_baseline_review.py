@@ -15,9 +15,14 @@ import pytest
 from typer.testing import CliRunner
 
 from detectors.base import Status
+from detectors.layout import learn_numeric
+from detectors.profile import Profile
+from detectors.records import Column
 from monitor.cli import app
 from monitor.config import BASELINE_RULE, Monitor
+from monitor.engine.baseline_problems import review_baseline
 from monitor.engine.baseline_review import Problem, Review, finding_of
+from monitor.engine.timeline import Timeline
 from monitor.judge import matches
 
 DAYS = 15
@@ -122,6 +127,8 @@ def test_a_rolling_baseline_with_a_swap_in_it_compares_with_what_lies_before(
     assert {"baseline", "drift"} <= drifted
     assert "worst: baseline" not in told["reason"]
     assert told["suspected_change"]["value"] == "m2"
+    first = datetime.fromisoformat(told["suspected_change"]["first_seen"])
+    assert timedelta(days=2.9) < datetime.now(UTC) - first < timedelta(days=3.1)
 
 
 def test_a_bad_batch_day_is_said_with_a_clean_range_and_is_no_alert(driftd: Callable[..., Any], tmp_path: Path) -> None:
@@ -143,7 +150,10 @@ def test_a_slow_trend_is_said_with_its_pace(driftd: Callable[..., Any], tmp_path
     pace = re.search(r"\(\+(0\.0\d+) sd a day\)", said)
     assert pace is not None
     assert 0.05 < float(pace.group(1)) < 0.1
-    assert "over its newest part the trend moves little: `baseline: {from: " in said
+    assert re.search(
+        r"over its newest part the trend moves little: `baseline: \{from: \S+:00:00Z, to: \S+:00:00Z\}`", said
+    )
+    assert "from: " in baseline_setting()
 
 
 def test_a_clean_log_gets_no_note(driftd: Callable[..., Any], tmp_path: Path) -> None:
@@ -200,3 +210,47 @@ def test_a_review_reads_back_what_it_writes() -> None:
     review = Review(START, START + timedelta(days=14), (problem,), clean=(START + timedelta(hours=4), START))
     assert Review.from_json(json.loads(json.dumps(review.to_json()))) == review
     assert Review.from_json(None) is None
+
+
+def timeline_of(rows: np.ndarray, seed: int = 0) -> Timeline:
+    """Return hours of one numeric column, so many rows each."""
+    rng = np.random.default_rng(seed)
+    layout = learn_numeric(rng.normal(size=2000), -5.0, 5.0)
+    timeline = Timeline({"x": layout}, START, timedelta(hours=1), len(rows), 1)
+    for hour, count in enumerate(rows.tolist()):
+        profile = Profile.of(Column.floats(rng.normal(size=count)), layout)
+        timeline.add(START + timedelta(hours=hour), count, {None: {"x": profile}})
+    return timeline
+
+
+@pytest.mark.parametrize("hours", [0, 1, 5])
+def test_a_baseline_of_hardly_a_row_can_be_reviewed(hours: int) -> None:
+    rows = np.zeros(336, dtype=int)
+    rows[336 - hours :] = 3
+    assert review_baseline(MONITOR, timeline_of(rows), {}).problems == ()
+
+
+def test_a_night_without_rows_is_no_gap_and_an_outage_is() -> None:
+    rows = np.where(np.arange(336) % 24 < 6, 0, 30)
+    assert review_baseline(MONITOR, timeline_of(rows), {}).problems == ()
+    rows[200:212] = 0
+    [gap] = review_baseline(MONITOR, timeline_of(rows), {}).problems
+    assert (gap.kind, gap.start, gap.end) == ("gap", START + timedelta(hours=200), START + timedelta(hours=212))
+    assert "about 360 usually come" in gap.text
+
+
+def test_a_log_that_begins_inside_the_range_is_looked_at_from_its_first_row_on() -> None:
+    rows = np.full(400, 30)
+    rows[:60] = 0
+    review = review_baseline(MONITOR, timeline_of(rows), {})
+    assert review.problems == ()
+    assert review.start == START + timedelta(hours=60)
+
+
+def test_versions_with_which_no_column_changes_are_said_and_make_nothing_unfit() -> None:
+    middle = (START + timedelta(days=7)).timestamp()
+    versions = {"model_version": {"m1": [5000, START.timestamp(), middle], "m2": [5000, middle, middle + 7 * 86_400]}}
+    review = review_baseline(MONITOR, timeline_of(np.full(336, 30)), versions)
+    [mix] = review.problems
+    assert (mix.kind, review.unfit, review.clean) == ("versions", [], None)
+    assert "m1 until 2026-11-08 00:00 (50% of rows), m2 since 2026-11-08 00:00 (50% of rows)" in mix.text
