@@ -117,7 +117,7 @@ SIGNAL = Signal(
     better="lower",
     compute=compute,
     unit="probability",
-    cost="about 1,500",
+    cost="about 1,200",
     citation="see detectors/data/hallucinated.json",
     evidence=evidence,
 )

@@ -83,11 +83,10 @@ class Given:
         return bits(self._denied)
 
     @cached_property
-    def denied_words(self) -> tuple[set[int], np.ndarray]:
+    def denied_words(self) -> tuple[set[int], set[int]]:
         """Return the stems of the words that a negation denies, and their meanings."""
         held, words = self.text.lexicon, self.text.ids[self._denied]
-        meanings = held.own[words]
-        return set(held.stem[words].tolist()), meanings[meanings > 0]
+        return set(held.stem[words].tolist()), set(held.own[words].ravel().tolist()) - {0}
 
     @cached_property
     def _denied(self) -> np.ndarray:

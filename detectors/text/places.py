@@ -51,11 +51,10 @@ def places_of(hits: np.ndarray, at: np.ndarray, stems: int, words: int) -> list[
 def after(places: int, words: int) -> int:
     """Return the places up to so many words after the given ones."""
     spread, width = places << 1, 1
-    while width < words:
-        step = min(width, words - width)
-        spread |= spread << step
-        width += step
-    return spread
+    while 2 * width <= words:
+        spread |= spread << width
+        width *= 2
+    return spread | spread << (words - width) if width < words else spread
 
 
 def before(places: int, words: int) -> int:

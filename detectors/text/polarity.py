@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detectors.text.lexicon import FILLER, LIMIT, NEGATION
+from detectors.text.lexicon import FILLER, NEGATION
 from detectors.text.places import around
 from detectors.text.reading import Reading
 
@@ -62,11 +62,3 @@ def best_places(places: int, neighbours: Sequence[int]) -> tuple[int, float]:
     while not levels[-1] and len(levels) > 1:
         levels.pop()
     return levels[-1], (len(levels) - 1) / max(1, len(neighbours))
-
-
-def near_limits(flags: np.ndarray, words: int) -> np.ndarray:
-    """Return which words have a negation or a limit at most so many words away."""
-    found = np.zeros(len(flags), dtype=bool)
-    for at in np.flatnonzero(flags & LIMIT).tolist():
-        found[max(0, at - words) : at + words + 1] = True
-    return found

@@ -62,10 +62,9 @@ def claims_nothing(answer: str, held: Support) -> bool:
         return False  # too much, or what the context says in its own words
     answer = answer[:LONGEST_ANSWER].lstrip()
     first = utf8(ENDS.split(answer, maxsplit=1)[0])
-    declining = compiled(_declines(), ignore_case=True)
-    if declining.search(first) is None and compiled(COURTESY, ignore_case=True).search(first) is None:
+    if compiled(f"{COURTESY}|{_declines()}", ignore_case=True).search(first) is None:
         return False
-    declines = declining.search(utf8(answer)) is not None
+    declines = compiled(_declines(), ignore_case=True).search(utf8(answer)) is not None
     at = spans(answer, held.lexicon)
     facts = [at[place][0] for place in np.flatnonzero(held.facts).tolist()]
     starts = [at[first][0] for first in np.flatnonzero(np.diff(held.answer.sentence, prepend=-1)).tolist()]

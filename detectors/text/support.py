@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from detectors.text.given import SAYS, Given, among, any_of, meanings_marked, re
 from detectors.text.lexicon import FILLER, LIMIT, NAME, NUMBER, TALK, THING, VERB, Lexicon, lexicon
 from detectors.text.page import Stems, claimed_words, meant
 from detectors.text.places import FAR, around, at_places, bits, level
-from detectors.text.polarity import BESIDE, MOST_NEIGHBOURS, best_places, denied, near_limits
+from detectors.text.polarity import BESIDE, MOST_NEIGHBOURS, best_places, denied
 from detectors.text.reading import Reading, read_all
 from detectors.text.roles import REACH, crossed, passive
 
@@ -161,7 +162,7 @@ class Support:
     @cached_property
     def apart(self) -> float:
         """Return how far words that state something together in the answer are apart in the context, 0 to 1."""
-        at = np.flatnonzero(self.facts).tolist()
+        at = self.facts.nonzero()[0].tolist()
         stems = self._stem_list
         levels = [
             level(self.places[stems[one]], self.places[stems[two]], two - one)
@@ -173,7 +174,7 @@ class Support:
     @cached_property
     def numbers(self) -> tuple[list[int], list[int], int]:
         """Return the words that are numbers the context lacks, or has elsewhere, and how many numbers there are."""
-        at = np.flatnonzero(self.flags & NUMBER).tolist()
+        at = (self.flags & NUMBER).nonzero()[0].tolist()
         if at:
             pronouns = _pronouns(self)
             at = [place for place in at if self.answer.ids[place] not in pronouns]
@@ -200,12 +201,13 @@ class Support:
         opens = np.ones(len(self.stems), dtype=bool)
         opens[1:] = self.answer.sentence[1:] != self.answer.sentence[:-1]
         named = (self.flags & NAME > 0) & ~opens & (self.weight > 0.3) & (self.flags & NUMBER == 0)
-        return np.flatnonzero(named & ~self.found).tolist(), int(named.sum())
+        return (named & ~self.found).nonzero()[0].tolist(), int(named.sum())
 
     @cached_property
     def limits(self) -> list[int]:
         """Return the words of the answer that deny or narrow what is said."""
-        return np.flatnonzero((self.flags & LIMIT > 0) & self.claimed).tolist()
+        listed: list[int] = ((self.flags & LIMIT > 0) & self.claimed).nonzero()[0].tolist()
+        return listed
 
     @cached_property
     def negations(self) -> list[int]:
@@ -252,29 +254,26 @@ class Support:
         With each stands which share of its neighbours stands beside it in the context as well: the more the answer
         repeats, the surer it is that both speak of the same.
         """
-        ours = denied(self.answer)
-        if not ours.any() and not self.given.denied:
+        limits = (self.flags & LIMIT).nonzero()[0].tolist()
+        if not limits and not self.given.denied:
             return {}, {}
-        said = (self.flags & FILLER == 0) & self.claimed & (self.found | self.paraphrased)
+        free = (self.flags & FILLER == 0) & self.claimed & (self.found | self.paraphrased)
+        added: dict[int, int] = {}
+        if limits:
+            ours = (denied(self.answer) & free).nonzero()[0].tolist()
+            added = {at: self._said_places(at) for at in ours}
+            for at in limits:
+                free[max(0, at - NEAR_LIMIT) : at + NEAR_LIMIT + 1] = False
         dropped: dict[int, int] = {}
         if self.given.denied:
-            free = said & ~near_limits(self.flags, NEAR_LIMIT) & self._is_denied
-            dropped = {at: here for at in np.flatnonzero(free).tolist() if (here := self._denied_beside(at))}
-        added = {at: self._said_places(at) for at in np.flatnonzero(ours & said).tolist()}
+            stems, meanings = self.given.denied_words
+            theirs: list[int] = self.lexicon.stem[self.answer.ids].tolist()
+            words = [at for at in free.nonzero()[0].tolist() if theirs[at] in stems]
+            alike = (free & self.paraphrased).nonzero()[0].tolist() if meanings else []
+            own = self.lexicon.own[self.answer.ids[alike]].tolist()
+            words += [at for at, mine in zip(alike, own, strict=True) if not meanings.isdisjoint(mine)]
+            dropped = {at: here for at in words if (here := self._denied_beside(at))}
         return self._aligned(dropped, ~self.given.denied), self._aligned(added, self.given.negated)
-
-    @property
-    def _is_denied(self) -> np.ndarray:
-        """Return which words the context denies somewhere, or has a word for the same that it denies."""
-        held, (stems, meanings) = self.lexicon, self.given.denied_words
-        found = np.array([stem in stems for stem in held.stem[self.answer.ids].tolist()])
-        absent = np.flatnonzero(self.paraphrased)
-        if len(absent):
-            marks, ids = meanings_marked(), self.answer.ids[absent]
-            marks[meanings] = True
-            found[absent] |= any_of(marks[held.own[ids]]) | any_of(marks[held.related[ids]])
-            marks[meanings] = False
-        return found
 
     def _denied_beside(self, at: int) -> int:
         """Return where the context says a word, if it denies it beside one of its neighbours; 0 otherwise."""
@@ -331,7 +330,7 @@ class Support:
         verbs = np.flatnonzero((self.flags & (VERB | THING | NAME) == VERB) & self.claimed & content).tolist()
         if not verbs:
             return {}
-        words = np.flatnonzero(content).tolist()
+        words = content.nonzero()[0].tolist()
         things: list[bool] = (self.flags & (THING | NUMBER) > 0).tolist()
         swapped = [at for at in verbs if self._is_swapped(at, words, things)]
         return self._aligned({at: self.places[self._stem_list[at]] for at in swapped}, 0)
@@ -341,13 +340,14 @@ class Support:
         place = bisect_left(content, at)
         left = self._nearest(content[max(0, place - REACH) : place][::-1], at, things)
         right = self._nearest(content[place + 1 : place + 1 + REACH], at, things)
-        if left < 0 or right < 0 or left == right:
+        stems = self._stem_list
+        if left < 0 or right < 0 or stems[left] == stems[right] or all(self.joined[left + 1 : right + 1]):
             return False
-        verb, one, other = (self.places[stem] for stem in (self._stem_list[at], left, right))
+        verb, one, other = (self.places[stems[place]] for place in (at, left, right))
         return crossed(verb, one, other, ~self.given.passive if self._passive[at] else self.given.passive)
 
     def _nearest(self, beside: list[int], at: int, things: list[bool]) -> int:
-        """Return the stem of the nearest thing, or else of the nearest word; -1 for none."""
+        """Return the place of the nearest thing, or else of the nearest word; -1 for none."""
         stems, sentence, found = self._stem_list, self._sentence_list, -1
         for place in beside:
             if abs(place - at) > REACH or sentence[place] != sentence[at]:
@@ -355,8 +355,8 @@ class Support:
             if stems[place] == stems[at]:
                 continue
             if things[place]:
-                return stems[place]
-            found = stems[place] if found < 0 else found
+                return place
+            found = place if found < 0 else found
         return found
 
     @cached_property
@@ -373,7 +373,7 @@ class Support:
         scores = np.full(self.answer.sentences, np.nan)
         bounds = np.searchsorted(self.answer.sentence, np.arange(self.answer.sentences + 1)).tolist()
         whole = np.add.reduceat(self.weight, bounds[:-1])
-        for claim in np.flatnonzero(whole >= 2 * SAYS).tolist():
+        for claim in (whole >= 2 * SAYS).nonzero()[0].tolist():
             start, end = bounds[claim], bounds[claim + 1]
             scores[claim] = (self.weight[start:end] @ block[self.stems[start:end]]).max() / whole[claim]
         return scores
@@ -385,31 +385,31 @@ class Support:
         return float(1.0 - known.mean()) if len(known) else 0.0
 
     @cached_property
-    def runs(self) -> list[int]:
-        """Return the lengths of the runs of words that the context holds as they are, greedily from left to right."""
-        found, run, current = [], 0, 0
+    def joined(self) -> list[bool]:
+        """Return which words of the answer follow the one before them as they do in the context, in greedy runs."""
+        found, current = [], 0
         for stem in self._stem_list:
             here = self.places[stem]
             following = (current << 1) & here
-            if following:
-                run, current = run + 1, following
-                continue
-            if run:
-                found.append(run)
-            run, current = (1, here) if here else (0, 0)
-        return [*found, run] if run else found
+            found.append(bool(following))
+            current = following or here
+        return found
 
     @cached_property
     def copied(self) -> float:
         """Return the share of the answer's words in runs of three and more; a shorter answer may be one run."""
-        least = min(WINDOW, len(self.stems))
-        return sum(run for run in self.runs if run >= least) / len(self.stems)
+        least, total = min(WINDOW, len(self.stems)), 0
+        starts = [at for at, joined in enumerate(self.joined) if not joined]
+        for start, end in pairwise([*starts, len(self.stems)]):
+            if end - start >= least and self.found[start]:
+                total += end - start
+        return total / len(self.stems)
 
     @cached_property
     def broken(self) -> float:
         """Return the share of the neighbouring words of the answer that are no neighbours in the context."""
         pairs = len(self.stems) - 1
-        return 1.0 - sum(run - 1 for run in self.runs) / pairs if pairs else 0.0
+        return 1.0 - sum(self.joined) / pairs if pairs else 0.0
 
 
 def support(answer: str, context: str) -> Support | None:
