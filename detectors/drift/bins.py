@@ -7,6 +7,9 @@ import numpy as np
 from detectors.base import Values
 from detectors.stack import Counted
 
+FEWEST_KNOWN = 2.0
+"""Of a vocabulary of which fewer counts are left than this, nothing is known to come again."""
+
 
 def paired_counts(baseline: Counted, window: Counted, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the counts of both sides, numeric bins joined to about ``groups`` of equal baseline mass.
@@ -51,6 +54,8 @@ def expected_counts(baseline: Counted) -> np.ndarray:
     weights = np.minimum(known, least + 1)
     taken = weights * min(1.0, lost / weights.sum())
     left = np.where(known - taken > 1e-9, known - taken, 0.0)  # noqa: PLR2004 - rounding is no count
+    if left.sum() < FEWEST_KNOWN:
+        left = np.zeros_like(left)
     return np.append(left, counts.sum() - left.sum())
 
 

@@ -19,7 +19,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     the outermost quantile edges count as lying on them, so one outlier moves the result by less than 1/n
     and a column in micrometres gives the same as one in metres. The p-value is put together from two: that of a
     chi law with the mean and the variance that the gaps of the baseline's law have, and that of the shift of the mean,
-    which is what the distance is where rare values come or go.
+    or of the mean distance from it, which is what the distance is where rare values come or go.
 
     Limits
     ------
@@ -51,9 +51,15 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     old, new = (np.cumsum(shares(counts), axis=-1)[..., :-1][..., inner] for counts in (baseline.counts, window.counts))
     distance, spread = _integral(np.abs(old - new), widths), np.sqrt(variance_factor(baseline, window))
     mean, variance = _moments(old, (np.append(widths, 0.0) + np.append(0.0, widths)) / 2)
-    shift = Linear.of(winsorised_values(baseline.layout), baseline, window)
-    of_gaps, of_shift = _chi_tail(distance / spread, mean, variance), shift.either(distance)
-    p_value = np.minimum(1.0, np.maximum(of_gaps + of_shift / 2, of_shift))
+    values = winsorised_values(baseline.layout)
+    shift = Linear.of(values, baseline, window)
+    far = Linear.of(np.abs(values - float(shares(baseline.counts) @ values)), baseline, window)
+    of_gaps, of_shift, of_far = (
+        _chi_tail(distance / spread, mean, variance),
+        shift.either(distance),
+        far.above(distance),
+    )
+    p_value = np.minimum(1.0, np.maximum(of_gaps + of_shift / 2 + of_far, of_shift))
     p_value = exact_tail(baseline.counts, window.counts, distance, p_value)
     usual = np.maximum(mean * spread, -special.ndtri(NULL_TAIL / 2) * shift.usual)
     return Measurement(distance, noise_of(distance, p_value, usual), p_value=p_value)
