@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from detectors.base import Finding
-from detectors.drift.cusum import Sums
+from detectors.sequential import State
 from monitor.commands.build import open_reader
 from monitor.config import Monitor
 from monitor.configfile import load
@@ -94,7 +94,7 @@ def test_a_replay_finds_the_same_with_clients(world: World) -> None:
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END)
         for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, END):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles(), profiler.facts.clients)
-        for bucket, findings, _ in replay(monitor, baseline, timeline, dict[str, Sums]()):
+        for bucket, findings, _ in replay(monitor, baseline, timeline, dict[str, State]()):
             window, _ = read_window(reader, monitor, baseline, bucket.end)
             single = {finding.key: finding for finding in detect(monitor, baseline, window)}
             for finding in findings:
