@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+from scipy import special
 
 FEWEST_WINDOWS = 5
 """Below this many windows that do not overlap, a baseline says too little about its own noise."""
@@ -37,8 +38,6 @@ UNFIT = 0.1
 """Ordinary statistics that may be set apart by chance, in all."""
 HARDLY = 3.0
 """Highest peak of a statistic that does not follow its null, but hardly ever moves."""
-SURE = 3.0
-"""Standard errors by which the scale of an own tail must exceed the pooled one."""
 ROUNDS = 8
 
 
@@ -248,7 +247,8 @@ def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
         count = np.maximum(1, above.sum(axis=1))
         scale = np.where(above, heights - tail.start, 0.0).sum(axis=1) / count
         chance = weeks * tail.rate * np.exp(-np.maximum(0.0, highest - tail.start) / tail.scale)
-        fits = (scale * (1 - SURE / np.sqrt(count)) <= tail.scale) & (chance >= UNFIT / len(heights))
+        heavier = special.gammaincc(count, count * scale / tail.scale)  # of so many exponential excesses
+        fits = np.minimum(chance, heavier) >= UNFIT / len(heights)
         if (fits == ordinary).all() or not (fits & moving).any():
             break
         ordinary = fits
