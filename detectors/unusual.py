@@ -19,7 +19,8 @@ LONGEST = 0.05
 def find_unusual_stretch(statistic: np.ndarray, noise: np.ndarray, length: int) -> slice | None:
     """Return the windows of the one stretch that stands far out of a baseline; None when there is none or several.
 
-    What comes again belongs to the traffic, and thresholds must live with it; what came once must not raise them.
+    What comes again belongs to the traffic, and thresholds must live with it; what came once must not raise them. A
+    burst that is over within a window is of the kind that comes again, so a stretch is at least as long as a window.
 
     Parameters
     ----------
@@ -48,6 +49,9 @@ def find_unusual_stretch(statistic: np.ndarray, noise: np.ndarray, length: int) 
         return None
     rarity = replace(null, scale=max(1.0, null.scale)).rarity(statistic, noise)
     far = np.flatnonzero(measured & (rarity > FAR))
-    if not len(far) or (np.diff(far) > 2 * length).any() or far[-1] - far[0] > LONGEST * len(statistic):
+    if not len(far) or (np.diff(far) > 2 * length).any():
+        return None
+    lasted = int(far[-1] - far[0]) + 1  # each window sees what happens in it, so a bucket is seen by `length` of them
+    if not 2 * length <= lasted <= LONGEST * len(statistic):
         return None
     return slice(max(0, int(far[0]) - length), min(len(statistic), int(far[-1]) + 1 + length))

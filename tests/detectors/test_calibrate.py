@@ -182,6 +182,9 @@ def test_only_a_stretch_that_came_once_is_unusual() -> None:
     weekly[500:524] += 40
     weekly[2516:2540] += 40
     assert find_unusual_stretch(weekly, noise, 12) is None
+    burst = usual.copy()
+    burst[500:512] += 40
+    assert find_unusual_stretch(burst, noise, 12) is None, "a burst within a window will come again"
     long = usual.copy()
     long[:400] += 40
     assert find_unusual_stretch(long, noise, 12) is None
