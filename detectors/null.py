@@ -25,7 +25,7 @@ NOISE_TAIL = 1e-3
 """How often sampling noise alone makes a statistic of its own size."""
 NOISE_SCORE = float(-special.ndtri(NOISE_TAIL / 2))
 PRIOR_PEAKS = 20.0
-"""A tail is taken to be normal as firmly as if so many of its peaks had been seen."""
+"""A tail is not lighter than normal as firmly as if so many of its peaks had been seen."""
 LIGHTEST = 0.5
 """Least scale of a tail, in units of the normal one."""
 UNEVEN = 2.0
@@ -183,7 +183,9 @@ def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null
     start = float(np.quantile(scored, BODY))
     beyond = scored[scored > start] - start
     peaks = max(1.0, (1 - BODY) * windows)
-    scale = (peaks * (float(beyond.mean()) if len(beyond) else 0.0) + PRIOR_PEAKS) / (peaks + PRIOR_PEAKS)
+    own = float(beyond.mean()) if len(beyond) else 0.0
+    # Some noise laws are approximations: a heavier tail than normal is believed at once, a lighter one slowly.
+    scale = max(own, (peaks * own + PRIOR_PEAKS) / (peaks + PRIOR_PEAKS))
     quantiles = tuple(float(q) for q in np.quantile(value, SHOWN))
     return Null(
         wander,

@@ -19,6 +19,8 @@ LARGEST_STEP = 3.0
 """One odd bucket counts at most this much: sudden changes are for the other detectors."""
 FEWEST_TO_ADD = 10
 """Usable values that a bucket needs to be added at all."""
+REST = -math.log(NULL_TAIL)
+"""Where a sum lies once in 1,000 buckets without a shift, in nats."""
 CAP = 3.0
 """Sums stay below this many noise floors, so that an incident can end when the shift does."""
 MEMORY = 16
@@ -43,7 +45,7 @@ def thin(scores: np.ndarray, factor: np.ndarray) -> np.ndarray:
 
 
 def fold(scores: np.ndarray, state: State) -> Course:
-    """Add up the scores of consecutive buckets, upwards and downwards, less the allowance."""
+    """Add up what the buckets say for a shift of twice the allowance against none, upwards and downwards, in nats."""
     up, down, recent = (state.get(name, 0.0) for name in ("up", "down", "recent"))
     statistic, noise, lean = np.full((3, len(scores)), np.nan)
     for place, (value, allowance) in enumerate(scores.tolist()):
@@ -51,30 +53,31 @@ def fold(scores: np.ndarray, state: State) -> Course:
             continue
         step = min(max(value, -LARGEST_STEP), LARGEST_STEP)
         recent += (min(max(value, -1.0), 1.0) - recent) / MEMORY
-        rest = -math.log(NULL_TAIL) / (2 * allowance)
         up, down = (
-            _advance(before, moved - allowance, rest, is_over=latest <= 0)
+            _advance(before, 2 * allowance * (moved - allowance), is_over=latest <= 0)
             for before, moved, latest in ((up, step, recent), (down, -step, -recent))
         )
-        statistic[place], noise[place], lean[place] = math.sqrt(max(up, down)), math.sqrt(rest), up - down
+        statistic[place], noise[place], lean[place] = math.sqrt(max(up, down)), math.sqrt(REST), up - down
     return Course(statistic, noise, lean, {"up": up, "down": down, "recent": recent})
 
 
-def _advance(before: float, step: float, noise: float, *, is_over: bool) -> float:
+def _advance(before: float, evidence: float, *, is_over: bool) -> float:
     """Return the next sum; one that is out of the noise starts anew when recent buckets show no shift any more."""
-    if is_over and before > noise:
+    if is_over and before > REST:
         return 0.0
-    return min(max(0.0, before + step), CAP * noise)
+    return min(max(0.0, before + evidence), CAP * REST)
 
 
 def measure(baseline: Counted, bucket: Counted) -> Measurement:
-    """Root of the rank shift that was added up over buckets, in standard deviations of a bucket.
+    """Root of the evidence for a rank shift that was added up over buckets, in nats.
 
-    The root, for a sum's tail is exponential: its root has the normal tail that other statistics have.
+    Each bucket adds the logarithm of how much likelier its score is under a shift of twice the allowance than under
+    none, so that buckets of any size add up. The root, for a sum's tail is exponential: its root has the normal tail
+    that other statistics have.
 
-    The noise floor is where a sum of normal scores with this allowance lies once in 1,000 buckets, by the
-    exponential law of a random walk with drift (Siegmund). A sum above it starts anew when the last 16 buckets,
-    averaged with exponential weights, show no shift in its direction.
+    The noise floor is where a sum lies once in 1,000 buckets, by the exponential law of a random walk with drift
+    (Siegmund). A sum above it starts anew when the last 16 buckets, averaged with exponential weights, show no shift in
+    its direction.
 
     Limits
     ------
@@ -88,7 +91,7 @@ def measure(baseline: Counted, bucket: Counted) -> Measurement:
     --------
     >>> course = fold(np.array([[0.8, 0.25]] * 30), {})
     >>> round(course.state["up"], 1), course.state["down"], bool(course.statistic[-1] > course.noise[-1])
-    (16.5, 0.0, True)
+    (8.3, 0.0, True)
     """
     return first_step(DETECTOR, baseline, bucket)
 
@@ -98,9 +101,9 @@ DETECTOR = Sequential(
     check="drift",
     measure=measure,
     kinds=frozenset({"numeric"}),
-    threshold=4.0,
-    floor=1.7,
-    unit="root of standard deviations",
+    threshold=2.8,
+    floor=1.2,
+    unit="root of nats",
     title="accumulated rank shift",
     citation="Page 1954; Siegmund 1985",
     score=score,

@@ -70,9 +70,9 @@ def test_a_calibration_and_a_window_ask_the_same(calibrated: tuple[Monitor, Base
     questions = [q for q in asked(monitor, baseline.layouts, baseline.profiles[None]) if q.check == "drift"]
     found = {column: [q.detector.name for q in questions if q.column == column] for column in baseline.layouts}
     assert found == {
-        "score": ["kolmogorov_smirnov", "rank", "spread", "cusum"],
-        "error": ["rate_ratio", "cusum"],
-        "pii": ["rate_ratio"],
+        "score": ["kolmogorov_smirnov", "rank", "spread", "cusum", "rate_cusum"],
+        "error": ["rate_ratio", "rate_cusum"],
+        "pii": ["rate_ratio", "rate_cusum"],
     }
     keys = {q.finding(None).key for q in questions}
     assert keys <= set(baseline.calibration.nulls)
