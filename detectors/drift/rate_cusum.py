@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Measurement
+from detectors.drift.bins import expected_counts
 from detectors.sequential import Course, Sequential, State, first_step
 from detectors.stack import Counted
 
@@ -63,7 +64,7 @@ def events(baseline: Counted, bucket: Counted) -> Events:
     ([10, 0, 10], [1.0, -1.0, 1.0], [1.0, 1.0, 0.0])
     """
     if baseline.layout.kind == "categorical":
-        old, new = _categories(baseline.counts), _categories(bucket.counts)
+        old, new = _of_categories(baseline, bucket)
         sign, distinct = np.zeros(len(old)), np.ones(len(old))
     else:
         old, new, sign, distinct = _tails(baseline, bucket)
@@ -76,11 +77,21 @@ def events(baseline: Counted, bucket: Counted) -> Events:
     )
 
 
-def _categories(counts: np.ndarray) -> np.ndarray:
-    known, new = counts[..., :-1], counts[..., -1:]
+def _categories(counts: np.ndarray, unseen: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return how often the most frequent categories, the other known ones, and new ones happened."""
+    known = np.where(unseen, 0, counts[..., :-1])
     rest = known[..., CATEGORIES:]
     parts = [known[..., :CATEGORIES], *([rest.sum(axis=-1, keepdims=True)] if rest.shape[-1] else []), new]
     return np.concatenate(parts, axis=-1)
+
+
+def _of_categories(baseline: Counted, bucket: Counted) -> tuple[np.ndarray, np.ndarray]:
+    """Return the counts of both sides; as many new categories are to be expected as had one row (Good and Turing)."""
+    unseen = baseline.counts[:-1] == 0
+    once = np.count_nonzero(baseline.counts[:-1] == 1) if baseline.layout.complete else 0
+    expected = expected_counts(baseline)[-1:] + once
+    new = bucket.counts[..., -1:] + np.where(unseen, bucket.counts[..., :-1], 0).sum(axis=-1, keepdims=True)
+    return _categories(baseline.counts, unseen, expected), _categories(bucket.counts, unseen, new)
 
 
 def _tails(baseline: Counted, bucket: Counted) -> Events:
@@ -259,6 +270,7 @@ def measure(baseline: Counted, bucket: Counted) -> Measurement:
 
     References
     ----------
+    Good, *The population frequencies of species and the estimation of population parameters*, Biometrika 40, 1953;
     Page, *Continuous inspection schemes*, Biometrika 41, 1954; Lucas, *Counted data CUSUM's*, Technometrics 27, 1985;
     Reynolds, Stoumbos, *A CUSUM chart for monitoring a proportion when inspecting continuously*, Journal of Quality
     Technology 31, 1999.

@@ -174,3 +174,28 @@ def test_a_small_shift_that_lasts_is_kept() -> None:
 @pytest.mark.parametrize("method", sorted(SEQUENTIAL))
 def test_a_unit_fits_the_store(method: str) -> None:
     assert len(SEQUENTIAL[method].unit) <= 32
+
+
+def test_new_words_of_an_open_vocabulary_come_as_often_as_words_of_one_row_did() -> None:
+    """Zipf's law: every bucket has words that the baseline did not, and that is no change; a tenth of new words is."""
+    rng = np.random.default_rng(11)
+    learnt = rng.zipf(2.0, 50_000)
+    layout = learn_categorical(Counter(map(str, learnt.tolist())), size=2000)
+    place = {word: index for index, word in enumerate(layout.vocabulary)}
+
+    def counted(words: np.ndarray) -> np.ndarray:
+        found = [place.get(word, len(place)) for word in map(str, words.tolist())]
+        return np.bincount(found, minlength=layout.bins)
+
+    def course(buckets: list[np.ndarray]) -> np.ndarray:
+        stack = Stack.empty(layout, len(buckets))
+        stack.counts[:] = [counted(bucket) for bucket in buckets]
+        return rate_cusum.fold(rate_cusum.score(baseline, stack), {}).statistic
+
+    baseline = Stack.empty(layout, 1)
+    baseline.counts[0] = counted(learnt)
+    baseline = baseline.sum()
+    quiet = course([rng.zipf(2.0, 33) for _ in range(600)])
+    assert quiet.max() < 4.5
+    odd = course([np.where(rng.random(33) < 0.1, 10**9, rng.zipf(2.0, 33)) for _ in range(12)])
+    assert odd[-1] > 6
