@@ -25,6 +25,9 @@ from monitor.settings.source import Source
 from monitor.sources import connect, probed, recognised
 from monitor.sources.base import Reader
 
+PASSWORD = re.compile(r"([^:/]+://[^:/@]+):([^@]+)@(.*)")
+"""A URL with a password: what is before it, the password, and what is behind it."""
+
 
 def write_config(url: str, table: str | None, preset: str | None, where: str | None, out: Path) -> None:
     """Write a configuration that can be run; refuses to replace a file."""
@@ -58,16 +61,17 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
     name = "".join(c if c.isalnum() else "-" for c in (preset or table or "")).strip("-") or "app"
     text = written(name, look)
     save(out, text)
-    notes = _with_clean_baseline(out, text)
+    notes = _with_clean_baseline(out, text, url)
     echo(f"{out} is written; look at it, then `driftd config check --config {out}`.")
     print_baseline_notes({"notes": notes})
     echo("What its log can tell (`driftd readiness` says it again):")
     print_rows(report(columns, lacking, PRESETS.get(preset or "")), [] if note is None else [note])
 
 
-def _with_clean_baseline(out: Path, text: str) -> list[str]:
+def _with_clean_baseline(out: Path, text: str, url: str) -> list[str]:
     """Look at the range of the baseline; where it is unfit, write its longest clean stretch into the file instead."""
-    monitor = load(out).monitors[0]
+    password = PASSWORD.fullmatch(url)
+    monitor = load(out, {"DRIFTD_SOURCE_PASSWORD": password.group(2) if password else ""}).monitors[0]
     if sys.stderr.isatty():
         echo("looking at the last 14 days, of which a baseline would be learnt …", err=True)
     with open_reader(monitor) as reader:
@@ -109,7 +113,7 @@ def _as_seen_from(out: Path, url: str) -> str:
 
 
 def _visible(url: str) -> str:
-    match = re.match(r"^([^:/]+://[^:/@]+):([^@]+)@(.*)$", url)
+    match = PASSWORD.fullmatch(url)
     if match is None:
         return url
     echo("the password is not written down; set DRIFTD_SOURCE_PASSWORD where driftd runs.", err=True)

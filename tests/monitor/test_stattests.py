@@ -63,7 +63,7 @@ def sides(drifted: bool, rows: int = 1500) -> tuple[Baseline, Window]:
     now: Mapping[str, Profile] = {"score": new, "plan": plans[1]}
     layouts = {name: profile.layout for name, profile in before.items()}
     baseline = Baseline(1, "x", layouts, {None: before, "tenant=a": before}, TRAFFIC, 4000)
-    return baseline, Window({None: now, "tenant=a": now}, TRAFFIC, newest=now)
+    return baseline, Window({None: now, "tenant=a": now}, TRAFFIC, newest={None: now})
 
 
 def plan_of(layout: Any, rows: int, shares: Sequence[float] | None) -> Profile:
@@ -227,7 +227,8 @@ def test_a_tick_stores_what_evidently_says_and_judges_it(world: World) -> None:
     pytest.importorskip("evidently")
     world.log(rows_of(START, 7 * HOUR))
     world.log(rows_of(START + 7 * HOUR, 15 * timedelta(minutes=1), shift=5.0, seed=2))
-    life = Life(world, checks=CHECKS[:1], rules=[{"when": ["drift"]}], window="15m")
+    checks = [{"drift": {"columns": ["amount"], "method": "evidently:anderson"}}]
+    life = Life(world, checks=checks, rules=[{"when": ["drift"]}], window="15m")
     life.until(START + 7 * HOUR + 15 * timedelta(minutes=1))
     (incident,) = life.incidents()
     assert "drift/amount/evidently:anderson/" in incident.evidence
