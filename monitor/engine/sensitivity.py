@@ -96,6 +96,22 @@ def findings_of_calibration(calibration: Calibration) -> Iterator[Finding]:
         yield Finding("calibration", column, "calibration", None, Status.INCONCLUSIVE, reason, about="pipe")
 
 
+def tabulate_sensitivity(calibration: Calibration) -> list[tuple[str, str, str, str]]:
+    """Return column, what is found of it within a window and within a day, and what holds for it alone."""
+    apart = {finding.column: finding.reason.partition(": ")[2] for finding in findings_of_calibration(calibration)}
+    rows = []
+    for column in sorted({*calibration.sensitivity, *calibration.unusual, *filter(None, apart)}):
+        found = calibration.sensitivity.get(column)
+        window, day = (_change(found, value) for value in (found.window, found.day)) if found else ("", "")
+        notes = [apart[column]] if column in apart else []
+        notes += [
+            f"thresholds are not learnt from an unusual stretch, {start} to {end}"
+            for start, end in calibration.unusual.get(column, ())
+        ]
+        rows.append((column, window, day, "; ".join(notes)))
+    return rows
+
+
 def describe(found: Sensitivity) -> str:
     """Say what is found within a window and within a day.
 

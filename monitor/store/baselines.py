@@ -50,6 +50,17 @@ def notes(connection: Connection, monitor: str) -> list[str]:
     return notes_on(Baseline(0, "", {}, {}, Traffic((), 0.0), 0, facts=facts))
 
 
+def thresholds(connection: Connection, monitor: str) -> Calibration:
+    """Return what the active baseline of a monitor says about its own noise."""
+    row = connection.execute(
+        sa.select(baselines.c.calibration)
+        .where(baselines.c.monitor == monitor, baselines.c.state == "active")
+        .order_by(baselines.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return Calibration.from_json(row.calibration if row else None)
+
+
 def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str, str] | None:
     """Return id, state and calibration's fingerprint only, which is cheap enough to ask every bucket."""
     wanted = (baselines.c.id, baselines.c.state, baselines.c.calibrated)

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from monitor import __version__
 from monitor.clock import Clock
 from monitor.config import Config, Monitor
+from monitor.engine.sensitivity import tabulate_sensitivity
 from monitor.plain import visible
 from monitor.store import baselines, reads
 from monitor.store import incidents as incident_store
@@ -104,6 +105,7 @@ class Pages:
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
             starts, every = charted([each.start for each in rows])
             notes = baselines.notes(connection, monitor.name)
+            calibration = baselines.thresholds(connection, monitor.name)
             used = charts_of(
                 reading.usages(connection, monitor.name, starts), start, end, every * monitor.bucket, spans_of(around)
             )
@@ -128,6 +130,7 @@ class Pages:
             spans=[(words.length(span), place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
             notes=notes,
+            sensitivity=tabulate_sensitivity(calibration),
             experiments=[
                 (spec.name, compared.get(("experiment", spec.name), {}).get(arm))
                 for spec in monitor.experiments

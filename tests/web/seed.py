@@ -98,7 +98,12 @@ class Seed:
         self.insert(tables.breakers, [{**row, "counts": {state: 1}}])
 
     def baseline(
-        self, monitor: str, state: str = "active", rows: int = 201_312, facts: Mapping[str, Any] | None = None
+        self,
+        monitor: str,
+        state: str = "active",
+        rows: int = 201_312,
+        facts: Mapping[str, Any] | None = None,
+        calibration: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a baseline that was learnt from two weeks."""
         self.insert(
@@ -107,7 +112,7 @@ class Seed:
                 {
                     "monitor": monitor, "definition": "d", "state": state, "layout": "l", "rows": rows, "layouts": b"",
                     "start": self.end - timedelta(days=17), "end": self.end - timedelta(days=3),
-                    "created_at": self.end - timedelta(days=3), "facts": facts,
+                    "created_at": self.end - timedelta(days=3), "facts": facts, "calibration": calibration,
                 }
             ],
         )  # fmt: skip

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from detectors.calibrate import Limit
+from detectors.null import Null
+from detectors.sensitivity import Sensitivity
 from monitor.engine.baseline_review import Problem, Review, as_setting
+from monitor.engine.calibrate import Calibration
 from monitor.web import pages
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, MINUTE, Seed, busy_store, configuration
@@ -177,6 +181,29 @@ def test_monitor_page_says_what_its_baseline_holds(seed: Seed, serve: Serve) -> 
     assert f"The longest clean stretch is `{as_setting(clean)}`" in said
     seed.baseline("bot")
     assert "What its baseline holds" not in words(serve().get("/monitors/bot").text)
+
+
+def test_monitor_page_says_what_would_be_found(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot")
+    null = Null(0.0, 2.3, 0.1, 1.0, (0.1, 0.2, 0.3, 0.4), 100.0, limit=30.0)
+    calibration = Calibration(
+        Limit(10.0, 1.0, 0.7, 0.4, 1.1, 2.0, 0.5),
+        {"drift/cost/rank/": null},
+        {"drift/cost/rank/": ("drift", "cost", "rank", None)},
+        unusual={"plan": [("2026-11-01T00:00:00+00:00", "2026-11-01T03:00:00+00:00")]},
+        sensitivity={
+            HOSTILE: Sensitivity("sd", 0.0, 0.41, 0.2),
+            "cost": Sensitivity("share", 0.01, None, 0.05),
+        },
+    )
+    seed.baseline("bot", calibration=calibration.to_json())
+    page = serve().get("/monitors/bot").text
+    assert_harmless(page)
+    said = words(page)
+    assert "The smallest change that is found" in said
+    assert "a shift of 0.41 sd a shift of 0.2 sd" in said
+    assert "cost no change a rise from 1 % to 5 % Rank did not behave like the other statistics" in said
+    assert "Thresholds are not learnt from an unusual stretch, 2026-11-01T00:00:00+00:00 to" in said
 
 
 def test_incident_page_tells_the_story(seed: Seed, serve: Serve) -> None:
