@@ -17,8 +17,6 @@ from detectors.stack import Stack
 SIZES = np.geomspace(0.01, 12.0, 72)
 """Shifts that are tried, in standard deviations of the normal scores, each a tenth larger than the one before."""
 
-WINDOWS_A_DAY = 24
-
 Bound = Callable[[Values, Values], Values]
 """From statistic and noise to the threshold that counts."""
 
@@ -45,7 +43,7 @@ class Sensitivity:
 
 
 def smallest_change(
-    baseline: Profile, rows: float, buckets: int, tests: Sequence[tuple[Detector, Bound]]
+    baseline: Profile, rows: float, buckets: int, day: int, tests: Sequence[tuple[Detector, Bound]]
 ) -> Sensitivity | None:
     """Return the smallest change that one of the tests finds more often than not; None for what cannot be changed.
 
@@ -56,11 +54,11 @@ def smallest_change(
     ----------
     rows
         Usable values of a usual bucket.
-    buckets
-        Buckets of a window.
+    buckets, day
+        Buckets of a window, and of a day.
     tests
-        Detectors of the column, each with its threshold. One that adds up from bucket to bucket is followed for a day
-        of 24 windows, the others see whole windows.
+        Detectors of the column, each with its threshold. One that adds up from bucket to bucket is followed for a day,
+        the others see whole windows.
 
     Examples
     --------
@@ -69,7 +67,7 @@ def smallest_change(
     >>> from detectors.records import Column
     >>> x = np.random.default_rng(0).normal(size=20000)
     >>> baseline = Profile.of(Column.floats(x), learn_numeric(x, x.min(), x.max()))
-    >>> found = smallest_change(baseline, 50, 12, [(DETECTORS["rank"], lambda statistic, noise: 0.1)])
+    >>> found = smallest_change(baseline, 50, 12, 288, [(DETECTORS["rank"], lambda statistic, noise: 0.1)])
     >>> found.unit, round(found.window, 2), found.window == found.day
     ('sd', 0.36, True)
     """
@@ -88,7 +86,7 @@ def smallest_change(
     for detector, bound in tests:
         if isinstance(detector, Sequential):
             scores = detector.score(baseline, _stack(baseline, changed * rows))
-            for whole_day, steps in ((False, buckets), (True, WINDOWS_A_DAY * buckets)):
+            for whole_day, steps in ((False, buckets), (True, day)):
                 firsts[whole_day].append(_first_added_up(detector, bound, scores, steps))
         else:
             measured = detector.measure(baseline, _stack(baseline, changed * rows * buckets))

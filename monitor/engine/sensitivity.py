@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.calibrate import COUNTED, Calibration
 from monitor.engine.checks import Asked, asked
 
+DAY = timedelta(days=1)
 MOST_NAMED = 3
 COARSER = 1.5
 """Ratio of two smallest changes above which a column is said to be seen less well."""
@@ -29,19 +31,21 @@ def measure_sensitivity(monitor: Monitor, baseline: Baseline) -> Baseline:
     for question in asked(monitor, baseline.layouts, baseline.profiles.get(None)):
         if not question.late:
             tests.setdefault(question.column, []).append((question.detector, _bound(question, baseline.calibration)))
-    usual, buckets = float(np.median(rows)), monitor.window // monitor.bucket
+    usual, buckets, day = float(np.median(rows)), monitor.window // monitor.bucket, DAY // monitor.bucket
     found: dict[str, Sensitivity] = {}
     for column, profile in samples(baseline.profiles).get(None, {}).items():
         if profile.layout.kind in COUNTED and column in tests and profile.rows:
-            smallest = _smallest(profile, usual, buckets, tests[column])
+            smallest = _smallest(profile, usual, buckets, day, tests[column])
             if smallest is not None:
                 found[column] = smallest
     return replace(baseline, calibration=replace(baseline.calibration, sensitivity=found))
 
 
-def _smallest(profile: Profile, usual: float, buckets: int, tests: list[tuple[Detector, Bound]]) -> Sensitivity | None:
+def _smallest(
+    profile: Profile, usual: float, buckets: int, day: int, tests: list[tuple[Detector, Bound]]
+) -> Sensitivity | None:
     fitting = [(detector, bound) for detector, bound in tests if profile.layout.kind in detector.kinds]
-    return smallest_change(profile, usual * profile.n / profile.rows, buckets, fitting)
+    return smallest_change(profile, usual * profile.n / profile.rows, buckets, day, fitting)
 
 
 def _bound(question: Asked, calibration: Calibration) -> Bound:
