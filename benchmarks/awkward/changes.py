@@ -128,8 +128,8 @@ def goals(kinds: Sequence[str], results: Sequence[Found]) -> list[Goal]:
     for change, latest in LATEST.items():
         hours = _hours(results, usual(kinds), change)
         if hours:
-            median = statistics.median(hours)
-            wanted.append(Goal(f"{change}: median delay at most {latest:g} h", spoken(hours), median <= latest + ROUNDING))
+            is_met = statistics.median(hours) <= latest + ROUNDING
+            wanted.append(Goal(f"{change}: median delay at most {latest:g} h", spoken(hours), is_met))
     return wanted
 
 
