@@ -95,7 +95,7 @@ class Peaks:
 
 
 @dataclass(frozen=True)
-class Spending:
+class BudgetShares:
     """How a budget is spent.
 
     Parameters
@@ -152,7 +152,7 @@ def peaks(rarity: np.ndarray, length: int, bad_for: int = 1) -> np.ndarray:
     return np.array([stretch.max() for stretch in np.array_split(lasting, stretches)])
 
 
-def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float, seed: int = 0) -> Spending:
+def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float, seed: int = 0) -> BudgetShares:
     """Share a budget among statistics.
 
     Parameters
@@ -166,7 +166,7 @@ def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float
 
     Returns
     -------
-    Spending
+    BudgetShares
         The limit is never lower than where statistics that follow their null exactly keep the budget.
 
     Examples
@@ -181,7 +181,7 @@ def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float
     watched = [(name, each) for name, several in statistics.items() for each in several]
     if not watched:
         nothing = np.zeros((1, max(1, round(weeks))))
-        return Spending(_limit(nothing, budget, weeks, seed), {})
+        return BudgetShares(_limit(nothing, budget, weeks, seed), {})
     heights = np.array([each.heights for _, each in watched])
     offsets = _offsets(heights, budget, weeks)
     groups: dict[str, np.ndarray] = {}
@@ -193,7 +193,7 @@ def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float
     for (name, _), offset in zip(watched, offsets.tolist(), strict=True):
         if offset > 0:
             own[name] = max(own.get(name, 0.0), limit.rarity + offset)
-    return Spending(limit, own)
+    return BudgetShares(limit, own)
 
 
 @dataclass(frozen=True)

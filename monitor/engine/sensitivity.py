@@ -59,11 +59,11 @@ def _bound(question: Asked, calibration: Calibration) -> Bound:
 
 def keep_finest(before: Calibration, after: Calibration) -> Calibration:
     """Carry over the smallest changes that any baseline has found."""
-    finest = {**before.sensitivity, **before.finest}
-    for column, found in before.sensitivity.items():
-        if column in finest and _is_coarser(finest[column], found, 1.0):
-            continue
-        finest[column] = found
+    finest = dict(before.finest)
+    for column, measured in before.sensitivity.items():
+        best = finest.get(column)
+        if best is None or not _is_coarser(best, measured, 1.0):
+            finest[column] = measured
     return replace(after, finest=finest)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.calibrate import Limit, Peaks, Spending, episodes, peaks, spend
+from detectors.calibrate import BudgetShares, Limit, Peaks, episodes, peaks, spend
 from detectors.correct import false_discovery
 from detectors.null import MOST_EXTREME, Calibrated, Null, held_out_rarity, independent, learn_null
 from detectors.season import SEASONS, choose, possible
@@ -120,7 +120,7 @@ def calm(rng: np.random.Generator, columns: int, stretches: int = 336) -> dict[s
     return {f"c{i}": [Peaks(f"c{i}", rng.exponential(size=(stretches, 4)).max(axis=1))] for i in range(columns)}
 
 
-def spent(statistics: dict[str, list[Peaks]], budget: float = 1.0) -> Spending:
+def spent(statistics: dict[str, list[Peaks]], budget: float = 1.0) -> BudgetShares:
     return spend(statistics, budget, WEEKS)
 
 
