@@ -17,8 +17,6 @@ FARTHEST = 1 / 512
 """Nothing stands farther out than at this share of the baseline: one outlier is one more value, and no more."""
 FEW_OTHERS = 5
 """So few values besides the most frequent one are counted one by one."""
-SHORT = 1.3
-"""A law of three moments falls short of the far tail of a few rows by as much (`make bench-nulls`)."""
 LEAST = 1e-3
 """Added to both variances, so that the ratio is finite for a constant column too; the noise does not rest on it."""
 
@@ -60,12 +58,11 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     law, ratio = Linear.of(apart, baseline, window), np.exp(np.abs(change))
     law = law.times(1 - np.asarray(variance_factor(baseline, window)))  # each variance is about a mean of its own
     expected = old * (1 - variance_factor(baseline, window)) + LEAST
-    # A variance is never below 0: its law bends at least as much as the gamma law that begins there.
+    # A variance is never below 0 and bends towards the gamma law that begins there, which by itself ends too early.
     bent = -2 * np.square(law.variance) / np.maximum(expected, LEAST)
-    law = replace(law, down=np.minimum(law.down, bent))
+    law = replace(law, down=np.minimum(law.down, (law.down + bent) / 2))
     wider, narrower = (old + LEAST) * ratio - expected, expected - (old + LEAST) / ratio
-    both = law.above(wider) + np.maximum(law.below(narrower), _few_others(baseline, window))
-    p_value = np.minimum(1.0, SHORT * both)
+    p_value = np.minimum(1.0, law.above(wider) + np.maximum(law.below(narrower), _few_others(baseline, window)))
     p_value = exact_tail(baseline.counts, window.counts, np.abs(change), p_value)
     usual = -special.ndtri(NULL_TAIL / 2) * law.usual / (old + LEAST)
     return Measurement(
