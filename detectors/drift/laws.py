@@ -271,8 +271,10 @@ def _on_grid(baseline: np.ndarray, grid: np.ndarray, cell: Cell, unseen: float) 
     variance = np.maximum(0.0, np.sum(alike * straight + free * bent, axis=-1) - slope**2 * spread)
     left = apart - slope[:, None, None] * moved
     third = np.maximum(0.0, np.sum(free * np.sum(law * left**3, axis=-1), axis=-1))
-    few = np.sum(np.where(expected > RARE, 0.0, alike * expected), axis=-1)
-    step = third / np.maximum(variance, TINY) / 2 * np.exp(-few) * (few > 0)
+    # The counts add up to the window's size: the most frequent cell has what the others leave.
+    others = np.where(expected > RARE, 0.0, alike * expected)
+    few = np.sum(others, axis=-1) - np.where(expected > RARE, 0.0, expected).max(axis=-1)
+    step = third / np.maximum(variance, TINY) / 2 * np.exp(-few) * (few > TINY)
     return np.sum(alike * still + free * (mean - still), axis=-1), variance, third, step
 
 
