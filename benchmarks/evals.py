@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.clock import SystemClock
-from monitor.evals.compare import alike, compare, pool
-from monitor.evals.result import CaseResult
-from monitor.evals.run import evaluate
-from monitor.evals.score import OVERALL
-from monitor.evals.suite import Suite
+from monitor.core.clock import SystemClock
+from monitor.jobs.evals.compare import alike, compare, pool
+from monitor.jobs.evals.result import CaseResult
+from monitor.jobs.evals.run import evaluate
+from monitor.jobs.evals.score import OVERALL
+from monitor.jobs.evals.suite import Suite
 from monitor.store import migrate
 from monitor.store.database import Database
 from tests.support.llm import Model, serving, unsure

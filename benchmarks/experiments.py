@@ -20,11 +20,18 @@ import numpy as np
 from scipy import special
 
 from benchmarks.detection.tables import table
-from detectors.experiment.compare import BURN_IN, adjusted, information, larger_variances, lift, relative_error
+from detectors.experiment.compare import (
+    BURN_IN,
+    adjust_for_covariate,
+    information,
+    larger_variances,
+    lift,
+    relative_error,
+)
 from detectors.experiment.sequence import (
     POWER,
     SPENT_BEFORE,
-    hedged,
+    interval_reach,
     planned_information,
     reach,
     split_evidence,
@@ -107,11 +114,11 @@ def known_before(better: float = 0.0, *, used: bool = True) -> Draw:
 def verdicts(sums: np.ndarray, rows: np.ndarray, minimum: float) -> Looks:
     """Return where each method says that the arms differ; ``sums`` of shape (..., 2 arms, groups, 9)."""
     enough = rows >= BURN_IN
-    values, variances = adjusted(sums)
+    values, variances = adjust_for_covariate(sums)
     variances = larger_variances(values, variances, sums[..., X].sum(axis=-1))
     fraction = information(relative_error(values, variances), np.log1p(minimum), ALPHA)
     said = []
-    for times in (hedged(fraction, ALPHA), reach(fraction, ALPHA, 1.0), PEEK):
+    for times in (interval_reach(fraction, ALPHA), reach(fraction, ALPHA, 1.0), PEEK):
         _, low, high = lift(values, variances, times)
         said.append(((low > 0) | (high < 0)) & enough)
     return said[0], said[1], said[2]
@@ -208,12 +215,12 @@ def heavy_users(rng: np.random.Generator, count: int, sigma: float, share: float
 
 def called_different(sums: np.ndarray, *, welch: bool) -> Sides:
     """Judge every look of experiments that are planned for 14 days, by Welch's variances or by driftd's."""
-    values, variances = adjusted(sums)
+    values, variances = adjust_for_covariate(sums)
     rows = sums[..., N].sum(axis=-1)
     if not welch:
         variances = larger_variances(values, variances, rows)
     total = rows.sum(axis=-1)
-    _, low, high = lift(values, variances, hedged(total / total[:, -1:], ALPHA))
+    _, low, high = lift(values, variances, interval_reach(total / total[:, -1:], ALPHA))
     enough = rows.min(axis=-1) >= BURN_IN
     return ((high < 0) & enough).any(axis=-1), ((low > 0) & enough).any(axis=-1)
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 import numpy as np
 
 from benchmarks.detection.tables import table
-from detectors.spend.objective import PAIRS, Events, excess_of
+from detectors.spend.objective import PAIRS, Events, pair_excess
 
 BUCKET = timedelta(minutes=5)
 PERIOD = timedelta(days=30)
@@ -47,7 +47,7 @@ def alerting(total: np.ndarray, bad: np.ndarray, room: float, *, tested: bool) -
         if tested:
             for at in np.flatnonzero(over):
                 long, short = Events(int(n[at]), float(k[at])), Events(int(n_short[at]), float(k_short[at]))
-                over[at] = excess_of(pair, long, short, room, PERIOD) > 1
+                over[at] = pair_excess(pair, long, short, room, PERIOD) > 1
         found |= over
     return found
 

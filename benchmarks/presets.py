@@ -24,8 +24,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from monitor.settings.source import Source
-from monitor.sources import connect
+from monitor.config.source import Source
+from monitor.sources.connect import connect
 from tests.support import clickhouse, postgres
 from tests.support.logs import databricks, langfuse_v2, langfuse_v3, litellm, mlflow, otel, phoenix
 from tests.support.logs.base import START, Call, calls

@@ -32,9 +32,9 @@ import sqlalchemy as sa
 from benchmarks.detection.ours import FrameReader
 from benchmarks.detection.streams import Stream
 from benchmarks.detection.tables import poisson_interval, table
-from monitor.backtest import backtest
-from monitor.commands.firstconfig import PACES
-from monitor.config import Monitor
+from monitor.cli.commands.firstconfig import PACES
+from monitor.config.models import Monitor
+from monitor.jobs.backtest import backtest
 from tests.support import postgres
 from tests.support.logs import litellm
 from tests.support.logs.base import MODELS, START, Call, calls

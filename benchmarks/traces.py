@@ -31,9 +31,9 @@ import structlog
 from genai_prices import Usage, calc_price
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.clock import Clock, SystemClock
-from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.models import Config
+from monitor.core.clock import Clock, SystemClock
 from monitor.store import reads
 from monitor.store.database import Database
 from monitor.web.app import create_app

@@ -49,7 +49,7 @@ class Measurement:
     noise
         What the statistic exceeds in one of 1,000 unchanged windows of this size, from its null law; where that law
         is not normal, adapted so that the statistic in units of it is the normal score of the p-value (see
-        :func:`noise_of`), at every size and for every kind of column.
+        :func:`noise_from_p_value`), at every size and for every kind of column.
     p_value
         Probability of a statistic at least as large on an unchanged window of independent rows, the baseline being
         known only through its own sample. None for the measures that are held against a fixed target.
@@ -74,7 +74,7 @@ LEAST_SCORE = 0.6745
 SMALLEST = 1e-300
 
 
-def noise_of(statistic: Values, p_value: Values, usual: Values, sides: Literal[1, 2] = 2) -> Values:
+def noise_from_p_value(statistic: Values, p_value: Values, usual: Values, sides: Literal[1, 2] = 2) -> Values:
     """Return the noise in units of which a statistic is the normal score of its p-value.
 
     A statistic of any law, normal or not, is then rare at the same multiple of its noise: at 1 with a probability of
@@ -260,10 +260,12 @@ def conclude(
     """Hold a measurement against the threshold that counts: the operator's, the calibrated, or the default."""
     if calibrated is not None:
         seen = replace(seen, p_value=calibrated.p_value(seen.statistic, seen.noise))
-    return _compare(stated, detector, seen, float(bound_of(detector, seen, threshold, calibrated)))
+    return _compare(stated, detector, seen, float(effective_threshold(detector, seen, threshold, calibrated)))
 
 
-def bound_of(detector: Detector, seen: Measurement, threshold: float | None, calibrated: Calibrated | None) -> Values:
+def effective_threshold(
+    detector: Detector, seen: Measurement, threshold: float | None, calibrated: Calibrated | None
+) -> Values:
     """Return the threshold that counts for a measurement: the operator's, the calibrated, or the default."""
     if threshold is not None:
         return threshold
@@ -276,7 +278,7 @@ def _compare(stated: Finding, detector: Detector, seen: Measurement, bound: floa
     return _answer(
         stated,
         Status.DRIFTED if seen.statistic >= bound else Status.OK,
-        compared(detector, seen.statistic, bound),
+        describe_comparison(detector, seen.statistic, bound),
         statistic=seen.statistic,
         threshold=bound,
         p_value=seen.p_value,
@@ -284,7 +286,7 @@ def _compare(stated: Finding, detector: Detector, seen: Measurement, bound: floa
     )
 
 
-def compared(detector: Detector, statistic: float, bound: float) -> str:
+def describe_comparison(detector: Detector, statistic: float, bound: float) -> str:
     """Say in words how a statistic stands to its threshold."""
     return f"{detector.title} {statistic:.4g} {'reaches' if statistic >= bound else 'is below'} {bound:.4g}"
 

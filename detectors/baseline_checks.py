@@ -132,20 +132,20 @@ def piece_seconds(seconds: float, step: float) -> int:
     return next((length for length in fitting if seconds <= MOST_PIECES * length), whole)
 
 
-def series_of(stack: Stack) -> list[Series]:
+def extract_series(stack: Stack) -> list[Series]:
     """Return the series of one column; none of a kind that holds no counts of values."""
     layout = stack.layout
     if layout.kind == "numeric":
-        series = _of_numbers(stack)
+        series = _numeric_series(stack)
     elif layout.kind == "categorical":
-        series = _of_categories(stack)
+        series = _categorical_series(stack)
     else:
         return []
     rows = stack.rows.astype(float)
     return [*series, _share("missing", rows - stack.n, rows)]
 
 
-def _of_numbers(stack: Stack) -> list[Series]:
+def _numeric_series(stack: Stack) -> list[Series]:
     pooled = stack.counts.sum(axis=0).astype(float)
     if pooled.sum() == 0:
         return []
@@ -162,7 +162,7 @@ def _of_numbers(stack: Stack) -> list[Series]:
     return series
 
 
-def _of_categories(stack: Stack) -> list[Series]:
+def _categorical_series(stack: Stack) -> list[Series]:
     pooled, rows = stack.counts.sum(axis=0), stack.n.astype(float)
     largest: list[int] = np.argsort(-pooled, kind="stable")[:MOST_CATEGORIES].tolist()
     kept = [bin for bin in largest if SMALLEST_SHARE * pooled.sum() <= pooled[bin]]
@@ -476,7 +476,7 @@ def _comes_back(pieces: _Pieces, row: int, edges: Sequence[int], place: int, end
 
 def _shifts(pieces: _Pieces, row: int, part: str, cuts: Sequence[int]) -> list[Change]:
     """Return the shifts at cuts that stand a second test, or one trend where a line explains them as well."""
-    cuts = _tested(pieces, row, cuts)
+    cuts = _prune_cuts(pieces, row, cuts)
     total = len(pieces.seconds)
     slope, residual = _fit_line(pieces, row)
     weight = pieces.weight[row]
@@ -497,7 +497,7 @@ def _step(pieces: _Pieces, row: int, edges: Sequence[int], place: int) -> float:
     return pieces.contrast(row, before, after)
 
 
-def _tested(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[int]:
+def _prune_cuts(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[int]:
     """Drop the weakest cut until each is large, and significant against how the runs themselves wander."""
     kept = list(cuts)
     while kept:

@@ -222,7 +222,7 @@ def expected_alerts(heights: np.ndarray, limit: float, weeks: float) -> float:
     return _Tail(start, (len(top) - 1) / weeks, max(1.0, float(np.mean(top[:-1] - start)))).rate_above(limit)
 
 
-def _pooled(heights: np.ndarray, weeks: float) -> _Tail:
+def _pool(heights: np.ndarray, weeks: float) -> _Tail:
     """Return the tail of all statistics together, heights of shape (statistics, stretches)."""
     capped = np.minimum(heights, HIGHEST)
     count = min(max(FEWEST_PEAKS, int(TOP * capped.size)), capped.size - 1)
@@ -242,7 +242,7 @@ def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
     moving = highest >= min(HARDLY, float(highest.max()))
     ordinary = highest <= np.median(highest[moving])
     for _ in range(ROUNDS):
-        tail = _pooled(heights[ordinary & moving], weeks)
+        tail = _pool(heights[ordinary & moving], weeks)
         above = heights > tail.start
         count = np.maximum(1, above.sum(axis=1))
         scale = np.where(above, heights - tail.start, 0.0).sum(axis=1) / count
@@ -259,7 +259,7 @@ def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
 def _limit(heights: np.ndarray, budget: float, weeks: float, seed: int) -> Limit:
     """Return the limit at which all groups together, heights of shape (groups, stretches), keep the budget."""
     groups, share = len(heights), budget / len(heights)
-    tail = _pooled(heights, weeks)
+    tail = _pool(heights, weeks)
     parts = np.array_split(np.minimum(heights, HIGHEST), min(STRETCHES, heights.shape[1]), axis=1)
     above = np.array([[(part > tail.start).sum(), np.maximum(part - tail.start, 0.0).sum()] for part in parts])
     drawn = np.random.default_rng(seed).integers(0, len(parts), (RESAMPLES, len(parts)))

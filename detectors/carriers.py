@@ -71,7 +71,7 @@ Sides = Mapping[str, tuple[Profile | None, Profile | None]]
 """Baseline and window of each segment; None where it has no rows."""
 
 
-def of_segments(
+def find_carriers(
     detector: Detector, baseline: Profile, window: Profile, parts: Sides, fewest: int = 100
 ) -> tuple[Carrier, ...]:
     """Say which values of one segment column carry a statistic of all rows, the most telling first.
@@ -135,10 +135,10 @@ def of_segments(
     if not any(carrier.how != "partly" for carrier in found) and _all(detector, known, statistic, fewest):
         column = next(iter(known)).partition("=")[0]
         found.insert(0, Carrier(column, "all", statistic, statistic, 1.0, 1.0))
-    return ranked(found)
+    return rank(found)
 
 
-def ranked(carriers: Sequence[Carrier]) -> tuple[Carrier, ...]:
+def rank(carriers: Sequence[Carrier]) -> tuple[Carrier, ...]:
     """Order carriers, also those of several columns: how much they explain first, then how surprising they are."""
     return tuple(
         sorted(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.layout import words_of
+from detectors.layout import to_categories
 from detectors.records import Column
 
 COUNTERS = 128
@@ -47,7 +47,7 @@ def count_clients(ids: Column) -> np.ndarray:
     >>> int(counted[:-1].sum()), int(counted[-1])
     (6, 1)
     """
-    words, rows = np.unique(words_of(ids)[~ids.missing].astype(str), return_counts=True)
+    words, rows = np.unique(to_categories(ids)[~ids.missing].astype(str), return_counts=True)
     places = np.array([_place(word) for word in words.tolist()], dtype=np.int64)
     counted = np.bincount(places, weights=rows, minlength=COUNTERS)
     return np.append(counted, np.count_nonzero(ids.missing)).astype(np.int64)

@@ -22,7 +22,7 @@ from detectors.drift import chi_square, hellinger, jensen_shannon, psi
 from detectors.drift.bins import group_starts, shares, smoothed_shares, variance_factor
 from detectors.drift.mean import winsorised_values
 from detectors.drift.rank import middle_ranks
-from detectors.joint import pair_count, pairs_of
+from detectors.joint import pair_count, product_pairs
 from detectors.layout import Layout
 from detectors.profile import SCALE, Profile
 
@@ -74,7 +74,7 @@ class Part:
         return 100 * (self.share - self.baseline_share)
 
 
-def of_values(method: str, baseline: Profile, window: Profile) -> tuple[Part, ...]:
+def contributing_values(method: str, baseline: Profile, window: Profile) -> tuple[Part, ...]:
     """Say which values gained and lost, those that carry most of the statistic first.
 
     Numeric bins are joined to ranges: the run of neighbours with the largest gain or loss, then the next one in
@@ -114,7 +114,7 @@ def of_values(method: str, baseline: Profile, window: Profile) -> tuple[Part, ..
     flag = _is_flag(baseline) and _is_flag(window)
     parts = [
         Part(
-            *_name(layout, starts, _filled(old + new, run), flag=flag),
+            *_name(layout, starts, _trim_empty(old + new, run), flag=flag),
             float(q[run].sum()),
             float(p[run].sum()),
             None if additive is None else float(additive[run].sum()),
@@ -127,10 +127,10 @@ def of_values(method: str, baseline: Profile, window: Profile) -> tuple[Part, ..
     if rest.any() and (p[rest].any() or q[rest].any()):
         left = None if additive is None else float(additive[rest].sum())
         parts.append(Part("other values", "rest", float(q[rest].sum()), float(p[rest].sum()), left))
-    return _ordered(parts)
+    return _sort_parts(parts)
 
 
-def of_shift(baseline: Profile, window: Profile, *, up: bool, most: float = 1.0) -> Part | None:
+def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: float = 1.0) -> Part | None:
     """Say which share of the rows lies higher, or lower, than in the baseline, where numbers shifted as a whole.
 
     The values above a limit gained rows where numbers went up, and lost rows where they went down. The limit is where
@@ -171,13 +171,13 @@ def of_shift(baseline: Profile, window: Profile, *, up: bool, most: float = 1.0)
     if not gain[first] > 0:
         return None
     flag = _is_flag(baseline) and _is_flag(window)
-    run = _filled(baseline.counts + window.counts, slice(first, baseline.layout.bins))
+    run = _trim_empty(baseline.counts + window.counts, slice(first, baseline.layout.bins))
     top = run if run.stop - run.start == 1 else slice(run.start, baseline.layout.bins)
     value, kind = _name(baseline.layout, np.arange(baseline.layout.bins), top, flag=flag)
     return Part(value, kind, float(above[1][first]), float(above[0][first]))
 
 
-def told_first(parts: Sequence[Part]) -> Sequence[Part]:
+def put_flags_first(parts: Sequence[Part]) -> Sequence[Part]:
     """Put first what people say of a flag: how often it is true, whether that rose or fell.
 
     Examples
@@ -196,7 +196,7 @@ def whole(method: str, statistic: float) -> float:
     return statistic**2 if method in SQUARED else statistic
 
 
-def _ordered(parts: Sequence[Part]) -> tuple[Part, ...]:
+def _sort_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Put what carries most first; of two that carry the same, what was gained."""
     total = sum(part.part or 0.0 for part in parts) or 1.0
 
@@ -212,7 +212,7 @@ def _unusable(method: str, baseline: Profile, window: Profile) -> tuple[Part, ..
     if not baseline.rows or not window.rows:
         return ()
     found = {name: (getattr(window, name) / window.rows, getattr(baseline, name) / baseline.rows) for name in names}
-    return _ordered([Part(names[name], "other", new, old, new - old) for name, (new, old) in found.items()])
+    return _sort_parts([Part(names[name], "other", new, old, new - old) for name, (new, old) in found.items()])
 
 
 def _cells(method: str, baseline: Profile) -> np.ndarray:
@@ -310,7 +310,7 @@ def _heaviest(gain: np.ndarray, piece: slice) -> slice:
     return slice(piece.start + start, piece.start + max(stop, start + 1))
 
 
-def _filled(counts: np.ndarray, run: slice) -> slice:
+def _trim_empty(counts: np.ndarray, run: slice) -> slice:
     """Leave out the empty cells at both ends."""
     held = np.flatnonzero(counts[run])
     return run if not len(held) else slice(run.start + int(held[0]), run.start + int(held[-1]) + 1)
@@ -382,7 +382,7 @@ class Pair:
     times_noise: float
 
 
-def of_pairs(baseline: Profile, window: Profile) -> tuple[Pair, ...]:
+def contributing_pairs(baseline: Profile, window: Profile) -> tuple[Pair, ...]:
     """Say which pairs of columns changed their dependence, those that stand out most from their noise first.
 
     Limits
@@ -412,6 +412,6 @@ def of_pairs(baseline: Profile, window: Profile) -> tuple[Pair, ...]:
     squares = np.asarray(baseline.counts[1 + pairs : 1 + 2 * pairs]) / SCALE / baseline.n
     sway = np.sqrt(np.maximum(0.0, squares - before**2) * variance_factor(baseline, window))
     times = np.abs(now - before) / np.maximum(sway, np.finfo(np.float64).tiny)
-    names = pairs_of(baseline.layout)
+    names = product_pairs(baseline.layout)
     order = np.argsort(-times, kind="stable")
     return tuple(Pair(names[at], float(before[at]), float(now[at]), float(times[at])) for at in order if times[at] > 3)

@@ -67,7 +67,7 @@ def is_improvement(better: Preference | None, *moves: Values) -> np.ndarray:
     return np.asarray(known & (signed >= 0).all(axis=0) & (signed > 0).any(axis=0))
 
 
-def direction_of(better: Preference | None, improved: bool | np.ndarray) -> Direction:
+def infer_direction(better: Preference | None, improved: bool | np.ndarray) -> Direction:
     """Return what a change means; any change of a column whose better side nobody knows is for the worse.
 
     Examples
@@ -95,4 +95,4 @@ def change_direction(better: Preference | None, baseline: Profile, window: Profi
     >>> [change_direction(better, old, new) for better in ("lower", "higher", "neutral", None)]
     ['better', 'worse', 'neutral', 'worse']
     """
-    return direction_of(better, has_improved(better, baseline, window))
+    return infer_direction(better, has_improved(better, baseline, window))

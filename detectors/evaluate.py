@@ -264,7 +264,7 @@ def at_equal_false_alarms(
     )
 
 
-def covered(spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
+def total_time(spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
     """Return the time that half-open spans cover; overlaps count once.
 
     Examples

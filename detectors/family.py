@@ -103,7 +103,7 @@ FAMILIES = (
 """All of them, for the documentation."""
 
 
-def family_of(profile: Profile) -> Family | None:
+def classify(profile: Profile) -> Family | None:
     """Name the family of a column from its baseline; None for a column of sums, and for one without values.
 
     Examples
@@ -128,18 +128,18 @@ def family_of(profile: Profile) -> Family | None:
     if filled == 1:
         return CONSTANT
     if profile.layout.kind == "categorical":
-        return _of_words(profile, filled, rare=rare)
-    return _of_numbers(profile, filled, rare=rare)
+        return _classify_categories(profile, filled, rare=rare)
+    return _classify_numbers(profile, filled, rare=rare)
 
 
-def _of_words(profile: Profile, filled: int, *, rare: bool) -> Family:
+def _classify_categories(profile: Profile, filled: int, *, rare: bool) -> Family:
     new = 1.0 if not profile.layout.complete else float((profile.counts[:-1] == 1).sum()) / profile.n
     if new >= OPEN:
         return OPEN_WORDS
     return RARE_WORD if rare and filled == 2 else CLOSED  # noqa: PLR2004
 
 
-def _of_numbers(profile: Profile, filled: int, *, rare: bool) -> Family:
+def _classify_numbers(profile: Profile, filled: int, *, rare: bool) -> Family:
     edges, counts = profile.layout.edges, profile.counts
     shared = np.zeros(len(counts), dtype=bool)
     shared[1:-1] = np.nextafter(edges[:-1], np.inf) == edges[1:]  # a bin as wide as one double

@@ -64,7 +64,7 @@ def learn_embedding() -> Layout:
     return Layout(kind="vector", width=1 + FEATURES)
 
 
-def features_of(vectors: np.ndarray) -> np.ndarray:
+def vector_features(vectors: np.ndarray) -> np.ndarray:
     """Turn unit vectors, shape (rows, dimensions), into features, shape (rows, 64), whose mean stands for their law.
 
     The kernel is as wide as two unrelated unit vectors lie apart.
@@ -84,7 +84,7 @@ def pair_count(columns: int) -> int:
     return columns * (columns - 1) // 2
 
 
-def pairs_of(layout: Layout) -> list[tuple[str, str]]:
+def product_pairs(layout: Layout) -> list[tuple[str, str]]:
     """Name the pairs in the order of their products."""
     first, second = np.triu_indices(layout.paired, 1)
     names = layout.vocabulary

@@ -185,7 +185,7 @@ def category(value: object) -> str:
     return str(value)[:LONGEST_CATEGORY]
 
 
-def words_of(column: Column) -> np.ndarray:
+def to_categories(column: Column) -> np.ndarray:
     """Return every value as the category that it is counted under, object of shape (rows,); empty where missing.
 
     Examples

@@ -260,7 +260,7 @@ def _excess(statistic: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
         return math.sqrt(excess), 1.0
     chosen, least = (math.sqrt(excess), 1.0), math.inf
     for mixture in MIXTURES:
-        wander, inflation = _mixed(np.square(statistic), sway, mixture)
+        wander, inflation = _split_excess(np.square(statistic), sway, mixture)
         scored = np.square(statistic) / (inflation * sway + wander**2 + TINY)
         uneven = abs(math.log((np.quantile(scored[thin], WIDE) + TINY) / (np.quantile(scored[~thin], WIDE) + TINY)))
         if uneven < least:
@@ -268,7 +268,7 @@ def _excess(statistic: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
     return chosen
 
 
-def _mixed(squared: np.ndarray, sway: np.ndarray, mixture: float) -> tuple[float, float]:
+def _split_excess(squared: np.ndarray, sway: np.ndarray, mixture: float) -> tuple[float, float]:
     """Return wander and inflation that cover the excess, a share of it (at the median window) by the inflation."""
     middle = float(np.median(sway))
     shape = mixture * sway / middle + (1 - mixture)

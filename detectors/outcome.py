@@ -113,7 +113,7 @@ def add_up(column: Column, layout: Layout) -> tuple[np.ndarray, int, int]:
     else:
         said, truth, absolute, squared = column.values[usable].T
         cells = np.searchsorted(layout.edges, absolute if layout.model else said, side="right")
-        parts = [*_errors(said, truth, layout.scale), *_expected(absolute, squared, truth, layout.scale)]
+        parts = [*_errors(said, truth, layout.scale), *_expect(absolute, squared, truth, layout.scale)]
     size = len(layout.edges) + 1
     sums = np.array([np.bincount(cells, part, minlength=size) for part in parts]).reshape(-1)
     counts = np.rint(sums).astype(np.int64)
@@ -136,7 +136,7 @@ def _errors(said: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarra
     return [np.ones(len(said)), labelled, *(np.rint(part * UNIT) for part in sums), nonzero]
 
 
-def _expected(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarray]:
+def _expect(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarray]:
     both = np.minimum(np.nan_to_num([absolute / scale, squared / scale**2]), [[FARTHEST], [FARTHEST**2]])
     rounded = np.rint(both * UNIT)
     return [*rounded, *(rounded * np.isfinite(truth))]
@@ -154,14 +154,14 @@ def weigh_scores(column: Column, layout: Layout, units: np.ndarray) -> tuple[np.
     return sums.reshape(-1), int(weights[np.isnan(truth)].sum()), int(units[~usable].sum())
 
 
-def labelled(counts: np.ndarray, layout: Layout) -> np.ndarray:
+def count_labelled(counts: np.ndarray, layout: Layout) -> np.ndarray:
     """Return how many rows have a label, over the last axis."""
     cells = len(layout.edges) + 1
     held = counts[..., : 2 * cells] if layout.kind == "scores" else counts[..., cells : 2 * cells]
     return np.asarray(held.sum(axis=-1))
 
 
-def parts_of(counts: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+def split_sums(counts: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
     """Return each sum by name, float64 of shape (..., cells), in the units of the data.
 
     Examples

@@ -22,7 +22,7 @@ from detectors.profile import Profile
 from detectors.stack import Counted, Stack
 
 
-def calibrated_for(calibrated: Calibrated, factor: float = math.sqrt(2)) -> Calibrated:
+def calibrate_pair(calibrated: Calibrated, factor: float = math.sqrt(2)) -> Calibrated:
     """Return the null of a window against another window, from that of a window against the baseline.
 
     Parameters
@@ -72,11 +72,11 @@ def at_hours(plateau: Counted, then: Counted, now: Counted) -> Stack:
     >>> seen.counts.tolist(), at_hours(seen, low, high).counts.tolist()
     ([0, 40, 0, 0], [0, 1, 39, 0])
     """
-    held = _stacked(plateau)
+    held = _as_stack(plateau)
     if then is now:
         return held
     n = int(held.n)
-    before, after = _stacked(then), _stacked(now)
+    before, after = _as_stack(then), _as_stack(now)
     if min(n, int(before.n), int(after.n)) == 0:
         return held
     moved = held.counts + n * (after.counts / int(after.n) - before.counts / int(before.n))
@@ -98,5 +98,5 @@ def _whole(shares: np.ndarray) -> np.ndarray:
     return np.diff(np.rint(np.cumsum(shares)).astype(np.int64), prepend=0)
 
 
-def _stacked(side: Counted) -> Stack:
+def _as_stack(side: Counted) -> Stack:
     return Stack.of([side], side.layout).sum() if isinstance(side, Profile) else side

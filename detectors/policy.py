@@ -258,7 +258,7 @@ def guard(
     """
     unread = _unreadable(text, policy)
     if unread:
-        return unchecked(policy, unread)
+        return unchecked_verdict(policy, unread)
     begun = clock() if clock else 0.0
 
     def check_time() -> None:
@@ -279,9 +279,9 @@ def guard(
                 pairs += [(span, rule) for span in rule.finder(text)]
                 check_time()
     except _TooLate:
-        return unchecked(policy, f"The check took longer than {policy.max_seconds:g} seconds.", fail)
+        return unchecked_verdict(policy, f"The check took longer than {policy.max_seconds:g} seconds.", fail)
     except Exception as error:  # noqa: BLE001  a guard answers, whatever happens
-        return unchecked(policy, f"The check of {place} failed: {type(error).__name__}.", fail)
+        return unchecked_verdict(policy, f"The check of {place} failed: {type(error).__name__}.", fail)
     return _judge(text, policy, pairs)
 
 
@@ -295,7 +295,7 @@ def _unreadable(text: object, policy: Policy) -> str:
     return f"The text has {size} bytes; the policy {policy.name!r} reads at most {policy.max_bytes}."
 
 
-def unchecked(policy: Policy, reason: str, fail: Fail | None = None) -> Verdict:
+def unchecked_verdict(policy: Policy, reason: str, fail: Fail | None = None) -> Verdict:
     """Return the verdict on a text that could not be checked: withheld or passed, as the policy says, and which.
 
     Examples

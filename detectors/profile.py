@@ -19,9 +19,9 @@ import numpy as np
 
 from detectors.exact import ExactSum
 from detectors.layout import SUMMED, Layout, category, numbers
-from detectors.outcome import add_up, labelled, weigh_scores
+from detectors.outcome import add_up, count_labelled, weigh_scores
 from detectors.records import Column
-from detectors.weights import UNIT, Weighted, apportion, natural, squares_of
+from detectors.weights import UNIT, Weighted, apportion, natural, sum_squares
 
 Segment = TypeVar("Segment")
 VERSION = 1
@@ -91,7 +91,7 @@ class Profile:
         profile = cls._plain(column, layout)
         if units is None or layout.kind in ("vector", "errors") or (units == UNIT).all():
             return profile
-        return replace(profile, weighted=_weighted(column, layout, units))
+        return replace(profile, weighted=_weigh(column, layout, units))
 
     @classmethod
     def _plain(cls, column: Column, layout: Layout) -> Profile:
@@ -317,9 +317,9 @@ class Profile:
         )
 
 
-def _weighted(column: Column, layout: Layout, units: np.ndarray) -> Weighted:
+def _weigh(column: Column, layout: Layout, units: np.ndarray) -> Weighted:
     """Weigh what a profile counts."""
-    whole, heavy = int(units.sum()), squares_of(units)
+    whole, heavy = int(units.sum()), sum_squares(units)
     if layout.kind == "scores":
         sums, unlabelled, unusable = weigh_scores(column, layout, units)
         return Weighted(np.append(sums, [unlabelled, unusable, 0]), ExactSum(), ExactSum(), whole, heavy)
@@ -364,4 +364,4 @@ def usable(counts: np.ndarray, layout: Layout) -> np.ndarray:
     """Return the number of usable values behind counts, over the last axis."""
     if layout.kind == "vector":
         return np.asarray(counts[..., 0])
-    return labelled(counts, layout) if layout.kind in SUMMED else np.asarray(counts.sum(axis=-1))
+    return count_labelled(counts, layout) if layout.kind in SUMMED else np.asarray(counts.sum(axis=-1))

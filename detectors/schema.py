@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from detectors.signals.patterns import compiled
+from detectors.signals.patterns import compile_linear
 
 Keyword = Callable[[Any, Any, Any, Any], Any]
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
@@ -112,7 +112,7 @@ def check_patterns(schema: Any) -> None:  # noqa: ANN401
     for key, value in items:
         for pattern in [value] if key == "pattern" else list(value) if key == "patternProperties" else []:
             if isinstance(pattern, str):
-                compiled(pattern)
+                compile_linear(pattern)
     if {"patternProperties", "unevaluatedProperties"} <= {key for key, _ in items}:
         raise ValueError(
             "the JSON schema has both `patternProperties` and `unevaluatedProperties`, which cannot be checked in "
@@ -188,7 +188,7 @@ _KEYWORDS: Mapping[str, Keyword] = {
 
 
 def _search(pattern: str, text: str) -> bool:
-    return compiled(pattern).search(text.encode("utf-8", "replace")) is not None
+    return compile_linear(pattern).search(text.encode("utf-8", "replace")) is not None
 
 
 def _same(value: Any) -> Any:  # noqa: ANN401

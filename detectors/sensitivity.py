@@ -75,13 +75,13 @@ def smallest_change(
     if baseline.n == 0 or (baseline.layout.kind == "numeric" and np.count_nonzero(mass) < 2):  # noqa: PLR2004
         return None
     if baseline.layout.kind == "categorical":
-        unit, sizes, changed = "share", SIZES / SIZES[-1], _diluted(mass, SIZES / SIZES[-1])
+        unit, sizes, changed = "share", SIZES / SIZES[-1], _dilute(mass, SIZES / SIZES[-1])
         before = float(mass[-1])
     elif np.count_nonzero(mass) == 2:  # noqa: PLR2004
-        unit, changed, rarer = "share", _tilted(mass, SIZES, rare=True), int(np.argmin(np.where(mass > 0, mass, 2)))
+        unit, changed, rarer = "share", _tilt(mass, SIZES, rare=True), int(np.argmin(np.where(mass > 0, mass, 2)))
         before, sizes = float(mass[rarer]), changed[:, rarer]
     else:
-        unit, before, sizes, changed = "sd", 0.0, SIZES, _tilted(mass, SIZES)
+        unit, before, sizes, changed = "sd", 0.0, SIZES, _tilt(mass, SIZES)
     firsts: dict[bool, list[int]] = {False: [], True: []}
     for detector, bound in tests:
         if isinstance(detector, Sequential):
@@ -108,7 +108,7 @@ def _first_added_up(detector: Sequential, bound: Bound, scores: np.ndarray, step
     return bisect.bisect_left(range(len(scores)), True, key=is_found)  # noqa: FBT003
 
 
-def _tilted(mass: np.ndarray, sizes: np.ndarray, *, rare: bool = False) -> np.ndarray:
+def _tilt(mass: np.ndarray, sizes: np.ndarray, *, rare: bool = False) -> np.ndarray:
     """Shift the normal scores of the bins upwards, or towards the rarer of two values; shape (sizes, bins)."""
     scores = special.ndtri(np.clip(np.cumsum(mass) - mass / 2, 1e-9, 1 - 1e-9))
     if rare and mass[np.argmax(mass > 0)] < mass.max():
@@ -119,7 +119,7 @@ def _tilted(mass: np.ndarray, sizes: np.ndarray, *, rare: bool = False) -> np.nd
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _diluted(mass: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def _dilute(mass: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Give what is not in the vocabulary a share of all rows; shape (shares, bins)."""
     new = np.zeros_like(mass)
     new[-1] = 1.0

@@ -57,7 +57,7 @@ def _values(records: Records, role: str) -> np.ndarray:
     return np.where(records[role].missing, 1.0, values)
 
 
-def units_of(records: Records) -> np.ndarray | None:
+def row_units(records: Records) -> np.ndarray | None:
     """Return the weights of rows in units, int64; None where each stands for itself."""
     if WEIGHT not in records:
         return None
@@ -65,11 +65,11 @@ def units_of(records: Records) -> np.ndarray | None:
 
 
 def weight_column(units: np.ndarray) -> Column:
-    """Return the column of weights that :func:`units_of` reads."""
+    """Return the column of weights that :func:`row_units` reads."""
     return Column.floats(units / UNIT)
 
 
-def squares_of(units: np.ndarray) -> int:
+def sum_squares(units: np.ndarray) -> int:
     """Return the exact sum of the squares of units, which 64 bits may not hold."""
     values, counts = np.unique(units, return_counts=True)
     return sum(value**2 * count for value, count in zip(values.tolist(), counts.tolist(), strict=True))

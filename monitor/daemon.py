@@ -19,15 +19,15 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.channels.base import Channel
-from monitor.clock import Clock
-from monitor.config import ActionSpec
-from monitor.failures import note_failure, note_sight, reason_to_give_up
-from monitor.outbox import deliver_due, expire_late
+from monitor.config.models import ActionSpec
+from monitor.core.clock import Clock
+from monitor.jobs.delivery import deliver_due, expire_late
+from monitor.jobs.source_health import reason_to_give_up, record_heartbeat, record_source_error
+from monitor.jobs.watch import Watch
+from monitor.pipeline import process_bucket
 from monitor.sources.base import SourceError
 from monitor.store import buckets, outbox
 from monitor.store.database import Database
-from monitor.tick import tick
-from monitor.watch import Watch
 
 LOG = structlog.get_logger(__name__)
 BUCKETS_A_TURN = 20
@@ -60,7 +60,7 @@ class Daemon:
         wake = {"seconds": self.every.total_seconds(), "coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         at_work: set[str] = set()
         for name, job in jobs.items():
-            scheduler.add_job(_marked, "interval", args=(at_work, name, job), id=name, **wake)
+            scheduler.add_job(_run_marked, "interval", args=(at_work, name, job), id=name, **wake)
         scheduler.start()
         LOG.info("started", monitors=len(self.watches))
         self.stopping.wait()
@@ -111,11 +111,11 @@ class Daemon:
         """Take one turn; one that fails does not stop the others. Returns the finished buckets."""
         try:
             finished = self.turn(watch)
-            note_sight(watch, self.clock.now(), news=finished > 0)
+            record_heartbeat(watch, self.clock.now(), news=finished > 0)
             self.progress_at = time.monotonic()
             return finished
         except SourceError as error:
-            note_failure(watch, error, self.actions, self.clock.now())
+            record_source_error(watch, error, self.actions, self.clock.now())
             self.progress_at = time.monotonic()
         except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
             LOG.exception("turn_failed", monitor=watch.monitor.name)
@@ -148,7 +148,7 @@ class Daemon:
                 LOG.error("bucket_given_up", monitor=name, start=start, reason=reason)
                 return True
             with buckets.renewing(self.database, held):
-                outcome = tick(watch, held, self.actions)
+                outcome = process_bucket(watch, held, self.actions)
             LOG.debug("bucket", monitor=name, start=start, result=outcome.result)
         except buckets.FenceLost as lost:
             LOG.warning("fence_lost", detail=str(lost))
@@ -183,7 +183,7 @@ class Daemon:
         return self.deliver_to(None)
 
 
-def _marked(at_work: set[str], name: str, job: Callable[[], object]) -> None:
+def _run_marked(at_work: set[str], name: str, job: Callable[[], object]) -> None:
     """Do a job, and be seen at it."""
     at_work.add(name)
     try:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from monitor import log
+from monitor.core import log
 
 LOG = structlog.get_logger(__name__)
 LONGEST_STOP = 7.0

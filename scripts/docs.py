@@ -24,16 +24,18 @@ from detectors.direction import ROLES
 from detectors.family import FAMILIES
 from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
-from monitor import config, evidently, outbox, retraining
+from monitor.actions import retraining
+from monitor.checks import evidently
 from monitor.cli import app
-from monitor.evals import suite
-from monitor.evals.expectation import COMMON, KINDS, Expectation
+from monitor.config import arms, breakers, models, savings, source
+from monitor.config.checks import Check, Limit
+from monitor.config.presets import PRESETS
+from monitor.config.presets.base import Column
+from monitor.config.presets.sql import DIALECTS as SPEECH
+from monitor.jobs import delivery
+from monitor.jobs.evals import suite
+from monitor.jobs.evals.expectation import COMMON, KINDS, Expectation
 from monitor.metrics import METRICS
-from monitor.presets import PRESETS
-from monitor.presets.base import Column
-from monitor.presets.sql import DIALECTS as SPEECH
-from monitor.settings import arms, breakers, savings, source
-from monitor.settings.checks import Check, Limit
 
 FOLDER = Path(__file__).parent.parent / "docs"
 DIRECTIONS = """## Directions
@@ -48,16 +50,16 @@ columns by their role:
 """
 NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `make docs`. -->\n"
 SECTIONS: dict[str, type[BaseModel]] = {
-    "The file": config.Config,
-    "monitors[]": config.Monitor,
+    "The file": models.Config,
+    "monitors[]": models.Monitor,
     "monitors[].source": source.Source,
     "monitors[].source.columns.*": source.ColumnSpec,
-    "monitors[].features": config.Features,
-    "monitors[].baseline": config.Baseline,
+    "monitors[].features": models.Features,
+    "monitors[].baseline": models.Baseline,
     "monitors[].checks[].*": Check,
     "monitors[].checks[].spend.limits.*": Limit,
-    "monitors[].rules[]": config.Rule,
-    "monitors[].no_data": config.NoData,
+    "monitors[].rules[]": models.Rule,
+    "monitors[].no_data": models.NoData,
     "monitors[].breakers[]": breakers.BreakerSpec,
     "monitors[].savings": savings.Savings,
     "monitors[].savings.plans[]": savings.PlanSpec,
@@ -68,11 +70,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
     "monitors[].traffic.*": arms.TrafficMark,
-    "evaluations[]": config.EvaluationSpec,
-    "actions.*": config.ActionSpec,
-    "actions.*.webhook": config.Webhook,
-    "slack": config.Slack,
-    "server": config.Server,
+    "evaluations[]": models.EvaluationSpec,
+    "actions.*": models.ActionSpec,
+    "actions.*.webhook": models.Webhook,
+    "slack": models.Slack,
+    "server": models.Server,
 }
 
 
@@ -312,7 +314,7 @@ def webhooks() -> str:
         f"{retraining.LARGEST:,} bytes: what does not fit is left\n"
         "out from the least bad finding on, and counted.\n",
         "2xx and 409 deliver it. A timeout, 408, 425, 429, 5xx and a connection that fails are tried again until `not_after`,\n"
-        f"after a pause that doubles from {outbox.FIRST_DELAY.seconds} s to {outbox.LONGEST_DELAY.seconds // 60} min; "
+        f"after a pause that doubles from {delivery.FIRST_DELAY.seconds} s to {delivery.LONGEST_DELAY.seconds // 60} min; "
         "`Retry-After` makes a pause longer, up to the longest, and never\n"
         "shorter. Every receiver has a queue of its own.\n",
         "Each has `type`, `timestamp` (end of the bucket) and `data`. A `kind: notify` gets what Slack gets, whatever its `mode`:\n"

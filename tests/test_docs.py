@@ -13,12 +13,12 @@ import yaml
 from pydantic import BaseModel
 
 from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, SIGNALS
-from monitor.config import Config, Monitor
-from monitor.evals.expectation import KINDS
-from monitor.evals.suite import Judge, Suite
-from monitor.evals.suite import load as load_suite
+from monitor.config.models import Config, Monitor
+from monitor.config.policies import PolicySpec
+from monitor.jobs.evals.expectation import KINDS
+from monitor.jobs.evals.suite import Judge, Suite
+from monitor.jobs.evals.suite import load as load_suite
 from monitor.metrics import METRICS
-from monitor.policies import PolicySpec
 
 ROOT = Path(__file__).parent.parent
 WRITTEN = ("calibration", "llm", "money", "performance", "sources")

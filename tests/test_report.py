@@ -15,9 +15,9 @@ import pytest
 from detectors.joint import JOINT, learn_joint
 from detectors.layout import Layout, learn_numeric
 from detectors.records import Column, Records
-from monitor import report
-from monitor.config import ConfigError, Monitor
-from monitor.report import sample, write_report
+from monitor.config.models import ConfigError, Monitor
+from monitor.jobs import report
+from monitor.jobs.report import sample, write_report
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 KINDS = {

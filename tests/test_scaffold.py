@@ -17,7 +17,7 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, text
 
-from monitor.configfile import load
+from monitor.config.load import load
 from tests.support import tools
 from tests.support.postgres import OwnServer, Server
 from tests.support.tools import ROOT
@@ -44,7 +44,7 @@ PROMISED = (
     "migrations",
     "monitor/cli/__init__.py",
     "monitor/daemon.py",
-    "monitor/tick.py",
+    "monitor/pipeline.py",
     "pyproject.toml",
     "requirements-build.lock",
     "requirements-dev.lock",

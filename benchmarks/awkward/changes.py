@@ -21,7 +21,7 @@ from benchmarks.awkward.quiet import WEEK
 from benchmarks.detection import tables
 from benchmarks.detection.streams import DAY, HOUR, Stream
 from detectors.joint import JOINT
-from monitor.engine.baseline import Baseline
+from monitor.checks.baseline import Baseline
 
 RECALL_WITHIN = 8 * DAY
 DEAF_AFTER = 3 * DAY

@@ -22,11 +22,11 @@ from detectors.joint import JOINT, project
 from detectors.layout import Layout, category, numbers
 from detectors.profile import SCALE, Profile
 from detectors.records import Column, Records, concatenate, take
-from monitor.config import Monitor
-from monitor.engine import build
-from monitor.engine.baseline import Baseline
-from monitor.engine.profile import MOST_UNSEEN, Facts, wanted
-from monitor.schedule import Bucket
+from monitor.checks.baseline import Baseline
+from monitor.config.models import Monitor
+from monitor.core.schedule import Bucket
+from monitor.jobs import build_baseline
+from monitor.profiling.profile import MOST_UNSEEN, Facts, columns_to_read
 from monitor.sources.base import Reader
 from monitor.sources.screen import without_personal
 
@@ -38,13 +38,13 @@ def run(
     stream: Stream, budget: str, baseline: Baseline | None = None, start: datetime | None = None, **settings: Any
 ) -> dict[str, Any]:
     """Backtest the live part of a stream, as `ours.run` does."""
-    with mock.patch.object(build, "profiled_buckets", profiled_buckets):
+    with mock.patch.object(build_baseline, "profile_buckets", profiled_buckets):
         return ours.run(stream, budget, baseline, start, **settings)
 
 
 def learn(stream: Stream, budget: str, **settings: Any) -> Baseline:
     """Learn the baseline of a stream, as `ours.learn` does."""
-    with mock.patch.object(build, "profiled_buckets", profiled_buckets):
+    with mock.patch.object(build_baseline, "profile_buckets", profiled_buckets):
         return ours.learn(stream, budget, **settings)
 
 
@@ -62,10 +62,10 @@ class Counted:
 def profiled_buckets(
     reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime
 ) -> Iterator[tuple[Bucket, Counted]]:
-    """Yield every bucket of a stretch, as `build.profiled_buckets` does, with the whole stretch in memory."""
+    """Yield every bucket of a stretch, as `build_baseline.profiled_buckets` does, with the whole stretch in memory."""
     if monitor.signals or monitor.rates or monitor.performance or monitor.traffic:
         raise ValueError("signals, rates, performance and marked traffic need the engine's own profiler.")
-    records = concatenate(reader.read(start, end, wanted(monitor, layouts, reader.schema())))
+    records = concatenate(reader.read(start, end, columns_to_read(monitor, layouts, reader.schema())))
     steps = (end - start) // monitor.bucket
     width = monitor.bucket.total_seconds()
     starts = start.timestamp() + width * np.arange(steps + 1)

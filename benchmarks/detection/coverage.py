@@ -17,7 +17,7 @@ from detectors.layout import Layout
 from detectors.outcome import learn_scores, outcomes
 from detectors.performance.metrics import METRICS
 from detectors.performance.record import MISSES, Record, Seen, Z, follow
-from detectors.performance.tables import counted, expected, unlike
+from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.stack import Stack
@@ -108,7 +108,10 @@ def simulated(name: str, seed: int, metrics: Sequence[str] = ("accuracy", "roc_a
 
 
 def _seen(metric: str, baseline: Stack, windows: Stack, start: int) -> list[Seen]:
-    (value, error), (truth, _) = METRICS[metric](expected(baseline, windows)), METRICS[metric](counted(windows))
+    (value, error), (truth, _) = (
+        METRICS[metric](expected_table(baseline, windows)),
+        METRICS[metric](labelled_table(windows)),
+    )
     told = zip((truth - value).tolist(), error.tolist(), unlike(baseline, windows).tolist(), strict=True)
     return [Seen(float(start + place), *one) for place, one in enumerate(told)]
 

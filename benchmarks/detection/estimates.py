@@ -23,11 +23,11 @@ from detectors.layout import Kind, Layout
 from detectors.outcome import OUTCOME, learn_scores, outcomes
 from detectors.performance.metrics import METRICS
 from detectors.performance.record import Record, Seen
-from detectors.performance.tables import counted, expected, unlike
+from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
-from monitor.engine.learn import Learner
-from monitor.settings.checks import Check
+from monitor.config.checks import Check
+from monitor.profiling.learn import Learner
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 CLASSIFIERS = {  # truth, probability, and from which probability on the data set's model predicts 1
@@ -86,7 +86,7 @@ def _profile(frame: pd.DataFrame, name: str) -> Profile:
 
 def _judged(data: str, place: int, baseline: Profile, window: Profile, chunk: dict[str, float]) -> Iterator[Row]:
     """Set our estimates beside NannyML's and the labels; a metric that the labels leave undefined is left out."""
-    guess, truth, new = expected(baseline, window), counted(window), float(unlike(baseline, window))
+    guess, truth, new = expected_table(baseline, window), labelled_table(window), float(unlike(baseline, window))
     for name in NAMES:
         (value, error), (realised, _) = METRICS[name](guess), METRICS[name](truth)
         if np.isfinite(realised):
@@ -147,7 +147,7 @@ def regressor(stored: dict[str, Any]) -> Iterator[Row]:
 
     parts = [profile(reference.iloc[at : at + CHUNK]) for at in range(0, len(reference), CHUNK)]
     baseline = sum(parts[1:], parts[0])
-    units = {name: float(METRICS[name](counted(baseline))[0]) for name in LOSSES}
+    units = {name: float(METRICS[name](labelled_table(baseline))[0]) for name in LOSSES}
     for place, part in enumerate(parts):
         rest = [other for other in parts if other is not part]
         yield from _lost("regression, reference", place, sum(rest[1:], rest[0]), part, units, {})
@@ -159,7 +159,7 @@ def regressor(stored: dict[str, Any]) -> Iterator[Row]:
 def _lost(
     data: str, place: int, baseline: Profile, window: Profile, units: dict[str, float], chunk: dict[str, float]
 ) -> Iterator[Row]:
-    guess, truth, new = expected(baseline, window), counted(window), float(unlike(baseline, window))
+    guess, truth, new = expected_table(baseline, window), labelled_table(window), float(unlike(baseline, window))
     for name in LOSSES:
         (value, error), (realised, _) = METRICS[name](guess), METRICS[name](truth)
         theirs = _theirs(chunk, name) if name in chunk else NONE

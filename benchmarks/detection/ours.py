@@ -12,11 +12,11 @@ import pandas as pd
 from benchmarks.detection import tables
 from benchmarks.detection.streams import Stream
 from detectors.records import Column
-from monitor.backtest import backtest
-from monitor.config import Monitor
-from monitor.engine.baseline import Baseline
-from monitor.once import baseline_for
-from monitor.schedule import floor
+from monitor.checks.baseline import Baseline
+from monitor.config.models import Monitor
+from monitor.core.schedule import floor
+from monitor.jobs.backtest import backtest
+from monitor.jobs.one_shot import baseline_for
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page
 
 PAGE = 50_000

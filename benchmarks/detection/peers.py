@@ -87,7 +87,7 @@ def _rows(stream: Stream, window: Window) -> pd.DataFrame:
 
 def weeks(spans: Sequence[Window]) -> float:
     """Return the time that the windows cover, in weeks; overlaps count once."""
-    return evaluate.covered(spans) / pd.Timedelta(days=7)
+    return evaluate.total_time(spans) / pd.Timedelta(days=7)
 
 
 # ------------------------------------------------------------------------------------------------ Evidently

@@ -111,14 +111,14 @@ def other_scanners(folder: Path) -> None:
         data = pd.read_parquet(path)
         labelled("injection phrases: BIPIA contexts", data.context, data.label, lambda t: bool(injection.scan(t)))
         labelled(
-            "embedded_instruction: BIPIA contexts", data.context, data.label, lambda t: bool(injection.embedded(t))
+            "embedded_instruction: BIPIA contexts", data.context, data.label, lambda t: bool(injection.find_embedded(t))
         )
         for task, part in data.groupby("task"):
-            labelled(f"  of these, {task}", part.context, part.label, lambda t: bool(injection.embedded(t)))
+            labelled(f"  of these, {task}", part.context, part.label, lambda t: bool(injection.find_embedded(t)))
     ordinary, contexts = ordinary_texts(), ordinary_texts(("context",))
     never, nowhere = pd.Series([0] * len(ordinary)), pd.Series([0] * len(contexts))
     labelled("injection: ordinary answers and contexts", ordinary, never, lambda t: bool(scan(t, ("injection",))))
-    labelled("embedded_instruction: ordinary contexts", contexts, nowhere, lambda t: bool(injection.embedded(t)))
+    labelled("embedded_instruction: ordinary contexts", contexts, nowhere, lambda t: bool(injection.find_embedded(t)))
     labelled("secrets: the same", ordinary, never, lambda t: bool(scan(t, ("secrets",))))
     path = find("jailbreak.dev.parquet", folder)
     if path:

@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.guard.pii import sample_texts
 from detectors import guard
 from detectors.policy import built_in
-from monitor.clock import SystemClock
-from monitor.config import Config
+from monitor.config.models import Config
+from monitor.core.clock import SystemClock
 from monitor.store.database import Database
 from monitor.web.app import create_app
 from monitor.web.server import Server

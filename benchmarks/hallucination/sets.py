@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from detectors.text.parts import joined
+from detectors.text.parts import join_context
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 GROUPS = {
@@ -56,7 +56,7 @@ def read(path: Path) -> pd.DataFrame:
     if not {"context", "response", "label"} <= set(frame.columns):
         return frame
     frame = frame[frame["label"] >= 0].astype({"label": int})
-    frame["context"] = [joined(value) if value is not None else "" for value in frame["context"]]
+    frame["context"] = [join_context(value) if value is not None else "" for value in frame["context"]]
     frame = frame[frame["context"] != ""].reset_index(drop=True)
     if "doc" not in frame.columns:
         frame["doc"] = pd.factorize(frame["context"])[0]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.base import Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import shares, variance_factor
-from detectors.drift.laws import exact_tail, of_gaps
+from detectors.drift.laws import exact_tail, gap_cumulants
 from detectors.stack import Counted
 
 CRITICAL = 5.9694
@@ -62,13 +62,13 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     terms = np.divide(weights * gap[..., :-1] ** 2, spread, where=inside, out=np.zeros_like(spread))
     squared, factor = np.sum(terms, axis=-1), variance_factor(baseline, window)
     weights = np.divide(weights, spread, where=inside, out=np.zeros_like(spread))
-    finite = of_gaps(baseline, window, slice(0, None), weights, pooled).tail(squared / factor)
+    finite = gap_cumulants(baseline, window, slice(0, None), weights, pooled).tail(squared / factor)
     limit = tail(squared / factor)
     p_value = np.where(limit < RARE, np.maximum(limit, finite), limit)  # three cumulants say little of the middle
     p_value = exact_tail(baseline.counts, window.counts, squared, p_value)
     return Measurement(
         np.sqrt(squared),
-        noise_of(np.sqrt(squared), p_value, np.sqrt(CRITICAL * factor)),
+        noise_from_p_value(np.sqrt(squared), p_value, np.sqrt(CRITICAL * factor)),
         p_value=p_value,
         detail={"anderson_darling": squared / factor},
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.base import Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import filled_bins, paired_counts, shares, variance_factor
-from detectors.drift.laws import exact_tail, of_cells
+from detectors.drift.laws import cell_cumulants, exact_tail
 from detectors.stack import Counted
 
 GROUPS = 10
@@ -48,11 +48,11 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     factor = variance_factor(baseline, window)
     freedom = np.maximum(1, filled.sum(axis=-1) - 1)
     chi_square = squared / factor
-    law = of_cells(old, new, _cell)
+    law = cell_cumulants(old, new, _cell)
     p_value = exact_tail(old, new, squared, law.tail(chi_square))
     return Measurement(
         np.sqrt(squared),
-        noise_of(np.sqrt(squared), p_value, np.sqrt(law.quantile() * factor)),
+        noise_from_p_value(np.sqrt(squared), p_value, np.sqrt(law.quantile() * factor)),
         p_value=p_value,
         detail={"chi_square": chi_square, "degrees_of_freedom": freedom},
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import variance_factor
-from detectors.joint import pair_count, pairs_of
+from detectors.joint import pair_count, product_pairs
 from detectors.profile import SCALE
 from detectors.stack import Counted
 
@@ -65,7 +65,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     tail = -special.ndtri(NULL_TAIL / 2 / pairs)
     detail: dict[str, object] = {"change": change}
     if np.ndim(change) == 0:
-        detail["pair"] = ", ".join(pairs_of(baseline.layout)[int(worst)])
+        detail["pair"] = ", ".join(product_pairs(baseline.layout)[int(worst)])
     one = _product_tail(
         np.abs(change), noise, np.take_along_axis(np.broadcast_to(old, gap.shape), at, -1)[..., 0], window.n
     )
@@ -73,7 +73,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     hits = window.n * change**2 / np.maximum(np.take_along_axis(squares, at, -1)[..., 0], np.finfo(np.float64).tiny)
     p_value = np.minimum(1.0, np.maximum(pairs * one, chance_of_hits(baseline, window, hits)))
     usual = tail * np.maximum(noise, np.sqrt(variance_factor(baseline, window) / (baseline.n + window.n)))
-    return Measurement(np.abs(change), noise_of(np.abs(change), p_value, usual), p_value=p_value, detail=detail)
+    return Measurement(
+        np.abs(change), noise_from_p_value(np.abs(change), p_value, usual), p_value=p_value, detail=detail
+    )
 
 
 def chance_of_hits(baseline: Counted, window: Counted, hits: Values) -> Values:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.base import Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import shares, variance_factor
-from detectors.drift.laws import exact_tail, of_gaps
+from detectors.drift.laws import exact_tail, gap_cumulants
 from detectors.stack import Counted
 
 
@@ -49,12 +49,12 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
         for counts in (baseline.counts, window.counts, baseline.counts + window.counts)
     )
     weights = (np.append(widths, 0.0) + np.append(0.0, widths)) / 2
-    law, factor = of_gaps(baseline, window, inner, weights, pooled), variance_factor(baseline, window)
+    law, factor = gap_cumulants(baseline, window, inner, weights, pooled), variance_factor(baseline, window)
     squared = _square_integral(old - new, widths)
     p_value = exact_tail(baseline.counts, window.counts, squared, law.tail(squared / factor))
     distance = np.sqrt(2 * squared)
     usual = np.sqrt(2 * np.maximum(0.0, law.quantile()) * factor)
-    return Measurement(distance, noise_of(distance, p_value, usual), p_value=p_value)
+    return Measurement(distance, noise_from_p_value(distance, p_value, usual), p_value=p_value)
 
 
 def _square_integral(heights: np.ndarray, widths: np.ndarray) -> Values:

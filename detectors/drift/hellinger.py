@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.base import Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import paired_counts, shares, variance_factor
-from detectors.drift.laws import exact_tail, of_cells
+from detectors.drift.laws import cell_cumulants, exact_tail
 from detectors.stack import Counted
 
 GROUPS = 20
@@ -45,10 +45,10 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     old, new = paired_counts(baseline, window, GROUPS)
     squared = np.sum((np.sqrt(shares(old)) - np.sqrt(shares(new))) ** 2, axis=-1) / 2
     factor = variance_factor(baseline, window)
-    law = of_cells(old, new, _cell)
+    law = cell_cumulants(old, new, _cell)
     p_value = exact_tail(old, new, squared, law.tail(8 * squared / factor))
     usual = np.sqrt(law.quantile() * factor / 8)
-    return Measurement(np.sqrt(squared), noise_of(np.sqrt(squared), p_value, usual), p_value=p_value)
+    return Measurement(np.sqrt(squared), noise_from_p_value(np.sqrt(squared), p_value, usual), p_value=p_value)
 
 
 def _cell(old: Values, new: Values, n: Values, m: Values) -> Values:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.base import Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import paired_counts, shares, variance_factor
-from detectors.drift.laws import exact_tail, of_cells
+from detectors.drift.laws import cell_cumulants, exact_tail
 from detectors.stack import Counted
 
 GROUPS = 20
@@ -46,10 +46,10 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     middle = (p + q) / 2
     nats = np.sum(special.rel_entr(p, middle) + special.rel_entr(q, middle), axis=-1) / 2
     distance, factor = np.sqrt(np.maximum(0.0, nats / np.log(2))), variance_factor(baseline, window)
-    law = of_cells(old, new, _cell)
+    law = cell_cumulants(old, new, _cell)
     p_value = exact_tail(old, new, distance, law.tail(8 * nats / factor))
     usual = np.sqrt(law.quantile() * factor / (8 * np.log(2)))
-    return Measurement(distance, noise_of(distance, p_value, usual), p_value=p_value)
+    return Measurement(distance, noise_from_p_value(distance, p_value, usual), p_value=p_value)
 
 
 def _cell(old: Values, new: Values, n: Values, m: Values) -> Values:

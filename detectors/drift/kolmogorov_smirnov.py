@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import shares, variance_factor
 from detectors.drift.laws import FEW, at_least, at_most
 from detectors.stack import Counted
@@ -47,7 +47,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     gap = np.abs(old - new).max(axis=-1)
     p_value = chance_of_gap(baseline.counts, window.counts, gap)
     usual = special.kolmogi(NULL_TAIL) * np.sqrt(variance_factor(baseline, window))
-    return Measurement(gap, noise_of(gap, p_value, usual), p_value=p_value)
+    return Measurement(gap, noise_from_p_value(gap, p_value, usual), p_value=p_value)
 
 
 def chance_of_gap(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:

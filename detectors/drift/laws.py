@@ -218,7 +218,7 @@ Cell = Callable[[Values, Values, Values, Values], Values]
 counts adds ``1/n + 1/m`` times the square of a normal score."""
 
 
-def of_cells(baseline: np.ndarray, window: np.ndarray, cell: Cell) -> Cumulants:
+def cell_cumulants(baseline: np.ndarray, window: np.ndarray, cell: Cell) -> Cumulants:
     """Return the cumulants of a sum over cells for windows of given sizes, from the baseline's counts.
 
     What a cell of ``o`` counts will have is negative binomial about ``o``. The counts sum up to the window's size,
@@ -294,7 +294,9 @@ def _counts(before: np.ndarray, expected: np.ndarray, ratio: np.ndarray) -> tupl
     return hits, law / law.sum(axis=-1, keepdims=True)
 
 
-def of_gaps(baseline: Counted, window: Counted, nodes: slice, weights: np.ndarray, pooled: np.ndarray) -> Cumulants:
+def gap_cumulants(
+    baseline: Counted, window: Counted, nodes: slice, weights: np.ndarray, pooled: np.ndarray
+) -> Cumulants:
     """Return the cumulants of a weighted sum of squared gaps between the distribution functions, over ``1/n + 1/m``.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.laws import Linear, exact_tail
 from detectors.layout import Layout
 from detectors.stack import Counted
@@ -60,7 +60,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     p_value = exact_tail(baseline.counts, window.counts, np.abs(shift), law.either(np.abs(new_mean - old_mean)))
     return Measurement(
         np.abs(shift),
-        noise_of(np.abs(shift), p_value, -special.ndtri(NULL_TAIL / 2) * law.usual / unit),
+        noise_from_p_value(np.abs(shift), p_value, -special.ndtri(NULL_TAIL / 2) * law.usual / unit),
         p_value=p_value,
         detail={
             "low": shift - margin,

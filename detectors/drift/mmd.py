@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, noise_from_p_value
 from detectors.drift.bins import variance_factor
 from detectors.drift.correlation import chance_of_hits
 from detectors.joint import FEATURES
@@ -64,7 +64,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
         special.chdtrc(freedom, freedom * squared / np.maximum(variance * variance_factor(baseline, window), TINY)),
         chance_of_hits(baseline, window, window.n * distance / FARTHEST),
     )
-    noise = noise_of(distance, p_value, np.sqrt(usual * special.chdtri(freedom, NULL_TAIL) / freedom))
+    noise = noise_from_p_value(distance, p_value, np.sqrt(usual * special.chdtri(freedom, NULL_TAIL) / freedom))
     return Measurement(distance, noise, p_value=p_value)
 
 

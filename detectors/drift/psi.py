@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from detectors.base import Detector, Measurement, Values, noise_of
+from detectors.base import Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import filled_bins, paired_counts, smoothed_shares, variance_factor
-from detectors.drift.laws import exact_tail, of_cells
+from detectors.drift.laws import cell_cumulants, exact_tail
 from detectors.stack import Counted
 
 GROUPS = 10
@@ -51,9 +51,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     p, q = smoothed_shares(old, filled), smoothed_shares(new, filled)
     index = np.sum(special.rel_entr(q, p) + special.rel_entr(p, q), axis=-1)
     factor = variance_factor(baseline, window)
-    law = of_cells(old, new, partial(_cell, added=0.5 * float((old > 0).sum())))
+    law = cell_cumulants(old, new, partial(_cell, added=0.5 * float((old > 0).sum())))
     p_value = exact_tail(old, new, index, law.tail(index / factor))
-    return Measurement(index, noise_of(index, p_value, law.quantile() * factor), p_value=p_value)
+    return Measurement(index, noise_from_p_value(index, p_value, law.quantile() * factor), p_value=p_value)
 
 
 def _cell(old: Values, new: Values, n: Values, m: Values, added: float) -> Values:

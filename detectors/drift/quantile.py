@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import variance_factor
 from detectors.drift.laws import at_most
 from detectors.stack import Counted
@@ -59,7 +59,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     p_value = _chance(baseline, window, old, largest * scale)
     return Measurement(
         largest,
-        noise_of(largest, p_value, np.maximum(*reach)),
+        noise_from_p_value(largest, p_value, np.maximum(*reach)),
         p_value=p_value,
         detail={
             "quantile": levels[most[..., 0]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, noise_from_p_value
 from detectors.drift.bins import shares, variance_factor
 from detectors.drift.laws import Linear, exact_tail
 from detectors.stack import Counted
@@ -45,7 +45,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     p_value = exact_tail(baseline.counts, window.counts, np.abs(shift), law.either(np.abs(shift)))
     return Measurement(
         np.abs(shift),
-        noise_of(np.abs(shift), p_value, -special.ndtri(NULL_TAIL / 2) * law.usual),
+        noise_from_p_value(np.abs(shift), p_value, -special.ndtri(NULL_TAIL / 2) * law.usual),
         p_value=p_value,
         detail={"shift": shift, "low": shift - 1.96 * spread, "high": shift + 1.96 * spread},
     )

@@ -64,7 +64,7 @@ def events(baseline: Counted, bucket: Counted) -> Events:
     ([10, 0, 10], [1.0, -1.0, 1.0], [1.0, 1.0, 0.0])
     """
     if baseline.layout.kind == "categorical":
-        old, new = _of_categories(baseline, bucket)
+        old, new = _category_counts(baseline, bucket)
         sign, distinct = np.zeros(len(old)), np.ones(len(old))
     else:
         old, new, sign, distinct = _tails(baseline, bucket)
@@ -85,7 +85,7 @@ def _categories(counts: np.ndarray, unseen: np.ndarray, new: np.ndarray) -> np.n
     return np.concatenate(parts, axis=-1)
 
 
-def _of_categories(baseline: Counted, bucket: Counted) -> tuple[np.ndarray, np.ndarray]:
+def _category_counts(baseline: Counted, bucket: Counted) -> tuple[np.ndarray, np.ndarray]:
     """Return the counts of both sides; as many new categories are to be expected as had one row (Good and Turing)."""
     unseen = baseline.counts[:-1] == 0
     once = np.count_nonzero(baseline.counts[:-1] == 1) if baseline.layout.complete else 0
@@ -172,7 +172,7 @@ def fold(scores: np.ndarray, state: State) -> Course:
     evidence = np.zeros((*table.shape[:2], len(DIRECTIONS)))
     remembered: dict[str, float] = {}
     for event in range(table.shape[1]):
-        evidence[:, event], sums = _added(table[:, event], Sums.read(state, event))
+        evidence[:, event], sums = _add_buckets(table[:, event], Sums.read(state, event))
         remembered |= sums.write(event)
     statistic, noise, lean = np.full((3, len(scores)), np.nan)
     counted = (table[..., 1] > 0).sum(axis=1)
@@ -188,7 +188,7 @@ def _normal_score(evidence: np.ndarray, counted: np.ndarray) -> np.ndarray:
     return np.asarray(-special.ndtri_exp(-rarity - math.log(2)))
 
 
-def _added(part: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
+def _add_buckets(part: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
     """Add up the buckets of one event, from one end of a change to the next; evidence is by bucket and direction."""
     evidence = np.zeros((len(part), len(DIRECTIONS)))
     begin = 0
@@ -202,11 +202,13 @@ def _added(part: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
 def _until_over(part: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums, int]:
     """Add up the buckets until an established change is over, or to the end."""
     places = np.arange(len(part))
-    walk = _ratio_of(before.hits, before.expected) + np.cumsum(_ratio_of(part[:, :1], part[:, 1:2]), axis=0)
+    walk = _log_likelihood_ratio(before.hits, before.expected) + np.cumsum(
+        _log_likelihood_ratio(part[:, :1], part[:, 1:2]), axis=0
+    )
     rest = walk <= np.minimum.accumulate(np.minimum(walk, 0.0), axis=0)
     last = np.maximum.accumulate(np.where(rest, places[:, None], -1), axis=0)
     hits, expected = (_since(part[:, at], last, start) for at, start in enumerate((before.hits, before.expected)))
-    against = _ratio_of(hits, expected)
+    against = _log_likelihood_ratio(hits, expected)
     evidence, peaks, holders, over = [], [], [], []
     known, rate = part[:, 2:3], part[:, 3]
     factor = hits * LOGARITHMS - (known + hits) * np.log((known + RATIOS * expected) / (known + expected))
@@ -233,7 +235,7 @@ def _until_over(part: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums, int]:
     return found, after, final + 1
 
 
-def _ratio_of(hits: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def _log_likelihood_ratio(hits: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return the log-likelihood ratio of each rate ratio against none."""
     return np.asarray(hits * LOGARITHMS - expected * (RATIOS - 1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, noise_from_p_value
 from detectors.drift.bins import expected_counts
 from detectors.drift.laws import at_least, at_most
 from detectors.stack import Counted
@@ -56,7 +56,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     spread = np.sqrt(1 / (expected + 0.5) + 1 / (before + 0.5))
     return Measurement(
         np.abs(change),
-        noise_of(np.abs(change), p_value, -special.ndtri(NULL_TAIL / 2) * spread),
+        noise_from_p_value(np.abs(change), p_value, -special.ndtri(NULL_TAIL / 2) * spread),
         p_value=p_value,
         detail={"hits": hits, "expected": expected, "from": before / n, "to": hits / size},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, noise_from_p_value
 from detectors.drift.kolmogorov_smirnov import chance_of_gap
 from detectors.stack import Counted
 
@@ -46,7 +46,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     gap = np.where(enough, gap, 0.0)
     p_value = chance_of_gap(old, new, gap)
     usual = np.minimum(1.0, special.kolmogi(NULL_TAIL) * np.sqrt(1 / n + 1 / m))
-    return Measurement(gap, noise_of(gap, p_value, usual), p_value=p_value, detail={"rows": new.sum(axis=-1)})
+    return Measurement(gap, noise_from_p_value(gap, p_value, usual), p_value=p_value, detail={"rows": new.sum(axis=-1)})
 
 
 DETECTOR = Detector(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import expected_counts, filled_bins, shares, variance_factor
 from detectors.drift.laws import at_least, at_most
 from detectors.stack import Counted
@@ -58,7 +58,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     names = np.array([*baseline.layout.vocabulary, OTHER], dtype=object)
     return Measurement(
         POINTS * largest,
-        POINTS * noise_of(largest, p_value, _floor(pooled, categories, factor)),
+        POINTS * noise_from_p_value(largest, p_value, _floor(pooled, categories, factor)),
         p_value=p_value,
         detail={
             "category": names[most],

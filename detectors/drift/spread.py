@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import shares, variance_factor
 from detectors.drift.laws import Linear, at_most, exact_tail
 from detectors.drift.rank import middle_ranks
@@ -66,7 +66,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     p_value = exact_tail(baseline.counts, window.counts, np.abs(change), p_value)
     usual = -special.ndtri(NULL_TAIL / 2) * law.usual / (old + LEAST)
     return Measurement(
-        np.abs(change), noise_of(np.abs(change), p_value, usual), p_value=p_value, detail={"change": change}
+        np.abs(change), noise_from_p_value(np.abs(change), p_value, usual), p_value=p_value, detail={"change": change}
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import shares, variance_factor
 from detectors.drift.laws import TINY, Linear, exact_tail
 from detectors.drift.mean import winsorised_values
@@ -62,7 +62,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     p_value = np.minimum(1.0, np.maximum(of_gaps + of_shift / 2 + of_far, of_shift))
     p_value = exact_tail(baseline.counts, window.counts, distance, p_value)
     usual = np.maximum(mean * spread, -special.ndtri(NULL_TAIL / 2) * shift.usual)
-    return Measurement(distance, noise_of(distance, p_value, usual), p_value=p_value)
+    return Measurement(distance, noise_from_p_value(distance, p_value, usual), p_value=p_value)
 
 
 def _moments(below: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

@@ -87,7 +87,7 @@ def separate(baseline: np.ndarray, window: np.ndarray, seed: int = 0, folds: int
         weights = fit_logistic(_features(scores[~held]), label[~held])
         areas[number] = area(_features(scores[held]) @ weights[1:], label[held])
         noise[number] = _null_variance(label[held])
-        drops[number] = areas[number] - _shuffled(scores[held], label[held], weights, rng)
+        drops[number] = areas[number] - _permutation_auc(scores[held], label[held], weights, rng)
     drop = drops.mean(axis=0)
     # Folds share most of what they were fitted to, so their mean varies more than that of independent ones.
     deviation = float(np.sqrt(noise.mean() * (1 / folds + 1 / (folds - 1))))
@@ -185,7 +185,9 @@ def _null_variance(label: np.ndarray) -> float:
     return (len(label) + 1) / (12 * ones * (len(label) - ones))
 
 
-def _shuffled(scores: np.ndarray, label: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _permutation_auc(
+    scores: np.ndarray, label: np.ndarray, weights: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Return the area with each column shuffled in its turn."""
     columns = scores.shape[1]
     linear, squared = weights[1 : columns + 1], weights[columns + 1 :]

@@ -90,7 +90,7 @@ def learn_subspace(sample: np.ndarray, explained: float = EXPLAINED) -> Subspace
     centre = np.where(held, sample, 0.0).sum(axis=0) / counts
     spread = np.sqrt((np.where(held, sample - centre, 0.0) ** 2).sum(axis=0) / counts)
     scale = np.where(spread > 0, spread, 1.0)
-    values = _standardised(sample, centre, scale)
+    values = _standardise(sample, centre, scale)
     _, singular, axes = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
     shares = np.cumsum(singular**2) / max(float(np.sum(singular**2)), np.finfo(np.float64).tiny)
     kept = int(np.searchsorted(shares, explained - 1e-12)) + 1
@@ -107,11 +107,11 @@ def residuals(subspace: Subspace, sample: np.ndarray) -> np.ndarray:
     >>> residuals(flat, np.array([[5.0, 0.0], [5.0, 2.0]])).tolist()
     [[0.0, 0.0], [0.0, 2.0]]
     """
-    values = _standardised(sample, subspace.centre, subspace.scale)
+    values = _standardise(sample, subspace.centre, subspace.scale)
     return np.asarray(values - values @ subspace.axes.T @ subspace.axes)
 
 
-def _standardised(sample: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _standardise(sample: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(np.nan_to_num((sample - centre) / scale, nan=0.0), -WIDEST, WIDEST))
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.experiment.sequence import hedged, planned_information
-from detectors.experiment.tally import CC, YC, C, N, Tally, X, Y, value_of, variance_of
+from detectors.experiment.sequence import interval_reach, planned_information
+from detectors.experiment.tally import CC, YC, C, N, Tally, X, Y, divide_sums, ratio_variance
 
 BURN_IN = 500
 """Rows of either arm before anything is said: the sequence is asymptotic."""
@@ -97,7 +97,7 @@ def difference(
     ([0.031, 0.021, 0.041], True)
     """
     sums = np.stack([control.sums, treatment.sums])
-    values, variances = adjusted(sums)
+    values, variances = adjust_for_covariate(sums)
     variances = larger_variances(values, variances, sums[..., X].sum(axis=-1))
     rows = control.n + treatment.n
     error = float(relative_error(values, variances))
@@ -107,7 +107,7 @@ def difference(
     if min(control.n, treatment.n) < burn_in or not np.isfinite(variances).all():
         nothing = Interval(math.nan, -math.inf, math.inf)
         return Difference(*sides, nothing, nothing, rows, error, fraction)
-    times = float(hedged(fraction, alpha))
+    times = float(interval_reach(fraction, alpha))
     gap, width = sides[1] - sides[0], times * float(np.sqrt(variances.sum()))
     relative = Interval(*(float(one) for one in lift(values, variances, times)))
     return Difference(*sides, Interval(gap, gap - width, gap + width), relative, rows, error, fraction)
@@ -209,7 +209,7 @@ def lift(
     )
 
 
-def adjusted(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def adjust_for_covariate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return value and variance of each arm, with what a covariate explains taken out.
 
     Parameters
@@ -226,7 +226,7 @@ def adjusted(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> round(float(less / plain), 2)
     0.01
     """
-    values, variances = value_of(sums), variance_of(sums)
+    values, variances = divide_sums(sums), ratio_variance(sums)
     total = sums.sum(axis=-2)
     n = total[..., N]
     usable = (total[..., CC] > 0) & (total[..., X] == n) & (n > 1)

@@ -19,7 +19,7 @@ TOGETHER = 1 << 20
 """Rows of one pass: 2^20 terms below 2^32 are exact in a double."""
 
 
-def summed(terms: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
+def sum_groups(terms: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
     """Sum terms by group.
 
     Parameters
@@ -52,10 +52,10 @@ def summed(terms: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
             total[:, place] += np.bincount(whose, part, minlength=size).astype(np.int64)
             rest -= part * weight
             place -= 1
-    return carried(total)
+    return normalise_limbs(total)
 
 
-def carried(limbs: np.ndarray) -> np.ndarray:
+def normalise_limbs(limbs: np.ndarray) -> np.ndarray:
     """Give the one form in which equal sums are equal: all limbs but the last lie between 0 and 2^32."""
     if not (limbs[..., :-1] >> 32).any():
         return limbs
@@ -69,7 +69,7 @@ def carried(limbs: np.ndarray) -> np.ndarray:
 def to_doubles(limbs: np.ndarray) -> np.ndarray:
     """Return the sums as doubles, over the last axis."""
     negative = limbs[..., -1:] < 0
-    size = carried(np.where(negative, -limbs, limbs))
+    size = normalise_limbs(np.where(negative, -limbs, limbs))
     value = np.zeros(limbs.shape[:-1])
     for place in np.flatnonzero(size.reshape(-1, LIMBS).any(axis=0)):
         value += size[..., place] * BASE ** (LOWEST + place)

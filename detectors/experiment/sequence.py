@@ -45,11 +45,11 @@ def reach(n: np.ndarray | float, alpha: float, planned: float = PLANNED) -> np.n
     >>> [round(float(reach(n, 0.05, planned=10_000)), 2) for n in (1000, 10_000, 100_000)]
     [3.86, 3.04, 3.24]
     """
-    size = np.maximum(np.asarray(n, dtype=np.float64), 1e-12) * _tuned(alpha, planned)
+    size = np.maximum(np.asarray(n, dtype=np.float64), 1e-12) * _tune_mixture(alpha, planned)
     return np.asarray(np.sqrt((size + 1) / size * (np.log1p(size) - 2 * np.log(alpha))))
 
 
-def _tuned(alpha: float, planned: float) -> float:
+def _tune_mixture(alpha: float, planned: float) -> float:
     """Return the mixture's scale that is tightest at a number of rows."""
     return float((-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / planned)
 
@@ -62,7 +62,7 @@ def evidence(z: np.ndarray | float, n: np.ndarray | float, alpha: float, planned
     >>> round(float(evidence(reach(5000, 0.05), 5000, 0.05)), 6)
     20.0
     """
-    size = np.asarray(n, dtype=np.float64) * _tuned(alpha, planned)
+    size = np.asarray(n, dtype=np.float64) * _tune_mixture(alpha, planned)
     log = np.square(z) / 2 * size / (1 + size) - np.log1p(size) / 2
     return np.asarray(np.exp(np.minimum(log, 700.0)))
 
@@ -78,7 +78,7 @@ def planned_information(alpha: float, power: float = POWER) -> float:
     return float((special.ndtri(1 - alpha / 2) + special.ndtri(power)) ** 2)
 
 
-def hedged(fraction: np.ndarray | float, alpha: float) -> np.ndarray:
+def interval_reach(fraction: np.ndarray | float, alpha: float) -> np.ndarray:
     """Return how many standard errors an interval reaches, where it is known how much information will be asked for.
 
     Two boundaries hold together, each with its share of ``alpha``. Up to the planned information one is a constant
@@ -136,7 +136,7 @@ def growth_until(target: float, error: float, fraction: float, alpha: float) -> 
     if not (target > 0 and error > 0 and np.isfinite(error)):
         return 1.0 if error == 0 else float("inf")
     grid = np.logspace(0, 6, 3000)
-    narrow = hedged(grid * fraction, alpha) * error / np.sqrt(grid) <= target
+    narrow = interval_reach(grid * fraction, alpha) * error / np.sqrt(grid) <= target
     return float(grid[int(np.argmax(narrow))]) if narrow.any() else float("inf")
 
 

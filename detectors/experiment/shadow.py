@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.embedding import embed
 from detectors.experiment.compare import BURN_IN, Difference, Interval, information
-from detectors.experiment.sequence import PLANNED, hedged, reach
+from detectors.experiment.sequence import PLANNED, interval_reach, reach
 from detectors.experiment.tally import Tally, X, Y
 
 
@@ -46,7 +46,7 @@ def numeric(first: object, second: object, relative: float = 1e-6, absolute: flo
         return False
 
 
-def shared_leaves(first: object, second: object, relative: float = 1e-9) -> float:
+def leaf_agreement(first: object, second: object, relative: float = 1e-9) -> float:
     """Return the share of the leaves of two JSON answers that are the same; 0 where one of them is not JSON.
 
     Examples
@@ -126,7 +126,7 @@ def agreement(
         near = likeness(first, second)
         return near >= similar, near
     if kind == "json":
-        near = np.array([shared_leaves(*pair, tolerance) for pair in pairs], dtype=np.float64)
+        near = np.array([leaf_agreement(*pair, tolerance) for pair in pairs], dtype=np.float64)
         return near == 1.0, near
     if kind == "numeric":
         near = np.array([_near(*pair) for pair in pairs], dtype=np.float64)
@@ -146,7 +146,7 @@ def _near(first: object, second: object) -> float:
     return 1.0 if size == 0 else max(0.0, 1 - abs(one - other) / size)
 
 
-def paired(champion: np.ndarray, challenger: np.ndarray) -> Tally:
+def pair_differences(champion: np.ndarray, challenger: np.ndarray) -> Tally:
     """Sum challenger minus champion over the pairs; a pair with one side missing (NaN) does not count.
 
     Examples
@@ -181,7 +181,7 @@ def compare_pairs(
     Parameters
     ----------
     gaps
-        Sums of challenger minus champion, :func:`paired`.
+        Sums of challenger minus champion, :func:`pair_differences`.
     ratios
         Sums of the challenger's values over the champion's, of the same pairs: ``Tally.of(challenger, champion)``.
     alpha, minimum, burn_in
@@ -205,7 +205,7 @@ def compare_pairs(
     nothing = Interval(math.nan, -math.inf, math.inf)
     if gaps.n < burn_in or not math.isfinite(error):
         return Difference(champion, challenger, nothing, nothing, gaps.n, error, fraction)
-    times = float(hedged(fraction, alpha))
+    times = float(interval_reach(fraction, alpha))
     width = times * math.sqrt(gaps.variance)
     absolute = Interval(gaps.value, gaps.value - width, gaps.value + width)
     lift = ratios.value - 1

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.experiment.exact import LARGEST, LIMBS, carried, summed, to_doubles
+from detectors.experiment.exact import LARGEST, LIMBS, normalise_limbs, sum_groups, to_doubles
 
 PARTS = ("n", "y", "x", "yy", "xx", "xy", "c", "cc", "yc")
 """Of each group: rows, numerator, denominator, their squares and product; covariate, its square and product with y."""
@@ -80,7 +80,7 @@ class Tally:
         ones = np.ones(len(y))
         x = ones if x is None else np.asarray(x, dtype=np.float64)
         c = np.zeros(len(y)) if covariate is None else np.asarray(covariate, dtype=np.float64)
-        group = np.zeros(len(y), dtype=np.int64) if units is None else groups_of(units)
+        group = np.zeros(len(y), dtype=np.int64) if units is None else assign_groups(units)
         usable = (np.abs(y) <= LARGEST) & (np.abs(x) <= LARGEST) & (np.abs(c) <= LARGEST)
         y, x, c, group = y[usable], x[usable], c[usable], group[usable]
         terms = {N: ones[usable], Y: y, X: x, C: c, CC: c * c}
@@ -90,16 +90,16 @@ class Tally:
         made = np.zeros((size, len(PARTS), LIMBS), dtype=np.int64)
         for part, values in terms.items():
             if values.any():
-                made[:, part] = summed(values, group, size)
+                made[:, part] = sum_groups(values, group, size)
         return cls(made)
 
     def __add__(self, other: Tally) -> Tally:
         """Take two disjoint sets of rows together."""
-        return Tally(carried(self._like(other).exact + other.exact))
+        return Tally(normalise_limbs(self._like(other).exact + other.exact))
 
     def __sub__(self, other: Tally) -> Tally:
         """Take away a set of rows that was added before."""
-        return Tally(carried(self._like(other).exact - other.exact))
+        return Tally(normalise_limbs(self._like(other).exact - other.exact))
 
     def __eq__(self, other: object) -> bool:
         """Compare to the last bit."""
@@ -125,12 +125,12 @@ class Tally:
     @property
     def value(self) -> float:
         """Return the metric; NaN where its denominator is 0."""
-        return float(value_of(self.sums))
+        return float(divide_sums(self.sums))
 
     @property
     def variance(self) -> float:
         """Return the variance of the metric as an estimate; infinite where it is not known."""
-        return float(variance_of(self.sums))
+        return float(ratio_variance(self.sums))
 
     def to_json(self) -> dict[str, Any]:
         """Serialise without loss: the limbs that are not 0, each after the distance from the one before."""
@@ -148,15 +148,15 @@ class Tally:
         return cls(flat.reshape(-1, len(PARTS), LIMBS))
 
 
-def groups_of(units: Iterable[object]) -> np.ndarray:
+def assign_groups(units: Iterable[object]) -> np.ndarray:
     """Return the group of each row's user, int64; each user is hashed once."""
     known: dict[object, int] = {}
     return np.array(
-        [known[unit] if unit in known else known.setdefault(unit, group_of(unit)) for unit in units], dtype=np.int64
+        [known[unit] if unit in known else known.setdefault(unit, assign_group(unit)) for unit in units], dtype=np.int64
     )
 
 
-def group_of(unit: object) -> int:
+def assign_group(unit: object) -> int:
     """Return the group of a user: the same in every bucket, process and release.
 
     Examples
@@ -167,13 +167,13 @@ def group_of(unit: object) -> int:
     return hashlib.sha256(str(unit).encode("utf-8", "surrogatepass")).digest()[0]
 
 
-def value_of(sums: np.ndarray) -> np.ndarray:
+def divide_sums(sums: np.ndarray) -> np.ndarray:
     """Return the ratio of the sums, over arrays of shape (..., groups, 9)."""
     y, x = sums[..., Y].sum(axis=-1), sums[..., X].sum(axis=-1)
     return np.asarray(np.divide(y, x, where=x != 0, out=np.full(np.shape(x), np.nan)))
 
 
-def variance_of(sums: np.ndarray) -> np.ndarray:
+def ratio_variance(sums: np.ndarray) -> np.ndarray:
     """Return the variance of the ratio by the delta method, over arrays of shape (..., groups, 9).
 
     Of one group it is taken between rows, of several between groups.
@@ -189,7 +189,7 @@ def variance_of(sums: np.ndarray) -> np.ndarray:
     True
     """
     total = sums.sum(axis=-2)
-    ratio = value_of(sums)
+    ratio = divide_sums(sums)
     if sums.shape[-2] == 1:
         residual = total[..., YY] - 2 * ratio * total[..., XY] + ratio**2 * total[..., XX]
         units = total[..., N]

@@ -113,7 +113,7 @@ def judge(
     against = _split(metrics, control, treatment, shares)
     each = alpha / max(1, len(metrics)) / max(1, treatments)
     answers = tuple(
-        answer_of(
+        answer_metric(
             metric,
             difference(control[metric.name], treatment[metric.name], each, metric.minimum, planned, burn_in),
             each,
@@ -144,7 +144,7 @@ def _safe(answers: Sequence[Answer]) -> bool:
     return all(answer.verdict in ("no difference", "win") for answer in answers if answer.metric.role == "guardrail")
 
 
-def answer_of(metric: Metric, seen: Difference, alpha: float) -> Answer:
+def answer_metric(metric: Metric, seen: Difference, alpha: float) -> Answer:
     """Turn the confidence sequence of one metric into a word.
 
     Examples
@@ -153,9 +153,9 @@ def answer_of(metric: Metric, seen: Difference, alpha: float) -> Answer:
     >>> answer_of(Metric("latency", better="lower"), seen, 0.05).reason
     'latency: +20.0 % (+10.0 % to +30.0 %): worse beyond doubt'
     """
-    lift = seen.relative if math.isfinite(seen.relative.value) else _scaled(seen)
+    lift = seen.relative if math.isfinite(seen.relative.value) else _relative_interval(seen)
     gain = lift if metric.better == "higher" else Interval(-lift.value, -lift.high, -lift.low)
-    told = f"{metric.name}: {_signed(lift.value)} ({_signed(lift.low)} to {_signed(lift.high)})"
+    told = f"{metric.name}: {_format_signed(lift.value)} ({_format_signed(lift.low)} to {_format_signed(lift.high)})"
     bound = metric.minimum if metric.role == "guardrail" else 0.0
     if not math.isfinite(gain.low) or math.isnan(gain.value):
         few = f"{metric.name}: too few rows so far, {seen.rows}"
@@ -167,11 +167,11 @@ def answer_of(metric: Metric, seen: Difference, alpha: float) -> Answer:
     if gain.low > -metric.minimum and (metric.role == "guardrail" or gain.high < metric.minimum):
         said = f"{told}: no difference of {_percent(metric.minimum)}"
         return Answer(metric, seen, gain, "no difference", said, 0.0)
-    needed, said = _needed(metric, seen, alpha)
+    needed, said = _rows_needed(metric, seen, alpha)
     return Answer(metric, seen, gain, "keep running", f"{told}: {said}", needed)
 
 
-def _needed(metric: Metric, seen: Difference, alpha: float) -> tuple[float, str]:
+def _rows_needed(metric: Metric, seen: Difference, alpha: float) -> tuple[float, str]:
     """Return how many more rows show the smallest effect that matters or, where they are there, rule it out."""
     if seen.fraction < 1:
         needed = seen.rows * (1 / seen.fraction - 1) if seen.fraction > 0 else math.inf
@@ -183,7 +183,7 @@ def _needed(metric: Metric, seen: Difference, alpha: float) -> tuple[float, str]
     ) else "no number of rows will tell"
 
 
-def settled(before: str | None, now: Word) -> Word:
+def settle(before: str | None, now: Word) -> Word:
     """Return the word that stands: what was decided once stays decided until it is decided otherwise.
 
     An interval that has left 0 once has left it for ever, for the sequence may be cut with its own past; and traffic
@@ -201,13 +201,13 @@ def settled(before: str | None, now: Word) -> Word:
     return stands if now == "keep running" else now
 
 
-def _scaled(seen: Difference) -> Interval:
+def _relative_interval(seen: Difference) -> Interval:
     """Return the absolute difference as a share of the control, where a lift by logarithms is not defined."""
     size = abs(seen.control) or 1.0
     return Interval(*(end / size for end in seen.absolute))
 
 
-def _signed(share: float) -> str:
+def _format_signed(share: float) -> str:
     return f"{100 * share:+.1f} %"
 
 

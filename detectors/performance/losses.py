@@ -142,10 +142,10 @@ class LossModel:
     def from_text(cls, text: str) -> LossModel:
         """Read what :meth:`to_text` wrote."""
         data = json.loads(text)
-        return cls(_read(data["absolute"]), _read(data["squared"]))
+        return cls(_parse(data["absolute"]), _parse(data["squared"]))
 
 
-def _read(data: Mapping[str, Any]) -> LossTrees:
+def _parse(data: Mapping[str, Any]) -> LossTrees:
     questions = tuple(Question(one["name"], tuple(one["edges"]), tuple(one["words"])) for one in data["questions"])
     trees = tuple(Tree(**{part: tuple(held) for part, held in tree.items()}) for tree in data["trees"])
     return LossTrees(questions, data["mean"], trees)
@@ -241,7 +241,7 @@ def _grow(places: np.ndarray, left: np.ndarray) -> Tree:
     question: list[int] = []
     code: list[int] = []
     children: list[list[int]] = [[], []]
-    leaves = [_leaf_of(places, left, np.arange(len(left)))]
+    leaves = [_make_leaf(places, left, np.arange(len(left)))]
     above: list[tuple[int, int] | None] = [None]
     while len(leaves) < LEAVES:
         best = max(range(len(leaves)), key=lambda at: leaves[at].gain)
@@ -271,13 +271,13 @@ def _split(places: np.ndarray, left: np.ndarray, old: _Leaf) -> tuple[_Leaf, _Le
     goes = places[old.question, old.rows] - old.question * BINS >= old.code
     lower, upper = old.rows[~goes], old.rows[goes]
     if len(lower) <= len(upper):
-        small = _leaf_of(places, left, lower)
+        small = _make_leaf(places, left, lower)
         return small, _best(upper, old.sums - small.sums, old.counts - small.counts)
-    small = _leaf_of(places, left, upper)
+    small = _make_leaf(places, left, upper)
     return _best(lower, old.sums - small.sums, old.counts - small.counts), small
 
 
-def _leaf_of(places: np.ndarray, left: np.ndarray, rows: np.ndarray) -> _Leaf:
+def _make_leaf(places: np.ndarray, left: np.ndarray, rows: np.ndarray) -> _Leaf:
     questions = len(places)
     cells = places[:, rows].ravel()
     weights = np.broadcast_to(left[rows], (questions, len(rows))).ravel()

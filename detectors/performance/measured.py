@@ -15,7 +15,7 @@ from scipy import special
 from detectors.base import NULL_TAIL, Detector, Measurement
 from detectors.performance.metrics import LEAST, METRICS, QUANTILE, SHARES, Metric
 from detectors.performance.record import Record, Seen, reach
-from detectors.performance.tables import counted, expected, unlike
+from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.stack import Counted
 
 ESTIMATED = "estimated_"
@@ -44,7 +44,9 @@ def compare(
     An estimate trusts that the answer at a given score is what it was: it sees drift of the inputs, not of the
     concept. That is what labels are for.
     """
-    before, now = ((expected(baseline, side) if estimated else counted(side)) for side in (baseline, window))
+    before, now = (
+        (expected_table(baseline, side) if estimated else labelled_table(side)) for side in (baseline, window)
+    )
     (old, old_error), (new, error) = metric(before), metric(now)
     spread = np.sqrt(old_error**2 + error**2)
     if relative:
@@ -55,13 +57,13 @@ def compare(
     reach = special.ndtri(0.975) * error
     detail: dict[str, Any] = {"value": new, "low": new - reach, "high": new + reach, "baseline_value": old}
     if np.ndim(new) == 0:
-        guess = new if estimated else metric(expected(baseline, window, labelled=True))[0]
+        guess = new if estimated else metric(expected_table(baseline, window, labelled=True))[0]
         detail |= {"estimated": float(guess), "error": float(error)}
         detail["new"] = float(unlike(baseline, window, labelled=not estimated))
     return Measurement(change, -special.ndtri(NULL_TAIL) * spread, detail=detail)
 
 
-def record_of(name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarray, Counted, Counted]]) -> Record:
+def backtest_estimates(name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarray, Counted, Counted]]) -> Record:
     """Estimate the labelled windows of a baseline, each from the rest, and remember by how much that was wrong.
 
     Parameters
@@ -77,9 +79,9 @@ def record_of(name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarray, Count
     found: dict[int, Seen] = {}
     spans = []
     for places, rest, now in parts:
-        truth, error = metric(counted(now))
-        guess, _ = metric(expected(rest, now, labelled=True))
-        spans.append(float(metric(counted(rest))[0]))
+        truth, error = metric(labelled_table(now))
+        guess, _ = metric(expected_table(rest, now, labelled=True))
+        spans.append(float(metric(labelled_table(rest))[0]))
         told = np.stack([at[places], truth - guess, error, unlike(rest, now, labelled=True)], axis=-1)
         found |= {place: Seen(*one) for place, one in zip(places.tolist(), told.tolist(), strict=True)}
     span = 1.0 if name in SCORE_METRICS else float(np.mean(spans)) if spans else 1.0

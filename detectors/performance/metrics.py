@@ -114,7 +114,7 @@ def _calibration_error(table: Table) -> tuple[np.ndarray, np.ndarray]:
 # --------------------------------------------------------------------------------------------- regression
 
 
-def _mean_of(name: str, squares: str, rows: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
+def _mean_metric(name: str, squares: str, rows: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
     n = np.sum(table[rows], axis=-1)
     mean = np.sum(table[name], axis=-1) / np.maximum(n, LEAST)
     second = np.sum(table[squares], axis=-1) / np.maximum(n, LEAST)
@@ -122,23 +122,23 @@ def _mean_of(name: str, squares: str, rows: str, table: Table) -> tuple[np.ndarr
 
 
 def _mae(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    return _mean_of("absolute", "squared", "labelled", table)
+    return _mean_metric("absolute", "squared", "labelled", table)
 
 
 def _rmse(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    mean, error = _mean_of("squared", "fourth", "labelled", table)
+    mean, error = _mean_metric("squared", "fourth", "labelled", table)
     return np.sqrt(mean), error / np.maximum(2 * np.sqrt(mean), LEAST)
 
 
 def _mape(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    return _mean_of("relative", "relative_squared", "nonzero", table)
+    return _mean_metric("relative", "relative_squared", "nonzero", table)
 
 
 def _quantile_loss(table: Table) -> tuple[np.ndarray, np.ndarray]:
     high, low = (table["absolute"] + table["error"]) / 2, (table["absolute"] - table["error"]) / 2
     weighed = {"loss": (1 - QUANTILE) * high + QUANTILE * low, "labelled": table["labelled"]}
     weighed["squares"] = QUANTILE**2 * table["squared"]
-    return _mean_of("loss", "squares", "labelled", weighed)
+    return _mean_metric("loss", "squares", "labelled", weighed)
 
 
 OF_SCORES: dict[str, Metric] = {

@@ -107,7 +107,7 @@ def compare(
     >>> compare(before, after, max_drop=0.2).p_value > 0.5
     True
     """
-    pairs = [(_known(old), _known(new)) for old, new in zip(before, after, strict=True)]
+    pairs = [(_drop_missing(old), _drop_missing(new)) for old, new in zip(before, after, strict=True)]
     pairs = [(old, new) for old, new in pairs if len(old) and len(new)]
     if not pairs:
         return Paired(0, np.nan, np.nan, np.nan, np.nan, np.nan)
@@ -115,7 +115,7 @@ def compare(
         pairs = [(old.mean(keepdims=True), new.mean(keepdims=True)) for old, new in pairs]
     means = np.array([(old.mean(), new.mean()) for old, new in pairs]).mean(axis=0)
     change = float(means[1] - means[0])
-    shuffled = _shuffled(pairs, draws, np.random.default_rng(seed)) / len(pairs)
+    shuffled = _shuffle_sums(pairs, draws, np.random.default_rng(seed)) / len(pairs)
     as_low = int(np.sum(shuffled <= change + max_drop + ROUNDING))
     reach = 1.96 * float(np.sqrt(np.mean(np.square(shuffled))))
     p_value = (1 + as_low) / (1 + draws)
@@ -153,7 +153,7 @@ def compare_groups(
     >>> round(found.change, 2), found.p_value < 0.01
     (-0.25, True)
     """
-    old, new = _known(before), _known(after)
+    old, new = _drop_missing(before), _drop_missing(after)
     if not len(old) or not len(new):
         return Paired(0, np.nan, np.nan, np.nan, np.nan, np.nan)
     change = float(new.mean() - old.mean())
@@ -217,12 +217,14 @@ def total_fall(pairs: Sequence[tuple[np.ndarray, np.ndarray]], max_drop: float =
     return float(np.prod([np.mean(PASS_RATES ** len(old) * fails ** len(new)) for old, new in pairs]))
 
 
-def _known(scores: np.ndarray) -> np.ndarray:
+def _drop_missing(scores: np.ndarray) -> np.ndarray:
     values = np.asarray(scores, dtype=np.float64)
     return values[~np.isnan(values)]
 
 
-def _shuffled(pairs: Sequence[tuple[np.ndarray, np.ndarray]], draws: int, chance: np.random.Generator) -> np.ndarray:
+def _shuffle_sums(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], draws: int, chance: np.random.Generator
+) -> np.ndarray:
     """Return the sum over cases of the changes that shuffling makes, shape (draws,)."""
     total = np.zeros(draws)
     sizes = sorted({(len(old), len(new)) for old, new in pairs})

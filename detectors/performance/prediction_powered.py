@@ -184,7 +184,7 @@ def rate(tally: Tally, level: float = 0.95) -> Rate:
     unlabelled = tally.n - labels
     gap = (tally.score - tally.labelled_score) / unlabelled - tally.labelled_score / labels if unlabelled else 0.0
     value = min(1.0, max(0.0, alone + power * gap / STEPS))
-    low, high = interval_of(value, labels * worth, level, labels - 1)
+    low, high = share_interval(value, labels * worth, level, labels - 1)
     return Rate(value, low, high, tally.n, labels, "rate")
 
 
@@ -241,7 +241,7 @@ def _student(level: float, freedom: float) -> float:
     return float(special.stdtrit(max(1, freedom), (1 + level) / 2))
 
 
-def interval_of(value: float, n: float, level: float, freedom: float) -> tuple[float, float]:
+def share_interval(value: float, n: float, level: float, freedom: float) -> tuple[float, float]:
     """Return Wilson's interval of a share that is as well known as by n rows, with Student's quantile.
 
     Examples

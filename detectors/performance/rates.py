@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Finding, Measurement
-from detectors.outcome import parts_of
+from detectors.outcome import split_sums
 from detectors.performance.prediction_powered import STEPS, Rate, Tally, rate
 from detectors.performance.selection import Strata, is_selected, stratified_rate
 from detectors.profile import Profile
@@ -39,7 +39,7 @@ def judged_column(signal: str) -> str:
     return JUDGED + signal
 
 
-def signal_of(column: str) -> str | None:
+def signal_behind(column: str) -> str | None:
     """Return the signal behind such a column, None for any other column.
 
     Examples
@@ -109,7 +109,7 @@ def _variance(side: Counted) -> np.ndarray:
     return np.asarray(np.maximum(side.variance, 1 / n))
 
 
-def tally_of(profile: Profile) -> Tally:
+def rate_tally(profile: Profile) -> Tally:
     """Return the sums that a rate is estimated from, out of scores beside their labels.
 
     Squares are those of each cell's mean score, at most 0.005 from any score in it.
@@ -124,7 +124,7 @@ def tally_of(profile: Profile) -> Tally:
     >>> tally.n, tally.labels, tally.positives, round(tally.score / STEPS, 2)
     (3, 2, 1, 1.8)
     """
-    held = parts_of(profile.counts, profile.layout)
+    held = split_sums(profile.counts, profile.layout)
     groups = [("negative", "positive", "unlabelled"), ("negative", "positive"), ("positive",)]
     return Tally(*(number for names in groups for number in _sums(held, names)))
 
@@ -137,9 +137,9 @@ def _sums(held: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[int, int
     return int(np.sum(counts)), round(total * STEPS), round(squared * STEPS**2)
 
 
-def strata_of(profile: Profile) -> Strata:
+def score_strata(profile: Profile) -> Strata:
     """Return the answers by cells of their score, out of scores beside their labels."""
-    parts = parts_of(profile.counts, profile.layout)
+    parts = split_sums(profile.counts, profile.layout)
     return Strata(parts["positive"], parts["negative"], parts["unlabelled"])
 
 
@@ -164,13 +164,13 @@ def with_rate(
         return finding
     told: dict[str, object] = dict(finding.detail)
     before = float(str(told["baseline_value"]))
-    if profile is None or not (tally := tally_of(profile)).n:
+    if profile is None or not (tally := rate_tally(profile)).n:
         return replace(finding, reason=f"{_sentence(told, None, before)}; {finding.reason}")
-    selected = chosen in (None, "random") and is_selected(strata_of(profile))
+    selected = chosen in (None, "random") and is_selected(score_strata(profile))
     seen = _estimate(profile, tally, chosen, selected=selected)
     told |= {"value": seen.value, "low": seen.low, "high": seen.high, "labels": seen.labels, "kind": seen.kind}
     if people is not None:
-        told["judged"] = tally.labels - tally_of(people).labels
+        told["judged"] = tally.labels - rate_tally(people).labels
     said = _sentence(told, seen, before, _assumption(seen, chosen, selected=selected))
     if selected:
         told["labels_selected"] = True
@@ -184,7 +184,7 @@ def _estimate(profile: Profile, tally: Tally, chosen: Chosen | None, *, selected
     if chosen == "by_answer":
         return rate(Tally(tally.n, tally.score, tally.score_squared))
     if tally.labels and (selected or chosen == "by_score"):
-        return stratified_rate(strata_of(profile))
+        return stratified_rate(score_strata(profile))
     return rate(tally)
 
 
@@ -196,7 +196,7 @@ def _assumption(seen: Rate, chosen: Chosen | None, *, selected: bool) -> str:
 
 
 def _warning(profile: Profile, tally: Tally) -> str:
-    low, high = strata_of(profile).bounds
+    low, high = score_strata(profile).bounds
     others = (tally.score - tally.labelled_score) / (tally.n - tally.labels) / STEPS
     return (
         f"; the labels are no random sample, which answers have one depends on the score (mean"
@@ -216,7 +216,7 @@ def _sentence(told: dict[str, object], seen: Rate | None, before: float, assumpt
     return f"{word} {value:.1%} ({low:.1%} to {high:.1%}){assumption}, {before:.1%} in the baseline"
 
 
-def _made(
+def _make_detector(
     name: str, measure: Callable[[Counted, Counted], Measurement], title: str, threshold: float, floor: float
 ) -> Detector:
     return Detector(
@@ -232,7 +232,7 @@ def _made(
     )
 
 
-RISE = _made("rate_rise", rise, "rise of the mean score", 0.05, 0.01)
-LEVEL = _made("rate_level", level, "mean score", 1.0, 0.0)
+RISE = _make_detector("rate_rise", rise, "rise of the mean score", 0.05, 0.01)
+LEVEL = _make_detector("rate_level", level, "mean score", 1.0, 0.0)
 DETECTORS: dict[str, Detector] = {detector.name: detector for detector in (RISE, LEVEL)}
 """By name."""

@@ -186,7 +186,7 @@ def follow(record: Record, later: Sequence[Seen], lag: float | None) -> list[Rea
     """
     start = len(record.seen)
     every = record if lag is None else Record((*record.seen, *later), record.span)
-    states, steps = _read(every, 1.0 if lag is None else lag, start)
+    states, steps = _follow(every, 1.0 if lag is None else lag, start)
     times = [one.at for one in every.seen]
     found = []
     for one in later:
@@ -305,11 +305,11 @@ def _half_cauchy(values: np.ndarray, scale: float) -> np.ndarray:
 @lru_cache(maxsize=512)
 def _now(record: Record, lag: float) -> tuple[_State, float]:
     """Return what is believed at the end of a record: it is asked for many windows before it grows."""
-    states, steps = _read(record, lag)
+    states, steps = _follow(record, lag)
     return states[-1], steps[-1]
 
 
-def _read(record: Record, lag: float, centred: int | None = None) -> tuple[list[_State], list[float]]:
+def _follow(record: Record, lag: float, centred: int | None = None) -> tuple[list[_State], list[float]]:
     """Follow a record from its first window: beliefs, and logarithms of the width, before and after each.
 
     A window's own law is that of its time, when only those at least ``lag`` before it were known. ``centred`` is how

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from detectors.performance.prediction_powered import Rate, interval_of
+from detectors.performance.prediction_powered import Rate, share_interval
 
 ALPHA = 0.01
 """Probability of calling a random sample selected."""
@@ -152,7 +152,7 @@ def stratified_rate(strata: Strata, level: float = 0.95) -> Rate:
     worth = 1 / float(np.sum(share**2 / few.labels))
     if 0 < value < 1:
         worth = min(worth, value * (1 - value) / spread)
-    low, high = interval_of(value, worth, level, labels - len(few.rows))
+    low, high = share_interval(value, worth, level, labels - len(few.rows))
     return Rate(value, low, high, int(n), int(labels), "rate")
 
 
@@ -193,5 +193,5 @@ def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) 
     alike = worth = total**2 / float(weights @ weights)
     if 0 < value < 1:
         worth = value * (1 - value) * total**2 / float(weights**2 @ (truth - value) ** 2)
-    low, high = interval_of(value, worth, level, alike - 1)
+    low, high = share_interval(value, worth, level, alike - 1)
     return Rate(value, low, high, len(labels), len(truth), "rate")

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import optimize
 
-from detectors.outcome import parts_of
+from detectors.outcome import split_sums
 from detectors.stack import Counted
 
 Table = Mapping[str, np.ndarray]
@@ -34,9 +34,9 @@ SHIFT_GROUPS = 16
 """Groups of predictions in which rows are looked for that the baseline did not have."""
 
 
-def counted(side: Counted) -> Table:
+def labelled_table(side: Counted) -> Table:
     """Return the table of the rows whose label is known."""
-    held = parts_of(side.counts, side.layout)
+    held = split_sums(side.counts, side.layout)
     if side.layout.kind == "errors":
         held |= {name: held[name] * side.layout.scale**power for name, power in POWERS.items()}
     if side.layout.kind == "scores":
@@ -45,20 +45,20 @@ def counted(side: Counted) -> Table:
     return held
 
 
-def expected(baseline: Counted, side: Counted, *, labelled: bool = False) -> Table:
+def expected_table(baseline: Counted, side: Counted, *, labelled: bool = False) -> Table:
     """Return the table that the baseline leads to expect of a side's predictions, labels unseen.
 
     With ``labelled``, of those rows only whose labels are known: what the labels are to be compared with.
     """
-    known, rows = counted(baseline), _rows(side, labelled=labelled)
+    known, rows = labelled_table(baseline), _rows(side, labelled=labelled)
     if side.layout.kind == "errors":
         each = known["labelled"]
         overall = {name: known[name].sum() / max(1.0, each.sum()) for name in known}
         mean = {name: (known[name] + overall[name]) / (each + 1) for name in known}
         told: dict[str, np.ndarray] = {name: rows * mean[name] for name in known}
         told |= {"all": rows, "labelled": rows}
-        return {**told, **_modelled(known, counted(side), labelled=labelled)} if side.layout.model else told
-    likely, held = _likely(known), counted(side)
+        return {**told, **_model_errors(known, labelled_table(side), labelled=labelled)} if side.layout.model else told
+    likely, held = _likely(known), labelled_table(side)
     return {
         "positive": rows * likely,
         "negative": rows * (1 - likely),
@@ -66,7 +66,7 @@ def expected(baseline: Counted, side: Counted, *, labelled: bool = False) -> Tab
     }
 
 
-def _modelled(known: Table, held: Table, *, labelled: bool) -> Table:
+def _model_errors(known: Table, held: Table, *, labelled: bool) -> Table:
     """Return the sums of expected errors, in the proportion in which the baseline's were borne out."""
     told = {}
     for name in ("absolute", "squared"):
@@ -77,7 +77,7 @@ def _modelled(known: Table, held: Table, *, labelled: bool) -> Table:
 
 def _rows(side: Counted, *, labelled: bool = False) -> np.ndarray:
     """Return the rows of each cell, or those with a label."""
-    held = parts_of(side.counts, side.layout)
+    held = split_sums(side.counts, side.layout)
     if side.layout.kind == "errors":
         return held["labelled" if labelled else "all"]
     known = held["negative"] + held["positive"]

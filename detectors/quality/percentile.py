@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import variance_factor
 from detectors.drift.laws import at_most
 from detectors.drift.quantile import quantiles
@@ -99,7 +99,7 @@ def against_target(level: float, baseline: Counted, window: Counted) -> Measurem
     """
     before, *_ = percentile(level, baseline)
     value, low, high = percentile(level, window)
-    return Measurement(value, high - value, detail=_told(level, before, value, low, high))
+    return Measurement(value, high - value, detail=_describe(level, before, value, low, high))
 
 
 def against_baseline(level: float, baseline: Counted, window: Counted) -> Measurement:
@@ -128,8 +128,8 @@ def against_baseline(level: float, baseline: Counted, window: Counted) -> Measur
     change = np.log(np.maximum(value, LEAST) / np.maximum(before, LEAST))
     usual = _noise(level, baseline, np.asarray(variance_factor(baseline, window)))
     p_value = _chance(level, baseline, window, value)
-    noise = noise_of(change, p_value, usual, sides=1)
-    return Measurement(change, noise, p_value=p_value, detail=_told(level, before, value, low, high))
+    noise = noise_from_p_value(change, p_value, usual, sides=1)
+    return Measurement(change, noise, p_value=p_value, detail=_describe(level, before, value, low, high))
 
 
 def _chance(level: float, baseline: Counted, window: Counted, value: Values) -> Values:
@@ -160,11 +160,13 @@ def _noise(level: float, baseline: Counted, factor: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(seen, beyond))
 
 
-def _told(level: float, before: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, object]:
+def _describe(
+    level: float, before: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> dict[str, object]:
     return {"value": value, "low": low, "high": high, "baseline_value": before, "quantile": level}
 
 
-def name_of(level: float) -> str:
+def percentile_name(level: float) -> str:
     """Return how a percentile is called: p95.
 
     Examples
@@ -176,7 +178,7 @@ def name_of(level: float) -> str:
 
 
 def _detector(level: float, rise: bool) -> Detector:  # noqa: FBT001
-    name = name_of(level)
+    name = percentile_name(level)
     return Detector(
         name=f"{name}_rise" if rise else name,
         check="latency",
@@ -190,7 +192,7 @@ def _detector(level: float, rise: bool) -> Detector:  # noqa: FBT001
     )
 
 
-TARGETS: dict[str, Detector] = {name_of(level): _detector(level, rise=False) for level in LEVELS}
+TARGETS: dict[str, Detector] = {percentile_name(level): _detector(level, rise=False) for level in LEVELS}
 """Percentiles in seconds, held against a target."""
-RISES: dict[str, Detector] = {f"{name_of(level)}_rise": _detector(level, rise=True) for level in LEVELS}
+RISES: dict[str, Detector] = {f"{percentile_name(level)}_rise": _detector(level, rise=True) for level in LEVELS}
 """Percentiles against the baseline's, calibrated like any other."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Measurement, Values, noise_of
+from detectors.base import NULL_TAIL, Measurement, Values, noise_from_p_value
 
 BEFORE = 2
 """Hits that are added to the baseline's: what was never seen there is rare, and not impossible."""
@@ -40,7 +40,7 @@ def rise(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_windo
     p_value = chance(hits_baseline, n_baseline, hits_window, n_window)
     return Measurement(
         share - was,
-        noise_of(share - was, p_value, -special.ndtri(NULL_TAIL) * spread, sides=1),
+        noise_from_p_value(share - was, p_value, -special.ndtri(NULL_TAIL) * spread, sides=1),
         p_value=p_value,
         detail={"share": share, "baseline_share": was},
     )

@@ -89,8 +89,8 @@ class Reading:
         else:
             spans, encoded_too = rules.read(plain)
             if encoded_too and group != injection.EMBEDDED_TYPE:
-                decoded = _decoded(self._inner, rules)
-                spans = without_overlaps([*decoded, *spans, *_viewed(self._views, rules)])
+                decoded = _scan_encoded(self._inner, rules)
+                spans = without_overlaps([*decoded, *spans, *_scan_views(self._views, rules)])
             if names is not None and group == "pii":
                 spans = pii.with_names(spans, plain, names)
         if self._folded is not None and self._folded.places is not None:
@@ -108,13 +108,13 @@ class Reading:
         return [(start, end, fold(said).text) for start, end, said in encoded.pieces(self._plain)]
 
 
-def _viewed(others: list[View], rules: RuleSet) -> list[Span]:
+def _scan_views(others: list[View], rules: RuleSet) -> list[Span]:
     """Return what a text says in other ways of reading it."""
     found = ((span, view) for view in others for span in rules.scan(view.text) if span.type in _IN_DISGUISE)
     return [Span(span.type, *view.original(span.start, span.end)) for span, view in found]
 
 
-def _decoded(inner: list[tuple[int, int, str]], rules: RuleSet) -> list[Span]:
+def _scan_encoded(inner: list[tuple[int, int, str]], rules: RuleSet) -> list[Span]:
     """Return what stands in encoded pieces, as findings over the whole piece."""
     found: list[Span] = []
     for start, end, said in inner:

@@ -10,7 +10,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from detectors.scan.matches import Ranges, compiled, options, ranges_of
+from detectors.scan.matches import Ranges, compile_with_memory, options, range_finder
 
 MOST_SPANS = 1000
 """Findings of one rule in one text that are kept; more would not change a verdict."""
@@ -160,8 +160,8 @@ class _Exact:
 
     @classmethod
     def of(cls, rule: Rule) -> _Exact:
-        near = ranges_of(compiled(near_pattern(rule.near), MEMORY)) if rule.near else None
-        return cls(rule, ranges_of(compiled(rule.pattern, MEMORY)), near)
+        near = range_finder(compile_with_memory(near_pattern(rule.near), MEMORY)) if rule.near else None
+        return cls(rule, range_finder(compile_with_memory(rule.pattern, MEMORY)), near)
 
     def add(self, text: str, raw: bytes, found: list[Span]) -> None:
         """Append what the rule finds, but what an earlier rule has covered: it is not worth a closer look."""
@@ -282,7 +282,7 @@ def whole(check: Callable[[str], bool]) -> Trim:
     return trim
 
 
-def digits_of(text: str) -> str:
+def only_digits(text: str) -> str:
     """Return the ASCII digits of a text.
 
     Examples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from detectors.scan.base import Rule, Trim, digits_of
+from detectors.scan.base import Rule, Trim, only_digits
 from detectors.scan.telephone import PHONE, PHONE_HINT, trim_phone
 
 # Top-level domains that a bare domain may end in: all of two letters but those that are also the ending of a common
@@ -130,7 +130,7 @@ def _is_mac(text: str, start: int, end: int) -> tuple[int, int] | None:
     found = text[start:end]
     alone = text[end : end + 1] not in (":", "-") and (not start or text[start - 1] not in ":-")
     same = len({found[2], *found[2::3]}) == 1
-    return (start, end) if alone and same and len(digits_of(found)) < 12 else None  # noqa: PLR2004
+    return (start, end) if alone and same and len(only_digits(found)) < 12 else None  # noqa: PLR2004
 
 
 RULES: tuple[Rule, ...] = (

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 
-from detectors.scan.base import CONTEXT_BEFORE, Rule, Words, digits_of, whole
+from detectors.scan.base import CONTEXT_BEFORE, Rule, Words, only_digits, whole
 
 CARD = r"\b\d(?:[ \t\n_./*|-]{0,2}\d){11,}"
 _GROUP = re.compile(r"\d+")
@@ -86,7 +86,7 @@ def each_card(text: str, start: int, end: int) -> list[tuple[int, int]]:
     joined = start > 0 and (text[start - 1].isalnum() or text[start - 1] in "+._")
     joins = text[end : end + 1].isalnum()
     if not (joined or joins) and end - start <= _ONE_ALONE:
-        total = digits_of(text[start:end])
+        total = only_digits(text[start:end])
         if is_card(total) and _card_like(list(map(len, _GROUP.findall(text, start, end)))):
             return [(start, end)]
     groups = [match.span() for match in _GROUP.finditer(text, start, end)]
@@ -94,7 +94,7 @@ def each_card(text: str, start: int, end: int) -> list[tuple[int, int]]:
     if not groups:
         return []
     start, end = groups[0][0], groups[-1][1]
-    total = digits_of(text[start:end])
+    total = only_digits(text[start:end])
     named = _CARD_WORDS.found_in(text[max(0, start - CONTEXT_BEFORE) : start])
     if named and len(total) <= _LONGEST and is_card(total, named=True):
         return [(start, end)]
@@ -175,17 +175,17 @@ def trim_iban(text: str, start: int, _end: int) -> tuple[int, int] | None:
     """Cut a candidate to the length of its country, and check the remainder modulo 97 (ISO 13616)."""
     length = IBAN_LENGTHS[text[start : start + 2].upper()]
     place = start + length
-    kept = _closed_up(text[start:place])
+    kept = _close_up(text[start:place])
     while len(kept) < length and place < len(text) and place - start - len(kept) <= length / 2:
         place += length - len(kept)
-        kept = _closed_up(text[start:place])
+        kept = _close_up(text[start:place])
     if len(kept) != length or text[place : place + 1].isalnum() or not is_iban(kept.upper()):
         return None
     gaps = place - start - length
     return (start, place) if gaps <= length / 2 and (kept.isupper() or kept.islower()) else None
 
 
-def _closed_up(text: str) -> str:
+def _close_up(text: str) -> str:
     return text.replace(" ", "").replace(".", "").replace("-", "")
 
 

@@ -99,7 +99,7 @@ def scan(text: str) -> list[Span]:
     Limits
     ------
     Phrases, not intent: a text *about* prompt injection has them, and an ordinary order that an attacker slipped
-    into a page has none (see :func:`embedded`). An attacker who knows the list can write around it.
+    into a page has none (see :func:`find_embedded`). An attacker who knows the list can write around it.
 
     References
     ----------
@@ -114,7 +114,7 @@ def scan(text: str) -> list[Span]:
     return RULES.scan(text)
 
 
-def embedded(text: str) -> list[Span]:
+def find_embedded(text: str) -> list[Span]:
     r"""Find orders and questions that end a line of a *retrieved* document, and orders about the answer to come.
 
     For contexts only: in an answer such sentences are ordinary, and so they are in interviews, instructions and lists

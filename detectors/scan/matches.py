@@ -16,7 +16,7 @@ Fits = Callable[[bytes], bool]
 """Whether a pattern matches all of some UTF-8."""
 
 
-def compiled(pattern: str, memory: int) -> Any:  # noqa: ANN401
+def compile_with_memory(pattern: str, memory: int) -> Any:  # noqa: ANN401
     """Compile a pattern with so many bytes of memory for its automata."""
     import re2
 
@@ -33,13 +33,13 @@ def options(memory: int) -> Any:  # noqa: ANN401
     return chosen
 
 
-def ranges_of(pattern: Any, *, direct: bool = True) -> Ranges:  # noqa: ANN401
+def range_finder(pattern: Any, *, direct: bool = True) -> Ranges:  # noqa: ANN401
     """Return what tells the ranges of a compiled pattern's first group, or of the whole match when it has none.
 
     Parameters
     ----------
     pattern
-        Of :func:`compiled`; it must not match nothing at all.
+        Of :func:`compile_with_memory`; it must not match nothing at all.
     direct
         Whether the wrapper may be gone around.
 

@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from detectors.scan.base import MEMORY, MOST_SPANS, Span, in_points, utf8
-from detectors.scan.matches import Ranges, options, ranges_of
+from detectors.scan.matches import Ranges, options, range_finder
 
 TYPES = frozenset({"profanity", "toxicity"})
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "tr")
@@ -77,7 +77,7 @@ def _lists(languages: tuple[str, ...]) -> _Lists:
             spelled = "|".join(_pattern(s.rstrip("*")) for s in sorted(stems, key=lambda stem: (-len(stem), stem)))
             pattern = rf"(?:^|[^0-9A-Za-z])({spelled})"
             hints.Add(pattern)
-            exact.append((kind, open_ended, ranges_of(re2.compile(pattern, chosen))))
+            exact.append((kind, open_ended, range_finder(re2.compile(pattern, chosen))))
     hints.Add(_MAY_BE_APART)
     hints.Compile()
     return _Lists(hints, exact)
@@ -106,15 +106,15 @@ def scan(text: str, languages: Iterable[str] = LANGUAGES) -> list[Span]:
     []
     """
     lists = _lists(tuple(sorted(languages)))
-    found, apart = _found(text, lists)
+    found, apart = _find_words(text, lists)
     if apart:
-        closed, places = _closed_up(text)
-        within, _ = _found(closed, lists)
+        closed, places = _close_up(text)
+        within, _ = _find_words(closed, lists)
         found |= {Span(span.type, places[span.start], places[span.end - 1] + 1) for span in within}
     return sorted(found, key=lambda span: (span.start, span.end))[:MOST_SPANS]
 
 
-def _found(text: str, lists: _Lists) -> tuple[set[Span], bool]:
+def _find_words(text: str, lists: _Lists) -> tuple[set[Span], bool]:
     """Return the words of a text, and whether there may be letters that are set apart."""
     raw = utf8(text)
     hits = lists.hints.Match(raw)
@@ -138,7 +138,7 @@ def _found(text: str, lists: _Lists) -> tuple[set[Span], bool]:
     return found, max(hits) == len(lists.exact)
 
 
-def _closed_up(text: str) -> tuple[str, list[int]]:
+def _close_up(text: str) -> tuple[str, list[int]]:
     """Return single letters that are set apart, closed up to words, and where each letter stood."""
     letters: list[str] = []
     places: list[int] = []

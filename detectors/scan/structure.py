@@ -50,7 +50,7 @@ class JsonSchema:
 
         A single fenced code block is read as what it holds.
         """
-        body = _unfenced(text)
+        body = _strip_fence(text)
         said = _too_much(body)
         if said:
             return said
@@ -69,7 +69,7 @@ class JsonSchema:
         return [Span("json_schema", 0, len(text))] if self.problem(text) else []
 
 
-def _unfenced(text: str) -> str:
+def _strip_fence(text: str) -> str:
     """Return what a single fenced code block holds, or the text itself."""
     plain = text.strip()
     head, _, rest = plain.partition("\n")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from detectors.scan.base import CONTEXT_AFTER, CONTEXT_BEFORE, MEMORY, digits_of
-from detectors.scan.matches import Fits, compiled, fits
+from detectors.scan.base import CONTEXT_AFTER, CONTEXT_BEFORE, MEMORY, only_digits
+from detectors.scan.matches import Fits, compile_with_memory, fits
 from detectors.scan.telling import is_other, is_telling
 
 PHONE = (
@@ -63,7 +63,7 @@ def _plan(region: str) -> tuple[str, str]:
 
 def _either(patterns: Iterable[str]) -> Fits:
     """Put whole plans into one automaton: a number is asked of all of them at once."""
-    return fits(compiled("|".join(f"(?:{p})" for p in patterns if p), MEMORY))
+    return fits(compile_with_memory("|".join(f"(?:{p})" for p in patterns if p), MEMORY))
 
 
 @cache
@@ -142,12 +142,12 @@ def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
     if _is_joined(before) or before in "_.=/@&%#$€£-" or _is_joined(after) or after in "_@%€$":
         return None
     if text.find("(", start, end) >= 0:
-        end = _balanced(text, start, end)
+        end = _cut_unbalanced(text, start, end)
     if end - start < FEWEST:
         return None
     found = text[start:end]
     main = found if found[-1].isdigit() and "x" not in found.lower() else _EXTENSION.split(found, maxsplit=1)[0]
-    digits = digits_of(main)
+    digits = only_digits(main)
     plus = "+" in main[:2]
     if not FEWEST <= len(digits) <= (16 if plus else 15) or digits.count(digits[0]) == len(digits):  # noqa: PLR2004
         return None
@@ -185,7 +185,7 @@ def _is_joined(character: str) -> bool:
     return character.isalnum() and character < _UNSPACED
 
 
-def _balanced(text: str, start: int, end: int) -> int:
+def _cut_unbalanced(text: str, start: int, end: int) -> int:
     """Cut what follows a bracket that does not close."""
     found = text[start:end]
     if found.count("(") > found.count(")"):

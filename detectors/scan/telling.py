@@ -52,7 +52,7 @@ def is_telling(said: str) -> bool:
     low = said.lower()
     words = _WORD.findall(low)
     known = any(word in _CALLED for word in words)
-    return known or any(word.startswith(_NOUN_STEMS + _VERB_STEMS) for word in words) or _unspaced(low)
+    return known or any(word.startswith(_NOUN_STEMS + _VERB_STEMS) for word in words) or _lacks_spaces(low)
 
 
 def is_other(said: str) -> bool:
@@ -71,9 +71,9 @@ def is_other(said: str) -> bool:
         return False
     if low.rstrip()[-1:] in _SIGNS and low.rstrip():
         return True
-    counted = close and words[-1][0] in ("no", "nr", "id") and not _unspaced(low)
+    counted = close and words[-1][0] in ("no", "nr", "id") and not _lacks_spaces(low)
     return counted or (close and (named in _OTHERS or named.startswith(_OTHER_STEMS)))
 
 
-def _unspaced(low: str) -> bool:
+def _lacks_spaces(low: str) -> bool:
     return not low.isascii() and any(word in low for word in _UNSPACED)

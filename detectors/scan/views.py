@@ -19,7 +19,7 @@ _TELLING = (
 """Words of somebody who takes an assistant over or asks for a secret; read backwards or by rot13 they mean nothing."""
 
 
-def _any_of(words: Iterable[str]) -> str:
+def _alternatives(words: Iterable[str]) -> str:
     return "(?i)" + "|".join(sorted(set(words)))
 
 
@@ -31,8 +31,8 @@ HINTS = (
     r"[ ,;.-]{1,3}){6}",
     r"[A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z][ .*_-][A-Za-z]",
     r"[a-zA-Z][013457@$]{1,2}[a-zA-Z][^\n]*[a-zA-Z][013457@$]{1,2}[a-zA-Z]",
-    _any_of(codecs.encode(word, "rot13") for word in _TELLING),
-    _any_of(word[::-1] for word in _TELLING),
+    _alternatives(codecs.encode(word, "rot13") for word in _TELLING),
+    _alternatives(word[::-1] for word in _TELLING),
 )
 """RE2 patterns, one of which matches wherever a view may differ in what it says."""
 
@@ -96,9 +96,9 @@ def views(text: str) -> Iterator[View]:
     ['ignore previous rules']
     """
     read = text[:LONGEST]
-    yield from _replaced(read, _MARKUP, lambda _: [])
-    yield from _replaced(read, _SAID, _said)
-    yield from _replaced(read, _APART, _closed)
+    yield from _replace_views(read, _MARKUP, lambda _: [])
+    yield from _replace_views(read, _SAID, _spoken_digits)
+    yield from _replace_views(read, _APART, _close_letters)
     plain = _TOKEN.sub(_without_signs, read)
     if plain != read:
         yield View(plain)
@@ -119,7 +119,7 @@ Part = tuple[str, int, int]
 """A code point of a view, and where what it stands for begins and ends."""
 
 
-def _said(match: re.Match[str]) -> list[Part]:
+def _spoken_digits(match: re.Match[str]) -> list[Part]:
     """Read words for digits."""
     return [
         (_DIGITS[word.group().lower()], match.start() + word.start(), match.start() + word.end())
@@ -127,7 +127,7 @@ def _said(match: re.Match[str]) -> list[Part]:
     ]
 
 
-def _closed(match: re.Match[str]) -> list[Part]:
+def _close_letters(match: re.Match[str]) -> list[Part]:
     """Close single letters up; another gap than the usual one is a space between words."""
     gaps = Counter(re.findall(r"[ .*_-]+", match.group()))
     usual = max(gaps, key=gaps.__getitem__)
@@ -141,7 +141,9 @@ def _closed(match: re.Match[str]) -> list[Part]:
     return parts
 
 
-def _replaced(text: str, pattern: re.Pattern[str], parts_of: Callable[[re.Match[str]], list[Part]]) -> Iterator[View]:
+def _replace_views(
+    text: str, pattern: re.Pattern[str], parts_of: Callable[[re.Match[str]], list[Part]]
+) -> Iterator[View]:
     made: list[Part] = []
     done = 0
     for match in pattern.finditer(text):

@@ -86,7 +86,7 @@ class Entailment:
 
     def probabilities(self, pairs: list[tuple[str, str]]) -> list[float]:
         """Return the probability of entailment of each pair of premise and hypothesis."""
-        session, tokenizer = _loaded(self.model, self.tokenizer, self.length)
+        session, tokenizer = _load(self.model, self.tokenizer, self.length)
         cut = tokenizer.encode_batch(pairs)
         named = {
             "input_ids": [one.ids for one in cut],
@@ -135,7 +135,7 @@ def nearest(claim: str, given: list[str]) -> list[str]:
 
 
 @lru_cache(maxsize=4)
-def _loaded(model: Path, tokenizer: Path, length: int) -> tuple[Any, Any]:
+def _load(model: Path, tokenizer: Path, length: int) -> tuple[Any, Any]:
     from onnxruntime import InferenceSession, SessionOptions
     from tokenizers import Tokenizer
 

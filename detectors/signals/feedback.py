@@ -12,7 +12,7 @@ import numpy as np
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
-from detectors.signals.patterns import packaged
+from detectors.signals.patterns import load_phrases
 
 KEYS = ("score", "value", "rating", "thumbs", "feedback", "sentiment", "label")
 LONGEST = 2_000
@@ -93,7 +93,7 @@ class Feedback:
 
 @lru_cache(maxsize=1)
 def _words() -> dict[str, float]:
-    kinds = packaged("feedback")["words"]
+    kinds = load_phrases("feedback")["words"]
     worth = {"good": 1.0, "neutral": 0.0, "bad": -1.0}
     return {word: worth[kind] for kind, listed in kinds.items() for word in listed}
 

@@ -11,7 +11,7 @@ from detectors.signals.base import Evidence, each
 Find = Callable[[str], Sequence[Span]]
 
 
-def counted(records: Records, find: Find) -> Column:
+def count_findings(records: Records, find: Find) -> Column:
     """Count the findings of each response; missing where there is no response.
 
     Examples

@@ -8,7 +8,7 @@ import numpy as np
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
-from detectors.text.parts import claims, scored
+from detectors.text.parts import claims, score_records
 from detectors.text.support import Support
 
 
@@ -40,7 +40,7 @@ def compute(records: Records) -> Column:
     >>> compute(records).values.round(2).tolist()
     [1.0]
     """
-    return scored(records, score)
+    return score_records(records, score)
 
 
 SIGNAL = Signal(

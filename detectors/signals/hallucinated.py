@@ -13,7 +13,7 @@ from scipy import special
 
 from detectors.records import Column, Records
 from detectors.signals.base import Evidence, Signal
-from detectors.text.parts import PARTS, claims, held_of, parts, pointing
+from detectors.text.parts import PARTS, claims, parts, pointing, support_records
 from detectors.text.silence import claims_nothing
 
 
@@ -89,7 +89,7 @@ def compute(records: Records) -> Column:
     said = records["response"].values.tolist()
     read = [
         (row, held)
-        for row, (text, held) in enumerate(zip(said, held_of(records), strict=True))
+        for row, (text, held) in enumerate(zip(said, support_records(records), strict=True))
         if held is not None and not claims_nothing(str(text), held)
     ]
     values = np.full(len(said), np.nan)

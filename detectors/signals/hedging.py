@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from detectors.records import Column, Records
 from detectors.scan.base import in_points
 from detectors.signals.base import Evidence, Signal, each
-from detectors.signals.patterns import compiled, phrases, utf8
+from detectors.signals.patterns import compile_linear, phrases, utf8
 
 READ = 20_000
 """Code points of an answer that are read."""
@@ -53,7 +53,7 @@ def _share(text: str) -> float:
     hedges = [found.start() for found in phrases("hedging", "hedges").finditer(data)]
     if not hedges:
         return 0.0
-    ends = [found.end() for found in compiled(_ENDS).finditer(data.rstrip())]
+    ends = [found.end() for found in compile_linear(_ENDS).finditer(data.rstrip())]
     sentences = len(ends) + (not ends or ends[-1] < len(data.rstrip()))
     return len({bisect_left(ends, place + 1) for place in hedges}) / sentences
 

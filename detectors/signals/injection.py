@@ -5,7 +5,7 @@ from __future__ import annotations
 from detectors.records import Column, Records
 from detectors.scan import Span, scan
 from detectors.signals.base import LONGEST_TEXT, Signal
-from detectors.signals.findings import counted, shown
+from detectors.signals.findings import count_findings, shown
 
 
 def compute(records: Records) -> Column:
@@ -27,10 +27,10 @@ def compute(records: Records) -> Column:
     >>> compute({"response": Column.of(texts)}).values[:2].tolist()
     [0.0, 1.0]
     """
-    return counted(records, _found)
+    return count_findings(records, _find)
 
 
-def _found(text: str) -> list[Span]:
+def _find(text: str) -> list[Span]:
     return scan(text[:LONGEST_TEXT], ("injection",))
 
 
@@ -43,5 +43,5 @@ SIGNAL = Signal(
     unit="findings",
     cost="about 350,000",
     citation="Greshake et al. 2023",
-    evidence=shown(_found),
+    evidence=shown(_find),
 )

@@ -11,7 +11,7 @@ from functools import lru_cache
 from detectors.records import Column, Records
 from detectors.schema import Schema, check
 from detectors.signals.base import LONGEST_TEXT, Signal, each
-from detectors.signals.valid_json import parse, unfenced
+from detectors.signals.valid_json import parse, strip_fence
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class FitsSchema:
         if len(text) >= LONGEST_TEXT:
             return math.nan
         try:
-            return float(_schema(self.schema).problem(parse(unfenced(text) if self.fenced else text)) is None)
+            return float(_schema(self.schema).problem(parse(strip_fence(text) if self.fenced else text)) is None)
         except (ValueError, RecursionError, OverflowError):
             return 0.0
 

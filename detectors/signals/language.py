@@ -59,12 +59,12 @@ class Language:
         beginnings = [
             None if gone else str(text)[: 4 * PREFIX] for text, gone in zip(texts.values, texts.missing, strict=True)
         ]
-        known = languages_of([text for text in beginnings if text is not None], self.among)
+        known = detect_languages([text for text in beginnings if text is not None], self.among)
         return Column.of(None if text is None else known[text] for text in beginnings)
 
 
-def languages_of(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> dict[str, str | None]:
-    """Return the language of each of these texts, as `language_of` does, in fewer steps.
+def detect_languages(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> dict[str, str | None]:
+    """Return the language of each of these texts, as `detect_language` does, in fewer steps.
 
     Examples
     --------
@@ -77,12 +77,12 @@ def languages_of(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> dict
         few = distinct[start : start + AT_ONCE]
         identifier = _identifier(among)
         identifier.walk([text for text in map(_telling, few) if text])
-        told |= {text: language_of(text, among) for text in few}
+        told |= {text: detect_language(text, among) for text in few}
     return told
 
 
 @lru_cache(maxsize=4096)
-def language_of(beginning: str, among: tuple[str, ...] = ()) -> str | None:
+def detect_language(beginning: str, among: tuple[str, ...] = ()) -> str | None:
     """Return the ISO 639 code of the language of a text, or None when it cannot be told.
 
     Examples
@@ -119,7 +119,7 @@ def _identifier(among: tuple[str, ...]) -> Any:  # noqa: ANN401
 
         def walk(self, texts: Sequence[str]) -> None:
             encoded = sorted({self._encode(text) for text in texts}, key=len, reverse=True)
-            self.counted = dict(zip(encoded, _walked(encoded, *self._tables), strict=True))
+            self.counted = dict(zip(encoded, _count_features(encoded, *self._tables), strict=True))
 
         def _raw_score(self, text: bytes) -> Any:  # noqa: ANN401
             visits = self.counted.get(text)
@@ -131,7 +131,9 @@ def _identifier(among: tuple[str, ...]) -> Any:  # noqa: ANN401
     return identifier
 
 
-def _walked(texts: Sequence[bytes], moves: np.ndarray, bases: np.ndarray, outs: np.ndarray) -> list[Counter[int]]:
+def _count_features(
+    texts: Sequence[bytes], moves: np.ndarray, bases: np.ndarray, outs: np.ndarray
+) -> list[Counter[int]]:
     """Return how often each feature stands in each text, the longest text first."""
     if not texts:
         return []

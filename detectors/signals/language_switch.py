@@ -6,7 +6,7 @@ import numpy as np
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
-from detectors.signals.language import PREFIX, languages_of
+from detectors.signals.language import PREFIX, detect_languages
 
 
 def compute(records: Records) -> Column:
@@ -35,7 +35,7 @@ def compute(records: Records) -> Column:
     asked, said = (
         [str(value)[: 4 * PREFIX] for value in records[side].values[rows]] for side in ("question", "response")
     )
-    known = languages_of([*asked, *said])
+    known = detect_languages([*asked, *said])
     scores = np.full(len(records["response"]), np.nan)
     for row, before, after in zip(rows, map(known.get, asked), map(known.get, said), strict=True):
         if before and after:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from detectors.records import Column, Records
 from detectors.signals.base import LONGEST_TEXT, Evidence, Signal, each
-from detectors.signals.patterns import compiled
+from detectors.signals.patterns import compile_linear
 
 ROLES = ("response", "question", "context")
 
@@ -40,7 +40,7 @@ class Matches:
 
     def __call__(self, records: Records) -> Column:
         """Return a column of 1 and 0."""
-        search = compiled(self.pattern, ignore_case=self.ignore_case).search
+        search = compile_linear(self.pattern, ignore_case=self.ignore_case).search
         return each(
             records[self.role], lambda text: float(search(text[:LONGEST_TEXT].encode("utf-8", "replace")) is not None)
         )
@@ -48,7 +48,7 @@ class Matches:
     def evidence(self, record: Mapping[str, str]) -> list[Evidence]:
         """Return where the pattern is found in the response first, type ``match``."""
         text = record["response"][:LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")
-        found = compiled(self.pattern, ignore_case=self.ignore_case).search(text)
+        found = compile_linear(self.pattern, ignore_case=self.ignore_case).search(text)
         return [Evidence("match", found.start(), found.end(), 1.0)] if found and self.role == "response" else []
 
 
@@ -64,7 +64,7 @@ def configure(*, pattern: str, ignore_case: bool = False, role: str = "response"
     """
     if role not in ROLES:
         raise ValueError(f"`role` is one of {', '.join(ROLES)}, not {role!r}.")
-    compiled(pattern, ignore_case=ignore_case)
+    compile_linear(pattern, ignore_case=ignore_case)
     return _signal(Matches(pattern, ignore_case, role))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
-from detectors.text.parts import pointing, scored
+from detectors.text.parts import pointing, score_records
 from detectors.text.support import Support
 
 
@@ -35,7 +35,7 @@ def compute(records: Records) -> Column:
     >>> compute(records).values.round(2).tolist()
     [1.0]
     """
-    return scored(records, score)
+    return score_records(records, score)
 
 
 SIGNAL = Signal(

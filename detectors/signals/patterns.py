@@ -12,7 +12,7 @@ LARGEST_PROGRAM = 64 << 20
 
 
 @lru_cache(maxsize=256)
-def compiled(pattern: str, *, ignore_case: bool = False) -> Any:  # noqa: ANN401
+def compile_linear(pattern: str, *, ignore_case: bool = False) -> Any:  # noqa: ANN401
     r"""Compile a pattern of RE2, whose time is linear in the text whatever the pattern; groups are not kept.
 
     Raises
@@ -49,7 +49,7 @@ def compiled(pattern: str, *, ignore_case: bool = False) -> Any:  # noqa: ANN401
 
 
 @lru_cache(maxsize=16)
-def packaged(name: str) -> dict[str, Any]:
+def load_phrases(name: str) -> dict[str, Any]:
     """Return a packaged phrase list: language to kind to patterns.
 
     Examples
@@ -64,8 +64,8 @@ def packaged(name: str) -> dict[str, Any]:
 @lru_cache(maxsize=16)
 def phrases(name: str, kind: str) -> Any:  # noqa: ANN401
     """Return one pattern of all phrases of a kind in every language, without regard to case."""
-    listed = [phrase for kinds in packaged(name).values() for phrase in kinds.get(kind, ())]
-    return compiled("|".join(f"(?:{phrase})" for phrase in listed), ignore_case=True)
+    listed = [phrase for kinds in load_phrases(name).values() for phrase in kinds.get(kind, ())]
+    return compile_linear("|".join(f"(?:{phrase})" for phrase in listed), ignore_case=True)
 
 
 def utf8(text: str) -> bytes:

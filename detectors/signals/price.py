@@ -8,7 +8,7 @@ from datetime import date
 
 import numpy as np
 
-from detectors.layout import numbers, words_of
+from detectors.layout import numbers, to_categories
 from detectors.records import Column, Records, row_count
 from detectors.signals import failed
 from detectors.signals.base import Signal
@@ -62,37 +62,39 @@ class Price:
     def priced(self, records: Records) -> Priced:
         """Return cost and source of each request."""
         logged = numbers(records["cost"])[0] if "cost" in records else None
-        models, providers = words_of(records["model_version"]), records.get("provider")
+        models, providers = to_categories(records["model_version"]), records.get("provider")
         found = price(
             models,
-            tokens_of(records),
+            read_tokens(records),
             logged,
-            None if providers is None else words_of(providers),
-            seconds_of(records),
+            None if providers is None else to_categories(providers),
+            read_seconds(records),
             self.own,
             self.rate,
             self.logged_in_dollars,
-            failures_of(records),
+            read_failures(records),
         )
         if logged is None or "cache_hit" not in records:
             return found
-        free = (logged == 0) & np.array([word.lower() == "true" for word in words_of(records["cache_hit"])], dtype=bool)
+        free = (logged == 0) & np.array(
+            [word.lower() == "true" for word in to_categories(records["cache_hit"])], dtype=bool
+        )
         return Priced(np.where(free, 0.0, found.cost), np.where(free, "logged", found.source))
 
 
-def tokens_of(records: Records) -> Tokens:
+def read_tokens(records: Records) -> Tokens:
     """Return the token counts of each request, by the columns that count them."""
     given = {name: numbers(records[name])[0] for name in (*NEEDS[1:], *COUNTS) if name in records}
     counts = {part: given[name] for name, part in COUNTS.items() if name in given}
     return Tokens(given["input_tokens"], given["output_tokens"], **counts)
 
 
-def failures_of(records: Records) -> np.ndarray | None:
+def read_failures(records: Records) -> np.ndarray | None:
     """Return which requests failed; None where no status is there."""
     return failed.compute(records).values == 1 if "status" in records else None
 
 
-def seconds_of(records: Records) -> np.ndarray | None:
+def read_seconds(records: Records) -> np.ndarray | None:
     """Return when each request came; None where no time is there."""
     if "timestamp" not in records:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from detectors.records import Column, Records
 from detectors.scan import Span, scan
 from detectors.signals.base import LONGEST_TEXT, Signal
-from detectors.signals.findings import counted, shown
+from detectors.signals.findings import count_findings, shown
 
 
 def compute(records: Records) -> Column:
@@ -26,10 +26,10 @@ def compute(records: Records) -> Column:
     >>> compute({"response": Column.of(['A classic assessment.', 'This is bullsh1t', None])}).values[:2].tolist()
     [0.0, 1.0]
     """
-    return counted(records, _found)
+    return count_findings(records, _find)
 
 
-def _found(text: str) -> list[Span]:
+def _find(text: str) -> list[Span]:
     return scan(text[:LONGEST_TEXT], ("profanity",))
 
 
@@ -42,5 +42,5 @@ SIGNAL = Signal(
     unit="findings",
     cost="about 250,000",
     citation="word lists; Davidson et al. 2017",
-    evidence=shown(_found),
+    evidence=shown(_find),
 )

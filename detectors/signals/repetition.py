@@ -46,10 +46,10 @@ def evidence(record: Mapping[str, str]) -> list[Evidence]:
     """Return the loop at the end of the response, if there is one."""
     text = record["response"][:LONGEST_TEXT]
     start = _loop(text.rstrip())
-    return [] if start == len(text.rstrip()) else [Evidence("loop", start, len(text.rstrip()), repeated(text))]
+    return [] if start == len(text.rstrip()) else [Evidence("loop", start, len(text.rstrip()), repetition_share(text))]
 
 
-def repeated(text: str) -> float:
+def repetition_share(text: str) -> float:
     """Return the share of four-grams of a text that stood there before; 0 below four words."""
     tokens = _TOKEN.findall(text.casefold())
     count = len(tokens) - GRAM + 1
@@ -60,7 +60,7 @@ def repeated(text: str) -> float:
 
 def _score(text: str) -> float:
     text = text[:LONGEST_TEXT].rstrip()
-    return max(repeated(text), 1 - _loop(text) / len(text)) if text else float("nan")
+    return max(repetition_share(text), 1 - _loop(text) / len(text)) if text else float("nan")
 
 
 def _loop(text: str) -> int:

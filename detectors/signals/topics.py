@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.embedding import embed
-from detectors.joint import features_of
+from detectors.joint import vector_features
 from detectors.records import Column
 
 
@@ -20,4 +20,4 @@ def topics(texts: Column) -> Column:
     [False, True]
     """
     vectors = embed(["" if gone else str(text) for text, gone in zip(texts.values, texts.missing, strict=True)])
-    return Column(features_of(vectors.astype(np.float64)), np.asarray(~vectors.any(axis=1)))
+    return Column(vector_features(vectors.astype(np.float64)), np.asarray(~vectors.any(axis=1)))

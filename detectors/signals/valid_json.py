@@ -49,7 +49,7 @@ class ValidJson:
         if len(text) >= LONGEST_TEXT:
             return math.nan
         try:
-            parse(unfenced(text) if self.fenced else text)
+            parse(strip_fence(text) if self.fenced else text)
         except ValueError:
             return 0.0
         return 1.0
@@ -69,7 +69,7 @@ def parse(text: str) -> Any:  # noqa: ANN401
         raise ValueError("the JSON is nested too deeply.") from None
 
 
-def unfenced(text: str) -> str:
+def strip_fence(text: str) -> str:
     r"""Return what stands in the one code block that a text consists of, or else the text.
 
     Examples

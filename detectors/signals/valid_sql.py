@@ -13,8 +13,8 @@ from typing import Any
 
 from detectors.records import Column, Records
 from detectors.signals.base import Signal, each
-from detectors.signals.patterns import compiled, utf8
-from detectors.signals.valid_json import unfenced
+from detectors.signals.patterns import compile_linear, utf8
+from detectors.signals.valid_json import strip_fence
 
 LONGEST = 20_000
 """Code points from which on a text is not parsed: parsing is slow, and a statement is shorter."""
@@ -63,10 +63,10 @@ class ValidSql:
         return each(records["response"], self._valid)
 
     def _valid(self, text: str) -> float:
-        text = unfenced(text) if self.fenced else text
+        text = strip_fence(text) if self.fenced else text
         if len(text) > LONGEST:
             return math.nan
-        if not compiled(_BEGINS, ignore_case=True).search(utf8(text)):
+        if not compile_linear(_BEGINS, ignore_case=True).search(utf8(text)):
             return 0.0
         try:
             return float(_parses(text, self.dialect))
@@ -152,7 +152,7 @@ def configure(*, dialect: str | None = None, fenced: bool = False) -> Signal:
     ValueError: 'postgrs' is not a dialect of sqlglot; did you mean postgres?
     """
     if dialect is not None:
-        _known(dialect)
+        _require_dialect(dialect)
     return Signal(
         name="valid_sql",
         needs=("response",),
@@ -166,7 +166,7 @@ def configure(*, dialect: str | None = None, fenced: bool = False) -> Signal:
     )
 
 
-def _known(dialect: str) -> None:
+def _require_dialect(dialect: str) -> None:
     names = sorted(name for name in _sqlglot().Dialect.classes if name)
     if dialect not in names:
         near = difflib.get_close_matches(dialect, names, 1)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detectors.exact import ExactSum
-from detectors.layout import numbers, words_of
+from detectors.layout import numbers, to_categories
 from detectors.records import Column, Records, row_count
 from detectors.spend.budget import Requests, Spent
-from detectors.weights import UNIT, squares_of, units_of
+from detectors.weights import UNIT, row_units, sum_squares
 
 Part = tuple[str, str]
 """A column and one of its values; two empty words for all requests."""
@@ -86,7 +86,7 @@ class Till:
 
     def add(self, records: Records) -> None:
         """Take one page; a column that is not there is not counted."""
-        units = units_of(records)
+        units = row_units(records)
         units = np.full(row_count(records), UNIT) if units is None else units
         for limit in self._tokens:
             self._tokens[limit] += sizes(records, limit, units)
@@ -96,7 +96,7 @@ class Till:
             weights = units[scored]
             total, whole, squares = self._rates[signal]
             total += ExactSum.of(score[scored] * (weights / UNIT))
-            self._rates[signal] = (total, whole + int(weights.sum()), squares + squares_of(weights))
+            self._rates[signal] = (total, whole + int(weights.sum()), squares + sum_squares(weights))
         if self._money not in records:
             return
         cost, _ = numbers(records[self._money])
@@ -128,7 +128,7 @@ class Till:
         return Bill(parts, tokens, rates)
 
     def _split(self, name: str, column: Column, cost: np.ndarray, priced: np.ndarray, units: np.ndarray) -> None:
-        words = words_of(column)
+        words = to_categories(column)
         words[column.missing] = MISSING
         values, places = np.unique(words.astype(str), return_inverse=True)
         for place, value in enumerate(values.tolist()):

@@ -88,24 +88,24 @@ def step(before: Breaker, seen: Seen, at: datetime, open_for: timedelta, *, rene
         before = replace(before, who=None, held_until=None)
     if before.state == "closed" or (before.state == "half_open" and not renews):
         if seen.bad:
-            return _opened(before, seen, at, open_for)
+            return _open(before, seen, at, open_for)
         if before.state == "half_open" and seen.bad is False:
-            return moved(before, "closed", at, f"the probes went well: {seen.reason}")
+            return with_state(before, "closed", at, f"the probes went well: {seen.reason}")
         return before
     if renews or before.state == "half_open":
         if seen.bad is False:
-            return moved(before, "closed", at, seen.reason)
+            return with_state(before, "closed", at, seen.reason)
         return replace(before, until=seen.until) if seen.bad else before
     if before.until is None or at >= before.until:
-        return moved(before, "half_open", at, "it was open for as long as it was to be; probes are let through")
+        return with_state(before, "half_open", at, "it was open for as long as it was to be; probes are let through")
     return before
 
 
-def _opened(before: Breaker, seen: Seen, at: datetime, open_for: timedelta) -> Breaker:
-    return moved(before, "open", at, seen.reason, until=seen.until or at + open_for)
+def _open(before: Breaker, seen: Seen, at: datetime, open_for: timedelta) -> Breaker:
+    return with_state(before, "open", at, seen.reason, until=seen.until or at + open_for)
 
 
-def moved(
+def with_state(
     before: Breaker,
     state: State,
     at: datetime,
@@ -142,7 +142,7 @@ def standing(breaker: Breaker, now: datetime, *, renews: bool) -> Breaker:
     return replace(breaker, state="half_open", since=breaker.until, reason=why, until=None, who=None)
 
 
-def budget_seen(
+def observe_budget(
     name: str, spent: Spent, budget: float, pace: float, ahead: float, until: datetime, currency: str
 ) -> Seen:
     """Say whether a budget is gone now, which is later than the end of the bucket that is known.
@@ -181,7 +181,7 @@ def budget_seen(
     return Seen(False, f"{spent.amount:,.2f} of the {name} budget of {budget:,.2f} {currency} are spent{least}", until)
 
 
-def rate_seen(signal: str, mean: float, count: int, above: float, needed: int) -> Seen:
+def observe_rate(signal: str, mean: float, count: int, above: float, needed: int) -> Seen:
     """Say whether too many requests of a bucket were bad; with too few requests that cannot be told.
 
     Examples

@@ -72,7 +72,7 @@ def bounds(at: datetime, period: Period, zone: str) -> tuple[datetime, datetime]
     return first.astimezone(UTC), following.astimezone(UTC)
 
 
-def unassigned(
+def find_unassigned(
     check: str,
     column: str,
     period: Period,
@@ -289,11 +289,11 @@ def burning(
         (min(rate(long), rate(short)) / factor, min(rate(long), rate(short)), long) for long, short, factor in BURNS
     ]
     worst, speed, over = max(rates, key=lambda one: one[0])
-    said = f"the month's budget burns {speed:.1f} times as fast as it may, over the last {_said(over)}"
+    said = f"the month's budget burns {speed:.1f} times as fast as it may, over the last {_format_length(over)}"
     left = budget - spent[first].amount
     if worst > 1 and left > 0:
         gone = timedelta(seconds=left / (allowed * speed))
-        said += f"; at that rate the {left:,.2f} {currency} that are left last {_said(gone)}"
+        said += f"; at that rate the {left:,.2f} {currency} that are left last {_format_length(gone)}"
     said += at_least(spent[first])
     status = Status.DRIFTED if worst > 1 else Status.OK
     return Finding(
@@ -303,7 +303,7 @@ def burning(
     )  # fmt: skip
 
 
-def _said(length: timedelta) -> str:
+def _format_length(length: timedelta) -> str:
     hours = length / HOUR
     return (
         f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"

@@ -98,10 +98,10 @@ def paths(
     if len(history) < fewest or not np.isfinite(history).all() or history.sum() <= 0:
         return None
     weights = np.ones(len(ahead)) if weights is None else weights
-    return _simulated(history, seasons, ahead, weights, cycle, together, seed) if len(ahead) else np.zeros(PATHS)
+    return _simulate(history, seasons, ahead, weights, cycle, together, seed) if len(ahead) else np.zeros(PATHS)
 
 
-def _simulated(
+def _simulate(
     history: np.ndarray,
     seasons: np.ndarray,
     ahead: np.ndarray,
@@ -119,11 +119,11 @@ def _simulated(
             return None
     run = RUN if together is None else len(ahead)
     places = _places(np.random.default_rng(seed), starts, run, len(ahead)) % len(errors)
-    total = _carried_on(level, smoothing, _widened(errors, len(history))[places], factors[ahead], weights)
-    return total if together is None else _of_few(total, len(starts))
+    total = _extend(level, smoothing, _widen(errors, len(history))[places], factors[ahead], weights)
+    return total if together is None else _spread_few(total, len(starts))
 
 
-def _of_few(total: np.ndarray, days: int) -> np.ndarray:
+def _spread_few(total: np.ndarray, days: int) -> np.ndarray:
     """Spread sums that were drawn from a few days: n of them hold (n - 1) / (n + 1) of their share.
 
     The interpolated quantiles p and 1 - p of n draws lie (n - 1)(1 - 2p) ranks apart, and a new draw falls into each of
@@ -135,9 +135,7 @@ def _of_few(total: np.ndarray, days: int) -> np.ndarray:
     return np.asarray(np.maximum(middle + (total - middle) * factor, 0.0))
 
 
-def _carried_on(
-    level: float, smoothing: float, drawn: np.ndarray, factors: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+def _extend(level: float, smoothing: float, drawn: np.ndarray, factors: np.ndarray, weights: np.ndarray) -> np.ndarray:
     levels, total = np.full(PATHS, level), np.zeros(PATHS)
     for place, factor in enumerate(factors):
         total += weights[place] * levels * drawn[:, place] * factor
@@ -203,7 +201,7 @@ def _smooth(history: np.ndarray, factors: np.ndarray) -> tuple[float, float, np.
     return float(levels[best]), float(SMOOTHING[best]), ratios[BURN_IN:, best]
 
 
-def _widened(errors: np.ndarray, units: int) -> np.ndarray:
+def _widen(errors: np.ndarray, units: int) -> np.ndarray:
     """Spread the errors a little more: they were the smallest of several smoothings, over a past that is short."""
     centre = float(errors.mean())
     return np.asarray(np.maximum(centre + (errors - centre) * math.sqrt((units + 1) / (units - 9)), 0.0))

@@ -82,7 +82,7 @@ def largest_by_chance(total: int, share: float) -> float:
     return float(math.ceil(below)) if math.isfinite(below) else 0.0
 
 
-def excess_of(pair: Pair, long: Events, short: Events, room: float, period: timedelta) -> float:
+def pair_excess(pair: Pair, long: Events, short: Events, room: float, period: timedelta) -> float:
     """Return how far a pair of windows is beyond what alerts; above 1 it does.
 
     Both windows must be beyond the pair's rate, and the bad requests of the long one more than chance explains at half
@@ -112,7 +112,7 @@ def burning(
 ) -> Finding:
     """Say whether an objective's room for error is used up so much too fast that it should be known now.
 
-    The statistic is how far the worst pair of windows is beyond its rate (:func:`excess_of`); one that pages is worse
+    The statistic is how far the worst pair of windows is beyond its rate (:func:`pair_excess`); one that pages is worse
     than any other.
 
     Parameters
@@ -145,7 +145,7 @@ def burning(
     whole = counted[at - period]
     stated = Finding(
         check, signal, "burn_rate", None, Status.INCONCLUSIVE, "", n_window=whole.total,
-        unit="of the rate that alerts", detail=_told(objective, at, counted, period),
+        unit="of the rate that alerts", detail=_describe(objective, at, counted, period),
     )  # fmt: skip
     pairs = [p for p in PAIRS if urgency in ("any", p.urgency) and counted[at - p.long].total >= min_samples]
     if not pairs:
@@ -157,11 +157,11 @@ def burning(
 def _worst(stated: Finding, judged: Sequence[tuple[Pair, Events, Events]], period: timedelta) -> Finding:
     """Conclude by the worst of several pairs, each with what its long and its short window hold."""
     room, left = 1 - float(str(stated.detail["objective"])), float(str(stated.detail["left"]))
-    measured = [(excess_of(*one, room, period), one) for one in judged]
+    measured = [(pair_excess(*one, room, period), one) for one in judged]
     excess, (pair, long, short) = max(measured, key=lambda each: _gravity(each[1][0], each[0]))
     speed = min(long.share, short.share) / room
     said = f"{stated.column} burns the room of {room:.4g} for errors {speed:.1f} times as fast as it may"
-    said += f", over {_said(pair.long)}; {left:.1%} of it is left for {_said(period)}"
+    said += f", over {_format_length(pair.long)}; {left:.1%} of it is left for {_format_length(period)}"
     if excess <= 1 < speed / pair.factor(period):
         said += f"; {long.bad:g} bad of {long.total} requests may be chance"
     status = Status.DRIFTED if excess > 1 else Status.OK
@@ -174,14 +174,16 @@ def _gravity(pair: Pair, excess: float) -> tuple[bool, float]:
     return excess > 1 and pair.urgency == "page", excess
 
 
-def _told(objective: float, at: datetime, counted: Mapping[datetime, Events], period: timedelta) -> dict[str, object]:
+def _describe(
+    objective: float, at: datetime, counted: Mapping[datetime, Events], period: timedelta
+) -> dict[str, object]:
     room, whole = 1 - objective, counted[at - period]
     return {
         "objective": objective,
         "value": whole.share,
         "left": 1 - whole.share / room,
         "period_seconds": period.total_seconds(),
-        "burns": {_said(window): counted[at - window].share / room for window in _windows()},
+        "burns": {_format_length(window): counted[at - window].share / room for window in _windows()},
     }
 
 
@@ -189,7 +191,7 @@ def _windows() -> Sequence[timedelta]:
     return sorted({window for pair in PAIRS for window in (pair.long, pair.short)})
 
 
-def _said(length: timedelta) -> str:
+def _format_length(length: timedelta) -> str:
     for unit, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
         if length >= unit:
             return f"{length / unit:g}{word}"

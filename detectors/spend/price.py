@@ -81,7 +81,7 @@ class Tokens:
             "input_image": self._counted("input_image"),
         }
         said = {kind: self._counted(kind) for kind in ("reasoning", "output_audio", "output_image")}
-        return {**_shared("input", self.input, asked), **_shared("output", self.output, said)}
+        return {**_share_out("input", self.input, asked), **_share_out("output", self.output, said)}
 
     def _counted(self, name: str) -> np.ndarray:
         """Return a count with 0 where it is not logged or nonsense."""
@@ -89,7 +89,7 @@ class Tokens:
         return np.zeros(len(self.input)) if held is None else np.nan_to_num(np.maximum(held, 0.0))
 
 
-def _shared(side: str, whole: np.ndarray, asked: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _share_out(side: str, whole: np.ndarray, asked: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Take each kind off what is left of a side; the rest is plain."""
     kinds, left = {}, whole.astype(np.float64)
     for kind, count in asked.items():
@@ -334,7 +334,7 @@ SIDE = {
 
 def _by_list(model: str, provider: str, day: int, tokens: Tokens) -> np.ndarray | None:
     """Return dollars by the list; None where it does not know what a request of the model costs."""
-    found = _listed(model, provider, day)
+    found = _list_tariff(model, provider, day)
     if found is None:
         return None
     kinds = tokens.kinds()
@@ -362,7 +362,7 @@ def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
 
 
 @lru_cache(maxsize=4096)
-def _listed(model: str, provider: str, day: int) -> Listed | None:
+def _list_tariff(model: str, provider: str, day: int) -> Listed | None:
     """Return the list's tariff for a model on a day; None where token counts do not give the price."""
     from genai_prices import Usage, calc_price
 
@@ -375,7 +375,7 @@ def _listed(model: str, provider: str, day: int) -> Listed | None:
         except (LookupError, ValueError):
             continue
         tariff, units = found.model_price, _units(found.model_price)
-        free = not units and _is_free(found.model) and _is_of(found.provider.id, model, provider)
+        free = not units and _is_free(found.model) and _is_provider(found.provider.id, model, provider)
         if not (units or free) or not all(unit.endswith("_mtok") for unit in units - {"requests_kcount", *TOOLS}):
             return None
         request = _exact(tariff, {})
@@ -393,7 +393,7 @@ def _is_free(model: Any) -> bool:  # noqa: ANN401
     return _FREE.search(f"{model.id} {model.name} {model.price_comments} {model.description}") is not None
 
 
-def _is_of(owner: str, model: str, provider: str) -> bool:
+def _is_provider(owner: str, model: str, provider: str) -> bool:
     """Say whether a tariff is that of the provider that was asked, where one is named: others may ask money."""
     whose = _provider(model, provider)
     return whose is None or whose == owner

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from detectors.exact import ExactSum
-from detectors.layout import numbers, words_of
+from detectors.layout import numbers, to_categories
 from detectors.records import Records
-from detectors.weights import UNIT, natural, units_of
+from detectors.weights import UNIT, natural, row_units
 
 STAYS = -1
 """The tier of a request that no rule takes: it is answered as it was."""
@@ -39,7 +39,7 @@ class Condition:
         """Say of each request whether it holds; where the column is missing it does not."""
         column = records[self.column]
         if self.values:
-            return np.asarray(np.isin(words_of(column).astype(str), self.values) & ~column.missing, dtype=bool)
+            return np.asarray(np.isin(to_categories(column).astype(str), self.values) & ~column.missing, dtype=bool)
         number, _ = numbers(column)
         low = -np.inf if self.minimum is None else self.minimum
         high = np.inf if self.maximum is None else self.maximum
@@ -112,7 +112,7 @@ Key = tuple[int, str, str]
 Cells = dict[Key, Cell]
 
 
-def strata_of(input_tokens: np.ndarray, tasks: np.ndarray | None = None) -> np.ndarray:
+def assign_strata(input_tokens: np.ndarray, tasks: np.ndarray | None = None) -> np.ndarray:
     """Return of each request what makes it comparable: its task, and its size in steps of four.
 
     Examples
@@ -158,12 +158,12 @@ def tally(
         if len(moved):
             then[moved] = price_as(tier.model, moved)
     good = np.full(len(models), np.nan) if quality is None else quality
-    units = units_of(records)
+    units = row_units(records)
     units = np.full(len(models), UNIT) if units is None else units
     groups: dict[Key, list[int]] = {}
     for row, key in enumerate(zip(tiers.tolist(), models.tolist(), strata.tolist(), strict=True)):
         groups.setdefault(key, []).append(row)
-    return merged([{key: _cell(now[rows], then[rows], good[rows], units[rows])} for key, rows in groups.items()])
+    return merge([{key: _cell(now[rows], then[rows], good[rows], units[rows])} for key, rows in groups.items()])
 
 
 def _cell(now: np.ndarray, then: np.ndarray, quality: np.ndarray, units: np.ndarray) -> Cell:
@@ -179,7 +179,7 @@ def _cell(now: np.ndarray, then: np.ndarray, quality: np.ndarray, units: np.ndar
     )
 
 
-def merged(parts: Iterable[Cells]) -> Cells:
+def merge(parts: Iterable[Cells]) -> Cells:
     """Add up disjoint sets of requests; beyond 2,000 cells, what is new is not told apart by stratum or by model."""
     total: Cells = {}
     for part in parts:
@@ -191,7 +191,7 @@ def merged(parts: Iterable[Cells]) -> Cells:
     return total
 
 
-def told(
+def summarize(
     plan: Plan, cells: Cells, better: Literal["higher", "lower"] = "higher", margin: float = 0.01
 ) -> dict[str, Any]:
     """Say what a plan would have saved, and what may be said of the quality of each of its tiers.
@@ -258,7 +258,7 @@ def _quality(model: str, cells: Cells, better: str, margin: float) -> dict[str, 
     if judged < FEWEST or covered < COVERED:
         why = f"{model} answered {judged} comparable requests of known quality, like {covered:.0%} of what would move"
         return {"claim": "not known", "why": why, "judged": judged, "covered": covered}
-    (now, error_now), (then, error_then) = _standardised(moved, weights), _standardised(there, weights)
+    (now, error_now), (then, error_then) = _standardise(moved, weights), _standardise(there, weights)
     gap, reach, own = then - now, NORMAL * math.hypot(error_now, error_then), NORMAL * error_then
     return {
         "claim": _claim(gap if better == "higher" else -gap, reach, margin),
@@ -287,7 +287,7 @@ def _by_stratum(cells: Cells, wanted: Callable[[str], bool]) -> dict[str, Cell]:
     return found
 
 
-def _standardised(cells: Mapping[str, Cell], weights: Mapping[str, float]) -> tuple[float, float]:
+def _standardise(cells: Mapping[str, Cell], weights: Mapping[str, float]) -> tuple[float, float]:
     """Return a weighted mean and its standard error, each stratum's variance that of a share near a half."""
     whole, value, variance = sum(weights.values()), 0.0, 0.0
     for name, weight in weights.items():

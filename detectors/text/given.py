@@ -12,7 +12,7 @@ import numpy as np
 from detectors.text.forms import OPPOSITES
 from detectors.text.lexicon import LIMIT, NUMBER, Lexicon
 from detectors.text.places import around, bits
-from detectors.text.polarity import denied
+from detectors.text.polarity import find_negated
 from detectors.text.reading import Reading, read_all
 from detectors.text.roles import passive
 from detectors.text.senses import MEANINGS
@@ -90,7 +90,7 @@ class Given:
 
     @cached_property
     def _denied(self) -> np.ndarray:
-        return denied(self.text)
+        return find_negated(self.text)
 
     @cached_property
     def negated(self) -> int:
@@ -158,6 +158,6 @@ def meanings_marked() -> np.ndarray:
     return row
 
 
-def any_of(rows: np.ndarray) -> np.ndarray:
+def any_in_rows(rows: np.ndarray) -> np.ndarray:
     """Return whether any of each row is true; the width is a multiple of four, which are looked at as one number."""
     return np.asarray(np.bitwise_or.reduce(rows.view(np.uint32), axis=1) != 0)

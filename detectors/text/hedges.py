@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detectors.signals.patterns import compiled
+from detectors.signals.patterns import compile_linear
 
 MOST_HEDGES = 20
 """Hedges of one answer that are looked at."""
@@ -44,7 +44,7 @@ def hedges(text: str) -> list[tuple[int, int]]:
     plain = text.replace("’", "'") if "’" in text else text
     read = plain.encode("utf-8", "replace")
     found: list[tuple[int, int]] = []
-    for match in compiled(HEDGE, ignore_case=True).finditer(read):
+    for match in compile_linear(HEDGE, ignore_case=True).finditer(read):
         start, end = match.span()
         found.append((start, end) if plain.isascii() else (len(read[:start].decode()), len(read[:end].decode())))
         if len(found) == MOST_HEDGES:

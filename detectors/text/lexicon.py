@@ -187,13 +187,13 @@ def _vectors(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _held() -> list[Lexicon]:
+def _load() -> list[Lexicon]:
     return [Lexicon()]
 
 
 def lexicon() -> Lexicon:
     """Return the lexicon of this process."""
-    held = _held()
+    held = _load()
     if len(held[0].of) > MOST_WORDS or len(held[0].pieces) > MOST_PIECES:
         held[0] = Lexicon()
     return held[0]

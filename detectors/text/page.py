@@ -7,9 +7,9 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from detectors.text.given import Given, any_of, meanings_marked
+from detectors.text.given import Given, any_in_rows, meanings_marked
 from detectors.text.hedges import hedges
-from detectors.text.places import places_of
+from detectors.text.places import stem_places
 from detectors.text.reading import Readings, read_all
 
 
@@ -52,7 +52,7 @@ class Stems:
             self.found[start:end][hits] = True
             presence = np.zeros((len(keys), context.windows), dtype=bool)
             presence[hits, context.blocks[at]] = True
-            stood.append((places_of(hits, at, len(keys), len(context.stems)), presence))
+            stood.append((stem_places(hits, at, len(keys), len(context.stems)), presence))
         return stood
 
 
@@ -66,13 +66,13 @@ def meant(said: Readings, found: np.ndarray, given: Sequence[Given]) -> tuple[np
         few = ids[absent]
         marks[context.own] = True
         marks[0] = False
-        alike[start + absent] = any_of(marks[held.own[few]]) | any_of(marks[held.related[few]])
-        opposed[start:end] = any_of(marks[held.opposed[ids]])
+        alike[start + absent] = any_in_rows(marks[held.own[few]]) | any_in_rows(marks[held.related[few]])
+        opposed[start:end] = any_in_rows(marks[held.opposed[ids]])
         marks[context.own] = False
     return alike & ~opposed, opposed
 
 
-def claimed_words(answers: Sequence[str], said: Readings) -> np.ndarray:
+def words_outside_hedges(answers: Sequence[str], said: Readings) -> np.ndarray:
     """Return which words of answers stand in no hedge; all of an answer's where it does nothing else."""
     claimed = np.ones(len(said.ids), dtype=bool)
     hedged = {row: found for row, answer in enumerate(answers) if (found := hedges(answer))}

@@ -65,28 +65,28 @@ def parts(held: Support) -> np.ndarray:
     return np.array([part(held) for part in PARTS.values()])
 
 
-def held_of(records: Records) -> list[Support | None]:
+def support_records(records: Records) -> list[Support | None]:
     """Hold every response against its context; None where either is missing or wordless.
 
     A context may be a list of passages.
     """
     response, context = records["response"], records["context"]
     rows = zip(response.values, response.missing, context.values, context.missing, strict=True)
-    pairs = [None if gone or none else (str(said), joined(given)) for said, gone, given, none in rows]
+    pairs = [None if gone or none else (str(said), join_context(given)) for said, gone, given, none in rows]
     held = iter(supports([pair for pair in pairs if pair is not None]))
     return [None if pair is None else next(held) for pair in pairs]
 
 
-def joined(context: object) -> str:
+def join_context(context: object) -> str:
     """Return a context as one text."""
     if isinstance(context, list | tuple | np.ndarray):
         return SEPARATOR.join(str(passage) for passage in context)
     return str(context)
 
 
-def scored(records: Records, score: Callable[[Support], float]) -> Column:
+def score_records(records: Records, score: Callable[[Support], float]) -> Column:
     """Score every record that has words on both sides; the others are missing."""
-    found = [math.nan if held is None else score(held) for held in held_of(records)]
+    found = [math.nan if held is None else score(held) for held in support_records(records)]
     values = np.array(found, dtype=np.float64)
     return Column(values, np.isnan(values))
 
@@ -99,7 +99,7 @@ def pointing(
     """Return a function that shows where in a response certain words stand."""
 
     def evidence(record: Mapping[str, str]) -> list[Evidence]:
-        held = support(record["response"], joined(record["context"]))
+        held = support(record["response"], join_context(record["context"]))
         if held is None:
             return []
         at = spans(record["response"][:LONGEST_ANSWER], held.lexicon)
@@ -110,7 +110,7 @@ def pointing(
 
 def claims(record: Mapping[str, str]) -> list[Evidence]:
     """Return every claim of a response with what its context does not support of it, the worst first."""
-    held = support(record["response"], joined(record["context"]))
+    held = support(record["response"], join_context(record["context"]))
     if held is None:
         return []
     at = spans(record["response"][:LONGEST_ANSWER], held.lexicon)

@@ -33,7 +33,7 @@ def at_places(places: int, words: int) -> np.ndarray:
     return np.unpackbits(told, bitorder="little")[:words].nonzero()[0]
 
 
-def places_of(hits: np.ndarray, at: np.ndarray, stems: int, words: int) -> list[int]:
+def stem_places(hits: np.ndarray, at: np.ndarray, stems: int, words: int) -> list[int]:
     """Return the places of each stem in a text of so many words: the words at ``at`` have the stems ``hits``."""
     found = [0] * stems
     present = np.bincount(hits, minlength=stems) > 0

@@ -21,7 +21,7 @@ BESIDE = 8
 MOST_NEIGHBOURS = 12
 
 
-def denied(text: Reading) -> np.ndarray:
+def find_negated(text: Reading) -> np.ndarray:
     """Return which words of a text a negation denies, bool of shape (words,).
 
     Examples

@@ -132,7 +132,7 @@ def _tokens(texts: Sequence[str], lexicon: Lexicon) -> tuple[np.ndarray, np.ndar
 
 def _learn(pieces: list[str], missing: list[int], lexicon: Lexicon) -> dict[str, list[int]]:
     """Learn the missing pieces; return the words of those that are too long to be held."""
-    fresh = {piece: tokens_of(piece) for piece in {pieces[place]: None for place in missing}}
+    fresh = {piece: tokenize(piece) for piece in {pieces[place]: None for place in missing}}
     lexicon.learn([token for tokens in fresh.values() for token in tokens])
     long = {}
     for piece, tokens in fresh.items():
@@ -142,7 +142,7 @@ def _learn(pieces: list[str], missing: list[int], lexicon: Lexicon) -> dict[str,
     return long
 
 
-def tokens_of(piece: str) -> list[str]:
+def tokenize(piece: str) -> list[str]:
     """Cut a piece; the full stop of an abbreviation or of an initial ends no sentence."""
     tokens = TOKEN.findall(piece)
     if (
@@ -171,7 +171,7 @@ def spans(text: str, lexicon: Lexicon) -> list[tuple[int, int]]:
     for piece in text.split():
         start = text.index(piece, place)
         place, inside = start + len(piece), 0
-        for token in tokens_of(piece):
+        for token in tokenize(piece):
             inside = piece.index(token, inside)
             if token != LINE.strip() and flags[of[token]] > BREAK:
                 found.append((start + inside, start + inside + len(token)))

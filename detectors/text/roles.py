@@ -33,7 +33,7 @@ def passive(text: Reading) -> np.ndarray:
     return found
 
 
-def crossed(verb: int, left: int, right: int, turned: int) -> bool:
+def roles_swapped(verb: int, left: int, right: int, turned: int) -> bool:
     """Say whether what stands on the two sides of a verb has changed sides wherever the verb is said of both.
 
     Parameters

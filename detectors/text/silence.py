@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from detectors.signals.patterns import compiled, packaged, utf8
+from detectors.signals.patterns import compile_linear, load_phrases, utf8
 from detectors.text.parts import EXTRACTIVE
 from detectors.text.reading import spans
 from detectors.text.support import LONGEST_ANSWER, Support
@@ -62,9 +62,9 @@ def claims_nothing(answer: str, held: Support) -> bool:
         return False  # too much, or what the context says in its own words
     answer = answer[:LONGEST_ANSWER].lstrip()
     first = utf8(ENDS.split(answer, maxsplit=1)[0])
-    if compiled(f"{COURTESY}|{_declines()}", ignore_case=True).search(first) is None:
+    if compile_linear(f"{COURTESY}|{_declines()}", ignore_case=True).search(first) is None:
         return False
-    declines = compiled(_declines(), ignore_case=True).search(utf8(answer)) is not None
+    declines = compile_linear(_declines(), ignore_case=True).search(utf8(answer)) is not None
     at = spans(answer, held.lexicon)
     facts = [at[place][0] for place in np.flatnonzero(held.facts).tolist()]
     starts = [at[first][0] for first in np.flatnonzero(np.diff(held.answer.sentence, prepend=-1)).tolist()]
@@ -79,7 +79,7 @@ def claims_nothing(answer: str, held: Support) -> bool:
 def _declines(*, english: bool = False) -> str:
     return "|".join(
         f"(?:{phrase})"
-        for language, kinds in packaged("refusal").items()
+        for language, kinds in load_phrases("refusal").items()
         if language == "en" or not english
         for kind in ("declines", "unknown")
         for phrase in kinds[kind]
@@ -88,10 +88,10 @@ def _declines(*, english: bool = False) -> str:
 
 def _says_nothing(sentence: str, facts: list[int], *, declines: bool) -> bool:
     told = utf8(sentence)
-    if compiled(OFFER, ignore_case=True).search(told):
+    if compile_linear(OFFER, ignore_case=True).search(told):
         return True
     if not facts:
-        return declines or compiled(COURTESY, ignore_case=True).search(told) is not None
+        return declines or compile_linear(COURTESY, ignore_case=True).search(told) is not None
     if not declines:
         return False
     asks = sentence.endswith(("?", "？", "؟"))
@@ -106,10 +106,10 @@ def _says_nothing(sentence: str, facts: list[int], *, declines: bool) -> bool:
 def _declines_all(clause: str, facts: list[int]) -> bool:
     """Say whether a clause declines, or leads up to it or away from it, and states nothing beside that."""
     told = utf8(clause)
-    where = compiled(_declines(), ignore_case=True).search(told)
+    where = compile_linear(_declines(), ignore_case=True).search(told)
     if where is None:
-        return compiled(ABOUT_ITSELF, ignore_case=True).search(told) is not None
+        return compile_linear(ABOUT_ITSELF, ignore_case=True).search(told) is not None
     before = told[: where.start()]
-    if facts[0] >= len(before.decode()) or compiled(LEADING, ignore_case=True).search(before):
+    if facts[0] >= len(before.decode()) or compile_linear(LEADING, ignore_case=True).search(before):
         return True
-    return compiled(_declines(english=True), ignore_case=True).search(told) is None
+    return compile_linear(_declines(english=True), ignore_case=True).search(told) is None

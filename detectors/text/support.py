@@ -15,13 +15,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from detectors.text.given import SAYS, Given, among, any_of, meanings_marked, read_contexts, value_at
+from detectors.text.given import SAYS, Given, among, any_in_rows, meanings_marked, read_contexts, value_at
 from detectors.text.lexicon import FILLER, LIMIT, NAME, NUMBER, TALK, THING, VERB, Lexicon, lexicon
-from detectors.text.page import Stems, claimed_words, meant
+from detectors.text.page import Stems, meant, words_outside_hedges
 from detectors.text.places import FAR, around, at_places, bits, level
-from detectors.text.polarity import BESIDE, MOST_NEIGHBOURS, best_places, denied
+from detectors.text.polarity import BESIDE, MOST_NEIGHBOURS, best_places, find_negated
 from detectors.text.reading import Reading, read_all
-from detectors.text.roles import REACH, crossed, passive
+from detectors.text.roles import REACH, passive, roles_swapped
 
 LONGEST_ANSWER = 20_000
 LONGEST_CONTEXT = 200_000
@@ -260,7 +260,7 @@ class Support:
         free = (self.flags & FILLER == 0) & self.claimed & (self.found | self.paraphrased)
         added: dict[int, int] = {}
         if limits:
-            ours = (denied(self.answer) & free).nonzero()[0].tolist()
+            ours = (find_negated(self.answer) & free).nonzero()[0].tolist()
             added = {at: self._said_places(at) for at in ours}
             for at in limits:
                 free[max(0, at - NEAR_LIMIT) : at + NEAR_LIMIT + 1] = False
@@ -344,7 +344,7 @@ class Support:
         if left < 0 or right < 0 or stems[left] == stems[right] or all(self.joined[left + 1 : right + 1]):
             return False
         verb, one, other = (self.places[stems[place]] for place in (at, left, right))
-        return crossed(verb, one, other, ~self.given.passive if self._passive[at] else self.given.passive)
+        return roles_swapped(verb, one, other, ~self.given.passive if self._passive[at] else self.given.passive)
 
     def _nearest(self, beside: list[int], at: int, things: list[bool]) -> int:
         """Return the place of the nearest thing, or else of the nearest word; -1 for none."""
@@ -469,7 +469,7 @@ def _page(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
     stems = Stems(said)
     stood = stems.stand(given)
     weight, flags = held.weight[said.ids], held.flags[said.ids]
-    claimed = claimed_words(answers, said)
+    claimed = words_outside_hedges(answers, said)
     facts = (((weight > SAYS) & (flags & TALK == 0)) | (flags & NUMBER > 0)) & claimed
     found = stems.found[stems.of]
     paraphrased, opposed = meant(said, found, given)
@@ -497,6 +497,6 @@ def _meaning(words: np.ndarray, meanings: np.ndarray, held: Lexicon) -> np.ndarr
     marks = meanings_marked()
     marks[meanings] = True
     marks[0] = False
-    found = any_of(marks[held.own[words]])
+    found = any_in_rows(marks[held.own[words]])
     marks[meanings] = False
     return found

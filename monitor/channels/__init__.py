@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.channels.base import Channel
 from monitor.channels.slack import Slack
 from monitor.channels.webhook import Webhook
-from monitor.config import ActionSpec, Config
+from monitor.config.models import ActionSpec, Config
 
 __all__ = ["build"]
 

@@ -13,8 +13,8 @@ from urllib.error import URLError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from monitor.background import Bounded
 from monitor.channels.base import Message, Outcome
+from monitor.core.tasks import Bounded
 
 SECTION = 3000
 """Most characters of a text that Slack takes in a block, counted as UTF-16 does."""

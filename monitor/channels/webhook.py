@@ -18,9 +18,9 @@ from pathlib import Path
 
 import httpx
 
-from monitor.background import Bounded
 from monitor.channels.base import Message, Outcome
 from monitor.channels.destination import Destination, Refused, Resolver, Unresolved, check, system_resolver
+from monitor.core.tasks import Bounded
 
 TOLERANCE = timedelta(minutes=5)
 LONGEST_ANSWER = 64 * 1024

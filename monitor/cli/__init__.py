@@ -1,4 +1,4 @@
-"""The command line: names, options, examples. What the commands do is in :mod:`monitor.commands`."""
+"""The command line: names, options, examples. What the commands do is in :mod:`monitor.cli.commands`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Annotated
 
 import typer
 
-from monitor import __version__, log
+from monitor import __version__
 from monitor.cli.breakers import breakers
+from monitor.cli.commands.output import echo
 from monitor.cli.eval import group as eval_group
 from monitor.cli.groups import groups
 from monitor.cli.labels import labels
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, Version, moment
 from monitor.cli.prompts import prompts
-from monitor.commands.show import echo
-from monitor.config import ConfigError
-from monitor.configfile import load
-from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, Version, moment
-from monitor.presets import PRESETS
+from monitor.config.load import load
+from monitor.config.models import ConfigError
+from monitor.config.presets import PRESETS
+from monitor.core import log
 from monitor.sources.base import SourceError
 from monitor.store.database import DatabaseError, StoreError
 
@@ -60,7 +61,7 @@ def init(
 
     Example: driftd init --url postgresql://reader@logs/litellm --preset auto
     """
-    from monitor.commands.init import write_config
+    from monitor.cli.commands.init import write_config
 
     write_config(url, table, preset, where, out)
 
@@ -71,7 +72,7 @@ def readiness(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_json
 
     Example: driftd readiness --json
     """
-    from monitor.commands.readiness import readiness as report
+    from monitor.cli.commands.readiness import readiness as report
 
     raise typer.Exit(report(load(config), monitor, as_json=as_json))
 
@@ -87,7 +88,7 @@ def demo(
 
     Example: driftd demo --no-serve --json
     """
-    from monitor.demo import run_demo
+    from monitor.cli.demo import run_demo
 
     raise typer.Exit(run_demo(serve=serve, as_json=as_json, folder=folder, listen=listen))
 
@@ -98,7 +99,7 @@ def run(config: ConfigFile = DEFAULT) -> None:
 
     Example: driftd run --config /etc/driftd/driftd.yaml
     """
-    from monitor.commands.operate import run as run_daemon
+    from monitor.cli.commands.run import run as run_daemon
 
     run_daemon(load(config))
 
@@ -114,7 +115,7 @@ def check(
 
     Example: driftd check --monitor churn --at 2026-11-20T12:00:00Z --json
     """
-    from monitor.commands.operate import check_once
+    from monitor.cli.commands.run import check_once
 
     raise typer.Exit(check_once(load(config), monitor, moment(at) if at else None, as_json=as_json))
 
@@ -131,7 +132,7 @@ def backfill(
 
     Example: driftd backfill --monitor churn --from 2026-11-01 --to 2026-11-08
     """
-    from monitor.commands.operate import backfill as compute
+    from monitor.cli.commands.run import backfill as compute
 
     raise typer.Exit(compute(load(config), monitor, moment(start), moment(end), quiet=quiet))
 
@@ -152,7 +153,7 @@ def backtest(
 
     Example: driftd backtest --monitor churn --from 2026-10-01 --to 2026-11-01 --changes releases.txt
     """
-    from monitor.commands.history import backtest as replay
+    from monitor.cli.commands.history import backtest as replay
 
     replay(load(config), monitor, moment(start), moment(end), changes, as_json=as_json, quiet=quiet)
 
@@ -174,7 +175,7 @@ def simulate(
 
     Example: driftd simulate --drift shift --size 0.25 --column amount --from 2026-11-01 --to 2026-11-04 --at 2026-11-02
     """
-    from monitor.commands.history import simulate as inject
+    from monitor.cli.commands.history import simulate as inject
 
     inject(
         load(config), monitor, drift, column, size, moment(start), moment(end), moment(at), as_json=as_json, quiet=quiet
@@ -187,9 +188,9 @@ def status(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
     Example: driftd status --json
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    raise typer.Exit(look.status(load(config), as_json=as_json))
+    raise typer.Exit(status.status(load(config), as_json=as_json))
 
 
 @app.command()
@@ -203,9 +204,9 @@ def incidents(
 
     Example: driftd incidents --open --json
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    look.list_incidents(load(config), monitor, only_open=only_open, as_json=as_json)
+    status.list_incidents(load(config), monitor, only_open=only_open, as_json=as_json)
 
 
 @app.command()
@@ -219,7 +220,7 @@ def report(
 
     Example: driftd report --monitor churn --at 2026-11-20T12:00:00Z -o churn.html
     """
-    from monitor.commands.report import write
+    from monitor.cli.commands.report import write
 
     write(load(config), monitor, moment(at) if at else None, out)
 
@@ -235,7 +236,7 @@ def drilldown(
 
     Example: driftd drilldown --monitor churn --at 2026-11-20T12:00:00Z --json
     """
-    from monitor.commands.drilldown import drill_down
+    from monitor.cli.commands.drilldown import drill_down
 
     drill_down(load(config), monitor, moment(at) if at else None, as_json=as_json)
 
@@ -254,7 +255,7 @@ def experiments(
 
     Example: driftd experiments --monitor support-bot --json
     """
-    from monitor.commands.experiments import experiments as tell
+    from monitor.cli.commands.experiments import experiments as tell
 
     raise typer.Exit(tell(load(config), monitor, moment(at) if at else None, as_json=as_json, quiet=quiet))
 
@@ -273,7 +274,7 @@ def savings(
 
     Example: driftd savings --monitor support-bot --model small-7b --days 7 --json
     """
-    from monitor.commands.savings import savings as tell
+    from monitor.cli.commands.savings import savings as tell
 
     told = tell(load(config), monitor, model or [], days, moment(at) if at else None, as_json=as_json, quiet=quiet)
     raise typer.Exit(told)
@@ -294,7 +295,7 @@ def shadows(
 
     Example: driftd shadows --monitor support-bot --json
     """
-    from monitor.commands.experiments import shadows as tell
+    from monitor.cli.commands.experiments import shadows as tell
 
     raise typer.Exit(
         tell(load(config), monitor, moment(at) if at else None, answers=answers, as_json=as_json, quiet=quiet)
@@ -312,7 +313,7 @@ def import_(
 
     Example: driftd import log.parquet --to sqlite:///log.db --table records
     """
-    from monitor.commands.operate import import_file
+    from monitor.cli.commands.run import import_file
 
     raise typer.Exit(import_file(file, url, table, quiet=quiet))
 
@@ -332,7 +333,7 @@ def score(
 
     Example: driftd score answers.jsonl --signals hallucinated,refusal -o scores.jsonl
     """
-    from monitor.commands.score import run as score_file
+    from monitor.cli.commands.score import run as score_file
 
     raise typer.Exit(score_file(file, signals, out, quiet=quiet))
 
@@ -354,7 +355,7 @@ def guard(
 
     Example: driftd guard answers.jsonl --policy pii --json > verdicts.jsonl
     """
-    from monitor.commands import guard as guarding
+    from monitor.cli.commands import guard as guarding
 
     if fail_on not in ("never", "block"):
         raise ConfigError(f"--fail-on {fail_on!r} is not known. Allowed: never, block.")

@@ -9,10 +9,10 @@ import typer
 from pydantic_core import PydanticCustomError
 
 from monitor.cli.groups import caller
-from monitor.config import ConfigError
-from monitor.configfile import load
-from monitor.options import DEFAULT, AsJson, ConfigFile
-from monitor.settings.sections import parse_duration
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile
+from monitor.config.load import load
+from monitor.config.models import ConfigError
+from monitor.config.sections import parse_duration
 
 if TYPE_CHECKING:
     from detectors.spend.breaker import State
@@ -30,7 +30,7 @@ def list_all(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
     Example: driftd breakers list --json
     """
-    from monitor.commands import breakers as command
+    from monitor.cli.commands import breakers as command
 
     command.list_all(load(config), as_json=as_json)
 
@@ -56,7 +56,7 @@ def close_it(
 
 
 def _set(config: Path, name: str, value: str, state: State, reason: str, length: str | None) -> None:
-    from monitor.commands import breakers as command
+    from monitor.cli.commands import breakers as command
 
     try:
         span: Any = parse_duration(length) if length else None

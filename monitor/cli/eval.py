@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.options import DEFAULT, AsJson, ConfigFile, Quiet
-from monitor.yamlfile import ConfigError
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, Quiet
+from monitor.core.yamlfile import ConfigError
 
 group = typer.Typer(no_args_is_help=True, help="Suites of prompts and expectations, compared with their last good run.")
 
@@ -36,7 +36,7 @@ def eval_run(
 
     Example: driftd eval run suite.yaml --junit eval.xml
     """
-    from monitor.commands import evals
+    from monitor.cli.commands import evals
 
     if config != DEFAULT and store is None and not config.exists():
         raise ConfigError(f"{config}: there is no such file. Leave --config out to store runs in driftd.db.")
@@ -54,7 +54,7 @@ def eval_list(
 
     Example: driftd eval list --suite support-bot --json
     """
-    from monitor.commands import evals
+    from monitor.cli.commands import evals
 
     evals.list_runs(config, store, suite, as_json=as_json)
 
@@ -65,7 +65,7 @@ def eval_show(identity: RunId, config: ConfigFile = DEFAULT, store: Store = None
 
     Example: driftd eval show 2f6c3f0e
     """
-    from monitor.commands import evals
+    from monitor.cli.commands import evals
 
     evals.show(config, store, identity, as_json=as_json)
 
@@ -76,6 +76,6 @@ def eval_accept(identity: RunId, config: ConfigFile = DEFAULT, store: Store = No
 
     Example: driftd eval accept 2f6c3f0e
     """
-    from monitor.commands import evals
+    from monitor.cli.commands import evals
 
     evals.accept(config, store, identity, getpass.getuser())

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 from pydantic_core import PydanticCustomError
 
-from monitor.commands.show import echo
-from monitor.config import Config, ConfigError
-from monitor.configfile import load
-from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName
-from monitor.settings.sections import parse_duration
+from monitor.cli.commands.output import echo
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName
+from monitor.config.load import load
+from monitor.config.models import Config, ConfigError
+from monitor.config.sections import parse_duration
 
 groups = {
     name: typer.Typer(no_args_is_help=True, help=text)
@@ -35,9 +35,9 @@ def config_check(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
     Example: driftd config check --config driftd.yaml
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    raise typer.Exit(look.config_check(load(config), as_json=as_json))
+    raise typer.Exit(status.config_check(load(config), as_json=as_json))
 
 
 @groups["config"].command("schema")
@@ -55,7 +55,7 @@ def db_upgrade(config: ConfigFile = DEFAULT) -> None:
 
     Example: driftd db upgrade
     """
-    from monitor.commands.build import open_store
+    from monitor.cli.commands.build import open_store
     from monitor.store import migrate
 
     with open_store(load(config), upgrade=True) as database, database.read() as connection:
@@ -68,9 +68,9 @@ def baseline_show(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_
 
     Example: driftd baseline show --monitor churn
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    raise typer.Exit(look.show_baseline(load(config), monitor, as_json=as_json))
+    raise typer.Exit(status.show_baseline(load(config), monitor, as_json=as_json))
 
 
 @groups["baseline"].command("relearn")
@@ -79,9 +79,9 @@ def baseline_relearn(config: ConfigFile = DEFAULT, monitor: MonitorName = None) 
 
     Example: driftd baseline relearn --monitor churn
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    look.relearn(load(config), monitor)
+    status.relearn(load(config), monitor)
 
 
 @groups["actions"].command("list")
@@ -94,15 +94,15 @@ def actions_list(
 
     Example: driftd actions list --state awaiting_approval
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    look.list_actions(load(config), state, as_json=as_json)
+    status.list_actions(load(config), state, as_json=as_json)
 
 
 def _decide(config: Path, identity: str, verdict: str) -> None:
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    look.decide_action(load(config), identity, verdict, caller())
+    status.decide_action(load(config), identity, verdict, caller())
 
 
 def caller() -> str:
@@ -154,13 +154,13 @@ def silence_add(
 
     Example: driftd silence add --monitor churn --for 2h --comment "planned import"
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
     try:
         span: Any = parse_duration(length)
     except PydanticCustomError as error:
         raise ConfigError(f"--for {length!r}: {error.message()}.") from None
-    look.add_silence(load(config), monitor, rule, span, comment, getpass.getuser())
+    status.add_silence(load(config), monitor, rule, span, comment, getpass.getuser())
 
 
 @groups["silence"].command("list")
@@ -169,9 +169,9 @@ def silence_list(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
     Example: driftd silence list
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    look.list_silences(load(config), as_json=as_json)
+    status.list_silences(load(config), as_json=as_json)
 
 
 @groups["silence"].command("end")
@@ -180,6 +180,6 @@ def silence_end(number: Annotated[int, typer.Argument(help="The number.")], conf
 
     Example: driftd silence end 3
     """
-    from monitor.commands import look
+    from monitor.cli.commands import status
 
-    look.end_silence(load(config), number)
+    status.end_silence(load(config), number)

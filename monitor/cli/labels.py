@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.configfile import load
-from monitor.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
+from monitor.config.load import load
 
 labels = typer.Typer(no_args_is_help=True, help="Labels that people gave outside of the source.")
 
@@ -33,7 +33,7 @@ def import_file(
 
     Example: driftd labels import reviewed.csv --label hallucinated --monitor support-bot
     """
-    from monitor.commands import labels as command
+    from monitor.cli.commands import labels as command
 
     span = (moment(start) if start else None, moment(end) if end else None)
     command.import_file(load(config), file, monitor, (record, label, time), span, as_json=as_json, quiet=quiet)

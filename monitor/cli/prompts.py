@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.configfile import load
-from monitor.options import DEFAULT, AsJson, ConfigFile
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile
+from monitor.config.load import load
 
 prompts = typer.Typer(no_args_is_help=True, help="Prompts as code: versions with a history, found again in the logs.")
 Which = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@TAG, or the beginning of a hash.")]
@@ -24,7 +24,7 @@ def push(
 
     Example: driftd prompts push prompts/
     """
-    from monitor.commands import prompts as command
+    from monitor.cli.commands import prompts as command
 
     command.push(load(config), folder, as_json=as_json)
 
@@ -35,7 +35,7 @@ def list_all(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
     Example: driftd prompts list --json
     """
-    from monitor.commands import prompts as command
+    from monitor.cli.commands import prompts as command
 
     command.list_all(load(config), as_json=as_json)
 
@@ -46,7 +46,7 @@ def show(which: Which, config: ConfigFile = DEFAULT, as_json: AsJson = False) ->
 
     Example: driftd prompts show support/refund@3
     """
-    from monitor.commands import prompts as command
+    from monitor.cli.commands import prompts as command
 
     command.show(load(config), which, as_json=as_json)
 
@@ -57,7 +57,7 @@ def diff(old: Which, new: Which, config: ConfigFile = DEFAULT, as_json: AsJson =
 
     Example: driftd prompts diff support/refund@production support/refund
     """
-    from monitor.commands import prompts as command
+    from monitor.cli.commands import prompts as command
 
     command.diff(load(config), old, new, as_json=as_json)
 
@@ -72,6 +72,6 @@ def tag(
 
     Example: driftd prompts tag support/refund@3 production
     """
-    from monitor.commands import prompts as command
+    from monitor.cli.commands import prompts as command
 
     command.tag(load(config), which, name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from monitor.plain import visible
+from monitor.core.plain import visible
 from monitor.store.reads import MonitorState, Snapshot
 
 LONGEST_LABEL = 100

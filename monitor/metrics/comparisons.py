@@ -67,7 +67,7 @@ def _agreement(state: Snapshot) -> Iterator[Sample]:
                 yield label_values(*place, bound), float(told["agreement"][bound])
 
 
-def _paired(state: Snapshot) -> Iterator[Sample]:
+def _pair_samples(state: Snapshot) -> Iterator[Sample]:
     for place, told in _shadows(state):
         for name, each in told["metrics"].items():
             for bound in ("value", "low", "high"):
@@ -75,7 +75,7 @@ def _paired(state: Snapshot) -> Iterator[Sample]:
                     yield label_values(*place, name, bound), float(each["gain"][bound])
 
 
-def _counted(state: Snapshot) -> Iterator[Sample]:
+def _count_samples(state: Snapshot) -> Iterator[Sample]:
     for place, told in _shadows(state):
         yield label_values(*place, "joined"), float(told["pairs"])
         yield label_values(*place, "alone"), float(told["unmatched"])
@@ -115,11 +115,11 @@ ROWS: tuple[MetricRow, ...] = (
     MetricRow(
         "driftd_shadow_effect", "gauge", ("monitor", "shadow", "metric", "bound"),
         "How much better a challenger is within the same requests, as a share of the champion, and its interval.",
-        _paired,
+        _pair_samples,
     ),
     MetricRow(
         "driftd_shadow_requests", "gauge", ("monitor", "shadow", "state"),
         "Requests whose two records were joined, and records without a counterpart.",
-        _counted,
+        _count_samples,
     ),
 )  # fmt: skip

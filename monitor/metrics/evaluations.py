@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
-from monitor.evals.result import Result
+from monitor.jobs.evals.result import Result
 from monitor.metrics.base import MetricRow, Sample, label_values, seconds
 from monitor.store.reads import Snapshot
 
@@ -26,7 +26,7 @@ def _results(state: Snapshot) -> Iterator[Sample]:
             yield label_values(run.suite, result), float(run.result == result)
 
 
-def _failed(run: Any) -> float | None:  # noqa: ANN401
+def _failure_share(run: Any) -> float | None:  # noqa: ANN401
     return run.failed / run.samples if run.samples else None
 
 
@@ -44,7 +44,7 @@ ROWS: tuple[MetricRow, ...] = (
     MetricRow(
         "driftd_evaluation_failed_ratio", "gauge", ("suite",),
         "Share of the newest run's samples that have no answer.",
-        _each(_failed),
+        _each(_failure_share),
     ),
     MetricRow(
         "driftd_evaluation_timestamp_seconds", "gauge", ("suite",),

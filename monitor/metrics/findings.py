@@ -43,7 +43,7 @@ def _rates(state: Snapshot) -> Iterator[Sample]:
                         yield label_values(monitor.name, row.column, row.segment, bound), float(row.detail[bound])
 
 
-def _truncated(state: Snapshot) -> Iterator[Sample]:
+def _truncated_samples(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
         yield (monitor.name,), float(monitor.found - len(monitor.findings))
 
@@ -87,6 +87,6 @@ ROWS: tuple[MetricRow, ...] = (
     MetricRow(
         "driftd_series_truncated", "gauge", ("monitor",),
         "Findings of the newest bucket that are not exported, because of the cap on series.",
-        _truncated,
+        _truncated_samples,
     ),
 )  # fmt: skip

@@ -30,7 +30,7 @@ def _forecast(state: Snapshot) -> Iterator[Sample]:
                     yield labels, float(row.detail[field])
 
 
-def _saved(state: Snapshot) -> Iterator[Sample]:
+def _savings_samples(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
         told = monitor.saved.told if monitor.saved else {}
         for plan in told.get("plans", ()):
@@ -68,6 +68,6 @@ ROWS: tuple[MetricRow, ...] = (
     MetricRow(
         "driftd_savings", "gauge", ("monitor", "plan", "currency"),
         "What a plan would have saved over the days that were looked at last; below 0 it would have cost more.",
-        _saved,
+        _savings_samples,
     ),
 )  # fmt: skip

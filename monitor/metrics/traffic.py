@@ -12,7 +12,7 @@ Values = Callable[[dict[str, Any], str], Iterable[tuple[tuple[str, ...], float]]
 """Labels after monitor and segment, and values, of one segment's usage and the currency."""
 
 
-def _used(values: Values) -> Callable[[Snapshot], Iterable[Sample]]:
+def _usage_samples(values: Values) -> Callable[[Snapshot], Iterable[Sample]]:
     def samples(state: Snapshot) -> Iterator[Sample]:
         for monitor in state.monitors:
             held = (monitor.newest.usage if monitor.newest else None) or {}
@@ -37,7 +37,7 @@ def _tokens(used: dict[str, Any], per: float) -> Iterator[tuple[tuple[str, ...],
             yield (kind,), held["total"] / per
 
 
-def _nested(field: str) -> Values:
+def _nested_values(field: str) -> Values:
     def values(used: dict[str, Any], _currency: str) -> Iterator[tuple[tuple[str, ...], float]]:
         for name, held in used[field].items():
             for inner, value in held.items():
@@ -52,51 +52,51 @@ ROWS: tuple[MetricRow, ...] = (
     MetricRow(
         "driftd_requests", "gauge", ALL,
         "Requests of the newest window; an empty segment is all rows.",
-        _used(lambda used, _: [((), used["requests"])]),
+        _usage_samples(lambda used, _: [((), used["requests"])]),
     ),
     MetricRow(
         "driftd_requests_per_second", "gauge", ALL,
         "Requests a second over the newest window.",
-        _used(lambda used, _: [((), used["requests"] / used["seconds"])]),
+        _usage_samples(lambda used, _: [((), used["requests"] / used["seconds"])]),
     ),
     MetricRow(
         "driftd_tokens", "gauge", (*ALL, "type"),
         "Tokens of the newest window by type; input and output include the other types.",
-        _used(lambda used, _: _tokens(used, 1.0)),
+        _usage_samples(lambda used, _: _tokens(used, 1.0)),
     ),
     MetricRow(
         "driftd_tokens_per_second", "gauge", (*ALL, "type"),
         "Tokens a second over the newest window by type.",
-        _used(lambda used, _: _tokens(used, used["seconds"])),
+        _usage_samples(lambda used, _: _tokens(used, used["seconds"])),
     ),
     MetricRow(
         "driftd_cost", "gauge", (*ALL, "currency"),
         "What the requests of the newest window cost, those that nobody can price left out.",
-        _used(_cost("amount")),
+        _usage_samples(_cost("amount")),
     ),
     MetricRow(
         "driftd_cost_per_success", "gauge", (*ALL, "currency"),
         "Cost of a successful answer over the newest window; absent while a request of it is unpriced.",
-        _used(_cost("per_success")),
+        _usage_samples(_cost("per_success")),
     ),
     MetricRow(
         "driftd_unpriced_requests", "gauge", ALL,
         "Requests of the newest window that nobody could price, and that are not in its cost.",
-        _used(lambda used, _: [((), used["cost"]["unpriced"])] if "cost" in used else []),
+        _usage_samples(lambda used, _: [((), used["cost"]["unpriced"])] if "cost" in used else []),
     ),
     MetricRow(
         "driftd_failure_ratio", "gauge", (*ALL, "kind"),
         "Share of the newest window's requests that failed, were turned away for their rate, or ran out of time.",
-        _used(lambda used, _: [((kind,), share) for kind, share in used["shares"].items()]),
+        _usage_samples(lambda used, _: [((kind,), share) for kind, share in used["shares"].items()]),
     ),
     MetricRow(
         "driftd_latency_seconds", "gauge", (*ALL, "column", "percentile"),
         "Percentiles of the columns of times over the newest window; an empty segment is all rows.",
-        _used(_nested("times")),
+        _usage_samples(_nested_values("times")),
     ),
     MetricRow(
         "driftd_load", "gauge", (*ALL, "resource", "aggregation"),
         "Mean and highest queue depth, GPU utilization and GPU memory of the newest window, in the unit of the log.",
-        _used(_nested("loads")),
+        _usage_samples(_nested_values("loads")),
     ),
 )  # fmt: skip

@@ -16,10 +16,10 @@ import structlog
 from sqlalchemy.engine import make_url
 
 from detectors.records import Column
-from monitor.background import Bounded
-from monitor.settings.source import Source
+from monitor.config.source import Source
+from monitor.core.tasks import Bounded
 from monitor.sources.deadline import MARGIN, NoAnswer
-from monitor.sources.values import column_of
+from monitor.sources.values import make_column
 
 LOG = structlog.get_logger(__name__)
 PAGE = 100_000
@@ -72,7 +72,7 @@ def column(values: Any, limit: int) -> Column:  # noqa: ANN401
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         missing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
         return Column(np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64), missing)
-    return column_of(values.to_pylist(), limit)
+    return make_column(values.to_pylist(), limit)
 
 
 def seconds(values: Any) -> np.ndarray | None:  # noqa: ANN401

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from detectors.records import Column
-from monitor.sources.values import clean, column_of
+from monitor.sources.values import clean, make_column
 
 USERS = ("user", "human")
 ASSISTANTS = ("assistant", "ai", "model")
@@ -57,7 +57,7 @@ def read_words(values: Sequence[Any], role: str, limit: int) -> Column:
     """Return what was logged as the words of the user (of the role ``question``) or of the assistant (any other)."""
     speakers = USERS if role == "question" else ASSISTANTS
     texts = (value if value is None or type(value) is str else clean(value, limit) for value in values)
-    return column_of([None if text is None else words(text, speakers) for text in texts], limit)
+    return make_column([None if text is None else words(text, speakers) for text in texts], limit)
 
 
 def words(value: Any, speakers: tuple[str, ...]) -> str | None:  # noqa: ANN401
@@ -107,7 +107,7 @@ def _spoken(turns: list[Turn], speakers: tuple[str, ...]) -> Turn | None:
 
 def _any_words(text: str, speakers: tuple[str, ...]) -> str | None:
     try:
-        read = _read(text)
+        read = _parse_json(text)
     except (ValueError, RecursionError):
         return text  # cut short, or never JSON
     parts: list[str] = []
@@ -116,7 +116,7 @@ def _any_words(text: str, speakers: tuple[str, ...]) -> str | None:
     return found or (None if read in ({}, [], "", [{}]) or _holds_messages(read) else text)
 
 
-def _read(text: str) -> Any:  # noqa: ANN401
+def _parse_json(text: str) -> Any:  # noqa: ANN401
     try:
         return loosely(text)
     except ValueError:

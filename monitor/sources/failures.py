@@ -7,7 +7,7 @@ import re
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from monitor.settings.source import Source
+from monitor.config.source import Source
 from monitor.sources.base import UNREADABLE, SourceError
 
 CHANGED = "cached plan must not change result type"
@@ -37,7 +37,7 @@ ADVICE = {
 }
 
 
-def explained(error: sa.exc.SQLAlchemyError, source: Source) -> SourceError:
+def explain_error(error: sa.exc.SQLAlchemyError, source: Source) -> SourceError:
     """Return the error as a sentence that names the database without its secrets."""
     original = getattr(error, "orig", None) or error
     text = " ".join(str(original).split())
@@ -49,7 +49,7 @@ def explained(error: sa.exc.SQLAlchemyError, source: Source) -> SourceError:
     return SourceError(reason, sentence)  # type: ignore[arg-type]
 
 
-def unanswered(error: Exception, source: Source) -> SourceError:
+def unanswered_error(error: Exception, source: Source) -> SourceError:
     """Return the sentence about a database that takes connections and does not answer."""
     advice = "Is it overloaded, or does something on the way to it drop packets?"
     return SourceError("timeout", f"the {_name(source)}: {error}. {advice}")

@@ -10,8 +10,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from detectors.records import Column
-from monitor.settings.source import TEXT_ROLES, Source
-from monitor.sources import looks
+from monitor.config.source import TEXT_ROLES, Source
+from monitor.sources import column_stats
 from monitor.sources.base import ColumnInfo, ColumnType, Page, SourceError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[]
         done = 0
         for frame in frames(path):
             renamed = frame.rename(columns=roles)
-            page = {str(name): column_of(renamed[name]) for name in renamed.columns if name != "timestamp"}
+            page = {str(name): from_series(renamed[name]) for name in renamed.columns if name != "timestamp"}
             page["timestamp"] = Column.floats(np.arange(done, done + len(frame), dtype=np.float64))
             done += len(frame)
             yield page
@@ -86,7 +86,7 @@ def append(path: Path, url: str, table: str) -> Iterator[int]:
         engine.dispose()
 
 
-def column_of(series: pd.Series) -> Column:
+def from_series(series: pd.Series) -> Column:
     """Turn a pandas column into ours; pandas cannot tell NaN from missing, so both are missing."""
     import pandas as pd
 
@@ -135,6 +135,6 @@ def _describe(frame: pd.DataFrame, name: str, roles: dict[str, str], middle: flo
         null_share=float(series.isna().mean()) if len(series) else 0.0,
         distinct=int(texts.nunique()),
         mean_length=float(texts.str.len().mean()) if kind == "text" and len(texts) else None,
-        unfit=looks.unfit(name, kind, present.tolist(), middle) if name not in TEXT_ROLES else None,
-        personal=looks.personal(kind, texts.tolist()) if name not in TEXT_ROLES else (),
+        unfit=column_stats.unfit(name, kind, present.tolist(), middle) if name not in TEXT_ROLES else None,
+        personal=column_stats.personal(kind, texts.tolist()) if name not in TEXT_ROLES else (),
     )

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.presets import PRESETS
-from monitor.presets.base import Column, Names, Narrow, Preset
-from monitor.presets.sql import DIALECTS as SPEECH
-from monitor.presets.sql import Sql
-from monitor.settings.source import ROLES, ColumnSpec, Source
+from monitor.config.presets import PRESETS
+from monitor.config.presets.base import Column, Names, Narrow, Preset
+from monitor.config.presets.sql import DIALECTS as SPEECH
+from monitor.config.presets.sql import Sql
+from monitor.config.source import ROLES, ColumnSpec, Source
 from monitor.sources.base import SourceError
 from monitor.sources.dialects.base import Dialect
 from monitor.sources.schema import Origin, tables

@@ -15,18 +15,18 @@ import structlog
 from sqlalchemy.engine import Connection, Row
 
 from detectors.records import Column, take
-from monitor.background import Bounded
-from monitor.presets.base import SINCE, Narrow
-from monitor.settings.source import ColumnSpec, Source
+from monitor.config.presets.base import SINCE, Narrow
+from monitor.config.source import ColumnSpec, Source
+from monitor.core.tasks import Bounded
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
 from monitor.sources.chat import read_words
+from monitor.sources.column_stats import summarize_column
 from monitor.sources.dialects.base import Dialect, Found, raw
-from monitor.sources.looks import described
-from monitor.sources.schema import Origin, derived
+from monitor.sources.schema import Origin, as_subquery
 from monitor.sources.session import session
 from monitor.sources.times import UNITS, TimeColumn
-from monitor.sources.values import column_of
+from monitor.sources.values import make_column
 
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 LOG = structlog.get_logger(__name__)
@@ -159,7 +159,7 @@ class SqlReader:
     def _from(self, name: str, start: datetime = LONG_AGO, wanted: Collection[str] | None = None) -> sa.TextClause:
         """Return what is read from; of a preset, with the time, the key and the wanted columns only."""
         if self._narrow is not None and wanted is not None:
-            name = derived(self._narrow({self._source.columns["timestamp"].column, *self._source.key, *wanted}))
+            name = as_subquery(self._narrow({self._source.columns["timestamp"].column, *self._source.key, *wanted}))
         if SINCE in name and self._source.query is not None:
             name = name.replace(SINCE, self._dialect.moment(start))
         return sa.text(name.replace(":", "\\:"))
@@ -325,7 +325,7 @@ class SqlReader:
     def _column(self, role: str, values: Sequence[Any]) -> Column:
         if role in self._chats:
             return read_words(values, role, self._source.text_limit)
-        return column_of(values, self._source.text_limit)
+        return make_column(values, self._source.text_limit)
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
         """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact."""
@@ -387,7 +387,9 @@ class SqlReader:
             if role in self._chats:
                 parts[place] = tuple(self._column(role, parts[place]).values)
         infos = {
-            role: described(role, info, list(reversed(values)), self._source, weak=self._dialect.weak, middle=middle)
+            role: summarize_column(
+                role, info, list(reversed(values)), self._source, weak=self._dialect.weak, middle=middle
+            )
             for (role, info), values in zip(columns.items(), parts[: len(columns)], strict=True)
         }
         if time is not None and rows:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.presets.base import SINCE
-from monitor.settings.source import Source
+from monitor.config.presets.base import SINCE
+from monitor.config.source import Source
 from monitor.sources.base import SourceError
 from monitor.sources.dialects.base import Dialect, Found
 
@@ -31,7 +31,7 @@ class Origin:
     def resolve(self, connection: Connection) -> str:
         """Return the SQL that stands after FROM; raises when there is no such table."""
         if self._source.query is not None:
-            return derived(self._source.query)
+            return as_subquery(self._source.query)
         for name in self.candidates():
             if self._dialect.exists(connection, name):
                 return name
@@ -53,7 +53,7 @@ class Origin:
         return self._dialect.key(connection, name)
 
 
-def derived(query: str) -> str:
+def as_subquery(query: str) -> str:
     """Return a query as what stands after FROM."""
     return f"({query.strip().rstrip(';')}) AS records"
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.settings.source import Source
+from monitor.config.source import Source
 from monitor.sources.deadline import Deadline, NoAnswer
 from monitor.sources.dialects.base import Dialect
-from monitor.sources.failures import explained, unanswered
+from monitor.sources.failures import explain_error, unanswered_error
 
 DEADLINE = "driftd_deadline"
 
@@ -38,6 +38,6 @@ def session(engine: sa.Engine, dialect: Dialect, source: Source) -> Iterator[Con
             yield connection
             connection.rollback()
     except sa.exc.SQLAlchemyError as error:
-        raise explained(error, source) from error
+        raise explain_error(error, source) from error
     except NoAnswer as error:
-        raise unanswered(error, source) from error
+        raise unanswered_error(error, source) from error

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import sqlalchemy as sa
 
-from monitor.settings.source import ColumnSpec
+from monitor.config.source import ColumnSpec
 from monitor.sources.base import SourceError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

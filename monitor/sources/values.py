@@ -16,7 +16,7 @@ from detectors.records import Column
 NUMBERS = (bool, int, float)
 
 
-def column_of(values: Sequence[Any], limit: int) -> Column:
+def make_column(values: Sequence[Any], limit: int) -> Column:
     """Make a column; numbers become float64, all else stays or becomes text."""
     kinds = set(map(type, values))
     missing = np.zeros(len(values), dtype=bool)

@@ -12,9 +12,9 @@ from sqlalchemy.engine import Connection
 
 from detectors.layout import Layout
 from detectors.quality.traffic import Traffic
-from monitor.engine.anchor import notes_on
-from monitor.engine.baseline import Baseline
-from monitor.engine.calibrate import Calibration
+from monitor.checks.anchor import notes_on
+from monitor.checks.baseline import Baseline
+from monitor.checks.calibrate import Calibration
 from monitor.store.database import now
 from monitor.store.encoding import (
     pack_layouts,
@@ -87,20 +87,20 @@ VERSION_1 = "1:"
 """What migration 0017 wrote in front of the fingerprints that it found."""
 
 
-def of_version_1(connection: Connection, monitor: str) -> list[str]:
+def version_1_fingerprints(connection: Connection, monitor: str) -> list[str]:
     """Return the fingerprints of version 1 of the baselines that are not retired."""
     wanted = sa.select(baselines.c.definition).distinct()
-    rows = connection.execute(wanted.where(_of_version_1(monitor))).scalars()
+    rows = connection.execute(wanted.where(_is_version_1(monitor))).scalars()
     return [definition.removeprefix(VERSION_1) for definition in rows]
 
 
 def redefine(connection: Connection, monitor: str, old: Sequence[str], definition: str) -> None:
     """Give baselines of version 1 their fingerprint of this release."""
     known = baselines.c.definition.in_([VERSION_1 + one for one in old])
-    connection.execute(sa.update(baselines).where(_of_version_1(monitor), known).values(definition=definition))
+    connection.execute(sa.update(baselines).where(_is_version_1(monitor), known).values(definition=definition))
 
 
-def _of_version_1(monitor: str) -> sa.ColumnElement[bool]:
+def _is_version_1(monitor: str) -> sa.ColumnElement[bool]:
     return sa.and_(
         baselines.c.monitor == monitor,
         baselines.c.state != "retired",

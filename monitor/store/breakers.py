@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.spend.breaker import Breaker
-from monitor.act import Action
-from monitor.breaking import Broken, Key
+from monitor.actions.breakers import Broken, Key
+from monitor.actions.plan import Action
 from monitor.store.database import upsert
 from monitor.store.tables import breaker_transitions, breakers
 
@@ -25,7 +25,7 @@ FIELDS = ("state", "since", "reason", "until", "who", "held_until", "number", "e
 def standing(connection: Connection, names: Collection[str]) -> dict[Key, Breaker]:
     """Return the breakers of some names that have ever moved, or that all traffic stands under."""
     query = sa.select(breakers).where(breakers.c.name.in_(list(names))).limit(MOST_ROWS)
-    return {(row.name, row.value): breaker_of(row) for row in connection.execute(query)}
+    return {(row.name, row.value): to_breaker(row) for row in connection.execute(query)}
 
 
 def rows(connection: Connection, names: Collection[str]) -> list[Any]:
@@ -35,7 +35,7 @@ def rows(connection: Connection, names: Collection[str]) -> list[Any]:
     return list(connection.execute(query.order_by(order, breakers.c.name, breakers.c.value).limit(MOST_ROWS)))
 
 
-def breaker_of(row: Any) -> Breaker:  # noqa: ANN401
+def to_breaker(row: Any) -> Breaker:  # noqa: ANN401
     """Return the breaker of a row."""
     return Breaker(**{name: getattr(row, name) for name in FIELDS})
 
@@ -103,6 +103,6 @@ def _row(monitor: str, key: Key, breaker: Breaker) -> dict[str, Any]:
     return {"name": key[0], "value": key[1], "monitor": monitor, **_values(breaker), "as_of": None, "counts": {}}
 
 
-def newest_as_of(found: Sequence[Any]) -> dict[str, datetime]:
+def newest_bucket_ends(found: Sequence[Any]) -> dict[str, datetime]:
     """Return by name the end of the newest bucket that a breaker has seen."""
     return {row.name: row.as_of for row in found if not row.value and row.as_of is not None}

@@ -20,8 +20,8 @@ from detectors.profile import Profile
 from detectors.sequential import State
 from detectors.spend.bill import ALL, Bill
 from detectors.spend.budget import Spent
-from monitor.judge import COMPARED
-from monitor.schedule import Bucket, Span, advance, retry_delay
+from monitor.alerting.incidents import COMPARED
+from monitor.core.schedule import Bucket, Span, advance, retry_delay
 from monitor.sources.base import UNREADABLE, SourceError
 from monitor.store import leases, ledger
 from monitor.store.database import Database, DatabaseError, insert_for, is_unavailable, now, upsert
@@ -305,7 +305,7 @@ def window_rows(connection: Connection, monitor: str, first: datetime, last: dat
     return list(connection.execute(query))
 
 
-def logged(connection: Connection, monitor: str, start: datetime, end: datetime) -> tuple[int, int]:
+def count_records(connection: Connection, monitor: str, start: datetime, end: datetime) -> tuple[int, int]:
     """Return the records and the labels of the finished buckets of a stretch, as they were counted last."""
     sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in (buckets.c.source_rows, buckets.c.source_labels)]
     query = sa.select(*sums).where(
@@ -315,7 +315,7 @@ def logged(connection: Connection, monitor: str, start: datetime, end: datetime)
     return int(rows), int(labels)
 
 
-def profiles_of(row: Any, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:  # noqa: ANN401
+def decode_profiles(row: Any, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:  # noqa: ANN401
     """Decode the profiles of one row of :func:`window_rows`."""
     return unpack_profiles(row.profiles, layouts) if row.profiles else {}
 
@@ -359,7 +359,7 @@ def add_findings(connection: Connection, monitor: str, start: datetime, found: S
     upsert(connection, findings, rows)
 
 
-def accumulated(connection: Connection, monitor: str, start: datetime) -> dict[str, State]:
+def load_sequential_state(connection: Connection, monitor: str, start: datetime) -> dict[str, State]:
     """Return what sequential detectors remembered at the end of a bucket, by finding key."""
     query = sa.select(findings.c.key, findings.c.detail).where(
         findings.c.monitor == monitor, findings.c.start == start, findings.c.method.in_(list(SEQUENTIAL))
@@ -422,7 +422,7 @@ def to_audit(connection: Connection, monitor: str, before: Sequence[datetime], m
     return list(connection.execute(query))
 
 
-def audited(connection: Connection, monitor: str, row: Any, *, changed: bool, late: int) -> None:  # noqa: ANN401
+def record_audit(connection: Connection, monitor: str, row: Any, *, changed: bool, late: int) -> None:  # noqa: ANN401
     """Write down an audit; a changed bucket is owed again, and its late rows are counted."""
     values: dict[str, Any] = {"audits": row.audits + 1}
     if changed:
@@ -446,11 +446,11 @@ def audited(connection: Connection, monitor: str, row: Any, *, changed: bool, la
 def give_up_or_put_back(connection: Connection, held: Claim, error: Exception) -> bool:
     """End a bucket as failed at the third attempt that counts, else put it back; says whether it has ended."""
     if is_passing(error):
-        put_back(connection, held, described(error), counts=False)
+        put_back(connection, held, describe_error(error), counts=False)
     elif held.attempts < ATTEMPTS:
-        put_back(connection, held, described(error), counts=True)
+        put_back(connection, held, describe_error(error), counts=True)
     else:
-        give_up(connection, held, described(error))
+        give_up(connection, held, describe_error(error))
         return True
     return False
 
@@ -462,7 +462,7 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, DatabaseError) and is_unavailable(error)
 
 
-def described(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return an error as the reason of a bucket; of our own errors the kind alone, for the text may quote a record."""
     return f"{error.reason}: {error}" if isinstance(error, SourceError) else f"internal: {type(error).__name__}"
 

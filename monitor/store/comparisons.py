@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
-from monitor.act import Action
+from monitor.actions.plan import Action
 from monitor.store.database import now, upsert
 from monitor.store.encoding import pack, unpack
 from monitor.store.tables import comparisons, findings, tallies
@@ -91,10 +91,10 @@ def _standing(row: Any) -> Standing:  # noqa: ANN401
     )  # fmt: skip
 
 
-def told(connection: Connection, monitor: str, kind: str, name: str) -> Any:  # noqa: ANN401
+def load_report(connection: Connection, monitor: str, kind: str, name: str) -> Any:  # noqa: ANN401
     """Return what was told of a comparison last, when, and up to when it counts; None when it has not begun."""
     query = sa.select(comparisons.c.told, comparisons.c.next, comparisons.c.told_at)
-    return connection.execute(query.where(_of(comparisons, monitor, kind, name))).one_or_none()
+    return connection.execute(query.where(_belongs_to(comparisons, monitor, kind, name))).one_or_none()
 
 
 def history(connection: Connection, monitor: str, key: str, starts: Sequence[datetime]) -> list[Any]:
@@ -131,7 +131,7 @@ def add(
     bool
         False when something else is counted by now, and nothing was stored.
     """
-    mine = _of(comparisons, monitor, found.kind, found.name)
+    mine = _belongs_to(comparisons, monitor, found.kind, found.name)
     query = sa.select(comparisons).where(mine)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
@@ -140,7 +140,7 @@ def add(
         return False
     if found.start < row.next - KEPT:
         return True  # it is in the sum for good
-    before = _stored(connection, monitor, found)
+    before = _to_counted(connection, monitor, found)
     payload = pack(found.sums.to_json())
     key = {"monitor": monitor, "kind": found.kind, "name": found.name, "start": found.start}
     upsert(connection, tallies, [{**key, "sums": payload}], sums=payload)
@@ -153,35 +153,35 @@ def add(
     if told is not None and found.start == row.next:
         values |= {"told": told, "told_at": now(connection)}
     if found.start >= row.next:
-        old = sa.and_(_of(tallies, monitor, found.kind, found.name), tallies.c.start < found.start - KEPT)
+        old = sa.and_(_belongs_to(tallies, monitor, found.kind, found.name), tallies.c.start < found.start - KEPT)
         connection.execute(sa.delete(tallies).where(old))
     connection.execute(sa.update(comparisons).where(mine).values(**values))
     return True
 
 
-def stored_starts(connection: Connection, monitor: str, kind: str, name: str, first: datetime) -> Sequence[datetime]:
+def bucket_starts(connection: Connection, monitor: str, kind: str, name: str, first: datetime) -> Sequence[datetime]:
     """Return which buckets from a moment on are stored already."""
-    query = sa.select(tallies.c.start).where(_of(tallies, monitor, kind, name), tallies.c.start >= first)
+    query = sa.select(tallies.c.start).where(_belongs_to(tallies, monitor, kind, name), tallies.c.start >= first)
     return connection.execute(query.order_by(tallies.c.start)).scalars().all()
 
 
 def first_start(connection: Connection, monitor: str, kind: str, name: str) -> datetime | None:
     """Return the oldest bucket that was counted."""
-    query = sa.select(sa.func.min(tallies.c.start)).where(_of(tallies, monitor, kind, name))
+    query = sa.select(sa.func.min(tallies.c.start)).where(_belongs_to(tallies, monitor, kind, name))
     return connection.execute(query).scalar_one_or_none()
 
 
 def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: datetime) -> Any:  # noqa: ANN401
     """Return what a bucket was found to hold, as plain data; None when it is not stored."""
-    query = sa.select(tallies.c.sums).where(_of(tallies, monitor, kind, name), tallies.c.start == start)
+    query = sa.select(tallies.c.sums).where(_belongs_to(tallies, monitor, kind, name), tallies.c.start == start)
     blob = connection.execute(query).scalar_one_or_none()
     return unpack(blob) if blob else None
 
 
-def _stored(connection: Connection, monitor: str, found: Tallied) -> Counted | None:
+def _to_counted(connection: Connection, monitor: str, found: Tallied) -> Counted | None:
     data = sums_at(connection, monitor, found.kind, found.name, found.start)
     return None if data is None else found.read(data)
 
 
-def _of(table: sa.Table, monitor: str, kind: str, name: str) -> sa.ColumnElement[bool]:
+def _belongs_to(table: sa.Table, monitor: str, kind: str, name: str) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.monitor == monitor, table.c.kind == kind, table.c.name == name)

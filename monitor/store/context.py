@@ -11,13 +11,13 @@ from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
 from detectors.spend.objective import Events
-from monitor.act import Action, Context, split_open
-from monitor.breaking import Broken
-from monitor.config import Monitor
-from monitor.engine.profile import Facts, Profiled
-from monitor.engine.sights import moment
-from monitor.judge import NO_DATA, Change, Decision, rule_name
-from monitor.schedule import Bucket
+from monitor.actions.breakers import Broken
+from monitor.actions.plan import Action, Context, split_open
+from monitor.alerting.first_seen import moment
+from monitor.alerting.incidents import NO_DATA, Change, Decision, rule_name
+from monitor.config.models import Monitor
+from monitor.core.schedule import Bucket
+from monitor.profiling.profile import Facts, Profiled
 from monitor.store import breakers, buckets, comparisons, incidents, ledger, objectives, outbox, prompts
 from monitor.store.comparisons import Compared
 from monitor.store.encoding import pack_profiles
@@ -55,8 +55,8 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
         if rule_name(rule) not in newest
     }
     resolved = {name: incident for name, incident in before.items() if incident}
-    quiet = {name: incidents.silenced(connection, monitor.name, name, bucket.end) for name in names}
-    versions = incidents.known_versions(connection, monitor.name)
+    quiet = {name: incidents.find_silence(connection, monitor.name, name, bucket.end) for name in names}
+    versions = incidents.load_versions(connection, monitor.name)
     roles = {version.role for version in versions}
     return Context(
         open=newest,
@@ -64,11 +64,11 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
         resolved=resolved,
         silences={name: number for name, number in quiet.items() if number is not None},
         sequences={i.id: outbox.next_sequence(connection, i.id) for i in (*unresolved, *resolved.values())},
-        changes=incidents.known_changes(connection, monitor.name),
+        changes=incidents.load_changes(connection, monitor.name),
         versions=versions,
-        blamed=incidents.blamed_versions(connection, monitor.name),
+        blamed=incidents.load_blamed_versions(connection, monitor.name),
         past=outbox.past_actions(connection, monitor.name, bucket.end - timedelta(days=1)),
-        prompts=prompts.known(connection, words=False) if "prompt_version" in roles else (),
+        prompts=prompts.load_prompts(connection, words=False) if "prompt_version" in roles else (),
         blind=incidents.blind_run(connection, monitor.name, bucket.start, 500, monitor.bucket),
     )
 

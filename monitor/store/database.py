@@ -133,7 +133,7 @@ def insert_for(connection: Connection) -> Any:  # noqa: ANN401
     return sqlite_insert
 
 
-def file_of(url: str) -> Path | None:
+def sqlite_path(url: str) -> Path | None:
     """Return the file of a SQLite store, None for any other."""
     parsed = _with_driver(url)
     named = parsed.database if parsed.get_backend_name() == "sqlite" else None

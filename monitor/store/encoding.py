@@ -9,7 +9,7 @@ from typing import Any
 
 from detectors.layout import Layout
 from detectors.profile import Profile
-from monitor.engine.calibrate import SlotProfiles
+from monitor.checks.calibrate import SlotProfiles
 
 LARGEST = 256 * 1024 * 1024
 

@@ -10,8 +10,8 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.evals.result import CaseResult, Run, comparison_json, scores_json
-from monitor.plain import plain
+from monitor.core.plain import plain
+from monitor.jobs.evals.result import CaseResult, Run, comparison_json, scores_json
 from monitor.store.tables import evaluation_cases, evaluations
 
 KEPT = 500
@@ -61,23 +61,23 @@ def _case_row(run: str, place: int, case: CaseResult) -> dict[str, Any]:
 
 def _forget(connection: Connection, suite: str) -> None:
     """Drop all but the newest runs, and never a good one that is still compared with."""
-    newest = _of_suite(suite).limit(KEPT)
-    good = _of_suite(suite).where(evaluations.c.result == "good").limit(20)
+    newest = _select_suite(suite).limit(KEPT)
+    good = _select_suite(suite).where(evaluations.c.result == "good").limit(20)
     kept = {row.id for query in (newest, good) for row in connection.execute(query)}
-    old = [row.id for row in connection.execute(_of_suite(suite)) if row.id not in kept]
+    old = [row.id for row in connection.execute(_select_suite(suite)) if row.id not in kept]
     if old:
         connection.execute(sa.delete(evaluation_cases).where(evaluation_cases.c.evaluation.in_(old)))
         connection.execute(sa.delete(evaluations).where(evaluations.c.id.in_(old)))
 
 
-def _of_suite(suite: str) -> sa.Select[Any]:
+def _select_suite(suite: str) -> sa.Select[Any]:
     newest_first = (evaluations.c.started_at.desc(), evaluations.c.id)
     return sa.select(evaluations.c.id, evaluations.c.copies).where(evaluations.c.suite == suite).order_by(*newest_first)
 
 
 def last_good(connection: Connection, suite: str, most: int) -> list[tuple[str, bool, list[CaseResult]]]:
     """Return the newest good runs of a suite: id, whether its samples are copies, cases."""
-    query = _of_suite(suite).where(evaluations.c.result == "good").limit(most)
+    query = _select_suite(suite).where(evaluations.c.result == "good").limit(most)
     return [(row.id, row.copies, case_results(connection, row.id)) for row in connection.execute(query).all()]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.act import Version
-from monitor.judge import STANDING_CHECKS, Blindness, Change, Decision, Incident
+from monitor.actions.plan import Version
+from monitor.alerting.incidents import STANDING_CHECKS, Blindness, Change, Decision, Incident
 from monitor.store.database import upsert
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 
@@ -32,7 +32,7 @@ def open_incidents(connection: Connection, monitor: str, rules: Sequence[str]) -
     query = sa.select(incidents).where(
         incidents.c.monitor == monitor, incidents.c.rule.in_(rules), incidents.c.state != "resolved"
     )
-    return [incident_of(row) for row in connection.execute(query)]
+    return [to_incident(row) for row in connection.execute(query)]
 
 
 def last_resolved(connection: Connection, monitor: str, rule: str, since: datetime) -> Incident | None:
@@ -45,10 +45,10 @@ def last_resolved(connection: Connection, monitor: str, rule: str, since: dateti
         incidents.c.resolved_at >= since,
     )
     row = connection.execute(query.order_by(incidents.c.resolved_at.desc()).limit(1)).one_or_none()
-    return incident_of(row) if row else None
+    return to_incident(row) if row else None
 
 
-def incident_of(row: Any) -> Incident:  # noqa: ANN401
+def to_incident(row: Any) -> Incident:  # noqa: ANN401
     """Make the noun from a row."""
     return Incident(**{**{name: getattr(row, name) for name in _FIELDS}, "changes": tuple(row.changes)})
 
@@ -71,7 +71,7 @@ def save_decision(connection: Connection, decision: Decision) -> None:
         upsert(connection, transitions, [entry])
 
 
-def silenced(connection: Connection, monitor: str, rule: str, at: datetime) -> int | None:
+def find_silence(connection: Connection, monitor: str, rule: str, at: datetime) -> int | None:
     """Return the number of a silence that covers a rule at a time."""
     query = sa.select(silences.c.id).where(
         silences.c.monitor.in_([monitor, "*"]),
@@ -82,19 +82,19 @@ def silenced(connection: Connection, monitor: str, rule: str, at: datetime) -> i
     return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
-def known_changes(connection: Connection, monitor: str) -> list[Change]:
+def load_changes(connection: Connection, monitor: str) -> list[Change]:
     """Return the changes that a monitor has seen, at most as many as are stored of one."""
     query = sa.select(changes).where(changes.c.monitor == monitor)
     return [Change(row.kind, row.column, row.value, row.first_seen) for row in connection.execute(query)]
 
 
-def known_versions(connection: Connection, monitor: str) -> list[Version]:
+def load_versions(connection: Connection, monitor: str) -> list[Version]:
     """Return the traffic of every version of a monitor."""
     query = sa.select(versions).where(versions.c.monitor == monitor)
     return [Version(row.role, row.value, row.first_seen, row.last_seen, row.rows) for row in connection.execute(query)]
 
 
-def blamed_versions(connection: Connection, monitor: str) -> list[str]:
+def load_blamed_versions(connection: Connection, monitor: str) -> list[str]:
     """Return the versions that fired an incident of their own."""
     query = sa.select(incidents.c.suspected_change).where(
         incidents.c.monitor == monitor, incidents.c.fired_at.is_not(None)

@@ -20,13 +20,13 @@ def put(connection: Connection, monitor: str, given: Mapping[str, str]) -> None:
     upsert(connection, labels, rows, label=lambda new: new.label, at=lambda new: new.at)
 
 
-def any_of(connection: Connection, monitor: str) -> bool:
+def has_labels(connection: Connection, monitor: str) -> bool:
     """Say whether a monitor has imported labels at all."""
     query = sa.select(labels.c.record).where(labels.c.monitor == monitor).limit(1)
     return connection.execute(query).first() is not None
 
 
-def of_records(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, str]:
+def load_labels(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, str]:
     """Return the labels of those records that have one."""
     found: dict[str, str] = {}
     for place in range(0, len(records), AT_ONCE):

@@ -24,7 +24,7 @@ def new_owner() -> str:
     """Return the name of a new worker of this process: host, process, machine, start of the process, random number."""
     host = socket.gethostname()[:HOST_LENGTH].replace(":", "-")
     pid = os.getpid()
-    return f"{host}:{pid}:{_machine()}:{_start_of(pid)}:{secrets.token_hex(4)}"
+    return f"{host}:{pid}:{_machine()}:{_process_start(pid)}:{secrets.token_hex(4)}"
 
 
 def is_free(
@@ -49,7 +49,7 @@ def _has_ended(owner: str) -> bool:
     if len(parts) != 5 or not parts[1].isdigit():  # noqa: PLR2004  the parts of new_owner
         return False
     _, pid, machine, start, _ = parts
-    return machine != "" and machine == _machine() and start != _start_of(int(pid))
+    return machine != "" and machine == _machine() and start != _process_start(int(pid))
 
 
 def _machine() -> str:
@@ -62,7 +62,7 @@ def _machine() -> str:
     return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:12]
 
 
-def _start_of(pid: int) -> str:
+def _process_start(pid: int) -> str:
     """Return when a process started, in ticks since the boot; empty when it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -13,9 +13,9 @@ from detectors.spend.bill import ALL, MISSING, OTHER, Bill, Part
 from detectors.spend.budget import DAY, HOUR, PERIODS, Period, Spent, bounds, starts
 from detectors.spend.forecast import Forecast
 from detectors.spend.outlook import DAYS_KNOWN, outlook
-from monitor.config import Monitor
-from monitor.engine.spend import Spending, foreseen
-from monitor.schedule import Bucket, floor
+from monitor.config.models import Monitor
+from monitor.core.schedule import Bucket, floor
+from monitor.profiling.spend import Spending, foreseen
 from monitor.store.database import insert_for, upsert
 from monitor.store.tables import ledger, ledger_hours, ledger_parts
 
@@ -47,14 +47,14 @@ def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Bil
         zone: _ends(connection, monitor.name, bucket, own, zone, _so_far(sums, bucket.end, zone))
         for zone in {check.zone for check in monitor.budgets if not check.by}
     }
-    return Spending(bucket.end, bill, sums, values, ends, _ends_of(connection, monitor, bucket, bill, values))
+    return Spending(bucket.end, bill, sums, values, ends, _forecast_ends(connection, monitor, bucket, bill, values))
 
 
 def _so_far(sums: Mapping[datetime, Spent], at: datetime, zone: str) -> dict[Period, float]:
     return {period: sums[bounds(at, period, zone)[0]].amount for period in PERIODS}
 
 
-def _ends_of(
+def _forecast_ends(
     connection: Connection,
     monitor: Monitor,
     bucket: Bucket,

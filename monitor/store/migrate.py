@@ -32,7 +32,7 @@ def upgrade(database: Database) -> str:
             f"the store was written by a newer driftd ({error}); upgrade driftd, or point `store:` elsewhere."
         ) from error
     except DBAPIError as error:
-        raise _unopened(database, error) from error
+        raise _cannot_open(database, error) from error
 
 
 def require_head(database: Database) -> None:
@@ -41,7 +41,7 @@ def require_head(database: Database) -> None:
         with database.read() as connection:
             found = current(connection)
     except DBAPIError as error:
-        raise _unopened(database, error) from error
+        raise _cannot_open(database, error) from error
     wanted = ScriptDirectory.from_config(_settings()).get_current_head()
     if found is None:
         raise StoreError("the store is empty; run `driftd db upgrade`.")
@@ -49,7 +49,7 @@ def require_head(database: Database) -> None:
         raise StoreError(f"the store is at revision {found}, this driftd needs {wanted}; run `driftd db upgrade`.")
 
 
-def _unopened(database: Database, error: DBAPIError) -> StoreError:
+def _cannot_open(database: Database, error: DBAPIError) -> StoreError:
     return StoreError(f"the store {database.url!r} cannot be opened: {str(error.orig).strip()}. Check `store:`.")
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.spend.objective import Events
-from monitor.schedule import Bucket
+from monitor.core.schedule import Bucket
 from monitor.store.database import upsert
 from monitor.store.tables import objectives
 

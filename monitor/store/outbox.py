@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.act import MESSAGES, SLACK_NOT_AFTER, STANDING, Action, Past, identity
+from monitor.actions.plan import MESSAGES, SLACK_NOT_AFTER, STANDING, Action, Past, identity
 from monitor.store import leases
 from monitor.store.database import now, upsert
-from monitor.store.incidents import silenced
+from monitor.store.incidents import find_silence
 from monitor.store.tables import actions, incidents
 
 LEASE = timedelta(seconds=60)
@@ -198,7 +198,7 @@ def _forget_notices(connection: Connection, names: Sequence[str]) -> None:
     )
 
 
-def thread_of(connection: Connection, incident: str, name: str) -> Mapping[str, Any] | None:
+def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[str, Any] | None:
     """Return the receipt of the first message of an incident on a channel."""
     query = (
         sa.select(actions.c.receipt)
@@ -246,16 +246,17 @@ def expire(connection: Connection, at: datetime) -> int:
     )
     _forget_notices(connection, [row.incident for row in rows])
     save_actions(
-        connection, [m for row in rows if row.state == "awaiting_approval" for m in _unapproved(connection, row, at)]
+        connection,
+        [m for row in rows if row.state == "awaiting_approval" for m in _messages_unapproved(connection, row, at)],
     )
     return len(rows)
 
 
-def _unapproved(connection: Connection, effect: Any, at: datetime) -> list[Action]:  # noqa: ANN401
+def _messages_unapproved(connection: Connection, effect: Any, at: datetime) -> list[Action]:  # noqa: ANN401
     """Return the messages that an effect expired because nobody approved it, for those who know of its incident."""
     data = effect.payload["data"]
     incident = data.get("incident")
-    if incident is None or silenced(connection, effect.monitor, incident["rule"], at) is not None:
+    if incident is None or find_silence(connection, effect.monitor, incident["rule"], at) is not None:
         return []
     told = sa.select(actions.c.name).where(actions.c.incident == effect.incident, actions.c.kind.in_(MESSAGES))
     what = f"the {effect.kind} {effect.name!r}"

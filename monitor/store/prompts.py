@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.prompts import Prompt, Register
+from monitor.actions.prompts import Prompt, Register
 from monitor.store.database import now, upsert
 from monitor.store.tables import prompt_tags, prompts, versions
 
@@ -22,7 +22,7 @@ def push(connection: Connection, prompt: Prompt) -> tuple[Prompt, bool]:
     query = sa.select(prompts.c.version, prompts.c.hash).where(prompts.c.name == prompt.name)
     held = {row.hash: row.version for row in connection.execute(query)}
     if prompt.hash in held:
-        return _numbered(prompt, held[prompt.hash]), False
+        return _with_number(prompt, held[prompt.hash]), False
     number = max(held.values(), default=0) + 1
     connection.execute(
         sa.insert(prompts).values(
@@ -38,10 +38,10 @@ def push(connection: Connection, prompt: Prompt) -> tuple[Prompt, bool]:
             pushed_at=now(connection),
         )
     )
-    return _numbered(prompt, number), True
+    return _with_number(prompt, number), True
 
 
-def known(connection: Connection, *, words: bool = True, limit: int = MOST, offset: int = 0) -> list[Prompt]:
+def load_prompts(connection: Connection, *, words: bool = True, limit: int = MOST, offset: int = 0) -> list[Prompt]:
     """Return the versions of all prompts, by name, the newest of each first.
 
     Without ``words`` only what tells them apart and whose they are is read: enough to recognise one in a log.
@@ -87,7 +87,7 @@ def set_tag(connection: Connection, prompt: Prompt, tag: str) -> None:
     upsert(connection, prompt_tags, [row], version=prompt.version, tagged_at=at)
 
 
-def seen(connection: Connection) -> Sequence[Any]:
+def load_traffic(connection: Connection) -> Sequence[Any]:
     """Return the prompt versions of all logs, with their traffic."""
     query = sa.select(versions).where(versions.c.role == "prompt_version").order_by(versions.c.first_seen.desc())
     return connection.execute(query).all()
@@ -95,7 +95,7 @@ def seen(connection: Connection) -> Sequence[Any]:
 
 def strangers(connection: Connection, lately: timedelta = timedelta(days=1)) -> dict[str, int] | None:
     """Count the prompt versions that each monitor saw lately and that were never pushed; None while none was."""
-    register = known(connection, words=False)
+    register = load_prompts(connection, words=False)
     if not register:
         return None
     recent = sa.and_(versions.c.role == "prompt_version", versions.c.last_seen >= now(connection) - lately)
@@ -105,5 +105,5 @@ def strangers(connection: Connection, lately: timedelta = timedelta(days=1)) -> 
     return found
 
 
-def _numbered(prompt: Prompt, number: int) -> Prompt:
+def _with_number(prompt: Prompt, number: int) -> Prompt:
     return Prompt(**{**vars(prompt), "version": number})

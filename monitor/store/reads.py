@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.config import Config, Monitor
-from monitor.store import evaluations, prompts, savings, truths
+from monitor.config.models import Config, Monitor
+from monitor.store import estimate_accuracy, evaluations, prompts, savings
 from monitor.store.breakers import rows as breaker_rows
 from monitor.store.buckets import OWED_AGAIN
 from monitor.store.database import Database, now
@@ -96,14 +96,16 @@ def snapshot(database: Database, config: Config) -> Snapshot:
             states,
             totals,
             switches,
-            _failed(connection, [monitor.name for monitor in config.monitors], known),
+            _failing_since(connection, [monitor.name for monitor in config.monitors], known),
             oldest,
             evaluations.standing(connection),
             prompts.strangers(connection),
         )
 
 
-def _failed(connection: Connection, monitors: Sequence[str], names: Collection[str]) -> dict[tuple[str, str], datetime]:
+def _failing_since(
+    connection: Connection, monitors: Sequence[str], names: Collection[str]
+) -> dict[tuple[str, str], datetime]:
     later = actions.alias("later")
     replaced = sa.exists().where(
         later.c.incident == actions.c.incident,
@@ -161,13 +163,14 @@ def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
         findings_at(connection, name, newest.start, MOST_FINDINGS) if newest else [],
         *(count_findings(connection, name, newest.start) if newest else (0, 0)),
         incident_rows(connection, name, only_open=True),
-        results, owed, int(stale), baseline, compared_rows(connection, name),
-        truths.record(connection, monitor, newest.start + monitor.bucket) if newest and monitor.performance else (),
-        saved=savings.told(connection, name) if monitor.savings else None,
+        results, owed, int(stale), baseline, comparison_rows(connection, name),
+        estimate_accuracy.record(connection, monitor, newest.start + monitor.bucket)
+        if newest and monitor.performance else (),
+        saved=savings.load_report(connection, name) if monitor.savings else None,
     )  # fmt: skip
 
 
-def compared_rows(connection: Connection, monitor: str) -> list[Any]:
+def comparison_rows(connection: Connection, monitor: str) -> list[Any]:
     """Return the comparisons of a monitor without their sums."""
     columns = [column for column in comparisons.c if column.name != "total"]
     return list(connection.execute(sa.select(*columns).where(comparisons.c.monitor == monitor)))

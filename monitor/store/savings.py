@@ -11,14 +11,14 @@ from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
 from detectors.spend.savings import Cell, Cells
-from monitor.config import BASELINE_RULE
-from monitor.plain import plain
+from monitor.config.models import BASELINE_RULE
+from monitor.core.plain import plain
 from monitor.store.database import now, upsert
 from monitor.store.encoding import pack, unpack
 from monitor.store.tables import buckets, findings, incidents, savings, savings_told, versions
 
 
-def counted(connection: Connection, monitor: str, plan: str, definition: str) -> dict[datetime, datetime]:
+def counted_days(connection: Connection, monitor: str, plan: str, definition: str) -> dict[datetime, datetime]:
     """Return by day when it was counted, of the days that are counted as the plan is now."""
     query = sa.select(savings.c.day, savings.c.counted_at).where(
         savings.c.monitor == monitor, savings.c.plan == plan, savings.c.definition == definition
@@ -60,7 +60,7 @@ def tell(connection: Connection, monitor: str, told: Mapping[str, Any]) -> None:
     upsert(connection, savings_told, [{"monitor": monitor, **values}], **values)
 
 
-def told(connection: Connection, monitor: str) -> Any:  # noqa: ANN401
+def load_report(connection: Connection, monitor: str) -> Any:  # noqa: ANN401
     """Return what was told last, and when; None when nothing was."""
     return connection.execute(sa.select(savings_told).where(savings_told.c.monitor == monitor)).one_or_none()
 
@@ -81,7 +81,7 @@ def drift_began(connection: Connection, monitor: str) -> datetime | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def measured(connection: Connection, monitor: str, measure: str, since: datetime, most: int = 20_000) -> list[Any]:
+def load_measure(connection: Connection, monitor: str, measure: str, since: datetime, most: int = 20_000) -> list[Any]:
     """Return the facts and what was found of a measure, by bucket since a moment, oldest first."""
     of_model = sa.and_(findings.c.column == OUTCOME, findings.c.method.in_([measure, f"estimated_{measure}"]))
     of_signal = sa.and_(findings.c.column == measure, findings.c.method == "rate_rise")

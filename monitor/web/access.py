@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from monitor.clock import Clock
-from monitor.config import ConfigError, Server
+from monitor.config.models import ConfigError, Server
+from monitor.core.clock import Clock
 
 COOKIE = "driftd_session"
 SESSION = timedelta(hours=12)
@@ -88,7 +88,7 @@ class Access:
 
     def host_allowed(self, request: HTTPConnection) -> bool:
         """Refuse foreign names on loopback: a page elsewhere could point its own name at 127.0.0.1."""
-        return self._hosts is None or host_of(f"//{request.headers.get('host', '')}") in self._hosts
+        return self._hosts is None or parse_host(f"//{request.headers.get('host', '')}") in self._hosts
 
     def same_origin(self, request: HTTPConnection) -> bool:
         """Say whether a form was sent by our own page."""
@@ -102,7 +102,7 @@ class Access:
             return True
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            known = self.accepts(given.strip(), client_of(request))
+            known = self.accepts(given.strip(), client_address(request))
         else:
             known = self._session_holds(request.cookies.get(COOKIE, ""))
         request.scope.setdefault("state", {})[AUTHORISED] = known
@@ -161,12 +161,12 @@ class Brake:
         return times is not None and len(times) >= GUESSES and time.monotonic() - times[0] < GUESS_SECONDS
 
 
-def client_of(request: HTTPConnection) -> str:
+def client_address(request: HTTPConnection) -> str:
     """Return the address of the other side of the connection; anybody can write a header that names another one."""
     return request.client.host if request.client else ""
 
 
-def host_of(url: str) -> str:
+def parse_host(url: str) -> str:
     """Return the host of a URL in lower case, or nothing when it cannot be read."""
     try:
         return (urlsplit(url).hostname or "").lower()

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from detectors.spend.budget import PERIODS
-from monitor.config import Config
-from monitor.monitor_status import monitor_status
-from monitor.plain import plain
-from monitor.prompts import Prompt, catalogue, difference, find, told
+from monitor.actions.prompts import Prompt, catalogue, describe, difference, find
+from monitor.config.models import Config
+from monitor.core.plain import plain
+from monitor.metrics.monitor_status import monitor_status
 from monitor.store import prompts as registry
 from monitor.store import reads
 from monitor.store import savings as stored
@@ -41,7 +41,10 @@ class Api:
         query = request.query_params
         with self._database.read() as connection:
             rows = reads.incident_rows(
-                connection, query.get("monitor"), only_open=query.get("open") in ("1", "true"), most=limit_of(request)
+                connection,
+                query.get("monitor"),
+                only_open=query.get("open") in ("1", "true"),
+                most=parse_limit(request),
             )
             found = [{**_row(row), "transitions": _transitions(connection, row.id)} for row in rows]
         return JSONResponse(plain({"incidents": found}))
@@ -51,7 +54,7 @@ class Api:
         query = request.query_params
         with self._database.read() as connection:
             rows = reads.action_rows(
-                connection, incident=query.get("incident"), state=query.get("state"), most=limit_of(request)
+                connection, incident=query.get("incident"), state=query.get("state"), most=parse_limit(request)
             )
         hidden = ("fence", "owner", "lease_until", "next_attempt_at")
         return JSONResponse(plain({"actions": [{k: v for k, v in _row(r).items() if k not in hidden} for r in rows]}))
@@ -72,15 +75,15 @@ class Api:
         asked = request.query_params.get("monitor")
         names = [monitor.name for monitor in self._config.monitors if monitor.savings]
         with self._database.read() as connection:
-            rows = [stored.told(connection, name) for name in names if asked in (None, name)]
+            rows = [stored.load_report(connection, name) for name in names if asked in (None, name)]
         return JSONResponse(plain({"savings": [{**row.told, "told_at": row.at} for row in rows if row]}))
 
     def prompts(self, request: Request) -> Response:
         """Return versions of prompts with their traffic, words left out; `?limit=` and `?offset=` page through them."""
-        limit, offset = limit_of(request), offset_of(request)
+        limit, offset = parse_limit(request), parse_offset(request)
         with self._database.read() as connection:
-            shown = registry.known(connection, limit=limit, offset=offset)
-            found = catalogue(shown, registry.known(connection, words=False), registry.seen(connection))
+            shown = registry.load_prompts(connection, limit=limit, offset=offset)
+            found = catalogue(shown, registry.load_prompts(connection, words=False), registry.load_traffic(connection))
             total = registry.count(connection)
         after = offset + len(shown)
         return JSONResponse(plain({**found, "total": total, "next": after if after < total else None}))
@@ -92,11 +95,11 @@ class Api:
         """
         against = request.query_params.get("against")
         with self._database.read() as connection:
-            known = registry.known(connection, words=False)
+            known = registry.load_prompts(connection, words=False)
             found = self._version(connection, known, request.path_params["which"])
             before = self._version(connection, known, against) if against else None
         changed = {"difference": difference(before, found)} if before else {}
-        return JSONResponse(plain({**told(found), "content": found.content, **changed}))
+        return JSONResponse(plain({**describe(found), "content": found.content, **changed}))
 
     def _version(self, connection: Any, known: Sequence[Prompt], which: str) -> Prompt:
         found = find(known, which)
@@ -110,7 +113,7 @@ def _budget(row: Any) -> dict[str, Any]:
     return {**told, **(row.detail or {})}
 
 
-def offset_of(request: Request) -> int:
+def parse_offset(request: Request) -> int:
     """Read `?offset=`; raises ValueError with a sentence when it is no whole number."""
     text = request.query_params.get("offset", "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
@@ -118,7 +121,7 @@ def offset_of(request: Request) -> int:
     return int(text)
 
 
-def limit_of(request: Request) -> int:
+def parse_limit(request: Request) -> int:
     """Read `?limit=`; raises ValueError with a sentence when it is no number from 1 to 500."""
     text = request.query_params.get("limit", "100")
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):  # noqa: PLR2004

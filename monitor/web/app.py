@@ -14,19 +14,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from monitor.clock import Clock
-from monitor.config import Config
+from monitor.config.models import Config
+from monitor.core.clock import Clock
 from monitor.store.database import Database, DatabaseError
 from monitor.web.access import Access
 from monitor.web.api import Api
+from monitor.web.bounded_reads import Patience
 from monitor.web.breakers import Board
 from monitor.web.experiments import Experiments
-from monitor.web.guard import Guard
-from monitor.web.guarding import Guarding
+from monitor.web.guardrails_api import Guarding
 from monitor.web.health import Health
 from monitor.web.login import Login
 from monitor.web.pages import Pages
-from monitor.web.patience import Patience
+from monitor.web.security import Guard
 
 LOG = structlog.get_logger(__name__)
 READ_SECONDS = 8.0

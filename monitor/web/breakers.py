@@ -23,10 +23,10 @@ from starlette.responses import JSONResponse, Response
 
 from detectors.layout import LONGEST_CATEGORY
 from detectors.spend.breaker import Breaker, standing
-from monitor.clock import Clock
-from monitor.config import Config, Monitor
-from monitor.settings.breakers import BreakerSpec
-from monitor.settings.sections import nearest
+from monitor.config.breakers import BreakerSpec
+from monitor.config.models import Config, Monitor
+from monitor.config.sections import nearest
+from monitor.core.clock import Clock
 from monitor.store import breakers
 from monitor.store.database import Database, DatabaseError
 
@@ -103,8 +103,8 @@ class Board:
             self._failing = True
             return
         self._failing = False
-        held = {(row.name, row.value): breakers.breaker_of(row) for row in rows}
-        self._held = Held(at, held, breakers.newest_as_of(rows))
+        held = {(row.name, row.value): breakers.to_breaker(row) for row in rows}
+        self._held = Held(at, held, breakers.newest_bucket_ends(rows))
 
     async def one(self, request: Request) -> Response:
         """Answer whether a request may go out: `?tenant=…` (the column of its budget) chooses the value."""
@@ -113,7 +113,7 @@ class Board:
             known = sorted(self._specs)
             return JSONResponse({"error": f"There is no breaker of that name.{nearest(name, known)}"}, 404)
         monitor, spec = self._specs[name]
-        by = by_of(monitor, spec)
+        by = budget_column(monitor, spec)
         value = request.query_params.get(by) if by else ""
         if not value and by:
             return JSONResponse({"error": f"This breaker is kept by {by}: ask with `?{by}=…`."}, 400)
@@ -125,7 +125,7 @@ class Board:
         held = self._held
         told = []
         for name, (monitor, spec) in self._specs.items():
-            by = by_of(monitor, spec)
+            by = budget_column(monitor, spec)
             values = [value for key, value in held.rows if key == name and (value or not by)] or ([] if by else [""])
             entries = [self.answer(name, value, peek=True) for value in values]
             shown = [entry for entry in entries if not by or entry["state"] != "closed"]
@@ -196,7 +196,7 @@ def _unknown(spec: BreakerSpec, as_of: datetime | None) -> str:
     return f"{since}: on_unknown is {spec.on_unknown}, so {what}"
 
 
-def by_of(monitor: Monitor, spec: BreakerSpec) -> str | None:
+def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:
     """Return the column that a breaker's budget is kept by."""
     check = monitor.budget_of(spec.budget) if spec.budget else None
     return check.by if check else None

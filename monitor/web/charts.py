@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
 
-from monitor.web.words import exact, number
+from monitor.web.formatting import exact, number
 
 WIDTH, HEIGHT = 600.0, 214.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 14.0, 30.0
@@ -122,7 +122,7 @@ def line_chart(
         *_lines(frame, kept, step),
         *_hits(frame, kept, step),
     ]
-    return svg(frame, "chart", title, [*ground, *(body if _measured(kept) else [empty(frame)])])
+    return svg(frame, "chart", title, [*ground, *(body if _finite_values(kept) else [empty(frame)])])
 
 
 def bar_chart(
@@ -141,13 +141,13 @@ def bar_chart(
     kept = [replace(point, at=first.at) for point, first in zip(kept, points[::each], strict=True)]
     frame = replace(_frame(kept, start, end), width=BROAD_WIDTH, height=BROAD_HEIGHT)
     body = [*grid(frame), *_spans(frame, spans), *_marks(frame, marks), *_bars(frame, kept, step)]
-    return svg(frame, "chart broad", title, body if _measured(kept) else [*body, empty(frame)])
+    return svg(frame, "chart broad", title, body if _finite_values(kept) else [*body, empty(frame)])
 
 
 def sparkline(points: Sequence[Point], *, start: datetime, end: datetime, step: timedelta, title: str) -> Markup:
     """Draw a line of a thumb's size: the statistic, its threshold, and its last point."""
     kept, step = thin(points, step, MOST_POINTS // 3)
-    values = _measured(kept)
+    values = _finite_values(kept)
     if not values:
         return Markup("")
     low, high = min(0.0, *values), max(*values, 0.0) or 1.0
@@ -188,13 +188,13 @@ def _height(point: Point) -> float:
     return -math.inf if point.value is None or not math.isfinite(point.value) else point.value
 
 
-def _measured(points: Sequence[Point]) -> list[float]:
+def _finite_values(points: Sequence[Point]) -> list[float]:
     seen = [number for point in points for number in (point.value, point.bound) if number is not None]
     return [number for number in seen if math.isfinite(number)] if any(p.value is not None for p in points) else []
 
 
 def _frame(points: Sequence[Point], start: datetime, end: datetime) -> Frame:
-    values = _measured(points)
+    values = _finite_values(points)
     ticks = value_ticks(HEADROOM * min([0.0, *values]), HEADROOM * max([0.0, *values]))
     return Frame(start, end, ticks[0], ticks[-1], ticks=tuple(ticks))
 

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from monitor.config import Config, Monitor
-from monitor.plain import plain
-from monitor.schedule import floor
-from monitor.settings.arms import Experiment, Shadow
+from monitor.config.arms import Experiment, Shadow
+from monitor.config.models import Config, Monitor
+from monitor.core.plain import plain
+from monitor.core.schedule import floor
 from monitor.store import comparisons
 from monitor.store.database import Database
-from monitor.web import bands
+from monitor.web import interval_chart
 from monitor.web.charts import MOST_POINTS
 from monitor.web.pages import Pages
 
@@ -93,7 +93,7 @@ class Experiments:
         raise LookupError("There is no shadow of this name in the configuration.")
 
     def _told_of(self, connection: Any, monitor: Monitor, spec: Shadow) -> dict[str, Any]:
-        row = comparisons.told(connection, monitor.name, "shadow", spec.name)
+        row = comparisons.load_report(connection, monitor.name, "shadow", spec.name)
         begun = row is not None and row.told_at is not None
         return {
             "monitor": monitor.name,
@@ -114,7 +114,7 @@ class Experiments:
         raise LookupError("There is no experiment of this name in the configuration.")
 
     def _told(self, connection: Any, monitor: Monitor, spec: Experiment) -> dict[str, Any]:
-        row = comparisons.told(connection, monitor.name, "experiment", spec.name)
+        row = comparisons.load_report(connection, monitor.name, "experiment", spec.name)
         treatments = row.told if row else {}
         return {
             "monitor": monitor.name,
@@ -155,14 +155,16 @@ class Experiments:
         first = comparisons.first_start(connection, monitor.name, kind, spec.name) or spec.start
         starts = spread(floor(first, monitor.bucket), until, monitor.bucket)
         points = [
-            bands.Estimate(row.start + monitor.bucket, *(float(row.detail[end]) for end in ("value", "low", "high")))
+            interval_chart.Estimate(
+                row.start + monitor.bucket, *(float(row.detail[end]) for end in ("value", "low", "high"))
+            )
             for row in comparisons.history(connection, monitor.name, key, starts)
             if row.detail and row.detail.get("low") is not None and row.detail.get("high") is not None
         ]
         if title.startswith(DIFFER):  # what is stored is how many agree
-            points = [bands.Estimate(one.at, 1 - one.value, 1 - one.high, 1 - one.low) for one in points]
+            points = [interval_chart.Estimate(one.at, 1 - one.value, 1 - one.high, 1 - one.low) for one in points]
         begun = points[0].at if points else first
-        return bands.band_chart(points, start=begun, end=until, title=title, bound=bound or 0.0)
+        return interval_chart.band_chart(points, start=begun, end=until, title=title, bound=bound or 0.0)
 
 
 def spread(start: datetime, end: datetime, step: timedelta, most: int = MOST_POINTS) -> list[datetime]:

@@ -12,13 +12,13 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from monitor.config import Config
-from monitor.export import StateCollector
-from monitor.log import dropped_lines
-from monitor.monitor_status import overdue
+from monitor.config.models import Config
+from monitor.core.log import count_dropped
+from monitor.metrics.export import StateCollector
+from monitor.metrics.monitor_status import overdue
 from monitor.store.database import Database
-from monitor.web import reading
-from monitor.web.patience import Patience
+from monitor.web import queries
+from monitor.web.bounded_reads import Patience
 
 LOG = structlog.get_logger(__name__)
 PING_SECONDS = 0.6
@@ -55,7 +55,7 @@ class Health:
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         own = encode(self._process)
         try:
-            await self._pings.run(lambda: reading.ping(self._database), PING_SECONDS)
+            await self._pings.run(lambda: queries.ping(self._database), PING_SECONDS)
             state = await self._reads.run(lambda: encode(self._state), COLLECT_SECONDS)
         except Exception as error:  # noqa: BLE001  whatever ails the store, a scrape is answered
             LOG.warning("store_down", error=type(error).__name__)
@@ -70,7 +70,7 @@ class Health:
         """Say whether every monitor is being looked at, and if not, why."""
         names = [monitor.name for monitor in self._config.monitors]
         try:
-            at, seen = await self._passes.run(lambda: reading.passes(self._database, names), READY_SECONDS)
+            at, seen = await self._passes.run(lambda: queries.passes(self._database, names), READY_SECONDS)
         except Exception as error:  # noqa: BLE001  not ready, whatever the reason
             LOG.warning("store_down", error=type(error).__name__)
             return JSONResponse({"ready": False, "reasons": ["driftd's own database does not answer"]}, 503)
@@ -85,4 +85,4 @@ class _LogCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield one counter."""
         lost = "Log lines of this process that were dropped because nobody read them."
-        yield CounterMetricFamily("driftd_log_lines_dropped", lost, value=dropped_lines())
+        yield CounterMetricFamily("driftd_log_lines_dropped", lost, value=count_dropped())

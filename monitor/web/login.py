@@ -10,7 +10,7 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from monitor.web.access import COOKIE, GUESS_SECONDS, SESSION, Access, client_of
+from monitor.web.access import COOKIE, GUESS_SECONDS, SESSION, Access, client_address
 
 LOG = structlog.get_logger(__name__)
 LONGEST_FORM = 8192
@@ -43,7 +43,7 @@ class Login:
         """Take the form: with the right token set the cookie and go on."""
         fields = parse_qs(await _body(request), keep_blank_values=True)
         target = local_path(fields.get("next", ["/"])[0])
-        client = client_of(request)
+        client = client_address(request)
         if self._access.accepts(fields.get("token", [""])[0].strip(), client):
             return self._let_in(request, target)
         if self._access.brakes(client):

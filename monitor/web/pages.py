@@ -13,17 +13,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from monitor import __version__
-from monitor.clock import Clock
-from monitor.config import Config, Monitor
-from monitor.engine.sensitivity import tabulate_sensitivity
-from monitor.plain import visible
+from monitor.checks.sensitivity import tabulate_sensitivity
+from monitor.config.models import Config, Monitor
+from monitor.core.clock import Clock
+from monitor.core.plain import visible
 from monitor.store import baselines, reads
 from monitor.store import incidents as incident_store
 from monitor.store.database import Database
-from monitor.web import charts, reading, words
-from monitor.web.savings import panel_of
-from monitor.web.traffic import charted, charts_of, tables_of
-from monitor.web.views import Case, case_of, histories_of, rank, row_of
+from monitor.web import charts, formatting, queries
+from monitor.web.savings import make_panel
+from monitor.web.traffic import draw_charts, limit_points, usage_tables
+from monitor.web.views import Case, history_points, make_case, make_row, rank
 
 TEMPLATES = Path(__file__).parent / "templates"
 REFRESH_SECONDS = 15
@@ -66,7 +66,7 @@ class Pages:
         settings = {monitor.name: monitor for monitor in self._config.monitors}
         with self._database.read() as connection:
             rows = [
-                row_of(item, settings[item.name], state.at, self._spark(connection, item, settings[item.name]))
+                make_row(item, settings[item.name], state.at, self._spark(connection, item, settings[item.name]))
                 for item in state.monitors
             ]
             open_now = [(settings[item.name], row) for item in state.monitors for row in item.open]
@@ -96,18 +96,22 @@ class Pages:
         item = state.monitors[0]
         with self._database.read() as connection:
             end = item.newest.start + monitor.bucket if item.newest else self._clock.now()
-            rows = reading.volumes(connection, monitor.name, end - spans[long], end)
+            rows = queries.volumes(connection, monitor.name, end - spans[long], end)
             start = rows[0].start if rows else end - spans[long]
             changes = reads.change_rows(connection, monitor.name, MOST_CHANGES)
             cases = reads.incident_rows(connection, monitor.name, most=MOST_CASES)
-            around = reading.incidents_during(connection, monitor.name, start, end)
+            around = queries.incidents_during(connection, monitor.name, start, end)
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
             drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
-            starts, every = charted([each.start for each in rows])
+            starts, every = limit_points([each.start for each in rows])
             notes = baselines.notes(connection, monitor.name)
             calibration = baselines.thresholds(connection, monitor.name)
-            used = charts_of(
-                reading.usages(connection, monitor.name, starts), start, end, every * monitor.bucket, spans_of(around)
+            used = draw_charts(
+                queries.usages(connection, monitor.name, starts),
+                start,
+                end,
+                every * monitor.bucket,
+                incident_spans(around),
             )
         compared = {(row.kind, row.name): row.told for row in item.compared}
         volume = volume_chart(rows, monitor, start, end, around)
@@ -115,19 +119,19 @@ class Pages:
             request,
             "monitor.html",
             now=self._clock.now(),
-            row=row_of(item, monitor, state.at, Markup("")),
+            row=make_row(item, monitor, state.at, Markup("")),
             findings=by_status(item.findings)[:MOST_FINDINGS],
             first=FIRST_FINDINGS,
             more=max(0, item.found - MOST_FINDINGS),
             charts=drawn,
             volume=volume,
             used=used,
-            savings=panel_of(item.saved),
-            usage=tables_of(item.newest.usage if item.newest else None),
+            savings=make_panel(item.saved),
+            usage=usage_tables(item.newest.usage if item.newest else None),
             changes=changes,
             cases=cases,
             long=long,
-            spans=[(words.length(span), place == 1) for place, span in enumerate(spans)],
+            spans=[(formatting.length(span), place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
             notes=notes,
             sensitivity=tabulate_sensitivity(calibration),
@@ -142,7 +146,7 @@ class Pages:
     def incident(self, request: Request) -> Response:
         """Show one incident: how it came, its evidence, and what was done."""
         with self._database.read() as connection:
-            row = reading.incident(connection, request.path_params["id"])
+            row = queries.incident(connection, request.path_params["id"])
             if row is None or row.monitor not in {monitor.name for monitor in self._config.monitors}:
                 raise LookupError("There is no such incident.")
             monitor = self._configured(row.monitor)
@@ -187,7 +191,7 @@ class Pages:
     def _case(self, connection: Any, monitor: Monitor, row: Any) -> Case:
         actions = reads.action_rows(connection, incident=row.id)
         silences = incident_store.list_silences(connection, self._clock.now())
-        return case_of(monitor, row, actions, silences, self._clock.now())
+        return make_case(monitor, row, actions, silences, self._clock.now())
 
     def _spark(self, connection: Any, item: reads.MonitorState, monitor: Monitor) -> Markup:
         worst = next((row for row in item.findings if row.statistic is not None), None)
@@ -195,27 +199,29 @@ class Pages:
             return Markup("")
         end = item.newest.start + monitor.bucket
         start = end - SPARK_BUCKETS * monitor.bucket
-        rows = reading.histories(connection, monitor.name, [worst.key], start, end)[worst.key]
-        points = histories_of(rows, monitor.bucket)
-        return charts.sparkline(points, start=start, end=end, step=monitor.bucket, title=f"{name_of(worst)}, recently")
+        rows = queries.histories(connection, monitor.name, [worst.key], start, end)[worst.key]
+        points = history_points(rows, monitor.bucket)
+        return charts.sparkline(
+            points, start=start, end=end, step=monitor.bucket, title=f"{finding_name(worst)}, recently"
+        )
 
     def _charts(
         self, connection: Any, monitor: Monitor, chosen: Any, start: datetime, end: datetime, around: Any, changes: Any
     ) -> list[tuple[str, str | None, Markup]]:
-        found = reading.histories(connection, monitor.name, [row.key for row in chosen], start, end)
+        found = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
         marks = [
-            charts.Mark(change.first_seen, f"first sight of {change.column} {words.shown(change.value, 60)}")
+            charts.Mark(change.first_seen, f"first sight of {change.column} {formatting.shown(change.value, 60)}")
             for change in changes
             if start <= change.first_seen <= end
         ][:MOST_MARKS]
         return [
             (
-                name_of(row),
+                finding_name(row),
                 row.segment,
                 charts.line_chart(
-                    histories_of(found[row.key], monitor.bucket),
-                    start=start, end=end, step=monitor.bucket, marks=marks, spans=spans_of(around),
-                    title=f"{name_of(row)} against its threshold",
+                    history_points(found[row.key], monitor.bucket),
+                    start=start, end=end, step=monitor.bucket, marks=marks, spans=incident_spans(around),
+                    title=f"{finding_name(row)} against its threshold",
                 ),
             )
             for row in chosen
@@ -224,9 +230,9 @@ class Pages:
 
 def volume_chart(rows: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:
     """Draw the rows of each bucket."""
-    points = [charts.Point(row.start, row.source_rows, None, result_of(row)) for row in rows]
+    points = [charts.Point(row.start, row.source_rows, None, describe_result(row)) for row in rows]
     return charts.bar_chart(
-        points, start=start, end=end, step=monitor.bucket, title="rows of each bucket", spans=spans_of(around)
+        points, start=start, end=end, step=monitor.bucket, title="rows of each bucket", spans=incident_spans(around)
     )
 
 
@@ -252,21 +258,23 @@ class Named:
         self.key, self.check, self.column, self.segment = key, check, column, segment
 
 
-def spans_of(incidents: Any) -> list[charts.Span]:
+def incident_spans(incidents: Any) -> list[charts.Span]:
     """Return what is shaded: the stretches of incidents that fired."""
     return [
-        charts.Span(row.opened_at, row.resolved_at, f"incident {words.shown(row.rule, 60)}: {words.shown(row.reason)}")
+        charts.Span(
+            row.opened_at, row.resolved_at, f"incident {formatting.shown(row.rule, 60)}: {formatting.shown(row.reason)}"
+        )
         for row in incidents
         if row.fired_at is not None
     ]
 
 
-def result_of(bucket: Any) -> str:
+def describe_result(bucket: Any) -> str:
     """Say how a bucket ended."""
-    return "done" if bucket.result == "done" else f"{bucket.result}: {words.shown(bucket.reason)}"
+    return "done" if bucket.result == "done" else f"{bucket.result}: {formatting.shown(bucket.reason)}"
 
 
-def name_of(finding: Any) -> str:
+def finding_name(finding: Any) -> str:
     """Name a finding: its check, and its column where it has one."""
     return f"{finding.check} of {finding.column}" if finding.column else str(finding.check)
 
@@ -279,12 +287,12 @@ def by_status(findings: Any) -> list[Any]:
 
 def clock_time(now: datetime, moment: datetime | None) -> Markup:
     """Write a time by the clock."""
-    return words.time_tag(moment, words.short(moment, now) if moment else "")
+    return formatting.time_tag(moment, formatting.short(moment, now) if moment else "")
 
 
 def relative_time(now: datetime, moment: datetime | None) -> Markup:
     """Write a time by how long ago it was."""
-    return words.time_tag(moment, words.ago(moment, now))
+    return formatting.time_tag(moment, formatting.ago(moment, now))
 
 
 def _show_control_characters(value: object) -> object:
@@ -305,11 +313,11 @@ def make_environment(config: Config) -> Environment:
     )
     environment.globals.update(version=__version__, monitors=len(config.monitors))
     environment.filters.update(
-        number=words.number,
-        chance=words.chance,
-        length=words.length,
-        capital=words.capital,
-        shown=words.shown,
-        pretty=words.pretty,
+        number=formatting.number,
+        chance=formatting.chance,
+        length=formatting.length,
+        capital=formatting.capital,
+        shown=formatting.shown,
+        pretty=formatting.pretty,
     )
     return environment

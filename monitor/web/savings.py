@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from monitor.savingwords import of_retraining, of_tier
-from monitor.web import words
+from monitor.jobs.what_if_text import describe_retraining, describe_tier
+from monitor.web import formatting
 from monitor.web.traffic import cell, money, percent
 
 
@@ -25,7 +25,7 @@ class Panel:
     retraining: str | None
 
 
-def panel_of(row: Any) -> Panel | None:
+def make_panel(row: Any) -> Panel | None:
     """Return the panel; None while nothing has been counted."""
     if row is None:
         return None
@@ -34,12 +34,13 @@ def panel_of(row: Any) -> Panel | None:
         (
             one["plan"],
             [
-                cell(one["requests"], words.number), cell(one["unpriced"], words.number), cell(one["now"], money),
+                cell(one["requests"], formatting.number), cell(one["unpriced"], formatting.number),
+                cell(one["now"], money),
                 cell(one["then"], money), cell(one["saved"], money), cell(one["share"], percent),
             ],
         )
         for one in told["plans"]
     ]  # fmt: skip
-    sentences = [(one["plan"], of_tier(tier)) for one in told["plans"] for tier in one["tiers"]]
-    retraining = of_retraining(told["retraining"], told["currency"]) if told["retraining"] else None
+    sentences = [(one["plan"], describe_tier(tier)) for one in told["plans"] for tier in one["tiers"]]
+    retraining = describe_retraining(told["retraining"], told["currency"]) if told["retraining"] else None
     return Panel(told["from"][:10], told["to"][:10], told["currency"], rows, sentences, retraining)

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from monitor.config import ConfigError
+from monitor.config.models import ConfigError
 from monitor.web.access import AUTHORISED, split_listen
 
 START_SECONDS = 10.0

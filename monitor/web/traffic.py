@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from monitor.web import charts, words
+from monitor.web import charts, formatting
 
 Number = Callable[[Mapping[str, Any]], float | None]
 
@@ -26,7 +26,7 @@ class Table:
     rows: Sequence[tuple[str, str, Sequence[Markup]]]
 
 
-def tables_of(usage: Mapping[str, Any] | None) -> list[Table]:
+def usage_tables(usage: Mapping[str, Any] | None) -> list[Table]:
     """Return traffic and cost, times, and load, as far as they are logged."""
     if not usage:
         return []
@@ -35,15 +35,15 @@ def tables_of(usage: Mapping[str, Any] | None) -> list[Table]:
     asked = [one for one in columns if any(one[1](used) is not None for used in segments.values())]
     rows = [(segment, "", [cell(number(used), say) for _, number, say in asked]) for segment, used in segments.items()]
     found = [Table("Traffic and cost", [head for head, _, _ in asked], rows)]
-    found += [_nested("Times, in seconds", "times", ("p50", "p90", "p95", "p99"), segments)]
-    found += [_nested("Load, as logged", "loads", ("mean", "max"), segments)]
+    found += [_nested_table("Times, in seconds", "times", ("p50", "p90", "p95", "p99"), segments)]
+    found += [_nested_table("Load, as logged", "loads", ("mean", "max"), segments)]
     return [table for table in found if table.rows]
 
 
-def _nested(title: str, field: str, heads: Sequence[str], segments: Mapping[str, Any]) -> Table:
+def _nested_table(title: str, field: str, heads: Sequence[str], segments: Mapping[str, Any]) -> Table:
     inner = {"p50": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99"}
     rows = [
-        (segment, name, [cell(held.get(inner.get(head, head)), words.number) for head in heads])
+        (segment, name, [cell(held.get(inner.get(head, head)), formatting.number) for head in heads])
         for segment, used in segments.items()
         for name, held in used[field].items()
     ]
@@ -52,23 +52,23 @@ def _nested(title: str, field: str, heads: Sequence[str], segments: Mapping[str,
 
 def _columns(currency: str) -> list[tuple[str, Number, Callable[[float], str]]]:
     return [
-        ("requests", lambda used: used["requests"], words.number),
-        ("a second", lambda used: used["requests"] / used["seconds"], words.number),
-        *((f"{kind.replace('_', ' ')} tokens", _tokens(kind), words.number) for kind in _KINDS),
+        ("requests", lambda used: used["requests"], formatting.number),
+        ("a second", lambda used: used["requests"] / used["seconds"], formatting.number),
+        *((f"{kind.replace('_', ' ')} tokens", _tokens(kind), formatting.number) for kind in _KINDS),
         (f"cost, {currency}", _cost("amount"), money),
         ("of a success", _cost("per_success"), money),
-        ("unpriced", _cost("unpriced"), words.number),
+        ("unpriced", _cost("unpriced"), formatting.number),
         *((name.replace("_", " "), _share(name), percent) for name in ("failed", "rate_limited", "timed_out")),
     ]
 
 
-def charted(starts: Sequence[datetime]) -> tuple[Sequence[datetime], int]:
+def limit_points(starts: Sequence[datetime]) -> tuple[Sequence[datetime], int]:
     """Return at most 150 of many buckets, the newest among them, and how many buckets lie from one to the next."""
     every = max(1, -(-len(starts) // MOST_POINTS))
     return list(reversed(list(reversed(starts))[::every])), every
 
 
-def charts_of(
+def draw_charts(
     rows: Sequence[Any], start: datetime, end: datetime, step: timedelta, spans: Sequence[charts.Span]
 ) -> list[tuple[str, Markup]]:
     """Draw how requests, tokens, cost, failures and the slowest times went, as far as they are logged."""
@@ -113,7 +113,7 @@ def _share(name: str) -> Number:
 
 def money(amount: float) -> str:
     """Write an amount: to the cent from one unit on, else with four digits."""
-    return f"{amount:,.2f}" if abs(amount) >= 1 else words.number(amount)
+    return f"{amount:,.2f}" if abs(amount) >= 1 else formatting.number(amount)
 
 
 def percent(share: float) -> str:
@@ -124,5 +124,5 @@ def percent(share: float) -> str:
 def cell(value: float | None, say: Callable[[float], str]) -> Markup:
     """Write a number for people, and exactly for programs."""
     if value is None:
-        return Markup("{}").format(words.DASH)
+        return Markup("{}").format(formatting.DASH)
     return Markup('<data value="{}">{}</data>').format(repr(float(value)), say(value))

@@ -9,12 +9,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from monitor.config import Monitor
-from monitor.judge import NO_DATA
-from monitor.monitor_status import ORDER, monitor_status
+from monitor.alerting.incidents import NO_DATA
+from monitor.config.models import Monitor
+from monitor.metrics.monitor_status import ORDER, monitor_status
 from monitor.store.reads import MonitorState
 from monitor.web.charts import Point
-from monitor.web.words import parse_moment
+from monitor.web.formatting import parse_moment
 
 SEVERITIES = ("critical", "warning", "info")
 NO_HURRY = "nothing to do"
@@ -51,7 +51,7 @@ class Case:
     silence: Any
 
 
-def row_of(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> Row:
+def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> Row:
     """Return one monitor's row; ``at`` is our database's clock."""
     status = monitor_status(item, monitor.bucket, at)
     return Row(
@@ -69,14 +69,14 @@ def row_of(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) ->
     )
 
 
-def case_of(monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Any], now: datetime) -> Case:
+def make_case(monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Any], now: datetime) -> Case:
     """Return one incident with everything that is told of it."""
     suspect = row.suspected_change
-    evidence = ranked(row.evidence)
+    evidence = rank_evidence(row.evidence)
     open_now = row.state != "resolved"
     return Case(
         row=row,
-        headline=headline_of(monitor.name, row, evidence),
+        headline=write_headline(monitor.name, row, evidence),
         evidence=evidence,
         suspect=suspect,
         suspect_seen=parse_moment(suspect["first_seen"]) if suspect else None,
@@ -97,19 +97,19 @@ def covers(silence: Any, row: Any, now: datetime) -> bool:
     return bool(silence.monitor in (row.monitor, "*") and silence.rule in (row.rule, "*") and silence.starts_at <= now)
 
 
-def ranked(evidence: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def rank_evidence(evidence: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the evidence of an incident, worst first, each with its key and how far it is over."""
-    items = [{**item, "key": key, "excess": excess_of(item)} for key, item in (evidence or {}).items()]
+    items = [{**item, "key": key, "excess": threshold_ratio(item)} for key, item in (evidence or {}).items()]
     return sorted(items, key=lambda item: (-(item["excess"] or 0.0), item["key"]))
 
 
-def excess_of(item: Mapping[str, Any]) -> float | None:
+def threshold_ratio(item: Mapping[str, Any]) -> float | None:
     """Return the statistic in units of its threshold."""
     statistic, threshold = item.get("statistic"), item.get("threshold")
     return float(statistic) / float(threshold) if statistic is not None and threshold else None
 
 
-def headline_of(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -> str:
+def write_headline(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -> str:
     """Say an incident in a few words: who, and what is worst."""
     if row.rule == NO_DATA:
         return f"{name} cannot see" if row.state != "resolved" else f"{name} could not see"
@@ -122,7 +122,7 @@ def headline_of(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -> s
     return f"{name}: {what}{where}{rest}"
 
 
-def histories_of(rows: Sequence[Any], bucket: timedelta) -> list[Point]:
+def history_points(rows: Sequence[Any], bucket: timedelta) -> list[Point]:
     """Return a finding's history as points; a window stands at its end."""
     return [Point(row.start + bucket, row.statistic, row.threshold, row.status) for row in rows]
 

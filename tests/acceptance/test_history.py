@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from detectors.evaluate import poisson_interval
-from monitor.backtest import judge_budget
-from monitor.commands.history import _pages
+from monitor.cli.commands.history import _pages
+from monitor.jobs.backtest import judge_budget
 from tests.support.world import START, World, rows_of
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

@@ -13,10 +13,10 @@ import httpx
 import pytest
 import yaml
 
-from monitor.commands.look import config_check
-from monitor.commands.operate import run
-from monitor.config import ConfigError
-from monitor.configfile import load
+from monitor.cli.commands.run import run
+from monitor.cli.commands.status import config_check
+from monitor.config.load import load
+from monitor.config.models import ConfigError
 from monitor.store.database import StoreError
 from tests.support.process import eventually, free_port
 from tests.support.world import START, World, rows_of

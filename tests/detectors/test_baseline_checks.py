@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detectors.baseline_checks import Series, effect, find_changes, series_of, unusual_stretches
+from detectors.baseline_checks import Series, effect, extract_series, find_changes, unusual_stretches
 from detectors.layout import learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
@@ -139,7 +139,7 @@ def test_the_series_of_a_numeric_column_see_level_spread_and_missing_values() ->
     values[24:] **= 2.0
     layout = learn_numeric(values.ravel(), values.min(), values.max())
     profiles = [Profile.of(Column.floats(np.append(hour, [np.nan] * 100)), layout) for hour in values]
-    parts = {each.part: each.value for each in series_of(Stack.of(profiles, layout))}
+    parts = {each.part: each.value for each in extract_series(Stack.of(profiles, layout))}
     assert set(parts) == {"level", "spread", "missing"}
     assert parts["spread"][24:].mean() - parts["spread"][:24].mean() > 0.5
     # 400 of 500 rows have a value, which the angle of the missing share says
@@ -149,13 +149,13 @@ def test_the_series_of_a_numeric_column_see_level_spread_and_missing_values() ->
 def test_a_constant_column_has_nothing_to_move() -> None:
     layout = learn_numeric(np.zeros(10), 0.0, 0.0)
     profiles = [Profile.of(Column.floats(np.zeros(50)), layout) for _ in range(48)]
-    series = series_of(Stack.of(profiles, layout))
+    series = extract_series(Stack.of(profiles, layout))
     assert find_changes(series, SECONDS[:48]) == []
 
 
 def test_the_series_of_categories_are_angles_of_shares() -> None:
     layout = learn_categorical(Counter({"a": 90, "b": 10}))
     profiles = [Profile.of(Column.of(["a"] * 90 + ["b"] * 10), layout) for _ in range(30)]
-    parts = {each.part: each for each in series_of(Stack.of(profiles, layout))}
+    parts = {each.part: each for each in extract_series(Stack.of(profiles, layout))}
     assert parts["=b"].is_share
     assert parts["=b"].value[0] == pytest.approx(effect(0.0, 0.1))

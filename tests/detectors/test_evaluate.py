@@ -13,13 +13,13 @@ from scipy import stats
 
 from detectors.evaluate import (
     at_equal_false_alarms,
-    covered,
     delay,
     evaluate,
     page_starts,
     pages,
     poisson_interval,
     quiet_threshold,
+    total_time,
 )
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -142,5 +142,5 @@ def test_a_stricter_budget_never_has_the_lower_threshold() -> None:
 
 def test_covered_time_counts_overlaps_once_and_gaps_not_at_all() -> None:
     spans = list(zip(hours(4, 0, 1, 8), hours(5, 2, 3, 10), strict=True))
-    assert covered(spans) == 6 * HOUR
-    assert covered([]) == timedelta(0)
+    assert total_time(spans) == 6 * HOUR
+    assert total_time([]) == timedelta(0)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.nulls import POPULATIONS, SIZES, WINDOWS, drawn, stack, windows
 from detectors import DETECTORS, SEQUENTIAL
-from detectors.family import FAMILIES, SMOOTH, family_of
+from detectors.family import FAMILIES, SMOOTH, classify
 from detectors.layout import Layout, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
@@ -36,18 +36,18 @@ EXPECTED = {
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_baseline_tells_its_family(name: str) -> None:
     for seed in range(3):
-        family = family_of(drawn(POPULATIONS[name], np.random.default_rng(seed)))
+        family = classify(drawn(POPULATIONS[name], np.random.default_rng(seed)))
         assert family is not None
         assert family.name == EXPECTED[name]
 
 
 def test_many_different_counts_are_counts_and_a_column_of_sums_has_no_family() -> None:
     values = np.random.default_rng(0).poisson(30.0, 10_000).astype(float)
-    family = family_of(Profile.of(Column.floats(values), learn_numeric(values, values.min(), values.max())))
+    family = classify(Profile.of(Column.floats(values), learn_numeric(values, values.min(), values.max())))
     assert family is not None
     assert family.name == "counts"
-    assert family_of(Profile.empty(Layout(kind="vector", width=3))) is None
-    assert family_of(Profile.empty(learn_numeric(values, 0.0, 1.0))) is None
+    assert classify(Profile.empty(Layout(kind="vector", width=3))) is None
+    assert classify(Profile.empty(learn_numeric(values, 0.0, 1.0))) is None
 
 
 def test_smooth_columns_keep_the_methods_that_they_had_and_all_methods_exist() -> None:

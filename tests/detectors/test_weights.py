@@ -11,13 +11,13 @@ import pytest
 
 from detectors.layout import Layout, learn_numeric
 from detectors.outcome import learn_scores
-from detectors.performance.rates import tally_of
+from detectors.performance.rates import rate_tally
 from detectors.profile import Profile, samples
 from detectors.records import Column, take
 from detectors.spend.bill import ALL, Till
 from detectors.spend.savings import Plan, Tier, tally
 from detectors.weights import UNIT, WEIGHT, weigh, weight_column
-from monitor.engine.timeline import Timeline
+from monitor.profiling.timeline import Timeline
 
 WORDS = Layout("categorical", vocabulary=("a", "b"))
 NUMBERS = learn_numeric(np.random.default_rng(0).normal(size=2000), -4.0, 4.0)
@@ -199,7 +199,7 @@ def test_the_scores_of_a_classifier_beside_their_labels_are_weighted() -> None:
     assert parts[1] + parts[0] == whole
     sample = whole.sample()
     repeated = Profile.of(column.take(np.repeat(np.arange(900), weights)), layout)
-    found, truth = tally_of(sample), tally_of(repeated)
+    found, truth = rate_tally(sample), rate_tally(repeated)
     assert sample.rows == round(weights.sum() ** 2 / (weights**2).sum())
     assert found.score / found.n == pytest.approx(truth.score / truth.n, rel=0.005)
     assert found.positives / found.labels == pytest.approx(truth.positives / truth.labels, abs=0.005)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from monitor.evals.client import Answer, Client, Failure
-from monitor.evals.suite import Endpoint, Parameters
+from monitor.jobs.evals.client import Answer, Client, Failure
+from monitor.jobs.evals.suite import Endpoint, Parameters
 from tests.support.llm import Model, Reply, completion, serving
 from tests.support.process import free_port
 

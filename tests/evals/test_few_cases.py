@@ -16,13 +16,13 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from monitor.cli import app
-from monitor.clock import SystemClock
-from monitor.config import Config
-from monitor.evals.result import CaseResult
-from monitor.evals.run import Asked, concluded
-from monitor.evals.schedule import jobs_of, run_once
-from monitor.evals.suite import Suite
-from monitor.export import StateCollector
+from monitor.config.models import Config
+from monitor.core.clock import SystemClock
+from monitor.jobs.evals.result import CaseResult
+from monitor.jobs.evals.run import Asked, conclude
+from monitor.jobs.evals.schedule import plan_jobs, run_once
+from monitor.jobs.evals.suite import Suite
+from monitor.metrics.export import StateCollector
 from monitor.store import evaluations, migrate, tables
 from monitor.store.database import Database
 from monitor.web.app import create_app
@@ -187,7 +187,7 @@ def test_on_a_schedule_an_unclear_run_changes_no_incident_and_is_shown_as_what_i
     )
     store = Database(folder.store)
     migrate.upgrade(store)
-    (job,) = jobs_of(config, folder.store)
+    (job,) = plan_jobs(config, folder.store)
     states = []
     for right in (3, 2, 0, 2, 3):
         folder.answer(right)
@@ -239,7 +239,7 @@ def outcomes(cases: int, repeat: int, runs: int, seed: int) -> list[str]:
             for case, scores in zip(suite.cases, drawn, strict=True)
         ]
         at = NOW + timedelta(hours=number)
-        run = concluded(suite, scored, good[: suite.compare_with], Asked({}), at, at)
+        run = conclude(suite, scored, good[: suite.compare_with], Asked({}), at, at)
         results.append(run.result)
         if run.result == "good":
             good.insert(0, (run.id, False, scored))

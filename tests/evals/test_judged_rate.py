@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config
-from monitor.evals.incident import Keeper
-from monitor.evals.run import evaluate_traffic
-from monitor.evals.suite import Suite
-from monitor.sources import connect
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.models import Config
+from monitor.jobs.evals.incident import Keeper
+from monitor.jobs.evals.run import evaluate_traffic
+from monitor.jobs.evals.suite import Suite
+from monitor.sources.connect import connect
 from monitor.store import buckets, labels, reads
 from monitor.store.database import Database
 from tests.support.hand import Hand

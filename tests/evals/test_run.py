@@ -14,11 +14,11 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from monitor.cli import app
-from monitor.clock import SystemClock
-from monitor.evals.compare import alike, as_one, compare, pool
-from monitor.evals.result import CaseResult, Run
-from monitor.evals.run import Asked, concluded, evaluate, requests
-from monitor.evals.suite import Suite
+from monitor.core.clock import SystemClock
+from monitor.jobs.evals.compare import alike, as_one, compare, pool
+from monitor.jobs.evals.result import CaseResult, Run
+from monitor.jobs.evals.run import Asked, conclude, evaluate, requests
+from monitor.jobs.evals.suite import Suite
 from monitor.store import evaluations, migrate
 from monitor.store.database import Database
 from tests.support.llm import Model, Reply, completion, question, serving, unsure
@@ -373,7 +373,7 @@ def test_two_hundred_runs_of_an_unchanged_random_model(compare_with: int) -> Non
             CaseResult(case.id, "d", case.tags, {"overall": scores, "exact": scores}, (), ["a", "b", "c"])
             for case, scores in zip(asked.cases, drawn, strict=True)
         ]
-        found = concluded(asked, results, good[:compare_with], Asked({}), now, now)
+        found = conclude(asked, results, good[:compare_with], Asked({}), now, now)
         assert len(found.comparisons) == (3 if good else 0)
         alarms += found.result != "good"
         if found.result == "good":

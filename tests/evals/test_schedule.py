@@ -10,11 +10,11 @@ import sqlalchemy as sa
 import yaml
 from starlette.testclient import TestClient
 
-from monitor.clock import SystemClock
-from monitor.config import Config, EvaluationSpec
-from monitor.configfile import cross_check
-from monitor.evals.schedule import Job, Schedule, jobs_of, run_once, scheduled
-from monitor.export import StateCollector
+from monitor.config.load import cross_check
+from monitor.config.models import Config, EvaluationSpec
+from monitor.core.clock import SystemClock
+from monitor.jobs.evals.schedule import Job, Schedule, plan_jobs, run_once, run_schedule
+from monitor.metrics.export import StateCollector
 from monitor.store import evaluations, incidents, migrate, tables
 from monitor.store.database import Database
 from monitor.web.app import create_app
@@ -135,7 +135,7 @@ def test_a_silenced_regression_is_announced_by_the_first_run_after_the_silence(
         suite["cases"] = [{"id": f"c{n}", "prompt": f"q{n}", "expected": "right"} for n in range(40)]
         path.write_text(yaml.safe_dump(suite))
         spec = config.evaluations[0].model_copy(update={"suite": path})
-        (job,) = jobs_of(config.model_copy(update={"evaluations": [spec]}), str(store.url))
+        (job,) = plan_jobs(config.model_copy(update={"evaluations": [spec]}), str(store.url))
         run_once(job)
         now = SystemClock().now()
         row = {"monitor": "*", "rule": "*", "starts_at": now, "ends_at": now + HOUR, "comment": "", "created_by": "me"}
@@ -166,7 +166,7 @@ def test_a_regression_opens_an_incident_and_a_good_run_resolves_it(
         config = config.model_copy(
             update={"evaluations": [config.evaluations[0].model_copy(update={"suite": path})]}
         )  # fmt: skip
-        (job,) = jobs_of(config, str(store.url))
+        (job,) = plan_jobs(config, str(store.url))
         told = []
         for right in (1.0, 0.0, 0.0, 1.0):
             share["right"] = right
@@ -226,7 +226,7 @@ def test_the_run_happens_in_a_child_and_is_stored(tmp_path: Path, store: Databas
 
     with serving(Model(lambda _body, _before: completion("right"))) as model:
         spec = write(tmp_path, model.url)
-        with scheduled([Job(spec, str(store.url))], store, Told()):
+        with run_schedule([Job(spec, str(store.url))], store, Told()):
 
             def stored() -> list[object]:
                 with store.read() as connection:

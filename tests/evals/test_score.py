@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.evals.expectation import Expectation, read
-from monitor.evals.score import judge_messages, overall, read_judgement, score
-from monitor.evals.suite import Case
+from monitor.jobs.evals.expectation import Expectation, read
+from monitor.jobs.evals.score import judge_messages, overall, read_judgement, score
+from monitor.jobs.evals.suite import Case
 
 
 def scored(expectation: object, text: str, **case: Any) -> float:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.evals.suite import Suite, load
-from monitor.yamlfile import ConfigError
+from monitor.core.yamlfile import ConfigError
+from monitor.jobs.evals.suite import Suite, load
 
 GOOD = """
 name: support-bot

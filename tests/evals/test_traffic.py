@@ -15,16 +15,16 @@ import sqlalchemy as sa
 import yaml
 
 from detectors.performance.paired import compare_groups
-from monitor.config import Config
-from monitor.evals.incident import Keeper
-from monitor.evals.run import evaluate_traffic
-from monitor.evals.suite import Daily, Suite, load
-from monitor.evals.traffic import NoTraffic, left, place_of, sample
-from monitor.sources import connect
+from monitor.config.models import Config
+from monitor.core.yamlfile import ConfigError
+from monitor.jobs.evals.incident import Keeper
+from monitor.jobs.evals.run import evaluate_traffic
+from monitor.jobs.evals.suite import Daily, Suite, load
+from monitor.jobs.evals.traffic import NoTraffic, left, sample, sampling_place
 from monitor.sources.base import Reader
+from monitor.sources.connect import connect
 from monitor.store import migrate, tables
 from monitor.store.database import Database
-from monitor.yamlfile import ConfigError
 from tests.support.hand import Hand
 from tests.support.llm import Model, Reply, completion, serving
 
@@ -87,7 +87,9 @@ def test_the_sample_is_the_same_whoever_looks_and_is_of_the_stated_share(reader:
     again = sample(reader, suite, START, START + 6 * HOUR)
     assert whole.seen == 6 * AN_HOUR
     assert [case.id for case in whole.cases] == [case.id for case in again.cases]
-    assert {case.id for case in whole.cases} == {f"r{n}" for n in range(6 * AN_HOUR) if place_of("live", f"r{n}") < 0.1}
+    assert {case.id for case in whole.cases} == {
+        f"r{n}" for n in range(6 * AN_HOUR) if sampling_place("live", f"r{n}") < 0.1
+    }
     few = sample(reader, suite_of(traffic={"share": 0.1, "most": 7}), START, START + 6 * HOUR)
     assert {case.id for case in few.cases} < {case.id for case in whole.cases} and len(few.cases) == 7
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.clock import SystemClock
+from monitor.core.clock import SystemClock
 from monitor.store.database import Database
 from monitor.web.breakers import Board
 from tests.support import postgres

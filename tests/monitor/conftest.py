@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from monitor import daemon, evidently
+from monitor import daemon
+from monitor.checks import evidently
 from tests.support.calls import Application, Watching
 
 FAILURES = ("turn_failed", "bucket_failed", "bucket_given_up", "deliver_failed")

@@ -11,15 +11,15 @@ import pytest
 from detectors.base import Finding, Status
 from detectors.layout import learn_numeric
 from detectors.sequential import State
-from monitor.commands.build import open_reader
-from monitor.commands.firstconfig import Look, written
-from monitor.configfile import load
-from monitor.engine import build
-from monitor.engine.checks import asked
-from monitor.engine.detect import Window, detect
-from monitor.engine.replay import replay
-from monitor.engine.timeline import Timeline
-from monitor.once import baseline_for, read_window
+from monitor.checks.detect import Window, detect
+from monitor.checks.targets import expand_checks
+from monitor.cli.commands.build import open_reader
+from monitor.cli.commands.firstconfig import Look, render_config
+from monitor.config.load import load
+from monitor.jobs import build_baseline
+from monitor.jobs.one_shot import baseline_for, read_window
+from monitor.jobs.replay import replay
+from monitor.profiling.timeline import Timeline
 from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)
@@ -63,7 +63,7 @@ def test_refusals_of_one_model_are_found_in_its_segment_within_half_an_hour(worl
         assert baseline is not None
         lead = LIVE - monitor.window + monitor.bucket
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END)
-        for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, END):
+        for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, END):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         fast = {bucket.end: near(found) for bucket, found, _ in replay(monitor, baseline, timeline, {})}
         sums: dict[str, State] = {}
@@ -119,7 +119,7 @@ def test_rates_and_times_are_looked_at_bucket_by_bucket_unless_a_limit_is_given(
     world.configure(checks=[check], signals=["refusal"])
     monitor = load(world.folder / "driftd.yaml").monitors[0]
     flags = learn_numeric(np.repeat([0.0, 1.0], [99, 1]), 0.0, 1.0)
-    methods = {question.detector.name for question in asked(monitor, {"refusal": flags})}
+    methods = {question.detector.name for question in expand_checks(monitor, {"refusal": flags})}
     assert ("rate_cusum" in methods) is asks
 
 
@@ -130,6 +130,6 @@ def test_rates_and_times_are_looked_at_bucket_by_bucket_unless_a_limit_is_given(
 def test_a_first_configuration_has_buckets_as_short_as_the_traffic_allows(
     hourly: float, bucket: str, window: str
 ) -> None:
-    text = written("log", Look(None, {"url": "sqlite://"}, [], hourly))
+    text = render_config("log", Look(None, {"url": "sqlite://"}, [], hourly))
     assert f"\n    bucket: {bucket}\n" in text
     assert f"\n    window: {window} " in text

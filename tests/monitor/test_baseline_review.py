@@ -18,12 +18,12 @@ from detectors.base import Status
 from detectors.layout import learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
+from monitor.alerting.incidents import matches
+from monitor.checks.baseline_problems import review_baseline
+from monitor.checks.baseline_review import Problem, Review, review_finding
 from monitor.cli import app
-from monitor.config import BASELINE_RULE, Monitor
-from monitor.engine.baseline_problems import review_baseline
-from monitor.engine.baseline_review import Problem, Review, finding_of
-from monitor.engine.timeline import Timeline
-from monitor.judge import matches
+from monitor.config.models import BASELINE_RULE, Monitor
+from monitor.profiling.timeline import Timeline
 
 DAYS = 15
 ROWS_AN_HOUR = 30
@@ -178,7 +178,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 
 def test_a_finding_about_the_baseline_has_a_rule_of_its_own_and_hides_nothing() -> None:
     shift = Problem("shift", START, None, "since then it holds another state", ("x",), 0.5)
-    [finding] = finding_of(Review(START, START + timedelta(days=14), (shift,)))
+    [finding] = review_finding(Review(START, START + timedelta(days=14), (shift,)))
     assert (finding.status, finding.about, finding.excess) == (Status.DRIFTED, "pipe", 2.5)
     everything, own = MONITOR.rules
     assert (everything.when, own.when, own.severity) == (["*"], [BASELINE_RULE], "info")
@@ -199,10 +199,10 @@ def test_a_rule_that_names_the_baseline_is_the_only_one_and_no_rules_stay_none()
 
 def test_what_does_not_make_a_baseline_unfit_is_no_drift() -> None:
     stretch = Problem("stretch", START, START + timedelta(hours=3), "3 hours are unusual", ("x",), 2.0)
-    [finding] = finding_of(Review(START, START + timedelta(days=14), (stretch,)))
+    [finding] = review_finding(Review(START, START + timedelta(days=14), (stretch,)))
     assert finding.status is Status.OK
     assert "3 hours are unusual" in finding.reason
-    assert finding_of(None) == []
+    assert review_finding(None) == []
 
 
 def test_a_review_reads_back_what_it_writes() -> None:

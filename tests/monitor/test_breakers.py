@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor.commands.breakers import set_by_hand
-from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config, ConfigError, Slack
-from monitor.configfile import cross_check
+from monitor.cli.commands.breakers import set_by_hand
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.load import cross_check
+from monitor.config.models import Config, ConfigError, Slack
 from monitor.daemon import Daemon
 from monitor.store import breakers, incidents, reads
 from monitor.store.database import Database

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.models import Config
 from monitor.store import comparisons, reads
 from tests.support.hand import Hand
 from tests.support.world import START

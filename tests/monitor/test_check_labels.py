@@ -14,10 +14,10 @@ import sqlalchemy as sa
 import yaml
 
 from detectors.performance.fall import find_fall
-from monitor.commands.operate import check_once
-from monitor.configfile import load
-from monitor.once import check
-from monitor.sources import connect
+from monitor.cli.commands.run import check_once
+from monitor.config.load import load
+from monitor.jobs.one_shot import check
+from monitor.sources.connect import connect
 from tests.support.world import START
 
 HOUR = timedelta(hours=1)

@@ -12,17 +12,17 @@ import pytest
 
 from detectors.base import Finding
 from detectors.sequential import State
-from monitor.commands.build import open_reader
-from monitor.config import Monitor
-from monitor.configfile import load
-from monitor.engine import build
-from monitor.engine.baseline import Baseline
-from monitor.engine.calibrate import Calibration
-from monitor.engine.detect import detect
-from monitor.engine.profile import Facts
-from monitor.engine.replay import replay
-from monitor.engine.timeline import Timeline
-from monitor.once import baseline_for, read_window
+from monitor.checks.baseline import Baseline
+from monitor.checks.calibrate import Calibration
+from monitor.checks.detect import detect
+from monitor.cli.commands.build import open_reader
+from monitor.config.load import load
+from monitor.config.models import Monitor
+from monitor.jobs import build_baseline
+from monitor.jobs.one_shot import baseline_for, read_window
+from monitor.jobs.replay import replay
+from monitor.profiling.profile import Facts
+from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader
 from tests.support.world import START, World, rows_of
 
@@ -92,7 +92,7 @@ def test_a_replay_finds_the_same_with_clients(world: World) -> None:
         assert baseline is not None
         lead = END - 2 * HOUR
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END)
-        for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, END):
+        for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, END):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles(), profiler.facts.clients)
         for bucket, findings, _ in replay(monitor, baseline, timeline, dict[str, State]()):
             window, _ = read_window(reader, monitor, baseline, bucket.end)

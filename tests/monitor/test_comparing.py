@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from monitor.announce import thread_of
-from monitor.commands.build import make_daemon, open_store
-from monitor.comparing import joined, records_of
-from monitor.config import ActionSpec, Config
-from monitor.engine.arms import Arms
-from monitor.sources import connect
+from monitor.actions.notifications import thread_key
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.models import ActionSpec, Config
+from monitor.jobs.experiments import join_shadow, read_pages
+from monitor.profiling.ab_counts import Arms
+from monitor.sources.connect import connect
 from monitor.store import comparisons, incidents, reads, tables
 from monitor.store.database import Database
 from tests.monitor.test_experiments import EXPERIMENT, requests
@@ -67,7 +67,7 @@ class Trial:
         monitor = config.monitors[0]
         (spec,) = monitor.experiments
         arms, reader = Arms(spec), connect(monitor.source)
-        for page in records_of(reader, monitor, spec, START, until):
+        for page in read_pages(reader, monitor, spec, START, until):
             arms.add(page)
         reader.close()
         return arms
@@ -223,7 +223,7 @@ def test_a_wrong_split_speaks_of_the_pipe_and_a_column_that_is_not_logged_stops_
 
 
 def test_the_command_tells_what_the_daemon_counted(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
-    from monitor.commands.experiments import experiments
+    from monitor.cli.commands.experiments import experiments
 
     config = trial.config()
     with open_store(config, upgrade=True) as database:
@@ -339,7 +339,7 @@ def test_what_a_shadow_concludes_is_told_once_in_a_thread_of_its_own(tmp_path: P
     assert len(sent) == 1
     (message,) = sent
     assert message.name == "slack"
-    assert message.incident == thread_of("bot", "small", "small", "shadow")
+    assert message.incident == thread_key("bot", "small", "small", "shadow")
     assert "shadow small, small beside big: win" in message.payload["data"]["headline"]
     assert message.payload["type"] == "driftd.shadow.verdict"
 
@@ -367,13 +367,13 @@ def test_a_shadow_counted_by_buckets_equals_the_log_at_once(tmp_path: Path, sqli
     (spec,) = config.monitors[0].shadows
     reader = connect(config.monitors[0].source)
     found = [
-        [sums for _, sums in joined(reader, config.monitors[0], spec, START, START + 3 * HOUR, step)]
+        [sums for _, sums in join_shadow(reader, config.monitors[0], spec, START, START + 3 * HOUR, step)]
         for step in (10 * MINUTE, 3 * HOUR)
     ]
     apart = [
         sums
         for place in range(18)
-        for _, sums in joined(
+        for _, sums in join_shadow(
             reader, config.monitors[0], spec, START + 10 * MINUTE * place, START + 10 * MINUTE * (place + 1), HOUR
         )
     ]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Config, ConfigError
-from monitor.configfile import load
+from monitor.config.load import load
+from monitor.config.models import Config, ConfigError
 from tests.support.world import DRIFTD
 
 GOOD = """\

@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from monitor import log
-from monitor.commands.show import echo
+from monitor.cli.commands.output import echo
+from monitor.core import log
+from monitor.core.plain import visible
 from monitor.metrics.base import label
-from monitor.plain import visible
 from monitor.store import tables
 from monitor.store.database import Database
 from monitor.store.migrate import upgrade

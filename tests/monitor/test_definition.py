@@ -12,16 +12,17 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config, Monitor
-from monitor.configfile import load
-from monitor.engine import calibrate, definition_v1
-from monitor.engine.definition import MEASURED, definition
-from monitor.settings.sections import Section
+from monitor.baselines import definition_v1
+from monitor.baselines.definition import MEASURED, definition
+from monitor.checks import calibrate
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.load import load
+from monitor.config.models import Config, Monitor
+from monitor.config.sections import Section
+from monitor.jobs.watch import Watch
 from monitor.store import migrate
 from monitor.store.database import Database
 from monitor.store.tables import baselines
-from monitor.watch import Watch
 from tests.support.hand import Hand
 from tests.support.world import START, World, rows_of
 

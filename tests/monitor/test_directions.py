@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from monitor.commands.build import make_daemon, open_store
-from monitor.configfile import load
-from monitor.once import check
-from monitor.sources import connect
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.load import load
+from monitor.jobs.one_shot import check
+from monitor.sources.connect import connect
 from monitor.store import reads
 from tests.support.hand import Hand
 from tests.support.world import START

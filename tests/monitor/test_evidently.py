@@ -18,8 +18,8 @@ from scipy import stats
 from detectors.layout import learn_categorical
 from detectors.profile import Profile
 from detectors.records import Column
-from monitor import evidently
-from monitor.evidently import (
+from monitor.checks import evidently
+from monitor.checks.evidently import (
     NOT_SUPPORTED,
     P_VALUES,
     STATTESTS,
@@ -72,7 +72,9 @@ def in_child(code: str) -> str:
 
 
 def test_importing_it_imports_neither_evidently_nor_pandas() -> None:
-    code = "import sys, monitor.evidently; print([n for n in ('evidently', 'pandas', 'numpy') if n in sys.modules])"
+    code = (
+        "import sys, monitor.checks.evidently; print([n for n in ('evidently', 'pandas', 'numpy') if n in sys.modules])"
+    )
     assert in_child(code) == "[]"
 
 
@@ -136,8 +138,8 @@ def test_scores_that_are_p_values_are_known_and_turned() -> None:
         assert moved.statistic is not None
         assert same.statistic is not None
         assert (moved.statistic < same.statistic) is (name in P_VALUES), name
-        assert evidently.oriented(name, moved.statistic) > evidently.oriented(name, same.statistic)
-    assert evidently.oriented("ks", 0.0) == 300
+        assert evidently.orient(name, moved.statistic) > evidently.orient(name, same.statistic)
+    assert evidently.orient("ks", 0.0) == 300
     assert set(STATTESTS) >= P_VALUES
 
 

@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from monitor.configfile import load
-from monitor.yamlfile import ConfigError
+from monitor.config.load import load
+from monitor.core.yamlfile import ConfigError
 from tests.support.world import DRIFTD, START
 
 HOUR = timedelta(hours=1)

@@ -14,13 +14,13 @@ from detectors import DETECTORS, PERFORMANCE, Column, Profile, assess, learn_num
 from detectors.base import Finding, Status
 from detectors.outcome import OUTCOME, learn_scores
 from detectors.quality.traffic import Traffic
-from monitor.config import Monitor
-from monitor.engine import explain as module
-from monitor.engine.baseline import Baseline
-from monitor.engine.detect import Window
-from monitor.engine.explain import MOST_FINDINGS, MOST_PARTS, explain, explain_moves
-from monitor.engine.plateau import Plateau
-from monitor.judge import Change, Incident, judge
+from monitor.alerting import explain as module
+from monitor.alerting.change_point import Plateau
+from monitor.alerting.explain import MOST_FINDINGS, MOST_PARTS, explain, explain_moves
+from monitor.alerting.incidents import Change, Incident, judge
+from monitor.checks.baseline import Baseline
+from monitor.checks.detect import Window
+from monitor.config.models import Monitor
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SMALL = Change("model_version", "model_version", "small-7b", AT - timedelta(minutes=12))
@@ -98,8 +98,8 @@ def test_the_incident_keeps_the_text_until_it_fires() -> None:
 def test_what_did_not_drift_is_known_or_is_not_watched_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     baseline, window = world()
     finding = found(baseline, window)
-    monkeypatch.setattr(module, "of_segments", lambda *_: pytest.fail("nothing is to be explained"))
-    monkeypatch.setattr(module, "of_values", lambda *_: pytest.fail("nothing is to be explained"))
+    monkeypatch.setattr(module, "find_carriers", lambda *_: pytest.fail("nothing is to be explained"))
+    monkeypatch.setattr(module, "contributing_values", lambda *_: pytest.fail("nothing is to be explained"))
     evidence = {finding.key: {"check": "drift", "column": "tokens", "segment": None}}
     incident = Incident("i", "bot", "drift", "warning", "firing", AT, AT, "", evidence=evidence)
     calm = replace(finding, status=Status.OK)
@@ -141,7 +141,7 @@ def test_what_cannot_be_explained_says_so_and_is_judged_all_the_same(monkeypatch
     def fail(*_: object) -> tuple[()]:
         raise ZeroDivisionError("no rows")
 
-    monkeypatch.setattr(module, "of_values", fail)
+    monkeypatch.setattr(module, "contributing_values", fail)
     (told,) = explain(monitor_of(), baseline, window, [finding], {}, [], AT)
     assert told.detail["not_explained"] == "ZeroDivisionError: no rows"
     assert told.status is Status.DRIFTED

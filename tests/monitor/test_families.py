@@ -13,13 +13,13 @@ from detectors.layout import Layout, learn_numeric
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import Column
-from monitor.config import Monitor
-from monitor.engine.baseline import Baseline
-from monitor.engine.calibrate import calibrate
-from monitor.engine.checks import asked
-from monitor.engine.detect import Window, detect
-from monitor.engine.profile import add_profiles
-from monitor.engine.timeline import Timeline
+from monitor.checks.baseline import Baseline
+from monitor.checks.calibrate import calibrate
+from monitor.checks.detect import Window, detect
+from monitor.checks.targets import expand_checks
+from monitor.config.models import Monitor
+from monitor.profiling.profile import add_profiles
+from monitor.profiling.timeline import Timeline
 
 HOUR, START = timedelta(hours=1), datetime(2026, 3, 2, tzinfo=UTC)
 DAYS, ROWS = 10, 100
@@ -67,7 +67,7 @@ def drifted(calibrated: tuple[Monitor, Baseline], columns: Mapping[str, np.ndarr
 
 def test_a_calibration_and_a_window_ask_the_same(calibrated: tuple[Monitor, Baseline]) -> None:
     monitor, baseline = calibrated
-    questions = [q for q in asked(monitor, baseline.layouts, baseline.profiles[None]) if q.check == "drift"]
+    questions = [q for q in expand_checks(monitor, baseline.layouts, baseline.profiles[None]) if q.check == "drift"]
     found = {column: [q.detector.name for q in questions if q.column == column] for column in baseline.layouts}
     assert found == {
         "score": ["kolmogorov_smirnov", "rank", "spread", "cusum", "rate_cusum"],

@@ -15,10 +15,10 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from monitor.commands.build import make_daemon, open_reader, open_store
-from monitor.config import Config, Monitor
-from monitor.configfile import load
-from monitor.engine.features import Choice, choose
+from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.config.load import load
+from monitor.config.models import Config, Monitor
+from monitor.profiling.features import Choice, choose
 from monitor.sources import files
 from tests.support.hand import Hand
 from tests.support.logs import databricks, langfuse_v2, litellm, otel, phoenix

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor.cli import app
-from monitor.config import ConfigError
+from monitor.config.models import ConfigError
 
 KEY = "AKIA" + "2OGYBAH6QGWTFJ7X"
 RECORDS = [

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from monitor.cli import app
-from monitor.commands.guesses import guessed, guessed_time, words_of
-from monitor.configfile import load
+from monitor.cli.commands.role_inference import guess_roles, guess_time, split_name
+from monitor.config.load import load
 from monitor.sources.base import ColumnInfo, ColumnType
 
 
@@ -29,7 +29,7 @@ def columns(**types: ColumnType | tuple[ColumnType, float]) -> list[ColumnInfo]:
 
 
 def test_a_hand_made_log_of_an_llm_application() -> None:
-    found = guessed(
+    found = guess_roles(
         columns(
             Call__ID="text", Model__Name="text", Prompt__Ver="text", question="text", retrieved__docs="json",
             answer="text", tokens__in="numeric", tokens__out="numeric", usd="numeric", ms=("numeric", 640.0),
@@ -45,7 +45,7 @@ def test_a_hand_made_log_of_an_llm_application() -> None:
 
 
 def test_camel_case_and_prefixes() -> None:
-    found = guessed(
+    found = guess_roles(
         columns(
             requestId="text", llmModel="text", promptTokens="numeric", completionTokens="numeric",
             totalCostUsd="numeric", responseTimeMs=("numeric", 900.0), userMessage="text", llmResponseText="text",
@@ -62,7 +62,7 @@ def test_camel_case_and_prefixes() -> None:
 
 
 def test_a_model_of_churn() -> None:
-    found = guessed(
+    found = guess_roles(
         columns(uuid="text", model="text", score="numeric", target="numeric", age="numeric", price="numeric")
     )
     assert found["prediction"] == "score"
@@ -76,18 +76,18 @@ def test_names_that_only_sound_like_a_role() -> None:
         model_latency="text", response_language="text", output_format="text", prompt_hash="numeric",
         cost_center="text", customer_satisfaction="text", input_type="text", query_embedding="json",
     )  # fmt: skip
-    assert set(guessed(misleading)) == {"prompt_version"}
+    assert set(guess_roles(misleading)) == {"prompt_version"}
 
 
 def test_a_sampling_fraction_is_one_by_its_whole_name() -> None:
-    found = guessed(columns(SamplingFraction="numeric", sample__rate="numeric", weight="numeric"))
+    found = guess_roles(columns(SamplingFraction="numeric", sample__rate="numeric", weight="numeric"))
     assert found == {"sampling_fraction": "SamplingFraction"}
 
 
 def test_an_id_repeats_nowhere() -> None:
     (column,) = columns(trace_id="text")
-    assert guessed([column]) == {"id": "trace_id"}
-    assert guessed([ColumnInfo("trace_id", "trace_id", "text", "text", None, 100, 0.0, 40)]) == {}
+    assert guess_roles([column]) == {"id": "trace_id"}
+    assert guess_roles([ColumnInfo("trace_id", "trace_id", "text", "text", None, 100, 0.0, 40)]) == {}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_an_id_repeats_nowhere() -> None:
     ],
 )
 def test_what_a_duration_counts(made: dict[str, Any], expected: object) -> None:
-    assert guessed(columns(**made)) == {"latency": expected}
+    assert guess_roles(columns(**made)) == {"latency": expected}
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_what_a_duration_counts(made: dict[str, Any], expected: object) -> None:
     ],
 )
 def test_the_time_of_the_event(made: dict[str, Any], expected: object) -> None:
-    assert guessed_time(columns(**made)) == expected
+    assert guess_time(columns(**made)) == expected
 
 
 def test_words() -> None:
-    assert words_of("HTTPStatus_2") == ("http", "status", "2")
-    assert words_of("") == ()
+    assert split_name("HTTPStatus_2") == ("http", "status", "2")
+    assert split_name("") == ()
 
 
 def test_init_writes_a_configuration_that_can_be_read(store_url: str, tmp_path: Any) -> None:

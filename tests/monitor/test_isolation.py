@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from monitor import daemon as daemon_module
-from monitor.commands.build import make_daemon, open_store
-from monitor.configfile import load
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.load import load
 from monitor.daemon import STANDSTILL, Daemon
 from monitor.sources.base import SourceError
 from monitor.store import buckets

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detectors.base import Finding, Status
-from monitor.act import NOT_OF_MODEL, NOT_WORSE, Past, Version, decide, last_known_good, observed_version, plan
-from monitor.config import ActionSpec, Monitor, NoData, Rule
-from monitor.judge import Change, Decision, Incident, judge, judge_no_data, matches
-from monitor.schedule import Bucket
+from monitor.actions.plan import NOT_OF_MODEL, NOT_WORSE, Past, Version, decide, guilty_version, last_known_good, plan
+from monitor.alerting.incidents import Change, Decision, Incident, judge, judge_no_data, matches
+from monitor.config.models import ActionSpec, Monitor, NoData, Rule
+from monitor.core.schedule import Bucket
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -280,7 +280,7 @@ def test_a_waiting_effect_gives_way_when_another_version_is_suspected_or_evidenc
     assert [action.replaces or "" for action in planned] == ([] if replaced is None else [replaced])
     for action in planned:
         assert action.id != "a-1"
-        assert action.payload["data"]["observed_version"] == dict([observed_version(going) or ("", "")])
+        assert action.payload["data"]["observed_version"] == dict([guilty_version(going) or ("", "")])
 
 
 def test_what_never_fired_and_resolves_is_told_to_nobody() -> None:

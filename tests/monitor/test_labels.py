@@ -19,13 +19,13 @@ from typer.testing import CliRunner
 
 from detectors.records import Column
 from monitor.cli import app
-from monitor.commands.build import make_daemon, open_store
-from monitor.configfile import load
-from monitor.labelled import Labelled
-from monitor.sources import connect
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.load import load
+from monitor.core.yamlfile import ConfigError
+from monitor.jobs.label_overlay import Labelled
+from monitor.sources.connect import connect
 from monitor.store import labels, reads
 from monitor.store.database import Database
-from monitor.yamlfile import ConfigError
 from tests.support.hand import Hand
 from tests.support.world import START
 
@@ -132,7 +132,7 @@ def test_every_format_keeps_ids_as_they_are(config: Path, ending: str) -> None:
     told = run(config, str(path), "--id", "record", "--label", "verdict")
     assert (told["labels"], told["without_a_label"]) == (3, 1)
     with open_store(load(config, {})) as database, database.read() as connection:
-        held = labels.of_records(connection, "bot", ["00000", "00001", "00002", "00003"])
+        held = labels.load_labels(connection, "bot", ["00000", "00001", "00002", "00003"])
     assert sorted(held) == ["00000", "00001", "00002"]
 
 
@@ -144,7 +144,7 @@ def test_the_last_import_wins_and_a_file_without_times_asks_for_every_bucket(con
         told = run(config, str(path))
     assert told["buckets_to_compute_again"] == 0  # they are asked for already
     with open_store(load(config, {})) as database, database.read() as connection:
-        assert set(labels.of_records(connection, "bot", ["00000"]).values()) == {"yes"}
+        assert set(labels.load_labels(connection, "bot", ["00000"]).values()) == {"yes"}
     tick(config)
     stretch = ("--from", (START + HOUR).isoformat(), "--to", (START + 2 * HOUR).isoformat())
     assert run(config, str(path), *stretch)["buckets_to_compute_again"] == 6

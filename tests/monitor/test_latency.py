@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.core import CollectorRegistry
 
-from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config
-from monitor.export import StateCollector
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.models import Config
+from monitor.metrics.export import StateCollector
 from monitor.store import reads
 from tests.support.hand import Hand
 from tests.support.world import START

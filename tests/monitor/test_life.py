@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from monitor.background import Background, Summing
-from monitor.commands.build import make_daemon, open_store
-from monitor.configfile import load
+from monitor.checks.anchor import evaluate_anchor, notes_on
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.load import load
+from monitor.core.tasks import Background, Summing
 from monitor.daemon import Daemon
-from monitor.engine.anchor import notes_on, of_anchor
 from monitor.store import baselines, buckets, incidents, reads
 from monitor.store.database import Database
 from tests.support.hand import Hand
@@ -102,7 +102,7 @@ def test_rows_that_come_late_are_found_by_the_audit_and_counted_once(world: Worl
     (row,) = life.rows(late, late)
     assert (row.revision, row.facts["rows"]) == (2, 100)
     with life.database.read() as connection:
-        (version,) = incidents.known_versions(connection, "shop")
+        (version,) = incidents.load_versions(connection, "shop")
         assert reads.snapshot(life.database, life.config).monitors[0].watch.late_rows == 50
     assert version.rows == 8 * 60 * 10 + 50
     assert life.incidents() == []
@@ -288,7 +288,7 @@ def test_a_rolling_baseline_does_not_absorb_a_slow_drift(world: World, lives: An
     baseline = life.watch.baseline
     assert baseline is not None
     assert baseline.rows > 0.9 * 3 * 24 * 60, "the standing finding must not keep the baseline from moving on"
-    [far] = of_anchor(baseline)
+    [far] = evaluate_anchor(baseline)
     assert (far.check, far.column, far.direction, far.about) == ("baseline", "amount", "neutral", "pipe")
     assert 0.3 < (far.statistic or 0.0) < 0.6
     assert "total change since the first baseline (2026-11-01 to 2026-11-0" in far.reason
@@ -301,4 +301,4 @@ def test_a_rolling_baseline_does_not_absorb_a_slow_drift(world: World, lives: An
     life.until(START + days * 24 * HOUR + 2 * HOUR)
     life.until(START + days * 24 * HOUR + 3 * HOUR)
     assert life.watch.baseline is not None
-    assert of_anchor(life.watch.baseline) == []
+    assert evaluate_anchor(life.watch.baseline) == []

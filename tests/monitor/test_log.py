@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
-from monitor import log
+from monitor.core import log
 from tests.support.process import eventually
 
 LOG = structlog.get_logger("test")
@@ -32,7 +32,7 @@ def pipe_for_errors(monkeypatch: pytest.MonkeyPatch, most: int = 5) -> Iterator[
     monkeypatch.setattr(sys, "stderr", os.fdopen(os.dup(writer), "w"))
     log.set_up("info")
     os.close(writer)
-    with sys.stderr, log.buffered():
+    with sys.stderr, log.buffer_stderr():
         yield reader
 
 
@@ -63,7 +63,7 @@ def test_a_pipe_that_nobody_reads_makes_nobody_wait_and_the_loss_is_told_once(mo
         for number in range(2000):
             LOG.info("counted", number=number)
         logging.getLogger("elsewhere").warning("of a library")
-        dropped = log.dropped_lines()
+        dropped = log.count_dropped()
         assert dropped > 1000
         lines = read_lines(reader, "log_lines_dropped")
         told = [line for line in lines if line["event"] == "log_lines_dropped"]
@@ -79,9 +79,9 @@ def test_a_closed_pipe_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     with pipe_for_errors(monkeypatch) as reader:
         os.close(reader)
         LOG.info("nobody reads this")
-        eventually(lambda: log.dropped_lines() == 1, 20, "the line to be dropped")
+        eventually(lambda: log.count_dropped() == 1, 20, "the line to be dropped")
         LOG.info("nor this")
-        eventually(lambda: log.dropped_lines() == 2, 20, "the line to be dropped")  # and no line about it
+        eventually(lambda: log.count_dropped() == 2, 20, "the line to be dropped")  # and no line about it
 
 
 def test_the_end_of_the_process_waits_for_the_log_only_so_long(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
-from monitor.act import Action, Context, Past
+from monitor.actions.plan import Action, Context, Past
+from monitor.alerting.incidents import Incident, judge
+from monitor.alerting.rules import act_on
 from monitor.channels.webhook import verify
-from monitor.config import ActionSpec, Monitor
-from monitor.judge import Incident, judge
-from monitor.rules import act_on
-from monitor.schedule import Bucket
+from monitor.config.models import ActionSpec, Monitor
+from monitor.core.schedule import Bucket
 from monitor.store import incidents, reads, tables
 from tests.monitor.test_life import Life
 from tests.support.receiver import Receiver, listening, slack

@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.core import CollectorRegistry
 
-from monitor.commands.build import make_daemon, open_reader, open_store
-from monitor.config import Config, ConfigError
-from monitor.configfile import load
-from monitor.export import StateCollector
-from monitor.once import check
+from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.config.load import load
+from monitor.config.models import Config, ConfigError
+from monitor.jobs.one_shot import check
+from monitor.metrics.export import StateCollector
 from monitor.store import buckets, reads
 from tests.support.hand import Hand
 from tests.support.world import START, World

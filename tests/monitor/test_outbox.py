@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor.act import Action
+from monitor.actions.plan import Action
 from monitor.channels.base import Channel, Message, Outcome
 from monitor.channels.webhook import Webhook, pause_of
-from monitor.clock import Clock, SystemClock
+from monitor.core.clock import Clock, SystemClock
 from monitor.daemon import Daemon
-from monitor.outbox import LONGEST_DELAY, delay, deliver_due
+from monitor.jobs.delivery import LONGEST_DELAY, delay, deliver_due
 from monitor.store import migrate, outbox
 from monitor.store.database import Database
 from monitor.store.database import now as store_time

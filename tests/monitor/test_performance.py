@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from detectors.base import Status
 from detectors.outcome import OUTCOME
-from monitor.commands.build import make_daemon, open_reader, open_store
-from monitor.config import Config
+from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.config.models import Config
 from monitor.daemon import Daemon
-from monitor.once import check
-from monitor.store import reads, truths
+from monitor.jobs.one_shot import check
+from monitor.store import estimate_accuracy, reads
 from monitor.store.tables import baselines
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -101,7 +101,7 @@ def test_labels_that_come_late_are_judged_when_they_have_come(bank: Bank, tmp_pa
         late = findings_at(daemon, START + 30 * HOUR - timedelta(minutes=10))
         with database.read() as connection:
             at = START + 30 * HOUR
-            told = {row["metric"]: row for row in truths.record(connection, config.monitors[0], at)}
+            told = {row["metric"]: row for row in estimate_accuracy.record(connection, config.monitors[0], at)}
             records = connection.execute(sa.select(baselines.c.calibration)).scalar_one()["records"]
         daemon.watches[0].close()
     assert {"accuracy", "roc_auc"} <= set(records)

@@ -10,14 +10,14 @@ import pytest
 
 from detectors import Column, Profile, learn_numeric
 from detectors.quality.traffic import Traffic
-from monitor.config import Monitor
-from monitor.engine.baseline import Baseline
-from monitor.engine.calibrate import calibrate
-from monitor.engine.detect import Window, detect
-from monitor.engine.plateau import Plateau, moved
-from monitor.engine.profile import add_profiles
-from monitor.engine.timeline import Timeline
-from monitor.judge import Decision, Incident, judge
+from monitor.alerting.change_point import Plateau, second_shift
+from monitor.alerting.incidents import Decision, Incident, judge
+from monitor.checks.baseline import Baseline
+from monitor.checks.calibrate import calibrate
+from monitor.checks.detect import Window, detect
+from monitor.config.models import Monitor
+from monitor.profiling.profile import add_profiles
+from monitor.profiling.timeline import Timeline
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -83,7 +83,7 @@ class Stream:
             last = incident.told_at if incident is not None and incident.state == "firing" else None
             if last is not None and at >= last + self.monitor.window:
                 plateaus.setdefault(last, Plateau(window.profiles, starts))
-                further = moved(self.monitor, self.baseline, plateaus[last], window)
+                further = second_shift(self.monitor, self.baseline, plateaus[last], window)
             findings = [replace(f, direction="worse") for f in detect(self.monitor, self.baseline, window)]
             decision = judge(self.monitor, self.monitor.rules[0], findings, incident, at, moved=further)
             if decision is not None:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.judge import Decision, Incident
-from monitor.promptfiles import read_folder
-from monitor.prompts import Prompt, catalogue, recognise, variables_of
-from monitor.rules import with_prompt
-from monitor.yamlfile import ConfigError
+from monitor.actions.prompts import Prompt, catalogue, recognise, template_variables
+from monitor.alerting.incidents import Decision, Incident
+from monitor.alerting.rules import with_prompt
+from monitor.core.yamlfile import ConfigError
+from monitor.jobs.promptfiles import read_folder
 from tests.support.world import DRIFTD
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -154,9 +154,9 @@ def test_a_log_may_name_a_version_in_many_ways_but_never_ambiguously() -> None:
 
 
 def test_variables_of_both_kinds() -> None:
-    assert variables_of("Answer {{ question }} from {{ context | trim }}.") == ["question", "context"]
-    assert variables_of('{a} and {a} and {b}, {"json": 1}, {{escaped}}') == ["escaped"]
-    assert variables_of('{a} and {b}, {"json": 1}') == ["a", "b"]
+    assert template_variables("Answer {{ question }} from {{ context | trim }}.") == ["question", "context"]
+    assert template_variables('{a} and {a} and {b}, {"json": 1}, {{escaped}}') == ["escaped"]
+    assert template_variables('{a} and {b}, {"json": 1}') == ["a", "b"]
 
 
 def test_the_catalogue_lists_traffic_and_strangers() -> None:

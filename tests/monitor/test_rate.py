@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from detectors.base import Status
-from monitor.commands.build import open_reader
-from monitor.config import Config
-from monitor.configfile import load
-from monitor.once import check
-from monitor.yamlfile import ConfigError
+from monitor.cli.commands.build import open_reader
+from monitor.config.load import load
+from monitor.config.models import Config
+from monitor.core.yamlfile import ConfigError
+from monitor.jobs.one_shot import check
 from tests.support.world import START
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "begin_wow.dev.jsonl.gz"

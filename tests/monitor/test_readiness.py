@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from monitor.cli import app
-from monitor.configfile import load
-from monitor.presets import PRESETS
-from monitor.presets.base import Preset
-from monitor.readiness import CAPABILITIES, future_note, report
+from monitor.config.load import load
+from monitor.config.presets import PRESETS
+from monitor.config.presets.base import Preset
 from monitor.sources.base import ColumnInfo
+from monitor.sources.readiness import CAPABILITIES, future_note, report
 
 WINTER = datetime(2026, 11, 28, 12, tzinfo=UTC)
 SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -10,17 +10,17 @@ import pytest
 
 from detectors.base import Finding, Status
 from detectors.sequential import State
-from monitor.commands.build import open_reader
-from monitor.config import Monitor
-from monitor.configfile import load
-from monitor.engine import build
-from monitor.engine.baseline import Baseline
-from monitor.engine.detect import Window, detect
-from monitor.engine.plateau import Plateau, moved
-from monitor.engine.replay import NEAR, Again, replay
-from monitor.engine.timeline import Timeline
-from monitor.once import baseline_for, read_window
-from monitor.schedule import Bucket
+from monitor.alerting.change_point import Plateau, second_shift
+from monitor.checks.baseline import Baseline
+from monitor.checks.detect import Window, detect
+from monitor.cli.commands.build import open_reader
+from monitor.config.load import load
+from monitor.config.models import Monitor
+from monitor.core.schedule import Bucket
+from monitor.jobs import build_baseline
+from monitor.jobs.one_shot import baseline_for, read_window
+from monitor.jobs.replay import NEAR, Again, replay
+from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader
 from tests.support.world import START, World, rows_of
 
@@ -67,7 +67,7 @@ def test_a_replay_finds_what_ticks_find(world: World) -> None:
         assert baseline.calibration.limit is not None
         lead = BEGIN - monitor.window + monitor.bucket
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END)
-        for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, END):
+        for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, END):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         whole = {bucket: told(found) for bucket, found, _ in replay(monitor, baseline, timeline, {})}
         single = {bucket: told(found) for bucket, found in one_by_one(reader, monitor, baseline)}
@@ -91,7 +91,7 @@ def test_a_replay_finds_the_same_further_changes(world: World) -> None:
         assert baseline is not None
         lead = BEGIN - monitor.window + monitor.bucket
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, end)
-        for bucket, profiler in build.profiled_buckets(reader, monitor, baseline.layouts, lead, end):
+        for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, end):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         again, plateaus = Again(monitor, baseline, timeline), {}
         first, _ = read_window(reader, monitor, baseline, since + monitor.window)
@@ -101,7 +101,7 @@ def test_a_replay_finds_the_same_further_changes(world: World) -> None:
             fast = again.moved(plateaus, since, moment)
             slow = []
             if moment > since + monitor.window:
-                slow = moved(monitor, baseline, plateau, read_window(reader, monitor, baseline, moment)[0])
+                slow = second_shift(monitor, baseline, plateau, read_window(reader, monitor, baseline, moment)[0])
             assert told(fast) == told(slow), moment
             assert [f.detail["back"] for f in fast] == [f.detail["back"] for f in slow]
             seen |= {(f.column, moment > START + 28 * HOUR) for f in fast}

@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
-from monitor import retraining
-from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config
-from monitor.engine.baseline import Baseline
-from monitor.judge import Incident
+from monitor.actions import retraining
+from monitor.alerting.incidents import Incident
+from monitor.checks.baseline import Baseline
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.models import Config
 from monitor.store import reads
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -87,7 +87,7 @@ def test_the_body_says_what_to_train_on_and_its_conditions_select_it(
     frame = log(url, zoned=kind == "postgresql")
     body = bodies(config(url, tmp_path))[-1]
     jsonschema.validate(body, retraining.schema())
-    assert retraining.size_of(body) < retraining.LARGEST
+    assert retraining.wire_size(body) < retraining.LARGEST
     told = body["data"]["retraining"]
     since = datetime.fromisoformat(told["since"])
     assert abs(since - CHANGE) <= timedelta(minutes=30)
@@ -154,7 +154,7 @@ def test_hostile_names_do_not_make_it_larger_than_20_kb() -> None:
         "changes": [{"at": "", "reason": words}] * 5,
         "not_after": "", "dry_run": False, "retraining": told,
     }  # fmt: skip
-    body = retraining.bounded({"type": "driftd.retrain", "timestamp": "", "data": data})
+    body = retraining.fit_to_limit({"type": "driftd.retrain", "timestamp": "", "data": data})
     assert len(json.dumps(body, separators=(",", ":")).encode()) <= retraining.LARGEST
     kept = body["data"]["retraining"]
     assert kept["left_out"] + len(kept["drifted"]) == 200
@@ -163,4 +163,4 @@ def test_hostile_names_do_not_make_it_larger_than_20_kb() -> None:
 
 def test_a_small_body_is_sent_as_it_is() -> None:
     body = {"type": "driftd.rollback", "data": {"headline": "h", "findings": [{"a": 1}], "incident": {"reason": "r"}}}
-    assert retraining.bounded(body) == body
+    assert retraining.fit_to_limit(body) == body

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor import schedule, tick
+from monitor import pipeline
 from monitor.channels.base import Message, Outcome
-from monitor.commands.build import make_daemon, open_store
-from monitor.commands.operate import backfill
-from monitor.configfile import load
-from monitor.labelled import Labelled
-from monitor.outbox import deliver_due
-from monitor.sources import connect
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.commands.run import backfill
+from monitor.config.load import load
+from monitor.core import schedule
+from monitor.jobs.delivery import deliver_due
+from monitor.jobs.label_overlay import Labelled
+from monitor.sources.connect import connect
 from monitor.store import buckets, outbox, reads
 from monitor.store.database import Database, now
 from monitor.store.tables import buckets as bucket_table
@@ -95,14 +96,14 @@ Profiling = Callable[[Callable[[datetime], None]], None]
 @pytest.fixture
 def profiling(monkeypatch: pytest.MonkeyPatch) -> Profiling:
     """Do something before a bucket is profiled, which is told its start."""
-    original = tick.profile_bucket
+    original = pipeline.profile_bucket
 
     def put(before: Callable[[datetime], None]) -> None:
         def profile(reader: Any, monitor: Any, layouts: Any, bucket: Any) -> Any:
             before(bucket.start)
             return original(reader, monitor, layouts, bucket)
 
-        monkeypatch.setattr(tick, "profile_bucket", profile)
+        monkeypatch.setattr(pipeline, "profile_bucket", profile)
 
     return put
 

@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from monitor.clock import SystemClock
-from monitor.commands.build import make_daemon, open_store
-from monitor.config import Config
-from monitor.saving import paying_since
-from monitor.settings.savings import RetrainingSpec
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.models import Config
+from monitor.config.savings import RetrainingSpec
+from monitor.core.clock import SystemClock
+from monitor.jobs.what_if import paying_since
 from monitor.store import reads, tables
 from monitor.web.app import create_app
 from monitor.web.server import Server

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.schedule import Span, advance, floor, missing, sealed_until
+from monitor.core.schedule import Span, advance, floor, latest_sealed_end, missing
 
 MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(9990, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 BUCKETS = st.sampled_from([timedelta(seconds=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)])
@@ -27,7 +27,7 @@ def test_every_moment_lies_in_exactly_one_bucket(moment: datetime, bucket: timed
 def test_nothing_is_sealed_before_its_end_and_the_settling_have_passed(
     now: datetime, bucket: timedelta, settle: timedelta
 ) -> None:
-    until = sealed_until(now, bucket, settle)
+    until = latest_sealed_end(now, bucket, settle)
     assert until + settle <= now
     assert until + bucket + settle > now
 

@@ -13,7 +13,7 @@ import pytest
 
 from detectors import SIGNALS
 from detectors.records import Column
-from detectors.text.parts import joined
+from detectors.text.parts import join_context
 from tests.support.world import DRIFTD
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data"
@@ -37,7 +37,7 @@ def records() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "csv", "parquet"])
 def test_a_file_is_scored_like_a_column(records: list[dict[str, Any]], ending: str, tmp_path: Path) -> None:
     path, out = tmp_path / f"answers.{ending}", tmp_path / "scores.jsonl"
-    plain = [{"id": row["id"], "context": joined(row["context"]), "response": row["response"]} for row in records]
+    plain = [{"id": row["id"], "context": join_context(row["context"]), "response": row["response"]} for row in records]
     text = "".join(json.dumps(row) + "\n" for row in plain)
     if ending == "jsonl":
         path.write_text(text, encoding="utf-8")

@@ -15,16 +15,16 @@ from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import Column
 from detectors.sensitivity import Sensitivity
-from monitor.config import Monitor
-from monitor.engine.baseline import Baseline
-from monitor.engine.calibrate import Calibration, calibrate
-from monitor.engine.sensitivity import (
+from monitor.checks.baseline import Baseline
+from monitor.checks.calibrate import Calibration, calibrate
+from monitor.checks.sensitivity import (
     findings_of_calibration,
     findings_of_sensitivity,
     keep_finest,
     measure_sensitivity,
 )
-from monitor.engine.timeline import Timeline
+from monitor.config.models import Monitor
+from monitor.profiling.timeline import Timeline
 
 START, BUCKET = datetime(2026, 11, 1, tzinfo=UTC), timedelta(minutes=5)
 STEPS, ROWS, WINDOW = 1440, 40, 12
@@ -58,12 +58,12 @@ def baseline() -> Baseline:
 
 def share_found(baseline: Baseline, column: str, draw: Any, factor: float = 1.0) -> float:  # noqa: ANN401
     """Return how many of 200 windows with a change reach a threshold of one of the window's methods."""
-    from monitor.engine.checks import asked
-    from monitor.engine.detect import Window, detect
+    from monitor.checks.detect import Window, detect
+    from monitor.checks.targets import expand_checks
 
     rng = np.random.default_rng(1)
     layout = baseline.layouts[column]
-    assert any(question.column == column for question in asked(monitor(), baseline.layouts))
+    assert any(question.column == column for question in expand_checks(monitor(), baseline.layouts))
     found = 0
     for _ in range(200):
         profile = Profile.of(Column.floats(draw(rng, factor)), layout)

@@ -15,24 +15,24 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from monitor.commands.build import open_reader
-from monitor.comparing import records_of
-from monitor.config import Monitor
-from monitor.configfile import load
-from monitor.engine import build
-from monitor.engine.arms import Arms
-from monitor.engine.baseline import Baseline
-from monitor.evals.suite import Suite
-from monitor.evals.traffic import sample as sample_traffic
-from monitor.judge import Incident
-from monitor.report import sample as sample_report
-from monitor.retraining import Grounds, retraining
-from monitor.saving import count, definition, paying_since, plans_of
-from monitor.settings.savings import RetrainingSpec, Savings
+from monitor.actions.retraining import Grounds, retraining
+from monitor.alerting.incidents import Incident
+from monitor.checks.baseline import Baseline
+from monitor.cli.commands.build import open_reader
+from monitor.config.load import load
+from monitor.config.models import Monitor
+from monitor.config.savings import RetrainingSpec, Savings
+from monitor.core.yamlfile import ConfigError
+from monitor.jobs import build_baseline
+from monitor.jobs.evals.suite import Suite
+from monitor.jobs.evals.traffic import sample as sample_traffic
+from monitor.jobs.experiments import read_pages
+from monitor.jobs.report import sample as sample_report
+from monitor.jobs.watch import Watch
+from monitor.jobs.what_if import count, definition, make_plans, paying_since
+from monitor.profiling.ab_counts import Arms
 from monitor.sources.base import SourceError
 from monitor.store import comparisons, ledger, tables
-from monitor.watch import Watch
-from monitor.yamlfile import ConfigError
 from tests.support.calls import HOUR, MINUTE, SECRET, Watching
 from tests.support.world import DRIFTD, START
 
@@ -154,7 +154,7 @@ def test_a_shadow_opens_no_incident_and_spends_nothing_and_its_comparison_sees_b
     assert life.rows() == ([], [])
     with life.database.read() as connection:
         spent = ledger.since(connection, "bot", [FROM], END)[FROM]
-        told = comparisons.told(connection, "bot", "shadow", "candidate").told
+        told = comparisons.load_report(connection, "bot", "shadow", "candidate").told
         seen = connection.execute(sa.select(tables.versions.c.value)).scalars().all()
     assert (spent.requests, spent.amount) == (LIVE, pytest.approx(log.champion["cost"].tail(LIVE).sum()))
     assert set(seen) == {"m1"}
@@ -178,7 +178,7 @@ def test_savings_count_the_champion_only_and_are_counted_again_when_a_shadow_is_
     counted, fingerprints = [], []
     for shadows in ([], [SHADOW]):
         monitor = log.monitor(shadows=shadows)
-        (plan,) = plans_of(Savings.model_validate({"plans": [{"name": "all", "model": "gpt-4o"}]}), [])
+        (plan,) = make_plans(Savings.model_validate({"plans": [{"name": "all", "model": "gpt-4o"}]}), [])
         with open_reader(monitor) as reader:
             cells = count(reader, monitor, [plan], START, END)["all"]
         counted.append(sum(cell.requests for cell in cells.values()))
@@ -227,7 +227,7 @@ def test_a_challenger_in_the_stretch_of_the_baseline_is_not_learnt(log: Log) -> 
     log.write(log.challenger(START))
     monitor = log.monitor(shadows=[{**SHADOW, "from": START.isoformat()}])
     with open_reader(monitor) as reader:
-        baseline = build.baseline_from_source(reader, monitor, START, FROM)
+        baseline = build_baseline.baseline_from_source(reader, monitor, START, FROM)
         frame = sample_report(reader, monitor, baseline.layouts, START, FROM, rows=10**6)
     assert baseline.rows == len(frame) == int(HOUR / EVERY)
     assert set(baseline.layouts["topic"].vocabulary) == {"refund", "delivery"}
@@ -265,7 +265,7 @@ def test_a_column_that_marks_evaluations_must_be_logged(log: Log) -> None:
     assert "traffic.probe: 'purpose' is not a column of bot" in told["reason"]
     monitor = log.monitor(traffic={"probe": {"column": "purpose", "values": ["probe"]}})
     with open_reader(monitor) as reader, pytest.raises(SourceError, match="map it under `columns:`"):
-        build.learn_layouts(reader, monitor, START, FROM)
+        build_baseline.learn_layouts(reader, monitor, START, FROM)
 
 
 EXPERIMENT = {
@@ -281,7 +281,7 @@ def test_an_arm_that_serves_no_users_enters_its_experiment_and_nothing_else(log:
     life.until(END, step=MINUTE)
     assert life.rows() == ([], [])
     with life.database.read() as connection:
-        told = comparisons.told(connection, "bot", "experiment", "offline").told["m2"]
+        told = comparisons.load_report(connection, "bot", "experiment", "offline").told["m2"]
     assert told["rows"] == {"m1": LIVE, "m2": LIVE}
     assert told["verdict"] == "lose"
 
@@ -297,7 +297,7 @@ def test_a_challenger_enters_no_experiment_of_others(log: Log) -> None:
         monitor = log.monitor(experiments=[other], **settings)
         arms = Arms(monitor.experiments[0])
         with open_reader(monitor) as reader:
-            for page in records_of(reader, monitor, arms.spec, FROM, END):
+            for page in read_pages(reader, monitor, arms.spec, FROM, END):
                 arms.add(page)
         counted.append(sum(held["latency"].n for held in arms.tallies.values()))
     assert counted == [LIVE, LIVE, 2 * LIVE]

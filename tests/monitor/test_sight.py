@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.quality.traffic import Gaps
-from monitor.backtest import backtest
-from monitor.config import Monitor, NoData
-from monitor.judge import Blindness, Incident, judge_no_data
-from monitor.sources import connect
+from monitor.alerting.incidents import Blindness, Incident, judge_no_data
+from monitor.config.models import Monitor, NoData
+from monitor.jobs.backtest import backtest
+from monitor.sources.connect import connect
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -9,12 +9,12 @@ import pytest
 
 from detectors import SIGNALS
 from detectors.records import Column
-from monitor.config import Config, ConfigError, Monitor
-from monitor.configfile import load
-from monitor.engine.features import choose
-from monitor.engine.learn import Learner, with_signals
-from monitor.engine.profile import Profiler, wanted
-from monitor.signals import resolve
+from monitor.config.load import load
+from monitor.config.models import Config, ConfigError, Monitor
+from monitor.config.signals import resolve
+from monitor.profiling.features import choose
+from monitor.profiling.learn import Learner, with_signals
+from monitor.profiling.profile import Profiler, columns_to_read
 from monitor.sources.base import ColumnInfo
 
 FILE = """\
@@ -100,7 +100,7 @@ def test_a_wrong_schema_file_is_told_where_it_is_named(tmp_path: Path, schema: s
 
 
 def test_what_the_schema_file_holds_is_part_of_what_a_baseline_is(tmp_path: Path) -> None:
-    from monitor.watch import Watch
+    from monitor.jobs.watch import Watch
 
     def definition(text: str, schema: str) -> str:
         watch = Watch.__new__(Watch)
@@ -134,7 +134,7 @@ def test_the_engine_profiles_configured_signals(tmp_path: Path) -> None:
     learner = Learner(kinds)
     learner.add(with_signals(records, watched.signals))
     layouts = learner.layouts()
-    asked = wanted(watched, layouts, {"response": "text", "finish_reason": "text", "has_ticket": "text"})
+    asked = columns_to_read(watched, layouts, {"response": "text", "finish_reason": "text", "has_ticket": "text"})
     assert set(asked) == {"response", "finish_reason"}
     profiler = Profiler(watched, layouts)
     profiler.add(records)

@@ -16,12 +16,12 @@ from pydantic import SecretStr
 
 from detectors.spend.bill import ALL, Bill
 from detectors.spend.budget import Spent
-from monitor.commands.build import make_daemon, open_reader, open_store
-from monitor.config import Baseline, Config
-from monitor.engine.spend import foreseen, of_budgets
-from monitor.export import StateCollector
-from monitor.once import check
-from monitor.schedule import Bucket
+from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.config.models import Baseline, Config
+from monitor.core.schedule import Bucket
+from monitor.jobs.one_shot import check
+from monitor.metrics.export import StateCollector
+from monitor.profiling.spend import evaluate_budgets, foreseen
 from monitor.store import ledger, reads
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -232,8 +232,8 @@ def test_a_tenant_gets_the_forecast_that_the_whole_would_get(tmp_path: Path) -> 
     assert of_all is not None
     assert of_tenants is not None
     assert of_tenants.ends_of["UTC", "tenant", "a"]["monthly"] == pytest.approx(of_all.ends["UTC"]["monthly"])
-    found = {(row.method, row.segment): row for row in of_budgets(made, of_tenants)}
-    wanted = {row.method: row for row in of_budgets(whole, of_all)}
+    found = {(row.method, row.segment): row for row in evaluate_budgets(made, of_tenants)}
+    wanted = {row.method: row for row in evaluate_budgets(whole, of_all)}
     assert found["forecast", "tenant=a"].reason == wanted["forecast"].reason
     assert "80 % interval" in found["monthly", "tenant=a"].reason
     assert ("forecast", "tenant=b") not in found, "nothing is said of a tenant that never spent anything"

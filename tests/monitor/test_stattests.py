@@ -23,12 +23,12 @@ from detectors.layout import learn_categorical
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import Column
-from monitor import evidently
-from monitor.config import Monitor
-from monitor.engine.baseline import Baseline
-from monitor.engine.checks import asked, asked_of_evidently
-from monitor.engine.detect import Window, detect
-from monitor.evidently import Answer, Request, expand, measure_in_child
+from monitor.checks import evidently
+from monitor.checks.baseline import Baseline
+from monitor.checks.detect import Window, detect
+from monitor.checks.evidently import Answer, Request, expand, measure_in_child
+from monitor.checks.targets import expand_checks, expand_stattests
+from monitor.config.models import Monitor
 from tests.detectors.columns import numeric_pair
 from tests.monitor.test_evidently import hang
 from tests.monitor.test_life import Life
@@ -188,8 +188,8 @@ def test_a_child_that_is_busy_is_left_when_the_daemon_leaves(monkeypatch: pytest
 def test_calibration_and_replay_do_not_ask_for_them() -> None:
     both = monitor([*BOTH, {"drift": {"columns": ["score"], "method": ["psi"]}}])
     layouts = sides(drifted=False)[0].layouts
-    assert [q.detector.name for q in asked(both, layouts)] == ["psi"]
-    assert len(list(asked_of_evidently(both, layouts))) == 4
+    assert [q.detector.name for q in expand_checks(both, layouts)] == ["psi"]
+    assert len(list(expand_stattests(both, layouts))) == 4
 
 
 CHECKS = [

@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
-from monitor.act import Version
-from monitor.config import Monitor
-from monitor.engine.sights import earliest
-from monitor.judge import Change, Incident, judge
-from monitor.once import check
-from monitor.sources import connect
+from monitor.actions.plan import Version
+from monitor.alerting.first_seen import earliest
+from monitor.alerting.incidents import Change, Incident, judge
+from monitor.config.models import Monitor
+from monitor.jobs.one_shot import check
+from monitor.sources.connect import connect
 from monitor.store import incidents
 from tests.support.calls import CALLS, EVERY, HOUR, MINUTE, SECOND, Application, Row, Watching
 from tests.support.world import START
@@ -79,7 +79,7 @@ def test_a_version_is_dated_by_its_first_row_also_when_that_row_comes_late(
         connection.execute(sa.insert(CALLS), [early])
     life.until(START + 95 * MINUTE, step=5 * MINUTE)
     with life.database.read() as connection:
-        (change,) = incidents.known_changes(connection, "bot")
+        (change,) = incidents.load_changes(connection, "bot")
     assert (change.value, change.first_seen) == ("m2", START + 70 * MINUTE)
 
 

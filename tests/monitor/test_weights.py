@@ -13,16 +13,16 @@ import sqlalchemy as sa
 
 from detectors.base import Finding
 from detectors.spend.bill import Bill
-from monitor.commands.build import make_daemon, open_reader, open_store
-from monitor.config import Config, Monitor
-from monitor.configfile import load
-from monitor.engine.detect import conclude, detect
-from monitor.engine.objectives import counted_in
-from monitor.engine.profile import Facts, profile_bucket
-from monitor.engine.spend import till
-from monitor.engine.usage import used_in
-from monitor.once import baseline_for, read_window
-from monitor.schedule import Bucket
+from monitor.checks.detect import conclude, detect
+from monitor.checks.objectives import count_events
+from monitor.checks.usage import usage_by_segment
+from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.config.load import load
+from monitor.config.models import Config, Monitor
+from monitor.core.schedule import Bucket
+from monitor.jobs.one_shot import baseline_for, read_window
+from monitor.profiling.profile import Facts, profile_bucket
+from monitor.profiling.spend import till
 from monitor.sources.base import Reader
 from monitor.store import ledger, reads
 from tests.support.hand import Hand
@@ -80,7 +80,7 @@ def looked_at(reader: Reader, monitor: Monitor) -> tuple[dict[str, Any], dict[st
     baseline = baseline_for(reader, monitor, BEGIN)
     assert baseline is not None
     window, _ = read_window(reader, monitor, baseline, END)
-    used = used_in(monitor, window)["segments"][""]
+    used = usage_by_segment(monitor, window)["segments"][""]
     return used, {finding.method: finding for finding in detect(monitor, baseline, window)}
 
 
@@ -139,7 +139,7 @@ def test_another_fraction_changes_neither_the_volume_nor_the_objectives(world: W
         baseline = baseline_for(reader, monitor, BEGIN)
         assert baseline is not None
         profiled = profile_bucket(reader, monitor, baseline.layouts, Bucket(END - HOUR, END))
-        events = counted_in(monitor, profiled)["refusal"]
+        events = count_events(monitor, profiled)["refusal"]
     assert events.total == profiled.facts.rows < 200  # one row is one answer, whatever it stands for
     assert events.share == pytest.approx(0.1, abs=0.08)
     assert profiled.facts.requests == pytest.approx(1200, rel=0.3)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor.settings.source import Source
-from monitor.sources import connect
+from monitor.config.source import Source
 from monitor.sources.base import Reader
+from monitor.sources.connect import connect
 from tests.support.logs.base import START
 
 Opener = Callable[..., Reader]

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from monitor.settings.source import Source
-from monitor.sources import opened as opened_engine
-from monitor.sources import recognised
+from monitor.config.source import Source
+from monitor.sources.connect import open_engine as opened_engine
+from monitor.sources.connect import recognize_presets
 from monitor.sources.preset import write_out
 from tests.presets.conftest import Opener, read
 from tests.presets.test_spans import AGENT, COMMON, NEW, OLD, OTHER, assert_common
@@ -68,7 +68,7 @@ def test_langfuse_v3_is_read_once_in_its_last_version(engine: sa.Engine, opened:
     assert (counted.rows, counted.feedback) == (COUNT - 1, sum(call.thumbs is not None for call in made))
     shares = {column.name: column.null_share for column in reader.describe()}
     assert (shares["tenant"], shares["session_id"]) == (0, 1)
-    assert recognised(engine.url.render_as_string(hide_password=False))[0] == [("langfuse-v3", "observations")]
+    assert recognize_presets(engine.url.render_as_string(hide_password=False))[0] == [("langfuse-v3", "observations")]
 
 
 def test_a_column_alone_is_what_it_is_among_all_and_asks_no_other_table(engine: sa.Engine, opened: Opener) -> None:

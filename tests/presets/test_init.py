@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from monitor.cli import app
-from monitor.configfile import load
-from monitor.presets import PRESETS
-from monitor.readiness import CAPABILITIES
-from monitor.sources import connect
+from monitor.config.load import load
+from monitor.config.presets import PRESETS
+from monitor.sources.connect import connect
+from monitor.sources.readiness import CAPABILITIES
 from tests.support.logs import langfuse_v2, litellm, phoenix
 from tests.support.logs.base import START, calls, naive
 

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from detectors import SIGNALS
 from detectors.records import Column
-from monitor.settings.source import Source
-from monitor.sources import probed
+from monitor.config.source import Source
 from monitor.sources.base import SourceError
+from monitor.sources.connect import connect_and_probe
 from tests.presets.conftest import Opener, read
 from tests.support.logs import databricks, langfuse_v2, otel, phoenix
 from tests.support.logs.base import START, Call, calls, insert
@@ -90,7 +90,7 @@ def test_a_second_table_that_may_not_be_read_is_left_out_and_named(postgres_url:
         connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
         connection.exec_driver_sql(f"GRANT SELECT ON spans TO {role}")
     url = owner.url.set(username=role, password="x").render_as_string(hide_password=False)
-    reader, lacking = probed(Source.model_validate({"url": url, "preset": "phoenix"}))
+    reader, lacking = connect_and_probe(Source.model_validate({"url": url, "preset": "phoenix"}))
     assert "grant SELECT" in lacking["feedback"]
     assert len(read(reader, ["id", "latency"])["id"]) == 20
     assert not {"cost", "feedback", "project"} & set(reader.schema())

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor.settings.source import Source
-from monitor.sources import connect
+from monitor.config.source import Source
 from monitor.sources.base import Reader, SourceError
+from monitor.sources.connect import connect
 from tests.support import clickhouse
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -142,7 +142,7 @@ def test_nothing_can_be_written(engine: sa.Engine, url: str) -> None:
     reader = opened(url, query="SELECT ts FROM log)")
     with pytest.raises(SourceError):
         reader.schema()
-    from monitor.sources import opened as engine_of
+    from monitor.sources.connect import open_engine as engine_of
 
     made, _ = engine_of(Source.model_validate({"url": url, "table": "log", "columns": {"timestamp": "ts"}}))
     with made.connect() as connection, pytest.raises(sa.exc.SQLAlchemyError, match="(?i)readonly"):

@@ -12,10 +12,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from monitor.background import Bounded
-from monitor.settings.source import Source
-from monitor.sources import arrow, connect, deadline
+from monitor.config.source import Source
+from monitor.core.tasks import Bounded
+from monitor.sources import arrow, deadline
 from monitor.sources.base import SourceError
+from monitor.sources.connect import connect
 from tests.support.proxy import Proxy, proxied
 
 pytestmark = pytest.mark.timeout(60)

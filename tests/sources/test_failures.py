@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from monitor.settings.source import Source
-from monitor.sources import connect
+from monitor.config.source import Source
 from monitor.sources.base import UNREADABLE, SourceError
+from monitor.sources.connect import connect
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from monitor.settings.source import Source
-from monitor.sources import arrow, connect
+from monitor.config.source import Source
+from monitor.sources import arrow
 from monitor.sources.base import Counts, Reader, SourceError
+from monitor.sources.connect import connect
 
 START = datetime(2026, 3, 29, tzinfo=UTC)  # the day on which Berlin's clocks go forward
 MINUTE = timedelta(minutes=1)

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors.experiment.tally import Tally
-from monitor.engine.arms import Arms
-from monitor.settings.arms import Experiment
+from monitor.config.arms import Experiment
+from monitor.profiling.ab_counts import Arms
 from monitor.store import comparisons
 from monitor.store.comparisons import Tallied
 from monitor.store.database import Database

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from alembic import command
 
 from detectors.spend.budget import Spent
-from monitor.act import Action
-from monitor.engine.profile import Facts, Profiled
-from monitor.schedule import Bucket, retry_delay
+from monitor.actions.plan import Action
+from monitor.core.schedule import Bucket, retry_delay
+from monitor.profiling.profile import Facts, Profiled
 from monitor.sources.base import Counts, Reason, SourceError
 from monitor.store import buckets, context, leases, ledger, migrate, outbox
 from monitor.store.database import Database, is_unavailable, now

@@ -11,7 +11,7 @@ from alembic import command
 
 from detectors.spend.bill import Bill
 from detectors.spend.budget import Spent
-from monitor.schedule import Bucket
+from monitor.core.schedule import Bucket
 from monitor.store import ledger, migrate
 from monitor.store.database import Database
 

@@ -12,10 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from detectors.base import Finding, Status
-from monitor.act import Action
-from monitor.engine.profile import Facts, Profiled
-from monitor.judge import Decision, Incident
-from monitor.schedule import Bucket
+from monitor.actions.plan import Action
+from monitor.alerting.incidents import Decision, Incident
+from monitor.core.schedule import Bucket
+from monitor.profiling.profile import Facts, Profiled
 from monitor.sources.base import Counts
 from monitor.store import buckets, context, incidents, leases, migrate, outbox, reads
 from monitor.store.database import Database, StoreError, now
@@ -89,7 +89,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_first_owner_is_fenced_off(da
         commit(database, first, outcome(rows=99, version="wrong"))
     with database.read() as connection:
         row = connection.execute(sa.select(bucket_table)).one()
-        known = incidents.known_versions(connection, "bot")
+        known = incidents.load_versions(connection, "bot")
     assert (row.revision, row.source_rows, row.state) == (1, 3, "finished")
     assert [version.value for version in known] == ["big"]
 
@@ -106,7 +106,7 @@ def test_a_finished_bucket_is_claimed_again_only_when_it_is_stale(database: Data
     assert again.revision == 1
     commit(database, again, outcome(rows=5))
     with database.read() as connection:
-        (version,) = incidents.known_versions(connection, "bot")
+        (version,) = incidents.load_versions(connection, "bot")
     assert version.rows == 5
 
 
@@ -147,7 +147,7 @@ def test_messages_of_an_incident_keep_their_order_and_an_action_has_one_delivere
         assert outbox.record(connection, first, state="delivered", receipt={"ts": "1"})
         second = outbox.claim_next(connection, START, "one")
         assert second.id == "a-1"
-        assert outbox.thread_of(connection, "i-1", "slack") == {"ts": "1"}
+        assert outbox.first_receipt(connection, "i-1", "slack") == {"ts": "1"}
         assert not outbox.record(connection, first, state="failed")
 
 
@@ -203,5 +203,5 @@ def test_what_sequential_detectors_remember_is_read_back_to_the_last_digit(datab
     assert held is not None
     commit(database, held, replace(outcome(), findings=[finding, older]))
     with database.read() as connection:
-        assert buckets.accumulated(connection, "bot", START) == {finding.key: state}
-        assert buckets.accumulated(connection, "bot", START - timedelta(minutes=5)) == {}
+        assert buckets.load_sequential_state(connection, "bot", START) == {finding.key: state}
+        assert buckets.load_sequential_state(connection, "bot", START - timedelta(minutes=5)) == {}

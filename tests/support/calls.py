@@ -11,8 +11,8 @@ import numpy as np
 import sqlalchemy as sa
 import yaml
 
-from monitor.commands.build import make_daemon, open_store
-from monitor.configfile import load
+from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.load import load
 from monitor.daemon import Daemon
 from monitor.store import reads
 from monitor.store.database import Database

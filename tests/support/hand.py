@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from monitor.clock import Clock
+from monitor.core.clock import Clock
 
 
 class Hand(Clock):

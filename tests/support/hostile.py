@@ -36,10 +36,10 @@ from detectors.scan import GROUPS, Reading
 from detectors.scan.base import RuleSet, near_pattern
 from detectors.scan.injection import EMBEDDED_TYPE
 from detectors.signals.entailment import Entailment
-from detectors.signals.patterns import packaged
-from monitor.evals.expectation import KINDS, Expectation
-from monitor.evals.score import read_judgement, score
-from monitor.evals.suite import Case
+from detectors.signals.patterns import load_phrases
+from monitor.jobs.evals.expectation import KINDS, Expectation
+from monitor.jobs.evals.score import read_judgement, score
+from monitor.jobs.evals.suite import Case
 from monitor.sources.chat import ASSISTANTS, USERS, words
 from monitor.sources.values import clean
 
@@ -147,7 +147,7 @@ def patterns() -> list[str]:
             for rule in value.rules if isinstance(value, RuleSet) else ():
                 found |= dict.fromkeys([rule.pattern, rule.hint, rule.near and near_pattern(rule.near)])
     for name in ("refusal", "hedging"):
-        for kinds in packaged(name).values():
+        for kinds in load_phrases(name).values():
             found |= dict.fromkeys(phrase for phrases in kinds.values() for phrase in phrases)
     found.pop("", None)
     return list(found)

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from monitor.clock import Clock, SystemClock
-from monitor.config import Config
+from monitor.config.models import Config
+from monitor.core.clock import Clock, SystemClock
 from monitor.store.database import Database
 from monitor.web.app import create_app
 from monitor.web.server import Server

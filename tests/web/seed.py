@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from detectors.experiment.tally import Tally
 from detectors.outcome import OUTCOME
-from monitor.config import Config
-from monitor.engine.arms import Arms, findings_of
-from monitor.engine.pairs import Half, Pair, Pairs
-from monitor.settings.arms import Experiment, Shadow
+from monitor.config.arms import Experiment, Shadow
+from monitor.config.models import Config
+from monitor.profiling.ab_counts import Arms, experiment_findings
+from monitor.profiling.shadow_join import Half, Pair, Pairs
 from monitor.store import buckets, migrate, tables
 from monitor.store.database import Database
 
@@ -206,7 +206,7 @@ class Seed:
                 )
             told = arms.told(told, start + step)
             with self.database.write() as connection:
-                buckets.add_findings(connection, monitor, start, findings_of(spec, told))
+                buckets.add_findings(connection, monitor, start, experiment_findings(spec, told))
         self.insert(
             tables.comparisons,
             [

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from monitor.clock import SystemClock
-from monitor.config import ConfigError
+from monitor.config.models import ConfigError
+from monitor.core.clock import SystemClock
 from monitor.store.database import Database
 from monitor.web.access import MOST_CLIENTS, Brake
 from monitor.web.app import create_app
-from monitor.web.guard import HEADERS
+from monitor.web.security import HEADERS
 from tests.web.conftest import Serve, with_token
 from tests.web.seed import Seed, configuration
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.prompts import Prompt, recognise
+from monitor.actions.prompts import Prompt, recognise
 from monitor.store import prompts as registry
 from monitor.store.database import Database
 from tests.web.conftest import Serve
@@ -97,7 +97,7 @@ def test_what_is_read_without_words_is_recognised_all_the_same(database: Databas
     prompt = Prompt("count", {"template": "Say it."})
     with database.write() as connection:
         registry.push(connection, prompt)
-        (light,) = registry.known(connection, words=False)
+        (light,) = registry.load_prompts(connection, words=False)
         assert (light.content, light.hash) == ({}, prompt.hash)
         assert registry.with_words(connection, light).content == prompt.content
     assert recognise(prompt.hash[:8], [light]) == light

@@ -10,8 +10,8 @@ from itertools import cycle
 import httpx
 import pytest
 
-from monitor.clock import SystemClock
-from monitor.settings.breakers import BreakerSpec
+from monitor.config.breakers import BreakerSpec
+from monitor.core.clock import SystemClock
 from monitor.store.database import Database
 from monitor.web.app import create_app
 from monitor.web.breakers import Board

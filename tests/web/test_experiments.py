@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from detectors.experiment.verdict import SPLIT_ALPHA
-from monitor.engine import pairs
-from monitor.settings.arms import Shadow
+from monitor.config.arms import Shadow
+from monitor.profiling import shadow_join
 from monitor.store import buckets, tables
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, SHADOW, TRIAL_OF, Seed, busy_store, configuration
@@ -82,7 +82,7 @@ def test_a_shadow_shows_agreement_and_ids_only(client: httpx.Client, seed: Seed)
     seed.insert(tables.tallies, [{"monitor": TRIAL_OF, "kind": "shadow", "name": "small", "start": first, "sums": b""}])
     with seed.database.write() as connection:
         for place in range(12):
-            said = pairs.findings_of(spec, one["told"])
+            said = shadow_join.shadow_findings(spec, one["told"])
             buckets.add_findings(connection, TRIAL_OF, first + place * timedelta(minutes=5), said)
     drawn = client.get(page).text
     assert_harmless(drawn)

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from monitor.config import Config
+from monitor.config.models import Config
 from monitor.store.database import Database
-from monitor.web.guarding import MOST_TEXTS
+from monitor.web.guardrails_api import MOST_TEXTS
 from tests.web.conftest import Serve, with_token
 from tests.web.seed import configuration
 

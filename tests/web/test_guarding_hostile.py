@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from detectors import Policy, Verdict
 from detectors import guard as really
 from detectors.policy import built_in
-from monitor.web import guarding, server
+from monitor.web import guardrails_api, server
 from tests.web.conftest import Serve
 from tests.web.test_guarding import MAIL, PATH, with_policies
 
 JSON = {"content-type": "application/json"}
-LARGE = "x" * (guarding.SMALL + 1)
+LARGE = "x" * (guardrails_api.SMALL + 1)
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=30),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -63,7 +63,7 @@ def test_any_bytes_get_a_sentence(body: bytes, shared: httpx.Client) -> None:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[httpx.Client]:
     """Lend one server to many examples."""
-    from monitor.clock import SystemClock
+    from monitor.core.clock import SystemClock
     from monitor.store.database import Database
     from monitor.web.app import create_app
 
@@ -112,7 +112,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(shared: httpx.Cli
 def test_a_client_that_goes_away_in_the_middle_leaves_nothing_behind(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guarding, "MOST_HELD", 0)  # so that four bodies of a megabyte are the most
+    monkeypatch.setattr(guardrails_api, "MOST_HELD", 0)  # so that four bodies of a megabyte are the most
     client = serve()
     for _ in range(8):
         with _connected(client) as line:
@@ -123,7 +123,7 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing_behind(
 
 
 def test_a_body_that_does_not_come_is_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarding, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(guardrails_api, "BODY_SECONDS", 0.05)
     client = serve()
     with _connected(client) as line:
         line.sendall(_head(50) + b'{"te')
@@ -161,15 +161,15 @@ def test_more_than_can_be_done_gets_a_bounded_answer_that_says_how_it_fails(
         return really(text, policy, clock)
 
     client = serve(with_policies(mine={"rules": [{"type": "pii"}], "fail": fail, "fallback": "Not now."}))
-    monkeypatch.setattr(guarding, "guard", waits)
+    monkeypatch.setattr(guardrails_api, "guard", waits)
     extra = 6
 
     def ask(number: int) -> httpx.Response:
         body = {"policy": "mine", "text": LARGE} if number % 2 else {"policy": "mine", "texts": [LARGE, "a"]}
         return httpx.post(f"{client.base_url}{PATH}", json=body, timeout=60)
 
-    with ThreadPoolExecutor(guarding.MOST_AT_WORK + extra) as pool:
-        asking = as_completed([pool.submit(ask, number) for number in range(guarding.MOST_AT_WORK + extra)])
+    with ThreadPoolExecutor(guardrails_api.MOST_AT_WORK + extra) as pool:
+        asking = as_completed([pool.submit(ask, number) for number in range(guardrails_api.MOST_AT_WORK + extra)])
         refused = [next(asking).result() for _ in range(extra)]
         assert client.get("/healthz").status_code == 200
         go_on.set()
@@ -186,7 +186,7 @@ def test_more_than_can_be_done_gets_a_bounded_answer_that_says_how_it_fails(
 
 
 def test_bodies_together_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarding, "MOST_HELD", 0)
+    monkeypatch.setattr(guardrails_api, "MOST_HELD", 0)
     client = serve()
     lines = [_connected(client) for _ in range(6)]
     for line in lines:
@@ -200,7 +200,7 @@ def test_bodies_together_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPat
 
 def test_a_batch_is_not_checked_after_its_time() -> None:
     policy = built_in()["pii"]
-    told = guarding._verdicts(policy, [MAIL, MAIL], ends=float("-inf"))
+    told = guardrails_api._verdicts(policy, [MAIL, MAIL], ends=float("-inf"))
     assert [(verdict.verdict, verdict.failed) for verdict in told] == [("error", "closed")] * 2
 
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from monitor.clock import SystemClock
+from monitor.core.clock import SystemClock
 from monitor.store import tables
 from monitor.store.database import Database
 from monitor.web import app as application

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from monitor.commands import look
-from monitor.monitor_status import exit_code
+from monitor.cli.commands import status
+from monitor.metrics.monitor_status import exit_code
 from monitor.store.database import Database
 from tests.support.world import DRIFTD
 from tests.web.conftest import Serve
@@ -65,7 +65,7 @@ def test_every_interface_says_the_same(
     config = configuration(str(database.url))
     client: httpx.Client = serve(config)
     (of_api,) = client.get("/api/v1/status").json()["monitors"]
-    assert look.status(config, as_json=True) == code
+    assert status.status(config, as_json=True) == code
     (of_command,) = json.loads(capsys.readouterr().out)["monitors"]
     page = client.get("/").text
     for told in (of_api, of_command):

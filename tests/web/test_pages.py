@@ -13,8 +13,8 @@ import pytest
 from detectors.calibrate import Limit
 from detectors.null import Null
 from detectors.sensitivity import Sensitivity
-from monitor.engine.baseline_review import Problem, Review, as_setting
-from monitor.engine.calibrate import Calibration
+from monitor.checks.baseline_review import Problem, Review, as_setting
+from monitor.checks.calibrate import Calibration
 from monitor.web import pages
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, MINUTE, Seed, busy_store, configuration

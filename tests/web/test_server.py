@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from monitor.config import ConfigError
-from monitor.web.patience import Patience
+from monitor.config.models import ConfigError
+from monitor.web.bounded_reads import Patience
 from monitor.web.server import Server
 
 

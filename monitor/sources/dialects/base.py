@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from monitor.settings.source import ColumnSpec
+from monitor.config.source import ColumnSpec
 from monitor.sources.base import ColumnType
 from monitor.sources.times import TimeColumn
 
@@ -26,7 +26,7 @@ class Found:
     type: ColumnType
 
 
-def kind_of(database_type: str) -> ColumnType:
+def column_type(database_type: str) -> ColumnType:
     """Return our word for a database's type."""
     text = database_type.lower()
     if "bool" in text:

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from monitor.settings.source import ColumnSpec
+from monitor.config.source import ColumnSpec
 from monitor.sources.base import ColumnType, SourceError
 from monitor.sources.dialects.base import Found, raw
 from monitor.sources.times import TimeColumn
@@ -30,7 +30,7 @@ KINDS: dict[str, ColumnType] = {
 NUMBERS = ("Int", "UInt", "Float", "BFloat", "Decimal")
 
 
-def kind_of(database_type: str) -> ColumnType:
+def column_type(database_type: str) -> ColumnType:
     """Return our word for a type of ClickHouse.
 
     Examples
@@ -105,7 +105,7 @@ class Clickhouse:
 
     def _described(self, connection: Connection, what: str) -> list[Found]:
         rows = connection.exec_driver_sql(f"DESCRIBE TABLE {what}".replace("%", "%%")).all()
-        return [Found(str(row[0]), str(row[1]), kind_of(str(row[1]))) for row in rows]
+        return [Found(str(row[0]), str(row[1]), column_type(str(row[1]))) for row in rows]
 
     def key(self, connection: Connection, name: str) -> list[str]:
         return []

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from monitor.settings.source import ColumnSpec
-from monitor.sources.dialects.base import Found, kind_of, raw
+from monitor.config.source import ColumnSpec
+from monitor.sources.dialects.base import Found, column_type, raw
 from monitor.sources.times import TimeColumn
 
 CATALOGUE = (
@@ -98,7 +98,7 @@ class Postgresql:
 
     def columns(self, connection: Connection, name: str) -> list[Found]:
         rows = connection.execute(sa.text(CATALOGUE), {"name": name}).all()
-        return [Found(row[0], row[1], "text" if row[2] == "e" else kind_of(row[1])) for row in rows]
+        return [Found(row[0], row[1], "text" if row[2] == "e" else column_type(row[1])) for row in rows]
 
     def query_columns(self, connection: Connection, name: str) -> list[Found]:
         # psycopg takes a percent sign for a placeholder, even where there are no parameters.
@@ -113,7 +113,7 @@ class Postgresql:
         known = {int(code): (str(name), str(sort)) for code, name, sort in rows}
         types = [known.get(code, ("", "")) for code in codes]
         return [
-            Found(str(item[0]), kind, "text" if sort == "e" else kind_of(kind))
+            Found(str(item[0]), kind, "text" if sort == "e" else column_type(kind))
             for item, (kind, sort) in zip(description, types, strict=True)
         ]
 

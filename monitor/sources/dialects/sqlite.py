@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from monitor.settings.source import ColumnSpec
+from monitor.config.source import ColumnSpec
 from monitor.sources.base import SourceError
-from monitor.sources.dialects.base import Found, kind_of, raw
+from monitor.sources.dialects.base import Found, column_type, raw
 from monitor.sources.times import TimeColumn
 
 
@@ -69,7 +69,7 @@ class Sqlite:
         schema, _, table = name.rpartition(".")
         pragma = f"PRAGMA {schema + '.' if schema else ''}table_xinfo({table})"
         rows = connection.exec_driver_sql(pragma).all()
-        return [Found(str(row[1]), str(row[2]), kind_of(str(row[2]))) for row in rows if row[6] in (0, 2, 3)]
+        return [Found(str(row[1]), str(row[2]), column_type(str(row[2]))) for row in rows if row[6] in (0, 2, 3)]
 
     def query_columns(self, connection: Connection, name: str) -> list[Found]:
         description: Any = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0").cursor.description

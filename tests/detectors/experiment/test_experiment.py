@@ -12,8 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.experiment.compare import adjusted, difference, information, larger_variances, lift, relative_error
-from detectors.experiment.sequence import evidence, hedged, planned_information, reach, split_evidence
+from detectors.experiment.compare import (
+    adjust_for_covariate,
+    difference,
+    information,
+    larger_variances,
+    lift,
+    relative_error,
+)
+from detectors.experiment.sequence import evidence, interval_reach, planned_information, reach, split_evidence
 from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, judge
 
@@ -85,7 +92,7 @@ def test_a_covariate_takes_out_what_was_known_before_and_leaves_the_effect(group
             before = rng.normal(size=3000)
             units = np.arange(3000) if grouped else None
             arms.append(Tally.of(5 + before + effect + 0.3 * rng.normal(size=3000), covariate=before, units=units))
-        values, variances = adjusted(np.stack([arm.sums for arm in arms]))
+        values, variances = adjust_for_covariate(np.stack([arm.sums for arm in arms]))
         found.append((values[1] - values[0], variances.sum(), arms[0].variance + arms[1].variance))
     gaps, less, plain = np.array(found).T
     assert gaps.mean() == pytest.approx(0.2, abs=0.01)
@@ -112,7 +119,7 @@ def test_a_brownian_motion_leaves_the_hedged_boundary_as_rarely_as_stated_and_wi
     steps, length = 1000, 4.0
     time = np.linspace(0, length, steps + 1)[1:]
     paths = np.cumsum(rng.normal(0, np.sqrt(length / steps), (4000, steps)), axis=1)
-    limit = hedged(time, 0.05) * np.sqrt(time)
+    limit = interval_reach(time, 0.05) * np.sqrt(time)
     assert (np.abs(paths) > limit).any(axis=1).mean() < 0.05
     drift = np.sqrt(planned_information(0.05))
     until = time <= 1
@@ -147,7 +154,7 @@ def test_a_small_arm_of_a_heavy_tail_misses_the_truth_as_rarely_as_stated(
 ) -> None:
     means, variances, rows = simulate_means(sigma, ratio, effect)
     total = rows.sum(axis=-1)
-    times = hedged(total / total[0, -1], 0.05)
+    times = interval_reach(total / total[0, -1], 0.05)
     _, low, high = lift(means, larger_variances(means, variances, rows), times)
     wrong = ((high < effect - 1) | (low > effect - 1)).any(axis=1).mean()
     assert wrong <= 0.05

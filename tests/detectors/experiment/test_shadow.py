@@ -15,10 +15,10 @@ def test_pairs_see_what_arms_apart_cannot() -> None:
     rng = np.random.default_rng(0)
     hard = rng.normal(0, 5, 4000)
     champion, challenger = hard + rng.normal(0, 0.2, 4000), hard + 0.05 + rng.normal(0, 0.2, 4000)
-    found = shadow.sequence(shadow.paired(champion, challenger))
+    found = shadow.sequence(shadow.pair_differences(champion, challenger))
     assert found.low > 0
     apart = Tally.of(champion).variance + Tally.of(challenger).variance
-    assert shadow.paired(champion, challenger).variance < apart / 100
+    assert shadow.pair_differences(champion, challenger).variance < apart / 100
 
 
 def test_the_sequence_holds_at_every_look() -> None:
@@ -46,7 +46,7 @@ def test_the_sequence_holds_at_every_look() -> None:
     ],
 )
 def test_json_agrees_by_what_it_says(one: object, other: object, near: float) -> None:
-    assert shadow.shared_leaves(one, other) == near
+    assert shadow.leaf_agreement(one, other) == near
 
 
 def test_numbers_agree_within_a_tolerance_and_what_is_none_with_nothing() -> None:
@@ -70,7 +70,7 @@ def test_the_relative_difference_of_pairs_is_that_of_the_bootstrap() -> None:
     challenger = champion * rng.lognormal(-0.3, 0.3, 1500)
     rows = rng.integers(0, 1500, (2000, 1500))
     again = challenger[rows].sum(axis=1) / champion[rows].sum(axis=1)
-    found = shadow.compare_pairs(shadow.paired(champion, challenger), Tally.of(challenger, champion))
+    found = shadow.compare_pairs(shadow.pair_differences(champion, challenger), Tally.of(challenger, champion))
     assert found.error == pytest.approx(again.std(), rel=0.07)
     assert found.relative.value == pytest.approx(challenger.sum() / champion.sum() - 1)
     assert found.relative.high < 0

@@ -13,7 +13,7 @@ from detectors.outcome import learn_errors, outcomes
 from detectors.performance.losses import FEWEST, LossModel, learn_losses
 from detectors.performance.metrics import METRICS
 from detectors.performance.record import Z
-from detectors.performance.tables import counted, expected
+from detectors.performance.tables import expected_table, labelled_table
 from detectors.profile import Profile
 from detectors.records import Column, take
 
@@ -72,10 +72,10 @@ def test_window_by_window_the_labels_show_what_was_expected_when_inputs_move(mod
         fresh = rows(rng, 2000, low=0.6)
         new, without = (Profile.of(outcomes(fresh, each), each) for each in (layout, blind))
         for name in inside:
-            (guess, error), (truth, _) = METRICS[name](expected(old, new)), METRICS[name](counted(new))
+            (guess, error), (truth, _) = METRICS[name](expected_table(old, new)), METRICS[name](labelled_table(new))
             inside[name] += bool(abs(guess - truth) <= Z * error)
             assert abs(guess - truth) < 0.12 * truth
-            assert METRICS[name](expected(old_blind, without))[0] < 0.9 * truth
+            assert METRICS[name](expected_table(old_blind, without))[0] < 0.9 * truth
     assert min(inside.values()) >= 14, inside
 
 
@@ -90,9 +90,9 @@ def test_labelled_rows_are_expected_by_themselves_and_parts_add_up(model: LossMo
     assert halves[0] + halves[1] == old
     late = np.where(reference["x"].values > 0.5, reference["label"].values, np.nan)
     window = Profile.of(outcomes({**reference, "label": Column.floats(late, np.isnan(late))}, layout), layout)
-    known, _ = METRICS["mae"](expected(old, window, labelled=True))
-    every, _ = METRICS["mae"](expected(old, window))
-    truth, _ = METRICS["mae"](counted(window))
+    known, _ = METRICS["mae"](expected_table(old, window, labelled=True))
+    every, _ = METRICS["mae"](expected_table(old, window))
+    truth, _ = METRICS["mae"](labelled_table(window))
     assert float(known) == pytest.approx(float(truth), rel=0.05)
     assert float(every) < 0.8 * float(known)
 

@@ -12,7 +12,7 @@ from detectors.layout import Layout
 from detectors.outcome import OUTCOME, learn_errors, learn_scores, outcomes
 from detectors.performance.measured import DETECTORS
 from detectors.performance.metrics import METRICS
-from detectors.performance.tables import counted, expected, unlike
+from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.stack import Stack
@@ -43,7 +43,7 @@ def profile(said: np.ndarray, truth: np.ndarray, layout: Layout) -> Profile:
 @pytest.mark.parametrize("name", THEIRS)
 def test_a_classifiers_metrics_are_scikit_learns(name: str) -> None:
     p, y = scored(np.random.default_rng(1), 20_000)
-    value, error = METRICS[name](counted(profile(p, y, learn_scores())))
+    value, error = METRICS[name](labelled_table(profile(p, y, learn_scores())))
     exact = name in ("accuracy", "precision", "recall", "f1")
     assert float(value) == pytest.approx(THEIRS[name](y, p), abs=1e-9 if exact else 3e-4)
     assert 0 < float(error) < 0.02
@@ -64,7 +64,7 @@ def test_the_calibration_error_is_that_of_the_rows_less_what_chance_makes() -> N
     said = np.array([p[group == g].mean() for g in range(10)])[group]
     drawn = (rng.random((400, 4000)) < said).astype(float)
     chance = np.mean([error(labels) for labels in drawn])
-    value, spread = METRICS["calibration_error"](counted(profile(p, y, learn_scores())))
+    value, spread = METRICS["calibration_error"](labelled_table(profile(p, y, learn_scores())))
     assert float(value) == pytest.approx(error(y) - chance, abs=0.003)
     again = [error((rng.random(4000) < share).astype(float)) for _ in range(400)]
     assert float(spread) == pytest.approx(np.std(again), rel=0.4)
@@ -83,7 +83,7 @@ def test_a_regressions_metrics_are_scikit_learns(name: str) -> None:
         "mape": metrics.mean_absolute_percentage_error(y, said),
         "quantile_loss": metrics.mean_pinball_loss(y, said, alpha=0.9),
     }
-    value, _ = METRICS[name](counted(profile(said, y, layout)))
+    value, _ = METRICS[name](labelled_table(profile(said, y, layout)))
     assert float(value) == pytest.approx(theirs[name], rel=1e-4)
 
 
@@ -157,8 +157,8 @@ def test_an_estimate_of_labelled_rows_leaves_the_others_out() -> None:
     p, y = scored(rng, 20_000)
     old = profile(p, y, layout)
     high = profile(p, np.where(p > 0.5, y, np.nan), layout)
-    guess, _ = METRICS["accuracy"](expected(old, high, labelled=True))
-    assert float(guess) == pytest.approx(float(METRICS["accuracy"](counted(high))[0]), abs=0.01)
+    guess, _ = METRICS["accuracy"](expected_table(old, high, labelled=True))
+    assert float(guess) == pytest.approx(float(METRICS["accuracy"](labelled_table(high))[0]), abs=0.01)
     assert unlike(old, high) == pytest.approx(0.0, abs=1e-9)
     assert unlike(old, high, labelled=True) == pytest.approx((p <= 0.5).mean(), abs=0.03)
 
@@ -178,4 +178,4 @@ def test_scores_that_are_no_probabilities_are_counted_apart() -> None:
     records = {"score": Column.floats(np.array([0.2, 1.5, np.nan])), "label": Column.of(["churned", "stayed", None])}
     held = Profile.of(outcomes(records, layout), layout)
     assert (held.rows, held.n, held.nonfinite) == (3, 1, 2)
-    assert float(counted(held)["positive"].sum()) == 1
+    assert float(labelled_table(held)["positive"].sum()) == 1

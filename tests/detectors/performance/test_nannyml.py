@@ -11,7 +11,7 @@ from benchmarks.detection import estimates
 from benchmarks.detection.estimates import DATA, NAMES, Row
 from detectors.performance.metrics import METRICS
 from detectors.performance.record import MISSES, follow
-from detectors.performance.tables import expected
+from detectors.performance.tables import expected_table
 
 
 @pytest.fixture(scope="module")
@@ -48,4 +48,4 @@ def test_estimates_take_a_column_of_which_no_label_is_known() -> None:
     assert blind.n == 0
     full = estimates._profile(analysis, "california")
     for name in NAMES:
-        assert METRICS[name](expected(baseline, blind))[0] == METRICS[name](expected(baseline, full))[0]
+        assert METRICS[name](expected_table(baseline, blind))[0] == METRICS[name](expected_table(baseline, full))[0]

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from detectors.performance import record as module
-from detectors.performance.measured import record_of, spoken, with_record
+from detectors.performance.measured import backtest_estimates, spoken, with_record
 from detectors.performance.record import LONGEST, MISSES, RATE, Record, Seen, Z, follow, reach
 
 
@@ -32,7 +32,7 @@ def test_one_answer_of_the_grid_is_the_conditional_normal_law(monkeypatch: pytes
     weights = np.linalg.solve(joint[:4, :4], joint[:4, 4])
     mean, variance = weights @ residual[:4], joint[4, 4] - weights @ joint[:4, 4]
     seen = [Seen(*one) for one in zip(at.tolist(), residual.tolist(), error.tolist(), new.tolist(), strict=True)]
-    state = module._read(Record(tuple(seen[:4]), span), lag=1.0)[0][-1]
+    state = module._follow(Record(tuple(seen[:4]), span), lag=1.0)[0][-1]
     law = state.law(seen[4])
     assert law.means[0] == pytest.approx(mean, rel=1e-9)
     assert law.spreads[0] ** 2 == pytest.approx(variance, rel=1e-9)
@@ -93,7 +93,7 @@ def test_a_record_forgets_what_is_old_refuses_what_is_not_later_and_is_plain_dat
     assert [one.residual for one in longer.seen[-3:]] == [0.0, 1.0, 1.0]
     assert Record.from_json(json.loads(json.dumps(longer.to_json()))) == longer
     assert len(longer.until(50.0).seen) == 51 - 2
-    assert record_of("accuracy", np.zeros(0), []) == Record()
+    assert backtest_estimates("accuracy", np.zeros(0), []) == Record()
 
 
 def test_a_finding_says_what_labels_should_show_and_whether_they_did() -> None:

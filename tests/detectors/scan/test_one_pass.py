@@ -14,7 +14,7 @@ from benchmarks.guard import redteam
 from benchmarks.guard.__main__ import SHIPPED
 from detectors.scan import injection, pii, secrets
 from detectors.scan.base import MEMORY, MOST_SPANS, RuleSet, Span, is_near, near_pattern, utf8, without_overlaps
-from detectors.scan.matches import compiled, ranges_of
+from detectors.scan.matches import compile_with_memory, range_finder
 
 SETS = {"pii": pii.RULES, "secrets": secrets.RULES, "injection": injection.RULES}
 WORDS = (
@@ -35,7 +35,7 @@ def plainly(rules: RuleSet, text: str) -> list[Span]:
     found: list[Span] = []
     read = utf8(text).decode()
     for rule in rules.rules:
-        pattern = compiled(rule.pattern, MEMORY)
+        pattern = compile_with_memory(rule.pattern, MEMORY)
         near = [m.span() for m in re2.finditer(near_pattern(rule.near), read)] if rule.near else None
         earlier, mine = found[:] if len(found) <= 32 else [], 0
         for match in pattern.finditer(read):
@@ -71,5 +71,5 @@ def test_one_pass_misses_nothing_in_the_benchmarks_texts(group: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(text=st.text("abxyéü 日", max_size=40))
 def test_below_the_wrapper_stands_the_same(pattern: str, text: str) -> None:
-    made = compiled(pattern, MEMORY)
-    assert ranges_of(made)(text.encode()) == ranges_of(made, direct=False)(text.encode())
+    made = compile_with_memory(pattern, MEMORY)
+    assert range_finder(made)(text.encode()) == range_finder(made, direct=False)(text.encode())

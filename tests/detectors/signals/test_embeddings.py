@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import monitor.demo
+import monitor.cli.demo
 from detectors import DETECTORS, SIGNALS, assess
 from detectors.base import Status
 from detectors.embedding import embed
@@ -18,7 +18,7 @@ from detectors.joint import learn_embedding
 from detectors.profile import Profile
 from detectors.records import Column
 
-DATA = Path(monitor.demo.__file__).parent / "data" / "begin_wow.jsonl.gz"
+DATA = Path(monitor.cli.demo.__file__).parent / "data" / "begin_wow.jsonl.gz"
 ARTS = re.compile(r"\b(music|guitar|song|band|album|movie|film|actor)", re.IGNORECASE)
 
 

@@ -10,7 +10,7 @@ import pytest
 from detectors import SIGNALS
 from detectors.records import Column
 from detectors.signals.base import Signal
-from monitor.signals import problems, resolve
+from monitor.config.signals import problems, resolve
 
 VOCABULARY = {"[PAD]": 0, "[SEP]": 1, "paris": 2, "rome": 3, "france": 4, "[UNK]": 5}
 WORTH = np.array(

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from detectors import SIGNALS
-from detectors.signals.valid_json import unfenced
+from detectors.signals.valid_json import strip_fence
 from tests.detectors.signals.asking import of
 
 JSON_TEXTS = [
@@ -185,7 +185,7 @@ def test_what_stands_in_a_code_block_is_what_the_plain_pattern_says() -> None:
         text = "".join(rng.choices(pieces, k=rng.randint(1, 8)))
         text = f"```{text}```" if rng.random() < 0.6 else text
         block = rule.fullmatch(text)
-        assert unfenced(text) == (block[1] if block else text), text
+        assert strip_fence(text) == (block[1] if block else text), text
         blocks += block is not None
     assert blocks > 1_000
 

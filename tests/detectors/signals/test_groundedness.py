@@ -14,7 +14,7 @@ from scipy import stats
 from detectors import SIGNALS
 from detectors.records import Column
 from detectors.signals.hallucinated import combination
-from detectors.text.parts import PARTS, joined, parts
+from detectors.text.parts import PARTS, join_context, parts
 from detectors.text.reading import spans
 from detectors.text.support import support
 
@@ -32,7 +32,7 @@ def rows(name: str) -> list[dict[str, object]]:
 
 def auroc(name: str, signal: str, model: str | None = None) -> float:
     kept = [row for row in rows(name) if model is None or row["model"] == model]
-    records = {role: Column.of([joined(row[role]) for row in kept]) for role in ("response", "context")}
+    records = {role: Column.of([join_context(row[role]) for row in kept]) for role in ("response", "context")}
     found = SIGNALS[signal].compute(records)
     label = np.array([row["label"] for row in kept])[~found.missing]
     sides = [found.values[~found.missing][label == one] for one in (1, 0)]
@@ -94,7 +94,7 @@ def test_evidence_points_at_the_words() -> None:
 def test_the_words_that_were_read_are_found_again_in_the_text() -> None:
     for row in rows("q2_wow")[:200]:
         said = str(row["response"])
-        held = support(said, joined(row["context"]))
+        held = support(said, join_context(row["context"]))
         if held is not None:
             at = spans(said, held.lexicon)
             assert len(at) == len(held.answer.ids)

@@ -12,9 +12,9 @@ import pytest
 
 from detectors import SIGNALS
 from detectors.records import Column
-from detectors.signals.language import language_of
-from detectors.signals.patterns import packaged
-from detectors.signals.repetition import repeated
+from detectors.signals.language import detect_language
+from detectors.signals.patterns import load_phrases
+from detectors.signals.repetition import repetition_share
 from tests.detectors.signals.asking import of
 
 DECLINED = [
@@ -76,7 +76,7 @@ ANSWERED = [
 
 
 def test_refusals_are_told_from_answers_in_fifteen_languages() -> None:
-    assert len(packaged("refusal")) == len(packaged("hedging")) == 15
+    assert len(load_phrases("refusal")) == len(load_phrases("hedging")) == 15
     missed = [text for text, found in zip(DECLINED, of("refusal", *DECLINED), strict=True) if not found]
     mistaken = [text for text, found in zip(ANSWERED, of("refusal", *ANSWERED), strict=True) if found]
     assert (missed, mistaken) == ([], [])
@@ -90,14 +90,14 @@ def test_a_refusal_deep_in_an_answer_is_not_one() -> None:
 def test_every_packaged_phrase_compiles_and_says_where_it_is_from(name: str) -> None:
     from importlib.resources import files
 
-    from detectors.signals.patterns import compiled
+    from detectors.signals.patterns import compile_linear
 
     read = json.loads(files("detectors.data").joinpath(f"{name}.json").read_text(encoding="utf-8"))
     assert "for driftd" in read["about"]
-    for kinds in packaged(name).values():
+    for kinds in load_phrases(name).values():
         for phrases in kinds.values():
             for phrase in phrases:
-                assert compiled(phrase, ignore_case=True) is not None
+                assert compile_linear(phrase, ignore_case=True) is not None
 
 
 def test_evidence_of_a_refusal_is_where_it_stands() -> None:
@@ -125,7 +125,7 @@ def test_repetition_against_a_plain_count() -> None:
         words = random.choices(vocabulary, k=size)
         grams = [tuple(words[place : place + 4]) for place in range(len(words) - 3)]
         expected = 1 - len(set(grams)) / len(grams) if grams else 0.0
-        assert repeated(" ".join(words)) == pytest.approx(expected)
+        assert repetition_share(" ".join(words)) == pytest.approx(expected)
 
 
 def test_degenerate_generations_stand_out() -> None:
@@ -220,7 +220,7 @@ def test_naming_the_languages_keeps_to_them() -> None:
     configure = SIGNALS["language"].configure
     assert configure is not None
     assert set(of(configure(among=["en", "de"]), *SPOKEN.values())) <= {"en", "de", None}
-    assert language_of(SPOKEN["fr"]) == "fr"  # the others are not affected
+    assert detect_language(SPOKEN["fr"]) == "fr"  # the others are not affected
 
 
 def test_uncertainty_is_the_peak_and_not_the_mean() -> None:

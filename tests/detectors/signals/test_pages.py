@@ -11,10 +11,10 @@ import pytest
 
 from detectors import SIGNALS
 from detectors.records import Column
-from detectors.signals.language import language_of
+from detectors.signals.language import detect_language
 from detectors.text import support as module
 from detectors.text.lexicon import BREAK, NAME, NUMBER, Lexicon, lexicon
-from detectors.text.reading import LINE, tokens_of
+from detectors.text.reading import LINE, tokenize
 from detectors.text.support import Support, supports
 
 SHOP = "The shop was opened in Paris in 1999. It sold bread.\nPrices rose slowly, and Mary Jones bought a second house."
@@ -71,7 +71,7 @@ def words_of(text: str, held: Lexicon) -> list[list[int]]:
     """Return the sentences of a text as lists of words, piece by piece and without a table."""
     sentences: list[list[int]] = [[]]
     for piece in text.replace("\n", LINE).split():
-        for token in tokens_of(piece):
+        for token in tokenize(piece):
             word = held.of[token]
             if held.flags[word] > BREAK:
                 sentences[-1].append(word)
@@ -158,10 +158,10 @@ def test_languages_of_a_page_are_those_of_each_text() -> None:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     plain = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    language_of.cache_clear()
+    detect_language.cache_clear()
     found = values(SIGNALS["language"].compute({"response": Column.of(texts)}))
-    language_of.cache_clear()
-    assert found == [language_of(text) for text in texts]
+    detect_language.cache_clear()
+    assert found == [detect_language(text) for text in texts]
     for text, code in zip(texts, found, strict=True):
         if code is not None and "`" not in text and "://" not in text:
             assert plain.classify(text[:200])[0] == code

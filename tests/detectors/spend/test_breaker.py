@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.spend.breaker import STATES, Breaker, Seen, budget_seen, moved, rate_seen, standing, step
+from detectors.spend.breaker import STATES, Breaker, Seen, observe_budget, observe_rate, standing, step, with_state
 from detectors.spend.budget import Spent
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -53,11 +53,11 @@ def test_a_budget_stays_open_until_its_period_ends_and_needs_no_probes() -> None
 
 
 def test_a_persons_word_holds_until_it_ends() -> None:
-    by_hand = moved(CLOSED, "open", NOON, "a loop", who="ada", held_until=NOON + 3 * FIVE, until=NOON + 3 * FIVE)
+    by_hand = with_state(CLOSED, "open", NOON, "a loop", who="ada", held_until=NOON + 3 * FIVE, until=NOON + 3 * FIVE)
     path = run(GOOD, GOOD, GOOD, begin=by_hand, renews=True)
     assert [one.state for one in path] == ["open", "open", "closed"]
     assert path[-1].who is None
-    kept = moved(run(BAD)[0], "closed", NOON, "we know", who="ada", held_until=None)
+    kept = with_state(run(BAD)[0], "closed", NOON, "we know", who="ada", held_until=None)
     assert run(BAD, BAD, BAD, begin=kept)[-1] == kept
     assert standing(by_hand, NOON + 2 * FIVE, renews=True) == by_hand
     assert standing(by_hand, NOON + 3 * FIVE, renews=True).reason == "what a person set has ended"
@@ -102,24 +102,24 @@ def test_at_a_steady_pace_no_more_than_a_bucket_is_overspent(share: float, late:
     bucket = next(
         count
         for count in range(1, 60)
-        if budget_seen("daily", Spent(float(count), 1), budget, 1.0, late, MIDNIGHT, "USD").bad
+        if observe_budget("daily", Spent(float(count), 1), budget, 1.0, late, MIDNIGHT, "USD").bad
     )
     assert bucket + late - budget <= 1.0 + 1e-9
     ahead = next(
         count
         for count in range(1, 60)
-        if budget_seen("daily", Spent(float(count), 1), budget, 1.0, late + 1, MIDNIGHT, "USD").bad
+        if observe_budget("daily", Spent(float(count), 1), budget, 1.0, late + 1, MIDNIGHT, "USD").bad
     )
     assert ahead + late <= budget + 1e-9
     assert ahead + late > budget - 1.0 - 1e-9  # no sooner than it must
 
 
 def test_requests_without_a_price_are_said_with_the_figure() -> None:
-    seen = budget_seen("daily", Spent(100.0, 50, 7), 100.0, 0.0, 0.0, MIDNIGHT, "USD")
+    seen = observe_budget("daily", Spent(100.0, 50, 7), 100.0, 0.0, 0.0, MIDNIGHT, "USD")
     assert "at least: 7 of 50 requests have no known price" in seen.reason
 
 
 def test_few_requests_tell_nothing() -> None:
-    assert rate_seen("failed", 1.0, 19, 0.2, 20).bad is None
-    assert rate_seen("failed", 1.0, 20, 0.2, 20).bad is True
-    assert rate_seen("failed", 0.2, 20, 0.2, 20).bad is False
+    assert observe_rate("failed", 1.0, 19, 0.2, 20).bad is None
+    assert observe_rate("failed", 1.0, 20, 0.2, 20).bad is True
+    assert observe_rate("failed", 0.2, 20, 0.2, 20).bad is False

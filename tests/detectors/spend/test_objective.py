@@ -11,7 +11,7 @@ from scipy import stats
 
 from detectors.base import Status
 from detectors.signals import slow
-from detectors.spend.objective import PAIRS, Events, burning, excess_of, largest_by_chance, starts
+from detectors.spend.objective import PAIRS, Events, burning, largest_by_chance, pair_excess, starts
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -85,7 +85,7 @@ def alerts(total: np.ndarray, bad: np.ndarray, room: float) -> np.ndarray:
             parts += [each[1:] - each[np.maximum(0, np.arange(len(total)) + 1 - size)] for each in sums]
         for at in np.flatnonzero((parts[1] > 0) & (parts[3] > 0) & (parts[0] >= 100)):
             long, short = (Events(int(n[at]), float(k[at])) for n, k in (parts[:2], parts[2:]))
-            found[at] |= excess_of(pair, long, short, room, MONTH) > 1
+            found[at] |= pair_excess(pair, long, short, room, MONTH) > 1
     return found
 
 
@@ -115,7 +115,7 @@ def test_the_count_by_chance_is_that_of_scipy_and_with_much_traffic_the_rate_is_
         assert largest_by_chance(total, rate) == stats.binom.isf(1e-3, total, rate)
     for pair in PAIRS:
         much, over = 10**7, rate * pair.factor(MONTH) * 1.01
-        found = excess_of(pair, Events(much, over * much), Events(much, over * much), rate, MONTH)
+        found = pair_excess(pair, Events(much, over * much), Events(much, over * much), rate, MONTH)
         assert found == pytest.approx(1.01)
 
 

@@ -13,8 +13,8 @@ from genai_prices.data import providers
 from detectors import SIGNALS
 from detectors.records import Column
 from detectors.spend.price import OwnPrice, Tokens, price
-from monitor.config import ConfigError
-from monitor.signals import resolve
+from monitor.config.models import ConfigError
+from monitor.config.signals import resolve
 
 MODELS = (
     "gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "gpt-3.5-turbo", "o1", "o1-mini", "o3-mini", "gpt-4.1", "gpt-4.1-mini",

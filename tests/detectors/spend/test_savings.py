@@ -11,7 +11,7 @@ import pytest
 from detectors.records import Column
 from detectors.spend.payback import Stretch, payback
 from detectors.spend.price import OwnPrice, Tokens, price
-from detectors.spend.savings import Cell, Cells, Condition, Plan, Tier, merged, strata_of, tally, told
+from detectors.spend.savings import Cell, Cells, Condition, Plan, Tier, assign_strata, merge, summarize, tally
 
 PRICES = {"big": (10.0, 30.0), "small": (1.0, 3.0)}
 OWN = {name: OwnPrice(input=told, output=said) for name, (told, said) in PRICES.items()}
@@ -46,7 +46,7 @@ def cells_of(plan: Plan, frame: pd.DataFrame, own: dict[str, OwnPrice] | None = 
     def price_as(model: str, places: np.ndarray) -> np.ndarray:
         return price(np.full(len(places), model, dtype=object), tokens.at(places), own=own or OWN).cost
 
-    strata = strata_of(tokens.input, frame["task"].to_numpy(object))
+    strata = assign_strata(tokens.input, frame["task"].to_numpy(object))
     return tally(plan, records, models, now, price_as, strata, frame["solved"].to_numpy(float))
 
 
@@ -60,7 +60,7 @@ def test_money_equals_decimals_and_days_add_up_to_the_last_bit() -> None:
     frame = log()
     small = (frame["input_tokens"] <= 800) & (frame["task"] == "classify")
     then = cost(frame, frame["model"].where(~small, "small"))
-    found = told(TIERED, cells_of(TIERED, frame))
+    found = summarize(TIERED, cells_of(TIERED, frame))
     assert found["now"] == pytest.approx(float(cost(frame, frame["model"])), abs=1e-9)
     assert found["then"] == pytest.approx(float(then), abs=1e-9)
     assert found["saved"] == pytest.approx(float(cost(frame, frame["model"]) - then), abs=1e-9)
@@ -69,16 +69,16 @@ def test_money_equals_decimals_and_days_add_up_to_the_last_bit() -> None:
     assert tier["requests"] == small.sum()
     days = [cells_of(TIERED, part) for _, part in frame.groupby(np.arange(len(frame)) % 7)]
     written = [{key: Cell.from_json(cell.to_json()) for key, cell in day.items()} for day in days]
-    assert merged(reversed(written)) == merged([cells_of(TIERED, frame)])
+    assert merge(reversed(written)) == merge([cells_of(TIERED, frame)])
 
 
 def test_quality_is_standardised_to_what_would_move() -> None:
     frame = log(40_000)
     plan = Plan("all on small", (Tier("small"),))
-    quality = told(plan, cells_of(plan, frame))["tiers"][0]["quality"]
+    quality = summarize(plan, cells_of(plan, frame))["tiers"][0]["quality"]
     judged = frame.dropna(subset=["solved"])
     naive = judged[judged["model"] == "small"]["solved"].mean()
-    strata = strata_of(frame["input_tokens"].to_numpy(float), frame["task"].to_numpy(object))
+    strata = assign_strata(frame["input_tokens"].to_numpy(float), frame["task"].to_numpy(object))
     frame = frame.assign(stratum=strata)
     weights = frame[frame["model"] == "big"]["stratum"].value_counts()
     means = frame[frame["model"] == "small"].groupby("stratum")["solved"].agg(["mean", "count"])
@@ -93,7 +93,7 @@ def test_quality_is_standardised_to_what_would_move() -> None:
 @pytest.mark.parametrize(("small_good", "claims"), [(0.9, {"no worse", "unclear", "better"}), (0.75, {"worse"})])
 def test_a_claim_is_what_the_interval_allows(small_good: float, claims: set[str]) -> None:
     plan = Plan("all on small", (Tier("small"),))
-    quality = told(plan, cells_of(plan, log(40_000, 1, small_good)), margin=0.03)["tiers"][0]["quality"]
+    quality = summarize(plan, cells_of(plan, log(40_000, 1, small_good)), margin=0.03)["tiers"][0]["quality"]
     assert quality["claim"] in claims
     assert quality["difference"]["low"] <= small_good - 0.9 <= quality["difference"]["high"]
 
@@ -102,7 +102,7 @@ def test_the_interval_holds_the_truth_at_least_as_often_as_it_says() -> None:
     plan = Plan("all on small", (Tier("small"),))
     held = []
     for seed in range(150):
-        gap = told(plan, cells_of(plan, log(6000, seed)))["tiers"][0]["quality"].get("difference")
+        gap = summarize(plan, cells_of(plan, log(6000, seed)))["tiers"][0]["quality"].get("difference")
         if gap is not None:
             held.append(gap["low"] <= -0.1 <= gap["high"])
     assert len(held) > 100
@@ -113,22 +113,22 @@ def test_what_the_log_cannot_tell_is_not_known() -> None:
     frame = log(1000)
     nobody = frame.assign(solved=np.nan)
     plan = Plan("all on small", (Tier("small"),))
-    assert told(plan, cells_of(plan, nobody))["tiers"][0]["quality"]["claim"] == "not known"
+    assert summarize(plan, cells_of(plan, nobody))["tiers"][0]["quality"]["claim"] == "not known"
     elsewhere = Plan("all on new", (Tier("new"),))
-    found = told(elsewhere, cells_of(elsewhere, frame))
+    found = summarize(elsewhere, cells_of(elsewhere, frame))
     assert (found["unpriced"], found["saved"], found["share"]) == (1000, 0.0, None)  # nobody knows its price
     assert found["tiers"][0]["quality"]["claim"] == "not known"
     apart = frame[(frame["model"] == "small") != (frame["input_tokens"] > 800)]  # no size that both answered
-    quality = told(plan, cells_of(plan, apart))["tiers"][0]["quality"]
+    quality = summarize(plan, cells_of(plan, apart))["tiers"][0]["quality"]
     assert quality["claim"] == "not known"
     assert "comparable" in quality["why"]
     missing = pd.concat([frame, frame.assign(input_tokens=np.nan).head(7)], ignore_index=True)
-    assert told(TIERED, cells_of(TIERED, missing))["unpriced"] == 7
+    assert summarize(TIERED, cells_of(TIERED, missing))["unpriced"] == 7
 
 
 def test_cells_are_bounded_and_lose_no_request() -> None:
     parts = [{(0, f"m{n % 90}", f"s{n}"): Cell(requests=1)} for n in range(9000)]
-    total = merged(parts)
+    total = merge(parts)
     assert len(total) < 5000
     assert sum(cell.requests for cell in total.values()) == 9000
 

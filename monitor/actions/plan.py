@@ -1,0 +1,636 @@
+"""Act: a decision becomes intended effects. Pure: what is to be sent, held or left, each with its reason."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from detectors.joint import JOINT
+from monitor.actions.prompts import Prompt
+from monitor.actions.retraining import fit_to_limit
+from monitor.alerting.incidents import NO_DATA, VERSIONS, Blindness, Change, Decision, Incident, repeat_due
+from monitor.config.models import ActionSpec, Monitor, Rule
+from monitor.core.schedule import Bucket
+
+ActionState = Literal[
+    "pending",
+    "awaiting_approval",
+    "delivered",
+    "failed",
+    "expired",
+    "held",
+    "rejected",
+    "dry_run",
+    "told",
+    "superseded",
+]
+DESTRUCTIVE = ("rollback", "retrain")
+MESSAGES = ("firing", "update", "reminder", "resolved")
+"""Kinds of the messages about an incident; every other action is an effect, or a message about something else."""
+UNSENT = ("pending", "awaiting_approval", "held", "expired", "rejected", "told")
+"""States of an effect that no receiver has got."""
+NOT_SENT = ("held", "expired", "rejected", "superseded")
+"""States of an effect that count neither for the cooldown nor for the cap."""
+NOT_OF_MODEL = "no finding speaks of the model: not seeing, or bad data, never rolls back a model"
+NOT_WORSE = "no finding is a change for the worse: what is neither good nor bad never rolls back a model"
+LACKS_EVIDENCE = (NOT_OF_MODEL, NOT_WORSE)
+STANDING = ("pending", "delivered", "dry_run")
+"""States of a message that its receiver has, or is about to get."""
+SLACK_NOT_AFTER = timedelta(hours=24)
+BACKLOG_SHARE = 10
+LONGEST_RETRY = timedelta(hours=4)
+NEVER_TRAFFIC = 50
+MOST_CHANGES_TOLD = 5
+NAMESPACE = uuid.UUID("b2c0b1de-5a0b-4f7a-8d1c-6f2f1f0c1e22")
+
+
+@dataclass(frozen=True)
+class Action:
+    """A row of the outbox: an intended outside effect with one identity for ever."""
+
+    id: str
+    monitor: str
+    incident: str
+    name: str
+    kind: str
+    mode: str
+    state: ActionState
+    reason: str
+    payload: Mapping[str, Any]
+    created_at: datetime
+    sequence: int
+    not_after: datetime | None = None
+    dry_run: bool = False
+    not_before: datetime | None = None
+    supersedes: bool = False  # a message of the same incident and receiver that still waits says less than this one
+    replaces: str | None = None  # the id of a waiting effect whose place it takes; it is not planned when that was sent
+
+
+@dataclass(frozen=True)
+class Version:
+    """Traffic of one model or prompt version."""
+
+    role: str
+    value: str
+    first_seen: datetime
+    last_seen: datetime
+    rows: int
+
+
+@dataclass(frozen=True)
+class Past:
+    """One earlier action, for cooldown and cap, and for what a receiver knows of an incident.
+
+    Parameters
+    ----------
+    at, suspect
+        Of a message: the end of its bucket, and the value that it suspects.
+    backlog
+        A message that waits because its bucket was old, see :func:`backlog_pause`.
+    refused
+        A message that waits because its receiver does not accept it.
+    observed
+        Role and value of the version that an effect is about.
+    missed
+        An effect that expired before it was ever sent, or could have been approved.
+    """
+
+    name: str
+    created_at: datetime
+    state: str
+    id: str = ""
+    incident: str = ""
+    kind: str = ""
+    mode: str = ""
+    sequence: int = 0
+    at: datetime | None = None
+    suspect: str | None = None
+    backlog: bool = False
+    refused: bool = False
+    missed: bool = False
+    observed: tuple[str, str] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The past of a monitor, as far as the next decision needs it.
+
+    ``open`` is the newest open incident of each rule; ``older`` are the others, which a new version left behind, oldest
+    first.
+    """
+
+    open: Mapping[str, Incident] = field(default_factory=dict)
+    older: Sequence[Incident] = ()
+    resolved: Mapping[str, Incident] = field(default_factory=dict)
+    silences: Mapping[str, int] = field(default_factory=dict)
+    sequences: Mapping[str, int] = field(default_factory=dict)
+    changes: Sequence[Change] = ()
+    versions: Sequence[Version] = ()
+    blamed: Sequence[str] = ()
+    past: Sequence[Past] = ()
+    prompts: Sequence[Prompt] = ()
+    blind: Blindness = Blindness()
+
+
+def split_open(incidents: Iterable[Incident]) -> tuple[dict[str, Incident], list[Incident]]:
+    """Return the newest open incident of each rule, and the older ones, oldest first."""
+    newest: dict[str, Incident] = {}
+    older: list[Incident] = []
+    for incident in sorted(incidents, key=lambda one: one.opened_at):
+        if incident.rule in newest:
+            older.append(newest[incident.rule])
+        newest[incident.rule] = incident
+    return newest, older
+
+
+def identity(incident: str, name: str, kind: str, sequence: int) -> str:
+    """Return the id that every retry of one effect carries."""
+    return str(uuid.uuid5(NAMESPACE, f"{incident}/{name}/{kind}/{sequence}"))
+
+
+def plan(
+    monitor: Monitor,
+    decision: Decision,
+    names: Sequence[str],
+    specs: Mapping[str, ActionSpec],
+    bucket: Bucket,
+    *,
+    now: datetime,
+    sequence: int,
+    versions: Sequence[Version] = (),
+    blamed: Sequence[str] = (),
+    past: Sequence[Past] = (),
+    rule: Rule | None = None,
+    fresh: bool = True,
+    retraining: Mapping[str, Any] | None = None,
+) -> list[Action]:
+    """Return the actions of one decision: messages always first, then effects, each with a reason.
+
+    Parameters
+    ----------
+    names
+        What the rule's ``do`` lists.
+    sequence
+        A number that orders the actions of an incident and tells reminders apart.
+    versions, blamed
+        Known traffic, and versions that had an incident of their own, for the last known good.
+    past
+        Earlier actions of this monitor: for cooldown and the daily cap, and for what each receiver knows.
+    rule
+        Says when people are reminded; without one they are not.
+    fresh
+        Whether this bucket itself is bad, which an effect that is planned anew needs.
+    retraining
+        What a retraining is told besides: see :mod:`monitor.actions.retraining`.
+    """
+    incident = decision.incident
+    rows = sorted((row for row in past if row.incident == incident.id), key=lambda row: row.sequence)
+    receivers = [name for name in names if name == "slack" or (name in specs and specs[name].kind == "notify")]
+    messages = {name: message_for(monitor, decision, name, rows, bucket, now, rule) for name in receivers}
+    effects = [
+        name
+        for name in names
+        if name in specs and name not in receivers and effect_due(decision, name, specs[name], rows, now, fresh=fresh)
+    ]
+    if not effects and not any(messages.values()):
+        return []
+    target = last_known_good(incident, versions, blamed)
+    obstacle = obstacle_to_rollback(incident, versions, blamed)
+    common = payload(monitor, decision, bucket, target)
+    planned = [
+        _effect(monitor, incident, name, specs[name], common, now, sequence, past, retraining, obstacle)
+        for name in effects
+    ]
+    mentions: list[Action | Past] = [*planned, *_newest_effects(rows, effects)]
+    common["data"]["actions"] = [_mention(action) for action in mentions]
+    return [
+        *(
+            _message(monitor, decision, name, message, specs.get(name), common, bucket, now, sequence)
+            for name, message in messages.items()
+            if message is not None
+        ),
+        *planned,
+    ]
+
+
+@dataclass(frozen=True)
+class MessageDue:
+    """A message that a receiver gets now: its kind, and the last one that the receiver has."""
+
+    kind: str
+    before: Past | None
+
+
+def message_for(
+    monitor: Monitor,
+    decision: Decision,
+    name: str,
+    rows: Sequence[Past],
+    bucket: Bucket,
+    now: datetime,
+    rule: Rule | None,
+) -> MessageDue | None:
+    """Return the message that a receiver gets now about an incident; None when it knows all there is to say.
+
+    It depends on what the receiver has, and not on what was planned: a message that failed or expired is planned anew,
+    with pauses that double. ``rows`` are the actions of the incident in their order. Updates come at most once a
+    window and say all that is new since the last message.
+    """
+    incident = decision.incident
+    mine = [row for row in rows if row.name == name and row.kind in MESSAGES and row.state != "superseded"]
+    current = not backlog_pause(monitor, bucket, now)
+    standing = [row for row in mine if row.state in STANDING and not (row.backlog and current)]
+    has = [row for row in standing if not row.backlog and not row.refused]
+    before = has[-1] if has else None
+    last = standing[-1] if standing else None
+    if incident.state == "resolved":
+        over = decision.transition == "resolved" and incident.fired_at is not None and not decision.quiet
+        return MessageDue("resolved", before) if over and (last is None or last.kind != "resolved") else None
+    if incident.state != "firing":
+        return None
+    missing = [row for row in mine if row.state in ("failed", "expired") and (not last or row.sequence > last.sequence)]
+    if last is None or missing:
+        pause = min(monitor.bucket * (2 ** min(len(missing) - 1, 20) - 1), LONGEST_RETRY) if missing else timedelta(0)
+        if missing and now - missing[-1].created_at < pause and decision.transition != "firing":
+            return None
+        kind = "update" if before and find_news(monitor, incident, before) else "reminder"
+        return MessageDue(kind if before else "firing", before)
+    following = _next_kind(monitor, incident, standing, bucket, now, rule)
+    return MessageDue(following if before else "firing", before) if following else None
+
+
+def _next_kind(
+    monitor: Monitor, incident: Incident, standing: Sequence[Past], bucket: Bucket, now: datetime, rule: Rule | None
+) -> str | None:
+    """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
+    last = standing[-1]
+    news = find_news(monitor, incident, last)
+    paced = [row for row in standing if row.kind == "update" or (row.kind != "resolved" and last.kind != "resolved")]
+    if news.get("suspected_change"):
+        paced = [row for row in standing if row.kind == "update"]  # what waits for approval has changed with it
+    if news and not any(now - row.created_at < monitor.window for row in paced):
+        return "update"
+    due = rule is not None and repeat_due(replace(incident, notified_at=last.at or last.created_at), rule, bucket.end)
+    return "reminder" if due else None
+
+
+def find_news(monitor: Monitor, incident: Incident, before: Past) -> dict[str, Any]:
+    """Return what a receiver does not know yet of a firing incident; empty when it knows everything.
+
+    A finding that rises later than a window after people were told is news only as a part of a further change.
+    """
+    at = before.at or before.created_at
+    last = (incident.told_at or incident.opened_at) + monitor.window
+    older = [item for item in incident.evidence.values() if not _rose_after(item, at)]
+    known = {(item["check"], item["column"], item["segment"]) for item in older}
+    checks = {item["check"] for item in older}
+    findings = [
+        item
+        for item in incident.evidence.values()
+        if _rose_after(item, at)
+        and not _rose_after(item, last)
+        and (item["check"], item["column"], item["segment"]) not in known
+        and not (item["column"] == JOINT and item["check"] in checks)
+    ]
+    changes = [dict(change) for change in incident.changes if datetime.fromisoformat(change["at"]) > at]
+    suspect = leading_suspect(incident)
+    news = {
+        "again": before.kind == "resolved",
+        "changes": changes,
+        "findings": findings,
+        "suspected_change": suspect if suspect and str(suspect["value"]) != before.suspect else None,
+    }
+    return news if any(news.values()) else {}
+
+
+def _rose_after(item: Mapping[str, Any], moment: datetime) -> bool:
+    since = item.get("since")
+    return since is not None and datetime.fromisoformat(since) > moment
+
+
+def leading_suspect(incident: Incident) -> Mapping[str, Any] | None:
+    """Return what most likely caused the last change of an incident."""
+    if len(incident.changes) > 1:
+        further: Mapping[str, Any] | None = incident.changes[-1]["suspected_change"]
+        return further
+    return incident.suspected_change
+
+
+def backlog_pause(monitor: Monitor, bucket: Bucket, now: datetime) -> timedelta:
+    """Return how long a message of an old bucket waits for one that knows more; nothing for the newest bucket.
+
+    After an outage the buckets since then are worked off quickly, and the last of them tells how it stands now. A
+    monitor that cannot keep up never has the newest bucket: its messages come late by a tenth of its lag more.
+    """
+    lag = now - monitor.settle - bucket.end
+    return lag / BACKLOG_SHARE if lag >= monitor.bucket else timedelta(0)
+
+
+def effect_due(
+    decision: Decision, name: str, spec: ActionSpec, rows: Sequence[Past], now: datetime, *, fresh: bool
+) -> bool:
+    """Say whether an effect is to be decided now: when its incident fires, and again when it was missed or is outdated.
+
+    It was missed when the bucket that decided it was too old, or when nothing could send it before ``not_after``.
+    While the incident goes on, the first bucket in time decides anew.
+    """
+    incident = decision.incident
+    if incident.state != "firing":
+        return False
+    if decision.transition == "firing":
+        return True
+    last = newest_effect(rows, name)
+    in_time = now <= incident.updated_at + spec.not_after
+    return last is not None and fresh and in_time and (last.missed or is_outdated(last, incident))
+
+
+def newest_effect(rows: Sequence[Past], name: str) -> Past | None:
+    """Return the last effect of a name among the actions of an incident."""
+    return next((row for row in reversed(rows) if row.name == name and row.kind in DESTRUCTIVE), None)
+
+
+def is_outdated(effect: Past, incident: Incident) -> bool:
+    """Say whether an effect that was not sent is about another version than is suspected now, or lacked evidence."""
+    if effect.state not in UNSENT or effect.refused:
+        return False
+    suspected = suspect_version(incident)
+    if suspected is not None and effect.observed != suspected:
+        return True
+    return effect.state == "held" and effect.reason in LACKS_EVIDENCE and lacking_evidence(incident) is None
+
+
+def _message(
+    monitor: Monitor,
+    decision: Decision,
+    name: str,
+    message: MessageDue,
+    spec: ActionSpec | None,
+    common: Mapping[str, Any],
+    bucket: Bucket,
+    now: datetime,
+    sequence: int,
+) -> Action:
+    incident, kind = decision.incident, message.kind
+    news = find_news(monitor, incident, message.before) if kind == "update" and message.before else {}
+    shown = (
+        {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES_TOLD:]} if news else None
+    )
+    headline = write_headline(monitor, incident, kind, news, bucket.end, told_before=message.before is not None)
+    data = {**common["data"], "headline": headline, "news": shown, "dry_run": bool(spec and spec.dry_run)}
+    pause = backlog_pause(monitor, bucket, now)
+    return Action(
+        id=identity(incident.id, name, kind, sequence),
+        monitor=monitor.name,
+        incident=incident.id,
+        name=name,
+        kind=kind,
+        mode="auto",
+        state="pending",
+        reason="people are told of every transition",
+        payload=fit_to_limit({**common, "type": f"driftd.incident.{kind}", "data": data}),
+        created_at=now,
+        sequence=sequence,
+        not_after=now + SLACK_NOT_AFTER,
+        dry_run=data["dry_run"],
+        not_before=now + pause if pause and kind != "resolved" else None,
+        supersedes=True,
+    )
+
+
+def _effect(
+    monitor: Monitor,
+    incident: Incident,
+    name: str,
+    spec: ActionSpec,
+    common: Mapping[str, Any],
+    now: datetime,
+    sequence: int,
+    past: Sequence[Past],
+    retraining: Mapping[str, Any] | None,
+    obstacle: str | None,
+) -> Action:
+    state, reason = decide(spec, name, incident, past, now, obstacle)
+    before = newest_effect([row for row in past if row.incident == incident.id], name)
+    not_after = incident.updated_at + spec.not_after
+    data = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
+    if spec.kind == "retrain":
+        data["retraining"] = retraining
+    return Action(
+        id=identity(incident.id, name, spec.kind, sequence),
+        monitor=monitor.name,
+        incident=incident.id,
+        name=name,
+        kind=spec.kind,
+        mode=spec.mode,
+        state=state,
+        reason=reason,
+        payload=fit_to_limit({**common, "type": f"driftd.{spec.kind}", "data": data}),
+        created_at=now,
+        sequence=sequence,
+        not_after=not_after,
+        dry_run=spec.dry_run,
+        replaces=before.id if before and before.state in ("pending", "awaiting_approval") else None,
+    )
+
+
+def decide(
+    spec: ActionSpec,
+    name: str,
+    incident: Incident,
+    past: Sequence[Past],
+    now: datetime,
+    obstacle: str | None = None,
+) -> tuple[ActionState, str]:
+    """Decide whether an effect goes out now, waits for a person, or is held, and say why.
+
+    ``obstacle`` is why going back to another version makes no sense, None when it does.
+    """
+    lacking = lacking_evidence(incident)
+    if spec.kind in DESTRUCTIVE and lacking:
+        return "held", lacking
+    if spec.kind == "rollback" and obstacle:
+        return "held", obstacle
+    if now > incident.updated_at + spec.not_after:
+        return "expired", "the bucket is older than not_after: a late effect is worse than none"
+    sent = [item for item in past if item.name == name and item.state not in NOT_SENT]
+    alike = [item for item in sent if item.observed == guilty_version(incident)]
+    if any(now - item.created_at < spec.cooldown for item in alike):
+        return "held", "cooldown: the same action was decided a short while ago"
+    if sum(now - item.created_at < timedelta(days=1) for item in sent) >= spec.max_per_day:
+        return "held", f"cap: {spec.max_per_day} a day are allowed"
+    if spec.mode == "notify":
+        return "told", "mode notify: people are told, nothing is sent"
+    if spec.mode == "approve":
+        return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
+    return "pending", "mode auto"
+
+
+def obstacle_to_rollback(incident: Incident, versions: Sequence[Version], blamed: Sequence[str]) -> str | None:
+    """Return why going back to another version makes no sense, None when it does or when no version is logged."""
+    if last_known_good(incident, versions, blamed) is not None:
+        return None
+    if last_known_good(incident, versions, blamed, drifted=()) is not None:
+        return "every other version has drifted as well: going back to one of them would cure nothing"
+    if versions and suspect_version(incident) is None:
+        return "no version is suspected, and none is known to be good: there is nothing to go back to"
+    return None
+
+
+def lacking_evidence(incident: Incident) -> str | None:
+    """Return why the evidence of an incident is not enough for a destructive effect, None when it is."""
+    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
+    if incident.rule == NO_DATA or not about_model:
+        return NOT_OF_MODEL
+    return None if any(item.get("direction", "worse") == "worse" for item in about_model) else NOT_WORSE
+
+
+def last_known_good(
+    incident: Incident, versions: Sequence[Version], blamed: Sequence[str], drifted: Collection[str] | None = None
+) -> dict[str, Any] | None:
+    """Return the newest model or prompt version with enough traffic, no incident of its own and no part in this one.
+
+    None when the incident names no bad version, for then nothing says what to go back from. ``drifted`` are the
+    versions with a part in it, by default those whose segment is in its evidence.
+    """
+    observed = guilty_version(incident)
+    if observed is None:
+        return None
+    role, bad = observed
+    part = versions_in_findings(incident, role) if drifted is None else drifted
+    opened = incident.opened_at
+    good = [
+        version
+        for version in versions
+        if version.role == role
+        and version.value not in (bad, *blamed, *part)
+        and version.rows >= NEVER_TRAFFIC
+        and version.first_seen < opened
+    ]
+    if not good:
+        return None
+    best = max(good, key=lambda version: (version.first_seen, version.last_seen))
+    return {role: best.value, "last_seen": best.last_seen.isoformat(), "rows": best.rows}
+
+
+def versions_in_findings(incident: Incident, role: str) -> set[str]:
+    """Return the versions of which a finding of the incident speaks by themselves."""
+    told = [item for item in incident.evidence.values() if item["about"] == "model"]
+    apart = [str(item["segment"] or "").partition("=") for item in told]
+    return {value for kind, _, value in apart if kind == role}
+
+
+def suspect_version(incident: Incident) -> tuple[str, str] | None:
+    """Return role and value of the version that is suspected, None when none is or something else."""
+    suspect = incident.suspected_change
+    return (str(suspect["kind"]), str(suspect["value"])) if suspect and suspect["kind"] in VERSIONS else None
+
+
+def guilty_version(incident: Incident) -> tuple[str, str] | None:
+    """Return role and value of the version that looks guilty: a first sight, else the worst segment."""
+    if suspected := suspect_version(incident):
+        return suspected
+    for item in incident.evidence.values():
+        role, _, value = str(item["segment"] or "").partition("=")
+        if role in ("model_version", "prompt_version") and item["about"] == "model":
+            return role, value
+    return None
+
+
+def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what every receiver gets: who, when, why, from which version to which.
+
+    When an incident has changed again, ``suspected_change`` is what came before the further change.
+    """
+    incident = decision.incident
+    suspect = leading_suspect(incident)
+    observed = guilty_version(incident)
+    return {
+        "type": f"driftd.incident.{incident.state}",
+        "timestamp": bucket.end.isoformat(),
+        "data": {
+            "monitor": monitor.name,
+            "severity": incident.severity,
+            "headline": write_headline(monitor, incident, incident.state, {}, bucket.end),
+            "incident": {
+                "id": incident.id,
+                "state": incident.state,
+                "rule": incident.rule,
+                "opened_at": incident.opened_at.isoformat(),
+                "reason": incident.reason,
+            },
+            "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
+            "observed_version": {observed[0]: observed[1]} if observed else None,
+            "suspected_change": suspect,
+            "changes": [dict(change) for change in incident.changes[-MOST_CHANGES_TOLD:]],
+            "target": target,
+            "findings": list(incident.evidence.values())[:10],
+        },
+    }
+
+
+def write_headline(
+    monitor: Monitor,
+    incident: Incident,
+    kind: str,
+    news: Mapping[str, Any],
+    at: datetime,
+    *,
+    told_before: bool = True,
+) -> str:
+    """Say in one sentence what a message of a kind has to say: what fires, what is new, that it goes on or is over."""
+    why = _suspicion(leading_suspect(incident))
+    if kind == "resolved":
+        end = incident.resolved_at or at
+        fired = f"it fired from {_clock(incident.fired_at)} to {_clock(end)}" if incident.fired_at else "it never fired"
+        what = f" {incident.changes[-1]['reason']}{why};" if incident.changes and not told_before else ""
+        return f"{monitor.name}: resolved, {incident.reason};{what} {fired}"
+    if kind == "reminder":
+        return f"{monitor.name}: still firing since {_clock(incident.fired_at)}: {incident.reason}{why}"
+    if kind == "update" and not news.get("again") and not news.get("changes"):
+        return f"{monitor.name}: {_new_findings(news) or 'now suspected'}{why}"
+    return f"{monitor.name}: {incident.reason}{why}"
+
+
+def _new_findings(news: Mapping[str, Any]) -> str:
+    """Say which findings have joined an incident, the first one in words."""
+    findings = news.get("findings") or []
+    if not findings:
+        return ""
+    first = findings[0]
+    what = f"{first['check']} of {first['column']}" if first["column"] else first["check"]
+    where = f" in {first['segment']}" if first["segment"] else ""
+    rest = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return f"also {what}{where}: {first['reason']}{rest}"
+
+
+def _suspicion(suspect: Mapping[str, Any] | None) -> str:
+    if not suspect:
+        return ""
+    prompt = f" ({suspect['prompt']})" if suspect.get("prompt") else ""
+    seen = _clock(datetime.fromisoformat(suspect["first_seen"]))
+    return f"; {suspect['column']} {suspect['value']!r} first appeared at {seen}{prompt}"
+
+
+def _clock(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown time"
+
+
+def _newest_effects(rows: Sequence[Past], without: Sequence[str]) -> list[Past]:
+    """Return the last effect of each name, but for those that are planned now."""
+    return list({row.name: row for row in rows if row.kind in DESTRUCTIVE and row.name not in without}.values())
+
+
+def _mention(action: Action | Past) -> dict[str, Any]:
+    reason = action.reason if isinstance(action, Action) and action.state in ("held", "expired") else None
+    return {
+        "id": action.id,
+        "name": action.name,
+        "kind": action.kind,
+        "mode": action.mode,
+        "state": action.state,
+        "reason": reason,
+    }

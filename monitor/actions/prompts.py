@@ -1,0 +1,228 @@
+"""Prompts as code: versions named by what they say, and found again in the logs. Pure."""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+SHORTEST_HASH = 7
+"""Digits of a hash that still name a version, as git has it."""
+_BRACES = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)[^{}]*\}\}")
+_BRACE = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One version of a prompt.
+
+    Parameters
+    ----------
+    name
+        Its path in the folder, without the suffix.
+    content
+        What is sent: ``template`` or ``messages``, and ``model`` and ``parameters`` where they are given.
+    version
+        Its number in the registry, from 1; 0 for a file that has not been pushed.
+    known_hash
+        The hash as it is stored, of a version that was read without its words; ``content`` is then empty.
+    commit, author, committed_at
+        From git, of the last change of its file; empty outside of git. ``dirty`` when the file differs from it.
+    """
+
+    name: str
+    content: Mapping[str, Any]
+    version: int = 0
+    description: str = ""
+    commit: str = ""
+    author: str = ""
+    committed_at: datetime | None = None
+    dirty: bool = False
+    tags: Sequence[str] = field(default_factory=tuple)
+    known_hash: str = ""
+
+    @property
+    def hash(self) -> str:
+        """Return the SHA-256 of the content: the same words and settings are the same version, wherever they stand."""
+        if self.known_hash:
+            return self.known_hash
+        told = json.dumps(self.content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """Return the words for people: the template, or each message under its role."""
+        if "template" in self.content:
+            return str(self.content["template"])
+        parts = [f"[{one['role']}]\n{one['content']}" for one in self.content.get("messages", [])]
+        return "\n\n".join(parts)
+
+    @property
+    def variables(self) -> list[str]:
+        """Return the names of `{{ name }}` or `{name}`, in the order in which they come first."""
+        return template_variables(self.text)
+
+    @property
+    def label(self) -> str:
+        """Return name and version, as they are written everywhere."""
+        return f"{self.name}@{self.version}"
+
+    def sentence(self) -> str:
+        """Say who made it, and when."""
+        who = f" by {self.author}" if self.author else ""
+        commit = f", commit {self.commit[:8]}" if self.commit else ""
+        return f"{self.label}{who}{commit}"
+
+
+def template_variables(text: str) -> list[str]:
+    """Return the variables of a template; double braces win where there are both kinds."""
+    found = _BRACES.findall(text) or _BRACE.findall(text)
+    return list(dict.fromkeys(found))
+
+
+class Register:
+    """Versions by all that a log may call them.
+
+    A log may hold the hash or at least seven digits of its beginning; ``name@3``, ``name:3``, ``name/3``, ``name-v3``
+    or ``name v3``; or the number alone, where the registry holds one prompt only.
+
+    Examples
+    --------
+    >>> known = Register([Prompt("greeting", {"template": "Hello"}, 2), Prompt("greeting", {"template": "Hi"}, 1)])
+    >>> [found.label if (found := known.recognise(value)) else None for value in ("greeting:v1", "2", "other@1")]
+    ['greeting@1', 'greeting@2', None]
+    """
+
+    def __init__(self, known: Sequence[Prompt]) -> None:
+        self._hashes = sorted((prompt.hash, place) for place, prompt in enumerate(known))
+        self._known = known
+        self._spelled: dict[str, list[Prompt]] = {}
+        single = len({prompt.name for prompt in known}) == 1
+        for prompt in known:
+            for spelling in (*_spellings(prompt), *([str(prompt.version)] if single else [])):
+                self._spelled.setdefault(spelling, []).append(prompt)
+
+    def recognise(self, value: str) -> Prompt | None:
+        """Return the version that a log means by a value, None when it is none of them or could be several."""
+        text = value.strip()
+        if len(text) >= SHORTEST_HASH:
+            start = text.lower().removeprefix("sha256:")
+            first = bisect.bisect_left(self._hashes, (start, -1))
+            found = [place for digits, place in self._hashes[first : first + 2] if digits.startswith(start)]
+            if start and len(found) == 1:
+                return self._known[found[0]]
+        held = self._spelled.get(text)
+        if held is None and text.isascii():
+            number = text.lower().removeprefix("v")
+            held = self._spelled.get(number) if number.isdecimal() else None
+        return held[0] if held is not None and len(held) == 1 else None
+
+
+def recognise(value: str, known: Sequence[Prompt]) -> Prompt | None:
+    """Return the version that a log means by a value, as :class:`Register` does for many."""
+    return Register(known).recognise(value)
+
+
+def _spellings(prompt: Prompt) -> Iterator[str]:
+    for between in ("@", ":", "/", "-", "_", " ", "-v", "_v", " v", "@v", ":v"):
+        yield f"{prompt.name}{between}{prompt.version}"
+
+
+def find(known: Sequence[Prompt], which: str) -> Prompt | None:
+    """Return the version that a person means: ``name`` (its newest), ``name@3``, ``name@production`` or a hash."""
+    name, _, last = which.rpartition("@")
+    chosen = [prompt for prompt in known if prompt.name == which][:1]
+    chosen = chosen or [prompt for prompt in known if prompt.name == name and last in prompt.tags]
+    return chosen[0] if chosen else recognise(which, known)
+
+
+def catalogue(shown: Sequence[Prompt], known: Sequence[Prompt], seen: Sequence[Any]) -> dict[str, Any]:
+    """Return some versions with their traffic, and the values of logs that are no version.
+
+    Parameters
+    ----------
+    shown
+        The versions that are told, words and all.
+    known
+        All versions, with or without words, for a value of a log is recognised among all of them.
+    seen
+        The values of logs with their traffic.
+    """
+    traffic: dict[str, list[dict[str, Any]]] = {}
+    strangers = []
+    register = Register(known)
+    for row in seen:
+        prompt = register.recognise(row.value)
+        entry = {
+            "monitor": row.monitor, "value": row.value, "first_seen": row.first_seen, "last_seen": row.last_seen,
+            "rows": row.rows,
+        }  # fmt: skip
+        if prompt is None:
+            strangers.append(entry)
+        else:
+            traffic.setdefault(prompt.label, []).append(entry)
+    return {
+        "prompts": [{**describe(prompt), "traffic": traffic.get(prompt.label, [])} for prompt in shown],
+        "not_registered": strangers,
+    }
+
+
+def difference(one: Prompt, other: Prompt) -> dict[str, Any]:
+    """Say what changed from one version to another: variables, model and parameters, words line by line.
+
+    Examples
+    --------
+    >>> old = Prompt("a", {"template": "Hi {{ name }}", "model": "big"}, 1)
+    >>> new = Prompt("a", {"template": "Hello {{ name }}, {{ day }}", "model": "small"}, 2)
+    >>> found = difference(old, new)
+    >>> found["variables"], found["settings"]
+    ({'added': ['day'], 'removed': []}, {'model': {'from': 'big', 'to': 'small'}})
+    """
+    sides = [_settings(prompt) for prompt in (one, other)]
+    changed = {
+        key: {"from": sides[0].get(key), "to": sides[1].get(key)}
+        for key in sorted(sides[0].keys() | sides[1].keys())
+        if sides[0].get(key) != sides[1].get(key)
+    }
+    lines = difflib.unified_diff(one.text.splitlines(), other.text.splitlines(), one.label, other.label, lineterm="")
+    return {
+        "from": one.sentence(),
+        "to": other.sentence(),
+        "same": one.hash == other.hash,
+        "variables": {
+            "added": [name for name in other.variables if name not in one.variables],
+            "removed": [name for name in one.variables if name not in other.variables],
+        },
+        "settings": changed,
+        "words": list(lines),
+    }
+
+
+def _settings(prompt: Prompt) -> dict[str, Any]:
+    parameters = prompt.content.get("parameters", {})
+    model = {"model": prompt.content["model"]} if "model" in prompt.content else {}
+    return {**model, **{f"parameters.{key}": value for key, value in parameters.items()}}
+
+
+def describe(prompt: Prompt) -> dict[str, Any]:
+    """Return what is told of a version, its words left out."""
+    return {
+        "name": prompt.name,
+        "version": prompt.version,
+        "hash": prompt.hash,
+        "variables": prompt.variables,
+        "model": prompt.content.get("model"),
+        "parameters": prompt.content.get("parameters", {}),
+        "description": prompt.description,
+        "tags": list(prompt.tags),
+        "author": prompt.author,
+        "commit": prompt.commit,
+        "committed_at": prompt.committed_at,
+        "dirty": prompt.dirty,
+    }

@@ -1,0 +1,402 @@
+"""What a retraining webhook carries: what drifted, since when, what to train on, and how well the model does. Pure.
+
+The models below are the schema; docs/webhooks.md is derived from them. Fields are only ever added within a version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from detectors import PERFORMANCE
+from detectors.base import Finding, Status
+from detectors.joint import JOINT
+from detectors.outcome import OUTCOME
+from monitor.alerting.incidents import COMPARED, Incident
+from monitor.checks.baseline import Baseline
+from monitor.config.models import Monitor
+from monitor.config.signals import column_name
+from monitor.profiling.served import find_unserved
+
+VERSION = 1
+LARGEST = 20_000
+"""Bytes of the whole body, as it is sent."""
+LONGEST = 300
+LONGEST_QUERY = 1500
+MOST_DRIFTED = 30
+ESTIMATED = "estimated_"
+
+
+class Part(BaseModel):
+    """A part of the body: what is not listed is not sent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Drifted(Part):
+    """One finding that drifted."""
+
+    column: str
+    """Column or signal; `(joint)` is all of them together, `(performance)` how well the model does."""
+    part: Literal["input", "output", "signal", "joint", "performance"]
+    """What the column is to the model."""
+    check: str
+    """Name of the check."""
+    method: str
+    """Detector that measured it."""
+    segment: str | None
+    """Value of a segment column that it was measured in; null for all rows."""
+    statistic: float
+    """Size of the change, in `unit`."""
+    threshold: float
+    """What it was compared with."""
+    unit: str
+    """Unit of statistic and threshold."""
+    share: float
+    """Share of the window's rows that it was measured on."""
+    rows: int
+    """Rows of the window that it was measured on."""
+    reason: str
+    """The finding as a sentence."""
+
+
+class Columns(Part):
+    """How much of what is watched has drifted."""
+
+    checked: int
+    """Columns that could be measured over all rows."""
+    drifted: int
+    """Columns of them with a finding that drifted."""
+
+
+class Concept(Part):
+    """Whether the relation of inputs and truth has changed, as far as labels tell."""
+
+    drifted: bool | None
+    """True where performance fell and the estimate, which trusts the old concept, missed it; null without labels."""
+    why: str
+    """Where that comes from."""
+
+
+class Stretch(Part):
+    """A half-open stretch of the log to train on."""
+
+    what: Literal["since_change", "baseline"]
+    """The records since the change, or those that the model was last known good on."""
+    start: datetime
+    """First moment, in UTC."""
+    end: datetime
+    """Moment after the last, in UTC."""
+    rows: int
+    """Records that driftd counted in it."""
+    labels: int | None
+    """Of them with a label so far; null where no label is logged, or where it is not known."""
+    condition: str
+    """SQL condition that selects it, in the dialect of the source."""
+    exact: bool
+    """False where the condition selects a little more, so that the time must be looked at, too."""
+
+
+class NotServed(Part):
+    """Records of the source that are not served traffic: leave them out of what you train on."""
+
+    column: str
+    """Column of the source that tells them."""
+    values: list[str]
+    """Its values that do."""
+    start: datetime | None
+    """First moment from which they do, in UTC; null for always."""
+    end: datetime | None
+    """Moment after the last; null while it goes on."""
+
+
+class Snapshot(Part):
+    """Where the records are, without any credentials."""
+
+    table: str | None
+    """Table or view."""
+    query: str | None
+    """Query of the source, where it is one and not longer than 1,500 characters."""
+    preset: str | None
+    """Preset that reads the table."""
+    dialect: str
+    """Kind of database that the condition is written for."""
+    columns: int
+    """Number of columns."""
+    schema_fingerprint: str
+    """SHA-256 over the sorted columns and their types: another one means another schema."""
+    not_served: list[NotServed] = []
+    """Records that a condition selects, too, and that no user was answered with."""
+
+
+class Performance(Part):
+    """One metric of the model, in the newest window that tells it."""
+
+    metric: str
+    """Such as `roc_auc` or `mae`."""
+    kind: Literal["realised", "estimated"]
+    """By labels, or without them."""
+    value: float
+    """Metric now."""
+    low: float | None
+    """Lower end of its 95 % interval."""
+    high: float | None
+    """Upper end of its 95 % interval."""
+    baseline: float | None
+    """Metric in the baseline."""
+    rows: int
+    """Rows behind it."""
+
+
+class Retraining(Part):
+    """The part `data.retraining` of the body of a retrain action."""
+
+    version: Literal[1]
+    """Of this schema."""
+    since: datetime
+    """When the drift began, as far as is known."""
+    since_is: str
+    """What that moment is."""
+    columns: Columns
+    """How much has drifted."""
+    concept: Concept
+    """Whether the concept has."""
+    drifted: list[Drifted]
+    """What drifted, worst first."""
+    left_out: int
+    """Findings that drifted and are not listed, for the body has at most 20 kB."""
+    windows: list[Stretch]
+    """What to train on."""
+    snapshot: Snapshot
+    """Where it is."""
+    performance: list[Performance]
+    """How well the model does."""
+    cost_of_drift: float | None
+    """Cost of the errors that the drift has caused so far, where it can be known."""
+    currency: str | None
+    """Currency of that cost."""
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of the body of a retrain action."""
+    part = Retraining.model_json_schema(ref_template="#/$defs/{model}")
+    inner = part.pop("$defs")
+    text, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
+    some = {"type": ["object", "null"]}
+    incident = {**dict.fromkeys(("id", "state", "rule", "reason"), text), "opened_at": moment}
+    window = {"start": moment, "end": moment}
+    data = {
+        "monitor": text, "severity": text, "headline": text, "incident": _object(incident), "window": _object(window),
+        "observed_version": some, "suspected_change": some, "target": some,
+        "changes": {"type": "array", "items": {"type": "object"}},
+        "findings": {"type": "array", "items": {"type": "object"}, "maxItems": 10},
+        "not_after": moment, "dry_run": {"type": "boolean"},
+        "retraining": {"anyOf": [{"$ref": "#/$defs/Retraining"}, {"type": "null"}]},
+    }  # fmt: skip
+    body = _object({"type": {"const": "driftd.retrain"}, "timestamp": moment, "data": _object(data)})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "driftd.retrain",
+        **body, "$defs": {**inner, "Retraining": part},
+    }  # fmt: skip
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": sorted(properties), "additionalProperties": False}
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What reading had to find out for a retraining: records by stretch, schema, and how a stretch is selected."""
+
+    rows: Callable[[datetime, datetime], tuple[int, int]]
+    condition: Callable[[datetime, datetime], tuple[str, bool]]
+    schema: Mapping[str, str]
+    dialect: str
+    cost: float | None = None
+
+
+def retraining(
+    monitor: Monitor,
+    incident: Incident,
+    findings: Sequence[Finding],
+    baseline: Baseline,
+    end: datetime,
+    window_rows: int,
+    grounds: Grounds,
+) -> dict[str, Any]:
+    """Return the part of the body that says what to train on, as plain data of bounded size.
+
+    Parameters
+    ----------
+    findings
+        Of the bucket whose end is ``end``, whatever rule watches them. Budgets, objectives and comparisons are left
+        out: they are no columns that a model is trained on.
+    window_rows
+        Rows of the newest window, for shares.
+    """
+    limits = {check.name or check.kind for check in (*monitor.budgets, *monitor.objectives)}
+    about_model = [f for f in findings if f.about == "model" and f.check not in (*limits, *COMPARED)]
+    bad = sorted((f for f in about_model if f.is_adverse), key=lambda f: (-f.excess, f.key))
+    since, since_is = _since(incident, monitor.bucket)
+    stretches = [("since_change", since, end)]
+    if baseline.start is not None and baseline.end is not None:
+        stretches.append(("baseline", baseline.start, baseline.end))
+    told = [_describe_drift(monitor, finding, window_rows) for finding in bad if finding.statistic is not None]
+    made = Retraining(
+        version=VERSION,
+        since=since,
+        since_is=_cut(since_is),
+        columns=_columns(about_model),
+        concept=_concept(about_model),
+        drifted=told[:MOST_DRIFTED],
+        left_out=max(0, len(told) - MOST_DRIFTED),
+        windows=[_stretch(what, start, stop, grounds) for what, start, stop in stretches],
+        snapshot=_snapshot(monitor, grounds),
+        performance=[one for finding in about_model if (one := _performance(finding))],
+        cost_of_drift=grounds.cost,
+        currency=None if grounds.cost is None else monitor.currency,
+    )
+    return made.model_dump(mode="json")
+
+
+def wire_size(data: Any) -> int:  # noqa: ANN401
+    """Return how many bytes plain data take on the wire."""
+    return len(json.dumps(data, separators=(",", ":")).encode())
+
+
+def fit_to_limit(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body of an effect that fits: the least bad findings go first, then words of the sentences."""
+    made: dict[str, Any] = {**body, "data": {**body["data"], "findings": list(body["data"]["findings"])}}
+    data = made["data"]
+    part = data.get("retraining")
+    if part is not None:
+        part = data["retraining"] = {**part, "drifted": list(part["drifted"])}
+    while wire_size(made) > LARGEST and part is not None and part["drifted"]:
+        part["drifted"].pop()
+        part["left_out"] += 1
+    while wire_size(made) > LARGEST and data["findings"]:
+        data["findings"].pop()
+    while wire_size(made) > LARGEST and data.get("changes"):
+        data["changes"] = data["changes"][1:]
+    if wire_size(made) > LARGEST:
+        data["headline"] = _cut(data["headline"])
+        data["incident"] = {**data["incident"], "reason": _cut(data["incident"]["reason"])}
+    return made
+
+
+def _since(incident: Incident, bucket: timedelta) -> tuple[datetime, str]:
+    """Return when it began: a first sight that is suspected and came before, else the first bad bucket."""
+    suspect = incident.suspected_change
+    if suspect:
+        seen = datetime.fromisoformat(str(suspect["first_seen"]))
+        if seen <= incident.opened_at:
+            return seen, f"first sight of {suspect['column']} {suspect['value']}"
+    return incident.opened_at - bucket, "start of the first bucket that was bad"
+
+
+def _columns(findings: Sequence[Finding]) -> Columns:
+    over_all = [f for f in findings if f.segment is None and f.column not in (None, JOINT, OUTCOME)]
+    measured = {f.column for f in over_all if f.status in (Status.OK, Status.DRIFTED)}
+    return Columns(checked=len(measured), drifted=len({f.column for f in over_all if f.is_adverse}))
+
+
+def _concept(findings: Sequence[Finding]) -> Concept:
+    realised = [f for f in findings if f.column == OUTCOME and f.segment is None and not f.method.startswith(ESTIMATED)]
+    measured = [f for f in realised if f.status in (Status.OK, Status.DRIFTED)]
+    if not measured:
+        return Concept(drifted=None, why="no labels of the window are known, so nobody can tell")
+    fallen = [f for f in measured if f.status is Status.DRIFTED]
+    if not fallen:
+        return Concept(drifted=False, why="the realised performance has not fallen")
+    missed = [f.method for f in fallen if f.detail.get("estimate_held") is False]
+    if missed:
+        why = f"{', '.join(missed)} fell below what the inputs alone explain"
+        return Concept(drifted=True, why=_cut(why))
+    if any("estimate_held" in f.detail for f in fallen):
+        return Concept(drifted=False, why="the inputs that drifted explain the fall")
+    return Concept(drifted=None, why="performance fell, and there is no estimate to hold beside it")
+
+
+def _describe_drift(monitor: Monitor, finding: Finding, window_rows: int) -> Drifted:
+    return Drifted(
+        column=_cut(finding.column or ""),
+        part=_part(monitor, finding.column),
+        check=finding.check,
+        method=finding.method,
+        segment=None if finding.segment is None else _cut(finding.segment),
+        statistic=float(finding.statistic or 0.0),
+        threshold=float(finding.threshold or 0.0),
+        unit=finding.unit,
+        share=min(1.0, finding.n_window / window_rows) if window_rows else 0.0,
+        rows=finding.n_window,
+        reason=_cut(finding.reason),
+    )
+
+
+def _part(monitor: Monitor, column: str | None) -> Literal["input", "output", "signal", "joint", "performance"]:
+    if column == OUTCOME:
+        return "performance"
+    if column == JOINT:
+        return "joint"
+    if column in ("score", "prediction", "response"):
+        return "output"
+    return "signal" if column in {column_name(entry) for entry in monitor.signals} else "input"
+
+
+def _stretch(what: Any, start: datetime, end: datetime, grounds: Grounds) -> Stretch:  # noqa: ANN401
+    rows, labels = grounds.rows(start, end)
+    condition, exact = grounds.condition(start, end)
+    known = labels if "label" in grounds.schema or labels else None
+    return Stretch(what=what, start=start, end=end, rows=rows, labels=known, condition=condition, exact=exact)
+
+
+def _snapshot(monitor: Monitor, grounds: Grounds) -> Snapshot:
+    source, schema = monitor.source, grounds.schema
+    query = source.query if source.query and len(source.query) <= LONGEST_QUERY else None
+    written = json.dumps(sorted(schema.items()))
+    return Snapshot(
+        table=source.table,
+        query=query,
+        preset=source.preset,
+        dialect=grounds.dialect,
+        columns=len(schema),
+        schema_fingerprint=hashlib.sha256(written.encode()).hexdigest(),
+        not_served=[
+            NotServed(
+                column=source.columns[one.column].column if one.column in source.columns else one.column,
+                values=list(one.values),
+                start=one.start,
+                end=one.end,
+            )
+            for one in find_unserved(monitor)
+        ],
+    )
+
+
+def _performance(finding: Finding) -> Performance | None:
+    if finding.method not in PERFORMANCE or finding.segment is not None or "value" not in finding.detail:
+        return None
+    value, low, high, before = (_number(finding.detail.get(k)) for k in ("value", "low", "high", "baseline_value"))
+    if value is None:
+        return None
+    return Performance(
+        metric=finding.method.removeprefix(ESTIMATED),
+        kind="estimated" if finding.method.startswith(ESTIMATED) else "realised",
+        value=value, low=low, high=high, baseline=before, rows=finding.n_window,
+    )  # fmt: skip
+
+
+def _number(value: object) -> float | None:
+    """Return a finite number; what is none is not known."""
+    number = float(value) if isinstance(value, int | float) else float("nan")
+    return number if abs(number) < float("inf") else None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,0 +1,153 @@
+"""Has it changed again? Windows of an open incident against its plateau, what people were told last. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from detectors import DETECTORS
+from detectors.base import Finding, Status, describe_comparison, effective_threshold
+from detectors.direction import infer_direction
+from detectors.performance.rates import RISE
+from detectors.plateau import at_hours, calibrate_pair
+from detectors.profile import Profile
+from detectors.stack import Counted
+from monitor.checks.baseline import Baseline
+from monitor.checks.detect import Window, improves, reference, segments
+from monitor.checks.targets import Asked, expand_checks
+from monitor.config.models import Monitor
+
+COMPARING = {*DETECTORS, RISE.name}
+"""Detectors whose answer depends on what a window is compared with, and not on a target or on earlier buckets."""
+
+Side = Mapping[str | None, Mapping[str, Profile]]
+"""Segment to column to profile."""
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """The first whole window after people were told of a change, and when its buckets start."""
+
+    profiles: Side
+    starts: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True)
+class Moves:
+    """How far windows lie from a plateau, and from the baseline compared with the plateau itself.
+
+    Parameters
+    ----------
+    statistic, bound
+        float64, shape (windows,): the distance from the plateau, and what counts.
+    back
+        bool, shape (windows,): nearer to the baseline than the plateau, as on the way to recovery.
+    improved
+        bool, shape (windows,): better than the plateau.
+    """
+
+    statistic: np.ndarray
+    bound: np.ndarray
+    back: np.ndarray
+    improved: np.ndarray
+
+
+def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window: Window) -> list[Finding]:
+    """Return what differs from the plateau more than windows of an unchanged stream do from one another.
+
+    The findings stand under the same checks and columns as those against the baseline; ``detail`` says with
+    ``back`` whether the window is nearer to the baseline than the plateau is.
+    """
+    found = []
+    for question, segment, held in questions(monitor, baseline, plateau):
+        new = window.profiles.get(segment, {}).get(question.column)
+        if new is None or _size(question, new) < question.min_samples:
+            continue
+        now = reference(monitor, baseline.within(question.column, window.starts), segment)
+        seen = compare(monitor, baseline, plateau, question, segment, held, now, new)
+        if seen is not None:
+            found += [finding for finding in shift_findings(question, segment, seen) if finding is not None]
+    return found
+
+
+def questions(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[tuple[Asked, str | None, Profile]]:
+    """Yield what can be asked again, for all rows and for the plateau's largest segments."""
+    chosen = segments(monitor, plateau.profiles)
+    for question in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
+        if question.detector.name not in COMPARING:
+            continue
+        for segment in [None, *(chosen if question.segments else [])]:
+            held = plateau.profiles.get(segment, {}).get(question.column)
+            if held is not None and _size(question, held) >= question.min_samples:
+                yield question, segment, held
+
+
+def compare(
+    monitor: Monitor,
+    baseline: Baseline,
+    plateau: Plateau,
+    question: Asked,
+    segment: str | None,
+    held: Profile,
+    now: Profile | None,
+    windows: Counted,
+) -> Moves | None:
+    """Measure windows that share one part of the baseline (``now``) against the plateau.
+
+    Where a column has a season, the plateau is moved as the baseline moves between the hours. A change may have altered
+    that rhythm, or taken the column to where the baseline says nothing of it. So windows must differ from the plateau
+    as it was, too, and by more than the baseline itself moves between the hours.
+
+    Returns
+    -------
+    Moves or None
+        None where the baseline says nothing of the column.
+    """
+    then = reference(monitor, baseline.within(question.column, plateau.starts), segment)
+    if then is None or now is None:
+        return None
+    seasonal = question.column in baseline.calibration.seasons
+    then = then if seasonal else now
+    detector = question.detector
+    seen = detector.measure(at_hours(held, then, now), windows)
+    calibrated = baseline.calibration.of(question.finding(segment))
+    calibrated = calibrated and calibrate_pair(calibrated, math.sqrt(2) if seasonal else 2.0)
+    bound = effective_threshold(detector, seen, question.threshold, calibrated)
+    statistic = seen.statistic
+    if seasonal:
+        bound = bound + max(0.0, detector.measure(then, now).statistic)
+        statistic = np.minimum(statistic, detector.measure(at_hours(held, now, now), windows).statistic)
+    back = detector.measure(now, windows).statistic < detector.measure(then, held).statistic
+    shape = np.atleast_1d(windows.n).shape  # a detector may say the same of all windows at once
+    improved = improves(question, held, windows)
+    return Moves(*(np.broadcast_to(part, shape) for part in (statistic, bound, back, improved)))
+
+
+def shift_findings(question: Asked, segment: str | None, seen: Moves) -> Iterator[Finding | None]:
+    """Yield a finding for each window that has moved, None for the others."""
+    stated = question.finding(segment)
+    parts = (seen.statistic, seen.bound, seen.back, seen.improved)
+    for value, bound, back, improved in zip(*(part.tolist() for part in parts), strict=True):
+        if not value >= bound:
+            yield None
+            continue
+        said = f"{describe_comparison(question.detector, value, bound)} from where it stood when people were told"
+        detail: dict[str, Any] = {"back": back}
+        yield replace(
+            stated,
+            status=Status.DRIFTED,
+            reason=said,
+            statistic=value,
+            threshold=bound,
+            detail=detail,
+            direction=infer_direction(question.better, improved),
+        )
+
+
+def _size(question: Asked, side: Counted) -> int:
+    return int(side.n if question.detector.counts == "usable" else side.rows)

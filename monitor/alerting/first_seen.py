@@ -1,0 +1,55 @@
+"""Change events: what a stretch of traffic shows for the first time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from monitor.actions.plan import Version
+from monitor.alerting.incidents import Change
+from monitor.checks.baseline import Baseline
+from monitor.profiling.profile import Facts
+
+
+def detect_new_values(facts: Facts, baseline: Baseline) -> list[Change]:
+    """Return the versions, categories and columns of a bucket or a window that the baseline did not have."""
+    known = baseline.facts.get("versions", {})
+    seen = [
+        Change(role, role, value, moment(first))
+        for role, values in facts.versions.items()
+        for value, (_, first, _) in values.items()
+        if value not in known.get(role, {})
+    ]
+    seen += [
+        Change("category", column, value[:256], moment(first))
+        for column, values in facts.unseen.items()
+        for value, first in values.items()
+    ]
+    if baseline.traffic.schema and facts.schema and facts.first is not None:
+        new = set(facts.schema) - set(baseline.traffic.schema)
+        seen += [Change("column", column, column, moment(facts.first)) for column in sorted(new)]
+    return seen
+
+
+def earliest(changes: Iterable[Change], versions: Iterable[Version] = ()) -> list[Change]:
+    """Return each change once, as it was first seen, in the order of time.
+
+    Parameters
+    ----------
+    versions
+        The traffic of every version that is known: one of them may have been seen before its first change was noted.
+    """
+    seen: dict[tuple[str, str, str], Change] = {}
+    known = {(version.role, version.role, version.value): version.first_seen for version in versions}
+    for change in changes:
+        key = (change.kind, change.column, change.value)
+        first = min(change.first_seen, known.get(key, change.first_seen))
+        if key not in seen or first < seen[key].first_seen:
+            seen[key] = replace(change, first_seen=first)
+    return sorted(seen.values(), key=lambda change: (change.first_seen, change.kind, change.column, change.value))
+
+
+def moment(seconds: float) -> datetime:
+    """Return epoch seconds as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)

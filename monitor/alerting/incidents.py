@@ -1,0 +1,588 @@
+"""Judge: findings become incidents. Pure: (rule, findings, incident, time) -> decision with a reason."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from detectors import LATENCY, PERFORMANCE, RATES
+from detectors.base import Finding, Status
+from detectors.direction import TIMES_AND_COSTS
+from detectors.joint import JOINT
+from detectors.quality.traffic import Gaps
+from monitor.config.models import Monitor, NoData, Rule
+
+State = Literal["pending", "firing", "resolved"]
+NO_DATA = "no_data"
+MOST_EVIDENCE = 50
+MOST_CHANGES = 20
+LONGEST_REASON = 512
+COMPARED = ("experiment", "shadow")
+"""Checks of arms that are compared with one another, not with a baseline."""
+STANDING_CHECKS = (*COMPARED, "baseline")
+"""Checks whose findings stand for long: `*` does not watch them, for they would hide what comes meanwhile."""
+VERSIONS = ("model_version", "prompt_version")
+LEAST_EXPLAINED = 0.5
+"""A version whose share of the traffic explains less of the effect is not told apart by it."""
+WITHIN = 0.05
+"""Versions whose explained parts differ by less explain an effect equally well."""
+HARMFUL = frozenset(
+    [
+        *("failed", "rate_limited", "timed_out", "slow", "refusal", "truncation", "user_feedback"),
+        *("hallucinated", "groundedness", "weakest_claim", "entailment", "valid_json", "valid_sql", "json_schema"),
+        *("pii", "secrets", "profanity", "injection", "price", *TIMES_AND_COSTS),
+    ]
+)
+"""Signals and logged columns that say how users are served: what gets worse here is told before any other change."""
+IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
+
+
+@dataclass(frozen=True)
+class Change:
+    """First sight of a version, category or column: what may have caused an incident."""
+
+    kind: str
+    column: str
+    value: str
+    first_seen: datetime
+
+
+@dataclass(frozen=True)
+class Incident:
+    """An episode of one rule of one monitor."""
+
+    id: str
+    monitor: str
+    rule: str
+    severity: str
+    state: State
+    opened_at: datetime
+    updated_at: datetime
+    reason: str
+    bad: int = 0
+    clean: int = 0
+    fired_at: datetime | None = None
+    resolved_at: datetime | None = None
+    notified_at: datetime | None = None
+    evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    suspected_change: Mapping[str, Any] | None = None
+    changes: Sequence[Mapping[str, Any]] = ()  # what people were told, oldest first: ``{at, checks, columns, …}``
+    moved: int = 0  # buckets in a row that differed from what was told last
+
+    @property
+    def told_at(self) -> datetime | None:
+        """Return when people were told something new for the last time; None when it never fired."""
+        return datetime.fromisoformat(self.changes[-1]["at"]) if self.changes else self.fired_at
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of an incident: its new state, and the transition when there was one."""
+
+    incident: Incident
+    transition: State | None
+    reason: str
+    quiet: bool = False  # it never fired this time, so nobody need be told that it is over
+    news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
+    change: Mapping[str, Any] | None = None  # a further change while it was firing, as ``Incident.changes`` has it
+
+
+def rule_name(rule: Rule) -> str:
+    """Return the name of a rule, by default what it watches."""
+    return rule.name or "+".join(rule.when)
+
+
+def matches(rule: Rule, finding: Finding) -> bool:
+    """Say whether a rule watches a finding: ``check``, ``check.column``, ``quality``, or ``*``.
+
+    What experiments say must be asked for by name: a loss stands for as long as the experiment runs. What is said of
+    the baseline stands until there is another one, and has a rule of its own.
+    """
+    names = {finding.check, f"{finding.check}.{finding.column}"}
+    if finding.check in STANDING_CHECKS:
+        return not names.isdisjoint(rule.when)
+    names.add("*")
+    if finding.about == "pipe" or finding.check in ("range", "unseen"):
+        names.add("quality")
+    return not names.isdisjoint(rule.when)
+
+
+def judge(
+    monitor: Monitor,
+    rule: Rule,
+    findings: Sequence[Finding],
+    incident: Incident | None,
+    at: datetime,
+    changes: Sequence[Change] = (),
+    before: Incident | None = None,
+    moved: Sequence[Finding] = (),
+) -> Decision | None:
+    """Decide what a bucket's findings mean for one rule; None when there is nothing to tell.
+
+    ``before`` is the rule's last incident, resolved: what flaps or comes back every evening is one incident.
+    ``moved`` is how the window differs from what people were told last, while the incident is firing.
+
+    A finding counts as bad when it drifted, unless it is an improvement; while an incident is open also when it has
+    fallen by less than the hysteresis below its threshold. Findings that could not be measured count neither way.
+    """
+    watched = [finding for finding in findings if matches(rule, finding)]
+    bad = [finding for finding in watched if _is_bad(rule, finding, incident)]
+    measured = [finding for finding in watched if finding.status in (Status.OK, Status.DRIFTED)]
+    if bad:
+        standing = incident or _reopen(monitor, rule, bad, before, at, changes)
+        return _worsen(monitor, rule, bad, standing, at, changes, [f for f in moved if matches(rule, f)])
+    if incident is None:
+        return None
+    if not measured:
+        return Decision(replace(incident, updated_at=at), None, "nothing could be measured; the state is kept")
+    return _recover(monitor, rule, incident, at)
+
+
+def brought_by_version(
+    monitor: Monitor,
+    incident: Incident | None,
+    findings: Sequence[Finding],
+    at: datetime,
+    changes: Sequence[Change],
+    moved: Sequence[Finding] = (),
+) -> list[Finding]:
+    """Return what a version has brought that came in after an incident fired: an incident of its own.
+
+    That is what was not bad before, or is farther from the baseline than it was when people were told, where a version
+    that is newer than the incident is the most likely cause and something got worse.
+    """
+    if incident is None or incident.state != "firing" or incident.fired_at is None:
+        return []
+    fired_at = incident.fired_at
+    arrived = {change_key(c) for c in changes if c.kind in VERSIONS and fired_at < c.first_seen <= at}
+    if not arrived:
+        return []
+    before = {(item["check"], item["column"]) for item in incident.evidence.values()}
+    away = {finding.key for finding in moved if finding.is_adverse and not finding.detail["back"]}
+    adverse = [finding for finding in findings if finding.is_adverse and finding.column != JOINT]
+    brought = [
+        f
+        for f in adverse
+        if (f.check, f.column) not in before or f.key in away or (f.segment in arrived and _is_farther(f, incident))
+    ]
+    if not any(finding.about == "model" and finding.direction == "worse" for finding in brought):
+        return []
+    known = [change for change in changes if change.first_seen <= at]
+    suspect = choose_suspect(known, at - monitor.window - monitor.bucket, merge_evidence({}, brought))
+    return brought if suspect and f"{suspect['column']}={suspect['value']}" in arrived else []
+
+
+def _is_farther(finding: Finding, incident: Incident) -> bool:
+    """Say whether a version departs from the baseline by a threshold more than an incident knows of the others."""
+    if not finding.segment or not finding.threshold:
+        return False
+    role = finding.segment.partition("=")[0]
+    alike = [
+        item
+        for item in incident.evidence.values()
+        if (item["check"], item["column"], item["method"]) == (finding.check, finding.column, finding.method)
+        and item["segment"] != finding.segment
+    ]
+    others = [item for item in alike if str(item["segment"]).startswith(f"{role}=")] or alike
+    return bool(others) and finding.excess >= 1 + max(float(item["worst"]) for item in others) / finding.threshold
+
+
+def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
+    if finding.direction == "better":
+        return False
+    if finding.status is Status.DRIFTED:
+        return True
+    held = incident is not None and finding.key in incident.evidence
+    return held and finding.status is Status.OK and finding.excess >= rule.hysteresis
+
+
+def _reopen(
+    monitor: Monitor,
+    rule: Rule,
+    bad: Sequence[Finding],
+    before: Incident | None,
+    at: datetime,
+    changes: Sequence[Change],
+) -> Incident | None:
+    """Return the last incident when this is the same again, soon enough, and nothing new could have caused it."""
+    if before is None or before.resolved_at is None or at - before.resolved_at > rule.reopen_within:
+        return None
+    if not all(_was_announced(finding, _announced_keys(before)) for finding in bad):
+        return None
+    if any(change.kind in VERSIONS and change.first_seen > before.opened_at for change in changes):
+        return None
+    return replace(before, state="pending", bad=0, clean=0, resolved_at=None)
+
+
+def _worsen(
+    monitor: Monitor,
+    rule: Rule,
+    bad: Sequence[Finding],
+    incident: Incident | None,
+    at: datetime,
+    changes: Sequence[Change],
+    moved: Sequence[Finding] = (),
+) -> Decision:
+    needed = rule.buckets(rule.for_, monitor.bucket)
+    if incident is None:
+        name = rule_name(rule)
+        identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{name}/{at.isoformat()}"))
+        incident = Incident(identity, monitor.name, name, rule.severity, "pending", at, at, "")
+    news = tuple(f.key for f in bad if not _was_announced(f, _announced_keys(incident)))
+    evidence = merge_evidence(incident.evidence, bad, at)
+    suspect = _suspect_now(monitor, incident, changes, evidence, at)
+    grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
+    if grown.state == "firing":
+        return _go_on(monitor, rule, replace(grown, reason=incident.reason), bad, moved, at, changes, news)
+    why = find_explanation(bad, evidence)
+    if grown.bad < needed:
+        reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
+        opened: State | None = "pending" if incident.bad == 0 else None
+        return Decision(replace(grown, state="pending", reason=reason), opened, reason, news=news)
+    again = "again: " if incident.fired_at else ""
+    reason = f"{again}{headline(bad)}{why}; bad for {grown.bad} buckets"
+    told = (*incident.changes, describe_change(at, bad, reason, suspect))[-MOST_CHANGES:]
+    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason, changes=told, moved=0)
+    return Decision(fired, "firing", reason, news=news)
+
+
+def _suspect_now(
+    monitor: Monitor,
+    incident: Incident,
+    changes: Sequence[Change],
+    evidence: Mapping[str, Mapping[str, Any]],
+    at: datetime,
+) -> Mapping[str, Any] | None:
+    """Return what most likely caused an incident, by all that is known now; what came after it fired cannot have."""
+    since = incident.opened_at - monitor.window - monitor.bucket
+    until = incident.fired_at if incident.state == "firing" and incident.fired_at else at
+    suspect = choose_suspect([change for change in changes if change.first_seen <= until], since, evidence)
+    before = incident.suspected_change
+    return {**before, **suspect} if before and _is_same_change(suspect, before) and suspect else suspect or before
+
+
+def _is_same_change(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Say whether two suspects are one, whatever else is known of them."""
+    names = ("kind", "column", "value")
+    return (one is None) == (other is None) and all((one or {}).get(name) == (other or {}).get(name) for name in names)
+
+
+def _go_on(
+    monitor: Monitor,
+    rule: Rule,
+    grown: Incident,
+    bad: Sequence[Finding],
+    moved: Sequence[Finding],
+    at: datetime,
+    changes: Sequence[Change],
+    news: tuple[str, ...],
+) -> Decision:
+    """Decide whether a firing incident has a further, different change that people must be told of.
+
+    For one window after people were told, the change is still entering the window: columns that join are part of it.
+    Later a column that joins is a change of its own, and so is a drifted column that has moved on from its plateau. On
+    the way back to the baseline a recovery gets the time to resolve; what stops halfway, still bad, is told then.
+    """
+    last = grown.told_at
+    if last is None or at - last <= monitor.window:
+        return Decision(replace(grown, moved=0), None, "still firing", news=news)
+    fresh = [finding for finding in bad if _rose_after(finding, grown.evidence, last + monitor.window)]
+    drifted = {_subject(finding.check, finding.column, finding.segment) for finding in bad}
+    away = [f for f in moved if not f.detail["back"] and _subject(f.check, f.column, f.segment) in drifted]
+    still = {finding.key for finding in bad}
+    found = [*fresh, *away] or [finding for finding in moved if finding.key in still]
+    if not found:
+        return Decision(replace(grown, moved=0), None, "still firing")
+    counted = replace(grown, moved=grown.moved + 1)
+    needed = rule.buckets(rule.for_, monitor.bucket)
+    if not fresh and not away:
+        needed += monitor.window // monitor.bucket + rule.buckets(rule.resolve_for, monitor.bucket)
+    if counted.moved < needed:
+        return Decision(counted, None, f"changing again for {counted.moved} of {needed} buckets")
+    suspect = choose_suspect(changes, at - monitor.window - monitor.bucket, merge_evidence({}, found))
+    told = merge_evidence({f.key: grown.evidence[f.key] for f in fresh if f.key in grown.evidence}, found)
+    reason = f"changed again: {headline(found)}{find_explanation(found, told)}"
+    if rank_harm(most_harmful(bad)) > rank_harm(most_harmful(found)):
+        reason = f"{headline(bad)}; {reason}"
+    change = describe_change(at, found, reason, suspect)
+    going = replace(counted, moved=0, reason=reason, changes=(*grown.changes, change)[-MOST_CHANGES:])
+    return Decision(going, None, reason, news=tuple(finding.key for finding in found), change=change)
+
+
+def _rose_after(finding: Finding, evidence: Mapping[str, Mapping[str, Any]], after: datetime) -> bool:
+    """Say whether a finding's check, column and segment rose for the first time after a moment."""
+    subject = _subject(finding.check, finding.column, finding.segment)
+    alike = [
+        item.get("since") for item in evidence.values()
+        if _subject(item["check"], item["column"], item["segment"]) == subject
+        or (finding.column == JOINT and item["check"] == finding.check)
+    ]  # fmt: skip
+    return all(since is not None and datetime.fromisoformat(since) > after for since in alike)
+
+
+def describe_change(
+    at: datetime, found: Sequence[Finding], reason: str, suspect: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return what people are told of a change, as plain data."""
+    return {
+        "at": at.isoformat(),
+        "checks": sorted({finding.check for finding in found}),
+        "columns": sorted({finding.column for finding in found if finding.column}),
+        "reason": reason[:LONGEST_REASON],
+        "suspected_change": suspect,
+    }
+
+
+def is_news(finding: Finding, incident: Incident | None) -> bool:
+    """Say whether people were not told of a finding: there is no open incident, or it does not know it."""
+    return incident is None or not is_known(finding, incident)
+
+
+def is_known(finding: Finding, incident: Incident | None) -> bool:
+    """Say whether a finding's check, column and segment are among the evidence of an incident."""
+    return incident is not None and _subject(finding.check, finding.column, finding.segment) in _announced_keys(
+        incident
+    )
+
+
+def _announced_keys(incident: Incident) -> set[tuple[str, str | None, str | None]]:
+    return {_subject(item["check"], item["column"], item["segment"]) for item in incident.evidence.values()}
+
+
+def _was_announced(finding: Finding, told: set[tuple[str, str | None, str | None]]) -> bool:
+    """Say whether people were told: what all columns show together is no news once one of them is known."""
+    if finding.column == JOINT:
+        return any(check == finding.check for check, _, _ in told)
+    return _subject(finding.check, finding.column, finding.segment) in told
+
+
+def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, str | None, str | None]:
+    """Return what people are told of: another method that sees the same thing is no news."""
+    return check, column, segment
+
+
+def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> Decision:
+    needed = 1 if incident.state == "pending" else rule.buckets(rule.resolve_for, monitor.bucket)
+    calmer = replace(incident, clean=incident.clean + 1, bad=incident.bad, updated_at=at)
+    if calmer.clean < needed:
+        return Decision(calmer, None, f"clean for {calmer.clean} of {needed} buckets")
+    before = "never fired: " if incident.state == "pending" else ""
+    reason = f"{before}clean for {calmer.clean} bucket{'s' * (calmer.clean > 1)}"
+    done = replace(calmer, state="resolved", resolved_at=at, reason=reason, moved=0)
+    return Decision(done, "resolved", reason, quiet=incident.state == "pending")
+
+
+@dataclass(frozen=True)
+class Blindness:
+    """How many buckets in a row, up to the newest, could tell nothing, and why.
+
+    Parameters
+    ----------
+    silent
+        Buckets without a row.
+    thin
+        Buckets with too few rows, those without any among them.
+    blind
+        Buckets that could tell nothing for whatever reason.
+    """
+
+    silent: int = 0
+    thin: int = 0
+    blind: int = 0
+
+    def then(self, result: str, reason: str | None) -> Blindness:
+        """Return what it is after one bucket more."""
+        why = reason or ""
+        if result == "done":
+            return Blindness()
+        if why.startswith("no_rows"):
+            return Blindness(self.silent + 1, self.thin + 1, self.blind + 1)
+        return Blindness(0, self.thin + 1 if why.startswith("too_few") else 0, self.blind + 1)
+
+    def beyond(self, gaps: Gaps, after: int) -> int:
+        """Return how many of the buckets the baseline's own gaps do not explain; from ``after`` on people are told.
+
+        Examples
+        --------
+        >>> Blindness(silent=6, thin=6, blind=6).beyond(Gaps(silent=7, thin=30), after=3)
+        1
+        >>> Blindness(silent=0, thin=20, blind=20).beyond(Gaps(silent=7, thin=30), after=3)
+        0
+        """
+        if not self.thin:
+            return self.blind
+        slack = [max(0.0, gap + 1 - after) for gap in (gaps.silent, gaps.thin)]
+        counts = (self.silent, self.thin)
+        return int(max(0.0, *(count - more for count, more in zip(counts, slack, strict=True))))
+
+
+def judge_no_data(
+    monitor: Monitor, setting: NoData, blind: int, why: str, incident: Incident | None, at: datetime
+) -> Decision | None:
+    """Decide about not seeing: a state of its own, which pages the owners of the pipe and nobody else.
+
+    ``blind`` is the number of buckets in a row, this one included, that could tell nothing, without those that the
+    baseline's own gaps explain; 0 means sight.
+    """
+    if blind == 0:
+        if incident is None:
+            return None
+        reason = "the monitor sees again"
+        done = replace(incident, state="resolved", resolved_at=at, updated_at=at, reason=reason)
+        return Decision(done, "resolved", reason)
+    if incident is None:
+        identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{NO_DATA}/{at.isoformat()}"))
+        incident = Incident(identity, monitor.name, NO_DATA, setting.severity, "pending", at, at, "")
+        opened: State | None = "pending"
+    else:
+        opened = None
+    grown = replace(incident, bad=blind, updated_at=at)
+    if incident.state == "firing":
+        return Decision(grown, None, "still blind")
+    reason = f"nothing could be told for {blind} bucket{'s' * (blind > 1)}: {why}"
+    if blind < setting.after:
+        return Decision(replace(grown, reason=reason), opened, reason)
+    return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason)
+
+
+def merge_evidence(
+    held: Mapping[str, Mapping[str, Any]], bad: Sequence[Finding], at: datetime | None = None
+) -> dict[str, Mapping[str, Any]]:
+    """Add findings to the evidence, each with its last and its worst value and its first time; the worst 50 stay."""
+    merged = dict(held)
+    for finding in bad:
+        before = merged.get(finding.key, {})
+        worst = max(float(before.get("worst", 0.0)), finding.statistic or 0.0)
+        told = finding.detail.get("explanation")
+        explained = _clearer(before.get("explained"), finding.detail.get("explained"))
+        text = told["text"] if isinstance(told, Mapping) else before.get("explanation")
+        merged[finding.key] = {
+            "check": finding.check,
+            "column": finding.column,
+            "method": finding.method,
+            "segment": finding.segment,
+            "statistic": finding.statistic,
+            "threshold": finding.threshold,
+            "worst": worst,
+            "since": before.get("since") if before or at is None else at.isoformat(),
+            "about": finding.about,
+            "direction": finding.direction,
+            "reason": finding.reason,
+            "n_baseline": finding.n_baseline,
+            "n_window": finding.n_window,
+            **({"explanation": text} if text else {}),
+            **({"explained": explained} if explained else {}),
+        }
+    ranked = sorted(merged, key=lambda key: -_excess(merged[key]))
+    return {key: merged[key] for key in ranked[:MOST_EVIDENCE]}
+
+
+def _clearer(before: Mapping[str, float] | None, now: object) -> Mapping[str, float] | None:
+    """Return the attribution that tells the changes apart best; one that knows another change replaces the old one."""
+    if not isinstance(now, Mapping) or not now:
+        return before
+    fresh = {str(name): float(share) for name, share in now.items()}
+    if not before or set(fresh) - set(before) or _clarity(fresh) >= _clarity(before):
+        return fresh
+    return before
+
+
+def _clarity(explained: Mapping[str, float]) -> float:
+    """Return how well an attribution tells its changes apart: much is explained, and by one far more than another."""
+    best = max(explained.values())
+    return best * (best - min(explained.values()))
+
+
+def _excess(item: Mapping[str, Any]) -> float:
+    return float(item["statistic"] or 0.0) / float(item["threshold"] or 1.0)
+
+
+def rank_harm(finding: Finding) -> int:
+    """Rank what a finding means to users: 2 where answers, errors, waits or costs got worse, 1 where that is not known.
+
+    0 is for what is neither good nor bad by itself, and for an improvement.
+    """
+    if finding.direction != "worse":
+        return 0
+    measured = finding.method in (*PERFORMANCE, *RATES, *LATENCY) or finding.check in ("slo", "spend")
+    return 2 if measured or (finding.about == "model" and finding.column in HARMFUL) else 1
+
+
+def most_harmful(bad: Sequence[Finding]) -> Finding:
+    """Return the finding that harms users most, and of those the one that is furthest over its threshold."""
+    return max(bad, key=lambda finding: (rank_harm(finding), min(finding.excess, 1e9)))
+
+
+def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what explains the worst finding, or another method's of the same column, as it was when it was new."""
+    worst = most_harmful(bad)
+    subject = _subject(worst.check, worst.column, worst.segment)
+    told = [
+        item["explanation"]
+        for key, item in sorted(evidence.items(), key=lambda pair: pair[0] != worst.key)
+        if "explanation" in item and _subject(item["check"], item["column"], item["segment"]) == subject
+    ]
+    return f"; {told[0]}" if told else ""
+
+
+def headline(bad: Sequence[Finding]) -> str:
+    """Say in a few words what is worst and how much rose with it."""
+    worst = most_harmful(bad)
+    what = f"{worst.check} of {worst.column}" if worst.column else worst.check
+    where = f" in {worst.segment}" if worst.segment else ""
+    rest = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
+    return f"{what}{where}: {worst.reason}{rest}"
+
+
+def choose_suspect(
+    changes: Sequence[Change], since: datetime, evidence: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the change that most likely caused it, of those since a moment.
+
+    First comes the version whose share of the traffic explains the effect; of those that explain it equally well, one
+    that a drifted segment names, then a model before a prompt before a category or a column, then the newest.
+    """
+    blamed = {item["segment"] for item in evidence.values() if item["segment"]}
+    order = {"model_version": 2, "prompt_version": 1}
+    recent = [change for change in changes if change.first_seen >= since]
+    if not recent:
+        return None
+    explained = _share_explained(evidence)
+    most = max((explained.get(change_key(change), 0.0) for change in recent), default=0.0)
+    enough = most - WITHIN if most >= LEAST_EXPLAINED else 1.0
+    best = max(
+        recent,
+        key=lambda change: (
+            explained.get(change_key(change), 0.0) > enough,
+            change_key(change) in blamed,
+            order.get(change.kind, 0),
+            change.first_seen,
+        ),
+    )
+    return {
+        "kind": best.kind,
+        "column": best.column,
+        "value": best.value,
+        "first_seen": best.first_seen.isoformat(),
+    }
+
+
+def change_key(change: Change) -> str:
+    """Return the name of a change, which is that of the segment it stands for."""
+    return f"{change.column}={change.value}"
+
+
+def _share_explained(evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return for each change which part of the evidence it explains, on average."""
+    told = [item["explained"] for item in evidence.values() if item.get("explained")]
+    names = {name for item in told for name in item}
+    return {name: sum(item.get(name, 0.0) for item in told) / len(told) for name in names}
+
+
+def repeat_due(incident: Incident, rule: Rule, at: datetime) -> bool:
+    """Say whether people are to be reminded of a firing incident."""
+    since: timedelta = at - (incident.notified_at or at)
+    return incident.state == "firing" and since >= rule.repeat_interval

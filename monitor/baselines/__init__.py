@@ -1,0 +1,1 @@
+"""Learning, reviewing and keeping baselines."""

@@ -1,0 +1,1 @@
+"""From a window and a baseline to findings."""

@@ -1,0 +1,70 @@
+"""Baseline: frozen profiles, their bins, and the frame of the traffic they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from detectors.layout import Layout
+from detectors.profile import Profile, samples
+from detectors.quality.traffic import Gaps, Traffic
+from detectors.season import SEASONS
+from monitor.checks.baseline_review import Review
+from monitor.checks.calibrate import Calibration, SlotProfiles
+from monitor.config.models import Monitor
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What windows are compared with. ``profiles`` is segment to column to profile: samples where rows have weights."""
+
+    id: int
+    layout: str
+    layouts: Mapping[str, Layout]
+    profiles: Mapping[str | None, Mapping[str, Profile]]
+    traffic: Traffic
+    rows: int
+    start: datetime | None = None
+    end: datetime | None = None
+    state: str = "active"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration = Calibration()
+    slots: SlotProfiles = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take the samples of profiles with weights."""
+        object.__setattr__(self, "profiles", samples(self.profiles))
+
+    def within(self, column: str, starts: Sequence[datetime]) -> Mapping[str | None, Profile]:
+        """Return what a column of a window is compared with, by segment: all, or the same hours, of the baseline."""
+        season = self.calibration.seasons.get(column)
+        if season is None or season not in self.slots:
+            return {segment: columns[column] for segment, columns in self.profiles.items() if column in columns}
+        seconds = np.array([int(start.timestamp()) for start in starts], dtype=np.int64)
+        touched = sorted(set(SEASONS[season].slot(seconds).tolist()))
+        parts = [self.slots[season][slot] for slot in touched if slot in self.slots[season]]
+        summed: dict[str | None, Profile] = {}
+        for part in parts:
+            for segment, columns in part.items():
+                if column in columns:
+                    held = summed.get(segment)
+                    summed[segment] = columns[column] if held is None else held + columns[column]
+        return summed
+
+    @property
+    def standing(self) -> tuple[int, str, str]:
+        """Return what tells one baseline, and one calibration of it, from another."""
+        return self.id, self.state, self.calibration.definition
+
+    def gaps(self, monitor: Monitor) -> Gaps:
+        """Return how long the baseline itself had too few rows to tell anything."""
+        return Gaps.of(self.traffic.bucket_rows, monitor.window // monitor.bucket, monitor.min_samples)
+
+    @property
+    def review(self) -> Review | None:
+        """Return what the range holds besides one state of the application; None where it was not reviewed."""
+        return Review.from_json(self.facts.get("review"))

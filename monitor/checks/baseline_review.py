@@ -1,0 +1,180 @@
+"""Review: what the range of a baseline holds besides one state of the application, stored with the baseline. Pure.
+
+:mod:`monitor.checks.baseline_problems` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from detectors.base import Finding, Status
+from detectors.baseline_checks import SHIFT_FLOOR, TREND_FLOOR
+
+BASELINE = "baseline"
+"""Name of the check whose findings are about the baseline itself."""
+REVIEW = "review"
+Kind = Literal["shift", "trend", "stretch", "gap", "season", "versions"]
+UNFIT: tuple[Kind, ...] = ("shift", "trend")
+"""Problems on account of which a baseline is not one state of the application."""
+Range = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing inside a baseline's range that people should know of.
+
+    Parameters
+    ----------
+    start, end
+        When it began, and when it ended; None for what goes on to the end of the range.
+    text
+        What it is, as a clause without a full stop.
+    columns
+        Watched columns that it concerns, those that it changes most first.
+    size
+        Largest effect, in standard deviations of single values; 0 where there is none.
+    """
+
+    kind: Kind
+    start: datetime
+    end: datetime | None
+    text: str
+    columns: tuple[str, ...] = ()
+    size: float = 0.0
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a range holds besides one state of the application, and which part of it is clean.
+
+    Parameters
+    ----------
+    clean
+        The longest stretch without a problem; None where all of the range is clean, or no part is long enough.
+    before
+        The longest clean stretch before the last shift; None where there is no shift, or none is long enough.
+    since
+        What lies after the last shift, where it is long enough.
+    noise
+        Column to the standard error of its means over the whole range, its own wander included, in standard deviations.
+    """
+
+    start: datetime
+    end: datetime
+    problems: tuple[Problem, ...] = ()
+    clean: Range | None = None
+    before: Range | None = None
+    since: Range | None = None
+    noise: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def unfit(self) -> list[Problem]:
+        """Return the problems on account of which the range is no baseline."""
+        return [problem for problem in self.problems if problem.kind in UNFIT]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        problems = [
+            {
+                "kind": each.kind,
+                "from": each.start.isoformat(),
+                "to": each.end.isoformat() if each.end else None,
+                "text": each.text,
+                "columns": list(each.columns),
+                "size": each.size,
+            }
+            for each in self.problems
+        ]
+        ranges = {name: _range_to_json(getattr(self, name)) for name in ("clean", "before", "since")}
+        return {
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+            "problems": problems,
+            **ranges,
+            "noise": dict(self.noise),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> Review | None:
+        """Read what :meth:`to_json` wrote; nothing where a baseline was not reviewed."""
+        if not data:
+            return None
+        problems = tuple(
+            Problem(
+                kind=each["kind"],
+                start=datetime.fromisoformat(each["from"]),
+                end=datetime.fromisoformat(each["to"]) if each["to"] else None,
+                text=each["text"],
+                columns=tuple(each["columns"]),
+                size=each["size"],
+            )
+            for each in data["problems"]
+        )
+        ranges = {name: _range_of_json(data[name]) for name in ("clean", "before", "since")}
+        start, end = (datetime.fromisoformat(data[side]) for side in ("from", "to"))
+        return cls(start, end, problems, **ranges, noise=data.get("noise", {}))
+
+
+def _range_to_json(span: Range | None) -> dict[str, str] | None:
+    return {"from": span[0].isoformat(), "to": span[1].isoformat()} if span else None
+
+
+def _range_of_json(data: Mapping[str, str] | None) -> Range | None:
+    return (datetime.fromisoformat(data["from"]), datetime.fromisoformat(data["to"])) if data else None
+
+
+def as_setting(span: Range) -> str:
+    """Write a range as the setting that one can paste.
+
+    Examples
+    --------
+    >>> as_setting((datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 15, 6, tzinfo=UTC)))
+    'baseline: {from: 2026-11-01T00:00:00Z, to: 2026-11-15T06:00:00Z}'
+    """
+    start, end = (f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in span)
+    return f"baseline: {{from: {start}, to: {end}}}"
+
+
+def advice(review: Review) -> list[str]:
+    """Return what can be done about the problems, as clauses with settings that one can paste."""
+    said = []
+    if review.clean and any(problem.kind == "trend" for problem in review.problems):
+        said.append(f"over its newest part the trend moves little: `{as_setting(review.clean)}`")
+    elif review.clean:
+        said.append(f"the longest clean stretch is `{as_setting(review.clean)}`")
+    if review.since and review.since != review.clean:
+        said.append(f"where the last change was intended, take what came after it: `{as_setting(review.since)}`")
+    if review.unfit and not said:
+        said.append("no stretch of it is clean and long enough; wait for one, or choose `baseline: {from: …, to: …}`")
+    return said
+
+
+def sentences(review: Review | None) -> list[str]:
+    """Return what people should know of a baseline's range, and what they can do."""
+    if review is None or not review.problems:
+        return []
+    return [problem.text for problem in review.problems] + advice(review)
+
+
+def review_finding(review: Review | None) -> list[Finding]:
+    """Return the finding about a baseline: drifted where its range is not one state of the application.
+
+    A range that is too short to be looked at has none.
+    """
+    if review is None or not (review.problems or review.noise):
+        return []
+    said = "; ".join(sentences(review)) or "its range holds one state of the application"
+    unfit = review.unfit
+    stated = Finding(BASELINE, None, REVIEW, None, Status.OK, f"the baseline: {said}", about="pipe")
+    if not unfit:
+        return [stated]
+    worst = max(unfit, key=lambda problem: abs(problem.size))
+    floor = SHIFT_FLOOR if worst.kind == "shift" else TREND_FLOOR
+    return [
+        replace(
+            stated, status=Status.DRIFTED, statistic=abs(worst.size), threshold=floor, unit="sd", direction="neutral"
+        )
+    ]

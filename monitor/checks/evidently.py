@@ -1,0 +1,393 @@
+"""Evidently's stattests by name, on two profiles, in a child process.
+
+Evidently takes 280 MB and seconds to import, so the daemon never does: one spawned child imports it, is
+reused, and is ended when it takes too long; a test that hangs three times in a row is left alone for ten minutes, later
+for longer. The child gets neither our environment nor a row, only values that are rebuilt from counts.
+
+Limits
+------
+A test sees what the bins kept: values inside a bin stand at its middle, those beyond the baseline's extremes at
+these, and at most ``most`` of them are rebuilt, so a p-value is that of a sample of this size and not of the
+window's. At the quantile edges the distribution functions are exact, and between them a value is off by half its
+bin at most, so that a Kolmogorov-Smirnov distance is off by under 0.004 for 1,500 rows against 4,000. A heavy tail is
+lost more than that: for a log-normal column a Wasserstein distance is off by up to 0.04 baseline standard deviations.
+`chisquare` and `g_test` take the baseline's shares for the truth, without its noise: beside a small baseline they
+find drift too often. `mannw` is Evidently's one-sided form, which sees values rise and never sees them fall.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from detectors.layout import Kind
+    from detectors.profile import Profile
+
+STATTESTS: dict[str, tuple[Kind, ...]] = {
+    "anderson": ("numeric",),
+    "chisquare": ("categorical",),
+    "cramer_von_mises": ("numeric",),
+    "ed": ("numeric",),
+    "empirical_mmd": ("numeric",),
+    "es": ("numeric",),
+    "fisher_exact": ("categorical",),
+    "g_test": ("categorical",),
+    "hellinger": ("numeric", "categorical"),
+    "jensenshannon": ("numeric", "categorical"),
+    "kl_div": ("numeric", "categorical"),
+    "ks": ("numeric",),
+    "mannw": ("numeric",),
+    "psi": ("numeric", "categorical"),
+    "t_test": ("numeric",),
+    "TVD": ("categorical",),
+    "wasserstein": ("numeric",),
+    "z": ("categorical",),
+}
+"""Every stattest of Evidently 0.7.23 that can be run on a profile, and the kinds of column it takes."""
+
+NEEDS_TEXT = "it trains a classifier on the texts themselves, and a profile holds none"
+NOT_SUPPORTED = {"perc_text_content_drift": NEEDS_TEXT, "abs_text_content_drift": NEEDS_TEXT}
+"""The others, each with the reason."""
+
+PREFIX = "evidently:"
+"""What comes before the name of a stattest in `method:`."""
+
+P_VALUES = frozenset(
+    {
+        "anderson", "chisquare", "cramer_von_mises", "empirical_mmd", "es", "fisher_exact", "g_test", "ks", "mannw",
+        "t_test", "TVD", "z",
+    }
+)  # fmt: skip
+"""Stattests whose score is a p-value, so that small means drifted; the others are distances."""
+
+TWO_CATEGORIES = frozenset({"fisher_exact", "z"})
+"""They compare one share: other than two categories are refused, which Evidently does for the first only."""
+
+EQUAL_SIZES = frozenset({"fisher_exact", "g_test"})
+"""They fail on sides of unequal size, so both are rebuilt with as many values as the smaller one has."""
+
+OTHER = "(other)"
+MOST = 5000
+MOST_OF = {"empirical_mmd": 500}
+"""Tests with quadratic memory get fewer values: 5,000 a side would be 2 GB and minutes."""
+TASKS_OF_A_CHILD = 200
+SMALLEST_P = 1e-300
+TIMEOUT = 60.0
+"""Seconds for all tests of a bucket: half of its lease."""
+HANGS = 3
+"""Hangs in a row after which a test is left alone."""
+REST = 600.0
+LONGEST_REST = 6 * 3600.0
+"""Seconds before it is tried again: at first, and at most."""
+LOOK_UP = 0.2
+LAST_WORDS = 400
+MISSING = "Evidently is not installed: pip install driftd[report]"
+LEAVING = "driftd is stopping, so Evidently was not waited for; the next bucket asks it again."
+
+
+@dataclass(frozen=True)
+class Request:
+    """One test of one column.
+
+    Parameters
+    ----------
+    name
+        A key of ``STATTESTS``.
+    kind
+        Of the column.
+    baseline, window
+        Values, numbers or categories, as :func:`expand` rebuilds them.
+    """
+
+    name: str
+    kind: Kind
+    baseline: Sequence[float | str]
+    window: Sequence[float | str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Evidently said: its drift score, its own threshold and verdict; or why there is none.
+
+    ``resting`` is why it was not asked at all.
+    """
+
+    statistic: float | None = None
+    threshold: float | None = None
+    drifted: bool | None = None
+    error: str | None = None
+    resting: str | None = None
+
+
+@dataclass
+class Breaker:
+    """Leaves a test alone that has hung several times in a row, and tries it once after each rest.
+
+    A test that hangs costs its monitor's tick the whole timeout, bucket after bucket. While it rests its findings are
+    inconclusive. Each further hang doubles the rest, an answer ends it.
+
+    Examples
+    --------
+    >>> breaker = Breaker()
+    >>> for _ in range(HANGS):
+    ...     breaker.hung(now=0.0)
+    >>> breaker.rests(now=REST - 1), breaker.rests(now=REST)
+    (True, False)
+    >>> breaker.hung(now=REST)  # the one try
+    >>> breaker.rests(now=2.5 * REST), breaker.rests(now=3 * REST)
+    (True, False)
+    >>> breaker.answered()
+    >>> breaker.hangs
+    0
+    """
+
+    hangs: int = 0
+    until: float = -math.inf
+
+    def hung(self, now: float) -> None:
+        """Note that the test had to be ended, at seconds of a clock that only goes on."""
+        self.hangs += 1
+        if self.hangs >= HANGS:
+            self.until = now + min(LONGEST_REST, REST * 2.0 ** (self.hangs - HANGS))
+
+    def answered(self) -> None:
+        """Note an answer, whatever it says."""
+        self.hangs, self.until = 0, -math.inf
+
+    def rests(self, now: float) -> bool:
+        """Say whether the test is to be left alone."""
+        return now < self.until
+
+
+def expand(profile: Profile, most: int = MOST) -> list[float | str]:
+    """Rebuild values from counts: one for each bin, repeated in proportion to its count.
+
+    A bin's value is its middle, or its edge for the two outermost; a point mass and a category are exact. The
+    running count is rounded, not each bin's, so that no side is favoured and the same counts give the same
+    values.
+
+    Parameters
+    ----------
+    most
+        At most so many values; all of them when there are fewer.
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> from detectors.layout import learn_categorical
+    >>> from detectors.profile import Profile
+    >>> from detectors.records import Column
+    >>> words = ["a"] * 500 + ["b"] * 300
+    >>> expand(Profile.of(Column.of(words), learn_categorical(Counter(words))), most=4)
+    ['a', 'a', 'a', 'b']
+    """
+    import numpy as np
+
+    from detectors.drift.mean import bin_values
+
+    counts = _shrunk(profile.counts, most)
+    if profile.layout.kind == "numeric":
+        return [float(value) for value in np.repeat(bin_values(profile.layout.edges), counts)]
+    words = [*profile.layout.vocabulary, OTHER]
+    return [word for word, count in zip(words, counts.tolist(), strict=True) for _ in range(count)]
+
+
+def _shrunk(counts: np.ndarray, most: int) -> np.ndarray:
+    """Scale counts down to a sum of ``most``, each to within one, in whole numbers throughout."""
+    import numpy as np
+
+    size = int(counts.sum())
+    if size <= most:
+        return counts
+    running = [(2 * int(below) * most + size) // (2 * size) for below in np.cumsum(counts)]
+    return np.diff(np.array(running, dtype=np.int64), prepend=0)
+
+
+def orient(name: str, value: float) -> float:
+    """Turn a score or a threshold of Evidently so that it grows with the change.
+
+    A p-value becomes its negative decimal logarithm, cut at 300; a distance stays as it is.
+
+    Examples
+    --------
+    >>> oriented("ks", 0.01), oriented("psi", 0.25)
+    (2.0, 0.25)
+    """
+    return -math.log10(max(value, SMALLEST_P)) if name in P_VALUES else value
+
+
+def request(name: str, baseline: Profile, window: Profile) -> Request:
+    """Make the request for two profiles of one column, with as many values as the test can bear."""
+    most = MOST_OF.get(name, MOST)
+    if name in EQUAL_SIZES:
+        most = min(most, baseline.n, window.n)
+    return Request(name, baseline.layout.kind, expand(baseline, most), expand(window, most))
+
+
+def measure_in_child(
+    requests: Sequence[Request], timeout: float = TIMEOUT, breakers: dict[str, Breaker] | None = None
+) -> list[Answer]:
+    """Run tests one after the other in the child, which is started when it is first needed.
+
+    Parameters
+    ----------
+    timeout
+        Seconds for all of them, Evidently's import included. The child that is still busy then is ended, and
+        what it had not answered is answered with an error.
+    breakers
+        By test, those of this process unless others are given. One that rests is not asked.
+
+    Returns
+    -------
+    list of Answer
+        In the order of the requests. Nothing is raised for what the values hold.
+    """
+    with _lock:
+        held = _breakers if breakers is None else breakers
+        end = time.monotonic() + timeout
+        return [
+            _refusal(one) or _ask_child(one, end, timeout, held.setdefault(one.name, Breaker())) for one in requests
+        ]
+
+
+def close() -> None:
+    """End the child, and with it its memory; the next request starts another."""
+    with _lock:
+        _end()
+
+
+def abandon() -> None:
+    """Wait for no answer any more, for good: the daemon is leaving. Safe in a signal handler."""
+    _leaving.set()
+
+
+_leaving = threading.Event()
+_lock = threading.Lock()
+_pool: list[ProcessPoolExecutor] = []
+_breakers: dict[str, Breaker] = {}
+
+
+def _refusal(asked: Request) -> Answer | None:
+    """Answer at once what cannot be asked."""
+    if asked.name in NOT_SUPPORTED:
+        return Answer(error=f"{asked.name} cannot be run on a profile: {NOT_SUPPORTED[asked.name]}.")
+    if asked.name not in STATTESTS:
+        return Answer(error=f"{asked.name} is no stattest of Evidently; known are {', '.join(STATTESTS)}.")
+    if asked.kind not in STATTESTS[asked.name]:
+        return Answer(error=f"{asked.name} cannot measure a {asked.kind} column; name those it can with `columns:`.")
+    if not asked.baseline or not asked.window:
+        return Answer(error=f"{asked.name} needs values on both sides.")
+    if asked.name in TWO_CATEGORIES and len({*asked.baseline, *asked.window}) > 2:
+        return Answer(error=f"{asked.name} compares one share, so it takes a column of two categories.")
+    return None
+
+
+def _ask_child(asked: Request, end: float, timeout: float, breaker: Breaker) -> Answer:
+    now = time.monotonic()
+    if breaker.rests(now):
+        minutes = math.ceil((breaker.until - now) / 60)
+        said = f"it did not answer {breaker.hangs} times in a row; it is asked again in {minutes} min"
+        return Answer(resting=f"evidently_rests: {asked.name} is left alone, for {said}")
+    return _ask(asked, end, timeout, breaker)
+
+
+def _ask(asked: Request, end: float, timeout: float, breaker: Breaker) -> Answer:
+    said = f"Evidently did not answer within {timeout:g} s and was ended; ask it for fewer tests, columns or segments."
+    try:
+        answer = _child().submit(_run, asked) if time.monotonic() < end and not _leaving.is_set() else None
+        while answer and time.monotonic() < end and not _leaving.is_set():
+            if wait([answer], min(LOOK_UP, max(0.0, end - time.monotonic()))).done:
+                given = answer.result()
+                breaker.answered()
+                return given
+    except BrokenProcessPool:
+        _end()
+        breaker.hung(time.monotonic())
+        return Answer(
+            error=f"Evidently's process ended during {asked.name}, perhaps for lack of memory: it needs 400 MB."
+        )
+    if answer:
+        _end()
+        if not _leaving.is_set():
+            breaker.hung(time.monotonic())
+    return Answer(error=LEAVING if _leaving.is_set() else said)
+
+
+def _child() -> ProcessPoolExecutor:
+    if not _pool:
+        import multiprocessing
+
+        spawn = multiprocessing.get_context("spawn")
+        _pool.append(
+            ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare, max_tasks_per_child=TASKS_OF_A_CHILD)
+        )
+    return _pool[0]
+
+
+def _end() -> None:
+    """End the child at once, also when it hangs."""
+    while _pool:
+        pool = _pool.pop()
+        # Python has a public name for this from 3.14 on (`kill_workers`).
+        for process in list((getattr(pool, "_processes", None) or {}).values()):
+            process.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare() -> None:
+    """Begin the child: no secret of ours reaches the library, it calls nobody, says nothing, takes one core."""
+    import os
+    import warnings
+
+    own = os.environ  # noqa: TID251  (the child's own copy, which it empties)
+    own.clear()
+    own.update(DO_NOT_TRACK="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LC_ALL="C.UTF-8", HOME="/nonexistent")
+    warnings.simplefilter("ignore")
+    threading.Thread(target=_leave_with_the_parent, daemon=True).start()
+
+
+def _leave_with_the_parent() -> None:
+    """End the child when the daemon is killed and cannot do it: a worker of a pool waits for ever otherwise."""
+    import multiprocessing
+    import os
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _run(asked: Request) -> Answer:
+    """Do the work of the child."""
+    import warnings
+
+    try:
+        import numpy as np
+        import pandas as pd
+        from evidently.legacy.calculations.stattests import get_stattest
+        from evidently.legacy.core import ColumnType
+    except ModuleNotFoundError as error:
+        return Answer(error=MISSING if (error.name or "").startswith("evidently") else f"{MISSING} ({error})")
+    warnings.simplefilter("ignore")
+    np.random.seed(0)  # noqa: NPY002  (the global generator is the one that Evidently permutes with)
+    numeric = asked.kind == "numeric"
+    column = ColumnType.Numerical if numeric else ColumnType.Categorical
+    sides = [pd.Series(list(side), dtype="float64" if numeric else "object") for side in (asked.baseline, asked.window)]
+    try:
+        test = get_stattest(sides[0], sides[1], column, asked.name)
+        seen = test(sides[0], sides[1], column, None)
+    except Exception as error:  # noqa: BLE001  (another project's code over data of any shape: its error is the answer)
+        return Answer(error=f"{asked.name} failed: {str(error)[:LAST_WORDS] or type(error).__name__}")
+    score = float(seen.drift_score)
+    if not np.isfinite(score):
+        return Answer(error=f"{asked.name} gave {score}.")
+    return Answer(score, float(seen.actual_threshold), bool(seen.drifted))

@@ -1,0 +1,43 @@
+"""What a window used, for all its rows and for each of its largest segments. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from detectors.quality.percentile import TIMES
+from detectors.spend.usage import usage
+from monitor.checks.detect import Window, segments
+from monitor.config.models import Monitor
+
+ALL = ""
+"""The key of all rows: no segment is called so."""
+
+
+def usage_by_segment(monitor: Monitor, window: Window) -> dict[str, Any]:
+    """Return usage by segment, with the currency of its money."""
+    named = [
+        c for check in monitor.checks if check.kind == "latency" and check.columns != "auto" for c in check.columns
+    ]
+    times = tuple(dict.fromkeys([*TIMES, *named]))
+    seconds = len(window.starts) * monitor.bucket.total_seconds()
+    told: dict[str, Any] = {}
+    for segment in (None, *segments(monitor, window.profiles)):
+        columns = window.profiles.get(segment, {})
+        requests = max((profile.requests for profile in columns.values()), default=0)
+        if segment is None:
+            rows = sum(window.traffic.bucket_rows)
+            requests = sum(part.facts.requests for part in window.parts) if window.parts else rows
+        told[segment or ALL] = usage(columns, requests, seconds, monitor.money, monitor.success, times)
+    return {"currency": monitor.currency, "segments": {segment: _finite(used) for segment, used in told.items()}}
+
+
+def _finite(data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what overflowed: JSON has no infinity, and a sum that is none is not known."""
+    kept: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            kept[key] = _finite(value)
+        elif not isinstance(value, float) or math.isfinite(value):
+            kept[key] = value
+    return kept

@@ -1,0 +1,74 @@
+"""Make the objects by hand, from the configuration; nothing registers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from monitor.channels import build as build_channels
+from monitor.config.load import load
+from monitor.config.models import Config, Monitor
+from monitor.core.clock import Clock, SystemClock
+from monitor.core.tasks import Later, at_once
+from monitor.daemon import Daemon
+from monitor.jobs.label_overlay import Labelled
+from monitor.jobs.watch import Watch
+from monitor.sources.base import Reader
+from monitor.sources.connect import connect
+from monitor.store import migrate
+from monitor.store.database import Database
+
+
+@contextmanager
+def open_store(config: Config, *, upgrade: bool = False) -> Iterator[Database]:
+    """Open our database; with ``upgrade`` bring it to this version's schema first, else insist on it."""
+    database = Database(config.store.get_secret_value())
+    try:
+        if upgrade:
+            migrate.upgrade(database)
+        else:
+            migrate.require_head(database)
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_reader(monitor: Monitor) -> Iterator[Reader]:
+    """Open a monitor's source."""
+    reader = connect(monitor.source)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def make_watch(database: Database, monitor: Monitor, clock: Clock, later: Later = at_once) -> Watch:
+    """Make one watch; only the system clock leaves the sealing to the source's own clock."""
+    opener = partial(_connect, database, monitor)
+    if isinstance(clock, SystemClock):
+        return Watch(database, monitor, opener, later=later)
+    return Watch(database, monitor, opener, partial(_now, clock), later)
+
+
+def _connect(database: Database, monitor: Monitor) -> Reader:
+    return Labelled(connect(monitor.source), database, monitor.name, judged=bool(monitor.judged))
+
+
+def _now(clock: Clock, _reader: Reader) -> datetime:
+    return clock.now()
+
+
+def make_daemon(database: Database, config: Config, clock: Clock | None = None, later: Later = at_once) -> Daemon:
+    """Make the daemon of a configuration; ``later`` does what takes long beside the ticks."""
+    clock = clock or SystemClock()
+    watches = [make_watch(database, monitor, clock, later) for monitor in config.monitors]
+    return Daemon(database, watches, config.actions, build_channels(config), clock)
+
+
+def read_config(path: Path) -> Config:
+    """Load the configuration file."""
+    return load(path)

@@ -1,0 +1,98 @@
+"""The range that a baseline would be learnt from: looked at before anything is learnt, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from detectors.layout import Layout
+from detectors.records import Records
+from monitor.checks.baseline_problems import review_baseline
+from monitor.checks.baseline_review import Review, sentences
+from monitor.cli.commands.output import cell, echo
+from monitor.config.models import ConfigError, Monitor
+from monitor.core.schedule import floor
+from monitor.jobs import build_baseline
+from monitor.profiling.timeline import Timeline
+from monitor.sources.base import Reader, SourceError
+
+MOST_ROWS = 100_000
+"""A range with more is looked at in a part of its buckets, evenly spaced."""
+
+
+def review_candidate(reader: Reader, monitor: Monitor) -> Review | None:
+    """Review the range that the baseline is to be learnt from; None where it is a file, too short, or still to come.
+
+    Only logged columns are looked at: signals would be computed of every record.
+    """
+    if monitor.baseline.file is not None:
+        return None
+    now = reader.now()
+    start, end = build_baseline.baseline_range(monitor, now - monitor.settle)
+    oldest = reader.oldest()
+    if oldest is None or end > now:
+        return None
+    start = max(start, floor(oldest, monitor.bucket))
+    rows = reader.counts(start, end).rows if start < end else 0
+    if rows < monitor.baseline.min_rows:
+        return None
+    logged = monitor.model_copy(update={"signals": [], "checks": [], "segments": []})
+    thin = _Thinned(reader, logged, -(-rows // MOST_ROWS))
+    layouts = build_baseline.learn_layouts(thin, logged, start, end)
+    return _review(thin, logged, layouts, start, end)
+
+
+def _review(thin: _Thinned, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime) -> Review:
+    timeline = Timeline.of_baseline(monitor, layouts, start, end)
+    versions: dict[str, dict[str, list[float]]] = {}
+    for bucket, profiler in build_baseline.profile_buckets(thin, monitor, layouts, start, end):
+        if thin.reads(bucket.start):
+            timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
+            build_baseline.merge_versions(versions, profiler.facts)
+    return review_baseline(monitor, timeline, versions)
+
+
+class _Thinned:
+    """A reader that reads every so many buckets."""
+
+    def __init__(self, reader: Reader, monitor: Monitor, every: int) -> None:
+        self._reader, self._bucket, self._every = reader, monitor.bucket, every
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._reader, name)
+
+    def reads(self, start: datetime) -> bool:
+        """Say whether a bucket is read."""
+        return int(start.timestamp() // self._bucket.total_seconds()) % self._every == 0
+
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Records]:
+        """Read those buckets of a stretch; all of it at once where every bucket is read."""
+        if self._every == 1:
+            yield from self._reader.read(start, end, columns)
+            return
+        at = start
+        while at < end:
+            if self.reads(at):
+                yield from self._reader.read(at, min(at + self._bucket, end), columns)
+            at += self._bucket
+
+
+def candidate_notes(reader: Reader, monitor: Monitor) -> tuple[Review | None, list[str]]:
+    """Return the review of a candidate, and what to say of it; what cannot be read is said."""
+    try:
+        review = review_candidate(reader, monitor)
+    except (SourceError, ConfigError) as error:
+        return None, [f"the baseline's range could not be looked at: {error}"]
+    return review, sentences(review)
+
+
+def print_baseline_notes(told: Mapping[str, Any] | None) -> None:
+    """Print what was noticed in a baseline's range, and what a window was compared with."""
+    if not told or not told["notes"]:
+        return
+    echo("notes on the baseline:")
+    for note in told["notes"]:
+        echo(f"  - {note}")
+    if compared := told.get("compared_with"):
+        echo(f"  compared with {cell(compared['from'])} to {cell(compared['to'])} ({told['rows']:,} rows)")

@@ -1,0 +1,119 @@
+"""`driftd drilldown`: by which columns, together, the rows of a window can be told from those of its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from detectors.drilldown.domain_classifier import separate
+from detectors.drilldown.pca import reconstruction
+from detectors.layout import Layout
+from monitor.cli.commands.output import echo, print_json, print_table
+from monitor.cli.commands.samples import Sides, both_sides
+from monitor.config.models import Config, ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_VALUES = 5
+"""Values of a categorical column that are looked at one by one, the most frequent ones of either side."""
+
+
+def drill_down(config: Config, name: str | None, at: datetime | None, *, as_json: bool) -> None:
+    """Print how well the two sides separate, and by what."""
+    monitor = config.monitor(name)
+    told = {"monitor": monitor.name, **separation(both_sides(monitor, at))}
+    if as_json:
+        print_json(told)
+        return
+    seen, together = told["domain_classifier"], told["reconstruction"]
+    echo(
+        f"{monitor.name}, {told['rows']} rows from {told['start']} to {told['end']} against {told['baseline_rows']}: "
+        f"a classifier tells them apart with AUC {seen['auc']:.3f} (p = {seen['p_value']:.2g})."
+    )
+    echo(
+        f"Distance from the baseline's {together['axes']} main axes: {together['now']:.3g}, "
+        f"before {together['before']:.3g} "
+        f"(p = {together['p_value']:.2g}); a change says that columns no longer hang together as they did."
+    )
+    rows = [[one["column"], one["auc_drop"], one["residual_growth"]] for one in told["columns"]]
+    print_table(("column", "AUC lost without it", "growth of its residual"), rows, "")
+
+
+def separation(sides: Sides) -> dict[str, Any]:
+    """Fit both drill-downs to the samples."""
+    names, before, now = table(sides)
+    try:
+        seen, together = separate(before, now), reconstruction(before, now)
+    except ValueError as error:
+        raise ConfigError(f"the two sides cannot be compared: {error}") from error
+    drop, growth = (_by_column(names, values) for values in (seen.drop, together.excess))
+    columns = sorted(drop, key=lambda column: -drop[column])
+    return {
+        "start": sides.start,
+        "end": sides.end,
+        "rows": len(now),
+        "baseline_rows": len(before),
+        "domain_classifier": {"auc": seen.auc, "p_value": seen.p_value},
+        "reconstruction": {
+            "axes": together.axes,
+            "explained": together.explained,
+            "before": together.before,
+            "now": together.now,
+            "p_value": together.p_value,
+        },
+        "columns": [{"column": one, "auc_drop": drop[one], "residual_growth": growth[one]} for one in columns],
+    }
+
+
+def table(sides: Sides) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the column that each number belongs to, and the rows of both sides as numbers.
+
+    A categorical column becomes one indicator a value. What is missing is NaN, and whether it is missing a number of
+    its own where that varies.
+    """
+    names: list[str] = []
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    for column, layout in _comparable(sides.layouts, sides.baseline).items():
+        found = _numbers(sides.baseline[column], sides.window[column], layout)
+        parts += found
+        names += [column] * len(found)
+    if not parts:
+        raise ConfigError("no watched column varies, so there is nothing to tell the two sides apart by.")
+    before, now = (np.column_stack([part[side] for part in parts]) for side in (0, 1))
+    return names, before, now
+
+
+def _comparable(layouts: Mapping[str, Layout], frame: pd.DataFrame) -> dict[str, Layout]:
+    return {name: layout for name, layout in layouts.items() if name in frame.columns}
+
+
+def _numbers(before: pd.Series[Any], now: pd.Series[Any], layout: Layout) -> list[tuple[np.ndarray, np.ndarray]]:
+    gone = before.isna().to_numpy(), now.isna().to_numpy()
+    if layout.kind == "numeric":
+        found = [(before.to_numpy(np.float64), now.to_numpy(np.float64))]
+    else:
+        common = dict.fromkeys([*_most_common(before), *_most_common(now)])
+        found = [((before == value).to_numpy(np.float64), (now == value).to_numpy(np.float64)) for value in common]
+    found.append((gone[0].astype(np.float64), gone[1].astype(np.float64)))
+    return [pair for pair in found if _varies(pair)]
+
+
+def _most_common(series: pd.Series[Any]) -> list[Any]:
+    return series.value_counts().index[:MOST_VALUES].tolist()
+
+
+def _varies(pair: tuple[np.ndarray, np.ndarray]) -> bool:
+    values = np.concatenate(pair)
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and bool(known.min() < known.max())
+
+
+def _by_column(names: list[str], values: np.ndarray) -> dict[str, float]:
+    found = dict.fromkeys(names, 0.0)
+    for name, value in zip(names, values.tolist(), strict=True):
+        found[name] += value
+    return found

@@ -1,0 +1,136 @@
+"""The text of a first driftd.yaml: segments, signals and checks that fit what a log really holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detectors import SIGNALS
+from monitor.config.presets import PRESETS
+from monitor.sources.base import ColumnInfo
+from monitor.sources.readiness import MOSTLY, share
+
+SEGMENTS = ("model_version", "prompt_version", "tenant", "team")
+MOST_SEGMENTS = 20
+SIGNALS_BY_DEFAULT = {
+    "failed": "1 for a request that failed",
+    "rate_limited": "1 for one that was turned away",
+    "refusal": "1 for an answer that declines",
+    "truncation": "1 for an answer that was cut",
+    "pii": "personal data in answers",
+    "secrets": "keys and passwords in answers",
+    "hallucinated": "probability that an answer is not supported by its context",
+    "user_feedback": "what users say, -1 to 1",
+    "price": "cost of a request: as logged, else by a dated list",
+    "unpriced": "1 for a request that nobody can price",
+    "tokens_per_second": "speed of the answer",
+}
+RATES = ("failed", "refusal", "hallucinated", "unpriced")
+"""Signals whose rate is watched, as the alert budget allows: a fixed limit would be noise in a small segment."""
+PACES = ((300.0, "5m", "1h"), (150.0, "5m", "6h"), (50.0, "15m", "6h"), (0.0, "1h", "1d"))
+"""Records an hour from which on a bucket and a window are chosen: 300 records a window, and a dozen a bucket."""
+
+
+ROLLING = "    baseline: {rolling: 14d}   # or a range that you trust: {from: 2026-11-01, to: 2026-11-15}"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What `driftd init` saw: the source's settings, its columns, and how many records an hour there are."""
+
+    preset: str | None
+    source: Mapping[str, object]
+    columns: Sequence[ColumnInfo]
+    rows_an_hour: float
+
+    def present(self, name: str) -> float:
+        """Return the share of the newest records that have a column."""
+        return share(next((column for column in self.columns if column.name == name), None))
+
+    def distinct(self, name: str) -> int:
+        return next((column.distinct for column in self.columns if column.name == name), 0)
+
+
+def render_config(name: str, look: Look) -> str:
+    """Return the file."""
+    segments = [one for one in SEGMENTS if look.present(one) > 0 and 1 <= look.distinct(one) <= MOST_SEGMENTS]
+    signals = [one for one in SIGNALS_BY_DEFAULT if _is_logged(one, look)]
+    lines = [
+        "# Written by `driftd init`. Next: `driftd config check`, `driftd check`, `driftd run`.",
+        "# `driftd readiness` says what cannot be watched because it is not logged, and what would log it.",
+        "store: sqlite:///driftd.db",
+        "monitors:",
+        f"  - name: {name}",
+        "    source:",
+        *(f"      {line}" for line in _mapping(look.source)),
+        *_pace(look),
+        ROLLING,
+        "    alert_budget: 1/week       # false pages that you accept; thresholds are set to keep it",
+        f"    segments: [{', '.join(segments)}]   # watched apart",
+    ]
+    if signals:
+        lines.append("    signals:                   # computed of each record; docs/checks.md lists all")
+        lines += [f"      - {one:24} # {SIGNALS_BY_DEFAULT[one]}" for one in signals]
+    lines += ["    checks:", "      - drift", "      - quality"]
+    if look.present("latency"):
+        lines.append("      - latency                # or with a target: latency: {p95: 3s}")
+    rates = [f"      - rate: {{signal: {one}}}" for one in RATES if one in signals]
+    lines += [*(f"{rates[0]:30} # or with a limit: max_increase: 0.05" for _ in rates[:1]), *rates[1:]]
+    if look.present("cost") or "price" in signals:
+        lines.append("      # - spend: {daily: 200, monthly: 5000}   # your budget, in USD")
+    return "\n".join([*lines, *_to_add(), ""])
+
+
+def with_baseline(text: str, setting: str) -> str:
+    """Return a file that was written with a rolling baseline, with a range instead."""
+    return text.replace(ROLLING, f"    {setting}   # the last 14 days hold a change", 1)
+
+
+def save(path: Path, text: str) -> None:
+    """Write a new file that only its owner may read: the address of a database may hold a password."""
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
+
+
+def _is_logged(signal: str, look: Look) -> bool:
+    """Say whether what a signal needs is logged."""
+    if signal in ("rate_limited", "user_feedback"):  # most records never have what these need
+        return all(look.present(need) > 0 for need in SIGNALS[signal].needs)
+    if signal == "truncation" and not look.present("finish_reason"):
+        return False
+    if signal in ("price", "unpriced"):
+        return all(look.present(need) >= MOSTLY for need in SIGNALS[signal].needs)
+    return all(look.present(need) >= 0.5 for need in SIGNALS[signal].needs)  # noqa: PLR2004  of most records
+
+
+def _pace(look: Look) -> list[str]:
+    """Choose bucket and window so that a window holds enough records, and say how many there are."""
+    settle = PRESETS[look.preset].settle if look.preset else "30s"
+    bucket, window = next((bucket, window) for least, bucket, window in PACES if look.rows_an_hour >= least)
+    return [
+        f"    bucket: {bucket}",
+        f"    window: {window}                 # the newest day had {look.rows_an_hour:,.0f} records an hour",
+        f"    settle: {settle}                # how late rows come",
+    ]
+
+
+def _to_add() -> list[str]:
+    return [
+        "    # rules:",
+        "    #   - when: [latency, rate.failed]   # by default everything makes a warning",
+        "    #     severity: critical",
+        "    #     do: [slack]                    # needs `slack: {token: …, channel: …}`",
+    ]
+
+
+def _mapping(settings: Mapping[str, object]) -> list[str]:
+    """Write settings as YAML, each text quoted, so that any is safe."""
+    lines: list[str] = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            lines += [f"{key}:", *(f"  {line}" for line in _mapping(value))]
+        else:
+            text = str(value).replace("'", "''")
+            lines.append(f"{key}: '{text}'")
+    return lines

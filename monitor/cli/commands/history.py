@@ -1,0 +1,117 @@
+"""Commands about the past: backtest, simulate."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from monitor.cli.commands.build import open_reader
+from monitor.cli.commands.output import echo, print_json, print_table
+from monitor.config.models import Config
+from monitor.jobs.backtest import backtest as replay
+from monitor.jobs.backtest import read_changes
+from monitor.jobs.simulate import Injecting, Injection
+from monitor.sources.base import Reader
+
+
+def backtest(
+    config: Config,
+    name: str | None,
+    start: datetime,
+    end: datetime,
+    changes: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print what the present rules would have paged."""
+    monitor = config.monitor(name)
+    marked = read_changes(changes) if changes else []
+    with open_reader(monitor) as reader:
+        told = _replay(reader, monitor, start, end, marked, quiet=quiet)
+    if as_json:
+        print_json(told)
+        return
+    _print(told)
+
+
+def simulate(
+    config: Config,
+    name: str | None,
+    drift: str,
+    column: str,
+    size: float,
+    start: datetime,
+    end: datetime,
+    at: datetime,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print whether, and how late, an injected drift would have paged, beside the same stretch without it."""
+    monitor = config.monitor(name)
+    with open_reader(monitor) as reader:
+        injection = Injection.of(drift, column, size, at, reader, monitor, start)
+        without = _replay(reader, monitor, start, end, [at], quiet=quiet)
+        told = _replay(Injecting(reader, injection), monitor, start, end, [at], quiet=quiet)
+    told["injected"] = injection.said
+    told["without"] = {"pages": without["pages"], "changes": without["changes"]}
+    if as_json:
+        print_json(told)
+        return
+    echo(f"injected: {injection.said}")
+    _print(told)
+    echo(f"without it the same stretch pages {without['pages']} times")
+
+
+def _replay(
+    reader: Reader,
+    monitor: Any,
+    start: datetime,
+    end: datetime,
+    marked: list[datetime],
+    *,
+    quiet: bool,  # noqa: ANN401
+) -> dict[str, Any]:
+    total = (end - start) // monitor.bucket
+    with typer.progressbar(length=total, label="buckets", hidden=quiet, file=sys.stderr) as bar:
+        return replay(reader, monitor, start, end, marked, bar.update)
+
+
+def _pages(told: dict[str, Any]) -> str:
+    """Say how many pages there were in how long, and as a rate where the stretch is long enough for one."""
+    pages, weeks = told["pages"], told["weeks"]
+    said = f"{pages} page{'s' * (pages != 1)} in {_length(weeks)}"
+    if weeks >= 1:
+        interval = f"95 % interval {told['pages_low']:.2f} to {told['pages_high']:.2f}"
+        said += f", {told['pages_per_week']:.2f} a week ({interval})"
+    budget = f"the budget of {told['budget_per_week']:.2f} a week"
+    if told["budget"] != "undecided":
+        return f"{said}; {budget} is {told['budget']}"
+    return f"{said}; that is too few weeks to say whether {budget} is kept"
+
+
+def _length(weeks: float) -> str:
+    minutes = 7 * 24 * 60 * weeks
+    for unit, size in (("weeks", 7 * 24 * 60), ("days", 24 * 60), ("hours", 60)):
+        if minutes >= 2 * size:
+            return f"{minutes / size:.1f} {unit}"
+    return f"{minutes:.0f} minutes"
+
+
+def _print(told: dict[str, Any]) -> None:
+    echo(f"{told['monitor']}: {_pages(told)}. Thresholds: {told['baseline']['calibration']}.")
+    if told["updates"]:
+        echo(f"further changes of open incidents, told in their threads: {told['updates']}")
+    if told["left_out"]:
+        echo(f"left out, for they are not replayed: {', '.join(told['left_out'])}")
+    heads = ("fired_at", "resolved_at", "rule", "columns", "reason")
+    incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in told["incidents"]]
+    print_table(heads, [[i[head] for head in heads] for i in incidents], "nothing would have paged")
+    if told["changes"]:
+        marks = ("at", "detected_at", "delay_seconds")
+        print_table(marks, [[change[mark] for mark in marks] for change in told["changes"]], "")

@@ -1,0 +1,58 @@
+"""`driftd readiness`: what cannot be watched, because it is not logged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from monitor.cli.commands.output import echo, print_json
+from monitor.config.models import Config
+from monitor.config.presets import PRESETS
+from monitor.config.source import Source
+from monitor.sources.base import SourceError
+from monitor.sources.connect import connect_and_probe
+from monitor.sources.readiness import Answer, Row, future_note, report
+
+
+def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:
+    """Print the report of each monitor's source; returns 2 when one cannot be read."""
+    chosen = config.monitors if monitor is None else [config.monitor(monitor)]
+    told: list[dict[str, Any]] = []
+    for one in chosen:
+        entry: dict[str, Any] = {"monitor": one.name, "error": None, "capabilities": [], "notes": []}
+        try:
+            rows, entry["notes"] = assess_source(one.source)
+            entry["capabilities"] = [row.as_json() for row in rows]
+        except SourceError as error:
+            entry["error"] = str(error)
+        told.append(entry)
+    if as_json:
+        print_json(told)
+    else:
+        for entry in told:
+            echo(f"{entry['monitor']}: {entry['error'] or 'what its log can tell'}")
+            if entry["error"] is None:
+                print_rows([Row(**row) for row in entry["capabilities"]], entry["notes"])
+    return 2 if any(entry["error"] for entry in told) else 0
+
+
+def assess_source(source: Source) -> tuple[list[Row], list[str]]:
+    """Look at the newest records of a source; returns what they allow, and what is wrong with their times."""
+    reader, lacking = connect_and_probe(source)
+    try:
+        columns = reader.describe()
+        note = future_note(columns, reader.now())
+    finally:
+        reader.close()
+    return report(columns, lacking, PRESETS.get(source.preset or "")), [] if note is None else [note]
+
+
+def print_rows(rows: Sequence[Row], notes: Sequence[str]) -> None:
+    """Print the rows, what can be watched first, and the notes."""
+    order = list(get_args(Answer))
+    for row in sorted(rows, key=lambda row: order.index(row.answer)):
+        echo(f"  {row.answer:8}{row.capability}: {row.reason}.")
+        if row.fix:
+            echo(f"          to log it: {row.fix}")
+    for note in notes:
+        echo(f"  note: {note}")

@@ -1,0 +1,46 @@
+"""A sample of a window and of its baseline, read from the source: what `report` and `drilldown` look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from detectors.layout import Layout
+from monitor.cli.commands.build import open_reader
+from monitor.config.models import ConfigError, Monitor
+from monitor.core.schedule import floor
+from monitor.jobs import build_baseline
+from monitor.jobs.report import sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Rows of the baseline and of the window, and how their columns are laid out."""
+
+    baseline: pd.DataFrame
+    window: pd.DataFrame
+    layouts: Mapping[str, Layout]
+    start: datetime
+    end: datetime
+
+
+def both_sides(monitor: Monitor, at: datetime | None) -> Sides:
+    """Sample the window that ends at a moment, by default now, and the baseline that it is compared with."""
+    if monitor.baseline.file is not None:
+        raise ConfigError("the rows of a baseline `file:` are not sampled; give it as `from:` and `to:` or `rolling:`.")
+    with open_reader(monitor) as reader:
+        end = floor(at or reader.now(), monitor.bucket)
+        first = end - monitor.window
+        start, stop = build_baseline.baseline_range(monitor, first)
+        layouts = build_baseline.learn_layouts(reader, monitor, start, stop)
+        before = sample(reader, monitor, layouts, start, stop)
+        now = sample(reader, monitor, layouts, first, end)
+    if before.empty or now.empty:
+        side = "baseline" if before.empty else "window"
+        raise ConfigError(f"the {side} holds no rows, so there is nothing to compare; choose another --at.")
+    return Sides(before, now, layouts, first, end)

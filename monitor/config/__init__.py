@@ -1,0 +1,1 @@
+"""driftd.yaml and its typed models."""

@@ -1,0 +1,202 @@
+"""Read driftd.yaml. Every error names file, line, key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from monitor.alerting.incidents import rule_name
+from monitor.config import signals
+from monitor.config.checks import CHECKS
+from monitor.config.models import BASELINE_RULE, Config, Monitor
+from monitor.config.sections import nearest
+from monitor.config.source import ROLES
+from monitor.core.yamlfile import SECRET_KEYS, Problem, read
+
+_SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)
+
+
+def load(path: Path, environment: dict[str, str] | None = None) -> Config:
+    """Read, check and cross-check a configuration file; raises :class:`ConfigError` with every problem."""
+    document = read(path, environment)
+    try:
+        config = Config.model_validate(document.data)
+    except ValidationError as error:
+        raise document.explain([describe_problem(detail) for detail in error.errors()]) from None
+    config = _beside(config, path.parent)
+    problems = cross_check(config)
+    if problems:
+        raise document.explain(problems)
+    return config
+
+
+def _beside(config: Config, folder: Path) -> Config:
+    """Resolve every relative path against the folder of the configuration file, whatever the working directory is."""
+    monitors = []
+    for monitor in config.monitors:
+        changes: dict[str, Any] = {
+            "source": monitor.source.model_copy(update={"url": _resolve_url(monitor.source.url, folder)}),
+            "signals": signals.resolve_paths(monitor.signals, folder),
+        }
+        if monitor.baseline.file is not None:
+            changes["baseline"] = monitor.baseline.model_copy(update={"file": folder / monitor.baseline.file})
+        monitors.append(monitor.model_copy(update=changes))
+    evaluations = [one.model_copy(update={"suite": folder / one.suite}) for one in config.evaluations]
+    store = _resolve_url(config.store, folder)
+    return config.model_copy(update={"store": store, "monitors": monitors, "evaluations": evaluations})
+
+
+def resolve_url(url: str, folder: Path) -> str:
+    """Resolve the file of a SQLite URL; a URI (``file:…``), a database in memory and any other URL stay."""
+    match = _SQLITE_FILE.match(url)
+    return url if match is None else f"{match[1]}{folder.absolute() / match[2]}{match[3]}"
+
+
+def _resolve_url(url: SecretStr, folder: Path) -> SecretStr:
+    return SecretStr(resolve_url(url.get_secret_value(), folder))
+
+
+def describe_problem(detail: Any) -> Problem:  # noqa: ANN401
+    """Turn what pydantic found into a place and a sentence."""
+    where = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "constrained-")))
+    context, found = detail.get("ctx", {}), detail.get("input")
+    if detail["type"] in ("unknown_key", "word"):
+        key, allowed = context["key"], context["allowed"]
+        at = (*where, key) if detail["type"] == "unknown_key" else where
+        message = f"{key!r} is not known here. Allowed: {', '.join(allowed)}.{nearest(key, allowed)}"
+        return Problem(at, message)
+    if detail["type"] == "missing":
+        return Problem(where[:-1], f"the key {where[-1]!r} is missing.")
+    allowed = re.findall(r"'([^']+)'", str(context.get("expected", "")))
+    hidden = "a mapping" if isinstance(found, dict) else "(hidden)" if SECRET_KEYS & set(where) else None
+    shown = hidden or repr(found)[:60]  # a mapping may hold a secret
+    hint = nearest(str(found), allowed) if allowed else ""
+    return Problem(where, f"found {shown}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
+
+
+def cross_check(config: Config) -> list[Problem]:
+    """Find references to things that are not there."""
+    problems: list[Problem] = []
+    known_actions = sorted([*config.actions, *(["slack"] if config.slack else [])])
+    names = [monitor.name for monitor in config.monitors]
+    for index, monitor in enumerate(config.monitors):
+        at: tuple[str | int, ...] = ("monitors", index)
+        if names.index(monitor.name) != index:
+            problems.append(Problem((*at, "name"), f"the name {monitor.name!r} is taken; names must be unique."))
+        wrong = signals.problems(monitor.signals, {*ROLES, *monitor.source.columns})
+        problems += [Problem((*at, "signals", *problem.where), problem.message) for problem in wrong]
+        problems += _unknown_signals((*at, "checks"), monitor)
+        for role in monitor.source.columns:
+            if role not in ROLES and (hint := nearest(role, list(ROLES)) if len(role) > 3 else ""):  # noqa: PLR2004
+                close = difflib.get_close_matches(role, ROLES, n=1, cutoff=0.85)
+                if close:
+                    problems.append(Problem((*at, "source", "columns", role), f"{role!r} is not a role.{hint}"))
+        for place, rule in enumerate(monitor.rules):
+            problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
+            made = ["experiment"] * bool(monitor.experiments) + ["shadow"] * bool(monitor.shadows)
+            checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), *made, BASELINE_RULE, "*"]
+            heads = [word.split(".", 1)[0] for word in rule.when]
+            problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
+        problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
+        problems += _breakers((*at, "breakers"), monitor, config, known_actions)
+        problems += _comparisons(at, monitor, known_actions)
+    return problems + _evaluations(config, names, known_actions)
+
+
+def _evaluations(config: Config, monitors: list[str], known_actions: list[str]) -> list[Problem]:
+    """Refuse a regression that would be nobody's incident."""
+    problems: list[Problem] = []
+    for place, spec in enumerate(config.evaluations):
+        problems += _unknown(("evaluations", place, "do"), spec.do, known_actions)
+        if spec.monitor is not None:
+            found = _unknown(("evaluations", place, "monitor"), [spec.monitor], monitors)
+            problems += [replace(problem, where=problem.where[:-1]) for problem in found]
+        elif spec.do and len(monitors) > 1:
+            said = "there are several monitors; say with `monitor:` whose incident a regression is."
+            problems.append(Problem(("evaluations", place, "do"), said))
+    return problems
+
+
+def _comparisons(where: tuple[str | int, ...], monitor: Monitor, known_actions: list[str]) -> list[Problem]:
+    """Refuse two comparisons of one name, and messages to where nobody listens."""
+    problems: list[Problem] = []
+    for kind, specs in (("experiments", monitor.experiments), ("shadows", monitor.shadows)):
+        names = [spec.name for spec in specs]
+        problems += [
+            Problem((*where, kind, place, "name"), f"the name {name!r} is taken; names must be unique.")
+            for place, name in enumerate(names)
+            if names.index(name) != place
+        ]
+    for place, spec in enumerate(monitor.experiments):
+        problems += _unknown((*where, "experiments", place, "do"), list(spec.do), known_actions)
+    for place, shadow in enumerate(monitor.shadows):
+        for other in monitor.shadows:
+            if (shadow.arm, shadow.champion) == (other.arm, other.challenger) and shadow.overlaps(other):
+                said = (
+                    f"{shadow.champion!r} is the challenger of the shadow {other.name!r} at the same time, so no user "
+                    "sees its answers; compare both challengers with the served model."
+                )
+                problems.append(Problem((*where, "shadows", place, "champion"), said))
+    return problems
+
+
+def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config, known: list[str]) -> list[Problem]:
+    """Refuse a breaker without a cause of its own, a name that is taken, and an action that is more than a message."""
+    problems: list[Problem] = []
+    named = [check.name or "spend" for check in monitor.budgets]
+    made = sorted(signals.column_name(entry) for entry in monitor.signals)
+    rules = [rule_name(rule) for rule in monitor.rules]
+    names = [spec.name for other in config.monitors for spec in other.breakers]
+    for place, spec in enumerate(monitor.breakers):
+        at = (*where, place)
+        for key, word, allowed in (
+            ("budget", spec.budget, named),
+            ("rate", spec.rate, made),
+            ("rule", spec.rule, rules),
+        ):
+            if word is not None and word not in allowed:
+                hint = nearest(word, allowed)
+                problems.append(
+                    Problem((*at, key), f"{word!r} is not there. There: {', '.join(allowed) or 'none'}.{hint}")
+                )
+        if spec.budget is not None and named.count(spec.budget) > 1:
+            sentence = f"several checks of what is spent are called {spec.budget!r}; give each a `name:`."
+            problems.append(Problem((*at, "budget"), sentence))
+        if names.count(spec.name) > 1:
+            problems.append(Problem((*at, "name"), f"the name {spec.name!r} is taken; names of breakers are unique."))
+        problems += _unknown((*at, "do"), spec.do, known)
+        for word in spec.do:
+            if word in config.actions and config.actions[word].kind != "notify":
+                sentence = f"{word!r} is a {config.actions[word].kind}; a breaker's action must be `kind: notify`."
+                problems.append(Problem((*at, "do"), sentence))
+    return problems
+
+
+def _unknown_signals(where: tuple[str | int, ...], monitor: Monitor) -> list[Problem]:
+    """Refuse a rate or an objective of a signal that the monitor does not compute."""
+    made = sorted(signals.column_name(entry) for entry in monitor.signals)
+    return [
+        Problem(
+            (*where, place, check.kind, "signal"),
+            f"{check.signal!r} is not among `signals:` of this monitor. There: {', '.join(made) or 'none'}."
+            f"{nearest(str(check.signal), made)}",
+        )
+        for place, check in enumerate(monitor.checks)
+        if check.kind in ("rate", "slo") and check.signal not in made
+    ]
+
+
+def _unknown(where: tuple[str | int, ...], found: list[str], allowed: list[str]) -> list[Problem]:
+    return [
+        Problem(
+            (*where, index),
+            f"{word!r} is not known here. Allowed: {', '.join(allowed) or 'nothing yet'}.{nearest(word, allowed)}",
+        )
+        for index, word in enumerate(found)
+        if word not in allowed
+    ]

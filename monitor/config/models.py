@@ -1,0 +1,335 @@
+"""driftd.yaml as typed settings. `configfile.py` reads them and explains what is wrong."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from monitor.config.arms import Experiment, Shadow, TrafficMark, TrafficRole
+from monitor.config.breakers import BreakerSpec
+from monitor.config.checks import Check, CheckEntry
+from monitor.config.policies import PolicySpec
+from monitor.config.savings import Savings
+from monitor.config.sections import Duration, Section, Time, nearest
+from monitor.config.signals import Entry, column_name
+from monitor.config.source import Source
+from monitor.core.yamlfile import ConfigError
+
+__all__ = ["Config", "ConfigError", "Monitor"]
+
+
+class Features(Section):
+    """Which columns are watched."""
+
+    include: Literal["auto"] | list[str] = "auto"
+    """`auto`, or the watched columns by name."""
+    exclude: list[str] = []
+    """Columns that are not watched."""
+    types: dict[str, Literal["numeric", "categorical"]] = {}
+    """Kind of columns that are to be watched otherwise than they look."""
+    limit: int = Field(60, ge=1, le=1000)
+    """Most columns that are watched."""
+
+
+def _features(value: object) -> object:
+    return {"include": value} if isinstance(value, str | list) else value
+
+
+class Baseline(Section):
+    """What is compared with: a time range, a file, or the last days."""
+
+    start: Time | None = Field(None, alias="from")
+    """Start of the range to learn from."""
+    end: Time | None = Field(None, alias="to")
+    """End of the range, not included."""
+    file: Path | None = None
+    """CSV, Parquet or JSONL file to learn from, relative to this file."""
+    rolling: Duration | None = None
+    """Length of the past to learn from, moved on once a day."""
+    min_rows: int = Field(200, ge=1)
+    """Below this many rows there is no baseline."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Baseline:
+        kinds = [self.start is not None or self.end is not None, self.file is not None, self.rolling is not None]
+        if sum(kinds) != 1:
+            raise PydanticCustomError("baseline", "give exactly one of `from:` and `to:`, `file:`, or `rolling:`")
+        if kinds[0] and not (self.start and self.end and self.start < self.end):
+            raise PydanticCustomError("baseline", "`from:` and `to:` are both needed, and `from` must be earlier")
+        return self
+
+
+class Rule(Section):
+    """When findings become an incident, and what is done then."""
+
+    name: str | None = None
+    """Name of its incidents; by default what it watches."""
+    when: list[str] = ["*"]
+    """`check`, `check.column`, `quality`, `baseline`, `experiment.NAME`, `shadow.NAME`, or `*`: all but these three."""
+    for_: Annotated[int, Field(ge=1)] | Duration = Field(1, alias="for")
+    """Bad buckets in a row, or a duration, before it fires."""
+    resolve_for: Annotated[int, Field(ge=1)] | Duration = 2
+    """Clean buckets in a row, or a duration, before it resolves."""
+    hysteresis: float = Field(0.9, gt=0, le=1)
+    """Share of the threshold below which an open finding counts as clean."""
+    reopen_within: Duration = timedelta(days=1)
+    """An incident that comes back this soon, over the same columns and with no new version, is the old one."""
+    severity: Literal["info", "warning", "critical"] = "warning"
+    """Severity of its incidents."""
+    do: list[str] = []
+    """Actions by name, and `slack`."""
+    repeat_interval: Duration = timedelta(hours=4)
+    """How often people are reminded of a firing incident."""
+
+    def buckets(self, value: int | timedelta, bucket: timedelta) -> int:
+        """Return how many buckets a count or a duration means, at least 1."""
+        return value if isinstance(value, int) else max(1, -(-value // bucket))
+
+
+BASELINE_RULE = "baseline"
+"""Name of the rule, and of the check, that is about the baseline itself."""
+
+
+class NoData(Section):
+    """What an empty or unreadable source means."""
+
+    after: int = Field(3, ge=1)
+    """Buckets in a row that can tell nothing before it fires; longer gaps that the baseline had are waited out."""
+    severity: Literal["info", "warning", "critical"] = "warning"
+    """Severity of its incidents."""
+    do: list[str] = []
+    """Actions by name, and `slack`; rollback and retrain are always held."""
+
+
+class Monitor(Section):
+    """One watched application."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    """Name in metrics and messages."""
+    source: Source
+    """Where the application logs."""
+    bucket: Duration = timedelta(minutes=5)
+    """Unit of work; a day is a whole number of them."""
+    window: Duration = timedelta(hours=1)
+    """What is compared with the baseline: the last buckets."""
+    settle: Duration = timedelta(seconds=30)
+    """How long after its end a bucket is left open for late rows."""
+    baseline: Baseline = Baseline(rolling=timedelta(days=14))
+    """What windows are compared with."""
+    start: Time | None = None
+    """Where judging begins; by default the end of the baseline, or now."""
+    catch_up: Duration = timedelta(days=7)
+    """How far back judging begins at most."""
+    features: Annotated[Features, BeforeValidator(_features)] = Features()
+    """Which columns are watched."""
+    segments: list[str] = []
+    """Columns whose values are watched apart."""
+    max_segments: int = Field(20, ge=1, le=200)
+    """Most values of a segment column."""
+    min_samples: int = Field(100, ge=1)
+    """Below this many the answer is inconclusive."""
+    success: str | None = None
+    """Column or signal from 0 to 1 that says an answer was good: its cost is told; by default, what is not `failed`."""
+    alert_budget: str = Field("1/week", pattern=r"^\d+(\.\d+)?/(day|week|month)$")
+    """False pages of the whole monitor that are accepted: thresholds that are not given are set to keep it."""
+    signals: list[Entry] = []
+    """Scores that are computed of each record, by name, or `{name: {option: value}}`."""
+    checks: list[CheckEntry] = [
+        Check(kind="drift"), Check(kind="quality"), Check(kind="latency"),
+    ]  # fmt: skip
+    """What is analysed."""
+    rules: list[Rule] = [Rule()]
+    """When findings become incidents, and what is done."""
+    no_data: NoData = NoData()
+    """What not seeing means."""
+    breakers: list[BreakerSpec] = []
+    """Switches that applications ask before they send a request."""
+    savings: Savings | None = None
+    """What the same requests would have cost otherwise, by `driftd savings` and on the page."""
+    experiments: list[Experiment] = []
+    """Arms of the traffic that are compared at every bucket."""
+    shadows: list[Shadow] = []
+    """Challengers that answer the same requests as their champion, compared at every bucket."""
+    traffic: dict[TrafficRole, TrafficMark] = {}
+    """`evaluation`, `probe`: what marks records that are not served traffic, such as driftd's own evaluations."""
+
+    @property
+    def comparisons(self) -> list[Experiment | Shadow]:
+        """Return the experiments and the shadows."""
+        return [*self.experiments, *self.shadows]
+
+    @property
+    def performance(self) -> Check | None:
+        """Return the check of the model's performance, the last one when there are several."""
+        return next((check for check in reversed(self.checks) if check.kind == "performance"), None)
+
+    @property
+    def budgets(self) -> list[Check]:
+        """Return the checks of what is spent."""
+        return [check for check in self.checks if check.kind == "spend"]
+
+    @property
+    def objectives(self) -> list[Check]:
+        """Return the checks of objectives."""
+        return [check for check in self.checks if check.kind == "slo"]
+
+    def budget_of(self, name: str) -> Check | None:
+        """Return the check of what is spent that has a name."""
+        return next((check for check in self.budgets if (check.name or "spend") == name), None)
+
+    @property
+    def money(self) -> str:
+        """Return the column that says what a record cost: named by a budget, else the signal, else as logged."""
+        named = [str(check.columns[0]) for check in self.budgets if check.columns != "auto" and check.columns]
+        return named[0] if named else "price" if "price" in self.signal_names else "cost"
+
+    @property
+    def signal_names(self) -> set[str]:
+        """Return the names of the signals."""
+        return {column_name(entry) for entry in self.signals}
+
+    @property
+    def currency(self) -> str:
+        """Return the currency of the account, as a budget says it."""
+        return self.budgets[0].currency if self.budgets else "USD"
+
+    @property
+    def labels_after(self) -> timedelta:
+        """Return how long labels take, by the check that waits longest for them."""
+        waiting = [*self.rates.values(), *([self.performance] if self.performance else [])]
+        return max((check.labels_after for check in waiting), default=timedelta(0))
+
+    @property
+    def rates(self) -> dict[str, Check]:
+        """Return the check of each signal whose rate is watched."""
+        return {check.signal: check for check in self.checks if check.kind == "rate" and check.signal}
+
+    @property
+    def judged(self) -> dict[str, Check]:
+        """Return the check of each signal whose rate takes a judge's verdicts for labels."""
+        return {signal: check for signal, check in self.rates.items() if check.labels_from == "judge"}
+
+    @property
+    def budget_per_week(self) -> float:
+        """Return the alert budget in pages a week."""
+        count, _, unit = self.alert_budget.partition("/")
+        return float(count) * {"day": 7.0, "week": 1.0, "month": 7 / 30.4375}[unit]
+
+    @model_validator(mode="after")
+    def _with_baseline_rule(self) -> Monitor:
+        """Add a rule about the baseline itself where none names it: it tells people where another rule tells them."""
+        if self.rules and not any(BASELINE_RULE in (rule.name, *rule.when) for rule in self.rules):
+            tells = ["slack"] if any("slack" in rule.do for rule in self.rules) else []
+            own = Rule(when=[BASELINE_RULE], severity="info", do=tells, repeat_interval=timedelta(days=7))
+            object.__setattr__(self, "rules", [*self.rules, own])
+        return self
+
+    @model_validator(mode="after")
+    def _whole_buckets(self) -> Monitor:
+        if self.bucket < timedelta(seconds=1) or self.bucket > timedelta(days=1):
+            raise PydanticCustomError("bucket", "`bucket:` must lie between 1s and 1d")
+        if timedelta(days=1) % self.bucket:
+            raise PydanticCustomError("bucket", "a day must be a whole number of buckets: 1m, 5m, 15m, 1h …")
+        if self.window < self.bucket or self.window % self.bucket:
+            raise PydanticCustomError("window", "`window:` must be a whole number of buckets")
+        return self
+
+
+class Webhook(Section):
+    """Where an action is sent, signed after Standard Webhooks."""
+
+    url: SecretStr
+    """Destination; `url_file` reads it from a file."""
+    secret: SecretStr
+    """Signing secret, `whsec_…`; several, separated by spaces, while it is rotated."""
+    timeout: Duration = timedelta(seconds=10)
+    """Deadline of one attempt, from the first byte to the last."""
+
+
+class ActionSpec(Section):
+    """An outside effect that rules may ask for."""
+
+    webhook: Webhook
+    """Where it is sent."""
+    kind: Literal["rollback", "retrain", "notify"] = "rollback"
+    """rollback and retrain are destructive: they need a finding about the model. notify gets what Slack gets."""
+    mode: Literal["notify", "approve", "auto"] = "approve"
+    """Of rollback and retrain: notify only tells, approve waits for a person, auto sends."""
+    cooldown: Duration = timedelta(minutes=30)
+    """Pause before the same rollback or retraining, about the same version, may happen again."""
+    not_after: Duration = timedelta(minutes=15)
+    """After this long a rollback or retraining is dropped: a late effect is worse than none."""
+    max_per_day: int = Field(10, ge=1)
+    """Most rollbacks or retrainings in 24 hours."""
+    dry_run: bool = False
+    """Go through everything but the sending."""
+
+
+class Slack(Section):
+    """The Slack channel, by a bot token with chat:write."""
+
+    token: SecretStr
+    """Bot token with chat:write; `token_file` reads it from a file."""
+    channel: str
+    """Channel name or id."""
+    base_url: str = "https://slack.com/api/"
+    """Address of the Slack API."""
+
+
+class Server(Section):
+    """The HTTP listener; anything but loopback needs a token."""
+
+    listen: str = Field("127.0.0.1:9478", pattern=r"^.+:\d{1,5}$")
+    """Host and port of the page, the API and /metrics."""
+    token: SecretStr | None = None
+    """Bearer token, long and random; needed for any address but loopback. `token_file` reads it from a file."""
+
+
+class EvaluationSpec(Section):
+    """A suite that the daemon runs by itself."""
+
+    suite: Path
+    """YAML file of the suite, relative to this file."""
+    every: Duration = Field(timedelta(hours=6), ge=timedelta(minutes=1))
+    """Time from the start of one run to the start of the next; among replicas, one runs it."""
+    monitor: str | None = None
+    """Whose incident a regression is; with one monitor, that one."""
+    for_: int = Field(1, alias="for", ge=1)
+    """Bad runs in a row before it fires; one good run resolves it."""
+    severity: Literal["info", "warning", "critical"] = "warning"
+    """Severity of its incidents."""
+    do: list[str] = []
+    """Actions by name, and `slack`."""
+
+
+class Config(Section):
+    """The whole file."""
+
+    store: SecretStr = SecretStr("sqlite:///driftd.db")
+    """Our own database; `store_file` reads the URL from a file."""
+    server: Server = Server()
+    """The HTTP listener."""
+    slack: Slack | None = None
+    """Where people are told."""
+    actions: dict[str, ActionSpec] = {}
+    """Outside effects by name."""
+    policies: dict[str, PolicySpec] = {}
+    """What the output parser does about what it finds, by name."""
+    evaluations: list[EvaluationSpec] = []
+    """Suites that are run on a schedule."""
+    monitors: list[Monitor] = Field(min_length=1)
+    """The watched applications."""
+
+    def monitor(self, name: str | None) -> Monitor:
+        """Return the named monitor, or the only one."""
+        names = [monitor.name for monitor in self.monitors]
+        if name is None and len(names) == 1:
+            return self.monitors[0]
+        if name not in names:
+            hint = f"there is no monitor {name!r}" if name else "there are several monitors; name one with --monitor"
+            raise ConfigError(f"{hint}. Configured: {', '.join(names)}.{nearest(name or '', names)}")
+        return self.monitors[names.index(name)]

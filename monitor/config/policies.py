@@ -1,0 +1,121 @@
+"""`policies:` of driftd.yaml, and policies in files of their own: what the output parser does about what it finds."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from detectors.policy import FALLBACK, TYPES, GuardRule, PatternError, Policy, built_in
+from monitor.config.sections import Duration, Section, nearest
+
+
+def _type(value: object) -> object:
+    if isinstance(value, str) and value.lower() not in TYPES:
+        raise PydanticCustomError("word", "{key}", {"key": value, "allowed": list(TYPES)})
+    return value.lower() if isinstance(value, str) else value
+
+
+def _schema(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise PydanticCustomError("schema", "a JSON schema is wanted, as YAML or in a file of `schema_file:`") from None
+
+
+class PolicyRule(Section):
+    """What is looked for, and what is done about it."""
+
+    type: Annotated[str, BeforeValidator(_type)]
+    """A group (`pii`, `secrets`, `profanity`, `injection`), one of their types, `embedded_instruction`, `pattern`, `topic`, `json_schema` or `max_length`."""  # noqa: E501
+    action: Literal["count", "alert", "redact", "block"] = "count"
+    """count and alert let the text pass, redact replaces the findings, block withholds the text."""
+    threshold: int = Field(1, ge=1)
+    """Findings from which on the action is taken."""
+    patterns: dict[str, str] = {}
+    """For `pattern`: name to RE2 pattern."""
+    topics: dict[str, list[str]] = {}
+    """For `topic`: name to words and phrases; `*` at the end allows any ending."""
+    schema_: Annotated[dict[str, Any] | bool | None, BeforeValidator(_schema)] = Field(None, alias="schema")
+    """For `json_schema`: the schema; `schema_file` reads it from a file."""
+    limit: int | None = Field(None, ge=0)
+    """For `max_length`: code points."""
+    fallback: str | None = None
+    """What is said instead of a text that this rule blocks; by default the policy's."""
+    fail: Literal["closed", "open"] | None = None
+    """Whether a failure of this rule withholds the text; by default the policy's."""
+
+    def build(self) -> GuardRule:
+        """Return the rule as detectors know it; raises :class:`PatternError`."""
+        return GuardRule(
+            self.type, self.action, self.threshold, self.patterns, self.topics, self.schema_, self.limit,
+            self.fallback, self.fail,
+        )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _usable(self) -> PolicyRule:
+        try:
+            self.build()
+        except PatternError as error:
+            raise PydanticCustomError("policy", "{why}", {"why": str(error).rstrip(".")}) from None
+        if self.type == "person":
+            raise PydanticCustomError(
+                "policy", "names of people need a model; pass one to `detectors.guard(..., names=)` in your own process"
+            )
+        return self
+
+
+class PolicySpec(Section):
+    """Rules, and what happens when they cannot be applied."""
+
+    rules: list[PolicyRule] = Field(min_length=1)
+    """The one that names a type wins over the one that names its group."""
+    fallback: str = FALLBACK
+    """What is said instead of a text that is withheld."""
+    fail: Literal["closed", "open"] = "closed"
+    """closed withholds a text that could not be checked, open lets it pass."""
+    salt: SecretStr | None = None
+    """Key of the hashes of findings; without one there are none."""
+    max_bytes: int = Field(200_000, ge=1, le=50_000_000)
+    """A longer text is not scanned; it fails as `fail` says."""
+    timeout: Duration = timedelta(seconds=1)
+    """Time for one text."""
+
+    def build(self, name: str) -> Policy:
+        """Return the policy as detectors know it."""
+        salt = self.salt.get_secret_value().encode() if self.salt else b""
+        return Policy(
+            name, tuple(rule.build() for rule in self.rules), self.fallback, self.fail, salt, self.max_bytes,
+            self.timeout.total_seconds(),
+        )  # fmt: skip
+
+
+def merge_policies(specs: dict[str, PolicySpec]) -> dict[str, Policy]:
+    """Return the configured policies, and the built-in ones that they do not replace."""
+    return built_in() | {name: spec.build(name) for name, spec in specs.items()}
+
+
+def unknown_policy(name: str, known: list[str]) -> str:
+    """Say that there is no such policy, and which there are."""
+    return f"There is no policy {name!r}. Known: {', '.join(sorted(known))}.{nearest(name, known)}"
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy from a YAML file of its own; raises ConfigError with every problem."""
+    from pydantic import ValidationError
+
+    from monitor.config.load import describe_problem
+    from monitor.core.yamlfile import read
+
+    document = read(path)
+    try:
+        spec = PolicySpec.model_validate(document.data)
+    except ValidationError as error:
+        raise document.explain([describe_problem(detail) for detail in error.errors()]) from None
+    return spec.build(path.stem)

@@ -1,0 +1,118 @@
+"""Generations of Langfuse 2, in PostgreSQL.
+
+One record an observation of type GENERATION, with its trace's user, session, release and tags. Costs that Langfuse
+calculated come before those that the application gave. Scores of a trace or of its observation: what people said
+(source ANNOTATION, or a name such as user-feedback) is the ``feedback``, each other name becomes a column
+``score_NAME``; the newest counts. The prompt's version stands in another table, by ``prompt_id``. One database may
+hold many projects: ``where: "project = '…'"``.
+
+Schema: langfuse/langfuse, ``packages/shared/prisma/schema.prisma``, the models that version 3 calls LegacyPrisma.
+"""
+
+from __future__ import annotations
+
+import re
+
+from monitor.config.presets.base import Column, Columns, Condition, Found, Names, Preset, plain, score_column
+from monitor.config.presets.sql import Sql, literal
+
+PEOPLE = re.compile(r"feedback|thumb|rating|csat|user", re.IGNORECASE)
+GENERATED = ("model", "internal_model")
+
+
+def scores_by_people(names: Found) -> list[str]:
+    """Return the names of scores that users give, by the words in them."""
+    return [name for name in names.get("scores", ()) if PEOPLE.search(name)]
+
+
+def scores_by_judges(names: Found) -> list[str]:
+    """Return the other names."""
+    return [name for name in names.get("scores", ()) if not PEOPLE.search(name)]
+
+
+def _score(value: str, condition: str) -> Column:
+    own = "(s.observation_id IS NULL OR s.observation_id = r.id)"
+    sql = (
+        f"(SELECT {value} FROM {{scores}} AS s WHERE s.trace_id = r.trace_id AND {own} AND {condition} "
+        'ORDER BY s."timestamp" DESC LIMIT 1)'
+    )
+    return Column(sql, ("trace_id", "scores.trace_id", "scores.observation_id", "scores.value", "scores.timestamp"))
+
+
+def _trace(column: str) -> Column:
+    sql = f"(SELECT nullif(t.\"{column}\", '') FROM {{traces}} AS t WHERE t.id = r.trace_id)"
+    return Column(sql, ("trace_id", "traces.id", f"traces.{column}"))
+
+
+def columns(sql: Sql, names: Found) -> Columns:
+    """Return what is selected."""
+    people = ", ".join(map(literal, scores_by_people(names))) or "NULL"
+    prompt = "(SELECT p.name || '@' || p.version FROM {prompts} AS p WHERE p.id = r.prompt_id)"
+    return {
+        "timestamp": plain("start_time"),
+        "id": plain("id"),
+        "trace_id": plain("trace_id"),
+        "project": plain("project", "project_id"),
+        "name": plain("name"),
+        "model_version": [Column("coalesce(r.model, r.internal_model)", GENERATED), plain("model")],
+        "prompt_version": Column(prompt, ("prompt_id", "prompts.id", "prompts.name", "prompts.version")),
+        "app_version": plain("app_version", "version"),
+        "release": _trace("release"),
+        "tenant": _trace("user_id"),
+        "session_id": _trace("session_id"),
+        "status": Column(sql.text("r.level"), ("level",)),
+        "error_type": Column(
+            "CASE WHEN r.level = 'ERROR' THEN substr(r.status_message, 1, 200) END",
+            ("level", "status_message"),
+        ),
+        "latency": Column(sql.seconds("r.start_time", "r.end_time"), ("start_time", "end_time")),
+        "time_to_first_token": Column(
+            sql.seconds("r.start_time", "r.completion_start_time"), ("start_time", "completion_start_time")
+        ),
+        "input_tokens": Column("nullif(r.prompt_tokens, 0)", ("prompt_tokens",)),
+        "output_tokens": Column("nullif(r.completion_tokens, 0)", ("completion_tokens",)),
+        "cost": [
+            Column("coalesce(r.calculated_total_cost, r.total_cost)", ("calculated_total_cost", "total_cost")),
+            Column("r.calculated_total_cost", ("calculated_total_cost",)),
+        ],
+        "question": Column(sql.text("r.input"), ("input",)),
+        "response": Column(sql.text("r.output"), ("output",)),
+        "feedback": _score(
+            f"coalesce(s.string_value, {sql.text('s.value')})",
+            f"({sql.text('s.source')} = 'ANNOTATION' OR s.name IN ({people}))",
+        ),
+        **{score_column(name): _score("s.value", f"s.name = {literal(name)}") for name in scores_by_judges(names)},
+    }
+
+
+def where(_sql: Sql) -> list[Condition]:
+    """Return the condition: calls of a model. Compared as the enum that it is, for a cast is paid at every row."""
+    return [Condition("r.type = 'GENERATION'", ("type",))]
+
+
+ADVICE = {
+    "question": "do not mask inputs (`mask=` of the client)",
+    "response": "do not mask outputs (`mask=` of the client)",
+    "tenant": "give traces a `user_id`",
+    "session_id": "give traces a `session_id`",
+    "prompt_version": "link the prompt to the generation (`langfuse_prompt=`)",
+    "input_tokens": "let the integration log usage, or give `usage=`",
+    "output_tokens": "let the integration log usage, or give `usage=`",
+    "cost": "add the model's price under Settings, Models",
+    "feedback": "score traces from the client under a name such as `user-feedback`",
+    "time_to_first_token": "log `completion_start_time` of streamed answers",
+    "release": "set LANGFUSE_RELEASE",
+}
+
+PRESET = Preset(
+    name="langfuse-v2",
+    table="observations",
+    marks=("trace_id", "start_time", "completion_tokens", "modelParameters"),
+    about="Generations of Langfuse 2 (PostgreSQL).",
+    columns=columns,
+    sides=("traces", "scores", "prompts"),
+    names={"scores": Names("scores", "name", "timestamp", needs=("source", "value"))},
+    where=where,
+    settle="60s",
+    advice=ADVICE,
+)

@@ -1,0 +1,115 @@
+"""Spans of Arize Phoenix.
+
+One record a span of kind LLM. Attributes are nested JSON, made of OpenInference's dotted names, and differ in type
+between PostgreSQL (jsonb) and SQLite (text). Latency is not stored but computed. Tokens stand in columns of their own
+in newer versions. A span that ended without an error is often left UNSET: that is no failure. Cost comes from
+``span_costs`` where Phoenix knew the price. What people said of a span is the ``feedback`` (label, else score); each
+name that a judge or code gave becomes a column ``score_NAME``. Other spans (chains, tools, retrievers) are left out;
+their time is inside of the chain's.
+
+Schema: Arize-ai/phoenix, ``src/phoenix/db/models.py`` at commit 00bc7f6f; names: Arize-ai/openinference.
+"""
+
+from __future__ import annotations
+
+from monitor.config.presets.base import Column, Columns, Condition, Found, Names, Preset, plain, score_column
+from monitor.config.presets.sql import Sql, literal
+
+JUDGED = "annotator_kind <> 'HUMAN'"
+TEXTS = {
+    "model_version": ("llm", "model_name"),
+    "provider": ("llm", "provider"),
+    "prompt_version": ("llm", "prompt_template", "version"),
+    "finish_reason": ("llm", "finish_reason"),
+    "tenant": ("user", "id"),
+    "session_id": ("session", "id"),
+    "question": ("input", "value"),
+    "response": ("output", "value"),
+}
+
+
+def _annotation(value: str, condition: str) -> str:
+    return (
+        f"(SELECT {value} FROM {{span_annotations}} AS a WHERE a.span_rowid = r.id AND {condition} "
+        "ORDER BY a.updated_at DESC LIMIT 1)"
+    )
+
+
+def _from_annotation(sql: str) -> Column:
+    needs = ("span_rowid", "name", "label", "score", "annotator_kind", "updated_at")
+    return Column(sql, ("id", *(f"span_annotations.{column}" for column in needs)))
+
+
+def columns(sql: Sql, names: Found) -> Columns:
+    """Return what is selected."""
+
+    def tokens(column: str, *path: str) -> list[Column]:
+        stored = sql.number(sql.member("r.attributes", "llm", "token_count", *path))
+        return [Column(f"coalesce(r.{column}, {stored})", (column, "attributes")), Column(stored, ("attributes",))]
+
+    cached = sql.number(sql.member("r.attributes", "llm", "token_count", "prompt_details", "cache_read"))
+    return {
+        "timestamp": plain("start_time"),
+        "id": plain("span_id"),
+        **{name: Column(sql.member("r.attributes", *path), ("attributes",)) for name, path in TEXTS.items()},
+        "project": Column(
+            "(SELECT p.name FROM {traces} AS t JOIN {projects} AS p ON p.id = t.project_rowid "
+            "WHERE t.id = r.trace_rowid)",
+            ("trace_rowid", "traces.project_rowid", "projects.name"),
+        ),
+        "span_name": plain("span_name", "name"),
+        "status": plain("status_code"),
+        "error_type": Column(
+            "CASE WHEN r.status_code = 'ERROR' THEN substr(r.status_message, 1, 200) END",
+            ("status_code", "status_message"),
+        ),
+        "latency": Column(sql.seconds("r.start_time", "r.end_time"), ("start_time", "end_time")),
+        "input_tokens": tokens("llm_token_count_prompt", "prompt"),
+        "output_tokens": tokens("llm_token_count_completion", "completion"),
+        "cached_tokens": Column(cached, ("attributes",)),
+        "cost": Column(
+            "(SELECT c.total_cost FROM {span_costs} AS c WHERE c.span_rowid = r.id LIMIT 1)",
+            ("id", "span_costs.span_rowid", "span_costs.total_cost"),
+        ),
+        "feedback": _from_annotation(
+            _annotation(f"coalesce(a.label, {sql.text('a.score')})", "a.annotator_kind = 'HUMAN'")
+        ),
+        **{
+            score_column(name): _from_annotation(_annotation("a.score", f"{JUDGED} AND a.name = {literal(name)}"))
+            for name in names.get("scores", ())
+        },
+    }
+
+
+def where(_sql: Sql) -> list[Condition]:
+    """Return the condition: calls of a model."""
+    return [Condition("r.span_kind = 'LLM'", ("span_kind",))]
+
+
+INSTRUMENT = "instrument the client with OpenInference (`openinference-instrumentation-…`)"
+
+PRESET = Preset(
+    name="phoenix",
+    table="spans",
+    marks=("span_id", "span_kind", "attributes", "trace_rowid"),
+    about="LLM spans of Arize Phoenix (PostgreSQL, SQLite).",
+    columns=columns,
+    key=("id",),
+    sides=("traces", "projects", "span_costs", "span_annotations"),
+    names={"scores": Names("span_annotations", "name", "id", JUDGED, ("annotator_kind",))},
+    where=where,
+    settle="60s",
+    advice={
+        "model_version": INSTRUMENT,
+        "input_tokens": INSTRUMENT,
+        "output_tokens": INSTRUMENT,
+        "question": "unset OPENINFERENCE_HIDE_INPUTS",
+        "response": "unset OPENINFERENCE_HIDE_OUTPUTS",
+        "tenant": "`with using_user('…'):` around the call",
+        "session_id": "`with using_session('…'):` around the call",
+        "prompt_version": "`with using_prompt_template(version='…'):` around the call",
+        "cost": "add the model's price under Settings, Models",
+        "feedback": "log annotations of the kind HUMAN by `client.spans.add_span_annotation(…)`",
+        "time_to_first_token": "Phoenix does not store it",
+    },
+)

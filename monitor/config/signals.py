@@ -1,0 +1,139 @@
+"""From `signals:` in driftd.yaml to Signal objects: the one place where it happens."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError, validate_call
+
+from detectors import SIGNALS, Signal
+from monitor.config.sections import nearest
+from monitor.core.yamlfile import ConfigError, Problem
+
+Entry = str | dict[str, dict[str, Any] | None]
+"""A signal by name, or its name with its options, such as ``{matches: {pattern: "^ID", name: has_ticket}}``."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def resolve(entries: Sequence[Entry]) -> tuple[Signal, ...]:
+    """Return the signals that a monitor asks for; the same configuration gives the same objects."""
+    return _resolve(json.dumps(_plain(list(entries)), default=str))
+
+
+def _plain(data: Any) -> Any:  # noqa: ANN401
+    """Write keys as text: YAML reads 2026-11-01 as a date, and JSON has none."""
+    if isinstance(data, dict):
+        return {str(key): _plain(value) for key, value in data.items()}
+    return [_plain(value) for value in data] if isinstance(data, list) else data
+
+
+@lru_cache(maxsize=64)
+def _resolve(written: str) -> tuple[Signal, ...]:
+    entries: list[Entry] = json.loads(written)
+    wrong = problems(entries, ())
+    if wrong:
+        raise ConfigError(" ".join(f"signals{list(problem.where)}: {problem.message}" for problem in wrong))
+    return tuple(_signal(*_parts(entry)) for entry in entries)
+
+
+def problems(entries: Sequence[Entry], taken: Collection[str]) -> list[Problem]:
+    """Find what is wrong with each entry; ``taken`` are names that a signal cannot have."""
+    found: list[Problem] = []
+    names: dict[str, int] = {}
+    for place, entry in enumerate(entries):
+        if isinstance(entry, dict) and len(entry) != 1:
+            said = "a signal is its name, or one name with its options, such as `matches: {pattern: ^ID}`."
+            found.append(Problem((place,), said))
+            continue
+        kind, options = _parts(entry)
+        wrong = _wrong(kind, options)
+        at = (place,) if isinstance(entry, str) else (place, kind)
+        found += [Problem((*at, *problem.where), problem.message) for problem in wrong]
+        name = str(options.get("name", kind))
+        if not wrong and name in names:
+            said = f"there are two signals named {name!r}; give this one a `name` of its own."
+            found.append(Problem(at, said))
+        elif not wrong and name in taken and "name" in options:
+            found.append(Problem((*at, "name"), f"{name!r} is the name of a column already; choose another."))
+        names[name] = place
+    return found
+
+
+def column_name(entry: Entry) -> str:
+    """Return the name of the column that an entry makes."""
+    if isinstance(entry, dict) and len(entry) != 1:
+        return ""
+    kind, options = _parts(entry)
+    return str(options.get("name", kind))
+
+
+def _parts(entry: Entry) -> tuple[str, dict[str, Any]]:
+    if isinstance(entry, str):
+        return entry, {}
+    ((kind, options),) = entry.items()
+    return kind, options or {}
+
+
+def resolve_paths(entries: Sequence[Entry], folder: Path) -> list[Entry]:
+    """Return the entries with each option that is a path resolved against a folder."""
+    return [_in_folder(entry, folder) for entry in entries]
+
+
+def _in_folder(entry: Entry, folder: Path) -> Entry:
+    if isinstance(entry, str) or len(entry) != 1:
+        return entry
+    ((kind, options),) = entry.items()
+    configure = SIGNALS[kind].configure if kind in SIGNALS else None
+    if configure is None or not options:
+        return entry
+    parameters = inspect.signature(configure, eval_str=True).parameters
+    paths = {name for name, parameter in parameters.items() if parameter.annotation is Path} & set(options)
+    return {kind: {**options, **{name: str(folder / str(options[name])) for name in paths}}} if paths else entry
+
+
+def _wrong(kind: str, options: dict[str, Any]) -> list[Problem]:
+    """Say what is wrong with one signal and its options, if anything."""
+    if kind not in SIGNALS:
+        known = sorted(SIGNALS)
+        return [Problem((), f"{kind!r} is not known here. Allowed: {', '.join(known)}.{nearest(kind, known)}")]
+    allowed = sorted([*_parameters(kind), "name"])
+    unknown = [key for key in options if key not in allowed]
+    if unknown:
+        said = f"is not an option of the signal {kind}. Allowed: {', '.join(allowed)}."
+        return [Problem((key,), f"{key!r} {said}{nearest(key, allowed)}") for key in unknown]
+    if "name" in options and not _NAME.fullmatch(str(options["name"])):
+        return [Problem(("name",), "a signal's name is small letters, digits and _, such as has_ticket.")]
+    try:
+        _signal(kind, options)
+    except ValidationError as error:
+        return [_option(kind, detail) for detail in error.errors()]
+    except ValueError as error:
+        return [Problem((), str(error))]
+    return []
+
+
+def _option(kind: str, detail: Any) -> Problem:  # noqa: ANN401
+    where = tuple(detail["loc"])
+    if detail["type"].startswith("missing"):
+        return Problem((), f"the signal {kind} needs the option {where[0]!r}.")
+    return Problem(where, f"found {detail['input']!r:.60}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.")
+
+
+def _parameters(kind: str) -> list[str]:
+    configure = SIGNALS[kind].configure
+    return list(inspect.signature(configure).parameters) if configure else []
+
+
+def _signal(kind: str, options: dict[str, Any]) -> Signal:
+    given = {key: value for key, value in options.items() if key != "name"}
+    configure = SIGNALS[kind].configure
+    made = validate_call(configure)(**given) if configure else SIGNALS[kind]
+    return replace(made, name=options["name"]) if "name" in options else made

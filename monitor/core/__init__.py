@@ -1,0 +1,1 @@
+"""What everything stands on: time, text, files, logs; no logic of its own."""

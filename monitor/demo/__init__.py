@@ -1,9 +1,0 @@
-"""The demo: a real model swap at real arrival times, watched by the real daemon. Nothing is scripted.
-
-The application below knows when it swaps its model, and what its deploy hook does when it is called. Driftd
-is told neither; all it has is the log table.
-"""
-
-from monitor.demo.story import run_demo
-
-__all__ = ["run_demo"]

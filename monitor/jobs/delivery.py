@@ -1,0 +1,127 @@
+"""Deliver: claim an action, send it outside any transaction, record the outcome; back off, give up, replay."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from monitor.channels.base import Channel, Message, Outcome
+from monitor.core.clock import Clock, SystemClock
+from monitor.store import leases, outbox
+from monitor.store.database import Database, now
+
+LOG = structlog.get_logger(__name__)
+FIRST_DELAY = timedelta(seconds=2)
+LONGEST_DELAY = timedelta(minutes=10)
+BATCH = 100
+
+
+OWNER = leases.new_owner()
+"""Of this process: one job sends the actions of a receiver, so that the jobs need no names of their own."""
+
+
+def expire_late(database: Database, clock: Clock) -> None:
+    """End the actions whose ``not_after`` has passed."""
+    with database.write() as connection:
+        expired = outbox.expire(connection, decision_time(connection, clock))
+    if expired:
+        LOG.warning("actions_expired", count=expired)
+
+
+def deliver_due(
+    database: Database,
+    channels: Mapping[str, Channel],
+    clock: Clock,
+    only: str | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Deliver what is due and return how many actions were attempted; at most 100 a call.
+
+    Parameters
+    ----------
+    only
+        The channel that is served; None serves the actions of names that are not configured any more.
+    stopping
+        Asked before each action.
+    """
+    attempted = 0
+    while attempted < BATCH and not stopping():
+        with database.write() as connection:
+            at = decision_time(connection, clock)
+            claimed = outbox.claim_next(connection, at, OWNER, only=only, without=() if only else list(channels))
+        if claimed is None:
+            break
+        attempted += 1
+        _deliver(database, channels, claimed, at, clock)
+    return attempted
+
+
+def decision_time(connection: Any, clock: Clock) -> datetime:  # noqa: ANN401
+    """Return the time that decides about actions: the store's, which a host with a wrong clock cannot change.
+
+    A clock that was set by a test or by the demo is obeyed.
+    """
+    return now(connection) if isinstance(clock, SystemClock) else clock.now()
+
+
+def _deliver(
+    database: Database,
+    channels: Mapping[str, Channel],
+    claimed: Any,  # noqa: ANN401
+    at: datetime,
+    clock: Clock,
+) -> None:
+    outcome = _attempt(database, channels, claimed, at)
+    with database.write() as connection:
+        values = after(claimed, outcome, decision_time(connection, clock))
+        kept = outbox.record(connection, claimed, **values)
+    LOG.info(
+        "action_attempted",
+        action=claimed.id,
+        name=claimed.name,
+        kind=claimed.kind,
+        attempt=claimed.attempts,
+        outcome=outcome.reason,
+        state=values["state"] if kept else "taken_over",
+    )
+
+
+def _attempt(database: Database, channels: Mapping[str, Channel], claimed: Any, at: datetime) -> Outcome:  # noqa: ANN401
+    if claimed.not_after is not None and at > claimed.not_after:
+        return Outcome("expired", "not_after has passed")
+    if claimed.dry_run:
+        return Outcome("delivered", "dry run: nothing was sent")
+    channel = channels.get(claimed.name)
+    if channel is None:
+        return Outcome("other", f"no channel {claimed.name!r} is configured any more; replay it when it is")
+    with database.read() as connection:
+        thread = outbox.first_receipt(connection, claimed.incident, claimed.name) if claimed.sequence else None
+    message = Message(claimed.id, claimed.kind, claimed.payload, claimed.created_at, thread)
+    return channel.deliver(message, at)
+
+
+def after(claimed: Any, outcome: Outcome, at: datetime) -> dict[str, Any]:  # noqa: ANN401
+    """Return the values of an action after an attempt. Pure."""
+    said = f"{outcome.reason}: {outcome.detail}" if outcome.detail else outcome.reason
+    if outcome.delivered:
+        state = "dry_run" if claimed.dry_run else "delivered"
+        return {"state": state, "reason": said, "receipt": dict(outcome.receipt), "finished_at": at}
+    if outcome.reason == "expired":
+        return {"state": "expired", "reason": said, "finished_at": at}
+    if not outcome.retry:
+        return {"state": "failed", "reason": said, "finished_at": at}
+    return {"state": "pending", "reason": said, "next_attempt_at": at + delay(claimed, outcome)}
+
+
+def delay(claimed: Any, outcome: Outcome) -> timedelta:  # noqa: ANN401
+    """Return the pause before the next attempt: doubling from 2 s to 10 min, with a jitter fixed by the id.
+
+    A receiver can make it longer by `Retry-After`, up to 10 min, and never shorter.
+    """
+    pause: timedelta = min(FIRST_DELAY * 2 ** min(claimed.attempts - 1, 20), LONGEST_DELAY)
+    digest = hashlib.sha256(f"{claimed.id}/{claimed.attempts}".encode()).digest()
+    return max(pause * (0.75 + digest[0] / 512), min(outcome.retry_after or timedelta(0), LONGEST_DELAY))

@@ -1,0 +1,385 @@
+"""A suite as typed settings: what is asked, what is expected, and how it is compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from detectors import SIGNALS
+from monitor.config.load import describe_problem
+from monitor.config.sections import Duration, Section
+from monitor.core.yamlfile import ConfigError, Document, Problem, read
+from monitor.jobs.evals.expectation import FROM_EXPECTED, Expectation
+from monitor.jobs.evals.expectation import read as read_expectation
+
+MOST_CASES = 20_000
+LARGEST_FILE = 256 * 1024 * 1024
+
+Expect = Annotated[Expectation, BeforeValidator(read_expectation)]
+
+
+class Budget(Section):
+    """What a run may spend; what would exceed it is not asked, and the run is inconclusive."""
+
+    requests: int | None = Field(None, ge=1)
+    """Most requests, repeated ones counted."""
+    tokens: int | None = Field(None, ge=1)
+    """Tokens after which nothing more is asked, as the endpoint counts them."""
+
+
+class Endpoint(Section):
+    """An OpenAI-compatible chat-completions endpoint."""
+
+    url: SecretStr
+    """Base address, up to and with `/v1`; `url_file` reads it from a file."""
+    model: str
+    """Name of the model."""
+    api_key: SecretStr | None = None
+    """Bearer key, from `${ENV}` or by `api_key_file`."""
+    proxy: SecretStr | None = None
+    """Proxy to go through; the environment's own is not used."""
+    timeout: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
+    """Deadline of one request, from its first byte to the last of the answer."""
+    retries: int = Field(4, ge=0, le=20)
+    """How often a request is sent again after a timeout, a 429 or a 5xx."""
+    backoff: Duration = timedelta(seconds=1)
+    """Pause before the first of them; it doubles, and `Retry-After` wins."""
+    concurrency: int = Field(4, ge=1, le=256)
+    """Most requests at a time."""
+    budget: Budget = Budget()
+    """What a run may spend."""
+    user: str | None = Field(None, min_length=1, max_length=64)
+    """Sent along as `user`, so that the endpoint's log can tell these calls from those of users; by default nothing."""
+
+
+class Parameters(Section):
+    """Sampling parameters that are sent along; what is not given is not sent."""
+
+    temperature: float | None = Field(None, ge=0, le=10)
+    """Randomness of the answers."""
+    top_p: float | None = Field(None, gt=0, le=1)
+    """Share of the likeliest tokens that is drawn from."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Longest answer."""
+    seed: int | None = None
+    """Seed of the first sample of a case; each further one is sent the next number."""
+
+
+class Turn(Section):
+    """One message of a conversation."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    """Who speaks."""
+    content: str
+    """What is said."""
+
+
+def _parse_expected(value: object) -> object:
+    texts = isinstance(value, list) and value and all(isinstance(text, str) for text in value)
+    if texts or value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+        return value
+    raise PydanticCustomError("expected", "a text, a number, or a list of texts is wanted; quote what is to be a text")
+
+
+class Case(Section):
+    """One thing to ask."""
+
+    id: str = Field(min_length=1, max_length=128)
+    """Name, unique in the suite; runs are compared by it."""
+    prompt: str | None = None
+    """What is asked; `{context}` in it becomes the context."""
+    messages: list[Turn] | None = None
+    """A conversation instead of a prompt."""
+    context: str | None = None
+    """What the answer should be grounded in."""
+    expected: Annotated[str | int | float | list[str] | None, BeforeValidator(_parse_expected)] = None
+    """The right answer, for `exact`, `contains`, `numeric` and the judge."""
+    tags: list[str] = []
+    """Groups that are compared by themselves."""
+    expect: list[Expect] = []
+    """Expectations of this case, beside the suite's."""
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Case:
+        if (self.prompt is None) == (not self.messages):
+            raise PydanticCustomError("question", "give exactly one of `prompt:` and `messages:`")
+        return self
+
+    @property
+    def question(self) -> str:
+        """Return what was asked last, as signals and the judge read it."""
+        if self.prompt is not None:
+            return self.prompt
+        return next((turn.content for turn in reversed(self.messages or []) if turn.role == "user"), "")
+
+    def sent(self, system: str | None) -> list[dict[str, str]]:
+        """Return the messages that are sent."""
+        first = [{"role": "system", "content": system}] if system is not None else []
+        if self.prompt is None:
+            return first + [turn.model_dump() for turn in self.messages or []]
+        return [*first, {"role": "user", "content": self.prompt.replace("{context}", self.context or "")}]
+
+
+class Daily(Section):
+    """What the judge of a sample of traffic may spend from midnight to midnight (UTC), over all runs."""
+
+    requests: int | None = Field(None, ge=0)
+    """Most requests, repeated ones counted."""
+    tokens: int | None = Field(None, ge=0)
+    """Most tokens, as the endpoint counts them."""
+    cost: float | None = Field(None, ge=0)
+    """Most money, in the currency of the prices."""
+    input_price: float = Field(0.0, ge=0)
+    """Price of a million tokens that are sent."""
+    output_price: float = Field(0.0, ge=0)
+    """Price of a million tokens that come back."""
+
+    @model_validator(mode="after")
+    def _priced(self) -> Daily:
+        if self.cost is not None and not self.input_price and not self.output_price:
+            raise PydanticCustomError("price", "a limit of `cost:` needs `input_price:` and `output_price:`")
+        return self
+
+
+class Traffic(Section):
+    """A share of what the application has answered since the last run, instead of cases that are asked."""
+
+    share: float = Field(gt=0, le=1)
+    """Share of the records, chosen by a hash of their id: the same ones whoever looks."""
+    most: int = Field(200, ge=1, le=5000)
+    """Most records of a run; of more, those with the smallest hash."""
+    fewest: int = Field(30, ge=5)
+    """Records with a score below which a run is inconclusive."""
+    daily: Daily | None = None
+    """What a judge may spend a day; needed with a judge."""
+
+
+class Judge(Section):
+    """A model that scores answers; a second opinion with its own cost and its own errors, and never on by default."""
+
+    endpoint: Endpoint
+    """Who judges."""
+    rubric: str = Field(min_length=1)
+    """What is judged, in words; 0 is worst and 1 is best."""
+    sample: float = Field(1.0, gt=0, le=1)
+    """Share of the cases that are judged, the same ones in every run."""
+    parameters: Parameters = Parameters(temperature=0)
+    """Sampling parameters of the judge."""
+
+
+class Suite(Section):
+    """The whole file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
+    """Name by which runs are stored and compared."""
+    endpoint: Endpoint | None = None
+    """Who is asked; not needed with `answers:`."""
+    answers: Path | None = None
+    """JSONL file of given answers, `{"id": …, "response": …}` a line, instead of asking."""
+    traffic: Traffic | None = None
+    """A sample of a monitor's own records, instead of asking; run by `evaluations:` of driftd.yaml."""
+    system: str | None = None
+    """System message in front of every case."""
+    parameters: Parameters = Parameters()
+    """Sampling parameters."""
+    cases: list[Case] = []
+    """The cases, or the name of a JSONL file with one a line; none with `traffic:`."""
+    repeat: int = Field(1, ge=1, le=100)
+    """Samples of each case; a random model wants at least 3."""
+    expect: list[Expect] = []
+    """Expectations of every case."""
+    judge: Judge | None = None
+    """Optional judge; asked where `judge` is expected."""
+    alpha: float = Field(0.01, gt=0, lt=0.5)
+    """Chance that an unchanged model is called worse, over everything that is compared in a run."""
+    max_drop: float = Field(0.0, ge=0, lt=1)
+    """Drop of the score that is accepted; 0 makes every significant drop a regression."""
+    compare_with: int = Field(3, ge=1, le=20)
+    """Last good runs that are compared with, taken together, back to a change; 1 is the last alone. Of traffic 1."""
+    min_score: float | None = Field(None, ge=0, le=1)
+    """Mean score below which a run fails, with or without a run before it."""
+    max_failed: float = Field(0.02, ge=0, le=1)
+    """Share of unanswered requests above which a run is inconclusive."""
+
+    @model_validator(mode="after")
+    def _someone_answers(self) -> Suite:
+        if sum(one is not None for one in (self.endpoint, self.answers, self.traffic)) != 1:
+            raise PydanticCustomError("endpoint", "give exactly one of `endpoint:`, `answers:` and `traffic:`")
+        if self.traffic is not None and self.judge is not None and self.traffic.daily is None:
+            raise PydanticCustomError(
+                "daily", "a judge of traffic needs `traffic: {daily: …}`, what it may spend a day"
+            )
+        return self
+
+    def expectations(self, case: Case) -> list[Expectation]:
+        """Return everything that is expected of a case."""
+        return [*self.expect, *case.expect]
+
+    def definition(self, case: Case) -> str:
+        """Return a fingerprint of what is asked and expected: only cases that agree in it are compared."""
+        judge = [self.judge.rubric, self.judge.endpoint.model] if self.judge else []
+        expected = [one.model_dump(mode="json") for one in self.expectations(case)]
+        asked = case.model_dump(mode="json", include={"prompt", "messages", "context", "expected"})
+        text = json.dumps([self.system, asked, expected, judge], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load(path: Path, answers: Path | None = None, environment: dict[str, str] | None = None) -> Suite:
+    """Read and check a suite with its cases; ``answers`` wins over its endpoint.
+
+    Raises
+    ------
+    ConfigError
+        With every problem, each with file, line, key and sentence.
+    """
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such file. Name the YAML file of a suite.")
+    document = read(path, environment)
+    data, folder = document.data, path.parent
+    if isinstance(data, dict) and answers is not None:
+        data = {key: value for key, value in data.items() if key != "endpoint"} | {"answers": answers.absolute()}
+    if isinstance(data, dict) and isinstance(data.get("cases"), str):
+        data = data | {"cases": list(_cases(folder / data["cases"]))}
+    suite: Suite = _validate(Suite, document, data)
+    if suite.answers is not None:
+        suite = suite.model_copy(update={"answers": folder / suite.answers})
+    suite = _with_schemas(suite, folder, document)
+    problems = _cross_check(suite)
+    if problems:
+        raise document.explain(problems)
+    return suite
+
+
+def _validate(kind: Any, document: Document, data: object) -> Any:  # noqa: ANN401
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise document.explain([describe_problem(detail) for detail in error.errors()]) from None
+
+
+def lines(path: Path) -> Iterator[tuple[Document, Any]]:
+    """Yield the objects of a JSONL file, each with the document that explains what is wrong with it."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ConfigError(f"{path}: the file is larger than {LARGEST_FILE >> 20} MiB; split it.")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}.") from None
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        document = Document(str(path), None, {(): number})
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise document.explain([Problem((), f"this line is not JSON: {error}.")]) from None
+        if not isinstance(data, dict):
+            raise document.explain([Problem((), 'a line is one object, such as {"id": "a", …}.')])
+        yield document, data
+
+
+def _cases(path: Path) -> Iterator[Case]:
+    for count, (document, data) in enumerate(lines(path), start=1):
+        if count > MOST_CASES:
+            raise ConfigError(f"{path}: there are more than {MOST_CASES} cases; split the suite.")
+        yield _validate(Case, document, data)
+
+
+def _with_schemas(suite: Suite, folder: Path, document: Document) -> Suite:
+    """Read the files that JSON schemas are in, once each."""
+    known: dict[str, Any] = {}
+
+    def filled(where: tuple[str | int, ...], listed: list[Expectation]) -> list[Expectation]:
+        return [_fill_expectation((*where, place), one, folder, document, known) for place, one in enumerate(listed)]
+
+    cases = [
+        case.model_copy(update={"expect": filled(("cases", place, "expect"), case.expect)})
+        for place, case in enumerate(suite.cases)
+    ]
+    return suite.model_copy(update={"cases": cases, "expect": filled(("expect",), suite.expect)})
+
+
+def _fill_expectation(
+    where: tuple[str | int, ...], one: Expectation, folder: Path, document: Document, known: dict[str, Any]
+) -> Expectation:
+    if one.kind != "json_schema" or not isinstance(one.value, str):
+        return one
+    try:
+        if one.value not in known:
+            known[one.value] = json.loads((folder / one.value).read_text(encoding="utf-8"))
+        return Expectation.model_validate({**one.model_dump(), "value": known[one.value]})
+    except ValidationError as error:
+        raise document.explain([Problem(where, f"{one.value}: {error.errors()[0]['msg']}.")]) from None
+    except (OSError, ValueError) as error:
+        raise document.explain([Problem(where, f"the schema {one.value!r} cannot be read: {error}.")]) from None
+
+
+def _cross_check(suite: Suite) -> list[Problem]:
+    """Find what only shows when suite and cases are seen together."""
+    problems = []
+    if suite.traffic is not None:
+        return _wrong_traffic(suite)
+    if not suite.cases:
+        problems.append(Problem(("cases",), "there is no case; give at least one."))
+    twice = Counter(case.id for case in suite.cases)
+    for place, case in enumerate(suite.cases):
+        where = ("cases", place)
+        said = f"the case {case.id!r}"
+        if twice[case.id] > 1:
+            problems.append(Problem((*where, "id"), f"{said} stands here {twice[case.id]} times; ids must be unique."))
+        problems += [Problem(where, f"{said} {wrong}") for wrong in _wrong_case(suite, case)]
+    return problems
+
+
+def _wrong_traffic(suite: Suite) -> list[Problem]:
+    """Find what traffic cannot have: cases of its own, and answers that are known to be right."""
+    problems = [Problem(("cases",), "`traffic:` brings its own cases; leave `cases:` out.")] if suite.cases else []
+    if not suite.expect:
+        problems.append(Problem(("expect",), "nothing is expected of the traffic; give `expect:`."))
+    for place, one in enumerate(suite.expect):
+        if one.kind in FROM_EXPECTED and one.value is None:
+            said = f"{one.called!r} compares with a right answer, which traffic has not; give it a value."
+            problems.append(Problem(("expect", place), said))
+        if one.kind == "judge" and suite.judge is None:
+            problems.append(Problem(("expect", place), "there is no judge; give `judge: {endpoint: …, rubric: …}`."))
+    return problems
+
+
+def _wrong_case(suite: Suite, case: Case) -> Iterator[str]:
+    expectations = suite.expectations(case)
+    if not expectations:
+        yield "expects nothing; give `expect:` here or in the suite."
+    for name, count in Counter(one.called for one in expectations).items():
+        if count > 1:
+            yield f"has {count} expectations called {name!r}; give each a `name:` of its own."
+    for one in expectations:
+        if one.kind in FROM_EXPECTED and one.value is None and case.expected is None:
+            yield f"has no `expected:`, which its expectation {one.called!r} compares with."
+        if one.kind == "numeric" and one.value is None and case.expected is not None and not _is_number(case.expected):
+            yield f"has `expected: {case.expected!r}`, which is not the number that {one.called!r} compares with."
+        if one.kind == "exact" and one.value is None and isinstance(case.expected, list):
+            yield f"has several texts as `expected:`, and {one.called!r} compares with one."
+        if one.kind == "signal":
+            lacking = (
+                set(SIGNALS[one.value].needs) - {"question", "response"} - ({"context"} if case.context else set())
+            )
+            if lacking:
+                yield f"has no {', '.join(sorted(lacking))}, which the signal {one.value!r} needs."
+        if one.kind == "judge" and suite.judge is None:
+            yield "wants a judge, and the suite has none; give `judge: {endpoint: …, rubric: …}`."
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True

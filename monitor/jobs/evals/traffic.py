@@ -1,0 +1,128 @@
+"""A sample of what an application answered, as the cases of a suite; and what its judge may still spend today."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from detectors.layout import category
+from detectors.records import Records
+from monitor.config.models import Monitor
+from monitor.jobs.evals.client import Answer, Failure
+from monitor.jobs.evals.suite import Budget, Case, Daily, Suite
+from monitor.profiling.profile import deciding_columns
+from monitor.profiling.served import keep_served
+from monitor.sources.base import Reader
+from monitor.store.judge_labels import LONGEST_ID
+
+COLUMNS = ("id", "question", "context", "response")
+PER = 1_000_000
+
+
+class NoTraffic(Exception):  # noqa: N818
+    """The monitor does not log what a sample of its traffic needs."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Records of a stretch of time, as cases and their given answers."""
+
+    cases: Sequence[Case]
+    answers: Mapping[str, list[Answer | Failure]]
+    seen: int
+
+
+def sampling_place(suite: str, record: str) -> float:
+    """Return where a record stands in [0, 1): below the share it is looked at, whoever looks.
+
+    Examples
+    --------
+    >>> place_of("live", "a") == place_of("live", "a"), place_of("live", "a") == place_of("other", "a")
+    (True, False)
+    """
+    return int(hashlib.sha256(f"{suite}/{record}".encode()).hexdigest()[:12], 16) / 16**12
+
+
+def sample(reader: Reader, suite: Suite, start: datetime, end: datetime, monitor: Monitor | None = None) -> Sampled:
+    """Read a stretch and keep its share, at most so many; memory holds only those. Of a monitor, its served traffic.
+
+    Raises
+    ------
+    NoTraffic
+        When the monitor maps no ``id`` or no ``response``.
+    """
+    traffic, schema = suite.traffic, reader.schema()
+    if traffic is None or "id" not in schema or "response" not in schema:
+        raise NoTraffic("a sample of traffic needs the columns `id` and `response`; map them in `source.columns`.")
+    kept: list[tuple[float, str, tuple[Any, ...]]] = []
+    seen = 0
+    columns = [*COLUMNS, *(deciding_columns(monitor, schema) if monitor else ())]
+    for page in reader.read(start, end, [name for name in dict.fromkeys(columns) if name in schema]):
+        for record, values in _records(keep_served(page, monitor) if monitor else page):
+            seen += 1
+            place = -sampling_place(suite.name, record)
+            if -place < traffic.share and all(record != known for _, known, _ in kept):
+                (heapq.heappush if len(kept) < traffic.most else heapq.heappushpop)(kept, (place, record, values))
+    cases: list[Case] = []
+    answers: dict[str, list[Answer | Failure]] = {}
+    for _, record, (question, context, response) in sorted(kept, reverse=True):
+        cases.append(Case(id=record, prompt=question or "", context=context))
+        answers[record] = [Answer(response)]
+    return Sampled(cases, answers, seen)
+
+
+def _records(page: Records) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield the id and the texts of each record that has an answer."""
+    ids, response = page["id"], page["response"]
+    for row in range(len(ids)):
+        if not ids.missing[row] and not response.missing[row]:
+            said = [_text(page, name, row) for name in COLUMNS[1:]]
+            yield category(ids.values[row])[:LONGEST_ID], tuple(said)
+
+
+def _text(page: Records, name: str, row: int) -> str | None:
+    column = page.get(name)
+    return None if column is None or column.missing[row] else str(column.values[row])
+
+
+def left(daily: Daily, spent: Sequence[Mapping[str, Any]]) -> Budget | None:
+    """Return what a judge may still spend today; None when nothing is left.
+
+    Examples
+    --------
+    >>> left(Daily(requests=10), [{"requests": 4, "prompt_tokens": 100, "completion_tokens": 20}]).requests
+    6
+    >>> left(Daily(cost=1.0, input_price=10.0, output_price=20.0), [{"requests": 1, "prompt_tokens": 100_000}]) is None
+    True
+    """
+    sent = sum(int(one.get("prompt_tokens", 0)) for one in spent)
+    back = sum(int(one.get("completion_tokens", 0)) for one in spent)
+    limits: dict[str, int] = {}
+    if daily.requests is not None:
+        limits["requests"] = daily.requests - sum(int(one.get("requests", 0)) for one in spent)
+    if daily.tokens is not None:
+        limits["tokens"] = daily.tokens - sent - back
+    if daily.cost is not None:
+        money = daily.cost - (sent * daily.input_price + back * daily.output_price) / PER
+        dearest = max(daily.input_price, daily.output_price)
+        limits["tokens"] = min(int(money * PER / dearest), limits.get("tokens", 10**15))
+    return Budget(**limits) if all(limit >= 1 for limit in limits.values()) else None
+
+
+def with_budget(suite: Suite, spent: Sequence[Mapping[str, Any]]) -> Suite:
+    """Return a suite whose judge keeps within the day; without a judge when nothing is left."""
+    if suite.judge is None or suite.traffic is None or suite.traffic.daily is None:
+        return suite
+    budget, own = left(suite.traffic.daily, spent), suite.judge.endpoint.budget
+    if budget is None:
+        return suite.model_copy(update={"judge": None})
+    tighter = {
+        name: min((limit for limit in (getattr(budget, name), getattr(own, name)) if limit is not None), default=None)
+        for name in ("requests", "tokens")
+    }
+    endpoint = suite.judge.endpoint.model_copy(update={"budget": Budget(**tighter)})
+    return suite.model_copy(update={"judge": suite.judge.model_copy(update={"endpoint": endpoint})})

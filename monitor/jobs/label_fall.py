@@ -1,0 +1,66 @@
+"""Whether the labelled rows of a rolling baseline already hold the fault that a window is to be judged for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from detectors import PERFORMANCE
+from detectors.layout import Layout
+from detectors.outcome import OUTCOME
+from detectors.performance.fall import find_fall
+from detectors.performance.metrics import METRICS
+from detectors.performance.tables import labelled_table
+from detectors.stack import Stack
+from monitor.config.models import Monitor
+from monitor.jobs.build_baseline import profile_buckets
+from monitor.sources.base import Reader
+
+FOLLOWED = {"scores": "accuracy", "errors": "mae"}
+"""The metric by which a fall is looked for, by the kind of the outcome."""
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class LabelFall:
+    """When the performance by labels got worse for good, from what to what; ``at`` is surely before it."""
+
+    at: datetime
+    metric: str
+    before: float
+    after: float
+
+    def sentence(self) -> str:
+        """Say what was left out of a baseline, and why."""
+        return (
+            f"the baseline takes labels until {self.at.isoformat()} only, "
+            f"for the {self.metric} went from {self.before:.3g} to {self.after:.3g} then"
+        )
+
+
+def find_label_fall(
+    reader: Reader, monitor: Monitor, layout: Layout | None, start: datetime, end: datetime
+) -> LabelFall | None:
+    """Look for a lasting fall of the performance by labels, window by window of a stretch."""
+    if layout is None or layout.kind not in FOLLOWED:
+        return None
+    metric, length = FOLLOWED[layout.kind], monitor.window // monitor.bucket
+    alone = monitor.model_copy(update={"signals": [], "segments": []})
+    profiles = [
+        profiler.profiles()[None][OUTCOME]
+        for _, profiler in profile_buckets(reader, alone, {OUTCOME: layout}, start, end)
+    ]
+    windows = Stack.of(profiles, layout).windows(length)
+    ends = np.arange(length - 1, len(profiles), length)
+    ends = ends[windows.n[ends] >= monitor.min_samples]
+    if not len(ends):
+        return None
+    values, _ = METRICS[metric](labelled_table(windows.take(ends)))
+    signed = values if layout.kind == "scores" else -np.log(np.maximum(values, TINY))
+    first = find_fall(signed, PERFORMANCE[metric].threshold)
+    if first is None:
+        return None
+    at = start + (int(ends[first - 1]) - length + 1) * monitor.bucket
+    return LabelFall(at, metric, float(values[:first].mean()), float(values[first:].mean()))

@@ -1,0 +1,82 @@
+"""A source whose records carry the labels that were imported and the verdicts of a judge, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from detectors.layout import category
+from detectors.performance.rates import VERDICT
+from detectors.records import Column
+from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, Reader
+from monitor.store import judge_labels, labels
+from monitor.store.database import Database
+
+
+class Labelled:
+    """Reads as the source does; a label that was imported for a record's id wins over the source's own.
+
+    The schema stays the source's: labels that come from elsewhere are no change of it. With ``judged`` what a judge
+    said stands beside them, in the column ``(verdict)``: 1 is bad, 0 is good.
+    """
+
+    def __init__(self, reader: Reader, database: Database, monitor: str, *, judged: bool = False) -> None:
+        self._reader = reader
+        self._database = database
+        self._monitor = monitor
+        self._judged = judged
+
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
+        with self._database.read() as connection:
+            some = self._judged or labels.has_labels(connection, self._monitor)
+        for page in self._reader.read(start, end, columns):
+            yield self._with_labels(page) if some and "id" in page else page
+
+    def _with_labels(self, page: Page) -> Page:
+        ids = page["id"]
+        keys = [None if gone else category(value) for value, gone in zip(ids.values, ids.missing, strict=True)]
+        with self._database.read() as connection:
+            known_keys = [key for key in keys if key is not None]
+            given = labels.load_labels(connection, self._monitor, known_keys)
+            said = judge_labels.load_verdicts(connection, self._monitor, known_keys) if self._judged else {}
+        if said:
+            page = {**page, VERDICT: Column.of([said.get(key) if key else None for key in keys])}
+        if not given:
+            return page
+        own: Mapping[int, object] = {}
+        if "label" in page:
+            known = page["label"]
+            own = {row: known.values[row] for row in range(len(known)) if not known.missing[row]}
+        merged = [given.get(key, own.get(row)) if key else own.get(row) for row, key in enumerate(keys)]
+        return {**page, "label": Column.of(merged)}
+
+    def now(self) -> datetime:
+        return self._reader.now()
+
+    def quiet_since(self, end: datetime) -> bool | None:
+        return self._reader.quiet_since(end)
+
+    def describe(self, sample: int = 1000, until: datetime | None = None) -> list[ColumnInfo]:
+        return self._reader.describe(sample, until)
+
+    def schema(self) -> dict[str, ColumnType]:
+        return self._reader.schema()
+
+    def counts(self, start: datetime, end: datetime) -> Counts:
+        return self._reader.counts(start, end)
+
+    def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
+        return self._reader.condition(start, end)
+
+    @property
+    def dialect(self) -> str:
+        return self._reader.dialect
+
+    def newest(self) -> datetime | None:
+        return self._reader.newest()
+
+    def oldest(self) -> datetime | None:
+        return self._reader.oldest()
+
+    def close(self) -> None:
+        self._reader.close()

@@ -1,0 +1,264 @@
+"""Replay: the findings of a whole stretch of buckets at once, as `detect` would have found them one by one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from detectors import TRAFFIC_CHECKS
+from detectors.base import Finding, Measurement, Status, describe_comparison, effective_threshold
+from detectors.direction import infer_direction, is_improvement
+from detectors.profile import Profile
+from detectors.quality.traffic import Traffic
+from detectors.season import ALL_TIMES, SEASONS
+from detectors.sequential import Sequential, State
+from detectors.stack import Counted, Stack
+from monitor.alerting.change_point import Plateau, compare, questions, shift_findings
+from monitor.checks.baseline import Baseline
+from monitor.checks.detect import Window, improves, reference
+from monitor.checks.targets import Asked, expand_checks, kinds, name
+from monitor.config.models import Monitor
+from monitor.core.schedule import Bucket
+from monitor.profiling.clients import noise_factor
+from monitor.profiling.timeline import Timeline
+
+BLOCK = 96
+"""Windows that are compared with a plateau at once: many enough for speed, few enough for an incident that is short."""
+NEAR = 0.5
+"""Findings below this share of their threshold cannot matter to a rule; they are not spelt out."""
+
+
+@dataclass
+class _Found:
+    """What is found of each bucket of a stretch."""
+
+    near: list[list[Finding]]
+    measured: np.ndarray
+
+
+def replay(
+    monitor: Monitor, baseline: Baseline, timeline: Timeline, sums: dict[str, State]
+) -> Iterator[tuple[Bucket, list[Finding], bool]]:
+    """Yield every bucket whose window is whole, what came near its threshold, and whether anything was measured.
+
+    Parameters
+    ----------
+    timeline
+        Buckets of the stretch, with the rest of the first window before it.
+    sums
+        What sequential detectors remembered before the stretch, by finding key; moved on to its end.
+    """
+    found = _Found([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
+    clients = timeline.client_windows()
+    for question in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
+        for (segment, column), stack in timeline.series():
+            if column == question.column and (segment is None or question.segments):
+                factor = noise_factor({} if question.late else clients, baseline.calibration.clients, segment)
+                _ask(monitor, baseline, timeline, question, segment, stack, factor, found, sums)
+    for place in range(timeline.length - 1, timeline.steps):
+        start = timeline.start + place * timeline.step
+        findings = [*found.near[place], *_traffic_findings(monitor, baseline, timeline, place)]
+        yield Bucket(start, start + timeline.step), findings, bool(found.measured[place])
+
+
+def _ask(
+    monitor: Monitor,
+    baseline: Baseline,
+    timeline: Timeline,
+    question: Asked,
+    segment: str | None,
+    stack: Stack,
+    factor: np.ndarray,
+    found: _Found,
+    sums: dict[str, State],
+) -> None:
+    if isinstance(question.detector, Sequential):
+        seen, improved = _accumulate(baseline, timeline, question, question.detector, segment, stack, factor, sums)
+        _note(baseline, question, segment, seen, improved, found)
+        return
+    sides = stack.windows(timeline.length)
+    first, second = np.full((2, timeline.steps), np.nan)
+    improved = np.zeros(timeline.steps, dtype=bool)
+    for places in _alike(baseline, timeline, question.column, np.arange(timeline.length - 1, timeline.steps)):
+        old = reference(monitor, _before(baseline, timeline, question.column, places), segment)
+        if old is None or _size(question, old) < question.min_samples:
+            continue
+        enough = places[_size(question, sides)[places] >= question.min_samples]
+        if len(enough):
+            seen = question.detector.measure(old, sides.take(enough))
+            first[enough], second[enough] = seen.statistic, seen.noise
+            improved[enough] = improves(question, old, sides.take(enough))
+    _note(baseline, question, segment, Measurement(first, second * factor), improved, found)
+
+
+def _accumulate(
+    baseline: Baseline,
+    timeline: Timeline,
+    question: Asked,
+    detector: Sequential,
+    segment: str | None,
+    stack: Stack,
+    factor: np.ndarray,
+    sums: dict[str, State],
+) -> tuple[Measurement, np.ndarray]:
+    """Add the buckets to what is remembered, each scored against its part of the baseline."""
+    scores: np.ndarray | None = None
+    for places in _alike(baseline, timeline, question.column, np.arange(timeline.length - 1, timeline.steps)):
+        old = _before(baseline, timeline, question.column, places).get(segment)
+        enough = places[stack.n[places] >= detector.fewest]
+        if old is None or old.n < question.min_samples or not len(enough):
+            continue
+        seen = detector.score(old, stack.take(enough))
+        scores = np.full((timeline.steps, seen.shape[-1]), np.nan) if scores is None else scores
+        scores[enough] = seen
+    if scores is None:
+        return Measurement(*np.full((2, timeline.steps), np.nan)), np.zeros(timeline.steps, dtype=bool)
+    key = question.finding(segment).key
+    course = detector.fold(detector.thin(scores, factor), sums.get(key, {}))
+    sums[key] = course.state
+    return Measurement(course.statistic, course.noise), is_improvement(question.better, course.lean)
+
+
+def _before(baseline: Baseline, timeline: Timeline, column: str, places: np.ndarray) -> Mapping[str | None, Profile]:
+    """Return what the windows that end at these places are compared with, which is the same for all of them."""
+    begin = int(places[0]) - timeline.length + 1
+    starts = [timeline.start + place * timeline.step for place in range(begin, begin + timeline.length)]
+    return baseline.within(column, starts)
+
+
+def _size(question: Asked, side: Counted) -> Any:  # noqa: ANN401
+    return side.n if question.detector.counts == "usable" else side.rows
+
+
+def _note(
+    baseline: Baseline,
+    question: Asked,
+    segment: str | None,
+    seen: Measurement,
+    improved: np.ndarray,
+    found: _Found,
+) -> None:
+    """Spell out what comes near its threshold."""
+    detector, stated = question.detector, question.finding(segment)
+    calibrated = None if question.threshold is not None else baseline.calibration.of(stated)
+    bound = np.broadcast_to(effective_threshold(detector, seen, question.threshold, calibrated), seen.statistic.shape)
+    found.measured |= np.isfinite(seen.statistic)
+    for at in np.flatnonzero(seen.statistic >= NEAR * bound):
+        value, limit = float(seen.statistic[at]), float(bound[at])
+        result = replace(
+            stated,
+            status=Status.DRIFTED if value >= limit else Status.OK,
+            reason=describe_comparison(detector, value, limit),
+            statistic=value,
+            threshold=limit,
+            direction=infer_direction(question.better, improved[at]),
+        )
+        found.near[at].append(result)
+
+
+def _alike(baseline: Baseline, timeline: Timeline, column: str, ends: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the ends of windows that are compared with the same part of the baseline."""
+    if not len(ends):
+        return
+    season = baseline.calibration.seasons.get(column, ALL_TIMES)
+    if season == ALL_TIMES:
+        yield ends
+        return
+    slots = SEASONS[season].slot(timeline.seconds())
+    touched = np.lib.stride_tricks.sliding_window_view(slots, timeline.length)[ends - timeline.length + 1]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for end, inside in zip(ends.tolist(), touched, strict=True):
+        groups.setdefault(tuple(np.unique(inside).tolist()), []).append(end)
+    yield from (np.array(places) for places in groups.values())
+
+
+class Again:
+    """How the windows of a stretch differ from what people were told last, a block of windows at a time."""
+
+    def __init__(self, monitor: Monitor, baseline: Baseline, timeline: Timeline) -> None:
+        self.baseline = baseline
+        self._monitor, self._timeline = monitor, timeline
+        self._series = dict(timeline.series())
+        self._found: dict[tuple[datetime, int], list[list[Finding]]] = {}
+
+    def moved(self, plateaus: dict[datetime, Plateau], since: datetime, end: datetime) -> list[Finding]:
+        """Return what `plateau.moved` finds of the window that ends at ``end``; keeps the plateau when it is whole."""
+        whole = since + self._monitor.window
+        if end < whole:
+            return []
+        if since not in plateaus:
+            first = self.window(whole)
+            plateaus[since] = Plateau(first.profiles, first.starts)
+        if end == whole:
+            return []
+        place = self._place(end)
+        block = place // BLOCK
+        if (since, block) not in self._found:
+            self._found[since, block] = self._block(plateaus[since], block)
+        return self._found[since, block][place - block * BLOCK]
+
+    def _place(self, end: datetime) -> int:
+        return (end - self._timeline.start) // self._timeline.step - 1
+
+    def _starts(self, place: int) -> list[datetime]:
+        first = place - self._timeline.length + 1
+        return [self._timeline.start + each * self._timeline.step for each in range(first, place + 1)]
+
+    def window(self, end: datetime) -> Window:
+        """Return the window that ends at ``end``, with its sums and without its traffic."""
+        place = self._place(end)
+        inside = np.arange(place - self._timeline.length + 1, place + 1)
+        profiles: dict[str | None, dict[str, Profile]] = {}
+        for (segment, column), stack in self._series.items():
+            profiles.setdefault(segment, {})[column] = stack.take(inside).sum().profile()
+        return Window(profiles, Traffic(), self._starts(place), end=end)
+
+    def _block(self, plateau: Plateau, block: int) -> list[list[Finding]]:
+        """Measure a block of windows, those that share a part of the baseline at once."""
+        first = max(block * BLOCK, self._timeline.length - 1)
+        places = np.arange(first, min((block + 1) * BLOCK, self._timeline.steps))
+        found: list[list[Finding]] = [[] for _ in range(BLOCK)]
+        for question, segment, held in questions(self._monitor, self.baseline, plateau):
+            stack = self._series.get((segment, question.column))
+            if stack is None:
+                continue
+            inside = np.arange(first - self._timeline.length + 1, places[-1] + 1)
+            windows = stack.take(inside).windows(self._timeline.length).take(places - inside[0])
+            enough = _size(question, windows) >= question.min_samples
+            for group in _alike(self.baseline, self._timeline, question.column, places[enough]):
+                within = self.baseline.within(question.column, self._starts(int(group[0])))
+                now = reference(self._monitor, within, segment)
+                seen = compare(
+                    self._monitor, self.baseline, plateau, question, segment, held, now, windows.take(group - first)
+                )
+                if seen is None:
+                    continue
+                for at, finding in zip(group.tolist(), shift_findings(question, segment, seen), strict=True):
+                    found[at - block * BLOCK] += [] if finding is None else [finding]
+        return found
+
+
+def _traffic_findings(monitor: Monitor, baseline: Baseline, timeline: Timeline, place: int) -> Iterator[Finding]:
+    first = place - timeline.length + 1
+    rows = timeline.rows[first : place + 1]
+    filled = np.flatnonzero(timeline.rows[: place + 1])
+    silent = None if len(filled) == 0 else float((place - filled[-1]) * timeline.step.total_seconds())
+    traffic = Traffic(
+        bucket_rows=tuple(rows.tolist()),
+        bucket_seconds=timeline.step.total_seconds(),
+        schema=baseline.traffic.schema,
+        seconds_since_newest=silent,
+    )
+    for check in monitor.checks:
+        for kind in kinds(check):
+            if kind not in TRAFFIC_CHECKS:
+                continue
+            bound = check.max_age.total_seconds() if kind == "freshness" and check.max_age else check.threshold
+            stand_in = Finding(name(check, kind), None, kind, None, Status.OK, "")
+            yield from TRAFFIC_CHECKS[kind](
+                baseline.traffic, traffic, threshold=bound, calibrated=baseline.calibration.of(stand_in)
+            )

@@ -1,0 +1,233 @@
+"""Evidently's HTML of a window against its baseline, made in a child process that ends with the report.
+
+Evidently takes 280 MB and two seconds to import, so neither the daemon nor the command that asks for a
+report imports it. The frames go over as lines of JSON in a directory of their own: no pickle, so no code.
+"""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from detectors.layout import Kind, Layout, category, numbers
+from detectors.records import Column, Records, concatenate, row_count, take
+from monitor.config.models import ConfigError, Monitor
+from monitor.jobs.build_baseline import pages
+from monitor.profiling.learn import with_signals
+from monitor.profiling.profile import columns_to_read
+from monitor.profiling.served import keep_served
+from monitor.sources.base import Reader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIDES = ("reference", "current")
+COMPARED: tuple[Kind, ...] = ("numeric", "categorical")
+"""Kinds that Evidently knows; the joint column is a sum of vectors and has no values of its own."""
+TIMEOUT = 180.0
+LAST_WORDS = 400
+
+
+def sample(
+    reader: Reader,
+    monitor: Monitor,
+    layouts: Mapping[str, Layout],
+    start: datetime,
+    end: datetime,
+    rows: int = 5000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw a uniform sample of the watched columns of served traffic, signals included, in one pass over pages.
+
+    Parameters
+    ----------
+    layouts
+        The watched columns and their kinds; only numeric and categorical ones are drawn.
+    start, end
+        Half-open, in UTC.
+    rows, seed
+        The size of the sample; the same seed and the same pages give the same rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One column a layout, in the order of time: float64, or texts with None where missing.
+    """
+    layouts = {name: layout for name, layout in layouts.items() if layout.kind in COMPARED}
+    chance = np.random.default_rng(seed)
+    keys = np.zeros(0)
+    held: Records = {}
+    for read in pages(reader, columns_to_read(monitor, layouts, reader.schema()), start, end):
+        page = keep_served(read, monitor)
+        drawn = chance.random(row_count(page))
+        chosen = drawn < (keys.max() if len(keys) >= rows else np.inf)
+        if not chosen.any():
+            continue
+        fresh = _watched_columns(with_signals(take(page, chosen), monitor.signals), layouts)
+        held, keys = concatenate([held, fresh] if held else [fresh]), np.concatenate([keys, drawn[chosen]])
+        if len(keys) > rows:
+            kept = np.sort(np.argpartition(keys, rows)[:rows])
+            held, keys = take(held, kept), keys[kept]
+    return _frame(held, layouts, len(keys))
+
+
+def _watched_columns(records: Records, layouts: Mapping[str, Layout]) -> dict[str, Column]:
+    """Keep the watched columns only, so that no text is held; one that is not there is missing throughout."""
+    size = row_count(records)
+    return {name: records[name] if name in records else Column.of([None] * size) for name in layouts}
+
+
+def _frame(records: Records, layouts: Mapping[str, Layout], size: int) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = {
+        name: _values(records[name], layout.kind) if name in records else _values(Column.of([]), layout.kind)
+        for name, layout in layouts.items()
+    }
+    return pd.DataFrame(columns, index=range(size))
+
+
+def _values(column: Column, kind: Kind) -> np.ndarray:
+    if kind == "numeric":
+        return numbers(column)[0]
+    texts = np.empty(len(column), dtype=object)
+    texts[:] = [None if gone else category(value) for value, gone in zip(column.values, column.missing, strict=True)]
+    return texts
+
+
+def write_report(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    kinds: Mapping[str, Kind],
+    out: Path,
+    timeout: float = TIMEOUT,
+) -> None:
+    """Compare two frames with Evidently and write its page.
+
+    A column without a single value on either side cannot be compared; the page lists it at its top.
+
+    Parameters
+    ----------
+    reference, current
+        The baseline's sample and the window's.
+    kinds
+        Of each column; one that is neither numeric nor categorical is not compared.
+    out
+        The HTML file.
+    timeout
+        Seconds after which the child is ended.
+
+    Raises
+    ------
+    ConfigError
+        With a sentence: Evidently is not installed, nothing can be compared, or it took too long.
+    """
+    if importlib.util.find_spec("evidently") is None:
+        raise ConfigError("a report needs Evidently, which is not installed: install driftd[report].")
+    known = [n for n in kinds if kinds[n] in COMPARED and n in reference.columns and n in current.columns]
+    empty = [name for name in known if _is_empty(reference[name]) or _is_empty(current[name])]
+    used = [name for name in known if name not in empty]
+    if not used:
+        raise ConfigError("no column has values both in the baseline and in the window, so nothing can be compared.")
+    with tempfile.TemporaryDirectory(prefix="driftd-report-") as scratch:
+        folder = Path(scratch)
+        for side, frame in zip(SIDES, (reference, current), strict=True):
+            _write_lines(frame, used, kinds, folder / f"{side}.jsonl")
+        told = json.dumps({_harmless(name): kinds[name] for name in used})
+        (folder / "kinds.json").write_text(told, encoding="utf-8")
+        _run_child(folder, timeout)
+        made = (folder / "report.html").read_text(encoding="utf-8")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(_with_note(made, empty), encoding="utf-8")
+
+
+def _is_empty(series: pd.Series[Any]) -> bool:
+    return not bool(series.notna().any())
+
+
+def _write_lines(frame: pd.DataFrame, names: Sequence[str], kinds: Mapping[str, Kind], path: Path) -> None:
+    """Write one list a row; what is missing or not finite is null."""
+    columns = [_plain(frame[name].tolist(), kinds[name]) for name in names]
+    with path.open("w", encoding="utf-8") as file:
+        for row in zip(*columns, strict=True):
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+
+
+def _plain(values: Iterable[Any], kind: Kind) -> list[Any]:
+    if kind == "numeric":
+        return [float(value) if value is not None and np.isfinite(value) else None for value in values]
+    return [None if value is None or value != value else _harmless(str(value)) for value in values]  # noqa: PLR0124
+
+
+def _harmless(text: str) -> str:
+    """Replace what could end a script or begin an element: the page is opened from disk, without our headers."""
+    return text.replace("<", "‹").replace(">", "›").replace("\x00", "")
+
+
+def _run_child(folder: Path, timeout: float) -> None:
+    """Run this module as a program, with none of our environment: no secret of ours reaches the library."""
+    environment = {
+        "DO_NOT_TRACK": "1",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONWARNINGS": "ignore",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "monitor.jobs.report", str(folder)]
+    try:
+        ended = subprocess.run(command, env=environment, capture_output=True, timeout=timeout, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        sentence = f"the report was not ready after {timeout:g} s and was given up; ask for fewer columns."
+        raise ConfigError(sentence) from None
+    if ended.returncode != 0:
+        last = ended.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise ConfigError(f"Evidently could not make the report: {last[0][:LAST_WORDS]}")
+
+
+def _with_note(page: str, empty: Sequence[str]) -> str:
+    """Say at the top of the page which columns were left out."""
+    if not empty:
+        return page
+    names = ", ".join(html.escape(name) for name in empty)
+    note = f'<p style="font-family:sans-serif;margin:1rem">Left out, for one side holds no value: {names}.</p>'
+    before, body, after = page.partition("<body>")
+    return f"{before}{body}{note}{after}" if body else f"{note}{page}"
+
+
+def _make(folder: Path) -> None:
+    """Do the work of the child: read the frames, compare, write the page."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    import pandas as pd
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    kinds: dict[str, Kind] = json.loads((folder / "kinds.json").read_text(encoding="utf-8"))
+    of_kind = {kind: [name for name in kinds if kinds[name] == kind] for kind in ("numeric", "categorical")}
+    definition = DataDefinition(numerical_columns=of_kind["numeric"], categorical_columns=of_kind["categorical"])
+    sides = []
+    for side in SIDES:
+        lines = (folder / f"{side}.jsonl").read_text(encoding="utf-8").splitlines()
+        frame = pd.DataFrame([json.loads(line) for line in lines], columns=list(kinds))
+        frame = frame.astype({name: "float64" if kind == "numeric" else "object" for name, kind in kinds.items()})
+        sides.append(Dataset.from_pandas(frame, definition))
+    reference, current = sides
+    Report([DataDriftPreset(columns=list(kinds))]).run(current, reference).save_html(str(folder / "report.html"))
+
+
+if __name__ == "__main__":
+    _make(Path(sys.argv[1]))

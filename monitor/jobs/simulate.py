@@ -1,0 +1,166 @@
+"""Simulate: a copy of the past with a drift put into it, to rehearse an alert before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from detectors.layout import numbers
+from detectors.records import Column
+from monitor.config.models import ConfigError, Monitor
+from monitor.config.sections import nearest
+from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, Reader
+
+DRIFTS = {
+    "shift": "adds {size:g} standard deviations to {column!r}",
+    "scale": "stretches {column!r} by a factor of {size:g} about its mean",
+    "missing": "empties {column!r} in {size:.1%} of the rows",
+    "new_category": "puts a category that was never seen into {size:.1%} of {column!r}",
+    "version_swap": "replaces every value of {column!r} by a version that was never seen",
+}
+UNSEEN = "driftd-simulated"
+SAMPLE = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Injection:
+    """A named drift of one column from a moment on.
+
+    Parameters
+    ----------
+    kind
+        A key of ``DRIFTS``.
+    size
+        Standard deviations of a shift, factor of a scale, share of rows of the others.
+    mean, deviation
+        Of the column before the stretch.
+    """
+
+    kind: str
+    column: str
+    size: float
+    at: datetime
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @classmethod
+    def of(
+        cls, kind: str, column: str, size: float, at: datetime, reader: Reader, monitor: Monitor, before: datetime
+    ) -> Injection:
+        """Check what was asked for, and measure the column over the week before the stretch."""
+        if kind not in DRIFTS:
+            raise ConfigError(
+                f"--drift {kind!r} is not known. Allowed: {', '.join(DRIFTS)}.{nearest(kind, list(DRIFTS))}"
+            )
+        known = list(reader.schema())
+        if column not in known:
+            raise ConfigError(
+                f"--column {column!r} is not in the source. Found: {', '.join(known)}.{nearest(column, known)}"
+            )
+        if kind in ("missing", "new_category") and not 0 < size <= 1:
+            raise ConfigError("--size is the share of the rows here, above 0 and at most 1.")
+        if kind not in ("shift", "scale"):
+            return cls(kind, column, size, at)
+        parts = [numbers(page[column])[0] for page in reader.read(before - SAMPLE, before, [column])]
+        values = np.concatenate(parts) if parts else np.zeros(0)
+        finite = values[np.isfinite(values)]
+        if len(finite) < monitor.min_samples:
+            raise ConfigError(
+                f"--column {column!r} holds {len(finite)} numbers in the week before --from; choose another."
+            )
+        return cls(kind, column, size, at, float(finite.mean()), float(finite.std()))
+
+    @property
+    def said(self) -> str:
+        """Say what is done, and from when."""
+        what = DRIFTS[self.kind].format(size=self.size, column=self.column)
+        return f"{what}, from {self.at.isoformat()}"
+
+    def apply(self, page: Page) -> Page:
+        """Return a page with the drift in those of its rows that are late enough; equal pages give equal copies."""
+        times = page["timestamp"].values
+        late = times >= self.at.timestamp()
+        if self.column not in page or not late.any():
+            return page
+        if self.kind in ("missing", "new_category"):
+            late &= _chosen(times, self.size)
+        return {**page, self.column: self._changed(page[self.column], late)}
+
+    def _changed(self, column: Column, rows: np.ndarray) -> Column:
+        if self.kind == "missing":
+            return Column(column.values, column.missing | rows)
+        if self.kind in ("new_category", "version_swap"):
+            values = column.values.astype(object)
+            values[rows & ~column.missing] = UNSEEN
+            return Column(values, column.missing)
+        values, mistyped = numbers(column)
+        moved = values + self.size * self.deviation
+        if self.kind == "scale":
+            moved = self.mean + self.size * (values - self.mean)
+        changed = rows & ~column.missing & ~mistyped
+        if column.values.dtype != object:
+            return Column(np.where(changed, moved, column.values), column.missing)
+        kept = column.values.copy()
+        kept[changed] = moved[changed]
+        return Column(kept, column.missing)
+
+
+def _chosen(times: np.ndarray, share: float) -> np.ndarray:
+    """Choose a share of rows by their times alone, so that another page size chooses the same."""
+    bits = times.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return np.asarray((bits >> np.uint64(11)).astype(np.float64) / 2**53 < share)
+
+
+@dataclass(frozen=True)
+class Injecting:
+    """A reader of the same source that sees the drift."""
+
+    reader: Reader
+    injection: Injection
+
+    def now(self) -> datetime:
+        """Return the source's clock."""
+        return self.reader.now()
+
+    def quiet_since(self, end: datetime) -> bool | None:
+        """Say what the source says."""
+        return self.reader.quiet_since(end)
+
+    def describe(self, sample: int = 1000, until: datetime | None = None) -> list[ColumnInfo]:
+        """Describe the columns as they are."""
+        return self.reader.describe(sample, until)
+
+    def schema(self) -> dict[str, ColumnType]:
+        """Return the columns as they are."""
+        return self.reader.schema()
+
+    def counts(self, start: datetime, end: datetime) -> Counts:
+        """Count rows; a drift adds and removes none."""
+        return self.reader.counts(start, end)
+
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
+        """Yield the pages with the drift in them."""
+        yield from (self.injection.apply(page) for page in self.reader.read(start, end, columns))
+
+    def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
+        """Return the source's own condition."""
+        return self.reader.condition(start, end)
+
+    @property
+    def dialect(self) -> str:
+        """Return the kind of database."""
+        return self.reader.dialect
+
+    def newest(self) -> datetime | None:
+        """Return the newest event time."""
+        return self.reader.newest()
+
+    def oldest(self) -> datetime | None:
+        """Return the oldest event time."""
+        return self.reader.oldest()
+
+    def close(self) -> None:
+        """Leave the connections to their owner."""

@@ -1,0 +1,429 @@
+"""Watch: one monitor at work. Which buckets it owes, what it compares with, whether it can see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from detectors.outcome import OUTCOME
+from detectors.profile import Profile
+from detectors.quality.traffic import Traffic
+from detectors.spend.objective import Events
+from detectors.spend.objective import starts as objective_starts
+from monitor.alerting.second_shift import Plateaus
+from monitor.baselines import definition_v1
+from monitor.baselines.definition import definition
+from monitor.checks.anchor import with_anchor
+from monitor.checks.baseline import Baseline
+from monitor.checks.calibrate import Calibration
+from monitor.checks.calibrate import definition as calibration_of
+from monitor.checks.detect import BucketSummary, Window
+from monitor.checks.objectives import count_events
+from monitor.config.models import Monitor
+from monitor.core.schedule import Bucket, floor, latest_sealed_end, missing, window_starts
+from monitor.core.tasks import Later, Summing, at_once
+from monitor.jobs import build_baseline
+from monitor.jobs.experiments import Comparing
+from monitor.jobs.what_if import Saving
+from monitor.profiling.features import Choice
+from monitor.profiling.profile import Facts, Profiled, add_profiles, newest_served
+from monitor.sources.base import Reader
+from monitor.store import baselines, buckets, estimate_accuracy, incidents, leases, objectives
+from monitor.store.database import Database
+
+LOG = structlog.get_logger(__name__)
+AUDIT_AFTER_WINDOWS = (1, 6, 24)
+AUDITS_A_PASS = 20
+RENEW_EVERY = timedelta(days=1)
+Spans = Sequence[tuple[datetime, datetime]]
+Store = Callable[[Baseline], None]
+
+
+class Watch:
+    """A monitor with its reader, its baseline and its debts.
+
+    Parameters
+    ----------
+    connect
+        Opens the reader of the source; called again after an error.
+    source_time
+        The clock that seals buckets, by default the source database's own.
+    later
+        Does what takes long: sums and thresholds of a baseline. Until they are there the old ones hold.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        monitor: Monitor,
+        connect: Callable[[], Reader],
+        source_time: Callable[[Reader], datetime] = lambda reader: reader.now(),
+        later: Later = at_once,
+    ) -> None:
+        self.database = database
+        self.monitor = monitor
+        self.owner = leases.new_owner()
+        self.baseline: Baseline | None = None
+        self.without_baseline = "no_baseline: it has not been learnt yet"
+        self.noted_at: datetime | None = None
+        self.plateaus = Plateaus(database, monitor)
+        self.comparing = Comparing(database, monitor)
+        self.saving = Saving(database, monitor)
+        self._summing = Summing(later)
+        self._compared_with_version_1 = False
+        self._connect = connect
+        self._source_time = source_time
+        self._reader: Reader | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """Return the open reader, opening it when there is none."""
+        if self._reader is None:
+            self._reader = self._connect()
+        return self._reader
+
+    def close(self) -> None:
+        """Give the connections back; the next use opens new ones."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def now(self) -> datetime:
+        """Return the time that seals buckets."""
+        return self._source_time(self.reader)
+
+    @property
+    def definition(self) -> str:
+        """Return the fingerprint of what the baseline measures."""
+        return definition(self.monitor)
+
+    def prepare(self) -> None:
+        """Open what is owed: the live span, and a baseline to compare with."""
+        now = self.now()
+        self.comparing.prepare(self.reader)
+        with self.database.read() as connection:
+            spans = buckets.list_spans(connection, self.monitor.name)
+            standing = baselines.newest_id(connection, self.monitor.name, self.definition)
+        if standing is None and not self._compared_with_version_1:
+            standing = self._take_over()
+        if standing and (self.baseline is None or self.baseline.standing != standing):
+            with self.database.read() as connection:
+                self.baseline = baselines.newest(connection, self.monitor.name, self.definition)
+        if not any(span.kind == "live" for span in spans):
+            with self.database.write() as connection:
+                buckets.add_span(connection, self.monitor.name, "live", self._live_start(now), None)
+        if self._summing.busy:
+            if self._summing.finish(standing):
+                self._reload()
+        elif standing is None:
+            self.baseline = None
+            self._learn(now)
+        elif self.baseline is not None and self.baseline.state == "learning":
+            self._freeze(self.baseline)
+        elif self.baseline is not None and self.baseline.calibration.definition != calibration_of(self.monitor):
+            self._calibrate(self.baseline)
+        elif self.baseline is not None and self.monitor.baseline.rolling:
+            self._renew(self.baseline, now)
+        elif self.baseline is not None:
+            self._take_up_labels(self.baseline, now)
+
+    def _take_over(self) -> tuple[int, str, str] | None:
+        """Give a baseline of an earlier release the fingerprint of this one, if it measures what is asked for."""
+        self._compared_with_version_1 = True
+        name = self.monitor.name
+        with self.database.read() as connection:
+            stored = baselines.version_1_fingerprints(connection, name)
+        same = [old for old in stored if definition_v1.recognises(self.monitor, old)]
+        if not same:
+            if stored:
+                LOG.warning(
+                    "baseline_not_taken_over",
+                    monitor=name,
+                    detail="it was learnt for other settings; with the settings of then it is used again",
+                )
+            return None
+        with self.database.write() as connection:
+            baselines.redefine(connection, name, same, self.definition)
+            LOG.info("baseline_taken_over", monitor=name)
+            return baselines.newest_id(connection, name, self.definition)
+
+    def due(self) -> Iterator[Bucket]:
+        """Yield the buckets that are owed, oldest first; a baseline's own before those that need it."""
+        until = self._sealed()
+        with self.database.read() as connection:
+            spans = buckets.list_spans(connection, self.monitor.name)
+            stale = buckets.stale_starts(connection, self.monitor.name)
+        learning = self.baseline is not None and self.baseline.state == "learning"
+        if learning:
+            spans = [span for span in spans if span.kind == "baseline"]
+            stale = [start for start in stale if self._in_baseline(start)]
+        owed: dict[datetime, Bucket] = {start: Bucket(start, start + self.monitor.bucket) for start in stale}
+        for span in spans:
+            with self.database.write() as connection:
+                done = buckets.finished_starts(connection, self.monitor.name, span.next, span.end)
+                buckets.advance_span(connection, self.monitor.name, span, self.monitor.bucket, done)
+            owed.update({b.start: b for b in missing(span, until, self.monitor.bucket, done | set(owed))})
+        yield from (owed[start] for start in sorted(owed))
+
+    def is_live(self, bucket: Bucket) -> bool:
+        """Say whether a bucket is judged, and not of the history before."""
+        since = self.live_since()
+        return since is not None and bucket.start >= since
+
+    def live_since(self) -> datetime | None:
+        """Return where judging begins; what lies before is history."""
+        with self.database.read() as connection:
+            spans = buckets.list_spans(connection, self.monitor.name)
+        return next((span.start for span in spans if span.kind == "live"), None)
+
+    def window(self, bucket: Bucket, profiled: Profiled) -> Window:
+        """Return the sum of the window that ends with a bucket that is not stored yet."""
+        if self.baseline is None:
+            raise ValueError("a window is compared with a baseline, and there is none.")
+        baseline = self.baseline
+        first, last = window_starts(bucket, self.monitor.window)
+        with self.database.read() as connection:
+            rows = buckets.window_rows(connection, self.monitor.name, first, last)
+        before = [row for row in rows if row.start != bucket.start and row.layout == baseline.layout]
+        parts = [buckets.decode_profiles(row, baseline.layouts) for row in before]
+        facts = [Facts.from_json(row.facts) for row in before] + [profiled.facts]
+        newest = max((f.last for f in facts if f.last is not None), default=None)
+        if newest is None:
+            newest = newest_served(self.reader, self.monitor, bucket.end - self.monitor.window)
+        traffic = Traffic(
+            # a baseline of before weights counted rows
+            bucket_rows=tuple(f.whole_requests if "requests" in baseline.facts else f.rows for f in facts),
+            bucket_seconds=self.monitor.bucket.total_seconds(),
+            schema=profiled.facts.schema,
+            seconds_since_newest=None if newest is None else max(0.0, bucket.end.timestamp() - newest),
+        )
+        starts = (*(row.start for row in before), bucket.start)
+        with self.database.read() as connection:
+            sums = buckets.load_sequential_state(connection, self.monitor.name, bucket.start - self.monitor.bucket)
+            known = (
+                estimate_accuracy.before(connection, self.monitor, bucket.start) if OUTCOME in baseline.layouts else {}
+            )
+        return Window(
+            add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles, sums,
+            self._labelled(bucket, baseline), self._counted(bucket, profiled), bucket.end, known,
+            [BucketSummary(*part) for part in zip(facts, [*parts, profiled.profiles], strict=True)],
+        )  # fmt: skip
+
+    def _counted(self, bucket: Bucket, profiled: Profiled) -> dict[str, dict[datetime, Events]]:
+        """Return by signal what was counted since each moment that objectives ask for, this bucket included."""
+        counted: dict[str, dict[datetime, Events]] = {}
+        own = count_events(self.monitor, profiled)
+        for check in self.monitor.objectives:
+            signal = str(check.signal)
+            if signal in own:
+                asked = objective_starts(bucket.end, check.period)
+                with self.database.read() as connection:
+                    before = objectives.since(connection, self.monitor.name, signal, asked, bucket.start)
+                counted.setdefault(signal, {}).update({start: held + own[signal] for start, held in before.items()})
+        return counted
+
+    def _labelled(self, bucket: Bucket, baseline: Baseline) -> dict[str | None, dict[str, Profile]]:
+        """Return the window whose labels are complete: one window later, for its audit comes first."""
+        after = self.monitor.labels_after
+        if not after:
+            return {}
+        back = floor(bucket.start - after - self.monitor.window, self.monitor.bucket)
+        first, last = window_starts(Bucket(back, back + self.monitor.bucket), self.monitor.window)
+        with self.database.read() as connection:
+            rows = buckets.window_rows(connection, self.monitor.name, first, last)
+        return add_profiles([buckets.decode_profiles(r, baseline.layouts) for r in rows if r.layout == baseline.layout])
+
+    def _audit_ages(self) -> list[timedelta]:
+        """Return how old a bucket is when it is counted again; once more when its labels should be there."""
+        labels = [self.monitor.labels_after] if self.monitor.labels_after else []
+        return sorted([after * self.monitor.window for after in AUDIT_AFTER_WINDOWS] + labels)
+
+    def audit(self) -> None:
+        """Count sealed buckets again; one whose count has changed is owed again."""
+        now = self.now()
+        due = [now - age for age in self._audit_ages()]
+        with self.database.read() as connection:
+            rows = buckets.to_audit(connection, self.monitor.name, due, AUDITS_A_PASS)
+        for row in rows:
+            counts = self.reader.counts(row.start, row.start + self.monitor.bucket)
+            before = (row.source_rows, row.source_labels, row.source_feedback)
+            changed = (counts.rows, counts.labels, counts.feedback) != before
+            late = max(0, counts.rows - row.source_rows)
+            with self.database.write() as connection:
+                buckets.record_audit(connection, self.monitor.name, row, changed=changed, late=late)
+
+    def catch_up(self) -> None:
+        """Count for the experiments what lies before the buckets that counted for them."""
+        self.comparing.catch_up(self.reader, self.now())
+        self.saving.catch_up(self.reader, self.now())
+
+    def audits_passed(self, bucket: Bucket) -> int:
+        """Return how many audits a bucket needs no more, because it was computed long after its end."""
+        age = self.now() - bucket.end
+        return sum(age > due for due in self._audit_ages())
+
+    def _sealed(self) -> datetime:
+        monitor, now = self.monitor, self.now()
+        until = latest_sealed_end(now, monitor.bucket, monitor.settle)
+        patience_ends = until + 4 * monitor.settle
+        if now < patience_ends and self.reader.quiet_since(until) is False:
+            return until - monitor.bucket
+        return until
+
+    def _live_start(self, now: datetime) -> datetime:
+        monitor = self.monitor
+        earliest = now - monitor.catch_up
+        if monitor.start is not None:
+            start = monitor.start
+        elif monitor.baseline.end is not None:
+            start = max(monitor.baseline.end, earliest)
+        elif monitor.baseline.file is not None:
+            start = max(self.reader.oldest() or now, earliest)
+        else:
+            start = now
+        return floor(start, monitor.bucket)
+
+    def _learn(self, now: datetime) -> None:
+        monitor = self.monitor
+        if monitor.baseline.file is not None:
+            self._learn_file()
+            return
+        start, end = build_baseline.baseline_range(monitor, self._live_start_known(now))
+        if latest_sealed_end(now, monitor.bucket, monitor.settle) < end:
+            self.without_baseline = f"no_baseline: its range ends at {end.isoformat()}, which is still to come"
+            return
+        found = self.reader.counts(start, end).rows
+        if found < monitor.baseline.min_rows:
+            self.without_baseline = (
+                f"no_baseline: {found} rows from {start.isoformat()} to {end.isoformat()}, "
+                f"{monitor.baseline.min_rows} needed"
+            )
+            return
+        layouts = build_baseline.learn_layouts(self.reader, monitor, start, end, self._log_choices)
+        with self.database.write() as connection:
+            again = buckets.finished_starts(connection, monitor.name, start, end + monitor.window)
+            buckets.mark_stale(connection, monitor.name, sorted(again))
+            buckets.add_span(connection, monitor.name, "baseline", start, end)
+            baselines.start_learning(connection, monitor.name, self.definition, layouts, start, end)
+        LOG.info("baseline_learning", monitor=monitor.name, rows=found, columns=len(layouts))
+        self._reload()
+
+    def _live_start_known(self, now: datetime) -> datetime:
+        if self.monitor.baseline.rolling and self.monitor.start is None:
+            return floor(now - self.monitor.settle, self.monitor.bucket)
+        return self._live_start(now)
+
+    def _learn_file(self) -> None:
+        built = build_baseline.baseline_from_file(self.monitor, self.reader.schema(), self._log_choices)
+        with self.database.write() as connection:
+            baselines.start_learning(connection, self.monitor.name, self.definition, built.layouts, None, None)
+            standing = baselines.newest_id(connection, self.monitor.name, self.definition)
+            if standing is not None:
+                baselines.freeze(connection, standing[0], built, built.facts)
+        self._reload()
+
+    def _log_choices(self, choices: Sequence[Choice]) -> None:
+        """Log which columns a new baseline leaves out and why, and which hold personal data and were asked for."""
+        left_out = {choice.name: choice.reason for choice in choices if choice.kind is None}
+        LOG.info("columns_not_watched", monitor=self.monitor.name, columns=left_out)
+        for choice in choices:
+            if choice.personal:
+                LOG.warning(
+                    "personal_data_in_baseline", monitor=self.monitor.name, column=choice.name, detail=choice.reason
+                )
+
+    def _in_baseline(self, start: datetime) -> bool:
+        span = self.baseline
+        return span is not None and span.start is not None and span.end is not None and span.start <= start < span.end
+
+    def _freeze(self, learning: Baseline) -> None:
+        """Freeze the sum when every bucket of the range is finished over these bins."""
+        if learning.start is None or learning.end is None:
+            return
+        with self.database.read() as connection:
+            done = buckets.finished_starts(connection, self.monitor.name, learning.start, learning.end)
+        if len(done) < (learning.end - learning.start) // self.monitor.bucket:
+            return
+        schema = self.reader.schema()
+        with self.database.read() as connection:
+            _, labels = buckets.count_records(connection, self.monitor.name, learning.start, learning.end)
+
+        def store(summed: Baseline) -> None:
+            with self.database.write() as connection:
+                facts = {**summed.facts, "schema": schema, "labels": labels}
+                baselines.freeze(connection, learning.id, summed, facts)
+            for problem in summed.review.problems if summed.review else ():
+                LOG.warning("baseline_problem", monitor=self.monitor.name, kind=problem.kind, detail=problem.text)
+            said = summed.calibration.reason
+            LOG.info("baseline_frozen", monitor=self.monitor.name, rows=summed.rows, thresholds=said)
+
+        self._sum(learning, learning.start, learning.end, [], store)
+
+    def _take_up_labels(self, old: Baseline, now: datetime) -> None:
+        """Sum a fixed baseline again, over the same bins, when a quarter more of its labels has come, and when all."""
+        if old.start is None or old.end is None or not (self.monitor.performance or self.monitor.rates):
+            return
+        with self.database.read() as connection:
+            _, labels = buckets.count_records(connection, self.monitor.name, old.start, old.end)
+        known = int(old.facts.get("labels", 0))
+        complete = now > old.end + self.monitor.labels_after + 2 * self.monitor.window
+        if labels < known * (1.01 if complete else 1.25) + self.monitor.min_samples:
+            return
+        start, end = old.start, old.end
+
+        def store(summed: Baseline) -> None:
+            with self.database.write() as connection:
+                facts = {**summed.facts, "schema": dict(old.traffic.schema), "labels": labels}
+                baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, start, end)
+            LOG.info("baseline_labels_taken_up", monitor=self.monitor.name, labels=labels, before=known)
+
+        self._sum(old, start, end, [], store)
+
+    def _calibrate(self, baseline: Baseline) -> None:
+        """Set the thresholds again, for other rules, checks or another budget, over the same buckets."""
+
+        def store(again: Baseline) -> None:
+            with self.database.write() as connection:
+                baselines.save_calibration(connection, baseline.id, again)
+            LOG.info("calibrated", monitor=self.monitor.name, said=again.calibration.reason)
+
+        if baseline.start is None or baseline.end is None:
+            store(replace(baseline, calibration=Calibration(definition=calibration_of(self.monitor))))
+            self._reload()
+            return
+        with self.database.read() as connection:
+            bad = incidents.firing_during(connection, self.monitor.name, baseline.start, baseline.end)
+        self._sum(baseline, baseline.start, baseline.end, bad, store)
+
+    def _renew(self, old: Baseline, now: datetime) -> None:
+        """Move a rolling baseline on once a day, over the same bins, leaving incidents out."""
+        rolling = self.monitor.baseline.rolling
+        end = latest_sealed_end(now, self.monitor.bucket, self.monitor.settle) - self.monitor.window
+        if rolling is None or old.end is None or end - old.end < RENEW_EVERY:
+            return
+        start = end - rolling
+        with self.database.read() as connection:
+            bad = incidents.firing_during(connection, self.monitor.name, start, end)
+
+        def store(summed: Baseline) -> None:
+            if summed.rows < self.monitor.baseline.min_rows:
+                return
+            facts = {**summed.facts, "schema": dict(old.traffic.schema), **with_anchor(old, summed)}
+            with self.database.write() as connection:
+                baselines.renew(connection, old, self.monitor.name, self.definition, summed, facts, start, end)
+
+        self._sum(old, start, end, bad, store)
+
+    def _sum(self, baseline: Baseline, start: datetime, end: datetime, without: Spans, store: Store) -> None:
+        """Begin to sum a stretch up and to learn its thresholds; what is there at once is stored at once."""
+        work = partial(build_baseline.sum_buckets, self.database, self.monitor, baseline, start, end, without)
+        if self._summing.begin(work, baseline.standing, store):
+            self._reload()
+
+    def _reload(self) -> None:
+        with self.database.read() as connection:
+            self.baseline = baselines.newest(connection, self.monitor.name, self.definition)

@@ -1,0 +1,51 @@
+"""Prometheus metrics over committed state: the rows of METRICS, so that a restart forgets nothing.
+
+Labels come from the configuration, the watched columns and the capped segments, never from raw rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from monitor import __version__
+from monitor.config.models import Config
+from monitor.metrics import METRICS
+from monitor.metrics.base import label
+from monitor.store.database import Database, DatabaseError
+from monitor.store.reads import snapshot
+
+LOG = structlog.get_logger(__name__)
+
+
+class StateCollector(Collector):
+    """Reads the store at every scrape; a store that is down is a metric, not a failed scrape."""
+
+    def __init__(self, database: Database, config: Config) -> None:
+        self._database = database
+        self._config = config
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric family."""
+        info = GaugeMetricFamily("driftd_build_info", "Version of driftd.", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+        up = GaugeMetricFamily("driftd_store_up", "1 when our own database answered this scrape.")
+        try:
+            state = snapshot(self._database, self._config)
+        except DatabaseError as error:
+            LOG.warning("store_down", error=type(error).__name__)
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        for row in METRICS:
+            kind = CounterMetricFamily if row.type == "counter" else GaugeMetricFamily
+            family = kind(row.name, row.help, labels=row.labels)
+            for labels, value in row.samples(state):
+                family.add_metric([label(one) for one in labels], value)
+            yield family

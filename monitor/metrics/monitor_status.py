@@ -1,0 +1,89 @@
+"""The status of a monitor, in one word and one sentence: what the page, the API and `driftd status` say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from monitor.alerting.incidents import NO_DATA
+from monitor.store.reads import MonitorState
+
+State = Literal["firing", "source error", "no data", "stalled", "learning", "healthy"]
+
+GRACE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+ORDER: tuple[State, ...] = ("firing", "source error", "no data", "stalled", "learning", "healthy")
+
+
+@dataclass(frozen=True)
+class MonitorStatus:
+    """The state of a monitor and what is behind it."""
+
+    state: State
+    detail: str
+
+
+def monitor_status(monitor: MonitorState, bucket: timedelta, at: datetime) -> MonitorStatus:
+    """Return the status of a monitor; what speaks of the model comes before what speaks of the pipe.
+
+    Parameters
+    ----------
+    bucket
+        The monitor's, which says how old its last pass may be.
+    at
+        Our database's clock.
+    """
+    firing = [row for row in monitor.open if row.state == "firing"]
+    about = [row for row in firing if row.rule != NO_DATA]
+    if about:
+        return MonitorStatus("firing", about[0].reason)
+    if monitor.watch is not None and monitor.watch.error:
+        return MonitorStatus("source error", monitor.watch.error)
+    if firing:
+        return MonitorStatus("no data", firing[0].reason)
+    seen = monitor.watch.seen_at if monitor.watch else None
+    if overdue(monitor.name, bucket, seen, at):
+        last = f"the last pass was {timedelta(seconds=(at - seen) // SECOND)} ago" if seen else "there was no pass yet"
+        return MonitorStatus("stalled", f"{last}; check that the daemon is running")
+    if monitor.baseline is None or monitor.baseline.state != "active":
+        return MonitorStatus("learning", _learning(monitor))
+    pending = [row for row in monitor.open if row.state == "pending"]
+    if pending:
+        return MonitorStatus("healthy", f"being watched: {pending[0].reason}")
+    if monitor.newest is not None and monitor.newest.result != "done":
+        return MonitorStatus("healthy", f"the newest bucket could tell nothing: {monitor.newest.reason}")
+    return MonitorStatus("healthy", _healthy(monitor))
+
+
+def exit_code(states: Iterable[State]) -> int:
+    """Return 1 when a monitor fires, 0 when all are healthy, and 2 when one could not be told."""
+    found = set(states)
+    return 1 if "firing" in found else 0 if found <= {"healthy"} else 2
+
+
+def overdue(name: str, bucket: timedelta, seen: datetime | None, at: datetime) -> str | None:
+    """Return why a monitor counts as not looked at, None when its last pass is at most 3 buckets and a minute old."""
+    if seen is None:
+        return f"monitor {name}: no pass yet"
+    age = at - seen
+    if age <= 3 * bucket + GRACE:
+        return None
+    return f"monitor {name}: the last pass was {int(age.total_seconds())} s ago"
+
+
+def _healthy(monitor: MonitorState) -> str:
+    if not monitor.drifted:
+        return "as it was when the baseline was learnt"
+    return (
+        f"{monitor.drifted} of {monitor.found} findings are over their threshold, but no rule that watches them fires"
+    )
+
+
+def _learning(monitor: MonitorState) -> str:
+    reason = monitor.newest.reason if monitor.newest is not None else None
+    if reason:
+        return str(reason).removeprefix("no_baseline: ")
+    return "the baseline is being learnt" if monitor.baseline is not None else "there is no baseline yet"

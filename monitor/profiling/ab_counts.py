@@ -1,0 +1,244 @@
+"""Experiments: what every arm sums of its records, and what the sums say. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from detectors.base import Finding, Status
+from detectors.experiment.tally import VERSION, Tally
+from detectors.experiment.verdict import SPLIT_ALPHA, Metric, Verdict, judge, settle
+from detectors.layout import category, numbers, to_categories
+from detectors.records import Column, Records, take
+from monitor.config.arms import ComparedMetric, Experiment, Shadow
+from monitor.config.models import Monitor
+from monitor.config.signals import column_name
+from monitor.core.plain import plain
+
+CHECK = "experiment"
+"""The check under which findings of experiments stand; a rule names it, for `*` does not mean it."""
+
+
+def metric_columns(name: str, metric: ComparedMetric) -> list[str]:
+    """Return the columns that a metric is made of."""
+    return [metric.column or name, *([metric.per] if metric.per else [])]
+
+
+def required_columns(spec: Experiment | Shadow) -> list[str]:
+    """Return the columns and signals that a comparison reads."""
+    names = [spec.arm]
+    for name, metric in spec.metrics.items():
+        names += metric_columns(name, metric)
+    if isinstance(spec, Experiment):
+        names += [name for name in (spec.unit, spec.before) if name]
+    else:
+        names += [spec.join, spec.answer]
+    return list(dict.fromkeys(names))
+
+
+def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
+    """Return a fingerprint of what is counted: when it changes, what was counted before cannot be added to."""
+    counted = spec.model_dump(mode="json", exclude={"alpha", "planned", "do", "min_agreement", "unserved"})
+    for metric in counted["metrics"].values():
+        for judged in ("role", "minimum", *(("better",) if isinstance(spec, Experiment) else ())):
+            del metric[judged]
+    source = monitor.source.model_dump(mode="json", exclude={"url"})
+    made = [entry for entry in monitor.signals if column_name(entry) in required_columns(spec)]
+    if monitor.traffic:
+        counted["traffic"] = {role: mark.model_dump() for role, mark in monitor.traffic.items()}
+    told = json.dumps([VERSION, counted, source, made, monitor.bucket.total_seconds()], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def within(records: Records, start: datetime, end: datetime | None) -> Records:
+    """Keep the records of a stretch of time."""
+    seconds = records["timestamp"].values
+    kept = (seconds >= start.timestamp()) & (seconds < (end.timestamp() if end else np.inf))
+    return records if kept.all() else take(records, kept)
+
+
+def metric_values(records: Records, name: str, metric: ComparedMetric) -> tuple[np.ndarray, np.ndarray]:
+    """Return numerator and denominator of every record; NaN where it says nothing."""
+    column = records[metric.column or name]
+    if metric.equals is not None:
+        meant = np.array([category(value) == metric.equals for value in column.values], dtype=np.float64)
+        y = np.where(column.missing, np.nan, meant)
+    else:
+        y = _numbers(column)
+    return y, np.ones(len(y)) if metric.per is None else _numbers(records[metric.per])
+
+
+def _numbers(column: Column) -> np.ndarray:
+    """Return numbers; true and false, in whatever spelling, are 1 and 0."""
+    values, wrong = numbers(column)
+    for row in np.flatnonzero(wrong):
+        values[row] = {"true": 1.0, "false": 0.0}.get(category(column.values[row]).lower(), np.nan)
+    return values
+
+
+class Arms:
+    """The tallies of an experiment: of a page, a bucket, or all of it. They add up, and can be taken away."""
+
+    def __init__(self, spec: Experiment, tallies: Mapping[str, Mapping[str, Tally]] | None = None) -> None:
+        self.spec = spec
+        empty = Tally.empty(clustered=spec.unit is not None)
+        made = {arm: dict.fromkeys(spec.metrics, empty) for arm in spec.arms}
+        self.tallies = {arm: dict(held) for arm, held in (tallies or made).items()}
+
+    def add(self, records: Records) -> None:
+        """Sum one page; what lies outside of the experiment's time, or has no column, does not count."""
+        spec = self.spec
+        if not {spec.arm, *(name for name in (spec.unit, spec.before) if name)} <= set(records):
+            return
+        records = within(records, spec.start, spec.end)
+        whose = to_categories(records[spec.arm])
+        units = to_categories(records[spec.unit]) if spec.unit else None
+        before = _numbers(records[spec.before]) if spec.before else None
+        for name, metric in spec.metrics.items():
+            if not set(metric_columns(name, metric)) <= set(records):
+                continue
+            y, x = metric_values(records, name, metric)
+            for arm, held in self.tallies.items():
+                at = np.flatnonzero((whose == arm) & (True if units is None else units != ""))
+                if len(at):
+                    held[name] += Tally.of(
+                        y[at], x[at], None if before is None else before[at], None if units is None else units[at]
+                    )
+
+    def __add__(self, other: Arms) -> Arms:
+        """Take two disjoint sets of records together."""
+        return self._each(other, Tally.__add__)
+
+    def __sub__(self, other: Arms) -> Arms:
+        """Take away records that were added before."""
+        return self._each(other, Tally.__sub__)
+
+    def _each(self, other: Arms, combine: Callable[[Tally, Tally], Tally]) -> Arms:
+        pairs = {
+            arm: {name: combine(tally, other.tallies[arm][name]) for name, tally in held.items()}
+            for arm, held in self.tallies.items()
+        }
+        return Arms(self.spec, pairs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {arm: {name: tally.to_json() for name, tally in held.items()} for arm, held in self.tallies.items()}
+
+    @classmethod
+    def from_json(cls, spec: Experiment, data: Mapping[str, Any]) -> Arms:
+        """Read what :meth:`to_json` wrote for the same arms and metrics."""
+        return cls(spec, {arm: {name: Tally.from_json(data[arm][name]) for name in spec.metrics} for arm in spec.arms})
+
+    def verdict(self, treatment: str) -> Verdict:
+        """Return what a treatment comes to so far."""
+        spec = self.spec
+        metrics = [Metric(name, one.better, one.role, one.minimum) for name, one in spec.metrics.items()]
+        return judge(
+            metrics,
+            self.tallies[spec.control],
+            self.tallies[treatment],
+            (spec.share(spec.control), spec.share(treatment)),
+            spec.alpha,
+            spec.planned,
+            len(spec.treatments),
+        )
+
+    def told(self, before: Mapping[str, Any] | None = None, at: datetime | None = None) -> dict[str, Any]:
+        """Return what is told of every treatment, as plain data.
+
+        ``before`` is what was told last: what was decided once stays decided, and since when.
+        """
+        found: dict[str, Any] = {}
+        for treatment in self.spec.treatments:
+            seen = self.verdict(treatment)
+            last = (before or {}).get(treatment, {})
+            word = settle(last.get("verdict"), seen.verdict)
+            same = word == last.get("verdict")
+            found[treatment] = {
+                "verdict": word,
+                "since": last.get("since") if same else at,
+                "announced": last.get("announced", "keep running"),
+                "reason": last["reason"] if same and word != seen.verdict else seen.reason,
+                "rows": {arm: next(iter(self.tallies[arm].values())).n for arm in (self.spec.control, treatment)},
+                "split_evidence": seen.split_evidence,
+                "split_p_value": min(1.0, 1 / seen.split_evidence) if seen.split_evidence else 1.0,
+                "rows_needed": max((answer.rows_needed for answer in seen.answers), default=0.0),
+                "metrics": describe_answers(seen),
+            }
+        return dict(plain(found))
+
+
+def describe_answers(verdict: Verdict) -> list[dict[str, Any]]:
+    """Return what each metric says, as plain data; ``gain`` is how much better, ``relative`` how much more."""
+    return [
+        {
+            "metric": answer.metric.name,
+            "role": answer.metric.role,
+            "minimum": answer.metric.minimum,
+            "control": answer.difference.control,
+            "treatment": answer.difference.treatment,
+            "absolute": answer.difference.absolute._asdict(),
+            "relative": answer.difference.relative._asdict(),
+            "gain": answer.gain._asdict(),
+            "verdict": answer.verdict,
+            "reason": answer.reason,
+            "rows": answer.difference.rows,
+            "rows_needed": answer.rows_needed,
+        }
+        for answer in verdict.answers
+    ]
+
+
+def experiment_findings(spec: Experiment, told: Mapping[str, Any]) -> list[Finding]:
+    """Return what rules can watch: `experiment.NAME`, the verdict, and `experiment.NAME.METRIC` of each metric.
+
+    Only a loss counts as drifted, and traffic that is not split as meant, which speaks of the pipe. So does an arm
+    that serves no users: nothing is rolled back for it.
+    """
+    return [
+        finding
+        for treatment, one in told.items()
+        for finding in (_verdict(spec, treatment, one), *(_metric(spec, treatment, each) for each in one["metrics"]))
+    ]
+
+
+STATUS = {
+    "win": Status.OK,
+    "no difference": Status.OK,
+    "keep running": Status.INCONCLUSIVE,
+    "lose": Status.DRIFTED,
+    "invalid": Status.DRIFTED,
+}
+
+
+def _verdict(spec: Experiment, treatment: str, one: Mapping[str, Any]) -> Finding:
+    control, rows = (one["rows"][arm] for arm in (spec.control, treatment))
+    split = one["verdict"] == "invalid"
+    worst = max(one["metrics"], key=lambda each: (each["verdict"] == "lose", each["role"] == "primary"))
+    statistic = math.log10(max(1.0, one["split_evidence"] or 1.0)) if split else _harm(worst)
+    return Finding(
+        CHECK, spec.name, "verdict", f"{spec.arm}={treatment}", STATUS[one["verdict"]],
+        f"{one['verdict']}: {one['reason']}", statistic, -math.log10(SPLIT_ALPHA) if split else worst["minimum"],
+        n_baseline=control, n_window=rows, unit="log10 evidence" if split else "of the control",
+        about="pipe" if split or treatment in spec.unserved else "model", detail={"verdict": one["verdict"]},
+    )  # fmt: skip
+
+
+def _metric(spec: Experiment, treatment: str, each: Mapping[str, Any]) -> Finding:
+    return Finding(
+        CHECK, f"{spec.name}.{each['metric']}", "gain", f"{spec.arm}={treatment}", STATUS[each["verdict"]],
+        each["reason"], _harm(each), each["minimum"], n_window=each["rows"], unit="of the control",
+        about="pipe" if treatment in spec.unserved else "model",
+        detail={bound: each["gain"][bound] for bound in ("value", "low", "high")},
+    )  # fmt: skip
+
+
+def _harm(each: Mapping[str, Any]) -> float | None:
+    """Return by how much a treatment is worse, as a share of the control."""
+    return None if each["gain"]["value"] is None else -each["gain"]["value"]

@@ -1,0 +1,103 @@
+"""Which columns are watched, and why the others are not: a stated rule for ids and free text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detectors.layout import Kind
+from detectors.weights import ROLES as WEIGHTS
+from monitor.config.models import ConfigError, Monitor
+from monitor.config.sections import nearest
+from monitor.config.signals import resolve
+from monitor.config.source import TEXT_ROLES
+from monitor.sources.base import ColumnInfo
+
+NOT_FEATURES = ("timestamp", "id", "label", "feedback", "model_version", "prompt_version", *WEIGHTS, *TEXT_ROLES)
+FREE_TEXT_LENGTH = 64
+ENOUGH_TO_TELL = 50
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One column, the kind it is watched as (None: not at all), and the reason.
+
+    ``listed`` says that it was asked for by name, ``personal`` that its categories are then personal data.
+    """
+
+    name: str
+    kind: Kind | None
+    reason: str
+    personal: bool = False
+    listed: bool = False
+
+
+def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
+    """Choose the watched columns of a monitor, signals last.
+
+    Auto takes every numeric and categorical column but: mapped ids, times, labels, versions and texts; what is
+    unfit by its values (:mod:`monitor.sources.screen`: an identifier, a counter, a time, JSON, free text, personal
+    data); texts longer than 64 characters on average, or of which more than half are distinct (free text or an id).
+    A column that is asked for by name is taken whatever it holds; the reason says so where that is personal data.
+    """
+    known = {column.name: column for column in columns}
+    wanted = monitor.features.include
+    names = list(known) if wanted == "auto" else list(wanted)
+    for name in [*([] if wanted == "auto" else wanted), *monitor.features.types, *monitor.segments]:
+        if name not in known:
+            raise ConfigError(
+                f"monitor {monitor.name}: the column {name!r} is not in the source. "
+                f"Found: {', '.join(known)}.{nearest(name, list(known))}"
+            )
+    choices = [_choose(monitor, known[name], explicit=wanted != "auto") for name in names]
+    taken = 0
+    for place, choice in enumerate(choices):
+        taken += choice.kind is not None
+        if choice.kind and taken > monitor.features.limit:
+            choices[place] = Choice(choice.name, None, f"over features.limit ({monitor.features.limit})")
+    signals = resolve(monitor.signals)
+    for signal in signals:
+        if signal.name in known:
+            raise ConfigError(
+                f"monitor {monitor.name}: the source has a column {signal.name!r}, as the signal is called; give the "
+                f"signal another name, such as `{signal.name}: {{name: {signal.name}_of_response}}`."
+            )
+    return choices + [Choice(signal.name, signal.kind, "signal") for signal in signals]
+
+
+def _choose(monitor: Monitor, column: ColumnInfo, *, explicit: bool) -> Choice:
+    features = monitor.features
+    if column.name in features.exclude:
+        return Choice(column.name, None, "excluded")
+    if column.name in features.types:
+        return _as_asked(column, features.types[column.name], "as declared")
+    if explicit:
+        return _as_asked(column, "numeric" if column.type == "numeric" else "categorical", "listed")
+    if column.role in NOT_FEATURES:
+        return Choice(column.name, None, f"is the {column.role}")
+    return _by_type(column)
+
+
+def _as_asked(column: ColumnInfo, kind: Kind, reason: str) -> Choice:
+    if kind != "categorical" or not column.personal:
+        return Choice(column.name, kind, reason, listed=True)
+    warning = f"its values are personal data ({', '.join(column.personal)}) and are stored as they are"
+    return Choice(column.name, kind, f"{reason}; {warning}", personal=True, listed=True)
+
+
+def _by_type(column: ColumnInfo) -> Choice:
+    enough = column.sampled >= ENOUGH_TO_TELL
+    present = round(column.sampled * (1 - column.null_share))
+    if column.unfit is not None:
+        return Choice(column.name, None, column.unfit)
+    if column.type == "boolean":
+        return Choice(column.name, "categorical", "boolean")
+    if column.type == "numeric":
+        return Choice(column.name, "numeric", "numeric")
+    if column.type == "text":
+        if (column.mean_length or 0) > FREE_TEXT_LENGTH:
+            return Choice(column.name, None, f"free text: {column.mean_length:.0f} characters on average")
+        if enough and column.distinct > present / 2:
+            return Choice(column.name, None, "id or free text: over half of the values are distinct")
+        return Choice(column.name, "categorical", "text")
+    return Choice(column.name, None, f"of type {column.type}")

@@ -1,0 +1,192 @@
+"""Learn the bins of a baseline in one pass over pages, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from detectors.joint import JOINT, learn_embedding, learn_joint
+from detectors.layout import VOCABULARY, Kind, Layout, category, learn_categorical, learn_numeric, numbers
+from detectors.outcome import OUTCOME, learn_errors, learn_scores
+from detectors.performance.losses import learn_losses
+from detectors.performance.rates import DECISION, judged_column, labelled_column
+from detectors.quality.percentile import TIMES, learn_times
+from detectors.records import Column, Records, concatenate, row_count, take
+from monitor.config.checks import Check
+from monitor.config.signals import Entry, resolve
+from monitor.sources.screen import MANY_WORDS, count_words, unfit_words
+
+SAMPLE = 100_000
+MOST_ROWS = 60_000
+"""Labelled rows that the expected losses of a regression are learnt from."""
+TOGETHER = 256
+"""Records that go through all signals before the next ones: signals share what they have read of the same text."""
+MOST_CATEGORIES = 50_000
+OFTEN = 10
+"""A text of many words that is rarer than this in a baseline is what somebody wrote, and no category."""
+
+
+def with_signals(records: Records, signals: Sequence[Entry]) -> dict[str, Column]:
+    """Add the columns of the signals that are asked for; one whose inputs are not logged is missing throughout."""
+    ready = [signal for signal in resolve(signals) if all(role in records for role in signal.needs)]
+    roles = {role for signal in ready for role in (*signal.needs, *signal.uses) if role in records}
+    texts = {role: records[role] for role in roles}
+    parts = []
+    for start in range(0, row_count(records), TOGETHER):
+        few = take(texts, np.arange(start, min(start + TOGETHER, row_count(records))))
+        parts.append({signal.name: signal.compute(few) for signal in ready})
+    return {**records, **concatenate(parts)}
+
+
+class Learner:
+    """Collects what layouts are made of: a uniform sample and extremes, or category counts.
+
+    ``performance`` is the check that asks for the performance column, ``rates`` those that ask for a signal's rate.
+    ``screened`` are categorical columns that nobody asked for by name: one whose values turn out to be free text or
+    personal data gets no layout, and ``left_out`` says why.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        performance: Check | None = None,
+        rates: Mapping[str, Check] | None = None,
+        screened: Collection[str] = (),
+    ) -> None:
+        self.rows = 0
+        self.left_out: dict[str, str] = {}
+        self._screened = screened
+        self._performance = performance
+        self._rates = rates or {}
+        self._scored = False
+        self._told = _Rows() if performance else None
+        self._numeric = {name: _Sample() for name, kind in kinds.items() if kind == "numeric"}
+        self._embeddings = [name for name, kind in kinds.items() if kind == "vector"]
+        self._categories: dict[str, Counter[str]] = {
+            name: Counter() for name, kind in kinds.items() if kind == "categorical"
+        }
+        self._incomplete: set[str] = set()
+
+    def add(self, records: Records) -> None:
+        """Take one page of records, signals included."""
+        self.rows += len(next(iter(records.values()))) if records else 0
+        self._scored = self._scored or "score" in records
+        if self._told is not None and not self._scored:
+            self._told.add(records, [*self._numeric, *self._categories])
+        for name, sample in self._numeric.items():
+            if name in records:
+                values, _ = numbers(records[name])
+                sample.add(values[np.isfinite(values)])
+        for name, counter in self._categories.items():
+            if name in records:
+                column = records[name]
+                counter.update(category(value) for value in column.values[~column.missing])
+                if len(counter) > MOST_CATEGORIES:
+                    self._incomplete.add(name)
+                    self._categories[name] = Counter(dict(counter.most_common(MOST_CATEGORIES // 2)))
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return the bins of every column; a numeric column without values gets a single bin."""
+        learnt = {
+            name: learn_times(sample.values) if name in TIMES else sample.layout()
+            for name, sample in self._numeric.items()
+        }
+        learnt |= dict.fromkeys(self._embeddings, learn_embedding())
+        for name, counter in self._categories.items():
+            frequency = _without_sentences(counter) if name in self._screened else counter
+            words = (word for word, _ in frequency.most_common(VOCABULARY))
+            unfit = unfit_words(words) if name in self._screened else None
+            if unfit is not None:
+                self.left_out[name] = unfit
+                continue
+            complete = name not in self._incomplete and len(frequency) == len(counter)
+            learnt[name] = learn_categorical(frequency, complete=complete)
+        for signal, check in self._rates.items():
+            learnt[labelled_column(signal)] = learn_scores(DECISION, check.positive)
+            if check.labels_from == "judge":
+                learnt[judged_column(signal)] = learn_scores(DECISION, check.positive)
+        outcome = self._outcome(learnt)
+        if outcome is not None:
+            learnt[OUTCOME] = outcome
+        joint = learn_joint(learnt)
+        if joint is not None and JOINT not in learnt:
+            learnt[JOINT] = joint
+        return learnt
+
+    def _outcome(self, layouts: Mapping[str, Layout]) -> Layout | None:
+        """Return where performance is counted: a classifier has a score, a regression a prediction."""
+        if self._performance is None or self._told is None:
+            return None
+        if self._scored:
+            return learn_scores(self._performance.decision, self._performance.positive)
+        rows = self._told.rows
+        if rows is None:
+            return None
+        said, truth = (numbers(rows[role])[0] for role in ("prediction", "label"))
+        model = learn_losses(rows, layouts)
+        if model is None:
+            return learn_errors(said, truth)
+        return learn_errors(model.absolute.expected(rows), truth, model.to_text())
+
+
+def _without_sentences(frequency: Counter[str]) -> Counter[str]:
+    """Leave out texts of many words that are rare: a category with a long name is not."""
+    kept = {text: count for text, count in frequency.items() if count >= OFTEN or count_words(text) <= MANY_WORDS}
+    return Counter(kept)
+
+
+class _Rows:
+    """Uniform sample of labelled rows with their columns, seeded, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(0)
+        self._keys = np.zeros(0)
+        self._kept: Records | None = None
+
+    def add(self, records: Records, columns: Sequence[str]) -> None:
+        if "prediction" not in records or "label" not in records:
+            return
+        said, truth = (numbers(records[role])[0] for role in ("prediction", "label"))
+        few = {name: records[name] for name in ("prediction", "label", *columns) if name in records}
+        few = take(few, np.isfinite(said) & np.isfinite(truth))
+        self._keys = np.concatenate([self._keys, self._random.random(row_count(few))])
+        self._kept = few if self._kept is None else concatenate([self._kept, few])
+        if len(self._keys) > MOST_ROWS:
+            kept = np.sort(np.argpartition(self._keys, MOST_ROWS)[:MOST_ROWS])
+            self._keys, self._kept = self._keys[kept], take(self._kept, kept)
+
+    @property
+    def rows(self) -> Records | None:
+        return self._kept
+
+
+class _Sample:
+    """Uniform sample of a stream by the smallest random keys, seeded: the same pages give the same sample."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(0)
+        self._keys = np.zeros(0)
+        self._values = np.zeros(0)
+        self._minimum, self._maximum = np.inf, -np.inf
+
+    def add(self, values: np.ndarray) -> None:
+        if len(values) == 0:
+            return
+        self._minimum = min(self._minimum, float(values.min()))
+        self._maximum = max(self._maximum, float(values.max()))
+        self._keys = np.concatenate([self._keys, self._random.random(len(values))])
+        self._values = np.concatenate([self._values, values])
+        if len(self._keys) > SAMPLE:
+            kept = np.argpartition(self._keys, SAMPLE)[:SAMPLE]
+            self._keys, self._values = self._keys[kept], self._values[kept]
+
+    @property
+    def values(self) -> np.ndarray:
+        return self._values
+
+    def layout(self) -> Layout:
+        if len(self._values) == 0:
+            return Layout(kind="numeric")
+        return learn_numeric(self._values, self._minimum, self._maximum)

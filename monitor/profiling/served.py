@@ -1,0 +1,59 @@
+"""Served traffic: the records whose answers users saw. All others are left out before anything is measured. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from detectors.layout import to_categories
+from detectors.records import Records, row_count, take
+from monitor.config.arms import Experiment, Shadow
+from monitor.config.models import Monitor
+
+
+@dataclass(frozen=True)
+class Unserved:
+    """Records that are not served traffic: those with some values of a column, from a time to another."""
+
+    column: str
+    values: tuple[str, ...]
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def among(self, records: Records) -> np.ndarray:
+        """Say of each record whether it is one; a column that is missing says of none."""
+        if self.column not in records or not self.values:
+            return np.zeros(row_count(records), dtype=bool)
+        seconds = records["timestamp"].values
+        first = -np.inf if self.start is None else self.start.timestamp()
+        last = np.inf if self.end is None else self.end.timestamp()
+        found: np.ndarray = np.isin(to_categories(records[self.column]), self.values)
+        return found & (seconds >= first) & (seconds < last)
+
+
+def find_unserved(monitor: Monitor) -> list[Unserved]:
+    """Return all that is declared not to be served traffic; empty when every record is."""
+    arms = [_unserved_arms(spec) for spec in monitor.comparisons if spec.unserved_arms]
+    return [*arms, *_unserved_marks(monitor)]
+
+
+def keep_served(records: Records, monitor: Monitor, comparison: Experiment | Shadow | None = None) -> Records:
+    """Keep the records of served traffic and, of a comparison, those of its own arms that serve no users."""
+    left_out = np.zeros(row_count(records), dtype=bool)
+    for spec in monitor.comparisons:
+        left_out |= _unserved_arms(spec).among(records)
+    if comparison is not None:
+        left_out &= ~_unserved_arms(comparison).among(records)
+    for marked in _unserved_marks(monitor):
+        left_out |= marked.among(records)
+    return take(records, ~left_out) if left_out.any() else records
+
+
+def _unserved_arms(spec: Experiment | Shadow) -> Unserved:
+    return Unserved(spec.arm, tuple(spec.unserved_arms), spec.start, spec.end)
+
+
+def _unserved_marks(monitor: Monitor) -> list[Unserved]:
+    return [Unserved(mark.column, tuple(mark.values)) for mark in monitor.traffic.values()]

@@ -1,0 +1,320 @@
+"""Shadows: a challenger beside its champion on the same requests, joined in the order of time. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from detectors.base import Finding, Status
+from detectors.experiment import shadow as pairs
+from detectors.experiment.tally import Tally
+from detectors.experiment.verdict import Metric, Word, answer_metric, settle
+from detectors.layout import to_categories
+from detectors.records import Records
+from monitor.config.arms import Shadow
+from monitor.core.plain import plain
+from monitor.profiling.ab_counts import STATUS, metric_columns, metric_values, within
+
+CHECK = "shadow"
+MOST_WAITING = 500_000
+"""Records that wait for the other side of their request; beyond it the oldest counts as having none."""
+WORST = 20
+
+
+@dataclass(frozen=True)
+class Half:
+    """One record of a request: whose, when, what it answered, and the value of each metric."""
+
+    side: str
+    at: float
+    answer: object
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both records of a request."""
+
+    key: str
+    champion: Half
+    challenger: Half
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sums over pairs. They add up and can be taken away; of the gravest disagreements the worst 20 are kept."""
+
+    spec: Shadow
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    alone: Mapping[str, int] = field(default_factory=dict)
+    worst: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def of(cls, spec: Shadow, found: Sequence[Pair], alone: Mapping[str, int]) -> Pairs:
+        """Count pairs, and records without one by side."""
+        if not found:
+            return cls(spec, alone=dict(alone))
+        first, second = ([half.answer for half in side] for side in _sides(found))
+        agree, near = pairs.agreement(spec.same, first, second, spec.tolerance, spec.similar)
+        champion, challenger = (np.array([half.values for half in side], dtype=np.float64) for side in _sides(found))
+        tallies = {"agreement": Tally.of(agree.astype(np.float64)), "closeness": Tally.of(near)}
+        for place, name in enumerate(spec.metrics):
+            one, other = champion[:, place], challenger[:, place]
+            tallies[f"gap.{name}"], tallies[f"ratio.{name}"] = pairs.pair_differences(one, other), Tally.of(other, one)
+        higher = [metric.better == "higher" for metric in spec.metrics.values()]
+        grave = pairs.severity(np.where(agree, 1.0, near), champion, challenger, higher)
+        places: list[int] = np.flatnonzero(grave > 0).tolist()
+        order = sorted(places, key=lambda place: (-float(grave[place]), found[place].key))[:WORST]
+        worst = [_evidence(spec, found[place], float(grave[place]), float(near[place])) for place in order]
+        return cls(spec, tallies, dict(alone), worst)
+
+    def tally(self, name: str) -> Tally:
+        """Return a sum, of nothing where nothing was counted."""
+        return self.tallies.get(name, Tally.empty())
+
+    def __add__(self, other: Pairs) -> Pairs:
+        """Take two disjoint sets of pairs together."""
+        worst = sorted([*self.worst, *other.worst], key=lambda one: (-one["severity"], one["request"]))[:WORST]
+        return self._with(other, Tally.__add__, 1, worst)
+
+    def __sub__(self, other: Pairs) -> Pairs:
+        """Take away pairs that were added before."""
+        gone = {(one["request"], one["at"]) for one in other.worst}
+        left = [one for one in self.worst if (one["request"], one["at"]) not in gone]
+        return self._with(other, Tally.__sub__, -1, left)
+
+    def _with(self, other: Pairs, combine: Callable[[Tally, Tally], Tally], sign: int, worst: Any) -> Pairs:
+        names = sorted({*self.tallies, *other.tallies})
+        tallies = {name: combine(self.tally(name), other.tally(name)) for name in names}
+        sides = sorted({*self.alone, *other.alone})
+        alone = {side: self.alone.get(side, 0) + sign * other.alone.get(side, 0) for side in sides}
+        return Pairs(self.spec, tallies, alone, worst)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        tallies = {name: tally.to_json() for name, tally in self.tallies.items()}
+        return {"tallies": tallies, "alone": dict(self.alone), "worst": list(self.worst)}
+
+    @classmethod
+    def from_json(cls, spec: Shadow, data: Mapping[str, Any]) -> Pairs:
+        """Read what :meth:`to_json` wrote."""
+        tallies = {name: Tally.from_json(tally) for name, tally in data["tallies"].items()}
+        return cls(spec, tallies, data["alone"], data["worst"])
+
+    def told(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what the pairs say so far, as plain data: intervals hold at every look, all of them together.
+
+        ``before`` is what was told last: what was decided once stays decided.
+        """
+        spec = self.spec
+        alpha = spec.alpha / (1 + len(spec.metrics))
+        metrics = {}
+        for name, metric in spec.metrics.items():
+            seen = pairs.compare_pairs(self.tally(f"gap.{name}"), self.tally(f"ratio.{name}"), alpha, metric.minimum)
+            answer = answer_metric(Metric(name, metric.better, metric.role, metric.minimum), seen, alpha)
+            metrics[name] = {
+                "champion": seen.control if seen.rows else None,
+                "challenger": seen.treatment if seen.rows else None,
+                "difference": seen.absolute._asdict(),
+                "relative": seen.relative._asdict(),
+                "gain": answer.gain._asdict(),
+                "minimum": metric.minimum,
+                "verdict": answer.verdict,
+                "reason": answer.reason,
+                "pairs": seen.rows,
+                "pairs_needed": answer.rows_needed,
+            }
+        told = {
+            "pairs": self.tally("agreement").n,
+            "unmatched": sum(self.alone.values()),
+            "unmatched_by_side": dict(self.alone),
+            "agreement": pairs.sequence(self.tally("agreement"), alpha)._asdict(),
+            "closeness": pairs.sequence(self.tally("closeness"), alpha)._asdict(),
+            "metrics": metrics,
+            "disagreements": list(self.worst),
+        }
+        word, reason = conclude(spec, told)
+        last = before or {}
+        stands = settle(last.get("verdict"), word)
+        told |= {
+            "verdict": stands,
+            "reason": reason if stands == word else last["reason"],
+            "announced": last.get("announced", "keep running"),
+        }
+        return dict(plain(told))
+
+
+def conclude(spec: Shadow, told: Mapping[str, Any]) -> tuple[Word, str]:
+    """Return the one word for a shadow, and why: lost by one thing it loses by all; else it waits for all.
+
+    Examples
+    --------
+    >>> spec = Shadow.model_validate(
+    ...     {"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": "2026-11-01", "min_agreement": 0.9}
+    ... )
+    >>> concluded(spec, {"agreement": {"value": 0.7, "low": 0.6, "high": 0.8}, "metrics": {}})
+    ('lose', '70.0% agree (60.0% to 80.0%), and at least 90.0% must')
+    """
+    agree, least = told["agreement"], spec.min_agreement
+    words: dict[Word, list[str]] = {}
+    if least is not None:
+        known = agree["high"] is not None
+        word: Word = "keep running"
+        if known and agree["high"] < least:
+            word = "lose"
+        elif known and agree["low"] >= least:
+            word = "no difference"
+        share = f"{agree['value']:.1%} agree ({agree['low']:.1%} to {agree['high']:.1%})" if known else "too few pairs"
+        words.setdefault(word, []).append(f"{share}, and at least {least:.1%} must")
+    for name, each in told["metrics"].items():
+        words.setdefault(each["verdict"], []).append(f"{name}: {each['reason']}")
+    order: tuple[Word, ...] = ("lose", "keep running", "win", "no difference")
+    word = next((word for word in order if word in words), "keep running")
+    return word, "; ".join(words.get(word, ["nothing says what it must hold: set `min_agreement` or `metrics`"]))
+
+
+def _sides(found: Sequence[Pair]) -> tuple[list[Half], list[Half]]:
+    return [pair.champion for pair in found], [pair.challenger for pair in found]
+
+
+def _evidence(spec: Shadow, pair: Pair, severity: float, closeness: float) -> dict[str, Any]:
+    """Return what is kept of a disagreement: the request and numbers, never what was said."""
+    gaps = (other - one for one, other in zip(pair.champion.values, pair.challenger.values, strict=True))
+    differences = {name: gap for name, gap in zip(spec.metrics, gaps, strict=True) if math.isfinite(gap)}
+    return {
+        "request": _storable(pair.key),
+        "severity": severity,
+        "closeness": closeness,
+        "at": datetime.fromtimestamp(pair.champion.at, UTC).isoformat(),
+        "differences": differences,
+    }
+
+
+def _storable(key: str) -> str:
+    """Return a request's name as every database can hold it."""
+    return key[:256].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+class Joiner:
+    """Joins the records of a stretch as they come, in the order of time, and counts them by bucket.
+
+    A pair belongs to the bucket of its champion's record, a record without a counterpart to its own. Records of
+    ``within`` before and after the stretch take part, so that buckets add up to the whole. Memory is that of the
+    records of one ``within``, at most MOST_WAITING.
+    """
+
+    def __init__(self, spec: Shadow, start: datetime, end: datetime, step: timedelta) -> None:
+        self._spec, self._start, self._end, self._step = spec, start.timestamp(), end.timestamp(), step.total_seconds()
+        self._waiting: dict[str, Half] = {}
+        self._sums: dict[int, Pairs] = {}
+
+    def add(self, records: Records) -> None:
+        """Join one page with what waits."""
+        spec = self._spec
+        if not {spec.arm, spec.join, spec.answer} <= set(records):
+            return
+        found: list[Pair] = []
+        alone: list[Half] = []
+        for key, half in _halves(spec, records):
+            self._expire(half.at, alone)
+            other = self._waiting.get(key)
+            if other is None:
+                self._waiting[key] = half
+            elif other.side != half.side:
+                del self._waiting[key]
+                both = (other, half) if other.side == spec.champion else (half, other)
+                found.append(Pair(key, *both))
+        self._count(found, alone)
+
+    def _expire(self, now: float, alone: list[Half]) -> None:
+        """Give up what has waited for too long; the dictionary is in the order of time."""
+        patience = self._spec.within.total_seconds()
+        while self._waiting:
+            key = next(iter(self._waiting))
+            if len(self._waiting) <= MOST_WAITING and self._waiting[key].at >= now - patience:
+                return
+            alone.append(self._waiting.pop(key))
+
+    def _count(self, found: Sequence[Pair], alone: Sequence[Half]) -> None:
+        groups: dict[int, tuple[list[Pair], dict[str, int]]] = {}
+        for pair in found:
+            if self._start <= pair.champion.at < self._end:
+                groups.setdefault(self._place(pair.champion.at), ([], {}))[0].append(pair)
+        for half in alone:
+            if self._start <= half.at < self._end:
+                held = groups.setdefault(self._place(half.at), ([], {}))[1]
+                held[half.side] = held.get(half.side, 0) + 1
+        for place, (listed, single) in groups.items():
+            before = self._sums.get(place, Pairs(self._spec))
+            self._sums[place] = before + Pairs.of(self._spec, listed, single)
+
+    def _place(self, at: float) -> int:
+        return int((at - self._start) // self._step)
+
+    def finish(self) -> Iterator[tuple[datetime, Pairs]]:
+        """Yield start and sums of every bucket of the stretch, empty ones too; nothing is added after it."""
+        self._count([], list(self._waiting.values()))
+        self._waiting.clear()
+        start = datetime.fromtimestamp(self._start, UTC)
+        for place in range(max(1, math.ceil((self._end - self._start) / self._step))):
+            yield start + place * timedelta(seconds=self._step), self._sums.get(place, Pairs(self._spec))
+
+
+def _halves(spec: Shadow, records: Records) -> Iterator[tuple[str, Half]]:
+    """Yield the records of either side with the request of each, in the order of time."""
+    records = within(records, spec.start, spec.end)
+    whose, keys, answers = to_categories(records[spec.arm]), to_categories(records[spec.join]), records[spec.answer]
+    times = records["timestamp"].values
+    columns: list[np.ndarray] = []
+    for name, metric in spec.metrics.items():
+        if set(metric_columns(name, metric)) <= set(records):
+            y, x = metric_values(records, name, metric)
+            columns.append(np.divide(y, x, where=x != 0, out=np.full(len(y), np.nan)))
+        else:
+            columns.append(np.full(len(times), np.nan))
+    for row in np.flatnonzero(np.isin(whose, [spec.champion, spec.challenger]) & (keys != "")):
+        said = None if answers.missing[row] else answers.values[row]
+        values = tuple(float(column[row]) for column in columns)
+        yield str(keys[row]), Half(str(whose[row]), float(times[row]), said, values)
+
+
+def shadow_findings(spec: Shadow, told: Mapping[str, Any]) -> list[Finding]:
+    """Return what rules can watch: `shadow.NAME`, the agreement, and `shadow.NAME.METRIC` of each metric.
+
+    They are about the pipe: nobody sees a challenger's answers, so nothing is rolled back for them.
+    """
+    if not told:
+        return []
+    make = partial(Finding, CHECK, segment=f"{spec.arm}={spec.challenger}", about="pipe")
+    agree, least = told["agreement"], spec.min_agreement
+    known = agree["high"] is not None
+    low = known and least is not None and agree["high"] < least
+    status = Status.DRIFTED if low else Status.OK if known else Status.INCONCLUSIVE
+    said = f"{told['pairs']} pairs, too few so far"
+    if known:
+        said = f"{agree['value']:.1%} of {told['pairs']} pairs agree ({agree['low']:.1%} to {agree['high']:.1%})"
+    differ = None if agree["value"] is None else 1 - agree["value"]
+    found = [
+        make(
+            spec.name, "agreement", status=status, reason=said, statistic=differ,
+            threshold=None if least is None else 1 - least, n_window=told["pairs"], unit="share that differs",
+            detail={bound: agree[bound] for bound in ("value", "low", "high")},
+        )
+    ]  # fmt: skip
+    for name, each in told["metrics"].items():
+        gain = each["gain"]
+        found.append(
+            make(
+                f"{spec.name}.{name}", "gain", status=STATUS[each["verdict"]], reason=each["reason"],
+                statistic=None if gain["value"] is None else -gain["value"], threshold=each["minimum"],
+                n_window=each["pairs"], unit="of the champion",
+                detail={bound: gain[bound] for bound in ("value", "low", "high")},
+            )
+        )  # fmt: skip
+    return found

@@ -1,0 +1,163 @@
+"""What can be watched of a log, what cannot because it is not logged, and what would log it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from monitor.config.presets.base import Preset
+from monitor.config.source import ROLES
+from monitor.sources.base import ColumnInfo
+
+Answer = Literal["yes", "partly", "no", "no rows"]
+MOSTLY = 0.9
+SKEW = timedelta(minutes=5)
+"""Two clocks may differ by this much."""
+ZONES = (
+    "Europe/Berlin", "Europe/London", "Europe/Athens", "Europe/Moscow", "Asia/Dubai", "Asia/Karachi", "Asia/Kolkata",
+    "Asia/Dhaka", "Asia/Bangkok", "Asia/Shanghai", "Asia/Tokyo", "Australia/Sydney", "Pacific/Auckland",
+)  # fmt: skip
+"""Zones ahead of UTC, as examples of their offset."""
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Something that driftd does, and the ways to feed it: each way is columns that it needs together.
+
+    ``sparse`` says that most records never have them, so that a few are enough.
+    """
+
+    name: str
+    ways: tuple[tuple[str, ...], ...]
+    sparse: bool = False
+
+
+CAPABILITIES = (
+    Capability("model versions, and what to roll back to", (("model_version",),)),
+    Capability("prompt versions", (("prompt_version",),)),
+    Capability("tenants, teams or users apart", (("tenant",), ("team",), ("user",)), sparse=True),
+    Capability("latency", (("latency",),)),
+    Capability("time to first token", (("time_to_first_token",),), sparse=True),
+    Capability("error rate", (("status",),)),
+    Capability("rate limits and timeouts", (("error_type",),), sparse=True),
+    Capability("tokens", (("input_tokens", "output_tokens"),)),
+    Capability("cost", (("model_version", "input_tokens", "output_tokens"), ("cost",))),
+    Capability("refusals, guardrails, language and length of answers", (("response",),)),
+    Capability("topics of questions, relevance of answers", (("question", "response"),)),
+    Capability("hallucination: is an answer supported by its context", (("response", "context"),)),
+    Capability("cut answers, as the model says", (("finish_reason",),)),
+    Capability("uncertainty of the model", (("logprobs",), ("samples",)), sparse=True),
+    Capability("what users say (feedback)", (("feedback",),), sparse=True),
+    Capability("accuracy against labels", (("label", "score"), ("label", "prediction")), sparse=True),
+    Capability("labels that are imported by id", (("id",),)),
+)
+GENERAL = {
+    "context": "log what was retrieved, and map it as `columns: {context: …}`",
+    "label": "map the role `label`, or `driftd labels import FILE` by the records' ids",
+    "prediction": "map the role `prediction`, or `score` for a probability",
+    "feedback": "store what users say by the record's id, and join it in a `query:`",
+    "logprobs": "ask the model for `logprobs` and log them",
+    "samples": "log several sampled answers as a JSON list",
+    "model_version": "log which model answered",
+    "prompt_version": "log the version or hash of the prompt; `driftd prompts` names them",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report."""
+
+    capability: str
+    answer: Answer
+    reason: str
+    fix: str
+
+    def as_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def report(columns: Sequence[ColumnInfo], lacking: Mapping[str, str], preset: Preset | None) -> list[Row]:
+    """Return a row for each capability.
+
+    Parameters
+    ----------
+    columns
+        As :meth:`Reader.describe` found them in the newest rows.
+    lacking
+        Columns of the preset that this installation does not have, and why.
+    preset
+        For what its logging tool is told; None for a table or a query.
+    """
+    known = {column.name: column for column in columns}
+    return [_row(capability, known, lacking, preset) for capability in CAPABILITIES]
+
+
+def future_note(columns: Sequence[ColumnInfo], now: datetime) -> str | None:
+    """Say that the newest event lies in the future of the database's clock, and what to write; else None."""
+    time = next((column for column in columns if column.name == "timestamp"), None)
+    if time is None or time.newest is None or time.newest - now <= SKEW:
+        return None
+    ahead = time.newest - now
+    hours, minutes = divmod(int(ahead.total_seconds()) // 60, 60)
+    said = f"the newest {time.column!r} lies {hours} h {minutes} min in the future of the database's clock"
+    if not time.naive:
+        return f"{said}; check the clock of what logs it, and `zone:` or `unit:` of the column."
+    if (zone := _likely_zone(ahead, now)) is None:
+        return f"{said}; it has no time zone and is read as UTC, but no zone is so far from UTC: check what logs it."
+    quoted = "'" + time.column.replace("'", "''") + "'"
+    return (
+        f"{said}; it has no time zone and is read as UTC. If it is local time, name the zone: "
+        f"`timestamp: {{column: {quoted}, zone: {zone}}}`, or another zone at UTC{_offset(zone, now)}."
+    )
+
+
+def _likely_zone(ahead: timedelta, now: datetime) -> str | None:
+    """Return the best-known zone with the smallest offset that explains a lead, for the newest event may be old."""
+    fitting = [zone for zone in ZONES if _shift(zone, now) >= ahead - SKEW]
+    return min(fitting, key=lambda zone: _shift(zone, now), default=None)
+
+
+def _shift(zone: str, now: datetime) -> timedelta:
+    return now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)
+
+
+def _offset(zone: str, now: datetime) -> str:
+    written = f"{now.astimezone(ZoneInfo(zone)):%z}"
+    return f"{written[:3]}:{written[3:]}"
+
+
+def share(column: ColumnInfo | None) -> float:
+    """Return the share of the newest rows in which a column is present."""
+    return 0.0 if column is None or column.sampled == 0 else 1 - column.null_share
+
+
+def _row(
+    capability: Capability, known: Mapping[str, ColumnInfo], lacking: Mapping[str, str], preset: Preset | None
+) -> Row:
+    way = max(capability.ways, key=lambda names: min(share(known.get(name)) for name in names))
+    worst = min(way, key=lambda name: share(known.get(name)))
+    column, present = known.get(worst), share(known.get(worst))
+    fix = _fix(worst, preset, known=column is not None or worst in lacking)
+    if column is None:
+        return Row(capability.name, "no", lacking.get(worst, f"nothing is mapped as `{worst}`"), fix)
+    if column.sampled == 0:
+        return Row(capability.name, "no rows", "the log is empty so far", "run this again when it has rows")
+    told = f"`{worst}` is there in {present:.0%} of the newest {column.sampled:,} records"
+    if present == 0:
+        return Row(capability.name, "no", f"`{worst}` is empty in the newest {column.sampled:,} records", fix)
+    full = present >= MOSTLY or capability.sparse
+    return Row(capability.name, "yes" if full else "partly", told, "" if full else fix)
+
+
+def _fix(name: str, preset: Preset | None, *, known: bool) -> str:
+    """Say what would log a column: as the preset's tool has it, else as it is done with any log."""
+    if preset is not None and name in preset.advice:
+        return preset.advice[name]
+    if name in GENERAL:
+        return GENERAL[name]
+    if preset is not None and known:
+        return f"{preset.name} has a place for it that the application does not fill"
+    return f"map the role `{name}` under `columns:`" if name in ROLES else f"map a column `{name}` under `columns:`"

@@ -1,0 +1,85 @@
+"""What came true of the estimates: labelled windows that do not overlap, as their findings were stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from detectors.outcome import OUTCOME
+from detectors.performance.measured import ESTIMATED
+from detectors.performance.record import LONGEST, MISSES, Seen
+from detectors.performance.wilson import wilson
+from monitor.config.models import Monitor
+from monitor.core.schedule import floor
+from monitor.store.tables import findings
+
+
+def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[str, list[Seen]]:
+    """Return how the estimates of labelled windows went, by metric and in the order of time.
+
+    Parameters
+    ----------
+    start
+        Of the bucket that asks: only what earlier buckets found is used, so that the same bucket computed again
+        sees the same.
+    """
+    found: dict[str, list[Seen]] = {}
+    for method, told in _labelled_windows(connection, monitor, start):
+        residual = told["value"] - told["estimated"]
+        if math.isfinite(residual):
+            found.setdefault(method, []).append(Seen(told["at"], residual, told["error"], told["new"]))
+    return found
+
+
+def record(connection: Connection, monitor: Monitor, at: datetime) -> list[dict[str, Any]]:
+    """Say per metric how the newest 200 labelled windows compared with what was stated of them without labels.
+
+    Returns
+    -------
+    rows
+        ``metric``, ``windows``, ``nominal`` and ``within_interval`` with its own 95 % interval (``low``, ``high``),
+        ``mean_distance`` of the estimate from the truth, and ``mean_width`` of the interval.
+    """
+    compared: dict[str, list[Any]] = {}
+    for method, told in _labelled_windows(connection, monitor, at):
+        compared.setdefault(method, []).append(told)
+    return [_summary(method, held) for method, held in sorted(compared.items())]
+
+
+def _summary(method: str, held: Sequence[Any]) -> dict[str, Any]:
+    windows, inside = len(held), sum(bool(one["estimate_held"]) for one in held)
+    low, high = wilson(inside, windows)
+    return {
+        "metric": method,
+        "windows": windows,
+        "nominal": 1 - MISSES,
+        "within_interval": inside / windows,
+        "low": low,
+        "high": high,
+        "mean_distance": sum(abs(one["estimated"] - one["value"]) for one in held) / windows,
+        "mean_width": sum(one["estimated_high"] - one["estimated_low"] for one in held) / windows,
+    }
+
+
+def _labelled_windows(connection: Connection, monitor: Monitor, before_start: datetime) -> list[tuple[str, Any]]:
+    """Return metric and detail of the newest labelled windows that do not overlap, oldest first."""
+    starts = _starts(monitor, before_start)
+    query = (
+        sa.select(findings.c.method, findings.c.detail)
+        .where(findings.c.monitor == monitor.name, findings.c.start.in_(starts), findings.c.start < before_start)
+        .where(findings.c.column == OUTCOME, findings.c.segment.is_(None), findings.c.statistic.is_not(None))
+        .where(findings.c.method.not_like(f"{ESTIMATED}%"))
+        .order_by(findings.c.start)
+    )
+    return [(method, told) for method, told in connection.execute(query) if told and "estimate_held" in told]
+
+
+def _starts(monitor: Monitor, before_start: datetime) -> list[datetime]:
+    """Return the newest buckets of the windows that end a whole number of windows after 1970."""
+    last = floor(before_start, monitor.window)
+    return [last - monitor.bucket - back * monitor.window for back in range(LONGEST)]

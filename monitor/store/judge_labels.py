@@ -1,0 +1,46 @@
+"""What a judge said of records that were sampled from traffic, by the id of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.store import buckets
+from monitor.store.database import now, upsert
+from monitor.store.tables import verdicts
+
+AT_ONCE = 500
+LONGEST_ID = 128
+"""Characters of a record's id by which it is known here."""
+KEPT = timedelta(days=100)
+"""How long a verdict is kept: longer than baselines and labels look back."""
+GOOD = 0.5
+"""From this score on the judge calls an answer good."""
+
+
+def keep(connection: Connection, monitor: str, given: Mapping[str, float], start: datetime, end: datetime) -> None:
+    """Store the judge's scores by record, 0 to 1 and more is better, and have their stretch computed again.
+
+    A later score replaces an earlier one; those of long ago are dropped.
+    """
+    at = now(connection)
+    connection.execute(sa.delete(verdicts).where(verdicts.c.monitor == monitor, verdicts.c.at < at - KEPT))
+    rows = [{"monitor": monitor, "record": record, "score": score, "at": at} for record, score in given.items()]
+    upsert(connection, verdicts, rows, score=lambda new: new.score, at=lambda new: new.at)
+    if rows:
+        buckets.mark_stale(connection, monitor, sorted(buckets.finished_starts(connection, monitor, start, end)))
+
+
+def load_verdicts(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, float]:
+    """Return the verdicts on those records that have one: 1 is bad, 0 is good."""
+    found: dict[str, float] = {}
+    known = list({record[:LONGEST_ID] for record in records})
+    for place in range(0, len(known), AT_ONCE):
+        query = sa.select(verdicts.c.record, verdicts.c.score).where(
+            verdicts.c.monitor == monitor, verdicts.c.record.in_(known[place : place + AT_ONCE])
+        )
+        found.update((row.record, float(row.score < GOOD)) for row in connection.execute(query))
+    return {record: found[record[:LONGEST_ID]] for record in records if record[:LONGEST_ID] in found}

@@ -1,0 +1,183 @@
+"""POST /api/v1/guard: the output parser over HTTP. It reads no database, and keeps and logs no text."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from dataclasses import asdict, replace
+from typing import Any
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from detectors import Policy, Verdict, guard
+from detectors.policy import unchecked_verdict
+from monitor.config.models import Config
+from monitor.config.policies import merge_policies, unknown_policy
+from monitor.web.bounded_reads import Patience
+
+LOG = structlog.get_logger(__name__)
+MOST_TEXTS = 100
+BODY_FLOOR = 1_000_000
+BODY_SECONDS = 10.0
+"""Within which a body must have come."""
+MOST_HELD = 64_000_000
+"""Bytes of all bodies together that are held at one time, or four times the largest one that is allowed."""
+SMALL = 8_000
+"""Characters that are checked right where the request is answered: fewer than a thread would cost."""
+AT_ONCE = 2
+MOST_AT_WORK = 16
+"""Requests with more text than that which are at work or wait for it; one more is told at once."""
+WAIT_SECONDS = 10.0
+KEYS = ("policy", "text", "texts")
+BUSY_STATUS = 503
+BUSY = "The guard is busy; ask again, or send less."
+
+
+class BadRequest(ValueError):
+    """The request cannot be answered; the sentence says why."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Guarding:
+    """The endpoint and its policies.
+
+    Parameters
+    ----------
+    config
+        Names the policies; one without a salt gets a random one, good for as long as this process runs.
+    """
+
+    def __init__(self, config: Config) -> None:
+        salt = secrets.token_bytes(16)
+        self._policies = {
+            name: policy if policy.salt else replace(policy, salt=salt)
+            for name, policy in merge_policies(config.policies).items()
+        }
+        self._limit = max(BODY_FLOOR, 2 * max(policy.max_bytes for policy in self._policies.values()))
+        self._patience = Patience(AT_ONCE)
+        self._held = self._at_work = 0
+        for name in config.policies:
+            guard("who configures a policy will ask for it: compile its patterns now", self._policies[name])
+
+    async def check(self, request: Request) -> Response:
+        """Answer one request: `{"policy": ..., "text": ...}` or `{"policy": ..., "texts": [...]}`."""
+        body = bytearray()
+        try:
+            await self._read(request, body)
+            policy, texts, single = self._asked(bytes(body))
+            return await self._answer(policy, texts, single=single)
+        except BadRequest as error:
+            # What was asked for is not known when a body is not read to its end: fail as a policy does by default.
+            failed = {"failed": "closed"} if error.status == BUSY_STATUS else {}
+            return JSONResponse({"error": str(error)} | failed, error.status)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        finally:
+            self._held -= len(body)
+
+    async def _answer(self, policy: Policy, texts: list[str], *, single: bool) -> Response:
+        if sum(map(len, texts)) <= SMALL:
+            return _respond(policy, _verdicts(policy, texts), single=single)
+        if self._at_work >= MOST_AT_WORK:
+            return _respond(policy, [unchecked_verdict(policy, BUSY)] * len(texts), single=single, busy=True)
+        self._at_work += 1
+        ends = time.monotonic() + WAIT_SECONDS
+        try:
+            verdicts = await self._patience.run(lambda: _verdicts(policy, texts, ends), WAIT_SECONDS)
+        except TimeoutError:
+            return _respond(policy, [unchecked_verdict(policy, BUSY)] * len(texts), single=single, busy=True)
+        finally:
+            self._at_work -= 1
+        return _respond(policy, verdicts, single=single)
+
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Read the body, as much of it as may be held."""
+        _refuse_other_kinds(request.headers.get("content-type", ""))
+        too_large = BadRequest(f"The body is larger than {self._limit} bytes; send fewer or shorter texts.", 413)
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) > self._limit:
+            raise too_large
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.stream():
+                    body += chunk
+                    self._held += len(chunk)
+                    if len(body) > self._limit:
+                        raise too_large
+                    if self._held > max(MOST_HELD, 4 * self._limit):
+                        raise BadRequest(BUSY, BUSY_STATUS)
+        except TimeoutError:
+            raise BadRequest(f"The body did not come within {BODY_SECONDS:g} seconds.", 408) from None
+
+    def _asked(self, body: bytes) -> tuple[Policy, list[str], bool]:
+        try:
+            said = json.loads(body)
+        except (ValueError, RecursionError):
+            raise BadRequest("The body is not valid JSON.") from None
+        if not isinstance(said, dict):
+            raise BadRequest('The body must be an object: {"policy": "default", "text": "..."}.')
+        extra = sorted(set(said) - set(KEYS))
+        if extra:
+            raise BadRequest(f"The key {extra[0][:40]!r} is not known. Known: {', '.join(KEYS)}.")
+        name = said.get("policy", "default")
+        if not isinstance(name, str) or name not in self._policies:
+            raise BadRequest(unknown_policy(str(name)[:60], list(self._policies)), 404)
+        if ("text" in said) == ("texts" in said):
+            raise BadRequest("Give either `text`, a string, or `texts`, a list of strings.")
+        texts = [said["text"]] if "text" in said else said["texts"]
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise BadRequest("`text` must be a string and `texts` a list of strings.", 422)
+        if len(texts) > MOST_TEXTS:
+            raise BadRequest(f"{len(texts)} texts are too many for one request; send at most {MOST_TEXTS}.", 413)
+        return self._policies[name], texts, "text" in said
+
+
+def _refuse_other_kinds(content_type: str) -> None:
+    kind, _, parameters = content_type.partition(";")
+    if kind.strip().lower() != "application/json":
+        raise BadRequest("Send JSON, with the header `Content-Type: application/json`.", 415)
+    charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise BadRequest(f"JSON is UTF-8 (RFC 8259), not {charset[:40]!r}; send it as that.", 415)
+
+
+def _verdicts(policy: Policy, texts: list[str], ends: float = float("inf")) -> list[Verdict]:
+    """Check text after text until the time is up; nobody waits for the rest."""
+    return [
+        guard(text, policy, time.monotonic) if time.monotonic() < ends else unchecked_verdict(policy, BUSY)
+        for text in texts
+    ]
+
+
+def _respond(policy: Policy, verdicts: list[Verdict], *, single: bool, busy: bool = False) -> Response:
+    """Answer with verdicts; those of a busy guard say how it fails, and come with the status for it."""
+    _log(policy, verdicts)
+    told = [as_json(verdict) for verdict in verdicts]
+    said = told[0] if single else {"policy": policy.name, "verdicts": told}
+    if busy:
+        said = {"error": BUSY, "failed": policy.fail} | said
+    # Escaped, because a text may hold what has no UTF-8: half of a surrogate pair.
+    written = json.dumps(said, ensure_ascii=True)
+    headers = {"retry-after": "1"} if busy else None
+    return Response(written, BUSY_STATUS if busy else 200, headers, media_type="application/json")
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as plain data, without what it does not say."""
+    told = asdict(verdict)
+    always = ("verdict", "policy", "reasons", "findings")
+    return {name: value for name, value in told.items() if name in always or value is not None}
+
+
+def _log(policy: Policy, verdicts: list[Verdict]) -> None:
+    """Say when texts could not be checked; what was found is the caller's to keep."""
+    failed = [verdict for verdict in verdicts if verdict.failed]
+    if failed:
+        LOG.warning("guard_failed", policy=policy.name, texts=len(failed), reason=failed[0].reasons[0])

@@ -1,0 +1,100 @@
+"""The outermost layer: security headers on every answer, the Host list, the token, and no traceback for anybody."""
+
+from __future__ import annotations
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monitor.web.access import GUESS_SECONDS, Access, client_address
+
+LOG = structlog.get_logger(__name__)
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+NAMES = frozenset(name for name, _ in RAW)
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class Guard:
+    """ASGI middleware around everything that is served.
+
+    Parameters
+    ----------
+    app
+        What is guarded.
+    access
+        Decides who may come in.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        began = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal began
+            if message["type"] == "http.response.start":
+                began = True
+                message["headers"] = [pair for pair in message.get("headers", ()) if pair[0] not in NAMES] + RAW
+            await send(message)
+
+        refusal = self._refuse(Request(scope))
+        try:
+            await (refusal or self._app)(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            LOG.exception("web_failed", path=scope["path"], error=type(error).__name__)
+            if began:
+                raise
+            sentence = "This page failed inside driftd; the log of the daemon says why.\n"
+            await PlainTextResponse(sentence, 500)(scope, receive, send_with_headers)
+
+    def _refuse(self, request: Request) -> Response | None:
+        """Return the answer to a request that may not come in, None when it may."""
+        if request.scope["path"] == "/healthz":
+            return None
+        if not self._access.host_allowed(request):
+            return PlainTextResponse("This name is not one that driftd listens under.\n", 400)
+        if request.method not in SAFE_METHODS and not (is_program(request) or self._access.same_origin(request)):
+            return PlainTextResponse("This form was not sent from driftd's own page.\n", 403)
+        if self._access.known(request):
+            return None
+        if "authorization" in request.headers and self._access.brakes(client_address(request)):
+            sentence = "Too many wrong tokens. Try again in a minute."
+            return JSONResponse({"error": sentence}, 429, {"retry-after": f"{GUESS_SECONDS:.0f}"})
+        if wants_page(request):
+            return RedirectResponse(f"/login?next={request.url.path}", 303)
+        sentence = "A token is needed: send `Authorization: Bearer ...`."
+        return JSONResponse({"error": sentence}, 401, {"www-authenticate": 'Bearer realm="driftd"'})
+
+
+def is_program(request: Request) -> bool:
+    """Say whether no page sent this: a browser names the origin of what a page sends, and cannot leave it out."""
+    is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    return request.scope["path"].startswith("/api/") and is_json and "origin" not in request.headers
+
+
+def wants_page(request: Request) -> bool:
+    """Say whether a person's browser asks, and not a program."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
