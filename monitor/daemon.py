@@ -2,7 +2,7 @@
 
 Each monitor has a job of its own, and so has each receiver: they share nothing but the database, so a source or a
 receiver that hangs delays itself alone. APScheduler only wakes them; which buckets are due is arithmetic
-(`schedule.py`), one bucket from top to bottom is `tick.py`.
+(`core/schedule.py`), one bucket from top to bottom is `pipeline.py`.
 """
 
 from __future__ import annotations

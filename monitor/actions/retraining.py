@@ -18,9 +18,10 @@ from detectors import PERFORMANCE
 from detectors.base import Finding, Status
 from detectors.joint import JOINT
 from detectors.outcome import OUTCOME
-from monitor.alerting.incidents import COMPARED, Incident
+from monitor.alerting.incidents import Incident
 from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
+from monitor.config.rules import COMPARED
 from monitor.config.signals import column_name
 from monitor.profiling.served import find_unserved
 

@@ -24,12 +24,13 @@ from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
 from detectors.profile import Profile
 from monitor.alerting.change_point import Plateau
-from monitor.alerting.incidents import Change, Incident, choose_suspect, is_news, matches, rule_name
+from monitor.alerting.incidents import Change, Incident, choose_suspect, is_news
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, reference
 from monitor.checks.evidently import PREFIX
 from monitor.checks.targets import METHODS
 from monitor.config.models import Monitor
+from monitor.config.rules import matches, rule_name
 
 MOST_FINDINGS = 10
 MOST_CARRIERS = 3

@@ -14,16 +14,13 @@ from detectors.direction import TIMES_AND_COSTS
 from detectors.joint import JOINT
 from detectors.quality.traffic import Gaps
 from monitor.config.models import Monitor, NoData, Rule
+from monitor.config.rules import matches, rule_name
 
 State = Literal["pending", "firing", "resolved"]
 NO_DATA = "no_data"
 MOST_EVIDENCE = 50
 MOST_CHANGES = 20
 LONGEST_REASON = 512
-COMPARED = ("experiment", "shadow")
-"""Checks of arms that are compared with one another, not with a baseline."""
-STANDING_CHECKS = (*COMPARED, "baseline")
-"""Checks whose findings stand for long: `*` does not watch them, for they would hide what comes meanwhile."""
 VERSIONS = ("model_version", "prompt_version")
 LEAST_EXPLAINED = 0.5
 """A version whose share of the traffic explains less of the effect is not told apart by it."""
@@ -88,26 +85,6 @@ class Decision:
     quiet: bool = False  # it never fired this time, so nobody need be told that it is over
     news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
     change: Mapping[str, Any] | None = None  # a further change while it was firing, as ``Incident.changes`` has it
-
-
-def rule_name(rule: Rule) -> str:
-    """Return the name of a rule, by default what it watches."""
-    return rule.name or "+".join(rule.when)
-
-
-def matches(rule: Rule, finding: Finding) -> bool:
-    """Say whether a rule watches a finding: ``check``, ``check.column``, ``quality``, or ``*``.
-
-    What experiments say must be asked for by name: a loss stands for as long as the experiment runs. What is said of
-    the baseline stands until there is another one, and has a rule of its own.
-    """
-    names = {finding.check, f"{finding.check}.{finding.column}"}
-    if finding.check in STANDING_CHECKS:
-        return not names.isdisjoint(rule.when)
-    names.add("*")
-    if finding.about == "pipe" or finding.check in ("range", "unseen"):
-        names.add("quality")
-    return not names.isdisjoint(rule.when)
 
 
 def judge(

@@ -21,10 +21,9 @@ from monitor.alerting.incidents import (
     is_news,
     judge,
     judge_no_data,
-    matches,
-    rule_name,
 )
 from monitor.config.models import ActionSpec, Monitor, Rule
+from monitor.config.rules import matches, rule_name
 from monitor.core.schedule import Bucket
 
 

@@ -35,9 +35,9 @@ from detectors.sensitivity import Sensitivity
 from detectors.sequential import Sequential
 from detectors.stack import Stack
 from detectors.unusual import find_unusual_stretch
-from monitor.alerting.incidents import matches
 from monitor.checks.targets import Asked, expand_checks, kinds, name
 from monitor.config.models import Monitor
+from monitor.config.rules import matches
 from monitor.profiling.clients import noise_factor, usual_clients
 from monitor.profiling.timeline import Timeline
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from monitor.alerting.incidents import rule_name
 from monitor.config import signals
 from monitor.config.checks import CHECKS
 from monitor.config.models import BASELINE_RULE, Config, Monitor
+from monitor.config.rules import rule_name
 from monitor.config.sections import nearest
 from monitor.config.source import ROLES
 from monitor.core.yamlfile import SECRET_KEYS, Problem, read

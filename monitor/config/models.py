@@ -1,4 +1,4 @@
-"""driftd.yaml as typed settings. `configfile.py` reads them and explains what is wrong."""
+"""driftd.yaml as typed settings. `load.py` reads them and explains what is wrong."""
 
 from __future__ import annotations
 

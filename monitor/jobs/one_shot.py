@@ -16,12 +16,13 @@ from detectors.quality.traffic import Traffic
 from monitor.alerting.attribution import attribute
 from monitor.alerting.explain import explain
 from monitor.alerting.first_seen import detect_new_values
-from monitor.alerting.incidents import choose_suspect, find_explanation, matches, merge_evidence, most_harmful
+from monitor.alerting.incidents import choose_suspect, find_explanation, merge_evidence, most_harmful
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import sentences
 from monitor.checks.detect import BucketSummary, Window, detect
 from monitor.checks.evidently import measure_in_child
 from monitor.config.models import BASELINE_RULE, ConfigError, Monitor
+from monitor.config.rules import matches
 from monitor.core.schedule import floor
 from monitor.jobs import build_baseline
 from monitor.jobs.label_fall import find_label_fall

@@ -20,7 +20,7 @@ from detectors.profile import Profile
 from detectors.sequential import State
 from detectors.spend.bill import ALL, Bill
 from detectors.spend.budget import Spent
-from monitor.alerting.incidents import COMPARED
+from monitor.config.rules import COMPARED
 from monitor.core.schedule import Bucket, Span, advance, retry_delay
 from monitor.sources.base import UNREADABLE, SourceError
 from monitor.store import leases, ledger

@@ -14,8 +14,9 @@ from detectors.spend.objective import Events
 from monitor.actions.breakers import Broken
 from monitor.actions.plan import Action, Context, split_open
 from monitor.alerting.first_seen import moment
-from monitor.alerting.incidents import NO_DATA, Change, Decision, rule_name
+from monitor.alerting.incidents import NO_DATA, Change, Decision
 from monitor.config.models import Monitor
+from monitor.config.rules import rule_name
 from monitor.core.schedule import Bucket
 from monitor.profiling.profile import Facts, Profiled
 from monitor.store import breakers, buckets, comparisons, incidents, ledger, objectives, outbox, prompts

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.actions.plan import Version
-from monitor.alerting.incidents import STANDING_CHECKS, Blindness, Change, Decision, Incident
+from monitor.alerting.incidents import Blindness, Change, Decision, Incident
+from monitor.config.rules import STANDING_CHECKS
 from monitor.store.database import upsert
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 

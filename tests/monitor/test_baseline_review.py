@@ -18,11 +18,11 @@ from detectors.base import Status
 from detectors.layout import learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
-from monitor.alerting.incidents import matches
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.baseline_review import Problem, Review, review_finding
 from monitor.cli import app
 from monitor.config.models import BASELINE_RULE, Monitor
+from monitor.config.rules import matches
 from monitor.profiling.timeline import Timeline
 
 DAYS = 15

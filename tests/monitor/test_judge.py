@@ -9,8 +9,9 @@ import pytest
 
 from detectors.base import Finding, Status
 from monitor.actions.plan import NOT_OF_MODEL, NOT_WORSE, Past, Version, decide, guilty_version, last_known_good, plan
-from monitor.alerting.incidents import Change, Decision, Incident, judge, judge_no_data, matches
+from monitor.alerting.incidents import Change, Decision, Incident, judge, judge_no_data
 from monitor.config.models import ActionSpec, Monitor, NoData, Rule
+from monitor.config.rules import matches
 from monitor.core.schedule import Bucket
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

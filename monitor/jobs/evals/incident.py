@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from detectors.base import Finding, Status
 from monitor.actions.plan import Action, Context
-from monitor.alerting.incidents import Decision, judge, rule_name
+from monitor.alerting.incidents import Decision, judge
 from monitor.alerting.rules import act_on, with_prompt
 from monitor.config.models import ActionSpec, EvaluationSpec, Monitor, Rule
+from monitor.config.rules import rule_name
 from monitor.core.schedule import Bucket
 from monitor.jobs.evals.result import Result, Run
 from monitor.jobs.evals.score import OVERALL
