@@ -1,85 +1,131 @@
-"""One bucket, top to bottom: collect, profile, detect, judge, act, and one commit.
+"""One bucket, top to bottom: observe, load the state, evaluate, judge, act, and one commit.
 
-Everything between the reading of the bucket and the commit is a pure function of what was read.
+Our database is read once, in one snapshot, and written once. Everything between the two is a pure function of what was
+observed and loaded; only what late records belong to is read again from the source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from detectors.base import Finding
 from detectors.quality.traffic import Gaps
-from monitor.actions.budgets import evaluate_breakers, load_spend
+from monitor.actions.breakers import Broken, firing_after, silence_name, work
 from monitor.actions.plan import Action
-from monitor.actions.retraining_context import build_retraining_context
+from monitor.actions.retraining_context import Observation, build_retraining_context
 from monitor.alerting.attribution import attribute
 from monitor.alerting.explain import explain
 from monitor.alerting.first_seen import detect_new_values, earliest
 from monitor.alerting.incidents import Change, Decision
-from monitor.alerting.rules import act_on, judge_all, wants_retraining
+from monitor.alerting.rules import act_on, judge_all, retraining_rules, wants_retraining
+from monitor.alerting.second_shift import compare_with_plateaus
 from monitor.checks.detect import Window, conclude, detect
 from monitor.checks.evidently import measure_in_child
 from monitor.checks.objectives import count_events
 from monitor.checks.usage import usage_by_segment
-from monitor.config.models import ActionSpec
+from monitor.config.models import ActionSpec, Monitor
+from monitor.core.schedule import Bucket
+from monitor.engine.window import newest_time, sum_window
 from monitor.jobs.watch import Watch
-from monitor.profiling.profile import profile_bucket
+from monitor.profiling.profile import Profiled, newest_served, profile_bucket
 from monitor.profiling.spend import evaluate_budgets
 from monitor.store import context
 from monitor.store.buckets import Claim
+from monitor.store.state import State, load_state
 
 
 def process_bucket(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> context.Outcome:
     """Compute a claimed bucket and commit what came of it."""
     monitor, bucket = watch.monitor, held.bucket
     baseline = watch.baseline
+    frozen = baseline if baseline and baseline.state == "active" else None
+    history = frozen is not None and frozen.end is not None and bucket.end <= frozen.end
+    compared_with = None if history else frozen
 
-    # collect and profile
-    profiled = profile_bucket(watch.reader, monitor, baseline.layouts if baseline else {}, bucket)
+    # observe their database, then read ours
+    profiled = profile_bucket(watch.bucket_reader, monitor, baseline.layouts if baseline else {}, bucket)
+    rules = retraining_rules(monitor, actions)
+    with watch.database.read() as connection:
+        state = load_state(connection, monitor, held, profiled, compared_with, rules, watch.plateaus)
+    if state.labels_imported and watch.labels_imported is False:
+        watch.labels_imported = True
+        return process_bucket(watch, held, actions)  # the first labels have come since the bucket before
+    watch.labels_imported = state.labels_imported
+    late = watch.comparing.recount(held, state.comparisons, watch.reader, profiled.facts.schema)
+    now = watch.now() if state.live else watch.prepared_at or watch.now()
 
     # detect
     window: Window | None = None
     findings: Sequence[Finding] = ()
     changes: Sequence[Change] = ()
-    frozen = baseline if baseline and baseline.state == "active" else None
-    history = frozen is not None and frozen.end is not None and bucket.end <= frozen.end
-    if frozen and not history:
-        window = watch.window(bucket, profiled)
-        findings = detect(monitor, frozen, window, measure_in_child)
-        changes = detect_new_values(profiled.facts, frozen)
-    present = watch.is_live(bucket)
-    spending = load_spend(watch, bucket, profiled) if present else None
-    findings = [*findings, *evaluate_budgets(monitor, spending)] if present else findings
+    if compared_with and state.window is not None:
+        newest = newest_time(state.window, profiled)
+        if newest is None:
+            newest = newest_served(watch.reader, monitor, bucket.end - monitor.window)
+        window = sum_window(monitor, compared_with, bucket, profiled, state.window, newest)
+        findings = detect(monitor, compared_with, window, measure_in_child)
+        changes = detect_new_values(profiled.facts, compared_with)
+    findings = [*findings, *evaluate_budgets(monitor, state.spending)] if state.present else findings
     result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
 
     # compare arms: what experiments say needs no baseline
-    live = present and held.revision == 0
-    compared = watch.comparing.take(held, profiled, watch.reader, live=live)
+    compared = watch.comparing.take(bucket, profiled, state.comparisons, state.past, late, live=state.live)
     findings = [*findings, *compared.findings]
 
     # judge and act: only what is live and new, for a bucket computed again must not page anew
     decisions: Sequence[Decision] = ()
     planned: Sequence[Action] = ()
     broken = None
-    if live:
-        with watch.database.read() as connection:
-            past = context.load(connection, monitor, bucket)
+    if state.live:
+        past = state.past
         known = earliest([*past.changes, *changes], past.versions)
         findings = attribute(monitor, frozen, window, findings, known, bucket.end)
         findings = explain(monitor, frozen, window, findings, past.open, known, bucket.end)
-        gaps, moved = frozen.gaps(monitor) if frozen else Gaps(), watch.plateaus.moved(frozen, past.open, window)
+        watch.plateaus = state.plateaus
+        gaps = frozen.gaps(monitor) if frozen else Gaps()
+        moved = compare_with_plateaus(monitor, frozen, past.open, state.plateaus, window)
         decisions = judge_all(monitor, findings, known, past, bucket, result, reason, gaps, moved)
         asking = wants_retraining(monitor, decisions, actions, past)
-        grounds = build_retraining_context(watch, asking, findings, profiled, window, bucket)
-        decisions, planned = act_on(monitor, decisions, past, actions, bucket, watch.now(), grounds)
+        observation = Observation(bucket, profiled, window, watch.reader)
+        retraining = build_retraining_context(monitor, compared_with, asking, findings, observation, state.history)
+        decisions, planned = act_on(monitor, decisions, past, actions, bucket, now, retraining)
         planned = [*planned, *compared.news]
-        broken = evaluate_breakers(watch, bucket, profiled, spending, past, decisions, actions)
+        broken = _evaluate_breakers(monitor, bucket, profiled, state, decisions, actions, now)
 
     outcome = context.Outcome(
-        result, reason, profiled, baseline.layout if baseline else None, findings, decisions, planned, changes,
-        watch.audits_passed(bucket), usage_by_segment(monitor, window) if window else None, compared,
-        count_events(monitor, profiled), broken,
-    )  # fmt: skip
+        result,
+        reason,
+        profiled,
+        baseline.layout if baseline else None,
+        findings,
+        decisions,
+        planned,
+        changes,
+        watch.audits_passed(bucket, now),
+        usage_by_segment(monitor, window) if window else None,
+        compared,
+        count_events(monitor, profiled),
+        broken,
+    )
     with watch.database.write() as connection:
         context.commit(connection, held, outcome)
     return outcome
+
+
+def _evaluate_breakers(
+    monitor: Monitor,
+    bucket: Bucket,
+    profiled: Profiled,
+    state: State,
+    decisions: Sequence[Decision],
+    actions: Mapping[str, ActionSpec],
+    now: datetime,
+) -> Broken | None:
+    """Evaluate the breakers of a monitor against a bucket that has been judged; None where there are none."""
+    if not monitor.breakers:
+        return None
+    rates = profiled.bill.rates if profiled.bill else {}
+    firing = firing_after([*state.past.open.values(), *state.past.older], decisions)
+    silenced = [spec.name for spec in monitor.breakers if silence_name(spec) in state.past.silences]
+    return work(monitor, bucket, state.breakers, state.spending, rates, firing, actions, now, silenced)

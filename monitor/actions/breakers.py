@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from detectors.spend.bill import MISSING, OTHER
 from detectors.spend.breaker import Breaker, Seen, observe_budget, observe_rate, step
@@ -16,12 +15,13 @@ from monitor.alerting.incidents import Decision, Incident
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import Check
 from monitor.config.models import ActionSpec, Monitor
+from monitor.core.payload import ActionKind, Payload
 from monitor.core.schedule import Bucket
 from monitor.profiling.spend import Spending
 
 Key = tuple[str, str]
 """A breaker's name, and the value that it stands for; an empty value is all traffic."""
-KINDS = {"open": "firing", "half_open": "update", "closed": "resolved"}
+KINDS: Mapping[str, ActionKind] = {"open": "firing", "half_open": "update", "closed": "resolved"}
 SPREAD = timedelta(seconds=2)
 """From a decision until every replica answers by it: a commit, and a read a second."""
 MOST_OPENED = 200
@@ -172,7 +172,7 @@ def effects(
         chosen = specs.get(name)
         if name != "slack" and chosen is None:
             continue
-        kind = KINDS[stands.state] if chosen is None else "breaker"
+        kind: ActionKind = KINDS[stands.state] if chosen is None else "breaker"
         planned.append(
             Action(
                 id=identity(episode, name, kind, stands.number), monitor=monitor.name, incident=episode, name=name,
@@ -184,7 +184,7 @@ def effects(
     return planned
 
 
-def payload(monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker) -> dict[str, Any]:
+def payload(monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker) -> Payload:
     """Return what every receiver gets."""
     whose = f"{spec.name} for {value}" if value else spec.name
     by = f" by {stands.who}" if stands.who else ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from monitor.actions.plan import NAMESPACE, SLACK_NOT_AFTER, Action, identity
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor
+from monitor.core.payload import EventData
 from monitor.core.schedule import Bucket
 
 SEVERITY = {"lose": "warning", "invalid": "warning"}
@@ -21,7 +21,7 @@ def thread_key(monitor: str, name: str, treatment: str, kind: str = "experiment"
 
 
 def announce(
-    monitor: Monitor, spec: Experiment, treatment: str, one: Mapping[str, Any], bucket: Bucket, sequence: int
+    monitor: Monitor, spec: Experiment, treatment: str, one: Mapping[str, object], bucket: Bucket, sequence: int
 ) -> Action:
     """Return the message that tells of a verdict; made again for the same bucket it has the same id.
 
@@ -34,26 +34,26 @@ def announce(
     sequence
         Its place among the messages of its thread.
     """
-    data = {
+    data: EventData = {
         "headline": f"{monitor.name}: experiment {spec.name}, {treatment} against {spec.control}: "
         f"{one['verdict']}. {one['reason']}",
         "experiment": {"name": spec.name, "control": spec.control, "treatment": treatment, **one},
     }
     thread = thread_key(monitor.name, spec.name, treatment)
-    return _message(monitor, spec, thread, one["verdict"], data, bucket.end, sequence, bucket.end)
+    return _message(monitor, spec, thread, str(one["verdict"]), data, bucket.end, sequence, bucket.end)
 
 
 def announce_shadow(
-    monitor: Monitor, spec: Shadow, told: Mapping[str, Any], end: datetime, sequence: int, at: datetime
+    monitor: Monitor, spec: Shadow, told: Mapping[str, object], end: datetime, sequence: int, at: datetime
 ) -> Action:
     """Return the message that tells at a time what a shadow concludes from the pairs up to ``end``, in numbers only."""
-    data = {
+    data: EventData = {
         "headline": f"{monitor.name}: shadow {spec.name}, {spec.challenger} beside {spec.champion}: "
         f"{told['verdict']}, over {told['pairs']} pairs. {told['reason']}",
         "shadow": {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **told},
     }
     thread = thread_key(monitor.name, spec.name, spec.challenger, "shadow")
-    return _message(monitor, spec, thread, told["verdict"], data, end, sequence, at, at + SLACK_NOT_AFTER)
+    return _message(monitor, spec, thread, str(told["verdict"]), data, end, sequence, at, at + SLACK_NOT_AFTER)
 
 
 def _message(
@@ -61,13 +61,13 @@ def _message(
     spec: Experiment | Shadow,
     thread: str,
     verdict: str,
-    data: Mapping[str, Any],
+    data: EventData,
     end: datetime,
     sequence: int,
     at: datetime,
     not_after: datetime | None = None,
 ) -> Action:
-    said = {
+    said: EventData = {
         "monitor": monitor.name,
         "severity": SEVERITY.get(verdict, "info"),
         **data,

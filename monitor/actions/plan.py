@@ -6,13 +6,23 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from detectors.joint import JOINT
 from monitor.actions.prompts import Prompt
 from monitor.actions.retraining import fit_to_limit
 from monitor.alerting.incidents import NO_DATA, VERSIONS, Blindness, Change, Decision, Incident, repeat_due
 from monitor.config.models import ActionSpec, Monitor, Rule
+from monitor.core.payload import (
+    ActionKind,
+    ActionSummary,
+    EventData,
+    Evidence,
+    News,
+    Payload,
+    RetrainingData,
+    Suspect,
+)
 from monitor.core.schedule import Bucket
 
 ActionState = Literal[
@@ -55,11 +65,11 @@ class Action:
     monitor: str
     incident: str
     name: str
-    kind: str
+    kind: ActionKind
     mode: str
     state: ActionState
     reason: str
-    payload: Mapping[str, Any]
+    payload: Payload
     created_at: datetime
     sequence: int
     not_after: datetime | None = None
@@ -166,7 +176,7 @@ def plan(
     past: Sequence[Past] = (),
     rule: Rule | None = None,
     fresh: bool = True,
-    retraining: Mapping[str, Any] | None = None,
+    retraining: RetrainingData | None = None,
 ) -> list[Action]:
     """Return the actions of one decision: messages always first, then effects, each with a reason.
 
@@ -221,7 +231,7 @@ def plan(
 class MessageDue:
     """A message that a receiver gets now: its kind, and the last one that the receiver has."""
 
-    kind: str
+    kind: ActionKind
     before: Past | None
 
 
@@ -257,7 +267,7 @@ def message_for(
         pause = min(monitor.bucket * (2 ** min(len(missing) - 1, 20) - 1), LONGEST_RETRY) if missing else timedelta(0)
         if missing and now - missing[-1].created_at < pause and decision.transition != "firing":
             return None
-        kind = "update" if before and find_news(monitor, incident, before) else "reminder"
+        kind: ActionKind = "update" if before and find_news(monitor, incident, before) else "reminder"
         return MessageDue(kind if before else "firing", before)
     following = _next_kind(monitor, incident, standing, bucket, now, rule)
     return MessageDue(following if before else "firing", before) if following else None
@@ -265,7 +275,7 @@ def message_for(
 
 def _next_kind(
     monitor: Monitor, incident: Incident, standing: Sequence[Past], bucket: Bucket, now: datetime, rule: Rule | None
-) -> str | None:
+) -> ActionKind | None:
     """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
     last = standing[-1]
     news = find_news(monitor, incident, last)
@@ -278,7 +288,7 @@ def _next_kind(
     return "reminder" if due else None
 
 
-def find_news(monitor: Monitor, incident: Incident, before: Past) -> dict[str, Any]:
+def find_news(monitor: Monitor, incident: Incident, before: Past) -> News:
     """Return what a receiver does not know yet of a firing incident; empty when it knows everything.
 
     A finding that rises later than a window after people were told is news only as a part of a further change.
@@ -296,9 +306,9 @@ def find_news(monitor: Monitor, incident: Incident, before: Past) -> dict[str, A
         and (item["check"], item["column"], item["segment"]) not in known
         and not (item["column"] == JOINT and item["check"] in checks)
     ]
-    changes = [dict(change) for change in incident.changes if datetime.fromisoformat(change["at"]) > at]
+    changes = [change for change in incident.changes if datetime.fromisoformat(change["at"]) > at]
     suspect = leading_suspect(incident)
-    news = {
+    news: News = {
         "again": before.kind == "resolved",
         "changes": changes,
         "findings": findings,
@@ -307,16 +317,15 @@ def find_news(monitor: Monitor, incident: Incident, before: Past) -> dict[str, A
     return news if any(news.values()) else {}
 
 
-def _rose_after(item: Mapping[str, Any], moment: datetime) -> bool:
+def _rose_after(item: Evidence, moment: datetime) -> bool:
     since = item.get("since")
     return since is not None and datetime.fromisoformat(since) > moment
 
 
-def leading_suspect(incident: Incident) -> Mapping[str, Any] | None:
+def leading_suspect(incident: Incident) -> Suspect | None:
     """Return what most likely caused the last change of an incident."""
     if len(incident.changes) > 1:
-        further: Mapping[str, Any] | None = incident.changes[-1]["suspected_change"]
-        return further
+        return incident.changes[-1]["suspected_change"]
     return incident.suspected_change
 
 
@@ -369,18 +378,18 @@ def _message(
     name: str,
     message: MessageDue,
     spec: ActionSpec | None,
-    common: Mapping[str, Any],
+    common: Payload,
     bucket: Bucket,
     now: datetime,
     sequence: int,
 ) -> Action:
     incident, kind = decision.incident, message.kind
     news = find_news(monitor, incident, message.before) if kind == "update" and message.before else {}
-    shown = (
+    shown: News | None = (
         {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES_TOLD:]} if news else None
     )
     headline = write_headline(monitor, incident, kind, news, bucket.end, told_before=message.before is not None)
-    data = {**common["data"], "headline": headline, "news": shown, "dry_run": bool(spec and spec.dry_run)}
+    data: EventData = {**common["data"], "headline": headline, "news": shown, "dry_run": bool(spec and spec.dry_run)}
     pause = backlog_pause(monitor, bucket, now)
     return Action(
         id=identity(incident.id, name, kind, sequence),
@@ -406,17 +415,17 @@ def _effect(
     incident: Incident,
     name: str,
     spec: ActionSpec,
-    common: Mapping[str, Any],
+    common: Payload,
     now: datetime,
     sequence: int,
     past: Sequence[Past],
-    retraining: Mapping[str, Any] | None,
+    retraining: RetrainingData | None,
     obstacle: str | None,
 ) -> Action:
     state, reason = decide(spec, name, incident, past, now, obstacle)
     before = newest_effect([row for row in past if row.incident == incident.id], name)
     not_after = incident.updated_at + spec.not_after
-    data = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
+    data: EventData = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
     if spec.kind == "retrain":
         data["retraining"] = retraining
     return Action(
@@ -490,7 +499,7 @@ def lacking_evidence(incident: Incident) -> str | None:
 
 def last_known_good(
     incident: Incident, versions: Sequence[Version], blamed: Sequence[str], drifted: Collection[str] | None = None
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """Return the newest model or prompt version with enough traffic, no incident of its own and no part in this one.
 
     None when the incident names no bad version, for then nothing says what to go back from. ``drifted`` are the
@@ -540,7 +549,7 @@ def guilty_version(incident: Incident) -> tuple[str, str] | None:
     return None
 
 
-def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mapping[str, Any] | None) -> dict[str, Any]:
+def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mapping[str, object] | None) -> Payload:
     """Return what every receiver gets: who, when, why, from which version to which.
 
     When an incident has changed again, ``suspected_change`` is what came before the further change.
@@ -565,7 +574,7 @@ def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mappin
             "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
             "observed_version": {observed[0]: observed[1]} if observed else None,
             "suspected_change": suspect,
-            "changes": [dict(change) for change in incident.changes[-MOST_CHANGES_TOLD:]],
+            "changes": list(incident.changes[-MOST_CHANGES_TOLD:]),
             "target": target,
             "findings": list(incident.evidence.values())[:10],
         },
@@ -576,7 +585,7 @@ def write_headline(
     monitor: Monitor,
     incident: Incident,
     kind: str,
-    news: Mapping[str, Any],
+    news: News,
     at: datetime,
     *,
     told_before: bool = True,
@@ -595,7 +604,7 @@ def write_headline(
     return f"{monitor.name}: {incident.reason}{why}"
 
 
-def _new_findings(news: Mapping[str, Any]) -> str:
+def _new_findings(news: News) -> str:
     """Say which findings have joined an incident, the first one in words."""
     findings = news.get("findings") or []
     if not findings:
@@ -607,7 +616,7 @@ def _new_findings(news: Mapping[str, Any]) -> str:
     return f"also {what}{where}: {first['reason']}{rest}"
 
 
-def _suspicion(suspect: Mapping[str, Any] | None) -> str:
+def _suspicion(suspect: Suspect | None) -> str:
     if not suspect:
         return ""
     prompt = f" ({suspect['prompt']})" if suspect.get("prompt") else ""
@@ -624,7 +633,7 @@ def _newest_effects(rows: Sequence[Past], without: Sequence[str]) -> list[Past]:
     return list({row.name: row for row in rows if row.kind in DESTRUCTIVE and row.name not in without}.values())
 
 
-def _mention(action: Action | Past) -> dict[str, Any]:
+def _mention(action: Action | Past) -> ActionSummary:
     reason = action.reason if isinstance(action, Action) and action.state in ("held", "expired") else None
     return {
         "id": action.id,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +23,7 @@ from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
 from monitor.config.rules import COMPARED
 from monitor.config.signals import column_name
+from monitor.core.payload import EventData, Payload, RetrainingData
 from monitor.profiling.served import find_unserved
 
 VERSION = 1
@@ -230,7 +231,7 @@ def retraining(
     end: datetime,
     window_rows: int,
     grounds: Grounds,
-) -> dict[str, Any]:
+) -> RetrainingData:
     """Return the part of the body that says what to train on, as plain data of bounded size.
 
     Parameters
@@ -245,7 +246,7 @@ def retraining(
     about_model = [f for f in findings if f.about == "model" and f.check not in (*limits, *COMPARED)]
     bad = sorted((f for f in about_model if f.is_adverse), key=lambda f: (-f.excess, f.key))
     since, since_is = _since(incident, monitor.bucket)
-    stretches = [("since_change", since, end)]
+    stretches: list[tuple[Literal["since_change", "baseline"], datetime, datetime]] = [("since_change", since, end)]
     if baseline.start is not None and baseline.end is not None:
         stretches.append(("baseline", baseline.start, baseline.end))
     told = [_describe_drift(monitor, finding, window_rows) for finding in bad if finding.statistic is not None]
@@ -263,26 +264,25 @@ def retraining(
         cost_of_drift=grounds.cost,
         currency=None if grounds.cost is None else monitor.currency,
     )
-    return made.model_dump(mode="json")
+    return cast("RetrainingData", made.model_dump(mode="json"))
 
 
-def wire_size(data: Any) -> int:  # noqa: ANN401
+def wire_size(data: object) -> int:
     """Return how many bytes plain data take on the wire."""
     return len(json.dumps(data, separators=(",", ":")).encode())
 
 
-def fit_to_limit(body: Mapping[str, Any]) -> dict[str, Any]:
+def fit_to_limit(body: Payload) -> Payload:
     """Return a body of an effect that fits: the least bad findings go first, then words of the sentences."""
-    made: dict[str, Any] = {**body, "data": {**body["data"], "findings": list(body["data"]["findings"])}}
-    data = made["data"]
-    part = data.get("retraining")
-    if part is not None:
-        part = data["retraining"] = {**part, "drifted": list(part["drifted"])}
-    while wire_size(made) > LARGEST and part is not None and part["drifted"]:
-        part["drifted"].pop()
-        part["left_out"] += 1
+    data: EventData = {**body["data"]}
+    made: Payload = {**body, "data": data}
+    if part := data.get("retraining"):
+        drifted, left_out = part["drifted"], part["left_out"]
+        while wire_size(made) > LARGEST and drifted:
+            drifted, left_out = drifted[:-1], left_out + 1
+            data["retraining"] = {**part, "drifted": drifted, "left_out": left_out}
     while wire_size(made) > LARGEST and data["findings"]:
-        data["findings"].pop()
+        data["findings"] = data["findings"][:-1]
     while wire_size(made) > LARGEST and data.get("changes"):
         data["changes"] = data["changes"][1:]
     if wire_size(made) > LARGEST:
@@ -350,7 +350,7 @@ def _part(monitor: Monitor, column: str | None) -> Literal["input", "output", "s
     return "signal" if column in {column_name(entry) for entry in monitor.signals} else "input"
 
 
-def _stretch(what: Any, start: datetime, end: datetime, grounds: Grounds) -> Stretch:  # noqa: ANN401
+def _stretch(what: Literal["since_change", "baseline"], start: datetime, end: datetime, grounds: Grounds) -> Stretch:
     rows, labels = grounds.rows(start, end)
     condition, exact = grounds.condition(start, end)
     known = labels if "label" in grounds.schema or labels else None

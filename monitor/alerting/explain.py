@@ -24,7 +24,7 @@ from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
 from detectors.profile import Profile
 from monitor.alerting.change_point import Plateau
-from monitor.alerting.incidents import Change, Incident, choose_suspect, is_news
+from monitor.alerting.incidents import Change, Incident, choose_suspect, is_news, merge_evidence
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, reference
 from monitor.checks.evidently import PREFIX
@@ -162,7 +162,7 @@ def _explain_finding(
     change = choose_suspect(
         changes,
         at - monitor.window - monitor.bucket,
-        {"": {"segment": blamed, "explained": finding.detail.get("explained")}},
+        merge_evidence({}, [replace(finding, segment=blamed)]),
     )
     text = ", ".join(_where(finding, carriers, _telling(finding, parts, old, new), pairs))
     sentence = "; ".join(filter(None, [", ".join(filter(None, [_lead(finding), text])), _before(change, at)]))

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Finding, Status
@@ -15,6 +15,7 @@ from detectors.joint import JOINT
 from detectors.quality.traffic import Gaps
 from monitor.config.models import Monitor, NoData, Rule
 from monitor.config.rules import matches, rule_name
+from monitor.core.payload import Evidence, FurtherChange, Suspect
 
 State = Literal["pending", "firing", "resolved"]
 NO_DATA = "no_data"
@@ -64,10 +65,14 @@ class Incident:
     fired_at: datetime | None = None
     resolved_at: datetime | None = None
     notified_at: datetime | None = None
-    evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    suspected_change: Mapping[str, Any] | None = None
-    changes: Sequence[Mapping[str, Any]] = ()  # what people were told, oldest first: ``{at, checks, columns, …}``
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    suspected_change: Suspect | None = None
+    changes: Sequence[FurtherChange] = ()  # what people were told, oldest first
     moved: int = 0  # buckets in a row that differed from what was told last
+
+    def __post_init__(self) -> None:
+        """Freeze the list of changes, which a row holds as a list."""
+        object.__setattr__(self, "changes", tuple(self.changes))
 
     @property
     def told_at(self) -> datetime | None:
@@ -84,7 +89,7 @@ class Decision:
     reason: str
     quiet: bool = False  # it never fired this time, so nobody need be told that it is over
     news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
-    change: Mapping[str, Any] | None = None  # a further change while it was firing, as ``Incident.changes`` has it
+    change: FurtherChange | None = None  # a further change while it was firing, as ``Incident.changes`` has it
 
 
 def judge(
@@ -230,9 +235,9 @@ def _suspect_now(
     monitor: Monitor,
     incident: Incident,
     changes: Sequence[Change],
-    evidence: Mapping[str, Mapping[str, Any]],
+    evidence: Mapping[str, Evidence],
     at: datetime,
-) -> Mapping[str, Any] | None:
+) -> Suspect | None:
     """Return what most likely caused an incident, by all that is known now; what came after it fired cannot have."""
     since = incident.opened_at - monitor.window - monitor.bucket
     until = incident.fired_at if incident.state == "firing" and incident.fired_at else at
@@ -241,10 +246,11 @@ def _suspect_now(
     return {**before, **suspect} if before and _is_same_change(suspect, before) and suspect else suspect or before
 
 
-def _is_same_change(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+def _is_same_change(one: Suspect | None, other: Suspect | None) -> bool:
     """Say whether two suspects are one, whatever else is known of them."""
-    names = ("kind", "column", "value")
-    return (one is None) == (other is None) and all((one or {}).get(name) == (other or {}).get(name) for name in names)
+    if one is None or other is None:
+        return one is other
+    return (one["kind"], one["column"], one["value"]) == (other["kind"], other["column"], other["value"])
 
 
 def _go_on(
@@ -289,7 +295,7 @@ def _go_on(
     return Decision(going, None, reason, news=tuple(finding.key for finding in found), change=change)
 
 
-def _rose_after(finding: Finding, evidence: Mapping[str, Mapping[str, Any]], after: datetime) -> bool:
+def _rose_after(finding: Finding, evidence: Mapping[str, Evidence], after: datetime) -> bool:
     """Say whether a finding's check, column and segment rose for the first time after a moment."""
     subject = _subject(finding.check, finding.column, finding.segment)
     alike = [
@@ -300,9 +306,7 @@ def _rose_after(finding: Finding, evidence: Mapping[str, Mapping[str, Any]], aft
     return all(since is not None and datetime.fromisoformat(since) > after for since in alike)
 
 
-def describe_change(
-    at: datetime, found: Sequence[Finding], reason: str, suspect: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def describe_change(at: datetime, found: Sequence[Finding], reason: str, suspect: Suspect | None) -> FurtherChange:
     """Return what people are told of a change, as plain data."""
     return {
         "at": at.isoformat(),
@@ -426,33 +430,35 @@ def judge_no_data(
 
 
 def merge_evidence(
-    held: Mapping[str, Mapping[str, Any]], bad: Sequence[Finding], at: datetime | None = None
-) -> dict[str, Mapping[str, Any]]:
+    held: Mapping[str, Evidence], bad: Sequence[Finding], at: datetime | None = None
+) -> dict[str, Evidence]:
     """Add findings to the evidence, each with its last and its worst value and its first time; the worst 50 stay."""
     merged = dict(held)
     for finding in bad:
-        before = merged.get(finding.key, {})
-        worst = max(float(before.get("worst", 0.0)), finding.statistic or 0.0)
-        told = finding.detail.get("explanation")
-        explained = _clearer(before.get("explained"), finding.detail.get("explained"))
-        text = told["text"] if isinstance(told, Mapping) else before.get("explanation")
-        merged[finding.key] = {
+        before = merged.get(finding.key)
+        item: Evidence = {
             "check": finding.check,
             "column": finding.column,
             "method": finding.method,
             "segment": finding.segment,
             "statistic": finding.statistic,
             "threshold": finding.threshold,
-            "worst": worst,
-            "since": before.get("since") if before or at is None else at.isoformat(),
+            "worst": max(before.get("worst", 0.0) if before else 0.0, finding.statistic or 0.0),
+            "since": before.get("since") if before else at.isoformat() if at else None,
             "about": finding.about,
             "direction": finding.direction,
             "reason": finding.reason,
             "n_baseline": finding.n_baseline,
             "n_window": finding.n_window,
-            **({"explanation": text} if text else {}),
-            **({"explained": explained} if explained else {}),
         }
+        told = finding.detail.get("explanation")
+        text = told["text"] if isinstance(told, Mapping) else before.get("explanation") if before else None
+        if text:
+            item["explanation"] = text
+        explained = _clearer(before.get("explained") if before else None, finding.detail.get("explained"))
+        if explained:
+            item["explained"] = explained
+        merged[finding.key] = item
     ranked = sorted(merged, key=lambda key: -_excess(merged[key]))
     return {key: merged[key] for key in ranked[:MOST_EVIDENCE]}
 
@@ -473,7 +479,7 @@ def _clarity(explained: Mapping[str, float]) -> float:
     return best * (best - min(explained.values()))
 
 
-def _excess(item: Mapping[str, Any]) -> float:
+def _excess(item: Evidence) -> float:
     return float(item["statistic"] or 0.0) / float(item["threshold"] or 1.0)
 
 
@@ -493,7 +499,7 @@ def most_harmful(bad: Sequence[Finding]) -> Finding:
     return max(bad, key=lambda finding: (rank_harm(finding), min(finding.excess, 1e9)))
 
 
-def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, Mapping[str, Any]]) -> str:
+def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, Evidence]) -> str:
     """Return what explains the worst finding, or another method's of the same column, as it was when it was new."""
     worst = most_harmful(bad)
     subject = _subject(worst.check, worst.column, worst.segment)
@@ -514,9 +520,7 @@ def headline(bad: Sequence[Finding]) -> str:
     return f"{what}{where}: {worst.reason}{rest}"
 
 
-def choose_suspect(
-    changes: Sequence[Change], since: datetime, evidence: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any] | None:
+def choose_suspect(changes: Sequence[Change], since: datetime, evidence: Mapping[str, Evidence]) -> Suspect | None:
     """Return the change that most likely caused it, of those since a moment.
 
     First comes the version whose share of the traffic explains the effect; of those that explain it equally well, one
@@ -552,7 +556,7 @@ def change_key(change: Change) -> str:
     return f"{change.column}={change.value}"
 
 
-def _share_explained(evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def _share_explained(evidence: Mapping[str, Evidence]) -> dict[str, float]:
     """Return for each change which part of the evidence it explains, on average."""
     told = [item["explained"] for item in evidence.values() if item.get("explained")]
     names = {name for item in told for name in item}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from detectors.base import Finding
 from detectors.quality.traffic import Gaps
@@ -24,6 +23,7 @@ from monitor.alerting.incidents import (
 )
 from monitor.config.models import ActionSpec, Monitor, Rule
 from monitor.config.rules import matches, rule_name
+from monitor.core.payload import RetrainingData, Suspect
 from monitor.core.schedule import Bucket
 
 
@@ -103,19 +103,24 @@ def with_prompt(decision: Decision, known: Sequence[Prompt]) -> Decision:
     if suspect is None or suspect["kind"] != "prompt_version" or "prompt" in suspect:
         return decision
     prompt = recognise(str(suspect["value"]), known)
-    told = {**suspect, "prompt": prompt.sentence() if prompt else None}
+    told: Suspect = {**suspect, "prompt": prompt.sentence() if prompt else None}
     return replace(decision, incident=replace(decision.incident, suspected_change=told))
+
+
+def retraining_rules(monitor: Monitor, specs: Mapping[str, ActionSpec]) -> set[str]:
+    """Return the names of the rules that ask for a retraining."""
+    return {
+        rule_name(rule)
+        for rule in monitor.rules
+        if any(name in specs and specs[name].kind == "retrain" for name in rule.do)
+    }
 
 
 def wants_retraining(
     monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ActionSpec], past: Context
 ) -> list[Decision]:
     """Return the decisions that may ask for a retraining now: their incident fires, and none was decided in time."""
-    asking = {
-        rule_name(rule)
-        for rule in monitor.rules
-        if any(name in specs and specs[name].kind == "retrain" for name in rule.do)
-    }
+    asking = retraining_rules(monitor, specs)
     return [
         decision
         for decision in decisions
@@ -140,7 +145,7 @@ def act_on(
     specs: Mapping[str, ActionSpec],
     bucket: Bucket,
     now: datetime,
-    retrainings: Mapping[str, Mapping[str, Any]] | None = None,
+    retrainings: Mapping[str, RetrainingData] | None = None,
 ) -> tuple[list[Decision], list[Action]]:
     """Plan the actions of every decision; a silenced rule is judged but tells nobody and does nothing.
 

@@ -1,4 +1,4 @@
-"""Plateaus: what the open incidents of a monitor have led to, read from its stored buckets, each once."""
+"""Plateaus: how a window differs from what the open incidents of its monitor have led to. Pure."""
 
 from __future__ import annotations
 
@@ -12,36 +12,30 @@ from monitor.alerting.incidents import NO_DATA, Incident
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window
 from monitor.config.models import Monitor
-from monitor.profiling.profile import add_profiles
-from monitor.store import buckets
-from monitor.store.database import Database
 
 
-class Plateaus:
-    """Compares windows with what people were told last."""
+def plateau_starts(monitor: Monitor, standing: Mapping[str, Incident], end: datetime) -> dict[str, datetime]:
+    """Return by rule when people were told last of its firing incident, where a whole window has passed since."""
+    announced = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA}
+    return {rule: at for rule, at in announced.items() if at and end - at > monitor.window}
 
-    def __init__(self, database: Database, monitor: Monitor) -> None:
-        self._database, self._monitor = database, monitor
-        self._held: dict[tuple[str, datetime], Plateau] = {}
 
-    def moved(
-        self, baseline: Baseline | None, standing: Mapping[str, Incident], window: Window | None
-    ) -> dict[str, list[Finding]]:
-        """Return by rule how a window differs from what people were told last of its firing incident, explained."""
-        if baseline is None or window is None or window.end is None:
-            return {}
-        told = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA}
-        whole = {rule: at for rule, at in told.items() if at and window.end - at > self._monitor.window}
-        keys = {rule: (baseline.layout, at) for rule, at in whole.items()}
-        self._held = {key: self._held.get(key) or self._read(key[1], baseline) for key in keys.values()}
-        found = {rule: second_shift(self._monitor, baseline, self._held[key], window) for rule, key in keys.items()}
-        return {rule: explain_moves(self._held[keys[rule]], window, moves) for rule, moves in found.items()}
+def compare_with_plateaus(
+    monitor: Monitor,
+    baseline: Baseline | None,
+    standing: Mapping[str, Incident],
+    plateaus: Mapping[tuple[str, datetime], Plateau],
+    window: Window | None,
+) -> dict[str, list[Finding]]:
+    """Return by rule how a window differs from what people were told last of its firing incident, explained.
 
-    def _read(self, since: datetime, baseline: Baseline) -> Plateau:
-        """Return the first window after a moment."""
-        last = since + self._monitor.window - self._monitor.bucket
-        with self._database.read() as connection:
-            rows = buckets.window_rows(connection, self._monitor.name, since, last)
-        kept = [row for row in rows if row.layout == baseline.layout]
-        parts = [buckets.decode_profiles(row, baseline.layouts) for row in kept]
-        return Plateau(add_profiles(parts), tuple(row.start for row in kept))
+    ``plateaus`` are by the bins of the baseline and by their beginning.
+    """
+    if baseline is None or window is None or window.end is None:
+        return {}
+    starts = plateau_starts(monitor, standing, window.end)
+    held = {rule: plateaus[baseline.layout, at] for rule, at in starts.items()}
+    return {
+        rule: explain_moves(plateau, window, second_shift(monitor, baseline, plateau, window))
+        for rule, plateau in held.items()
+    }

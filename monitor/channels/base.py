@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from monitor.core.payload import ActionKind
+
 Reason = Literal[
     "delivered", "client", "server", "auth", "rate_limited", "timeout", "dns", "tls", "refused", "expired", "other"
 ]
@@ -21,9 +23,7 @@ class Message:
     """
 
     id: str
-    kind: Literal[
-        "rollback", "retrain", "firing", "update", "reminder", "resolved", "expired", "verdict", "breaker", "notify"
-    ]
+    kind: ActionKind
     payload: Mapping[str, object]
     created_at: datetime
     thread: Mapping[str, object] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,8 +43,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401
         return None
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "_mapping"):
-        return plain(dict(value._mapping))
+    if is_dataclass(value):
+        return plain(vars(value))
     if isinstance(value, list | tuple | set):
         return [plain(item) for item in value]
     return value

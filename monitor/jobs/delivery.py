@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
 from monitor.channels.base import Channel, Message, Outcome
 from monitor.core.clock import Clock, SystemClock
 from monitor.store import leases, outbox
-from monitor.store.database import Database, now
+from monitor.store.database import Connection, Database, now
+from monitor.store.rows import ActionRow
 
 LOG = structlog.get_logger(__name__)
 FIRST_DELAY = timedelta(seconds=2)
@@ -60,7 +60,7 @@ def deliver_due(
     return attempted
 
 
-def decision_time(connection: Any, clock: Clock) -> datetime:  # noqa: ANN401
+def decision_time(connection: Connection, clock: Clock) -> datetime:
     """Return the time that decides about actions: the store's, which a host with a wrong clock cannot change.
 
     A clock that was set by a test or by the demo is obeyed.
@@ -71,7 +71,7 @@ def decision_time(connection: Any, clock: Clock) -> datetime:  # noqa: ANN401
 def _deliver(
     database: Database,
     channels: Mapping[str, Channel],
-    claimed: Any,  # noqa: ANN401
+    claimed: ActionRow,
     at: datetime,
     clock: Clock,
 ) -> None:
@@ -90,7 +90,7 @@ def _deliver(
     )
 
 
-def _attempt(database: Database, channels: Mapping[str, Channel], claimed: Any, at: datetime) -> Outcome:  # noqa: ANN401
+def _attempt(database: Database, channels: Mapping[str, Channel], claimed: ActionRow, at: datetime) -> Outcome:
     if claimed.not_after is not None and at > claimed.not_after:
         return Outcome("expired", "not_after has passed")
     if claimed.dry_run:
@@ -104,7 +104,7 @@ def _attempt(database: Database, channels: Mapping[str, Channel], claimed: Any, 
     return channel.deliver(message, at)
 
 
-def after(claimed: Any, outcome: Outcome, at: datetime) -> dict[str, Any]:  # noqa: ANN401
+def after(claimed: ActionRow, outcome: Outcome, at: datetime) -> dict[str, object]:
     """Return the values of an action after an attempt. Pure."""
     said = f"{outcome.reason}: {outcome.detail}" if outcome.detail else outcome.reason
     if outcome.delivered:
@@ -117,7 +117,7 @@ def after(claimed: Any, outcome: Outcome, at: datetime) -> dict[str, Any]:  # no
     return {"state": "pending", "reason": said, "next_attempt_at": at + delay(claimed, outcome)}
 
 
-def delay(claimed: Any, outcome: Outcome) -> timedelta:  # noqa: ANN401
+def delay(claimed: ActionRow, outcome: Outcome) -> timedelta:
     """Return the pause before the next attempt: doubling from 2 s to 10 min, with a jitter fixed by the id.
 
     A receiver can make it longer by `Retry-After`, up to 10 min, and never shorter.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ import structlog
 from detectors.base import Finding, Status
 from detectors.records import Records, unseen
 from monitor.actions.notifications import announce, announce_shadow, thread_key
-from monitor.actions.plan import Action
+from monitor.actions.plan import Action, Context
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest
@@ -31,7 +31,7 @@ from monitor.sources.base import Reader
 from monitor.store import buckets, comparisons, incidents, outbox
 from monitor.store.buckets import Claim
 from monitor.store.comparisons import Compared, Standing, Tallied
-from monitor.store.database import Database
+from monitor.store.database import Connection, Database
 
 LOG = structlog.get_logger(__name__)
 AT_ONCE = timedelta(hours=6)
@@ -76,23 +76,39 @@ class Comparing:
                 LOG.info("comparison_begun", monitor=monitor.name, kind=key[0], name=key[1], since=str(first))
         self._prepared = True
 
-    def take(self, claim: Claim, profiled: Profiled, reader: Reader, *, live: bool) -> Compared:
-        """Return what a bucket adds, what every comparison says with it and, where it is ``live``, the messages."""
-        monitor, bucket = self._monitor, claim.bucket
+    def recount(
+        self, claim: Claim, standing: Mapping[Key, Standing], reader: Reader, schema: Mapping[str, str]
+    ) -> list[Tallied]:
+        """Join again the pairs that late records of a bucket may belong to."""
+        return [
+            tallied
+            for key, spec in self._specs.items()
+            if isinstance(spec, Shadow) and (stands := self._counting(key, standing, claim.bucket)) is not None
+            for tallied in self._again(reader, spec, stands, claim, schema)
+        ]
+
+    def take(
+        self,
+        bucket: Bucket,
+        profiled: Profiled,
+        standing: Mapping[Key, Standing],
+        past: Context,
+        recounted: Sequence[Tallied],
+        *,
+        live: bool,
+    ) -> Compared:
+        """Return what a bucket adds, what comparisons say with it and, where it is ``live``, what is told. Pure."""
+        monitor = self._monitor
         if not self._specs:
             return Compared()
-        with self._database.read() as connection:
-            held = comparisons.standing(connection, monitor.name)
-        tallied: list[tuple[Tallied, Mapping[str, Any] | None]] = []
+        tallied: list[tuple[Tallied, Mapping[str, Any] | None]] = [(each, None) for each in recounted]
         findings: list[Finding] = []
         news: list[Action] = []
         known = {*profiled.facts.schema, *_derived_columns(monitor)}
         for key, spec in self._specs.items():
-            stands = held.get(key)
-            if stands is None or stands.definition != self._definitions[key] or bucket.end <= spec.start:
+            stands = self._counting(key, standing, bucket)
+            if stands is None:
                 continue
-            if isinstance(spec, Shadow):
-                tallied += [(each, None) for each in self._again(reader, spec, stands, claim)]
             if spec.end is not None and bucket.start >= spec.end:
                 findings += _closing_findings(spec, stands)
                 continue
@@ -108,7 +124,7 @@ class Comparing:
                 findings.append(_unknown(key, f"catching_up: it is counted up to {stands.next.isoformat()}"))
             elif not missing:
                 told = (_arms(spec, stands) + arms).told(stands.told, bucket.end)
-                news += self._news(spec, told, bucket) if live and "slack" in spec.do else []
+                news += _announcements(monitor, spec, told, bucket, past) if live and "slack" in spec.do else []
                 findings += experiment_findings(spec, told)
             tallied.append((self._tallied(spec, bucket.start, arms), told))
         return Compared(tallied, findings, news, monitor.bucket)
@@ -163,7 +179,7 @@ class Comparing:
             if start in counted:
                 with self._database.read() as connection:
                     data = comparisons.sums_at(connection, self._monitor.name, EXPERIMENT, spec.name, start)
-                yield start, Arms.from_json(spec, data)
+                yield start, Arms.from_json(spec, data or {})
             else:
                 arms = Arms(spec)
                 for page in read_pages(reader, self._monitor, spec, start, start + step):
@@ -187,7 +203,7 @@ class Comparing:
                 outbox.save_actions(connection, news)
 
     def _news_of(
-        self, connection: Any, spec: Shadow, told: dict[str, Any], start: datetime, at: datetime
+        self, connection: Connection, spec: Shadow, told: dict[str, Any], start: datetime, at: datetime
     ) -> list[Action]:
         """Return the message of what a shadow concludes, unless it was announced, and note that it is."""
         rule = f"{SHADOW}.{spec.name}"
@@ -198,14 +214,23 @@ class Comparing:
         place = outbox.next_sequence(connection, thread)
         return [announce_shadow(self._monitor, spec, told, start + self._monitor.bucket, place, at)]
 
-    def _again(self, reader: Reader, spec: Shadow, stands: Standing, claim: Claim) -> list[Tallied]:
+    def _counting(self, key: Key, standing: Mapping[Key, Standing], bucket: Bucket) -> Standing | None:
+        """Return how a comparison stands to which a bucket belongs."""
+        stands = standing.get(key)
+        if stands is None or stands.definition != self._definitions[key] or bucket.end <= self._specs[key].start:
+            return None
+        return stands
+
+    def _again(
+        self, reader: Reader, spec: Shadow, stands: Standing, claim: Claim, schema: Mapping[str, str]
+    ) -> list[Tallied]:
         """Count the pairs again that late records of a bucket may belong to."""
         step = self._monitor.bucket
         start = max(floor(claim.bucket.start - spec.within, step), floor(spec.start, step))
         until = min(floor(claim.bucket.end + spec.within + step, step), stands.next)
         if claim.revision == 0 or start >= until:
             return []
-        found = join_shadow(reader, self._monitor, spec, start, until, step)
+        found = join_shadow(reader, self._monitor, spec, start, until, step, schema)
         return [self._tallied(spec, at, sums) for at, sums in found]
 
     def _tallied(self, spec: Experiment | Shadow, start: datetime, sums: Arms | Pairs) -> Tallied:
@@ -216,35 +241,47 @@ class Comparing:
             key, read = (SHADOW, spec.name), partial(Pairs.from_json, spec)
         return Tallied(*key, self._definitions[key], start, sums, read)
 
-    def _news(self, spec: Experiment, told: dict[str, Any], bucket: Bucket) -> Iterator[Action]:
-        """Yield a message of each verdict that was not announced, and note that it is; none while it is silenced."""
-        for treatment, one in told.items():
-            if one["verdict"] == one["announced"]:
-                continue
-            with self._database.read() as connection:
-                rule = f"{EXPERIMENT}.{spec.name}"
-                if incidents.find_silence(connection, self._monitor.name, rule, bucket.end):
-                    continue
-                place = outbox.next_sequence(connection, thread_key(self._monitor.name, spec.name, treatment))
+
+def _announcements(
+    monitor: Monitor, spec: Experiment, told: dict[str, Any], bucket: Bucket, past: Context
+) -> Iterator[Action]:
+    """Yield a message of each verdict that was not announced, and note that it is; none while it is silenced."""
+    if f"{EXPERIMENT}.{spec.name}" in past.silences:
+        return
+    for treatment, one in told.items():
+        if one["verdict"] != one["announced"]:
             one["announced"] = one["verdict"]
-            yield announce(self._monitor, spec, treatment, one, bucket, place)
+            sequence = past.sequences[thread_key(monitor.name, spec.name, treatment)]
+            yield announce(monitor, spec, treatment, one, bucket, sequence)
 
 
 def join_shadow(
-    reader: Reader, monitor: Monitor, spec: Shadow, start: datetime, until: datetime, step: timedelta
+    reader: Reader,
+    monitor: Monitor,
+    spec: Shadow,
+    start: datetime,
+    until: datetime,
+    step: timedelta,
+    schema: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[datetime, Pairs]]:
     """Yield the pairs of each step of a stretch; the records of ``within`` around it are read too."""
     joiner = Joiner(spec, start, until, step)
-    for page in read_pages(reader, monitor, spec, start - spec.within, until + spec.within):
+    for page in read_pages(reader, monitor, spec, start - spec.within, until + spec.within, schema):
         joiner.add(page)
     yield from joiner.finish()
 
 
 def read_pages(
-    reader: Reader, monitor: Monitor, spec: Experiment | Shadow, start: datetime, end: datetime
+    reader: Reader,
+    monitor: Monitor,
+    spec: Experiment | Shadow,
+    start: datetime,
+    end: datetime,
+    schema: Mapping[str, str] | None = None,
 ) -> Iterator[Records]:
     """Yield the pages of a stretch with all that a comparison counts, signals added, no id twice."""
-    asked, schema = required_columns(spec), reader.schema()
+    asked = required_columns(spec)
+    schema = reader.schema() if schema is None else schema
     signals = resolve(monitor.signals)
     made = [entry for entry, signal in zip(monitor.signals, signals, strict=True) if signal.name in asked]
     roles = [role for signal in signals if signal.name in asked for role in (*signal.needs, *signal.uses)]

@@ -17,20 +17,33 @@ class Labelled:
     """Reads as the source does; a label that was imported for a record's id wins over the source's own.
 
     The schema stays the source's: labels that come from elsewhere are no change of it. With ``judged`` what a judge
-    said stands beside them, in the column ``(verdict)``: 1 is bad, 0 is good.
+    said stands beside them, in the column ``(verdict)``: 1 is bad, 0 is good. ``imported`` says whether there are
+    imported labels at all; where it is not known, every reading asks.
     """
 
-    def __init__(self, reader: Reader, database: Database, monitor: str, *, judged: bool = False) -> None:
+    def __init__(
+        self, reader: Reader, database: Database, monitor: str, *, judged: bool = False, imported: bool | None = None
+    ) -> None:
         self._reader = reader
         self._database = database
         self._monitor = monitor
         self._judged = judged
+        self._imported = imported
+
+    def assuming(self, *, imported: bool | None) -> Labelled:
+        """Return the same reader for a bucket, where it is known whether there are imported labels."""
+        return Labelled(self._reader, self._database, self._monitor, judged=self._judged, imported=imported)
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
-        with self._database.read() as connection:
-            some = self._judged or labels.has_labels(connection, self._monitor)
+        some = self._judged or self._has_labels()
         for page in self._reader.read(start, end, columns):
             yield self._with_labels(page) if some and "id" in page else page
+
+    def _has_labels(self) -> bool:
+        if self._imported is not None:
+            return self._imported
+        with self._database.read() as connection:
+            return labels.has_labels(connection, self._monitor)
 
     def _with_labels(self, page: Page) -> Page:
         ids = page["id"]

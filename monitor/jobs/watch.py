@@ -9,31 +9,24 @@ from functools import partial
 
 import structlog
 
-from detectors.outcome import OUTCOME
-from detectors.profile import Profile
-from detectors.quality.traffic import Traffic
-from detectors.spend.objective import Events
-from detectors.spend.objective import starts as objective_starts
-from monitor.alerting.second_shift import Plateaus
 from monitor.baselines import definition_v1
 from monitor.baselines.definition import definition
 from monitor.checks.anchor import with_anchor
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibrate import Calibration
 from monitor.checks.calibrate import definition as calibration_of
-from monitor.checks.detect import BucketSummary, Window
-from monitor.checks.objectives import count_events
 from monitor.config.models import Monitor
-from monitor.core.schedule import Bucket, floor, latest_sealed_end, missing, window_starts
+from monitor.core.schedule import Bucket, floor, latest_sealed_end, missing
 from monitor.core.tasks import Later, Summing, at_once
 from monitor.jobs import build_baseline
 from monitor.jobs.experiments import Comparing
+from monitor.jobs.label_overlay import Labelled
 from monitor.jobs.what_if import Saving
 from monitor.profiling.features import Choice
-from monitor.profiling.profile import Facts, Profiled, add_profiles, newest_served
 from monitor.sources.base import Reader
-from monitor.store import baselines, buckets, estimate_accuracy, incidents, leases, objectives
+from monitor.store import baselines, buckets, incidents, leases
 from monitor.store.database import Database
+from monitor.store.state import Plateaus
 
 LOG = structlog.get_logger(__name__)
 AUDIT_AFTER_WINDOWS = (1, 6, 24)
@@ -70,7 +63,9 @@ class Watch:
         self.baseline: Baseline | None = None
         self.without_baseline = "no_baseline: it has not been learnt yet"
         self.noted_at: datetime | None = None
-        self.plateaus = Plateaus(database, monitor)
+        self.plateaus: Plateaus = {}
+        self.prepared_at: datetime | None = None
+        self.labels_imported: bool | None = None
         self.comparing = Comparing(database, monitor)
         self.saving = Saving(database, monitor)
         self._summing = Summing(later)
@@ -85,6 +80,12 @@ class Watch:
         if self._reader is None:
             self._reader = self._connect()
         return self._reader
+
+    @property
+    def bucket_reader(self) -> Reader:
+        """Return the reader of a bucket: it does not ask our database what the bucket before has told."""
+        reader = self.reader
+        return reader.assuming(imported=self.labels_imported) if isinstance(reader, Labelled) else reader
 
     def close(self) -> None:
         """Give the connections back; the next use opens new ones."""
@@ -103,7 +104,7 @@ class Watch:
 
     def prepare(self) -> None:
         """Open what is owed: the live span, and a baseline to compare with."""
-        now = self.now()
+        now = self.prepared_at = self.now()
         self.comparing.prepare(self.reader)
         with self.database.read() as connection:
             spans = buckets.list_spans(connection, self.monitor.name)
@@ -169,74 +170,6 @@ class Watch:
             owed.update({b.start: b for b in missing(span, until, self.monitor.bucket, done | set(owed))})
         yield from (owed[start] for start in sorted(owed))
 
-    def is_live(self, bucket: Bucket) -> bool:
-        """Say whether a bucket is judged, and not of the history before."""
-        since = self.live_since()
-        return since is not None and bucket.start >= since
-
-    def live_since(self) -> datetime | None:
-        """Return where judging begins; what lies before is history."""
-        with self.database.read() as connection:
-            spans = buckets.list_spans(connection, self.monitor.name)
-        return next((span.start for span in spans if span.kind == "live"), None)
-
-    def window(self, bucket: Bucket, profiled: Profiled) -> Window:
-        """Return the sum of the window that ends with a bucket that is not stored yet."""
-        if self.baseline is None:
-            raise ValueError("a window is compared with a baseline, and there is none.")
-        baseline = self.baseline
-        first, last = window_starts(bucket, self.monitor.window)
-        with self.database.read() as connection:
-            rows = buckets.window_rows(connection, self.monitor.name, first, last)
-        before = [row for row in rows if row.start != bucket.start and row.layout == baseline.layout]
-        parts = [buckets.decode_profiles(row, baseline.layouts) for row in before]
-        facts = [Facts.from_json(row.facts) for row in before] + [profiled.facts]
-        newest = max((f.last for f in facts if f.last is not None), default=None)
-        if newest is None:
-            newest = newest_served(self.reader, self.monitor, bucket.end - self.monitor.window)
-        traffic = Traffic(
-            # a baseline of before weights counted rows
-            bucket_rows=tuple(f.whole_requests if "requests" in baseline.facts else f.rows for f in facts),
-            bucket_seconds=self.monitor.bucket.total_seconds(),
-            schema=profiled.facts.schema,
-            seconds_since_newest=None if newest is None else max(0.0, bucket.end.timestamp() - newest),
-        )
-        starts = (*(row.start for row in before), bucket.start)
-        with self.database.read() as connection:
-            sums = buckets.load_sequential_state(connection, self.monitor.name, bucket.start - self.monitor.bucket)
-            known = (
-                estimate_accuracy.before(connection, self.monitor, bucket.start) if OUTCOME in baseline.layouts else {}
-            )
-        return Window(
-            add_profiles([*parts, profiled.profiles]), traffic, starts, profiled.profiles, sums,
-            self._labelled(bucket, baseline), self._counted(bucket, profiled), bucket.end, known,
-            [BucketSummary(*part) for part in zip(facts, [*parts, profiled.profiles], strict=True)],
-        )  # fmt: skip
-
-    def _counted(self, bucket: Bucket, profiled: Profiled) -> dict[str, dict[datetime, Events]]:
-        """Return by signal what was counted since each moment that objectives ask for, this bucket included."""
-        counted: dict[str, dict[datetime, Events]] = {}
-        own = count_events(self.monitor, profiled)
-        for check in self.monitor.objectives:
-            signal = str(check.signal)
-            if signal in own:
-                asked = objective_starts(bucket.end, check.period)
-                with self.database.read() as connection:
-                    before = objectives.since(connection, self.monitor.name, signal, asked, bucket.start)
-                counted.setdefault(signal, {}).update({start: held + own[signal] for start, held in before.items()})
-        return counted
-
-    def _labelled(self, bucket: Bucket, baseline: Baseline) -> dict[str | None, dict[str, Profile]]:
-        """Return the window whose labels are complete: one window later, for its audit comes first."""
-        after = self.monitor.labels_after
-        if not after:
-            return {}
-        back = floor(bucket.start - after - self.monitor.window, self.monitor.bucket)
-        first, last = window_starts(Bucket(back, back + self.monitor.bucket), self.monitor.window)
-        with self.database.read() as connection:
-            rows = buckets.window_rows(connection, self.monitor.name, first, last)
-        return add_profiles([buckets.decode_profiles(r, baseline.layouts) for r in rows if r.layout == baseline.layout])
-
     def _audit_ages(self) -> list[timedelta]:
         """Return how old a bucket is when it is counted again; once more when its labels should be there."""
         labels = [self.monitor.labels_after] if self.monitor.labels_after else []
@@ -261,9 +194,9 @@ class Watch:
         self.comparing.catch_up(self.reader, self.now())
         self.saving.catch_up(self.reader, self.now())
 
-    def audits_passed(self, bucket: Bucket) -> int:
+    def audits_passed(self, bucket: Bucket, now: datetime) -> int:
         """Return how many audits a bucket needs no more, because it was computed long after its end."""
-        age = self.now() - bucket.end
+        age = now - bucket.end
         return sum(age > due for due in self._audit_ages())
 
     def _sealed(self) -> datetime:

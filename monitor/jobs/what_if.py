@@ -15,7 +15,6 @@ from detectors import SIGNALS
 from detectors.layout import numbers, to_categories
 from detectors.records import Records, unseen
 from detectors.signals.price import NEEDS, USES, Price, read_seconds, read_tokens
-from detectors.spend.payback import Stretch, payback
 from detectors.spend.price import price
 from detectors.spend.savings import Cells, Plan, Tier, assign_strata, merge, tally
 from detectors.spend.savings import summarize as told_of
@@ -24,13 +23,14 @@ from monitor.config.savings import RetrainingSpec, Savings
 from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
 from monitor.core.schedule import floor
+from monitor.engine.drift_cost import payback_since
 from monitor.jobs import build_baseline
 from monitor.profiling.learn import with_signals
-from monitor.profiling.profile import Facts, deciding_columns, split_by_weight, weights_read
+from monitor.profiling.profile import deciding_columns, split_by_weight, weights_read
 from monitor.profiling.served import find_unserved, keep_served
 from monitor.sources.base import Reader
 from monitor.store import savings
-from monitor.store.database import Database
+from monitor.store.database import Connection, Database
 
 LOG = structlog.get_logger(__name__)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -175,7 +175,7 @@ def _tally(plan: Plan, page: Records, tariff: Price, spec: Savings) -> Cells:
 
 
 def report_savings(
-    connection: Any, monitor: Monitor, plans: Sequence[Plan], more: Mapping[str, Sequence[Cells]], now: datetime
+    connection: Connection, monitor: Monitor, plans: Sequence[Plan], more: Mapping[str, Sequence[Cells]], now: datetime
 ) -> dict[str, Any]:
     """Return what is told of the savings: of the days that are stored, and of ``more`` by plan."""
     spec = monitor.savings or Savings()
@@ -189,7 +189,7 @@ def report_savings(
     return {**told, "retraining": retraining_pays(connection, monitor)}
 
 
-def retraining_pays(connection: Any, monitor: Monitor) -> dict[str, Any] | None:
+def retraining_pays(connection: Connection, monitor: Monitor) -> dict[str, Any] | None:
     """Return what the drift that is open has cost, and whether a retraining pays; None where nobody asks."""
     spec = monitor.savings.retraining if monitor.savings else None
     if spec is None:
@@ -200,25 +200,7 @@ def retraining_pays(connection: Any, monitor: Monitor) -> dict[str, Any] | None:
     return paying_since(connection, monitor, spec, since)
 
 
-def paying_since(connection: Any, monitor: Monitor, spec: RetrainingSpec, since: datetime) -> dict[str, Any]:
+def paying_since(connection: Connection, monitor: Monitor, spec: RetrainingSpec, since: datetime) -> dict[str, Any]:
     """Return what a drift has cost since its incident opened, and whether a retraining pays."""
-    rows = savings.load_measure(connection, monitor.name, spec.measure, since - monitor.bucket)
-    by_bucket = {row.start: row for row in rows if not row.method.startswith("estimated_")}
-    kinds = {row.start: by_bucket.get(row.start, row) for row in rows}
-    bucket_days = monitor.bucket / DAY
-    found = [one for row in kinds.values() if (one := _stretch(row, bucket_days)) is not None]
-    told = payback(found, spec.error_cost, spec.price, spec.horizon / DAY)
-    return {**told, "since": since, "measure": spec.measure}
-
-
-def _stretch(row: Any, length: float) -> Stretch | None:
-    """Return by how much errors rose in a bucket; None where its finding tells no value."""
-    detail = row.detail or {}
-    if not {"value", "baseline_value"} <= set(detail) or row.facts is None:
-        return None
-    requests = round(Facts.from_json(row.facts).requests)
-    before, value = float(detail["baseline_value"]), float(detail["value"])
-    low, high = float(detail.get("low", value)), float(detail.get("high", value))
-    if row.method == "rate_rise":
-        return Stretch(requests, length, value - before, low - before, high - before)
-    return Stretch(requests, length, before - value, before - high, before - low)
+    measured = savings.load_measure(connection, monitor.name, spec.measure, since - monitor.bucket)
+    return payback_since(measured, monitor, spec, since)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from detectors.spend.breaker import STATES
 from monitor.metrics.base import MetricRow, Sample
@@ -17,7 +17,7 @@ def _states(snapshot: Snapshot) -> Iterator[Sample]:
 
 def _transitions(snapshot: Snapshot) -> Iterator[Sample]:
     for name, rows in snapshot.breakers.items():
-        counts: dict[str, int] = next((row.counts for row in rows if not row.value), {})
+        counts: Mapping[str, int] = next((row.counts for row in rows if not row.value), {})
         for state in STATES:
             yield (rows[0].monitor, name, state), float(counts.get(state, 0))
 

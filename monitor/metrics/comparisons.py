@@ -17,7 +17,8 @@ def _treatments(state: Snapshot) -> Iterator[tuple[tuple[str, str, str], Mapping
     for monitor in state.monitors:
         for row in monitor.compared:
             if row.kind == "experiment":
-                for treatment, one in row.told.items():
+                told: Mapping[str, Any] = row.told
+                for treatment, one in told.items():
                     yield (monitor.name, row.name, treatment), one
 
 

@@ -37,10 +37,11 @@ def _objectives(value: Callable[[Any], Mapping[str, float]]) -> Callable[[Snapsh
 def _rates(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
         for row in monitor.findings:
-            if row.method == "rate_rise" and row.detail:
+            detail: Mapping[str, Any] = row.detail or {}
+            if row.method == "rate_rise":
                 for bound in ("value", "low", "high"):
-                    if bound in row.detail:
-                        yield label_values(monitor.name, row.column, row.segment, bound), float(row.detail[bound])
+                    if bound in detail:
+                        yield label_values(monitor.name, row.column, row.segment, bound), float(detail[bound])
 
 
 def _truncated_samples(state: Snapshot) -> Iterator[Sample]:

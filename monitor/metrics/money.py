@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from detectors.spend.budget import PERIODS
 from monitor.metrics.base import MetricRow, Sample, label_values
@@ -13,9 +14,10 @@ def _money(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
     def samples(state: Snapshot) -> Iterator[Sample]:
         for monitor in state.monitors:
             for row in monitor.findings:
-                if row.method in PERIODS and row.detail and field in row.detail:
-                    labels = label_values(monitor.name, row.check, row.method, row.segment, row.detail["currency"])
-                    yield labels, float(row.detail[field])
+                detail: Mapping[str, Any] = row.detail or {}
+                if row.method in PERIODS and field in detail:
+                    labels = label_values(monitor.name, row.check, row.method, row.segment, detail["currency"])
+                    yield labels, float(detail[field])
 
     return samples
 
@@ -23,16 +25,17 @@ def _money(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
 def _forecast(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
         for row in monitor.findings:
-            if row.method in PERIODS and row.detail and "forecast" in row.detail:
+            detail: Mapping[str, Any] = row.detail or {}
+            if row.method in PERIODS and "forecast" in detail:
                 for bound, field in (("low", "forecast_low"), ("middle", "forecast"), ("high", "forecast_high")):
-                    currency = row.detail["currency"]
+                    currency = detail["currency"]
                     labels = label_values(monitor.name, row.check, row.method, row.segment, currency, bound)
-                    yield labels, float(row.detail[field])
+                    yield labels, float(detail[field])
 
 
 def _savings_samples(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
-        told = monitor.saved.told if monitor.saved else {}
+        told: Mapping[str, Any] = monitor.saved.told if monitor.saved else {}
         for plan in told.get("plans", ()):
             yield label_values(monitor.name, plan["plan"], told["currency"]), float(plan["saved"])
 

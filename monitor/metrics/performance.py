@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal
 
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED
@@ -15,16 +16,19 @@ BOUNDS = ("value", "low", "high", "corrected")
 def _performance(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
         for row in monitor.findings:
-            if row.column != OUTCOME or not row.detail:
+            if row.column != OUTCOME:
                 continue
+            detail: Mapping[str, Any] = row.detail or {}
             metric = row.method.removeprefix(ESTIMATED)
             source = "measured" if metric == row.method else "estimated"
             for bound in BOUNDS:
-                if bound in row.detail:
-                    yield label_values(monitor.name, metric, row.segment, source, bound), float(row.detail[bound])
+                if bound in detail:
+                    yield label_values(monitor.name, metric, row.segment, source, bound), float(detail[bound])
 
 
-def _record(field: str) -> Callable[[Snapshot], Iterable[Sample]]:
+def _record(
+    field: Literal["windows", "nominal", "within_interval", "mean_distance", "mean_width"],
+) -> Callable[[Snapshot], Iterable[Sample]]:
     def samples(state: Snapshot) -> Iterator[Sample]:
         for monitor in state.monitors:
             for row in monitor.record:

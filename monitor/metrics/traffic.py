@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from monitor.metrics.base import MetricRow, Sample, label_values
@@ -15,7 +15,7 @@ Values = Callable[[dict[str, Any], str], Iterable[tuple[tuple[str, ...], float]]
 def _usage_samples(values: Values) -> Callable[[Snapshot], Iterable[Sample]]:
     def samples(state: Snapshot) -> Iterator[Sample]:
         for monitor in state.monitors:
-            held = (monitor.newest.usage if monitor.newest else None) or {}
+            held: Mapping[str, Any] = (monitor.newest.usage if monitor.newest else None) or {}
             for segment, used in held.get("segments", {}).items():
                 for labels, value in values(used, held["currency"]):
                     yield label_values(monitor.name, segment, *labels), float(value)

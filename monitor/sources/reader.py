@@ -59,6 +59,9 @@ class SqlReader:
         self._offsets: bool | None = None
         self._narrow = narrow
         self._shape: list[Found] | None = None
+        self._clock: TimeColumn | None = None
+        self._keyed: bool | None = None
+        self._counted: tuple[datetime, datetime, int] | None = None
         self._arrow_calls = Bounded()
 
     # ------------------------------------------------------------------ sessions
@@ -70,7 +73,7 @@ class SqlReader:
             with session(self._engine, self._dialect, self._source) as connection:
                 yield connection
         except SourceError:
-            self._shape = None
+            self._shape = self._clock = self._keyed = self._counted = None
             raise
 
     def close(self) -> None:
@@ -120,6 +123,10 @@ class SqlReader:
     # ------------------------------------------------------------------ time
 
     def _time(self, connection: Connection, name: str, columns: Mapping[str, Found]) -> TimeColumn:
+        self._clock = self._time_column(connection, name, columns)
+        return self._clock
+
+    def _time_column(self, connection: Connection, name: str, columns: Mapping[str, Found]) -> TimeColumn:
         spec = self._source.columns["timestamp"]
         found = columns["timestamp"]
         if spec.unit is not None:
@@ -192,6 +199,7 @@ class SqlReader:
                 inside = _inside(time, rows, start, end)
                 kept = [row for row, keep in zip(rows, inside, strict=True) if keep]
                 numbers = [len(kept), *(sum(row[i + 1] is not None for row in kept) for i in range(len(marks)))]
+        self._counted = (start, end, numbers[0])
         named = dict(zip([role for role in ("label", "feedback") if role in columns], numbers[1:], strict=True))
         return Counts(numbers[0], named.get("label", 0), named.get("feedback", 0))
 
@@ -210,11 +218,14 @@ class SqlReader:
                     break
 
     def _slices(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-        with self._session() as connection:
-            keyed = bool(self._origin.key(connection, self._origin.resolve(connection)))
-        if keyed:
+        if self._keyed is None:
+            with self._session() as connection:
+                self._keyed = bool(self._origin.key(connection, self._origin.resolve(connection)))
+        if self._keyed:
             return [(start, end)]
-        pieces = max(1, -(-self.counts(start, end).rows // self._source.page_size))
+        before = self._counted
+        rows = before[2] if before and before[:2] == (start, end) else self.counts(start, end).rows
+        pieces = max(1, -(-rows // self._source.page_size))
         bounds = [start + (end - start) * place / pieces for place in range(pieces)] + [end]
         return list(zip(bounds, bounds[1:], strict=False))
 
@@ -242,6 +253,7 @@ class SqlReader:
             time = self._time(connection, name, columns)
             wanted = [role for role in names if role in columns and role != "timestamp"]
             key = [raw(part) for part in self._origin.key(connection, name)]
+            self._keyed = bool(key)
             query = self._select(name, time, key, [columns[role] for role in wanted], start, end, after, size)
             table = arrow.fetch(self._source, self._engine.dialect, query, self._arrow_calls) if fast else None
             rows = connection.execute(query).all() if table is None else []
@@ -329,9 +341,11 @@ class SqlReader:
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
         """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact."""
-        with self._session() as connection:
-            name = self._origin.resolve(connection)
-            time = self._time(connection, name, self._columns(connection, name))
+        time = self._clock
+        if time is None:
+            with self._session() as connection:
+                name = self._origin.resolve(connection)
+                time = self._time(connection, name, self._columns(connection, name))
         told = self._within(time, start, end)
         options = {"literal_binds": True}
         return " ".join(str(told.compile(self._engine, compile_kwargs=options)).split()), time.exact
@@ -352,8 +366,8 @@ class SqlReader:
         return self._edge(newest=False)
 
     def _edge(self, *, newest: bool) -> datetime | None:
-        now = self.now()
         with self._session() as connection:
+            now = self._dialect.now(connection)
             name = self._origin.resolve(connection)
             time = self._time(connection, name, self._columns(connection, name))
             stamp = self._dialect.stamp(time)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -24,7 +25,42 @@ from monitor.store.encoding import (
     unpack_profiles,
     unpack_slots,
 )
+from monitor.store.rows import columns, read_first
 from monitor.store.tables import baselines
+
+
+@dataclass(frozen=True)
+class StandingBaseline:
+    """What says whether a baseline that was read is still the one in use."""
+
+    id: int
+    state: str
+    calibrated: str | None
+
+
+class BaselineFacts(TypedDict, total=False):
+    """Of the facts of a baseline those that its traffic is made of."""
+
+    bucket_rows: Sequence[int]
+    bucket_seconds: float
+    schema: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StoredBaseline:
+    """A baseline as it is stored."""
+
+    id: int
+    state: str
+    layout: str
+    start: datetime | None
+    end: datetime | None
+    rows: int
+    layouts: bytes
+    profiles: bytes | None
+    facts: BaselineFacts | None
+    calibration: Mapping[str, object] | None
+    slots: bytes | None
 
 
 def layout_name(packed: bytes) -> str:
@@ -34,7 +70,7 @@ def layout_name(packed: bytes) -> str:
 
 def newest(connection: Connection, monitor: str, definition: str) -> Baseline | None:
     """Return the baseline in use, or the one being learnt, of a definition."""
-    row = connection.execute(_standing(monitor, definition, baselines)).one_or_none()
+    row = read_first(connection, StoredBaseline, _standing(monitor, definition, StoredBaseline))
     return _baseline(row) if row else None
 
 
@@ -63,14 +99,13 @@ def thresholds(connection: Connection, monitor: str) -> Calibration:
 
 def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str, str] | None:
     """Return id, state and calibration's fingerprint only, which is cheap enough to ask every bucket."""
-    wanted = (baselines.c.id, baselines.c.state, baselines.c.calibrated)
-    row = connection.execute(_standing(monitor, definition, *wanted)).one_or_none()
+    row = read_first(connection, StandingBaseline, _standing(monitor, definition, StandingBaseline))
     return (row.id, row.state, row.calibrated or "") if row else None
 
 
-def _standing(monitor: str, definition: str, *what: Any) -> sa.Select[Any]:  # noqa: ANN401
+def _standing(monitor: str, definition: str, kind: type[object]) -> sa.Executable:
     return (
-        sa.select(*what)
+        sa.select(*columns(baselines, kind))
         .where(
             baselines.c.monitor == monitor,
             baselines.c.definition == definition,
@@ -81,7 +116,7 @@ def _standing(monitor: str, definition: str, *what: Any) -> sa.Select[Any]:  # n
     )
 
 
-RETIRED: Mapping[str, Any] = {"state": "retired", "layouts": pack_layouts({}), "profiles": None, "slots": None}
+RETIRED: Mapping[str, object] = {"state": "retired", "layouts": pack_layouts({}), "profiles": None, "slots": None}
 """What becomes of a baseline that is compared with no more: its categories may be what people wrote."""
 VERSION_1 = "1:"
 """What migration 0017 wrote in front of the fingerprints that it found."""
@@ -133,7 +168,7 @@ def start_learning(
     )
 
 
-def freeze(connection: Connection, identity: int, summed: Baseline, facts: Mapping[str, Any]) -> None:
+def freeze(connection: Connection, identity: int, summed: Baseline, facts: Mapping[str, object]) -> None:
     """End the learning of a baseline, with its thresholds, and retire those before it."""
     row = connection.execute(sa.select(baselines.c.monitor).where(baselines.c.id == identity)).one()
     connection.execute(
@@ -168,7 +203,7 @@ def renew(
     monitor: str,
     definition: str,
     summed: Baseline,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     start: datetime,
     end: datetime,
 ) -> None:
@@ -183,9 +218,9 @@ def retire(connection: Connection, monitor: str) -> None:
     connection.execute(sa.update(baselines).where(baselines.c.monitor == monitor).values(**RETIRED))
 
 
-def _baseline(row: Any) -> Baseline:  # noqa: ANN401
+def _baseline(row: StoredBaseline) -> Baseline:
     layouts = unpack_layouts(row.layouts)
-    facts = row.facts or {}
+    facts = row.facts or BaselineFacts()
     return Baseline(
         id=row.id,
         layout=row.layout,

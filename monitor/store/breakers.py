@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,6 +12,7 @@ from detectors.spend.breaker import Breaker
 from monitor.actions.breakers import Broken, Key
 from monitor.actions.plan import Action
 from monitor.store.database import upsert
+from monitor.store.rows import BreakerRow, BreakerTransitionRow, read_all
 from monitor.store.tables import breaker_transitions, breakers
 
 REASON_LENGTH = 512
@@ -25,25 +25,25 @@ FIELDS = ("state", "since", "reason", "until", "who", "held_until", "number", "e
 def standing(connection: Connection, names: Collection[str]) -> dict[Key, Breaker]:
     """Return the breakers of some names that have ever moved, or that all traffic stands under."""
     query = sa.select(breakers).where(breakers.c.name.in_(list(names))).limit(MOST_ROWS)
-    return {(row.name, row.value): to_breaker(row) for row in connection.execute(query)}
+    return {(row.name, row.value): breaker_from(row) for row in read_all(connection, BreakerRow, query)}
 
 
-def rows(connection: Connection, names: Collection[str]) -> list[Any]:
+def rows(connection: Connection, names: Collection[str]) -> list[BreakerRow]:
     """Return the same as rows, those that are not closed first."""
     query = sa.select(breakers).where(breakers.c.name.in_(list(names)))
     order = sa.case((breakers.c.state == "closed", 1), else_=0)
-    return list(connection.execute(query.order_by(order, breakers.c.name, breakers.c.value).limit(MOST_ROWS)))
+    return read_all(connection, BreakerRow, query.order_by(order, breakers.c.name, breakers.c.value).limit(MOST_ROWS))
 
 
-def to_breaker(row: Any) -> Breaker:  # noqa: ANN401
+def breaker_from(row: BreakerRow) -> Breaker:
     """Return the breaker of a row."""
     return Breaker(**{name: getattr(row, name) for name in FIELDS})
 
 
-def transitions(connection: Connection, name: str, most: int = 50) -> list[Any]:
+def transitions(connection: Connection, name: str, most: int = 50) -> list[BreakerTransitionRow]:
     """Return the newest transitions of a breaker, of all its values."""
     query = sa.select(breaker_transitions).where(breaker_transitions.c.name == name)
-    return list(connection.execute(query.order_by(breaker_transitions.c.at.desc()).limit(most)))
+    return read_all(connection, BreakerTransitionRow, query.order_by(breaker_transitions.c.at.desc()).limit(most))
 
 
 def save(connection: Connection, monitor: str, broken: Broken) -> list[Action]:
@@ -95,14 +95,14 @@ def _count(connection: Connection, monitor: str, name: str, after: Breaker) -> N
     connection.execute(sa.update(breakers).where(here).values(counts=counts))
 
 
-def _values(breaker: Breaker) -> dict[str, Any]:
+def _values(breaker: Breaker) -> dict[str, object]:
     return {**{name: getattr(breaker, name) for name in FIELDS}, "reason": breaker.reason[:REASON_LENGTH]}
 
 
-def _row(monitor: str, key: Key, breaker: Breaker) -> dict[str, Any]:
+def _row(monitor: str, key: Key, breaker: Breaker) -> dict[str, object]:
     return {"name": key[0], "value": key[1], "monitor": monitor, **_values(breaker), "as_of": None, "counts": {}}
 
 
-def newest_bucket_ends(found: Sequence[Any]) -> dict[str, datetime]:
+def newest_bucket_ends(found: Sequence[BreakerRow]) -> dict[str, datetime]:
     """Return by name the end of the newest bucket that a breaker has seen."""
     return {row.name: row.as_of for row in found if not row.value and row.as_of is not None}

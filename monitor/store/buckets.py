@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -24,8 +23,9 @@ from monitor.config.rules import COMPARED
 from monitor.core.schedule import Bucket, Span, advance, retry_delay
 from monitor.sources.base import UNREADABLE, SourceError
 from monitor.store import leases, ledger
-from monitor.store.database import Database, DatabaseError, insert_for, is_unavailable, now, upsert
+from monitor.store.database import Columns, Database, DatabaseError, insert_for, is_unavailable, now, upsert
 from monitor.store.encoding import unpack_profiles
+from monitor.store.rows import AuditRow, WindowRow, columns, read_all
 from monitor.store.tables import buckets, changes, findings, spans, versions, watches
 
 LOG = structlog.get_logger(__name__)
@@ -134,7 +134,7 @@ def finish(
     *,
     result: str,
     reason: str | None,
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
 ) -> None:
     """End a bucket; raises :class:`FenceLost` when it is no longer ours, which rolls everything back."""
     done = connection.execute(
@@ -287,13 +287,10 @@ def advance_span(connection: Connection, monitor: str, span: Span, bucket: timed
         connection.execute(sa.update(spans).where(where).values(next=reached))
 
 
-def window_rows(connection: Connection, monitor: str, first: datetime, last: datetime) -> list[Any]:
+def window_rows(connection: Connection, monitor: str, first: datetime, last: datetime) -> list[WindowRow]:
     """Return the finished buckets of a run, oldest first, with facts and profiles."""
     query = (
-        sa.select(
-            buckets.c.start, buckets.c.revision, buckets.c.layout, buckets.c.facts, buckets.c.profiles,
-            buckets.c.result,
-        )
+        sa.select(*columns(buckets, WindowRow))
         .where(
             buckets.c.monitor == monitor,
             buckets.c.start >= first,
@@ -301,8 +298,8 @@ def window_rows(connection: Connection, monitor: str, first: datetime, last: dat
             buckets.c.revision > 0,
         )
         .order_by(buckets.c.start)
-    )  # fmt: skip
-    return list(connection.execute(query))
+    )
+    return read_all(connection, WindowRow, query)
 
 
 def count_records(connection: Connection, monitor: str, start: datetime, end: datetime) -> tuple[int, int]:
@@ -315,7 +312,19 @@ def count_records(connection: Connection, monitor: str, start: datetime, end: da
     return int(rows), int(labels)
 
 
-def decode_profiles(row: Any, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:  # noqa: ANN401
+def logged_by_bucket(
+    connection: Connection, monitor: str, start: datetime, end: datetime
+) -> list[tuple[datetime, int, int]]:
+    """Return start, records and labels of each finished bucket of a stretch, oldest first."""
+    query = sa.select(
+        buckets.c.start, sa.func.coalesce(buckets.c.source_rows, 0), sa.func.coalesce(buckets.c.source_labels, 0)
+    ).where(
+        buckets.c.monitor == monitor, buckets.c.state == "finished", buckets.c.start >= start, buckets.c.start < end
+    )
+    return [(at, int(rows), int(labels)) for at, rows, labels in connection.execute(query.order_by(buckets.c.start))]
+
+
+def decode_profiles(row: WindowRow, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:
     """Decode the profiles of one row of :func:`window_rows`."""
     return unpack_profiles(row.profiles, layouts) if row.profiles else {}
 
@@ -367,21 +376,21 @@ def load_sequential_state(connection: Connection, monitor: str, start: datetime)
     return {row.key: row.detail["state"] for row in connection.execute(query) if row.detail and "state" in row.detail}
 
 
-def save_changes(connection: Connection, monitor: str, seen: Sequence[Mapping[str, Any]]) -> None:
+def save_changes(connection: Connection, monitor: str, seen: Sequence[Mapping[str, object]]) -> None:
     """Remember when each change was first seen, up to 1,000 of a monitor; late rows move a time back."""
     stored = connection.execute(
         sa.select(sa.func.count()).select_from(changes).where(changes.c.monitor == monitor)
     ).scalar_one()
-    rows = [{"monitor": monitor, **change} for change in seen][: max(0, MOST_CHANGES - stored)]
+    rows: list[dict[str, object]] = [{"monitor": monitor, **change} for change in seen][: max(0, MOST_CHANGES - stored)]
     upsert(connection, changes, rows, first_seen=earlier(changes))
 
 
-def earlier(table: sa.Table) -> Callable[[Any], sa.Case[datetime]]:
+def earlier(table: sa.Table) -> Callable[[Columns], sa.Case[datetime]]:
     """Return the earlier of the stored ``first_seen`` and the new one."""
     return lambda new: sa.case((new.first_seen < table.c.first_seen, new.first_seen), else_=table.c.first_seen)
 
 
-def save_versions(connection: Connection, monitor: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def save_versions(connection: Connection, monitor: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Add the traffic of versions; ``rows`` of a recomputed bucket are the difference to before."""
     for row in rows:
         upsert(
@@ -396,20 +405,17 @@ def save_versions(connection: Connection, monitor: str, rows: Sequence[Mapping[s
         )
 
 
-def save_watch(connection: Connection, monitor: str, **values: Any) -> None:  # noqa: ANN401
+def save_watch(connection: Connection, monitor: str, **values: object) -> None:
     """Write what is known of a monitor as a whole."""
-    row = {"monitor": monitor, "config": "", "seen_at": now(connection), **values}
+    row: dict[str, object] = {"monitor": monitor, "config": "", "seen_at": now(connection), **values}
     upsert(connection, watches, [{"late_rows": 0, **row}], **{"seen_at": row["seen_at"], **values})
 
 
-def to_audit(connection: Connection, monitor: str, before: Sequence[datetime], most: int) -> list[Any]:
+def to_audit(connection: Connection, monitor: str, before: Sequence[datetime], most: int) -> list[AuditRow]:
     """Return finished buckets whose next audit is due; ``before`` gives the latest start for each audit."""
     due = sa.or_(*(sa.and_(buckets.c.audits == stage, buckets.c.start < latest) for stage, latest in enumerate(before)))
     query = (
-        sa.select(
-            buckets.c.start, buckets.c.audits, buckets.c.source_rows, buckets.c.source_labels,
-            buckets.c.source_feedback,
-        )
+        sa.select(*columns(buckets, AuditRow))
         .where(
             buckets.c.monitor == monitor,
             buckets.c.state == "finished",
@@ -418,13 +424,13 @@ def to_audit(connection: Connection, monitor: str, before: Sequence[datetime], m
         )
         .order_by(buckets.c.start)
         .limit(most)
-    )  # fmt: skip
-    return list(connection.execute(query))
+    )
+    return read_all(connection, AuditRow, query)
 
 
-def record_audit(connection: Connection, monitor: str, row: Any, *, changed: bool, late: int) -> None:  # noqa: ANN401
+def record_audit(connection: Connection, monitor: str, row: AuditRow, *, changed: bool, late: int) -> None:
     """Write down an audit; a changed bucket is owed again, and its late rows are counted."""
-    values: dict[str, Any] = {"audits": row.audits + 1}
+    values: dict[str, object] = {"audits": row.audits + 1}
     if changed:
         values["state"] = "stale"
     done = connection.execute(

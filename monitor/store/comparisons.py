@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +17,7 @@ from detectors.base import Finding
 from monitor.actions.plan import Action
 from monitor.store.database import now, upsert
 from monitor.store.encoding import pack, unpack
+from monitor.store.rows import ComparisonRow, FindingDetail, columns, read_all, read_first
 from monitor.store.tables import comparisons, findings, tallies
 
 KEPT = timedelta(days=100)
@@ -32,7 +33,7 @@ class Counted(Protocol):
     def __sub__(self, other: Self) -> Self:
         """Take records away."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return plain data."""
 
 
@@ -44,8 +45,21 @@ class Standing:
     name: str
     definition: str
     next: datetime
-    total: Any
-    told: Mapping[str, Any]
+    total: Mapping[str, object] | None
+    told: Mapping[str, object]
+    told_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StandingRow:
+    """A comparison with its sum, as it is stored."""
+
+    kind: str
+    name: str
+    definition: str
+    next: datetime
+    total: bytes | None
+    told: Mapping[str, object] | None
     told_at: datetime | None
 
 
@@ -58,14 +72,14 @@ class Tallied:
     definition: str
     start: datetime
     sums: Counted
-    read: Callable[[Any], Counted]
+    read: Callable[[Mapping[str, object]], Counted]
 
 
 @dataclass(frozen=True)
 class Compared:
     """What a bucket adds to the comparisons of its monitor, each with what is told then, and what follows from it."""
 
-    tallied: Sequence[tuple[Tallied, Mapping[str, Any] | None]] = ()
+    tallied: Sequence[tuple[Tallied, Mapping[str, object] | None]] = ()
     findings: Sequence[Finding] = ()
     news: Sequence[Action] = ()
     step: timedelta = timedelta(0)
@@ -80,29 +94,27 @@ def positions(connection: Connection, monitor: str) -> dict[tuple[str, str], tup
 
 def standing(connection: Connection, monitor: str) -> dict[tuple[str, str], Standing]:
     """Return the comparisons of a monitor by kind and name."""
-    rows = connection.execute(sa.select(comparisons).where(comparisons.c.monitor == monitor))
-    return {(row.kind, row.name): _standing(row) for row in rows}
+    query = sa.select(*columns(comparisons, StandingRow)).where(comparisons.c.monitor == monitor)
+    return {(row.kind, row.name): _standing(row) for row in read_all(connection, StandingRow, query)}
 
 
-def _standing(row: Any) -> Standing:  # noqa: ANN401
-    return Standing(
-        row.kind, row.name, row.definition, row.next, unpack(row.total) if row.total else None, row.told or {},
-        row.told_at,
-    )  # fmt: skip
+def _standing(row: StandingRow) -> Standing:
+    total = unpack(row.total, dict) if row.total else None
+    return Standing(row.kind, row.name, row.definition, row.next, total, row.told or {}, row.told_at)
 
 
-def load_report(connection: Connection, monitor: str, kind: str, name: str) -> Any:  # noqa: ANN401
-    """Return what was told of a comparison last, when, and up to when it counts; None when it has not begun."""
-    query = sa.select(comparisons.c.told, comparisons.c.next, comparisons.c.told_at)
-    return connection.execute(query.where(_belongs_to(comparisons, monitor, kind, name))).one_or_none()
+def load_report(connection: Connection, monitor: str, kind: str, name: str) -> ComparisonRow | None:
+    """Return a comparison without its sum; None when it has not begun."""
+    query = sa.select(*columns(comparisons, ComparisonRow)).where(_belongs_to(comparisons, monitor, kind, name))
+    return read_first(connection, ComparisonRow, query)
 
 
-def history(connection: Connection, monitor: str, key: str, starts: Sequence[datetime]) -> list[Any]:
+def history(connection: Connection, monitor: str, key: str, starts: Sequence[datetime]) -> list[FindingDetail]:
     """Return what was said of one metric at some buckets, oldest first; few, for each is looked up by itself."""
-    query = sa.select(findings.c.start, findings.c.detail).where(
+    query = sa.select(*columns(findings, FindingDetail)).where(
         findings.c.monitor == monitor, findings.c.key == key[:512], findings.c.start.in_(list(starts))
     )
-    return list(connection.execute(query.order_by(findings.c.start)))
+    return read_all(connection, FindingDetail, query.order_by(findings.c.start))
 
 
 def begin(connection: Connection, monitor: str, kind: str, name: str, definition: str, first: datetime) -> None:
@@ -122,7 +134,7 @@ def forget(connection: Connection, monitor: str, names: Iterable[tuple[str, str]
 
 
 def add(
-    connection: Connection, monitor: str, found: Tallied, step: timedelta, told: Mapping[str, Any] | None = None
+    connection: Connection, monitor: str, found: Tallied, step: timedelta, told: Mapping[str, object] | None = None
 ) -> bool:
     """Store what one bucket counts, and bring the sum up to date where it reaches that far.
 
@@ -132,10 +144,10 @@ def add(
         False when something else is counted by now, and nothing was stored.
     """
     mine = _belongs_to(comparisons, monitor, found.kind, found.name)
-    query = sa.select(comparisons).where(mine)
+    query = sa.select(*columns(comparisons, StandingRow)).where(mine)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
-    row = connection.execute(query).one_or_none()
+    row = read_first(connection, StandingRow, query)
     if row is None or row.definition != found.definition:
         return False
     if found.start < row.next - KEPT:
@@ -146,10 +158,10 @@ def add(
     upsert(connection, tallies, [{**key, "sums": payload}], sums=payload)
     if found.start > row.next:
         return True
-    total = found.sums if row.total is None else found.read(unpack(row.total)) + found.sums
+    total = found.sums if row.total is None else found.read(unpack(row.total, dict)) + found.sums
     if before is not None and found.start < row.next:
         total = total - before
-    values: dict[str, Any] = {"total": pack(total.to_json()), "next": max(row.next, found.start + step)}
+    values: dict[str, object] = {"total": pack(total.to_json()), "next": max(row.next, found.start + step)}
     if told is not None and found.start == row.next:
         values |= {"told": told, "told_at": now(connection)}
     if found.start >= row.next:
@@ -171,11 +183,11 @@ def first_start(connection: Connection, monitor: str, kind: str, name: str) -> d
     return connection.execute(query).scalar_one_or_none()
 
 
-def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: datetime) -> Any:  # noqa: ANN401
+def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: datetime) -> Mapping[str, object] | None:
     """Return what a bucket was found to hold, as plain data; None when it is not stored."""
     query = sa.select(tallies.c.sums).where(_belongs_to(tallies, monitor, kind, name), tallies.c.start == start)
     blob = connection.execute(query).scalar_one_or_none()
-    return unpack(blob) if blob else None
+    return unpack(blob, dict) if blob else None
 
 
 def _to_counted(connection: Connection, monitor: str, found: Tallied) -> Counted | None:

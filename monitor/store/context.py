@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
 from detectors.spend.objective import Events
-from monitor.actions.breakers import Broken
+from monitor.actions.breakers import Broken, silence_name
+from monitor.actions.notifications import thread_key
 from monitor.actions.plan import Action, Context, split_open
 from monitor.alerting.first_seen import moment
 from monitor.alerting.incidents import NO_DATA, Change, Decision
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name
 from monitor.core.schedule import Bucket
+from monitor.profiling.ab_counts import CHECK as EXPERIMENT
 from monitor.profiling.profile import Facts, Profiled
 from monitor.store import breakers, buckets, comparisons, incidents, ledger, objectives, outbox, prompts
 from monitor.store.comparisons import Compared
@@ -37,7 +38,7 @@ class Outcome:
     actions: Sequence[Action] = ()
     changes: Sequence[Change] = ()
     audits: int = 0
-    usage: Mapping[str, Any] | None = None
+    usage: Mapping[str, object] | None = None
     compared: Compared = Compared()
     counted: Mapping[str, Events] = field(default_factory=dict)
     broken: Broken | None = None
@@ -46,6 +47,9 @@ class Outcome:
 def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
     """Read the context of a bucket's decision."""
     names = [*(rule_name(rule) for rule in monitor.rules), NO_DATA]
+    comparing = [f"{EXPERIMENT}.{spec.name}" for spec in monitor.experiments]
+    breaking = [silence_name(spec) for spec in monitor.breakers]
+    threads = [thread_key(monitor.name, spec.name, name) for spec in monitor.experiments for name in spec.treatments]
     unresolved = incidents.open_incidents(connection, monitor.name, names)
     newest, older = split_open(unresolved)
     before = {
@@ -56,15 +60,14 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
         if rule_name(rule) not in newest
     }
     resolved = {name: incident for name, incident in before.items() if incident}
-    quiet = {name: incidents.find_silence(connection, monitor.name, name, bucket.end) for name in names}
     versions = incidents.load_versions(connection, monitor.name)
     roles = {version.role for version in versions}
     return Context(
         open=newest,
         older=older,
         resolved=resolved,
-        silences={name: number for name, number in quiet.items() if number is not None},
-        sequences={i.id: outbox.next_sequence(connection, i.id) for i in (*unresolved, *resolved.values())},
+        silences=incidents.silenced_rules(connection, monitor.name, [*names, *comparing, *breaking], bucket.end),
+        sequences=outbox.next_sequences(connection, [*(i.id for i in (*unresolved, *resolved.values())), *threads]),
         changes=incidents.load_changes(connection, monitor.name),
         versions=versions,
         blamed=incidents.load_blamed_versions(connection, monitor.name),
@@ -113,7 +116,7 @@ def _facts_before(connection: Connection, held: buckets.Claim) -> Facts:
     return Facts.from_json(rows[0].facts) if rows else Facts()
 
 
-def version_rows(facts: Facts, before: Facts) -> list[dict[str, Any]]:
+def version_rows(facts: Facts, before: Facts) -> list[dict[str, object]]:
     """Return the traffic of versions, less what the same bucket had added in an earlier revision."""
     rows = []
     for role, values in facts.versions.items():

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import URL, Engine, make_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+Columns = sa.ColumnCollection[str, sa.ColumnElement[object]]
+"""Columns by name, such as those of the row that an insert would have written."""
 
 BUSY_SECONDS = 30
 BUSY_PAUSE = 0.02
@@ -22,8 +28,11 @@ DEAD_PEER = {
 """Options of libpq: a server that has vanished is noticed within half a minute, not after two hours."""
 
 
+Connection = sa.Connection
+"""What ``read`` and ``write`` give; named here so that nobody else needs to know SQLAlchemy."""
+
 DatabaseError = sa.exc.SQLAlchemyError
-"""What any use of a connection may raise; named here so that nobody else needs to know SQLAlchemy."""
+"""What any use of a connection may raise."""
 
 
 UNAVAILABLE_STATES = ("08", "25006", "40", "53", "55", "57", "58")
@@ -106,7 +115,7 @@ def now(connection: Connection) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def upsert(connection: Connection, table: sa.Table, rows: list[dict[str, Any]], /, **replace: Any) -> None:  # noqa: ANN401
+def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, object]], /, **replace: object) -> None:
     """Insert rows; where the primary key stands already, set ``replace`` (values or expressions of excluded).
 
     With no ``replace`` the standing row is kept.
@@ -122,7 +131,7 @@ def upsert(connection: Connection, table: sa.Table, rows: list[dict[str, Any]], 
     connection.execute(insert.on_conflict_do_update(index_elements=key, set_=chosen), rows)
 
 
-def insert_for(connection: Connection) -> Any:  # noqa: ANN401
+def insert_for(connection: Connection) -> Callable[[sa.Table], postgresql.Insert | sqlite.Insert]:
     """Return the dialect's ``insert`` with ON CONFLICT."""
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -170,7 +179,7 @@ def _engine(url: URL) -> Engine:
     )
 
 
-def _create_private(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+def _create_private(_dialect: object, _record: object, arguments: list[object], _options: object) -> None:
     """Create a store that is not there with access for its owner alone; SQLite gives its -wal and -shm the same mode.
 
     The mode of a store that is there is left as it is: somebody may have set it. Nor is it opened here, for closing it

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
 from detectors.layout import Layout
 from detectors.profile import Profile
 from monitor.checks.calibrate import SlotProfiles
 
+T = TypeVar("T")
 LARGEST = 256 * 1024 * 1024
 
 Profiles = Mapping[str | None, Mapping[str, Profile]]
@@ -22,13 +23,16 @@ def pack(data: object) -> bytes:
     return zlib.compress(json.dumps(data, allow_nan=False, separators=(",", ":")).encode(), 3)
 
 
-def unpack(blob: bytes) -> Any:  # noqa: ANN401
-    """Read what :func:`pack` wrote, up to 256 MiB."""
+def unpack(blob: bytes, kind: type[T]) -> T:
+    """Read what :func:`pack` wrote, up to 256 MiB; ``kind`` is ``dict`` or ``list``."""
     reader = zlib.decompressobj()
     text = reader.decompress(blob, LARGEST)
     if reader.unconsumed_tail:
         raise ValueError("a stored profile is larger than 256 MiB; it is damaged or was tampered with.")
-    return json.loads(text)
+    data = json.loads(text)
+    if not isinstance(data, kind):
+        raise ValueError(f"a stored {kind.__name__} holds something else; it is damaged or was tampered with.")  # noqa: TRY004
+    return data
 
 
 def pack_profiles(profiles: Profiles) -> bytes:
@@ -45,7 +49,7 @@ def unpack_profiles(blob: bytes, layouts: Mapping[str, Layout]) -> dict[str | No
     """Read the profiles of one bucket; columns that the layouts no longer know are left out."""
     return {
         segment: {name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts}
-        for segment, columns in unpack(blob)
+        for segment, columns in unpack(blob, list)
     }
 
 
@@ -74,7 +78,7 @@ def unpack_slots(blob: bytes | None, layouts: Mapping[str, Layout]) -> SlotProfi
             }
             for slot, held in of_season
         }
-        for season, of_season in (unpack(blob) if blob else {}).items()
+        for season, of_season in (unpack(blob, dict) if blob else {}).items()
     }
 
 
@@ -85,4 +89,4 @@ def pack_layouts(layouts: Mapping[str, Layout]) -> bytes:
 
 def unpack_layouts(blob: bytes) -> dict[str, Layout]:
     """Read layouts by column."""
-    return {column: Layout.from_json(data) for column, data in unpack(blob).items()}
+    return {column: Layout.from_json(data) for column, data in unpack(blob, dict).items()}

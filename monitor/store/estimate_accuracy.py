@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +17,32 @@ from detectors.performance.wilson import wilson
 from monitor.config.models import Monitor
 from monitor.core.schedule import floor
 from monitor.store.tables import findings
+
+
+class LabelledWindow(TypedDict):
+    """What a finding says of a window with labels: the truth, and what was estimated without them."""
+
+    at: float
+    value: float
+    estimated: float
+    estimated_low: float
+    estimated_high: float
+    estimate_held: bool
+    error: float
+    new: int
+
+
+class Accuracy(TypedDict):
+    """How the newest labelled windows compared with what was stated of them without labels."""
+
+    metric: str
+    windows: int
+    nominal: float
+    within_interval: float
+    low: float
+    high: float
+    mean_distance: float
+    mean_width: float
 
 
 def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[str, list[Seen]]:
@@ -36,7 +62,7 @@ def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[st
     return found
 
 
-def record(connection: Connection, monitor: Monitor, at: datetime) -> list[dict[str, Any]]:
+def record(connection: Connection, monitor: Monitor, at: datetime) -> list[Accuracy]:
     """Say per metric how the newest 200 labelled windows compared with what was stated of them without labels.
 
     Returns
@@ -45,13 +71,13 @@ def record(connection: Connection, monitor: Monitor, at: datetime) -> list[dict[
         ``metric``, ``windows``, ``nominal`` and ``within_interval`` with its own 95 % interval (``low``, ``high``),
         ``mean_distance`` of the estimate from the truth, and ``mean_width`` of the interval.
     """
-    compared: dict[str, list[Any]] = {}
+    compared: dict[str, list[LabelledWindow]] = {}
     for method, told in _labelled_windows(connection, monitor, at):
         compared.setdefault(method, []).append(told)
     return [_summary(method, held) for method, held in sorted(compared.items())]
 
 
-def _summary(method: str, held: Sequence[Any]) -> dict[str, Any]:
+def _summary(method: str, held: Sequence[LabelledWindow]) -> Accuracy:
     windows, inside = len(held), sum(bool(one["estimate_held"]) for one in held)
     low, high = wilson(inside, windows)
     return {
@@ -66,7 +92,9 @@ def _summary(method: str, held: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _labelled_windows(connection: Connection, monitor: Monitor, before_start: datetime) -> list[tuple[str, Any]]:
+def _labelled_windows(
+    connection: Connection, monitor: Monitor, before_start: datetime
+) -> list[tuple[str, LabelledWindow]]:
     """Return metric and detail of the newest labelled windows that do not overlap, oldest first."""
     starts = _starts(monitor, before_start)
     query = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.core.plain import plain
 from monitor.jobs.evals.result import CaseResult, Run, comparison_json, scores_json
+from monitor.store.rows import EvaluationRow, read_all
 from monitor.store.tables import evaluation_cases, evaluations
 
 KEPT = 500
@@ -47,7 +47,7 @@ def save(connection: Connection, run: Run) -> None:
     _forget(connection, run.suite)
 
 
-def _case_row(run: str, place: int, case: CaseResult) -> dict[str, Any]:
+def _case_row(run: str, place: int, case: CaseResult) -> dict[str, object]:
     return {
         "evaluation": run,
         "case": case.id,
@@ -70,7 +70,7 @@ def _forget(connection: Connection, suite: str) -> None:
         connection.execute(sa.delete(evaluations).where(evaluations.c.id.in_(old)))
 
 
-def _select_suite(suite: str) -> sa.Select[Any]:
+def _select_suite(suite: str) -> sa.Select[str, bool]:
     newest_first = (evaluations.c.started_at.desc(), evaluations.c.id)
     return sa.select(evaluations.c.id, evaluations.c.copies).where(evaluations.c.suite == suite).order_by(*newest_first)
 
@@ -94,34 +94,36 @@ def _arrays(scores: Mapping[str, list[float | None]]) -> dict[str, np.ndarray]:
     return {name: np.array(values, dtype=np.float64) for name, values in scores.items()}
 
 
-def rows(connection: Connection, suite: str | None = None, most: int = 50) -> list[Any]:
+def rows(connection: Connection, suite: str | None = None, most: int = 50) -> list[EvaluationRow]:
     """Return runs, newest first."""
     query = sa.select(evaluations)
     if suite is not None:
         query = query.where(evaluations.c.suite == suite)
-    return list(connection.execute(query.order_by(evaluations.c.started_at.desc(), evaluations.c.id).limit(most)))
+    query = query.order_by(evaluations.c.started_at.desc(), evaluations.c.id).limit(most)
+    return read_all(connection, EvaluationRow, query)
 
 
-def spent_since(connection: Connection, suite: str, since: datetime) -> list[dict[str, Any]]:
+def spent_since(connection: Connection, suite: str, since: datetime) -> list[Mapping[str, float]]:
     """Return what the judge of a suite has spent in each run since a moment."""
     query = sa.select(evaluations.c.spent).where(evaluations.c.suite == suite, evaluations.c.started_at >= since)
     return [spent["judge"] for spent in connection.execute(query).scalars() if "judge" in spent]
 
 
-def standing(connection: Connection, most: int = 50) -> list[Any]:
+def standing(connection: Connection, most: int = 50) -> list[EvaluationRow]:
     """Return the newest run of each suite, by name."""
     newest = sa.select(evaluations.c.suite, sa.func.max(evaluations.c.started_at).label("at"))
     of = newest.group_by(evaluations.c.suite).order_by(evaluations.c.suite).limit(most).subquery()
     query = sa.select(evaluations).join(
         of, sa.and_(evaluations.c.suite == of.c.suite, evaluations.c.started_at == of.c.at)
     )
-    return list({row.suite: row for row in connection.execute(query.order_by(evaluations.c.suite))}.values())
+    rows = read_all(connection, EvaluationRow, query.order_by(evaluations.c.suite))
+    return list({row.suite: row for row in rows}.values())
 
 
-def find(connection: Connection, identity: str) -> Any | None:  # noqa: ANN401
+def find(connection: Connection, identity: str) -> EvaluationRow | None:
     """Return the one run whose id begins like this."""
     query = sa.select(evaluations).where(evaluations.c.id.startswith(identity, autoescape=True)).limit(2)
-    found = connection.execute(query).all()
+    found = read_all(connection, EvaluationRow, query)
     return found[0] if len(found) == 1 else None
 
 

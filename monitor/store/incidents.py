@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,6 +13,7 @@ from monitor.actions.plan import Version
 from monitor.alerting.incidents import Blindness, Change, Decision, Incident
 from monitor.config.rules import STANDING_CHECKS
 from monitor.store.database import upsert
+from monitor.store.rows import SilenceRow, read_all, read_first
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 
 _FIELDS = (
@@ -33,7 +33,7 @@ def open_incidents(connection: Connection, monitor: str, rules: Sequence[str]) -
     query = sa.select(incidents).where(
         incidents.c.monitor == monitor, incidents.c.rule.in_(rules), incidents.c.state != "resolved"
     )
-    return [to_incident(row) for row in connection.execute(query)]
+    return read_all(connection, Incident, query)
 
 
 def last_resolved(connection: Connection, monitor: str, rule: str, since: datetime) -> Incident | None:
@@ -45,13 +45,7 @@ def last_resolved(connection: Connection, monitor: str, rule: str, since: dateti
         incidents.c.fired_at.is_not(None),
         incidents.c.resolved_at >= since,
     )
-    row = connection.execute(query.order_by(incidents.c.resolved_at.desc()).limit(1)).one_or_none()
-    return to_incident(row) if row else None
-
-
-def to_incident(row: Any) -> Incident:  # noqa: ANN401
-    """Make the noun from a row."""
-    return Incident(**{**{name: getattr(row, name) for name in _FIELDS}, "changes": tuple(row.changes)})
+    return read_first(connection, Incident, query.order_by(incidents.c.resolved_at.desc()).limit(1))
 
 
 def save_decision(connection: Connection, decision: Decision) -> None:
@@ -81,6 +75,21 @@ def find_silence(connection: Connection, monitor: str, rule: str, at: datetime) 
         silences.c.ends_at > at,
     )
     return connection.execute(query.limit(1)).scalar_one_or_none()
+
+
+def silenced_rules(connection: Connection, monitor: str, rules: Collection[str], at: datetime) -> dict[str, int]:
+    """Return the number of the first silence of each of some rules that one covers at a time."""
+    query = sa.select(silences.c.id, silences.c.rule).where(
+        silences.c.monitor.in_([monitor, "*"]),
+        silences.c.rule.in_([*rules, "*"]),
+        silences.c.starts_at <= at,
+        silences.c.ends_at > at,
+    )
+    found: dict[str, int] = {}
+    for number, covered in connection.execute(query.order_by(silences.c.id)):
+        for rule in rules if covered == "*" else [covered]:
+            found.setdefault(rule, number)
+    return found
 
 
 def load_changes(connection: Connection, monitor: str) -> list[Change]:
@@ -143,7 +152,7 @@ def firing_during(
     ]
 
 
-def add_silence(connection: Connection, row: dict[str, Any]) -> int:
+def add_silence(connection: Connection, row: Mapping[str, object]) -> int:
     """Write a silence and return its number."""
     result = connection.execute(sa.insert(silences).values(**row))
     return int(result.inserted_primary_key[0])  # type: ignore[index]
@@ -155,6 +164,7 @@ def end_silence(connection: Connection, number: int, at: datetime) -> bool:
     return done.rowcount == 1
 
 
-def list_silences(connection: Connection, at: datetime) -> Sequence[Any]:
+def list_silences(connection: Connection, at: datetime) -> list[SilenceRow]:
     """Return the silences that have not ended."""
-    return connection.execute(sa.select(silences).where(silences.c.ends_at > at).order_by(silences.c.id)).all()
+    query = sa.select(silences).where(silences.c.ends_at > at).order_by(silences.c.id)
+    return read_all(connection, SilenceRow, query)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +16,7 @@ from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket, floor
 from monitor.profiling.spend import Spending, foreseen
 from monitor.store.database import insert_for, upsert
+from monitor.store.rows import read_all
 from monitor.store.tables import ledger, ledger_hours, ledger_parts
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,7 +150,7 @@ def _all(connection: Connection, monitor: str, start: datetime, until: datetime)
         *(_sums(ledger, ledger.c.monitor == monitor, *edge) for edge in _edges(start, until)),
         _sums(ledger_hours, whole, *_whole_hours(start, until)),
     )
-    return sum((_spent(row) for row in connection.execute(query)), Spent())
+    return sum(read_all(connection, _spent, query), Spent())
 
 
 def by_value(
@@ -171,7 +171,7 @@ def by_value(
         .order_by(always, amount.desc(), every.c.value)
         .limit(MOST_VALUES + len(named))
     )
-    return {row[0]: _spent([*row[1:], 0]) for row in connection.execute(query)}
+    return {row[0]: _spent(*row[1:]) for row in connection.execute(query)}
 
 
 def _whole_hours(start: datetime, until: datetime) -> tuple[datetime, datetime]:
@@ -187,7 +187,7 @@ def _edges(start: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
 
 def _sums(
     table: sa.Table, mine: sa.ColumnElement[bool], start: datetime, until: datetime, *, by_value: bool = False
-) -> sa.Select[Any]:
+) -> sa.Select[*tuple[object, ...]]:
     names = ("amount", "requests", "unpriced") if by_value else ("amount", "requests", "unpriced", "unknown")
     sums = [sa.func.coalesce(sa.func.sum(table.c[name]), 0).label(name) for name in names]
     query = sa.select(*([table.c.value] if by_value else []), *sums)
@@ -199,8 +199,7 @@ def _hourly(monitor: str, column: str) -> sa.ColumnElement[bool]:
     return sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.column == column)
 
 
-def _spent(sums: Sequence[Any]) -> Spent:
-    amount, requests, unpriced, unknown = sums
+def _spent(amount: float, requests: int, unpriced: int, unknown: int = 0) -> Spent:
     return Spent(float(amount), int(requests), int(unpriced), int(unknown))
 
 
@@ -267,6 +266,6 @@ def _forget(connection: Connection, monitor: str, at: datetime) -> None:
         connection.execute(sa.delete(table).where(table.c.monitor == monitor, table.c.start < at - kept))
 
 
-def _row(monitor: str, part: Part, spent: Spent) -> dict[str, Any]:
+def _row(monitor: str, part: Part, spent: Spent) -> dict[str, object]:
     key = {"monitor": monitor, "column": part[0], "value": part[1]}
     return {**key, "amount": spent.amount, "requests": spent.requests, "unpriced": spent.unpriced}

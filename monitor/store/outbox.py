@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.actions.plan import MESSAGES, SLACK_NOT_AFTER, STANDING, Action, Past, identity
+from monitor.core.payload import ActionSummary, EventData
 from monitor.store import leases
 from monitor.store.database import now, upsert
 from monitor.store.incidents import find_silence
+from monitor.store.rows import ActionRow, columns, read_all, read_first
 from monitor.store.tables import actions, incidents
 
 LEASE = timedelta(seconds=60)
-_OF_PAST = (
-    "id",
-    "name",
-    "created_at",
-    "state",
-    "incident",
-    "kind",
-    "mode",
-    "sequence",
-    "attempts",
-    "not_after",
-    "next_attempt_at",
-    "reason",
-)  # as `Past` needs them
+
+
+@dataclass(frozen=True)
+class PastRow:
+    """An action as :class:`Past` needs it; the last three are parts of its payload."""
+
+    id: str
+    name: str
+    created_at: datetime
+    state: str
+    incident: str
+    kind: str
+    mode: str
+    sequence: int
+    attempts: int
+    not_after: datetime | None
+    next_attempt_at: datetime | None
+    reason: str
+    at: str | None
+    suspect: str | None
+    observed: Mapping[str, str] | None
 
 
 def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
@@ -91,19 +100,28 @@ def next_sequence(connection: Connection, incident: str) -> int:
     return int(connection.execute(query).scalar_one()) + 1
 
 
+def next_sequences(connection: Connection, incidents: Collection[str]) -> dict[str, int]:
+    """Return the same of several incidents."""
+    query = sa.select(actions.c.incident, sa.func.max(actions.c.sequence)).where(actions.c.incident.in_(incidents))
+    newest = {incident: int(number) for incident, number in connection.execute(query.group_by(actions.c.incident))}
+    return {incident: newest.get(incident, -1) + 1 for incident in incidents}
+
+
 def past_actions(connection: Connection, monitor: str, since: datetime) -> list[Past]:
     """Return earlier actions of a monitor: the recent ones, for cooldown and cap, and all of its open incidents."""
     going = sa.select(incidents.c.id).where(incidents.c.monitor == monitor, incidents.c.state != "resolved")
     query = sa.select(
-        *(actions.c[name] for name in _OF_PAST),
+        *columns(actions, PastRow, "at", "suspect", "observed"),
         actions.c.payload["timestamp"].as_string().label("at"),
         actions.c.payload[("data", "suspected_change", "value")].as_string().label("suspect"),
         actions.c.payload[("data", "observed_version")].as_json().label("observed"),
     ).where(actions.c.monitor == monitor, sa.or_(actions.c.created_at >= since, actions.c.incident.in_(going)))
-    return [_past(row) for row in connection.execute(query.order_by(actions.c.created_at, actions.c.sequence))]
+    return [
+        _past(row) for row in read_all(connection, PastRow, query.order_by(actions.c.created_at, actions.c.sequence))
+    ]
 
 
-def _past(row: Any) -> Past:  # noqa: ANN401
+def _past(row: PastRow) -> Past:
     never_sent = row.state == "expired" and not row.attempts
     decided_late = row.not_after is not None and row.created_at > row.not_after
     waits = row.state == "pending"
@@ -113,7 +131,7 @@ def _past(row: Any) -> Past:  # noqa: ANN401
         suspect=row.suspect,
         observed=next(iter((row.observed or {}).items()), None),
         reason=row.reason,
-        backlog=waits and not row.attempts and row.next_attempt_at > row.created_at,
+        backlog=waits and not row.attempts and (row.next_attempt_at or row.created_at) > row.created_at,
         refused=waits and row.attempts > 0,
         missed=never_sent and (decided_late or row.mode == "auto"),
     )  # fmt: skip
@@ -121,7 +139,7 @@ def _past(row: Any) -> Past:  # noqa: ANN401
 
 def claim_next(
     connection: Connection, at: datetime, owner: str, only: str | None = None, without: Sequence[str] = ()
-) -> Any:  # noqa: ANN401
+) -> ActionRow | None:
     """Take the oldest action that is due, or None.
 
     An owner sends one action at a time: one that it has a lease on already is one whose outcome it could not record.
@@ -156,18 +174,15 @@ def claim_next(
     )
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True, of=actions)
-    row = connection.execute(query).one_or_none()
+    row = read_first(connection, ActionRow, query)
     if row is None:
         return None
-    connection.execute(
-        sa.update(actions)
-        .where(actions.c.id == row.id)
-        .values(fence=row.fence + 1, owner=owner, lease_until=moment + LEASE, attempts=row.attempts + 1)
-    )
-    return connection.execute(sa.select(actions).where(actions.c.id == row.id)).one()
+    lease = {"fence": row.fence + 1, "owner": owner, "lease_until": moment + LEASE, "attempts": row.attempts + 1}
+    connection.execute(sa.update(actions).where(actions.c.id == row.id).values(**lease))
+    return read_first(connection, ActionRow, sa.select(actions).where(actions.c.id == row.id))
 
 
-def record(connection: Connection, claimed: Any, **values: Any) -> bool:  # noqa: ANN401
+def record(connection: Connection, claimed: ActionRow, **values: object) -> bool:
     """Write the outcome of an attempt; false when another replica has taken the action over."""
     done = connection.execute(
         sa.update(actions)
@@ -198,7 +213,7 @@ def _forget_notices(connection: Connection, names: Sequence[str]) -> None:
     )
 
 
-def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[str, Any] | None:
+def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[str, object] | None:
     """Return the receipt of the first message of an incident on a channel."""
     query = (
         sa.select(actions.c.receipt)
@@ -206,7 +221,8 @@ def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[s
         .order_by(actions.c.sequence)
         .limit(1)
     )
-    return connection.execute(query).scalar_one_or_none()
+    receipt: Mapping[str, object] | None = connection.execute(query).scalar_one_or_none()
+    return receipt
 
 
 def resolve_approval(connection: Connection, identity: str, state: str, reason: str, at: datetime) -> str | None:
@@ -236,7 +252,7 @@ def expire(connection: Connection, at: datetime) -> int:
     )
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
-    rows = connection.execute(query).all()
+    rows = read_all(connection, ActionRow, query)
     if not rows:
         return 0
     connection.execute(
@@ -252,7 +268,7 @@ def expire(connection: Connection, at: datetime) -> int:
     return len(rows)
 
 
-def _messages_unapproved(connection: Connection, effect: Any, at: datetime) -> list[Action]:  # noqa: ANN401
+def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime) -> list[Action]:
     """Return the messages that an effect expired because nobody approved it, for those who know of its incident."""
     data = effect.payload["data"]
     incident = data.get("incident")
@@ -263,8 +279,14 @@ def _messages_unapproved(connection: Connection, effect: Any, at: datetime) -> l
     headline = (
         f"{effect.monitor}: nobody approved {what} before {effect.not_after:%Y-%m-%d %H:%M} UTC; it will not be sent"
     )
-    mention = {"id": effect.id, "name": effect.name, "kind": effect.kind, "mode": effect.mode, "state": "expired"}
-    said = {
+    mention: ActionSummary = {
+        "id": effect.id,
+        "name": effect.name,
+        "kind": effect.kind,
+        "mode": effect.mode,
+        "state": "expired",
+    }
+    said: EventData = {
         "monitor": effect.monitor,
         "severity": "warning",
         "headline": headline,

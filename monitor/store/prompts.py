@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.actions.prompts import Prompt, Register
 from monitor.store.database import now, upsert
+from monitor.store.rows import VersionRow, columns, read_all
 from monitor.store.tables import prompt_tags, prompts, versions
 
 MOST = 20_000
 """Versions that are read at once at most."""
+
+
+WORDS = ("content", "description")
+
+
+@dataclass(frozen=True)
+class PromptRow:
+    """A version of a prompt; its words are empty where they were not asked for."""
+
+    name: str
+    version: int
+    hash: str
+    commit: str
+    author: str
+    committed_at: datetime | None
+    dirty: bool
+    content: Mapping[str, object] = field(default_factory=dict)
+    description: str = ""
 
 
 def push(connection: Connection, prompt: Prompt) -> tuple[Prompt, bool]:
@@ -49,9 +68,13 @@ def load_prompts(connection: Connection, *, words: bool = True, limit: int = MOS
     tags: dict[tuple[str, int], list[str]] = {}
     for row in connection.execute(sa.select(prompt_tags).order_by(prompt_tags.c.tag)):
         tags.setdefault((row.name, row.version), []).append(row.tag)
-    columns = [column for column in prompts.c if words or column.name not in ("content", "description")]
-    query = sa.select(*columns).order_by(prompts.c.name, prompts.c.version.desc()).limit(limit).offset(offset)
-    return [_prompt(row, tags.get((row.name, row.version), ()), words=words) for row in connection.execute(query)]
+    query = (
+        sa.select(*columns(prompts, PromptRow, *() if words else WORDS))
+        .order_by(prompts.c.name, prompts.c.version.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return [_prompt(row, tags.get((row.name, row.version), ())) for row in read_all(connection, PromptRow, query)]
 
 
 def count(connection: Connection) -> int:
@@ -61,16 +84,19 @@ def count(connection: Connection) -> int:
 
 def with_words(connection: Connection, prompt: Prompt) -> Prompt:
     """Return a version that was read without its words, words and all."""
-    query = sa.select(prompts).where(prompts.c.name == prompt.name, prompts.c.version == prompt.version)
-    return _prompt(connection.execute(query).one(), prompt.tags, words=True)
+    query = sa.select(*columns(prompts, PromptRow)).where(
+        prompts.c.name == prompt.name, prompts.c.version == prompt.version
+    )
+    (row,) = read_all(connection, PromptRow, query)
+    return _prompt(row, prompt.tags)
 
 
-def _prompt(row: Any, tags: Sequence[str], *, words: bool) -> Prompt:  # noqa: ANN401
+def _prompt(row: PromptRow, tags: Sequence[str]) -> Prompt:
     return Prompt(
         row.name,
-        row.content if words else {},
+        row.content,
         row.version,
-        row.description if words else "",
+        row.description,
         row.commit,
         row.author,
         row.committed_at,
@@ -87,10 +113,10 @@ def set_tag(connection: Connection, prompt: Prompt, tag: str) -> None:
     upsert(connection, prompt_tags, [row], version=prompt.version, tagged_at=at)
 
 
-def load_traffic(connection: Connection) -> Sequence[Any]:
+def load_traffic(connection: Connection) -> list[VersionRow]:
     """Return the prompt versions of all logs, with their traffic."""
     query = sa.select(versions).where(versions.c.role == "prompt_version").order_by(versions.c.first_seen.desc())
-    return connection.execute(query).all()
+    return read_all(connection, VersionRow, query)
 
 
 def strangers(connection: Connection, lately: timedelta = timedelta(days=1)) -> dict[str, int] | None:

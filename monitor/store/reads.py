@@ -5,16 +5,34 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.alerting.incidents import Incident
 from monitor.config.models import Config, Monitor
 from monitor.store import estimate_accuracy, evaluations, prompts, savings
 from monitor.store.breakers import rows as breaker_rows
 from monitor.store.buckets import OWED_AGAIN
 from monitor.store.database import Database, now
+from monitor.store.rows import (
+    ActionRow,
+    BaselineRow,
+    BreakerRow,
+    BucketRow,
+    ChangeRow,
+    ComparisonRow,
+    EvaluationRow,
+    FindingPoint,
+    FindingRow,
+    SavingsRow,
+    TransitionRow,
+    VolumeRow,
+    WatchRow,
+    columns,
+    read_all,
+    read_first,
+)
 from monitor.store.tables import (
     actions,
     baselines,
@@ -37,24 +55,24 @@ class MonitorState:
     """One monitor as it stands."""
 
     name: str
-    watch: Any
-    newest: Any
-    findings: Sequence[Any]
+    watch: WatchRow | None
+    newest: BucketRow | None
+    findings: Sequence[FindingRow]
     """Worst first; at most MOST_FINDINGS, of which those of segments are the first to be left out."""
     found: int
     """How many findings the newest bucket has."""
     drifted: int
     """How many of them are over their threshold."""
-    open: Sequence[Any]
+    open: Sequence[Incident]
     results: dict[tuple[str, str], int]
     owed_since: datetime | None
     stale: int
-    baseline: Any
-    compared: Sequence[Any] = ()
+    baseline: BaselineRow | None
+    compared: Sequence[ComparisonRow] = ()
     """Experiments and shadows, each with what was told last."""
-    record: Sequence[dict[str, Any]] = ()
+    record: Sequence[estimate_accuracy.Accuracy] = ()
     """How good its estimates without labels have been, by metric."""
-    saved: Any = None
+    saved: SavingsRow | None = None
     """What was told of its savings last, where it counts them."""
 
 
@@ -65,12 +83,12 @@ class Snapshot:
     at: datetime
     monitors: Sequence[MonitorState]
     actions: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    breakers: dict[str, list[Any]] = field(default_factory=dict)
+    breakers: dict[str, list[BreakerRow]] = field(default_factory=dict)
     """Rows of each breaker that has seen a bucket or was set by hand."""
     failed: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """When an action of a monitor and a name failed or expired last, unless a later one did what it should."""
     outbox_oldest: datetime | None = None
-    evaluations: Sequence[Any] = ()
+    evaluations: Sequence[EvaluationRow] = ()
     """The newest run of every suite."""
     strangers: dict[str, int] | None = None
     """Prompt versions of each monitor's log that were never pushed; None while nothing was."""
@@ -123,8 +141,8 @@ def _failing_since(
     return {(monitor, name): moment for monitor, name, moment in connection.execute(query)}
 
 
-def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[BreakerRow]]:
+    found: dict[str, list[BreakerRow]] = {}
     for row in breaker_rows(connection, names) if names else ():
         found.setdefault(row.name, []).append(row)
     return found
@@ -132,7 +150,7 @@ def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[An
 
 def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
     name = monitor.name
-    watch = connection.execute(sa.select(watches).where(watches.c.monitor == name)).one_or_none()
+    watch = read_first(connection, WatchRow, sa.select(watches).where(watches.c.monitor == name))
     newest = newest_bucket(connection, name)
     counted = connection.execute(
         sa.select(buckets.c.result, buckets.c.reason, sa.func.count())
@@ -149,15 +167,14 @@ def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
     owed = connection.execute(
         sa.select(sa.func.min(spans.c.next)).where(spans.c.monitor == name, spans.c.kind == "live")
     ).scalar_one_or_none()
-    baseline = connection.execute(
-        sa.select(
-            baselines.c.id, baselines.c.state, baselines.c.start, baselines.c.end, baselines.c.rows,
-            baselines.c.created_at,
-        )
+    baseline = read_first(
+        connection,
+        BaselineRow,
+        sa.select(*columns(baselines, BaselineRow))
         .where(baselines.c.monitor == name, baselines.c.state != "retired")
         .order_by(baselines.c.id.desc())
-        .limit(1)
-    ).one_or_none()  # fmt: skip
+        .limit(1),
+    )
     return MonitorState(
         name, watch, newest,
         findings_at(connection, name, newest.start, MOST_FINDINGS) if newest else [],
@@ -170,27 +187,26 @@ def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
     )  # fmt: skip
 
 
-def comparison_rows(connection: Connection, monitor: str) -> list[Any]:
+def comparison_rows(connection: Connection, monitor: str) -> list[ComparisonRow]:
     """Return the comparisons of a monitor without their sums."""
-    columns = [column for column in comparisons.c if column.name != "total"]
-    return list(connection.execute(sa.select(*columns).where(comparisons.c.monitor == monitor)))
+    query = sa.select(*columns(comparisons, ComparisonRow)).where(comparisons.c.monitor == monitor)
+    return read_all(connection, ComparisonRow, query)
 
 
-def newest_bucket(connection: Connection, monitor: str) -> Any:  # noqa: ANN401
+def newest_bucket(connection: Connection, monitor: str) -> BucketRow | None:
     """Return the newest finished bucket without its profiles."""
-    columns = [column for column in buckets.c if column.name != "profiles"]
-    query = sa.select(*columns).where(buckets.c.monitor == monitor, buckets.c.state == "finished")
-    return connection.execute(query.order_by(buckets.c.start.desc()).limit(1)).one_or_none()
+    query = sa.select(*columns(buckets, BucketRow)).where(buckets.c.monitor == monitor, buckets.c.state == "finished")
+    return read_first(connection, BucketRow, query.order_by(buckets.c.start.desc()).limit(1))
 
 
-def findings_at(connection: Connection, monitor: str, start: datetime, most: int | None = None) -> list[Any]:
+def findings_at(connection: Connection, monitor: str, start: datetime, most: int | None = None) -> list[FindingRow]:
     """Return the findings of one bucket, worst first; beyond ``most`` those of segments are left out first."""
     ratio = sa.func.coalesce(findings.c.statistic, 0.0) / sa.func.coalesce(
         sa.func.nullif(findings.c.threshold, 0.0), 1.0
     )
     query = sa.select(findings).where(findings.c.monitor == monitor, findings.c.start == start)
     query = query.order_by(findings.c.segment.is_not(None), ratio.desc(), findings.c.key)
-    rows = list(connection.execute(query.limit(most)))
+    rows = read_all(connection, FindingRow, query.limit(most))
     return sorted(rows, key=lambda row: -((row.statistic or 0.0) / (row.threshold or 1.0)))
 
 
@@ -204,57 +220,58 @@ def count_findings(connection: Connection, monitor: str, start: datetime) -> tup
 
 def incident_rows(
     connection: Connection, monitor: str | None = None, *, only_open: bool = False, most: int = 200
-) -> list[Any]:
+) -> list[Incident]:
     """Return incidents, newest first."""
     query = sa.select(incidents)
     if monitor:
         query = query.where(incidents.c.monitor == monitor)
     if only_open:
         query = query.where(incidents.c.state != "resolved")
-    return list(connection.execute(query.order_by(incidents.c.opened_at.desc()).limit(most)))
+    return read_all(connection, Incident, query.order_by(incidents.c.opened_at.desc()).limit(most))
 
 
-def transition_rows(connection: Connection, incident: str) -> list[Any]:
+def transition_rows(connection: Connection, incident: str) -> list[TransitionRow]:
     """Return how an incident came to be what it is."""
     query = sa.select(transitions).where(transitions.c.incident == incident)
-    return list(connection.execute(query.order_by(transitions.c.at)))
+    return read_all(connection, TransitionRow, query.order_by(transitions.c.at))
 
 
 def action_rows(
     connection: Connection, *, incident: str | None = None, state: str | None = None, most: int = 200
-) -> list[Any]:
+) -> list[ActionRow]:
     """Return actions, newest first."""
     query = sa.select(actions)
     if incident:
         query = query.where(actions.c.incident == incident)
     if state:
         query = query.where(actions.c.state == state)
-    return list(connection.execute(query.order_by(actions.c.created_at.desc(), actions.c.sequence).limit(most)))
+    query = query.order_by(actions.c.created_at.desc(), actions.c.sequence).limit(most)
+    return read_all(connection, ActionRow, query)
 
 
-def change_rows(connection: Connection, monitor: str, most: int = 50) -> list[Any]:
+def change_rows(connection: Connection, monitor: str, most: int = 50) -> list[ChangeRow]:
     """Return the newest first sights of a monitor."""
     query = sa.select(changes).where(changes.c.monitor == monitor)
-    return list(connection.execute(query.order_by(changes.c.first_seen.desc()).limit(most)))
+    return read_all(connection, ChangeRow, query.order_by(changes.c.first_seen.desc()).limit(most))
 
 
-def history(connection: Connection, monitor: str, key: str, most: int = 500) -> list[Any]:
+def history(connection: Connection, monitor: str, key: str, most: int = 500) -> list[FindingPoint]:
     """Return statistic against threshold of one finding over time, oldest first."""
     query = (
-        sa.select(findings.c.start, findings.c.statistic, findings.c.threshold, findings.c.status)
+        sa.select(*columns(findings, FindingPoint))
         .where(findings.c.monitor == monitor, findings.c.key == key)
         .order_by(findings.c.start.desc())
         .limit(most)
     )
-    return list(reversed(connection.execute(query).all()))
+    return read_all(connection, FindingPoint, query)[::-1]
 
 
-def volume_history(connection: Connection, monitor: str, most: int = 500) -> list[Any]:
+def volume_history(connection: Connection, monitor: str, most: int = 500) -> list[VolumeRow]:
     """Return the rows of each bucket over time, oldest first."""
     query = (
-        sa.select(buckets.c.start, buckets.c.source_rows, buckets.c.result)
+        sa.select(*columns(buckets, VolumeRow))
         .where(buckets.c.monitor == monitor, buckets.c.state == "finished")
         .order_by(buckets.c.start.desc())
         .limit(most)
     )
-    return list(reversed(connection.execute(query).all()))
+    return read_all(connection, VolumeRow, query)[::-1]

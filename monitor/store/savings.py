@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,8 +12,10 @@ from detectors.outcome import OUTCOME
 from detectors.spend.savings import Cell, Cells
 from monitor.config.models import BASELINE_RULE
 from monitor.core.plain import plain
+from monitor.engine.drift_cost import MeasuredBucket
 from monitor.store.database import now, upsert
 from monitor.store.encoding import pack, unpack
+from monitor.store.rows import SavingsRow, read_all, read_first
 from monitor.store.tables import buckets, findings, incidents, savings, savings_told, versions
 
 
@@ -35,7 +36,10 @@ def cells(
         savings.c.day >= first, savings.c.day < last,
     )  # fmt: skip
     return [
-        {(int(tier), str(model), str(stratum)): Cell.from_json(cell) for tier, model, stratum, cell in unpack(blob)}
+        {
+            (int(tier), str(model), str(stratum)): Cell.from_json(cell)
+            for tier, model, stratum, cell in unpack(blob, list)
+        }
         for blob in connection.execute(query).scalars()
     ]
 
@@ -54,15 +58,15 @@ def forget_before(connection: Connection, monitor: str, first: datetime) -> None
     connection.execute(sa.delete(savings).where(savings.c.monitor == monitor, savings.c.day < first))
 
 
-def tell(connection: Connection, monitor: str, told: Mapping[str, Any]) -> None:
+def tell(connection: Connection, monitor: str, told: Mapping[str, object]) -> None:
     """Write what is told of a monitor's savings."""
     values = {"at": now(connection), "told": plain(told)}
     upsert(connection, savings_told, [{"monitor": monitor, **values}], **values)
 
 
-def load_report(connection: Connection, monitor: str) -> Any:  # noqa: ANN401
+def load_report(connection: Connection, monitor: str) -> SavingsRow | None:
     """Return what was told last, and when; None when nothing was."""
-    return connection.execute(sa.select(savings_told).where(savings_told.c.monitor == monitor)).one_or_none()
+    return read_first(connection, SavingsRow, sa.select(savings_told).where(savings_told.c.monitor == monitor))
 
 
 def models(connection: Connection, monitor: str, most: int) -> list[str]:
@@ -81,7 +85,9 @@ def drift_began(connection: Connection, monitor: str) -> datetime | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def load_measure(connection: Connection, monitor: str, measure: str, since: datetime, most: int = 20_000) -> list[Any]:
+def load_measure(
+    connection: Connection, monitor: str, measure: str, since: datetime, most: int = 20_000
+) -> list[MeasuredBucket]:
     """Return the facts and what was found of a measure, by bucket since a moment, oldest first."""
     of_model = sa.and_(findings.c.column == OUTCOME, findings.c.method.in_([measure, f"estimated_{measure}"]))
     of_signal = sa.and_(findings.c.column == measure, findings.c.method == "rate_rise")
@@ -93,4 +99,4 @@ def load_measure(connection: Connection, monitor: str, measure: str, since: date
         .order_by(findings.c.start, findings.c.method)
         .limit(most)
     )
-    return list(connection.execute(query))
+    return read_all(connection, MeasuredBucket, query)

@@ -66,7 +66,7 @@ class Api:
             {"monitor": item.name, "bucket": item.newest.start, **_budget(row)}
             for item in state.monitors
             for row in item.findings
-            if row.method in (*PERIODS, "burn_rate", "forecast", "per_request")
+            if item.newest and row.method in (*PERIODS, "burn_rate", "forecast", "per_request")
         ]
         return JSONResponse(plain({"at": state.at, "budgets": told}))
 
@@ -130,7 +130,7 @@ def parse_limit(request: Request) -> int:
 
 
 def _row(row: Any) -> dict[str, Any]:
-    return dict(row._mapping)
+    return dict(vars(row))
 
 
 def _transitions(connection: Any, incident: str) -> list[dict[str, Any]]:

@@ -103,7 +103,7 @@ class Board:
             self._failing = True
             return
         self._failing = False
-        held = {(row.name, row.value): breakers.to_breaker(row) for row in rows}
+        held = {(row.name, row.value): breakers.breaker_from(row) for row in rows}
         self._held = Held(at, held, breakers.newest_bucket_ends(rows))
 
     async def one(self, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -94,7 +94,7 @@ class Experiments:
 
     def _told_of(self, connection: Any, monitor: Monitor, spec: Shadow) -> dict[str, Any]:
         row = comparisons.load_report(connection, monitor.name, "shadow", spec.name)
-        begun = row is not None and row.told_at is not None
+        begun = row if row is not None and row.told_at is not None else None
         return {
             "monitor": monitor.name,
             "name": spec.name,
@@ -102,8 +102,8 @@ class Experiments:
             "challenger": spec.challenger,
             "from": spec.start,
             "to": spec.end,
-            "counted_until": row.next if begun else None,
-            "told": row.told if begun else None,
+            "counted_until": begun.next if begun else None,
+            "told": begun.told if begun else None,
         }
 
     def _find(self, name: str, experiment: str) -> tuple[Monitor, Experiment]:
@@ -115,7 +115,7 @@ class Experiments:
 
     def _told(self, connection: Any, monitor: Monitor, spec: Experiment) -> dict[str, Any]:
         row = comparisons.load_report(connection, monitor.name, "experiment", spec.name)
-        treatments = row.told if row else {}
+        treatments: Mapping[str, Any] = row.told if row else {}
         return {
             "monitor": monitor.name,
             "name": spec.name,
@@ -154,13 +154,12 @@ class Experiments:
         kind, spec = which
         first = comparisons.first_start(connection, monitor.name, kind, spec.name) or spec.start
         starts = spread(floor(first, monitor.bucket), until, monitor.bucket)
-        points = [
-            interval_chart.Estimate(
-                row.start + monitor.bucket, *(float(row.detail[end]) for end in ("value", "low", "high"))
-            )
-            for row in comparisons.history(connection, monitor.name, key, starts)
-            if row.detail and row.detail.get("low") is not None and row.detail.get("high") is not None
-        ]
+        points = []
+        for row in comparisons.history(connection, monitor.name, key, starts):
+            detail: Mapping[str, Any] = row.detail or {}
+            if detail.get("low") is not None and detail.get("high") is not None:
+                ends = (float(detail[end]) for end in ("value", "low", "high"))
+                points.append(interval_chart.Estimate(row.start + monitor.bucket, *ends))
         if title.startswith(DIFFER):  # what is stored is how many agree
             points = [interval_chart.Estimate(one.at, 1 - one.value, 1 - one.high, 1 - one.low) for one in points]
         begun = points[0].at if points else first

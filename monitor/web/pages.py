@@ -195,7 +195,7 @@ class Pages:
 
     def _spark(self, connection: Any, item: reads.MonitorState, monitor: Monitor) -> Markup:
         worst = next((row for row in item.findings if row.statistic is not None), None)
-        if worst is None:
+        if worst is None or item.newest is None:
             return Markup("")
         end = item.newest.start + monitor.bucket
         start = end - SPARK_BUCKETS * monitor.bucket

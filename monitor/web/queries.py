@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from monitor.store.database import Database, now
+from monitor.store.database import Connection, Database, now
 from monitor.store.tables import buckets, findings, incidents, watches
-
-Connection = Any
-"""SQLAlchemy's, which only the store knows."""
 
 MOST_POINTS = 60_000
 

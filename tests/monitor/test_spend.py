@@ -113,7 +113,7 @@ def turn(made: Config, minutes: int) -> list[dict[str, Any]]:
             pass
         with database.read() as connection:
             newest = reads.newest_bucket(connection, "code")
-            found = [dict(row._mapping) for row in reads.findings_at(connection, "code", newest.start)]
+            found = [vars(row) for row in reads.findings_at(connection, "code", newest.start)]
         daemon.watches[0].close()
     return found
 

@@ -205,3 +205,22 @@ def test_what_sequential_detectors_remember_is_read_back_to_the_last_digit(datab
     with database.read() as connection:
         assert buckets.load_sequential_state(connection, "bot", START) == {finding.key: state}
         assert buckets.load_sequential_state(connection, "bot", START - timedelta(minutes=5)) == {}
+
+
+def test_what_is_asked_of_several_rules_and_incidents_at_once_is_what_each_would_be_told(database: Database) -> None:
+    ended = {"starts_at": START - timedelta(hours=1), "ends_at": START, "comment": "", "created_by": "a"}
+    going = {**ended, "ends_at": START + timedelta(hours=1)}
+    with database.write() as connection:
+        for monitor, rule, times in (
+            ("bot", "a", ended), ("*", "b", going), ("bot", "b", going), ("other", "c", going), ("bot", "d", going),
+        ):  # fmt: skip
+            incidents.add_silence(connection, {"monitor": monitor, "rule": rule, **times})
+        outbox.save_actions(connection, [action(n, incident=i) for n, i in ((1, "one"), (4, "one"), (0, "two"))])
+    with database.read() as connection:
+        alone = {rule: incidents.find_silence(connection, "bot", rule, START) for rule in "abcd"}
+        together = incidents.silenced_rules(connection, "bot", "abcd", START)
+        assert together == {rule: number for rule, number in alone.items() if number} == {"b": 2, "d": 5}
+        sequences = outbox.next_sequences(connection, ["one", "two", "none"])
+        assert (
+            sequences == {i: outbox.next_sequence(connection, i) for i in sequences} == {"one": 5, "two": 1, "none": 0}
+        )

@@ -25,10 +25,10 @@ def list_all(config: Config, *, as_json: bool) -> None:
         rows = breakers.rows(connection, names)
         recent = {name: breakers.transitions(connection, name, 10) for name in names}
     hidden = ("counts", "as_of")
-    told: list[dict[str, Any]] = [{k: v for k, v in row._mapping.items() if k not in hidden} for row in rows]
+    told: list[dict[str, Any]] = [{k: v for k, v in vars(row).items() if k not in hidden} for row in rows]
     told += [{"name": name, "state": "closed", "reason": "no bucket yet"} for name in names if not _has(rows, name)]
     if as_json:
-        print_json(plain({"breakers": told, "transitions": {n: [dict(r._mapping) for r in recent[n]] for n in names}}))
+        print_json(plain({"breakers": told, "transitions": {n: [vars(r) for r in recent[n]] for n in names}}))
         return
     shown = ("name", "value", "state", "since", "until", "who", "reason")
     print_table(shown, [[row.get(name) for name in shown] for row in told], "no breakers are configured")

@@ -40,7 +40,11 @@ def experiments(config: Config, name: str | None, at: datetime | None, *, as_jso
     told: list[dict[str, Any]] = []
     for spec in monitor.experiments:
         stands = held.get(spec.name)
-        arms = Arms.from_json(spec, stands.total) if stands else _count_arms(monitor, spec, at, quiet=quiet)
+        arms = (
+            Arms.from_json(spec, stands.total)
+            if stands and stands.total
+            else _count_arms(monitor, spec, at, quiet=quiet)
+        )
         names = {"name": spec.name, "control": spec.control}
         told += [
             {**names, "treatment": treatment, "counted_from": _source(stands), **one}
@@ -110,7 +114,11 @@ def shadows(config: Config, name: str | None, at: datetime | None, *, answers: b
     told: list[dict[str, Any]] = []
     for spec in monitor.shadows:
         stands = held.get(spec.name)
-        pairs = Pairs.from_json(spec, stands.total) if stands else _join_pairs(monitor, spec, at, quiet=quiet)
+        pairs = (
+            Pairs.from_json(spec, stands.total)
+            if stands and stands.total
+            else _join_pairs(monitor, spec, at, quiet=quiet)
+        )
         names = {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger}
         told.append({**names, "counted_from": _source(stands), **pairs.told()})
         if answers:

@@ -1,0 +1,51 @@
+"""What the errors of a drift have cost, and whether a retraining pays. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from detectors.spend.payback import Stretch, payback
+from monitor.config.models import Monitor
+from monitor.config.savings import RetrainingSpec
+from monitor.profiling.profile import Facts
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class MeasuredBucket:
+    """What was found of a measure at a bucket, and the facts of the bucket."""
+
+    start: datetime
+    method: str
+    detail: Mapping[str, object] | None
+    facts: Mapping[str, object] | None
+
+
+def payback_since(
+    measured: Sequence[MeasuredBucket], monitor: Monitor, spec: RetrainingSpec, since: datetime
+) -> dict[str, Any]:
+    """Return what a drift has cost since its incident opened, and whether a retraining pays."""
+    rows = [row for row in measured if row.start >= since - monitor.bucket]
+    by_bucket = {row.start: row for row in rows if not row.method.startswith("estimated_")}
+    kinds = {row.start: by_bucket.get(row.start, row) for row in rows}
+    bucket_days = monitor.bucket / DAY
+    found = [one for row in kinds.values() if (one := _stretch(row, bucket_days)) is not None]
+    told = payback(found, spec.error_cost, spec.price, spec.horizon / DAY)
+    return {**told, "since": since, "measure": spec.measure}
+
+
+def _stretch(row: MeasuredBucket, length: float) -> Stretch | None:
+    """Return by how much errors rose in a bucket; None where its finding tells no value."""
+    detail: Mapping[str, Any] = row.detail or {}
+    if not {"value", "baseline_value"} <= set(detail) or row.facts is None:
+        return None
+    requests = round(Facts.from_json(row.facts).requests)
+    before, value = float(detail["baseline_value"]), float(detail["value"])
+    low, high = float(detail.get("low", value)), float(detail.get("high", value))
+    if row.method == "rate_rise":
+        return Stretch(requests, length, value - before, low - before, high - before)
+    return Stretch(requests, length, before - value, before - high, before - low)

@@ -1,0 +1,311 @@
+"""Rows of our tables as frozen dataclasses: a query is converted here, so no reader meets an untyped row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.core.payload import ActionKind, Payload
+
+R = TypeVar("R")
+
+
+def columns(table: sa.Table, kind: type[object], *without: str) -> list[sa.Column[object]]:
+    """Return the columns of a table that a row class declares, in its order."""
+    return [table.c[name] for name in _names(kind) if name not in without]
+
+
+def _names(kind: type[object]) -> list[str]:
+    return [one.name for one in fields(kind)]  # type: ignore[arg-type]
+
+
+def read_all(connection: Connection, kind: Callable[..., R], query: sa.Executable) -> list[R]:
+    """Run a query and convert each row."""
+    return [kind(**row) for row in connection.execute(query).mappings()]
+
+
+def read_first(connection: Connection, kind: Callable[..., R], query: sa.Executable) -> R | None:
+    """Run a query and convert its first row; None where there is none."""
+    row = connection.execute(query).mappings().first()
+    return kind(**row) if row is not None else None
+
+
+@dataclass(frozen=True)
+class BucketRow:
+    """A finished bucket without its profiles."""
+
+    monitor: str
+    start: datetime
+    state: str
+    fence: int
+    owner: str | None
+    lease_until: datetime | None
+    attempts: int
+    retries: int
+    next_attempt_at: datetime | None
+    revision: int
+    result: str | None
+    reason: str | None
+    source_rows: int | None
+    source_labels: int | None
+    source_feedback: int | None
+    audits: int
+    layout: str | None
+    facts: Mapping[str, object] | None
+    usage: Mapping[str, object] | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class WindowRow:
+    """A bucket as a part of a window: with its profiles, as they are stored."""
+
+    start: datetime
+    revision: int
+    layout: str | None
+    facts: Mapping[str, object] | None
+    profiles: bytes | None
+    result: str | None
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """A finished bucket whose rows are to be counted again."""
+
+    start: datetime
+    audits: int
+    source_rows: int
+    source_labels: int | None
+    source_feedback: int | None
+
+
+@dataclass(frozen=True)
+class VolumeRow:
+    """How many rows a bucket had, and how it ended."""
+
+    start: datetime
+    source_rows: int | None
+    result: str | None
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A finding of a bucket."""
+
+    monitor: str
+    start: datetime
+    key: str
+    check: str
+    column: str | None
+    method: str
+    segment: str | None
+    status: str
+    reason: str
+    statistic: float | None
+    threshold: float | None
+    p_value: float | None
+    q_value: float | None
+    n_baseline: int
+    n_window: int
+    about: str
+    unit: str
+    direction: str
+    detail: Mapping[str, object] | None
+
+
+@dataclass(frozen=True)
+class FindingPoint:
+    """One finding at one bucket of its history."""
+
+    start: datetime
+    statistic: float | None
+    threshold: float | None
+    status: str
+
+
+@dataclass(frozen=True)
+class FindingDetail:
+    """What one finding of a bucket says besides."""
+
+    start: datetime
+    detail: Mapping[str, object] | None
+
+
+@dataclass(frozen=True)
+class WatchRow:
+    """What is known of a monitor as a whole."""
+
+    monitor: str
+    config: str
+    seen_at: datetime
+    error: str | None
+    error_since: datetime | None
+    source_time: datetime | None
+    newest: datetime | None
+    late_rows: int
+    columns: Mapping[str, object] | None
+
+
+@dataclass(frozen=True)
+class BaselineRow:
+    """A baseline without what it holds."""
+
+    id: int
+    state: str
+    start: datetime | None
+    end: datetime | None
+    rows: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class TransitionRow:
+    """A transition of an incident."""
+
+    incident: str
+    at: datetime
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SilenceRow:
+    """A silence."""
+
+    id: int
+    monitor: str
+    rule: str
+    starts_at: datetime
+    ends_at: datetime
+    comment: str
+    created_by: str
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """The first sight of a version, category or column."""
+
+    monitor: str
+    kind: str
+    column: str
+    value: str
+    first_seen: datetime
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """The traffic of a version."""
+
+    monitor: str
+    role: str
+    value: str
+    first_seen: datetime
+    last_seen: datetime
+    rows: int
+
+
+@dataclass(frozen=True)
+class ActionRow:
+    """An action of the outbox."""
+
+    id: str
+    monitor: str
+    incident: str
+    name: str
+    kind: ActionKind
+    mode: str
+    state: str
+    reason: str
+    payload: Payload
+    dry_run: bool
+    created_at: datetime
+    sequence: int
+    not_after: datetime | None
+    next_attempt_at: datetime | None
+    attempts: int
+    fence: int
+    owner: str | None
+    lease_until: datetime | None
+    receipt: Mapping[str, object] | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """An experiment or a shadow without its sum."""
+
+    monitor: str
+    kind: str
+    name: str
+    definition: str
+    next: datetime
+    told: Mapping[str, object]
+    told_at: datetime | None
+
+
+@dataclass(frozen=True)
+class SavingsRow:
+    """What was told of a monitor's savings last."""
+
+    monitor: str
+    at: datetime
+    told: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class BreakerRow:
+    """How a circuit breaker stands, for one value."""
+
+    name: str
+    value: str
+    monitor: str
+    state: str
+    since: datetime
+    reason: str
+    until: datetime | None
+    who: str | None
+    held_until: datetime | None
+    number: int
+    episode: datetime | None
+    as_of: datetime | None
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class BreakerTransitionRow:
+    """A transition of a circuit breaker."""
+
+    name: str
+    value: str
+    number: int
+    at: datetime
+    state: str
+    reason: str
+    who: str | None
+
+
+@dataclass(frozen=True)
+class EvaluationRow:
+    """A run of a suite."""
+
+    id: str
+    suite: str
+    started_at: datetime
+    finished_at: datetime
+    result: str
+    reason: str
+    model: str | None
+    cases: int
+    samples: int
+    failed: int
+    score: float | None
+    copies: bool
+    compared_with: object
+    comparisons: object
+    spent: Mapping[str, object]
+    accepted_by: str | None
