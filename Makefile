@@ -91,6 +91,9 @@ bench-breaker: $(OK)  ## The breaker at 500 requests a second, over three replic
 bench-short: $(OK)  ## How soon a changed rate is alerted, on a LiteLLM log and on flags, half an hour (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.short $(ARGS)
 
+bench-startup: $(OK)  ## CPU time and memory of `driftd version`, `health`, `--help` and of reading the configuration, ten seconds
+	$(BIN)/python -m benchmarks.startup $(ARGS)
+
 docs: $(OK)  ## Write the derived pages of docs/ again from the code
 	$(BIN)/python -m scripts.docs
 	$(BIN)/python -m dashboards.generate

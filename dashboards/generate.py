@@ -1,10 +1,11 @@
-"""Write the Grafana dashboard and the Prometheus rules from the rows of METRICS: `python -m dashboards.generate`.
+"""Write the Grafana dashboard and the Prometheus rules from the rows of `monitor.metrics`: `python -m dashboards.generate`.
 
 `--check` writes nothing and exits 1 when a file is stale.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +17,15 @@ from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat,
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, GridPos, Threshold, ThresholdsMode, VariableRefresh
 
-from dashboards.alerts import rule_file
-from monitor.metrics import METRICS
+from dashboards.alerts import ALERTS, rule_file
+from monitor.metrics import list_metrics
 
 FOLDER = Path(__file__).parent
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 LEGEND = "{{check}} {{column}} {{segment}}"
 PICKED = 'monitor=~"$monitor"'
 FINDING = PICKED + ', check=~"$check", column=~"$column"'
-HELP = {row.name: row.help for row in METRICS}
+HELP = {row.name: row.help for row in list_metrics()}
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,20 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
 )  # fmt: skip
 
 
+def others() -> list[tuple[str, tuple[Panel, ...]]]:
+    """Return a row with a plain panel for each metric that neither a panel nor an alert uses, if there are such."""
+    expressions = [expression for _, panels in ROWS for panel in panels for expression, _ in panel.targets]
+    used = " ".join([*expressions, *(alert.expr for alert in ALERTS)])
+    panels = tuple(
+        Panel(
+            row.name, "timeseries", [(row.name, " ".join(f"{{{{{label}}}}}" for label in row.labels))], about=row.help
+        )
+        for row in list_metrics()
+        if not re.search(rf"\b{row.name}\b", used)
+    )
+    return [("Other metrics", panels)] if panels else []
+
+
 def build() -> Any:  # noqa: ANN401
     """Return the dashboard."""
     made = (
@@ -285,7 +300,7 @@ def build() -> Any:  # noqa: ANN401
             .all_value(".*")
         )
     y = number = 0
-    for title, panels in ROWS:
+    for title, panels in (*ROWS, *others()):
         made = made.with_row(dashboard.Row(title).id(number := number + 1).grid_pos(GridPos(h=1, w=24, x=0, y=y)))
         x, y, tallest = 0, y + 1, 0
         for panel in panels:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import special
@@ -101,6 +101,21 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value.item() if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0 else value
 
 
+class Cells(NamedTuple):
+    """A statistic as a sum over cells, which are runs of neighbouring bins.
+
+    Parameters
+    ----------
+    starts
+        The first bin of each cell.
+    terms
+        The term of each cell; they sum to the statistic, or to its square.
+    """
+
+    starts: np.ndarray
+    terms: np.ndarray
+
+
 @dataclass(frozen=True)
 class Detector:
     """A named way to measure one column of a window against its baseline.
@@ -126,6 +141,16 @@ class Detector:
         to us, which must never roll back a model.
     unit, title, citation
         For tables, legends and messages.
+    cells
+        Pure function ``(baseline, window) -> Cells``, of sides that both hold values: which values carry the statistic.
+        None where it is no sum over values.
+    unusable
+        For what counts rows without a usable value: which counts of a profile, and how people call them.
+    follows
+        Whether the statistic says which way the numbers of a column went: ``either`` way, or only ``up``.
+    explained_by
+        Methods that explain its findings in its place, the first that can measure the kind of column; for what adds up,
+        or is measured elsewhere.
     """
 
     name: str
@@ -139,6 +164,10 @@ class Detector:
     floor: float = 0.0
     counts: Literal["usable", "rows"] = "usable"
     about: Literal["model", "pipe"] = "model"
+    cells: Callable[[Profile, Profile], Cells] | None = None
+    unusable: tuple[tuple[str, str], ...] = ()
+    follows: Literal["up", "either"] | None = None
+    explained_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,25 +16,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
-from detectors.drift import chi_square, hellinger, jensen_shannon, psi
-from detectors.drift.bins import group_starts, shares, smoothed_shares, variance_factor
-from detectors.drift.mean import winsorised_values
-from detectors.drift.rank import middle_ranks
+from detectors.base import Detector
+from detectors.drift.bins import shares, variance_factor
 from detectors.joint import pair_count, product_pairs
 from detectors.layout import Layout
 from detectors.profile import SCALE, Profile
 
-GROUPS = {
-    "psi": psi.GROUPS,
-    "jensen_shannon": jensen_shannon.GROUPS,
-    "chi_square": chi_square.GROUPS,
-    "hellinger": hellinger.GROUPS,
-}
-"""Methods that join numeric bins to so many groups first."""
-SQUARED = ("jensen_shannon", "chi_square", "hellinger")
-"""Methods whose square is the sum over values."""
 MOST_RANGES = 5
 LEAST_POINTS = 1.0
 """A range that gained or lost less of the rows, in points, is not told apart from the rest."""
@@ -59,7 +47,7 @@ class Part:
     share, baseline_share
         Of the window's and of the baseline's rows, 0 to 1.
     part
-        Of the statistic (of its square for the methods in ``SQUARED``); None where it is no sum over values.
+        Of the statistic or its square, a term of :class:`~detectors.base.Cells`; None where it is no sum over values.
     """
 
     value: str
@@ -74,14 +62,14 @@ class Part:
         return 100 * (self.share - self.baseline_share)
 
 
-def contributing_values(method: str, baseline: Profile, window: Profile) -> tuple[Part, ...]:
+def contributing_values(detector: Detector, baseline: Profile, window: Profile) -> tuple[Part, ...]:
     """Say which values gained and lost, those that carry most of the statistic first.
 
     Numeric bins are joined to ranges: the run of neighbours with the largest gain or loss, then the next one in
     what is left, up to five; the rest is one part. Shares of the parts, and their parts of the statistic, sum to
-    the whole. Psi, Jensen-Shannon, Hellinger and chi-square are sums over their own groups; distances of means
-    and of distribution functions are ``sum((q - p) f)`` with a fixed function ``f`` of the value, which gives each
-    value its part. For other methods only shares are told.
+    the whole, where the detector has its ``cells``. Psi, Jensen-Shannon, Hellinger and chi-square are sums over their
+    own groups; distances of means and of distribution functions are ``sum((q - p) f)`` with a fixed function ``f`` of
+    the value, which gives each value its part. For other detectors only shares are told.
 
     Limits
     ------
@@ -91,6 +79,7 @@ def contributing_values(method: str, baseline: Profile, window: Profile) -> tupl
     Examples
     --------
     >>> import numpy as np
+    >>> from detectors import DETECTORS
     >>> from detectors.layout import learn_numeric
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
@@ -98,18 +87,18 @@ def contributing_values(method: str, baseline: Profile, window: Profile) -> tupl
     >>> new = np.concatenate([rng.exponential(300.0, 7500), rng.uniform(900.0, 1400.0, 2500)])
     >>> layout = learn_numeric(old, old.min(), old.max())
     >>> sides = Profile.of(Column.floats(old), layout), Profile.of(Column.floats(new), layout)
-    >>> first = of_values("kolmogorov_smirnov", *sides)[0]
+    >>> first = of_values(DETECTORS["kolmogorov_smirnov"], *sides)[0]
     >>> first.value, round(first.points)
     ('870 to 1,430', 24)
     """
-    if method in ("missing", "mistyped"):
-        return _unusable(method, baseline, window)
+    if detector.unusable:
+        return _unusable(detector, baseline, window)
     if not baseline.n or not window.n:
         return ()
-    starts = _cells(method, baseline)
-    old, new = (np.add.reduceat(side.counts, starts) for side in (baseline, window))
-    p, q, additive = shares(old), shares(new), _additive(method, baseline, window, old, new)
     layout = baseline.layout
+    starts, terms = detector.cells(baseline, window) if detector.cells else (np.arange(layout.bins), None)
+    old, new = (np.add.reduceat(side.counts, starts) for side in (baseline, window))
+    p, q = shares(old), shares(new)
     runs = _runs(q - p) if layout.kind == "numeric" else [slice(at, at + 1) for at in np.flatnonzero(old + new)]
     flag = _is_flag(baseline) and _is_flag(window)
     parts = [
@@ -117,7 +106,7 @@ def contributing_values(method: str, baseline: Profile, window: Profile) -> tupl
             *_name(layout, starts, _trim_empty(old + new, run), flag=flag),
             float(q[run].sum()),
             float(p[run].sum()),
-            None if additive is None else float(additive[run].sum()),
+            None if terms is None else float(terms[run].sum()),
         )
         for run in runs
     ]
@@ -125,7 +114,7 @@ def contributing_values(method: str, baseline: Profile, window: Profile) -> tupl
     for run in runs:
         rest[run] = False
     if rest.any() and (p[rest].any() or q[rest].any()):
-        left = None if additive is None else float(additive[rest].sum())
+        left = None if terms is None else float(terms[rest].sum())
         parts.append(Part("other values", "rest", float(q[rest].sum()), float(p[rest].sum()), left))
     return _sort_parts(parts)
 
@@ -191,11 +180,6 @@ def put_flags_first(parts: Sequence[Part]) -> Sequence[Part]:
     return parts
 
 
-def whole(method: str, statistic: float) -> float:
-    """Return what the parts of a statistic sum to."""
-    return statistic**2 if method in SQUARED else statistic
-
-
 def _sort_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Put what carries most first; of two that carry the same, what was gained."""
     total = sum(part.part or 0.0 for part in parts) or 1.0
@@ -207,79 +191,15 @@ def _sort_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(sorted(parts, key=weight))
 
 
-def _unusable(method: str, baseline: Profile, window: Profile) -> tuple[Part, ...]:
-    names = {"missing": "missing"} if method == "missing" else {"nonfinite": "not finite", "mistyped": "no number"}
+def _unusable(detector: Detector, baseline: Profile, window: Profile) -> tuple[Part, ...]:
+    """Say of each kind of rows without a usable value which share of the rows it is."""
     if not baseline.rows or not window.rows:
         return ()
-    found = {name: (getattr(window, name) / window.rows, getattr(baseline, name) / baseline.rows) for name in names}
-    return _sort_parts([Part(names[name], "other", new, old, new - old) for name, (new, old) in found.items()])
-
-
-def _cells(method: str, baseline: Profile) -> np.ndarray:
-    """Return the first bin of each cell over which a method sums."""
-    bins = baseline.layout.bins
-    if method == "range":
-        return np.unique([0, min(1, bins - 1), bins - 1])
-    if method in GROUPS and baseline.layout.kind == "numeric":
-        return group_starts(baseline.counts, GROUPS[method])
-    return np.arange(bins)
-
-
-def _additive(method: str, baseline: Profile, window: Profile, old: np.ndarray, new: np.ndarray) -> np.ndarray | None:
-    """Return each cell's part of the statistic, or of its square; None where there is no such sum."""
-    p, q = shares(old), shares(new)
-    if method == "psi":
-        p, q = smoothed_shares(old, old + new > 0), smoothed_shares(new, old + new > 0)
-        return np.asarray(special.rel_entr(q, p) + special.rel_entr(p, q))
-    if method == "jensen_shannon":
-        middle = (p + q) / 2
-        return np.asarray((special.rel_entr(p, middle) + special.rel_entr(q, middle)) / 2 / np.log(2))
-    if method == "hellinger":
-        return np.asarray((np.sqrt(p) - np.sqrt(q)) ** 2 / 2)
-    if method == "chi_square":
-        pooled = shares(old + new)
-        return np.asarray(np.divide((p - q) ** 2, pooled, where=pooled > 0, out=np.zeros_like(pooled)))
-    weight = _weight(method, baseline, window)
-    return None if weight is None else (q - p) * weight
-
-
-def _weight(method: str, baseline: Profile, window: Profile) -> np.ndarray | None:
-    """Return the function of the value whose mean moved by the statistic, one number a cell."""
-    p, q = shares(baseline.counts), shares(window.counts)
-    if method == "share":
-        most = int(np.abs(q - p).argmax())
-        return np.where(np.arange(len(p)) == most, np.copysign(100.0, q[most] - p[most]), 0.0)
-    if method == "unseen":
-        return np.append(np.zeros(len(p) - 1), 1.0)
-    if method == "range":
-        return np.where(np.isin(_cells(method, baseline), [0, len(p) - 1]), 1.0, 0.0)
-    gap = np.cumsum(p - q)
-    if method == "kolmogorov_smirnov":
-        most = int(np.abs(gap).argmax())
-        return np.asarray(np.where(np.arange(len(p)) <= most, -0.5, 0.5) * np.sign(gap[most]))
-    if method == "wasserstein":
-        return _potential(baseline.layout, gap[:-1], p)
-    if method == "rank":
-        height = middle_ranks(baseline)[0] - 0.5
-    elif method == "mean":
-        height = winsorised_values(baseline.layout)
-        height = height - p @ height
-        spread = np.sqrt(p @ height**2 * baseline.n / max(1, baseline.n - 1))
-        height = height / (spread if spread > 0 else 1.0)
-    else:
-        return None
-    return np.asarray(height * np.sign((q - p) @ height))
-
-
-def _potential(layout: Layout, gap: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Return Kantorovich's potential: its mean moves by the Wasserstein distance, and no other's by more."""
-    edges = layout.edges / layout.scale
-    inner = slice(1, -1) if len(edges) >= 4 else slice(None)
-    widths = np.diff(edges[inner])
-    lengths = np.zeros(len(edges))
-    lengths[inner] = (np.append(widths, 0.0) + np.append(0.0, widths)) / 2
-    below = np.append(np.cumsum((lengths * np.sign(gap))[::-1])[::-1], 0.0)
-    return np.asarray(p @ below - below)
+    parts = []
+    for counts, name in detector.unusable:
+        new, old = (getattr(side, counts) / side.rows for side in (window, baseline))
+        parts.append(Part(name, "other", new, old, new - old))
+    return _sort_parts(parts)
 
 
 def _runs(gain: np.ndarray) -> list[slice]:

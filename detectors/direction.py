@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from detectors.base import Direction, Values
-from detectors.drift.rank import middle_ranks
+from detectors.drift.bins import middle_ranks
 from detectors.profile import Profile
 from detectors.stack import Counted
 

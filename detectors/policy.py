@@ -10,10 +10,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from detectors.scan import GROUPS, PUBLIC, NameFinder, Reading, Span
-from detectors.scan.injection import EMBEDDED_TYPE
+from detectors.scan.base import EMBEDDED_TYPE, PERSON
 from detectors.scan.patterns import PatternError, Patterns
-from detectors.scan.pii import PERSON
-from detectors.scan.structure import JsonSchema
 from detectors.scan.topics import Topics
 
 Action = Literal["count", "alert", "block", "redact"]
@@ -22,11 +20,38 @@ ACTIONS: tuple[Action, ...] = ("count", "alert", "redact", "block")
 """What may be done about a finding, mildest first."""
 SETTINGS = ("pattern", "topic", "json_schema", "max_length")
 """Types of rules that need settings of their own."""
-TYPES: tuple[str, ...] = tuple(sorted({*GROUPS, *SETTINGS, EMBEDDED_TYPE, *(t for g in GROUPS.values() for t in g)}))
 MOST_FINDINGS = 1000
 FALLBACK = "Sorry, this answer cannot be shown."
 
-__all__ = ["ACTIONS", "TYPES", "GuardFinding", "GuardRule", "PatternError", "Policy", "Verdict", "built_in", "guard"]
+__all__ = [
+    "ACTIONS",
+    "GuardFinding",
+    "GuardRule",
+    "PatternError",
+    "Policy",
+    "Verdict",
+    "built_in",
+    "guard",
+    "is_type",
+    "known_types",
+]
+
+
+def known_types() -> tuple[str, ...]:
+    """Return every type that a rule may have: groups, the types of their findings, and those with settings."""
+    of_groups = (kind for types in GROUPS.values() for kind in types)
+    return tuple(sorted({*GROUPS, *SETTINGS, EMBEDDED_TYPE, *of_groups}))
+
+
+def is_type(name: str) -> bool:
+    """Return whether a rule may have this type; a scanner is imported only to know the types of its findings.
+
+    Examples
+    --------
+    >>> is_type("pii"), is_type("credit_card"), is_type("credit")
+    (True, True, False)
+    """
+    return name in GROUPS or name in (*SETTINGS, EMBEDDED_TYPE) or any(name in types for types in GROUPS.values())
 
 
 @dataclass(frozen=True)
@@ -68,8 +93,8 @@ class GuardRule:
 
     def __post_init__(self) -> None:
         """Compile the settings, so that what is wrong shows when the policy is made."""
-        if self.type not in TYPES:
-            raise PatternError(f"the type {self.type!r} is not known. Known: {', '.join(TYPES)}.")
+        if not is_type(self.type):
+            raise PatternError(f"the type {self.type!r} is not known. Known: {', '.join(known_types())}.")
         if self.action not in ACTIONS:
             raise PatternError(f"the action {self.action!r} is not known. Known: {', '.join(ACTIONS)}.")
         if self.threshold < 1:
@@ -90,6 +115,8 @@ class GuardRule:
         if self.type == "topic":
             return Topics(self.topics).scan
         if self.type == "json_schema" and self.schema is not None:
+            from detectors.scan.structure import JsonSchema
+
             return JsonSchema(self.schema).scan
         if self.type == "max_length":
             most = self.limit or 0

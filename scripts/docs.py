@@ -35,7 +35,8 @@ from monitor.config.presets.sql import DIALECTS as SPEECH
 from monitor.jobs import delivery
 from monitor.jobs.evals import suite
 from monitor.jobs.evals.expectation import COMMON, KINDS, Expectation
-from monitor.metrics import METRICS
+from monitor.metrics import list_metrics
+from monitor.settings import stattests
 
 FOLDER = Path(__file__).parent.parent / "docs"
 DIRECTIONS = """## Directions
@@ -246,11 +247,11 @@ def checks() -> str:
             ["name", "columns", "score"],
             [
                 [
-                    f"`{evidently.PREFIX}{name}`",
+                    f"`{stattests.PREFIX}{name}`",
                     ", ".join(kinds),
-                    "p-value" if name in evidently.P_VALUES else "distance",
+                    "p-value" if name in stattests.P_VALUES else "distance",
                 ]
-                for name, kinds in evidently.STATTESTS.items()
+                for name, kinds in stattests.STATTESTS.items()
             ],
         ),
         f"```text\n{inspect.getdoc(evidently)}\n```\n",
@@ -270,7 +271,7 @@ def _hours(span: timedelta) -> str:
 
 
 def metrics() -> str:
-    rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in METRICS]
+    rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in list_metrics()]
     rows += [
         ["`driftd_store_up`", "gauge", "-", "1 when our own database answered this scrape."],
         [

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from detectors.base import Values
+from detectors.base import Cells, Values
+from detectors.layout import Layout
+from detectors.profile import Profile
 from detectors.stack import Counted
 
 FEWEST_KNOWN = 2.0
@@ -85,3 +89,102 @@ def smoothed_shares(counts: np.ndarray, filled: np.ndarray) -> np.ndarray:
 def variance_factor(baseline: Counted, window: Counted) -> Values:
     """Return ``1/n + 1/m``, by which every distance's noise shrinks."""
     return 1 / np.maximum(1, baseline.n) + 1 / np.maximum(1, window.n)
+
+
+def bin_values(edges: np.ndarray) -> np.ndarray:
+    """Let one value stand for each bin: its middle, or the edge for the two bins that have only one.
+
+    A bin as wide as one double holds a point mass, which stands for itself.
+
+    Examples
+    --------
+    >>> bin_values(np.array([0.0, 1.0, 3.0])).tolist()
+    [0.0, 0.5, 2.0, 3.0]
+    """
+    if not len(edges):
+        return np.zeros(1)
+    low, high = edges[:-1], edges[1:]
+    middle = np.where(np.nextafter(low, np.inf) == high, low, low / 2 + high / 2)
+    return np.concatenate([edges[:1], middle, edges[-1:]])
+
+
+def winsorised_values(layout: Layout) -> np.ndarray:
+    """Return :func:`bin_values` in units of the layout's scale about its origin, no further than the quantile edges.
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> values = winsorised_values(learn_numeric(np.append(np.arange(99.0), 1e9), 0.0, 1e9, bins=10))
+    >>> round(float(values.min()), 2), round(float(values.max()), 2)
+    (-0.45, 0.44)
+    """
+    values = bin_values(layout.edges)
+    if len(layout.edges) >= 4:
+        values = np.clip(values, layout.edges[1], layout.edges[-2])
+    return np.asarray(values / layout.scale - layout.origin / layout.scale)
+
+
+def middle_ranks(baseline: Counted) -> tuple[np.ndarray, float]:
+    """Return the middle of each bin in units of the baseline's mass, and the variance of a baseline value's."""
+    mass = shares(baseline.counts)
+    ranks = np.cumsum(mass) - mass / 2
+    return ranks, float(mass @ (ranks - 0.5) ** 2)
+
+
+def quantiles(profile: Counted, levels: np.ndarray) -> np.ndarray:
+    """Read quantiles off the counts, within the outermost quantile edges.
+
+    Parameters
+    ----------
+    levels
+        Shape (levels,), or (..., levels) with the leading axes of the counts; what is beyond 0 and 1 is cut.
+
+    Returns
+    -------
+    numpy.ndarray
+        The column's unit, shape (..., levels).
+
+    Examples
+    --------
+    >>> from detectors.layout import learn_numeric
+    >>> from detectors.profile import Profile
+    >>> from detectors.records import Column
+    >>> values = np.arange(1001.0)
+    >>> profile = Profile.of(Column.floats(values), learn_numeric(values, 0.0, 1000.0))
+    >>> [float(level) for level in np.round(quantiles(profile, np.array([0.0, 0.25, 0.5])))]
+    [7.0, 250.0, 500.0]
+    """
+    edges = profile.layout.edges
+    left, right = np.append(edges[:1], edges), np.append(edges, edges[-1:])
+    lead = np.broadcast_shapes(profile.counts.shape[:-1], levels.shape[:-1])
+    below = np.broadcast_to(np.cumsum(profile.counts, axis=-1), (*lead, profile.counts.shape[-1]))
+    counts = np.broadcast_to(profile.counts, below.shape)
+    wanted = np.clip(np.broadcast_to(levels, (*lead, levels.shape[-1])), 0, 1) * below[..., -1:]
+    place = np.stack([(below >= wanted[..., [k]]).argmax(axis=-1) for k in range(levels.shape[-1])], axis=-1)
+    inside = np.take_along_axis(counts, place, axis=-1)
+    into = 1 - (np.take_along_axis(below, place, axis=-1) - wanted) / np.maximum(1, inside)
+    into = np.clip(into, 0, 1)
+    found = left[place] * (1 - into) + right[place] * into
+    return np.asarray(np.clip(found, edges[1], edges[-2]) if len(edges) >= 4 else found)
+
+
+def sum_over_groups(
+    baseline: Profile, window: Profile, groups: int, terms: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Cells:
+    """Return the terms of a statistic that compares counts, numeric bins joined as by :func:`paired_counts`."""
+    numeric = baseline.layout.kind == "numeric"
+    starts = group_starts(baseline.counts, groups) if numeric else np.arange(baseline.layout.bins)
+    old, new = (np.add.reduceat(side.counts, starts) for side in (baseline, window))
+    return Cells(starts, np.asarray(terms(old, new)))
+
+
+def change_of_mean(baseline: Profile, window: Profile, weights: np.ndarray) -> Cells:
+    """Return the terms of a statistic that is the change of the mean of a function, one number a bin."""
+    change = shares(window.counts) - shares(baseline.counts)
+    return Cells(np.arange(len(change)), change * weights)
+
+
+def size_of_change(baseline: Profile, window: Profile, heights: np.ndarray) -> Cells:
+    """Return the same for the size of that change, whichever way the mean moved."""
+    change = shares(window.counts) - shares(baseline.counts)
+    return Cells(np.arange(len(change)), change * heights * np.sign(change @ heights))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from detectors.base import Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import filled_bins, paired_counts, shares, variance_factor
+from detectors.drift.bins import filled_bins, paired_counts, shares, sum_over_groups, variance_factor
 from detectors.drift.laws import cell_cumulants, exact_tail
 from detectors.stack import Counted
 
@@ -62,6 +64,12 @@ def _cell(old: Values, new: Values, n: Values, m: Values) -> Values:
     return (old / n - new / m) ** 2 * (n + m) / np.maximum(1, old + new)
 
 
+def _terms(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return terms that sum to the square of the effect size."""
+    gap, pooled = shares(old) - shares(new), shares(old + new)
+    return np.asarray(np.divide(gap**2, pooled, where=pooled > 0, out=np.zeros_like(pooled)))
+
+
 DETECTOR = Detector(
     name="chi_square",
     check="drift",
@@ -72,4 +80,5 @@ DETECTOR = Detector(
     unit="Cohen's w",
     title="chi-square effect size w",
     citation="Pearson 1900; Cohen 1988",
+    cells=partial(sum_over_groups, groups=GROUPS, terms=_terms),
 )

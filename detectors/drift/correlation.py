@@ -7,6 +7,7 @@ from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import variance_factor
+from detectors.drift.laws import chance_of_hits
 from detectors.joint import pair_count, product_pairs
 from detectors.profile import SCALE
 from detectors.stack import Counted
@@ -76,14 +77,6 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     return Measurement(
         np.abs(change), noise_from_p_value(np.abs(change), p_value, usual), p_value=p_value, detail=detail
     )
-
-
-def chance_of_hits(baseline: Counted, window: Counted, hits: Values) -> Values:
-    """Return the chance that the window has so many rows of a kind of which the baseline had none.
-
-    So many must differ to move a mean so far: a column that never moved in the baseline has no other law.
-    """
-    return (window.n / (baseline.n + window.n)) ** np.clip(hits, 0.0, window.n)
 
 
 def _product_tail(change: Values, spread: Values, correlation: Values, size: Values) -> Values:

@@ -7,9 +7,8 @@ import math
 import numpy as np
 
 from detectors.base import NULL_TAIL, Measurement
-from detectors.drift.bins import shares, variance_factor
+from detectors.drift.bins import middle_ranks, shares, variance_factor
 from detectors.drift.rank import DETECTOR as RANK
-from detectors.drift.rank import middle_ranks
 from detectors.sequential import Course, Sequential, State, first_step
 from detectors.stack import Counted
 
@@ -110,4 +109,5 @@ DETECTOR = Sequential(
     fold=fold,
     thin=thin,
     fewest=FEWEST_TO_ADD,
+    explained_by=("rank",),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from detectors.base import Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import paired_counts, shares, variance_factor
+from detectors.drift.bins import paired_counts, shares, sum_over_groups, variance_factor
 from detectors.drift.laws import cell_cumulants, exact_tail
 from detectors.stack import Counted
 
@@ -55,6 +57,11 @@ def _cell(old: Values, new: Values, n: Values, m: Values) -> Values:
     return 4 * (np.sqrt(old / n) - np.sqrt(new / m)) ** 2
 
 
+def _terms(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return terms that sum to the square of the distance."""
+    return np.asarray((np.sqrt(shares(old)) - np.sqrt(shares(new))) ** 2 / 2)
+
+
 DETECTOR = Detector(
     name="hellinger",
     check="drift",
@@ -65,4 +72,5 @@ DETECTOR = Detector(
     unit="1",
     title="Hellinger distance",
     citation="Hellinger 1909; Pardo 2006",
+    cells=partial(sum_over_groups, groups=GROUPS, terms=_terms),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy import special
 
 from detectors.base import Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import paired_counts, shares, variance_factor
+from detectors.drift.bins import paired_counts, shares, sum_over_groups, variance_factor
 from detectors.drift.laws import cell_cumulants, exact_tail
 from detectors.stack import Counted
 
@@ -57,6 +59,13 @@ def _cell(old: Values, new: Values, n: Values, m: Values) -> Values:
     return 4 * (special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2))
 
 
+def _terms(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return terms that sum to the square of the distance."""
+    p, q = shares(old), shares(new)
+    middle = (p + q) / 2
+    return np.asarray((special.rel_entr(p, middle) + special.rel_entr(q, middle)) / 2 / np.log(2))
+
+
 DETECTOR = Detector(
     name="jensen_shannon",
     check="drift",
@@ -67,4 +76,5 @@ DETECTOR = Detector(
     unit="1",
     title="Jensen-Shannon distance",
     citation="Lin 1991; Endres and Schindelin 2003",
+    cells=partial(sum_over_groups, groups=GROUPS, terms=_terms),
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import shares, variance_factor
-from detectors.drift.laws import FEW, at_least, at_most
+from detectors.base import NULL_TAIL, Cells, Detector, Measurement, noise_from_p_value
+from detectors.drift.bins import change_of_mean, shares, variance_factor
+from detectors.drift.laws import chance_of_gap
+from detectors.profile import Profile
 from detectors.stack import Counted
 
 
@@ -50,24 +51,12 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     return Measurement(gap, noise_from_p_value(gap, p_value, usual), p_value=p_value)
 
 
-def chance_of_gap(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
-    """Return the p-value of the largest gap between the distribution functions of two tables of counts."""
-    root = 1 / np.sqrt(1 / np.maximum(1, old.sum()) + 1 / np.maximum(1, new.sum(axis=-1)))
-    corrected = root + 0.12 + 0.11 / root
-    return np.minimum(special.kolmogorov(corrected * gap), _at_the_edges(old, new, gap))
-
-
-def _at_the_edges(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
-    """Bound the chance of a gap by the sum of the exact chances at each edge; 1 where there are many."""
-    filled = (old + new).reshape(-1, old.shape[-1]).any(axis=0)
-    if filled.sum() > FEW:
-        return 1.0
-    n, m = max(1.0, float(old.sum())), np.maximum(1.0, new.sum(axis=-1, keepdims=True))
-    total = np.cumsum((old + new)[..., filled], axis=-1)[..., :-1].astype(np.float64)
-    far = np.expand_dims(np.asarray(gap), -1) - 1e-12
-    most, least = np.ceil((total / n + far) * n * m / (n + m)), np.floor((total / n - far) * n * m / (n + m))
-    tails = at_least(most, total, m, n + m) + at_most(least, total, m, n + m)
-    return np.where(np.asarray(gap) > 0, np.minimum(1.0, np.sum(tails, axis=-1)), 1.0)
+def cells(baseline: Profile, window: Profile) -> Cells:
+    """Return each bin's part of the gap: what lies below its place against what lies above."""
+    gap = np.cumsum(shares(baseline.counts) - shares(window.counts))
+    most = int(np.abs(gap).argmax())
+    halves = np.where(np.arange(len(gap)) <= most, -0.5, 0.5)
+    return change_of_mean(baseline, window, halves * np.sign(gap[most]))
 
 
 DETECTOR = Detector(
@@ -80,4 +69,5 @@ DETECTOR = Detector(
     unit="1",
     title="Kolmogorov-Smirnov distance",
     citation="Smirnov 1948",
+    cells=cells,
 )

@@ -335,3 +335,31 @@ def gap_cumulants(
 
 def _from_the_right(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.cumsum(values[..., ::-1], axis=-1)[..., ::-1])
+
+
+def chance_of_gap(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
+    """Return the p-value of the largest gap between the distribution functions of two tables of counts."""
+    root = 1 / np.sqrt(1 / np.maximum(1, old.sum()) + 1 / np.maximum(1, new.sum(axis=-1)))
+    corrected = root + 0.12 + 0.11 / root
+    return np.minimum(special.kolmogorov(corrected * gap), _at_the_edges(old, new, gap))
+
+
+def _at_the_edges(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
+    """Bound the chance of a gap by the sum of the exact chances at each edge; 1 where there are many."""
+    filled = (old + new).reshape(-1, old.shape[-1]).any(axis=0)
+    if filled.sum() > FEW:
+        return 1.0
+    n, m = max(1.0, float(old.sum())), np.maximum(1.0, new.sum(axis=-1, keepdims=True))
+    total = np.cumsum((old + new)[..., filled], axis=-1)[..., :-1].astype(np.float64)
+    far = np.expand_dims(np.asarray(gap), -1) - 1e-12
+    most, least = np.ceil((total / n + far) * n * m / (n + m)), np.floor((total / n - far) * n * m / (n + m))
+    tails = at_least(most, total, m, n + m) + at_most(least, total, m, n + m)
+    return np.where(np.asarray(gap) > 0, np.minimum(1.0, np.sum(tails, axis=-1)), 1.0)
+
+
+def chance_of_hits(baseline: Counted, window: Counted, hits: Values) -> Values:
+    """Return the chance that the window has so many rows of a kind of which the baseline had none.
+
+    So many must differ to move a mean so far: a column that never moved in the baseline has no other law.
+    """
+    return (window.n / (baseline.n + window.n)) ** np.clip(hits, 0.0, window.n)

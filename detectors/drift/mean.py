@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
+from detectors.base import NULL_TAIL, Cells, Detector, Measurement, Values, noise_from_p_value
+from detectors.drift.bins import shares, size_of_change, winsorised_values
 from detectors.drift.laws import Linear, exact_tail
-from detectors.layout import Layout
+from detectors.profile import Profile
 from detectors.stack import Counted
 
 CONFIDENCE = 0.95
@@ -71,39 +72,6 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     )
 
 
-def bin_values(edges: np.ndarray) -> np.ndarray:
-    """Let one value stand for each bin: its middle, or the edge for the two bins that have only one.
-
-    A bin as wide as one double holds a point mass, which stands for itself.
-
-    Examples
-    --------
-    >>> bin_values(np.array([0.0, 1.0, 3.0])).tolist()
-    [0.0, 0.5, 2.0, 3.0]
-    """
-    if not len(edges):
-        return np.zeros(1)
-    low, high = edges[:-1], edges[1:]
-    middle = np.where(np.nextafter(low, np.inf) == high, low, low / 2 + high / 2)
-    return np.concatenate([edges[:1], middle, edges[-1:]])
-
-
-def winsorised_values(layout: Layout) -> np.ndarray:
-    """Return :func:`bin_values` in units of the layout's scale about its origin, no further than the quantile edges.
-
-    Examples
-    --------
-    >>> from detectors.layout import learn_numeric
-    >>> values = winsorised_values(learn_numeric(np.append(np.arange(99.0), 1e9), 0.0, 1e9, bins=10))
-    >>> round(float(values.min()), 2), round(float(values.max()), 2)
-    (-0.45, 0.44)
-    """
-    values = bin_values(layout.edges)
-    if len(layout.edges) >= 4:
-        values = np.clip(values, layout.edges[1], layout.edges[-2])
-    return np.asarray(values / layout.scale - layout.origin / layout.scale)
-
-
 def _moments(counts: np.ndarray, values: np.ndarray) -> tuple[Values, Values]:
     """Return the mean and the unbiased variance of the values at their counts."""
     n = counts.sum(axis=-1)
@@ -120,6 +88,14 @@ def _welch(first: Values, second: Values, n: Values, m: Values) -> tuple[Values,
     return np.sqrt(a + b), np.maximum(1.0, freedom)[()]
 
 
+def cells(baseline: Profile, window: Profile) -> Cells:
+    """Return each bin's part of the shift."""
+    values, p = winsorised_values(baseline.layout), shares(baseline.counts)
+    values = values - p @ values
+    spread = np.sqrt(p @ values**2 * baseline.n / max(1, baseline.n - 1))
+    return size_of_change(baseline, window, values / (spread if spread > 0 else 1.0))
+
+
 DETECTOR = Detector(
     name="mean",
     check="drift",
@@ -130,4 +106,6 @@ DETECTOR = Detector(
     unit="baseline sd",
     title="shift of the mean",
     citation="Welch 1947; Glass 1976",
+    cells=cells,
+    follows="either",
 )

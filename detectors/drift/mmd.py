@@ -7,7 +7,7 @@ from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, noise_from_p_value
 from detectors.drift.bins import variance_factor
-from detectors.drift.correlation import chance_of_hits
+from detectors.drift.laws import chance_of_hits
 from detectors.joint import FEATURES
 from detectors.profile import SCALE
 from detectors.stack import Counted

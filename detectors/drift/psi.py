@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import filled_bins, paired_counts, smoothed_shares, variance_factor
+from detectors.drift.bins import filled_bins, paired_counts, smoothed_shares, sum_over_groups, variance_factor
 from detectors.drift.laws import cell_cumulants, exact_tail
 from detectors.stack import Counted
 
@@ -61,6 +61,13 @@ def _cell(old: Values, new: Values, n: Values, m: Values, added: float) -> Value
     return np.where(old + new > 0, special.rel_entr(q, p) + special.rel_entr(p, q), 0.0)
 
 
+def _terms(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return terms that sum to the index."""
+    filled = filled_bins(old, new)
+    p, q = smoothed_shares(old, filled), smoothed_shares(new, filled)
+    return np.asarray(special.rel_entr(q, p) + special.rel_entr(p, q))
+
+
 DETECTOR = Detector(
     name="psi",
     check="drift",
@@ -71,4 +78,5 @@ DETECTOR = Detector(
     unit="1",
     title="population stability index",
     citation="Lewis 1994; Yurdakul and Naranjo 2020",
+    cells=partial(sum_over_groups, groups=GROUPS, terms=_terms),
 )

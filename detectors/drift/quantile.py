@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import variance_factor
+from detectors.drift.bins import quantiles, variance_factor
 from detectors.drift.laws import at_most
 from detectors.stack import Counted
 
@@ -69,43 +69,6 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
             "high": np.take_along_axis(high, most, axis=-1)[..., 0],
         },
     )
-
-
-def quantiles(profile: Counted, levels: np.ndarray) -> np.ndarray:
-    """Read quantiles off the counts, within the outermost quantile edges.
-
-    Parameters
-    ----------
-    levels
-        Shape (levels,), or (..., levels) with the leading axes of the counts; what is beyond 0 and 1 is cut.
-
-    Returns
-    -------
-    numpy.ndarray
-        The column's unit, shape (..., levels).
-
-    Examples
-    --------
-    >>> from detectors.layout import learn_numeric
-    >>> from detectors.profile import Profile
-    >>> from detectors.records import Column
-    >>> values = np.arange(1001.0)
-    >>> profile = Profile.of(Column.floats(values), learn_numeric(values, 0.0, 1000.0))
-    >>> [float(level) for level in np.round(quantiles(profile, np.array([0.0, 0.25, 0.5])))]
-    [7.0, 250.0, 500.0]
-    """
-    edges = profile.layout.edges
-    left, right = np.append(edges[:1], edges), np.append(edges, edges[-1:])
-    lead = np.broadcast_shapes(profile.counts.shape[:-1], levels.shape[:-1])
-    below = np.broadcast_to(np.cumsum(profile.counts, axis=-1), (*lead, profile.counts.shape[-1]))
-    counts = np.broadcast_to(profile.counts, below.shape)
-    wanted = np.clip(np.broadcast_to(levels, (*lead, levels.shape[-1])), 0, 1) * below[..., -1:]
-    place = np.stack([(below >= wanted[..., [k]]).argmax(axis=-1) for k in range(levels.shape[-1])], axis=-1)
-    inside = np.take_along_axis(counts, place, axis=-1)
-    into = 1 - (np.take_along_axis(below, place, axis=-1) - wanted) / np.maximum(1, inside)
-    into = np.clip(into, 0, 1)
-    found = left[place] * (1 - into) + right[place] * into
-    return np.asarray(np.clip(found, edges[1], edges[-2]) if len(edges) >= 4 else found)
 
 
 def _chance(baseline: Counted, window: Counted, old: np.ndarray, far: Values) -> Values:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, noise_from_p_value
-from detectors.drift.bins import shares, variance_factor
+from detectors.base import NULL_TAIL, Cells, Detector, Measurement, noise_from_p_value
+from detectors.drift.bins import middle_ranks, shares, size_of_change, variance_factor
 from detectors.drift.laws import Linear, exact_tail
+from detectors.profile import Profile
 from detectors.stack import Counted
 
 
@@ -51,11 +52,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     )
 
 
-def middle_ranks(baseline: Counted) -> tuple[np.ndarray, float]:
-    """Return the middle of each bin in units of the baseline's mass, and the variance of a baseline value's."""
-    mass = shares(baseline.counts)
-    ranks = np.cumsum(mass) - mass / 2
-    return ranks, float(mass @ (ranks - 0.5) ** 2)
+def cells(baseline: Profile, window: Profile) -> Cells:
+    """Return each bin's part of the shift."""
+    return size_of_change(baseline, window, middle_ranks(baseline)[0] - 0.5)
 
 
 DETECTOR = Detector(
@@ -68,4 +67,6 @@ DETECTOR = Detector(
     unit="probability",
     title="rank shift",
     citation="Mann and Whitney 1947",
+    cells=cells,
+    follows="either",
 )

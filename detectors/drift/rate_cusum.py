@@ -308,4 +308,5 @@ DETECTOR = Sequential(
     score=score,
     fold=fold,
     thin=thin,
+    explained_by=("kolmogorov_smirnov", "jensen_shannon"),
 )

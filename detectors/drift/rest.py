@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, noise_from_p_value
-from detectors.drift.kolmogorov_smirnov import chance_of_gap
+from detectors.drift.laws import chance_of_gap
 from detectors.stack import Counted
 
 FEWEST = 10

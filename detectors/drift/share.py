@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import expected_counts, filled_bins, shares, variance_factor
+from detectors.base import NULL_TAIL, Cells, Detector, Measurement, Values, noise_from_p_value
+from detectors.drift.bins import change_of_mean, expected_counts, filled_bins, shares, variance_factor
 from detectors.drift.laws import at_least, at_most
+from detectors.profile import Profile
 from detectors.stack import Counted
 
 CONFIDENCE = 0.95
@@ -100,6 +101,14 @@ def _floor(pooled: np.ndarray, categories: Values, factor: np.ndarray) -> Values
     return doubt / 3 + np.sqrt((doubt / 3) ** 2 + 2 * doubt * most_restless)
 
 
+def cells(baseline: Profile, window: Profile) -> Cells:
+    """Return the change of the category that changed most, and nothing of the others."""
+    change = shares(window.counts) - shares(baseline.counts)
+    most = int(np.abs(change).argmax())
+    weights = np.where(np.arange(len(change)) == most, np.copysign(100.0, change[most]), 0.0)
+    return change_of_mean(baseline, window, weights)
+
+
 DETECTOR = Detector(
     name="share",
     check="drift",
@@ -110,4 +119,5 @@ DETECTOR = Detector(
     unit="percentage points",
     title="largest change of a share",
     citation="Agresti and Caffo 2000",
+    cells=cells,
 )

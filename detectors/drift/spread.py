@@ -8,9 +8,8 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import shares, variance_factor
+from detectors.drift.bins import middle_ranks, shares, variance_factor
 from detectors.drift.laws import Linear, at_most, exact_tail
-from detectors.drift.rank import middle_ranks
 from detectors.stack import Counted
 
 FARTHEST = 1 / 512

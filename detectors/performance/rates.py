@@ -229,6 +229,7 @@ def _make_detector(
         unit="points",
         title=title,
         citation="Welch 1947; Angelopoulos et al. 2023",
+        follows="up",
     )
 
 

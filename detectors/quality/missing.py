@@ -40,4 +40,5 @@ DETECTOR = Detector(
     citation="two proportions: Agresti and Caffo 2000",
     counts="rows",
     about="pipe",
+    unusable=(("missing", "missing"),),
 )

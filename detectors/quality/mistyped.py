@@ -47,4 +47,5 @@ DETECTOR = Detector(
     citation="two proportions: Agresti and Caffo 2000",
     counts="rows",
     about="pipe",
+    unusable=(("nonfinite", "not finite"), ("mistyped", "no number")),
 )

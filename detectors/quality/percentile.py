@@ -8,9 +8,8 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
-from detectors.drift.bins import variance_factor
+from detectors.drift.bins import quantiles, variance_factor
 from detectors.drift.laws import at_most
-from detectors.drift.quantile import quantiles
 from detectors.layout import Layout
 from detectors.stack import Counted
 
@@ -189,6 +188,7 @@ def _detector(level: float, rise: bool) -> Detector:  # noqa: FBT001
         unit="log ratio" if rise else "s",
         title=f"rise of the {name}" if rise else name,
         citation="Wilks 1941",
+        follows="up",
     )
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from detectors.base import Detector, Measurement
+import numpy as np
+
+from detectors.base import Cells, Detector, Measurement
+from detectors.drift.bins import shares
+from detectors.profile import Profile
 from detectors.quality.shares import rise
 from detectors.stack import Counted
 
@@ -29,6 +33,14 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     return rise(baseline.outside, baseline.n, window.outside, window.n)
 
 
+def cells(baseline: Profile, window: Profile) -> Cells:
+    """Return the rise of either end."""
+    bins = baseline.layout.bins
+    starts = np.unique([0, min(1, bins - 1), bins - 1])
+    change = np.add.reduceat(shares(window.counts) - shares(baseline.counts), starts)
+    return Cells(starts, np.where(np.isin(starts, [0, bins - 1]), change, 0.0))
+
+
 DETECTOR = Detector(
     name="range",
     check="range",
@@ -39,4 +51,5 @@ DETECTOR = Detector(
     unit="share of values",
     title="share outside the baseline's range",
     citation="two proportions: Agresti and Caffo 2000",
+    cells=cells,
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.base import Detector, Measurement
-from detectors.drift.bins import expected_counts
+from detectors.base import Cells, Detector, Measurement
+from detectors.drift.bins import change_of_mean, expected_counts
+from detectors.profile import Profile
 from detectors.quality.shares import rise
 from detectors.stack import Counted
 
@@ -42,6 +43,11 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     return rise(expected, baseline.n, window.other + np.where(old == 0, new, 0).sum(axis=-1), window.n)
 
 
+def cells(baseline: Profile, window: Profile) -> Cells:
+    """Return the rise of what has no category of its own."""
+    return change_of_mean(baseline, window, np.append(np.zeros(baseline.layout.bins - 1), 1.0))
+
+
 DETECTOR = Detector(
     name="unseen",
     check="unseen",
@@ -52,4 +58,5 @@ DETECTOR = Detector(
     unit="share of values",
     title="share of unseen categories",
     citation="Good 1953; Agresti and Caffo 2000",
+    cells=cells,
 )

@@ -7,30 +7,39 @@ A text is read as a person sees it (:mod:`detectors.scan.fold`), and encoded pie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 
-from detectors.scan import encoded, injection, pii, profanity, secrets
-from detectors.scan.base import RuleSet, Span, without_overlaps
+from detectors.registry import Registry
+from detectors.scan import encoded
+from detectors.scan.base import EMBEDDED_TYPE, NameFinder, RuleSet, Span, without_overlaps
 from detectors.scan.fold import fold
-from detectors.scan.pii import NameFinder
 from detectors.scan.views import View, views
 
 __all__ = ["GROUPS", "PUBLIC", "NameFinder", "Reading", "Span", "scan"]
 
-GROUPS: Mapping[str, frozenset[str]] = {
-    "pii": pii.TYPES,
-    "secrets": secrets.TYPES,
-    "profanity": profanity.TYPES,
-    "injection": injection.TYPES,
-}
-"""The types of findings of every scanner that needs no settings."""
+GROUPS: Registry[frozenset[str]] = Registry(
+    {
+        "pii": "detectors.scan.pii:TYPES",
+        "secrets": "detectors.scan.secrets:TYPES",
+        "profanity": "detectors.scan.profanity:TYPES",
+        "injection": "detectors.scan.injection:TYPES",
+    }
+)
+"""The types of findings of every scanner that needs no settings; a scanner is imported when it is used."""
 PUBLIC = frozenset({"url", "date_time"})
 """Types of ``pii`` that are rarely anybody's secret: counted, and acted on only where they are named."""
 
-_IN_DISGUISE = (
-    GROUPS["secrets"] | GROUPS["injection"] | {"email_address", "credit_card", "iban_code", "us_ssn", "crypto"}
-) - {"generic_secret", "curl_auth", "chat_markup"}
+_RULES: Registry[RuleSet] = Registry(
+    {
+        "pii": "detectors.scan.pii:RULES",
+        "secrets": "detectors.scan.secrets:RULES",
+        "injection": "detectors.scan.injection:RULES",
+        EMBEDDED_TYPE: "detectors.scan.injection:INDIRECT",
+    }
+)
+_PERSONAL_IN_DISGUISE = frozenset({"email_address", "credit_card", "iban_code", "us_ssn", "crypto"})
+_NEVER_IN_DISGUISE = frozenset({"generic_secret", "curl_auth", "chat_markup"})
 
 
 def scan(text: str, groups: Iterable[str] = tuple(GROUPS), names: NameFinder | None = None) -> list[Span]:
@@ -83,19 +92,26 @@ class Reading:
     def find(self, group: str, names: NameFinder | None = None) -> list[Span]:
         """Return the findings of one group."""
         plain = self._plain
-        rules = _RULES.get(group)
-        if rules is None:
-            spans = profanity.scan(plain)
-        else:
-            spans, encoded_too = rules.read(plain)
-            if encoded_too and group != injection.EMBEDDED_TYPE:
-                decoded = _scan_encoded(self._inner, rules)
-                spans = without_overlaps([*decoded, *spans, *_scan_views(self._views, rules)])
+        if group in _RULES:
+            spans, encoded_too = _RULES[group].read(plain)
+            if encoded_too and group != EMBEDDED_TYPE:
+                decoded = _scan_encoded(self._inner, group)
+                spans = without_overlaps([*decoded, *spans, *_scan_views(self._views, group)])
             if names is not None and group == "pii":
-                spans = pii.with_names(spans, plain, names)
+                from detectors.scan.pii import with_names
+
+                spans = with_names(spans, plain, names)
+        else:
+            from detectors.scan.profanity import scan as find_profanity
+
+            spans = find_profanity(plain)
         if self._folded is not None and self._folded.places is not None:
             spans = [Span(span.type, *self._folded.original(span.start, span.end)) for span in spans]
-        return spans + injection.hidden(self.text) if group == "injection" else spans
+        if group == "injection":
+            from detectors.scan.injection import hidden
+
+            spans = spans + hidden(self.text)
+        return spans
 
     @cached_property
     def _views(self) -> list[View]:
@@ -108,24 +124,23 @@ class Reading:
         return [(start, end, fold(said).text) for start, end, said in encoded.pieces(self._plain)]
 
 
-def _scan_views(others: list[View], rules: RuleSet) -> list[Span]:
+def _types_in_disguise(group: str) -> frozenset[str]:
+    """Return the types of a group that are also looked for in other ways of reading a text."""
+    return _PERSONAL_IN_DISGUISE if group == "pii" else GROUPS[group] - _NEVER_IN_DISGUISE
+
+
+def _scan_views(others: list[View], group: str) -> list[Span]:
     """Return what a text says in other ways of reading it."""
-    found = ((span, view) for view in others for span in rules.scan(view.text) if span.type in _IN_DISGUISE)
+    rules, types = _RULES[group], _types_in_disguise(group)
+    found = ((span, view) for view in others for span in rules.scan(view.text) if span.type in types)
     return [Span(span.type, *view.original(span.start, span.end)) for span, view in found]
 
 
-def _scan_encoded(inner: list[tuple[int, int, str]], rules: RuleSet) -> list[Span]:
+def _scan_encoded(inner: list[tuple[int, int, str]], group: str) -> list[Span]:
     """Return what stands in encoded pieces, as findings over the whole piece."""
+    rules, types = _RULES[group], _types_in_disguise(group)
     found: list[Span] = []
     for start, end, said in inner:
-        kinds = dict.fromkeys(span.type for span in rules.scan(said) if span.type in _IN_DISGUISE)
+        kinds = dict.fromkeys(span.type for span in rules.scan(said) if span.type in types)
         found.extend(Span(kind, start, end) for kind in list(kinds)[:1])
     return found
-
-
-_RULES: Mapping[str, RuleSet] = {
-    "pii": pii.RULES,
-    "secrets": secrets.RULES,
-    "injection": injection.RULES,
-    injection.EMBEDDED_TYPE: injection.INDIRECT,
-}

@@ -21,6 +21,12 @@ MEMORY = 64 << 20
 FEW = 32
 CONTEXT_BEFORE = 60
 CONTEXT_AFTER = 24
+EMBEDDED_TYPE = "embedded_instruction"
+"""Type of orders to a model in retrieved text, which only those who ask for it by name look for."""
+PERSON = "person"
+"""Type of the names of people."""
+NameFinder = Callable[[str], list[tuple[int, int]]]
+"""Finds names of people: from a text to half-open ranges. driftd has no model of its own for it."""
 
 
 class Span(NamedTuple):

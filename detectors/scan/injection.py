@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib import resources
 
-from detectors.scan.base import Rule, RuleSet, Span
+from detectors.scan.base import EMBEDDED_TYPE, Rule, RuleSet, Span
 from detectors.scan.hidden import HINTS
 
 _VERBS = (
@@ -79,10 +79,10 @@ _HIDDEN = re.compile(
 )
 INDIRECT = RuleSet(
     (
-        Rule("embedded_instruction", EMBEDDED),
-        Rule("embedded_instruction", QUESTION),
+        Rule(EMBEDDED_TYPE, EMBEDDED),
+        Rule(EMBEDDED_TYPE, QUESTION),
         Rule(
-            "embedded_instruction",
+            EMBEDDED_TYPE,
             ABOUT_ANSWER,
             _trim_order,
             hint=r"[Yy]our (?:\w+ ){0,2}?(?:answer|response|reply|output|message)",
@@ -90,7 +90,6 @@ INDIRECT = RuleSet(
     )
 )
 TYPES = frozenset({rule.type for rule in RULES.rules} | {"hidden_text"})
-EMBEDDED_TYPE = "embedded_instruction"
 
 
 def scan(text: str) -> list[Span]:

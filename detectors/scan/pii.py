@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from detectors.scan import contact, financial, national, personal
-from detectors.scan.base import RuleSet, Span, without_overlaps
+from detectors.scan.base import PERSON, NameFinder, RuleSet, Span, without_overlaps
 from detectors.scan.hidden import HINTS
 
-NameFinder = Callable[[str], list[tuple[int, int]]]
-"""Finds names of people: from a text to half-open ranges. driftd has no model of its own for it."""
-
-PERSON = "person"
 EMAIL_AND_NETWORK = contact.RULES
 RULES = RuleSet(
     (

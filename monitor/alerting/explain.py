@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Detector, Finding
 from detectors.carriers import Carrier, find_carriers, rank
 from detectors.contribution import (
@@ -19,16 +18,14 @@ from detectors.contribution import (
     contributing_values,
     put_flags_first,
 )
-from detectors.drift.rank import middle_ranks
-from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
+from detectors.drift.bins import middle_ranks
 from detectors.joint import JOINT
 from detectors.profile import Profile
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.incidents import Change, Incident, choose_suspect, is_news, merge_evidence
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, reference
-from monitor.checks.evidently import PREFIX
-from monitor.checks.targets import METHODS
+from monitor.checks.targets import EVIDENTLY, METHODS
 from monitor.config.models import Monitor
 from monitor.config.rules import matches, rule_name
 
@@ -43,22 +40,8 @@ FEWEST_ROWS = 10
 """Of fewer rows, in the window or expected there, nothing is told."""
 DEVIATIONS = 4.0
 """Standard errors from which on a small gain or loss is not chance."""
-DIRECTED = ("rank", "mean", *RATES, *LATENCY)
-"""Methods whose statistic goes up or down with the numbers of a column."""
-STANDS_FOR = {
-    "cusum": "rank",
-    f"{PREFIX}jensenshannon": "jensen_shannon",
-    f"{PREFIX}hellinger": "hellinger",
-    f"{PREFIX}psi": "psi",
-    f"{PREFIX}wasserstein": "wasserstein",
-    f"{PREFIX}ed": "energy",
-    f"{PREFIX}anderson": "anderson_darling",
-    f"{PREFIX}mannw": "rank",
-    f"{PREFIX}t_test": "mean",
-}
-"""By which detector a method's parts are told that has none itself: it adds up, or is measured elsewhere."""
-BY_KIND = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon"}
-"""The same for all other stattests of Evidently, and for rates that add up."""
+EXPLICABLE = ("numeric", "categorical")
+"""Kinds of column whose values can be told apart."""
 
 
 def explain(
@@ -102,23 +85,26 @@ def explain_moves(plateau: Plateau, window: Window, moved: Sequence[Finding]) ->
 
 def _explain_shift(plateau: Plateau, window: Window, finding: Finding) -> Finding:
     old, new = (side.get(finding.segment, {}).get(str(finding.column)) for side in (plateau.profiles, window.profiles))
-    if old is None or new is None or old.layout.kind not in BY_KIND:
+    if old is None or new is None or old.layout.kind not in EXPLICABLE:
         return finding
     try:
-        parts = contributing_values(_detector(finding, old).name, old, new)
+        parts = contributing_values(_detector(finding, old), old, new)
     except (ArithmeticError, ValueError, LookupError) as error:
         return replace(finding, detail={**finding.detail, "not_explained": f"{type(error).__name__}: {error}"})
     text = ", ".join(_where(finding, (), _telling(finding, parts, old, new), ()))
     return replace(finding, detail={**finding.detail, "explanation": {"text": text}}) if text else finding
 
 
+def _method(finding: Finding) -> Detector:
+    """Return the detector that made a finding."""
+    return EVIDENTLY.get(finding.method) or METHODS[finding.method]
+
+
 def _detector(finding: Finding, side: Profile) -> Detector:
-    """Return the detector by which the parts of a finding are told."""
-    if finding.method in STANDS_FOR:
-        return METHODS[STANDS_FOR[finding.method]]
-    if finding.method.startswith(PREFIX) or finding.method == RATE_CUSUM.name:
-        return METHODS[BY_KIND[side.layout.kind]]
-    return METHODS[finding.method]
+    """Return the detector that explains a finding: the one that made it, or the first that stands for it."""
+    detector = _method(finding)
+    others = (METHODS[name] for name in detector.explained_by)
+    return next((other for other in others if side.layout.kind in other.kinds), detector)
 
 
 def worth(monitor: Monitor, findings: Sequence[Finding], standing: Mapping[str, Incident]) -> list[Finding]:
@@ -156,7 +142,7 @@ def _explain_finding(
     carriers: tuple[Carrier, ...] = ()
     if finding.segment is None and column != JOINT:
         carriers = _carriers(monitor, detector, before, now)
-    parts = contributing_values(detector.name, old, new) if old.layout.kind in BY_KIND else ()
+    parts = contributing_values(detector, old, new) if old.layout.kind in EXPLICABLE else ()
     pairs = contributing_pairs(old, new) if column == JOINT else ()
     blamed = finding.segment or (carriers[0].segment if carriers else None)
     change = choose_suspect(
@@ -181,8 +167,9 @@ def _explain_finding(
 
 def _is_late(monitor: Monitor, finding: Finding) -> bool:
     """Say whether a finding rests on labels that have had their time to arrive."""
-    detector = PERFORMANCE.get(finding.method)
-    return detector is not None and detector.counts == "usable" and bool(monitor.labels_after)
+    detector = METHODS.get(finding.method)
+    on_labels = detector is not None and detector.check == "performance" and detector.counts == "usable"
+    return on_labels and bool(monitor.labels_after)
 
 
 def _carriers(
@@ -204,8 +191,8 @@ def _plain(found: Carrier | Part | Pair) -> dict[str, Any]:
 def _telling(finding: Finding, parts: Sequence[Part], old: Profile, new: Profile) -> Part | None:
     """Return the values that say most of a finding: of a statistic that went up or down, those that went with it."""
     named = put_flags_first([part for part in parts if part.kind != "rest"])
-    numeric = old.layout.kind == "numeric" and finding.method not in ("missing", "mistyped")
-    if numeric and (not named or STANDS_FOR.get(finding.method, finding.method) in DIRECTED):
+    detector = _detector(finding, old)
+    if old.layout.kind == "numeric" and not detector.unusable and (not named or detector.follows):
         most = 1 - float(str(finding.detail.get("quantile", 0.0)))
         shift = contributing_shift(old, new, up=_went_up(finding, old, new), most=most)
         named = [] if shift is None else [shift]
@@ -214,7 +201,7 @@ def _telling(finding: Finding, parts: Sequence[Part], old: Profile, new: Profile
 
 def _went_up(finding: Finding, old: Profile, new: Profile) -> bool:
     """Say whether the numbers of a column went up, by the statistic that drifted or else by their ranks."""
-    if finding.method in (*RATES, *LATENCY):
+    if _method(finding).follows == "up":
         return True
     if {"up", "down"} <= set(finding.detail):
         return float(str(finding.detail["up"])) >= float(str(finding.detail["down"]))
@@ -244,7 +231,7 @@ def _size(finding: Finding) -> str:
         return ""
     if finding.unit.startswith("share of"):
         return f" {_percent(finding.statistic)}"
-    if finding.unit == "points" and finding.method in (*RATES, *PERFORMANCE):
+    if finding.unit == "points":
         return f" {100 * finding.statistic:.2g} points"
     if finding.unit == "log ratio":
         return f" by {math.expm1(finding.statistic):.0%}".replace("%", " %")

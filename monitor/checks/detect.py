@@ -27,13 +27,14 @@ from monitor.checks.anchor import evaluate_anchor
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import review_finding
 from monitor.checks.calibrate import Calibration
-from monitor.checks.evidently import P_VALUES, PREFIX, Answer, Request, orient, request
+from monitor.checks.evidently import Answer, Request, orient, request
 from monitor.checks.objectives import evaluate_objectives
 from monitor.checks.sensitivity import findings_of_calibration, findings_of_sensitivity
 from monitor.checks.targets import Asked, expand_checks, expand_stattests, kinds, name
 from monitor.config.models import Monitor
 from monitor.profiling.clients import add_sketches, noise_factor
 from monitor.profiling.profile import Facts, Profiled
+from monitor.settings.stattests import P_VALUES, PREFIX
 
 
 @dataclass(frozen=True)

@@ -26,48 +26,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.settings.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
+
 if TYPE_CHECKING:
     import numpy as np
 
     from detectors.layout import Kind
     from detectors.profile import Profile
-
-STATTESTS: dict[str, tuple[Kind, ...]] = {
-    "anderson": ("numeric",),
-    "chisquare": ("categorical",),
-    "cramer_von_mises": ("numeric",),
-    "ed": ("numeric",),
-    "empirical_mmd": ("numeric",),
-    "es": ("numeric",),
-    "fisher_exact": ("categorical",),
-    "g_test": ("categorical",),
-    "hellinger": ("numeric", "categorical"),
-    "jensenshannon": ("numeric", "categorical"),
-    "kl_div": ("numeric", "categorical"),
-    "ks": ("numeric",),
-    "mannw": ("numeric",),
-    "psi": ("numeric", "categorical"),
-    "t_test": ("numeric",),
-    "TVD": ("categorical",),
-    "wasserstein": ("numeric",),
-    "z": ("categorical",),
-}
-"""Every stattest of Evidently 0.7.23 that can be run on a profile, and the kinds of column it takes."""
-
-NEEDS_TEXT = "it trains a classifier on the texts themselves, and a profile holds none"
-NOT_SUPPORTED = {"perc_text_content_drift": NEEDS_TEXT, "abs_text_content_drift": NEEDS_TEXT}
-"""The others, each with the reason."""
-
-PREFIX = "evidently:"
-"""What comes before the name of a stattest in `method:`."""
-
-P_VALUES = frozenset(
-    {
-        "anderson", "chisquare", "cramer_von_mises", "empirical_mmd", "es", "fisher_exact", "g_test", "ks", "mannw",
-        "t_test", "TVD", "z",
-    }
-)  # fmt: skip
-"""Stattests whose score is a p-value, so that small means drifted; the others are distances."""
 
 TWO_CATEGORIES = frozenset({"fisher_exact", "z"})
 """They compare one share: other than two categories are refused, which Evidently does for the first only."""
@@ -192,7 +157,7 @@ def expand(profile: Profile, most: int = MOST) -> list[float | str]:
     """
     import numpy as np
 
-    from detectors.drift.mean import bin_values
+    from detectors.drift.bins import bin_values
 
     counts = _shrunk(profile.counts, most)
     if profile.layout.kind == "numeric":

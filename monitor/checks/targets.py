@@ -18,10 +18,10 @@ from detectors.outcome import OUTCOME
 from detectors.performance.rates import LEVEL, RISE
 from detectors.profile import Profile
 from detectors.quality.percentile import TIMES
-from monitor.checks.evidently import P_VALUES, PREFIX, STATTESTS
 from monitor.config.checks import BY_DEFAULT, Check
 from monitor.config.models import Monitor
 from monitor.config.signals import resolve
+from monitor.settings.stattests import EXPLAINED_BY, P_VALUES, PREFIX, STATTESTS
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
     "numeric": ("kolmogorov_smirnov", "rank", "spread", "cusum", "rate_cusum"),
@@ -44,13 +44,15 @@ EVIDENTLY: dict[str, Detector] = {
         unit="-log10 p" if name in P_VALUES else "1",
         title=f"-log10 p of Evidently's {name}" if name in P_VALUES else f"Evidently's {name}",
         citation="Evidently 0.7",
+        explained_by=(*([EXPLAINED_BY[name]] if name in EXPLAINED_BY else []), "kolmogorov_smirnov", "jensen_shannon"),
     )
     for name, kinds in STATTESTS.items()
 }
 """Stattests of Evidently: measured in its own process, never calibrated, left out of replays."""
 RISING = ("p50_rise", "p95_rise", "p99_rise")
 """What is watched of times when no target is given."""
-METHODS = {**DETECTORS, **SEQUENTIAL, **PERFORMANCE, **LATENCY, **RATES, **EVIDENTLY}
+METHODS = DETECTORS | SEQUENTIAL | PERFORMANCE | LATENCY | RATES
+"""Detectors that are measured in this process, by name; each is imported when it is used."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def _detectors(check: Check, kind: str, layout: Layout | None, profile: Profile 
         if kind_of == "vector" and not (layout and layout.paired):
             names = ("mmd",)  # an embedding: its dimensions are no columns that could hang together
         return [METHODS[method] for method in names]
-    methods = [METHODS[method] for method in check.method]
+    methods = [EVIDENTLY.get(method) or METHODS[method] for method in check.method]
     return [
         method
         for method in methods

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic_core import PydanticCustomError
 
 from monitor.cli.groups import caller
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile
-from monitor.config.load import load
-from monitor.config.models import ConfigError
-from monitor.config.sections import parse_duration
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, duration, load
 
 if TYPE_CHECKING:
     from detectors.spend.breaker import State
@@ -58,8 +54,5 @@ def close_it(
 def _set(config: Path, name: str, value: str, state: State, reason: str, length: str | None) -> None:
     from monitor.cli.commands import breakers as command
 
-    try:
-        span: Any = parse_duration(length) if length else None
-    except PydanticCustomError as error:
-        raise ConfigError(f"--for {length!r}: {error.message()}.") from None
+    span = duration(length) if length else None
     command.set_by_hand(load(config), name, value, state, reason, caller(), span)

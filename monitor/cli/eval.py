@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from monitor.cli.options import DEFAULT, AsJson, ConfigFile, Quiet
-from monitor.core.yamlfile import ConfigError
 
 group = typer.Typer(no_args_is_help=True, help="Suites of prompts and expectations, compared with their last good run.")
 
@@ -37,6 +36,7 @@ def eval_run(
     Example: driftd eval run suite.yaml --junit eval.xml
     """
     from monitor.cli.commands import evals
+    from monitor.core.yamlfile import ConfigError
 
     if config != DEFAULT and store is None and not config.exists():
         raise ConfigError(f"{config}: there is no such file. Leave --config out to store runs in driftd.db.")

@@ -6,16 +6,12 @@ import getpass
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic_core import PydanticCustomError
 
 from monitor.cli.commands.output import echo
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName
-from monitor.config.load import load
-from monitor.config.models import Config, ConfigError
-from monitor.config.sections import parse_duration
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, duration, load
 
 groups = {
     name: typer.Typer(no_args_is_help=True, help=text)
@@ -46,6 +42,8 @@ def config_schema() -> None:
 
     Example: driftd config schema > driftd.schema.json
     """
+    from monitor.config.models import Config
+
     echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
 
 
@@ -156,11 +154,7 @@ def silence_add(
     """
     from monitor.cli.commands import status
 
-    try:
-        span: Any = parse_duration(length)
-    except PydanticCustomError as error:
-        raise ConfigError(f"--for {length!r}: {error.message()}.") from None
-    status.add_silence(load(config), monitor, rule, span, comment, getpass.getuser())
+    status.add_silence(load(config), monitor, rule, duration(length), comment, getpass.getuser())
 
 
 @groups["silence"].command("list")

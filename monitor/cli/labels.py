@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
-from monitor.config.load import load
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, load, moment
 
 labels = typer.Typer(no_args_is_help=True, help="Labels that people gave outside of the source.")
 

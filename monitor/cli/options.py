@@ -1,18 +1,18 @@
-"""Options that several commands take."""
+"""Options that several commands take, and how they are read; what reads them is imported when a command runs."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from pydantic_core import PydanticCustomError
 
 from monitor import __version__
 from monitor.cli.commands.output import echo
-from monitor.config.models import ConfigError
-from monitor.config.sections import parse_time
+
+if TYPE_CHECKING:
+    from monitor.config.models import Config
 
 ConfigFile = Annotated[
     Path,
@@ -35,9 +35,34 @@ Version = Annotated[
 ]
 
 
+def load(file: Path) -> Config:
+    """Read the configuration file."""
+    from monitor.config.load import load as read
+
+    return read(file)
+
+
 def moment(text: str) -> datetime:
     """Read a time given on the command line."""
+    from pydantic_core import PydanticCustomError
+
+    from monitor.config.sections import parse_time
+    from monitor.core.yamlfile import ConfigError
+
     try:
         return parse_time(text)
     except PydanticCustomError as error:
         raise ConfigError(f"{text!r}: {error.message()}.") from None
+
+
+def duration(text: str) -> timedelta:
+    """Read the duration of `--for`."""
+    from pydantic_core import PydanticCustomError
+
+    from monitor.config.sections import parse_duration
+    from monitor.core.yamlfile import ConfigError
+
+    try:
+        return cast("timedelta", parse_duration(text))
+    except PydanticCustomError as error:
+        raise ConfigError(f"--for {text!r}: {error.message()}.") from None

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile
-from monitor.config.load import load
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, load
 
 prompts = typer.Typer(no_args_is_help=True, help="Prompts as code: versions with a history, found again in the logs.")
 Which = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@TAG, or the beginning of a hash.")]

@@ -6,16 +6,17 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
-from monitor.checks.evidently import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
+from detectors import DRIFT, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
+from detectors import QUALITY as OF_COLUMNS
 from monitor.config.sections import Duration, Section
+from monitor.settings.stattests import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
 
-QUALITY = (*(name for name, d in DETECTORS.items() if d.check != "drift"), *TRAFFIC_CHECKS)
-DRIFT = (*(name for name, d in DETECTORS.items() if d.check == "drift"), *SEQUENTIAL)
-METHODS = (*DRIFT, *(f"{PREFIX}{name}" for name in STATTESTS))
+QUALITY = (*OF_COLUMNS, *TRAFFIC_CHECKS)
+METHODS = (*DRIFT, *SEQUENTIAL, *(f"{PREFIX}{name}" for name in STATTESTS))
+MethodName = Annotated[str, WithJsonSchema({"type": "string", "enum": [*METHODS, *PERFORMANCE]})]
 LATENCY_TARGETS = ("p50", "p90", "p95", "p99")
 CHECKS = ("drift", "quality", "performance", "latency", "rate", "slo", "spend", *QUALITY)
 BY_DEFAULT = tuple(name for name in QUALITY if name != "freshness")
@@ -48,7 +49,7 @@ class Check(Section):
     """Name for rules and metrics; by default the kind."""
     columns: Literal["auto"] | list[str] = "auto"
     """`auto`, or columns and signals by name."""
-    method: Literal["auto"] | list[str] = "auto"
+    method: Literal["auto"] | list[MethodName] = "auto"
     """`auto`, or drift methods by name; `evidently:NAME` runs a stattest of Evidently on the binned data."""
     threshold: float | None = Field(None, gt=0)
     """Fixed threshold in the unit of the method, or as Evidently has it; wins over the default and the noise floor."""

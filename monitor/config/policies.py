@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from detectors.policy import FALLBACK, TYPES, GuardRule, PatternError, Policy, built_in
+from detectors.policy import FALLBACK, GuardRule, PatternError, Policy, built_in, is_type, known_types
 from monitor.config.sections import Duration, Section, nearest
 
 
 def _type(value: object) -> object:
-    if isinstance(value, str) and value.lower() not in TYPES:
-        raise PydanticCustomError("word", "{key}", {"key": value, "allowed": list(TYPES)})
+    if isinstance(value, str) and not is_type(value.lower()):
+        raise PydanticCustomError("word", "{key}", {"key": value, "allowed": list(known_types())})
     return value.lower() if isinstance(value, str) else value
 
 

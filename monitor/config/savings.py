@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from detectors.spend.savings import Condition, Plan, Tier
 from monitor.config.sections import Duration, Section
+
+if TYPE_CHECKING:
+    from detectors.spend.savings import Plan
 
 
 class ConditionSpec(Section):
@@ -62,6 +64,8 @@ class PlanSpec(Section):
 
     def plan(self) -> Plan:
         """Return the plan as it is counted."""
+        from detectors.spend.savings import Condition, Plan, Tier
+
         if self.model:
             return Plan(self.name, (Tier(self.model),))
         tiers = [

@@ -9,15 +9,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ValidationError, validate_call
+from pydantic import ValidationError, WithJsonSchema, validate_call
 
-from detectors import SIGNALS, Signal
+from detectors import SIGNALS
 from monitor.config.sections import nearest
 from monitor.core.yamlfile import ConfigError, Problem
 
-Entry = str | dict[str, dict[str, Any] | None]
+if TYPE_CHECKING:
+    from detectors import Signal
+
+_NAMED = {"enum": list(SIGNALS)}
+_WITH_OPTIONS = {"type": "object", "propertyNames": _NAMED, "minProperties": 1, "maxProperties": 1}
+Entry = (
+    Annotated[str, WithJsonSchema({"type": "string", **_NAMED})]
+    | Annotated[dict[str, dict[str, Any] | None], WithJsonSchema(_WITH_OPTIONS)]
+)
 """A signal by name, or its name with its options, such as ``{matches: {pattern: "^ID", name: has_ticket}}``."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -1,4 +1,4 @@
-"""Prometheus metrics over committed state: the rows of METRICS, so that a restart forgets nothing.
+"""Prometheus metrics over committed state: the rows of `monitor.metrics`, so that a restart forgets nothing.
 
 Labels come from the configuration, the watched columns and the capped segments, never from raw rows.
 """
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.config.models import Config
-from monitor.metrics import METRICS
+from monitor.metrics import list_metrics
 from monitor.metrics.base import label
 from monitor.store.database import Database, DatabaseError
 from monitor.store.reads import snapshot
@@ -43,7 +43,7 @@ class StateCollector(Collector):
             return
         up.add_metric([], 1)
         yield up
-        for row in METRICS:
+        for row in list_metrics():
             kind = CounterMetricFamily if row.type == "counter" else GaugeMetricFamily
             family = kind(row.name, row.help, labels=row.labels)
             for labels, value in row.samples(state):

@@ -14,9 +14,8 @@ from scipy import integrate, special, stats
 from scipy.spatial.distance import jensenshannon
 
 from detectors import DETECTORS
-from detectors.drift.bins import paired_counts
+from detectors.drift.bins import bin_values, paired_counts
 from detectors.drift.chi_square import GROUPS as CHI_SQUARE_GROUPS
-from detectors.drift.mean import bin_values
 from detectors.drift.quantile import LEVELS
 from detectors.drift.spread import FARTHEST, LEAST
 from detectors.joint import FEATURES

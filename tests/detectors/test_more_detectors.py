@@ -12,8 +12,7 @@ from scipy.stats import _morestats
 from detectors import DETECTORS
 from detectors.base import NULL_TAIL, Measurement
 from detectors.drift.anderson_darling import CRITICAL, tail
-from detectors.drift.bins import paired_counts
-from detectors.drift.mean import bin_values
+from detectors.drift.bins import bin_values, paired_counts
 from detectors.drift.quantile import LEVELS
 from detectors.layout import learn_categorical
 from detectors.profile import Profile
@@ -235,7 +234,7 @@ def test_intervals_cover_a_true_shift(name: str, low: float, high: float) -> Non
 
 
 def quantile_shift(old: Profile, moved: Profile, at: int) -> float:
-    from detectors.drift.quantile import quantiles
+    from detectors.drift.bins import quantiles
 
     levels = np.array(LEVELS)
     return float(quantiles(moved, levels)[at] - quantiles(old, levels)[at]) / old.layout.scale

@@ -8,7 +8,7 @@ from scipy import special
 
 from detectors import DETECTORS, assess
 from detectors.base import Status
-from detectors.drift.mean import bin_values
+from detectors.drift.bins import bin_values
 from detectors.exact import ExactSum
 from detectors.layout import Layout, learn_numeric
 from detectors.null import Calibrated, Null

@@ -6,6 +6,8 @@ import gc
 import io
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import structlog
@@ -28,6 +30,31 @@ def test_what_is_heavy_is_imported_where_it_is_used_only() -> None:
     code = f"import sys, monitor.cli, monitor.cli.commands.run as _; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (204, 0), (302, 1), (503, 1)])
+def test_health_exits_as_the_daemon_answers(status: int, code: int) -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        done = CliRunner().invoke(app, ["health", "--listen", f"127.0.0.1:{server.server_port}"])
+        thread.join()
+    assert (done.exit_code, done.output) == (code, "")
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:1", "127.0.0.1:port"])
+def test_health_says_where_nothing_answers(listen: str) -> None:
+    done = CliRunner().invoke(app, ["health", "--listen", listen])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"nothing answers at {listen}: ")
 
 
 def test_logs_go_to_the_standard_error_of_the_moment(

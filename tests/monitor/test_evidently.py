@@ -19,17 +19,8 @@ from detectors.layout import learn_categorical
 from detectors.profile import Profile
 from detectors.records import Column
 from monitor.checks import evidently
-from monitor.checks.evidently import (
-    NOT_SUPPORTED,
-    P_VALUES,
-    STATTESTS,
-    TWO_CATEGORIES,
-    Answer,
-    Request,
-    expand,
-    measure_in_child,
-    request,
-)
+from monitor.checks.evidently import TWO_CATEGORIES, Answer, Request, expand, measure_in_child, request
+from monitor.settings.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
 from tests.detectors.columns import numeric_pair
 
 TIMEOUT = 120.0

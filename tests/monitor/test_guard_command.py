@@ -32,7 +32,7 @@ def lines(result: Result) -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _logging_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.cli.log.set_up", lambda level: None)
+    monkeypatch.setattr("monitor.core.log.set_up", lambda level: None)
 
 
 @pytest.fixture

@@ -33,8 +33,7 @@ from detectors.layout import numbers
 from detectors.policy import SETTINGS, GuardRule, Policy, built_in, guard
 from detectors.records import Column
 from detectors.scan import GROUPS, Reading
-from detectors.scan.base import RuleSet, near_pattern
-from detectors.scan.injection import EMBEDDED_TYPE
+from detectors.scan.base import EMBEDDED_TYPE, RuleSet, near_pattern
 from detectors.signals.entailment import Entailment
 from detectors.signals.patterns import load_phrases
 from monitor.jobs.evals.expectation import KINDS, Expectation

@@ -5,18 +5,21 @@ The names of the settings, of `driftd init --preset` and of docs/presets.md foll
 
 from __future__ import annotations
 
-from monitor.config.presets import databricks, langfuse_v2, langfuse_v3, litellm, mlflow, otel, phoenix
-from monitor.config.presets.base import Preset
+from typing import TYPE_CHECKING
 
-PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        litellm.PRESET,
-        langfuse_v2.PRESET,
-        langfuse_v3.PRESET,
-        mlflow.PRESET,
-        phoenix.PRESET,
-        otel.PRESET,
-        databricks.PRESET,
-    )
-}
+from detectors.registry import Registry
+
+if TYPE_CHECKING:
+    from monitor.config.presets.base import Preset
+
+PRESETS: Registry[Preset] = Registry(
+    {
+        "litellm": "monitor.config.presets.litellm:PRESET",
+        "langfuse-v2": "monitor.config.presets.langfuse_v2:PRESET",
+        "langfuse-v3": "monitor.config.presets.langfuse_v3:PRESET",
+        "mlflow": "monitor.config.presets.mlflow:PRESET",
+        "phoenix": "monitor.config.presets.phoenix:PRESET",
+        "otel": "monitor.config.presets.otel:PRESET",
+        "databricks": "monitor.config.presets.databricks:PRESET",
+    }
+)

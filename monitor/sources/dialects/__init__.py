@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from monitor.sources.dialects import clickhouse, postgresql, sqlite
-from monitor.sources.dialects.base import Dialect
+from typing import TYPE_CHECKING
 
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (postgresql.DIALECT, sqlite.DIALECT, clickhouse.DIALECT)
-}
+from detectors.registry import Registry
+
+if TYPE_CHECKING:
+    from monitor.sources.dialects.base import Dialect
+
+DIALECTS: Registry[Dialect] = Registry(
+    {
+        "postgresql": "monitor.sources.dialects.postgresql:DIALECT",
+        "sqlite": "monitor.sources.dialects.sqlite:DIALECT",
+        "clickhousedb": "monitor.sources.dialects.clickhouse:DIALECT",
+    }
+)
 ALIASES = {"postgres": "postgresql", "clickhouse": "clickhousedb"}
 """What people also call them in a URL."""
