@@ -24,9 +24,9 @@ from monitor.checks.detect import Window, conclude, detect
 from monitor.checks.evidently import measure_in_child
 from monitor.checks.objectives import count_events
 from monitor.checks.usage import usage_by_segment
+from monitor.checks.window import newest_time, sum_window
 from monitor.config.models import ActionSpec, Monitor
 from monitor.core.schedule import Bucket
-from monitor.engine.window import newest_time, sum_window
 from monitor.jobs.watch import Watch
 from monitor.profiling.profile import Profiled, newest_served, profile_bucket
 from monitor.profiling.spend import evaluate_budgets

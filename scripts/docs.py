@@ -27,7 +27,7 @@ from detectors.spend.objective import PAIRS
 from monitor.actions import retraining
 from monitor.checks import evidently
 from monitor.cli import app
-from monitor.config import arms, breakers, models, savings, source
+from monitor.config import arms, breakers, models, savings, source, stattests
 from monitor.config.checks import Check, Limit
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import Column
@@ -36,7 +36,6 @@ from monitor.jobs import delivery
 from monitor.jobs.evals import suite
 from monitor.jobs.evals.expectation import COMMON, KINDS, Expectation
 from monitor.metrics import list_metrics
-from monitor.settings import stattests
 
 FOLDER = Path(__file__).parent.parent / "docs"
 DIRECTIONS = """## Directions

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from detectors.base import Finding
+from monitor.actions.drift_cost import MeasuredBucket, payback_since
 from monitor.actions.plan import UNSENT, Context
 from monitor.actions.retraining import Grounds, retraining
 from monitor.alerting.incidents import Decision, Incident
@@ -19,7 +20,6 @@ from monitor.checks.detect import Window
 from monitor.config.models import Monitor
 from monitor.core.payload import RetrainingData
 from monitor.core.schedule import Bucket, floor
-from monitor.engine.drift_cost import MeasuredBucket, payback_since
 from monitor.profiling.profile import Profiled
 from monitor.sources.base import Reader
 

@@ -32,9 +32,9 @@ from monitor.checks.objectives import evaluate_objectives
 from monitor.checks.sensitivity import findings_of_calibration, findings_of_sensitivity
 from monitor.checks.targets import Asked, expand_checks, expand_stattests, kinds, name
 from monitor.config.models import Monitor
+from monitor.config.stattests import P_VALUES, PREFIX
 from monitor.profiling.clients import add_sketches, noise_factor
 from monitor.profiling.profile import Facts, Profiled
-from monitor.settings.stattests import P_VALUES, PREFIX
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.settings.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
+from monitor.config.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
 
 if TYPE_CHECKING:
     import numpy as np

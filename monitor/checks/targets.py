@@ -21,7 +21,7 @@ from detectors.quality.percentile import TIMES
 from monitor.config.checks import BY_DEFAULT, Check
 from monitor.config.models import Monitor
 from monitor.config.signals import resolve
-from monitor.settings.stattests import EXPLAINED_BY, P_VALUES, PREFIX, STATTESTS
+from monitor.config.stattests import EXPLAINED_BY, P_VALUES, PREFIX, STATTESTS
 
 DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
     "numeric": ("kolmogorov_smirnov", "rank", "spread", "cusum", "rate_cusum"),

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from detectors import DRIFT, PERFORMANCE, SEQUENTIAL, TRAFFIC_CHECKS
 from detectors import QUALITY as OF_COLUMNS
 from monitor.config.sections import Duration, Section
-from monitor.settings.stattests import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
+from monitor.config.stattests import NOT_SUPPORTED, P_VALUES, PREFIX, STATTESTS
 
 QUALITY = (*OF_COLUMNS, *TRAFFIC_CHECKS)
 METHODS = (*DRIFT, *SEQUENTIAL, *(f"{PREFIX}{name}" for name in STATTESTS))

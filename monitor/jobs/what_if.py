@@ -18,12 +18,12 @@ from detectors.signals.price import NEEDS, USES, Price, read_seconds, read_token
 from detectors.spend.price import price
 from detectors.spend.savings import Cells, Plan, Tier, assign_strata, merge, tally
 from detectors.spend.savings import summarize as told_of
+from monitor.actions.drift_cost import payback_since
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.savings import RetrainingSpec, Savings
 from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
 from monitor.core.schedule import floor
-from monitor.engine.drift_cost import payback_since
 from monitor.jobs import build_baseline
 from monitor.profiling.learn import with_signals
 from monitor.profiling.profile import deciding_columns, split_by_weight, weights_read

@@ -10,9 +10,9 @@ from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
 from detectors.spend.savings import Cell, Cells
+from monitor.actions.drift_cost import MeasuredBucket
 from monitor.config.models import BASELINE_RULE
 from monitor.core.plain import plain
-from monitor.engine.drift_cost import MeasuredBucket
 from monitor.store.database import now, upsert
 from monitor.store.encoding import pack, unpack
 from monitor.store.rows import SavingsRow, read_all, read_first

@@ -21,9 +21,9 @@ from monitor.alerting.second_shift import plateau_starts
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import BucketSummary
 from monitor.checks.objectives import count_events
+from monitor.checks.window import StoredWindow
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket, floor, window_starts
-from monitor.engine.window import StoredWindow
 from monitor.profiling.profile import Facts, Profiled, add_profiles
 from monitor.profiling.spend import Spending
 from monitor.store import (

@@ -20,7 +20,7 @@ from detectors.profile import Profile
 from detectors.records import Column
 from monitor.checks import evidently
 from monitor.checks.evidently import TWO_CATEGORIES, Answer, Request, expand, measure_in_child, request
-from monitor.settings.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
+from monitor.config.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
 from tests.detectors.columns import numeric_pair
 
 TIMEOUT = 120.0
