@@ -9,6 +9,7 @@ import inspect
 import json
 import math
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import UnionType
@@ -26,9 +27,10 @@ from detectors.quality.percentile import TIMES
 from detectors.spend.objective import PAIRS
 from monitor.actions import retraining
 from monitor.checks import evidently
+from monitor.checks.registry import CHECKS
 from monitor.cli import app
 from monitor.config import arms, breakers, models, savings, source, stattests
-from monitor.config.checks import Check, Limit
+from monitor.config.checks import CheckConfig, Limit
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import Column
 from monitor.config.presets.sql import DIALECTS as SPEECH
@@ -49,6 +51,8 @@ should roll back in the rule (`when: [drift.score]`). Signals state their better
 columns by their role:
 """
 NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `make docs`. -->\n"
+
+
 SECTIONS: dict[str, type[BaseModel]] = {
     "The file": models.Config,
     "monitors[]": models.Monitor,
@@ -56,7 +60,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].source.columns.*": source.ColumnSpec,
     "monitors[].features": models.Features,
     "monitors[].baseline": models.Baseline,
-    "monitors[].checks[].*": Check,
+    "monitors[].checks[].KIND": CheckConfig,
     "monitors[].checks[].spend.limits.*": Limit,
     "monitors[].rules[]": models.Rule,
     "monitors[].no_data": models.NoData,
@@ -104,14 +108,36 @@ def configuration() -> str:
         "as that is possible. A source that is down, too slow, or refuses the password may come back: the daemon waits for it,\n"
         "with `driftd_source_up` 0.\n",
     ]
-    for title, model in SECTIONS.items():
+    for title, model in sections():
         rows = [
             [f"`{field.alias or name}`", default_of(field), field.description or ""]
             for name, field in model.model_fields.items()
-            if (model, name) != (Check, "kind")
+            if name in settable(model)
         ]
         parts += [f"## {title}\n", first_line(model) + "\n", table(["key", "default", "meaning"], rows)]
     return "\n".join(parts)
+
+
+def sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the sections of driftd.yaml; check kinds with the same settings share one."""
+    for title, model in SECTIONS.items():
+        if model is CheckConfig:
+            yield from ((title.replace("KIND", ", ".join(kinds)), config) for config, kinds in check_kinds().items())
+        else:
+            yield title, model
+
+
+def check_kinds() -> dict[type[CheckConfig], list[str]]:
+    """Return the settings of check kinds, and the kinds that have them."""
+    kinds: dict[type[CheckConfig], list[str]] = {}
+    for kind, check in CHECKS.items():
+        kinds.setdefault(check.Config, []).append(kind)
+    return kinds
+
+
+def settable(model: type[BaseModel]) -> list[str]:
+    """Return the fields that are written in the file: the kind of a check is its key."""
+    return [name for name in model.model_fields if not (issubclass(model, CheckConfig) and name == "kind")]
 
 
 def default_of(field: object) -> str:
@@ -148,6 +174,20 @@ def checks() -> str:
         "from bucket to bucket: `cusum` sees small shifts that last, `rate_cusum` a large change of a rate within a bucket\n"
         "or two and a small one over hours. `quality` stands for all checks that are not `drift`, but `freshness`, which\n"
         "is run when it is asked for.\n",
+        "## Kinds of checks\n",
+        "[configuration.md](configuration.md) says what each key means.\n",
+        table(
+            ["check", "what it does", "keys"],
+            [
+                [
+                    ", ".join(f"`{kind}`" for kind in kinds),
+                    first_line(config),
+                    ", ".join(f"`{key}`" for key in config.key_names()),
+                ]
+                for config, kinds in check_kinds().items()
+            ],
+        ),
+        "## Methods\n",
         table(["method", "check", "columns", "threshold", "floor", "unit", "speaks of", "source"], rows),
         "## Families of columns\n",
         "What `method: auto` measures of a column, which is the default, follows from what its baseline shows;\n"

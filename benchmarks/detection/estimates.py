@@ -26,7 +26,7 @@ from detectors.performance.record import Record, Seen
 from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
-from monitor.config.checks import Check
+from monitor.config.checks import PerformanceConfig
 from monitor.profiling.learn import Learner
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -126,7 +126,7 @@ def _records(frame: pd.DataFrame) -> dict[str, Column]:
 
 def _errors_layout(reference: pd.DataFrame) -> Layout:
     """Lay out the errors as the daemon does when it learns a baseline."""
-    learner = Learner(_kinds(reference), Check(kind="performance"))
+    learner = Learner(_kinds(reference), PerformanceConfig())
     for at in range(0, len(reference), PAGE):
         learner.add(_records(reference.iloc[at : at + PAGE]))
     return learner.layouts()[OUTCOME]

@@ -13,7 +13,7 @@ from detectors.spend.budget import PERIODS, Spent, bounds
 from monitor.actions.plan import NAMESPACE, SLACK_NOT_AFTER, Action, identity
 from monitor.alerting.incidents import Decision, Incident
 from monitor.config.breakers import BreakerSpec
-from monitor.config.checks import Check
+from monitor.config.checks import SpendConfig
 from monitor.config.models import ActionSpec, Monitor
 from monitor.core.payload import ActionKind, Payload
 from monitor.core.schedule import Bucket
@@ -112,13 +112,13 @@ def sights(
     return {value: seen for value, seen in found.items() if value in waiting or value in opening}
 
 
-def _values(check: Check, spending: Spending) -> set[str]:
+def _values(check: SpendConfig, spending: Spending) -> set[str]:
     starts = {bounds(spending.end, period, check.zone)[0] for period in PERIODS}
     values = {value for start in starts for value in spending.values.get((str(check.by), start), {})}
     return values - {MISSING, OTHER}
 
 
-def _budget(check: Check, value: str | None, spending: Spending, ahead: float) -> Seen:
+def _budget(check: SpendConfig, value: str | None, spending: Spending, ahead: float) -> Seen:
     """Return the worst of the periods that have a budget: a gone one that lasts longest, else what there is to say."""
     seen = []
     for period in PERIODS:

@@ -242,7 +242,7 @@ def retraining(
     window_rows
         Rows of the newest window, for shares.
     """
-    limits = {check.name or check.kind for check in (*monitor.budgets, *monitor.objectives)}
+    limits = {check.finding_name for check in (*monitor.budgets, *monitor.objectives)}
     about_model = [f for f in findings if f.about == "model" and f.check not in (*limits, *COMPARED)]
     bad = sorted((f for f in about_model if f.is_adverse), key=lambda f: (-f.excess, f.key))
     since, since_is = _since(incident, monitor.bucket)

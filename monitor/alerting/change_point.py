@@ -17,9 +17,10 @@ from detectors.performance.rates import RISE
 from detectors.plateau import at_hours, calibrate_pair
 from detectors.profile import Profile
 from detectors.stack import Counted
+from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, improves, reference, segments
-from monitor.checks.targets import Asked, expand_checks
+from monitor.checks.targets import expand_checks
 from monitor.config.models import Monitor
 
 COMPARING = {*DETECTORS, RISE.name}
@@ -75,7 +76,9 @@ def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window:
     return found
 
 
-def questions(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[tuple[Asked, str | None, Profile]]:
+def questions(
+    monitor: Monitor, baseline: Baseline, plateau: Plateau
+) -> Iterator[tuple[CheckTarget, str | None, Profile]]:
     """Yield what can be asked again, for all rows and for the plateau's largest segments."""
     chosen = segments(monitor, plateau.profiles)
     for question in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
@@ -91,7 +94,7 @@ def compare(
     monitor: Monitor,
     baseline: Baseline,
     plateau: Plateau,
-    question: Asked,
+    question: CheckTarget,
     segment: str | None,
     held: Profile,
     now: Profile | None,
@@ -128,7 +131,7 @@ def compare(
     return Moves(*(np.broadcast_to(part, shape) for part in (statistic, bound, back, improved)))
 
 
-def shift_findings(question: Asked, segment: str | None, seen: Moves) -> Iterator[Finding | None]:
+def shift_findings(question: CheckTarget, segment: str | None, seen: Moves) -> Iterator[Finding | None]:
     """Yield a finding for each window that has moved, None for the others."""
     stated = question.finding(segment)
     parts = (seen.statistic, seen.bound, seen.back, seen.improved)
@@ -149,5 +152,5 @@ def shift_findings(question: Asked, segment: str | None, seen: Moves) -> Iterato
         )
 
 
-def _size(question: Asked, side: Counted) -> int:
+def _size(question: CheckTarget, side: Counted) -> int:
     return int(side.n if question.detector.counts == "usable" else side.rows)

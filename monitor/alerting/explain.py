@@ -25,7 +25,8 @@ from monitor.alerting.change_point import Plateau
 from monitor.alerting.incidents import Change, Incident, choose_suspect, is_news, merge_evidence
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, reference
-from monitor.checks.targets import EVIDENTLY, METHODS
+from monitor.checks.drift import EVIDENTLY
+from monitor.checks.targets import METHODS
 from monitor.config.models import Monitor
 from monitor.config.rules import matches, rule_name
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from detectors import DETECTORS
-from detectors.base import Detector, Finding, Status
+from detectors.base import Detector, Finding
 from detectors.calibrate import FEWEST_WINDOWS, Limit, Peaks, expected_alerts, peaks, spend
 from detectors.clusters import Concentration
 from detectors.dispersion import design_effect
@@ -35,7 +35,10 @@ from detectors.sensitivity import Sensitivity
 from detectors.sequential import Sequential
 from detectors.stack import Stack
 from detectors.unusual import find_unusual_stretch
-from monitor.checks.targets import Asked, expand_checks, kinds, name
+from monitor.checks.base import CheckTarget
+from monitor.checks.quality import RecordQuality
+from monitor.checks.registry import make_checks
+from monitor.checks.targets import expand_checks
 from monitor.config.models import Monitor
 from monitor.config.rules import matches
 from monitor.profiling.clients import noise_factor, usual_clients
@@ -48,15 +51,23 @@ SETTINGS: dict[str, Any] = {
     "min_samples": True,
     "window": True,
     "rules": {"__all__": {"when", "for_", "resolve_for"}},
-    "checks": {
-        "__all__": {
-            *("kind", "name", "columns", "method", "signal", "segments", "min_samples"),
-            *("threshold", "max_increase", "max", "p50", "p90", "p95", "p99"),
-            *("labels_after", "labels_from", "positive", "decision"),
-        }
-    },
 }
 """The settings that thresholds depend on. A key that a later release adds must have the default None here."""
+CHECK_SETTINGS = {
+    *("kind", "name", "columns", "method", "signal", "segments", "min_samples"),
+    *("threshold", "max_increase", "max", "p50", "p90", "p95", "p99"),
+    *("labels_after", "labels_from", "positive", "decision"),
+}
+"""The same of each check."""
+CHECK_DEFAULTS: dict[str, Any] = {
+    "columns": "auto",
+    "method": "auto",
+    "segments": True,
+    "labels_after": "0s",
+    "labels_from": "people",
+    "decision": 0.5,
+}
+"""What the fingerprint holds of a check whose kind does not have these keys: every kind had them once."""
 FOLD = timedelta(days=1)
 FEWEST_FOLDS = 5
 RHYTHM: Mapping[Kind, str] = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon", "vector": "mmd"}
@@ -238,6 +249,10 @@ def calibrate(
 def definition(monitor: Monitor) -> str:
     """Return a fingerprint of the settings that thresholds depend on, besides the baseline itself."""
     settings = monitor.model_dump(mode="json", include=SETTINGS, exclude_none=True)
+    settings["checks"] = [
+        CHECK_DEFAULTS | check.model_dump(mode="json", include=CHECK_SETTINGS, exclude_none=True)
+        for check in monitor.checks
+    ]
     settings["version"] = VERSION
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -424,7 +439,7 @@ class Folds:
             self._sums[key] = make()
         return self._sums[key]
 
-    def records(self, stack: Stack, questions: Sequence[Asked]) -> dict[str, Record]:
+    def records(self, stack: Stack, questions: Sequence[CheckTarget]) -> dict[str, Record]:
         """Estimate the metrics of labelled windows that do not overlap, each from the rest, to see how that goes."""
         windows = self.windows(stack)
         ends = self.timeline.seconds() + self.timeline.step.total_seconds()
@@ -503,12 +518,9 @@ def _moments(unusual: Mapping[str, Sequence[slice]], timeline: Timeline) -> dict
 
 
 def _traffic(monitor: Monitor) -> list[Finding]:
-    """Return a stand-in for each volume finding without a threshold of its own."""
-    return [
-        Finding(name(check, "volume"), None, "volume", None, Status.OK, "", about="pipe")
-        for check in monitor.checks
-        if "volume" in kinds(check) and check.threshold is None
-    ]
+    """Return a placeholder for each volume finding without a threshold of its own."""
+    volumes = [check for check in make_checks(monitor) if isinstance(check, RecordQuality) and check.kind == "volume"]
+    return [check.placeholder for check in volumes if check.config.bound is None]
 
 
 def _sure(limit: Limit, timeline: Timeline) -> str:

@@ -24,13 +24,14 @@ from detectors.sequential import Sequential, State
 from detectors.spend.objective import Events
 from detectors.stack import Counted
 from monitor.checks.anchor import evaluate_anchor
+from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import review_finding
 from monitor.checks.calibrate import Calibration
 from monitor.checks.evidently import Answer, Request, orient, request
-from monitor.checks.objectives import evaluate_objectives
+from monitor.checks.registry import make_checks
 from monitor.checks.sensitivity import findings_of_calibration, findings_of_sensitivity
-from monitor.checks.targets import Asked, expand_checks, expand_stattests, kinds, name
+from monitor.checks.targets import expand_checks, expand_stattests
 from monitor.config.models import Monitor
 from monitor.config.stattests import P_VALUES, PREFIX
 from monitor.profiling.clients import add_sketches, noise_factor
@@ -97,11 +98,12 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
 
     ``stattests`` puts questions to Evidently; without it they are inconclusive.
     """
+    evaluated = [finding for check in make_checks(monitor) for finding in check.evaluate(baseline, window)]
     findings = [
-        *_traffic_findings(monitor, baseline, window),
+        *(finding for finding in evaluated if finding.column is None),
         *_weight_findings(window),
         *_column_findings(monitor, baseline, window),
-        *evaluate_objectives(monitor, window.counted, window.end),
+        *(finding for finding in evaluated if finding.column is not None),
         *findings_of_calibration(baseline.calibration),
         *findings_of_sensitivity(baseline.calibration),
         *_evidently_findings(monitor, baseline, window, stattests),
@@ -115,19 +117,6 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
         finding if math.isnan(q) else replace(finding, q_value=q)
         for finding, q in zip(unique, q_values.tolist(), strict=True)
     ]
-
-
-def _traffic_findings(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
-    for check in monitor.checks:
-        for kind in kinds(check):
-            if kind not in TRAFFIC_CHECKS:
-                continue
-            bound = check.max_age.total_seconds() if kind == "freshness" and check.max_age else check.threshold
-            stand_in = Finding(name(check, kind), None, kind, None, Status.OK, "")
-            found = TRAFFIC_CHECKS[kind](
-                baseline.traffic, window.traffic, threshold=bound, calibrated=baseline.calibration.of(stand_in)
-            )
-            yield from (replace(finding, check=name(check, kind)) for finding in found)
 
 
 def _weight_findings(window: Window) -> Iterator[Finding]:
@@ -154,7 +143,7 @@ def _weight_findings(window: Window) -> Iterator[Finding]:
 def _column_findings(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
     chosen = segments(monitor, window.profiles)
     factors = {segment: window.noise_factor(baseline, segment) for segment in [None, *chosen]}
-    by_column: dict[str, list[Asked]] = {}
+    by_column: dict[str, list[CheckTarget]] = {}
     for question in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
         by_column.setdefault(question.column, []).append(question)
     for column, questions in by_column.items():
@@ -173,7 +162,7 @@ def _column_findings(monitor: Monitor, baseline: Baseline, window: Window) -> It
 
 def _measure(
     monitor: Monitor,
-    question: Asked,
+    question: CheckTarget,
     segment: str | None,
     before: Mapping[str | None, Profile],
     window: Window,
@@ -219,11 +208,11 @@ def _add_direction(finding: Finding, direction: Direction) -> Finding:
     return replace(finding, direction=direction, reason=finding.reason + ", an improvement" * improved)
 
 
-def _direction(question: Asked, baseline: Profile, window: Profile) -> Direction:
+def _direction(question: CheckTarget, baseline: Profile, window: Profile) -> Direction:
     return infer_direction(question.better, improves(question, baseline, window))
 
 
-def improves(question: Asked, baseline: Counted, window: Counted) -> np.ndarray:
+def improves(question: CheckTarget, baseline: Counted, window: Counted) -> np.ndarray:
     """Say of one window or of many whether a change is an improvement; what can only get worse never is."""
     if question.detector.check in ("drift", "range"):
         return has_improved(question.better, baseline, window)
@@ -233,7 +222,7 @@ def improves(question: Asked, baseline: Counted, window: Counted) -> np.ndarray:
 
 
 def _labelled_profiles(
-    monitor: Monitor, question: Asked, segment: str | None, window: Window
+    monitor: Monitor, question: CheckTarget, segment: str | None, window: Window
 ) -> tuple[Profile | None, Profile | None]:
     """Return a signal's scores beside their labels, of the window whose labels have had their time to arrive.
 
@@ -247,7 +236,7 @@ def _labelled_profiles(
 
 
 def _by_record(
-    monitor: Monitor, question: Asked, finding: Finding, window: Window, calibration: Calibration
+    monitor: Monitor, question: CheckTarget, finding: Finding, window: Window, calibration: Calibration
 ) -> Finding:
     """Say of an estimate where the truth will lie, by how earlier estimates went; of a truth, whether it lay there."""
     metric = finding.method.removeprefix(ESTIMATED)
@@ -261,7 +250,7 @@ def _by_record(
 
 
 def _accumulate(
-    question: Asked,
+    question: CheckTarget,
     detector: Sequential,
     segment: str | None,
     before: Mapping[str | None, Profile],
@@ -289,7 +278,7 @@ def _accumulate(
     return _add_direction(conclude_with(sized, detector, seen, question.threshold, calibration.of(stated)), side)
 
 
-def _carry_state(question: Asked, chosen: Sequence[str], sums: Mapping[str, State]) -> Iterator[Finding]:
+def _carry_state(question: CheckTarget, chosen: Sequence[str], sums: Mapping[str, State]) -> Iterator[Finding]:
     """Keep what is remembered of segments that have no rows in the window."""
     if isinstance(question.detector, Sequential) and question.segments:
         whole = question.finding(None).key
@@ -305,7 +294,7 @@ def _evidently_findings(
 ) -> Iterator[Finding]:
     """Put all questions to Evidently at once: its process is started and waited for once a window."""
     chosen = segments(monitor, window.profiles)
-    waiting: list[tuple[Asked, Finding, Request]] = []
+    waiting: list[tuple[CheckTarget, Finding, Request]] = []
     for question in expand_stattests(monitor, baseline.layouts):
         before = baseline.within(question.column, window.starts)
         for segment in [None, *(chosen if question.segments else [])]:
@@ -322,7 +311,7 @@ def _evidently_findings(
         yield _evidently_finding(question, stated, each, answer)
 
 
-def _add_sizes(question: Asked, segment: str | None, old: Profile | None, new: Profile | None) -> Finding:
+def _add_sizes(question: CheckTarget, segment: str | None, old: Profile | None, new: Profile | None) -> Finding:
     """Return the finding with its sample sizes, and with a reason when they are too small to ask."""
     stated = question.finding(segment)
     if old is None or new is None:
@@ -335,7 +324,7 @@ def _add_sizes(question: Asked, segment: str | None, old: Profile | None, new: P
     return replace(stated, reason=f"too_few: the {side} has {size} usable values, {question.min_samples} needed")
 
 
-def _evidently_finding(question: Asked, stated: Finding, asked_for: Request, answer: Answer) -> Finding:
+def _evidently_finding(question: CheckTarget, stated: Finding, asked_for: Request, answer: Answer) -> Finding:
     """Hold Evidently's score against the operator's threshold or its own, both turned to grow with the change."""
     if answer.resting is not None:
         return replace(stated, reason=answer.resting)
@@ -350,7 +339,7 @@ def _evidently_finding(question: Asked, stated: Finding, asked_for: Request, ans
     return _add_direction(conclude_with(stated, question.detector, seen, bound, None), stated.direction)
 
 
-def _without(question: Asked, stated: Finding, old: Profile | None) -> Finding:
+def _without(question: CheckTarget, stated: Finding, old: Profile | None) -> Finding:
     side = "baseline" if old is None else "window"
     return replace(stated, reason=f"missing_column: the {side} has no column {question.column!r}")
 

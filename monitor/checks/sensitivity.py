@@ -11,9 +11,10 @@ import numpy as np
 from detectors.base import Detector, Finding, Measurement, Status, Values, effective_threshold
 from detectors.profile import Profile, samples
 from detectors.sensitivity import Bound, Sensitivity, smallest_change
+from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibrate import COUNTED, Calibration
-from monitor.checks.targets import Asked, expand_checks
+from monitor.checks.targets import expand_checks
 from monitor.config.models import Monitor
 
 DAY = timedelta(days=1)
@@ -48,7 +49,7 @@ def _smallest(
     return smallest_change(profile, usual * profile.n / profile.rows, buckets, day, fitting)
 
 
-def _bound(question: Asked, calibration: Calibration) -> Bound:
+def _bound(question: CheckTarget, calibration: Calibration) -> Bound:
     calibrated = calibration.of(question.finding(None))
 
     def bound(statistic: Values, noise: Values) -> Values:

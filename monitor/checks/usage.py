@@ -8,6 +8,7 @@ from typing import Any
 from detectors.quality.percentile import TIMES
 from detectors.spend.usage import usage
 from monitor.checks.detect import Window, segments
+from monitor.config.checks import LatencyConfig
 from monitor.config.models import Monitor
 
 ALL = ""
@@ -16,9 +17,8 @@ ALL = ""
 
 def usage_by_segment(monitor: Monitor, window: Window) -> dict[str, Any]:
     """Return usage by segment, with the currency of its money."""
-    named = [
-        c for check in monitor.checks if check.kind == "latency" and check.columns != "auto" for c in check.columns
-    ]
+    latency = [check for check in monitor.checks if isinstance(check, LatencyConfig)]
+    named = [column for check in latency if check.columns != "auto" for column in check.columns]
     times = tuple(dict.fromkeys([*TIMES, *named]))
     seconds = len(window.starts) * monitor.bucket.total_seconds()
     told: dict[str, Any] = {}

@@ -42,9 +42,10 @@ def config_schema() -> None:
 
     Example: driftd config schema > driftd.schema.json
     """
-    from monitor.config.models import Config
+    from monitor.checks.registry import config_models
+    from monitor.config.load import json_schema
 
-    echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
+    echo(json.dumps(json_schema(config_models()), indent=2))
 
 
 @groups["db"].command("upgrade")

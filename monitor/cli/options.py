@@ -37,7 +37,7 @@ Version = Annotated[
 
 def load(file: Path) -> Config:
     """Read the configuration file."""
-    from monitor.config.load import load as read
+    from monitor.cli.commands.load import load as read
 
     return read(file)
 

@@ -4,35 +4,71 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic import SecretStr, ValidationError
 
 from monitor.config import signals
-from monitor.config.checks import CHECKS
+from monitor.config.checks import MODELS, Models, RateConfig, SloConfig, check_schema, flatten
 from monitor.config.models import BASELINE_RULE, Config, Monitor
 from monitor.config.rules import rule_name
 from monitor.config.sections import nearest
 from monitor.config.source import ROLES
 from monitor.core.yamlfile import SECRET_KEYS, Problem, read
 
+LOG = structlog.get_logger(__name__)
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)
 
 
-def load(path: Path, environment: dict[str, str] | None = None) -> Config:
-    """Read, check and cross-check a configuration file; raises :class:`ConfigError` with every problem."""
+def load(path: Path, environment: dict[str, str] | None = None, checks: Models = MODELS) -> Config:
+    """Read, check and cross-check a configuration file; raises :class:`ConfigError` with every problem.
+
+    ``checks`` are the check kinds, each with its configuration model.
+    """
     document = read(path, environment)
     try:
-        config = Config.model_validate(document.data)
+        config = Config.model_validate(document.data, context={"check_models": checks})
     except ValidationError as error:
-        raise document.explain([describe_problem(detail) for detail in error.errors()]) from None
+        raise document.explain([describe_problem(detail) for detail in flatten(error.errors())]) from None
     config = _beside(config, path.parent)
-    problems = cross_check(config)
+    problems = cross_check(config, checks)
     if problems:
         raise document.explain(problems)
+    for problem in deprecations(document.data, checks):
+        _warn_once(str(document.explain([problem])))
     return config
+
+
+def deprecations(data: Any, checks: Models) -> Iterator[Problem]:  # noqa: ANN401
+    """Yield the keys of an old form in the data of a valid file, each with what to write instead."""
+    for index, monitor in enumerate(data["monitors"]):
+        for place, entry in enumerate(monitor.get("checks", [])):
+            kind, settings = next(iter(entry.items())) if isinstance(entry, dict) else (entry, None)
+            for key, new in checks[kind].old_keys(settings or {}).items():
+                advice = f"{key!r} is an old name; write `{new}:`" if new else f"{kind} does not use {key!r}; remove it"
+                yield Problem(("monitors", index, "checks", place, kind, key), f"{advice}.")
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Log a warning about the configuration, once in the life of the process."""
+    LOG.warning("deprecated", key=text)
+
+
+def json_schema(checks: Models = MODELS) -> dict[str, Any]:
+    """Return the JSON schema of the file."""
+    schema = Config.model_json_schema(by_alias=True)
+    entry, definitions = check_schema(checks)
+    setting = schema["$defs"]["Monitor"]["properties"]["checks"]
+    setting |= {"items": entry, "default": [check.kind for check in Monitor.model_fields["checks"].default]}
+    schema["$defs"] = {**schema["$defs"], **definitions}
+    del schema["$defs"]["CheckConfig"]
+    return schema
 
 
 def _beside(config: Config, folder: Path) -> Config:
@@ -68,8 +104,10 @@ def describe_problem(detail: Any) -> Problem:  # noqa: ANN401
     if detail["type"] in ("unknown_key", "word"):
         key, allowed = context["key"], context["allowed"]
         at = (*where, key) if detail["type"] == "unknown_key" else where
-        message = f"{key!r} is not known here. Allowed: {', '.join(allowed)}.{nearest(key, allowed)}"
-        return Problem(at, message)
+        having = context.get("having")
+        unknown = f"{key!r} is not a key of {context['check']}, but of {_listed(having)}" if having else ""
+        message = unknown or f"{key!r} is not known here"
+        return Problem(at, f"{message}. Allowed: {', '.join(allowed)}.{'' if having else nearest(key, allowed)}")
     if detail["type"] == "missing":
         return Problem(where[:-1], f"the key {where[-1]!r} is missing.")
     allowed = re.findall(r"'([^']+)'", str(context.get("expected", "")))
@@ -79,7 +117,11 @@ def describe_problem(detail: Any) -> Problem:  # noqa: ANN401
     return Problem(where, f"found {shown}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
 
 
-def cross_check(config: Config) -> list[Problem]:
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
     """Find references to things that are not there."""
     problems: list[Problem] = []
     known_actions = sorted([*config.actions, *(["slack"] if config.slack else [])])
@@ -99,9 +141,11 @@ def cross_check(config: Config) -> list[Problem]:
         for place, rule in enumerate(monitor.rules):
             problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
             made = ["experiment"] * bool(monitor.experiments) + ["shadow"] * bool(monitor.shadows)
-            checks = [*CHECKS, *(check.name for check in monitor.checks if check.name), *made, BASELINE_RULE, "*"]
+            names_of_checks = [check.name for check in monitor.checks if check.name]
             heads = [word.split(".", 1)[0] for word in rule.when]
-            problems += _unknown((*at, "rules", place, "when"), heads, sorted(checks))
+            problems += _unknown(
+                (*at, "rules", place, "when"), heads, sorted([*checks, *names_of_checks, *made, BASELINE_RULE, "*"])
+            )
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
         problems += _breakers((*at, "breakers"), monitor, config, known_actions)
         problems += _comparisons(at, monitor, known_actions)
@@ -148,7 +192,7 @@ def _comparisons(where: tuple[str | int, ...], monitor: Monitor, known_actions: 
 def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config, known: list[str]) -> list[Problem]:
     """Refuse a breaker without a cause of its own, a name that is taken, and an action that is more than a message."""
     problems: list[Problem] = []
-    named = [check.name or "spend" for check in monitor.budgets]
+    named = [check.finding_name for check in monitor.budgets]
     made = sorted(signals.column_name(entry) for entry in monitor.signals)
     rules = [rule_name(rule) for rule in monitor.rules]
     names = [spec.name for other in config.monitors for spec in other.breakers]
@@ -184,10 +228,10 @@ def _unknown_signals(where: tuple[str | int, ...], monitor: Monitor) -> list[Pro
         Problem(
             (*where, place, check.kind, "signal"),
             f"{check.signal!r} is not among `signals:` of this monitor. There: {', '.join(made) or 'none'}."
-            f"{nearest(str(check.signal), made)}",
+            f"{nearest(check.signal, made)}",
         )
         for place, check in enumerate(monitor.checks)
-        if check.kind in ("rate", "slo") and check.signal not in made
+        if isinstance(check, RateConfig | SloConfig) and check.signal not in made
     ]
 
 

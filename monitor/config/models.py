@@ -11,7 +11,16 @@ from pydantic_core import PydanticCustomError
 
 from monitor.config.arms import Experiment, Shadow, TrafficMark, TrafficRole
 from monitor.config.breakers import BreakerSpec
-from monitor.config.checks import Check, CheckEntry
+from monitor.config.checks import (
+    CheckEntry,
+    DriftConfig,
+    LatencyConfig,
+    PerformanceConfig,
+    QualityConfig,
+    RateConfig,
+    SloConfig,
+    SpendConfig,
+)
 from monitor.config.policies import PolicySpec
 from monitor.config.savings import Savings
 from monitor.config.sections import Duration, Section, Time, nearest
@@ -138,9 +147,7 @@ class Monitor(Section):
     """False pages of the whole monitor that are accepted: thresholds that are not given are set to keep it."""
     signals: list[Entry] = []
     """Scores that are computed of each record, by name, or `{name: {option: value}}`."""
-    checks: list[CheckEntry] = [
-        Check(kind="drift"), Check(kind="quality"), Check(kind="latency"),
-    ]  # fmt: skip
+    checks: list[CheckEntry] = [DriftConfig(), QualityConfig(), LatencyConfig()]
     """What is analysed."""
     rules: list[Rule] = [Rule()]
     """When findings become incidents, and what is done."""
@@ -163,23 +170,23 @@ class Monitor(Section):
         return [*self.experiments, *self.shadows]
 
     @property
-    def performance(self) -> Check | None:
+    def performance(self) -> PerformanceConfig | None:
         """Return the check of the model's performance, the last one when there are several."""
-        return next((check for check in reversed(self.checks) if check.kind == "performance"), None)
+        return next((check for check in reversed(self.checks) if isinstance(check, PerformanceConfig)), None)
 
     @property
-    def budgets(self) -> list[Check]:
+    def budgets(self) -> list[SpendConfig]:
         """Return the checks of what is spent."""
-        return [check for check in self.checks if check.kind == "spend"]
+        return [check for check in self.checks if isinstance(check, SpendConfig)]
 
     @property
-    def objectives(self) -> list[Check]:
+    def objectives(self) -> list[SloConfig]:
         """Return the checks of objectives."""
-        return [check for check in self.checks if check.kind == "slo"]
+        return [check for check in self.checks if isinstance(check, SloConfig)]
 
-    def budget_of(self, name: str) -> Check | None:
+    def budget_of(self, name: str) -> SpendConfig | None:
         """Return the check of what is spent that has a name."""
-        return next((check for check in self.budgets if (check.name or "spend") == name), None)
+        return next((check for check in self.budgets if check.finding_name == name), None)
 
     @property
     def money(self) -> str:
@@ -200,16 +207,16 @@ class Monitor(Section):
     @property
     def labels_after(self) -> timedelta:
         """Return how long labels take, by the check that waits longest for them."""
-        waiting = [*self.rates.values(), *([self.performance] if self.performance else [])]
-        return max((check.labels_after for check in waiting), default=timedelta(0))
+        waiting = [check.labels_after for check in self.rates.values()]
+        return max([*waiting, self.performance.labels_after if self.performance else timedelta(0)])
 
     @property
-    def rates(self) -> dict[str, Check]:
+    def rates(self) -> dict[str, RateConfig]:
         """Return the check of each signal whose rate is watched."""
-        return {check.signal: check for check in self.checks if check.kind == "rate" and check.signal}
+        return {check.signal: check for check in self.checks if isinstance(check, RateConfig)}
 
     @property
-    def judged(self) -> dict[str, Check]:
+    def judged(self) -> dict[str, RateConfig]:
         """Return the check of each signal whose rate takes a judge's verdicts for labels."""
         return {signal: check for signal, check in self.rates.items() if check.labels_from == "judge"}
 

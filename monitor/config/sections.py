@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -43,7 +43,13 @@ def _write_duration(value: timedelta) -> str:
     return f"{value.total_seconds():g}s"
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(_write_duration, return_type=str)]
+_WRITTEN_DURATION = {"anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?[smhdw])+$"}, {"type": "number"}]}
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(_write_duration, return_type=str),
+    WithJsonSchema(_WRITTEN_DURATION, mode="validation"),
+]
 Time = Annotated[datetime, BeforeValidator(parse_time)]
 
 

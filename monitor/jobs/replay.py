@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from detectors import TRAFFIC_CHECKS
 from detectors.base import Finding, Measurement, Status, describe_comparison, effective_threshold
 from detectors.direction import infer_direction, is_improvement
 from detectors.profile import Profile
@@ -18,9 +17,12 @@ from detectors.season import ALL_TIMES, SEASONS
 from detectors.sequential import Sequential, State
 from detectors.stack import Counted, Stack
 from monitor.alerting.change_point import Plateau, compare, questions, shift_findings
+from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, improves, reference
-from monitor.checks.targets import Asked, expand_checks, kinds, name
+from monitor.checks.quality import RecordQuality
+from monitor.checks.registry import make_checks
+from monitor.checks.targets import expand_checks
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
 from monitor.profiling.clients import noise_factor
@@ -59,9 +61,10 @@ def replay(
             if column == question.column and (segment is None or question.segments):
                 factor = noise_factor({} if question.late else clients, baseline.calibration.clients, segment)
                 _ask(monitor, baseline, timeline, question, segment, stack, factor, found, sums)
+    of_records = [check for check in make_checks(monitor) if isinstance(check, RecordQuality)]
     for place in range(timeline.length - 1, timeline.steps):
         start = timeline.start + place * timeline.step
-        findings = [*found.near[place], *_traffic_findings(monitor, baseline, timeline, place)]
+        findings = [*found.near[place], *_traffic_findings(of_records, baseline, timeline, place)]
         yield Bucket(start, start + timeline.step), findings, bool(found.measured[place])
 
 
@@ -69,7 +72,7 @@ def _ask(
     monitor: Monitor,
     baseline: Baseline,
     timeline: Timeline,
-    question: Asked,
+    question: CheckTarget,
     segment: str | None,
     stack: Stack,
     factor: np.ndarray,
@@ -98,7 +101,7 @@ def _ask(
 def _accumulate(
     baseline: Baseline,
     timeline: Timeline,
-    question: Asked,
+    question: CheckTarget,
     detector: Sequential,
     segment: str | None,
     stack: Stack,
@@ -130,13 +133,13 @@ def _before(baseline: Baseline, timeline: Timeline, column: str, places: np.ndar
     return baseline.within(column, starts)
 
 
-def _size(question: Asked, side: Counted) -> Any:  # noqa: ANN401
+def _size(question: CheckTarget, side: Counted) -> Any:  # noqa: ANN401
     return side.n if question.detector.counts == "usable" else side.rows
 
 
 def _note(
     baseline: Baseline,
-    question: Asked,
+    question: CheckTarget,
     segment: str | None,
     seen: Measurement,
     improved: np.ndarray,
@@ -242,7 +245,9 @@ class Again:
         return found
 
 
-def _traffic_findings(monitor: Monitor, baseline: Baseline, timeline: Timeline, place: int) -> Iterator[Finding]:
+def _traffic_findings(
+    checks: Sequence[RecordQuality], baseline: Baseline, timeline: Timeline, place: int
+) -> Iterator[Finding]:
     first = place - timeline.length + 1
     rows = timeline.rows[first : place + 1]
     filled = np.flatnonzero(timeline.rows[: place + 1])
@@ -253,12 +258,5 @@ def _traffic_findings(monitor: Monitor, baseline: Baseline, timeline: Timeline, 
         schema=baseline.traffic.schema,
         seconds_since_newest=silent,
     )
-    for check in monitor.checks:
-        for kind in kinds(check):
-            if kind not in TRAFFIC_CHECKS:
-                continue
-            bound = check.max_age.total_seconds() if kind == "freshness" and check.max_age else check.threshold
-            stand_in = Finding(name(check, kind), None, kind, None, Status.OK, "")
-            yield from TRAFFIC_CHECKS[kind](
-                baseline.traffic, traffic, threshold=bound, calibrated=baseline.calibration.of(stand_in)
-            )
+    for check in checks:
+        yield from check.compare(baseline, traffic)

@@ -14,7 +14,7 @@ from detectors.performance.losses import learn_losses
 from detectors.performance.rates import DECISION, judged_column, labelled_column
 from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Column, Records, concatenate, row_count, take
-from monitor.config.checks import Check
+from monitor.config.checks import PerformanceConfig, RateConfig
 from monitor.config.signals import Entry, resolve
 from monitor.sources.screen import MANY_WORDS, count_words, unfit_words
 
@@ -51,8 +51,8 @@ class Learner:
     def __init__(
         self,
         kinds: Mapping[str, Kind],
-        performance: Check | None = None,
-        rates: Mapping[str, Check] | None = None,
+        performance: PerformanceConfig | None = None,
+        rates: Mapping[str, RateConfig] | None = None,
         screened: Collection[str] = (),
     ) -> None:
         self.rows = 0

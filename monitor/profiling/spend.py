@@ -20,7 +20,7 @@ from detectors.spend.budget import (
     per_request,
 )
 from detectors.spend.forecast import Forecast
-from monitor.config.checks import Check
+from monitor.config.checks import SpendConfig
 from monitor.config.models import Monitor
 
 MOST_SHOWN = 20
@@ -68,7 +68,7 @@ def knows_cost(monitor: Monitor, schema: Collection[str]) -> bool:
 def evaluate_budgets(monitor: Monitor, spending: Spending | None) -> Iterator[Finding]:
     """Hold what was spent against every budget; without a column of money nothing can be said."""
     for check in monitor.budgets:
-        called = check.name or "spend"
+        called = check.finding_name
         if check.per_request_tokens and spending is not None:
             counted = spending.bill.tokens[check.per_request_tokens]
             yield per_request(called, check.per_request_tokens, counted, check.threshold or 0.0)
@@ -88,8 +88,8 @@ def evaluate_budgets(monitor: Monitor, spending: Spending | None) -> Iterator[Fi
                 yield from _in_all(monitor, check, period, spending)
 
 
-def _in_all(monitor: Monitor, check: Check, period: Period, spending: Spending) -> Iterator[Finding]:
-    called, column, at, budget = check.name or "spend", monitor.money, spending.end, check.budget(period)
+def _in_all(monitor: Monitor, check: SpendConfig, period: Period, spending: Spending) -> Iterator[Finding]:
+    called, column, at, budget = check.finding_name, monitor.money, spending.end, check.budget(period)
     if budget is None:
         return
     first, _ = bounds(at, period, check.zone)
@@ -100,9 +100,9 @@ def _in_all(monitor: Monitor, check: Check, period: Period, spending: Spending) 
         yield burning(called, column, budget, at, check.zone, spending.since, check.currency)
 
 
-def _by_value(monitor: Monitor, check: Check, period: Period, spending: Spending) -> Iterator[Finding]:
+def _by_value(monitor: Monitor, check: SpendConfig, period: Period, spending: Spending) -> Iterator[Finding]:
     """Yield the values whose budget is gone, then those that are nearest to it, then what no budget can see."""
-    called, at, by = check.name or "spend", spending.end, str(check.by)
+    called, at, by = check.finding_name, spending.end, str(check.by)
     first, _ = bounds(at, period, check.zone)
     held = spending.values[by, first]
     for value, budget in shares(check, period, held):
@@ -123,13 +123,13 @@ def _by_value(monitor: Monitor, check: Check, period: Period, spending: Spending
         yield found
 
 
-def foreseen(check: Check, period: Period, held: Mapping[str, Spent]) -> list[str]:
+def foreseen(check: SpendConfig, period: Period, held: Mapping[str, Spent]) -> list[str]:
     """Return the values whose end of the period is worth a forecast: those nearest to their budget."""
     near = [value for value, budget in shares(check, period, held) if held[value].amount < budget]
     return near[:MOST_FORESEEN]
 
 
-def shares(check: Check, period: Period, held: Mapping[str, Spent]) -> list[tuple[str, float]]:
+def shares(check: SpendConfig, period: Period, held: Mapping[str, Spent]) -> list[tuple[str, float]]:
     """Return the values that are shown, with their budgets, those that have used most of theirs first."""
     budgets = {value: check.budget(period, value) for value in held if value not in (MISSING, OTHER)}
     known = [(value, budget) for value, budget in budgets.items() if budget]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
+from pydantic import ValidationError
+from structlog.testing import capture_logs
 
-from monitor.config.load import load
+from monitor.config.checks import MODELS, DriftConfig
+from monitor.config.load import json_schema, load
 from monitor.config.models import Config, ConfigError
+from tests.support.tools import ROOT
 from tests.support.world import DRIFTD
 
 GOOD = """\
@@ -59,6 +68,7 @@ def test_a_good_file_is_read_as_meant(tmp_path: Path) -> None:
     assert monitor.baseline.start == datetime(2026, 11, 1, tzinfo=UTC)
     assert monitor.baseline.end == datetime(2026, 11, 15, 10, tzinfo=UTC)
     assert [check.kind for check in monitor.checks] == ["drift", "missing", "schema"]
+    assert isinstance(monitor.checks[0], DriftConfig)
     assert monitor.checks[0].method == ["psi"]
     assert monitor.rules[0].buckets(monitor.rules[0].for_, monitor.bucket) == 2
     assert config.actions["back"].webhook.secret.get_secret_value() == "whsec_abc"
@@ -95,6 +105,21 @@ WRONG = [
     ("timestamp: {column: created, unit: ms}", "id: x", 9, "monitors[0].source", "must map `timestamp`"),
     ("name: bot", "name: bot\n    name: again", 9, "monitors[0].name", "twice"),
     ("threshold: 0.3", "threshold: high", 20, "threshold", "'high'"),
+    ("threshold: 0.3", "treshold: 0.3", 20, "monitors[0].checks[0].drift.treshold", "Did you mean 'threshold'"),
+    ("threshold: 0.3", "daily: 5", 20, "checks[0].drift.daily", "not a key of drift, but of spend. Allowed: columns,"),
+    ("threshold: 0.3", "signal: x", 20, "checks[0].drift.signal", "not a key of drift, but of rate and slo."),
+    ("threshold: 0.3", "kind: psi", 20, "checks[0].drift.kind", "'kind' is not known here. Allowed: columns,"),
+    (
+        "missing: {max_increase: 0.1}",
+        "missing:\n          max_increase: 2",
+        22,
+        "missing.max_increase",
+        "less than or equal",
+    ),
+    ("- schema", "- rate: {max: 0.1}", 22, "monitors[0].checks[2].rate", "a rate needs its signal"),
+    ("- schema", "- slo: {signal: x}", 22, "monitors[0].checks[2].slo", "an objective needs its signal"),
+    ("- schema", "- spend", 22, "monitors[0].checks[2].spend", "a budget needs `daily:`"),
+    ("- schema", "- performance: {method: psi}", 22, "checks[2].performance.method", "'psi' is not known here"),
     ("    table:", "    query: select 1\n      table:", 9, "monitors[0].source", "not both"),
 ]
 
@@ -136,9 +161,127 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_the_schema_is_json_and_knows_the_aliases() -> None:
-    schema = json.dumps(Config.model_json_schema(by_alias=True))
+    schema = json.dumps(json_schema())
     for word in ('"from"', '"for"', '"monitors"', '"catch_up"'):
         assert word in schema
+
+
+GOOD_CHECKS: list[Any] = [
+    "drift",
+    {"drift": None},
+    {"drift": {"method": "psi", "columns": ["a"], "threshold": 0.2}},
+    {"drift": {"method": ["psi", "evidently:anderson"]}},
+    {"quality": {"max_increase": 0.1, "segments": False}},
+    {"performance": {"decision": 0.4, "labels_after": "14d", "positive": "yes"}},
+    {"latency": {"p95": "1h30m", "p50": 2}},
+    {"rate": {"signal": "refusal", "max": 0.1, "labels_from": "judge"}},
+    {"slo": {"signal": "refusal", "objective": 0.99, "burn": "page"}},
+    {"spend": {"daily": 20, "by": "tenant", "limits": {"a": 50, "b": {"daily": 80, "monthly": 900}}}},
+    {"spend": {"per_request_tokens": 1600, "threshold": 0.1, "name": "long"}},
+    {"freshness": {"max_age": "1h"}},
+    {"volume": {"threshold": 0.4}},
+]
+WRONG_CHECKS: list[Any] = [
+    "shema",
+    "rate",
+    "slo",
+    "spend",
+    {"drift": {}, "quality": {}},
+    {"drift": {"daily": 5}},
+    {"drift": {"kind": "drift"}},
+    {"drift": {"method": "pssi"}},
+    {"drift": {"threshold": 0}},
+    {"performance": {"method": "psi"}},
+    {"missing": {"max_increase": 2}},
+    {"volume": {"max_age": "1h"}},
+    {"rate": {"max": 0.1}},
+    {"rate": {"signal": "refusal", "objective": 0.9}},
+    {"slo": {"signal": "refusal", "objective": 1.5}},
+    {"latency": {"p95": "soon"}},
+    {"spend": {"daily": 5, "p95": "2s"}},
+]
+
+
+def monitor_with(check: Any) -> dict[str, Any]:
+    source = {"url": "sqlite:///log.db", "table": "t", "columns": {"timestamp": "at"}}
+    return {"monitors": [{"name": "bot", "source": source, "signals": ["refusal"], "checks": [check]}]}
+
+
+def schema_of_checks() -> dict[str, Any]:
+    return {"$ref": "#/$defs/Monitor/properties/checks", "$defs": json_schema()["$defs"]}
+
+
+@pytest.mark.parametrize("check", GOOD_CHECKS, ids=str)
+def test_the_schema_and_the_models_accept_the_same_checks(check: Any) -> None:
+    Config.model_validate(monitor_with(check))
+    jsonschema.validate([check], schema_of_checks())
+
+
+@pytest.mark.parametrize("check", WRONG_CHECKS, ids=str)
+def test_the_schema_and_the_models_refuse_the_same_checks(check: Any) -> None:
+    with pytest.raises(ValidationError):
+        Config.model_validate(monitor_with(check))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate([check], schema_of_checks())
+
+
+def test_the_schema_of_a_check_kind_has_its_own_keys_only() -> None:
+    definitions = json_schema()["$defs"]
+    assert set(definitions["SloConfig"]["properties"]) == {
+        *("name", "signal", "objective", "period", "burn", "min_samples"),
+    }
+    for model in {*MODELS.values()}:
+        definition = definitions[model.__name__]
+        assert definition["additionalProperties"] is False
+        assert set(definition["properties"]) == set(model.key_names())
+
+
+def documented_checks() -> list[Any]:
+    """Return every entry of `checks:` in the pages of the documentation and in the configurations that are shipped."""
+    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+    blocks = [block for page in pages for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
+    story = (ROOT / "monitor/cli/demo/story.py").read_text().replace("{{", "{").replace("}}", "}")
+    entries: list[Any] = []
+    for block in [*blocks, story, (ROOT / "deploy/driftd.yaml").read_text()]:
+        for found in re.finditer(r"^( *)checks:.*(?:\n\1 .*|\n\1- .*)*", block, re.MULTILINE):
+            entries += yaml.safe_load(textwrap.dedent(found[0]))["checks"]
+    return entries
+
+
+def test_the_checks_of_the_documentation_are_valid() -> None:
+    entries = documented_checks()
+    assert len(entries) > 10
+    for entry in entries:
+        Config.model_validate(monitor_with(entry))
+        jsonschema.validate([entry], schema_of_checks())
+
+
+OLD_KEYS = {
+    "'max_increase' is an old name; write `threshold:`.": "drift: {columns: [novelty], max_increase: 0.3}",
+    "latency does not use 'method'; remove it.": "latency: {p95: 2s, method: auto}",
+    "freshness does not use 'segments'; remove it.": "freshness: {max_age: 1h, segments: false}",
+}
+
+
+@pytest.mark.parametrize(("advice", "entry"), OLD_KEYS.items(), ids=str)
+def test_a_key_of_an_old_form_works_and_is_warned_about_once(tmp_path: Path, advice: str, entry: str) -> None:
+    path = write(tmp_path, GOOD.replace("drift: {columns: [novelty], method: psi, threshold: 0.3}", entry))
+    with capture_logs() as logs:
+        first, second = load(path, ENVIRONMENT), load(path, ENVIRONMENT)
+    kind, key = entry.split(":")[0], advice.split("'")[1]
+    place = f"{path}:20: monitors[0].checks[0].{kind}.{key}: "
+    assert [line for line in logs if line["log_level"] == "warning"] == [
+        {"event": "deprecated", "key": place + advice, "log_level": "warning"}
+    ]
+    assert first.monitors[0].checks == second.monitors[0].checks
+
+
+def test_the_new_form_of_an_old_key_wins() -> None:
+    (check,) = Config.model_validate(monitor_with({"drift": {"max_increase": 0.3}})).monitors[0].checks
+    assert check == DriftConfig(threshold=0.3)
+    both = {"drift": {"max_increase": 0.3, "threshold": 0.2}}
+    (check,) = Config.model_validate(monitor_with(both)).monitors[0].checks
+    assert check == DriftConfig(threshold=0.2)
 
 
 def test_durations_add_up(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from alembic import command
 from monitor.baselines import definition_v1
 from monitor.baselines.definition import MEASURED, definition
 from monitor.checks import calibrate
+from monitor.checks.registry import config_models
 from monitor.cli.commands.build import make_daemon, open_store
+from monitor.config.checks import CheckConfig
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.config.sections import Section
@@ -112,6 +114,39 @@ def test_the_fingerprint_of_a_configuration_never_changes(settings: dict[str, An
     assert definition_v1.fingerprint(monitor(settings)) == before
 
 
+CALIBRATED = {
+    **PLAIN,
+    "signals": ["refusal", "failed"],
+    "checks": [
+        "drift",
+        {"quality": {"threshold": 0.2, "name": "q"}},
+        {"missing": {"max_increase": 0.1, "columns": ["a"]}},
+        {"latency": {"p95": "2s", "segments": False}},
+        {"performance": {"labels_after": "1d", "min_samples": 7}},
+        {"rate": {"signal": "refusal", "max": 0.2, "labels_after": "2d", "labels_from": "judge", "positive": "bad"}},
+        {"slo": {"signal": "failed", "objective": 0.99, "min_samples": 5}},
+        {"spend": {"daily": 5, "columns": ["usd"], "threshold": 0.1}},
+        {"freshness": {"max_age": "1h"}},
+        {"volume": {"threshold": 0.5}},
+    ],
+}
+"""A check of every kind."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        (PLAIN, "17f1d178c1a1aa4e"),
+        (PRESET, "fccbd8496a4fbd36"),
+        (CLASSIFIER, "3d1c01fa0b635090"),
+        (CALIBRATED, "e646da21278f86ba"),
+    ],
+    ids=["plain", "preset", "classifier", "every kind"],
+)
+def test_the_fingerprint_of_a_calibration_never_changes(settings: dict[str, Any], wanted: str) -> None:
+    assert calibrate.definition(monitor(settings)) == wanted
+
+
 KEPT = {
     "source.timeout": {"source": {"timeout": "5s"}},
     "source.page_size": {"source": {"page_size": 10_000}},
@@ -186,6 +221,8 @@ def fields(model: type[Section], path: str = "") -> Iterator[str]:
 
 
 def sections(annotation: Any) -> Iterator[type[Section]]:
+    if annotation is CheckConfig:
+        yield from {*config_models().values()}
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in typing.get_args(annotation):

@@ -26,6 +26,8 @@ from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)
 BEGIN, END = START + 24 * HOUR, START + 28 * HOUR
+Told = dict[str, tuple[Status, float, float]]
+"""Status, statistic and threshold of the findings of a bucket, by key."""
 
 
 @pytest.fixture
@@ -51,15 +53,15 @@ def one_by_one(reader: Reader, monitor: Monitor, baseline: Baseline) -> Iterator
         end += monitor.bucket
 
 
-def told(findings: list[Finding]) -> dict[str, tuple[Status, float, float]]:
+def told(findings: list[Finding]) -> Told:
     """Return what came near its threshold; a replay does not spell out the rest."""
     measured = (f for f in findings if f.statistic is not None and f.threshold and f.check != "freshness")
     near = (f for f in measured if f.statistic >= NEAR * f.threshold)
     return {f.key: (f.status, round(f.statistic, 9), round(f.threshold, 9)) for f in near}
 
 
-def test_a_replay_finds_what_ticks_find(world: World) -> None:
-    world.configure(checks=["drift", "quality"])
+def both_ways(world: World) -> tuple[dict[Bucket, Told], dict[Bucket, Told]]:
+    """Return the findings of a replay and those of ticks, by bucket."""
     monitor = load(world.folder / "driftd.yaml").monitors[0]
     with open_reader(monitor) as reader:
         baseline = baseline_for(reader, monitor, BEGIN)
@@ -71,6 +73,12 @@ def test_a_replay_finds_what_ticks_find(world: World) -> None:
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         whole = {bucket: told(found) for bucket, found, _ in replay(monitor, baseline, timeline, {})}
         single = {bucket: told(found) for bucket, found in one_by_one(reader, monitor, baseline)}
+    return whole, single
+
+
+def test_a_replay_finds_what_ticks_find(world: World) -> None:
+    world.configure(checks=["drift", "quality"])
+    whole, single = both_ways(world)
     assert whole == single
     assert {key.split("/")[0] for found in single.values() for key in found} >= {"drift"}
     assert {key.split("/")[2] for found in single.values() for key in found} >= {
@@ -79,6 +87,14 @@ def test_a_replay_finds_what_ticks_find(world: World) -> None:
         "rate_cusum",
         "jensen_shannon",
     }
+
+
+def test_a_replay_gives_a_check_of_the_records_its_name(world: World) -> None:
+    world.log(rows_of(START + 26 * HOUR, 2 * HOUR, per_minute=20, seed=3))
+    world.configure(checks=[{"volume": {"name": "traffic", "threshold": 0.5}}])
+    whole, single = both_ways(world)
+    assert whole == single
+    assert {key.split("/")[0] for found in whole.values() for key in found} == {"traffic"}
 
 
 def test_a_replay_finds_the_same_further_changes(world: World) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from monitor.channels import build as build_channels
-from monitor.config.load import load
+from monitor.cli.commands.load import load
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock, SystemClock
 from monitor.core.tasks import Later, at_once

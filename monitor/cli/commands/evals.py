@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
+from monitor.cli.commands.load import load
 from monitor.cli.commands.output import echo, print_json, print_table
-from monitor.config.load import load
 from monitor.core.clock import SystemClock
 from monitor.core.plain import plain
 from monitor.core.yamlfile import ConfigError

@@ -1,0 +1,32 @@
+"""Service level objectives: whether the error budget of a period burns too fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from detectors.base import Finding, Status
+from detectors.spend.objective import burning
+from monitor.checks.base import BaselineData, Check, WindowData
+from monitor.config.checks.base import CheckConfig
+from monitor.config.checks.slo import SloConfig
+
+
+class Slo(Check[SloConfig]):
+    """Compares the bad requests that the daemon counted with an objective."""
+
+    Config: ClassVar[type[CheckConfig]] = SloConfig
+
+    def evaluate(self, baseline: BaselineData, window: WindowData) -> Iterator[Finding]:
+        config, at = self.config, window.end
+        if at is not None and config.signal in window.counted:
+            events, least = window.counted[config.signal], config.min_samples or self.monitor.min_samples
+            yield burning(
+                config.finding_name, config.signal, config.objective, at, events, config.period, config.burn, least
+            )
+            return
+        reason = f"missing_column: nothing says {config.signal!r} of the requests; add it to `signals:`"
+        if at is None:
+            reason = "not_measured: objectives are held against the daemon's counts, which a single check does not have"
+        unit = "of the rate that alerts"
+        yield Finding(config.finding_name, config.signal, "burn_rate", None, Status.INCONCLUSIVE, reason, unit=unit)

@@ -1,0 +1,149 @@
+"""The checks of driftd.yaml: one model per kind, and the entries of `checks:`.
+
+A kind that is not listed here brings its own model: :func:`monitor.config.load.load` gets all kinds from its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SerializeAsAny, ValidationError, ValidationInfo
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from monitor.config.checks.base import CheckConfig
+from monitor.config.checks.drift import DriftConfig
+from monitor.config.checks.latency import LatencyConfig
+from monitor.config.checks.performance import PerformanceConfig
+from monitor.config.checks.quality import (
+    COLUMN_KINDS,
+    RECORD_KINDS,
+    ColumnQualityConfig,
+    FreshnessConfig,
+    QualityConfig,
+    RecordQualityConfig,
+)
+from monitor.config.checks.rate import RateConfig
+from monitor.config.checks.slo import SloConfig
+from monitor.config.checks.spend import Limit, SpendConfig
+
+Models = Mapping[str, type[CheckConfig]]
+"""Check kinds, and the model of each."""
+MODELS: Models = {
+    "drift": DriftConfig,
+    "quality": QualityConfig,
+    "performance": PerformanceConfig,
+    "latency": LatencyConfig,
+    "rate": RateConfig,
+    "slo": SloConfig,
+    "spend": SpendConfig,
+    **dict.fromkeys(COLUMN_KINDS, ColumnQualityConfig),
+    **dict.fromkeys(RECORD_KINDS, RecordQualityConfig),
+    "freshness": FreshnessConfig,
+}
+"""Models of the kinds that sources, profiles and baselines read: they hold where the caller gives no others."""
+SHORT = "a check is one key with its settings, such as `- drift: {columns: auto}`"
+
+__all__ = [
+    "MODELS",
+    "CheckConfig",
+    "CheckEntry",
+    "DriftConfig",
+    "LatencyConfig",
+    "Limit",
+    "Models",
+    "PerformanceConfig",
+    "QualityConfig",
+    "RateConfig",
+    "SloConfig",
+    "SpendConfig",
+    "check_schema",
+    "flatten",
+]
+
+
+def _parse(value: object, info: ValidationInfo) -> object:
+    """Read an entry of `checks:` with the model of its kind; its errors keep their places."""
+    if isinstance(value, CheckConfig):
+        return value
+    models: Models = (info.context or {}).get("check_models", MODELS)
+    if isinstance(value, str):
+        value = {value: {}}
+    if not isinstance(value, dict) or len(value) != 1:
+        raise PydanticCustomError("check", SHORT)
+    ((kind, settings),) = value.items()
+    if kind not in models:
+        raise PydanticCustomError("unknown_key", "{key}", {"key": str(kind), "allowed": sorted(models)})
+    settings = {} if settings is None else settings
+    if not isinstance(settings, dict):
+        raise PydanticCustomError("check", "the settings of a check are a mapping, such as {threshold: 0.2}")
+    model = models[kind]
+    old = model.old_keys(settings)
+    settings = {**{new: settings[key] for key, new in old.items() if new}, **settings}
+    allowed = {*model.key_names(), *old}
+    errors = [_misplaced(kind, key, models) for key in settings if key not in allowed]
+    try:
+        config = model.model_validate(
+            {**{key: each for key, each in settings.items() if key in allowed and key not in old}, "kind": kind}
+        )
+    except ValidationError as error:
+        raise _nested(kind, [*errors, *error.errors()]) from None
+    if errors:
+        raise _nested(kind, errors)
+    return config
+
+
+def _misplaced(kind: str, key: object, models: Models) -> ErrorDetails:
+    """Describe a key that a kind does not have, with the kinds that have it."""
+    having = sorted(name for name, model in models.items() if key in model.key_names())
+    context = {"key": str(key), "allowed": sorted(models[kind].key_names()), "check": kind, "having": having}
+    return {"type": "unknown_key", "loc": (), "msg": f"{kind} has no key {key!r}", "input": key, "ctx": context}
+
+
+def _nested(kind: str, errors: Sequence[ErrorDetails]) -> PydanticCustomError:
+    text = "; ".join(f"{'.'.join(map(str, (kind, *error['loc'])))}: {error['msg']}" for error in errors)
+    return PydanticCustomError("check_settings", "{text}", {"text": text, "kind": kind, "errors": list(errors)})
+
+
+def flatten(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Yield errors with those of a check's settings in the place of the check."""
+    for error in errors:
+        if error["type"] != "check_settings":
+            yield error
+            continue
+        errors_of_settings: list[ErrorDetails] = error["ctx"]["errors"]
+        for inner in errors_of_settings:
+            placed = inner.copy()
+            placed["loc"] = (*error["loc"], error["ctx"]["kind"], *inner["loc"])
+            yield placed
+
+
+def check_schema(models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the JSON schema of an entry of `checks:`, and the definitions that it refers to."""
+    inputs: list[tuple[type[CheckConfig], JsonSchemaMode]] = [(model, "validation") for model in {*models.values()}]
+    references, definitions = models_json_schema(inputs, by_alias=True)
+    forms: list[dict[str, Any]] = [{"enum": [kind for kind, model in models.items() if not _needs(model)]}]
+    for kind, model in models.items():
+        settings: dict[str, Any] = {"anyOf": [references[model, "validation"], {"type": "null"}]}
+        forms.append(
+            {
+                "type": "object",
+                "properties": {kind: references[model, "validation"] if _needs(model) else settings},
+                "required": [kind],
+                "additionalProperties": False,
+            }
+        )
+    return {"anyOf": forms}, definitions["$defs"]
+
+
+def _needs(model: type[CheckConfig]) -> bool:
+    """Say whether a kind cannot do without settings."""
+    try:
+        model.model_validate({"kind": ""})
+    except ValidationError:
+        return True
+    return False
+
+
+CheckEntry = Annotated[SerializeAsAny[CheckConfig], BeforeValidator(_parse)]

@@ -1,0 +1,97 @@
+"""What the configuration of every check kind has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
+from pydantic_core import CoreSchema
+
+from monitor.config.sections import Section
+
+Columns = Literal["auto"] | list[str]
+ANY_KIND = ("columns", "method", "threshold", "max_increase", "min_samples", "segments")
+"""Keys that every kind accepted once. A kind that does not have one of them ignores it, with a warning."""
+
+
+@dataclass(frozen=True)
+class AlsoAccepts:
+    """Adds short forms that a validator accepts to the JSON schema of a value."""
+
+    form: Mapping[str, object]
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema of the short form or of the value."""
+        return {"anyOf": [dict(self.form), handler(schema)]}
+
+
+class CheckConfig(Section):
+    """What every check may be given."""
+
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Old keys that still work, and the keys that replace them."""
+
+    kind: SkipJsonSchema[str]
+    """Set by the key of the check."""
+    name: str | None = None
+    """Name for rules and metrics; by default the kind."""
+
+    @classmethod
+    def key_names(cls) -> list[str]:
+        """Return the keys that the kind has, as they are written."""
+        return [field.alias or name for name, field in cls.model_fields.items() if name != "kind"]
+
+    @classmethod
+    def old_keys(cls, settings: Mapping[str, object]) -> dict[str, str | None]:
+        """Return the keys of an old form among the settings, each with the key that replaces it, if one does."""
+        ignored = [key for key in ANY_KIND if key not in cls.key_names() and key not in cls.renamed]
+        replaced: dict[str, str | None] = {**dict.fromkeys(ignored), **cls.renamed}
+        return {key: replaced[key] for key in settings if key in replaced}
+
+    @property
+    def finding_name(self) -> str:
+        """Return the name under which its findings are recorded."""
+        return self.name or self.kind
+
+    def expand(self) -> Sequence[CheckConfig]:
+        """Return the checks that it stands for: itself, unless it is a group."""
+        return [self]
+
+
+class MeasuredConfig(CheckConfig):
+    """A check that measures columns, in all traffic and by segment."""
+
+    threshold: float | None = Field(None, gt=0)
+    """Fixed threshold in the unit of the method; wins over the default and the noise floor."""
+    min_samples: int | None = Field(None, ge=1)
+    """Below this many the answer is inconclusive."""
+    segments: bool = True
+    """Whether segments are measured too."""
+
+    def fixed_threshold(self, method: str) -> float | None:
+        """Return the operator's own threshold of a method, if there is one."""
+        return self.threshold
+
+
+class IncreaseConfig(MeasuredConfig):
+    """A check whose statistic may be a share or a rate."""
+
+    max_increase: float | None = Field(None, gt=0, le=1)
+    """The threshold of shares and rates: points that one may rise."""
+
+    def fixed_threshold(self, method: str) -> float | None:
+        """Return the operator's own threshold of a method, if there is one."""
+        return self.threshold or self.max_increase
+
+
+def one_or_more(names: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON schema of `auto`, one of several names, or a list of them."""
+    return {"anyOf": [{"enum": ["auto", *names]}, {"type": "array", "items": {"enum": list(names)}}]}
+
+
+def as_list(value: object) -> object:
+    """Read one name as a list of one; `auto` stays."""
+    return [value] if isinstance(value, str) and value != "auto" else value

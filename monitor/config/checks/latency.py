@@ -1,0 +1,41 @@
+"""Configuration of latency checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic.json_schema import SkipJsonSchema
+
+from monitor.config.checks.base import Columns, MeasuredConfig
+from monitor.config.sections import Duration
+
+PERCENTILES = ("p50", "p90", "p95", "p99")
+
+
+class LatencyConfig(MeasuredConfig):
+    """Compares percentiles of times with targets, or with the baseline's."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"max_increase": "threshold"}
+
+    kind: SkipJsonSchema[str] = "latency"
+    columns: Columns = "auto"
+    """`auto`, or columns of seconds by name."""
+    p50: Duration | None = None
+    """What half of the requests may take; without any target the percentiles' rise is watched."""
+    p90: Duration | None = None
+    """What nine in ten may take."""
+    p95: Duration | None = None
+    """What 95 in a hundred may take."""
+    p99: Duration | None = None
+    """What 99 in a hundred may take."""
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """Return the percentiles that have a target, and the targets in seconds."""
+        given = {name: getattr(self, name) for name in PERCENTILES}
+        return {name: target.total_seconds() for name, target in given.items() if target}
+
+    def fixed_threshold(self, method: str) -> float | None:
+        """Return the target of a percentile, or the operator's own threshold."""
+        return self.targets.get(method) or self.threshold
