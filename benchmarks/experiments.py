@@ -1,9 +1,9 @@
 """A/B comparisons that are looked at every five minutes for two weeks: `make bench-experiments`.
 
 False verdicts over many simulated experiments in which nothing differs, beside a t-test that is looked at as often,
-and with a heavy tail and arms of different sizes, beside the arms' own variances (Welch); how often and how soon a
-real lift is told, beside the plain mixture, a t-test that waits for the end and what theory expects; and how soon a
-wrong split of the traffic is found.
+and with a heavy tail, winsorised or not, and arms of different sizes, beside the arms' own variances (Welch); how
+often and how soon a real lift is told, beside the plain mixture, a t-test that waits for the end and what theory
+expects; and how soon a wrong split of the traffic is found.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -184,11 +186,16 @@ Sides = tuple[np.ndarray, np.ndarray]
 """Of each experiment, whether the treatment was ever called lower, and whether it was ever called higher."""
 
 
-def heavy_rows(rng: np.random.Generator, count: int, sigma: float, share: float, rows: int) -> np.ndarray:
-    """Return the sums up to each look of a log-normal metric, ``rows`` a look, of which a share is the treatment's."""
+def heavy_rows(
+    rng: np.random.Generator, count: int, sigma: float, share: float, rows: int, cut: float = np.inf
+) -> np.ndarray:
+    """Return the sums up to each look of a log-normal metric, ``rows`` a look, of which a share is the treatment's.
+
+    ``cut`` is how many standard deviations of the logarithm above its mean a value is winsorised.
+    """
     sums = np.zeros((count, LOOKS, 2, len(PARTS)))
     for one in range(count):
-        y = rng.lognormal(0.0, sigma, (LOOKS, rows))
+        y = np.minimum(rng.lognormal(0.0, sigma, (LOOKS, rows)), np.exp(sigma * cut))
         treated = rng.random(y.shape) < share
         for arm, mine in enumerate((~treated, treated)):
             sums[one, :, arm, N] = mine.sum(-1)
@@ -197,6 +204,10 @@ def heavy_rows(rng: np.random.Generator, count: int, sigma: float, share: float,
     sums[..., X] = sums[..., XX] = sums[..., N]
     sums[..., XY] = sums[..., Y]
     return np.asarray(np.cumsum(sums, axis=1)[..., None, :])
+
+
+winsorised = partial(heavy_rows, cut=NormalDist().inv_cdf(0.99))
+"""The same, winsorised above the 99 % quantile of both arms together, as it was before the experiment."""
 
 
 def heavy_users(rng: np.random.Generator, count: int, sigma: float, share: float, users: int) -> np.ndarray:
@@ -230,6 +241,7 @@ def heavy_tails(simulations: int) -> str:
         ("1 : 1", heavy_rows, 0.5, 10), ("1 : 9", heavy_rows, 0.1, 20), ("1 : 99", heavy_rows, 0.01, 50),
         ("1 : 1, users", heavy_users, 0.5, 2000), ("1 : 9, users", heavy_users, 0.1, 4000),
         ("1 : 99, users", heavy_users, 0.01, 10_000),
+        ("1 : 9, winsorised", winsorised, 0.1, 20), ("1 : 99, winsorised", winsorised, 0.01, 50),
     ]  # fmt: skip
     rows = []
     for sigma in (1.0, 2.0):

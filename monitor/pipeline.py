@@ -41,6 +41,8 @@ def process_bucket(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec])
     baseline = watch.baseline
     frozen = baseline if baseline and baseline.state == "active" else None
     history = frozen is not None and frozen.end is not None and bucket.end <= frozen.end
+    if frozen and not history:
+        frozen = watch.with_previous(frozen, bucket)
     compared_with = None if history else frozen
 
     # observe their database, then read ours

@@ -87,8 +87,12 @@ def learn_subspace(sample: np.ndarray, explained: float = EXPLAINED) -> Subspace
     """
     held = np.isfinite(sample)
     counts = np.maximum(1, held.sum(axis=0))
-    centre = np.where(held, sample, 0.0).sum(axis=0) / counts
-    spread = np.sqrt((np.where(held, sample - centre, 0.0) ** 2).sum(axis=0) / counts)
+    _, exponent = np.frexp(np.max(np.abs(sample), axis=0, where=held, initial=0.0))
+    unit = np.ldexp(1.0, exponent - 1)  # a power of two: exact, and squares of what is left cannot overflow
+    relative = np.where(held, sample / unit, 0.0)
+    mean = relative.sum(axis=0) / counts
+    centre = mean * unit
+    spread = np.sqrt((np.where(held, relative - mean, 0.0) ** 2).sum(axis=0) / counts) * unit
     scale = np.where(spread > 0, spread, 1.0)
     values = _standardise(sample, centre, scale)
     _, singular, axes = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
@@ -112,7 +116,9 @@ def residuals(subspace: Subspace, sample: np.ndarray) -> np.ndarray:
 
 
 def _standardise(sample: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return np.asarray(np.clip(np.nan_to_num((sample - centre) / scale, nan=0.0), -WIDEST, WIDEST))
+    with np.errstate(over="ignore"):  # what is too far away to be written is cut
+        values = (sample - centre) / scale
+    return np.asarray(np.clip(np.nan_to_num(values, nan=0.0), -WIDEST, WIDEST))
 
 
 def reconstruction(

@@ -66,8 +66,8 @@ def meant(said: Readings, found: np.ndarray, given: Sequence[Given]) -> tuple[np
         few = ids[absent]
         marks[context.own] = True
         marks[0] = False
-        alike[start + absent] = any_in_rows(marks[held.own[few]]) | any_in_rows(marks[held.related[few]])
-        opposed[start:end] = any_in_rows(marks[held.opposed[ids]])
+        alike[start + absent] = any_in_rows(marks.take(held.own[few])) | any_in_rows(marks.take(held.related[few]))
+        opposed[start:end] = any_in_rows(marks.take(held.opposed[ids]))
         marks[context.own] = False
     return alike & ~opposed, opposed
 

@@ -52,10 +52,10 @@ def best_places(places: int, neighbours: Sequence[int]) -> tuple[int, float]:
     >>> best_places(0b100000000000000000001, [0b10, 0])
     (1, 0.5)
     """
-    levels = [places]
+    levels, reach = [places], around(places, BESIDE)
     for other in neighbours:
-        near = around(other, BESIDE) & places if other else 0
-        if near:
+        if other & reach:  # else none of the places is near
+            near = around(other, BESIDE) & places
             levels.append(0)
             for level in range(len(levels) - 1, 0, -1):
                 levels[level] |= levels[level - 1] & near

@@ -62,7 +62,7 @@ def claims_nothing(answer: str, held: Support) -> bool:
         return False  # too much, or what the context says in its own words
     answer = answer[:LONGEST_ANSWER].lstrip()
     first = utf8(ENDS.split(answer, maxsplit=1)[0])
-    if compile_linear(f"{COURTESY}|{_declines()}", ignore_case=True).search(first) is None:
+    if compile_linear(_opens(), ignore_case=True).search(first) is None:
         return False
     declines = compile_linear(_declines(), ignore_case=True).search(utf8(answer)) is not None
     at = spans(answer, held.lexicon)
@@ -84,6 +84,12 @@ def _declines(*, english: bool = False) -> str:
         for kind in ("declines", "unknown")
         for phrase in kinds[kind]
     )
+
+
+@cache
+def _opens() -> str:
+    """Return how the first sentence of an answer that claims nothing reads; one string, whose hash is kept."""
+    return f"{COURTESY}|{_declines()}"
 
 
 def _says_nothing(sentence: str, facts: list[int], *, declines: bool) -> bool:

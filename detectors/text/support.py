@@ -93,6 +93,11 @@ class Support:
         listed: list[int] = self.stems.tolist()
         return listed
 
+    @cached_property
+    def _fact_list(self) -> list[bool]:
+        listed: list[bool] = self.facts.tolist()
+        return listed
+
     @property
     def lexicon(self) -> Lexicon:
         """Return where the words are described."""
@@ -189,9 +194,8 @@ class Support:
         return absent, misplaced, len(at)
 
     def _near_its_words(self, place: int) -> bool:
-        here = self.places[self.stems[place]]
-        beside = range(max(0, place - 4), min(len(self.stems), place + 5))
-        others = [self.places[self.stems[at]] for at in beside if self.facts[at] and at != place]
+        here = self.places[self._stem_list[place]]
+        others = [self.places[stem] for stem in self._facts_beside(place)]
         near = around(here, NEAR) if here and others else 0
         return bool(here) and (not others or any(near & other for other in others))
 
@@ -219,7 +223,14 @@ class Support:
 
     def _beside(self, at: int) -> list[int]:
         beside = range(max(0, at - 1), min(len(self.stems), at + 5))
-        return [int(self.stems[place]) for place in beside if self.facts[place]]
+        stems, facts = self._stem_list, self._fact_list
+        return [stems[place] for place in beside if facts[place]]
+
+    def _facts_beside(self, at: int) -> list[int]:
+        """Return the stems of the facts up to four words before and after a word."""
+        stems, facts = self._stem_list, self._fact_list
+        beside = range(max(0, at - 4), min(len(stems), at + 5))
+        return [stems[place] for place in beside if facts[place] and place != at]
 
     @cached_property
     def opposites(self) -> list[int]:
@@ -231,11 +242,10 @@ class Support:
 
     def _is_opposed(self, place: int, group: int) -> bool:
         near = 0
-        for other in range(max(0, place - 4), min(len(self.stems), place + 5)):
-            if other != place and self.facts[other]:
-                near |= self.places[self.stems[other]]
+        for stem in self._facts_beside(place):
+            near |= self.places[stem]
         near = around(near, 6)
-        if not near or near & self.places[self.stems[place]]:
+        if not near or near & self.places[self._stem_list[place]]:
             return False
         held, word = self.lexicon, self.answer.ids[place]
         words = self.context.ids[at_places(near, len(self.context.ids))]
@@ -373,9 +383,10 @@ class Support:
         scores = np.full(self.answer.sentences, np.nan)
         bounds = np.searchsorted(self.answer.sentence, np.arange(self.answer.sentences + 1)).tolist()
         whole = np.add.reduceat(self.weight, bounds[:-1])
+        supported = block.take(self.stems, axis=0)
         for claim in (whole >= 2 * SAYS).nonzero()[0].tolist():
             start, end = bounds[claim], bounds[claim + 1]
-            scores[claim] = (self.weight[start:end] @ block[self.stems[start:end]]).max() / whole[claim]
+            scores[claim] = (self.weight[start:end] @ supported[start:end]).max() / whole[claim]
         return scores
 
     @cached_property
@@ -497,6 +508,6 @@ def _meaning(words: np.ndarray, meanings: np.ndarray, held: Lexicon) -> np.ndarr
     marks = meanings_marked()
     marks[meanings] = True
     marks[0] = False
-    found = any_in_rows(marks[held.own[words]])
+    found = any_in_rows(marks.take(held.own[words]))
     marks[meanings] = False
     return found

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from detectors.layout import Layout
+from detectors.layout import LABELLED, Layout
 from detectors.profile import Profile, samples
 from detectors.quality.traffic import Gaps, Traffic
 from detectors.season import SEASONS
 from monitor.checks.baseline_review import Review
 from monitor.checks.calibrate import Calibration, SlotProfiles
 from monitor.config.models import Monitor
+from monitor.core.schedule import floor
+
+
+def previous_stretch(monitor: Monitor, length: timedelta, window_start: datetime) -> tuple[datetime, datetime]:
+    """Return the stretch before a window; it moves on by whole windows, so that many windows share one sum."""
+    end = floor(window_start, monitor.window)
+    return end - length, end
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What windows are compared with. ``profiles`` is segment to column to profile: samples where rows have weights."""
+    """What windows are compared with.
+
+    ``profiles`` is segment to column to profile: samples where rows have weights. ``previous`` are those of the stretch
+    just before a window, where it is compared with that.
+    """
 
     id: int
     layout: str
@@ -34,16 +45,25 @@ class Baseline:
     facts: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration = Calibration()
     slots: SlotProfiles = field(default_factory=dict)
+    previous: Mapping[str | None, Mapping[str, Profile]] | None = None
 
     def __post_init__(self) -> None:
         """Take the samples of profiles with weights."""
         object.__setattr__(self, "profiles", samples(self.profiles))
+        if self.previous is not None:
+            object.__setattr__(self, "previous", samples(self.previous))
 
     def within(self, column: str, starts: Sequence[datetime]) -> Mapping[str | None, Profile]:
-        """Return what a column of a window is compared with, by segment: all, or the same hours, of the baseline."""
+        """Return what a column of a window is compared with, by segment.
+
+        That is all of the baseline, or the same hours of it, or the stretch before the window; predictions beside their
+        labels, which come late, are never compared with that stretch.
+        """
+        if self.previous is not None and self.layouts[column].kind not in LABELLED:
+            return _of_column(self.previous, column)
         season = self.calibration.seasons.get(column)
         if season is None or season not in self.slots:
-            return {segment: columns[column] for segment, columns in self.profiles.items() if column in columns}
+            return _of_column(self.profiles, column)
         seconds = np.array([int(start.timestamp()) for start in starts], dtype=np.int64)
         touched = sorted(set(SEASONS[season].slot(seconds).tolist()))
         parts = [self.slots[season][slot] for slot in touched if slot in self.slots[season]]
@@ -68,3 +88,7 @@ class Baseline:
     def review(self) -> Review | None:
         """Return what the range holds besides one state of the application; None where it was not reviewed."""
         return Review.from_json(self.facts.get("review"))
+
+
+def _of_column(profiles: Mapping[str | None, Mapping[str, Profile]], column: str) -> dict[str | None, Profile]:
+    return {segment: columns[column] for segment, columns in profiles.items() if column in columns}

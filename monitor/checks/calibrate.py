@@ -23,7 +23,7 @@ from detectors.base import Detector, Finding
 from detectors.calibrate import FEWEST_WINDOWS, Limit, Peaks, expected_alerts, peaks, spend
 from detectors.clusters import Concentration
 from detectors.dispersion import design_effect
-from detectors.layout import Kind, Layout
+from detectors.layout import LABELLED, Kind, Layout
 from detectors.null import WIDE, Calibrated, Null, held_out_rarity, independent, learn_null
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, backtest_estimates
@@ -70,6 +70,8 @@ CHECK_DEFAULTS: dict[str, Any] = {
 """What the fingerprint holds of a check whose kind does not have these keys: every kind had them once."""
 FOLD = timedelta(days=1)
 FEWEST_FOLDS = 5
+PREVIOUS = "previous"
+"""Stands in for a season where each window is compared with the stretch just before it."""
 RHYTHM: Mapping[Kind, str] = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon", "vector": "mmd"}
 """By which detector the season of a column is chosen."""
 COUNTED = ("numeric", "categorical")
@@ -209,13 +211,14 @@ def calibrate(
             "needed; until then fixed thresholds hold"
         )
         return Calibration(reason=reason, definition=definition(monitor)), {}
-    folds = Folds(timeline)
+    folds = Folds(timeline, monitor.baseline.previous)
     tally, slots = _Tally(monitor, folds), SlotProfiles({})
     questions = list(expand_checks(monitor, layouts, profiles))
     seasons: dict[str, str] = {}
     records: dict[str, Record] = {}
     for (segment, column), stack in timeline.series():
-        if segment is None:
+        is_previous = monitor.baseline.previous is not None and stack.layout.kind not in LABELLED
+        if segment is None and not is_previous:
             seasons[column] = _season(folds, stack, monitor.min_samples)
         season = seasons.get(column, ALL_TIMES)
         if season != ALL_TIMES:
@@ -226,12 +229,13 @@ def calibrate(
         for question in questions:
             if question.column == column and question.threshold is None and (segment is None or question.segments):
                 factor = np.ones(1) if question.late else folds.noise_factor(segment)
-                seen = folds.look(question.detector, stack, season, question.min_samples, factor)
+                reference = PREVIOUS if is_previous else season
+                seen = folds.look(question.detector, stack, reference, question.min_samples, factor)
                 inflation = clusters if question.detector.check in SELDOM else 1.0
                 tally.note(question.finding(segment), question.detector.floor, *seen, inflation)
     for finding in _traffic(monitor):
         tally.note(finding, VOLUME_FLOOR, *folds.volume())
-    limit = tally.spend(timeline)
+    limit = tally.spend(folds.weeks)
     chosen = {column: season for column, season in seasons.items() if season != ALL_TIMES}
     return Calibration(
         limit=limit,
@@ -253,6 +257,8 @@ def definition(monitor: Monitor) -> str:
         CHECK_DEFAULTS | check.model_dump(mode="json", include=CHECK_SETTINGS, exclude_none=True)
         for check in monitor.checks
     ]
+    if monitor.baseline.previous is not None:  # it is newer than the fingerprint: without it nothing changes
+        settings["previous"] = monitor.baseline.previous.total_seconds()
     settings["version"] = VERSION
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -304,13 +310,13 @@ class _Tally:
             if matches(rule, finding)
         ]
 
-    def spend(self, timeline: Timeline) -> Limit:
+    def spend(self, weeks: float) -> Limit:
         """Share the budget among all statistics, and give those that are set apart a limit of their own."""
-        spending = spend(self._peaks, self._monitor.budget_per_week, timeline.weeks)
+        spending = spend(self._peaks, self._monitor.budget_per_week, weeks)
         for key, null in self.nulls.items():
             own = spending.own.get(key)
             limit = own or spending.limit.rarity
-            expected = expected_alerts(self._heights[key], limit, timeline.weeks)
+            expected = expected_alerts(self._heights[key], limit, weeks)
             self.nulls[key] = replace(null, limit=own, expected=expected)
         return spending.limit
 
@@ -327,8 +333,10 @@ class _Group:
 class Folds:
     """The windows of a baseline, each with the rest of the baseline that it is compared with."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, previous: timedelta | None = None) -> None:
         self.timeline = timeline
+        self.previous = previous or timedelta(0)
+        self.weeks = max(timeline.weeks - self.previous / timedelta(weeks=1), timeline.step / timedelta(weeks=1))
         self.length = timeline.length
         size = max(round(FOLD / timeline.step), 2 * self.length)
         count = max(FEWEST_FOLDS, timeline.steps // size)
@@ -357,8 +365,21 @@ class Folds:
         """Return the windows of each fold by the slots that they touch."""
         if season not in self._groups:
             folds = itertools.pairwise(self.edges.tolist())
-            self._groups[season] = [group for fold in folds for group in self._fold(season, fold)]
+            groups = self._before() if season == PREVIOUS else (g for fold in folds for g in self._fold(season, fold))
+            self._groups[season] = list(groups)
         return self._groups[season]
+
+    def _before(self) -> Iterator[_Group]:
+        """Yield the windows that share the stretch before them, which moves on by whole windows."""
+        seconds, step = self.timeline.seconds(), self.timeline.step.total_seconds()
+        window = round(self.length * step)
+        ends = np.flatnonzero(self.whole)
+        cuts = seconds[ends - self.length + 1] // window * window
+        firsts = cuts - round(self.previous.total_seconds())
+        for cut, first in dict(zip(cuts.tolist(), firsts.tolist(), strict=True)).items():
+            if first >= seconds[0]:
+                rest = np.flatnonzero((seconds >= first) & (seconds + step <= cut))
+                yield _Group(ends[cuts == cut], slice(0), rest)
 
     def _fold(self, season: str, fold: tuple[int, int]) -> Iterator[_Group]:
         first, last = fold

@@ -345,11 +345,14 @@ def _without(question: CheckTarget, stated: Finding, old: Profile | None) -> Fin
 
 
 def reference(monitor: Monitor, before: Mapping[str | None, Profile], segment: str | None) -> Profile | None:
-    """Return what a segment is compared with: itself, or all traffic where the baseline hardly knew it."""
+    """Return what a segment is compared with: itself, or all traffic where the baseline hardly knew it.
+
+    A stretch before the window with too few rows of a segment says nothing of it, for there may be more at other times.
+    """
     own = before.get(segment)
-    if own is not None and own.rows >= monitor.min_samples:
+    if own is not None and (own.rows >= monitor.min_samples or monitor.baseline.previous):
         return own
-    return before.get(None)
+    return None if monitor.baseline.previous else before.get(None)
 
 
 def segments(monitor: Monitor, profiles: Mapping[str | None, Mapping[str, Counted]]) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 
 from detectors.base import Detector, Finding, Measurement, Status, Values, effective_threshold
+from detectors.family import Family
 from detectors.profile import Profile, samples
 from detectors.sensitivity import Bound, Sensitivity, smallest_change
 from monitor.checks.base import CheckTarget
@@ -34,7 +36,8 @@ def measure_sensitivity(monitor: Monitor, baseline: Baseline) -> Baseline:
             tests.setdefault(question.column, []).append((question.detector, _bound(question, baseline.calibration)))
     usual, buckets, day = float(np.median(rows)), monitor.window // monitor.bucket, DAY // monitor.bucket
     found: dict[str, Sensitivity] = {}
-    for column, profile in samples(baseline.profiles).get(None, {}).items():
+    compared = baseline.profiles if baseline.previous is None else baseline.previous
+    for column, profile in samples(compared).get(None, {}).items():
         if profile.layout.kind in COUNTED and column in tests and profile.rows:
             smallest = _smallest(profile, usual, buckets, day, tests[column])
             if smallest is not None:
@@ -101,11 +104,21 @@ def findings_of_calibration(calibration: Calibration) -> Iterator[Finding]:
         yield Finding("calibration", column, "calibration", None, Status.INCONCLUSIVE, reason, about="pipe")
 
 
-def tabulate_sensitivity(calibration: Calibration) -> list[tuple[str, str, str, str]]:
-    """Return column, what is found of it within a window and within a day, and what holds for it alone."""
+def list_sensitivity(calibration: Calibration) -> list[dict[str, Any]]:
+    """Return the smallest change of each column that is found, as plain data and in words (``finds``)."""
+    return [
+        {"column": column, **asdict(found), "finds": describe(found)}
+        for column, found in sorted(calibration.sensitivity.items())
+    ]
+
+
+def tabulate_sensitivity(
+    calibration: Calibration, families: Mapping[str, Family]
+) -> list[tuple[str, Family | None, str, str, str]]:
+    """Return column, family, what is found of it within a window and within a day, and what holds for it alone."""
     apart = {finding.column: finding.reason.partition(": ")[2] for finding in findings_of_calibration(calibration)}
     rows = []
-    for column in sorted({*calibration.sensitivity, *calibration.unusual, *filter(None, apart)}):
+    for column in sorted({*families, *calibration.sensitivity, *calibration.unusual, *filter(None, apart)}):
         found = calibration.sensitivity.get(column)
         window, day = (_change(found, value) for value in (found.window, found.day)) if found else ("", "")
         notes = [apart[column]] if column in apart else []
@@ -113,7 +126,7 @@ def tabulate_sensitivity(calibration: Calibration) -> list[tuple[str, str, str, 
             f"thresholds are not learnt from an unusual stretch, {start} to {end}"
             for start, end in calibration.unusual.get(column, ())
         ]
-        rows.append((column, window, day, "; ".join(notes)))
+        rows.append((column, families.get(column), window, day, "; ".join(notes)))
     return rows
 
 

@@ -29,6 +29,14 @@ class ComparedMetric(Section):
     """primary decides; a guardrail must not get worse by more than minimum."""
     minimum: float = Field(0.02, gt=0)
     """The smallest effect that matters, as a share of the control."""
+    winsorize_above: float | None = None
+    """A record with a larger value counts with this one, such as the 99 % quantile of the weeks before."""
+
+    @model_validator(mode="after")
+    def _numbers_are_winsorised(self) -> ComparedMetric:
+        if self.winsorize_above is not None and self.equals is not None:
+            raise PydanticCustomError("winsorize", "`winsorize_above:` is for numbers; leave it out beside `equals:`")
+        return self
 
 
 def _accept_bare_name(value: object) -> object:

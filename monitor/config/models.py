@@ -48,8 +48,11 @@ def _features(value: object) -> object:
     return {"include": value} if isinstance(value, str | list) else value
 
 
+ROLLING = timedelta(days=14)
+
+
 class Baseline(Section):
-    """What is compared with: a time range, a file, or the last days."""
+    """What is compared with: a time range, a file, the last days, or the stretch just before each window."""
 
     start: Time | None = Field(None, alias="from")
     """Start of the range to learn from."""
@@ -59,14 +62,21 @@ class Baseline(Section):
     """CSV, Parquet or JSONL file to learn from, relative to this file."""
     rolling: Duration | None = None
     """Length of the past to learn from, moved on once a day."""
+    previous: Duration | None = None
+    """Compare each window with the stretch of this length just before it, within `rolling:` (14d where not given)."""
     min_rows: int = Field(200, ge=1)
     """Below this many rows there is no baseline."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Baseline:
+        if self.previous is not None and self.rolling is None:
+            object.__setattr__(self, "rolling", ROLLING)
         kinds = [self.start is not None or self.end is not None, self.file is not None, self.rolling is not None]
         if sum(kinds) != 1:
-            raise PydanticCustomError("baseline", "give exactly one of `from:` and `to:`, `file:`, or `rolling:`")
+            raise PydanticCustomError(
+                "baseline",
+                "give exactly one of `from:` and `to:`, `file:`, or `rolling:`; `previous:` goes with `rolling:` only",
+            )
         if kinds[0] and not (self.start and self.end and self.start < self.end):
             raise PydanticCustomError("baseline", "`from:` and `to:` are both needed, and `from` must be earlier")
         return self
@@ -127,7 +137,7 @@ class Monitor(Section):
     """What is compared with the baseline: the last buckets."""
     settle: Duration = timedelta(seconds=30)
     """How long after its end a bucket is left open for late rows."""
-    baseline: Baseline = Baseline(rolling=timedelta(days=14))
+    baseline: Baseline = Baseline(rolling=ROLLING)
     """What windows are compared with."""
     start: Time | None = None
     """Where judging begins; by default the end of the baseline, or now."""
@@ -243,6 +253,21 @@ class Monitor(Section):
             raise PydanticCustomError("bucket", "a day must be a whole number of buckets: 1m, 5m, 15m, 1h …")
         if self.window < self.bucket or self.window % self.bucket:
             raise PydanticCustomError("window", "`window:` must be a whole number of buckets")
+        return self
+
+    @model_validator(mode="after")
+    def _previous_fits(self) -> Monitor:
+        previous, rolling = self.baseline.previous, self.baseline.rolling
+        if previous is None or rolling is None:
+            return self
+        if previous < self.window or previous % self.bucket:
+            raise PydanticCustomError(
+                "previous", "`baseline.previous:` must be at least `window:` and a whole number of buckets"
+            )
+        if 2 * previous > rolling:
+            raise PydanticCustomError(
+                "previous", "`baseline.previous:` must be at most half of `rolling:`, from which thresholds are learnt"
+            )
         return self
 
 

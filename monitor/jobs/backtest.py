@@ -20,7 +20,7 @@ from monitor.alerting.explain import explain, explain_moves, worth
 from monitor.alerting.first_seen import detect_new_values, earliest
 from monitor.alerting.incidents import NO_DATA, Blindness, Change, Incident
 from monitor.alerting.rules import judge_all
-from monitor.checks.baseline import Baseline
+from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.targets import expand_stattests
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import parse_time
@@ -95,7 +95,7 @@ class Story:
         for rule, since in told.items():
             if since and moved[rule]:
                 moved[rule] = explain_moves(self.plateaus[since], window, moved[rule])
-        return explain(self.monitor, again.baseline, window, findings, standing, self.changes, at), moved
+        return explain(self.monitor, again.baseline_at(at), window, findings, standing, self.changes, at), moved
 
     def fired(self) -> list[Incident]:
         """Return the incidents that paged, oldest first."""
@@ -150,7 +150,9 @@ def _steps(monitor: Monitor, start: datetime, end: datetime) -> Iterator[tuple[d
 
 def _play(reader: Reader, monitor: Monitor, baseline: Baseline, story: Story, start: datetime, end: datetime) -> None:
     lead = start - monitor.window + monitor.bucket
-    timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, end)
+    if monitor.baseline.previous is not None:
+        lead, _ = previous_stretch(monitor, monitor.baseline.previous, lead)
+    timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, end, start)
     facts: dict[datetime, Facts] = {}
     for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, end):
         timeline.add(bucket.start, profiler.facts.whole_requests, profiler.profiles(), profiler.facts.clients)

@@ -13,7 +13,7 @@ from detectors.layout import LABELLED, Layout
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import Records, take
-from monitor.checks.baseline import Baseline
+from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.calibrate import Calibration, calibrate, definition
 from monitor.checks.sensitivity import keep_finest, measure_sensitivity
@@ -136,8 +136,16 @@ def baseline_from_source(
         facts={"versions": versions, "review": review_baseline(monitor, timeline, versions).to_json()},
         calibration=calibration,
         slots=slots,
+        previous=_last_stretch(monitor, timeline),
     )
     return measure_sensitivity(monitor, learnt)
+
+
+def _last_stretch(monitor: Monitor, timeline: Timeline) -> dict[str | None, dict[str, Profile]] | None:
+    """Return what the next window is compared with, where that is the stretch before it."""
+    if monitor.baseline.previous is None:
+        return None
+    return timeline.profiles(timeline.places(timeline.end - monitor.baseline.previous, timeline.end))
 
 
 def _without_labels(columns: Mapping[str, Profile]) -> dict[str, Profile]:
@@ -212,16 +220,8 @@ def sum_buckets(
     bucket_rows: list[int] = []
     count = 0
     versions: dict[str, dict[str, list[float]]] = {}
-    step = start
-    while step < end:
-        stop = min(step + BATCH, end)
-        with database.read() as connection:
-            rows = buckets.window_rows(connection, monitor.name, step, stop - monitor.bucket)
-        kept = [
-            row
-            for row in rows
-            if row.layout == baseline.layout and not any(first <= row.start < last for first, last in without)
-        ]
+    for rows in _stored_days(database, monitor, baseline, start, end):
+        kept = [row for row in rows if not any(first <= row.start < last for first, last in without)]
         parts = [buckets.decode_profiles(row, baseline.layouts) for row in kept]
         profiles = add_profiles([profiles, *parts])
         facts = [Facts.from_json(row.facts) for row in kept]
@@ -231,7 +231,6 @@ def sum_buckets(
         count += sum(f.rows for f in facts)
         for f in facts:
             merge_versions(versions, f)
-        step = stop
     seconds = monitor.bucket.total_seconds()
     calibration, slots = calibrate(monitor, timeline, baseline.layouts, profiles.get(None))
     renewed = Baseline(
@@ -252,9 +251,41 @@ def sum_buckets(
         },
         calibration=calibration,
         slots=slots,
+        previous=_last_stretch(monitor, timeline),
     )
     renewed = measure_sensitivity(monitor, renewed)
     return replace(renewed, calibration=keep_finest(baseline.calibration, renewed.calibration))
+
+
+def _stored_days(
+    database: Database, monitor: Monitor, baseline: Baseline, start: datetime, end: datetime
+) -> Iterator[list[Any]]:
+    """Yield the stored buckets of a stretch that have a baseline's bins, a day at a time."""
+    while start < end:
+        stop = min(start + BATCH, end)
+        with database.read() as connection:
+            rows = buckets.window_rows(connection, monitor.name, start, stop - monitor.bucket)
+        yield [row for row in rows if row.layout == baseline.layout]
+        start = stop
+
+
+def sum_previous(
+    database: Database, monitor: Monitor, baseline: Baseline, start: datetime, end: datetime
+) -> dict[str | None, dict[str, Profile]]:
+    """Sum the stored buckets of the stretch before a window."""
+    profiles: dict[str | None, dict[str, Profile]] = {}
+    for rows in _stored_days(database, monitor, baseline, start, end):
+        profiles = add_profiles([profiles, *(buckets.decode_profiles(row, baseline.layouts) for row in rows)])
+    return profiles
+
+
+def with_previous(reader: Reader, monitor: Monitor, baseline: Baseline, window_start: datetime) -> Baseline:
+    """Return a baseline with what lies before a window, read from the source, where windows are compared with that."""
+    if monitor.baseline.previous is None:
+        return baseline
+    start, end = previous_stretch(monitor, monitor.baseline.previous, window_start)
+    parts = profile_buckets(reader, monitor, baseline.layouts, start, end)
+    return replace(baseline, previous=add_profiles([profiler.profiles() for _, profiler in parts]))
 
 
 def merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:

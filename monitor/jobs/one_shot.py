@@ -57,6 +57,7 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
         whole, baseline = baseline, before_the_last_shift(reader, monitor, baseline)
+        baseline = build_baseline.with_previous(reader, monitor, baseline, end - monitor.window)
         seen, facts = read_window(reader, monitor, baseline, end)
         changes = detect_new_values(facts, baseline)
         findings = [*detect(monitor, baseline, seen, measure_in_child), *evaluate_budgets(monitor, None)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from detectors.base import Finding, Measurement, Status, describe_comparison, effective_threshold
 from detectors.direction import infer_direction, is_improvement
+from detectors.layout import LABELLED
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.season import ALL_TIMES, SEASONS
@@ -18,7 +19,7 @@ from detectors.sequential import Sequential, State
 from detectors.stack import Counted, Stack
 from monitor.alerting.change_point import Plateau, compare, questions, shift_findings
 from monitor.checks.base import CheckTarget
-from monitor.checks.baseline import Baseline
+from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.detect import Window, improves, reference
 from monitor.checks.quality import RecordQuality
 from monitor.checks.registry import make_checks
@@ -32,6 +33,62 @@ BLOCK = 96
 """Windows that are compared with a plateau at once: many enough for speed, few enough for an incident that is short."""
 NEAR = 0.5
 """Findings below this share of their threshold cannot matter to a rule; they are not spelt out."""
+
+
+class References:
+    """What each window of a stretch is compared with: the baseline, or what lies before the window."""
+
+    def __init__(self, monitor: Monitor, baseline: Baseline, timeline: Timeline) -> None:
+        self.monitor, self.baseline, self.timeline = monitor, baseline, timeline
+        self._before: dict[datetime, Baseline] = {}
+
+    def at(self, place: int) -> Baseline:
+        """Return what the window that ends with a step is compared with."""
+        if self.monitor.baseline.previous is None:
+            return self.baseline
+        start, end = self._stretch(place, self.monitor.baseline.previous)
+        if end not in self._before:
+            before = self.timeline.profiles(self.timeline.places(start, end))
+            self._before[end] = replace(self.baseline, previous=before)
+        return self._before[end]
+
+    def before(self, column: str, places: np.ndarray) -> Mapping[str | None, Profile]:
+        """Return what the windows that end at these places are compared with, which is the same for all of them."""
+        place = int(places[0])
+        return self.at(place).within(column, self.starts(place))
+
+    def alike(self, column: str, ends: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the ends of windows that are compared with the same part of the baseline, or the same stretch."""
+        if not len(ends):
+            return
+        keys = self._keys(column, ends)
+        if keys is None:
+            yield ends
+            return
+        groups: dict[object, list[int]] = {}
+        for end, key in zip(ends.tolist(), keys, strict=True):
+            groups.setdefault(key, []).append(end)
+        yield from (np.array(places) for places in groups.values())
+
+    def _keys(self, column: str, ends: np.ndarray) -> Sequence[object] | None:
+        """Return for each window what stands for its reference; None where all have the same."""
+        previous, layout = self.monitor.baseline.previous, self.baseline.layouts.get(column)
+        if previous is not None and (layout is None or layout.kind not in LABELLED):
+            return [self._stretch(place, previous) for place in ends.tolist()]
+        season = self.baseline.calibration.seasons.get(column, ALL_TIMES)
+        if season == ALL_TIMES:
+            return None
+        slots, length = SEASONS[season].slot(self.timeline.seconds()), self.timeline.length
+        touched = np.lib.stride_tricks.sliding_window_view(slots, length)[ends - length + 1]
+        return [tuple(np.unique(inside).tolist()) for inside in touched]
+
+    def starts(self, place: int) -> list[datetime]:
+        """Return the starts of the steps of the window that ends with a step."""
+        first = place - self.timeline.length + 1
+        return [self.timeline.start + each * self.timeline.step for each in range(first, place + 1)]
+
+    def _stretch(self, place: int, length: timedelta) -> tuple[datetime, datetime]:
+        return previous_stretch(self.monitor, length, self.starts(place)[0])
 
 
 @dataclass
@@ -56,22 +113,21 @@ def replay(
     """
     found = _Found([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
     clients = timeline.client_windows()
+    references = References(monitor, baseline, timeline)
     for question in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
         for (segment, column), stack in timeline.series():
             if column == question.column and (segment is None or question.segments):
                 factor = noise_factor({} if question.late else clients, baseline.calibration.clients, segment)
-                _ask(monitor, baseline, timeline, question, segment, stack, factor, found, sums)
+                _ask(references, question, segment, stack, factor, found, sums)
     of_records = [check for check in make_checks(monitor) if isinstance(check, RecordQuality)]
-    for place in range(timeline.length - 1, timeline.steps):
+    for place in range(timeline.first, timeline.steps):
         start = timeline.start + place * timeline.step
         findings = [*found.near[place], *_traffic_findings(of_records, baseline, timeline, place)]
         yield Bucket(start, start + timeline.step), findings, bool(found.measured[place])
 
 
 def _ask(
-    monitor: Monitor,
-    baseline: Baseline,
-    timeline: Timeline,
+    references: References,
     question: CheckTarget,
     segment: str | None,
     stack: Stack,
@@ -79,15 +135,16 @@ def _ask(
     found: _Found,
     sums: dict[str, State],
 ) -> None:
+    monitor, timeline = references.monitor, references.timeline
     if isinstance(question.detector, Sequential):
-        seen, improved = _accumulate(baseline, timeline, question, question.detector, segment, stack, factor, sums)
-        _note(baseline, question, segment, seen, improved, found)
+        seen, improved = _accumulate(references, question, question.detector, segment, stack, factor, sums)
+        _note(references.baseline, question, segment, seen, improved, found)
         return
     sides = stack.windows(timeline.length)
     first, second = np.full((2, timeline.steps), np.nan)
     improved = np.zeros(timeline.steps, dtype=bool)
-    for places in _alike(baseline, timeline, question.column, np.arange(timeline.length - 1, timeline.steps)):
-        old = reference(monitor, _before(baseline, timeline, question.column, places), segment)
+    for places in references.alike(question.column, np.arange(timeline.first, timeline.steps)):
+        old = reference(monitor, references.before(question.column, places), segment)
         if old is None or _size(question, old) < question.min_samples:
             continue
         enough = places[_size(question, sides)[places] >= question.min_samples]
@@ -95,12 +152,11 @@ def _ask(
             seen = question.detector.measure(old, sides.take(enough))
             first[enough], second[enough] = seen.statistic, seen.noise
             improved[enough] = improves(question, old, sides.take(enough))
-    _note(baseline, question, segment, Measurement(first, second * factor), improved, found)
+    _note(references.baseline, question, segment, Measurement(first, second * factor), improved, found)
 
 
 def _accumulate(
-    baseline: Baseline,
-    timeline: Timeline,
+    references: References,
     question: CheckTarget,
     detector: Sequential,
     segment: str | None,
@@ -109,9 +165,10 @@ def _accumulate(
     sums: dict[str, State],
 ) -> tuple[Measurement, np.ndarray]:
     """Add the buckets to what is remembered, each scored against its part of the baseline."""
+    timeline = references.timeline
     scores: np.ndarray | None = None
-    for places in _alike(baseline, timeline, question.column, np.arange(timeline.length - 1, timeline.steps)):
-        old = _before(baseline, timeline, question.column, places).get(segment)
+    for places in references.alike(question.column, np.arange(timeline.first, timeline.steps)):
+        old = references.before(question.column, places).get(segment)
         enough = places[stack.n[places] >= detector.fewest]
         if old is None or old.n < question.min_samples or not len(enough):
             continue
@@ -124,13 +181,6 @@ def _accumulate(
     course = detector.fold(detector.thin(scores, factor), sums.get(key, {}))
     sums[key] = course.state
     return Measurement(course.statistic, course.noise), is_improvement(question.better, course.lean)
-
-
-def _before(baseline: Baseline, timeline: Timeline, column: str, places: np.ndarray) -> Mapping[str | None, Profile]:
-    """Return what the windows that end at these places are compared with, which is the same for all of them."""
-    begin = int(places[0]) - timeline.length + 1
-    starts = [timeline.start + place * timeline.step for place in range(begin, begin + timeline.length)]
-    return baseline.within(column, starts)
 
 
 def _size(question: CheckTarget, side: Counted) -> Any:  # noqa: ANN401
@@ -163,27 +213,11 @@ def _note(
         found.near[at].append(result)
 
 
-def _alike(baseline: Baseline, timeline: Timeline, column: str, ends: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the ends of windows that are compared with the same part of the baseline."""
-    if not len(ends):
-        return
-    season = baseline.calibration.seasons.get(column, ALL_TIMES)
-    if season == ALL_TIMES:
-        yield ends
-        return
-    slots = SEASONS[season].slot(timeline.seconds())
-    touched = np.lib.stride_tricks.sliding_window_view(slots, timeline.length)[ends - timeline.length + 1]
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for end, inside in zip(ends.tolist(), touched, strict=True):
-        groups.setdefault(tuple(np.unique(inside).tolist()), []).append(end)
-    yield from (np.array(places) for places in groups.values())
-
-
 class Again:
     """How the windows of a stretch differ from what people were told last, a block of windows at a time."""
 
     def __init__(self, monitor: Monitor, baseline: Baseline, timeline: Timeline) -> None:
-        self.baseline = baseline
+        self._references = References(monitor, baseline, timeline)
         self._monitor, self._timeline = monitor, timeline
         self._series = dict(timeline.series())
         self._found: dict[tuple[datetime, int], list[list[Finding]]] = {}
@@ -207,36 +241,33 @@ class Again:
     def _place(self, end: datetime) -> int:
         return (end - self._timeline.start) // self._timeline.step - 1
 
-    def _starts(self, place: int) -> list[datetime]:
-        first = place - self._timeline.length + 1
-        return [self._timeline.start + each * self._timeline.step for each in range(first, place + 1)]
+    def baseline_at(self, end: datetime) -> Baseline:
+        """Return what the window that ends at a moment is compared with."""
+        return self._references.at(self._place(end))
 
     def window(self, end: datetime) -> Window:
         """Return the window that ends at ``end``, with its sums and without its traffic."""
         place = self._place(end)
         inside = np.arange(place - self._timeline.length + 1, place + 1)
-        profiles: dict[str | None, dict[str, Profile]] = {}
-        for (segment, column), stack in self._series.items():
-            profiles.setdefault(segment, {})[column] = stack.take(inside).sum().profile()
-        return Window(profiles, Traffic(), self._starts(place), end=end)
+        return Window(self._timeline.profiles(inside), Traffic(), self._references.starts(place), end=end)
 
     def _block(self, plateau: Plateau, block: int) -> list[list[Finding]]:
         """Measure a block of windows, those that share a part of the baseline at once."""
-        first = max(block * BLOCK, self._timeline.length - 1)
+        first = max(block * BLOCK, self._timeline.first)
         places = np.arange(first, min((block + 1) * BLOCK, self._timeline.steps))
         found: list[list[Finding]] = [[] for _ in range(BLOCK)]
-        for question, segment, held in questions(self._monitor, self.baseline, plateau):
+        for question, segment, held in questions(self._monitor, self._references.baseline, plateau):
             stack = self._series.get((segment, question.column))
             if stack is None:
                 continue
             inside = np.arange(first - self._timeline.length + 1, places[-1] + 1)
             windows = stack.take(inside).windows(self._timeline.length).take(places - inside[0])
             enough = _size(question, windows) >= question.min_samples
-            for group in _alike(self.baseline, self._timeline, question.column, places[enough]):
-                within = self.baseline.within(question.column, self._starts(int(group[0])))
-                now = reference(self._monitor, within, segment)
+            for group in self._references.alike(question.column, places[enough]):
+                baseline = self._references.at(int(group[0]))
+                now = reference(self._monitor, self._references.before(question.column, group), segment)
                 seen = compare(
-                    self._monitor, self.baseline, plateau, question, segment, held, now, windows.take(group - first)
+                    self._monitor, baseline, plateau, question, segment, held, now, windows.take(group - first)
                 )
                 if seen is None:
                     continue

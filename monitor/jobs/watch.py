@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
+from detectors.profile import Profile
 from monitor.baselines import definition_v1
 from monitor.baselines.definition import definition
 from monitor.checks.anchor import with_anchor
-from monitor.checks.baseline import Baseline
+from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.calibrate import Calibration
 from monitor.checks.calibrate import definition as calibration_of
 from monitor.config.models import Monitor
@@ -70,6 +71,7 @@ class Watch:
         self.saving = Saving(database, monitor)
         self._summing = Summing(later)
         self._compared_with_version_1 = False
+        self._previous: tuple[str, datetime, Mapping[str | None, Mapping[str, Profile]]] | None = None
         self._connect = connect
         self._source_time = source_time
         self._reader: Reader | None = None
@@ -169,6 +171,17 @@ class Watch:
                 buckets.advance_span(connection, self.monitor.name, span, self.monitor.bucket, done)
             owed.update({b.start: b for b in missing(span, until, self.monitor.bucket, done | set(owed))})
         yield from (owed[start] for start in sorted(owed))
+
+    def with_previous(self, baseline: Baseline, bucket: Bucket) -> Baseline:
+        """Return a baseline with what lies before a bucket's window, where windows are compared with that."""
+        length = self.monitor.baseline.previous
+        if length is None:
+            return baseline
+        start, end = previous_stretch(self.monitor, length, bucket.end - self.monitor.window)
+        if self._previous is None or self._previous[:2] != (baseline.layout, end):
+            profiles = build_baseline.sum_previous(self.database, self.monitor, baseline, start, end)
+            self._previous = baseline.layout, end, profiles
+        return replace(baseline, previous=self._previous[2])
 
     def _audit_ages(self) -> list[timedelta]:
         """Return how old a bucket is when it is counted again; once more when its labels should be there."""

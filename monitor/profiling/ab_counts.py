@@ -48,6 +48,8 @@ def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
     for metric in counted["metrics"].values():
         for judged in ("role", "minimum", *(("better",) if isinstance(spec, Experiment) else ())):
             del metric[judged]
+        if metric["winsorize_above"] is None:
+            del metric["winsorize_above"]  # it is newer than the fingerprint: without it nothing changes
     source = monitor.source.model_dump(mode="json", exclude={"url"})
     made = [entry for entry in monitor.signals if column_name(entry) in required_columns(spec)]
     if monitor.traffic:
@@ -71,6 +73,8 @@ def metric_values(records: Records, name: str, metric: ComparedMetric) -> tuple[
         y = np.where(column.missing, np.nan, meant)
     else:
         y = _numbers(column)
+        if metric.winsorize_above is not None:
+            y = np.minimum(y, metric.winsorize_above)
     return y, np.ones(len(y)) if metric.per is None else _numbers(records[metric.per])
 
 

@@ -34,12 +34,21 @@ class Timeline:
         Where the first step begins, how long each is, and how many there are.
     length
         Steps of a window.
+    first
+        The step with which the first window ends that is judged; by default the first whole one.
     """
 
     def __init__(
-        self, layouts: Mapping[str, Layout], start: datetime, step: timedelta, steps: int, length: int
+        self,
+        layouts: Mapping[str, Layout],
+        start: datetime,
+        step: timedelta,
+        steps: int,
+        length: int,
+        first: int | None = None,
     ) -> None:
         self.start, self.step, self.steps, self.length = start, step, steps, length
+        self.first = length - 1 if first is None else first
         self.end = start + steps * step
         self.rows = np.zeros(steps, dtype=np.int64)
         self.known = np.zeros(steps, dtype=bool)
@@ -66,10 +75,18 @@ class Timeline:
         return cls(layouts, end - steps * step, step, steps, window // coarser)
 
     @classmethod
-    def of_stretch(cls, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime) -> Timeline:
-        """Lay out a stretch bucket by bucket."""
-        steps = (end - start) // monitor.bucket
-        return cls(layouts, start, monitor.bucket, steps, monitor.window // monitor.bucket)
+    def of_stretch(
+        cls,
+        monitor: Monitor,
+        layouts: Mapping[str, Layout],
+        start: datetime,
+        end: datetime,
+        first: datetime | None = None,
+    ) -> Timeline:
+        """Lay out a stretch bucket by bucket; ``first`` is the start of the first bucket that is judged."""
+        bucket = monitor.bucket
+        place = None if first is None else (first - start) // bucket
+        return cls(layouts, start, bucket, (end - start) // bucket, monitor.window // bucket, place)
 
     @property
     def weeks(self) -> float:
@@ -114,6 +131,18 @@ class Timeline:
         """Yield every series, those of all rows first."""
         for key in sorted(self._series, key=lambda key: (key[0] is not None, key[0] or "", key[1])):
             yield key, self._series[key]
+
+    def profiles(self, inside: np.ndarray) -> dict[str | None, dict[str, Profile]]:
+        """Return the sum of some steps, by segment and column."""
+        profiles: dict[str | None, dict[str, Profile]] = {}
+        for (segment, column), stack in self._series.items():
+            profiles.setdefault(segment, {})[column] = stack.take(inside).sum().profile()
+        return profiles
+
+    def places(self, start: datetime, end: datetime) -> np.ndarray:
+        """Return the steps that lie wholly in a stretch."""
+        seconds = self.seconds()
+        return np.flatnonzero((seconds >= start.timestamp()) & (seconds + self.step.total_seconds() <= end.timestamp()))
 
     def _put_sample(self, stack: Stack, place: int, profile: Profile, key: Series) -> None:
         """Put the sample of a profile with weights in its place.

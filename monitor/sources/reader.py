@@ -94,7 +94,8 @@ class SqlReader:
                 hint = f" Did you mean {close[0]!r}?" if close else ""
                 raise SourceError(
                     "missing_column",
-                    f"`columns.{role}` names {spec.column!r}, which is not there. Found: {', '.join(found)}.{hint}",
+                    f"`columns.{role}` names {spec.column!r}, which is not there, or which this user may not read. "
+                    f"Found: {', '.join(found)}.{hint}",
                 )
             if spec.column in self._durations and found[spec.column].type != "numeric":
                 raise SourceError(

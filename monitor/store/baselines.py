@@ -11,7 +11,9 @@ from typing import TypedDict
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from detectors.family import Family, classify
 from detectors.layout import Layout
+from detectors.profile import samples
 from detectors.quality.traffic import Traffic
 from monitor.checks.anchor import notes_on
 from monitor.checks.baseline import Baseline
@@ -95,6 +97,21 @@ def thresholds(connection: Connection, monitor: str) -> Calibration:
         .limit(1)
     ).one_or_none()
     return Calibration.from_json(row.calibration if row else None)
+
+
+def families(connection: Connection, monitor: str) -> dict[str, Family]:
+    """Return the family of each column of the active baseline of a monitor, over all rows."""
+    row = connection.execute(
+        sa.select(baselines.c.layouts, baselines.c.profiles)
+        .where(baselines.c.monitor == monitor, baselines.c.state == "active")
+        .order_by(baselines.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None or not row.profiles:
+        return {}
+    profiles = samples(unpack_profiles(row.profiles, unpack_layouts(row.layouts)))
+    found = {column: classify(profile) for column, profile in profiles.get(None, {}).items()}
+    return {column: family for column, family in found.items() if family is not None}
 
 
 def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str, str] | None:

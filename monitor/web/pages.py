@@ -106,6 +106,7 @@ class Pages:
             starts, every = limit_points([each.start for each in rows])
             notes = baselines.notes(connection, monitor.name)
             calibration = baselines.thresholds(connection, monitor.name)
+            families = baselines.families(connection, monitor.name)
             used = draw_charts(
                 queries.usages(connection, monitor.name, starts),
                 start,
@@ -134,7 +135,7 @@ class Pages:
             spans=[(formatting.length(span), place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
             notes=notes,
-            sensitivity=tabulate_sensitivity(calibration),
+            sensitivity=tabulate_sensitivity(calibration, families),
             experiments=[
                 (spec.name, compared.get(("experiment", spec.name), {}).get(arm))
                 for spec in monitor.experiments

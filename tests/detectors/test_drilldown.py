@@ -185,3 +185,14 @@ def test_what_cannot_be_compared_is_refused(measure: Measure, shapes: tuple[tupl
 def test_folds_need_rows_of_both_sides() -> None:
     with pytest.raises(ValueError, match="at least 10 rows of both sides"):
         separate(np.zeros((100, 1)), np.zeros((60, 1)), folds=7)
+
+
+@pytest.mark.parametrize("largest", [1e300, 1.7e308])
+def test_a_subspace_is_that_of_the_same_values_in_another_unit(largest: float) -> None:
+    rng = np.random.default_rng(0)
+    sample = rng.uniform(-1, 1, size=(200, 1)) + rng.uniform(-0.2, 0.2, size=(200, 3))
+    sample /= np.abs(sample).max()
+    plain, huge = learn_subspace(sample), learn_subspace(sample * largest)
+    np.testing.assert_allclose(huge.axes, plain.axes, rtol=1e-9)
+    np.testing.assert_allclose(huge.scale / largest, plain.scale, rtol=1e-9)
+    np.testing.assert_allclose(residuals(huge, sample * largest), residuals(plain, sample), atol=1e-9)

@@ -88,6 +88,7 @@ OF_THREE_SECONDS = "b241260006b5d044"
 NOT_MEASURED = {
     *("name", "window", "settle", "start", "catch_up", "max_segments", "min_samples", "success", "alert_budget"),
     *("source.url", "source.key", "source.page_size", "source.timeout", "source.arrow", "baseline.min_rows"),
+    "baseline.previous",
     *("rules", "no_data", "breakers", "savings", "experiments", "shadows"),
     *("checks.name", "checks.columns", "checks.method", "checks.threshold", "checks.max_increase", "checks.objective"),
     *("checks.period", "checks.burn", "checks.max", "checks.max_age", "checks.labels_after", "checks.min_samples"),

@@ -14,8 +14,12 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from detectors.records import Column
+from monitor.config.arms import ComparedMetric
 from monitor.config.load import load
+from monitor.config.models import Monitor
 from monitor.core.yamlfile import ConfigError
+from monitor.profiling.ab_counts import definition, metric_values
 from tests.support.world import DRIFTD, START
 
 HOUR = timedelta(hours=1)
@@ -135,6 +139,7 @@ def test_a_shadow_is_joined_on_the_request_whatever_the_order(tmp_path: Path) ->
         ({"shares": {"big-4": 1.0}}, "every arm"),
         ({"metrics": {"latency": {"role": "guardrail"}}}, "at least one metric must be primary"),
         ({"metrics": {"latency": {"bettr": "lower"}}}, "better"),
+        ({"metrics": {"kind": {"equals": "json", "winsorize_above": 1}}}, "is for numbers"),
         ({"to": "2026-10-01"}, "earlier than"),
     ],
 )
@@ -145,3 +150,18 @@ def test_an_experiment_that_makes_no_sense_is_a_sentence(tmp_path: Path, change:
     path.write_text(yaml.safe_dump({"monitors": [monitor]}))
     with pytest.raises(ConfigError, match=said):
         load(path)
+
+
+def test_a_winsorised_metric_counts_large_values_with_the_limit_and_is_counted_anew() -> None:
+    records = {"cost": Column.floats(np.array([1.0, 9.0, np.nan]))}
+    for settings, expected in (({}, [1.0, 9.0]), ({"winsorize_above": 4.0}, [1.0, 4.0])):
+        y, _ = metric_values(records, "cost", ComparedMetric.model_validate(settings))
+        assert y[:2].tolist() == expected
+        assert np.isnan(y[2])
+    source = {"url": "sqlite:///log.db", "table": "log", "columns": {"timestamp": "at"}}
+    fingerprints = []
+    for metric in ({}, {"winsorize_above": None}, {"winsorize_above": 4.0}):
+        spec = {**EXPERIMENT, "metrics": {"cost": metric}}
+        monitor = Monitor.model_validate({"name": "bot", "source": source, "experiments": [spec]})
+        fingerprints.append(definition(monitor, monitor.experiments[0]))
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from detectors.sensitivity import Sensitivity
+from monitor.checks.calibrate import Calibration
 from monitor.cli import app
+from monitor.cli.commands.build import open_store
 from monitor.config.load import load
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import Preset
 from monitor.sources.base import ColumnInfo
 from monitor.sources.readiness import CAPABILITIES, future_note, report
+from monitor.store import tables
+from tests.support.world import START, World, rows_of
 
 WINTER = datetime(2026, 11, 28, 12, tzinfo=UTC)
 SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -157,3 +163,39 @@ def test_init_writes_a_url_that_is_right_where_the_file_is(tmp_path: Path, monke
         checked = run(app, ["config", "check", "--config", out])
         assert checked.exit_code == 0, checked.output
     assert "url: 'sqlite:///app.db'" in Path("driftd.yaml").read_text()
+
+
+def test_readiness_says_the_smallest_change_that_is_found(tmp_path: Path) -> None:
+    world = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}")
+    world.log(rows_of(START, HOUR))
+    path = world.configure()
+    run = CliRunner().invoke
+
+    def report_of_shop() -> dict[str, Any]:
+        answered = run(app, ["readiness", "--config", str(path), "--json"])
+        assert answered.exit_code == 0, answered.output
+        (entry,) = json.loads(answered.output)
+        return entry  # type: ignore[no-any-return]
+
+    before = report_of_shop()
+    assert before["sensitivity"] == []
+    assert "the store is empty" in before["not_measured"]
+    calibration = Calibration(definition="d", sensitivity={"amount": Sensitivity("sd", 0.0, 0.41, 0.2)})
+    learnt = {
+        "monitor": "shop", "definition": "d", "state": "active", "layout": "l", "rows": 600, "layouts": b"",
+        "start": START, "end": START + HOUR, "created_at": START + HOUR, "calibration": calibration.to_json(),
+    }  # fmt: skip
+    with open_store(load(path), upgrade=True) as database:
+        assert report_of_shop()["not_measured"] == "no baseline has been learnt yet; `driftd run` learns it"
+        with database.write() as connection:
+            connection.execute(sa.insert(tables.baselines), [learnt])
+    after = report_of_shop()
+    assert after["not_measured"] is None
+    assert after["sensitivity"] == [
+        {
+            "column": "amount", "unit": "sd", "before": 0.0, "window": 0.41, "day": 0.2,
+            "finds": "a shift of 0.41 sd within a window, a shift of 0.2 sd within a day",
+        }
+    ]  # fmt: skip
+    assert "amount: a shift of 0.41 sd within a window" in run(app, ["readiness", "--config", str(path)]).output
+    world.close()

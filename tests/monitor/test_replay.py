@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from detectors.base import Finding, Status
 from detectors.sequential import State
 from monitor.alerting.change_point import Plateau, second_shift
-from monitor.checks.baseline import Baseline
+from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.detect import Window, detect
 from monitor.cli.commands.build import open_reader
 from monitor.config.load import load
@@ -44,6 +45,7 @@ def one_by_one(reader: Reader, monitor: Monitor, baseline: Baseline) -> Iterator
     sums: dict[str, State] = {}
     end = BEGIN + monitor.bucket
     while end <= END:
+        baseline = build_baseline.with_previous(reader, monitor, baseline, end - monitor.window)
         window, _ = read_window(reader, monitor, baseline, end)
         newest, _ = read_window(reader, monitor.model_copy(update={"window": monitor.bucket}), baseline, end)
         now = Window(window.profiles, window.traffic, window.starts, newest.profiles, sums)
@@ -60,6 +62,12 @@ def told(findings: list[Finding]) -> Told:
     return {f.key: (f.status, round(f.statistic, 9), round(f.threshold, 9)) for f in near}
 
 
+REFERENCES: dict[str, dict[str, Any]] = {
+    "baseline": {},
+    "previous": {"baseline": {"rolling": "24h", "previous": "3h"}, "segments": ["plan"]},
+}
+
+
 def both_ways(world: World) -> tuple[dict[Bucket, Told], dict[Bucket, Told]]:
     """Return the findings of a replay and those of ticks, by bucket."""
     monitor = load(world.folder / "driftd.yaml").monitors[0]
@@ -68,7 +76,9 @@ def both_ways(world: World) -> tuple[dict[Bucket, Told], dict[Bucket, Told]]:
         assert baseline is not None
         assert baseline.calibration.limit is not None
         lead = BEGIN - monitor.window + monitor.bucket
-        timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END)
+        if monitor.baseline.previous:
+            lead, _ = previous_stretch(monitor, monitor.baseline.previous, lead)
+        timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END, BEGIN)
         for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, END):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         whole = {bucket: told(found) for bucket, found, _ in replay(monitor, baseline, timeline, {})}
@@ -76,8 +86,9 @@ def both_ways(world: World) -> tuple[dict[Bucket, Told], dict[Bucket, Told]]:
     return whole, single
 
 
-def test_a_replay_finds_what_ticks_find(world: World) -> None:
-    world.configure(checks=["drift", "quality"])
+@pytest.mark.parametrize("changes", REFERENCES.values(), ids=REFERENCES)
+def test_a_replay_finds_what_ticks_find(world: World, changes: dict[str, Any]) -> None:
+    world.configure(checks=["drift", "quality"], **changes)
     whole, single = both_ways(world)
     assert whole == single
     assert {key.split("/")[0] for found in single.values() for key in found} >= {"drift"}

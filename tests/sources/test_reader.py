@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 from monitor.config.source import Source
 from monitor.sources import arrow
@@ -334,6 +336,34 @@ class TestPostgresql:
         fast = everything(theirs.read(arrow=True, page_size=500), names)
         assert len(slow["id"]) == 5000
         assert repr(fast) == repr(slow)
+
+    def test_a_role_that_may_read_some_columns_sees_those(self, theirs: Theirs) -> None:
+        role = f"r_{uuid.uuid4().hex}"
+        theirs.run("CREATE TABLE log (id BIGINT PRIMARY KEY, ts TIMESTAMPTZ, x DOUBLE PRECISION, secret TEXT)")
+        theirs.run("INSERT INTO log SELECT n, '2026-03-29 00:00:10+00', n, 'no' FROM generate_series(1, 9) n")
+        theirs.run(f"CREATE ROLE {role} LOGIN PASSWORD 'let-me-in'")
+        try:
+            theirs.run(f"GRANT SELECT (ts, x) ON log TO {role}")
+            theirs.url = (
+                make_url(theirs.url).set(username=role, password="let-me-in").render_as_string(hide_password=False)
+            )
+            reader = theirs.read()
+            assert [info.name for info in reader.describe()] == ["timestamp", "x"]
+            assert set(reader.schema()) == {"timestamp", "x"}
+            assert reader.counts(START, START + MINUTE).rows == 9
+            for arrow_too in (False, True):
+                reader = theirs.read(page_size=4, arrow=arrow_too)
+                assert sorted(everything(reader, ["x"])["x"]) == list(range(1, 10))
+            with pytest.raises(SourceError, match="'secret', which is not there, or which this user may not read"):
+                theirs.read(columns={"response": "secret"}).schema()
+            theirs.run(f"REVOKE SELECT (ts, x) ON log FROM {role}")
+            with pytest.raises(SourceError, match="permission denied"):
+                theirs.read().describe()
+        finally:
+            for reader in theirs.readers:
+                reader.close()
+            theirs.run(f"DROP OWNED BY {role}")
+            theirs.run(f"DROP ROLE {role}")
 
     def test_sessions_are_read_only_and_theirs_waits_for_ours_no_longer_than_the_timeout(self, theirs: Theirs) -> None:
         theirs.run("CREATE TABLE log (id INTEGER PRIMARY KEY, ts TIMESTAMPTZ)")

@@ -13,12 +13,14 @@ import sqlalchemy as sa
 
 from detectors.experiment.tally import Tally
 from detectors.outcome import OUTCOME
+from detectors.profile import Profile
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Config
 from monitor.profiling.ab_counts import Arms, experiment_findings
 from monitor.profiling.shadow_join import Half, Pair, Pairs
 from monitor.store import buckets, migrate, tables
 from monitor.store.database import Database
+from monitor.store.encoding import pack_layouts, pack_profiles
 
 MINUTE = timedelta(minutes=1)
 HOSTILE = "<script>alert(1)</script>\"'&<!channel>*_~`"
@@ -104,13 +106,17 @@ class Seed:
         rows: int = 201_312,
         facts: Mapping[str, Any] | None = None,
         calibration: Mapping[str, Any] | None = None,
+        profiles: Mapping[str, Profile] | None = None,
     ) -> None:
-        """Write a baseline that was learnt from two weeks."""
+        """Write a baseline that was learnt from two weeks, with the profiles of all rows by column."""
+        layouts = {column: profile.layout for column, profile in (profiles or {}).items()}
         self.insert(
             tables.baselines,
             [
                 {
-                    "monitor": monitor, "definition": "d", "state": state, "layout": "l", "rows": rows, "layouts": b"",
+                    "monitor": monitor, "definition": "d", "state": state, "layout": "l", "rows": rows,
+                    "layouts": pack_layouts(layouts) if layouts else b"",
+                    "profiles": pack_profiles({None: profiles}) if profiles else None,
                     "start": self.end - timedelta(days=17), "end": self.end - timedelta(days=3),
                     "created_at": self.end - timedelta(days=3), "facts": facts, "calibration": calibration,
                 }

@@ -8,10 +8,14 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from detectors.calibrate import Limit
+from detectors.layout import learn_numeric
 from detectors.null import Null
+from detectors.profile import Profile
+from detectors.records import Column
 from detectors.sensitivity import Sensitivity
 from monitor.checks.baseline_review import Problem, Review, as_setting
 from monitor.checks.calibrate import Calibration
@@ -196,13 +200,15 @@ def test_monitor_page_says_what_would_be_found(seed: Seed, serve: Serve) -> None
             "cost": Sensitivity("share", 0.01, None, 0.05),
         },
     )
-    seed.baseline("bot", calibration=calibration.to_json())
+    cost = np.append(np.zeros(990), np.ones(10))
+    profile = Profile.of(Column.floats(cost), learn_numeric(cost, 0.0, 1.0))
+    seed.baseline("bot", calibration=calibration.to_json(), profiles={"cost": profile})
     page = serve().get("/monitors/bot").text
     assert_harmless(page)
     said = words(page)
     assert "The smallest change that is found" in said
     assert "a shift of 0.41 sd a shift of 0.2 sd" in said
-    assert "cost no change a rise from 1 % to 5 % Rank did not behave like the other statistics" in said
+    assert "cost rare flag no change a rise from 1 % to 5 % Rank did not behave like the other statistics" in said
     assert "Thresholds are not learnt from an unusual stretch, 2026-11-01T00:00:00+00:00 to" in said
 
 

@@ -87,6 +87,14 @@ def candidate_notes(reader: Reader, monitor: Monitor) -> tuple[Review | None, li
     return review, sentences(review)
 
 
+def print_sensitivity(found: Sequence[Mapping[str, Any]], indent: str = "") -> None:
+    """Print the smallest change of each column that is found, as `list_sensitivity` returns it."""
+    if found:
+        echo(f"{indent}the smallest change that is found, more often than not:")
+    for each in found:
+        echo(f"{indent}  {each['column']}: {each['finds']}")
+
+
 def print_baseline_notes(told: Mapping[str, Any] | None) -> None:
     """Print what was noticed in a baseline's range, and what a window was compared with."""
     if not told or not told["notes"]:

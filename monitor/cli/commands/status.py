@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,10 +11,10 @@ from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
 from monitor.checks.anchor import notes_on
 from monitor.checks.calibrate import Calibration
-from monitor.checks.sensitivity import describe
+from monitor.checks.sensitivity import list_sensitivity
 from monitor.checks.targets import METHODS
 from monitor.cli.commands.build import open_reader, open_store
-from monitor.cli.commands.candidate import candidate_notes, print_baseline_notes
+from monitor.cli.commands.candidate import candidate_notes, print_baseline_notes, print_sensitivity
 from monitor.cli.commands.output import echo, print_json, print_table
 from monitor.config.models import Config, ConfigError
 from monitor.core.clock import SystemClock
@@ -221,10 +220,7 @@ def describe_calibration(calibration: Calibration) -> dict[str, Any]:
         "seasons": dict(calibration.seasons),
         "set_apart": [check for check in checks if check["own_limit"]],
         "unusual": {column: list(stretches) for column, stretches in calibration.unusual.items()},
-        "sensitivity": [
-            {"column": column, **asdict(found), "finds": describe(found)}
-            for column, found in sorted(calibration.sensitivity.items())
-        ],
+        "sensitivity": list_sensitivity(calibration),
         "checks": checks,
     }
 
@@ -256,10 +252,7 @@ def _print_calibration(told: dict[str, Any]) -> None:
             f"expected: {told['expected_pages_per_week']:.2g} pages a week of {told['budget_per_week']:.2g} allowed "
             f"(95 % interval {told['expected_low']:.2g} to {told['expected_high']:.2g})"
         )
-    if told["sensitivity"]:
-        echo("the smallest change that is found, more often than not:")
-    for found in told["sensitivity"]:
-        echo(f"  {found['column']}: {found['finds']}")
+    print_sensitivity(told["sensitivity"])
     for column, season in told["seasons"].items():
         echo(f"  {column}: compared with the same {season}")
     for column, stretches in told["unusual"].items():

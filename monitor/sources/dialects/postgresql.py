@@ -16,7 +16,8 @@ from monitor.sources.dialects.base import Found, column_type, raw
 from monitor.sources.times import TimeColumn
 
 CATALOGUE = (
-    "SELECT attname, format_type(atttypid, atttypmod), typtype FROM pg_attribute "
+    "SELECT attname, format_type(atttypid, atttypmod), typtype, has_column_privilege(attrelid, attnum, 'SELECT') "
+    "FROM pg_attribute "
     "JOIN pg_type ON pg_type.oid = atttypid "
     "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
 )
@@ -25,7 +26,8 @@ SCHEMAS = (
     "AND nspname IS DISTINCT FROM current_schema() AND has_schema_privilege(oid, 'USAGE') ORDER BY nspname"
 )
 PRIMARY_KEY = (
-    "SELECT a.attname FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(num, place) "
+    "SELECT a.attname, has_column_privilege(a.attrelid, a.attnum, 'SELECT') "
+    "FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(num, place) "
     "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num "
     "WHERE i.indrelid = to_regclass(:name) AND i.indisprimary ORDER BY k.place"
 )
@@ -98,6 +100,7 @@ class Postgresql:
 
     def columns(self, connection: Connection, name: str) -> list[Found]:
         rows = connection.execute(sa.text(CATALOGUE), {"name": name}).all()
+        rows = [row for row in rows if row[3]] or rows  # where none may be read, reading says so
         return [Found(row[0], row[1], "text" if row[2] == "e" else column_type(row[1])) for row in rows]
 
     def query_columns(self, connection: Connection, name: str) -> list[Found]:
@@ -118,7 +121,8 @@ class Postgresql:
         ]
 
     def key(self, connection: Connection, name: str) -> list[str]:
-        return [str(row[0]) for row in connection.execute(sa.text(PRIMARY_KEY), {"name": name}).all()]
+        rows = connection.execute(sa.text(PRIMARY_KEY), {"name": name}).all()
+        return [str(row[0]) for row in rows] if all(row[1] for row in rows) else []
 
     def time(self, spec: ColumnSpec, found: Found) -> TimeColumn | None:
         if found.type != "time":

@@ -131,9 +131,12 @@ def test_a_brownian_motion_leaves_the_hedged_boundary_as_rarely_as_stated_and_wi
 
 
 def simulate_means(
-    sigma: float, ratio: float, effect: float, simulations: int = 400
+    sigma: float, ratio: float, effect: float, simulations: int = 400, most: float = np.inf
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return means, variances and rows of both arms at 80 looks, 500 to 5,000 rows of a treatment of a heavy tail."""
+    """Return means, variances and rows of both arms at 80 looks, 500 to 5,000 rows of a treatment of a heavy tail.
+
+    Values above ``most`` count with it.
+    """
     rng = np.random.default_rng(13)
     treatment = np.unique(np.round(np.geomspace(500, 5000, 80)).astype(int))
     rows = np.stack([np.round(treatment * ratio).astype(int), treatment], axis=-1)
@@ -141,7 +144,7 @@ def simulate_means(
     for one in range(simulations):
         for arm in (0, 1):
             n = rows[:, arm]
-            y = rng.lognormal(0.0, sigma, n[-1]) * (effect if arm else 1.0)
+            y = np.minimum(rng.lognormal(0.0, sigma, n[-1]) * (effect if arm else 1.0), most)
             means[one, :, arm] = np.cumsum(y)[n - 1] / n
             variances[one, :, arm] = (np.cumsum(y * y)[n - 1] / n - means[one, :, arm] ** 2) / (n - 1)
     return means, variances, np.broadcast_to(rows, means.shape).astype(np.float64)
@@ -162,6 +165,32 @@ def test_a_small_arm_of_a_heavy_tail_misses_the_truth_as_rarely_as_stated(
     alone = ((high < effect - 1) | (low > effect - 1)).any(axis=1).mean()
     if sigma == 2.0 and ratio > 1:
         assert alone > 0.05  # the arms' own variances do not suffice
+
+
+def winsorised_mean(sigma: float, scale: float, most: float) -> float:
+    """Return the mean of a scaled log-normal quantity of which values above a limit count with the limit."""
+    place = np.log(most / scale)
+    below = scale * np.exp(sigma**2 / 2) * stats.norm.cdf((place - sigma**2) / sigma)
+    return float(below + most * stats.norm.sf(place / sigma))
+
+
+@pytest.mark.parametrize("ratio", [1.0, 9.0])
+@pytest.mark.parametrize("effect", [1.0, 1.5])
+def test_a_winsorised_metric_misses_its_truth_as_rarely_as_stated_in_a_narrower_interval(
+    ratio: float, effect: float
+) -> None:
+    most = float(np.exp(2.0 * stats.norm.ppf(0.99)))
+    truth = winsorised_mean(2.0, effect, most) / winsorised_mean(2.0, 1.0, most) - 1
+    widths = []
+    for limit in (most, np.inf):
+        means, variances, rows = simulate_means(2.0, ratio, effect, 200, limit)
+        total = rows.sum(axis=-1)
+        times = interval_reach(total / total[0, -1], 0.05)
+        _, low, high = lift(means, larger_variances(means, variances, rows), times)
+        widths.append(np.median(high[:, -1] - low[:, -1]))
+        if limit == most:
+            assert ((high < truth) | (low > truth)).any(axis=1).mean() <= 0.05
+    assert widths[0] < 0.6 * widths[1]
 
 
 def test_arms_of_one_size_and_light_tails_are_compared_as_before() -> None:
