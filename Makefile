@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 OK := $(VENV)/.ok
-WORKERS ?= 2
+WORKERS ?= 3
 ARGS ?=
 BENCHMARKS := $(sort $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)) \
 	$(patsubst benchmarks/%/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
@@ -22,7 +22,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test nightly check faults bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,7 +34,11 @@ demo: $(OK)  ## Show driftd at work on made-up traffic, here and now
 
 test: $(OK)  ## Run all tests (ARGS="-k word" for some, WORKERS=0 for one process)
 	scripts/ensure-tools
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not nightly" $(ARGS)
+
+nightly: $(OK)  ## Run the tests that `make test` leaves out: long simulations and long texts
+	scripts/ensure-tools
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m nightly $(ARGS)
 
 check: $(OK)  ## Lint, format, types, import directions, and the checks in scripts/
 	@failed=0; \

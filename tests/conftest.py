@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,19 @@ from tests.support.tools import missing, need
 __all__ = ["need"]
 
 collect_ignore = ["support/logs/mlflow_app.py"]  # an application of its own: importing it would import all of MLflow
+
+MEMORY, ROOM = Path("/dev/shm"), 2 << 30
+
+
+def pytest_configure() -> None:
+    """Keep temporary folders in memory where there is room: a store waits for its disk at every commit.
+
+    Each worker has a core of its own, so what it computes uses one thread.
+    """
+    for library in ("OMP", "OPENBLAS"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(autouse=True)

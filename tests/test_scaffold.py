@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import stat
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import yaml
 from sqlalchemy import create_engine, text
 
 from monitor.config.load import load
-from tests.support import tools
+from tests.support import prefork, tools
 from tests.support.postgres import OwnServer, Server
 from tests.support.tools import ROOT
 
@@ -265,6 +266,24 @@ def test_prometheus_accepts_its_configuration(promtool: Path, tmp_path: Path) ->
 
 
 # ---- the fixtures --------------------------------------------------------------------------------
+
+
+def test_a_forked_command_is_what_the_program_is(tmp_path: Path) -> None:
+    """It answers alike, in its own folder and environment, and it can be killed."""
+    program = Path(sys.executable).with_name("driftd")
+    for words in (["version"], ["config", "check", "--config", "none.yaml"]):
+        done = subprocess.run([program, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        forked = prefork.run(words, cwd=tmp_path)
+        assert (forked.returncode, forked.stdout, forked.stderr) == (done.returncode, done.stdout, done.stderr)
+    environment = {**os.environ, "DRIFTD_LOG_LEVEL": "loud"}
+    assert "'loud'" in prefork.run(["version"], env=environment).stderr
+    assert Path.cwd() != tmp_path
+    with (tmp_path / "log").open("wb") as log:
+        command = prefork.Command(["demo", "--folder", tmp_path], log, log)
+        with pytest.raises(subprocess.TimeoutExpired):
+            command.wait(0.01)
+        command.kill()
+        assert command.wait(30) == command.returncode == -signal.SIGKILL
 
 
 def test_postgres_answers(postgres_url: str) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.support import prefork
 from tests.support.process import free_port
 
 
 def test_the_demo_finds_the_swapped_model(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from monitor.cli import main; main()", "demo", "--no-serve", "--json"]
+    command = ["demo", "--no-serve", "--json"]
     place = ["--folder", str(tmp_path), "--listen", f"127.0.0.1:{free_port()}"]
-    done = subprocess.run([*command, *place], capture_output=True, text=True, check=False, timeout=240)
+    done = prefork.run([*command, *place], timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout)
     assert told["incidents"] == 1

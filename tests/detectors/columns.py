@@ -9,6 +9,7 @@ import numpy as np
 from detectors.layout import Layout, learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
+from detectors.stack import Stack
 
 
 def numeric_layout(values: np.ndarray) -> Layout:
@@ -36,3 +37,10 @@ def pair(kind: str, rng: np.random.Generator, n: int, shift: float) -> tuple[Pro
     old = rng.choice(words, 20_000, p=odds / odds.sum())
     new = rng.choice(words, n, p=moved / moved.sum())
     return categorical_pair(old.tolist(), new.tolist())
+
+
+def null_windows(old: Profile, n: int, draws: int, seed: int) -> Stack:
+    """Draw many windows from the very shares of the baseline."""
+    counts = np.random.default_rng(seed).multinomial(n, old.counts / old.counts.sum(), size=draws)
+    nothing = np.zeros(draws, dtype=np.int64)
+    return Stack(old.layout, counts, nothing, nothing, nothing, np.zeros(draws), np.zeros(draws))

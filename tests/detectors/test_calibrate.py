@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pytest
@@ -44,7 +46,24 @@ def stream(rng: np.random.Generator, columns: int, slow: float, size: int) -> np
     return np.asarray(np.abs(smooth))
 
 
-def live_pages(rng: np.random.Generator, columns: int, slow: float, budget: float) -> tuple[int, Limit]:
+@dataclass(frozen=True)
+class Unchanged:
+    """What is learnt of the columns of an unchanged stream, and how they go on."""
+
+    watched: dict[str, list[Peaks]]
+    nulls: list[Null]
+    live: np.ndarray
+
+    def pages(self, budget: float) -> tuple[int, Limit]:
+        """Return the pages of the live weeks under a budget, and the limit that it sets."""
+        spending = spend(self.watched, budget, WEEKS)
+        high = np.zeros(LIVE, dtype=bool)
+        for place, (null, column) in enumerate(zip(self.nulls, self.live.T, strict=True)):
+            high |= null.rarity(column, 3.29) >= spending.own.get(str(place), spending.limit.rarity)
+        return episodes(high), spending.limit
+
+
+def learn_unchanged(rng: np.random.Generator, columns: int, slow: float) -> Unchanged:
     values = stream(rng, columns, slow, LEARN + LIVE)
     folds = [slice(start, start + LEARN // 14) for start in range(0, LEARN, LEARN // 14)]
     sway = np.full(LEARN, 3.29)
@@ -56,20 +75,27 @@ def live_pages(rng: np.random.Generator, columns: int, slow: float, budget: floa
         null = learn_null(column[:LEARN], sway, windows)
         assert null is not None
         nulls.append(null)
-    spending = spend(watched, budget, WEEKS)
-    high = np.zeros(LIVE, dtype=bool)
-    for place, (null, column) in enumerate(zip(nulls, values.T, strict=True)):
-        high |= null.rarity(column[LEARN:], 3.29) >= spending.own.get(str(place), spending.limit.rarity)
-    return episodes(high), spending.limit
+    return Unchanged(watched, nulls, values[LEARN:])
 
 
-@pytest.mark.parametrize("slow", [0.0, 0.98])
-@pytest.mark.parametrize("columns", [1, 30])
+@cache
+def twelve_unchanged(columns: int, slow: float) -> list[Unchanged]:
+    rng = np.random.default_rng(int(100 * slow) + columns)
+    return [learn_unchanged(rng, columns, slow) for _ in range(12)]
+
+
 @pytest.mark.parametrize("budget", [1.0, 7 / 30.4375])
+@pytest.mark.parametrize(
+    ("columns", "slow"),
+    [
+        pytest.param(columns, slow, marks=pytest.mark.xdist_group(f"unchanged {columns} {slow}"))
+        for columns in (1, 30)
+        for slow in (0.0, 0.98)
+    ],
+)
 def test_the_budget_is_kept_on_unchanged_streams(columns: int, slow: float, budget: float) -> None:
     """Twelve streams of eight live weeks each: the pages may not speak against the budget (Poisson, 1 %)."""
-    rng = np.random.default_rng(int(100 * slow) + columns)
-    pages = [live_pages(rng, columns, slow, budget)[0] for _ in range(12)]
+    pages = [one.pages(budget)[0] for one in twelve_unchanged(columns, slow)]
     weeks = 12 * LIVE / LEARN * WEEKS
     assert stats.poisson.sf(sum(pages) - 1, budget * weeks) > 0.01, pages
 
@@ -78,7 +104,7 @@ def test_the_expected_rate_and_its_interval_tell_the_truth() -> None:
     rng = np.random.default_rng(4)
     inside = 0
     for _ in range(20):
-        pages, limit = live_pages(rng, 5, 0.0, 1.0)
+        pages, limit = learn_unchanged(rng, 5, 0.0).pages(1.0)
         assert limit.low <= limit.expected <= limit.high * 1.001
         least, most = stats.poisson.ppf([0.005, 0.995], [limit.low * 8 + 1e-9, limit.high * 8])
         inside += least <= pages <= most

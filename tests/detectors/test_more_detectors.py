@@ -17,8 +17,7 @@ from detectors.drift.quantile import LEVELS
 from detectors.layout import learn_categorical
 from detectors.profile import Profile
 from detectors.records import Column
-from detectors.stack import Stack
-from tests.detectors.columns import categorical_pair, numeric_layout, numeric_pair, pair
+from tests.detectors.columns import categorical_pair, null_windows, numeric_layout, numeric_pair, pair
 
 MORE = ("hellinger", "energy", "anderson_darling", "mean", "quantile", "share")
 DRAWS = 10_000
@@ -26,13 +25,6 @@ DRAWS = 10_000
 
 def measured(name: str, old: Profile, new: Profile) -> Measurement:
     return DETECTORS[name].measure(old, new)
-
-
-def null_windows(old: Profile, n: int, draws: int, seed: int) -> Stack:
-    """Draw many windows from the very shares of the baseline."""
-    counts = np.random.default_rng(seed).multinomial(n, old.counts / old.counts.sum(), size=draws)
-    nothing = np.zeros(draws, dtype=np.int64)
-    return Stack(old.layout, counts, nothing, nothing, nothing, np.zeros(draws), np.zeros(draws))
 
 
 def poisson_pair(rng: np.random.Generator, shift: float = 0.4) -> tuple[np.ndarray, np.ndarray]:

@@ -358,6 +358,7 @@ def test_the_store_of_the_configuration_is_used_and_a_missing_one_named(tmp_path
 # ---- noise ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("compare_with", [1, 3])
 def test_two_hundred_runs_of_an_unchanged_random_model(compare_with: int) -> None:
     """One after another, each against the last good one: a lucky baseline must not make false alarms the rule."""

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +22,7 @@ from monitor.store import outbox
 from monitor.store.database import Database
 from tests.support.process import eventually, free_port
 from tests.support.proxy import Proxy, proxied
-from tests.support.world import DRIFTD, START, World, rows_of
+from tests.support.world import START, World, rows_of
 
 WITHIN = 10
 """Seconds, as promised."""
@@ -40,11 +39,7 @@ class Live:
         world.configure({**listen, **(extra or {})}, **{"catch_up": "1h", **monitor})
 
     def start(self, errors: Any = None) -> None:
-        with self.log.open("a") as out:
-            self.process = subprocess.Popen(
-                [str(DRIFTD), "run"], cwd=self.world.folder, env=self.world.environment(),
-                stdout=out, stderr=errors or out, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+        self.process = self.world.start("run", errors=errors)
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)

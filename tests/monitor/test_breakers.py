@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,16 +20,17 @@ from monitor.daemon import Daemon
 from monitor.store import breakers, incidents, reads
 from monitor.store.database import Database
 from monitor.web.breakers import Board
+from tests.support import prefork
 from tests.support.hand import Hand
 from tests.support.receiver import Receiver, listening, slack
-from tests.support.world import DRIFTD, START
+from tests.support.world import START
 
 HOUR = timedelta(hours=1)
 TABLE = sa.Table(
     "log",
     sa.MetaData(),
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("at", sa.DateTime),
+    sa.Column("at", sa.DateTime, index=True),
     sa.Column("tenant", sa.String(20)),
     sa.Column("cost", sa.Float),
     sa.Column("status", sa.Integer),
@@ -395,8 +395,7 @@ def test_the_command_line_lists_opens_and_closes(shop: Shop, sqlite_url: str, tm
         ["list", "--json"],
         ["close", "guard", "--reason", "it was found"],
     ):
-        command = [DRIFTD, "breakers", *arguments, "--config", file]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = prefork.run(["breakers", *arguments, "--config", file])
         assert done.returncode == 0, done.stderr
         if arguments[0] == "list":
             (row,) = json.loads(done.stdout)["breakers"]

@@ -36,7 +36,7 @@ class Trial:
     def __init__(self, folder: Path, store_url: str, frame: pd.DataFrame, **experiment: Any) -> None:
         self.url = f"sqlite:///{folder / 'log.db'}"
         self.engine = sa.create_engine(self.url)
-        frame.to_sql("log", self.engine, index=False)
+        frame.set_index("at").to_sql("log", self.engine)
         self.frame, self.store_url = frame, store_url
         self.experiment = {**EXPERIMENT, **experiment}
 
@@ -93,7 +93,7 @@ def messages(database: Database) -> list[Any]:
 
 @pytest.fixture
 def trial(tmp_path: Path, store_url: str) -> Iterator[Trial]:
-    made = Trial(tmp_path, store_url, requests(np.random.default_rng(0), 40_000, 0.6), do=["slack"])
+    made = Trial(tmp_path, store_url, requests(np.random.default_rng(0), 16_000, 0.6), do=["slack"])
     yield made
     made.engine.dispose()
 

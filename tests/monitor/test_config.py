@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +18,8 @@ from structlog.testing import capture_logs
 from monitor.config.checks import MODELS, DriftConfig
 from monitor.config.load import json_schema, load
 from monitor.config.models import Config, ConfigError
+from tests.support import prefork
 from tests.support.tools import ROOT
-from tests.support.world import DRIFTD
 
 GOOD = """\
 store: sqlite:///x.db
@@ -313,7 +312,7 @@ def test_the_command_line_ends_with_2_when_the_token_is_empty(tmp_path: Path, co
     monitor = {"name": "bot", "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "at"}}}
     settings = {"server": {"listen": "127.0.0.1:0", "token_file": "token"}, "monitors": [monitor]}
     (tmp_path / "driftd.yaml").write_text(json.dumps(settings))
-    done = subprocess.run([DRIFTD, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = prefork.run(command, cwd=tmp_path)
     assert done.returncode == 2
     assert "server.token_file: the file 'token' is empty" in done.stderr
 

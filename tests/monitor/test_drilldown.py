@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from tests.support.world import DRIFTD, START
+from tests.support import prefork
+from tests.support.world import START
 
 HOUR = timedelta(hours=1)
 
@@ -55,9 +55,8 @@ def drilled(folder: Path, change: str) -> dict[str, Any]:
     path = folder / "driftd.yaml"
     path.write_text(yaml.safe_dump({"store": f"sqlite:///{folder / 'd.db'}", "monitors": [monitor]}))
     at = (START + 5 * HOUR).isoformat()
-    ran = subprocess.run(
-        [DRIFTD, "drilldown", "--config", path, "--at", at, "--json"], capture_output=True, text=True, check=True
-    )
+    ran = prefork.run(["drilldown", "--config", path, "--at", at, "--json"])
+    ran.check_returncode()
     return dict(json.loads(ran.stdout))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.core.yamlfile import ConfigError
 from monitor.profiling.ab_counts import definition, metric_values
-from tests.support.world import DRIFTD, START
+from tests.support import prefork
+from tests.support.world import START
 
 HOUR = timedelta(hours=1)
 EXPERIMENT = {
@@ -67,12 +67,7 @@ def run(folder: Path, frame: pd.DataFrame, word: str, *options: str, **monitor: 
     path = folder / "driftd.yaml"
     path.write_text(yaml.safe_dump({"store": f"sqlite:///{folder / 'd.db'}", "monitors": [settings]}))
     at = (START + 5 * HOUR).isoformat()
-    ran = subprocess.run(
-        [DRIFTD, word, "--config", path, "--at", at, "--json", "--quiet", *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = prefork.run([word, "--config", path, "--at", at, "--json", "--quiet", *options])
     assert "Traceback" not in ran.stderr
     return ran.returncode, json.loads(ran.stdout)
 

@@ -34,6 +34,7 @@ class Bank:
         self.engine = sa.create_engine(self.url)
         self.random = np.random.default_rng(0)
         self.execute("CREATE TABLE loans (id INTEGER PRIMARY KEY, at TEXT, p REAL, repaid INTEGER, truth INTEGER)")
+        self.execute("CREATE INDEX by_time ON loans (at)")
 
     def execute(self, statement: str, rows: list[dict[str, Any]] | None = None) -> None:
         with self.engine.begin() as connection:
@@ -179,6 +180,7 @@ def test_a_regressions_loss_is_estimated_from_its_columns_in_the_daemons_own_way
         connection.execute(
             sa.text("CREATE TABLE houses (id INTEGER PRIMARY KEY, at TEXT, age REAL, said REAL, paid REAL)")
         )
+        connection.execute(sa.text("CREATE INDEX by_time ON houses (at)"))
         start = START
         for place, (hours, low) in hard.items():
             count = hours * 600

@@ -17,7 +17,7 @@ from monitor.alerting.incidents import Decision, Incident
 from monitor.alerting.rules import with_prompt
 from monitor.core.yamlfile import ConfigError
 from monitor.jobs.promptfiles import read_folder
-from tests.support.world import DRIFTD
+from tests.support import prefork
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -49,8 +49,8 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     if not path.exists():
         monitor = {"name": "m", "source": {"url": "sqlite:///log.db", "table": "log", "columns": {"timestamp": "at"}}}
         path.write_text(yaml.safe_dump({"store": f"sqlite:///{folder.parent / 'd.db'}", "monitors": [monitor]}))
-        subprocess.run([DRIFTD, "db", "upgrade", "-c", path], check=True, capture_output=True)
-    return subprocess.run([DRIFTD, "prompts", *words, "-c", path], capture_output=True, text=True, check=False)
+        prefork.run(["db", "upgrade", "-c", path]).check_returncode()
+    return prefork.run(["prompts", *words, "-c", path])
 
 
 def told(folder: Path, *words: str) -> Any:

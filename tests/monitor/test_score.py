@@ -14,14 +14,14 @@ import pytest
 from detectors import SIGNALS
 from detectors.records import Column
 from detectors.text.parts import join_context
-from tests.support.world import DRIFTD
+from tests.support import prefork
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data"
 NAMES = "hallucinated,groundedness,refusal"
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([DRIFTD, "score", *map(str, words)], capture_output=True, text=True, check=False)
+    return prefork.run(["score", *map(str, words)])
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

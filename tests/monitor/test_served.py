@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,8 +32,9 @@ from monitor.jobs.what_if import count, definition, make_plans, paying_since
 from monitor.profiling.ab_counts import Arms
 from monitor.sources.base import SourceError
 from monitor.store import comparisons, ledger, tables
+from tests.support import prefork
 from tests.support.calls import HOUR, MINUTE, SECRET, Watching
-from tests.support.world import DRIFTD, START
+from tests.support.world import START
 
 Start = Callable[[Path], Watching]
 EVERY = timedelta(seconds=2)
@@ -116,10 +116,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 
 def check(path: Path, at: datetime = END) -> tuple[int, dict[str, Any]]:
-    ran = subprocess.run(
-        [DRIFTD, "check", "--config", path, "--at", at.isoformat(), "--json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ran = prefork.run(["check", "--config", path, "--at", at.isoformat(), "--json"])
     assert "Traceback" not in ran.stderr
     return ran.returncode, json.loads(ran.stdout)
 

@@ -17,6 +17,8 @@ from tests.support.logs import mlflow
 from tests.support.logs.base import START, calls
 from tests.support.postgres import Server
 
+pytestmark = pytest.mark.xdist_group("mlflow")  # one worker starts it, not each
+
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -26,7 +26,7 @@ CALLS = sa.Table(
     "calls",
     sa.MetaData(),
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("at", sa.DateTime),
+    sa.Column("at", sa.DateTime, index=True),
     sa.Column("model", sa.String(20)),
     sa.Column("prompt", sa.String(20)),
     sa.Column("amount", sa.Float),

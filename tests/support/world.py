@@ -15,6 +15,8 @@ import numpy as np
 import sqlalchemy as sa
 import yaml
 
+from tests.support import prefork
+
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DRIFTD = Path(sys.executable).with_name("driftd")
 
@@ -22,7 +24,7 @@ LOG = sa.Table(
     "inference log",
     sa.MetaData(),
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("Zeit", sa.DateTime),
+    sa.Column("Zeit", sa.DateTime, index=True),
     sa.Column("model", sa.String(40)),
     sa.Column("amount", sa.Float),
     sa.Column("plan", sa.String(20)),
@@ -106,16 +108,13 @@ class World:
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
-        return subprocess.run(
-            [str(DRIFTD), *arguments], cwd=self.folder, env=self.environment(), timeout=timeout,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        return prefork.run(arguments, cwd=self.folder, env=self.environment(), timeout=timeout)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the command line in the background."""
+    def start(self, *arguments: str, errors: int | None = None) -> prefork.Command:
+        """Start the command line in the background; what it prints is added to ``daemon.log``."""
         with (self.folder / "daemon.log").open("a") as out:
-            return subprocess.Popen(
-                [str(DRIFTD), *arguments], cwd=self.folder, env=self.environment(), stdout=out, stderr=out, text=True
+            return prefork.Command(
+                arguments, out, out if errors is None else errors, cwd=self.folder, env=self.environment()
             )
 
     def json(self, *arguments: str) -> tuple[int, Any]:

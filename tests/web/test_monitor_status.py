@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from monitor.cli.commands import status
 from monitor.metrics.monitor_status import exit_code
 from monitor.store.database import Database
-from tests.support.world import DRIFTD
+from tests.support import prefork
 from tests.web.conftest import Serve
 from tests.web.seed import Seed, configuration
 
@@ -89,8 +88,7 @@ def test_the_command_ends_with_2_days_after_the_daemon_died(database: Database, 
     settings = {"store": str(database.url), "monitors": [{"name": "bot", "source": source, "bucket": "5m"}]}
     file = tmp_path / "driftd.yaml"
     file.write_text(json.dumps(settings))
-    command = [DRIFTD, "status", "--config", file]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = prefork.run(["status", "--config", file])
     assert done.returncode == 2, done.stderr
     assert "stalled" in done.stdout
     assert "the last pass was 2 days, 0:" in done.stdout

@@ -136,7 +136,10 @@ def test_a_drop_of_ten_points_is_found() -> None:
     found = 0
     for seed in range(100):
         share = chance.beta(4, 1, 200)
-        found += compare(drawn(share, 3, chance), drawn(share - 0.125 * share, 3, chance), seed=seed).p_value <= 0.01
+        found += (
+            compare(drawn(share, 3, chance), drawn(share - 0.125 * share, 3, chance), draws=1999, seed=seed).p_value
+            <= 0.01
+        )
     assert found > 90
 
 

@@ -96,6 +96,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_megabyte_of_anything_takes_seconds_and_not_hours(name: str) -> None:
     text = HOSTILE[name]

@@ -1,0 +1,195 @@
+"""The real command line without the seconds that its imports take.
+
+A server process imports driftd once. For each command it forks a child, which gets its own folder, environment,
+output and arguments and then runs :func:`monitor.cli.main` to the end of the process, as ``driftd`` does: with its
+own signals, exit code and death. A test of what a start imports or costs starts the program itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+from tests.support.process import die_with_parent, stop
+
+ROOT = Path(__file__).parents[2]
+
+
+class Command:
+    """A command that runs: the part of ``subprocess.Popen`` that tests use."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str | Path],
+        out: IO[Any] | int,
+        err: IO[Any] | int,
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.args = [str(argument) for argument in arguments]
+        self.returncode: int | None = None
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(_address())
+        place = {"cwd": str(cwd or Path.cwd()), "env": dict(env or os.environ)}
+        order = json.dumps({"arguments": self.args, **place}).encode()
+        socket.send_fds(self._connection, [len(order).to_bytes(8)], [_number(out), _number(err)])
+        self._connection.sendall(order)
+        self.pid = int.from_bytes(_receive(self._connection, 8))
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code, the negative number of the signal that ended the command."""
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            try:
+                status = _receive(self._connection, 8)
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+            self.returncode = int.from_bytes(status, signed=True)
+            self._connection.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the command runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to a command that has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+def run(
+    arguments: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end and return what it printed."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        command = Command(arguments, out, err, cwd=cwd, env=env)
+        try:
+            code = command.wait(timeout)
+        finally:
+            command.kill()
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read().decode())
+    return subprocess.CompletedProcess(command.args, code, *texts)
+
+
+def _number(stream: IO[Any] | int) -> int:
+    return stream if isinstance(stream, int) else stream.fileno()
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    """Return so many bytes; the other side never sends less."""
+    parts = bytearray()
+    while len(parts) < size:
+        part = connection.recv(size - len(parts))
+        if not part:
+            raise AssertionError("the server of the commands ended")
+        parts += part
+    return bytes(parts)
+
+
+@cache
+def _address() -> str:
+    """Start the server, which ends with this process, and return its abstract address."""
+    listener = socket.socket(socket.AF_UNIX)
+    address = f"\0driftd-tests-{os.getpid()}"
+    listener.bind(address)
+    listener.listen(64)
+    with listener:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.prefork", str(listener.fileno())],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[listener.fileno()],
+            preexec_fn=die_with_parent(signal.SIGKILL),
+        )
+    atexit.register(stop, server)
+    return address
+
+
+def _serve(listener: socket.socket) -> Callable[[], object]:
+    """Fork a keeper for each command; in the command's own process return what it shall do."""
+    import monitor
+
+    for module in pkgutil.walk_packages(monitor.__path__, "monitor."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()  # what is there already is neither collected nor copied again in every child
+    signal.signal(signal.SIGCHLD, lambda *_: _reap())
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with_parent(signal.SIGKILL)()
+            return _keep(connection)
+        connection.close()
+
+
+def _reap() -> None:
+    """Bury the keepers that have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _keep(connection: socket.socket) -> Callable[[], object]:
+    """Fork the command and report its process id and, after its end, its exit code."""
+    header, streams, *_ = socket.recv_fds(connection, 8, 2)
+    order = json.loads(_receive(connection, int.from_bytes(header)))
+    child = os.fork()
+    if child:
+        for stream in streams:
+            os.close(stream)
+        connection.sendall(child.to_bytes(8))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        with suppress(OSError):  # nobody waits any more
+            connection.sendall(code.to_bytes(8, signed=True))
+        os._exit(0)
+    connection.close()
+    die_with_parent(signal.SIGKILL)()
+    for number, stream in enumerate(streams, start=1):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(order["cwd"])
+    os.environ.clear()
+    os.environ.update(order["env"])
+    sys.argv = ["driftd", *order["arguments"]]
+    return importlib.import_module("monitor.cli").main
+
+
+if __name__ == "__main__":
+    sys.exit(_serve(socket.socket(fileno=int(sys.argv[1])))())
