@@ -22,7 +22,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nightly check faults bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test nightly check faults mutants bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ check: $(OK)  ## Lint, format, types, import directions, and the checks in scrip
 faults: $(OK)  ## Run the fault tests only: kills, stalls, full disks, wrong clocks
 	scripts/ensure-tools
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+mutants: $(OK)  ## Change the code that decides and see that a test fails, half an hour (ARGS="--sample 100 --seed 2")
+	$(BIN)/python -m scripts.mutants --workers $(WORKERS) $(ARGS)
 
 bench: $(OK)  ## Run every benchmark, one after the other, over two hours
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done

@@ -37,12 +37,9 @@ from monitor.store.state import State, load_state
 
 def process_bucket(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> context.Outcome:
     """Compute a claimed bucket and commit what came of it."""
-    monitor, bucket = watch.monitor, held.bucket
-    baseline = watch.baseline
-    frozen = baseline if baseline and baseline.state == "active" else None
+    monitor, bucket, baseline = watch.monitor, held.bucket, watch.baseline
+    frozen = watch.with_previous(baseline, bucket) if baseline and baseline.state == "active" else None
     history = frozen is not None and frozen.end is not None and bucket.end <= frozen.end
-    if frozen and not history:
-        frozen = watch.with_previous(frozen, bucket)
     compared_with = None if history else frozen
 
     # observe their database, then read ours

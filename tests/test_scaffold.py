@@ -77,7 +77,7 @@ def test_scripts_run_and_parse(path: str) -> None:
 def test_make_names_every_target() -> None:
     said = subprocess.run(["make", "-C", ROOT, "help"], check=True, capture_output=True, text=True).stdout
     named = set(re.findall(r"^  make (\w+) +\S", said, flags=re.MULTILINE))
-    assert named >= {"setup", "demo", "test", "check", "faults", "bench", "docs", "lock", "clean"}
+    assert named >= {"setup", "demo", "test", "check", "faults", "mutants", "bench", "docs", "lock", "clean"}
 
 
 def test_modules_are_named_after_what_they_do() -> None:

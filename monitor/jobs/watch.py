@@ -175,7 +175,7 @@ class Watch:
     def with_previous(self, baseline: Baseline, bucket: Bucket) -> Baseline:
         """Return a baseline with what lies before a bucket's window, where windows are compared with that."""
         length = self.monitor.baseline.previous
-        if length is None:
+        if length is None or (baseline.end is not None and bucket.end <= baseline.end):
             return baseline
         start, end = previous_stretch(self.monitor, length, bucket.end - self.monitor.window)
         if self._previous is None or self._previous[:2] != (baseline.layout, end):

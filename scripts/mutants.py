@@ -1,0 +1,219 @@
+"""Run the mutation tests: `python -m scripts.mutants`, or `make mutants`.
+
+Two kinds of mutants are run. Those of `scripts/mutants.toml` were written by hand, one for each decision that a test
+must hold; each is applied to a copy of the code, and the tests that are named for it run. The others are made by
+mutmut from the modules that `[tool.mutmut]` in pyproject.toml names; of those a seeded sample is run, each by the tests
+that call the mutated function. The command fails when a mutant of the list is alive, or more than 5 % of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LISTED = Path(__file__).with_suffix(".toml")
+COPIED = (
+    "detectors",
+    "monitor",
+    "migrations",
+    "dashboards",
+    "tests",
+    "scripts",
+    "docs",
+    "pyproject.toml",
+    "CHANGELOG.md",
+)
+LIBRARIES = ("numpy", "scipy.stats", "pandas", "sqlalchemy", "pydantic", "alembic", "structlog", "httpx", "starlette")
+MOST_ALIVE = 0.05
+DEAD = ("killed", "timeout", "caught by type check")
+"""What mutmut calls a mutant that the tests noticed; every other state counts as alive."""
+
+
+class MutantError(Exception):
+    """A mutant that means nothing; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change of the code that tests must notice."""
+
+    reason: str
+    old: str
+    new: str
+    tests: Sequence[str]
+
+
+def read_listed(path: Path = LISTED) -> list[Mutant]:
+    """Return the mutants that were written by hand."""
+    return [Mutant(**entry) for entry in tomllib.loads(path.read_text("utf-8"))["mutant"]]
+
+
+def locate(mutant: Mutant, sources: Mapping[str, str]) -> str:
+    """Return the name of the only source that holds the old text of a mutant."""
+    names = [name for name, text in sources.items() for _ in range(text.count(mutant.old))]
+    if len(names) != 1:
+        where = f"occurs {len(names)} times" if names else "does not occur"
+        raise MutantError(f"{mutant.reason!r}: its old text {where} in detectors/ and monitor/; correct {LISTED.name}")
+    return names[0]
+
+
+def read_sources(root: Path) -> dict[str, str]:
+    """Return the text of every module by its path."""
+    paths = sorted(path for folder in ("detectors", "monitor") for path in (root / folder).rglob("*.py"))
+    return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what the tests need into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
+    """Run some tests of a copy of the project in this process; return pytest's exit code and what it printed."""
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    printed = StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
+        code = pytest.main(["-x", "-q", "--tb=short", "-p", "no:cacheprovider", *tests])
+    return int(code), printed.getvalue()
+
+
+def run_mutant(original: Path, place: str, mutant: Mutant) -> tuple[int, str]:
+    """Apply a mutant to a copy of its own, made of hard links, and run its tests."""
+    with tempfile.TemporaryDirectory(prefix="mutant-", dir=original.parent) as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(original, copy, copy_function=os.link)
+        target = copy / place
+        text = target.read_text("utf-8").replace(mutant.old, mutant.new)
+        target.unlink()
+        target.write_text(text, "utf-8")
+        return run_tests(copy, mutant.tests)
+
+
+def run_listed(mutants: Sequence[Mutant], workers: int) -> list[Mutant]:
+    """Run each mutant by the tests that are named for it; return those that are alive.
+
+    Every run is a fork of a process that has imported the libraries, and nothing of the project.
+    """
+    sources = read_sources(ROOT)
+    places = [locate(mutant, sources) for mutant in mutants]
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    alive = []
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy_project(original := Path(folder) / "original")
+        with get_context("fork").Pool(workers, maxtasksperchild=1) as pool:
+            every = sorted({test for mutant in mutants for test in mutant.tests})
+            code, printed = pool.apply(run_tests, (original, every))
+            if code != 0:
+                raise MutantError(f"the tests of the list fail without a mutant; mend them first:\n{printed}")
+            tasks = [pool.apply_async(run_mutant, (original, *each)) for each in zip(places, mutants, strict=True)]
+            for place, mutant, task in zip(places, mutants, tasks, strict=True):
+                code, printed = task.get()
+                if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+                    raise MutantError(f"{mutant.reason!r}: the tests could not run:\n{printed}")
+                print(f"{'killed' if code else 'ALIVE '}  {place}: {mutant.reason}", flush=True)
+                alive += [] if code else [mutant]
+    return alive
+
+
+def run_sample(size: int, seed: int, workers: int) -> tuple[int, dict[str, str]]:
+    """Run a sample of mutmut's mutants in a copy of the project; return how many, and the differences of the survivors.
+
+    mutmut collects once which tests call which function, then runs each mutant by the tests of its function in a fork.
+    """
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy_project(copy := Path(folder))
+        names = name_mutants()
+        sample = random.Random(seed).sample(names, min(size, len(names)))  # noqa: S311  which mutants are run is no secret
+        print(f"a sample of {len(sample)} of {len(names)} mutants, seed {seed}", flush=True)
+
+        def mutmut(*arguments: str, check: bool = True) -> str:
+            command = [sys.executable, "-m", "mutmut", *arguments]
+            done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+            if check and done.returncode != 0:
+                raise MutantError(f"mutmut {arguments[0]} failed:\n{done.stdout[-5000:]}{done.stderr[-5000:]}")
+            return done.stdout
+
+        mutmut("run", "--max-children", str(workers), *sample)
+        states = read_states(copy / "mutants")
+        alive = [name for name in sample if states[name] not in DEAD]
+        return len(sample), {f"{name}: {states[name]}": mutmut("show", name, check=False) for name in alive}
+
+
+def name_mutants() -> list[str]:
+    """Return the names of all mutants that mutmut makes of the configured modules."""
+    from mutmut.configuration import config
+    from mutmut.mutation.file_mutation import mutate_file_contents
+    from mutmut.utils.format_utils import get_mutant_name
+
+    paths = [path.relative_to(ROOT) for folder in ("detectors", "monitor") for path in (ROOT / folder).rglob("*.py")]
+    chosen = sorted(path for path in paths if config().should_mutate(path))
+    made = {path: mutate_file_contents(str(path), (ROOT / path).read_text("utf-8")) for path in chosen}
+    return [get_mutant_name(path, name) for path, file in made.items() for name in file.mutant_names]
+
+
+def read_states(folder: Path) -> dict[str, str]:
+    """Return what became of each mutant by its name."""
+    from mutmut.stats import status_by_exit_code
+
+    codes: dict[str, int | None] = {}
+    for path in folder.rglob("*.meta"):
+        codes |= json.loads(path.read_text("utf-8"))["exit_code_by_key"]
+    return {name: status_by_exit_code[code] for name, code in codes.items()}
+
+
+def main() -> int:
+    """Run both kinds of mutants and print what is alive; return the exit code."""
+    parser = argparse.ArgumentParser(description="Run the mutation tests.")
+    parser.add_argument(
+        "--only", default="", metavar="WORD", help="mutants of the list whose reason or tests hold a word"
+    )
+    parser.add_argument("--sample", type=int, default=400, help="mutants that are drawn from those of mutmut")
+    parser.add_argument("--seed", type=int, default=1, help="which ones are drawn")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes at once")
+    asked = parser.parse_args()
+    os.chdir(ROOT)
+    start = time.monotonic()
+    try:
+        mutants = [each for each in read_listed() if asked.only in " ".join([each.reason, *each.tests])]
+        listed = run_listed(mutants, asked.workers) if mutants else []
+        size, survivors = run_sample(asked.sample, asked.seed, asked.workers) if asked.sample else (0, {})
+    except MutantError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for name, difference in survivors.items():
+        print(f"\nALIVE   {name}\n{difference}")
+    total, alive = len(mutants) + size, len(listed) + len(survivors)
+    minutes = (time.monotonic() - start) / 60
+    print(
+        f"\n{alive} of {total} mutants are alive ({alive / max(1, total):.1%}), {len(listed)} of the list; {minutes:.0f} minutes"
+    )
+    return 1 if listed or alive > MOST_ALIVE * total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,544 @@
+"""What is planned, held and sent: each decision of `act` and `rules` with inputs made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from monitor.actions.plan import (
+    NOT_WORSE,
+    Action,
+    Context,
+    Past,
+    Version,
+    backlog_pause,
+    decide,
+    find_news,
+    identity,
+    last_known_good,
+    leading_suspect,
+    message_for,
+    obstacle_to_rollback,
+    plan,
+    split_open,
+    write_headline,
+)
+from monitor.alerting import rules
+from monitor.alerting.incidents import Decision, Incident
+from monitor.core.schedule import Bucket
+from tests.support.decisions import (
+    BUCKET,
+    HOUR,
+    MINUTE,
+    SPEC,
+    START,
+    evidence_of,
+    incident_of,
+    monitor_of,
+    past,
+    version,
+)
+
+
+def effects(spec: dict[str, Any], incident: Incident | None = None, **more: Any) -> list[Action]:
+    decision = Decision(incident or incident_of(), "firing", "novelty rose")
+    specs = {"r": SPEC.model_copy(update=spec)}
+    return plan(monitor_of(), decision, ["slack", "r"], specs, BUCKET, **{"now": START, "sequence": 0, **more})
+
+
+@pytest.mark.parametrize("kind", ["rollback", "retrain", "notify"])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_dry_run_is_planned_as_one_and_slack_is_told(kind: str, dry_run: bool) -> None:
+    told, effect = effects({"kind": kind, "dry_run": dry_run})
+    assert (told.dry_run, told.payload["data"]["dry_run"]) == (False, False)
+    assert (effect.dry_run, effect.payload["data"]["dry_run"]) == (dry_run, dry_run)
+    assert effect.state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"), [([48, 24], "v24"), ([48, -1], "v48"), ([48, 0], "v48"), ([0, -1], None), ([], None)]
+)
+def test_the_last_known_good_was_seen_before_the_incident(hours: list[float], expected: str | None) -> None:
+    target = last_known_good(incident_of(), [version(f"v{age}", age) for age in hours], [])
+    assert (target or {}).get("model_version") == expected
+
+
+def test_the_last_known_good_says_how_well_it_is_known() -> None:
+    assert last_known_good(incident_of(), [version("big", 48, rows=50)], []) == {
+        "model_version": "big",
+        "last_seen": START.isoformat(),
+        "rows": 50,
+    }
+    assert last_known_good(incident_of(), [version("big", 48, rows=49)], []) is None
+    prompt = replace(version("p", 48), role="prompt_version")
+    assert last_known_good(incident_of(), [prompt], []) is None
+    assert last_known_good(incident_of(evidence={}), [version("big", 48)], []) is None
+
+
+@pytest.mark.parametrize("state", ["rejected", "held", "expired", "superseded"])
+def test_what_was_not_sent_counts_neither_for_the_cooldown_nor_for_the_cap(state: str) -> None:
+    spec = SPEC.model_copy(update={"max_per_day": 1})
+    assert decide(spec, "r", incident_of(), [past(state, MINUTE)], START)[0] == "pending"
+
+
+@pytest.mark.parametrize("state", ["pending", "awaiting_approval", "delivered", "failed", "dry_run", "told"])
+def test_what_was_sent_or_may_be_counts_for_both(state: str) -> None:
+    spec = SPEC.model_copy(update={"max_per_day": 1})
+    found, reason = decide(SPEC, "r", incident_of(), [past(state, MINUTE)], START)
+    assert (found, reason.partition(":")[0]) == ("held", "cooldown")
+    other = past(state, MINUTE, observed=("model_version", "other"))
+    found, reason = decide(spec, "r", incident_of(), [other], START)
+    assert (found, reason) == ("held", "cap: 1 a day are allowed")
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(29, "held"), (30, "pending")])
+def test_the_cooldown_ends(minutes: int, expected: str) -> None:
+    assert decide(SPEC, "r", incident_of(), [past("delivered", minutes * MINUTE)], START)[0] == expected
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(23.9, "held"), (24, "pending")])
+def test_the_cap_is_that_of_a_day(hours: float, expected: str) -> None:
+    spec = SPEC.model_copy(update={"max_per_day": 2})
+    earlier = [past("delivered", hours * HOUR), past("delivered", 2 * HOUR)]
+    assert decide(spec, "r", incident_of(), earlier, START)[0] == expected
+
+
+@pytest.mark.parametrize(("late", "expected"), [(timedelta(0), "pending"), (timedelta(seconds=1), "expired")])
+def test_an_effect_expires_after_not_after(late: timedelta, expected: str) -> None:
+    assert decide(SPEC, "r", incident_of(), [], START + 15 * MINUTE + late)[0] == expected
+
+
+def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
+    neutral = incident_of(evidence={"k": evidence_of(direction="neutral"), "p": evidence_of(about="pipe")})
+    assert decide(SPEC, "r", neutral, [], START) == ("held", NOT_WORSE)
+    old = {name: value for name, value in evidence_of().items() if name != "direction"}
+    assert decide(SPEC, "r", incident_of(evidence={"k": old}), [], START)[0] == "pending"
+    both = incident_of(evidence={"k": evidence_of(direction="neutral"), "w": evidence_of()})
+    assert decide(SPEC, "r", both, [], START)[0] == "pending"
+    assert decide(SPEC.model_copy(update={"kind": "notify"}), "r", neutral, [], START)[0] == "pending"
+
+
+def test_a_rollback_and_nothing_else_needs_somewhere_to_go_back_to() -> None:
+    assert decide(SPEC, "r", incident_of(), [], START, "nowhere to go") == ("held", "nowhere to go")
+    assert decide(SPEC.model_copy(update={"kind": "retrain"}), "r", incident_of(), [], START, "nowhere")[0] == "pending"
+
+
+def test_why_going_back_makes_no_sense() -> None:
+    drifted = incident_of(
+        evidence={v: evidence_of(segment=f"model_version={v}") for v in ("small", "mid")},
+        suspected_change={"kind": "model_version", "column": "model_version", "value": "small"},
+    )
+    assert obstacle_to_rollback(drifted, [version("big", 48)], []) is None
+    assert "every other version has drifted" in str(obstacle_to_rollback(drifted, [version("mid", 48)], []))
+    assert obstacle_to_rollback(drifted, [], []) is None
+    vague = incident_of(evidence={"k": evidence_of()})
+    assert "no version is suspected" in str(obstacle_to_rollback(vague, [version("big", 48)], []))
+    assert obstacle_to_rollback(vague, [], []) is None
+
+
+def test_every_effect_and_every_message_has_an_id_of_its_own() -> None:
+    ids = {identity(i, n, k, s) for i in "ab" for n in "ab" for k in "ab" for s in range(3)}
+    assert len(ids) == 24
+    first, again, later = effects({}), effects({}), effects({}, sequence=1)
+    assert [action.id for action in first] == [action.id for action in again]
+    assert not {action.id for action in first} & {action.id for action in later}
+
+
+# ---- messages --------------------------------------------------------------------------------------------------
+
+
+def message(age: timedelta, state: str = "delivered", kind: str = "firing", **changes: Any) -> Past:
+    base = Past("slack", START - age, state, incident="i-1", kind=kind, at=START - age)
+    return replace(base, **changes)
+
+
+def due(rows: Sequence[Past], incident: Incident | None = None, transition: Any = None, **rule: Any) -> str | None:
+    """Return the kind of message that Slack gets now."""
+    going = incident or incident_of(opened_at=START - 9 * HOUR, fired_at=START - 9 * HOUR, evidence={})
+    monitor = monitor_of(repeat_interval="2h", **rule)
+    decision = Decision(going, transition, "still firing")
+    found = message_for(monitor, decision, "slack", rows, BUCKET, START, monitor.rules[0])
+    return found.kind if found else None
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([], "firing"),
+        ([message(timedelta(minutes=119))], None),
+        ([message(2 * HOUR)], "reminder"),
+        ([message(4 * HOUR), message(HOUR, kind="reminder")], None),
+        ([message(4 * HOUR), message(2 * HOUR, kind="reminder")], "reminder"),
+        ([message(4 * HOUR, state="superseded")], "firing"),
+        ([message(4 * HOUR, name="other")], "firing"),
+        ([message(4 * HOUR, kind="rollback")], "firing"),
+    ],
+)
+def test_people_are_reminded_as_long_as_it_fires(rows: list[Past], expected: str | None) -> None:
+    assert due(rows) == expected
+
+
+def test_without_a_rule_nobody_is_reminded() -> None:
+    decision = Decision(incident_of(fired_at=START - 9 * HOUR, evidence={}), None, "still firing")
+    rows = [message(8 * HOUR)]
+    assert message_for(monitor_of(), decision, "slack", rows, BUCKET, START, None) is None
+
+
+def test_nothing_is_said_of_what_does_not_fire() -> None:
+    pending = incident_of(state="pending", fired_at=None)
+    assert due([], pending) is None
+    over = incident_of(state="resolved", resolved_at=START)
+    assert due([message(HOUR)], over, "resolved") == "resolved"
+    assert due([message(HOUR), message(MINUTE, kind="resolved")], over, "resolved") is None
+    assert due([], over, "resolved") == "resolved"
+    assert due([message(HOUR)], over, None) is None
+    assert due([message(HOUR)], replace(over, fired_at=None), "resolved") is None
+
+
+@pytest.mark.parametrize(
+    ("failed", "transition", "expected"),
+    [
+        ([timedelta(0)], None, "firing"),
+        ([MINUTE, timedelta(0)], None, None),
+        ([2 * MINUTE, MINUTE], None, "firing"),
+        ([4 * MINUTE, 3 * MINUTE, 2 * MINUTE], None, None),
+        ([5 * MINUTE, 4 * MINUTE, 3 * MINUTE], None, "firing"),
+        ([MINUTE, timedelta(0)], "firing", "firing"),
+        ([HOUR] * 40, None, None),
+        ([4 * HOUR] * 40, None, "firing"),
+    ],
+)
+def test_a_message_that_failed_is_planned_anew_with_pauses_that_double(
+    failed: list[timedelta], transition: str | None, expected: str | None
+) -> None:
+    rows = [message(age, state="failed", sequence=place) for place, age in enumerate(failed)]
+    assert due(rows, transition=transition) == expected
+
+
+def test_what_arrived_after_a_failure_ends_it() -> None:
+    rows = [message(HOUR, state="failed", sequence=0), message(MINUTE, sequence=1)]
+    assert due(rows) is None
+    later = [message(HOUR, sequence=0), message(MINUTE, state="failed", sequence=1)]
+    assert due(later) == "reminder"
+
+
+@pytest.mark.parametrize(
+    ("late", "pause"),
+    [(timedelta(0), 0), (timedelta(seconds=59), 0), (MINUTE, 6), (10 * MINUTE, 60)],
+)
+def test_a_message_of_an_old_bucket_waits_a_tenth_of_its_lag(late: timedelta, pause: int) -> None:
+    assert backlog_pause(monitor_of(), BUCKET, START + late) == timedelta(seconds=pause)
+    told, effect = effects({}, now=START + late)
+    assert told.not_before == (START + late + timedelta(seconds=pause) if pause else None)
+    assert effect.not_before is None
+
+
+def test_the_newest_open_incident_of_a_rule_comes_first() -> None:
+    one, two, three = (incident_of(id=str(n), opened_at=START + n * MINUTE) for n in range(3))
+    other = incident_of(id="other", rule="slo")
+    newest, older = split_open([three, other, one, two])
+    assert (newest, older) == ({"drift": three, "slo": other}, [one, two])
+
+
+# ---- rules -----------------------------------------------------------------------------------------------------
+
+
+def acted(context: Context, transition: Any = "firing", incident: Incident | None = None) -> list[Action]:
+    monitor = monitor_of(do=["slack", "r"])
+    decision = Decision(incident or incident_of(), transition, "novelty rose")
+    return rules.act_on(monitor, [decision], context, {"r": SPEC}, BUCKET, START)[1]
+
+
+def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
+    assert [action.name for action in acted(Context())] == ["slack", "r"]
+    assert acted(Context(silences={"drift": 7})) == []
+    assert [action.name for action in acted(Context(silences={"other": 7}))] == ["slack", "r"]
+    monitor, decision = monitor_of(), Decision(incident_of(), "firing", "novelty rose")
+    ((kept,), _) = rules.act_on(monitor, [decision], Context(silences={"drift": 7}), {}, BUCKET, START)
+    assert kept.reason == "novelty rose (silenced by #7)"
+    going = replace(decision, transition=None)
+    ((kept,), _) = rules.act_on(monitor, [going], Context(silences={"drift": 7}), {}, BUCKET, START)
+    assert kept.reason == "novelty rose"
+
+
+def test_an_incident_that_was_silenced_when_it_fired_is_announced_afterwards() -> None:
+    assert [action.kind for action in acted(Context(), None)] == ["firing", "rollback"]
+    told = incident_of(notified_at=START - MINUTE)
+    assert [action.kind for action in acted(Context(), None, told)] == ["firing"]
+
+
+def test_an_effect_that_was_missed_is_decided_anew_by_a_bad_bucket_only() -> None:
+    rows = [message(MINUTE), past("expired", MINUTE, incident="i-1", missed=True)]
+    rows = [replace(row, sequence=place) for place, row in enumerate(rows)]
+    told = incident_of(notified_at=START - MINUTE)
+    fresh = Context(open={"drift": replace(told, bad=1)}, past=rows)
+    assert [action.name for action in acted(fresh, None, told)] == ["r"]
+    stale = Context(open={"drift": told}, past=rows)
+    assert acted(stale, None, told) == []
+    older = Context(older=[told], past=rows)
+    assert acted(older, None, told) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "planned", "expected"),
+    [
+        ([], [], START - HOUR),
+        ([], ["firing"], START),
+        ([], ["rollback"], START - HOUR),
+        ([message(HOUR, "failed")], [], None),
+        ([message(HOUR, "failed"), message(MINUTE, "pending")], [], START - HOUR),
+        ([message(HOUR, "failed")], ["reminder"], START),
+        ([message(HOUR, "failed", incident="other")], [], START - HOUR),
+    ],
+)
+def test_notified_at_is_when_people_were_told_last(rows: list[Past], planned: list[str], expected: object) -> None:
+    decision = Decision(incident_of(notified_at=START - HOUR), None, "still firing")
+    made = [replace(effects({})[0], kind=kind) for kind in planned]
+    assert rules.with_notice(decision, rows, made, BUCKET).incident.notified_at == expected
+    over = replace(decision, incident=replace(decision.incident, state="resolved"))
+    assert rules.with_notice(over, rows, made, BUCKET) is over
+
+
+def test_retraining_is_asked_for_when_it_can_be_decided() -> None:
+    monitor = monitor_of(do=["slack", "r"])
+    specs = {"r": SPEC.model_copy(update={"kind": "retrain"})}
+
+    def wanted(decision: Decision, *rows: Past, specs: Any = specs) -> bool:
+        return bool(rules.wants_retraining(monitor, [decision], specs, Context(past=rows)))
+
+    told = incident_of(notified_at=START)
+    assert wanted(Decision(told, "firing", ""))
+    assert not wanted(Decision(told, "firing", ""), specs={"r": SPEC})
+    assert not wanted(Decision(incident_of(rule="other"), "firing", ""))
+    assert not wanted(Decision(incident_of(state="pending"), "firing", ""))
+    assert not wanted(Decision(told, None, ""))
+    assert wanted(Decision(incident_of(), None, ""))
+    missed = past("expired", HOUR, kind="retrain", incident="i-1", missed=True)
+    assert wanted(Decision(told, None, ""), missed)
+    assert not wanted(Decision(told, None, ""), replace(missed, incident="other"))
+    assert not wanted(Decision(told, None, ""), replace(missed, kind="rollback"))
+    assert not wanted(Decision(told, None, ""), replace(missed, missed=False))
+
+
+def test_versions_are_compared_by_role() -> None:
+    prompts = [Version("prompt_version", "p1", START - 48 * HOUR, START, 1000)]
+    suspected = incident_of(suspected_change={"kind": "prompt_version", "column": "prompt_version", "value": "p2"})
+    assert (last_known_good(suspected, [*prompts, version("big", 1)], []) or {}).get("prompt_version") == "p1"
+
+
+def test_a_bucket_is_no_longer_current_after_its_successor_has_ended() -> None:
+    late = Bucket(START - 2 * MINUTE, START - MINUTE)
+    assert backlog_pause(monitor_of(), late, START) == timedelta(seconds=6)
+
+
+# ---- what a message says -------------------------------------------------------------------------------------------
+
+SUSPECT = {"kind": "model_version", "column": "model_version", "value": "m2", "first_seen": START.isoformat()}
+WORDS = "; model_version 'm2' first appeared at 2026-11-01 00:00 UTC"
+
+
+def said(kind: str, news: dict[str, Any] | None = None, told_before: bool = True, **incident: Any) -> str:
+    return write_headline(
+        monitor_of(), incident_of(**incident), kind, news or {}, START + HOUR, told_before=told_before
+    )
+
+
+def test_a_message_says_in_one_sentence_what_happens() -> None:
+    assert said("firing") == "bot: novelty rose"
+    assert said("firing", suspected_change=SUSPECT) == f"bot: novelty rose{WORDS}"
+    prompt = {**SUSPECT, "prompt": "greeting 2"}
+    assert said("firing", suspected_change=prompt) == f"bot: novelty rose{WORDS} (greeting 2)"
+    assert (
+        said("reminder", suspected_change=SUSPECT)
+        == f"bot: still firing since 2026-11-01 00:00 UTC: novelty rose{WORDS}"
+    )
+    assert said("reminder", fired_at=None) == "bot: still firing since an unknown time: novelty rose"
+
+
+def test_an_update_says_what_is_new() -> None:
+    joined = evidence_of(column="length", reason="longer")
+    assert said("update", {"findings": [joined]}) == "bot: also drift of length: longer"
+    segment = evidence_of(column=None, check="volume", segment="plan=pro", reason="more")
+    assert said("update", {"findings": [segment, joined]}) == "bot: also volume in plan=pro: more, and 1 more"
+    assert said("update", {"suspected_change": SUSPECT}, suspected_change=SUSPECT) == f"bot: now suspected{WORDS}"
+    assert said("update", {"again": True, "findings": [joined]}) == "bot: novelty rose"
+    assert said("update", {"changes": [{}], "findings": [joined]}) == "bot: novelty rose"
+
+
+def test_an_end_says_how_long_it_was_and_what_it_was_to_those_who_never_heard() -> None:
+    over = {"state": "resolved", "reason": "clean for 2 buckets", "resolved_at": START + 2 * HOUR}
+    times = "it fired from 2026-11-01 00:00 UTC to 2026-11-01 02:00 UTC"
+    assert said("resolved", **over) == f"bot: resolved, clean for 2 buckets; {times}"
+    assert said("resolved", **{**over, "resolved_at": None}).endswith("to 2026-11-01 01:00 UTC")
+    assert said("resolved", **{**over, "fired_at": None}) == "bot: resolved, clean for 2 buckets; it never fired"
+    changes = [{"reason": "novelty rose", "suspected_change": None}]
+    assert said("resolved", changes=changes, **over) == f"bot: resolved, clean for 2 buckets; {times}"
+    what = said("resolved", told_before=False, changes=changes, suspected_change=SUSPECT, **over)
+    assert what == f"bot: resolved, clean for 2 buckets; novelty rose{WORDS}; {times}"
+    assert said("resolved", told_before=False, **over) == f"bot: resolved, clean for 2 buckets; {times}"
+
+
+def test_the_suspect_of_the_last_change_leads() -> None:
+    first = {"at": START.isoformat(), "suspected_change": {"value": "one"}, "reason": ""}
+    second = {**first, "suspected_change": {"value": "two"}}
+    assert leading_suspect(incident_of(suspected_change=SUSPECT)) == SUSPECT
+    assert leading_suspect(incident_of(suspected_change=SUSPECT, changes=[first])) == SUSPECT
+    assert leading_suspect(incident_of(suspected_change=SUSPECT, changes=[first, second])) == {"value": "two"}
+
+
+def going(**changes: Any) -> Incident:
+    base = {"fired_at": START - 3 * MINUTE, "opened_at": START - 3 * MINUTE}
+    return incident_of(**{**base, **changes})
+
+
+def since(minutes: int, **changes: Any) -> dict[str, Any]:
+    return evidence_of(since=(START - minutes * MINUTE).isoformat(), **changes)
+
+
+def test_news_are_the_findings_that_rose_after_the_last_message() -> None:
+    before = message(2 * MINUTE)
+    old, joined = since(3), since(1, column="length")
+    found = find_news(monitor_of(), going(evidence={"a": old, "b": joined}), before)
+    assert found == {"again": False, "changes": [], "findings": [joined], "suspected_change": None}
+    for nothing in (
+        {"a": old},
+        {"a": old, "b": since(1, method="psi")},
+        {"a": old, "b": since(1, column="(joint)")},
+        {"a": old, "b": since(2, column="length")},
+        {"a": old, "b": evidence_of(column="length", since=None)},
+    ):
+        assert find_news(monitor_of(), going(evidence=nothing), before) == {}
+    joint = since(1, column="(joint)", check="other")
+    assert find_news(monitor_of(), going(evidence={"a": old, "b": joint}), before)["findings"] == [joint]
+    segment = since(1, segment="plan=pro")
+    assert find_news(monitor_of(), going(evidence={"a": old, "b": segment}), before)["findings"] == [segment]
+
+
+def test_what_rises_later_than_a_window_is_news_as_a_part_of_a_change_only() -> None:
+    late = going(
+        fired_at=START - HOUR, opened_at=START - HOUR, evidence={"a": since(60), "b": since(1, column="length")}
+    )
+    assert find_news(monitor_of(), late, message(2 * MINUTE)) == {}
+    changes = [
+        {"at": (START - n * MINUTE).isoformat(), "reason": "", "suspected_change": None, "checks": []} for n in (60, 1)
+    ]
+    found = find_news(monitor_of(), replace(late, changes=changes), message(2 * MINUTE))
+    assert (found["changes"], len(found["findings"])) == ([changes[1]], 1)
+
+
+def test_another_suspect_and_what_came_back_are_news() -> None:
+    suspected = going(suspected_change=SUSPECT, evidence={"a": since(3)})
+    assert find_news(monitor_of(), suspected, message(2 * MINUTE))["suspected_change"] == SUSPECT
+    assert find_news(monitor_of(), suspected, message(2 * MINUTE, suspect="m2")) == {}
+    assert find_news(monitor_of(), suspected, message(2 * MINUTE, suspect="m2", kind="resolved"))["again"] is True
+
+
+@pytest.mark.parametrize(
+    ("rows", "incident", "expected"),
+    [
+        ([message(6 * MINUTE)], {"evidence": {"a": since(9), "b": since(1, column="length")}}, "update"),
+        ([message(4 * MINUTE)], {"evidence": {"a": since(9), "b": since(1, column="length")}}, None),
+        (
+            [message(6 * MINUTE), message(4 * MINUTE, kind="update")],
+            {"evidence": {"a": since(9), "b": since(1, column="length")}},
+            None,
+        ),
+        ([message(4 * MINUTE)], {"suspected_change": SUSPECT, "evidence": {"a": since(9)}}, "update"),
+        ([message(4 * MINUTE, kind="update")], {"suspected_change": SUSPECT, "evidence": {"a": since(9)}}, None),
+        ([message(9 * MINUTE), message(MINUTE, kind="resolved")], {"evidence": {"a": since(9)}}, "update"),
+        (
+            [message(9 * MINUTE), message(3 * MINUTE, kind="update"), message(MINUTE, kind="resolved")],
+            {"evidence": {"a": since(9)}},
+            None,
+        ),
+    ],
+)
+def test_updates_come_at_most_once_a_window(rows: list[Past], incident: dict[str, Any], expected: str | None) -> None:
+    placed = [replace(row, sequence=place) for place, row in enumerate(rows)]
+    told = going(fired_at=START - 4 * MINUTE, **incident)
+    assert due(placed, told) == expected
+
+
+def test_what_waits_from_a_backlog_or_is_refused_is_not_what_a_receiver_has() -> None:
+    waiting = message(MINUTE, state="pending", backlog=True)
+    assert due([waiting]) == "firing"
+    refused = message(3 * HOUR, state="pending", refused=True)
+    assert due([refused]) == "firing"
+    assert due([message(HOUR, state="pending", refused=True)]) is None
+    late = Bucket(START - 20 * MINUTE, START - 19 * MINUTE)
+    monitor, decision = monitor_of(), Decision(incident_of(evidence={}), None, "still firing")
+    assert message_for(monitor, decision, "slack", [waiting], late, START, monitor.rules[0]) is None
+
+
+def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
+    told, effect = effects({"mode": "approve"}, versions=[version("big", 48)])
+    data = told.payload["data"]
+    assert told.payload["type"] == "driftd.incident.firing"
+    assert told.payload["timestamp"] == START.isoformat()
+    assert data == {
+        "monitor": "bot",
+        "severity": "critical",
+        "headline": "bot: novelty rose",
+        "incident": {
+            "id": "i-1",
+            "state": "firing",
+            "rule": "drift",
+            "opened_at": START.isoformat(),
+            "reason": "novelty rose",
+        },
+        "window": {"start": (START - 5 * MINUTE).isoformat(), "end": START.isoformat()},
+        "observed_version": {"model_version": "small"},
+        "suspected_change": None,
+        "changes": [],
+        "target": {"model_version": "big", "last_seen": START.isoformat(), "rows": 1000},
+        "findings": [evidence_of(segment="model_version=small")],
+        "actions": [
+            {
+                "id": effect.id,
+                "name": "r",
+                "kind": "rollback",
+                "mode": "approve",
+                "state": "awaiting_approval",
+                "reason": None,
+            }
+        ],
+        "news": None,
+        "dry_run": False,
+    }
+    assert (told.monitor, told.incident, told.mode, told.state, told.sequence) == ("bot", "i-1", "auto", "pending", 0)
+    assert (told.not_after, told.created_at, told.supersedes) == (START + timedelta(hours=24), START, True)
+    assert told.reason == "people are told of every transition"
+    assert (effect.monitor, effect.incident, effect.kind, effect.mode) == ("bot", "i-1", "rollback", "approve")
+    assert (effect.not_after, effect.created_at, effect.sequence) == (START + 15 * MINUTE, START, 0)
+    assert (effect.supersedes, effect.replaces, effect.reason[:13]) == (False, None, "mode approve:")
+    assert effect.payload["type"] == "driftd.rollback"
+    assert effect.payload["data"]["not_after"] == (START + 15 * MINUTE).isoformat()
+    assert "retraining" not in effect.payload["data"]
+
+
+def test_a_message_says_why_an_effect_is_held_and_what_was_decided_before() -> None:
+    earlier = past("delivered", MINUTE, id="e-1", incident="i-1", name="other")
+    told, effect = effects({}, past=[past("delivered", MINUTE), earlier])
+    assert effect.state == "held"
+    assert [(one["id"], one["state"], one["reason"]) for one in told.payload["data"]["actions"]] == [
+        (effect.id, "held", effect.reason),
+        ("e-1", "delivered", None),
+    ]
+    _, trained = effects({"kind": "retrain"}, retraining={"drifted": [], "left_out": 0})
+    assert trained.payload["data"]["retraining"] == {"drifted": [], "left_out": 0}
+    many = {str(n): evidence_of(column=f"c{n}") for n in range(12)}
+    changes = [{"at": START.isoformat(), "reason": str(n), "suspected_change": None} for n in range(7)]
+    told, _ = effects({}, incident_of(evidence=many, changes=changes))
+    assert len(told.payload["data"]["findings"]) == 10
+    assert [one["reason"] for one in told.payload["data"]["changes"]] == list("23456")
+
+
+def test_nothing_is_planned_when_nothing_is_due() -> None:
+    decision = Decision(incident_of(evidence={}), None, "still firing")
+    rows = [message(MINUTE)]
+    assert plan(monitor_of(), decision, ["slack", "r"], {"r": SPEC}, BUCKET, now=START, sequence=0, past=rows) == []
+    assert plan(monitor_of(), decision, ["unknown"], {}, BUCKET, now=START, sequence=0) == []

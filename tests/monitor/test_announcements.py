@@ -1,0 +1,79 @@
+"""The message about a verdict: whom it is about, what it says, its thread, its id and how long it is worth sending."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from monitor.actions.notifications import announce, announce_shadow, thread_key
+from monitor.config.arms import Experiment, Shadow
+from monitor.core.schedule import Bucket
+from tests.support.decisions import HOUR, MINUTE, START, monitor_of
+
+BUCKET = Bucket(START + HOUR, START + HOUR + MINUTE)
+EXPERIMENT = Experiment.model_validate(
+    {"name": "e", "control": "a", "treatments": ["b", "c"], "from": START, "metrics": ["solved"]}
+)
+SHADOW = Shadow.model_validate({"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": START})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "severity"), [("win", "info"), ("lose", "warning"), ("invalid", "warning"), ("no difference", "info")]
+)
+def test_an_experiment_is_announced_with_its_verdict(verdict: str, severity: str) -> None:
+    action = announce(monitor_of(), EXPERIMENT, "b", {"verdict": verdict, "reason": "because"}, BUCKET, 3)
+    assert (action.monitor, action.name, action.kind, action.mode, action.state) == (
+        "bot",
+        "slack",
+        "verdict",
+        "auto",
+        "pending",
+    )
+    assert (action.created_at, action.not_after, action.sequence) == (BUCKET.end, None, 3)
+    assert action.reason == "people are told of every change of a verdict"
+    assert action.incident == thread_key("bot", "e", "b")
+    assert action.payload == {
+        "type": "driftd.experiment.verdict",
+        "timestamp": BUCKET.end.isoformat(),
+        "data": {
+            "monitor": "bot",
+            "severity": severity,
+            "headline": f"bot: experiment e, b against a: {verdict}. because",
+            "experiment": {"name": "e", "control": "a", "treatment": "b", "verdict": verdict, "reason": "because"},
+            "window": {"start": START.isoformat(), "end": BUCKET.end.isoformat()},
+        },
+    }
+
+
+def test_a_shadow_is_announced_with_its_pairs_and_for_a_day() -> None:
+    told: dict[str, Any] = {"verdict": "lose", "reason": "because", "pairs": 120}
+    action = announce_shadow(monitor_of(), SHADOW, told, BUCKET.end, 4, START + 2 * HOUR)
+    assert (action.name, action.kind, action.sequence) == ("slack", "verdict", 4)
+    assert (action.created_at, action.not_after) == (START + 2 * HOUR, START + 26 * HOUR)
+    assert action.incident == thread_key("bot", "s", "b", "shadow")
+    assert action.payload == {
+        "type": "driftd.shadow.verdict",
+        "timestamp": BUCKET.end.isoformat(),
+        "data": {
+            "monitor": "bot",
+            "severity": "warning",
+            "headline": "bot: shadow s, b beside a: lose, over 120 pairs. because",
+            "shadow": {"name": "s", "champion": "a", "challenger": "b", **told},
+            "window": {"start": START.isoformat(), "end": BUCKET.end.isoformat()},
+        },
+    }
+
+
+def test_a_verdict_of_a_bucket_has_one_id_and_a_treatment_one_thread() -> None:
+    one = {"verdict": "win", "reason": "because"}
+    later = Bucket(BUCKET.end, BUCKET.end + timedelta(minutes=1))
+    made = [announce(monitor_of(), EXPERIMENT, arm, one, bucket, 0) for arm in "bc" for bucket in (BUCKET, later)]
+    assert len({action.id for action in made}) == 4
+    assert len({action.incident for action in made}) == 2
+    assert announce(monitor_of(), EXPERIMENT, "b", one, BUCKET, 9).id == made[0].id
+    threads = {
+        thread_key(*each) for each in (("m", "e", "b"), ("m", "e", "b", "shadow"), ("n", "e", "b"), ("m", "f", "b"))
+    }
+    assert len(threads) == 4

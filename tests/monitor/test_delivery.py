@@ -1,0 +1,189 @@
+"""The moment of sending: what is late or a dry run is not sent, and what becomes of an action after an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from monitor.actions.plan import Action
+from monitor.channels.base import Message, Outcome
+from monitor.core.clock import SystemClock
+from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, after, decision_time, delay, deliver_due, expire_late
+from monitor.store import migrate, outbox
+from monitor.store.database import Database
+from monitor.store.tables import actions
+from tests.support.hand import Hand
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+class Sink:
+    """A channel that keeps what it was sent."""
+
+    def __init__(self, outcome: Outcome | None = None) -> None:
+        self.outcome = outcome or Outcome("delivered", receipt={"ts": "1"})
+        self.sent: list[tuple[Message, datetime]] = []
+
+    def deliver(self, message: Message, now: datetime) -> Outcome:
+        self.sent.append((message, now))
+        return self.outcome
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Iterator[Database]:
+    made = Database(sqlite_url)
+    migrate.upgrade(made)
+    yield made
+    made.close()
+
+
+def put(database: Database, number: int = 0, **changes: Any) -> None:
+    base = Action(
+        f"a-{number}", "bot", "i-1", "back", "rollback", "auto", "pending", "", {"n": number, "data": {}}, NOW, number
+    )
+    with database.write() as connection:
+        outbox.save_actions(connection, [replace(base, **changes)])
+
+
+def row_of(database: Database, number: int = 0) -> Any:
+    with database.read() as connection:
+        return connection.execute(sa.select(actions).where(actions.c.id == f"a-{number}")).one()
+
+
+def test_a_dry_run_sends_nothing_and_says_so(database: Database) -> None:
+    sink = Sink()
+    put(database, dry_run=True)
+    assert deliver_due(database, {"back": sink}, Hand(NOW)) == 0  # it is the channel's own job that serves it
+    assert deliver_due(database, {"back": sink}, Hand(NOW), "back") == 1
+    assert sink.sent == []
+    row = row_of(database)
+    assert (row.state, row.reason) == ("dry_run", "delivered: dry run: nothing was sent")
+
+
+def test_what_may_not_happen_any_more_is_not_sent(database: Database) -> None:
+    sink = Sink()
+    put(database, not_after=NOW + MINUTE)
+    assert deliver_due(database, {"back": sink}, Hand(NOW + 1.1 * MINUTE), "back") == 1
+    assert sink.sent == []
+    row = row_of(database)
+    assert (row.state, row.finished_at) == ("expired", NOW + 1.1 * MINUTE)
+
+
+def test_what_is_in_time_is_sent_with_all_that_the_channel_needs(database: Database) -> None:
+    sink = Sink()
+    put(database, not_after=NOW + MINUTE)
+    put(database, 1)
+    assert deliver_due(database, {"back": sink}, Hand(NOW + MINUTE), "back") == 2
+    (first, at), (second, _) = sink.sent
+    assert at == NOW + MINUTE
+    assert first == Message("a-0", "rollback", {"n": 0, "data": {}}, NOW, None)
+    assert second == Message("a-1", "rollback", {"n": 1, "data": {}}, NOW, {"ts": "1"})
+    row = row_of(database)
+    assert (row.state, row.reason, row.receipt) == ("delivered", "delivered", {"ts": "1"})
+    assert row.finished_at == NOW + MINUTE
+
+
+def test_what_nobody_can_receive_fails_and_can_be_replayed(database: Database) -> None:
+    put(database)
+    assert deliver_due(database, {"other": Sink()}, Hand(NOW)) == 1
+    row = row_of(database)
+    assert row.state == "failed"
+    assert "no channel 'back' is configured any more; replay it when it is" in row.reason
+
+
+def test_a_refused_attempt_is_made_again_later(database: Database) -> None:
+    sink = Sink(Outcome("server", "503", retry=True))
+    put(database)
+    for moment in (NOW, NOW + timedelta(seconds=1)):
+        deliver_due(database, {"back": sink}, Hand(moment), "back")
+    assert len(sink.sent) == 1
+    row = row_of(database)
+    assert (row.state, row.reason, row.attempts) == ("pending", "server: 503", 1)
+    assert row.next_attempt_at == NOW + delay(SimpleNamespace(id="a-0", attempts=1), sink.outcome)
+
+
+def test_one_call_attempts_a_bounded_number_and_ends_when_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.jobs.delivery.BATCH", 4)
+    for number in range(8):
+        put(database, number)
+    sink = Sink()
+    assert deliver_due(database, {"back": sink}, Hand(NOW), "back", lambda: len(sink.sent) >= 2) == 2
+    assert [deliver_due(database, {"back": sink}, Hand(NOW), "back") for _ in range(3)] == [4, 2, 0]
+    assert [message.id for message, _ in sink.sent] == [f"a-{number}" for number in range(8)]
+
+
+def test_late_actions_expire_and_others_stay(database: Database) -> None:
+    for number, (state, not_after) in enumerate(
+        [("pending", NOW - MINUTE), ("awaiting_approval", NOW - MINUTE), ("pending", NOW + MINUTE), ("pending", None)]
+    ):
+        put(database, number, state=state, not_after=not_after)
+    expire_late(database, Hand(NOW))
+    assert [row_of(database, number).state for number in range(4)] == ["expired", "expired", "pending", "pending"]
+    assert row_of(database).finished_at == NOW
+
+
+class Wrong(SystemClock):
+    """The clock of a host that is wrong by five hours."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(hours=5)
+
+
+def test_the_store_says_what_time_it_is(database: Database) -> None:
+    clock = Wrong()
+    with database.read() as connection:
+        assert abs(decision_time(connection, clock) - clock.now()) > timedelta(hours=4)
+        assert decision_time(connection, Hand(NOW)) == NOW
+
+
+CLAIMED = SimpleNamespace(id="a-1", attempts=1, dry_run=False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (
+            Outcome("delivered", receipt={"ts": "1"}),
+            {"state": "delivered", "reason": "delivered", "receipt": {"ts": "1"}, "finished_at": NOW},
+        ),
+        (
+            Outcome("expired", "not_after has passed"),
+            {"state": "expired", "reason": "expired: not_after has passed", "finished_at": NOW},
+        ),
+        (Outcome("expired", retry=True), {"state": "expired", "reason": "expired", "finished_at": NOW}),
+        (Outcome("client", "404"), {"state": "failed", "reason": "client: 404", "finished_at": NOW}),
+    ],
+)
+def test_an_attempt_has_one_of_four_ends(outcome: Outcome, expected: dict[str, Any]) -> None:
+    assert after(CLAIMED, outcome, NOW) == expected
+
+
+def test_an_attempt_that_may_succeed_later_waits() -> None:
+    outcome = Outcome("server", "503", retry=True)
+    assert after(CLAIMED, outcome, NOW) == {
+        "state": "pending",
+        "reason": "server: 503",
+        "next_attempt_at": NOW + delay(CLAIMED, outcome),
+    }
+
+
+def test_pauses_double_up_to_a_bound_and_differ_by_a_quarter_at_most() -> None:
+    failed = Outcome("server", retry=True)
+    pauses = []
+    for attempts in (1, 2, 3, 5, 9, 20, 10**6):
+        whole = min(FIRST_DELAY * 2 ** min(attempts - 1, 30), LONGEST_DELAY)
+        found = [delay(SimpleNamespace(id=f"a-{n}", attempts=attempts), failed) / whole for n in range(300)]
+        assert 0.75 <= min(found) < 0.77
+        assert 1.23 < max(found) < 1.25
+        pauses.append(delay(SimpleNamespace(id="a-1", attempts=attempts), failed))
+    assert pauses == [delay(SimpleNamespace(id="a-1", attempts=n), failed) for n in (1, 2, 3, 5, 9, 20, 10**6)]
+    assert len(set(pauses)) == 7

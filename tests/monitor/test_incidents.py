@@ -1,0 +1,371 @@
+"""When an incident opens, opens again, changes and ends: each decision of `judge` with inputs made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from detectors.base import Finding
+from detectors.joint import JOINT
+from monitor.alerting.incidents import (
+    Blindness,
+    Change,
+    Decision,
+    Incident,
+    brought_by_version,
+    choose_suspect,
+    headline,
+    judge,
+    matches,
+    merge_evidence,
+    rank_harm,
+)
+from tests.support.decisions import (
+    MINUTE,
+    START,
+    change,
+    clean,
+    evidence_of,
+    finding,
+    incident_of,
+    monitor_of,
+    unmeasured,
+)
+
+
+def judged(
+    found: list[Finding], incident: Incident | None = None, at: datetime = START, **more: Any
+) -> Decision | None:
+    monitor = monitor_of(**more.pop("rule", {}))
+    return judge(monitor, monitor.rules[0], found, incident, at, **more)
+
+
+RESOLVED = incident_of(
+    state="resolved",
+    opened_at=START - 9 * MINUTE,
+    resolved_at=START - 5 * MINUTE,
+    evidence={"k": evidence_of()},
+    bad=7,
+    clean=3,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ([], True),
+        ([change("old", START - 20 * MINUTE)], True),
+        ([change("at once", START - 9 * MINUTE)], True),
+        ([change("new", START - MINUTE)], False),
+        ([change("new", START - MINUTE, "prompt_version")], False),
+        ([change("new", START - MINUTE, "category")], True),
+    ],
+)
+def test_an_incident_is_opened_again_unless_a_new_version_appeared(changes: list[Change], same: bool) -> None:
+    decision = judged([finding(0.3)], changes=changes, before=RESOLVED)
+    assert decision is not None
+    assert (decision.incident.id == RESOLVED.id) is same
+    assert decision.reason.startswith("again: ") is same
+    assert decision.incident.resolved_at is None
+    assert (decision.incident.bad, decision.incident.clean) == (1, 0)
+
+
+@pytest.mark.parametrize(("minutes", "same"), [(5, True), (60, True), (61, False)])
+def test_an_incident_is_opened_again_soon_enough_only(minutes: int, same: bool) -> None:
+    before = replace(RESOLVED, resolved_at=START - minutes * MINUTE)
+    decision = judged([finding(0.3)], before=before, rule={"reopen_within": "1h"})
+    assert decision is not None
+    assert (decision.incident.id == RESOLVED.id) is same
+    never = judged([finding(0.3)], before=replace(RESOLVED, resolved_at=None))
+    assert never is not None
+    assert never.incident.id != RESOLVED.id
+
+
+def test_an_incident_is_opened_again_by_what_it_knows_only() -> None:
+    for found, same in (
+        ([finding(0.3, method="psi")], True),
+        ([finding(0.3, column=JOINT)], True),
+        ([finding(0.3), finding(0.3, column="length")], False),
+        ([finding(0.3, segment="plan=pro")], False),
+    ):
+        decision = judged(found, before=RESOLVED)
+        assert decision is not None
+        assert (decision.incident.id == RESOLVED.id) is same
+
+
+@pytest.mark.parametrize(("minutes", "suspected"), [(0, True), (5, True), (6, True), (7, False), (600, False)])
+def test_a_change_is_suspected_when_the_window_could_show_it(minutes: int, suspected: bool) -> None:
+    decision = judged([finding(0.3)], changes=[change("m2", START - minutes * MINUTE)])
+    assert decision is not None
+    assert (decision.incident.suspected_change is not None) is suspected
+
+
+def test_what_came_later_than_the_incident_is_not_suspected() -> None:
+    going = incident_of(evidence={"k": evidence_of()})
+    for state, suspected in (("firing", None), ("pending", "m2")):
+        incident = replace(going, state=state, fired_at=START if state == "firing" else None)
+        decision = judged(
+            [finding(0.3)], incident, START + 2 * MINUTE, changes=[change("m2", START + MINUTE)], rule={"for": 9}
+        )
+        assert decision is not None
+        assert (decision.incident.suspected_change or {}).get("value") == suspected
+    ahead = judged([finding(0.3)], changes=[change("m2", START + MINUTE)])
+    assert ahead is not None
+    assert ahead.incident.suspected_change is None
+
+
+def test_an_improvement_opens_nothing_and_holds_nothing_open() -> None:
+    assert judged([finding(0.3, direction="better")]) is None
+    going = incident_of(evidence={finding(0.3).key: evidence_of()})
+    decision = judged([finding(0.3, direction="better")], going, rule={"resolve_for": 1})
+    assert decision is not None
+    assert decision.transition == "resolved"
+
+
+def test_a_finding_that_was_never_bad_needs_no_hysteresis() -> None:
+    near = replace(clean(), statistic=0.095)
+    assert judged([near]) is None
+    assert judged([replace(near, column="length")], incident_of(evidence={}), rule={"resolve_for": 1}) is not None
+    known = incident_of(evidence={near.key: evidence_of()})
+    for value, transition in ((0.0901, None), (0.0899, "resolved")):
+        decision = judged([replace(near, statistic=value)], known, rule={"resolve_for": 1})
+        assert decision is not None
+        assert decision.transition == transition
+
+
+def test_what_could_not_be_measured_keeps_the_state() -> None:
+    going = incident_of()
+    decision = judged([unmeasured()], going, START + MINUTE, rule={"resolve_for": 1})
+    assert decision is not None
+    assert (decision.transition, decision.incident.state) == (None, "firing")
+    assert decision.incident == replace(going, updated_at=START + MINUTE)
+    assert judged([unmeasured()]) is None
+    mixed = judged([unmeasured(), clean(column="length")], going, rule={"resolve_for": 1})
+    assert mixed is not None
+    assert mixed.transition == "resolved"
+
+
+def test_an_incident_ends_after_as_many_clean_buckets_as_were_asked_for() -> None:
+    incident, transitions = incident_of(), []
+    for minute in range(1, 4):
+        decision = judged([clean()], incident, START + minute * MINUTE, rule={"resolve_for": 3})
+        assert decision is not None
+        incident = decision.incident
+        transitions.append((decision.transition, decision.reason, decision.quiet))
+    assert transitions == [
+        (None, "clean for 1 of 3 buckets", False),
+        (None, "clean for 2 of 3 buckets", False),
+        ("resolved", "clean for 3 buckets", False),
+    ]
+    assert (incident.resolved_at, incident.clean, incident.moved) == (START + 3 * MINUTE, 3, 0)
+
+
+def test_what_never_fired_ends_at_once_and_quietly() -> None:
+    decision = judged([clean()], incident_of(state="pending", fired_at=None), rule={"resolve_for": 3})
+    assert decision is not None
+    assert (decision.transition, decision.quiet) == ("resolved", True)
+    assert decision.reason == "never fired: clean for 1 bucket"
+
+
+def test_a_rule_fires_once_it_was_bad_for_long_enough() -> None:
+    first = judged([finding(0.3)], rule={"for": 2, "severity": "critical"})
+    assert first is not None
+    assert (first.transition, first.incident.state, first.incident.severity) == ("pending", "pending", "critical")
+    assert first.reason == "drift of novelty: novelty rose; bad for 1 of 2 buckets"
+    assert (first.incident.opened_at, first.incident.fired_at) == (START, None)
+    second = judged([finding(0.3)], first.incident, START + MINUTE, rule={"for": 2})
+    assert second is not None
+    assert (second.transition, second.incident.state) == ("firing", "firing")
+    assert second.reason == "drift of novelty: novelty rose; bad for 2 buckets"
+    assert (second.incident.opened_at, second.incident.fired_at) == (START, START + MINUTE)
+    assert second.incident.changes[-1]["at"] == (START + MINUTE).isoformat()
+    between = judged([finding(0.3)], first.incident, START + MINUTE, rule={"for": 3})
+    assert between is not None
+    assert between.transition is None
+    third = judged([finding(0.3)], second.incident, START + 2 * MINUTE, rule={"for": 2})
+    assert third is not None
+    assert (third.transition, third.reason) == (None, "still firing")
+    assert third.incident.fired_at == START + MINUTE
+
+
+@pytest.mark.parametrize(
+    ("check", "when", "expected"),
+    [
+        ("experiment", "*", False),
+        ("shadow", "*", False),
+        ("baseline", "*", False),
+        ("experiment", "experiment", True),
+        ("experiment", "experiment.novelty", True),
+        ("range", "quality", True),
+        ("drift", "quality", False),
+    ],
+)
+def test_what_stands_for_long_must_be_asked_for_by_name(check: str, when: str, expected: bool) -> None:
+    monitor = monitor_of(when=[when])
+    assert matches(monitor.rules[0], finding(0.2, check=check)) is expected
+
+
+# ---- what a version brought --------------------------------------------------------------------------------------
+
+GOING = incident_of(evidence={"k": evidence_of(column="length")})
+NEW = change("m2", START + MINUTE)
+
+
+def brought(
+    found: list[Finding], incident: Incident | None = GOING, changes: list[Change] | None = None, **more: Any
+) -> list[str]:
+    known = [NEW] if changes is None else changes
+    return [f.key for f in brought_by_version(monitor_of(), incident, found, START + 2 * MINUTE, known, **more)]
+
+
+def test_a_version_that_came_in_later_brings_what_was_not_bad_before() -> None:
+    worse = finding(0.3, direction="worse")
+    assert brought([worse]) == [worse.key]
+    assert brought([worse], changes=[]) == []
+    assert brought([worse], changes=[change("m2", START)]) == []
+    assert brought([worse], changes=[change("m2", START + 3 * MINUTE)]) == []
+    assert brought([worse], changes=[change("gold", START + MINUTE, "category")]) == []
+    assert brought([worse], None) == []
+    assert brought([worse], replace(GOING, state="pending")) == []
+    assert brought([worse], replace(GOING, fired_at=None)) == []
+    known = replace(GOING, evidence={"k": evidence_of()})
+    assert brought([worse], known) == []
+    assert brought([replace(worse, direction="neutral")]) == []
+    assert brought([replace(worse, about="pipe")]) == []
+    assert brought([worse, finding(0.3, column=JOINT, direction="worse")]) == [worse.key]
+
+
+def test_a_version_brings_what_moved_on_from_what_was_told() -> None:
+    worse = finding(0.3, direction="worse")
+    known = replace(GOING, evidence={"k": evidence_of()})
+    away, back = (replace(worse, detail={"back": value}) for value in (False, True))
+    assert brought([worse], known, moved=[away]) == [worse.key]
+    assert brought([worse], known, moved=[back]) == []
+
+
+def test_a_version_brings_what_is_a_threshold_farther_than_the_others() -> None:
+    known = replace(GOING, evidence={"k": evidence_of(segment="model_version=m1", worst=0.3)})
+    for value, expected in ((0.41, True), (0.39, False)):
+        worse = finding(value, direction="worse", segment="model_version=m2")
+        assert brought([worse], known) == ([worse.key] if expected else [])
+    other = finding(0.9, direction="worse", segment="model_version=m1")
+    assert brought([other], known) == []
+
+
+# ---- suspects, evidence, words -----------------------------------------------------------------------------------
+
+
+def suspect(changes: list[Change], since: datetime = START - 9 * MINUTE, **items: Any) -> str | None:
+    found = choose_suspect(changes, since, {"k": evidence_of(**items)})
+    return found["value"] if found else None
+
+
+def test_the_version_that_explains_most_is_suspected_first() -> None:
+    m2, p2 = change("m2", START - 2 * MINUTE), change("p2", START - 3 * MINUTE, "prompt_version")
+
+    def explained(model: float, prompt: float) -> str | None:
+        return suspect([m2, p2], explained={"model_version=m2": model, "prompt_version=p2": prompt})
+
+    assert explained(0.2, 0.9) == "p2"
+    assert explained(0.9, 0.2) == "m2"
+    assert explained(0.87, 0.9) == "m2"  # as well as the other
+    assert explained(0.84, 0.9) == "p2"
+    assert explained(0.1, 0.49) == "m2"  # too little to tell
+    assert explained(0.1, 0.5) == "p2"
+
+
+def test_of_versions_that_explain_equally_well_the_segment_then_the_kind_then_the_newest_decides() -> None:
+    old, new = change("old", START - 3 * MINUTE), change("new", START - 2 * MINUTE)
+    prompt = change("p2", START - MINUTE, "prompt_version")
+    category = Change("category", "plan", "gold", START)
+    assert suspect([old, new, prompt, category]) == "new"
+    assert suspect([old, new, prompt, category], segment="model_version=old") == "old"
+    assert suspect([prompt, category]) == "p2"
+    assert suspect([category]) == "gold"
+    assert suspect([old], since=START - 3 * MINUTE) == "old"
+    assert suspect([old], since=START - 2 * MINUTE) is None
+    assert choose_suspect([old], START - 9 * MINUTE, {}) == {
+        "kind": "model_version",
+        "column": "model_version",
+        "value": "old",
+        "first_seen": (START - 3 * MINUTE).isoformat(),
+    }
+
+
+def test_evidence_keeps_the_last_the_worst_and_the_first_time() -> None:
+    one = merge_evidence({}, [finding(0.3)], START)
+    two = merge_evidence(one, [finding(0.5, reason="more")], START + MINUTE)
+    three = merge_evidence(two, [finding(0.2, n_baseline=7, n_window=8)], START + 2 * MINUTE)
+    (item,) = three.values()
+    assert item == evidence_of(statistic=0.2, worst=0.5, n_baseline=7, n_window=8)
+    (undated,) = merge_evidence({}, [finding(0.3)]).values()
+    assert undated["since"] is None
+
+
+def test_evidence_is_bounded_and_the_worst_stays() -> None:
+    many = [finding(0.1 + place / 100, column=f"c{place}") for place in range(60)]
+    kept = merge_evidence({}, many)
+    assert [item["column"] for item in kept.values()] == [f"c{place}" for place in range(59, 9, -1)]
+    per_threshold = [finding(0.3, column="a", threshold=0.3), finding(0.2, column="b", threshold=0.1)]
+    assert [item["column"] for item in merge_evidence({}, per_threshold).values()] == ["b", "a"]
+
+
+def test_evidence_keeps_the_clearest_explanation() -> None:
+    def merged(*shares: dict[str, float] | None) -> Any:
+        held: Any = {}
+        for each in shares:
+            held = merge_evidence(held, [finding(0.3, detail={"explained": each} if each else {})])
+        return next(iter(held.values())).get("explained")
+
+    clear, vague = {"a": 0.9, "b": 0.1}, {"a": 0.6, "b": 0.5}
+    assert merged(None) is None
+    assert merged(clear, None) == clear
+    assert merged(clear, vague) == clear
+    assert merged(vague, clear) == clear
+    assert merged(clear, {**vague, "c": 0.5}) == {**vague, "c": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rank"),
+    [
+        ({"direction": "neutral", "column": "failed"}, 0),
+        ({"direction": "better", "column": "failed"}, 0),
+        ({"column": "failed"}, 2),
+        ({"column": "failed", "about": "pipe"}, 1),
+        ({"check": "slo"}, 2),
+        ({"check": "spend"}, 2),
+        ({"method": "roc_auc"}, 2),
+        ({}, 1),
+    ],
+)
+def test_what_users_feel_comes_first(changes: dict[str, str], rank: int) -> None:
+    assert rank_harm(finding(0.3, **{"direction": "worse", **changes})) == rank
+
+
+def test_the_headline_names_the_worst_and_counts_the_others() -> None:
+    harm = finding(0.11, column="failed", direction="worse", reason="failures rose")
+    far = finding(0.9, direction="worse", segment="plan=pro")
+    assert headline([far]) == "drift of novelty in plan=pro: novelty rose"
+    assert headline([far, finding(0.3)]) == "drift of novelty in plan=pro: novelty rose, and 1 more"
+    assert headline([far, harm]) == "drift of failed: failures rose, and 1 more"
+    assert headline([finding(0.3, column=None, check="volume")]) == "volume: novelty rose"
+
+
+# ---- no data ---------------------------------------------------------------------------------------------------
+
+
+def test_buckets_without_an_answer_are_counted_by_why() -> None:
+    blind = Blindness()
+    for result, reason, expected in (
+        ("skipped", "no_rows: none", Blindness(1, 1, 1)),
+        ("skipped", "too_few: 3", Blindness(0, 2, 2)),
+        ("skipped", "no_rows: none", Blindness(1, 3, 3)),
+        ("failed", "timeout", Blindness(0, 0, 4)),
+        ("failed", None, Blindness(0, 0, 5)),
+        ("done", None, Blindness()),
+    ):
+        blind = blind.then(result, reason)
+        assert blind == expected

@@ -1,0 +1,251 @@
+"""Every rule over one bucket: whose finding it is, what opens an incident of its own, when a monitor sees nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from detectors.base import Finding
+from detectors.quality.traffic import Gaps
+from monitor.actions.plan import Context
+from monitor.actions.prompts import Prompt
+from monitor.alerting.incidents import Blindness, Decision, Incident, is_known, is_news, judge_no_data
+from monitor.alerting.rules import is_learning, judge_all, with_prompt
+from tests.support.decisions import (
+    BUCKET,
+    HOUR,
+    MINUTE,
+    START,
+    change,
+    clean,
+    evidence_of,
+    finding,
+    incident_of,
+    monitor_of,
+)
+
+NO_GAPS = Gaps(silent=0, thin=0)
+
+
+def judged(
+    found: list[Finding], past: Context | None = None, result: str = "done", reason: str | None = None, **more: Any
+) -> list[Decision]:
+    monitor = monitor_of(more.pop("settings", {}), **more.pop("rule", {}))
+    changes, gaps, moved = more.pop("changes", ()), more.pop("gaps", NO_GAPS), more.pop("moved", None)
+    return judge_all(monitor, found, changes, past or Context(), BUCKET, result, reason, gaps, moved)
+
+
+def states(decisions: list[Decision]) -> list[tuple[str, str, str | None]]:
+    return [(one.incident.id, one.incident.state, one.transition) for one in decisions]
+
+
+def test_every_rule_judges_what_it_watches() -> None:
+    settings = {"rules": [{"when": ["drift"], "name": "one"}, {"when": ["quality"], "for": 2}, {"when": ["slo"]}]}
+    decisions = judged([finding(0.3), finding(0.3, check="missing", about="pipe")], settings=settings)
+    assert [(one.incident.rule, one.incident.state) for one in decisions] == [("one", "firing"), ("quality", "pending")]
+    assert judged([clean()], settings=settings) == []
+
+
+def test_a_rule_goes_on_with_its_own_incident_and_opens_its_last_one_again() -> None:
+    going = incident_of(evidence={finding(0.3).key: evidence_of()})
+    (one,) = judged([finding(0.3)], Context(open={"drift": going}))
+    assert (one.incident.id, one.reason) == ("i-1", "still firing")
+    (other,) = judged([finding(0.3)], Context(open={"slo": going}))
+    assert other.incident.id != "i-1"
+    over = replace(going, state="resolved", resolved_at=START - MINUTE)
+    (again,) = judged([finding(0.3)], Context(resolved={"drift": over}))
+    assert (again.incident.id, again.transition) == ("i-1", "firing")
+    (new,) = judged([finding(0.3)], Context(resolved={"slo": over}))
+    assert new.incident.id != "i-1"
+    moved = {"drift": [finding(0.2, detail={"back": False})], "slo": []}
+    early = evidence_of(since=(START - HOUR).isoformat())
+    past = Context(open={"drift": replace(going, fired_at=START - HOUR, evidence={finding(0.3).key: early})})
+    (changed,) = judged([finding(0.3)], past, moved=moved)
+    assert changed.change is not None
+    (same,) = judged([finding(0.3)], past, moved={"slo": moved["drift"]})
+    assert same.change is None
+
+
+def test_an_older_incident_keeps_what_it_knows_and_the_newest_gets_the_rest() -> None:
+    older = incident_of(id="old", evidence={"k": evidence_of()}, clean=1)
+    newest = incident_of(id="new", evidence={"k": evidence_of(column="length")}, clean=1)
+    past = Context(open={"drift": newest}, older=[older])
+
+    def bad(*found: Finding) -> dict[str, int]:
+        return {one.incident.id: one.incident.bad for one in judged(list(found), past)}
+
+    length, other = finding(0.3, column="length"), finding(0.3, column="other")
+    assert bad(finding(0.3), length) == {"old": 3, "new": 3}
+    assert bad(finding(0.3), clean(column="length")) == {"old": 3, "new": 2}
+    assert bad(clean(), other) == {"old": 2, "new": 3}
+    elsewhere = replace(older, rule="slo")
+    ((decision,)) = judged([finding(0.3), length], Context(open={"drift": newest}, older=[elsewhere]))
+    assert len(decision.incident.evidence) == 3
+
+
+def test_what_a_new_version_brought_is_an_incident_of_its_own() -> None:
+    newest = incident_of(id="new", evidence={"k": evidence_of(column="length")}, fired_at=START - 2 * MINUTE)
+    worse = finding(0.3, direction="worse")
+    past = Context(open={"drift": newest})
+    changes = [change("m2", START - MINUTE)]
+    first, second = judged([worse, finding(0.3, column="length")], past, changes=changes)
+    assert (first.incident.id, first.transition) == ("new", None)
+    assert [item["column"] for item in first.incident.evidence.values()] == ["length", "length"]
+    assert second.incident.id != "new"
+    assert (second.transition, second.incident.suspected_change) == (
+        "firing",
+        {
+            "kind": "model_version",
+            "column": "model_version",
+            "value": "m2",
+            "first_seen": (START - MINUTE).isoformat(),
+        },
+    )
+    (only,) = judged([worse, finding(0.3, column="length")], past)
+    assert {item["column"] for item in only.incident.evidence.values()} == {"length", "novelty"}
+
+
+def test_known_findings_are_no_news() -> None:
+    incident = incident_of(evidence={"k": evidence_of()})
+    assert (is_known(finding(0.3, method="psi"), incident), is_news(finding(0.3, method="psi"), incident)) == (
+        True,
+        False,
+    )
+    other = finding(0.3, column="length")
+    assert (is_known(other, incident), is_news(other, incident)) == (False, True)
+    assert (is_known(other, None), is_news(other, None)) == (False, True)
+
+
+# ---- no data ---------------------------------------------------------------------------------------------------
+
+
+def sight(blind: int, result: str = "skipped", reason: str | None = "no_rows: none", **more: Any) -> list[Any]:
+    past = Context(blind=Blindness(blind, blind, blind), **more.pop("past", {}))
+    return [(one.transition, one.incident.bad) for one in judged([], past, result, reason, **more)]
+
+
+def test_a_monitor_that_sees_nothing_says_so_after_as_many_buckets_as_were_asked_for() -> None:
+    assert [sight(blind) for blind in range(4)] == [
+        [("pending", 1)],
+        [("pending", 2)],
+        [("firing", 3)],
+        [("firing", 4)],
+    ]
+    assert sight(0, "done", None) == []
+    assert sight(5, "done", None) == []
+
+
+def test_gaps_that_the_baseline_had_are_waited_out() -> None:
+    gaps = Gaps(silent=7, thin=30)
+    assert sight(4, gaps=gaps) == []
+    assert sight(5, gaps=gaps) == [("pending", 1)]
+    assert sight(5, "failed", "timeout", gaps=gaps) == [("firing", 6)]
+
+
+@pytest.mark.parametrize(
+    ("blind", "gaps", "after", "expected"),
+    [
+        (Blindness(6, 6, 6), Gaps(silent=7, thin=30), 3, 1),
+        (Blindness(5, 5, 5), Gaps(silent=7, thin=30), 3, 0),
+        (Blindness(0, 28, 28), Gaps(silent=7, thin=30), 3, 0),
+        (Blindness(0, 29, 29), Gaps(silent=7, thin=30), 3, 1),
+        (Blindness(2, 2, 2), Gaps(silent=0, thin=0), 3, 2),
+        (Blindness(0, 0, 4), Gaps(silent=7, thin=30), 3, 4),
+        (Blindness(), Gaps(silent=7, thin=30), 3, 0),
+    ],
+)
+def test_buckets_that_the_gaps_do_not_explain_are_counted(
+    blind: Blindness, gaps: Gaps, after: int, expected: int
+) -> None:
+    assert blind.beyond(gaps, after) == expected
+
+
+def test_what_is_blind_already_stays_so_and_sees_again_at_once() -> None:
+    standing = incident_of(id="b", rule="no_data", bad=4)
+    past = {"open": {"no_data": standing}}
+    assert sight(0, past=past) == [(None, 5)]
+    assert sight(6, past=past) == [(None, 7)]
+    assert sight(0, "done", None, past=past) == [("resolved", 4)]
+
+
+def test_the_incident_of_a_blind_monitor_has_all_that_people_need() -> None:
+    monitor = monitor_of({"no_data": {"after": 2, "severity": "critical"}})
+    first = judge_no_data(monitor, monitor.no_data, 1, "no_rows: none", None, START)
+    assert first is not None
+    one = first.incident
+    assert (one.rule, one.severity, one.state, one.opened_at, one.fired_at) == (
+        "no_data",
+        "critical",
+        "pending",
+        START,
+        None,
+    )
+    assert (first.transition, first.reason, one.reason) == (
+        "pending",
+        *["nothing could be told for 1 bucket: no_rows: none"] * 2,
+    )
+    second = judge_no_data(monitor, monitor.no_data, 2, "no_rows: none", one, START + MINUTE)
+    assert second is not None
+    assert (second.transition, second.incident.fired_at, second.incident.id) == ("firing", START + MINUTE, one.id)
+    assert second.reason == second.incident.reason == "nothing could be told for 2 buckets: no_rows: none"
+    third = judge_no_data(monitor, monitor.no_data, 3, "no_rows: none", second.incident, START + 2 * MINUTE)
+    assert third is not None
+    assert (third.transition, third.reason, third.incident.bad) == (None, "still blind", 3)
+    assert third.incident == replace(second.incident, bad=3, updated_at=START + 2 * MINUTE)
+    over = judge_no_data(monitor, monitor.no_data, 0, "", third.incident, START + 3 * MINUTE)
+    assert over is not None
+    assert over.incident == replace(
+        third.incident,
+        state="resolved",
+        resolved_at=START + 3 * MINUTE,
+        updated_at=START + 3 * MINUTE,
+        reason="the monitor sees again",
+    )
+    assert (over.transition, over.reason) == ("resolved", "the monitor sees again")
+    assert judge_no_data(monitor, monitor.no_data, 0, "", None, START) is None
+    other = judge_no_data(monitor, monitor.no_data, 1, "", None, START + MINUTE)
+    assert other is not None
+    assert other.incident.id != one.id
+
+
+@pytest.mark.parametrize(
+    ("baseline", "reason", "learning"),
+    [
+        ({"rolling": "14d"}, "no_baseline: 3 of 9", True),
+        ({"rolling": "14d"}, "no_rows: none", False),
+        ({"from": START.isoformat(), "to": (START + HOUR).isoformat()}, "no_baseline: 3", True),
+        ({"from": (START - HOUR).isoformat(), "to": START.isoformat()}, "no_baseline: 3", True),
+        ({"from": (START - HOUR).isoformat(), "to": (START - MINUTE).isoformat()}, "no_baseline: 3", False),
+    ],
+)
+def test_a_monitor_that_learns_is_not_blind(baseline: dict[str, str], reason: str, learning: bool) -> None:
+    settings = {"baseline": baseline}
+    assert is_learning(monitor_of(settings), reason, BUCKET) is learning
+    assert (sight(9, "skipped", reason, settings=settings) == []) is learning
+
+
+# ---- prompts ---------------------------------------------------------------------------------------------------
+
+
+def suspecting(**changes: Any) -> Incident:
+    suspect = {"kind": "prompt_version", "column": "prompt_version", "first_seen": START.isoformat()}
+    return incident_of(suspected_change={**suspect, **changes})
+
+
+def test_a_suspected_prompt_is_named_where_it_is_known() -> None:
+    prompt = Prompt("greeting", {"template": "Hello"}, version=2)
+    known = with_prompt(Decision(suspecting(value=prompt.hash), None, ""), [prompt])
+    assert known.incident.suspected_change == {
+        **(suspecting(value=prompt.hash).suspected_change or {}),
+        "prompt": prompt.sentence(),
+    }
+    unknown = with_prompt(Decision(suspecting(value="v9"), None, ""), [prompt])
+    assert (unknown.incident.suspected_change or {})["prompt"] is None
+    for incident in (incident_of(), suspecting(value="m2", kind="model_version"), suspecting(value="p", prompt="x")):
+        decision = Decision(incident, None, "")
+        assert with_prompt(decision, [prompt]) is decision
+    going = suspecting(value=prompt.hash)
+    (one,) = judged([finding(0.3, segment="model_version=small")], Context(open={"drift": going}, prompts=[prompt]))
+    assert (one.incident.suspected_change or {})["prompt"] == prompt.sentence()

@@ -1,0 +1,104 @@
+"""A monitor, findings, incidents and a specification of an effect, for tests of what is decided about them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from detectors.base import Finding, Status
+from monitor.actions.plan import Past, Version
+from monitor.alerting.incidents import Change, Incident
+from monitor.config.models import ActionSpec, Monitor
+from monitor.core.schedule import Bucket
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+BUCKET = Bucket(START - MINUTE, START)
+SPEC = ActionSpec.model_validate(
+    {"webhook": {"url": "https://deploy.example/rollback", "secret": "s" * 32}, "mode": "auto", "not_after": "15m"}
+)
+
+
+def monitor_of(settings: dict[str, Any] | None = None, **rule: Any) -> Monitor:
+    """Return a monitor with buckets of a minute, windows of five, and one rule about drift."""
+    return Monitor.model_validate(
+        {
+            "name": "bot",
+            "bucket": "1m",
+            "window": "5m",
+            "settle": "0s",
+            "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}},
+            "rules": [{"when": ["drift"], "do": ["slack"], **rule}],
+            **(settings or {}),
+        }
+    )
+
+
+def finding(statistic: float, status: Status = Status.DRIFTED, **changes: Any) -> Finding:
+    """Return a finding about the column novelty; its threshold is 0.1."""
+    base = Finding("drift", "novelty", "rank", None, status, "novelty rose", statistic, 0.1)
+    return replace(base, **changes)
+
+
+def clean(**changes: Any) -> Finding:
+    """Return a finding that is far below its threshold."""
+    return finding(0.01, Status.OK, **changes)
+
+
+def unmeasured(**changes: Any) -> Finding:
+    """Return a finding that could not be measured."""
+    return replace(finding(0.0, Status.INCONCLUSIVE, **changes), statistic=None)
+
+
+def evidence_of(**changes: Any) -> dict[str, Any]:
+    """Return what an incident knows of one finding."""
+    base = {
+        "check": "drift",
+        "column": "novelty",
+        "method": "rank",
+        "segment": None,
+        "about": "model",
+        "direction": "worse",
+        "statistic": 0.3,
+        "threshold": 0.1,
+        "worst": 0.3,
+        "since": START.isoformat(),
+        "reason": "novelty rose",
+    }
+    return {**base, **changes}
+
+
+def incident_of(**changes: Any) -> Incident:
+    """Return a firing incident that blames the version `small`."""
+    base = Incident(
+        "i-1",
+        "bot",
+        "drift",
+        "critical",
+        "firing",
+        START,
+        START,
+        "novelty rose",
+        bad=2,
+        fired_at=START,
+        evidence={"k": evidence_of(segment="model_version=small")},
+    )
+    return replace(base, **changes)
+
+
+def version(value: str, hours_old: float, rows: int = 1000) -> Version:
+    """Return a model version that was first seen some hours before the start."""
+    return Version("model_version", value, START - hours_old * HOUR, START, rows)
+
+
+def change(value: str, first_seen: datetime, kind: str = "model_version") -> Change:
+    """Return the first sight of a version."""
+    return Change(kind, kind, value, first_seen)
+
+
+def past(state: str, age: timedelta, **changes: Any) -> Past:
+    """Return an earlier effect of the name `r` about the version `small`."""
+    base = Past("r", START - age, state, kind="rollback", observed=("model_version", "small"))
+    return replace(base, **changes)
