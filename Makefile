@@ -95,6 +95,9 @@ bench-forecast: $(OK)  ## How often the 80 % interval holds the month's end, on 
 bench-breaker: $(OK)  ## The breaker at 500 requests a second, over three replicas, without a database, three minutes (ARGS="--seconds 10")
 	$(BIN)/python -m benchmarks.breaker $(ARGS)
 
+bench-replay: $(OK)  ## Do two versions of the code find, decide and send the same? Ten minutes (ARGS="--before COMMIT --after COMMIT")
+	$(BIN)/python -m benchmarks.replay $(ARGS)
+
 bench-short: $(OK)  ## How soon a changed rate is alerted, on a LiteLLM log and on flags, half an hour (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.short $(ARGS)
 

@@ -56,8 +56,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     pooled = np.cumsum(mass, axis=-1)[..., :-1]
     gap = np.cumsum(shares(baseline.counts), axis=-1) - np.cumsum(shares(window.counts), axis=-1)
     spread = pooled * np.maximum(0.0, 1 - pooled)
-    inside = np.cumsum(baseline.counts + window.counts, axis=-1)[..., :-1]
-    inside = (inside > 0) & (inside < (baseline.counts + window.counts).sum(axis=-1, keepdims=True))
+    below = np.cumsum(baseline.counts + window.counts, axis=-1)  # compared with its own end: a sum rounds otherwise
+    inside = (below[..., :-1] > 0) & (below[..., :-1] < below[..., -1:]) & (spread > 0)
     weights = _half_masses(mass)
     terms = np.divide(weights * gap[..., :-1] ** 2, spread, where=inside, out=np.zeros_like(spread))
     squared, factor = np.sum(terms, axis=-1), variance_factor(baseline, window)

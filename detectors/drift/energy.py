@@ -70,7 +70,7 @@ DETECTOR = Detector(
     kinds=frozenset({"numeric"}),
     threshold=0.12,
     floor=0.02,
-    unit="root of the baseline 5-95 % range",
+    unit="root of baseline 5-95 % range",
     title="energy distance",
     citation="Székely and Rizzo 2013; Buckley and Eagleson 1988",
 )

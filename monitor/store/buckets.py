@@ -345,13 +345,13 @@ def add_findings(connection: Connection, monitor: str, start: datetime, found: S
         {
             "monitor": monitor,
             "start": start,
-            "key": finding.key[:512],
+            "key": finding.key,
             "check": finding.check,
             "column": finding.column,
             "method": finding.method,
             "segment": finding.segment,
             "status": finding.status.value,
-            "reason": finding.reason[:REASON_LENGTH],
+            "reason": finding.reason,
             "statistic": finding.statistic,
             "threshold": finding.threshold,
             "p_value": finding.p_value,
@@ -365,7 +365,13 @@ def add_findings(connection: Connection, monitor: str, start: datetime, found: S
         }
         for finding in found
     ]
-    upsert(connection, findings, rows)
+    upsert(connection, findings, [shortened(findings, row) for row in rows])
+
+
+def shortened(table: sa.Table, row: Mapping[str, object]) -> dict[str, object]:
+    """Cut each text to the length of its column: PostgreSQL refuses a row whose texts are longer, SQLite takes it."""
+    lengths = {column.name: getattr(column.type, "length", None) for column in table.c}
+    return {name: value[: lengths[name]] if isinstance(value, str) else value for name, value in row.items()}
 
 
 def load_sequential_state(connection: Connection, monitor: str, start: datetime) -> dict[str, State]:

@@ -28,9 +28,7 @@ def upgrade(database: Database) -> str:
             command.upgrade(settings, "head")
             return current(connection) or ""
     except CommandError as error:
-        raise StoreError(
-            f"the store was written by a newer driftd ({error}); upgrade driftd, or point `store:` elsewhere."
-        ) from error
+        raise _newer(str(error)) from error
     except DBAPIError as error:
         raise _cannot_open(database, error) from error
 
@@ -42,11 +40,20 @@ def require_head(database: Database) -> None:
             found = current(connection)
     except DBAPIError as error:
         raise _cannot_open(database, error) from error
-    wanted = ScriptDirectory.from_config(_settings()).get_current_head()
+    scripts = ScriptDirectory.from_config(_settings())
+    wanted = scripts.get_current_head()
     if found is None:
         raise StoreError("the store is empty; run `driftd db upgrade`.")
+    if found not in {script.revision for script in scripts.walk_revisions()}:
+        raise _newer(f"its revision {found} is unknown here")
     if found != wanted:
         raise StoreError(f"the store is at revision {found}, this driftd needs {wanted}; run `driftd db upgrade`.")
+
+
+def _newer(detail: str) -> StoreError:
+    return StoreError(
+        f"the store was written by a newer driftd ({detail}); upgrade driftd, or point `store:` elsewhere."
+    )
 
 
 def _cannot_open(database: Database, error: DBAPIError) -> StoreError:

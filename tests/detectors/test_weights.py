@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
+from detectors.drift import anderson_darling
 from detectors.layout import Layout, learn_numeric
 from detectors.outcome import learn_scores
 from detectors.performance.rates import rate_tally
@@ -211,3 +213,14 @@ def test_the_scores_of_a_classifier_beside_their_labels_are_weighted() -> None:
     mixed = Profile.of(column.take(np.arange(400)), layout) + parts[1]
     assert mixed.requests == 400 + weights[400:].sum()
     assert mixed.sample().rows < 900
+
+
+def test_a_weighted_column_whose_last_bins_are_empty_has_a_finite_anderson_darling_distance() -> None:
+    """Sums of weights are rounded: the gap behind the last row must not count as one between rows."""
+    rng = np.random.default_rng(2)
+    layout = learn_numeric(np.linspace(0, 1, 1000), 0.0, 1.0)
+    old, new = (Profile.of(Column.floats(0.7 * rng.random(rows)), layout) for rows in (400, 60))
+    wanted = anderson_darling.measure(old, new).statistic
+    for weight in np.arange(0.5, 3, 0.1):
+        weighted = (replace(profile, counts=profile.counts * weight) for profile in (old, new))
+        assert anderson_darling.measure(*weighted).statistic == pytest.approx(wanted)

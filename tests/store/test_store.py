@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from detectors import DETECTORS
 from detectors.base import Finding, Status
 from monitor.actions.plan import Action
 from monitor.alerting.incidents import Decision, Incident
@@ -19,7 +20,7 @@ from monitor.profiling.profile import Facts, Profiled
 from monitor.sources.base import Counts
 from monitor.store import buckets, context, incidents, leases, migrate, outbox, reads
 from monitor.store.database import Database, StoreError, now
-from monitor.store.tables import actions, metadata
+from monitor.store.tables import actions, findings, metadata
 from monitor.store.tables import buckets as bucket_table
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -224,3 +225,20 @@ def test_what_is_asked_of_several_rules_and_incidents_at_once_is_what_each_would
         assert (
             sequences == {i: outbox.next_sequence(connection, i) for i in sequences} == {"one": 5, "two": 1, "none": 0}
         )
+
+
+def test_what_detectors_are_called_fits_into_their_columns() -> None:
+    for name, detector in DETECTORS.items():
+        for column, value in (("method", name), ("check", detector.check), ("unit", detector.unit)):
+            assert len(value) <= findings.c[column].type.length, (name, value)
+
+
+def test_long_names_of_an_application_do_not_stop_a_bucket(database: Database) -> None:
+    held = claim(database)
+    assert held is not None
+    long = Finding("c" * 100, "x" * 300, "psi", f"tenant={'y' * 300}", Status.OK, "r" * 900, 0.1, 0.2, unit="u" * 50)
+    commit(database, held, replace(outcome(), findings=[long]))
+    with database.read() as connection:
+        (kept,) = connection.execute(sa.select(findings)).all()
+    assert long.check.startswith(kept.check)
+    assert str(long.segment).startswith(kept.segment)
