@@ -18,8 +18,8 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from monitor.channels.base import Channel
-from monitor.config.models import ActionSpec
+from monitor.actions.receivers.base import Receiver
+from monitor.config.receivers import ReceiverConfig
 from monitor.core.clock import Clock
 from monitor.jobs.delivery import deliver_due, expire_late
 from monitor.jobs.source_health import reason_to_give_up, record_heartbeat, record_source_error
@@ -43,8 +43,8 @@ class Daemon:
 
     database: Database
     watches: Sequence[Watch]
-    actions: Mapping[str, ActionSpec]
-    channels: Mapping[str, Channel]
+    actions: Mapping[str, ReceiverConfig]
+    receivers: Mapping[str, Receiver]
     clock: Clock
     every: timedelta = timedelta(seconds=1)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -70,7 +70,7 @@ class Daemon:
         """Yield what is done side by side, by name: one job a monitor, one a receiver, and one for what has none."""
         for watch in self.watches:
             yield f"monitor {watch.monitor.name}", partial(self.work_off, watch)
-        for name in self.channels:
+        for name in self.receivers:
             yield f"receiver {name}", partial(self.deliver_to, name)
         yield "outbox", self.tidy
 
@@ -135,7 +135,7 @@ class Daemon:
             self.progress_at = time.monotonic()
             finished += 1
         watch.audit()
-        watch.catch_up()
+        watch.catch_up(self.actions)
         return finished
 
     def compute(self, watch: Watch, held: buckets.Claim) -> bool:
@@ -164,12 +164,12 @@ class Daemon:
 
     def deliver(self) -> int:
         """Empty the outbox of what is due, one receiver after the other."""
-        return self.tidy() + sum(self.deliver_to(name) for name in self.channels)
+        return self.tidy() + sum(self.deliver_to(name) for name in self.receivers)
 
     def deliver_to(self, name: str | None) -> int:
         """Send what is due to one receiver; with None end what is due to receivers that are not configured any more."""
         try:
-            return deliver_due(self.database, self.channels, self.clock, name, self.stopping.is_set)
+            return deliver_due(self.database, self.receivers, self.clock, name, self.stopping.is_set)
         except Exception:  # noqa: BLE001  the next wake tries again
             LOG.exception("deliver_failed", receiver=name)
             return 0

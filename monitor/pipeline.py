@@ -25,7 +25,8 @@ from monitor.checks.evidently import measure_in_child
 from monitor.checks.objectives import count_events
 from monitor.checks.usage import usage_by_segment
 from monitor.checks.window import newest_time, sum_window
-from monitor.config.models import ActionSpec, Monitor
+from monitor.config.models import Monitor
+from monitor.config.receivers import ReceiverConfig
 from monitor.core.schedule import Bucket
 from monitor.jobs.watch import Watch
 from monitor.profiling.profile import Profiled, newest_served, profile_bucket
@@ -35,7 +36,7 @@ from monitor.store.buckets import Claim
 from monitor.store.state import State, load_state
 
 
-def process_bucket(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec]) -> context.Outcome:
+def process_bucket(watch: Watch, held: Claim, actions: Mapping[str, ReceiverConfig]) -> context.Outcome:
     """Compute a claimed bucket and commit what came of it."""
     monitor, bucket, baseline = watch.monitor, held.bucket, watch.baseline
     frozen = watch.with_previous(baseline, bucket) if baseline and baseline.state == "active" else None
@@ -69,7 +70,7 @@ def process_bucket(watch: Watch, held: Claim, actions: Mapping[str, ActionSpec])
     result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
 
     # compare arms: what experiments say needs no baseline
-    compared = watch.comparing.take(bucket, profiled, state.comparisons, state.past, late, live=state.live)
+    compared = watch.comparing.take(bucket, profiled, state.comparisons, state.past, late, actions, live=state.live)
     findings = [*findings, *compared.findings]
 
     # judge and act: only what is live and new, for a bucket computed again must not page anew
@@ -118,7 +119,7 @@ def _evaluate_breakers(
     profiled: Profiled,
     state: State,
     decisions: Sequence[Decision],
-    actions: Mapping[str, ActionSpec],
+    actions: Mapping[str, ReceiverConfig],
     now: datetime,
 ) -> Broken | None:
     """Evaluate the breakers of a monitor against a bucket that has been judged; None where there are none."""

@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 
 import click
 import typer
+import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
@@ -29,7 +30,7 @@ from monitor.actions import retraining
 from monitor.checks import evidently
 from monitor.checks.registry import CHECKS
 from monitor.cli import app
-from monitor.config import arms, breakers, models, savings, source, stattests
+from monitor.config import arms, breakers, models, receivers, savings, source, stattests
 from monitor.config.checks import CheckConfig, Limit
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import Column
@@ -75,9 +76,6 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
     "monitors[].traffic.*": arms.TrafficMark,
     "evaluations[]": models.EvaluationSpec,
-    "actions.*": models.ActionSpec,
-    "actions.*.webhook": models.Webhook,
-    "slack": models.Slack,
     "server": models.Server,
 }
 
@@ -108,14 +106,44 @@ def configuration() -> str:
         "as that is possible. A source that is down, too slow, or refuses the password may come back: the daemon waits for it,\n"
         "with `driftd_source_up` 0.\n",
     ]
-    for title, model in sections():
+    of_receivers = {f"receivers.* of kind {kind}": receivers.config_model(kind) for kind in receivers.RECEIVERS}
+    for title, model in [*sections(), *of_receivers.items(), ("receivers.*.effect", receivers.EffectSettings)]:
         rows = [
             [f"`{field.alias or name}`", default_of(field), field.description or ""]
-            for name, field in model.model_fields.items()
+            for name, field in sorted(model.model_fields.items(), key=lambda item: bool(item[1].json_schema_extra))
             if name in settable(model)
         ]
         parts += [f"## {title}\n", first_line(model) + "\n", table(["key", "default", "meaning"], rows)]
-    return "\n".join(parts)
+    return "\n".join([*parts, *receiver_kinds()])
+
+
+def receiver_kinds() -> list[str]:
+    """Return the table of kinds of receivers, an example of each, and what became of the old form."""
+    models = {kind: receivers.config_model(kind) for kind in receivers.RECEIVERS}
+    rows = [[f"`{kind}`", first_line(model), gets(model), model.audience] for kind, model in models.items()]
+    example = yaml.safe_dump(
+        {"receivers": {f"my-{kind}": dict(model.example) for kind, model in models.items()}}, sort_keys=False
+    )
+    return [
+        "## Receivers\n",
+        "Messages tell people about incidents, breakers and comparisons; effects change a system. A rule names receivers\n"
+        "in `do:`. One with `effect:` gets effects, one without gets messages. Several receivers of a kind are told apart\n"
+        "by their names.\n",
+        table(["kind", "what it is", "gets", "read by"], rows),
+        f"```yaml\n{example}```\n",
+        "## The old form: slack and actions\n",
+        "`slack:` and `actions:` are deprecated and still work; the log of `driftd run` and `driftd config check` show the new\n"
+        "form. `slack: {…}` is the receiver `slack: {kind: slack, …}`. An action `NAME: {webhook: {url, secret, timeout},\n"
+        "kind, mode, cooldown, not_after, max_per_day, dry_run}` is the receiver `NAME: {kind: webhook, url, secret, timeout,\n"
+        "dry_run, effect: {kind, mode, cooldown, not_after, max_per_day}}`, without `effect:` where its kind was notify.\n"
+        "Names stay, so that actions that wait in a store are still delivered.\n",
+    ]
+
+
+def gets(model: type[receivers.ReceiverConfig]) -> str:
+    """Return what a kind of receiver may be sent."""
+    effect = model.model_fields.get("effect")
+    return "messages" if effect is None else "effects" if effect.is_required() else "messages or effects"
 
 
 def sections() -> Iterator[tuple[str, type[BaseModel]]]:
@@ -350,14 +378,14 @@ def webhooks() -> str:
         "# Webhooks\n",
         "An action is one signed POST after Standard Webhooks: `webhook-id` never changes over retries, so a receiver that\n"
         "has seen it answers 409 or 2xx; `webhook-timestamp` and `webhook-signature` are checked as in\n"
-        "`monitor/channels/webhook.py`, `verify`. The body is JSON of at most "
+        "`monitor/actions/receivers/webhook/signature.py`, `verify`. The body is JSON of at most "
         f"{retraining.LARGEST:,} bytes: what does not fit is left\n"
         "out from the least bad finding on, and counted.\n",
         "2xx and 409 deliver it. A timeout, 408, 425, 429, 5xx and a connection that fails are tried again until `not_after`,\n"
         f"after a pause that doubles from {delivery.FIRST_DELAY.seconds} s to {delivery.LONGEST_DELAY.seconds // 60} min; "
         "`Retry-After` makes a pause longer, up to the longest, and never\n"
         "shorter. Every receiver has a queue of its own.\n",
-        "Each has `type`, `timestamp` (end of the bucket) and `data`. A `kind: notify` gets what Slack gets, whatever its `mode`:\n"
+        "Each has `type`, `timestamp` (end of the bucket) and `data`. A webhook without `effect:` gets messages:\n"
         "`driftd.incident.firing`, `.update` (what is new is in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
         "when nobody approved an effect in time, and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`, with:\n"
         "`monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target` (the last\n"

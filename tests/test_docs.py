@@ -52,7 +52,7 @@ def test_every_setting_method_signal_and_metric_is_documented() -> None:
 def test_the_first_configuration_of_the_readme_is_valid() -> None:
     text = (ROOT / "README.md").read_text().split("```yaml")[1].split("```")[0]
     data = yaml.safe_load(text.replace("${SLACK_BOT_TOKEN}", "x").replace("${READER_PASSWORD}", "x"))
-    hook = data["actions"]["rollback"]["webhook"]
+    hook = data["receivers"]["rollback"]
     hook["secret"] = hook.pop("secret_file")
     assert Config.model_validate(data).monitors[0].name == "churn"
 
@@ -133,15 +133,16 @@ def test_the_index_lists_every_page_once() -> None:
 
 def whole(part: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration that holds the part, with what the part refers to."""
-    hook = {"webhook": {"url": "https://deploy.internal", "secret": "x"}}
+    hook = {"kind": "webhook", "url": "https://deploy.internal", "secret": "x"}
     source = {"url": "sqlite:///app.db", "columns": {"timestamp": "at"}} | part.pop("source", {})
     monitor: dict[str, Any] = {
         "name": "support-bot",
         "source": source if "query" in source else source | {"table": "calls"},
     }
-    everywhere: dict[str, Any] = {"slack": {"token": "x", "channel": "#a"}}
+    slack = {"kind": "slack", "token": "x", "channel": "#a"}
+    undo = hook | {"effect": {"kind": "rollback"}}
+    everywhere: dict[str, Any] = {"receivers": {"slack": slack, "tell-gateway": hook, "rollback-support-bot": undo}}
     fields = {field.alias or name for name, field in Monitor.model_fields.items()}
     for key, value in part.items():
         (monitor if key in fields else everywhere)[key] = value
-    actions = {"tell-gateway": hook, "rollback-support-bot": hook}
-    return everywhere | {"monitors": [monitor], "actions": actions}
+    return everywhere | {"monitors": [monitor]}

@@ -1,1 +1,0 @@
-"""From incidents to messages and effects."""

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from detectors.spend.bill import MISSING, OTHER
 from detectors.spend.breaker import Breaker, Seen, observe_budget, observe_rate, step
 from detectors.spend.budget import PERIODS, Spent, bounds
-from monitor.actions.plan import NAMESPACE, SLACK_NOT_AFTER, Action, identity
+from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, Action, identity
 from monitor.alerting.incidents import Decision, Incident
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import SpendConfig
-from monitor.config.models import ActionSpec, Monitor
+from monitor.config.models import Monitor
+from monitor.config.receivers import ReceiverConfig
 from monitor.core.payload import ActionKind, Payload
 from monitor.core.schedule import Bucket
 from monitor.profiling.spend import Spending
@@ -46,7 +47,7 @@ def work(
     spending: Spending | None,
     rates: Mapping[str, tuple[float, int]],
     firing: frozenset[str],
-    specs: Mapping[str, ActionSpec],
+    specs: Mapping[str, ReceiverConfig],
     now: datetime,
     silenced: Collection[str] = (),
 ) -> Broken:
@@ -161,24 +162,23 @@ def silence_name(spec: BreakerSpec) -> str:
 
 
 def effects(
-    monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker, specs: Mapping[str, ActionSpec], now: datetime
+    monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker, specs: Mapping[str, ReceiverConfig], now: datetime
 ) -> list[Action]:
-    """Return the actions of one transition: a message, and the webhooks; the episode is what keeps them together."""
+    """Return the messages of one transition; the episode is what keeps them together."""
     began = (stands.episode or stands.since).isoformat()
     episode = str(uuid.uuid5(NAMESPACE, f"breaker/{spec.name}/{value}/{began}"))
     body = payload(monitor, spec, value, stands)
     planned = []
     for name in spec.do:
-        chosen = specs.get(name)
-        if name != "slack" and chosen is None:
+        if name not in specs:
             continue
-        kind: ActionKind = KINDS[stands.state] if chosen is None else "breaker"
+        kind: ActionKind = KINDS[stands.state] if specs[name].audience == "people" else "breaker"
         planned.append(
             Action(
                 id=identity(episode, name, kind, stands.number), monitor=monitor.name, incident=episode, name=name,
                 kind=kind, mode="auto", state="pending", reason="people are told of every transition", payload=body,
-                created_at=now, sequence=stands.number, not_after=now + SLACK_NOT_AFTER,
-                dry_run=bool(chosen and chosen.dry_run),
+                created_at=now, sequence=stands.number, not_after=now + MESSAGE_NOT_AFTER,
+                dry_run=specs[name].dry_run,
             )
         )  # fmt: skip
     return planned

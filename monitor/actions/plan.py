@@ -12,7 +12,8 @@ from detectors.joint import JOINT
 from monitor.actions.prompts import Prompt
 from monitor.actions.retraining import fit_to_limit
 from monitor.alerting.incidents import NO_DATA, VERSIONS, Blindness, Change, Decision, Incident, repeat_due
-from monitor.config.models import ActionSpec, Monitor, Rule
+from monitor.config.models import Monitor, Rule
+from monitor.config.receivers import EffectSettings, ReceiverConfig
 from monitor.core.payload import (
     ActionKind,
     ActionSummary,
@@ -49,7 +50,7 @@ NOT_WORSE = "no finding is a change for the worse: what is neither good nor bad 
 LACKS_EVIDENCE = (NOT_OF_MODEL, NOT_WORSE)
 STANDING = ("pending", "delivered", "dry_run")
 """States of a message that its receiver has, or is about to get."""
-SLACK_NOT_AFTER = timedelta(hours=24)
+MESSAGE_NOT_AFTER = timedelta(hours=24)
 BACKLOG_SHARE = 10
 LONGEST_RETRY = timedelta(hours=4)
 NEVER_TRAFFIC = 50
@@ -166,7 +167,7 @@ def plan(
     monitor: Monitor,
     decision: Decision,
     names: Sequence[str],
-    specs: Mapping[str, ActionSpec],
+    specs: Mapping[str, ReceiverConfig],
     bucket: Bucket,
     *,
     now: datetime,
@@ -199,27 +200,43 @@ def plan(
     """
     incident = decision.incident
     rows = sorted((row for row in past if row.incident == incident.id), key=lambda row: row.sequence)
-    receivers = [name for name in names if name == "slack" or (name in specs and specs[name].kind == "notify")]
-    messages = {name: message_for(monitor, decision, name, rows, bucket, now, rule) for name in receivers}
-    effects = [
-        name
-        for name in names
-        if name in specs and name not in receivers and effect_due(decision, name, specs[name], rows, now, fresh=fresh)
-    ]
+    settings = {name: specs[name].effect_settings for name in names if name in specs}
+    messages = {
+        name: message_for(monitor, decision, name, rows, bucket, now, rule)
+        for name, effect in settings.items()
+        if effect is None
+    }
+    effects = {
+        name: effect
+        for name, effect in settings.items()
+        if effect is not None and effect_due(decision, name, effect, rows, now, fresh=fresh)
+    }
     if not effects and not any(messages.values()):
         return []
     target = last_known_good(incident, versions, blamed)
     obstacle = obstacle_to_rollback(incident, versions, blamed)
     common = payload(monitor, decision, bucket, target)
     planned = [
-        _effect(monitor, incident, name, specs[name], common, now, sequence, past, retraining, obstacle)
-        for name in effects
+        _effect(
+            monitor,
+            incident,
+            name,
+            effect,
+            common,
+            now,
+            sequence,
+            past,
+            retraining,
+            obstacle,
+            dry_run=specs[name].dry_run,
+        )
+        for name, effect in effects.items()
     ]
-    mentions: list[Action | Past] = [*planned, *_newest_effects(rows, effects)]
+    mentions: list[Action | Past] = [*planned, *_newest_effects(rows, list(effects))]
     common["data"]["actions"] = [_mention(action) for action in mentions]
     return [
         *(
-            _message(monitor, decision, name, message, specs.get(name), common, bucket, now, sequence)
+            _message(monitor, decision, name, message, common, bucket, now, sequence, dry_run=specs[name].dry_run)
             for name, message in messages.items()
             if message is not None
         ),
@@ -340,7 +357,7 @@ def backlog_pause(monitor: Monitor, bucket: Bucket, now: datetime) -> timedelta:
 
 
 def effect_due(
-    decision: Decision, name: str, spec: ActionSpec, rows: Sequence[Past], now: datetime, *, fresh: bool
+    decision: Decision, name: str, effect: EffectSettings, rows: Sequence[Past], now: datetime, *, fresh: bool
 ) -> bool:
     """Say whether an effect is to be decided now: when its incident fires, and again when it was missed or is outdated.
 
@@ -353,7 +370,7 @@ def effect_due(
     if decision.transition == "firing":
         return True
     last = newest_effect(rows, name)
-    in_time = now <= incident.updated_at + spec.not_after
+    in_time = now <= incident.updated_at + effect.not_after
     return last is not None and fresh and in_time and (last.missed or is_outdated(last, incident))
 
 
@@ -377,11 +394,12 @@ def _message(
     decision: Decision,
     name: str,
     message: MessageDue,
-    spec: ActionSpec | None,
     common: Payload,
     bucket: Bucket,
     now: datetime,
     sequence: int,
+    *,
+    dry_run: bool,
 ) -> Action:
     incident, kind = decision.incident, message.kind
     news = find_news(monitor, incident, message.before) if kind == "update" and message.before else {}
@@ -389,7 +407,7 @@ def _message(
         {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES_TOLD:]} if news else None
     )
     headline = write_headline(monitor, incident, kind, news, bucket.end, told_before=message.before is not None)
-    data: EventData = {**common["data"], "headline": headline, "news": shown, "dry_run": bool(spec and spec.dry_run)}
+    data: EventData = {**common["data"], "headline": headline, "news": shown, "dry_run": dry_run}
     pause = backlog_pause(monitor, bucket, now)
     return Action(
         id=identity(incident.id, name, kind, sequence),
@@ -403,8 +421,8 @@ def _message(
         payload=fit_to_limit({**common, "type": f"driftd.incident.{kind}", "data": data}),
         created_at=now,
         sequence=sequence,
-        not_after=now + SLACK_NOT_AFTER,
-        dry_run=data["dry_run"],
+        not_after=now + MESSAGE_NOT_AFTER,
+        dry_run=dry_run,
         not_before=now + pause if pause and kind != "resolved" else None,
         supersedes=True,
     )
@@ -414,40 +432,42 @@ def _effect(
     monitor: Monitor,
     incident: Incident,
     name: str,
-    spec: ActionSpec,
+    effect: EffectSettings,
     common: Payload,
     now: datetime,
     sequence: int,
     past: Sequence[Past],
     retraining: RetrainingData | None,
     obstacle: str | None,
+    *,
+    dry_run: bool,
 ) -> Action:
-    state, reason = decide(spec, name, incident, past, now, obstacle)
+    state, reason = decide(effect, name, incident, past, now, obstacle)
     before = newest_effect([row for row in past if row.incident == incident.id], name)
-    not_after = incident.updated_at + spec.not_after
-    data: EventData = {**common["data"], "not_after": not_after.isoformat(), "dry_run": spec.dry_run}
-    if spec.kind == "retrain":
+    not_after = incident.updated_at + effect.not_after
+    data: EventData = {**common["data"], "not_after": not_after.isoformat(), "dry_run": dry_run}
+    if effect.kind == "retrain":
         data["retraining"] = retraining
     return Action(
-        id=identity(incident.id, name, spec.kind, sequence),
+        id=identity(incident.id, name, effect.kind, sequence),
         monitor=monitor.name,
         incident=incident.id,
         name=name,
-        kind=spec.kind,
-        mode=spec.mode,
+        kind=effect.kind,
+        mode=effect.mode,
         state=state,
         reason=reason,
-        payload=fit_to_limit({**common, "type": f"driftd.{spec.kind}", "data": data}),
+        payload=fit_to_limit({**common, "type": f"driftd.{effect.kind}", "data": data}),
         created_at=now,
         sequence=sequence,
         not_after=not_after,
-        dry_run=spec.dry_run,
+        dry_run=dry_run,
         replaces=before.id if before and before.state in ("pending", "awaiting_approval") else None,
     )
 
 
 def decide(
-    spec: ActionSpec,
+    effect: EffectSettings,
     name: str,
     incident: Incident,
     past: Sequence[Past],
@@ -459,21 +479,21 @@ def decide(
     ``obstacle`` is why going back to another version makes no sense, None when it does.
     """
     lacking = lacking_evidence(incident)
-    if spec.kind in DESTRUCTIVE and lacking:
+    if effect.kind in DESTRUCTIVE and lacking:
         return "held", lacking
-    if spec.kind == "rollback" and obstacle:
+    if effect.kind == "rollback" and obstacle:
         return "held", obstacle
-    if now > incident.updated_at + spec.not_after:
+    if now > incident.updated_at + effect.not_after:
         return "expired", "the bucket is older than not_after: a late effect is worse than none"
     sent = [item for item in past if item.name == name and item.state not in NOT_SENT]
     alike = [item for item in sent if item.observed == guilty_version(incident)]
-    if any(now - item.created_at < spec.cooldown for item in alike):
+    if any(now - item.created_at < effect.cooldown for item in alike):
         return "held", "cooldown: the same action was decided a short while ago"
-    if sum(now - item.created_at < timedelta(days=1) for item in sent) >= spec.max_per_day:
-        return "held", f"cap: {spec.max_per_day} a day are allowed"
-    if spec.mode == "notify":
+    if sum(now - item.created_at < timedelta(days=1) for item in sent) >= effect.max_per_day:
+        return "held", f"cap: {effect.max_per_day} a day are allowed"
+    if effect.mode == "notify":
         return "told", "mode notify: people are told, nothing is sent"
-    if spec.mode == "approve":
+    if effect.mode == "approve":
         return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
     return "pending", "mode auto"
 

@@ -21,7 +21,8 @@ from monitor.alerting.incidents import (
     judge,
     judge_no_data,
 )
-from monitor.config.models import ActionSpec, Monitor, Rule
+from monitor.config.models import Monitor, Rule
+from monitor.config.receivers import ReceiverConfig
 from monitor.config.rules import matches, rule_name
 from monitor.core.payload import RetrainingData, Suspect
 from monitor.core.schedule import Bucket
@@ -107,17 +108,15 @@ def with_prompt(decision: Decision, known: Sequence[Prompt]) -> Decision:
     return replace(decision, incident=replace(decision.incident, suspected_change=told))
 
 
-def retraining_rules(monitor: Monitor, specs: Mapping[str, ActionSpec]) -> set[str]:
+def retraining_rules(monitor: Monitor, specs: Mapping[str, ReceiverConfig]) -> set[str]:
     """Return the names of the rules that ask for a retraining."""
-    return {
-        rule_name(rule)
-        for rule in monitor.rules
-        if any(name in specs and specs[name].kind == "retrain" for name in rule.do)
-    }
+    effects = {name: spec.effect_settings for name, spec in specs.items()}
+    retraining = {name for name, effect in effects.items() if effect and effect.kind == "retrain"}
+    return {rule_name(rule) for rule in monitor.rules if retraining.intersection(rule.do)}
 
 
 def wants_retraining(
-    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ActionSpec], past: Context
+    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ReceiverConfig], past: Context
 ) -> list[Decision]:
     """Return the decisions that may ask for a retraining now: their incident fires, and none was decided in time."""
     asking = retraining_rules(monitor, specs)
@@ -142,7 +141,7 @@ def act_on(
     monitor: Monitor,
     decisions: Sequence[Decision],
     past: Context,
-    specs: Mapping[str, ActionSpec],
+    specs: Mapping[str, ReceiverConfig],
     bucket: Bucket,
     now: datetime,
     retrainings: Mapping[str, RetrainingData] | None = None,

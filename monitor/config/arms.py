@@ -83,8 +83,8 @@ class Experiment(Section):
     """Chance of any false win or loss, ever, over all metrics and treatments."""
     planned: int | None = Field(None, ge=100)
     """Records of both arms where intervals are to be tightest; by default what the minimum of each metric needs."""
-    do: list[Literal["slack"]] = []
-    """slack: people are told of every change of the verdict. What acts on a loss is a rule: `when: [experiment]`."""
+    do: list[str] = []
+    """Receivers that get a message of every new verdict. What acts on a loss is a rule: `when: [experiment]`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
@@ -150,8 +150,8 @@ class Shadow(Section):
     """What is compared within each request."""
     alpha: float = Field(0.05, gt=0, lt=0.5)
     """Chance that any interval ever misses."""
-    do: list[Literal["slack"]] = []
-    """slack: people are told of every change of what it concludes, as of an experiment's verdict."""
+    do: list[str] = []
+    """Receivers that get a message of every new conclusion, as of an experiment's verdict."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Shadow:

@@ -39,7 +39,7 @@ class BreakerSpec(Section):
     unknown_after: Duration | None = None
     """Age from which knowledge is too old to count; by default three buckets and the time of sealing."""
     do: list[str] = []
-    """Actions of kind notify by name, and `slack`, at every transition."""
+    """Receivers that get a message of every transition."""
 
     @property
     def renews(self) -> bool:

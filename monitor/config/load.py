@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import structlog
 from pydantic import SecretStr, ValidationError
 
 from monitor.config import signals
+from monitor.config.arms import Experiment, Shadow
 from monitor.config.checks import MODELS, Models, RateConfig, SloConfig, check_schema, flatten
 from monitor.config.models import BASELINE_RULE, Config, Monitor
 from monitor.config.rules import rule_name
@@ -124,7 +125,7 @@ def _listed(words: list[str]) -> str:
 def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
     """Find references to things that are not there."""
     problems: list[Problem] = []
-    known_actions = sorted([*config.actions, *(["slack"] if config.slack else [])])
+    known_actions = sorted(config.receivers)
     names = [monitor.name for monitor in config.monitors]
     for index, monitor in enumerate(config.monitors):
         at: tuple[str | int, ...] = ("monitors", index)
@@ -147,8 +148,8 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
                 (*at, "rules", place, "when"), heads, sorted([*checks, *names_of_checks, *made, BASELINE_RULE, "*"])
             )
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
-        problems += _breakers((*at, "breakers"), monitor, config, known_actions)
-        problems += _comparisons(at, monitor, known_actions)
+        problems += _breakers((*at, "breakers"), monitor, config)
+        problems += _comparisons(at, monitor, config)
     return problems + _evaluations(config, names, known_actions)
 
 
@@ -166,18 +167,19 @@ def _evaluations(config: Config, monitors: list[str], known_actions: list[str]) 
     return problems
 
 
-def _comparisons(where: tuple[str | int, ...], monitor: Monitor, known_actions: list[str]) -> list[Problem]:
+def _comparisons(where: tuple[str | int, ...], monitor: Monitor, config: Config) -> list[Problem]:
     """Refuse two comparisons of one name, and messages to where nobody listens."""
     problems: list[Problem] = []
-    for kind, specs in (("experiments", monitor.experiments), ("shadows", monitor.shadows)):
+    kinds: dict[str, Sequence[Experiment | Shadow]] = {"experiments": monitor.experiments, "shadows": monitor.shadows}
+    for kind, specs in kinds.items():
         names = [spec.name for spec in specs]
         problems += [
             Problem((*where, kind, place, "name"), f"the name {name!r} is taken; names must be unique.")
             for place, name in enumerate(names)
             if names.index(name) != place
         ]
-    for place, spec in enumerate(monitor.experiments):
-        problems += _unknown((*where, "experiments", place, "do"), list(spec.do), known_actions)
+        for place, spec in enumerate(specs):
+            problems += _messages_only((*where, kind, place, "do"), spec.do, config)
     for place, shadow in enumerate(monitor.shadows):
         for other in monitor.shadows:
             if (shadow.arm, shadow.champion) == (other.arm, other.challenger) and shadow.overlaps(other):
@@ -189,7 +191,7 @@ def _comparisons(where: tuple[str | int, ...], monitor: Monitor, known_actions: 
     return problems
 
 
-def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config, known: list[str]) -> list[Problem]:
+def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config) -> list[Problem]:
     """Refuse a breaker without a cause of its own, a name that is taken, and an action that is more than a message."""
     problems: list[Problem] = []
     named = [check.finding_name for check in monitor.budgets]
@@ -213,12 +215,18 @@ def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config, kn
             problems.append(Problem((*at, "budget"), sentence))
         if names.count(spec.name) > 1:
             problems.append(Problem((*at, "name"), f"the name {spec.name!r} is taken; names of breakers are unique."))
-        problems += _unknown((*at, "do"), spec.do, known)
-        for word in spec.do:
-            if word in config.actions and config.actions[word].kind != "notify":
-                sentence = f"{word!r} is a {config.actions[word].kind}; a breaker's action must be `kind: notify`."
-                problems.append(Problem((*at, "do"), sentence))
+        problems += _messages_only((*at, "do"), spec.do, config)
     return problems
+
+
+def _messages_only(where: tuple[str | int, ...], names: list[str], config: Config) -> list[Problem]:
+    """Refuse receivers that are not there, and those of effects, which get no messages."""
+    effects = {name: receiver.effect_settings for name, receiver in config.receivers.items()}
+    return _unknown(where, names, sorted(effects)) + [
+        Problem(where, f"the receiver {name!r} gets a {effect.kind}; name one without `effect:`, which gets messages.")
+        for name in names
+        if (effect := effects.get(name))
+    ]
 
 
 def _unknown_signals(where: tuple[str | int, ...], monitor: Monitor) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,7 +22,9 @@ from monitor.config.checks import (
     SloConfig,
     SpendConfig,
 )
+from monitor.config.deprecated import OldForms
 from monitor.config.policies import PolicySpec
+from monitor.config.receivers import AnyReceiver
 from monitor.config.savings import Savings
 from monitor.config.sections import Duration, Section, Time, nearest
 from monitor.config.signals import Entry, column_name
@@ -100,7 +103,7 @@ class Rule(Section):
     severity: Literal["info", "warning", "critical"] = "warning"
     """Severity of its incidents."""
     do: list[str] = []
-    """Actions by name, and `slack`."""
+    """Receivers by name."""
     repeat_interval: Duration = timedelta(hours=4)
     """How often people are reminded of a firing incident."""
 
@@ -111,6 +114,8 @@ class Rule(Section):
 
 BASELINE_RULE = "baseline"
 """Name of the rule, and of the check, that is about the baseline itself."""
+DEFAULT_BASELINE_RULE = Rule(when=[BASELINE_RULE], severity="info", repeat_interval=timedelta(days=7))
+"""The rule about the baseline of a monitor that has none of its own."""
 
 
 class NoData(Section):
@@ -121,7 +126,7 @@ class NoData(Section):
     severity: Literal["info", "warning", "critical"] = "warning"
     """Severity of its incidents."""
     do: list[str] = []
-    """Actions by name, and `slack`; rollback and retrain are always held."""
+    """Receivers by name; rollback and retrain are always held."""
 
 
 class Monitor(Section):
@@ -238,12 +243,17 @@ class Monitor(Section):
 
     @model_validator(mode="after")
     def _with_baseline_rule(self) -> Monitor:
-        """Add a rule about the baseline itself where none names it: it tells people where another rule tells them."""
+        """Add a rule about the baseline itself where none names it."""
         if self.rules and not any(BASELINE_RULE in (rule.name, *rule.when) for rule in self.rules):
-            tells = ["slack"] if any("slack" in rule.do for rule in self.rules) else []
-            own = Rule(when=[BASELINE_RULE], severity="info", do=tells, repeat_interval=timedelta(days=7))
-            object.__setattr__(self, "rules", [*self.rules, own])
+            object.__setattr__(self, "rules", [*self.rules, DEFAULT_BASELINE_RULE])
         return self
+
+    def tell_about_baseline(self, people: Collection[str]) -> Monitor:
+        """Let the added rule about the baseline tell those of the receivers whom another rule tells."""
+        named = list(dict.fromkeys(name for rule in self.rules for name in rule.do if name in people))
+        told = DEFAULT_BASELINE_RULE.model_copy(update={"do": named})
+        rules = [told if rule is DEFAULT_BASELINE_RULE else rule for rule in self.rules]
+        return self.model_copy(update={"rules": rules})
 
     @model_validator(mode="after")
     def _whole_buckets(self) -> Monitor:
@@ -271,47 +281,6 @@ class Monitor(Section):
         return self
 
 
-class Webhook(Section):
-    """Where an action is sent, signed after Standard Webhooks."""
-
-    url: SecretStr
-    """Destination; `url_file` reads it from a file."""
-    secret: SecretStr
-    """Signing secret, `whsec_…`; several, separated by spaces, while it is rotated."""
-    timeout: Duration = timedelta(seconds=10)
-    """Deadline of one attempt, from the first byte to the last."""
-
-
-class ActionSpec(Section):
-    """An outside effect that rules may ask for."""
-
-    webhook: Webhook
-    """Where it is sent."""
-    kind: Literal["rollback", "retrain", "notify"] = "rollback"
-    """rollback and retrain are destructive: they need a finding about the model. notify gets what Slack gets."""
-    mode: Literal["notify", "approve", "auto"] = "approve"
-    """Of rollback and retrain: notify only tells, approve waits for a person, auto sends."""
-    cooldown: Duration = timedelta(minutes=30)
-    """Pause before the same rollback or retraining, about the same version, may happen again."""
-    not_after: Duration = timedelta(minutes=15)
-    """After this long a rollback or retraining is dropped: a late effect is worse than none."""
-    max_per_day: int = Field(10, ge=1)
-    """Most rollbacks or retrainings in 24 hours."""
-    dry_run: bool = False
-    """Go through everything but the sending."""
-
-
-class Slack(Section):
-    """The Slack channel, by a bot token with chat:write."""
-
-    token: SecretStr
-    """Bot token with chat:write; `token_file` reads it from a file."""
-    channel: str
-    """Channel name or id."""
-    base_url: str = "https://slack.com/api/"
-    """Address of the Slack API."""
-
-
 class Server(Section):
     """The HTTP listener; anything but loopback needs a token."""
 
@@ -335,26 +304,33 @@ class EvaluationSpec(Section):
     severity: Literal["info", "warning", "critical"] = "warning"
     """Severity of its incidents."""
     do: list[str] = []
-    """Actions by name, and `slack`."""
+    """Receivers by name."""
 
 
-class Config(Section):
+class Config(OldForms):
     """The whole file."""
 
     store: SecretStr = SecretStr("sqlite:///driftd.db")
     """Our own database; `store_file` reads the URL from a file."""
     server: Server = Server()
     """The HTTP listener."""
-    slack: Slack | None = None
-    """Where people are told."""
-    actions: dict[str, ActionSpec] = {}
-    """Outside effects by name."""
+    receivers: dict[str, AnyReceiver] = {}
+    """Where messages and effects are sent, by the name that rules use."""
     policies: dict[str, PolicySpec] = {}
     """What the output parser does about what it finds, by name."""
     evaluations: list[EvaluationSpec] = []
     """Suites that are run on a schedule."""
     monitors: list[Monitor] = Field(min_length=1)
     """The watched applications."""
+
+    @model_validator(mode="after")
+    def _with_receivers(self) -> Config:
+        """Take over receivers of the old form, and let the added rules about baselines tell people."""
+        receivers = self.with_old_receivers(self.receivers)
+        people = [name for name, receiver in receivers.items() if receiver.audience == "people"]
+        object.__setattr__(self, "receivers", receivers)
+        object.__setattr__(self, "monitors", [monitor.tell_about_baseline(people) for monitor in self.monitors])
+        return self
 
     def monitor(self, name: str | None) -> Monitor:
         """Return the named monitor, or the only one."""

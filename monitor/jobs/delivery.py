@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
-from monitor.channels.base import Channel, Message, Outcome
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, Receiver
 from monitor.core.clock import Clock, SystemClock
 from monitor.store import leases, outbox
 from monitor.store.database import Connection, Database, now
@@ -17,6 +18,8 @@ from monitor.store.rows import ActionRow
 LOG = structlog.get_logger(__name__)
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
+LONGEST_ATTEMPT = outbox.LEASE - timedelta(seconds=5)
+"""An attempt ends before its lease does, or another replica would send the same again meanwhile."""
 BATCH = 100
 
 
@@ -34,7 +37,7 @@ def expire_late(database: Database, clock: Clock) -> None:
 
 def deliver_due(
     database: Database,
-    channels: Mapping[str, Channel],
+    receivers: Mapping[str, Receiver],
     clock: Clock,
     only: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
@@ -44,7 +47,7 @@ def deliver_due(
     Parameters
     ----------
     only
-        The channel that is served; None serves the actions of names that are not configured any more.
+        The receiver that is served; None serves the actions of names that are not configured any more.
     stopping
         Asked before each action.
     """
@@ -52,11 +55,11 @@ def deliver_due(
     while attempted < BATCH and not stopping():
         with database.write() as connection:
             at = decision_time(connection, clock)
-            claimed = outbox.claim_next(connection, at, OWNER, only=only, without=() if only else list(channels))
+            claimed = outbox.claim_next(connection, at, OWNER, only=only, without=() if only else list(receivers))
         if claimed is None:
             break
         attempted += 1
-        _deliver(database, channels, claimed, at, clock)
+        _deliver(database, receivers, claimed, at, clock)
     return attempted
 
 
@@ -70,12 +73,12 @@ def decision_time(connection: Connection, clock: Clock) -> datetime:
 
 def _deliver(
     database: Database,
-    channels: Mapping[str, Channel],
+    receivers: Mapping[str, Receiver],
     claimed: ActionRow,
     at: datetime,
     clock: Clock,
 ) -> None:
-    outcome = _attempt(database, channels, claimed, at)
+    outcome = _attempt(database, receivers, claimed, at)
     with database.write() as connection:
         values = after(claimed, outcome, decision_time(connection, clock))
         kept = outbox.record(connection, claimed, **values)
@@ -90,21 +93,27 @@ def _deliver(
     )
 
 
-def _attempt(database: Database, channels: Mapping[str, Channel], claimed: ActionRow, at: datetime) -> Outcome:
+def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: ActionRow, at: datetime) -> DeliveryResult:
     if claimed.not_after is not None and at > claimed.not_after:
-        return Outcome("expired", "not_after has passed")
+        return DeliveryResult("expired", "not_after has passed")
     if claimed.dry_run:
-        return Outcome("delivered", "dry run: nothing was sent")
-    channel = channels.get(claimed.name)
-    if channel is None:
-        return Outcome("other", f"no channel {claimed.name!r} is configured any more; replay it when it is")
+        return DeliveryResult("delivered", "dry run: nothing was sent")
+    receiver = receivers.get(claimed.name)
+    if receiver is None:
+        return DeliveryResult("other", f"no receiver {claimed.name!r} is configured any more; replay it when it is")
     with database.read() as connection:
         thread = outbox.first_receipt(connection, claimed.incident, claimed.name) if claimed.sequence else None
-    message = Message(claimed.id, claimed.kind, claimed.payload, claimed.created_at, thread)
-    return channel.deliver(message, at)
+    delivery = Delivery(claimed.id, claimed.kind, claimed.payload, claimed.created_at, thread)
+    try:
+        return receiver.deliver(delivery, Deadline.after(at, LONGEST_ATTEMPT))
+    except Exception as error:  # noqa: BLE001  a defect of one receiver must not stop its queue
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{last.filename}:{last.lineno}"  # the text of an error may hold a secret
+        LOG.error("receiver_failed", receiver=claimed.name, error=type(error).__name__, where=where)  # noqa: TRY400
+        return DeliveryResult("other", f"the receiver failed with {type(error).__name__}", retry=True)
 
 
-def after(claimed: ActionRow, outcome: Outcome, at: datetime) -> dict[str, object]:
+def after(claimed: ActionRow, outcome: DeliveryResult, at: datetime) -> dict[str, object]:
     """Return the values of an action after an attempt. Pure."""
     said = f"{outcome.reason}: {outcome.detail}" if outcome.detail else outcome.reason
     if outcome.delivered:
@@ -117,7 +126,7 @@ def after(claimed: ActionRow, outcome: Outcome, at: datetime) -> dict[str, objec
     return {"state": "pending", "reason": said, "next_attempt_at": at + delay(claimed, outcome)}
 
 
-def delay(claimed: ActionRow, outcome: Outcome) -> timedelta:
+def delay(claimed: ActionRow, outcome: DeliveryResult) -> timedelta:
     """Return the pause before the next attempt: doubling from 2 s to 10 min, with a jitter fixed by the id.
 
     A receiver can make it longer by `Retry-After`, up to 10 min, and never shorter.

@@ -16,6 +16,7 @@ from monitor.actions.notifications import announce, announce_shadow, thread_key
 from monitor.actions.plan import Action, Context
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import ConfigError, Monitor
+from monitor.config.receivers import ReceiverConfig
 from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
 from monitor.core.schedule import Bucket, floor
@@ -94,6 +95,7 @@ class Comparing:
         standing: Mapping[Key, Standing],
         past: Context,
         recounted: Sequence[Tallied],
+        receivers: Mapping[str, ReceiverConfig],
         *,
         live: bool,
     ) -> Compared:
@@ -124,12 +126,12 @@ class Comparing:
                 findings.append(_unknown(key, f"catching_up: it is counted up to {stands.next.isoformat()}"))
             elif not missing:
                 told = (_arms(spec, stands) + arms).told(stands.told, bucket.end)
-                news += _announcements(monitor, spec, told, bucket, past) if live and "slack" in spec.do else []
+                news += _announcements(monitor, spec, told, bucket, past, receivers) if live and spec.do else []
                 findings += experiment_findings(spec, told)
             tallied.append((self._tallied(spec, bucket.start, arms), told))
         return Compared(tallied, findings, news, monitor.bucket)
 
-    def catch_up(self, reader: Reader, now: datetime) -> None:
+    def catch_up(self, reader: Reader, receivers: Mapping[str, ReceiverConfig], now: datetime) -> None:
         """Add what lies between a comparison's sum and the live buckets, read from the log where nobody counted it."""
         monitor = self._monitor
         if not self._specs:
@@ -153,7 +155,7 @@ class Comparing:
             if isinstance(spec, Experiment):
                 self._catch_up(reader, spec, stands, until)
             else:
-                self._pair_up(reader, spec, stands, until, now if until == last else None)
+                self._pair_up(reader, spec, stands, until, receivers, now if until == last else None)
 
     def _catch_up(self, reader: Reader, spec: Experiment, stands: Standing, until: datetime) -> None:
         monitor, total, told = self._monitor, _arms(spec, stands), stands.told
@@ -187,7 +189,15 @@ class Comparing:
                 yield start, arms
             start += step
 
-    def _pair_up(self, reader: Reader, spec: Shadow, stands: Standing, until: datetime, at: datetime | None) -> None:
+    def _pair_up(
+        self,
+        reader: Reader,
+        spec: Shadow,
+        stands: Standing,
+        until: datetime,
+        receivers: Mapping[str, ReceiverConfig],
+        at: datetime | None,
+    ) -> None:
         """Count the next buckets of a shadow, and what it says with them; told to people when it has caught up."""
         total = Pairs(spec) if stands.total is None else Pairs.from_json(spec, stands.total)
         found = list(join_shadow(reader, self._monitor, spec, stands.next, until, self._monitor.bucket))
@@ -196,23 +206,29 @@ class Comparing:
         with self._database.write() as connection:
             for place, (start, sums) in enumerate(found, start=1):
                 told = total.told(stands.told) if place == len(found) else None
-                news = self._news_of(connection, spec, told, start, at) if told and at and "slack" in spec.do else []
+                news = self._news_of(connection, spec, told, start, receivers, at) if told and at and spec.do else []
                 tallied = self._tallied(spec, start, sums)
                 if not comparisons.add(connection, self._monitor.name, tallied, self._monitor.bucket, told):
                     return
                 outbox.save_actions(connection, news)
 
     def _news_of(
-        self, connection: Connection, spec: Shadow, told: dict[str, Any], start: datetime, at: datetime
+        self,
+        connection: Connection,
+        spec: Shadow,
+        told: dict[str, Any],
+        start: datetime,
+        receivers: Mapping[str, ReceiverConfig],
+        at: datetime,
     ) -> list[Action]:
-        """Return the message of what a shadow concludes, unless it was announced, and note that it is."""
+        """Return the messages of what a shadow concludes, unless it was announced, and note that it is."""
         rule = f"{SHADOW}.{spec.name}"
         if told["verdict"] == told["announced"] or incidents.find_silence(connection, self._monitor.name, rule, at):
             return []
         told["announced"] = told["verdict"]
         thread = thread_key(self._monitor.name, spec.name, spec.challenger, "shadow")
         place = outbox.next_sequence(connection, thread)
-        return [announce_shadow(self._monitor, spec, told, start + self._monitor.bucket, place, at)]
+        return announce_shadow(self._monitor, spec, told, start + self._monitor.bucket, place, at, receivers)
 
     def _counting(self, key: Key, standing: Mapping[Key, Standing], bucket: Bucket) -> Standing | None:
         """Return how a comparison stands to which a bucket belongs."""
@@ -243,16 +259,21 @@ class Comparing:
 
 
 def _announcements(
-    monitor: Monitor, spec: Experiment, told: dict[str, Any], bucket: Bucket, past: Context
+    monitor: Monitor,
+    spec: Experiment,
+    told: dict[str, Any],
+    bucket: Bucket,
+    past: Context,
+    receivers: Mapping[str, ReceiverConfig],
 ) -> Iterator[Action]:
-    """Yield a message of each verdict that was not announced, and note that it is; none while it is silenced."""
+    """Yield the messages of each verdict that was not announced, and note that it is; none while it is silenced."""
     if f"{EXPERIMENT}.{spec.name}" in past.silences:
         return
     for treatment, one in told.items():
         if one["verdict"] != one["announced"]:
             one["announced"] = one["verdict"]
             sequence = past.sequences[thread_key(monitor.name, spec.name, treatment)]
-            yield announce(monitor, spec, treatment, one, bucket, sequence)
+            yield from announce(monitor, spec, treatment, one, bucket, sequence, receivers)
 
 
 def join_shadow(

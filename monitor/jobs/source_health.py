@@ -9,7 +9,7 @@ import structlog
 
 from monitor.alerting.incidents import NO_DATA, judge_no_data
 from monitor.alerting.rules import act_on
-from monitor.config.models import ActionSpec
+from monitor.config.receivers import ReceiverConfig
 from monitor.core.schedule import Bucket, floor
 from monitor.jobs.watch import Watch
 from monitor.sources.base import SourceError
@@ -51,7 +51,7 @@ def record_heartbeat(watch: Watch, now: datetime, *, news: bool) -> None:
         )
 
 
-def record_source_error(watch: Watch, error: SourceError, actions: Mapping[str, ActionSpec], now: datetime) -> None:
+def record_source_error(watch: Watch, error: SourceError, actions: Mapping[str, ReceiverConfig], now: datetime) -> None:
     """Write down why the source cannot be read; after a few buckets of it an incident opens."""
     monitor = watch.monitor
     said = f"{error.reason}: {error}"[: buckets.REASON_LENGTH]

@@ -17,6 +17,7 @@ from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.calibrate import Calibration
 from monitor.checks.calibrate import definition as calibration_of
 from monitor.config.models import Monitor
+from monitor.config.receivers import ReceiverConfig
 from monitor.core.schedule import Bucket, floor, latest_sealed_end, missing
 from monitor.core.tasks import Later, Summing, at_once
 from monitor.jobs import build_baseline
@@ -202,9 +203,9 @@ class Watch:
             with self.database.write() as connection:
                 buckets.record_audit(connection, self.monitor.name, row, changed=changed, late=late)
 
-    def catch_up(self) -> None:
+    def catch_up(self, receivers: Mapping[str, ReceiverConfig]) -> None:
         """Count for the experiments what lies before the buckets that counted for them."""
-        self.comparing.catch_up(self.reader, self.now())
+        self.comparing.catch_up(self.reader, receivers, self.now())
         self.saving.catch_up(self.reader, self.now())
 
     def audits_passed(self, bucket: Bucket, now: datetime) -> int:

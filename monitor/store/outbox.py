@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.actions.plan import MESSAGES, SLACK_NOT_AFTER, STANDING, Action, Past, identity
+from monitor.actions.plan import MESSAGE_NOT_AFTER, MESSAGES, STANDING, Action, Past, identity
 from monitor.core.payload import ActionSummary, EventData
 from monitor.store import leases
 from monitor.store.database import now, upsert
@@ -143,14 +143,14 @@ def claim_next(
     """Take the oldest action that is due, or None.
 
     An owner sends one action at a time: one that it has a lease on already is one whose outcome it could not record.
-    Messages of one incident keep their order: one waits until those before it on its channel have ended.
+    Messages of one incident keep their order: one waits until those before it to its receiver have ended.
 
     Parameters
     ----------
     only
-        The channel whose actions may be taken; None for every channel.
+        The receiver whose actions may be taken; None for every receiver.
     without
-        Channels whose actions may not.
+        Receivers whose actions may not.
     """
     moment = now(connection)
     earlier = actions.alias("earlier")
@@ -214,7 +214,7 @@ def _forget_notices(connection: Connection, names: Sequence[str]) -> None:
 
 
 def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[str, object] | None:
-    """Return the receipt of the first message of an incident on a channel."""
+    """Return the receipt of the first message of an incident to a receiver."""
     query = (
         sa.select(actions.c.receipt)
         .where(actions.c.incident == incident, actions.c.name == name, actions.c.state == "delivered")
@@ -299,7 +299,7 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
             monitor=effect.monitor, incident=effect.incident, name=name, kind="expired", mode="auto", state="pending",
             reason="people are told when nobody approves",
             payload={"type": "driftd.action.expired", "timestamp": at.isoformat(), "data": said},
-            created_at=at, sequence=next_sequence(connection, effect.incident), not_after=at + SLACK_NOT_AFTER,
+            created_at=at, sequence=next_sequence(connection, effect.incident), not_after=at + MESSAGE_NOT_AFTER,
         )
         for name in sorted(set(connection.execute(told).scalars()))
     ]  # fmt: skip

@@ -106,7 +106,7 @@ def snapshot(database: Database, config: Config) -> Snapshot:
         oldest = connection.execute(
             sa.select(sa.func.min(actions.c.created_at)).where(actions.c.state == "pending")
         ).scalar_one_or_none()
-        known = {"slack", *config.actions}
+        known = set(config.receivers)
         totals = {(row[0], row[1], row[2]): int(row[3]) for row in counted if row[1] in known}
         switches = _breakers(connection, [spec.name for monitor in config.monitors for spec in monitor.breakers])
         return Snapshot(

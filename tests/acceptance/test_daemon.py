@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from monitor.channels.webhook import verify
+from monitor.actions.receivers.webhook.signature import verify
 from tests.support.process import eventually, free_port
 from tests.support.receiver import Receiver, listening, slack
 from tests.support.world import World, rows_of

@@ -32,21 +32,25 @@ from monitor.alerting.incidents import Decision, Incident
 from monitor.core.schedule import Bucket
 from tests.support.decisions import (
     BUCKET,
+    EFFECT,
     HOUR,
     MINUTE,
+    SLACK,
     SPEC,
     START,
     evidence_of,
     incident_of,
+    limited,
     monitor_of,
     past,
     version,
+    webhook,
 )
 
 
 def effects(spec: dict[str, Any], incident: Incident | None = None, **more: Any) -> list[Action]:
     decision = Decision(incident or incident_of(), "firing", "novelty rose")
-    specs = {"r": SPEC.model_copy(update=spec)}
+    specs = {"r": webhook(**spec), "slack": SLACK}
     return plan(monitor_of(), decision, ["slack", "r"], specs, BUCKET, **{"now": START, "sequence": 0, **more})
 
 
@@ -81,14 +85,14 @@ def test_the_last_known_good_says_how_well_it_is_known() -> None:
 
 @pytest.mark.parametrize("state", ["rejected", "held", "expired", "superseded"])
 def test_what_was_not_sent_counts_neither_for_the_cooldown_nor_for_the_cap(state: str) -> None:
-    spec = SPEC.model_copy(update={"max_per_day": 1})
+    spec = limited(max_per_day=1)
     assert decide(spec, "r", incident_of(), [past(state, MINUTE)], START)[0] == "pending"
 
 
 @pytest.mark.parametrize("state", ["pending", "awaiting_approval", "delivered", "failed", "dry_run", "told"])
 def test_what_was_sent_or_may_be_counts_for_both(state: str) -> None:
-    spec = SPEC.model_copy(update={"max_per_day": 1})
-    found, reason = decide(SPEC, "r", incident_of(), [past(state, MINUTE)], START)
+    spec = limited(max_per_day=1)
+    found, reason = decide(EFFECT, "r", incident_of(), [past(state, MINUTE)], START)
     assert (found, reason.partition(":")[0]) == ("held", "cooldown")
     other = past(state, MINUTE, observed=("model_version", "other"))
     found, reason = decide(spec, "r", incident_of(), [other], START)
@@ -97,34 +101,33 @@ def test_what_was_sent_or_may_be_counts_for_both(state: str) -> None:
 
 @pytest.mark.parametrize(("minutes", "expected"), [(29, "held"), (30, "pending")])
 def test_the_cooldown_ends(minutes: int, expected: str) -> None:
-    assert decide(SPEC, "r", incident_of(), [past("delivered", minutes * MINUTE)], START)[0] == expected
+    assert decide(EFFECT, "r", incident_of(), [past("delivered", minutes * MINUTE)], START)[0] == expected
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(23.9, "held"), (24, "pending")])
 def test_the_cap_is_that_of_a_day(hours: float, expected: str) -> None:
-    spec = SPEC.model_copy(update={"max_per_day": 2})
+    spec = limited(max_per_day=2)
     earlier = [past("delivered", hours * HOUR), past("delivered", 2 * HOUR)]
     assert decide(spec, "r", incident_of(), earlier, START)[0] == expected
 
 
 @pytest.mark.parametrize(("late", "expected"), [(timedelta(0), "pending"), (timedelta(seconds=1), "expired")])
 def test_an_effect_expires_after_not_after(late: timedelta, expected: str) -> None:
-    assert decide(SPEC, "r", incident_of(), [], START + 15 * MINUTE + late)[0] == expected
+    assert decide(EFFECT, "r", incident_of(), [], START + 15 * MINUTE + late)[0] == expected
 
 
 def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
     neutral = incident_of(evidence={"k": evidence_of(direction="neutral"), "p": evidence_of(about="pipe")})
-    assert decide(SPEC, "r", neutral, [], START) == ("held", NOT_WORSE)
+    assert decide(EFFECT, "r", neutral, [], START) == ("held", NOT_WORSE)
     old = {name: value for name, value in evidence_of().items() if name != "direction"}
-    assert decide(SPEC, "r", incident_of(evidence={"k": old}), [], START)[0] == "pending"
+    assert decide(EFFECT, "r", incident_of(evidence={"k": old}), [], START)[0] == "pending"
     both = incident_of(evidence={"k": evidence_of(direction="neutral"), "w": evidence_of()})
-    assert decide(SPEC, "r", both, [], START)[0] == "pending"
-    assert decide(SPEC.model_copy(update={"kind": "notify"}), "r", neutral, [], START)[0] == "pending"
+    assert decide(EFFECT, "r", both, [], START)[0] == "pending"
 
 
 def test_a_rollback_and_nothing_else_needs_somewhere_to_go_back_to() -> None:
-    assert decide(SPEC, "r", incident_of(), [], START, "nowhere to go") == ("held", "nowhere to go")
-    assert decide(SPEC.model_copy(update={"kind": "retrain"}), "r", incident_of(), [], START, "nowhere")[0] == "pending"
+    assert decide(EFFECT, "r", incident_of(), [], START, "nowhere to go") == ("held", "nowhere to go")
+    assert decide(limited(kind="retrain"), "r", incident_of(), [], START, "nowhere")[0] == "pending"
 
 
 def test_why_going_back_makes_no_sense() -> None:
@@ -250,7 +253,7 @@ def test_the_newest_open_incident_of_a_rule_comes_first() -> None:
 def acted(context: Context, transition: Any = "firing", incident: Incident | None = None) -> list[Action]:
     monitor = monitor_of(do=["slack", "r"])
     decision = Decision(incident or incident_of(), transition, "novelty rose")
-    return rules.act_on(monitor, [decision], context, {"r": SPEC}, BUCKET, START)[1]
+    return rules.act_on(monitor, [decision], context, {"r": SPEC, "slack": SLACK}, BUCKET, START)[1]
 
 
 def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
@@ -305,7 +308,7 @@ def test_notified_at_is_when_people_were_told_last(rows: list[Past], planned: li
 
 def test_retraining_is_asked_for_when_it_can_be_decided() -> None:
     monitor = monitor_of(do=["slack", "r"])
-    specs = {"r": SPEC.model_copy(update={"kind": "retrain"})}
+    specs = {"r": webhook("retrain")}
 
     def wanted(decision: Decision, *rows: Past, specs: Any = specs) -> bool:
         return bool(rules.wants_retraining(monitor, [decision], specs, Context(past=rows)))
@@ -540,5 +543,17 @@ def test_a_message_says_why_an_effect_is_held_and_what_was_decided_before() -> N
 def test_nothing_is_planned_when_nothing_is_due() -> None:
     decision = Decision(incident_of(evidence={}), None, "still firing")
     rows = [message(MINUTE)]
-    assert plan(monitor_of(), decision, ["slack", "r"], {"r": SPEC}, BUCKET, now=START, sequence=0, past=rows) == []
+    assert (
+        plan(
+            monitor_of(),
+            decision,
+            ["slack", "r"],
+            {"r": SPEC, "slack": SLACK},
+            BUCKET,
+            now=START,
+            sequence=0,
+            past=rows,
+        )
+        == []
+    )
     assert plan(monitor_of(), decision, ["unknown"], {}, BUCKET, now=START, sequence=0) == []

@@ -18,15 +18,18 @@ from detectors.base import Status
 from detectors.layout import learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
+from monitor.actions.receivers.slack.config import SlackConfig
+from monitor.actions.receivers.webhook.config import WebhookConfig
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.baseline_review import Problem, Review, review_finding
 from monitor.cli import app
-from monitor.config.models import BASELINE_RULE, Monitor
+from monitor.config.models import BASELINE_RULE, Config, Monitor
 from monitor.config.rules import matches
 from monitor.profiling.timeline import Timeline
 
 DAYS = 15
 ROWS_AN_HOUR = 30
+RECEIVERS = {"team": {**SlackConfig.example}, "hook": {**WebhookConfig.example}}
 Change = Callable[[np.ndarray, dict[str, np.ndarray]], None]
 """Changes columns in place, by how many days ago each row was logged."""
 
@@ -194,7 +197,11 @@ def test_a_rule_that_names_the_baseline_is_the_only_one_and_no_rules_stay_none()
         "critical",
     ]
     assert Monitor.model_validate({**settings, "rules": []}).rules == []
-    assert Monitor.model_validate({**settings, "rules": own[:1]}).rules[1].do == ["slack"]
+    told = Monitor.model_validate({**settings, "rules": [{"do": ["team", "hook"]}]})
+    assert told.rules[1].do == []
+    config = Config.model_validate({"monitors": [told], "receivers": RECEIVERS})
+    assert config.monitors[0].rules[1].do == ["team"]  # people, and no software
+    assert Config.model_validate({"monitors": config.monitors, "receivers": RECEIVERS}).monitors == config.monitors
 
 
 def test_what_does_not_make_a_baseline_unfit_is_no_drift() -> None:

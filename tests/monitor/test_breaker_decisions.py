@@ -19,7 +19,7 @@ from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
 from monitor.profiling.spend import Spending
-from tests.support.decisions import HOUR, MINUTE, SPEC, START, incident_of, monitor_of
+from tests.support.decisions import HOUR, MINUTE, SLACK, START, incident_of, monitor_of, webhook
 
 NOON = START + timedelta(days=9, hours=12)
 BUCKET = Bucket(NOON - MINUTE, NOON)
@@ -201,7 +201,7 @@ def test_rules_that_fire_are_those_after_the_bucket() -> None:
 
 def broken(stood: Mapping[tuple[str, str], Breaker], firing: Sequence[str], **more: Any) -> Broken:
     monitor, _ = breaker_of(rule="drift", open_for="5m", **more.pop("settings", {}))
-    specs = {"r": SPEC.model_copy(update={"kind": "notify"})}
+    specs = {"r": webhook("notify"), "slack": SLACK}
     return work(monitor, BUCKET, stood, None, {}, frozenset(firing), specs, NOON + MINUTE, **more)
 
 
@@ -249,7 +249,7 @@ def test_a_budget_stays_open_until_it_is_renewed() -> None:
 
 def told(state: Any, value: str = "", who: str | None = None, **settings: Any) -> list[Any]:
     monitor, spec = breaker_of(rule="drift", **settings)
-    specs = {"r": SPEC.model_copy(update={"kind": "notify"}), "d": SPEC.model_copy(update={"dry_run": True})}
+    specs = {"r": webhook("notify"), "d": webhook("notify", dry_run=True), "slack": SLACK}
     breaker = Breaker(state, NOON, "because", NOON + HOUR, who, number=3, episode=NOON - HOUR)
     return effects(monitor, spec, value, breaker, specs, NOON + MINUTE)
 
@@ -311,7 +311,7 @@ def test_an_episode_is_that_of_a_value_from_its_beginning_to_its_end() -> None:
     tried = Breaker("half_open", NOON + HOUR, "because", number=2, episode=NOON)
     later = Breaker("open", NOON + 2 * HOUR, "because", number=3, episode=NOON + 2 * HOUR)
     first = Breaker("open", NOON, "because", number=1)
-    made = [effects(monitor, spec, "", each, {}, NOON)[0] for each in (opened, tried, later, first)]
+    made = [effects(monitor, spec, "", each, {"slack": SLACK}, NOON)[0] for each in (opened, tried, later, first)]
     assert made[0].incident == made[1].incident == made[3].incident != made[2].incident
     assert made[0].id != made[1].id
     assert effects(monitor, spec, "acme", opened, {}, NOON)[0].incident != made[0].incident

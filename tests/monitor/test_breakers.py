@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from monitor.cli.commands.breakers import set_by_hand
 from monitor.cli.commands.build import make_daemon, open_store
 from monitor.config.load import cross_check
-from monitor.config.models import Config, ConfigError, Slack
+from monitor.config.models import Config, ConfigError
 from monitor.daemon import Daemon
 from monitor.store import breakers, incidents, reads
 from monitor.store.database import Database
@@ -23,6 +23,7 @@ from monitor.web.breakers import Board
 from tests.support import prefork
 from tests.support.hand import Hand
 from tests.support.receiver import Receiver, listening, slack
+from tests.support.receivers import settings_of, slack_settings
 from tests.support.world import START
 
 HOUR = timedelta(hours=1)
@@ -376,10 +377,10 @@ def test_what_a_breaker_names_must_be_there(shop: Shop) -> None:
         assert said in problem.message
     twice = monitor.model_copy(update={"breakers": [spec, spec]})
     assert all("is taken" in p.message for p in cross_check(good.model_copy(update={"monitors": [twice]})))
-    roll = good.actions["told"].model_copy(update={"kind": "rollback"})
+    roll = settings_of("webhook", effect={"kind": "rollback"})
     told = monitor.model_copy(update={"breakers": [spec.model_copy(update={"do": ["told"]})]})
-    (problem,) = cross_check(good.model_copy(update={"monitors": [told], "actions": {"told": roll}}))
-    assert "must be `kind: notify`" in problem.message
+    (problem,) = cross_check(good.model_copy(update={"monitors": [told], "receivers": {"told": roll}}))
+    assert "without `effect:`" in problem.message
 
 
 def test_the_command_line_lists_opens_and_closes(shop: Shop, sqlite_url: str, tmp_path: Path) -> None:
@@ -414,8 +415,8 @@ def test_slack_hears_of_an_episode_in_one_thread(shop: Shop, sqlite_url: str) ->
         made = config(shop, sqlite_url, {"rate": "failed", "above": 0.2, "open_for": "2h"})
         spec = made.monitors[0].breakers[0].model_copy(update={"do": ["slack"]})
         monitor = made.monitors[0].model_copy(update={"breakers": [spec]})
-        channel = Slack.model_validate({"token": "xoxb-1", "channel": "#ml", "base_url": f"{receiver.url}/api/"})
-        with working(made.model_copy(update={"monitors": [monitor], "slack": channel})) as (daemon, _, clock):
+        receivers = {"slack": slack_settings(receiver.url)}
+        with working(made.model_copy(update={"monitors": [monitor], "receivers": receivers})) as (daemon, _, clock):
             until(daemon, clock, 20)
             for _ in range(4):
                 daemon.deliver()

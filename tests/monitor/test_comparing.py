@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from monitor.actions.notifications import thread_key
 from monitor.cli.commands.build import make_daemon, open_store
-from monitor.config.models import ActionSpec, Config
+from monitor.config.models import Config
 from monitor.jobs.experiments import join_shadow, read_pages
 from monitor.profiling.ab_counts import Arms
 from monitor.sources.connect import connect
@@ -24,6 +24,7 @@ from monitor.store.database import Database
 from tests.monitor.test_experiments import EXPERIMENT, requests
 from tests.support.hand import Hand
 from tests.support.receiver import listening, slack
+from tests.support.receivers import settings_of, slack_settings
 from tests.support.world import START
 
 HOUR = timedelta(hours=1)
@@ -181,7 +182,7 @@ def test_a_loss_waits_for_approval_to_go_back_to_the_control_and_a_wrong_split_i
     tmp_path: Path, sqlite_url: str
 ) -> None:
     columns = {"timestamp": "at", "id": "id", "model_version": "model"}
-    hook = {"webhook": {"url": "http://127.0.0.1:9/x", "secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"}}
+    hook = settings_of("webhook", url="http://127.0.0.1:9/x", effect={"kind": "rollback"})
     for split, state in ((0.5, "awaiting_approval"), (0.4, "held")):
         folder = tmp_path / state
         folder.mkdir()
@@ -190,7 +191,7 @@ def test_a_loss_waits_for_approval_to_go_back_to_the_control_and_a_wrong_split_i
         rules = [{"when": ["experiment.small-model"], "do": ["back"]}]
         source = {"url": trial.url, "table": "log", "columns": columns}
         made = trial.config(rules=rules, source=source)
-        config = made.model_copy(update={"actions": {"back": ActionSpec.model_validate(hook)}})
+        config = made.model_copy(update={"receivers": {"back": hook}})
         with open_store(config, upgrade=True) as database:
             trial.run(database, config, *every(START + 2 * HOUR))
             with database.read() as connection:
@@ -260,7 +261,7 @@ def test_a_verdict_reaches_slack_in_a_thread_of_its_own(trial: Trial) -> None:
     config = trial.config()
     with listening(slack()) as chat, open_store(config, upgrade=True) as database:
         trial.run(database, config, *every(START + 3 * HOUR))
-        told = config.model_copy(update={"slack": config.slack.model_copy(update={"base_url": chat.url + "/api/"})})
+        told = config.model_copy(update={"receivers": {"slack": slack_settings(chat.url)}})
         daemon = make_daemon(database, told, Hand(START + 3 * HOUR))
         daemon.deliver()
         (request,) = [one for one in chat.requests if one.path.endswith("chat.postMessage")]

@@ -15,6 +15,8 @@ import yaml
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
+from monitor.actions.receivers.slack.config import SlackConfig
+from monitor.actions.receivers.webhook.config import WebhookConfig
 from monitor.config.checks import MODELS, DriftConfig
 from monitor.config.load import json_schema, load
 from monitor.config.models import Config, ConfigError
@@ -70,10 +72,13 @@ def test_a_good_file_is_read_as_meant(tmp_path: Path) -> None:
     assert isinstance(monitor.checks[0], DriftConfig)
     assert monitor.checks[0].method == ["psi"]
     assert monitor.rules[0].buckets(monitor.rules[0].for_, monitor.bucket) == 2
-    assert config.actions["back"].webhook.secret.get_secret_value() == "whsec_abc"
-    assert config.slack is not None
-    assert config.slack.token.get_secret_value() == "xoxb-1"
-    assert config.actions["back"].mode == "approve"
+    back, slack = config.receivers["back"], config.receivers["slack"]
+    assert isinstance(back, WebhookConfig)
+    assert isinstance(slack, SlackConfig)
+    assert back.secret.get_secret_value() == "whsec_abc"
+    assert slack.token.get_secret_value() == "xoxb-1"
+    assert back.effect is not None
+    assert (back.effect.kind, back.effect.mode) == ("rollback", "approve")
 
 
 def test_secrets_are_masked_wherever_the_configuration_is_shown(tmp_path: Path) -> None:

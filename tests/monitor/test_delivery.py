@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.actions.plan import Action
-from monitor.channels.base import Message, Outcome
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
 from monitor.core.clock import SystemClock
 from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, after, decision_time, delay, deliver_due, expire_late
 from monitor.store import migrate, outbox
@@ -27,12 +27,12 @@ MINUTE = timedelta(minutes=1)
 class Sink:
     """A channel that keeps what it was sent."""
 
-    def __init__(self, outcome: Outcome | None = None) -> None:
-        self.outcome = outcome or Outcome("delivered", receipt={"ts": "1"})
-        self.sent: list[tuple[Message, datetime]] = []
+    def __init__(self, outcome: DeliveryResult | None = None) -> None:
+        self.outcome = outcome or DeliveryResult("delivered", receipt={"ts": "1"})
+        self.sent: list[tuple[Delivery, datetime]] = []
 
-    def deliver(self, message: Message, now: datetime) -> Outcome:
-        self.sent.append((message, now))
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+        self.sent.append((delivery, deadline.started_at))
         return self.outcome
 
 
@@ -83,8 +83,8 @@ def test_what_is_in_time_is_sent_with_all_that_the_channel_needs(database: Datab
     assert deliver_due(database, {"back": sink}, Hand(NOW + MINUTE), "back") == 2
     (first, at), (second, _) = sink.sent
     assert at == NOW + MINUTE
-    assert first == Message("a-0", "rollback", {"n": 0, "data": {}}, NOW, None)
-    assert second == Message("a-1", "rollback", {"n": 1, "data": {}}, NOW, {"ts": "1"})
+    assert first == Delivery("a-0", "rollback", {"n": 0, "data": {}}, NOW, None)
+    assert second == Delivery("a-1", "rollback", {"n": 1, "data": {}}, NOW, {"ts": "1"})
     row = row_of(database)
     assert (row.state, row.reason, row.receipt) == ("delivered", "delivered", {"ts": "1"})
     assert row.finished_at == NOW + MINUTE
@@ -95,11 +95,11 @@ def test_what_nobody_can_receive_fails_and_can_be_replayed(database: Database) -
     assert deliver_due(database, {"other": Sink()}, Hand(NOW)) == 1
     row = row_of(database)
     assert row.state == "failed"
-    assert "no channel 'back' is configured any more; replay it when it is" in row.reason
+    assert "no receiver 'back' is configured any more; replay it when it is" in row.reason
 
 
 def test_a_refused_attempt_is_made_again_later(database: Database) -> None:
-    sink = Sink(Outcome("server", "503", retry=True))
+    sink = Sink(DeliveryResult("server", "503", retry=True))
     put(database)
     for moment in (NOW, NOW + timedelta(seconds=1)):
         deliver_due(database, {"back": sink}, Hand(moment), "back")
@@ -152,23 +152,23 @@ CLAIMED = SimpleNamespace(id="a-1", attempts=1, dry_run=False)
     ("outcome", "expected"),
     [
         (
-            Outcome("delivered", receipt={"ts": "1"}),
+            DeliveryResult("delivered", receipt={"ts": "1"}),
             {"state": "delivered", "reason": "delivered", "receipt": {"ts": "1"}, "finished_at": NOW},
         ),
         (
-            Outcome("expired", "not_after has passed"),
+            DeliveryResult("expired", "not_after has passed"),
             {"state": "expired", "reason": "expired: not_after has passed", "finished_at": NOW},
         ),
-        (Outcome("expired", retry=True), {"state": "expired", "reason": "expired", "finished_at": NOW}),
-        (Outcome("client", "404"), {"state": "failed", "reason": "client: 404", "finished_at": NOW}),
+        (DeliveryResult("expired", retry=True), {"state": "expired", "reason": "expired", "finished_at": NOW}),
+        (DeliveryResult("client", "404"), {"state": "failed", "reason": "client: 404", "finished_at": NOW}),
     ],
 )
-def test_an_attempt_has_one_of_four_ends(outcome: Outcome, expected: dict[str, Any]) -> None:
+def test_an_attempt_has_one_of_four_ends(outcome: DeliveryResult, expected: dict[str, Any]) -> None:
     assert after(CLAIMED, outcome, NOW) == expected
 
 
 def test_an_attempt_that_may_succeed_later_waits() -> None:
-    outcome = Outcome("server", "503", retry=True)
+    outcome = DeliveryResult("server", "503", retry=True)
     assert after(CLAIMED, outcome, NOW) == {
         "state": "pending",
         "reason": "server: 503",
@@ -177,7 +177,7 @@ def test_an_attempt_that_may_succeed_later_waits() -> None:
 
 
 def test_pauses_double_up_to_a_bound_and_differ_by_a_quarter_at_most() -> None:
-    failed = Outcome("server", retry=True)
+    failed = DeliveryResult("server", retry=True)
     pauses = []
     for attempts in (1, 2, 3, 5, 9, 20, 10**6):
         whole = min(FIRST_DELAY * 2 ** min(attempts - 1, 30), LONGEST_DELAY)

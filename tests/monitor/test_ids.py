@@ -10,7 +10,7 @@ from monitor.actions.notifications import announce, announce_shadow
 from monitor.actions.plan import identity
 from monitor.alerting.incidents import judge, judge_no_data
 from monitor.config.arms import Experiment, Shadow
-from tests.support.decisions import BUCKET, HOUR, SPEC, START, finding, monitor_of
+from tests.support.decisions import BUCKET, HOUR, SLACK, SPEC, START, finding, monitor_of
 
 
 def test_ids_are_those_of_earlier_releases() -> None:
@@ -21,14 +21,15 @@ def test_ids_are_those_of_earlier_releases() -> None:
     assert blind is not None
     told = {"verdict": "win", "reason": "", "pairs": 9}
     experiment = Experiment.model_validate(
-        {"name": "e", "control": "a", "treatments": ["b"], "from": START, "metrics": ["solved"]}
+        {"name": "e", "control": "a", "treatments": ["b"], "from": START, "metrics": ["solved"], "do": ["slack"]}
     )
-    shadow = Shadow.model_validate({"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": START})
+    shadow = Shadow.model_validate({"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": START, "do": ["slack"]})
     breaker = Breaker("open", START, "because", number=3, episode=START - HOUR)
+    receivers = {"r": SPEC, "slack": SLACK}
     made = [
-        announce(monitor, experiment, "b", told, BUCKET, 0),
-        announce_shadow(monitor, shadow, told, START, 0, START + timedelta(days=1)),
-        *effects(monitor, monitor.breakers[0], "acme", breaker, {"r": SPEC}, START),
+        *announce(monitor, experiment, "b", told, BUCKET, 0, receivers),
+        *announce_shadow(monitor, shadow, told, START, 0, START + timedelta(days=1), receivers),
+        *effects(monitor, monitor.breakers[0], "acme", breaker, receivers, START),
     ]
     found = [opened.incident.id, blind.incident.id, identity("i-1", "back", "rollback", 2)]
     assert found + [part for action in made for part in (action.id, action.incident)] == [

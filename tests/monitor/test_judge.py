@@ -10,9 +10,11 @@ import pytest
 from detectors.base import Finding, Status
 from monitor.actions.plan import NOT_OF_MODEL, NOT_WORSE, Past, Version, decide, guilty_version, last_known_good, plan
 from monitor.alerting.incidents import Change, Decision, Incident, judge, judge_no_data
-from monitor.config.models import ActionSpec, Monitor, NoData, Rule
+from monitor.config.models import Monitor, NoData, Rule
+from monitor.config.receivers import EffectSettings
 from monitor.config.rules import matches
 from monitor.core.schedule import Bucket
+from tests.support.receivers import settings_of, slack_settings
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -146,9 +148,8 @@ def test_no_data_is_a_state_of_its_own() -> None:
     assert states == ["pending", "pending", "firing", "firing", "resolved", "none"]
 
 
-SPEC = ActionSpec.model_validate(
-    {"webhook": {"url": "https://deploy.example/rollback", "secret": "s" * 32}, "mode": "auto", "not_after": "15m"}
-)
+EFFECT = EffectSettings.model_validate({"kind": "rollback", "mode": "auto", "not_after": "15m"})
+SPEC = settings_of("webhook", effect=EFFECT)
 
 
 def incident_of(**changes: object) -> Incident:
@@ -179,7 +180,7 @@ def incident_of(**changes: object) -> Incident:
 def test_what_becomes_of_an_effect(
     spec: dict[str, object], incident: dict[str, object], past: list[Past], late: int, expected: str
 ) -> None:
-    state, reason = decide(SPEC.model_copy(update=spec), "r", incident_of(**incident), past, START + late * MINUTE)
+    state, reason = decide(EFFECT.model_copy(update=spec), "r", incident_of(**incident), past, START + late * MINUTE)
     assert state == expected
     assert reason
 
@@ -218,7 +219,7 @@ def test_nobody_goes_back_to_a_version_that_drifted_with_the_bad_one() -> None:
         monitor,
         decision,
         ["r"],
-        {"r": SPEC.model_copy(update={"kind": "retrain"})},
+        {"r": settings_of("webhook", effect={"kind": "retrain", "mode": "auto"})},
         bucket,
         versions=versions[1:],
         **late,
@@ -231,8 +232,8 @@ def test_a_firing_decision_tells_people_first_and_then_acts_with_stable_ids() ->
     decision = Decision(incident_of(), "firing", "novelty rose")
     bucket = Bucket(START - MINUTE, START)
     arguments = {"now": START, "sequence": 0, "versions": [version("big", 48)]}
-    first = plan(monitor, decision, ["slack", "r"], {"r": SPEC}, bucket, **arguments)
-    again = plan(monitor, decision, ["slack", "r"], {"r": SPEC}, bucket, **arguments)
+    first = plan(monitor, decision, ["slack", "r"], {"r": SPEC, "slack": slack_settings()}, bucket, **arguments)
+    again = plan(monitor, decision, ["slack", "r"], {"r": SPEC, "slack": slack_settings()}, bucket, **arguments)
     assert [action.name for action in first] == ["slack", "r"]
     assert [action.id for action in first] == [action.id for action in again]
     body = first[1].payload
@@ -287,7 +288,18 @@ def test_a_waiting_effect_gives_way_when_another_version_is_suspected_or_evidenc
 def test_what_never_fired_and_resolves_is_told_to_nobody() -> None:
     monitor = monitor_of()
     decision = Decision(incident_of(state="resolved", fired_at=None), "resolved", "clean")
-    assert plan(monitor, decision, ["slack"], {}, Bucket(START - MINUTE, START), now=START, sequence=0) == []
+    assert (
+        plan(
+            monitor,
+            decision,
+            ["slack"],
+            {"slack": slack_settings()},
+            Bucket(START - MINUTE, START),
+            now=START,
+            sequence=0,
+        )
+        == []
+    )
 
 
 def go_on(monitor: Monitor, minutes: list[tuple[list[Finding], list[Finding]]]) -> list[Decision]:

@@ -14,14 +14,16 @@ import sqlalchemy as sa
 
 from detectors.base import Finding, Status
 from monitor.actions.plan import Action, Context, Past
+from monitor.actions.receivers.webhook.signature import verify
 from monitor.alerting.incidents import Incident, judge
 from monitor.alerting.rules import act_on
-from monitor.channels.webhook import verify
-from monitor.config.models import ActionSpec, Monitor
+from monitor.config.models import Monitor
+from monitor.config.receivers import ReceiverConfig
 from monitor.core.schedule import Bucket
 from monitor.store import incidents, reads, tables
 from tests.monitor.test_life import Life
 from tests.support.receiver import Receiver, listening, slack
+from tests.support.receivers import slack_settings
 from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)
@@ -351,7 +353,7 @@ def past_of(action: Action) -> Past:
     )  # fmt: skip
 
 
-def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: ActionSpec) -> list[Action]:
+def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: ReceiverConfig) -> list[Action]:
     """Judge and act bucket by bucket; everything that is planned is delivered at once."""
     incident: Incident | None = None
     actions: list[Action] = []
@@ -365,7 +367,8 @@ def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: Action
         if decision is None:
             continue
         past = Context(open=open_now, sequences={decision.incident.id: place}, past=[past_of(a) for a in actions])
-        (kept,), planned = act_on(monitor, [decision], past, specs, Bucket(end - FIVE, end), end)
+        receivers = {"slack": slack_settings(), **specs}
+        (kept,), planned = act_on(monitor, [decision], past, receivers, Bucket(end - FIVE, end), end)
         incident = kept.incident
         actions += planned
     return actions
@@ -412,7 +415,8 @@ def test_a_suspect_that_becomes_known_later_is_news_and_told_once() -> None:
         again = judge(monitor, monitor.rules[0], [finding("a")], incident, now)
         assert again is not None
         past = Context({"drift": incident}, sequences={incident.id: len(actions)}, past=[past_of(a) for a in actions])
-        _, planned = act_on(monitor_of(repeat_interval="9h"), [again], past, {}, Bucket(now - FIVE, now), now)
+        receivers = {"slack": slack_settings()}
+        _, planned = act_on(monitor_of(repeat_interval="9h"), [again], past, receivers, Bucket(now - FIVE, now), now)
         actions += planned
     assert [action.kind for action in actions] == ["firing", "update"]
     assert "model_version 'v2' first appeared" in actions[1].payload["data"]["headline"]

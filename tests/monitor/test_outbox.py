@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from monitor.actions.plan import Action
-from monitor.channels.base import Channel, Message, Outcome
-from monitor.channels.webhook import Webhook, pause_of
+from monitor.actions.receivers import make_receivers
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, parse_retry_after
+from monitor.actions.receivers.base import Receiver as AnyReceiver
+from monitor.config.receivers import read_receiver
 from monitor.core.clock import Clock, SystemClock
 from monitor.daemon import Daemon
 from monitor.jobs.delivery import LONGEST_DELAY, delay, deliver_due
@@ -31,16 +34,16 @@ SECRET = "whsec_c2VjcmV0LW9mLXRoZS1ob29r"
 
 
 class Sink:
-    """A channel that keeps what it was sent, and may be made to wait."""
+    """A receiver that keeps what it was sent, and may be made to wait."""
 
     def __init__(self, wait: Callable[[], object] = lambda: None) -> None:
         self.messages: list[str] = []
         self.wait = wait
 
-    def deliver(self, message: Message, now: datetime) -> Outcome:  # noqa: ARG002
-        self.messages.append(message.id)
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:  # noqa: ARG002
+        self.messages.append(delivery.id)
         self.wait()
-        return Outcome("delivered")
+        return DeliveryResult("delivered")
 
 
 @pytest.fixture
@@ -63,8 +66,8 @@ def states(database: Database) -> dict[str, tuple[str, int]]:
         return {row.id: (row.state, row.attempts) for row in connection.execute(sa.select(actions))}
 
 
-def daemon_of(database: Database, channels: Mapping[str, Channel], clock: Clock) -> Daemon:
-    return Daemon(database, [], {}, channels, clock, every=timedelta(seconds=0.05))
+def daemon_of(database: Database, receivers: Mapping[str, AnyReceiver], clock: Clock) -> Daemon:
+    return Daemon(database, [], {}, receivers, clock, every=timedelta(seconds=0.05))
 
 
 @pytest.mark.parametrize(
@@ -74,20 +77,20 @@ def daemon_of(database: Database, channels: Mapping[str, Channel], clock: Clock)
 @pytest.mark.parametrize("attempts", [1, 2, 9])
 def test_a_receiver_cannot_shorten_the_back_off(text: str | None, attempts: int) -> None:
     claimed = SimpleNamespace(id="a-1", attempts=attempts)
-    own = delay(claimed, Outcome("server", retry=True))
+    own = delay(claimed, DeliveryResult("server", retry=True))
     assert own >= timedelta(seconds=1.5)
-    assert delay(claimed, Outcome("rate_limited", retry=True, retry_after=pause_of(text, NOW))) == own
+    assert delay(claimed, DeliveryResult("rate_limited", retry=True, retry_after=parse_retry_after(text, NOW))) == own
 
 
 @pytest.mark.parametrize("text", ["3600", "1e30", "inf", "99999999999", "Wed, 21 Oct 2099 07:28:00 GMT"])
 def test_a_receiver_cannot_ask_for_more_than_the_longest_back_off(text: str) -> None:
     claimed = SimpleNamespace(id="a-1", attempts=1)
-    asked = Outcome("rate_limited", retry=True, retry_after=pause_of(text, NOW))
+    asked = DeliveryResult("rate_limited", retry=True, retry_after=parse_retry_after(text, NOW))
     assert delay(claimed, asked) == LONGEST_DELAY
 
 
 def test_a_receiver_may_ask_for_a_longer_pause() -> None:
-    asked = Outcome("rate_limited", retry=True, retry_after=pause_of("42", NOW))
+    asked = DeliveryResult("rate_limited", retry=True, retry_after=parse_retry_after("42", NOW))
     assert delay(SimpleNamespace(id="a-1", attempts=1), asked) == timedelta(seconds=42)
 
 
@@ -95,11 +98,11 @@ def test_a_receiver_may_ask_for_a_longer_pause() -> None:
 def test_a_receiver_that_says_now_is_not_asked_at_once(database: Database, text: str) -> None:
     clock = Hand(NOW)
     with listening(Receiver(lambda _: (429, {"retry-after": text}, b""))) as receiver:
-        channels = {"back": Webhook(receiver.url, SECRET)}
+        receivers = make_receivers({"back": read_receiver({"kind": "webhook", "url": receiver.url, "secret": SECRET})})
         put(database, "back")
         for second in range(20):
             clock.moment = NOW + timedelta(seconds=second)
-            deliver_due(database, channels, clock, "back")
+            deliver_due(database, receivers, clock, "back")
         assert 2 <= len(receiver.requests) <= 5
 
 
@@ -120,6 +123,39 @@ def test_a_hung_receiver_delays_nobody_else(database: Database) -> None:
         thread.join(30)
     assert not thread.is_alive()
     assert len(slow.messages) == 1  # told to stop, it does not begin another of the twenty
+
+
+def test_a_receiver_with_a_defect_stops_no_queue_and_tells_no_secret(database: Database) -> None:
+    def fail() -> None:
+        if sink.messages[-1] == "back-0":
+            raise RuntimeError("token xoxb-canary")
+
+    sink, clock = Sink(fail), Hand(NOW)
+    put(database, "back", "back")
+    with capture_logs() as lines:
+        assert deliver_due(database, {"back": sink}, clock, "back") == 2
+    assert states(database) == {"back-0": ("pending", 1), "back-1": ("delivered", 1)}
+    (line,) = [line for line in lines if line["event"] == "receiver_failed"]
+    assert (line["error"], "test_outbox.py" in line["where"]) == ("RuntimeError", True)
+    assert "canary" not in repr(lines)
+    with database.read() as connection:
+        assert "canary" not in repr(connection.execute(sa.select(actions)).all())
+
+
+def test_an_attempt_ends_before_its_lease(database: Database) -> None:
+    ends: list[Deadline] = []
+
+    class Waiting(Sink):
+        def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+            ends.append(deadline)
+            return super().deliver(delivery, deadline)
+
+    put(database, "back")
+    deliver_due(database, {"back": Waiting()}, Hand(NOW), "back")
+    (deadline,) = ends
+    assert deadline.started_at == NOW
+    assert deadline.seconds < outbox.LEASE.total_seconds()
+    assert deadline.within(timedelta(seconds=3)).seconds <= 3
 
 
 class Wrong(SystemClock):

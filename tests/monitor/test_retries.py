@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor import pipeline
-from monitor.channels.base import Message, Outcome
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
 from monitor.cli.commands.build import make_daemon, open_store
 from monitor.cli.commands.run import backfill
 from monitor.config.load import load
@@ -270,10 +270,10 @@ class Receiver:
         self.ids: list[str] = []
         self.then = then
 
-    def deliver(self, message: Message, _now: datetime) -> Outcome:
-        self.ids.append(message.id)
+    def deliver(self, delivery: Delivery, _deadline: Deadline) -> DeliveryResult:
+        self.ids.append(delivery.id)
         self.then()
-        return Outcome("delivered")
+        return DeliveryResult("delivered")
 
 
 def test_an_outcome_that_could_not_be_recorded_is_not_waited_for(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,16 +9,30 @@ from typing import Any
 from detectors.base import Finding, Status
 from monitor.actions.plan import Past, Version
 from monitor.alerting.incidents import Change, Incident
-from monitor.config.models import ActionSpec, Monitor
+from monitor.config.models import Monitor
+from monitor.config.receivers import EffectSettings, ReceiverConfig
 from monitor.core.schedule import Bucket
+from tests.support.receivers import settings_of, slack_settings
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 BUCKET = Bucket(START - MINUTE, START)
-SPEC = ActionSpec.model_validate(
-    {"webhook": {"url": "https://deploy.example/rollback", "secret": "s" * 32}, "mode": "auto", "not_after": "15m"}
-)
+EFFECT = EffectSettings.model_validate({"kind": "rollback", "mode": "auto", "not_after": "15m"})
+SPEC = settings_of("webhook", effect=EFFECT)
+SLACK = slack_settings()
+
+
+def webhook(kind: str = "rollback", **settings: Any) -> ReceiverConfig:
+    """Return a webhook with an effect, or one that is sent messages where its kind is notify."""
+    limits = {name: settings.pop(name) for name in EffectSettings.model_fields if name in settings}
+    effect = None if kind == "notify" else {**EFFECT.model_dump(), "kind": kind, **limits}
+    return settings_of("webhook", effect=effect, **settings)
+
+
+def limited(**limits: Any) -> EffectSettings:
+    """Return an effect with other limits."""
+    return EFFECT.model_copy(update=limits)
 
 
 def monitor_of(settings: dict[str, Any] | None = None, **rule: Any) -> Monitor:

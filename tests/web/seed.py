@@ -61,9 +61,12 @@ def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> C
         if monitor["name"] == LABELLED:
             monitor["checks"] = ["drift", "quality", "performance"]
     hook = {"url": "https://deploy.example/rollback", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
-    actions = {"rollback-bot": {"webhook": hook}}
+    receivers = {
+        "rollback-bot": {"kind": "webhook", **hook, "effect": {"kind": "rollback"}},
+        "slack": {"kind": "slack", "token": "xoxb-1", "channel": "#ml"},
+    }
     return Config.model_validate(
-        {"store": url, "monitors": monitors, "actions": actions, "server": {"listen": "127.0.0.1:0", **server}}
+        {"store": url, "monitors": monitors, "receivers": receivers, "server": {"listen": "127.0.0.1:0", **server}}
     )
 
 

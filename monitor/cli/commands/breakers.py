@@ -66,7 +66,7 @@ def set_by_hand(
         if not breakers.put(connection, monitor.name, key, before, after):
             raise ConfigError(f"the breaker {name!r} has just moved; look at `driftd breakers list` and try again.")
         if incidents.find_silence(connection, monitor.name, silence_name(spec), now) is None:
-            outbox.save_actions(connection, effects(monitor, spec, value, after, config.actions, now))
+            outbox.save_actions(connection, effects(monitor, spec, value, after, config.receivers, now))
     ends = until.isoformat() if until else "it is set again"
     echo(f"{name}{f' for {value}' if value else ''} is {state} until {ends}")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from monitor.channels import build as build_channels
+from monitor.actions.receivers import make_receivers
 from monitor.cli.commands.load import load
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock, SystemClock
@@ -66,7 +66,7 @@ def make_daemon(database: Database, config: Config, clock: Clock | None = None, 
     """Make the daemon of a configuration; ``later`` does what takes long beside the ticks."""
     clock = clock or SystemClock()
     watches = [make_watch(database, monitor, clock, later) for monitor in config.monitors]
-    return Daemon(database, watches, config.actions, build_channels(config), clock)
+    return Daemon(database, watches, config.receivers, make_receivers(config.receivers), clock)
 
 
 def read_config(path: Path) -> Config:

@@ -120,7 +120,7 @@ def _to_add() -> list[str]:
         "    # rules:",
         "    #   - when: [latency, rate.failed]   # by default everything makes a warning",
         "    #     severity: critical",
-        "    #     do: [slack]                    # needs `slack: {token: …, channel: …}`",
+        "    #     do: [team]                     # needs `receivers: {team: {kind: …, …}}`",
     ]
 
 

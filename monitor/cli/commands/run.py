@@ -48,6 +48,7 @@ def run(config: Config) -> None:
     with stop_on_signals(evidently.abandon) as stopping:
         refuse_impossible(config)
         warn_of_another_store(config)
+        warn_of_old_forms(config)
         with log.buffer_stderr():
             if not _serve(config, stopping):
                 leave()
@@ -73,6 +74,12 @@ def _serve(config: Config, stopping: threading.Event) -> bool:
         finally:
             server.stop()
             board.stop()
+
+
+def warn_of_old_forms(config: Config) -> None:
+    """Log each old form that the file uses, with the new one."""
+    for warning in config.deprecations:
+        LOG.warning("configuration_deprecated", detail=warning)
 
 
 def refuse_impossible(config: Config) -> None:
@@ -161,7 +168,7 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
     with open_store(config, upgrade=True) as database:
         watch = make_watch(database, monitor, SystemClock())
         # What is live may come due meanwhile: its actions go to the outbox, for the daemon to deliver.
-        daemon = Daemon(database, [watch], config.actions, {}, SystemClock())
+        daemon = Daemon(database, [watch], config.receivers, {}, SystemClock())
         with database.write() as connection:
             buckets.free_the_dead(connection)
             buckets.retry_now(connection, monitor.name, first, last)

@@ -29,6 +29,8 @@ from monitor.store import baselines, incidents, outbox, reads
 
 def config_check(config: Config, *, as_json: bool) -> int:
     """Connect to every source and list its columns, with what each is used for. Returns the exit code."""
+    for warning in config.deprecations:
+        echo(f"warning: {warning}", err=True)
     described: list[dict[str, Any]] = []
     for monitor in config.monitors:
         entry: dict[str, Any] = {"monitor": monitor.name, "columns": [], "error": None, "notes": [], "baseline": None}

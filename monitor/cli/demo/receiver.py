@@ -10,7 +10,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from monitor.channels.webhook import verify
+from monitor.actions.receivers.webhook.signature import verify
 
 
 @dataclass

@@ -42,13 +42,12 @@ CONFIG = """\
 store: sqlite:///{folder}/driftd.db
 server: {{listen: "{listen}"}}
 
-actions:
+receivers:
   rollback-wow-bot:
-    webhook: {{url: "{hook}", secret: "${{DEMO_SECRET}}"}}
-    kind: rollback
-    mode: auto
-    cooldown: 30m
-    not_after: 15m
+    kind: webhook
+    url: "{hook}"
+    secret: "${{DEMO_SECRET}}"
+    effect: {{kind: rollback, mode: auto, cooldown: 30m, not_after: 15m}}
 
 monitors:
   - name: wow-bot

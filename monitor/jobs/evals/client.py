@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import httpx
 
-from monitor.channels.webhook import pause_of
+from monitor.actions.receivers.base import parse_retry_after
 from monitor.core.clock import Clock, SystemClock
 from monitor.jobs.evals.result import Spent
 from monitor.jobs.evals.suite import Endpoint, Parameters
@@ -145,7 +145,7 @@ class Client:
             return Failure("auth", f"{said}: check `api_key:`")
         if status in (408, 409, 425, 429) or status >= 500:
             reason: Reason = "rate_limited" if status == 429 else "server" if status >= 500 else "timeout"
-            pause = pause_of(response.headers.get("retry-after"), self._clock.now())
+            pause = parse_retry_after(response.headers.get("retry-after"), self._clock.now())
             return _Again(Failure(reason, said), pause)
         if not 200 <= status < 300:
             return Failure("client", f"{said}: check `url:`, `model:` and `parameters:`")

@@ -9,7 +9,8 @@ from detectors.base import Finding, Status
 from monitor.actions.plan import Action, Context
 from monitor.alerting.incidents import Decision, judge
 from monitor.alerting.rules import act_on, with_prompt
-from monitor.config.models import ActionSpec, EvaluationSpec, Monitor, Rule
+from monitor.config.models import EvaluationSpec, Monitor, Rule
+from monitor.config.receivers import ReceiverConfig
 from monitor.config.rules import rule_name
 from monitor.core.schedule import Bucket
 from monitor.jobs.evals.result import Result, Run
@@ -68,7 +69,7 @@ class Keeper:
     suite: str
     alpha: float
     monitor: Monitor
-    actions: Mapping[str, ActionSpec]
+    actions: Mapping[str, ReceiverConfig]
 
     @property
     def alone(self) -> Monitor:

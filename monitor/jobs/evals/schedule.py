@@ -17,7 +17,8 @@ from typing import Protocol
 
 import structlog
 
-from monitor.config.models import ActionSpec, Config, EvaluationSpec, Monitor
+from monitor.config.models import Config, EvaluationSpec, Monitor
+from monitor.config.receivers import ReceiverConfig
 from monitor.core.clock import Clock, SystemClock
 from monitor.core.yamlfile import ConfigError
 from monitor.jobs.evals.incident import Keeper
@@ -59,13 +60,13 @@ class Job:
     spec: EvaluationSpec
     store: str
     monitor: Monitor | None = None
-    actions: Mapping[str, ActionSpec] = field(default_factory=dict)
+    actions: Mapping[str, ReceiverConfig] = field(default_factory=dict)
 
 
 def plan_jobs(config: Config, store: str) -> list[Job]:
     """Return what the configuration wants to be run."""
     return [
-        Job(spec, store, config.monitor(spec.monitor), config.actions)
+        Job(spec, store, config.monitor(spec.monitor), config.receivers)
         if spec.monitor or len(config.monitors) == 1
         else Job(spec, store)
         for spec in config.evaluations

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from monitor.channels.base import Message
-from monitor.channels.slack import Slack, render
+from monitor.actions.receivers.base import Delivery, DeliveryResult
+from monitor.actions.receivers.slack.templates import render
 from tests.support.receiver import Receiver, Request, listening, slack, texts_of, units
+from tests.support.receivers import NOW, attempt, receiver_at
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOSTILE = "<!channel> <https://evil.example|click> & ``` *bold*"
 DATA: dict[str, Any] = {
     "monitor": "bot",
@@ -30,8 +29,12 @@ DATA: dict[str, Any] = {
 }
 
 
-def message(kind: Any = "firing", thread: dict[str, str] | None = None, **data: Any) -> Message:
-    return Message("id-1", kind, {"data": {**DATA, **data}}, NOW, thread)
+def send(url: str, message: Delivery) -> DeliveryResult:
+    return attempt(receiver_at("slack", url + "/api/", token="xoxb-secret"), message)
+
+
+def message(kind: Any = "firing", thread: dict[str, str] | None = None, **data: Any) -> Delivery:
+    return Delivery("id-1", kind, {"data": {**DATA, **data}}, NOW, thread)
 
 
 def test_a_message_is_escaped_bounded_and_says_what_matters() -> None:
@@ -43,17 +46,16 @@ def test_a_message_is_escaped_bounded_and_says_what_matters() -> None:
     assert "and 2 more" in shown
     assert len(text) <= 40_000
     assert all(len(block["text"]["text"]) <= 3000 for block in blocks if "text" in block)
-    assert render(Message("id", "firing", {}, NOW))[1]
+    assert render(Delivery("id", "firing", {}, NOW))[1]
 
 
 def test_an_incident_is_one_thread_that_turns_green() -> None:
     with listening(slack()) as receiver:
-        channel = Slack("xoxb-secret", "#ml", receiver.url + "/api/")
-        first = channel.deliver(message(), NOW)
+        first = send(receiver.url, message())
         assert first.delivered
         assert first.receipt["ts"]
         for kind in ("update", "resolved"):
-            assert channel.deliver(message(kind, dict(first.receipt)), NOW).delivered
+            assert send(receiver.url, message(kind, dict(first.receipt))).delivered
         calls = [(request.path, request.form()) for request in receiver.requests]
     assert [path for path, _ in calls] == ["/api/chat.postMessage"] * 3 + ["/api/chat.update"]
     assert "thread_ts" not in calls[0][1]
@@ -76,41 +78,41 @@ def test_each_refusal_has_its_outcome(
 ) -> None:
     answer = (status, {"content-type": "application/json", **headers}, json.dumps(body).encode())
     with listening(Receiver(lambda _: answer)) as receiver:
-        outcome = Slack("xoxb-secret", "#ml", receiver.url + "/api/").deliver(message(), NOW)
+        outcome = send(receiver.url, message())
     assert (outcome.reason, outcome.retry) == (reason, retry)
     assert "xoxb" not in outcome.detail
     if reason == "rate_limited":
         assert outcome.retry_after == timedelta(seconds=7)
 
 
-def test_nonsense_and_nobody_are_tried_again() -> None:
-    with listening(Receiver(lambda _: (200, {}, b"<html>not json"))) as receiver:
-        assert Slack("t", "#ml", receiver.url + "/api/").deliver(message(), NOW).retry
-    assert Slack("t", "#ml", receiver.url + "/api/").deliver(message(), NOW).retry
+@pytest.mark.parametrize("body", [b"<html>not json", b"", b"[1]", b'"text"', b"null", b"\xff\xfe", b"{}"])
+def test_an_answer_that_is_not_of_slack_is_tried_again(body: bytes) -> None:
+    with listening(Receiver(lambda _: (200, {"content-type": "text/html; charset=nonsense"}, body))) as receiver:
+        result = send(receiver.url, message())
+    assert (result.delivered, result.retry) == (False, True)
 
 
-def test_an_answer_that_drips_ends_with_the_deadline() -> None:
-    over, dripped = threading.Event(), threading.Event()
+def test_nothing_that_the_far_side_wrote_is_in_the_result() -> None:
+    body = json.dumps({"ok": False, "error": "ratelimited: secret words"}).encode()
+    for status in (200, 400, 429, 500):
+        with listening(Receiver(lambda _, status=status: (status, {}, body))) as receiver:
+            assert "secret words" not in repr(send(receiver.url, message()))
 
-    def drip(server: socket.socket) -> None:
-        connection, _ = server.accept()
-        with connection:
-            connection.recv(65536)
-            for byte in b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100:
-                connection.sendall(bytes([byte]))
-                if over.wait(0.05):
-                    return
-            dripped.set()
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=drip, args=(server,), daemon=True)
-        thread.start()
-        channel = Slack("t", "#ml", f"http://127.0.0.1:{server.getsockname()[1]}/api/", timedelta(seconds=1))
-        outcome = channel.deliver(message(), NOW)
-        assert not dripped.is_set()
+def test_both_calls_of_a_message_end_by_one_deadline() -> None:
+    first, over = {"channel": "C1", "ts": "1"}, threading.Event()
+
+    def answer(request: Request) -> tuple[int, dict[str, str], bytes]:
+        if request.path.endswith("chat.update"):
+            over.wait(30)
+        return 200, {"content-type": "application/json"}, b'{"ok": true, "channel": "C1", "ts": "2"}'
+
+    with listening(Receiver(answer)) as receiver:
+        result = attempt(receiver_at("slack", receiver.url + "/api/"), message("resolved", first), 1.0)
+        assert not over.is_set()
         over.set()
-        thread.join(5)
-    assert (outcome.reason, outcome.retry) == ("timeout", True)
+    assert result.delivered
+    assert result.detail == "the first message could not be changed (timeout)"
 
 
 def test_a_suspected_change_is_named_once() -> None:
@@ -133,12 +135,11 @@ def words(blocks: list[dict[str, Any]]) -> list[str]:
 
 def test_the_first_message_keeps_its_facts_when_it_is_over_and_shows_when_it_is_back() -> None:
     with listening(slack()) as receiver:
-        channel = Slack("xoxb-secret", "#ml", receiver.url + "/api/")
-        first = channel.deliver(message(headline="bot: novelty rose"), NOW)
-        over = channel.deliver(message("resolved", dict(first.receipt), headline="bot: resolved, clean"), NOW)
+        first = send(receiver.url, message(headline="bot: novelty rose"))
+        over = send(receiver.url, message("resolved", dict(first.receipt), headline="bot: resolved, clean"))
         again = message("update", dict(first.receipt), headline="bot: again: novelty rose", news={"again": True})
         assert over.delivered
-        assert channel.deliver(again, NOW).delivered
+        assert send(receiver.url, again).delivered
         updates = [request for request in receiver.requests if request.path.endswith("chat.update")]
         facts = words(blocks_of(receiver.requests[0]))
         assert receiver.refusals == []
@@ -154,10 +155,9 @@ def test_the_first_message_keeps_its_facts_when_it_is_over_and_shows_when_it_is_
 
 def test_a_receipt_of_before_without_blocks_still_keeps_the_facts() -> None:
     with listening(slack()) as receiver:
-        channel = Slack("xoxb-secret", "#ml", receiver.url + "/api/")
-        first = channel.deliver(message(), NOW)
+        first = send(receiver.url, message())
         old = {name: str(first.receipt[name]) for name in ("channel", "ts")}
-        assert channel.deliver(message("resolved", old), NOW).delivered
+        assert send(receiver.url, message("resolved", old)).delivered
         (update,) = [request for request in receiver.requests if request.path.endswith("chat.update")]
     assert any("0.5 against 0.1" in text for text in words(blocks_of(update)))
 
@@ -197,10 +197,9 @@ def test_slack_takes_whatever_was_logged(text: str) -> None:
         "news": {"findings": [item] * 60, "suspected_change": change, "again": True},
     }
     with listening(slack()) as receiver:
-        channel = Slack("xoxb-secret", "#ml", receiver.url + "/api/")
-        first = channel.deliver(message(**data), NOW)
+        first = send(receiver.url, message(**data))
         kinds: list[Any] = ["update", "reminder", "resolved", "expired", "verdict"]
-        outcomes = [first, *(channel.deliver(message(kind, dict(first.receipt), **data), NOW) for kind in kinds)]
+        outcomes = [first, *(send(receiver.url, message(kind, dict(first.receipt), **data)) for kind in kinds)]
         sent = [words(blocks_of(request)) for request in receiver.requests]
         assert receiver.refusals == []
     assert [(outcome.delivered, outcome.detail) for outcome in outcomes] == [(True, "")] * 6
@@ -215,9 +214,7 @@ def test_slack_takes_whatever_was_logged(text: str) -> None:
 
 def test_values_are_not_parsed_for_mentions_and_links() -> None:
     with listening(slack()) as receiver:
-        Slack("xoxb-secret", "#ml", receiver.url + "/api/").deliver(
-            message(headline="@channel #general evil.example"), NOW
-        )
+        send(receiver.url, message(headline="@channel #general evil.example"))
         (request,) = receiver.requests
     assert request.form()["parse"] == "none"
     assert all(text.get("verbatim") is True for block in blocks_of(request) for text in texts_of(block))

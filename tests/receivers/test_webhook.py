@@ -10,22 +10,23 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from monitor.channels.base import Message
-from monitor.channels.destination import Refused, Unresolved, check
-from monitor.channels.webhook import Webhook, judge_status, pause_of, sign, verify
+from monitor.actions.receivers.base import Delivery, failure_by_status, parse_retry_after
+from monitor.actions.receivers.destination import Refused, Unresolved, check
+from monitor.actions.receivers.webhook import Webhook
+from monitor.actions.receivers.webhook.config import WebhookConfig
+from monitor.actions.receivers.webhook.signature import sign, verify
+from tests.receivers.test_contract import raw
 from tests.support.receiver import Receiver, listening
+from tests.support.receivers import NOW, attempt, settings_of
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
-MESSAGE = Message("msg-1", "rollback", {"type": "driftd.rollback", "data": {"é": 1.5}}, NOW)
+MESSAGE = Delivery("msg-1", "rollback", {"type": "driftd.rollback", "data": {"é": 1.5}}, NOW)
 
 
 def independent(key: bytes, headers: dict[str, str], body: bytes) -> bool:
@@ -36,12 +37,14 @@ def independent(key: bytes, headers: dict[str, str], body: bytes) -> bool:
 
 
 def hook(url: str, seconds: float = 1.0, **changes: object) -> Webhook:
-    return Webhook(url, SECRET, timedelta(seconds=seconds), **changes)  # type: ignore[arg-type]
+    config = settings_of("webhook", url=url, secret=SECRET, timeout=seconds)
+    assert isinstance(config, WebhookConfig)
+    return Webhook(config, **changes)  # type: ignore[arg-type]
 
 
 def test_what_arrives_is_signed_over_its_exact_bytes() -> None:
     with listening(Receiver()) as receiver:
-        outcome = hook(receiver.url + "/back?x=1").deliver(MESSAGE, NOW)
+        outcome = attempt(hook(receiver.url + "/back?x=1"), MESSAGE)
         (request,) = receiver.requests
     assert outcome.delivered
     assert request.path == "/back?x=1"
@@ -73,11 +76,21 @@ def test_a_rotated_secret_signs_twice_and_a_forged_or_old_request_fails() -> Non
 )  # fmt: skip
 def test_every_status_has_its_outcome(status: int, reason: str, retry: bool) -> None:
     with listening(Receiver(lambda _: (status, {"location": "http://127.0.0.1:1/"}, b"secret words"))) as receiver:
-        outcome = hook(receiver.url).deliver(MESSAGE, NOW)
+        outcome = attempt(hook(receiver.url), MESSAGE)
         assert len(receiver.requests) == 1
     assert (outcome.reason, outcome.retry) == (reason, retry)
     assert "secret words" not in outcome.detail
     assert "127.0.0.1" not in outcome.detail
+
+
+def test_a_payload_that_is_no_json_fails_for_good() -> None:
+    result = attempt(hook("http://127.0.0.1:1/"), Delivery("msg-1", "rollback", {"value": float("nan")}, NOW))
+    assert (result.reason, result.retry) == ("client", False)
+
+
+def test_a_body_without_an_end_is_delivered_and_left() -> None:
+    with raw(lambda c: (c.sendall(b"HTTP/1.1 200 OK\r\n\r\n"), [c.sendall(b"x" * 65536) for _ in range(16384)])) as url:
+        assert attempt(hook(url), MESSAGE).delivered
 
 
 @pytest.mark.parametrize(
@@ -88,76 +101,9 @@ def test_every_status_has_its_outcome(status: int, reason: str, retry: bool) -> 
     ],
 )  # fmt: skip
 def test_retry_after_is_held_in_bounds(text: str | None, seconds: int | None) -> None:
-    pause = pause_of(text, NOW)
+    pause = parse_retry_after(text, NOW)
     assert pause == (None if seconds is None else timedelta(seconds=seconds))
-    assert judge_status(503, text, NOW).retry_after == pause
-
-
-@contextmanager
-def raw(behave: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Listen with a plain socket that behaves badly."""
-    server = socket.create_server(("127.0.0.1", 0))
-    over = threading.Event()
-
-    def serve() -> None:
-        with server:
-            connection, _ = server.accept()
-            with connection:
-                connection.settimeout(5)
-                try:
-                    behave(connection)
-                    over.wait(5)
-                except OSError:
-                    pass
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-    over.set()
-    thread.join(5)
-
-
-HEAD = b"HTTP/1.1 200 OK\r\n"
-
-
-def drip(connection: socket.socket, data: bytes) -> None:
-    for place in range(len(data)):
-        connection.sendall(data[place : place + 1])
-        threading.Event().wait(0.05)
-
-
-def reset(connection: socket.socket) -> None:
-    connection.recv(10)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-    connection.close()
-
-
-MISBEHAVIOUR: dict[str, tuple[Callable[[socket.socket], object], str]] = {
-    "accepts and never answers": (lambda c: c.recv(1), "timeout"),
-    "drips its headers": (lambda c: drip(c, HEAD * 20), "timeout"),
-    "drips its body": (lambda c: (c.sendall(HEAD + b"content-length: 99\r\n\r\n"), drip(c, b"x" * 60)), "timeout"),
-    "never ends its body": (lambda c: c.sendall(HEAD + b"content-length: 9\r\n\r\n1"), "timeout"),
-    "sends a gigabyte": (
-        lambda c: (c.sendall(HEAD + b"\r\n"), [c.sendall(b"x" * 65536) for _ in range(16384)]),
-        "delivered",
-    ),
-    "resets at once": (reset, "other"),
-    "closes at once": (lambda c: c.close(), "other"),
-    "speaks nonsense": (lambda c: c.sendall(b"\x00\xff" * 500), "other"),
-    "sends a wrong length": (lambda c: c.sendall(HEAD + b"content-length: -1\r\n\r\n"), "other"),
-    "sends endless headers": (lambda c: c.sendall(HEAD + b"a: b\r\n" * 200_000), "other"),
-    "floods with 1xx": (lambda c: [c.sendall(b"HTTP/1.1 100 Continue\r\n\r\n") for _ in range(1000)], "timeout"),
-    "claims gzip": (lambda c: c.sendall(HEAD + b"content-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc"), "delivered"),
-}
-
-
-@pytest.mark.parametrize("name", MISBEHAVIOUR)
-def test_a_receiver_that_misbehaves_costs_one_bounded_attempt(name: str) -> None:
-    behave, reason = MISBEHAVIOUR[name]
-    with raw(lambda c: (behave(c), None)[1]) as url:
-        outcome = hook(url, 0.5).deliver(MESSAGE, NOW)
-    assert outcome.reason == reason
-    assert outcome.retry is (reason != "delivered")
+    assert failure_by_status(503, text, NOW).retry_after == pause
 
 
 def test_a_resolver_that_hangs_is_left_behind_and_not_asked_again_meanwhile() -> None:
@@ -171,7 +117,7 @@ def test_a_resolver_that_hangs_is_left_behind_and_not_asked_again_meanwhile() ->
 
     sender = hook("http://deploy.internal/", 0.3, resolve=resolve)
     try:
-        outcomes = [sender.deliver(MESSAGE, NOW) for _ in range(3)]
+        outcomes = [attempt(sender, MESSAGE) for _ in range(3)]
         assert not answered.is_set()
     finally:
         over.set()
@@ -182,12 +128,12 @@ def test_a_resolver_that_hangs_is_left_behind_and_not_asked_again_meanwhile() ->
 def test_nobody_listening_and_no_such_name() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    assert hook(f"http://127.0.0.1:{port}").deliver(MESSAGE, NOW).reason == "refused"
+    assert attempt(hook(f"http://127.0.0.1:{port}"), MESSAGE).reason == "refused"
 
     def unknown(host: str, port: int) -> list[str]:
         raise OSError
 
-    outcome = hook("https://nowhere.invalid", resolve=unknown).deliver(MESSAGE, NOW)
+    outcome = attempt(hook("https://nowhere.invalid", resolve=unknown), MESSAGE)
     assert (outcome.reason, outcome.retry) == ("dns", True)
 
 
@@ -232,7 +178,7 @@ def test_the_checked_address_is_the_one_that_is_connected_to() -> None:
 
     with listening(Receiver()) as receiver:
         port = receiver.url.rsplit(":", 1)[1]
-        outcome = hook(f"http://deploy.internal:{port}/", resolve=rebinding).deliver(MESSAGE, NOW)
+        outcome = attempt(hook(f"http://deploy.internal:{port}/", resolve=rebinding), MESSAGE)
         assert receiver.requests[0].headers["host"] == f"deploy.internal:{port}"
     assert outcome.delivered
     assert asked == ["deploy.internal"]
@@ -266,7 +212,7 @@ def test_tls_is_verified_against_the_name_and_the_authority(
                 request = b""
                 while not request.endswith(b"}}"):  # all of it, or closing would reset the connection
                     request += secured.recv(65536)
-                secured.sendall(HEAD + b"content-length: 0\r\nconnection: close\r\n\r\n")
+                secured.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         except (ssl.SSLError, OSError):
             pass
 
@@ -274,4 +220,4 @@ def test_tls_is_verified_against_the_name_and_the_authority(
         port = url.rsplit(":", 1)[1]
         authority = certificates / "cert.pem" if trusted else None
         sender = hook(f"https://{host}:{port}", 3, resolve=lambda _h, _p: ["127.0.0.1"], authority=authority)
-        assert sender.deliver(MESSAGE, NOW).reason == reason
+        assert attempt(sender, MESSAGE).reason == reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.channels.destination import Refused, check
+from monitor.actions.receivers.destination import Refused, check
 
 
 def resolved(url: str, *addresses: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.channels.webhook import sign, verify
+from monitor.actions.receivers.webhook.signature import sign, verify
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SECRET = "whsec_c2VjcmV0LW9mLXRoZS1ob29r"

@@ -1,0 +1,70 @@
+"""Slack by slack-sdk: one message an incident, everything after it in its thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered
+from monitor.actions.receivers.slack.config import SlackConfig
+from monitor.actions.receivers.slack.templates import Block, as_past, is_back, render
+
+
+class Slack:
+    """Posts to one channel with a bot token."""
+
+    kind: ClassVar = "slack"
+    Config: ClassVar = SlackConfig
+
+    def __init__(self, config: SlackConfig) -> None:
+        from monitor.actions.receivers.slack.transport import Transport
+
+        self._channel = config.channel
+        self._transport = Transport(config.token.get_secret_value(), config.base_url)
+
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+        """Try once; the first message of an incident opens its thread."""
+        text, blocks = render(delivery)
+        thread = delivery.thread or {}
+        message = {
+            "channel": str(thread.get("channel") or self._channel),
+            "text": text,
+            "blocks": blocks,
+            "unfurl_links": False,
+            "unfurl_media": False,
+            "metadata": {"event_type": "driftd_action", "event_payload": {"id": delivery.id}},
+        }
+        if thread.get("ts"):
+            message["thread_ts"] = str(thread["ts"])
+        try:
+            answer = self._transport.call("chat.postMessage", message, deadline)
+        except NotDelivered as failure:
+            return failure.result
+        if not thread.get("ts"):
+            receipt = {"channel": answer.get("channel"), "ts": answer.get("ts"), "blocks": blocks}
+            return DeliveryResult("delivered", receipt=receipt)
+        detail = self._change_first(delivery, thread, blocks[0], deadline)
+        return DeliveryResult("delivered", detail, receipt={"channel": thread["channel"], "ts": thread["ts"]})
+
+    def _change_first(
+        self, delivery: Delivery, thread: Mapping[str, object], headline: Block, deadline: Deadline
+    ) -> str:
+        """Put on top of the first message that it is over, or that it is back; below, it keeps what it said.
+
+        The thread says it already, so a failure is worth a word and no retry.
+        """
+        if delivery.kind != "resolved" and not is_back(delivery):
+            return ""
+        facts: Any = thread.get("blocks") or render(replace(delivery, kind="firing", thread=None))[1][1:]
+        message = {
+            "channel": str(thread["channel"]),
+            "ts": str(thread["ts"]),
+            "text": headline["text"]["text"],
+            "blocks": [headline, *(as_past(block) for block in facts)],
+        }
+        try:
+            self._transport.call("chat.update", message, deadline)
+        except NotDelivered as failure:
+            return f"the first message could not be changed ({failure.result.reason})"
+        return ""

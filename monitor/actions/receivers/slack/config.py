@@ -1,0 +1,25 @@
+"""Settings of a Slack receiver."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import SecretStr
+
+from monitor.config.receivers import ReceiverConfig
+
+
+class SlackConfig(ReceiverConfig):
+    """A Slack channel, by a bot token with chat:write."""
+
+    example: ClassVar = {"kind": "slack", "token": "xoxb-1234-abcd", "channel": "#ml-alerts"}
+    address_key: ClassVar = "base_url"
+
+    kind: Literal["slack"]
+    """Kind of the receiver."""
+    token: SecretStr
+    """Bot token with chat:write; `token_file` reads it from a file."""
+    channel: str
+    """Channel name or id."""
+    base_url: str = "https://slack.com/api/"
+    """Address of the Slack API."""

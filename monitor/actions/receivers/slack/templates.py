@@ -1,0 +1,155 @@
+"""Texts and blocks of Slack messages. Pure; nothing that was logged can shout, link or fill a message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from monitor.actions.receivers.base import Delivery
+
+Block = dict[str, Any]
+SECTION = 3000
+"""Most characters of a text that Slack takes in a block, counted as UTF-16 does."""
+WHOLE = 4000
+"""Most characters of the text that stands for a message where blocks are not shown."""
+FINDINGS = 5
+MOST_ACTIONS = 20
+LONGEST_VALUE = 500
+MARK = " …"
+ICON = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
+RESOLVED = ":large_green_circle:"
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, but for tab and newline, and those that change the direction of writing."""
+APPROVE = re.compile(" — `driftd actions approve [^`]*`")
+SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def escape(text: object) -> str:
+    """Make a text harmless in mrkdwn: no mention, link, code or control character of another's comes through."""
+    shown = SURROGATES.sub("\ufffd", UNSAFE.sub("", str(text))).replace("`", "'")
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def cut(text: str, most: int) -> str:
+    """Cut an escaped text with a marker, and no entity or character in two."""
+    encoded = text.encode("utf-16-le")
+    if len(encoded) <= 2 * most:
+        return text
+    short = encoded[: 2 * (most - len(MARK))].decode("utf-16-le", "ignore")
+    start = short.rfind("&")
+    whole = start < 0 or ";" in short[start:]
+    return (short if whole else short[:start]) + MARK
+
+
+def code_block(text: str) -> str:
+    """Return an escaped text as a block of code that is closed however long the text is."""
+    fence = "```"
+    return fence + cut(text, SECTION - 2 * len(fence)) + fence
+
+
+def inline_code(value: object) -> str:
+    """Return a value as code within a line, which it can neither end nor fill."""
+    return f"`{cut(escape(value), LONGEST_VALUE)}`"
+
+
+def render(delivery: Delivery) -> tuple[str, list[Block]]:
+    """Return text and blocks of a message; every part of the payload is optional.
+
+    The first message holds every fact. What follows it in its thread says what is new, or that it is over; what is
+    over before anybody was told has no thread, so it holds the facts too.
+    """
+    data: Mapping[str, Any] = delivery.payload.get("data") or {}  # type: ignore[assignment]
+    icon = RESOLVED if delivery.kind == "resolved" else ICON.get(str(data.get("severity")), "")
+    line = " ".join(escape(data.get("headline", "driftd")).split())
+    headline = f"{icon} *{cut(line, SECTION - 100)}*".strip()
+    follows = delivery.thread is not None and delivery.kind in ("update", "reminder", "resolved")
+    part = (data.get("news") or {}) if follows and delivery.kind == "update" else {} if follows else data
+    doings = [
+        one for one in data.get("actions") or [] if not (follows and delivery.kind == "update") or is_waiting(one)
+    ]
+    texts = [headline, _findings(part.get("findings") or []), _change(data, part), _doings(doings)]
+    blocks = [_section(text) for text in texts if text]
+    if small := _small_print(data):
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": small, "verbatim": True}]})
+    return cut(headline, WHOLE), blocks
+
+
+def _section(text: str) -> Block:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION), "verbatim": True}}
+
+
+def _small_print(data: Mapping[str, Any]) -> str:
+    window, incident = data.get("window") or {}, data.get("incident") or {}
+    parts = [escape(data["monitor"])] if data.get("monitor") else []
+    if incident.get("opened_at"):
+        parts.append(f"since {_clock(incident['opened_at'])}")
+    if window:
+        parts.append(f"window {_clock(window.get('start'))} to {_clock(window.get('end'))}")
+    return cut(" · ".join(parts), SECTION)
+
+
+def _clock(text: object) -> str:
+    try:
+        return f"{datetime.fromisoformat(str(text)):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return escape(text)
+
+
+def _findings(found: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        " ".join(str(item[name]) for name in ("check", "column", "segment", "method") if item.get(name))
+        + f": {_number(item.get('statistic'))} against {_number(item.get('threshold'))} (n {item.get('n_window', '?')})"
+        for item in found[:FINDINGS]
+    ]
+    if len(found) > FINDINGS:
+        lines.append(f"and {len(found) - FINDINGS} more")
+    shown = [cut(" ".join(escape(line).split()), LONGEST_VALUE) for line in lines]
+    return code_block("\n".join(shown)) if shown else ""
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, int | float) else "?"
+
+
+def _change(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    change = part.get("suspected_change")
+    if not change or repr(change.get("value")) in str(data.get("headline")):
+        return ""  # the headline names it
+    prompt = f" ({change['prompt']})" if change.get("prompt") else ""
+    what = f"{escape(change.get('kind'))} {inline_code(change.get('value'))}{escape(prompt)}"
+    return f"Suspected: {what}, first seen {_clock(change.get('first_seen'))}"
+
+
+def is_waiting(action: Mapping[str, Any]) -> bool:
+    """Say whether an action is still to happen."""
+    return action.get("state") in ("pending", "awaiting_approval")
+
+
+def _doings(actions: Sequence[Mapping[str, Any]]) -> str:
+    lines = []
+    for action in actions[:MOST_ACTIONS]:
+        state = str(action.get("state")).replace("_", " ")
+        line = f"{escape(action.get('kind'))} {inline_code(action.get('name'))}: {escape(state)}"
+        if action.get("reason"):
+            line += f", {escape(action['reason'])}"
+        if action.get("state") == "awaiting_approval":
+            line += f" — `driftd actions approve {escape(action.get('id'))}`"  # as APPROVE has it
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def as_past(block: Mapping[str, Any]) -> Block:
+    """Return a block of a message that is over: without the icon of its severity, and without what to do."""
+    if "text" not in block:
+        return dict(block)
+    icon, _, rest = str(block["text"]["text"]).partition(" ")
+    text = rest if icon in ICON.values() else str(block["text"]["text"])
+    return {**block, "text": {**block["text"], "text": APPROVE.sub("", text)}}
+
+
+def is_back(delivery: Delivery) -> bool:
+    """Say whether an incident that was over fires again."""
+    data: Any = delivery.payload.get("data") or {}
+    return bool((data.get("news") or {}).get("again"))

@@ -1,0 +1,45 @@
+"""Webhooks after Standard Webhooks: one signed POST, one deadline for all of it, one result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, failure_by_status
+from monitor.actions.receivers.destination import Resolver, system_resolver
+from monitor.actions.receivers.webhook.config import WebhookConfig
+from monitor.actions.receivers.webhook.signature import sign
+
+
+class Webhook:
+    """Posts actions to one URL; ``resolve`` and ``authority`` as in its transport."""
+
+    kind: ClassVar = "webhook"
+    Config: ClassVar = WebhookConfig
+
+    def __init__(
+        self, config: WebhookConfig, resolve: Resolver = system_resolver, authority: Path | None = None
+    ) -> None:
+        from monitor.actions.receivers.webhook.transport import Transport
+
+        self._secrets = config.secret.get_secret_value()
+        self._transport = Transport(config.url.get_secret_value(), config.timeout, resolve, authority)
+
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+        """Try once. Only 2xx delivers, and 409: somebody has done it already."""
+        try:
+            body = json.dumps(delivery.payload, allow_nan=False, separators=(",", ":")).encode()
+        except (TypeError, ValueError):
+            return DeliveryResult("client", "the payload cannot be written as JSON")
+        headers = {"content-type": "application/json", "user-agent": "driftd", "accept-encoding": "identity"}
+        headers |= sign(self._secrets, delivery.id, deadline.started_at, body)
+        try:
+            status, retry_after = self._transport.post(body, headers, deadline)
+        except NotDelivered as failure:
+            return failure.result
+        if 200 <= status < 300:
+            return DeliveryResult("delivered", f"status {status}")
+        if status == 409:
+            return DeliveryResult("delivered", "status 409: it was done already")
+        return failure_by_status(status, retry_after, deadline.started_at)

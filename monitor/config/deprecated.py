@@ -1,0 +1,111 @@
+"""Old forms of driftd.yaml: `slack:` and `actions:`, which are `receivers:` now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+import yaml
+from pydantic import Field, PrivateAttr, SecretStr
+from pydantic_core import PydanticCustomError
+
+from monitor.config.receivers import EffectLimits, ReceiverConfig, read_receiver
+from monitor.config.sections import Duration, Section
+
+
+class OldSlack(Section):
+    """Deprecated: a receiver of kind `slack`."""
+
+    token: SecretStr
+    """Bot token with chat:write."""
+    channel: str
+    """Channel name or id."""
+    base_url: str = "https://slack.com/api/"
+    """Address of the Slack API."""
+
+
+class OldWebhook(Section):
+    """Deprecated: where an action is sent."""
+
+    url: SecretStr
+    """Destination."""
+    secret: SecretStr
+    """Signing secret."""
+    timeout: Duration = timedelta(seconds=10)
+    """Deadline of one attempt."""
+
+
+class OldAction(EffectLimits):
+    """Deprecated: a receiver of kind `webhook`."""
+
+    webhook: OldWebhook
+    """Where it is sent."""
+    kind: Literal["rollback", "retrain", "notify"] = "rollback"
+    """The receiver's effect; notify is a receiver without one."""
+    dry_run: bool = False
+    """Go through everything but the sending."""
+
+
+class OldForms(Section):
+    """The old keys of the file. They are translated when the file is read, and are empty from then on."""
+
+    slack: OldSlack | None = Field(None, json_schema_extra={"deprecated": True})
+    """Deprecated: the receiver `slack` of kind slack."""
+    actions: dict[str, OldAction] = Field({}, json_schema_extra={"deprecated": True})
+    """Deprecated: receivers of kind webhook."""
+    _deprecations: list[str] = PrivateAttr(default_factory=list)
+
+    @property
+    def deprecations(self) -> list[str]:
+        """Return a warning for each old form that the file uses, with the new form."""
+        return self._deprecations
+
+    def with_old_receivers(self, receivers: Mapping[str, ReceiverConfig]) -> dict[str, ReceiverConfig]:
+        """Return the receivers together with those of the old keys, which become empty."""
+        old = {name: _webhook(action, message=name == "slack") for name, action in self.actions.items()}
+        if self.slack is not None:
+            old["slack"] = read_receiver({"kind": "slack", **_given(self.slack)})
+        if twice := sorted(set(old) & set(receivers)):
+            reason = "the receiver '{name}' stands here in the old form and under `receivers:`; keep the latter"
+            raise PydanticCustomError("receivers", reason, {"name": twice[0]})
+        if old:
+            self._deprecations.append(_deprecation(old))
+        object.__setattr__(self, "slack", None)
+        object.__setattr__(self, "actions", {})
+        return {**receivers, **old}
+
+
+def _webhook(action: OldAction, *, message: bool) -> ReceiverConfig:
+    """Translate an action. One that was called `slack` got messages, whatever its kind."""
+    settings: dict[str, object] = {"kind": "webhook", **_given(action.webhook)}
+    if action.dry_run:
+        settings["dry_run"] = True
+    if action.kind != "notify" and not message:
+        limits = {name: value for name, value in _given(action).items() if name in EffectLimits.model_fields}
+        settings["effect"] = {"kind": action.kind, **limits}
+    return read_receiver(settings)
+
+
+def _given(section: Section) -> dict[str, object]:
+    """Return the settings that a file gives, `kind` first."""
+    names = [name for name in type(section).model_fields if name in section.model_fields_set]
+    return {name: getattr(section, name) for name in sorted(names, key=lambda name: name != "kind")}
+
+
+def _deprecation(receivers: Mapping[str, ReceiverConfig]) -> str:
+    """Return the warning about old keys, with the new form of what they mean."""
+    new = {"receivers": {name: _shown(receiver) for name, receiver in receivers.items()}}
+    return (
+        "`slack:` and `actions:` are deprecated, and still work. Write this in their place; for … write what stands "
+        "there now, or name its file by `token_file`, `secret_file` or `url_file` as before:\n"
+        + yaml.safe_dump(new, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120).rstrip()
+    )
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, Section):
+        return {name: _shown(one) for name, one in _given(value).items()}
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.12g}s"
+    return "…" if isinstance(value, SecretStr) else value

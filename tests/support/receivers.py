@@ -1,0 +1,34 @@
+"""Settings of receivers, and an attempt to deliver to one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from monitor.actions.receivers import make_receivers
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, Receiver
+from monitor.config.receivers import ReceiverConfig, config_model, read_receiver
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SECRET = "whsec_c2VjcmV0LW9mLXRoZS1ob29r"
+
+
+def settings_of(kind: str, **settings: Any) -> ReceiverConfig:
+    """Return the example of a kind with other settings."""
+    return read_receiver({**config_model(kind).example, **settings})
+
+
+def slack_settings(url: str = "http://127.0.0.1:1") -> ReceiverConfig:
+    """Return the settings of a Slack channel whose API listens at an address."""
+    return settings_of("slack", base_url=f"{url}/api/", channel="#ml")
+
+
+def receiver_at(kind: str, url: str, **settings: Any) -> Receiver:
+    """Return the receiver of a kind that listens at an address."""
+    config = settings_of(kind, **{config_model(kind).address_key: url, **settings})
+    return make_receivers({kind: config})[kind]
+
+
+def attempt(receiver: Receiver, delivery: Delivery, seconds: float = 10.0) -> DeliveryResult:
+    """Deliver once, with so many seconds for it."""
+    return receiver.deliver(delivery, Deadline.after(NOW, timedelta(seconds=seconds)))
