@@ -51,7 +51,7 @@ class Letterbox:
             return DeliveryResult("other", type(error).__name__, retry=True)
 
     def _post(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
-        connection = HTTPConnection(self._address.hostname or "", self._address.port, timeout=deadline.seconds)
+        connection = HTTPConnection(self._address.hostname or "", self._address.port, timeout=10)
         try:
             connection.request("POST", "/", json.dumps(dict(delivery.payload)), {"authorization": self._key})
             answer = connection.getresponse()
