@@ -107,7 +107,8 @@ def against_baseline(level: float, baseline: Counted, window: Counted) -> Measur
     Limits
     ------
     As of :func:`against_target`. A negative statistic is an improvement. The p-value is the exact chance that so few
-    values lie below the percentile.
+    values lie below the percentile. The p99 of 20 rows is their largest value, and how far out that lies is told by few
+    rows of the baseline: the p-value then takes few values, and none below about 20 in the baseline's rows.
 
     References
     ----------

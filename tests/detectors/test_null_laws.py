@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from benchmarks.nulls import JOINTLY, POPULATIONS, SIZES, WINDOWS, drawn, of_missing, of_vectors, stack, windows
+from benchmarks.nulls import (
+    JOINTLY,
+    POPULATIONS,
+    SIZES,
+    WINDOWS,
+    Found,
+    drawn,
+    of_columns,
+    of_missing,
+    of_vectors,
+    stack,
+    windows,
+)
 from detectors import DETECTORS, LATENCY, assess
 from detectors.base import NULL_TAIL, Status
 from detectors.drift.laws import at_least, at_most, pearson_tail
@@ -173,3 +185,18 @@ def test_the_law_of_three_cumulants_is_the_gamma_and_the_normal_law() -> None:
         assert pearson_tail(-value, -shape, shape, -2 * shape) == pytest.approx(1 - 1e-3, rel=1e-6)
     assert pearson_tail(3.0902, 0.0, 1.0, 0.0) == pytest.approx(1e-3, rel=1e-3)
     assert pearson_tail(0.0, 0.0, 0.0, 0.0) == 1.0
+
+
+def test_what_takes_few_values_is_judged_by_the_values_that_it_takes() -> None:
+    p_values = np.append(np.full(80, 0.004), np.ones(19_920))
+    assert Found(p_values).is_low
+    assert not Found(p_values, np.array([0.004, 0.0])).is_low
+    assert Found(np.ones(20_000), np.array([0.004, 0.0])).is_low
+    assert not Found(np.ones(2_000), np.array([0.004, 0.0])).is_low  # eight were expected, which is too few
+
+
+def test_the_largest_p_value_that_is_reached_is_told_of_discrete_statistics_only() -> None:
+    found = of_columns("normal", POPULATIONS["normal"], 20, 500, 0, ["range", "rank"])
+    assert found["rank"].largest is None
+    assert found["range"].largest is not None
+    assert 0 < found["range"].largest[0] <= 0.01

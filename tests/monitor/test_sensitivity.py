@@ -23,7 +23,7 @@ from monitor.checks.sensitivity import (
     keep_finest,
     measure_sensitivity,
 )
-from monitor.config.models import Monitor
+from monitor.config.models import Monitor, Rule
 from monitor.profiling.timeline import Timeline
 
 START, BUCKET = datetime(2026, 11, 1, tzinfo=UTC), timedelta(minutes=5)
@@ -128,3 +128,15 @@ def test_a_statistic_that_is_set_apart_is_named_by_a_finding() -> None:
     assert findings[0].status is Status.INCONCLUSIVE
     assert calibration.limit is not None
     assert calibration.limit.rarity < 14
+
+
+def test_rules_that_watch_nothing_are_calibrated_to_nothing() -> None:
+    """Neither no rules nor rules of another check make a limit fail that is learnt of nothing."""
+    timeline = Timeline({}, START, BUCKET, STEPS, WINDOW)
+    timeline.known[:] = True
+    for rules in ([], [{"when": ["unseen"]}]):
+        watched = monitor().model_copy(update={"rules": [Rule.model_validate(rule) for rule in rules]})
+        calibration, slots = calibrate(watched, timeline, {})
+        assert calibration.nulls == {}
+        assert slots == {}
+        assert (calibration.limit is None) == (rules == [])
