@@ -48,7 +48,11 @@ def test_any_is_found_however_it_is_written(tmp_path: Path) -> None:
 def test_what_decides_and_what_is_stored_is_typed() -> None:
     paths = {path for pattern in TYPED for path in ROOT.glob(pattern)}
     assert len(paths) > 30
-    untyped = {path: lines for path in sorted(paths) if (lines := uses_of_any(path)) and not str(path).endswith(tuple(EXCEPTIONS))}
+    untyped = {
+        path: lines
+        for path in sorted(paths)
+        if (lines := uses_of_any(path)) and not str(path).endswith(tuple(EXCEPTIONS))
+    }
     assert untyped == {}
 
 

@@ -23,7 +23,9 @@ def test_ids_are_those_of_earlier_releases() -> None:
     experiment = Experiment.model_validate(
         {"name": "e", "control": "a", "treatments": ["b"], "from": START, "metrics": ["solved"], "do": ["slack"]}
     )
-    shadow = Shadow.model_validate({"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": START, "do": ["slack"]})
+    shadow = Shadow.model_validate(
+        {"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": START, "do": ["slack"]}
+    )
     breaker = Breaker("open", START, "because", number=3, episode=START - HOUR)
     receivers = {"r": SPEC, "slack": SLACK}
     made = [

@@ -140,7 +140,8 @@ def test_no_module_but_its_own_names_a_kind_of_receiver() -> None:
 
 def test_naming_the_receivers_imports_no_transport() -> None:
     script = (
-        "import sys; from monitor.config.models import Config; from monitor.config.receivers import RECEIVERS, config_model;"
+        "import sys; from monitor.config.models import Config;"
+        "from monitor.config.receivers import RECEIVERS, config_model;"
         "import monitor.actions.receivers; [config_model(kind) for kind in RECEIVERS];"
         "print([name for name in ('slack_sdk', 'httpx', 'asyncio') if name in sys.modules])"
     )
