@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy import optimize
 
 from detectors.outcome import split_sums
 from detectors.stack import Counted
@@ -116,4 +115,6 @@ def _likely(known: Table) -> np.ndarray:
     """Return the share of positives at each score: isotonic, with the score itself as one row of a cell."""
     rows = known["negative"] + known["positive"] + 1
     shares = (known["positive"] + known["score"]) / rows
+    from scipy import optimize
+
     return np.asarray(optimize.isotonic_regression(shares, weights=rows).x, dtype=np.float64)

@@ -52,3 +52,9 @@ def test_a_command_loads_nothing_that_it_does_not_use(arguments: list[str]) -> N
     assert "monitor.cli" in modules
     assert modules & (REGISTERED | HEAVY | {"monitor.config.models", "monitor.config.load"}) == set()
     assert [name for name in sorted(modules) if name.startswith("detectors.") and name != "detectors.registry"] == []
+
+
+def test_the_daemon_loads_no_library_that_only_some_checks_need() -> None:
+    modules = loaded("import monitor.daemon")
+    assert "monitor.daemon" in modules
+    assert modules & {"evidently", "pandas", "scipy.optimize", "scipy.sparse", "scipy.stats"} == set()
