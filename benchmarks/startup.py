@@ -21,7 +21,7 @@ COMMANDS: dict[str, list[str]] = {
     "driftd version": [str(DRIFTD), "version"],
     "driftd health": [str(DRIFTD), "health", "--listen", "127.0.0.1:1"],
     "driftd --help": [str(DRIFTD), "--help"],
-    "import monitor.config": [sys.executable, "-c", "import monitor.config"],
+    "import monitor.config.models": [sys.executable, "-c", "import monitor.config.models"],
     "driftd config schema": [str(DRIFTD), "config", "schema"],
 }
 LIMITED = ("driftd version", "driftd health")
