@@ -9,9 +9,11 @@ from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from detectors.performance.rates import LEVEL
 from monitor.config.checks.base import IncreaseConfig
 from monitor.config.sections import Duration
+
+LEVEL = "rate_level"
+"""The detector that holds the mean against `max:`."""
 
 
 class RateConfig(IncreaseConfig):
@@ -40,4 +42,4 @@ class RateConfig(IncreaseConfig):
 
     def fixed_threshold(self, method: str) -> float | None:
         """Return the greatest mean that is allowed, or the operator's own threshold of another method."""
-        return self.max if method == LEVEL.name else super().fixed_threshold(method)
+        return self.max if method == LEVEL else super().fixed_threshold(method)
