@@ -23,7 +23,7 @@ from tests.support.hostile import (
 )
 
 SEED = 7
-DRAWN = 20
+DRAWN, DRAWN_NIGHTLY = 6, 30
 """Worst cases that each target gets of all that there are; another choice for each."""
 SECONDS = 3.0
 """Of processor time for a text of 20,000 code points; the slowest takes half a second where nothing else runs."""
@@ -50,6 +50,14 @@ def check(stopwatch: Stopwatch, target: str, text: str, said: str, limit: float)
         if seconds < limit:
             return
     pytest.fail(f"{target} takes {seconds:.1f} s for {said}, {len(text)} code points")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("target", NAMES)
+def test_none_of_many_texts_takes_long(stopwatch: Stopwatch, target: str) -> None:
+    for shape in random.Random(f"{SEED} {target} nightly").sample(SHAPES, DRAWN_NIGHTLY):
+        for length in LENGTHS:
+            check(stopwatch, target, shape.text(length), str(shape), SECONDS)
 
 
 @pytest.mark.parametrize("target", NAMES)

@@ -50,7 +50,7 @@ def url(requests: pd.DataFrame, tmp_path: Path) -> Iterator[str]:
             "error_type": requests["error_code"].astype("string"),
         }
     )
-    log.to_sql("log", engine, index=False)
+    log.set_index("at").to_sql("log", engine)
     yield made
     engine.dispose()
 

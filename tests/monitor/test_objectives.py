@@ -33,7 +33,7 @@ def logged(url: str) -> pd.DataFrame:
         {"id": range(len(at)), "at": at, "latency": np.where(late, 9.0, rng.uniform(0.5, 1.5, len(at)))}
     )
     engine = sa.create_engine(url)
-    frame.assign(at=at.tz_localize(None)).to_sql("log", engine, index=False)
+    frame.assign(at=at.tz_localize(None)).set_index("at").to_sql("log", engine)
     engine.dispose()
     return frame
 

@@ -89,7 +89,7 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    timeout: float = 120,
+    timeout: float = 240,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end and return what it printed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

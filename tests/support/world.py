@@ -106,7 +106,7 @@ class World:
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return path
 
-    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
         return prefork.run(arguments, cwd=self.folder, env=self.environment(), timeout=timeout)
 
