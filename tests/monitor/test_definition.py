@@ -164,6 +164,13 @@ KEPT = {
     "success": {"success": "refusal"},
     "alert_budget": {"alert_budget": "2/week"},
     "no_data": {"no_data": {"after": 5}},
+    "breakers": {"breakers": [{"name": "b", "rate": "failed", "above": 0.5}]},
+    "experiments": {
+        "experiments": [
+            {"name": "e", "control": "a", "treatments": ["b"], "from": "2026-11-03", "metrics": {"failed": {}}}
+        ]
+    },
+    "savings": {"savings": {"days": 7}},
     "rules": {"rules": [{"when": ["drift"]}]},
     "checks": {"checks": [{"drift": {"threshold": 0.2}}]},
 }
@@ -272,6 +279,75 @@ def test_thresholds_are_set_again_for_what_they_depend_on_only() -> None:
         assert calibrate.definition(monitor(PLAIN, **other)) != now
 
 
+# ------------------------------------------------------------------ in the daemon
+
+
+COLUMNS = {"timestamp": "Zeit", "id": "id", "model_version": "model", "response": "answer"}
+HOOK = {"webhook": {"url": "http://127.0.0.1:9/", "secret": "whsec_c2VjcmV0"}, "mode": "auto"}
+UNMEASURED: list[dict[str, Any]] = [
+    {"source": {"timeout": "7s", "page_size": 500, "arrow": False}},
+    {"min_samples": 37, "max_segments": 3, "window": "30m", "settle": "5s", "alert_budget": "1/day"},
+    {"extra": {"actions": {"undo": HOOK}, "slack": {"token": "xoxb-1", "channel": "#alerts"}}},
+    {"rules": [{"when": ["drift"], "for": 3, "do": ["slack", "undo"]}], "no_data": {"after": 9}},
+    {"checks": [{"drift": {"threshold": 0.4}}, "quality"], "breakers": [{"name": "b", "rule": "drift"}]},
+]
+"""Settings that measure nothing, each changed besides those before it."""
+MEASURED_ANEW: list[dict[str, Any]] = [
+    {"source": {"columns": {**COLUMNS, "total": "amount"}}},
+    {"source": {"table": "other log"}},
+    {"features": {"include": ["amount", "plan"]}},
+    {"features": {"include": ["amount", "plan"], "types": {"amount": "categorical"}}},  # other bins
+    {"segments": ["plan"]},
+    {"signals": ["refusal"]},
+]
+"""Settings that measure something else, each instead of those before it."""
+
+
+@pytest.fixture
+def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+    made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", store_url)
+    made.log(rows_of(START, 8 * HOUR))
+    yield made
+    made.close()
+
+
+def take_up(
+    world: World, hours: float, *, source: dict[str, Any] | None = None, extra: Any = None, to: int = 6, **settings: Any
+) -> Watch:
+    """Start the daemon at a moment, work off what is due, and stop it; the baseline is of the first hours up to one."""
+    source = {"url": world.source_url, "table": "inference log", "columns": COLUMNS, **(source or {})}
+    baseline = {"from": START.isoformat(), "to": (START + to * HOUR).isoformat()}
+    config = load(world.configure(extra, source=source, baseline=baseline, catch_up="3650d", **settings))
+    with open_store(config, upgrade=True) as database:
+        daemon = make_daemon(database, config, Hand(START + hours * HOUR))
+        daemon.tick_all()
+        daemon.watches[0].close()
+        return daemon.watches[0]
+
+
+def test_the_daemon_keeps_its_baseline_when_settings_change_that_measure_nothing(world: World) -> None:
+    learnt = take_up(world, 1.25, to=1).baseline
+    assert learnt is not None
+    settings: dict[str, Any] = {}
+    for changed in UNMEASURED:
+        settings |= changed
+        kept = take_up(world, 1.5, to=1, **settings).baseline
+        assert kept is not None, changed
+        assert (kept.id, kept.state, kept.rows, kept.profiles) == (learnt.id, "active", 600, learnt.profiles), changed
+
+
+def test_the_daemon_learns_again_what_is_measured_otherwise(world: World) -> None:
+    world.execute('CREATE TABLE "other log" AS SELECT * FROM "inference log"')
+    before = take_up(world, 1.25, to=1).baseline
+    assert before is not None
+    for changes in MEASURED_ANEW:
+        again = take_up(world, 1.5, to=1, **changes).baseline
+        assert again is not None, changes
+        assert again.id > before.id, changes
+        assert (again.state, again.rows) == ("active", 600), changes
+        before = again
+
+
 # ------------------------------------------------------------------ baselines of version 1
 
 
@@ -299,29 +375,6 @@ def test_a_fingerprint_of_version_1_of_something_else_is_never_recognised(change
     assert not definition_v1.recognises(monitor(PLAIN, **changes), "1e09faac4fdab73a")
 
 
-@pytest.fixture
-def world(tmp_path: Path, store_url: str) -> Iterator[World]:
-    made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", store_url)
-    made.log(rows_of(START, 8 * HOUR))
-    yield made
-    made.close()
-
-
-def take_up(world: World, hours: float, *, timeout: str | None = None, table: str = "inference log") -> Watch:
-    """Start the daemon at a moment, work off what is due, and stop it."""
-    columns = {"timestamp": "Zeit", "id": "id", "model_version": "model", "response": "answer"}
-    source = {"url": world.source_url, "table": table, "columns": columns}
-    if timeout:
-        source["timeout"] = timeout
-    baseline = {"from": START.isoformat(), "to": (START + 6 * HOUR).isoformat()}
-    config = load(world.configure(source=source, baseline=baseline, catch_up="3650d"))
-    with open_store(config, upgrade=True) as database:
-        daemon = make_daemon(database, config, Hand(START + hours * HOUR))
-        daemon.tick_all()
-        daemon.watches[0].close()
-        return daemon.watches[0]
-
-
 def make_old(world: World, fingerprint: str = OF_VERSION_1) -> None:
     """Turn the store into one of driftd 0.1.0, whose application has deleted what it logged long ago."""
     database = Database(world.store_url)
@@ -335,15 +388,15 @@ def make_old(world: World, fingerprint: str = OF_VERSION_1) -> None:
 
 
 @pytest.mark.parametrize("fingerprint", [OF_VERSION_1, OF_THREE_SECONDS], ids=["2s", "3s"])
-@pytest.mark.parametrize("timeout", [None, "5s"], ids=["same", "changed"])
-def test_an_upgrade_keeps_the_baseline(world: World, fingerprint: str, timeout: str | None) -> None:
+@pytest.mark.parametrize("source", [{}, {"timeout": "5s"}], ids=["same", "changed"])
+def test_an_upgrade_keeps_the_baseline(world: World, fingerprint: str, source: dict[str, Any]) -> None:
     learnt = take_up(world, 7).baseline
     assert learnt is not None
     make_old(world, fingerprint)
-    kept = take_up(world, 7.5, timeout=timeout).baseline
+    kept = take_up(world, 7.5, source=source).baseline
     assert kept is not None
     assert (kept.id, kept.state, kept.rows, kept.profiles) == (learnt.id, "active", 3600, learnt.profiles)
-    again = take_up(world, 8, timeout="9s").baseline
+    again = take_up(world, 8, source={"timeout": "9s"}).baseline
     assert again is not None
     assert (again.id, again.calibration) == (learnt.id, learnt.calibration)
 
@@ -352,7 +405,7 @@ def test_an_upgrade_never_takes_over_the_baseline_of_another_table(world: World)
     take_up(world, 7)
     make_old(world)
     world.execute('CREATE TABLE "other log" AS SELECT * FROM "inference log"')
-    watch = take_up(world, 7.5, table="other log")
+    watch = take_up(world, 7.5, source={"table": "other log"})
     assert watch.baseline is None
     assert "0 rows" in watch.without_baseline
     assert take_up(world, 8).baseline is not None

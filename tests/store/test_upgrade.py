@@ -1,0 +1,183 @@
+"""A store of an earlier release is brought to this one: nothing is lost, nothing sent twice, and the daemon goes on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from monitor.store import migrate
+from monitor.store.database import Database
+from monitor.store.tables import metadata
+from tests.support import old_store
+
+Rows = dict[str, list[dict[str, Any]]]
+CHANGED = {"baselines": {"definition"}, "buckets": {"state", "attempts"}}
+"""Columns that migrations change: fingerprints are marked (0017), and source errors are owed again (0018)."""
+MOVED: dict[str, str] = {}
+"""Tables of then that a migration has replaced, and where their rows are now."""
+CHAIN = [
+    script.revision for script in reversed(list(ScriptDirectory.from_config(migrate._settings()).walk_revisions()))
+]
+
+
+def upgrade(database: Database, revision: str) -> None:
+    """Apply the migrations up to a revision in one transaction, as `driftd db upgrade` does up to the newest."""
+    with database.write() as connection:
+        settings = migrate._settings()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, revision)
+
+
+def revision_of(database: Database) -> str | None:
+    with database.read() as connection:
+        return migrate.current(connection)
+
+
+def read(url: str) -> Rows:
+    """Return every row of every table, whatever driftd makes of them."""
+    engine = sa.create_engine(url)
+    tables = sa.MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        rows = {
+            name: [dict(row._mapping) for row in connection.execute(sa.select(table).order_by(*table.primary_key))]
+            for name, table in tables.tables.items()
+            if name != "alembic_version"
+        }
+    engine.dispose()
+    return rows
+
+
+@pytest.fixture
+def old_url(store_url: str) -> str:
+    """Return the URL of a store that the code of an earlier commit made."""
+    old_store.restore(store_url)
+    return store_url
+
+
+# ------------------------------------------------------------------ nothing is lost
+
+
+def test_every_row_of_then_is_there_after_the_upgrade(old_url: str) -> None:
+    before = read(old_url)
+    assert [table for table, rows in before.items() if not rows] == [], "the store of then has a row of everything"
+    database = Database(old_url)
+    assert revision_of(database) == old_store.REVISION
+    migrate.upgrade(database)
+    database.close()
+    assert_nothing_is_lost(before, read(old_url))
+
+
+def assert_nothing_is_lost(before: Rows, after: Rows) -> None:
+    for table, rows in before.items():
+        if table in MOVED:
+            assert after[MOVED[table]], f"{table} was moved to {MOVED[table]}"
+            continue
+        kept = set(rows[0]) - CHANGED.get(table, set())
+        assert [pick(row, kept) for row in after[table]] == [pick(row, kept) for row in rows], table
+    fingerprints = [f"1:{row['definition']}" for row in before["baselines"]]
+    assert [row["definition"] for row in after["baselines"]] == fingerprints
+
+
+def pick(row: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names}
+
+
+# ------------------------------------------------------------------ an interrupted migration
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@contextmanager
+def killed_at(database: Database, number: int) -> Iterator[None]:
+    """End the work before its statement of that number, counted from one."""
+    count = 0
+
+    def before(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            raise Killed
+
+    sa.event.listen(database.engine, "before_cursor_execute", before)
+    try:
+        yield
+    finally:
+        sa.event.remove(database.engine, "before_cursor_execute", before)
+
+
+def test_each_migration_can_be_interrupted_before_every_statement(store_url: str) -> None:
+    database = Database(store_url)
+    for target in CHAIN:
+        assert interrupted_everywhere(database, target) >= 1
+    migrate.require_head(database)
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_each_migration_of_a_store_with_rows_can_be_interrupted_before_every_statement(old_url: str) -> None:
+    before = read(old_url)
+    database = Database(old_url)
+    for target in CHAIN[CHAIN.index(old_store.REVISION) + 1 :]:
+        assert interrupted_everywhere(database, target) >= 1
+    database.close()
+    assert_nothing_is_lost(before, read(old_url))
+
+
+def interrupted_everywhere(database: Database, target: str) -> int:
+    """Apply one migration, interrupted before its first statement, its second, and so on, until it comes through.
+
+    Returns how often it was interrupted.
+    """
+    before = revision_of(database)
+    for number in range(1, 10_000):
+        try:
+            with killed_at(database, number):
+                upgrade(database, target)
+        except Killed:
+            assert revision_of(database) == before
+            continue
+        assert revision_of(database) == target
+        return number - 1
+    raise AssertionError(f"the migration {target} does not end")
+
+
+KILLED = """
+import os, signal, sys
+import sqlalchemy as sa
+from monitor.store import migrate
+from monitor.store.database import Database
+
+def before(connection, cursor, statement, *_):
+    if statement.startswith("UPDATE alembic_version"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+database = Database(sys.argv[1])
+sa.event.listen(database.engine, "before_cursor_execute", before)
+migrate.upgrade(database)
+"""
+
+
+def test_a_process_that_is_killed_while_it_migrates_leaves_the_store_as_it_was(old_url: str) -> None:
+    before = read(old_url)
+    ended = subprocess.run([sys.executable, "-c", KILLED, old_url], check=False).returncode
+    assert ended == -signal.SIGKILL
+    assert read(old_url) == before
+    database = Database(old_url)
+    migrate.upgrade(database)
+    database.close()
+    assert_nothing_is_lost(before, read(old_url))
