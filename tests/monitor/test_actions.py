@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.actions.plan import (
+    NOT_OF_MODEL,
     NOT_WORSE,
     Action,
     Context,
@@ -123,6 +124,12 @@ def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
     assert decide(EFFECT, "r", incident_of(evidence={"k": old}), [], START)[0] == "pending"
     both = incident_of(evidence={"k": evidence_of(direction="neutral"), "w": evidence_of()})
     assert decide(EFFECT, "r", both, [], START)[0] == "pending"
+
+
+def test_not_seeing_and_bad_data_never_roll_back_a_model() -> None:
+    for evidence in ({}, {"p": evidence_of(about="pipe")}):
+        assert decide(SPEC, "r", incident_of(evidence=evidence), [], START) == ("held", NOT_OF_MODEL)
+    assert decide(SPEC, "r", incident_of(rule="no_data"), [], START) == ("held", NOT_OF_MODEL)
 
 
 def test_a_rollback_and_nothing_else_needs_somewhere_to_go_back_to() -> None:
