@@ -89,7 +89,7 @@ def noise_from_p_value(statistic: Values, p_value: Values, usual: Values, sides:
 
     Examples
     --------
-    >>> round(float(noise_of(0.3, 1e-3, 0.2)), 3), float(noise_of(0.0, 1.0, 0.2))
+    >>> round(float(noise_from_p_value(0.3, 1e-3, 0.2)), 3), float(noise_from_p_value(0.0, 1.0, 0.2))
     (0.3, 0.2)
     """
     score = -special.ndtri(np.clip(p_value, SMALLEST, 1.0) / sides)

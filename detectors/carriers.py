@@ -105,7 +105,7 @@ def find_carriers(
     >>> layout = learn_numeric(old, old.min(), old.max())
     >>> old, same, moved = (Profile.of(Column.floats(x), layout) for x in (old, same, moved))
     >>> parts = {"model=big": (old, same), "model=small": (None, moved)}
-    >>> first = of_segments(DETECTORS["kolmogorov_smirnov"], old, same + moved, parts)[0]
+    >>> first = find_carriers(DETECTORS["kolmogorov_smirnov"], old, same + moved, parts)[0]
     >>> first.segment, first.how, first.new
     ('model=small', 'only', True)
     """

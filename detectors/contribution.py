@@ -87,7 +87,7 @@ def contributing_values(detector: Detector, baseline: Profile, window: Profile) 
     >>> new = np.concatenate([rng.exponential(300.0, 7500), rng.uniform(900.0, 1400.0, 2500)])
     >>> layout = learn_numeric(old, old.min(), old.max())
     >>> sides = Profile.of(Column.floats(old), layout), Profile.of(Column.floats(new), layout)
-    >>> first = of_values(DETECTORS["kolmogorov_smirnov"], *sides)[0]
+    >>> first = contributing_values(DETECTORS["kolmogorov_smirnov"], *sides)[0]
     >>> first.value, round(first.points)
     ('870 to 1,430', 24)
     """
@@ -145,10 +145,10 @@ def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: fl
     >>> from detectors.records import Column
     >>> layout = learn_numeric(np.array([0.0, 1.0] * 50), 0.0, 1.0)
     >>> old, new = (Profile.of(Column.floats(np.repeat([0.0, 1.0], n)), layout) for n in ((95, 5), (98, 2)))
-    >>> part = of_shift(old, new, up=False)
+    >>> part = contributing_shift(old, new, up=False)
     >>> part.value, part.baseline_share, part.share
     ('1', 0.05, 0.02)
-    >>> of_shift(old, new, up=True) is None
+    >>> contributing_shift(old, new, up=True) is None
     True
     """
     if not baseline.n or not window.n:
@@ -172,7 +172,7 @@ def put_flags_first(parts: Sequence[Part]) -> Sequence[Part]:
     Examples
     --------
     >>> no, yes = Part("0", "value", 0.98, 0.95), Part("1", "value", 0.02, 0.05)
-    >>> [part.value for part in told_first([no, yes])]
+    >>> [part.value for part in put_flags_first([no, yes])]
     ['1', '0']
     """
     if any({part.value for part in parts} == flag for flag in FLAGS):
@@ -322,7 +322,7 @@ def contributing_pairs(baseline: Profile, window: Profile) -> tuple[Pair, ...]:
     >>> layouts[JOINT] = learn_joint(layouts)
     >>> pages = ({"x": Column.floats(x), "y": Column.floats(z)} for z in (y, 0.8 * x + 0.6 * y))
     >>> old, new = (Profile.of(project(page, layouts), layouts[JOINT]) for page in pages)
-    >>> [(pair.columns, round(pair.before, 1), round(pair.now, 1)) for pair in of_pairs(old, new)]
+    >>> [(pair.columns, round(pair.before, 1), round(pair.now, 1)) for pair in contributing_pairs(old, new)]
     [(('x', 'y'), 0.0, 0.7)]
     """
     pairs = pair_count(baseline.layout.paired)

@@ -72,9 +72,9 @@ def infer_direction(better: Preference | None, improved: bool | np.ndarray) -> D
 
     Examples
     --------
-    >>> direction_of("lower", True), direction_of("lower", False), direction_of(None, False)
+    >>> infer_direction("lower", True), infer_direction("lower", False), infer_direction(None, False)
     ('better', 'worse', 'worse')
-    >>> direction_of("neutral", False)
+    >>> infer_direction("neutral", False)
     'neutral'
     """
     if better == "neutral":

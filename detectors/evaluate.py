@@ -270,7 +270,7 @@ def total_time(spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
     Examples
     --------
     >>> day = [datetime(2026, 11, 1, hour) for hour in range(5)]
-    >>> covered([(day[0], day[2]), (day[1], day[3])])
+    >>> total_time([(day[0], day[2]), (day[1], day[3])])
     datetime.timedelta(seconds=10800)
     """
     total, until = timedelta(0), None

@@ -113,7 +113,7 @@ def classify(profile: Profile) -> Family | None:
     >>> rng = np.random.default_rng(0)
     >>> def name(values):
     ...     layout = learn_numeric(values, values.min(), values.max())
-    ...     return family_of(Profile.of(Column.floats(values), layout)).name
+    ...     return classify(Profile.of(Column.floats(values), layout)).name
     >>> name(np.zeros(500)), name((rng.random(5000) < 1e-3) * 1.0), name(rng.poisson(3.0, 5000) * 1.0)
     ('constant', 'rare flag', 'few values')
     >>> name(np.where(rng.random(5000) < 0.5, 0.0, rng.exponential(size=5000))), name(rng.normal(size=5000))

@@ -71,7 +71,7 @@ def vector_features(vectors: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> features_of(np.eye(3)).shape
+    >>> vector_features(np.eye(3)).shape
     (3, 64)
     """
     dimensions = vectors.shape[1]

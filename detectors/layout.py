@@ -190,7 +190,7 @@ def to_categories(column: Column) -> np.ndarray:
 
     Examples
     --------
-    >>> words_of(Column.of(["v1", None, 2.0])).tolist()
+    >>> to_categories(Column.of(["v1", None, 2.0])).tolist()
     ['v1', '', '2']
     """
     listed = zip(column.values, column.missing, strict=True)

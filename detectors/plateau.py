@@ -34,7 +34,7 @@ def calibrate_pair(calibrated: Calibrated, factor: float = math.sqrt(2)) -> Cali
     --------
     >>> from detectors.null import Null
     >>> null = Null(wander=0.1, start=1.0, share=0.1, scale=0.2, quantiles=(), windows=100.0)
-    >>> round(calibrated_for(Calibrated(null, 9.0)).null.wander, 4)
+    >>> round(calibrate_pair(Calibrated(null, 9.0)).null.wander, 4)
     0.1414
     """
     null = calibrated.null

@@ -327,7 +327,7 @@ def unchecked_verdict(policy: Policy, reason: str, fail: Fail | None = None) -> 
 
     Examples
     --------
-    >>> unchecked(Policy("p", (GuardRule("pii"),), fail="open"), "The guard is busy.").reasons
+    >>> unchecked_verdict(Policy("p", (GuardRule("pii"),), fail="open"), "The guard is busy.").reasons
     ('The guard is busy. It passes unchecked (fails open).',)
     """
     fails = fail or policy.fail

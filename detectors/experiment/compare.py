@@ -222,7 +222,7 @@ def adjust_for_covariate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> rng = np.random.default_rng(0)
     >>> before = rng.normal(size=5000)
     >>> after = Tally.of(before + 0.1 * rng.normal(size=5000), covariate=before)
-    >>> plain, less = after.variance, adjusted(np.stack([after.sums, after.sums]))[1][0]
+    >>> plain, less = after.variance, adjust_for_covariate(np.stack([after.sums, after.sums]))[1][0]
     >>> round(float(less / plain), 2)
     0.01
     """

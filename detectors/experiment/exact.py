@@ -39,7 +39,7 @@ def sum_groups(terms: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
     Examples
     --------
     >>> terms = np.array([1e16, 1.0, -1e16])
-    >>> float(terms.sum()), float(to_doubles(summed(terms, np.zeros(3, dtype=np.int64), 1))[0])
+    >>> float(terms.sum()), float(to_doubles(sum_groups(terms, np.zeros(3, dtype=np.int64), 1))[0])
     (0.0, 1.0)
     """
     total = np.zeros((size, LIMBS), dtype=np.int64)

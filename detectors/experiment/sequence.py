@@ -106,7 +106,7 @@ def interval_reach(fraction: np.ndarray | float, alpha: float) -> np.ndarray:
 
     Examples
     --------
-    >>> [round(float(hedged(part, 0.05)), 2) for part in (0.1, 0.5, 1.0, 1.01, 5.0)]
+    >>> [round(float(interval_reach(part, 0.05)), 2) for part in (0.1, 0.5, 1.0, 1.01, 5.0)]
     [3.52, 3.36, 2.38, 3.53, 3.72]
     """
     part = np.maximum(np.asarray(fraction, dtype=np.float64), 1e-12)
@@ -130,7 +130,7 @@ def growth_until(target: float, error: float, fraction: float, alpha: float) -> 
     Examples
     --------
     >>> growth = growth_until(0.01, 0.01, 0.5, 0.05)
-    >>> round(float(hedged(0.5 * growth, 0.05) * 0.01 / np.sqrt(growth)), 3)
+    >>> round(float(interval_reach(0.5 * growth, 0.05) * 0.01 / np.sqrt(growth)), 3)
     0.01
     """
     if not (target > 0 and error > 0 and np.isfinite(error)):

@@ -51,7 +51,7 @@ def leaf_agreement(first: object, second: object, relative: float = 1e-9) -> flo
 
     Examples
     --------
-    >>> shared_leaves('{"a": 1, "b": [2, 3, 4]}', '{"b": [2, 4, 3], "a": 1.0}')
+    >>> leaf_agreement('{"a": 1, "b": [2, 3, 4]}', '{"b": [2, 4, 3], "a": 1.0}')
     0.5
     """
     try:
@@ -151,7 +151,7 @@ def pair_differences(champion: np.ndarray, challenger: np.ndarray) -> Tally:
 
     Examples
     --------
-    >>> paired(np.array([1.0, 2.0, np.nan]), np.array([2.0, 2.0, 5.0])).value
+    >>> pair_differences(np.array([1.0, 2.0, np.nan]), np.array([2.0, 2.0, 5.0])).value
     0.5
     """
     return Tally.of(np.asarray(challenger, dtype=np.float64) - np.asarray(champion, dtype=np.float64))
@@ -163,7 +163,7 @@ def sequence(tally: Tally, alpha: float = 0.05, planned: float = PLANNED, burn_i
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> found = sequence(paired(rng.normal(2.0, 1.0, 5000), rng.normal(2.2, 1.0, 5000)))
+    >>> found = sequence(pair_differences(rng.normal(2.0, 1.0, 5000), rng.normal(2.2, 1.0, 5000)))
     >>> bool(found.low > 0.1), bool(found.high < 0.3)
     (True, True)
     """
@@ -192,7 +192,7 @@ def compare_pairs(
     >>> rng = np.random.default_rng(0)
     >>> champion = rng.lognormal(0, 1, 4000)
     >>> challenger = 0.9 * champion + rng.normal(0, 0.05, 4000)
-    >>> found = compare_pairs(paired(champion, challenger), Tally.of(challenger, champion))
+    >>> found = compare_pairs(pair_differences(champion, challenger), Tally.of(challenger, champion))
     >>> [round(end, 2) for end in found.relative]
     [-0.1, -0.1, -0.1]
     """

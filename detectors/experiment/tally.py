@@ -161,7 +161,7 @@ def assign_group(unit: object) -> int:
 
     Examples
     --------
-    >>> group_of("jane") == group_of("jane"), 0 <= group_of(17) < 256
+    >>> assign_group("jane") == assign_group("jane"), 0 <= assign_group(17) < 256
     (True, True)
     """
     return hashlib.sha256(str(unit).encode("utf-8", "surrogatepass")).digest()[0]
@@ -185,7 +185,7 @@ def ratio_variance(sums: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> y = np.random.default_rng(0).normal(size=1000)
-    >>> bool(np.isclose(variance_of(Tally.of(y).sums), y.var(ddof=1) / 1000))
+    >>> bool(np.isclose(ratio_variance(Tally.of(y).sums), y.var(ddof=1) / 1000))
     True
     """
     total = sums.sum(axis=-2)

@@ -150,7 +150,7 @@ def answer_metric(metric: Metric, seen: Difference, alpha: float) -> Answer:
     Examples
     --------
     >>> seen = Difference(1.0, 1.2, Interval(0.2, 0.1, 0.3), Interval(0.2, 0.1, 0.3), 5000, 0.03, 0.5)
-    >>> answer_of(Metric("latency", better="lower"), seen, 0.05).reason
+    >>> answer_metric(Metric("latency", better="lower"), seen, 0.05).reason
     'latency: +20.0 % (+10.0 % to +30.0 %): worse beyond doubt'
     """
     lift = seen.relative if math.isfinite(seen.relative.value) else _relative_interval(seen)
@@ -191,7 +191,7 @@ def settle(before: str | None, now: Word) -> Word:
 
     Examples
     --------
-    >>> settled("win", "keep running"), settled("win", "lose"), settled("invalid", "win"), settled(None, "win")
+    >>> settle("win", "keep running"), settle("win", "lose"), settle("invalid", "win"), settle(None, "win")
     ('win', 'lose', 'invalid', 'win')
     """
     if before == "invalid":

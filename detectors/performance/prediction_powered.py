@@ -246,7 +246,7 @@ def share_interval(value: float, n: float, level: float, freedom: float) -> tupl
 
     Examples
     --------
-    >>> [round(end, 3) for end in interval_of(0.1, 100, 0.95, 99)]
+    >>> [round(end, 3) for end in share_interval(0.1, 100, 0.95, 99)]
     [0.055, 0.175]
     """
     z = _student(level, freedom)

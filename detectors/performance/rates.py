@@ -44,7 +44,7 @@ def signal_behind(column: str) -> str | None:
 
     Examples
     --------
-    >>> signal_of(labelled_column("hallucinated")), signal_of("latency")
+    >>> signal_behind(labelled_column("hallucinated")), signal_behind("latency")
     ('hallucinated', None)
     """
     return next((column.removeprefix(prefix) for prefix in (PREFIX, JUDGED) if column.startswith(prefix)), None)
@@ -120,7 +120,7 @@ def rate_tally(profile: Profile) -> Tally:
     >>> from detectors.records import Column
     >>> pairs = np.array([[0.9, 1.0], [0.2, 0.0], [0.7, np.nan]])
     >>> profile = Profile.of(Column(pairs, np.zeros(3, dtype=bool)), learn_scores())
-    >>> tally = tally_of(profile)
+    >>> tally = rate_tally(profile)
     >>> tally.n, tally.labels, tally.positives, round(tally.score / STEPS, 2)
     (3, 2, 1, 1.8)
     """

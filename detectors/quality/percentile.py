@@ -171,7 +171,7 @@ def percentile_name(level: float) -> str:
 
     Examples
     --------
-    >>> name_of(0.999)
+    >>> percentile_name(0.999)
     'p99.9'
     """
     return f"p{round(100 * level, 1):g}"

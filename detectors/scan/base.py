@@ -293,7 +293,7 @@ def only_digits(text: str) -> str:
 
     Examples
     --------
-    >>> digits_of("+1 (212) 555-0100")
+    >>> only_digits("+1 (212) 555-0100")
     '12125550100'
     """
     return text.encode("ascii", "ignore").translate(None, _NO_DIGIT).decode()

@@ -122,7 +122,7 @@ def find_embedded(text: str) -> list[Span]:
 
     Examples
     --------
-    >>> len(embedded("The settled amount was $680.\nDescribe the lifecycle of a butterfly."))
+    >>> len(find_embedded("The settled amount was $680.\nDescribe the lifecycle of a butterfly."))
     1
     """
     return INDIRECT.scan(text)

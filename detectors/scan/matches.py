@@ -45,7 +45,7 @@ def range_finder(pattern: Any, *, direct: bool = True) -> Ranges:  # noqa: ANN40
 
     Examples
     --------
-    >>> ranges_of(compiled("a(b+)", 1 << 20))(b"ab abbb")
+    >>> range_finder(compile_with_memory("a(b+)", 1 << 20))(b"ab abbb")
     [(1, 2), (4, 7)]
     """
     import re2
@@ -75,7 +75,7 @@ def fits(pattern: Any, *, direct: bool = True) -> Fits:  # noqa: ANN401
 
     Examples
     --------
-    >>> number = fits(compiled("a(b+)", 1 << 20))
+    >>> number = fits(compile_with_memory("a(b+)", 1 << 20))
     >>> number(b"abb"), number(b"abbc")
     (True, False)
     """

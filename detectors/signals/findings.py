@@ -17,7 +17,7 @@ def count_findings(records: Records, find: Find) -> Column:
     Examples
     --------
     >>> records = {"response": Column.of(["a b", None])}
-    >>> counted(records, lambda text: [Span("letter", 0, 1)]).missing.tolist()
+    >>> count_findings(records, lambda text: [Span("letter", 0, 1)]).missing.tolist()
     [False, True]
     """
     return each(records["response"], lambda text: float(len(find(text))))

@@ -68,7 +68,7 @@ def detect_languages(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> 
 
     Examples
     --------
-    >>> sorted(languages_of(["Le colis arrivera lundi prochain.", "It will arrive on Monday."]).values())
+    >>> sorted(detect_languages(["Le colis arrivera lundi prochain.", "It will arrive on Monday."]).values())
     ['en', 'fr']
     """
     told: dict[str, str | None] = {}
@@ -87,7 +87,7 @@ def detect_language(beginning: str, among: tuple[str, ...] = ()) -> str | None:
 
     Examples
     --------
-    >>> language_of("Le colis arrivera lundi prochain."), language_of("12345")
+    >>> detect_language("Le colis arrivera lundi prochain."), detect_language("12345")
     ('fr', None)
     """
     text = _telling(beginning)

@@ -26,9 +26,9 @@ def compile_linear(pattern: str, *, ignore_case: bool = False) -> Any:  # noqa: 
 
     Examples
     --------
-    >>> compiled(r"^id-\d+", ignore_case=True).search("ID-7") is not None
+    >>> compile_linear(r"^id-\d+", ignore_case=True).search("ID-7") is not None
     True
-    >>> compiled("(?=x)")
+    >>> compile_linear("(?=x)")
     Traceback (most recent call last):
     ...
     ValueError: the pattern '(?=x)' is not one of RE2: invalid perl operator: (?=. Look-around and ...
@@ -54,7 +54,7 @@ def load_phrases(name: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> sorted(packaged("refusal")["en"])
+    >>> sorted(load_phrases("refusal")["en"])
     ['complies', 'declines', 'turns', 'unknown']
     """
     read = json.loads(files("detectors.data").joinpath(f"{name}.json").read_text(encoding="utf-8"))

@@ -74,7 +74,7 @@ def strip_fence(text: str) -> str:
 
     Examples
     --------
-    >>> unfenced("```json\n[1]\n```")
+    >>> strip_fence("```json\n[1]\n```")
     '[1]'
     """
     block = text.strip()

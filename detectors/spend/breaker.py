@@ -167,9 +167,9 @@ def observe_budget(
     --------
     >>> from datetime import UTC
     >>> end = datetime(2026, 11, 21, tzinfo=UTC)
-    >>> budget_seen("daily", Spent(98.0, 400), 100.0, pace=10.0, ahead=0.1, until=end, currency="USD").bad
+    >>> observe_budget("daily", Spent(98.0, 400), 100.0, pace=10.0, ahead=0.1, until=end, currency="USD").bad
     False
-    >>> budget_seen("daily", Spent(99.5, 400), 100.0, pace=10.0, ahead=0.1, until=end, currency="USD").reason
+    >>> observe_budget("daily", Spent(99.5, 400), 100.0, pace=10.0, ahead=0.1, until=end, currency="USD").reason
     'the daily budget of 100.00 USD is gone: 99.50 are spent and about 1.00 since'
     """
     expected = pace * ahead
@@ -186,7 +186,7 @@ def observe_rate(signal: str, mean: float, count: int, above: float, needed: int
 
     Examples
     --------
-    >>> rate_seen("failed", 0.41, 120, 0.2, 20).reason
+    >>> observe_rate("failed", 0.41, 120, 0.2, 20).reason
     'the mean of failed was 0.41 over 120 requests; 0.2 is allowed'
     """
     if count < needed:

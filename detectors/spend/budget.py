@@ -91,7 +91,7 @@ def find_unassigned(
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     >>> nobody = {"(missing)": Spent(5, 1)}
-    >>> found = unassigned("spend", "price", "daily", at, "UTC", "tenant", Spent(50, 9), nobody, "USD")
+    >>> found = find_unassigned("spend", "price", "daily", at, "UTC", "tenant", Spent(50, 9), nobody, "USD")
     >>> found.reason
     '5.00 of 50.00 USD since 2026-11-20 00:00 UTC are of no single tenant: 5.00 (missing)'
     """

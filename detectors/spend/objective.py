@@ -92,7 +92,7 @@ def pair_excess(pair: Pair, long: Events, short: Events, room: float, period: ti
     Examples
     --------
     >>> few, more = Events(120, 1.0), Events(120, 3.0)
-    >>> [round(excess_of(PAIRS[1], long, Events(10, 1.0), 0.001, 30 * DAY), 2) for long in (few, more)]
+    >>> [round(pair_excess(PAIRS[1], long, Events(10, 1.0), 0.001, 30 * DAY), 2) for long in (few, more)]
     [0.5, 1.5]
     """
     rate = room * pair.factor(period)

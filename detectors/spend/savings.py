@@ -117,7 +117,7 @@ def assign_strata(input_tokens: np.ndarray, tasks: np.ndarray | None = None) -> 
 
     Examples
     --------
-    >>> strata_of(np.array([10.0, 15.0, 900.0])).tolist()
+    >>> assign_strata(np.array([10.0, 15.0, 900.0])).tolist()
     ['4-16', '4-16', '256-1024']
     """
     steps = np.floor(np.log2(np.maximum(np.nan_to_num(input_tokens), 1.0)) / 2).astype(np.int64)

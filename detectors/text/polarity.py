@@ -28,7 +28,7 @@ def find_negated(text: Reading) -> np.ndarray:
     --------
     >>> from detectors.text.lexicon import lexicon
     >>> from detectors.text.reading import read
-    >>> denied(read("It is not very big. They didn't open.", lexicon())).tolist()
+    >>> find_negated(read("It is not very big. They didn't open.", lexicon())).tolist()
     [False, False, False, False, True, False, False, True]
     """
     flags = text.lexicon.flags[text.ids]

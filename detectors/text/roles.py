@@ -46,7 +46,7 @@ def roles_swapped(verb: int, left: int, right: int, turned: int) -> bool:
     Examples
     --------
     >>> verb, one, other = 0b0010, 0b0001, 0b0100
-    >>> crossed(verb, one, other, 0), crossed(verb, other, one, 0), crossed(verb, other, one, verb)
+    >>> roles_swapped(verb, one, other, 0), roles_swapped(verb, other, one, 0), roles_swapped(verb, other, one, verb)
     (False, True, False)
     """
     here, there = verb & ~turned, verb & turned

@@ -97,7 +97,7 @@ def share_explained(shares: np.ndarray, effect: np.ndarray, weights: np.ndarray)
     --------
     >>> effect, even = np.array([0.0, 0.0, 0.4, 1.0, 1.0]), np.ones(5)
     >>> guilty, early = np.array([0.0, 0.0, 0.4, 1.0, 1.0]), np.array([0.0, 0.7, 1.0, 1.0, 1.0])
-    >>> round(explained_share(guilty, effect, even), 2), round(explained_share(early, effect, even), 2)
+    >>> round(share_explained(guilty, effect, even), 2), round(share_explained(early, effect, even), 2)
     (1.0, 0.55)
     """
     total = weights.sum()

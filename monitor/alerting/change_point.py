@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -140,7 +139,7 @@ def shift_findings(question: CheckTarget, segment: str | None, seen: Moves) -> I
             yield None
             continue
         said = f"{describe_comparison(question.detector, value, bound)} from where it stood when people were told"
-        detail: dict[str, Any] = {"back": back}
+        detail: dict[str, object] = {"back": back}
         yield replace(
             stated,
             status=Status.DRIFTED,

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from detectors.base import Detector, Finding
 from detectors.carriers import Carrier, find_carriers, rank
@@ -185,7 +184,7 @@ def _carriers(
     return rank(found)
 
 
-def _plain(found: Carrier | Part | Pair) -> dict[str, Any]:
+def _plain(found: Carrier | Part | Pair) -> dict[str, object]:
     return {name: _cut(item, LONGEST_NAME) if isinstance(item, str) else item for name, item in asdict(found).items()}
 
 
@@ -262,7 +261,7 @@ def _segment(carrier: Carrier) -> str:
     return f"{carrier.how} in {name} ({_percent(carrier.share)} of rows{', new' * carrier.new})"
 
 
-def _before(change: Mapping[str, Any] | None, at: datetime) -> str:
+def _before(change: Mapping[str, str] | None, at: datetime) -> str:
     if change is None:
         return ""
     name = f"{_cut(change['column'], LONGEST_NAME)} {_cut(change['value'], LONGEST_NAME)}"

@@ -184,7 +184,7 @@ def orient(name: str, value: float) -> float:
 
     Examples
     --------
-    >>> oriented("ks", 0.01), oriented("psi", 0.25)
+    >>> orient("ks", 0.01), orient("psi", 0.25)
     (2.0, 0.25)
     """
     return -math.log10(max(value, SMALLEST_P)) if name in P_VALUES else value

@@ -158,7 +158,7 @@ def conclude(spec: Shadow, told: Mapping[str, Any]) -> tuple[Word, str]:
     >>> spec = Shadow.model_validate(
     ...     {"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": "2026-11-01", "min_agreement": 0.9}
     ... )
-    >>> concluded(spec, {"agreement": {"value": 0.7, "low": 0.6, "high": 0.8}, "metrics": {}})
+    >>> conclude(spec, {"agreement": {"value": 0.7, "low": 0.6, "high": 0.8}, "metrics": {}})
     ('lose', '70.0% agree (60.0% to 80.0%), and at least 90.0% must')
     """
     agree, least = told["agreement"], spec.min_agreement

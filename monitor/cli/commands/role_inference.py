@@ -109,7 +109,7 @@ def split_name(name: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> words_of("promptTokens"), words_of("LLM Response-Text"), words_of("HTTPStatus_2")
+    >>> split_name("promptTokens"), split_name("LLM Response-Text"), split_name("HTTPStatus_2")
     (('prompt', 'tokens'), ('llm', 'response', 'text'), ('http', 'status', '2'))
     """
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)

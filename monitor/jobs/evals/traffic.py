@@ -41,7 +41,7 @@ def sampling_place(suite: str, record: str) -> float:
 
     Examples
     --------
-    >>> place_of("live", "a") == place_of("live", "a"), place_of("live", "a") == place_of("other", "a")
+    >>> sampling_place("live", "a") == sampling_place("live", "a"), sampling_place("live", "a") == sampling_place("other", "a")
     (True, False)
     """
     return int(hashlib.sha256(f"{suite}/{record}".encode()).hexdigest()[:12], 16) / 16**12

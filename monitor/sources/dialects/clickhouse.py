@@ -35,7 +35,7 @@ def column_type(database_type: str) -> ColumnType:
 
     Examples
     --------
-    >>> [kind_of(t) for t in ("Nullable(Decimal(18, 12))", "LowCardinality(Nullable(String))", "Map(String, UInt64)")]
+    >>> [column_type(t) for t in ("Nullable(Decimal(18, 12))", "LowCardinality(Nullable(String))", "Map(String, UInt64)")]
     ['numeric', 'text', 'json']
     """
     name = database_type
