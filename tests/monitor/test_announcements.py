@@ -10,20 +10,24 @@ import pytest
 from monitor.actions.notifications import announce, announce_shadow, thread_key
 from monitor.config.arms import Experiment, Shadow
 from monitor.core.schedule import Bucket
-from tests.support.decisions import HOUR, MINUTE, START, monitor_of
+from tests.support.decisions import HOUR, MINUTE, SLACK, START, monitor_of
 
 BUCKET = Bucket(START + HOUR, START + HOUR + MINUTE)
 EXPERIMENT = Experiment.model_validate(
-    {"name": "e", "control": "a", "treatments": ["b", "c"], "from": START, "metrics": ["solved"]}
+    {"name": "e", "control": "a", "treatments": ["b", "c"], "from": START, "metrics": ["solved"], "do": ["slack"]}
 )
-SHADOW = Shadow.model_validate({"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": START})
+SHADOW = Shadow.model_validate(
+    {"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": START, "do": ["slack"]}
+)
+RECEIVERS = {"slack": SLACK}
 
 
 @pytest.mark.parametrize(
     ("verdict", "severity"), [("win", "info"), ("lose", "warning"), ("invalid", "warning"), ("no difference", "info")]
 )
 def test_an_experiment_is_announced_with_its_verdict(verdict: str, severity: str) -> None:
-    action = announce(monitor_of(), EXPERIMENT, "b", {"verdict": verdict, "reason": "because"}, BUCKET, 3)
+    verdicts = {"verdict": verdict, "reason": "because"}
+    (action,) = announce(monitor_of(), EXPERIMENT, "b", verdicts, BUCKET, 3, RECEIVERS)
     assert (action.monitor, action.name, action.kind, action.mode, action.state) == (
         "bot",
         "slack",
@@ -49,7 +53,7 @@ def test_an_experiment_is_announced_with_its_verdict(verdict: str, severity: str
 
 def test_a_shadow_is_announced_with_its_pairs_and_for_a_day() -> None:
     told: dict[str, Any] = {"verdict": "lose", "reason": "because", "pairs": 120}
-    action = announce_shadow(monitor_of(), SHADOW, told, BUCKET.end, 4, START + 2 * HOUR)
+    (action,) = announce_shadow(monitor_of(), SHADOW, told, BUCKET.end, 4, START + 2 * HOUR, RECEIVERS)
     assert (action.name, action.kind, action.sequence) == ("slack", "verdict", 4)
     assert (action.created_at, action.not_after) == (START + 2 * HOUR, START + 26 * HOUR)
     assert action.incident == thread_key("bot", "s", "b", "shadow")
@@ -69,10 +73,14 @@ def test_a_shadow_is_announced_with_its_pairs_and_for_a_day() -> None:
 def test_a_verdict_of_a_bucket_has_one_id_and_a_treatment_one_thread() -> None:
     one = {"verdict": "win", "reason": "because"}
     later = Bucket(BUCKET.end, BUCKET.end + timedelta(minutes=1))
-    made = [announce(monitor_of(), EXPERIMENT, arm, one, bucket, 0) for arm in "bc" for bucket in (BUCKET, later)]
+    made = [
+        announce(monitor_of(), EXPERIMENT, arm, one, bucket, 0, RECEIVERS)[0]
+        for arm in "bc"
+        for bucket in (BUCKET, later)
+    ]
     assert len({action.id for action in made}) == 4
     assert len({action.incident for action in made}) == 2
-    assert announce(monitor_of(), EXPERIMENT, "b", one, BUCKET, 9).id == made[0].id
+    assert announce(monitor_of(), EXPERIMENT, "b", one, BUCKET, 9, RECEIVERS)[0].id == made[0].id
     threads = {
         thread_key(*each) for each in (("m", "e", "b"), ("m", "e", "b", "shadow"), ("n", "e", "b"), ("m", "f", "b"))
     }

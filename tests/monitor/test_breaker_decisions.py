@@ -311,10 +311,11 @@ def test_an_episode_is_that_of_a_value_from_its_beginning_to_its_end() -> None:
     tried = Breaker("half_open", NOON + HOUR, "because", number=2, episode=NOON)
     later = Breaker("open", NOON + 2 * HOUR, "because", number=3, episode=NOON + 2 * HOUR)
     first = Breaker("open", NOON, "because", number=1)
+    receivers = {"slack": SLACK}
     made = [effects(monitor, spec, "", each, {"slack": SLACK}, NOON)[0] for each in (opened, tried, later, first)]
     assert made[0].incident == made[1].incident == made[3].incident != made[2].incident
     assert made[0].id != made[1].id
-    assert effects(monitor, spec, "acme", opened, {}, NOON)[0].incident != made[0].incident
-    assert effects(monitor, spec.model_copy(update={"name": "other"}), "", opened, {}, NOON)[0].id != made[0].id
+    assert effects(monitor, spec, "acme", opened, {"slack": SLACK}, NOON)[0].incident != made[0].incident
+    assert effects(monitor, spec.model_copy(update={"name": "other"}), "", opened, receivers, NOON)[0].id != made[0].id
     assert made[0].payload["data"]["breaker"]["until"] is None
     assert silence_name(spec) == "breaker.guard"

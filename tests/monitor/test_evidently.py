@@ -248,7 +248,7 @@ def test_the_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     program = tmp_path / "parent.py"
     program.write_text(
         "import os\n"
-        "from monitor import evidently\n"
+        "from monitor.checks import evidently\n"
         "if __name__ == '__main__':\n"
         "    print(evidently._child().submit(os.getpid).result(60), flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"

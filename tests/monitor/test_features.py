@@ -221,7 +221,7 @@ def stored(world: World) -> str:
     with engine.connect() as connection:
         for each in metadata.tables.values():
             for row in connection.execute(sa.select(each)).all():
-                found += [str(unpack(value)) if isinstance(value, bytes) else str(value) for value in row]
+                found += [str(unpack(value, object)) if isinstance(value, bytes) else str(value) for value in row]
     engine.dispose()
     return "\n".join(found)
 
