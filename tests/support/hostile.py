@@ -302,7 +302,7 @@ def targets() -> dict[str, Target]:
     A signal, a scanner or a guard that is added to its registry is among them without being named here.
     """
     found: dict[str, Target] = {}
-    for name, signal in (SIGNALS | configured()).items():
+    for name, signal in {**SIGNALS, **configured()}.items():
         found[f"signal {name}"] = partial(_compute, signal)
         if signal.evidence is not None and name != "entailment":
             found[f"evidence {name}"] = partial(_evidence, signal)

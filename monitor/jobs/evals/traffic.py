@@ -41,7 +41,8 @@ def sampling_place(suite: str, record: str) -> float:
 
     Examples
     --------
-    >>> sampling_place("live", "a") == sampling_place("live", "a"), sampling_place("live", "a") == sampling_place("other", "a")
+    >>> place = sampling_place("live", "a")
+    >>> place == sampling_place("live", "a"), place == sampling_place("other", "a")
     (True, False)
     """
     return int(hashlib.sha256(f"{suite}/{record}".encode()).hexdigest()[:12], 16) / 16**12

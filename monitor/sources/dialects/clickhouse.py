@@ -35,7 +35,8 @@ def column_type(database_type: str) -> ColumnType:
 
     Examples
     --------
-    >>> [column_type(t) for t in ("Nullable(Decimal(18, 12))", "LowCardinality(Nullable(String))", "Map(String, UInt64)")]
+    >>> types = ("Nullable(Decimal(18, 12))", "LowCardinality(Nullable(String))", "Map(String, UInt64)")
+    >>> [column_type(each) for each in types]
     ['numeric', 'text', 'json']
     """
     name = database_type
