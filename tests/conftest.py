@@ -15,7 +15,10 @@ from tests.support.tools import missing, need
 
 __all__ = ["need"]
 
-collect_ignore = ["support/logs/mlflow_app.py"]  # an application of its own: importing it would import all of MLflow
+collect_ignore = [
+    "support/logs/mlflow_app.py",  # an application of its own: importing it would import all of MLflow
+    "support/extension",  # importing it registers what it defines
+]
 
 MEMORY, ROOM = Path("/dev/shm"), 2 << 30
 

@@ -36,7 +36,7 @@ HISTORY: dict[str, Any] = {
 LETHAL = f"""
 import os, signal
 from datetime import datetime
-from monitor import tick
+from monitor import pipeline
 from monitor.cli import app
 
 profile = pipeline.profile_bucket

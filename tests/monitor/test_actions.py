@@ -128,8 +128,8 @@ def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
 
 def test_not_seeing_and_bad_data_never_roll_back_a_model() -> None:
     for evidence in ({}, {"p": evidence_of(about="pipe")}):
-        assert decide(SPEC, "r", incident_of(evidence=evidence), [], START) == ("held", NOT_OF_MODEL)
-    assert decide(SPEC, "r", incident_of(rule="no_data"), [], START) == ("held", NOT_OF_MODEL)
+        assert decide(EFFECT, "r", incident_of(evidence=evidence), [], START) == ("held", NOT_OF_MODEL)
+    assert decide(EFFECT, "r", incident_of(rule="no_data"), [], START) == ("held", NOT_OF_MODEL)
 
 
 def test_a_rollback_and_nothing_else_needs_somewhere_to_go_back_to() -> None:
