@@ -28,6 +28,7 @@ from monitor.checks.drift import EVIDENTLY
 from monitor.checks.targets import METHODS
 from monitor.config.models import Monitor
 from monitor.config.rules import matches, rule_name
+from monitor.core.payload import Suspect
 
 MOST_FINDINGS = 10
 MOST_CARRIERS = 3
@@ -261,7 +262,7 @@ def _segment(carrier: Carrier) -> str:
     return f"{carrier.how} in {name} ({_percent(carrier.share)} of rows{', new' * carrier.new})"
 
 
-def _before(change: Mapping[str, str] | None, at: datetime) -> str:
+def _before(change: Suspect | None, at: datetime) -> str:
     if change is None:
         return ""
     name = f"{_cut(change['column'], LONGEST_NAME)} {_cut(change['value'], LONGEST_NAME)}"
