@@ -24,8 +24,7 @@ from monitor.alerting.change_point import Plateau
 from monitor.alerting.incidents import Change, Incident, choose_suspect, is_news, merge_evidence
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, reference
-from monitor.checks.drift import EVIDENTLY
-from monitor.checks.targets import METHODS
+from monitor.checks.methods import METHODS, find_detector
 from monitor.config.models import Monitor
 from monitor.config.rules import matches, rule_name
 from monitor.core.payload import Suspect
@@ -96,14 +95,9 @@ def _explain_shift(plateau: Plateau, window: Window, finding: Finding) -> Findin
     return replace(finding, detail={**finding.detail, "explanation": {"text": text}}) if text else finding
 
 
-def _method(finding: Finding) -> Detector:
-    """Return the detector that made a finding."""
-    return EVIDENTLY.get(finding.method) or METHODS[finding.method]
-
-
 def _detector(finding: Finding, side: Profile) -> Detector:
     """Return the detector that explains a finding: the one that made it, or the first that stands for it."""
-    detector = _method(finding)
+    detector = find_detector(finding.method)
     others = (METHODS[name] for name in detector.explained_by)
     return next((other for other in others if side.layout.kind in other.kinds), detector)
 
@@ -202,7 +196,7 @@ def _telling(finding: Finding, parts: Sequence[Part], old: Profile, new: Profile
 
 def _went_up(finding: Finding, old: Profile, new: Profile) -> bool:
     """Say whether the numbers of a column went up, by the statistic that drifted or else by their ranks."""
-    if _method(finding).follows == "up":
+    if find_detector(finding.method).follows == "up":
         return True
     if {"up", "down"} <= set(finding.detail):
         return float(str(finding.detail["up"])) >= float(str(finding.detail["down"]))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL
 from detectors.layout import Layout
 from detectors.profile import Profile
 from monitor.checks.base import CheckTarget
-from monitor.checks.drift import EVIDENTLY
+from monitor.checks.methods import EVIDENTLY
 from monitor.checks.registry import make_checks
 from monitor.config.models import Monitor
-
-METHODS = DETECTORS | SEQUENTIAL | PERFORMANCE | LATENCY | RATES
-"""Detectors that are measured in this process, by name; each is imported when it is used."""
 
 
 def expand_checks(

@@ -11,8 +11,8 @@ from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
 from monitor.checks.anchor import notes_on
 from monitor.checks.calibrate import Calibration
+from monitor.checks.methods import METHODS
 from monitor.checks.sensitivity import list_sensitivity
-from monitor.checks.targets import METHODS
 from monitor.cli.commands.build import open_reader, open_store
 from monitor.cli.commands.candidate import candidate_notes, print_baseline_notes, print_sensitivity
 from monitor.cli.commands.output import echo, print_json, print_table
