@@ -13,11 +13,12 @@ import typer
 
 from monitor import __version__
 from monitor.cli.breakers import breakers
+from monitor.cli.commands.load import load
 from monitor.cli.commands.output import echo
 from monitor.cli.eval import group as eval_group
 from monitor.cli.groups import groups
 from monitor.cli.labels import labels
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, Version, load, moment
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, Version, moment
 from monitor.cli.prompts import prompts
 from monitor.config.presets import PRESETS
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.commands.load import load
 from monitor.cli.groups import caller
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile, duration, load
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, duration
 
 if TYPE_CHECKING:
     from detectors.spend.breaker import State

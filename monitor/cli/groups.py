@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli.commands.load import load
 from monitor.cli.commands.output import echo
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, duration, load
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, duration
 
 groups = {
     name: typer.Typer(no_args_is_help=True, help=text)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, load, moment
+from monitor.cli.commands.load import load
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
 
 labels = typer.Typer(no_args_is_help=True, help="Labels that people gave outside of the source.")
 

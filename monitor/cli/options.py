@@ -12,7 +12,7 @@ from monitor import __version__
 from monitor.cli.commands.output import echo
 
 if TYPE_CHECKING:
-    from monitor.config.models import Config
+    pass
 
 ConfigFile = Annotated[
     Path,
@@ -33,13 +33,6 @@ def _tell_version(asked: bool) -> None:
 Version = Annotated[
     bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and leave.")
 ]
-
-
-def load(file: Path) -> Config:
-    """Read the configuration file."""
-    from monitor.cli.commands.load import load as read
-
-    return read(file)
 
 
 def moment(text: str) -> datetime:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile, load
+from monitor.cli.commands.load import load
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile
 
 prompts = typer.Typer(no_args_is_help=True, help="Prompts as code: versions with a history, found again in the logs.")
 Which = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@TAG, or the beginning of a hash.")]
