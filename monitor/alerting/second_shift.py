@@ -14,16 +14,16 @@ from monitor.checks.detect import Window
 from monitor.config.models import Monitor
 
 
-def plateau_starts(monitor: Monitor, standing: Mapping[str, Incident], end: datetime) -> dict[str, datetime]:
+def plateau_starts(monitor: Monitor, incidents: Mapping[str, Incident], end: datetime) -> dict[str, datetime]:
     """Return by rule when people were told last of its firing incident, where a whole window has passed since."""
-    announced = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA}
+    announced = {i.rule: i.told_at for i in incidents.values() if i.state == "firing" and i.rule != NO_DATA}
     return {rule: at for rule, at in announced.items() if at and end - at > monitor.window}
 
 
 def compare_with_plateaus(
     monitor: Monitor,
     baseline: Baseline | None,
-    standing: Mapping[str, Incident],
+    incidents: Mapping[str, Incident],
     plateaus: Mapping[tuple[str, datetime], Plateau],
     window: Window | None,
 ) -> dict[str, list[Finding]]:
@@ -33,9 +33,8 @@ def compare_with_plateaus(
     """
     if baseline is None or window is None or window.end is None:
         return {}
-    starts = plateau_starts(monitor, standing, window.end)
-    held = {rule: plateaus[baseline.layout, at] for rule, at in starts.items()}
-    return {
-        rule: explain_moves(plateau, window, second_shift(monitor, baseline, plateau, window))
-        for rule, plateau in held.items()
-    }
+    shifts = {}
+    for rule, start in plateau_starts(monitor, incidents, window.end).items():
+        plateau = plateaus[baseline.layout, start]
+        shifts[rule] = explain_moves(plateau, window, second_shift(monitor, baseline, plateau, window))
+    return shifts

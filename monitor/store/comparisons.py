@@ -51,16 +51,10 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class StandingRow:
+class StandingRow(ComparisonRow):
     """A comparison with its sum, as it is stored."""
 
-    kind: str
-    name: str
-    definition: str
-    next: datetime
     total: bytes | None
-    told: Mapping[str, object] | None
-    told_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -135,12 +135,13 @@ def load_window(
         if row.start != bucket.start and row.layout == baseline.layout
     ]
     counted: dict[str, dict[datetime, Events]] = {}
+    signals = count_events(monitor, profiled)
     for check in monitor.objectives:
         signal = str(check.signal)
-        if signal in count_events(monitor, profiled):
-            asked = objective_starts(bucket.end, check.period)
-            found = objectives.since(connection, monitor.name, signal, asked, bucket.start)
-            counted[signal] = {**counted.get(signal, {}), **found}
+        if signal in signals:
+            starts = objective_starts(bucket.end, check.period)
+            events = objectives.since(connection, monitor.name, signal, starts, bucket.start)
+            counted[signal] = {**counted.get(signal, {}), **events}
     return StoredWindow(
         starts=[row.start for row in before],
         parts=[BucketSummary(Facts.from_json(r.facts), buckets.decode_profiles(r, baseline.layouts)) for r in before],
@@ -168,8 +169,8 @@ def _sum_profiles(
 ) -> tuple[dict[str | None, dict[str, Profile]], tuple[datetime, ...]]:
     """Sum the stored buckets of a run over the bins of a baseline, and return their starts."""
     rows = buckets.window_rows(connection, monitor.name, first, last)
-    kept = [row for row in rows if row.layout == baseline.layout]
-    return add_profiles([buckets.decode_profiles(r, baseline.layouts) for r in kept]), tuple(row.start for row in kept)
+    same = [row for row in rows if row.layout == baseline.layout]
+    return add_profiles([buckets.decode_profiles(r, baseline.layouts) for r in same]), tuple(row.start for row in same)
 
 
 def _load_plateaus(
