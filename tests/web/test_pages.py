@@ -212,6 +212,19 @@ def test_monitor_page_says_what_would_be_found(seed: Seed, serve: Serve) -> None
     assert "Thresholds are not learnt from an unusual stretch, 2026-11-01T00:00:00+00:00 to" in said
 
 
+def test_monitor_page_says_that_a_baseline_without_thresholds_knows_no_smallest_change(
+    seed: Seed, serve: Serve
+) -> None:
+    seed.watch("bot")
+    cost = np.append(np.zeros(990), np.ones(10))
+    profile = Profile.of(Column.floats(cost), learn_numeric(cost, 0.0, 1.0))
+    seed.baseline("bot", calibration=Calibration().to_json(), profiles={"cost": profile})
+    said = words(serve().get("/monitors/bot").text)
+    assert "cost rare flag" in said
+    assert "The smallest change that is found in each is not known" in said
+    assert "within a window" not in said
+
+
 def test_incident_page_tells_the_story(seed: Seed, serve: Serve) -> None:
     page = serve(configuration("sqlite://", busy_store(seed))).get(f"/incidents/{FIRING}").text
     assert_harmless(page)
