@@ -12,12 +12,10 @@ from datetime import datetime
 from detectors.base import Finding
 from detectors.quality.traffic import Gaps
 from monitor.actions.breakers import Broken, firing_after, silence_name, work
-from monitor.actions.plan import Action
 from monitor.actions.retraining_context import Observation, build_retraining_context
 from monitor.alerting.attribution import attribute
 from monitor.alerting.explain import explain
 from monitor.alerting.first_seen import detect_new_values, earliest
-from monitor.alerting.incidents import Change, Decision
 from monitor.alerting.rules import act_on, judge_all, retraining_rules, wants_retraining
 from monitor.alerting.second_shift import compare_with_plateaus
 from monitor.checks.detect import Window, conclude, detect
@@ -27,6 +25,8 @@ from monitor.checks.usage import usage_by_segment
 from monitor.checks.window import newest_time, sum_window
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
+from monitor.core.action import Action
+from monitor.core.incident import Change, Decision
 from monitor.core.schedule import Bucket
 from monitor.jobs.watch import Watch
 from monitor.profiling.profile import Profiled, newest_served, profile_bucket

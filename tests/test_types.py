@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from monitor.alerting.incidents import Incident
+from monitor.core.incident import Incident
 from monitor.store import baselines, comparisons, prompts, rows, tables
 from tests.support.tools import ROOT
 
@@ -23,7 +23,7 @@ TYPED = (
 EXCEPTIONS = {
     "slack/__init__.py": "it reads whatever a payload holds",
     "slack/templates.py": "it reads whatever a payload holds",
-    "actions/prompts.py": "settings of a prompt are any JSON",
+    "core/prompts.py": "settings of a prompt are any JSON",
     "actions/drift_cost.py": "the detail of a finding is any JSON",
     "actions/retraining.py": "a JSON schema is any JSON",
 }

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from detectors.spend.bill import MISSING, OTHER
 from detectors.spend.breaker import Breaker, Seen, observe_budget, observe_rate, step
 from detectors.spend.budget import PERIODS, Spent, bounds
-from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, Action, identity
-from monitor.alerting.incidents import Decision, Incident
+from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import SpendConfig
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
+from monitor.core.action import Action
+from monitor.core.incident import Decision, Incident
 from monitor.core.payload import ActionKind, Payload
 from monitor.core.schedule import Bucket
 from monitor.profiling.spend import Spending

@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 
-from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, Action, identity
+from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
+from monitor.core.action import Action
 from monitor.core.payload import EventData
 from monitor.core.schedule import Bucket
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from detectors.joint import JOINT
-from monitor.actions.prompts import Prompt
 from monitor.actions.retraining import fit_to_limit
-from monitor.alerting.incidents import NO_DATA, VERSIONS, Blindness, Change, Decision, Incident, repeat_due
+from monitor.alerting.incidents import repeat_due
 from monitor.config.models import Monitor, Rule
 from monitor.config.receivers import EffectSettings, ReceiverConfig
+from monitor.core.action import (
+    DESTRUCTIVE,
+    MESSAGES,
+    NOT_SENT,
+    STANDING,
+    UNSENT,
+    Action,
+    ActionState,
+    PastAction,
+    Version,
+)
+from monitor.core.incident import NO_DATA, VERSIONS, Decision, Incident
 from monitor.core.payload import (
     ActionKind,
     ActionSummary,
@@ -26,125 +36,15 @@ from monitor.core.payload import (
 )
 from monitor.core.schedule import Bucket
 
-ActionState = Literal[
-    "pending",
-    "awaiting_approval",
-    "delivered",
-    "failed",
-    "expired",
-    "held",
-    "rejected",
-    "dry_run",
-    "told",
-    "superseded",
-]
-DESTRUCTIVE = ("rollback", "retrain")
-MESSAGES = ("firing", "update", "reminder", "resolved")
-"""Kinds of the messages about an incident; every other action is an effect, or a message about something else."""
-UNSENT = ("pending", "awaiting_approval", "held", "expired", "rejected", "told")
-"""States of an effect that no receiver has got."""
-NOT_SENT = ("held", "expired", "rejected", "superseded")
-"""States of an effect that count neither for the cooldown nor for the cap."""
 NOT_OF_MODEL = "no finding speaks of the model: not seeing, or bad data, never rolls back a model"
 NOT_WORSE = "no finding is a change for the worse: what is neither good nor bad never rolls back a model"
 LACKS_EVIDENCE = (NOT_OF_MODEL, NOT_WORSE)
-STANDING = ("pending", "delivered", "dry_run")
-"""States of a message that its receiver has, or is about to get."""
 MESSAGE_NOT_AFTER = timedelta(hours=24)
 BACKLOG_SHARE = 10
 LONGEST_RETRY = timedelta(hours=4)
 NEVER_TRAFFIC = 50
 MOST_CHANGES_TOLD = 5
 NAMESPACE = uuid.UUID("b2c0b1de-5a0b-4f7a-8d1c-6f2f1f0c1e22")
-
-
-@dataclass(frozen=True)
-class Action:
-    """A row of the outbox: an intended outside effect with one identity for ever."""
-
-    id: str
-    monitor: str
-    incident: str
-    name: str
-    kind: ActionKind
-    mode: str
-    state: ActionState
-    reason: str
-    payload: Payload
-    created_at: datetime
-    sequence: int
-    not_after: datetime | None = None
-    dry_run: bool = False
-    not_before: datetime | None = None
-    supersedes: bool = False  # a message of the same incident and receiver that still waits says less than this one
-    replaces: str | None = None  # the id of a waiting effect whose place it takes; it is not planned when that was sent
-
-
-@dataclass(frozen=True)
-class Version:
-    """Traffic of one model or prompt version."""
-
-    role: str
-    value: str
-    first_seen: datetime
-    last_seen: datetime
-    rows: int
-
-
-@dataclass(frozen=True)
-class Past:
-    """One earlier action, for cooldown and cap, and for what a receiver knows of an incident.
-
-    Parameters
-    ----------
-    at, suspect
-        Of a message: the end of its bucket, and the value that it suspects.
-    backlog
-        A message that waits because its bucket was old, see :func:`backlog_pause`.
-    refused
-        A message that waits because its receiver does not accept it.
-    observed
-        Role and value of the version that an effect is about.
-    missed
-        An effect that expired before it was ever sent, or could have been approved.
-    """
-
-    name: str
-    created_at: datetime
-    state: str
-    id: str = ""
-    incident: str = ""
-    kind: str = ""
-    mode: str = ""
-    sequence: int = 0
-    at: datetime | None = None
-    suspect: str | None = None
-    backlog: bool = False
-    refused: bool = False
-    missed: bool = False
-    observed: tuple[str, str] | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Context:
-    """The past of a monitor, as far as the next decision needs it.
-
-    ``open`` is the newest open incident of each rule; ``older`` are the others, which a new version left behind, oldest
-    first.
-    """
-
-    open: Mapping[str, Incident] = field(default_factory=dict)
-    older: Sequence[Incident] = ()
-    resolved: Mapping[str, Incident] = field(default_factory=dict)
-    silences: Mapping[str, int] = field(default_factory=dict)
-    sequences: Mapping[str, int] = field(default_factory=dict)
-    changes: Sequence[Change] = ()
-    versions: Sequence[Version] = ()
-    blamed: Sequence[str] = ()
-    past: Sequence[Past] = ()
-    prompts: Sequence[Prompt] = ()
-    blind: Blindness = Blindness()
 
 
 def split_open(incidents: Iterable[Incident]) -> tuple[dict[str, Incident], list[Incident]]:
@@ -174,7 +74,7 @@ def plan(
     sequence: int,
     versions: Sequence[Version] = (),
     blamed: Sequence[str] = (),
-    past: Sequence[Past] = (),
+    past: Sequence[PastAction] = (),
     rule: Rule | None = None,
     fresh: bool = True,
     retraining: RetrainingData | None = None,
@@ -232,7 +132,7 @@ def plan(
         )
         for name, effect in effects.items()
     ]
-    mentions: list[Action | Past] = [*planned, *_newest_effects(rows, list(effects))]
+    mentions: list[Action | PastAction] = [*planned, *_newest_effects(rows, list(effects))]
     common["data"]["actions"] = [_mention(action) for action in mentions]
     return [
         *(
@@ -249,14 +149,14 @@ class MessageDue:
     """A message that a receiver gets now: its kind, and the last one that the receiver has."""
 
     kind: ActionKind
-    before: Past | None
+    before: PastAction | None
 
 
 def message_for(
     monitor: Monitor,
     decision: Decision,
     name: str,
-    rows: Sequence[Past],
+    rows: Sequence[PastAction],
     bucket: Bucket,
     now: datetime,
     rule: Rule | None,
@@ -291,7 +191,12 @@ def message_for(
 
 
 def _next_kind(
-    monitor: Monitor, incident: Incident, standing: Sequence[Past], bucket: Bucket, now: datetime, rule: Rule | None
+    monitor: Monitor,
+    incident: Incident,
+    standing: Sequence[PastAction],
+    bucket: Bucket,
+    now: datetime,
+    rule: Rule | None,
 ) -> ActionKind | None:
     """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
     last = standing[-1]
@@ -305,7 +210,7 @@ def _next_kind(
     return "reminder" if due else None
 
 
-def find_news(monitor: Monitor, incident: Incident, before: Past) -> News:
+def find_news(monitor: Monitor, incident: Incident, before: PastAction) -> News:
     """Return what a receiver does not know yet of a firing incident; empty when it knows everything.
 
     A finding that rises later than a window after people were told is news only as a part of a further change.
@@ -357,7 +262,7 @@ def backlog_pause(monitor: Monitor, bucket: Bucket, now: datetime) -> timedelta:
 
 
 def effect_due(
-    decision: Decision, name: str, effect: EffectSettings, rows: Sequence[Past], now: datetime, *, fresh: bool
+    decision: Decision, name: str, effect: EffectSettings, rows: Sequence[PastAction], now: datetime, *, fresh: bool
 ) -> bool:
     """Say whether an effect is to be decided now: when its incident fires, and again when it was missed or is outdated.
 
@@ -374,12 +279,12 @@ def effect_due(
     return last is not None and fresh and in_time and (last.missed or is_outdated(last, incident))
 
 
-def newest_effect(rows: Sequence[Past], name: str) -> Past | None:
+def newest_effect(rows: Sequence[PastAction], name: str) -> PastAction | None:
     """Return the last effect of a name among the actions of an incident."""
     return next((row for row in reversed(rows) if row.name == name and row.kind in DESTRUCTIVE), None)
 
 
-def is_outdated(effect: Past, incident: Incident) -> bool:
+def is_outdated(effect: PastAction, incident: Incident) -> bool:
     """Say whether an effect that was not sent is about another version than is suspected now, or lacked evidence."""
     if effect.state not in UNSENT or effect.refused:
         return False
@@ -436,7 +341,7 @@ def _effect(
     common: Payload,
     now: datetime,
     sequence: int,
-    past: Sequence[Past],
+    past: Sequence[PastAction],
     retraining: RetrainingData | None,
     obstacle: str | None,
     *,
@@ -470,7 +375,7 @@ def decide(
     effect: EffectSettings,
     name: str,
     incident: Incident,
-    past: Sequence[Past],
+    past: Sequence[PastAction],
     now: datetime,
     obstacle: str | None = None,
 ) -> tuple[ActionState, str]:
@@ -648,12 +553,12 @@ def _clock(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown time"
 
 
-def _newest_effects(rows: Sequence[Past], without: Sequence[str]) -> list[Past]:
+def _newest_effects(rows: Sequence[PastAction], without: Sequence[str]) -> list[PastAction]:
     """Return the last effect of each name, but for those that are planned now."""
     return list({row.name: row for row in rows if row.kind in DESTRUCTIVE and row.name not in without}.values())
 
 
-def _mention(action: Action | Past) -> ActionSummary:
+def _mention(action: Action | PastAction) -> ActionSummary:
     reason = action.reason if isinstance(action, Action) and action.state in ("held", "expired") else None
     return {
         "id": action.id,

@@ -18,11 +18,11 @@ from detectors import PERFORMANCE
 from detectors.base import Finding, Status
 from detectors.joint import JOINT
 from detectors.outcome import OUTCOME
-from monitor.alerting.incidents import Incident
 from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
 from monitor.config.rules import COMPARED
 from monitor.config.signals import column_name
+from monitor.core.incident import Incident
 from monitor.core.payload import EventData, Payload, RetrainingData
 from monitor.profiling.served import find_unserved
 

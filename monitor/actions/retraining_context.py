@@ -11,13 +11,13 @@ from datetime import datetime
 
 from detectors.base import Finding
 from monitor.actions.drift_cost import MeasuredBucket, payback_since
-from monitor.actions.plan import UNSENT, Context
 from monitor.actions.retraining import Grounds, retraining
-from monitor.alerting.incidents import Decision, Incident
 from monitor.alerting.rules import is_unannounced
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window
 from monitor.config.models import Monitor
+from monitor.core.action import UNSENT, AlertHistory
+from monitor.core.incident import Decision, Incident
 from monitor.core.payload import RetrainingData
 from monitor.core.schedule import Bucket, floor
 from monitor.profiling.profile import Profiled
@@ -53,7 +53,7 @@ class Observation:
     reader: Reader
 
 
-def earliest_asked(monitor: Monitor, past: Context, bucket: Bucket, rules: Collection[str]) -> datetime:
+def earliest_asked(monitor: Monitor, past: AlertHistory, bucket: Bucket, rules: Collection[str]) -> datetime:
     """Return the earliest moment that a retraining which is decided with a bucket may speak of.
 
     An incident whose retraining was sent asks for no other, so a long one costs nothing.

@@ -10,10 +10,11 @@ import numpy as np
 
 from detectors.base import Finding
 from detectors.profile import Profile
-from monitor.alerting.incidents import VERSIONS, Change, change_key
+from monitor.alerting.incidents import change_key
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import BucketSummary, Window, reference
 from monitor.config.models import Monitor
+from monitor.core.incident import VERSIONS, Change
 
 MOST_FINDINGS = 10
 

@@ -21,12 +21,13 @@ from detectors.drift.bins import middle_ranks
 from detectors.joint import JOINT
 from detectors.profile import Profile
 from monitor.alerting.change_point import Plateau
-from monitor.alerting.incidents import Change, Incident, choose_suspect, is_news, merge_evidence
+from monitor.alerting.incidents import choose_suspect, is_news, merge_evidence
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, reference
 from monitor.checks.methods import METHODS, find_detector
 from monitor.config.models import Monitor
 from monitor.config.rules import matches, rule_name
+from monitor.core.incident import Change, Incident
 from monitor.core.payload import Suspect
 
 MOST_FINDINGS = 10

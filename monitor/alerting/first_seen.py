@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from monitor.actions.plan import Version
-from monitor.alerting.incidents import Change
 from monitor.checks.baseline import Baseline
+from monitor.core.action import Version
+from monitor.core.incident import Change
 from monitor.profiling.profile import Facts
 
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Finding, Status
 from detectors.direction import TIMES_AND_COSTS
 from detectors.joint import JOINT
-from detectors.quality.traffic import Gaps
 from monitor.config.models import Monitor, NoData, Rule
 from monitor.config.rules import matches, rule_name
+from monitor.core.incident import NO_DATA, VERSIONS, Change, Decision, Incident, IncidentState
 from monitor.core.payload import Evidence, FurtherChange, Suspect
 
-State = Literal["pending", "firing", "resolved"]
-NO_DATA = "no_data"
 MOST_EVIDENCE = 50
 MOST_CHANGES = 20
 LONGEST_REASON = 512
-VERSIONS = ("model_version", "prompt_version")
 LEAST_EXPLAINED = 0.5
 """A version whose share of the traffic explains less of the effect is not told apart by it."""
 WITHIN = 0.05
@@ -36,60 +32,6 @@ HARMFUL = frozenset(
 )
 """Signals and logged columns that say how users are served: what gets worse here is told before any other change."""
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
-
-
-@dataclass(frozen=True)
-class Change:
-    """First sight of a version, category or column: what may have caused an incident."""
-
-    kind: str
-    column: str
-    value: str
-    first_seen: datetime
-
-
-@dataclass(frozen=True)
-class Incident:
-    """An episode of one rule of one monitor."""
-
-    id: str
-    monitor: str
-    rule: str
-    severity: str
-    state: State
-    opened_at: datetime
-    updated_at: datetime
-    reason: str
-    bad: int = 0
-    clean: int = 0
-    fired_at: datetime | None = None
-    resolved_at: datetime | None = None
-    notified_at: datetime | None = None
-    evidence: Mapping[str, Evidence] = field(default_factory=dict)
-    suspected_change: Suspect | None = None
-    changes: Sequence[FurtherChange] = ()  # what people were told, oldest first
-    moved: int = 0  # buckets in a row that differed from what was told last
-
-    def __post_init__(self) -> None:
-        """Freeze the list of changes, which a row holds as a list."""
-        object.__setattr__(self, "changes", tuple(self.changes))
-
-    @property
-    def told_at(self) -> datetime | None:
-        """Return when people were told something new for the last time; None when it never fired."""
-        return datetime.fromisoformat(self.changes[-1]["at"]) if self.changes else self.fired_at
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What became of an incident: its new state, and the transition when there was one."""
-
-    incident: Incident
-    transition: State | None
-    reason: str
-    quiet: bool = False  # it never fired this time, so nobody need be told that it is over
-    news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
-    change: FurtherChange | None = None  # a further change while it was firing, as ``Incident.changes`` has it
 
 
 def judge(
@@ -222,7 +164,7 @@ def _worsen(
     why = find_explanation(bad, evidence)
     if grown.bad < needed:
         reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
-        opened: State | None = "pending" if incident.bad == 0 else None
+        opened: IncidentState | None = "pending" if incident.bad == 0 else None
         return Decision(replace(grown, state="pending", reason=reason), opened, reason, news=news)
     again = "again: " if incident.fired_at else ""
     reason = f"{again}{headline(bad)}{why}; bad for {grown.bad} buckets"
@@ -356,50 +298,6 @@ def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> 
     return Decision(done, "resolved", reason, quiet=incident.state == "pending")
 
 
-@dataclass(frozen=True)
-class Blindness:
-    """How many buckets in a row, up to the newest, could tell nothing, and why.
-
-    Parameters
-    ----------
-    silent
-        Buckets without a row.
-    thin
-        Buckets with too few rows, those without any among them.
-    blind
-        Buckets that could tell nothing for whatever reason.
-    """
-
-    silent: int = 0
-    thin: int = 0
-    blind: int = 0
-
-    def then(self, result: str, reason: str | None) -> Blindness:
-        """Return what it is after one bucket more."""
-        why = reason or ""
-        if result == "done":
-            return Blindness()
-        if why.startswith("no_rows"):
-            return Blindness(self.silent + 1, self.thin + 1, self.blind + 1)
-        return Blindness(0, self.thin + 1 if why.startswith("too_few") else 0, self.blind + 1)
-
-    def beyond(self, gaps: Gaps, after: int) -> int:
-        """Return how many of the buckets the baseline's own gaps do not explain; from ``after`` on people are told.
-
-        Examples
-        --------
-        >>> Blindness(silent=6, thin=6, blind=6).beyond(Gaps(silent=7, thin=30), after=3)
-        1
-        >>> Blindness(silent=0, thin=20, blind=20).beyond(Gaps(silent=7, thin=30), after=3)
-        0
-        """
-        if not self.thin:
-            return self.blind
-        slack = [max(0.0, gap + 1 - after) for gap in (gaps.silent, gaps.thin)]
-        counts = (self.silent, self.thin)
-        return int(max(0.0, *(count - more for count, more in zip(counts, slack, strict=True))))
-
-
 def judge_no_data(
     monitor: Monitor, setting: NoData, blind: int, why: str, incident: Incident | None, at: datetime
 ) -> Decision | None:
@@ -417,7 +315,7 @@ def judge_no_data(
     if incident is None:
         identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{NO_DATA}/{at.isoformat()}"))
         incident = Incident(identity, monitor.name, NO_DATA, setting.severity, "pending", at, at, "")
-        opened: State | None = "pending"
+        opened: IncidentState | None = "pending"
     else:
         opened = None
     grown = replace(incident, bad=blind, updated_at=at)

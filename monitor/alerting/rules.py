@@ -8,23 +8,15 @@ from datetime import datetime
 
 from detectors.base import Finding
 from detectors.quality.traffic import Gaps
-from monitor.actions.plan import MESSAGES, STANDING, Action, Context, Past, is_outdated, plan
-from monitor.actions.prompts import Prompt, recognise
-from monitor.alerting.incidents import (
-    NO_DATA,
-    Change,
-    Decision,
-    Incident,
-    brought_by_version,
-    is_known,
-    is_news,
-    judge,
-    judge_no_data,
-)
+from monitor.actions.plan import is_outdated, plan
+from monitor.alerting.incidents import brought_by_version, is_known, is_news, judge, judge_no_data
 from monitor.config.models import Monitor, Rule
 from monitor.config.receivers import ReceiverConfig
 from monitor.config.rules import matches, rule_name
+from monitor.core.action import MESSAGES, STANDING, Action, AlertHistory, PastAction
+from monitor.core.incident import NO_DATA, Change, Decision, Incident
 from monitor.core.payload import RetrainingData, Suspect
+from monitor.core.prompts import Prompt, recognise
 from monitor.core.schedule import Bucket
 
 
@@ -32,7 +24,7 @@ def judge_all(
     monitor: Monitor,
     findings: Sequence[Finding],
     changes: Sequence[Change],
-    past: Context,
+    past: AlertHistory,
     bucket: Bucket,
     result: str,
     reason: str | None,
@@ -64,7 +56,7 @@ def _judge_rule(
     rule: Rule,
     findings: Sequence[Finding],
     changes: Sequence[Change],
-    past: Context,
+    past: AlertHistory,
     at: datetime,
     moved: Sequence[Finding],
 ) -> list[Decision | None]:
@@ -116,7 +108,7 @@ def retraining_rules(monitor: Monitor, specs: Mapping[str, ReceiverConfig]) -> s
 
 
 def wants_retraining(
-    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ReceiverConfig], past: Context
+    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ReceiverConfig], past: AlertHistory
 ) -> list[Decision]:
     """Return the decisions that may ask for a retraining now: their incident fires, and none was decided in time."""
     asking = retraining_rules(monitor, specs)
@@ -140,7 +132,7 @@ def wants_retraining(
 def act_on(
     monitor: Monitor,
     decisions: Sequence[Decision],
-    past: Context,
+    past: AlertHistory,
     specs: Mapping[str, ReceiverConfig],
     bucket: Bucket,
     now: datetime,
@@ -183,13 +175,13 @@ def act_on(
     return kept, planned
 
 
-def is_unannounced(incident: Incident, past: Sequence[Past]) -> bool:
+def is_unannounced(incident: Incident, past: Sequence[PastAction]) -> bool:
     """Say whether a firing incident was silenced so far, so that nothing was planned for it."""
     firing = incident.state == "firing" and incident.fired_at is not None and incident.notified_at is None
     return firing and not any(row.incident == incident.id for row in past)
 
 
-def with_notice(decision: Decision, past: Sequence[Past], planned: Sequence[Action], bucket: Bucket) -> Decision:
+def with_notice(decision: Decision, past: Sequence[PastAction], planned: Sequence[Action], bucket: Bucket) -> Decision:
     """Note when people were told of a firing incident last; never, when every message failed or expired."""
     incident = decision.incident
     if incident.state != "firing":

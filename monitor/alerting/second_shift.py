@@ -8,10 +8,10 @@ from datetime import datetime
 from detectors.base import Finding
 from monitor.alerting.change_point import Plateau, second_shift
 from monitor.alerting.explain import explain_moves
-from monitor.alerting.incidents import NO_DATA, Incident
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window
 from monitor.config.models import Monitor
+from monitor.core.incident import NO_DATA, Incident
 
 
 def plateau_starts(monitor: Monitor, incidents: Mapping[str, Incident], end: datetime) -> dict[str, datetime]:

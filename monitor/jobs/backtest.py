@@ -14,16 +14,17 @@ from detectors.base import Finding
 from detectors.evaluate import poisson_interval
 from detectors.quality.traffic import Gaps
 from detectors.sequential import State
-from monitor.actions.plan import Context, split_open
+from monitor.actions.plan import split_open
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.explain import explain, explain_moves, worth
 from monitor.alerting.first_seen import detect_new_values, earliest
-from monitor.alerting.incidents import NO_DATA, Blindness, Change, Incident
 from monitor.alerting.rules import judge_all
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.targets import expand_stattests
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import parse_time
+from monitor.core.action import AlertHistory
+from monitor.core.incident import NO_DATA, Change, Incident, MissingData
 from monitor.core.schedule import Bucket, floor
 from monitor.jobs import build_baseline
 from monitor.jobs.one_shot import baseline_for
@@ -49,7 +50,7 @@ class Story:
     told: list[datetime] = field(default_factory=list)
     all: dict[str, Incident] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    blind: Blindness = Blindness()
+    blind: MissingData = MissingData()
     sums: dict[str, State] = field(default_factory=dict)
     plateaus: dict[datetime, Plateau] = field(default_factory=dict)
     course: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # all that was told, by incident
@@ -66,7 +67,7 @@ class Story:
         """Judge one bucket as the daemon would."""
         result, reason = ("done", None) if measured and rows else ("inconclusive", "too_few" if rows else "no_rows")
         newest, older = split_open(self.open.values())
-        past = Context(newest, older, resolved=dict(self.resolved), blind=self.blind)
+        past = AlertHistory(newest, older, resolved=dict(self.resolved), blind=self.blind)
         findings, moved = self._explained(findings, again, newest, bucket.end)
         for decision in judge_all(self.monitor, findings, self.changes, past, bucket, result, reason, self.gaps, moved):
             incident = decision.incident

@@ -13,12 +13,12 @@ import structlog
 from detectors.base import Finding, Status
 from detectors.records import Records, unseen
 from monitor.actions.notifications import announce, announce_shadow, thread_key
-from monitor.actions.plan import Action, Context
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
+from monitor.core.action import Action, AlertHistory
 from monitor.core.schedule import Bucket, floor
 from monitor.jobs import build_baseline
 from monitor.profiling.ab_counts import CHECK as EXPERIMENT
@@ -93,7 +93,7 @@ class Comparing:
         bucket: Bucket,
         profiled: Profiled,
         standing: Mapping[Key, Standing],
-        past: Context,
+        past: AlertHistory,
         recounted: Sequence[Tallied],
         receivers: Mapping[str, ReceiverConfig],
         *,
@@ -263,7 +263,7 @@ def _announcements(
     spec: Experiment,
     told: dict[str, Any],
     bucket: Bucket,
-    past: Context,
+    past: AlertHistory,
     receivers: Mapping[str, ReceiverConfig],
 ) -> Iterator[Action]:
     """Yield the messages of each verdict that was not announced, and note that it is; none while it is silenced."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from monitor.actions.prompts import Prompt
 from monitor.core.gitfile import last_change
+from monitor.core.prompts import Prompt
 from monitor.core.yamlfile import ConfigError
 
 TEXT = (".txt", ".md", ".prompt", ".j2", ".jinja", ".jinja2")

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from monitor.alerting.incidents import NO_DATA, judge_no_data
+from monitor.alerting.incidents import judge_no_data
 from monitor.alerting.rules import act_on
 from monitor.config.receivers import ReceiverConfig
+from monitor.core.incident import NO_DATA
 from monitor.core.schedule import Bucket, floor
 from monitor.jobs.watch import Watch
 from monitor.sources.base import SourceError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from monitor.alerting.incidents import NO_DATA
+from monitor.core.incident import NO_DATA
 from monitor.store.reads import MonitorState
 
 State = Literal["firing", "source error", "no data", "stalled", "learning", "healthy"]

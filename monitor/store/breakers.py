@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from detectors.spend.breaker import Breaker
 from monitor.actions.breakers import Broken, Key
-from monitor.actions.plan import Action
+from monitor.core.action import Action
 from monitor.store.database import upsert
 from monitor.store.rows import BreakerRow, BreakerTransitionRow, read_all
 from monitor.store.tables import breaker_transitions, breakers

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
-from monitor.actions.plan import Action
+from monitor.core.action import Action
 from monitor.store.database import now, upsert
 from monitor.store.encoding import pack, unpack
 from monitor.store.rows import ComparisonRow, FindingDetail, columns, read_all, read_first

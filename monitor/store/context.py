@@ -12,11 +12,12 @@ from detectors.base import Finding
 from detectors.spend.objective import Events
 from monitor.actions.breakers import Broken, silence_name
 from monitor.actions.notifications import thread_key
-from monitor.actions.plan import Action, Context, split_open
+from monitor.actions.plan import split_open
 from monitor.alerting.first_seen import moment
-from monitor.alerting.incidents import NO_DATA, Change, Decision
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name
+from monitor.core.action import Action, AlertHistory
+from monitor.core.incident import NO_DATA, Change, Decision
 from monitor.core.schedule import Bucket
 from monitor.profiling.ab_counts import CHECK as EXPERIMENT
 from monitor.profiling.profile import Facts, Profiled
@@ -44,7 +45,7 @@ class Outcome:
     broken: Broken | None = None
 
 
-def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
+def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> AlertHistory:
     """Read the context of a bucket's decision."""
     names = [*(rule_name(rule) for rule in monitor.rules), NO_DATA]
     comparing = [f"{EXPERIMENT}.{spec.name}" for spec in monitor.experiments]
@@ -62,7 +63,7 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> Context:
     resolved = {name: incident for name, incident in before.items() if incident}
     versions = incidents.load_versions(connection, monitor.name)
     roles = {version.role for version in versions}
-    return Context(
+    return AlertHistory(
         open=newest,
         older=older,
         resolved=resolved,

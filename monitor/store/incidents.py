@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.actions.plan import Version
-from monitor.alerting.incidents import Blindness, Change, Decision, Incident
 from monitor.config.rules import STANDING_CHECKS
+from monitor.core.action import Version
+from monitor.core.incident import Change, Decision, Incident, MissingData
 from monitor.store.database import upsert
 from monitor.store.rows import SilenceRow, read_all, read_first
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
@@ -113,7 +113,7 @@ def load_blamed_versions(connection: Connection, monitor: str) -> list[str]:
     return [str(suspect["value"]) for suspect in suspects if suspect["kind"] in ("model_version", "prompt_version")]
 
 
-def blind_run(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> Blindness:
+def blind_run(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> MissingData:
     """Return how many buckets in a row, just before a time, could tell nothing though there was a baseline, and why."""
     query = (
         sa.select(buckets.c.result, buckets.c.reason)
@@ -121,7 +121,7 @@ def blind_run(connection: Connection, monitor: str, before: datetime, most: int,
         .where(buckets.c.state == "finished")
         .order_by(buckets.c.start.desc())
     )
-    seen = Blindness()
+    seen = MissingData()
     for result, reason in reversed(list(itertools.takewhile(_is_blind, connection.execute(query)))):
         seen = seen.then(result, reason)
     return seen

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.actions.plan import MESSAGE_NOT_AFTER, MESSAGES, STANDING, Action, Past, identity
+from monitor.actions.plan import MESSAGE_NOT_AFTER, identity
+from monitor.core.action import MESSAGES, STANDING, Action, PastAction
 from monitor.core.payload import ActionSummary, EventData
 from monitor.store import leases
 from monitor.store.database import now, upsert
@@ -107,7 +108,7 @@ def next_sequences(connection: Connection, incidents: Collection[str]) -> dict[s
     return {incident: newest.get(incident, -1) + 1 for incident in incidents}
 
 
-def past_actions(connection: Connection, monitor: str, since: datetime) -> list[Past]:
+def past_actions(connection: Connection, monitor: str, since: datetime) -> list[PastAction]:
     """Return earlier actions of a monitor: the recent ones, for cooldown and cap, and all of its open incidents."""
     going = sa.select(incidents.c.id).where(incidents.c.monitor == monitor, incidents.c.state != "resolved")
     query = sa.select(
@@ -121,11 +122,11 @@ def past_actions(connection: Connection, monitor: str, since: datetime) -> list[
     ]
 
 
-def _past(row: PastRow) -> Past:
+def _past(row: PastRow) -> PastAction:
     never_sent = row.state == "expired" and not row.attempts
     decided_late = row.not_after is not None and row.created_at > row.not_after
     waits = row.state == "pending"
-    return Past(
+    return PastAction(
         row.name, row.created_at, row.state, row.id, row.incident, row.kind, row.mode, row.sequence,
         at=datetime.fromisoformat(row.at) if row.at else None,
         suspect=row.suspect,

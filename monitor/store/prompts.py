@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.actions.prompts import Prompt, Register
+from monitor.core.prompts import Prompt, Register
 from monitor.store.database import now, upsert
 from monitor.store.rows import VersionRow, columns, read_all
 from monitor.store.tables import prompt_tags, prompts, versions

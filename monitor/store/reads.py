@@ -9,8 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.alerting.incidents import Incident
 from monitor.config.models import Config, Monitor
+from monitor.core.incident import Incident
 from monitor.store import estimate_accuracy, evaluations, prompts, savings
 from monitor.store.breakers import rows as breaker_rows
 from monitor.store.buckets import OWED_AGAIN

@@ -14,7 +14,6 @@ from detectors.spend.breaker import Breaker
 from detectors.spend.objective import Events
 from detectors.spend.objective import starts as objective_starts
 from monitor.actions.breakers import Key
-from monitor.actions.plan import Context
 from monitor.actions.retraining_context import History, earliest_asked
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.second_shift import plateau_starts
@@ -23,6 +22,7 @@ from monitor.checks.detect import BucketSummary
 from monitor.checks.objectives import count_events
 from monitor.checks.window import StoredWindow
 from monitor.config.models import Monitor
+from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket, floor, window_starts
 from monitor.profiling.profile import Facts, Profiled, add_profiles
 from monitor.profiling.spend import Spending
@@ -77,7 +77,7 @@ class State:
     spending: Spending | None = None
     comparisons: Mapping[Key, Standing] = field(default_factory=dict)
     breakers: Mapping[Key, Breaker] = field(default_factory=dict)
-    past: Context = Context()
+    past: AlertHistory = AlertHistory()
     plateaus: Plateaus = field(default_factory=dict)
     history: History | None = None
 
@@ -174,7 +174,7 @@ def _sum_profiles(
 
 
 def _load_plateaus(
-    connection: Connection, monitor: Monitor, baseline: Baseline, past: Context, bucket: Bucket, before: Plateaus
+    connection: Connection, monitor: Monitor, baseline: Baseline, past: AlertHistory, bucket: Bucket, before: Plateaus
 ) -> Plateaus:
     """Read the first window after each moment at which people were told of an open incident, each once."""
     plateaus = {}
@@ -189,7 +189,7 @@ def _load_history(
     connection: Connection,
     monitor: Monitor,
     baseline: Baseline,
-    past: Context,
+    past: AlertHistory,
     bucket: Bucket,
     rules: Collection[str],
 ) -> History | None:

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from detectors.spend.budget import PERIODS
-from monitor.actions.prompts import Prompt, catalogue, describe, difference, find
 from monitor.config.models import Config
 from monitor.core.plain import plain
+from monitor.core.prompts import Prompt, catalogue, describe, difference, find
 from monitor.metrics.monitor_status import monitor_status
 from monitor.store import prompts as registry
 from monitor.store import reads

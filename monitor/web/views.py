@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from monitor.alerting.incidents import NO_DATA
 from monitor.config.models import Monitor
+from monitor.core.incident import NO_DATA
 from monitor.metrics.monitor_status import ORDER, monitor_status
 from monitor.store.reads import MonitorState
 from monitor.web.charts import Point

@@ -10,8 +10,8 @@ import httpx
 import pytest
 import yaml
 
-from monitor.actions.prompts import Prompt
 from monitor.core.clock import SystemClock
+from monitor.core.prompts import Prompt
 from monitor.store import prompts as registry
 from monitor.store.database import Database
 from monitor.store.tables import spans, versions

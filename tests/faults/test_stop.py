@@ -17,7 +17,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
-from monitor.actions.plan import Action
+from monitor.core.action import Action
 from monitor.store import outbox
 from monitor.store.database import Database
 from tests.support.process import eventually, free_port

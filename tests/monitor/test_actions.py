@@ -12,10 +12,6 @@ import pytest
 from monitor.actions.plan import (
     NOT_OF_MODEL,
     NOT_WORSE,
-    Action,
-    Context,
-    Past,
-    Version,
     backlog_pause,
     decide,
     find_news,
@@ -29,7 +25,8 @@ from monitor.actions.plan import (
     write_headline,
 )
 from monitor.alerting import rules
-from monitor.alerting.incidents import Decision, Incident
+from monitor.core.action import Action, AlertHistory, PastAction, Version
+from monitor.core.incident import Decision, Incident
 from monitor.core.schedule import Bucket
 from tests.support.decisions import (
     BUCKET,
@@ -161,12 +158,14 @@ def test_every_effect_and_every_message_has_an_id_of_its_own() -> None:
 # ---- messages --------------------------------------------------------------------------------------------------
 
 
-def message(age: timedelta, state: str = "delivered", kind: str = "firing", **changes: Any) -> Past:
-    base = Past("slack", START - age, state, incident="i-1", kind=kind, at=START - age)
+def message(age: timedelta, state: str = "delivered", kind: str = "firing", **changes: Any) -> PastAction:
+    base = PastAction("slack", START - age, state, incident="i-1", kind=kind, at=START - age)
     return replace(base, **changes)
 
 
-def due(rows: Sequence[Past], incident: Incident | None = None, transition: Any = None, **rule: Any) -> str | None:
+def due(
+    rows: Sequence[PastAction], incident: Incident | None = None, transition: Any = None, **rule: Any
+) -> str | None:
     """Return the kind of message that Slack gets now."""
     going = incident or incident_of(opened_at=START - 9 * HOUR, fired_at=START - 9 * HOUR, evidence={})
     monitor = monitor_of(repeat_interval="2h", **rule)
@@ -188,7 +187,7 @@ def due(rows: Sequence[Past], incident: Incident | None = None, transition: Any 
         ([message(4 * HOUR, kind="rollback")], "firing"),
     ],
 )
-def test_people_are_reminded_as_long_as_it_fires(rows: list[Past], expected: str | None) -> None:
+def test_people_are_reminded_as_long_as_it_fires(rows: list[PastAction], expected: str | None) -> None:
     assert due(rows) == expected
 
 
@@ -257,39 +256,39 @@ def test_the_newest_open_incident_of_a_rule_comes_first() -> None:
 # ---- rules -----------------------------------------------------------------------------------------------------
 
 
-def acted(context: Context, transition: Any = "firing", incident: Incident | None = None) -> list[Action]:
+def acted(context: AlertHistory, transition: Any = "firing", incident: Incident | None = None) -> list[Action]:
     monitor = monitor_of(do=["slack", "r"])
     decision = Decision(incident or incident_of(), transition, "novelty rose")
     return rules.act_on(monitor, [decision], context, {"r": SPEC, "slack": SLACK}, BUCKET, START)[1]
 
 
 def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
-    assert [action.name for action in acted(Context())] == ["slack", "r"]
-    assert acted(Context(silences={"drift": 7})) == []
-    assert [action.name for action in acted(Context(silences={"other": 7}))] == ["slack", "r"]
+    assert [action.name for action in acted(AlertHistory())] == ["slack", "r"]
+    assert acted(AlertHistory(silences={"drift": 7})) == []
+    assert [action.name for action in acted(AlertHistory(silences={"other": 7}))] == ["slack", "r"]
     monitor, decision = monitor_of(), Decision(incident_of(), "firing", "novelty rose")
-    ((kept,), _) = rules.act_on(monitor, [decision], Context(silences={"drift": 7}), {}, BUCKET, START)
+    ((kept,), _) = rules.act_on(monitor, [decision], AlertHistory(silences={"drift": 7}), {}, BUCKET, START)
     assert kept.reason == "novelty rose (silenced by #7)"
     going = replace(decision, transition=None)
-    ((kept,), _) = rules.act_on(monitor, [going], Context(silences={"drift": 7}), {}, BUCKET, START)
+    ((kept,), _) = rules.act_on(monitor, [going], AlertHistory(silences={"drift": 7}), {}, BUCKET, START)
     assert kept.reason == "novelty rose"
 
 
 def test_an_incident_that_was_silenced_when_it_fired_is_announced_afterwards() -> None:
-    assert [action.kind for action in acted(Context(), None)] == ["firing", "rollback"]
+    assert [action.kind for action in acted(AlertHistory(), None)] == ["firing", "rollback"]
     told = incident_of(notified_at=START - MINUTE)
-    assert [action.kind for action in acted(Context(), None, told)] == ["firing"]
+    assert [action.kind for action in acted(AlertHistory(), None, told)] == ["firing"]
 
 
 def test_an_effect_that_was_missed_is_decided_anew_by_a_bad_bucket_only() -> None:
     rows = [message(MINUTE), past("expired", MINUTE, incident="i-1", missed=True)]
     rows = [replace(row, sequence=place) for place, row in enumerate(rows)]
     told = incident_of(notified_at=START - MINUTE)
-    fresh = Context(open={"drift": replace(told, bad=1)}, past=rows)
+    fresh = AlertHistory(open={"drift": replace(told, bad=1)}, past=rows)
     assert [action.name for action in acted(fresh, None, told)] == ["r"]
-    stale = Context(open={"drift": told}, past=rows)
+    stale = AlertHistory(open={"drift": told}, past=rows)
     assert acted(stale, None, told) == []
-    older = Context(older=[told], past=rows)
+    older = AlertHistory(older=[told], past=rows)
     assert acted(older, None, told) == []
 
 
@@ -305,7 +304,9 @@ def test_an_effect_that_was_missed_is_decided_anew_by_a_bad_bucket_only() -> Non
         ([message(HOUR, "failed", incident="other")], [], START - HOUR),
     ],
 )
-def test_notified_at_is_when_people_were_told_last(rows: list[Past], planned: list[str], expected: object) -> None:
+def test_notified_at_is_when_people_were_told_last(
+    rows: list[PastAction], planned: list[str], expected: object
+) -> None:
     decision = Decision(incident_of(notified_at=START - HOUR), None, "still firing")
     made = [replace(effects({})[0], kind=kind) for kind in planned]
     assert rules.with_notice(decision, rows, made, BUCKET).incident.notified_at == expected
@@ -317,8 +318,8 @@ def test_retraining_is_asked_for_when_it_can_be_decided() -> None:
     monitor = monitor_of(do=["slack", "r"])
     specs = {"r": webhook("retrain")}
 
-    def wanted(decision: Decision, *rows: Past, specs: Any = specs) -> bool:
-        return bool(rules.wants_retraining(monitor, [decision], specs, Context(past=rows)))
+    def wanted(decision: Decision, *rows: PastAction, specs: Any = specs) -> bool:
+        return bool(rules.wants_retraining(monitor, [decision], specs, AlertHistory(past=rows)))
 
     told = incident_of(notified_at=START)
     assert wanted(Decision(told, "firing", ""))
@@ -467,7 +468,9 @@ def test_another_suspect_and_what_came_back_are_news() -> None:
         ),
     ],
 )
-def test_updates_come_at_most_once_a_window(rows: list[Past], incident: dict[str, Any], expected: str | None) -> None:
+def test_updates_come_at_most_once_a_window(
+    rows: list[PastAction], incident: dict[str, Any], expected: str | None
+) -> None:
     placed = [replace(row, sequence=place) for place, row in enumerate(rows)]
     told = going(fired_at=START - 4 * MINUTE, **incident)
     assert due(placed, told) == expected

@@ -14,9 +14,9 @@ from detectors.spend.breaker import Breaker
 from detectors.spend.budget import Spent
 from monitor.actions import breakers
 from monitor.actions.breakers import Broken, effects, firing_after, sights, silence_name, work
-from monitor.alerting.incidents import Decision
 from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Monitor
+from monitor.core.incident import Decision
 from monitor.core.schedule import Bucket
 from monitor.profiling.spend import Spending
 from tests.support.decisions import HOUR, MINUTE, SLACK, START, incident_of, monitor_of, webhook

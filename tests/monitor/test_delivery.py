@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor.actions.plan import Action
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
+from monitor.core.action import Action
 from monitor.core.clock import SystemClock
 from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, after, decision_time, delay, deliver_due, expire_late
 from monitor.store import migrate, outbox

@@ -17,10 +17,11 @@ from detectors.quality.traffic import Traffic
 from monitor.alerting import explain as module
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.explain import MOST_FINDINGS, MOST_PARTS, explain, explain_moves
-from monitor.alerting.incidents import Change, Incident, judge
+from monitor.alerting.incidents import judge
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window
 from monitor.config.models import Monitor
+from monitor.core.incident import Change, Incident
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SMALL = Change("model_version", "model_version", "small-7b", AT - timedelta(minutes=12))

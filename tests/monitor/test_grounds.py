@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from monitor.actions.plan import Context, Past
 from monitor.actions.retraining_context import earliest_asked
-from monitor.alerting.incidents import Incident
 from monitor.config.models import Monitor
+from monitor.core.action import AlertHistory, PastAction
+from monitor.core.incident import Incident
 from monitor.core.schedule import Bucket
 from tests.support.world import START
 
@@ -29,7 +29,7 @@ NOW = START + 100 * HOUR
 BUCKET = Bucket(NOW - 5 * MINUTE, NOW)
 BACK = 65 * MINUTE  # a window and a bucket: as old as a suspected change can be when its incident opens
 OPENED = START + 50 * HOUR
-SENT = Past("train", OPENED, "delivered", id="a", incident="i", kind="retrain", mode="auto")
+SENT = PastAction("train", OPENED, "delivered", id="a", incident="i", kind="retrain", mode="auto")
 
 
 def incident(**changes: Any) -> Incident:
@@ -55,10 +55,10 @@ def incident(**changes: Any) -> Incident:
 )
 def test_as_far_back_as_a_retraining_may_speak_of(changes: dict[str, Any], sent: dict[str, Any], expected: Any) -> None:
     standing = replace(incident(), **changes)
-    past = Context(open={standing.rule: standing}, past=[replace(SENT, **sent)])
+    past = AlertHistory(open={standing.rule: standing}, past=[replace(SENT, **sent)])
     assert earliest_asked(MONITOR, past, BUCKET, {"r"}) == expected
 
 
 def test_an_incident_that_may_open_again_is_one_of_them() -> None:
     resolved = incident(state="resolved", resolved_at=NOW - HOUR)
-    assert earliest_asked(MONITOR, Context(resolved={"r": resolved}, past=[SENT]), BUCKET, {"r"}) == OPENED - BACK
+    assert earliest_asked(MONITOR, AlertHistory(resolved={"r": resolved}, past=[SENT]), BUCKET, {"r"}) == OPENED - BACK

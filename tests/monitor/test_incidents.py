@@ -11,10 +11,6 @@ import pytest
 from detectors.base import Finding
 from detectors.joint import JOINT
 from monitor.alerting.incidents import (
-    Blindness,
-    Change,
-    Decision,
-    Incident,
     brought_by_version,
     choose_suspect,
     headline,
@@ -23,6 +19,7 @@ from monitor.alerting.incidents import (
     merge_evidence,
     rank_harm,
 )
+from monitor.core.incident import Change, Decision, Incident, MissingData
 from tests.support.decisions import (
     MINUTE,
     START,
@@ -358,14 +355,14 @@ def test_the_headline_names_the_worst_and_counts_the_others() -> None:
 
 
 def test_buckets_without_an_answer_are_counted_by_why() -> None:
-    blind = Blindness()
+    blind = MissingData()
     for result, reason, expected in (
-        ("skipped", "no_rows: none", Blindness(1, 1, 1)),
-        ("skipped", "too_few: 3", Blindness(0, 2, 2)),
-        ("skipped", "no_rows: none", Blindness(1, 3, 3)),
-        ("failed", "timeout", Blindness(0, 0, 4)),
-        ("failed", None, Blindness(0, 0, 5)),
-        ("done", None, Blindness()),
+        ("skipped", "no_rows: none", MissingData(1, 1, 1)),
+        ("skipped", "too_few: 3", MissingData(0, 2, 2)),
+        ("skipped", "no_rows: none", MissingData(1, 3, 3)),
+        ("failed", "timeout", MissingData(0, 0, 4)),
+        ("failed", None, MissingData(0, 0, 5)),
+        ("done", None, MissingData()),
     ):
         blind = blind.then(result, reason)
         assert blind == expected

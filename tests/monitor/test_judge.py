@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detectors.base import Finding, Status
-from monitor.actions.plan import NOT_OF_MODEL, NOT_WORSE, Past, Version, decide, guilty_version, last_known_good, plan
-from monitor.alerting.incidents import Change, Decision, Incident, judge, judge_no_data
+from monitor.actions.plan import NOT_OF_MODEL, NOT_WORSE, decide, guilty_version, last_known_good, plan
+from monitor.alerting.incidents import judge, judge_no_data
 from monitor.config.models import Monitor, NoData, Rule
 from monitor.config.receivers import EffectSettings
 from monitor.config.rules import matches
+from monitor.core.action import PastAction, Version
+from monitor.core.incident import Change, Decision, Incident
 from monitor.core.schedule import Bucket
 from tests.support.receivers import settings_of, slack_settings
 
@@ -169,16 +171,16 @@ def incident_of(**changes: object) -> Incident:
         ({}, {"evidence": {"k": {"segment": None, "about": "pipe"}}}, [], 0, "held"),
         ({}, {"rule": "no_data", "evidence": {}}, [], 0, "held"),
         ({}, {}, [], 16, "expired"),
-        ({}, {}, [Past("r", START - 5 * MINUTE, "delivered", observed=("model_version", "small"))], 0, "held"),
-        ({}, {}, [Past("r", START - 5 * MINUTE, "held")], 0, "pending"),
-        ({}, {}, [Past("r", START - 5 * MINUTE, "delivered", observed=("model_version", "other"))], 0, "pending"),
-        ({}, {}, [Past("other", START - 5 * MINUTE, "delivered")], 0, "pending"),
-        ({"max_per_day": 2}, {}, [Past("r", START - timedelta(hours=h), "delivered") for h in (2, 3)], 0, "held"),
+        ({}, {}, [PastAction("r", START - 5 * MINUTE, "delivered", observed=("model_version", "small"))], 0, "held"),
+        ({}, {}, [PastAction("r", START - 5 * MINUTE, "held")], 0, "pending"),
+        ({}, {}, [PastAction("r", START - 5 * MINUTE, "delivered", observed=("model_version", "other"))], 0, "pending"),
+        ({}, {}, [PastAction("other", START - 5 * MINUTE, "delivered")], 0, "pending"),
+        ({"max_per_day": 2}, {}, [PastAction("r", START - timedelta(hours=h), "delivered") for h in (2, 3)], 0, "held"),
         ({"kind": "notify"}, {"evidence": {"k": {"segment": None, "about": "pipe"}}}, [], 0, "pending"),
     ],
 )
 def test_what_becomes_of_an_effect(
-    spec: dict[str, object], incident: dict[str, object], past: list[Past], late: int, expected: str
+    spec: dict[str, object], incident: dict[str, object], past: list[PastAction], late: int, expected: str
 ) -> None:
     state, reason = decide(EFFECT.model_copy(update=spec), "r", incident_of(**incident), past, START + late * MINUTE)
     assert state == expected
@@ -243,8 +245,8 @@ def test_a_firing_decision_tells_people_first_and_then_acts_with_stable_ids() ->
     assert body["data"]["not_after"] == (START + timedelta(minutes=15)).isoformat()
 
 
-def effect_of(incident: Incident, **changes: object) -> Past:
-    base = Past(
+def effect_of(incident: Incident, **changes: object) -> PastAction:
+    base = PastAction(
         "r", START, "awaiting_approval", "a-1", incident.id, "rollback", "approve", 0,
         observed=("model_version", "small"), reason="mode approve",
     )  # fmt: skip

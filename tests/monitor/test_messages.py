@@ -13,12 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
-from monitor.actions.plan import Action, Context, Past
 from monitor.actions.receivers.webhook.signature import verify
-from monitor.alerting.incidents import Incident, judge
+from monitor.alerting.incidents import judge
 from monitor.alerting.rules import act_on
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
+from monitor.core.action import Action, AlertHistory, PastAction
+from monitor.core.incident import Incident
 from monitor.core.schedule import Bucket
 from monitor.store import incidents, reads, tables
 from tests.monitor.test_life import Life
@@ -343,10 +344,10 @@ def finding(column: str, value: float = 0.5) -> Finding:
     return Finding("drift", column, "kolmogorov_smirnov", None, status, f"{column} is far", value, 0.1)
 
 
-def past_of(action: Action) -> Past:
+def past_of(action: Action) -> PastAction:
     """Return an action as the next bucket sees it once it has been delivered."""
     data = action.payload["data"]
-    return Past(
+    return PastAction(
         action.name, action.created_at, "delivered", action.id, action.incident, action.kind, action.mode,
         action.sequence, at=datetime.fromisoformat(action.payload["timestamp"]),
         suspect=(data["suspected_change"] or {}).get("value"),
@@ -366,7 +367,7 @@ def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: Receiv
         )  # fmt: skip
         if decision is None:
             continue
-        past = Context(open=open_now, sequences={decision.incident.id: place}, past=[past_of(a) for a in actions])
+        past = AlertHistory(open=open_now, sequences={decision.incident.id: place}, past=[past_of(a) for a in actions])
         receivers = {"slack": slack_settings(), **specs}
         (kept,), planned = act_on(monitor, [decision], past, receivers, Bucket(end - FIVE, end), end)
         incident = kept.incident
@@ -414,7 +415,9 @@ def test_a_suspect_that_becomes_known_later_is_news_and_told_once() -> None:
         now = end + place * 2 * HOUR
         again = judge(monitor, monitor.rules[0], [finding("a")], incident, now)
         assert again is not None
-        past = Context({"drift": incident}, sequences={incident.id: len(actions)}, past=[past_of(a) for a in actions])
+        past = AlertHistory(
+            {"drift": incident}, sequences={incident.id: len(actions)}, past=[past_of(a) for a in actions]
+        )
         receivers = {"slack": slack_settings()}
         _, planned = act_on(monitor_of(repeat_interval="9h"), [again], past, receivers, Bucket(now - FIVE, now), now)
         actions += planned

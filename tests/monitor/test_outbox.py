@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from monitor.actions.plan import Action
 from monitor.actions.receivers import make_receivers
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, parse_retry_after
 from monitor.actions.receivers.base import Receiver as AnyReceiver
 from monitor.config.receivers import read_receiver
+from monitor.core.action import Action
 from monitor.core.clock import Clock, SystemClock
 from monitor.daemon import Daemon
 from monitor.jobs.delivery import LONGEST_DELAY, delay, deliver_due

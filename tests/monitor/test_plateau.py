@@ -11,11 +11,12 @@ import pytest
 from detectors import Column, Profile, learn_numeric
 from detectors.quality.traffic import Traffic
 from monitor.alerting.change_point import Plateau, second_shift
-from monitor.alerting.incidents import Decision, Incident, judge
+from monitor.alerting.incidents import judge
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibrate import calibrate
 from monitor.checks.detect import Window, detect
 from monitor.config.models import Monitor
+from monitor.core.incident import Decision, Incident
 from monitor.profiling.profile import add_profiles
 from monitor.profiling.timeline import Timeline
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.actions.prompts import Prompt, catalogue, recognise, template_variables
-from monitor.alerting.incidents import Decision, Incident
 from monitor.alerting.rules import with_prompt
+from monitor.core.incident import Decision, Incident
+from monitor.core.prompts import Prompt, catalogue, recognise, template_variables
 from monitor.core.yamlfile import ConfigError
 from monitor.jobs.promptfiles import read_folder
 from tests.support import prefork

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from detectors.base import Finding, Status
 from monitor.actions import retraining
-from monitor.alerting.incidents import Incident
 from monitor.checks.baseline import Baseline
 from monitor.cli.commands.build import make_daemon, open_store
 from monitor.config.models import Config
+from monitor.core.incident import Incident
 from monitor.store import reads
 from tests.support.hand import Hand
 from tests.support.world import START

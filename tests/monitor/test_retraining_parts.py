@@ -11,8 +11,8 @@ from detectors.base import Finding, Status
 from detectors.joint import JOINT
 from detectors.outcome import OUTCOME
 from monitor.actions import retraining
-from monitor.alerting.incidents import Incident
 from monitor.checks.baseline import Baseline
+from monitor.core.incident import Incident
 from tests.support.decisions import HOUR, MINUTE, START, finding, incident_of, monitor_of
 
 GROUNDS = retraining.Grounds(

@@ -9,10 +9,11 @@ import pytest
 
 from detectors.base import Finding
 from detectors.quality.traffic import Gaps
-from monitor.actions.plan import Context
-from monitor.actions.prompts import Prompt
-from monitor.alerting.incidents import Blindness, Decision, Incident, is_known, is_news, judge_no_data
+from monitor.alerting.incidents import is_known, is_news, judge_no_data
 from monitor.alerting.rules import is_learning, judge_all, with_prompt
+from monitor.core.action import AlertHistory
+from monitor.core.incident import Decision, Incident, MissingData
+from monitor.core.prompts import Prompt
 from tests.support.decisions import (
     BUCKET,
     HOUR,
@@ -30,11 +31,11 @@ NO_GAPS = Gaps(silent=0, thin=0)
 
 
 def judged(
-    found: list[Finding], past: Context | None = None, result: str = "done", reason: str | None = None, **more: Any
+    found: list[Finding], past: AlertHistory | None = None, result: str = "done", reason: str | None = None, **more: Any
 ) -> list[Decision]:
     monitor = monitor_of(more.pop("settings", {}), **more.pop("rule", {}))
     changes, gaps, moved = more.pop("changes", ()), more.pop("gaps", NO_GAPS), more.pop("moved", None)
-    return judge_all(monitor, found, changes, past or Context(), BUCKET, result, reason, gaps, moved)
+    return judge_all(monitor, found, changes, past or AlertHistory(), BUCKET, result, reason, gaps, moved)
 
 
 def states(decisions: list[Decision]) -> list[tuple[str, str, str | None]]:
@@ -50,18 +51,18 @@ def test_every_rule_judges_what_it_watches() -> None:
 
 def test_a_rule_goes_on_with_its_own_incident_and_opens_its_last_one_again() -> None:
     going = incident_of(evidence={finding(0.3).key: evidence_of()})
-    (one,) = judged([finding(0.3)], Context(open={"drift": going}))
+    (one,) = judged([finding(0.3)], AlertHistory(open={"drift": going}))
     assert (one.incident.id, one.reason) == ("i-1", "still firing")
-    (other,) = judged([finding(0.3)], Context(open={"slo": going}))
+    (other,) = judged([finding(0.3)], AlertHistory(open={"slo": going}))
     assert other.incident.id != "i-1"
     over = replace(going, state="resolved", resolved_at=START - MINUTE)
-    (again,) = judged([finding(0.3)], Context(resolved={"drift": over}))
+    (again,) = judged([finding(0.3)], AlertHistory(resolved={"drift": over}))
     assert (again.incident.id, again.transition) == ("i-1", "firing")
-    (new,) = judged([finding(0.3)], Context(resolved={"slo": over}))
+    (new,) = judged([finding(0.3)], AlertHistory(resolved={"slo": over}))
     assert new.incident.id != "i-1"
     moved = {"drift": [finding(0.2, detail={"back": False})], "slo": []}
     early = evidence_of(since=(START - HOUR).isoformat())
-    past = Context(open={"drift": replace(going, fired_at=START - HOUR, evidence={finding(0.3).key: early})})
+    past = AlertHistory(open={"drift": replace(going, fired_at=START - HOUR, evidence={finding(0.3).key: early})})
     (changed,) = judged([finding(0.3)], past, moved=moved)
     assert changed.change is not None
     (same,) = judged([finding(0.3)], past, moved={"slo": moved["drift"]})
@@ -71,7 +72,7 @@ def test_a_rule_goes_on_with_its_own_incident_and_opens_its_last_one_again() -> 
 def test_an_older_incident_keeps_what_it_knows_and_the_newest_gets_the_rest() -> None:
     older = incident_of(id="old", evidence={"k": evidence_of()}, clean=1)
     newest = incident_of(id="new", evidence={"k": evidence_of(column="length")}, clean=1)
-    past = Context(open={"drift": newest}, older=[older])
+    past = AlertHistory(open={"drift": newest}, older=[older])
 
     def bad(*found: Finding) -> dict[str, int]:
         return {one.incident.id: one.incident.bad for one in judged(list(found), past)}
@@ -81,14 +82,14 @@ def test_an_older_incident_keeps_what_it_knows_and_the_newest_gets_the_rest() ->
     assert bad(finding(0.3), clean(column="length")) == {"old": 3, "new": 2}
     assert bad(clean(), other) == {"old": 2, "new": 3}
     elsewhere = replace(older, rule="slo")
-    ((decision,)) = judged([finding(0.3), length], Context(open={"drift": newest}, older=[elsewhere]))
+    ((decision,)) = judged([finding(0.3), length], AlertHistory(open={"drift": newest}, older=[elsewhere]))
     assert len(decision.incident.evidence) == 3
 
 
 def test_what_a_new_version_brought_is_an_incident_of_its_own() -> None:
     newest = incident_of(id="new", evidence={"k": evidence_of(column="length")}, fired_at=START - 2 * MINUTE)
     worse = finding(0.3, direction="worse")
-    past = Context(open={"drift": newest})
+    past = AlertHistory(open={"drift": newest})
     changes = [change("m2", START - MINUTE)]
     first, second = judged([worse, finding(0.3, column="length")], past, changes=changes)
     assert (first.incident.id, first.transition) == ("new", None)
@@ -122,7 +123,7 @@ def test_known_findings_are_no_news() -> None:
 
 
 def sight(blind: int, result: str = "skipped", reason: str | None = "no_rows: none", **more: Any) -> list[Any]:
-    past = Context(blind=Blindness(blind, blind, blind), **more.pop("past", {}))
+    past = AlertHistory(blind=MissingData(blind, blind, blind), **more.pop("past", {}))
     return [(one.transition, one.incident.bad) for one in judged([], past, result, reason, **more)]
 
 
@@ -147,17 +148,17 @@ def test_gaps_that_the_baseline_had_are_waited_out() -> None:
 @pytest.mark.parametrize(
     ("blind", "gaps", "after", "expected"),
     [
-        (Blindness(6, 6, 6), Gaps(silent=7, thin=30), 3, 1),
-        (Blindness(5, 5, 5), Gaps(silent=7, thin=30), 3, 0),
-        (Blindness(0, 28, 28), Gaps(silent=7, thin=30), 3, 0),
-        (Blindness(0, 29, 29), Gaps(silent=7, thin=30), 3, 1),
-        (Blindness(2, 2, 2), Gaps(silent=0, thin=0), 3, 2),
-        (Blindness(0, 0, 4), Gaps(silent=7, thin=30), 3, 4),
-        (Blindness(), Gaps(silent=7, thin=30), 3, 0),
+        (MissingData(6, 6, 6), Gaps(silent=7, thin=30), 3, 1),
+        (MissingData(5, 5, 5), Gaps(silent=7, thin=30), 3, 0),
+        (MissingData(0, 28, 28), Gaps(silent=7, thin=30), 3, 0),
+        (MissingData(0, 29, 29), Gaps(silent=7, thin=30), 3, 1),
+        (MissingData(2, 2, 2), Gaps(silent=0, thin=0), 3, 2),
+        (MissingData(0, 0, 4), Gaps(silent=7, thin=30), 3, 4),
+        (MissingData(), Gaps(silent=7, thin=30), 3, 0),
     ],
 )
 def test_buckets_that_the_gaps_do_not_explain_are_counted(
-    blind: Blindness, gaps: Gaps, after: int, expected: int
+    blind: MissingData, gaps: Gaps, after: int, expected: int
 ) -> None:
     assert blind.beyond(gaps, after) == expected
 
@@ -247,5 +248,7 @@ def test_a_suspected_prompt_is_named_where_it_is_known() -> None:
         decision = Decision(incident, None, "")
         assert with_prompt(decision, [prompt]) is decision
     going = suspecting(value=prompt.hash)
-    (one,) = judged([finding(0.3, segment="model_version=small")], Context(open={"drift": going}, prompts=[prompt]))
+    (one,) = judged(
+        [finding(0.3, segment="model_version=small")], AlertHistory(open={"drift": going}, prompts=[prompt])
+    )
     assert (one.incident.suspected_change or {})["prompt"] == prompt.sentence()

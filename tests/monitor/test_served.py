@@ -15,12 +15,12 @@ import sqlalchemy as sa
 import yaml
 
 from monitor.actions.retraining import Grounds, retraining
-from monitor.alerting.incidents import Incident
 from monitor.checks.baseline import Baseline
 from monitor.cli.commands.build import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec, Savings
+from monitor.core.incident import Incident
 from monitor.core.yamlfile import ConfigError
 from monitor.jobs import build_baseline
 from monitor.jobs.evals.suite import Suite

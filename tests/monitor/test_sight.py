@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.quality.traffic import Gaps
-from monitor.alerting.incidents import Blindness, Incident, judge_no_data
+from monitor.alerting.incidents import judge_no_data
 from monitor.config.models import Monitor, NoData
+from monitor.core.incident import Incident, MissingData
 from monitor.jobs.backtest import backtest
 from monitor.sources.connect import connect
 
@@ -38,7 +39,7 @@ def alerts(rows: np.ndarray, gaps: Gaps, length: int, fewest: int, bucket: timed
     """Return when no_data fired over a live stretch."""
     source = {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}}
     monitor, setting = Monitor.model_validate({"name": "m", "source": source}), NoData()
-    seen, incident, fired = Blindness(), None, list[datetime]()
+    seen, incident, fired = MissingData(), None, list[datetime]()
     for place, (result, reason) in enumerate(results(rows, length, fewest)):
         seen = seen.then(result, reason)
         blind = seen.beyond(gaps, setting.after)

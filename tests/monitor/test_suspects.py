@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
-from monitor.actions.plan import Version
 from monitor.alerting.first_seen import earliest
-from monitor.alerting.incidents import Change, Incident, judge
+from monitor.alerting.incidents import judge
 from monitor.config.models import Monitor
+from monitor.core.action import Version
+from monitor.core.incident import Change, Incident
 from monitor.jobs.one_shot import check
 from monitor.sources.connect import connect
 from monitor.store import incidents

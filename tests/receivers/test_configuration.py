@@ -15,12 +15,12 @@ import yaml
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from monitor.actions.plan import Action
 from monitor.cli import app
 from monitor.cli.commands.build import make_daemon
 from monitor.cli.commands.run import warn_of_old_forms
 from monitor.config.load import load
 from monitor.config.models import Config, ConfigError
+from monitor.core.action import Action
 from monitor.store import migrate, outbox
 from monitor.store.database import Database
 from monitor.store.tables import actions

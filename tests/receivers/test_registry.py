@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from monitor.actions.plan import plan
 from monitor.actions.receivers import make_receivers
-from monitor.alerting.incidents import Decision
 from monitor.cli import app
 from monitor.config.models import Config
 from monitor.config.receivers import RECEIVERS
+from monitor.core.incident import Decision
 from monitor.core.schedule import Bucket
 from monitor.jobs.delivery import deliver_due
 from monitor.store import migrate, outbox

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from detectors.spend.budget import Spent
-from monitor.actions.plan import Action
+from monitor.core.action import Action
 from monitor.core.schedule import Bucket, retry_delay
 from monitor.profiling.profile import Facts, Profiled
 from monitor.sources.base import Counts, Reason, SourceError

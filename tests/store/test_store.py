@@ -13,8 +13,8 @@ from alembic.migration import MigrationContext
 
 from detectors import DETECTORS
 from detectors.base import Finding, Status
-from monitor.actions.plan import Action
-from monitor.alerting.incidents import Decision, Incident
+from monitor.core.action import Action
+from monitor.core.incident import Decision, Incident
 from monitor.core.schedule import Bucket
 from monitor.profiling.profile import Facts, Profiled
 from monitor.sources.base import Counts

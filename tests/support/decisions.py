@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from detectors.base import Finding, Status
-from monitor.actions.plan import Past, Version
-from monitor.alerting.incidents import Change, Incident
 from monitor.config.models import Monitor
 from monitor.config.receivers import EffectSettings, ReceiverConfig
+from monitor.core.action import PastAction, Version
+from monitor.core.incident import Change, Incident
 from monitor.core.schedule import Bucket
 from tests.support.receivers import settings_of, slack_settings
 
@@ -112,7 +112,7 @@ def change(value: str, first_seen: datetime, kind: str = "model_version") -> Cha
     return Change(kind, kind, value, first_seen)
 
 
-def past(state: str, age: timedelta, **changes: Any) -> Past:
+def past(state: str, age: timedelta, **changes: Any) -> PastAction:
     """Return an earlier effect of the name `r` about the version `small`."""
-    base = Past("r", START - age, state, kind="rollback", observed=("model_version", "small"))
+    base = PastAction("r", START - age, state, kind="rollback", observed=("model_version", "small"))
     return replace(base, **changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.actions.prompts import Prompt, recognise
+from monitor.core.prompts import Prompt, recognise
 from monitor.store import prompts as registry
 from monitor.store.database import Database
 from tests.web.conftest import Serve

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from monitor.actions.prompts import Prompt, catalogue, describe, difference, find
 from monitor.cli.commands.build import open_store
 from monitor.cli.commands.output import echo, print_json, print_table
 from monitor.config.models import Config, ConfigError
 from monitor.config.sections import nearest
+from monitor.core.prompts import Prompt, catalogue, describe, difference, find
 from monitor.jobs.promptfiles import read_folder
 from monitor.store import prompts as registry
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.base import Finding, Status
-from monitor.actions.plan import Action, Context
-from monitor.alerting.incidents import Decision, judge
+from monitor.alerting.incidents import judge
 from monitor.alerting.rules import act_on, with_prompt
 from monitor.config.models import EvaluationSpec, Monitor, Rule
 from monitor.config.receivers import ReceiverConfig
 from monitor.config.rules import rule_name
+from monitor.core.action import Action, AlertHistory
+from monitor.core.incident import Decision
 from monitor.core.schedule import Bucket
 from monitor.jobs.evals.result import Result, Run
 from monitor.jobs.evals.score import OVERALL
@@ -76,7 +77,7 @@ class Keeper:
         """Return the monitor with the rule of the suite and no other."""
         return self.monitor.model_copy(update={"rules": [suite_rule(self.spec, self.suite)]})
 
-    def judge(self, run: Run, past: Context) -> tuple[Sequence[Decision], Sequence[Action]]:
+    def judge(self, run: Run, past: AlertHistory) -> tuple[Sequence[Decision], Sequence[Action]]:
         """Decide what a run means for the incident of its suite, and what follows. Pure."""
         monitor, bucket = self.alone, Bucket(run.started_at, run.finished_at)
         rule = monitor.rules[0]

@@ -1,0 +1,114 @@
+"""Incidents: an alert episode, what may have caused it, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from detectors.quality.traffic import Gaps
+from monitor.core.payload import Evidence, FurtherChange, Suspect
+
+IncidentState = Literal["pending", "firing", "resolved"]
+NO_DATA = "no_data"
+"""The rule of every monitor that alerts when nothing can be measured."""
+VERSIONS = ("model_version", "prompt_version")
+
+
+@dataclass(frozen=True)
+class Change:
+    """First sight of a version, category or column: what may have caused an incident."""
+
+    kind: str
+    column: str
+    value: str
+    first_seen: datetime
+
+
+@dataclass(frozen=True)
+class Incident:
+    """An episode of one rule of one monitor."""
+
+    id: str
+    monitor: str
+    rule: str
+    severity: str
+    state: IncidentState
+    opened_at: datetime
+    updated_at: datetime
+    reason: str
+    bad: int = 0
+    clean: int = 0
+    fired_at: datetime | None = None
+    resolved_at: datetime | None = None
+    notified_at: datetime | None = None
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    suspected_change: Suspect | None = None
+    changes: Sequence[FurtherChange] = ()  # what people were told, oldest first
+    moved: int = 0  # buckets in a row that differed from what was told last
+
+    def __post_init__(self) -> None:
+        """Freeze the list of changes, which a row holds as a list."""
+        object.__setattr__(self, "changes", tuple(self.changes))
+
+    @property
+    def told_at(self) -> datetime | None:
+        """Return when people were told something new for the last time; None when it never fired."""
+        return datetime.fromisoformat(self.changes[-1]["at"]) if self.changes else self.fired_at
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of an incident: its new state, and the transition when there was one."""
+
+    incident: Incident
+    transition: IncidentState | None
+    reason: str
+    quiet: bool = False  # it never fired this time, so nobody need be told that it is over
+    news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
+    change: FurtherChange | None = None  # a further change while it was firing, as ``Incident.changes`` has it
+
+
+@dataclass(frozen=True)
+class MissingData:
+    """How many buckets in a row, up to the newest, could tell nothing, and why.
+
+    Parameters
+    ----------
+    silent
+        Buckets without a row.
+    thin
+        Buckets with too few rows, those without any among them.
+    blind
+        Buckets that could tell nothing for whatever reason.
+    """
+
+    silent: int = 0
+    thin: int = 0
+    blind: int = 0
+
+    def then(self, result: str, reason: str | None) -> MissingData:
+        """Return what it is after one bucket more."""
+        why = reason or ""
+        if result == "done":
+            return MissingData()
+        if why.startswith("no_rows"):
+            return MissingData(self.silent + 1, self.thin + 1, self.blind + 1)
+        return MissingData(0, self.thin + 1 if why.startswith("too_few") else 0, self.blind + 1)
+
+    def beyond(self, gaps: Gaps, after: int) -> int:
+        """Return how many of the buckets the baseline's own gaps do not explain; from ``after`` on people are told.
+
+        Examples
+        --------
+        >>> MissingData(silent=6, thin=6, blind=6).beyond(Gaps(silent=7, thin=30), after=3)
+        1
+        >>> MissingData(silent=0, thin=20, blind=20).beyond(Gaps(silent=7, thin=30), after=3)
+        0
+        """
+        if not self.thin:
+            return self.blind
+        slack = [max(0.0, gap + 1 - after) for gap in (gaps.silent, gaps.thin)]
+        counts = (self.silent, self.thin)
+        return int(max(0.0, *(count - more for count, more in zip(counts, slack, strict=True))))
