@@ -103,9 +103,13 @@ def answers(port: int) -> bool:
 def config(store: str, source: str, **monitor: Any) -> dict[str, Any]:
     columns = {"timestamp": "at", "id": "id", "cost": "cost"}
     told = {
-        "name": "bot", "settle": "1s", "window": "30s", "start": datetime.now(UTC).isoformat(),
-        "source": {"url": source, "table": "log", "columns": columns}, **monitor,
-    }  # fmt: skip
+        "name": "bot",
+        "settle": "1s",
+        "window": "30s",
+        "start": datetime.now(UTC).isoformat(),
+        "source": {"url": source, "table": "log", "columns": columns},
+        **monitor,
+    }
     return {"store": store, "monitors": [told]}
 
 
@@ -184,9 +188,13 @@ def endpoint(folder: Path, rate: int, seconds: float) -> bool:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE log (id INTEGER PRIMARY KEY, at TEXT, cost REAL)")
     settings = config(
-        f"sqlite:///{folder / 'driftd.db'}", f"sqlite:///{path}", bucket="5s", window="30s",
-        checks=[{"spend": {"daily": 1e9}}], breakers=[{"name": "money", "budget": "spend"}],
-    )  # fmt: skip
+        f"sqlite:///{folder / 'driftd.db'}",
+        f"sqlite:///{path}",
+        bucket="5s",
+        window="30s",
+        checks=[{"spend": {"daily": 1e9}}],
+        breakers=[{"name": "money", "budget": "spend"}],
+    )
     writer = multiprocessing.get_context("spawn").Process(target=grow, args=(path,), daemon=True)
     writer.start()
     try:
@@ -260,9 +268,13 @@ def replicas(folder: Path, bucket: int) -> bool:
         limits = {f"t{place}": float(round(each * (2 + place / TENANTS))) for place in range(TENANTS)}
         spend = {"daily": 1e6, "by": "tenant", "limits": limits}
         settings = config(
-            urls[0], urls[1], bucket=f"{bucket}s", window=f"{bucket}s", checks=[{"spend": spend}],
+            urls[0],
+            urls[1],
+            bucket=f"{bucket}s",
+            window=f"{bucket}s",
+            checks=[{"spend": spend}],
             breakers=[{"name": "money", "budget": "spend"}],
-        )  # fmt: skip
+        )
         with (
             replica(folder, "first", settings) as first,
             replica(folder, "second", settings) as second,
@@ -305,9 +317,14 @@ def without_database(ports: list[int]) -> bool:
             known = told["knowledge"]
             good = good and told["state"] == "open" and known["read_seconds_ago"] is not None
             rows.append(
-                [str(place + 1), told["state"], f"{known['age_seconds']:.1f} s", f"{known['read_seconds_ago']:.1f} s",
-                 f"{took:.2f}"]
-            )  # fmt: skip
+                [
+                    str(place + 1),
+                    told["state"],
+                    f"{known['age_seconds']:.1f} s",
+                    f"{known['read_seconds_ago']:.1f} s",
+                    f"{took:.2f}",
+                ]
+            )
     print("PostgreSQL was killed (SIGQUIT); a tenant whose budget is gone asks at once, and three seconds later:")
     print(table(["replica", "answer", "knows up to, ago", "read it, ago", "took ms"], rows))
     return good

@@ -238,11 +238,15 @@ def called_different(sums: np.ndarray, *, welch: bool) -> Sides:
 
 def heavy_tails(simulations: int) -> str:
     cases: list[tuple[str, Callable[..., np.ndarray], float, int]] = [
-        ("1 : 1", heavy_rows, 0.5, 10), ("1 : 9", heavy_rows, 0.1, 20), ("1 : 99", heavy_rows, 0.01, 50),
-        ("1 : 1, users", heavy_users, 0.5, 2000), ("1 : 9, users", heavy_users, 0.1, 4000),
+        ("1 : 1", heavy_rows, 0.5, 10),
+        ("1 : 9", heavy_rows, 0.1, 20),
+        ("1 : 99", heavy_rows, 0.01, 50),
+        ("1 : 1, users", heavy_users, 0.5, 2000),
+        ("1 : 9, users", heavy_users, 0.1, 4000),
         ("1 : 99, users", heavy_users, 0.01, 10_000),
-        ("1 : 9, winsorised", winsorised, 0.1, 20), ("1 : 99, winsorised", winsorised, 0.01, 50),
-    ]  # fmt: skip
+        ("1 : 9, winsorised", winsorised, 0.1, 20),
+        ("1 : 99, winsorised", winsorised, 0.01, 50),
+    ]
     rows = []
     for sigma in (1.0, 2.0):
         for name, draw, part, size in cases:
@@ -380,9 +384,15 @@ def real_lifts(simulations: int) -> str:
         median = days(float(np.median(first))) if first else "-"
         rows.append([name, 5, f"{len(first) / len(found):.0%}", median, "", "", "", f"{fixed:.0%}"])
     heads = [
-        "lift, minimum 2 %", "rows an arm and look", "told by driftd", "median time", "by the plan's end, in theory",
-        "plain mixture", "median time", "t-test at the end, 14 d",
-    ]  # fmt: skip
+        "lift, minimum 2 %",
+        "rows an arm and look",
+        "told by driftd",
+        "median time",
+        "by the plan's end, in theory",
+        "plain mixture",
+        "median time",
+        "t-test at the end, 14 d",
+    ]
     return table(heads, rows)
 
 

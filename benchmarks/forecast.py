@@ -109,7 +109,7 @@ def held_back(series: Series, seed: int) -> list[Held]:
                 (told.high - told.low) / truth,
                 abs(told.middle / truth - 1),
                 today,
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -161,9 +161,13 @@ def row(name: str, found: list[Held], places: tuple[int, ...] = DAYS_OF_MONTH) -
     held = [one[1] for one in found]
     by_day = [[one[1] for one in found if one[0] == place] for place in places]
     return [
-        name, str(len(found)), f"{np.mean(held):.0%}", *(f"{np.mean(one):.0%}" for one in by_day),
-        f"{np.median([one[2] for one in found]):.0%}", f"{np.median([one[3] for one in found]):.0%}",
-    ]  # fmt: skip
+        name,
+        str(len(found)),
+        f"{np.mean(held):.0%}",
+        *(f"{np.mean(one):.0%}" for one in by_day),
+        f"{np.median([one[2] for one in found]):.0%}",
+        f"{np.median([one[3] for one in found]):.0%}",
+    ]
 
 
 def months(found: list[Held]) -> str:

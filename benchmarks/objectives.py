@@ -98,8 +98,14 @@ def broken(streams: int) -> str:
                     cells += [f"{median:.2f} h", f"{np.isfinite(found).mean():.0%}"]
                 rows.append([f"{objective:.1%}", per_hour, name, *cells])
     heads = [
-        "objective", "requests/h", "breach", "median delay", "found in 4 d", "without the test", "found in 4 d",
-    ]  # fmt: skip
+        "objective",
+        "requests/h",
+        "breach",
+        "median delay",
+        "found in 4 d",
+        "without the test",
+        "found in 4 d",
+    ]
     return table(heads, rows)
 
 

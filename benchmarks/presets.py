@@ -75,14 +75,25 @@ def _by(tool: ModuleType) -> Callable[[sa.Engine, list[Call]], None]:
 
 
 LITELLM = {
-    "request_id": "id", "model": "model_version", "prompt_tokens": "input_tokens", "completion_tokens": "output_tokens",
-    "spend": "cost", "status": "status", "messages": "question", "response": "response",
-}  # fmt: skip
+    "request_id": "id",
+    "model": "model_version",
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "spend": "cost",
+    "status": "status",
+    "messages": "question",
+    "response": "response",
+}
 MLFLOW = {
-    "request_id": "id", "status": "status", "execution_time_ms": "latency", "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens", "total_cost": "cost", "request_preview": "question",
+    "request_id": "id",
+    "status": "status",
+    "execution_time_ms": "latency",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "total_cost": "cost",
+    "request_preview": "question",
     "response_preview": "response",
-}  # fmt: skip
+}
 PHOENIX = {
     "span_id": "id",
     "name": "span_name",
@@ -91,22 +102,40 @@ PHOENIX = {
     "attributes": "question",
 }
 LANGFUSE_V2 = {
-    "id": "id", "model": "model_version", "prompt_tokens": "input_tokens", "completion_tokens": "output_tokens",
-    "calculated_total_cost": "cost", "input": "question", "output": "response",
-}  # fmt: skip
+    "id": "id",
+    "model": "model_version",
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "calculated_total_cost": "cost",
+    "input": "question",
+    "output": "response",
+}
 LANGFUSE_V3 = {
-    "id": "id", "provided_model_name": "model_version", "usage_details": "input_tokens", "total_cost": "cost",
-    "level": "status", "input": "question", "output": "response",
-}  # fmt: skip
+    "id": "id",
+    "provided_model_name": "model_version",
+    "usage_details": "input_tokens",
+    "total_cost": "cost",
+    "level": "status",
+    "input": "question",
+    "output": "response",
+}
 OTEL = {
-    "SpanId": "id", "SpanName": "span_name", "StatusCode": "status", "Duration": "latency",
+    "SpanId": "id",
+    "SpanName": "span_name",
+    "StatusCode": "status",
+    "Duration": "latency",
     "SpanAttributes": "question",
-}  # fmt: skip
+}
 CALLS = "\"SpanName\" = 'chat'"
 DATABRICKS = {
-    "databricks_request_id": "id", "served_entity_id": "model_version", "requester": "tenant", "status_code": "status",
-    "execution_duration_ms": "latency", "request": "question", "response": "response",
-}  # fmt: skip
+    "databricks_request_id": "id",
+    "served_entity_id": "model_version",
+    "requester": "tenant",
+    "status_code": "status",
+    "execution_duration_ms": "latency",
+    "request": "question",
+    "response": "response",
+}
 MILLISECONDS = {"column": "timestamp_ms", "unit": "ms"}
 CASES = (
     Case("litellm", "postgresql", _litellm, "LiteLLM_SpendLogs", "startTime", LITELLM),

@@ -127,9 +127,20 @@ def _commands(url: str, folder: Path, live: datetime, end: datetime, planned: Se
     run("init", "--url", url, "--preset", "litellm", "--out", str(config))
     name = re.findall(r"- name: (\S+)", config.read_text())[0]
     said = run(
-        "backtest", "--config", str(config), "--monitor", name, "--from", live.isoformat(), "--to", end.isoformat(),
-        "--changes", str(changes), "--json", "--quiet",
-    )  # fmt: skip
+        "backtest",
+        "--config",
+        str(config),
+        "--monitor",
+        name,
+        "--from",
+        live.isoformat(),
+        "--to",
+        end.isoformat(),
+        "--changes",
+        str(changes),
+        "--json",
+        "--quiet",
+    )
     told: dict[str, Any] = json.loads(said)
     return told
 
@@ -199,14 +210,23 @@ def _backtest(stream: Stream, live: timedelta, changes: Sequence[datetime]) -> d
     monitor = Monitor.model_validate(
         {
             "name": "short",
-            "source": {"url": "sqlite://", "table": "log", "columns": {
-                "timestamp": "timestamp", "model_version": "model_version", "latency": "latency",
-            }},
-            "bucket": stream.bucket, "window": stream.window, "segments": ["model_version"],
+            "source": {
+                "url": "sqlite://",
+                "table": "log",
+                "columns": {
+                    "timestamp": "timestamp",
+                    "model_version": "model_version",
+                    "latency": "latency",
+                },
+            },
+            "bucket": stream.bucket,
+            "window": stream.window,
+            "segments": ["model_version"],
             "baseline": {"from": START, "to": START + BASELINE, "min_rows": 1},
-            "alert_budget": "1/week", "checks": ["drift", "quality", "latency"],
+            "alert_budget": "1/week",
+            "checks": ["drift", "quality", "latency"],
         }
-    )  # fmt: skip
+    )
     return backtest(FrameReader(stream), monitor, START + BASELINE, START + BASELINE + live, changes)
 
 

@@ -25,9 +25,21 @@ from monitor.profiling.learn import with_signals
 DATA = Path(__file__).parent / "data" / "begin_wow.dev.jsonl.gz"
 NOT_SHOWN = ("entailment",)  # needs a model of one's own
 TOGETHER = (
-    "response_length", "refusal", "repetition", "truncation", "groundedness", "number_mismatch", "entity_mismatch",
-    "hallucinated", "pii", "secrets", "profanity", "injection", "language", "price",
-)  # fmt: skip
+    "response_length",
+    "refusal",
+    "repetition",
+    "truncation",
+    "groundedness",
+    "number_mismatch",
+    "entity_mismatch",
+    "hallucinated",
+    "pii",
+    "secrets",
+    "profanity",
+    "injection",
+    "language",
+    "price",
+)
 """Those of this list that are registered."""
 RUNS = 3
 
@@ -58,9 +70,11 @@ def batch(seed: int, count: int) -> dict[str, Column]:
         "status": Column.of(["success"] * count),
         "error_type": Column.of([None] * count),
         "model_version": Column.of(["gpt-4o-mini"] * count),
-        **{name: Column.floats(rng.integers(1, 500, count).astype(float)) for name in
-           ("input_tokens", "output_tokens", "latency", "time_to_first_token", "cost")},
-    }  # fmt: skip
+        **{
+            name: Column.floats(rng.integers(1, 500, count).astype(float))
+            for name in ("input_tokens", "output_tokens", "latency", "time_to_first_token", "cost")
+        },
+    }
 
 
 def formatted(records: Records, kind: str) -> dict[str, Column]:

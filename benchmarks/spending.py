@@ -147,10 +147,14 @@ def compare(seeds: Sequence[int]) -> str:
                 found.setdefault((pathology, name), []).append((episodes(quiet), _delay(changed)))
     weeks = LIVE / WEEK * len(seeds)
     rows = [
-        [pathology, name, tables.rate(sum(count for count, _ in several), weeks),
-         f"{float(np.median([late for _, late in several])):.2f} h"]
+        [
+            pathology,
+            name,
+            tables.rate(sum(count for count, _ in several), weeks),
+            f"{float(np.median([late for _, late in several])):.2f} h",
+        ]
         for (pathology, name), several in found.items()
-    ]  # fmt: skip
+    ]
     return tables.table(["one column more", "design", "alerts a week (95 %)", "median delay elsewhere"], rows)
 
 

@@ -48,17 +48,45 @@ GPT_4O = (Decimal("2.5"), Decimal(10))
 OWN = {"llama-2-7b-chat": ("0.2", "0.2"), "llama-2-13b-chat": ("0.25", "0.3"), "llama-2-70b-chat": ("0.7", "0.9")}
 """Prices of the operator's own, for llmperf's models."""
 LISTED = (
-    "gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "gpt-3.5-turbo", "o1", "o1-mini", "o3-mini", "gpt-4.1", "gpt-4.1-mini",
-    "gpt-4.1-nano", "gpt-4", "o3", "claude-3-5-sonnet-20241022", "claude-3-5-haiku-20241022", "claude-3-opus-20240229",
-    "claude-3-haiku-20240307", "claude-3-7-sonnet-latest", "gemini-1.5-pro", "gemini-1.5-flash", "gemini-2.0-flash",
-    "gemini-2.5-pro", "gemini-2.5-flash", "deepseek-chat", "deepseek-reasoner", "mistral-large-latest",
-    "mistral-small-latest", "grok-2", "grok-3", "command-r", "command-r-plus",
-)  # fmt: skip
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-4-turbo",
+    "gpt-3.5-turbo",
+    "o1",
+    "o1-mini",
+    "o3-mini",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4.1-nano",
+    "gpt-4",
+    "o3",
+    "claude-3-5-sonnet-20241022",
+    "claude-3-5-haiku-20241022",
+    "claude-3-opus-20240229",
+    "claude-3-haiku-20240307",
+    "claude-3-7-sonnet-latest",
+    "gemini-1.5-pro",
+    "gemini-1.5-flash",
+    "gemini-2.0-flash",
+    "gemini-2.5-pro",
+    "gemini-2.5-flash",
+    "deepseek-chat",
+    "deepseek-reasoner",
+    "mistral-large-latest",
+    "mistral-small-latest",
+    "grok-2",
+    "grok-3",
+    "command-r",
+    "command-r-plus",
+)
 """Thirty models whose prices genai-prices has."""
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 EXACT, ROUNDED, BINNED = 1e-12, 1e-3, 0.02
-TIMES = {"end_to_end_latency_s": "latency", "ttft_s": "time_to_first_token",
-         "inter_token_latency_s": "time_per_output_token"}  # fmt: skip
+TIMES = {
+    "end_to_end_latency_s": "latency",
+    "ttft_s": "time_to_first_token",
+    "inter_token_latency_s": "time_per_output_token",
+}
 
 
 class Hand(Clock):
@@ -137,13 +165,24 @@ def configuration(name: str, log: pd.DataFrame, url: str, folder: Path) -> Confi
     failures = ["failed", "rate_limited", "timed_out", "tokens_per_second"] if "status" in log else []
     columns = {"timestamp": "at", "id": "id", "model_version": "model"}
     monitor = {
-        "name": name, "source": {"url": url, "table": name, "columns": columns}, "start": START.isoformat(),
-        "bucket": BUCKET, "window": WINDOW, "settle": "0s", "catch_up": "36500d",
-        "baseline": {"file": str(folder / f"{name}.csv")}, "segments": ["model_version"], "max_segments": 40,
+        "name": name,
+        "source": {"url": url, "table": name, "columns": columns},
+        "start": START.isoformat(),
+        "bucket": BUCKET,
+        "window": WINDOW,
+        "settle": "0s",
+        "catch_up": "36500d",
+        "baseline": {"file": str(folder / f"{name}.csv")},
+        "segments": ["model_version"],
+        "max_segments": 40,
         "signals": [{"price": {"prices": prices}}, {"unpriced": {"prices": prices}}, *failures],
-        "checks": ["drift", "latency", {"rate": {"signal": "unpriced", "max": 0.005}},
-                   {"spend": {"daily": 1e6, "monthly": 1e7}}],
-    }  # fmt: skip
+        "checks": [
+            "drift",
+            "latency",
+            {"rate": {"signal": "unpriced", "max": 0.005}},
+            {"spend": {"daily": 1e6, "monthly": 1e7}},
+        ],
+    }
     return Config.model_validate({"store": f"sqlite:///{folder / f'{name}.store.db'}", "monitors": [monitor]})
 
 

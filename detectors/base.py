@@ -256,10 +256,21 @@ def assess(
     """
     sizes = [p.n if detector.counts == "usable" else p.rows for p in (baseline, window)]
     stated = Finding(
-        detector.check, column, detector.name, segment, Status.INCONCLUSIVE, "", None,
-        threshold if threshold is not None else detector.threshold, None, None, sizes[0], sizes[1],
-        detector.unit, detector.about,
-    )  # fmt: skip
+        detector.check,
+        column,
+        detector.name,
+        segment,
+        Status.INCONCLUSIVE,
+        "",
+        None,
+        threshold if threshold is not None else detector.threshold,
+        None,
+        None,
+        sizes[0],
+        sizes[1],
+        detector.unit,
+        detector.about,
+    )
     needed = max(1, min_samples)
     if baseline.layout.kind not in detector.kinds:
         return _answer(stated, Status.ERROR, f"{detector.name} cannot measure a {baseline.layout.kind} column")

@@ -27,9 +27,20 @@ FARTHEST = 100.0
 """An error of more than so many times the truth's spread (or of the truth itself) counts as that."""
 SCORE_PARTS = ("negative", "positive", "unlabelled", "negative_score", "positive_score", "unlabelled_score")
 ERROR_PARTS = (
-    "all", "labelled", "error", "absolute", "squared", "fourth", "relative", "relative_squared", "nonzero",
-    "expected_absolute", "expected_squared", "expected_absolute_labelled", "expected_squared_labelled",
-)  # fmt: skip
+    "all",
+    "labelled",
+    "error",
+    "absolute",
+    "squared",
+    "fourth",
+    "relative",
+    "relative_squared",
+    "nonzero",
+    "expected_absolute",
+    "expected_squared",
+    "expected_absolute_labelled",
+    "expected_squared_labelled",
+)
 """Sums of a regression; what is expected is 0 where the layout has no model of it."""
 TRUE = ("true", "1", "yes")
 

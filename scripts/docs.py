@@ -185,11 +185,17 @@ def checks() -> str:
     methods = [*DETECTORS.values(), *SEQUENTIAL.values()]
     rows = [
         [
-            f"`{d.name}`", f"`{d.check}`", ", ".join(sorted(d.kinds)), f"{d.threshold:g}", f"{d.floor:g}",
-            d.unit, d.about, d.citation,
+            f"`{d.name}`",
+            f"`{d.check}`",
+            ", ".join(sorted(d.kinds)),
+            f"{d.threshold:g}",
+            f"{d.floor:g}",
+            d.unit,
+            d.about,
+            d.citation,
         ]
         for d in methods
-    ]  # fmt: skip
+    ]
     parts = [
         "# Checks\n",
         "A threshold is learnt from the baseline, so that all checks together keep the monitor's `alert_budget`\n"
@@ -396,9 +402,15 @@ def webhooks() -> str:
         "Fields are only added within a version. It is null where the baseline has gone meanwhile.\n",
     ]
     for model in (
-        retraining.Retraining, retraining.Columns, retraining.Concept, retraining.Drifted, retraining.Stretch,
-        retraining.Snapshot, retraining.NotServed, retraining.Performance,
-    ):  # fmt: skip
+        retraining.Retraining,
+        retraining.Columns,
+        retraining.Concept,
+        retraining.Drifted,
+        retraining.Stretch,
+        retraining.Snapshot,
+        retraining.NotServed,
+        retraining.Performance,
+    ):
         rows = [[f"`{name}`", field.description or ""] for name, field in model.model_fields.items()]
         parts += [f"### {model.__name__}\n", first_line(model) + "\n", table(["field", "meaning"], rows)]
     written = json.dumps(retraining.schema(), indent=1)

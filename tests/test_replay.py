@@ -49,8 +49,11 @@ def test_a_version_does_the_same_twice_and_a_changed_one_is_told_apart(
     listed = {one.kind: one for one in compare(kept / "before", kept / "after")}
     assert all(one.rows for one in listed.values())
     assert {kind for kind, one in listed.items() if one.total} == {
-        "incidents", "transitions", "actions", "deliveries",
-    }  # fmt: skip
+        "incidents",
+        "transitions",
+        "actions",
+        "deliveries",
+    }
     assert listed["incidents"].missing == listed["incidents"].added == listed["incidents"].rows
 
     with checked_out("HEAD~1", tmp_path / "code") as code:

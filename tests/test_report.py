@@ -21,9 +21,13 @@ from monitor.jobs.report import sample, write_report
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 KINDS = {
-    "latency": "numeric", "constant": "numeric", "country": "categorical", "flag": "categorical",
-    "never_filled": "numeric", "gone_now": "categorical",
-}  # fmt: skip
+    "latency": "numeric",
+    "constant": "numeric",
+    "country": "categorical",
+    "flag": "categorical",
+    "never_filled": "numeric",
+    "gone_now": "categorical",
+}
 
 
 def frame(rows: int, shift: float, gone: bool) -> pd.DataFrame:
@@ -121,9 +125,12 @@ class Pages:
             half = Column.of(["early" if hour < 20 else None] * size)
             text = Column.of(["four" if hour < 20 else None] * size)
             yield {
-                "timestamp": Column.floats(times), "hour": Column.floats(np.full(size, hour)), "half": half,
-                "response": text, "id": Column.floats(times),
-            }  # fmt: skip
+                "timestamp": Column.floats(times),
+                "hour": Column.floats(np.full(size, hour)),
+                "half": half,
+                "response": text,
+                "id": Column.floats(times),
+            }
             start += timedelta(hours=1)
 
 

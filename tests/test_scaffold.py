@@ -85,6 +85,13 @@ def test_modules_are_named_after_what_they_do() -> None:
     assert [name_of(path) for path in SOURCES if vague & {path.stem, *path.parent.parts}] == []
 
 
+def test_no_cap_of_the_design_is_broken() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/check_design.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 # ---- dependencies --------------------------------------------------------------------------------
 
 

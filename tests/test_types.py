@@ -1,60 +1,14 @@
-"""The store, the decisions and the outbox are typed throughout: ``Any`` would hide a wrong column or a missing kind."""
+"""The rows of the store have the columns of its tables."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from monitor.core.incident import Incident
 from monitor.store import baselines, comparisons, prompts, rows, tables
-from tests.support.tools import ROOT
-
-TYPED = (
-    "monitor/core/payload.py",
-    "monitor/store/**/*.py",
-    "monitor/alerting/**/*.py",
-    "monitor/actions/**/*.py",
-    "monitor/jobs/delivery.py",
-)
-EXCEPTIONS = {
-    "slack/__init__.py": "it reads whatever a payload holds",
-    "slack/templates.py": "it reads whatever a payload holds",
-    "core/prompts.py": "settings of a prompt are any JSON",
-    "actions/drift_cost.py": "the detail of a finding is any JSON",
-    "actions/retraining.py": "a JSON schema is any JSON",
-}
-
-
-def uses_of_any(path: Path) -> list[int]:
-    return [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if (isinstance(node, ast.Name) and node.id == "Any")
-        or (isinstance(node, ast.Attribute) and node.attr == "Any")
-        or (isinstance(node, ast.alias) and node.name == "Any")
-    ]
-
-
-def test_any_is_found_however_it_is_written(tmp_path: Path) -> None:
-    source = "import typing\nfrom typing import Any as Whatever\nx: dict[str, typing.Any] = {}\n"
-    (tmp_path / "one.py").write_text(source)
-    assert uses_of_any(tmp_path / "one.py") == [2, 3]
-
-
-def test_what_decides_and_what_is_stored_is_typed() -> None:
-    paths = {path for pattern in TYPED for path in ROOT.glob(pattern)}
-    assert len(paths) > 30
-    untyped = {
-        path: lines
-        for path in sorted(paths)
-        if (lines := uses_of_any(path)) and not str(path).endswith(tuple(EXCEPTIONS))
-    }
-    assert untyped == {}
-
 
 WHOLE = {
     rows.ActionRow: tables.actions,

@@ -107,8 +107,11 @@ class Run:
 
     def peers(self) -> None:
         kinds = self.options.kinds
-        seen = [one for several in self._each(beside.of_peers, [(kind, self.options.few[0]) for kind in kinds])
-                for one in several]  # fmt: skip
+        seen = [
+            one
+            for several in self._each(beside.of_peers, [(kind, self.options.few[0]) for kind in kinds])
+            for one in several
+        ]
         self._print("Alerts a week on quiet streams, the peers' defaults", beside.quiet_table(kinds, seen))
         title = "Median delay and recall of all kinds, the peers at one false alert a week"
         self._print(title, beside.changes_table(kinds, seen, self._found))

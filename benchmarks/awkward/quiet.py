@@ -51,11 +51,19 @@ def table(kinds: Sequence[str], budget: str, results: Sequence[Quiet]) -> str:
         alerts, weeks = sum(one.alerts for one in own), sum(one.weeks for one in own)
         times = alerts / weeks / ALLOWED[budget]
         blamed = Counter(column for one in own for column in one.columns).most_common(MOST_BLAMED)
-        rows.append([
-            kind, len(own), round(weeks, 1), alerts, tables.rate(alerts, weeks), times, sum(one.no_data for one in own),
-            "" if times <= (1 if kind == "all" else PER_KIND) else "BROKEN",
-            "" if kind == "all" else ", ".join(f"{column} {count}" for column, count in blamed),
-        ])  # fmt: skip
+        rows.append(
+            [
+                kind,
+                len(own),
+                round(weeks, 1),
+                alerts,
+                tables.rate(alerts, weeks),
+                times,
+                sum(one.no_data for one in own),
+                "" if times <= (1 if kind == "all" else PER_KIND) else "BROKEN",
+                "" if kind == "all" else ", ".join(f"{column} {count}" for column, count in blamed),
+            ]
+        )
     head = ["kind", "streams", "weeks", "alerts", "a week (95 % interval)", "x budget", "no_data", "", "columns"]
     return tables.table(head, rows)
 

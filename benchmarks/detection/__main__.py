@@ -48,8 +48,16 @@ def quiet_streams(seed: int) -> dict[str, Callable[[], Stream]]:
 def _quiet(name: str, seed: int, budget: str) -> list[object]:
     stream = quiet_streams(seed)[name]()
     told = ours.run(stream, budget)
-    return [stream.name, len(stream.columns), budget, told["budget_per_week"], round(ours.weeks_of(told, stream), 2),
-            told["pages"], ours.rate(told, stream), told["updates"]]  # fmt: skip
+    return [
+        stream.name,
+        len(stream.columns),
+        budget,
+        told["budget_per_week"],
+        round(ours.weeks_of(told, stream), 2),
+        told["pages"],
+        ours.rate(told, stream),
+        told["updates"],
+    ]
 
 
 def quiet_table(seed: int, each: Callable[..., Iterator[Any]]) -> str:

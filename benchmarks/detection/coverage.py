@@ -123,8 +123,11 @@ def _row(name: str, series: Sequence[Series]) -> list[object]:
     found: list[object] = [name, len(plain), f"{plain.mean():.1%}", f"{width:.3f}"]
     for lag in LAGS:
         stated = [follow(each.known, each.later, lag) for each in series]
-        pairs = [(said, one, each.unit) for each, all_of in zip(series, stated, strict=True)
-                 for said, one in zip(all_of, each.later, strict=True)]  # fmt: skip
+        pairs = [
+            (said, one, each.unit)
+            for each, all_of in zip(series, stated, strict=True)
+            for said, one in zip(all_of, each.later, strict=True)
+        ]
         inside = sum(said.low <= one.residual <= said.high for said, one, _ in pairs)
         sure = stats.binomtest(inside, len(pairs)).proportion_ci(method="wilson")
         width = np.mean([(said.high - said.low) / unit for said, _, unit in pairs])
@@ -141,19 +144,21 @@ def report(real: Sequence[Series]) -> str:
     by_data = {name: [one for one in real if one.data == name] for name in dict.fromkeys(one.data for one in real)}
     chunks = [_row(name, series) for name, series in by_data.items()]
     streams = [_row(name, [one for seed in range(SEEDS) for one in simulated(name, seed)]) for name in STREAMS]
-    return "\n".join([
-        "",
-        f"Truth inside the {1 - MISSES:.0%} interval: of chance alone; by the record of the baseline only; by that",
-        "with labels that come so many windows late. Beside it the 95 % interval of that share (as if windows and",
-        "metrics were independent, which those of one chunk are not), and the mean width in units of the metric, or",
-        "of the reference's loss.",
-        "",
-        "Real data, all metrics together",
-        "",
-        tables.table(HEAD, chunks),
-        "",
-        f"Simulated: {SEEDS} streams of {BASELINE} windows of baseline and {LIVE} after it, {ROWS} rows each,",
-        "accuracy and ROC AUC",
-        "",
-        tables.table(HEAD, streams),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "",
+            f"Truth inside the {1 - MISSES:.0%} interval: of chance alone; by the record of the baseline only; by that",
+            "with labels that come so many windows late. Beside it the 95 % interval of that share (as if windows and",
+            "metrics were independent, which those of one chunk are not), and the mean width in units of the metric,",
+            "or of the reference's loss.",
+            "",
+            "Real data, all metrics together",
+            "",
+            tables.table(HEAD, chunks),
+            "",
+            f"Simulated: {SEEDS} streams of {BASELINE} windows of baseline and {LIVE} after it, {ROWS} rows each,",
+            "accuracy and ROC AUC",
+            "",
+            tables.table(HEAD, streams),
+        ]
+    )

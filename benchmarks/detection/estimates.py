@@ -172,12 +172,24 @@ def summary(rows: list[Row]) -> list[list[object]]:
     for data, metric in dict.fromkeys((row.data, row.metric) for row in rows if "," not in row.data):
         mine = [row for row in rows if (row.data, row.metric) == (data, metric)]
         apart = max(abs(row.value - row.theirs[0]) / row.unit for row in mine)
-        ours, theirs = ([abs(value - row.realised) / row.unit for value, row in zip(values, mine, strict=True)]
-                        for values in ([row.value for row in mine], [row.theirs[0] for row in mine]))  # fmt: skip
+        ours, theirs = (
+            [abs(value - row.realised) / row.unit for value, row in zip(values, mine, strict=True)]
+            for values in ([row.value for row in mine], [row.theirs[0] for row in mine])
+        )
         inside = sum(row.theirs[1] <= row.realised <= row.theirs[2] for row in mine)
         width = np.mean([(row.theirs[2] - row.theirs[1]) / row.unit for row in mine])
-        found.append([data, metric, len(mine), f"{apart:.4f}", f"{np.mean(ours):.4f}", f"{np.mean(theirs):.4f}",
-                      f"{inside}/{len(mine)}", f"{width:.4f}"])  # fmt: skip
+        found.append(
+            [
+                data,
+                metric,
+                len(mine),
+                f"{apart:.4f}",
+                f"{np.mean(ours):.4f}",
+                f"{np.mean(theirs):.4f}",
+                f"{inside}/{len(mine)}",
+                f"{width:.4f}",
+            ]
+        )
     return found
 
 
@@ -193,16 +205,30 @@ def real(rows: list[Row]) -> Iterator[Series]:
 
 
 HEAD = [
-    "data", "metric", "chunks", "max difference", "our error", "NannyML's error", "inside NannyML's 3 sd", "width",
-]  # fmt: skip
+    "data",
+    "metric",
+    "chunks",
+    "max difference",
+    "our error",
+    "NannyML's error",
+    "inside NannyML's 3 sd",
+    "width",
+]
 
 
 def chunk_table(rows: list[Row]) -> str:
     shown = [
-        [row.data, row.chunk, row.metric, *(f"{number / row.unit:.4f}" for number in (row.value, row.error)),
-         f"{row.new:.3f}", f"{row.theirs[0] / row.unit:.4f}", f"{row.realised / row.unit:.4f}"]
+        [
+            row.data,
+            row.chunk,
+            row.metric,
+            *(f"{number / row.unit:.4f}" for number in (row.value, row.error)),
+            f"{row.new:.3f}",
+            f"{row.theirs[0] / row.unit:.4f}",
+            f"{row.realised / row.unit:.4f}",
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return tables.table(["data", "chunk", "metric", "ours", "error of chance", "new", "NannyML", "realised"], shown)
 
 

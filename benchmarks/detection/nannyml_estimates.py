@@ -66,9 +66,13 @@ def classifier(name: str) -> dict[str, Any]:
     truth, probability, prediction, size = CLASSIFIERS[name]
     reference, analysis = parts(name)
     estimator = nannyml.CBPE(
-        metrics=METRICS, y_true=truth, y_pred_proba=probability, y_pred=prediction,
-        problem_type="classification_binary", chunk_size=size,
-    )  # fmt: skip
+        metrics=METRICS,
+        y_true=truth,
+        y_pred_proba=probability,
+        y_pred=prediction,
+        problem_type="classification_binary",
+        chunk_size=size,
+    )
     estimator.fit(reference)
     chunks = rows(estimator, analysis.drop(columns=truth), METRICS)
     return {"chunk_size": size, "calibrated": bool(estimator.needs_calibration), "chunks": chunks}

@@ -62,9 +62,13 @@ def presidio() -> Callable[[str], Found]:
             doc = self.nlp(text)
             lemmas = [token.text.lower() for token in doc]
             return NlpArtifacts(
-                entities=[], tokens=doc, tokens_indices=[token.idx for token in doc], lemmas=lemmas, nlp_engine=self,
+                entities=[],
+                tokens=doc,
+                tokens_indices=[token.idx for token in doc],
+                lemmas=lemmas,
+                nlp_engine=self,
                 language=language,
-            )  # fmt: skip
+            )
 
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=["en"])

@@ -22,8 +22,10 @@ SSN = "536-90-4399"
 FULL_WIDTH = {ord(plain): chr(ord(plain) + 0xFEE0) for plain in map(chr, range(0x21, 0x7F))}
 CYRILLIC = str.maketrans("aeopcxyi", "аеорсхуі")
 GREEK = str.maketrans("ovaiu", "ονaιυ")
-BOLD = {**{ord(c): chr(0x1D400 + ord(c) - 65) for c in map(chr, range(65, 91))},
-        **{ord(c): chr(0x1D41A + ord(c) - 97) for c in map(chr, range(97, 123))}}  # fmt: skip
+BOLD = {
+    **{ord(c): chr(0x1D400 + ord(c) - 65) for c in map(chr, range(65, 91))},
+    **{ord(c): chr(0x1D41A + ord(c) - 97) for c in map(chr, range(97, 123))},
+}
 INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
 
@@ -81,9 +83,11 @@ def keys(rng: random.Random) -> list[str]:
         return "".join(rng.choice(letters) for _ in range(count))
 
     return [
-        "AKIA" + draw(upper, 16), "ghp_" + draw(mixed, 36), "sk_live_" + draw(mixed, 24),
+        "AKIA" + draw(upper, 16),
+        "ghp_" + draw(mixed, 36),
+        "sk_live_" + draw(mixed, 24),
         "xoxb-" + draw("123456789", 12) + "-" + draw("123456789", 12) + "-" + draw(mixed, 24),
-    ]  # fmt: skip
+    ]
 
 
 def spaced(digits: str, gap: str) -> str:

@@ -13,9 +13,13 @@ from detectors.text.parts import join_context
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 GROUPS = {
-    "begin_wow": "begin", "begin_cmu": "begin", "begin_tc": "begin", "q2_wow": "q2", "summedits": "summedits",
+    "begin_wow": "begin",
+    "begin_cmu": "begin",
+    "begin_tc": "begin",
+    "q2_wow": "q2",
+    "summedits": "summedits",
     "wice": "wice",
-}  # fmt: skip
+}
 """Sets that are learnt from, and which of them are of one kind: what is left out is left out whole."""
 WARNINGS = ("halueval_qa500",)
 """Sets that are only shown: there the length of an answer alone gives the label away."""

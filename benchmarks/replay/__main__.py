@@ -51,8 +51,12 @@ def drive(code: Path, folder: Path, *words: str) -> dict[str, Any]:
     environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(code), "PYTHONHASHSEED": "random"}
     ran = subprocess.run(
         [sys.executable, "-P", "-W", "ignore", str(DRIVER), str(folder), *words],
-        env=environment, cwd=folder, stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     told: dict[str, Any] = json.loads(ran.stdout)
     if told["code"] != str(code):
         raise RuntimeError(f"the code of {told['code']} was run instead of that of {code}")

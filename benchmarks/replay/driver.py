@@ -248,11 +248,14 @@ def main(folder: Path, first: int = 0, last: int | None = None) -> None:
     plan = json.loads((folder.parent / "plan.json").read_text(encoding="utf-8"))
     with (folder / "driver.log").open("a", encoding="utf-8") as log:
         structlog.configure(
-            processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info,
-                        structlog.processors.KeyValueRenderer(["level", "event"])],
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.format_exc_info,
+                structlog.processors.KeyValueRenderer(["level", "event"]),
+            ],
             wrapper_class=structlog.make_filtering_bound_logger(30),
             logger_factory=structlog.PrintLoggerFactory(log),
-        )  # fmt: skip
+        )
         sent = list(live(folder, plan, first, plan["buckets"] if last is None else last))
     (folder / "sent.json").write_text(json.dumps(sent, indent=1))
     used = {"code": str(Path(str(monitor.__file__)).parent.parent), "cpu_seconds": round(time.process_time(), 1)}

@@ -267,9 +267,16 @@ def hook(kind: str, **settings: Any) -> dict[str, Any]:
 
 def assistant(source: dict[str, Any], live: datetime) -> dict[str, Any]:
     columns = {
-        "timestamp": "at", "id": "id", "model_version": "model", "prompt_version": "prompt", "tenant": "tenant",
-        "question": "question", "context": "context", "response": "response", "label": "invented",
-    }  # fmt: skip
+        "timestamp": "at",
+        "id": "id",
+        "model_version": "model",
+        "prompt_version": "prompt",
+        "tenant": "tenant",
+        "question": "question",
+        "context": "context",
+        "response": "response",
+        "label": "invented",
+    }
     return {
         "source": {**source, "table": "answers", "columns": columns},
         "features": {"include": ["amount", "urgent", "plan", "latency"]},
@@ -278,10 +285,23 @@ def assistant(source: dict[str, Any], live: datetime) -> dict[str, Any]:
         "success": None,
         "checks": [
             "drift",
-            {"drift": {"name": "shape", "columns": ["amount"], "segments": False,
-                       "method": ["psi", "wasserstein", "anderson_darling", "mean", "quantile"]}},
-            {"drift": {"name": "mix", "columns": ["plan", "urgent"], "method": ["chi_square", "psi", "hellinger"],
-                       "threshold": 0.3, "segments": False}},
+            {
+                "drift": {
+                    "name": "shape",
+                    "columns": ["amount"],
+                    "segments": False,
+                    "method": ["psi", "wasserstein", "anderson_darling", "mean", "quantile"],
+                }
+            },
+            {
+                "drift": {
+                    "name": "mix",
+                    "columns": ["plan", "urgent"],
+                    "method": ["chi_square", "psi", "hellinger"],
+                    "threshold": 0.3,
+                    "segments": False,
+                }
+            },
             {"quality": {"segments": False}},
             "latency",
             {"latency": {"name": "target", "p95": 3.0}},
@@ -292,11 +312,21 @@ def assistant(source: dict[str, Any], live: datetime) -> dict[str, Any]:
             {"spend": {"name": "by-tenant", "by": "tenant", "daily": 3.0, "limits": {"north": 6.0}}},
         ],
         "rules": [
-            {"name": "answers", "when": ["rate", "refusals"], "for": 2, "severity": "critical",
-             "do": ["slack", "undo", "rehearse"], "repeat_interval": "1h"},
+            {
+                "name": "answers",
+                "when": ["rate", "refusals"],
+                "for": 2,
+                "severity": "critical",
+                "do": ["slack", "undo", "rehearse"],
+                "repeat_interval": "1h",
+            },
             {"name": "errors", "when": ["slo", "target"], "severity": "critical", "do": ["slack", "undo", "tell"]},
-            {"name": "inputs", "when": ["drift", "shape", "mix", "quality", "latency"], "for": 2,
-             "do": ["slack", "learn"]},
+            {
+                "name": "inputs",
+                "when": ["drift", "shape", "mix", "quality", "latency"],
+                "for": 2,
+                "do": ["slack", "learn"],
+            },
             {"name": "money", "when": ["spend", "by-tenant"], "do": ["slack", "tell"]},
             {"name": "trial", "when": ["experiment.variants", "shadow.next"], "do": ["tell"]},
         ],
@@ -309,17 +339,34 @@ def assistant(source: dict[str, Any], live: datetime) -> dict[str, Any]:
         ],
         "savings": {"quality": "hallucinated", "better": "lower"},
         "experiments": [
-            {"name": "variants", "arm": "variant", "control": "a", "treatments": ["b"], "unit": "user",
-             "from": live.isoformat(), "do": ["slack"],
-             "metrics": {"hallucinated": {"better": "lower", "minimum": 0.1},
-                         "latency": {"better": "lower", "role": "guardrail", "minimum": 0.1},
-                         "cost": {"per": "output_tokens", "better": "lower"}}},
+            {
+                "name": "variants",
+                "arm": "variant",
+                "control": "a",
+                "treatments": ["b"],
+                "unit": "user",
+                "from": live.isoformat(),
+                "do": ["slack"],
+                "metrics": {
+                    "hallucinated": {"better": "lower", "minimum": 0.1},
+                    "latency": {"better": "lower", "role": "guardrail", "minimum": 0.1},
+                    "cost": {"per": "output_tokens", "better": "lower"},
+                },
+            },
         ],
         "shadows": [
-            {"name": "next", "champion": "small-7b", "challenger": "shadow-9b", "join": "request", "within": "10m",
-             "from": live.isoformat(), "metrics": {"latency": {"better": "lower"}}, "do": ["slack"]},
+            {
+                "name": "next",
+                "champion": "small-7b",
+                "challenger": "shadow-9b",
+                "join": "request",
+                "within": "10m",
+                "from": live.isoformat(),
+                "metrics": {"latency": {"better": "lower"}},
+                "do": ["slack"],
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def risk(source: dict[str, Any]) -> dict[str, Any]:

@@ -187,18 +187,32 @@ def _detectors() -> dict[str, Detector]:
         for estimated in (False, True) if name not in NOT_ESTIMATED else (False,):
             made.append(
                 _detector(
-                    name, "scores", partial(compare, METRICS[name], sign, estimated, False), threshold, floor,
-                    "points" if sign < 0 else "1", title, source, estimated=estimated,
+                    name,
+                    "scores",
+                    partial(compare, METRICS[name], sign, estimated, False),
+                    threshold,
+                    floor,
+                    "points" if sign < 0 else "1",
+                    title,
+                    source,
+                    estimated=estimated,
                 )
-            )  # fmt: skip
+            )
     for name, title in ERROR_METRICS.items():
         for estimated in (False, True) if name not in NOT_ESTIMATED else (False,):
             made.append(
                 _detector(
-                    name, "errors", partial(compare, METRICS[name], 1, estimated, True), 0.2, 0.05, "log ratio", title,
-                    "Hyndman and Koehler 2006", estimated=estimated,
+                    name,
+                    "errors",
+                    partial(compare, METRICS[name], 1, estimated, True),
+                    0.2,
+                    0.05,
+                    "log ratio",
+                    title,
+                    "Hyndman and Koehler 2006",
+                    estimated=estimated,
                 )
-            )  # fmt: skip
+            )
     return {detector.name: detector for detector in made}
 
 

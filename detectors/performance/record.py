@@ -264,7 +264,10 @@ class _State:
         weights = FORGETTING * self.log_weights + (1 - FORGETTING) * self.prior
         weights = weights - (np.log(variance) + surprise**2 / variance) / 2
         return _State(
-            self.moves, self.wanders, self.returns, self.prior,
+            self.moves,
+            self.wanders,
+            self.returns,
+            self.prior,
             weights - special.logsumexp(weights),
             one.at,
             self.level_var * left**2 + self.moves * _grown(self.returns, gap) - with_level**2 / variance,
@@ -272,7 +275,7 @@ class _State:
             self.level * left + with_level / variance * surprise,
             self.slope + with_slope / variance * surprise,
             self.both * left - with_level * with_slope / variance,
-        )  # fmt: skip
+        )
 
 
 def _grown(returns: np.ndarray, gap: float) -> np.ndarray:

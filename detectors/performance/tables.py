@@ -25,9 +25,15 @@ Table = Mapping[str, np.ndarray]
 
 LEAST = np.finfo(np.float64).tiny
 POWERS = {
-    "error": 1, "absolute": 1, "squared": 2, "fourth": 4, "expected_absolute": 1, "expected_squared": 2,
-    "expected_absolute_labelled": 1, "expected_squared_labelled": 2,
-}  # fmt: skip
+    "error": 1,
+    "absolute": 1,
+    "squared": 2,
+    "fourth": 4,
+    "expected_absolute": 1,
+    "expected_squared": 2,
+    "expected_absolute_labelled": 1,
+    "expected_squared_labelled": 2,
+}
 """Sums of a regression that are kept in units of the truth's spread, and to which power."""
 SHIFT_GROUPS = 16
 """Groups of predictions in which rows are looked for that the baseline did not have."""

@@ -222,6 +222,18 @@ def _finding(
     unit: str = "1",
 ) -> Finding:
     return Finding(
-        check, column, check, None, status, reason, statistic, threshold, None, None,
-        baseline.rows, window.rows, unit, "pipe",
-    )  # fmt: skip
+        check,
+        column,
+        check,
+        None,
+        status,
+        reason,
+        statistic,
+        threshold,
+        None,
+        None,
+        baseline.rows,
+        window.rows,
+        unit,
+        "pipe",
+    )

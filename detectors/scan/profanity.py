@@ -15,9 +15,19 @@ from detectors.scan.matches import Ranges, options, range_finder
 TYPES = frozenset({"profanity", "toxicity"})
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "tr")
 _DISGUISES = {
-    "a": "a4@*", "b": "b8", "c": "c(", "e": "e3*", "g": "g9", "i": "i1!*|", "l": "l1|", "o": "o0*", "s": "s5$z",
-    "t": "t7+", "u": "u*", "z": "z2",
-}  # fmt: skip
+    "a": "a4@*",
+    "b": "b8",
+    "c": "c(",
+    "e": "e3*",
+    "g": "g9",
+    "i": "i1!*|",
+    "l": "l1|",
+    "o": "o0*",
+    "s": "s5$z",
+    "t": "t7+",
+    "u": "u*",
+    "z": "z2",
+}
 _ENDINGS = frozenset(("", "s", "es", "ed", "er", "ers", "ing", "in", "y"))
 _SHORT_ENDINGS = frozenset(("", "s"))
 _MAY_BE_APART = r"(?:^|[^\pL])\pL[ ._*-]{1,2}\pL[ ._*-]{1,2}\pL(?:[^\pL]|$)"

@@ -54,8 +54,16 @@ def _plan(region: str) -> tuple[str, str]:
     if data is None:
         return "", ""
     kinds = (
-        "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "voip", "personal_number", "pager", "uan"
-    )  # fmt: skip
+        "fixed_line",
+        "mobile",
+        "toll_free",
+        "premium_rate",
+        "shared_cost",
+        "voip",
+        "personal_number",
+        "pager",
+        "uan",
+    )
     described = [getattr(data, kind) for kind in kinds]
     patterns = {kind.national_number_pattern for kind in described if kind and kind.national_number_pattern}
     return data.national_prefix or "", "|".join(sorted(patterns))

@@ -40,11 +40,13 @@ _MARKUP = re.compile(r"(?<=[A-Za-z0-9])(?:</?[A-Za-z!][^<>]{0,200}>|[*~`\\])+(?=
 _DIGITS = {
     word: str(digit)
     for words in (
-        "zero one two three four five six seven eight nine", "null eins zwei drei vier fünf sechs sieben acht neun",
-        "cero uno dos tres cuatro cinco seis siete ocho nueve", "oh un deux trois quatre cinq six sept huit neuf",
+        "zero one two three four five six seven eight nine",
+        "null eins zwei drei vier fünf sechs sieben acht neun",
+        "cero uno dos tres cuatro cinco seis siete ocho nueve",
+        "oh un deux trois quatre cinq six sept huit neuf",
     )
     for digit, word in enumerate(words.split())
-}  # fmt: skip
+}
 _NUMBER_WORD = rf"(?:{'|'.join(sorted(_DIGITS, key=len, reverse=True))})"
 _SAID = re.compile(rf"\b{_NUMBER_WORD}(?:[ ,;.-]{{1,3}}{_NUMBER_WORD}){{6,60}}\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")

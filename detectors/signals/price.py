@@ -16,10 +16,15 @@ from detectors.spend.price import OwnPrice, Priced, Rates, Tokens, price
 
 NEEDS = ("model_version", "input_tokens", "output_tokens")
 COUNTS = {
-    "cached_tokens": "cached", "cache_write_tokens": "written", "cached_audio_tokens": "cached_audio",
-    "input_audio_tokens": "input_audio", "input_image_tokens": "input_image", "reasoning_tokens": "reasoning",
-    "output_audio_tokens": "output_audio", "output_image_tokens": "output_image",
-}  # fmt: skip
+    "cached_tokens": "cached",
+    "cache_write_tokens": "written",
+    "cached_audio_tokens": "cached_audio",
+    "input_audio_tokens": "input_audio",
+    "input_image_tokens": "input_image",
+    "reasoning_tokens": "reasoning",
+    "output_audio_tokens": "output_audio",
+    "output_image_tokens": "output_image",
+}
 """Columns of counts, and what they are of the tokens."""
 USES = (*COUNTS, "cost", "cache_hit", "provider", "status", "timestamp")
 

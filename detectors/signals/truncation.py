@@ -9,13 +9,37 @@ import numpy as np
 from detectors.records import Column, Records
 from detectors.signals.base import LONGEST_TEXT, Signal
 
-CUT = frozenset({
-    "length", "max_tokens", "max_output_tokens", "max_length", "model_length", "token_limit", "incomplete",
-})  # fmt: skip
-WHOLE = frozenset({
-    "stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed", "finish", "finished",
-    "tool_calls", "tool_use", "function_call", "tool_call", "content_filter", "safety", "refusal",
-})  # fmt: skip
+CUT = frozenset(
+    {
+        "length",
+        "max_tokens",
+        "max_output_tokens",
+        "max_length",
+        "model_length",
+        "token_limit",
+        "incomplete",
+    }
+)
+WHOLE = frozenset(
+    {
+        "stop",
+        "end_turn",
+        "stop_sequence",
+        "eos",
+        "eos_token",
+        "complete",
+        "completed",
+        "finish",
+        "finished",
+        "tool_calls",
+        "tool_use",
+        "function_call",
+        "tool_call",
+        "content_filter",
+        "safety",
+        "refusal",
+    }
+)
 INSIDE = (",", ";", "(", "[", "{", "\u3001", "\uff0c")
 FEWEST_WORDS = 12
 """Below this many words an answer may end as it likes: a name, a number, a title."""

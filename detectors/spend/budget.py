@@ -30,9 +30,11 @@ class Spent:
     def __add__(self, other: Spent) -> Spent:
         """Add up two disjoint sets of requests."""
         return Spent(
-            self.amount + other.amount, self.requests + other.requests, self.unpriced + other.unpriced,
+            self.amount + other.amount,
+            self.requests + other.requests,
+            self.unpriced + other.unpriced,
             self.unknown + other.unknown,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,17 @@ def find_unassigned(
         f"are of no single {by}: {parts}"
     )
     return Finding(
-        check, column, f"{period}_unassigned", by, Status.OK, said, amount / all_of_it.amount if amount else 0.0,
-        n_window=requests, unit="of what was spent", detail={"unassigned": amount, "currency": currency},
-    )  # fmt: skip
+        check,
+        column,
+        f"{period}_unassigned",
+        by,
+        Status.OK,
+        said,
+        amount / all_of_it.amount if amount else 0.0,
+        n_window=requests,
+        unit="of what was spent",
+        detail={"unassigned": amount, "currency": currency},
+    )
 
 
 def per_request(check: str, limit: int, found: Requests, tolerated: float = 0.0) -> Finding:
@@ -132,10 +142,14 @@ def per_request(check: str, limit: int, found: Requests, tolerated: float = 0.0)
     if found.unknown:
         said += f"; of {found.unknown} more the size is unknown"
     return replace(
-        stated, status=Status.DRIFTED if share > tolerated else Status.OK, reason=said, statistic=share,
-        threshold=tolerated or None, n_window=found.known,
+        stated,
+        status=Status.DRIFTED if share > tolerated else Status.OK,
+        reason=said,
+        statistic=share,
+        threshold=tolerated or None,
+        n_window=found.known,
         detail={"limit": limit, "over": found.over, "worst": found.worst, "unknown": found.unknown},
-    )  # fmt: skip
+    )
 
 
 def starts(at: datetime, zone: str) -> list[datetime]:
@@ -191,13 +205,26 @@ def against_budget(
     elif share < 1 < pace / budget:
         said += f"; at this pace it comes to {pace:,.2f} by {last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
     return Finding(
-        check, column, period, segment, Status.DRIFTED if share >= 1 else Status.OK, said, share, 1.0,
-        n_window=spent.requests, unit="of budget",
+        check,
+        column,
+        period,
+        segment,
+        Status.DRIFTED if share >= 1 else Status.OK,
+        said,
+        share,
+        1.0,
+        n_window=spent.requests,
+        unit="of budget",
         detail={
-            "value": spent.amount, "budget": budget, "pace": pace, "unpriced": spent.unpriced,
-            "unknown": spent.unknown, "currency": currency, **(forecast.detail() if forecast else {}),
+            "value": spent.amount,
+            "budget": budget,
+            "pace": pace,
+            "unpriced": spent.unpriced,
+            "unknown": spent.unknown,
+            "currency": currency,
+            **(forecast.detail() if forecast else {}),
         },
-    )  # fmt: skip
+    )
 
 
 def at_least(spent: Spent) -> str:
@@ -250,9 +277,13 @@ def overrun(
     last = bounds(at, "monthly", zone)[1]
     said = f"{foreseen(forecast, last, zone)}; the budget is {budget:,.2f} {currency}{at_least(spent)}"
     return replace(
-        stated, status=Status.DRIFTED if forecast.low > budget else Status.OK, reason=said,
-        statistic=forecast.low / budget, threshold=1.0, detail={"budget": budget, **forecast.detail()},
-    )  # fmt: skip
+        stated,
+        status=Status.DRIFTED if forecast.low > budget else Status.OK,
+        reason=said,
+        statistic=forecast.low / budget,
+        threshold=1.0,
+        detail={"budget": budget, **forecast.detail()},
+    )
 
 
 def burning(
@@ -297,10 +328,18 @@ def burning(
     said += at_least(spent[first])
     status = Status.DRIFTED if worst > 1 else Status.OK
     return Finding(
-        check, column, "burn_rate", None, status, said, worst, 1.0, n_window=spent[at - over].requests,
+        check,
+        column,
+        "burn_rate",
+        None,
+        status,
+        said,
+        worst,
+        1.0,
+        n_window=spent[at - over].requests,
         unit="of the rate that alerts",
         detail={"value": speed, "window_seconds": over.total_seconds(), "budget": budget},
-    )  # fmt: skip
+    )
 
 
 def _format_length(length: timedelta) -> str:

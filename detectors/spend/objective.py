@@ -144,9 +144,16 @@ def burning(
     """
     whole = counted[at - period]
     stated = Finding(
-        check, signal, "burn_rate", None, Status.INCONCLUSIVE, "", n_window=whole.total,
-        unit="of the rate that alerts", detail=_describe(objective, at, counted, period),
-    )  # fmt: skip
+        check,
+        signal,
+        "burn_rate",
+        None,
+        Status.INCONCLUSIVE,
+        "",
+        n_window=whole.total,
+        unit="of the rate that alerts",
+        detail=_describe(objective, at, counted, period),
+    )
     pairs = [p for p in PAIRS if urgency in ("any", p.urgency) and counted[at - p.long].total >= min_samples]
     if not pairs:
         reason = f"too_few: {whole.total} requests tell {signal!r}, {min_samples} are needed in a window"

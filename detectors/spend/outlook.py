@@ -83,10 +83,14 @@ def _hours(
         return there.hour + 24 * (there.weekday() >= WEEKEND)
 
     return paths(
-        np.array(list(sums.values())), np.array([season(hour) for hour in known], dtype=np.int64),
-        np.array([season(hour) for hour in ahead], dtype=np.int64), np.array(weights),
-        cycle=168 if len(known) >= 168 else 24, fewest=FEWEST_HOURS, together=24,  # noqa: PLR2004  a week, a day
-    )  # fmt: skip
+        np.array(list(sums.values())),
+        np.array([season(hour) for hour in known], dtype=np.int64),
+        np.array([season(hour) for hour in ahead], dtype=np.int64),
+        np.array(weights),
+        cycle=168 if len(known) >= 168 else 24,
+        fewest=FEWEST_HOURS,
+        together=24,  # noqa: PLR2004  a week, a day
+    )
 
 
 def _days(
@@ -108,9 +112,10 @@ def _days(
     left = (following.astimezone(local).date() - tomorrow.astimezone(local).date()).days
     ahead = [(last + (place + 1) * DAY).weekday() for place in range(max(0, left))]
     return paths(
-        np.array(list(sums.values())), np.array([day.weekday() for day in known], dtype=np.int64),
+        np.array(list(sums.values())),
+        np.array([day.weekday() for day in known], dtype=np.int64),
         np.array(ahead, dtype=np.int64),
-    )  # fmt: skip
+    )
 
 
 def _up(moment: datetime) -> datetime:

@@ -17,13 +17,28 @@ import numpy as np
 Source = Literal["logged", "own", "list", "failed", "unpriced"]
 MILLION = 1e6
 PROVIDERS = {
-    "azure_openai": "azure", "azure_ai": "azure", "bedrock": "aws", "bedrock_converse": "aws", "sagemaker": "aws",
-    "vertex_ai": "google", "gemini": "google", "vertex": "google", "gcp": "google", "google_vertexai": "google",
-    "together_ai": "together", "fireworks_ai": "fireworks", "xai": "x-ai", "mistralai": "mistral",
+    "azure_openai": "azure",
+    "azure_ai": "azure",
+    "bedrock": "aws",
+    "bedrock_converse": "aws",
+    "sagemaker": "aws",
+    "vertex_ai": "google",
+    "gemini": "google",
+    "vertex": "google",
+    "gcp": "google",
+    "google_vertexai": "google",
+    "together_ai": "together",
+    "fireworks_ai": "fireworks",
+    "xai": "x-ai",
+    "mistralai": "mistral",
     "az.ai.openai": "azure",
-    "azure.ai.openai": "azure", "aws.bedrock": "aws", "gcp.vertex_ai": "google", "gcp.gemini": "google",
-    "mistral_ai": "mistral", "perplexity_ai": "perplexity",
-}  # fmt: skip
+    "azure.ai.openai": "azure",
+    "aws.bedrock": "aws",
+    "gcp.vertex_ai": "google",
+    "gcp.gemini": "google",
+    "mistral_ai": "mistral",
+    "perplexity_ai": "perplexity",
+}
 """Names that gateways and OpenTelemetry give to providers, by those of the list."""
 TOOLS = {"web_searches_kcount", "social_searches_kcount", "storage_searches_kcount", "code_executions_kcount"}
 """Prices of the list for calls of tools, which most requests do not make and no log counts."""
@@ -319,12 +334,17 @@ class Listed:
 
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "input": (), "cached": ("cache_read_tokens",), "written": ("cache_write_tokens",),
-    "input_audio": ("input_audio_tokens",), "input_image": ("input_image_tokens",),
+    "input": (),
+    "cached": ("cache_read_tokens",),
+    "written": ("cache_write_tokens",),
+    "input_audio": ("input_audio_tokens",),
+    "input_image": ("input_image_tokens",),
     "cached_audio": ("cache_read_tokens", "input_audio_tokens", "cache_audio_read_tokens"),
-    "output": (), "reasoning": ("output_reasoning_tokens",), "output_audio": ("output_audio_tokens",),
+    "output": (),
+    "reasoning": ("output_reasoning_tokens",),
+    "output_audio": ("output_audio_tokens",),
     "output_image": ("output_image_tokens",),
-}  # fmt: skip
+}
 """Counts of the list that a token of a kind adds to, besides the whole input or output."""
 SIDE = {
     kind: "output_tokens" if place >= list(KINDS).index("output") else "input_tokens"

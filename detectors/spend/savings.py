@@ -91,9 +91,13 @@ class Cell:
     def __add__(self, other: Cell) -> Cell:
         """Add up two disjoint sets of requests, to the last bit."""
         return Cell(
-            self.requests + other.requests, self.compared + other.compared, self.now + other.now,
-            self.then + other.then, self.judged + other.judged, self.quality + other.quality,
-        )  # fmt: skip
+            self.requests + other.requests,
+            self.compared + other.compared,
+            self.now + other.now,
+            self.then + other.then,
+            self.judged + other.judged,
+            self.quality + other.quality,
+        )
 
     def to_json(self) -> list[Any]:
         """Return plain data."""
@@ -249,9 +253,10 @@ def _quality(model: str, cells: Cells, better: str, margin: float) -> dict[str, 
     if not whole:
         return {"claim": "not known", "why": "no request would move"}
     usable = [
-        name for name, cell in moved.items()
+        name
+        for name, cell in moved.items()
         if min(cell.judged, there.get(name, Cell()).judged) >= FEWEST_IN_STRATUM and name != OTHER
-    ]  # fmt: skip
+    ]
     weights = {name: moved[name].requests for name in usable}
     covered = sum(weights.values()) / whole
     judged = sum(there[name].judged for name in usable)

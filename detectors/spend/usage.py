@@ -9,12 +9,19 @@ from detectors.profile import Profile
 from detectors.quality.percentile import LEVELS, TIMES, percentile
 
 TOKENS = {
-    "input_tokens": "input", "prompt_tokens": "input", "output_tokens": "output", "completion_tokens": "output",
-    "cached_tokens": "cached", "cache_write_tokens": "cache_write", "reasoning_tokens": "reasoning",
+    "input_tokens": "input",
+    "prompt_tokens": "input",
+    "output_tokens": "output",
+    "completion_tokens": "output",
+    "cached_tokens": "cached",
+    "cache_write_tokens": "cache_write",
+    "reasoning_tokens": "reasoning",
     "cached_audio_tokens": "cached_audio",
-    "input_audio_tokens": "input_audio", "output_audio_tokens": "output_audio",
-    "input_image_tokens": "input_image", "output_image_tokens": "output_image",
-}  # fmt: skip
+    "input_audio_tokens": "input_audio",
+    "output_audio_tokens": "output_audio",
+    "input_image_tokens": "input_image",
+    "output_image_tokens": "output_image",
+}
 """Kind of token by the column that counts it; ``input`` and ``output`` include all the others."""
 FAILURES = ("failed", "rate_limited", "timed_out")
 """Signals of 0 or 1 whose mean is a share of the requests."""

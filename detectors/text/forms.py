@@ -94,14 +94,32 @@ NUMBERS: dict[str, float] = {
     **{word: float(value) for value, word in enumerate(ONES)},
     **{word: 10.0 * value for value, word in enumerate(TENS, start=2)},
     **{word: float(value) for value, word in enumerate(ORDINALS) if word != "second"},
-    "twice": 2.0, "once": 1.0, "dozen": 12.0, "half": 0.5, "couple": 2.0, "pair": 2.0, "double": 2.0, "triple": 3.0,
-}  # fmt: skip
+    "twice": 2.0,
+    "once": 1.0,
+    "dozen": 12.0,
+    "half": 0.5,
+    "couple": 2.0,
+    "pair": 2.0,
+    "double": 2.0,
+    "triple": 3.0,
+}
 """Numbers written in words; "one" is often a pronoun, so signals do not count it."""
 MAGNITUDES = {
-    "hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12,
-    "hundreds": 1e2, "thousands": 1e3, "millions": 1e6, "billions": 1e9, "k": 1e3, "m": 1e6, "mn": 1e6, "bn": 1e9,
+    "hundred": 1e2,
+    "thousand": 1e3,
+    "million": 1e6,
+    "billion": 1e9,
+    "trillion": 1e12,
+    "hundreds": 1e2,
+    "thousands": 1e3,
+    "millions": 1e6,
+    "billions": 1e9,
+    "k": 1e3,
+    "m": 1e6,
+    "mn": 1e6,
+    "bn": 1e9,
     "b": 1e9,
-}  # fmt: skip
+}
 """What the number before it is multiplied with."""
 NEGATIONS = frozenset(
     "not no never none nothing nobody neither nor without cannot hardly barely n't unable refuse refused refuses "

@@ -10,9 +10,22 @@ from importlib.resources import files
 from detectors.text import forms
 
 ENDINGS = (
-    ("ies", "y"), ("ves", "f"), ("es", "e"), ("es", ""), ("s", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", ""),
-    ("er", "e"), ("er", ""), ("est", "e"), ("est", ""), ("'s", ""), ("’s", ""),
-)  # fmt: skip
+    ("ies", "y"),
+    ("ves", "f"),
+    ("es", "e"),
+    ("es", ""),
+    ("s", ""),
+    ("ed", "e"),
+    ("ed", ""),
+    ("ing", "e"),
+    ("ing", ""),
+    ("er", "e"),
+    ("er", ""),
+    ("est", "e"),
+    ("est", ""),
+    ("'s", ""),
+    ("’s", ""),
+)
 """Endings of inflected words, and what stands there in the dictionary (as WordNet's own `morphy`)."""
 
 

@@ -54,9 +54,16 @@ class PolicyRule(Section):
     def build(self) -> GuardRule:
         """Return the rule as detectors know it; raises :class:`PatternError`."""
         return GuardRule(
-            self.type, self.action, self.threshold, self.patterns, self.topics, self.schema_, self.limit,
-            self.fallback, self.fail,
-        )  # fmt: skip
+            self.type,
+            self.action,
+            self.threshold,
+            self.patterns,
+            self.topics,
+            self.schema_,
+            self.limit,
+            self.fallback,
+            self.fail,
+        )
 
     @model_validator(mode="after")
     def _usable(self) -> PolicyRule:
@@ -91,9 +98,14 @@ class PolicySpec(Section):
         """Return the policy as detectors know it."""
         salt = self.salt.get_secret_value().encode() if self.salt else b""
         return Policy(
-            name, tuple(rule.build() for rule in self.rules), self.fallback, self.fail, salt, self.max_bytes,
+            name,
+            tuple(rule.build() for rule in self.rules),
+            self.fallback,
+            self.fail,
+            salt,
+            self.max_bytes,
             self.timeout.total_seconds(),
-        )  # fmt: skip
+        )
 
 
 def merge_policies(specs: dict[str, PolicySpec]) -> dict[str, Policy]:

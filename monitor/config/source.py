@@ -12,10 +12,24 @@ from monitor.config.presets import PRESETS
 from monitor.config.sections import Duration, Section
 
 ROLES = (
-    "timestamp", "id", "model_version", "prompt_version", "prediction", "score", "label",
-    "question", "context", "response", "samples", "logprobs", "finish_reason", "feedback", "tenant",
-    "weight", "sampling_fraction",
-)  # fmt: skip
+    "timestamp",
+    "id",
+    "model_version",
+    "prompt_version",
+    "prediction",
+    "score",
+    "label",
+    "question",
+    "context",
+    "response",
+    "samples",
+    "logprobs",
+    "finish_reason",
+    "feedback",
+    "tenant",
+    "weight",
+    "sampling_fraction",
+)
 TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
 
 

@@ -38,10 +38,20 @@ PREFIX = "evidently:"
 
 P_VALUES = frozenset(
     {
-        "anderson", "chisquare", "cramer_von_mises", "empirical_mmd", "es", "fisher_exact", "g_test", "ks", "mannw",
-        "t_test", "TVD", "z",
+        "anderson",
+        "chisquare",
+        "cramer_von_mises",
+        "empirical_mmd",
+        "es",
+        "fisher_exact",
+        "g_test",
+        "ks",
+        "mannw",
+        "t_test",
+        "TVD",
+        "z",
     }
-)  # fmt: skip
+)
 """Stattests whose score is a p-value, so that small means drifted; the others are distances."""
 
 EXPLAINED_BY = {

@@ -160,9 +160,12 @@ def catalogue(shown: Sequence[Prompt], known: Sequence[Prompt], seen: Sequence[A
     for row in seen:
         prompt = register.recognise(row.value)
         entry = {
-            "monitor": row.monitor, "value": row.value, "first_seen": row.first_seen, "last_seen": row.last_seen,
+            "monitor": row.monitor,
+            "value": row.value,
+            "first_seen": row.first_seen,
+            "last_seen": row.last_seen,
             "rows": row.rows,
-        }  # fmt: skip
+        }
         if prompt is None:
             strangers.append(entry)
         else:

@@ -24,13 +24,17 @@ def _transitions(snapshot: Snapshot) -> Iterator[Sample]:
 
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
-        "driftd_breaker_state", "gauge", ("monitor", "breaker", "state"),
+        "driftd_breaker_state",
+        "gauge",
+        ("monitor", "breaker", "state"),
         "How many values of a circuit breaker stand like this, of those that have ever moved; 1 or 0 without values.",
         _states,
     ),
     MetricRow(
-        "driftd_breaker_transitions_total", "counter", ("monitor", "breaker", "state"),
+        "driftd_breaker_transitions_total",
+        "counter",
+        ("monitor", "breaker", "state"),
         "Transitions of a circuit breaker, of all its values, by the state that it went to.",
         _transitions,
     ),
-)  # fmt: skip
+)

@@ -84,43 +84,59 @@ def _count_samples(state: Snapshot) -> Iterator[Sample]:
 
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
-        "driftd_experiment_effect", "gauge", (*TREATMENT, "metric", "bound"),
+        "driftd_experiment_effect",
+        "gauge",
+        (*TREATMENT, "metric", "bound"),
         "How much better a treatment is than its control, as a share of it, and the ends of its confidence sequence.",
         _effects,
     ),
     MetricRow(
-        "driftd_experiment_verdict", "gauge", (*TREATMENT, "verdict"),
+        "driftd_experiment_verdict",
+        "gauge",
+        (*TREATMENT, "verdict"),
         "1 for the verdict of an experiment that stands, 0 for the others.",
         _verdicts,
     ),
     MetricRow(
-        "driftd_experiment_rows", "gauge", ("monitor", "experiment", "arm"),
+        "driftd_experiment_rows",
+        "gauge",
+        ("monitor", "experiment", "arm"),
         "Records of an arm that were counted so far.",
         _rows,
     ),
     MetricRow(
-        "driftd_experiment_rows_needed", "gauge", TREATMENT,
+        "driftd_experiment_rows_needed",
+        "gauge",
+        TREATMENT,
         "Records of both arms that an experiment still needs; absent while nobody knows.",
         _each("rows_needed"),
     ),
     MetricRow(
-        "driftd_experiment_split_p_value", "gauge", TREATMENT,
+        "driftd_experiment_split_p_value",
+        "gauge",
+        TREATMENT,
         "Always-valid p-value of the traffic being split as meant; below 0.001 the experiment is invalid.",
         _each("split_p_value"),
     ),
     MetricRow(
-        "driftd_shadow_agreement_ratio", "gauge", ("monitor", "shadow", "bound"),
+        "driftd_shadow_agreement_ratio",
+        "gauge",
+        ("monitor", "shadow", "bound"),
         "Share of requests on which champion and challenger agree, and the ends of its confidence sequence.",
         _agreement,
     ),
     MetricRow(
-        "driftd_shadow_effect", "gauge", ("monitor", "shadow", "metric", "bound"),
+        "driftd_shadow_effect",
+        "gauge",
+        ("monitor", "shadow", "metric", "bound"),
         "How much better a challenger is within the same requests, as a share of the champion, and its interval.",
         _pair_samples,
     ),
     MetricRow(
-        "driftd_shadow_requests", "gauge", ("monitor", "shadow", "state"),
+        "driftd_shadow_requests",
+        "gauge",
+        ("monitor", "shadow", "state"),
         "Requests whose two records were joined, and records without a counterpart.",
         _count_samples,
     ),
-)  # fmt: skip
+)

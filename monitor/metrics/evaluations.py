@@ -32,23 +32,31 @@ def _failure_share(run: Any) -> float | None:  # noqa: ANN401
 
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
-        "driftd_evaluation_score", "gauge", ("suite",),
+        "driftd_evaluation_score",
+        "gauge",
+        ("suite",),
         "Mean score of the newest run of a suite, from 0 to 1; absent when nothing could be scored.",
         _each(lambda run: run.score),
     ),
     MetricRow(
-        "driftd_evaluation_result", "gauge", ("suite", "result"),
+        "driftd_evaluation_result",
+        "gauge",
+        ("suite", "result"),
         "1 for what came of the newest run of a suite: good, regressed, below, inconclusive.",
         _results,
     ),
     MetricRow(
-        "driftd_evaluation_failed_ratio", "gauge", ("suite",),
+        "driftd_evaluation_failed_ratio",
+        "gauge",
+        ("suite",),
         "Share of the newest run's samples that have no answer.",
         _each(_failure_share),
     ),
     MetricRow(
-        "driftd_evaluation_timestamp_seconds", "gauge", ("suite",),
+        "driftd_evaluation_timestamp_seconds",
+        "gauge",
+        ("suite",),
         "When the newest run of a suite began.",
         _each(lambda run: seconds(run.started_at)),
     ),
-)  # fmt: skip
+)

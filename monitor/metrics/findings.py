@@ -51,43 +51,59 @@ def _truncated_samples(state: Snapshot) -> Iterator[Sample]:
 
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
-        "driftd_finding_statistic", "gauge", FINDING_LABELS,
+        "driftd_finding_statistic",
+        "gauge",
+        FINDING_LABELS,
         "Statistic of a check over the newest window, in the unit of its detector.",
         _finding(lambda row: row.statistic),
     ),
     MetricRow(
-        "driftd_finding_threshold", "gauge", FINDING_LABELS,
+        "driftd_finding_threshold",
+        "gauge",
+        FINDING_LABELS,
         "Threshold that the statistic was compared with.",
         _finding(lambda row: row.threshold),
     ),
     MetricRow(
-        "driftd_finding_status", "gauge", FINDING_LABELS,
+        "driftd_finding_status",
+        "gauge",
+        FINDING_LABELS,
         "Status of a check over the newest window: 0 ok, 1 drifted, 2 inconclusive, 3 error.",
         _finding(lambda row: float(STATUS_VALUE[row.status])),
     ),
     MetricRow(
-        "driftd_finding_window_samples", "gauge", FINDING_LABELS,
+        "driftd_finding_window_samples",
+        "gauge",
+        FINDING_LABELS,
         "Sample size of a check in the newest window.",
         _finding(lambda row: float(row.n_window)),
     ),
     MetricRow(
-        "driftd_rate_ratio", "gauge", ("monitor", "signal", "segment", "bound"),
+        "driftd_rate_ratio",
+        "gauge",
+        ("monitor", "signal", "segment", "bound"),
         "Mean of a signal over the newest window, corrected by labels where there are some, and its 95 % interval.",
         _rates,
     ),
     MetricRow(
-        "driftd_slo_burn_rate_ratio", "gauge", ("monitor", "check", "signal", "window"),
+        "driftd_slo_burn_rate_ratio",
+        "gauge",
+        ("monitor", "check", "signal", "window"),
         "How many times too fast the room for errors of an objective is used up, over each window.",
         _objectives(lambda detail: detail["burns"]),
     ),
     MetricRow(
-        "driftd_slo_room_left_ratio", "gauge", ("monitor", "check", "signal"),
+        "driftd_slo_room_left_ratio",
+        "gauge",
+        ("monitor", "check", "signal"),
         "Share of the room for errors of an objective that is left of its period; below 0 it is overdrawn.",
         _objectives(lambda detail: {"": detail["left"]}),
     ),
     MetricRow(
-        "driftd_series_truncated", "gauge", ("monitor",),
+        "driftd_series_truncated",
+        "gauge",
+        ("monitor",),
         "Findings of the newest bucket that are not exported, because of the cap on series.",
         _truncated_samples,
     ),
-)  # fmt: skip
+)

@@ -44,33 +44,45 @@ LABELS = ("monitor", "check", "period", "segment", "currency")
 
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
-        "driftd_spend", "gauge", LABELS,
+        "driftd_spend",
+        "gauge",
+        LABELS,
         "Spent so far in the day or month, in the currency of the account; an empty segment is all traffic.",
         _money("value"),
     ),
     MetricRow(
-        "driftd_spend_budget", "gauge", LABELS,
+        "driftd_spend_budget",
+        "gauge",
+        LABELS,
         "What the day or month may cost.",
         _money("budget"),
     ),
     MetricRow(
-        "driftd_spend_forecast", "gauge", (*LABELS, "bound"),
+        "driftd_spend_forecast",
+        "gauge",
+        (*LABELS, "bound"),
         "What the day or month comes to: the middle, and the low and high end of its 80 % interval.",
         _forecast,
     ),
     MetricRow(
-        "driftd_spend_unpriced_requests", "gauge", LABELS,
+        "driftd_spend_unpriced_requests",
+        "gauge",
+        LABELS,
         "Requests of the day or month that nobody could price, and that are not in what was spent.",
         _money("unpriced"),
     ),
     MetricRow(
-        "driftd_spend_unknown_buckets", "gauge", LABELS,
+        "driftd_spend_unknown_buckets",
+        "gauge",
+        LABELS,
         "Buckets of the day or month that failed, so that what they cost is unknown and not in what was spent.",
         _money("unknown"),
     ),
     MetricRow(
-        "driftd_savings", "gauge", ("monitor", "plan", "currency"),
+        "driftd_savings",
+        "gauge",
+        ("monitor", "plan", "currency"),
         "What a plan would have saved over the days that were looked at last; below 0 it would have cost more.",
         _savings_samples,
     ),
-)  # fmt: skip
+)

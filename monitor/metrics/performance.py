@@ -39,23 +39,31 @@ def _record(
 
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
-        "driftd_performance", "gauge", ("monitor", "metric", "segment", "source", "bound"),
+        "driftd_performance",
+        "gauge",
+        ("monitor", "metric", "segment", "source", "bound"),
         "Metrics of the model, measured where labels have come, estimated for the newest window; 95 % intervals.",
         _performance,
     ),
     MetricRow(
-        "driftd_performance_estimates_held_ratio", "gauge", ("monitor", "metric"),
+        "driftd_performance_estimates_held_ratio",
+        "gauge",
+        ("monitor", "metric"),
         "Share of the newest labelled windows, 200 at most, whose truth lay in the estimate's 95 % interval.",
         _record("within_interval"),
     ),
     MetricRow(
-        "driftd_performance_estimates_checked", "gauge", ("monitor", "metric"),
+        "driftd_performance_estimates_checked",
+        "gauge",
+        ("monitor", "metric"),
         "Labelled windows on which the estimates were checked, 200 at most.",
         _record("windows"),
     ),
     MetricRow(
-        "driftd_performance_estimate_distance", "gauge", ("monitor", "metric"),
+        "driftd_performance_estimate_distance",
+        "gauge",
+        ("monitor", "metric"),
         "Mean distance of the estimates from the truth over those windows, in units of the metric.",
         _record("mean_distance"),
     ),
-)  # fmt: skip
+)

@@ -17,8 +17,10 @@ def _strangers(state: Snapshot) -> Iterator[Sample]:
 
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(
-        "driftd_prompts_unregistered", "gauge", ("monitor",),
+        "driftd_prompts_unregistered",
+        "gauge",
+        ("monitor",),
         "Prompt versions that the log named within a day and that were never pushed; absent while none was pushed.",
         _strangers,
     ),
-)  # fmt: skip
+)

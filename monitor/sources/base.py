@@ -11,9 +11,17 @@ from detectors.records import Column
 
 ColumnType = Literal["numeric", "text", "boolean", "time", "json", "unknown"]
 Reason = Literal[
-    "unreachable", "timeout", "missing_column", "missing_table", "missing_file", "configuration", "denied", "changed",
-    "unreadable", "other",
-]  # fmt: skip
+    "unreachable",
+    "timeout",
+    "missing_column",
+    "missing_table",
+    "missing_file",
+    "configuration",
+    "denied",
+    "changed",
+    "unreadable",
+    "other",
+]
 UNREADABLE: Reason = "unreadable"
 """A value of these very rows cannot be read; all other errors are of the source as a whole and may pass."""
 LASTING: tuple[Reason, ...] = ("configuration", "missing_file", "missing_table", "missing_column")

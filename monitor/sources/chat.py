@@ -22,10 +22,30 @@ from monitor.sources.values import clean, make_column
 USERS = ("user", "human")
 ASSISTANTS = ("assistant", "ai", "model")
 NAMES = (
-    "choices", "message", "messages", "delta", "contents", "content", "parts", "text", "output_text", "output",
-    "outputs", "response", "answer", "input", "inputs", "question", "query", "prompt", "generations", "kwargs",
-    "candidates", "value", "result",
-)  # fmt: skip
+    "choices",
+    "message",
+    "messages",
+    "delta",
+    "contents",
+    "content",
+    "parts",
+    "text",
+    "output_text",
+    "output",
+    "outputs",
+    "response",
+    "answer",
+    "input",
+    "inputs",
+    "question",
+    "query",
+    "prompt",
+    "generations",
+    "kwargs",
+    "candidates",
+    "value",
+    "result",
+)
 ENVELOPES = {name: place for place, name in enumerate(NAMES)}
 """What holds the words, what is looked into first having the lowest place."""
 UNSAID = ("tool", "function", "image", "thinking", "reasoning")

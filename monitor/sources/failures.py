@@ -12,18 +12,43 @@ from monitor.sources.base import UNREADABLE, SourceError
 
 CHANGED = "cached plan must not change result type"
 STATES = {
-    "42P01": "missing_table", "42703": "missing_column", "42501": "denied", "57014": "timeout", "55P03": "timeout",
-    "25P03": "timeout", "28P01": "denied", "28000": "denied", "3D000": "unreachable", "53300": "unreachable",
-    "57P01": "unreachable", "57P03": "unreachable", "08006": "unreachable", "0A000": "changed",
-}  # fmt: skip
+    "42P01": "missing_table",
+    "42703": "missing_column",
+    "42501": "denied",
+    "57014": "timeout",
+    "55P03": "timeout",
+    "25P03": "timeout",
+    "28P01": "denied",
+    "28000": "denied",
+    "3D000": "unreachable",
+    "53300": "unreachable",
+    "57P01": "unreachable",
+    "57P03": "unreachable",
+    "08006": "unreachable",
+    "0A000": "changed",
+}
 DATA_STATES = "22"
 """Beginning of SQLSTATE of a data exception, such as a text that is no number or a division by zero."""
 CODES = {
-    60: "missing_table", 81: "missing_table", 47: "missing_column", 16: "missing_column", 159: "timeout",
-    160: "timeout", 164: "denied", 192: "denied", 193: "denied", 497: "denied", 516: "denied",
-    6: "unreadable", 38: "unreadable", 41: "unreadable", 70: "unreadable", 72: "unreadable", 153: "unreadable",
+    60: "missing_table",
+    81: "missing_table",
+    47: "missing_column",
+    16: "missing_column",
+    159: "timeout",
+    160: "timeout",
+    164: "denied",
+    192: "denied",
+    193: "denied",
+    497: "denied",
+    516: "denied",
+    6: "unreadable",
+    38: "unreadable",
+    41: "unreadable",
+    70: "unreadable",
+    72: "unreadable",
+    153: "unreadable",
     321: "unreadable",
-}  # fmt: skip
+}
 """Of ClickHouse."""
 ADVICE = {
     "unreachable": "it cannot be reached. Is it up, and is `source.url` right?",

@@ -148,9 +148,15 @@ class Experiments:
         ]
 
     def _band(
-        self, connection: Any, monitor: Monitor, which: tuple[str, Experiment | Shadow], key: str, until: Any,
-        title: str, bound: float | None,
-    ) -> Any:  # fmt: skip
+        self,
+        connection: Any,
+        monitor: Monitor,
+        which: tuple[str, Experiment | Shadow],
+        key: str,
+        until: Any,
+        title: str,
+        bound: float | None,
+    ) -> Any:
         kind, spec = which
         first = comparisons.first_start(connection, monitor.name, kind, spec.name) or spec.start
         starts = spread(floor(first, monitor.bucket), until, monitor.bucket)

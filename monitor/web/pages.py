@@ -161,9 +161,14 @@ class Pages:
             named = [Named(**{k: item[k] for k in ("key", "check", "column", "segment")}) for item in chosen]
             drawn = self._charts(connection, monitor, named, start, end, [row], changes)
         return self.render(
-            request, "incident.html", now=self._clock.now(), case=case, steps=steps, charts=drawn,
+            request,
+            "incident.html",
+            now=self._clock.now(),
+            case=case,
+            steps=steps,
+            charts=drawn,
             span_end=row.resolved_at or self._clock.now(),
-        )  # fmt: skip
+        )
 
     def problem(self, status: int, sentence: str) -> Response:
         """Say in a page why there is no page."""
@@ -221,12 +226,16 @@ class Pages:
                 row.segment,
                 charts.line_chart(
                     history_points(found[row.key], monitor.bucket),
-                    start=start, end=end, step=monitor.bucket, marks=marks, spans=incident_spans(around),
+                    start=start,
+                    end=end,
+                    step=monitor.bucket,
+                    marks=marks,
+                    spans=incident_spans(around),
                     title=f"{finding_name(row)} against its threshold",
                 ),
             )
             for row in chosen
-        ]  # fmt: skip
+        ]
 
 
 def volume_chart(rows: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:

@@ -34,13 +34,16 @@ def make_panel(row: Any) -> Panel | None:
         (
             one["plan"],
             [
-                cell(one["requests"], formatting.number), cell(one["unpriced"], formatting.number),
+                cell(one["requests"], formatting.number),
+                cell(one["unpriced"], formatting.number),
                 cell(one["now"], money),
-                cell(one["then"], money), cell(one["saved"], money), cell(one["share"], percent),
+                cell(one["then"], money),
+                cell(one["saved"], money),
+                cell(one["share"], percent),
             ],
         )
         for one in told["plans"]
-    ]  # fmt: skip
+    ]
     sentences = [(one["plan"], describe_tier(tier)) for one in told["plans"] for tier in one["tiers"]]
     retraining = describe_retraining(told["retraining"], told["currency"]) if told["retraining"] else None
     return Panel(told["from"][:10], told["to"][:10], told["currency"], rows, sentences, retraining)

@@ -132,9 +132,13 @@ def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
             live.feed(lambda: "driftd_finding_statistic{" in live.get("/metrics").text, 90, "findings")
             world.execute('ALTER TABLE "inference log" DROP COLUMN plan')
             waiting = live.feed(
-                lambda: world.json("actions", "list", "--state", "awaiting_approval")[1], 90, "an action that waits",
-                shift=2.0, model="v2", without="plan",
-            )  # fmt: skip
+                lambda: world.json("actions", "list", "--state", "awaiting_approval")[1],
+                90,
+                "an action that waits",
+                shift=2.0,
+                model="v2",
+                without="plan",
+            )
             assert not hook.requests
             metrics = live.get("/metrics").text
             assert 'driftd_finding_status{check="schema",column="plan"' in metrics

@@ -51,9 +51,11 @@ def query(metrics_url: str, prometheus: Path, tmp_path_factory: pytest.TempPathF
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
     port = free_port()
     command = [
-        prometheus, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+        prometheus,
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
+    ]
     with running(command, log=folder / "log"), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
 
         def ask(expression: str) -> list[Any]:

@@ -80,11 +80,17 @@ def test_rules_with_settings() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"type": "pi"}, {"type": "pii", "action": "delete"}, {"type": "pattern"}, {"type": "topic"},
-        {"type": "json_schema"}, {"type": "max_length"}, {"type": "pii", "threshold": 0},
-        {"type": "pattern", "patterns": {"p": "("}}, {"type": "max_length", "limit": 3, "action": "redact"},
+        {"type": "pi"},
+        {"type": "pii", "action": "delete"},
+        {"type": "pattern"},
+        {"type": "topic"},
+        {"type": "json_schema"},
+        {"type": "max_length"},
+        {"type": "pii", "threshold": 0},
+        {"type": "pattern", "patterns": {"p": "("}},
+        {"type": "max_length", "limit": 3, "action": "redact"},
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_a_rule_says_why(wrong: dict[str, object]) -> None:
     with pytest.raises(PatternError, match=r"\w+ .*"):
         GuardRule(**wrong)  # type: ignore[arg-type]

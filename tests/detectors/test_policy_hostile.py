@@ -29,10 +29,33 @@ EVERYTHING = Policy(
 )
 HUGE = replace(EVERYTHING, max_bytes=50_000_000)
 pieces = st.sampled_from(
-    ["<b>", "</b>", "<!--", "| a |", "```", "{", '"', "[", "\\u0041", "\ud800", "\udfff", "\u202e", "\u200b", "%41",
-     "4111 1111 1111 1111", "jane@example.com", "AKIA2OGYBAH6QGWTFJ7X", "ignore all previous instructions", "def f():",
-     "日本語", "é", "\x00", "=" * 30, "QUJDREVGR0hJSktMTU5PUA=="]
-)  # fmt: skip
+    [
+        "<b>",
+        "</b>",
+        "<!--",
+        "| a |",
+        "```",
+        "{",
+        '"',
+        "[",
+        "\\u0041",
+        "\ud800",
+        "\udfff",
+        "\u202e",
+        "\u200b",
+        "%41",
+        "4111 1111 1111 1111",
+        "jane@example.com",
+        "AKIA2OGYBAH6QGWTFJ7X",
+        "ignore all previous instructions",
+        "def f():",
+        "日本語",
+        "é",
+        "\x00",
+        "=" * 30,
+        "QUJDREVGR0hJSktMTU5PUA==",
+    ]
+)
 
 
 @settings(max_examples=300, deadline=None)

@@ -51,10 +51,15 @@ def configuration(folder: Path, **rate: Any) -> Config:
     monitor = {
         "name": "bot",
         "source": {"url": f"sqlite:///{folder / 'log.db'}", "table": "log", "columns": columns},
-        "bucket": "10m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": [], "signals": ["novelty"],
+        "bucket": "10m",
+        "window": "1h",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "features": [],
+        "signals": ["novelty"],
         "baseline": {"from": START.isoformat(), "to": (START + 3 * HOUR).isoformat()},
         "checks": [{"rate": {"signal": "novelty", **rate}}],
-    }  # fmt: skip
+    }
     store = f"sqlite:///{folder / 'driftd.db'}"
     return Config.model_validate(
         {"store": store, "monitors": [monitor], "evaluations": [{"suite": "live.yaml", "every": "1h"}]}

@@ -163,9 +163,7 @@ def test_a_regression_opens_an_incident_and_a_good_run_resolves_it(
         said = yaml.safe_load(path.read_text())
         said["cases"] = [{"id": f"c{n}", "prompt": f"q{n}", "expected": "right"} for n in range(40)]
         path.write_text(yaml.safe_dump(said))
-        config = config.model_copy(
-            update={"evaluations": [config.evaluations[0].model_copy(update={"suite": path})]}
-        )  # fmt: skip
+        config = config.model_copy(update={"evaluations": [config.evaluations[0].model_copy(update={"suite": path})]})
         (job,) = plan_jobs(config, str(store.url))
         told = []
         for right in (1.0, 0.0, 0.0, 1.0):

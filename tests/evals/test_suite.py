@@ -58,8 +58,12 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
     assert "sk-very-secret" not in repr(suite) + str(suite.model_dump(mode="json"))
     refund = suite.cases[0]
     assert [one.called for one in suite.expectations(refund)] == [
-        "response_length", "contains", "names it", "novelty", "judge",
-    ]  # fmt: skip
+        "response_length",
+        "contains",
+        "names it",
+        "novelty",
+        "judge",
+    ]
     assert refund.sent(suite.system) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Can I get my money back? Refunds within 14 days."},

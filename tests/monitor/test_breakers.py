@@ -67,15 +67,28 @@ def shop(tmp_path: Path) -> Shop:
 
 def config(shop: Shop, store: str, breaker: dict[str, Any], hook: str = "", **monitor: Any) -> Config:
     told = {
-        "name": "bot", "bucket": "1h", "window": "2h", "settle": "0s", "catch_up": "3650d", "min_samples": 10,
-        "source": {"url": shop.url, "table": "log",
-                   "columns": {"timestamp": "at", "id": "id", "cost": "cost", "status": "status"}},
+        "name": "bot",
+        "bucket": "1h",
+        "window": "2h",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "min_samples": 10,
+        "source": {
+            "url": shop.url,
+            "table": "log",
+            "columns": {"timestamp": "at", "id": "id", "cost": "cost", "status": "status"},
+        },
         "baseline": {"from": START.isoformat(), "to": (START + 12 * HOUR).isoformat(), "min_rows": 10},
-        "signals": ["failed"], "checks": [{"spend": {"daily": 100}}], "breakers": [{"name": "guard", **breaker}],
+        "signals": ["failed"],
+        "checks": [{"spend": {"daily": 100}}],
+        "breakers": [{"name": "guard", **breaker}],
         **monitor,
-    }  # fmt: skip
-    actions = {"told": {"webhook": {"url": hook, "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"},
-                        "kind": "notify"}} if hook else {}  # fmt: skip
+    }
+    actions = (
+        {"told": {"webhook": {"url": hook, "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}, "kind": "notify"}}
+        if hook
+        else {}
+    )
     made = Config.model_validate({"store": store, "monitors": [told], "actions": actions})
     assert cross_check(made) == []
     return made
@@ -111,9 +124,14 @@ def test_a_spent_budget_opens_within_a_bucket_and_the_new_day_closes(shop: Shop,
     shop.hours(20, 24, cost=50.0)  # 20 by 20:00, 70 by 21:00, 120 by 22:00
     shop.hours(24, 27)
     receiver = Receiver()
-    with listening(receiver), working(config(shop, store_url, {"budget": "spend", "do": ["told"]}, receiver.url)) as (
-        daemon, database, clock,
-    ):  # fmt: skip
+    with (
+        listening(receiver),
+        working(config(shop, store_url, {"budget": "spend", "do": ["told"]}, receiver.url)) as (
+            daemon,
+            database,
+            clock,
+        ),
+    ):
         until(daemon, clock, 27)
         assert path(database) == [(22, "", "open"), (25, "", "closed")]
         daemon.deliver()
@@ -179,10 +197,12 @@ def test_a_firing_rule_opens_it_and_only_its_end_closes_it(shop: Shop, sqlite_ur
     shop.hours(14, 16, failing=0.5)
     shop.hours(16, 24)
     made = config(
-        shop, sqlite_url, {"rule": "errors", "open_for": "1h"},
+        shop,
+        sqlite_url,
+        {"rule": "errors", "open_for": "1h"},
         checks=[{"rate": {"signal": "failed", "max": 0.2}}],
         rules=[{"name": "errors", "when": ["rate"], "for": 1, "resolve_for": 1}],
-    )  # fmt: skip
+    )
     with working(made) as (daemon, database, clock):
         until(daemon, clock, 24)
         states = [state for _, _, state in path(database)]
@@ -388,8 +408,12 @@ def test_the_command_line_lists_opens_and_closes(shop: Shop, sqlite_url: str, tm
     with open_store(made, upgrade=True):
         pass
     file = tmp_path / "driftd.yaml"
-    monitor = {"name": "bot", "source": {"url": shop.url, "table": "log", "columns": {"timestamp": "at"}},
-               "checks": [{"spend": {"daily": 100}}], "breakers": [{"name": "guard", "budget": "spend"}]}  # fmt: skip
+    monitor = {
+        "name": "bot",
+        "source": {"url": shop.url, "table": "log", "columns": {"timestamp": "at"}},
+        "checks": [{"spend": {"daily": 100}}],
+        "breakers": [{"name": "guard", "budget": "spend"}],
+    }
     file.write_text(json.dumps({"store": sqlite_url, "monitors": [monitor]}))
     for arguments in (
         ["open", "guard", "--reason", "a loop", "--for", "2h"],

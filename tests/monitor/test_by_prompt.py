@@ -43,17 +43,27 @@ def log_of(folder: Path) -> str:
 def test_every_analysis_names_the_prompt(tmp_path: Path) -> None:
     columns = {"timestamp": "at", "id": "id", "prompt_version": "prompt", "response": "answer", "latency": "seconds"}
     trial = {
-        "name": "new prompt", "arm": "prompt_version", "control": "support/refund@1",
-        "treatments": ["support/refund@2"], "from": (START + 3 * HOUR).isoformat(),
+        "name": "new prompt",
+        "arm": "prompt_version",
+        "control": "support/refund@1",
+        "treatments": ["support/refund@2"],
+        "from": (START + 3 * HOUR).isoformat(),
         "metrics": {"refusal": {"better": "lower"}, "latency": {"better": "lower", "role": "guardrail"}},
-    }  # fmt: skip
+    }
     monitor = {
-        "name": "bot", "source": {"url": log_of(tmp_path), "table": "log", "columns": columns},
-        "bucket": "10m", "window": "30m", "settle": "0s", "catch_up": "3650d", "segments": ["prompt_version"],
-        "baseline": {"from": START.isoformat(), "to": (START + 2 * HOUR).isoformat()}, "signals": ["refusal"],
-        "features": ["latency"], "experiments": [trial],
+        "name": "bot",
+        "source": {"url": log_of(tmp_path), "table": "log", "columns": columns},
+        "bucket": "10m",
+        "window": "30m",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "segments": ["prompt_version"],
+        "baseline": {"from": START.isoformat(), "to": (START + 2 * HOUR).isoformat()},
+        "signals": ["refusal"],
+        "features": ["latency"],
+        "experiments": [trial],
         "checks": [{"drift": {"columns": ["latency"]}}, {"rate": {"signal": "refusal"}}, {"latency": {"p95": "3s"}}],
-    }  # fmt: skip
+    }
     config = Config.model_validate({"store": f"sqlite:///{tmp_path / 'd.db'}", "monitors": [monitor]})
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + 4 * HOUR))

@@ -40,10 +40,13 @@ class Bank:
         rows = []
         for n in range(count):
             at = START + n * (AT - START) / count
-            rows.append({
-                "at": at.strftime("%Y-%m-%d %H:%M:%S.%f"), "p": float(p[n]),
-                "repaid": int(truth[n] != (at >= inverted)) if at < AT - DAY else None,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "at": at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+                    "p": float(p[n]),
+                    "repaid": int(truth[n] != (at >= inverted)) if at < AT - DAY else None,
+                }
+            )
         with engine.begin() as connection:
             connection.execute(sa.text("CREATE TABLE loans (id INTEGER PRIMARY KEY, at TEXT, p REAL, repaid INTEGER)"))
             connection.execute(sa.text("INSERT INTO loans (at, p, repaid) VALUES (:at, :p, :repaid)"), rows)
@@ -61,10 +64,14 @@ class Bank:
                 "table": "loans",
                 "columns": {"timestamp": "at", "id": "id", "score": "p", "label": "repaid"},
             },
-            "bucket": "10m", "window": "1h", "settle": "0s", "features": ["score"],
+            "bucket": "10m",
+            "window": "1h",
+            "settle": "0s",
+            "features": ["score"],
             "baseline": {"from": START.isoformat(), "to": (START + 2 * DAY).isoformat()},
-            "checks": ["quality", {"performance": {"labels_after": "1d"}}], **monitor,
-        }  # fmt: skip
+            "checks": ["quality", {"performance": {"labels_after": "1d"}}],
+            **monitor,
+        }
         path = self.folder / "driftd.yaml"
         path.write_text(yaml.safe_dump({"store": f"sqlite:///{self.folder / 'driftd.db'}", "monitors": [told]}))
         return path

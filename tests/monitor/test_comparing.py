@@ -45,11 +45,16 @@ class Trial:
         monitor = {
             "name": "bot",
             "source": {"url": self.url, "table": "log", "columns": {"timestamp": "at", "id": "id"}},
-            "bucket": "10m", "window": "10m", "settle": "0s", "catch_up": "3650d", "features": ["latency"],
+            "bucket": "10m",
+            "window": "10m",
+            "settle": "0s",
+            "catch_up": "3650d",
+            "features": ["latency"],
             "start": (START + HOUR).isoformat(),
             "baseline": {"from": START.isoformat(), "to": (START + HOUR).isoformat()},
-            "experiments": [self.experiment], **changes,
-        }  # fmt: skip
+            "experiments": [self.experiment],
+            **changes,
+        }
         return Config.model_validate(
             {"store": self.store_url, "monitors": [monitor], "slack": {"token": "xoxb-1", "channel": "#ml"}}
         )
@@ -269,9 +274,16 @@ def test_a_verdict_reaches_slack_in_a_thread_of_its_own(trial: Trial) -> None:
 
 
 SHADOW = {
-    "name": "small", "arm": "model", "champion": "big", "challenger": "small", "join": "request", "same": "json",
-    "within": "7m", "from": START.isoformat(), "metrics": {"latency": {"better": "lower", "minimum": 0.05}},
-}  # fmt: skip
+    "name": "small",
+    "arm": "model",
+    "champion": "big",
+    "challenger": "small",
+    "join": "request",
+    "same": "json",
+    "within": "7m",
+    "from": START.isoformat(),
+    "metrics": {"latency": {"better": "lower", "minimum": 0.05}},
+}
 
 
 def shadowed(rng: np.random.Generator, count: int, wrong: float = 0.1) -> pd.DataFrame:

@@ -48,10 +48,13 @@ def drilled(folder: Path, change: str) -> dict[str, Any]:
     url = f"sqlite:///{folder / 'log.db'}"
     log(url, change)
     monitor = {
-        "name": "m", "source": {"url": url, "table": "log", "columns": {"timestamp": "at", "id": "id"}},
-        "bucket": "10m", "window": "1h", "features": ["a", "b", "c", "plan"],
+        "name": "m",
+        "source": {"url": url, "table": "log", "columns": {"timestamp": "at", "id": "id"}},
+        "bucket": "10m",
+        "window": "1h",
+        "features": ["a", "b", "c", "plan"],
         "baseline": {"from": START.isoformat(), "to": (START + 4 * HOUR).isoformat()},
-    }  # fmt: skip
+    }
     path = folder / "driftd.yaml"
     path.write_text(yaml.safe_dump({"store": f"sqlite:///{folder / 'd.db'}", "monitors": [monitor]}))
     at = (START + 5 * HOUR).isoformat()

@@ -24,7 +24,11 @@ from tests.support.world import START
 
 HOUR = timedelta(hours=1)
 EXPERIMENT = {
-    "name": "small-model", "arm": "model", "control": "big-4", "treatments": ["small-7b"], "unit": "user",
+    "name": "small-model",
+    "arm": "model",
+    "control": "big-4",
+    "treatments": ["small-7b"],
+    "unit": "user",
     "from": START.isoformat(),
     "metrics": {
         "solved": {"minimum": 0.05},
@@ -32,7 +36,7 @@ EXPERIMENT = {
         "cost": {"per": "tokens", "better": "lower"},
         "format": {"column": "kind", "equals": "json", "role": "guardrail", "minimum": 0.1},
     },
-}  # fmt: skip
+}
 
 
 def requests(rng: np.random.Generator, count: int, solved: float, split: float = 0.5) -> pd.DataFrame:
@@ -108,9 +112,16 @@ def test_a_shadow_is_joined_on_the_request_whatever_the_order(tmp_path: Path) ->
     frame["id"] = frame.index
     frame["at"] = [(START + HOUR * place / len(frame)).strftime("%Y-%m-%d %H:%M:%S.%f") for place in frame.index]
     shadow = {
-        "name": "small", "arm": "model", "champion": "big", "challenger": "small", "join": "request", "same": "json",
-        "within": "1h", "from": START.isoformat(), "metrics": {"latency": {"better": "lower"}},
-    }  # fmt: skip
+        "name": "small",
+        "arm": "model",
+        "champion": "big",
+        "challenger": "small",
+        "join": "request",
+        "same": "json",
+        "within": "1h",
+        "from": START.isoformat(),
+        "metrics": {"latency": {"better": "lower"}},
+    }
     code, told = run(tmp_path, frame, "shadows", "--answers", shadows=[shadow])
     (one,) = told["shadows"]
     assert code == 0

@@ -173,8 +173,10 @@ def test_performance_is_explained_by_the_segment_that_has_lost_it() -> None:
     before = {big: answers(8000, 0.9), small: answers(8000, 0.9)}
     now = {big: answers(1000, 0.9), small: answers(1000, 0.6)}
     old, new = before[big] + before[small], now[big] + now[small]
-    sides = ({None: {OUTCOME: total}, **{name: {OUTCOME: part} for name, part in parts.items()}}
-             for total, parts in ((old, before), (new, now)))  # fmt: skip
+    sides = (
+        {None: {OUTCOME: total}, **{name: {OUTCOME: part} for name, part in parts.items()}}
+        for total, parts in ((old, before), (new, now))
+    )
     profiles, seen = sides
     baseline = Baseline(1, "l", {OUTCOME: layout}, profiles, TRAFFIC, 16000)
     finding = replace(assess(PERFORMANCE["accuracy"], old, new, column=OUTCOME), check="drift")

@@ -31,34 +31,69 @@ def columns(**types: ColumnType | tuple[ColumnType, float]) -> list[ColumnInfo]:
 def test_a_hand_made_log_of_an_llm_application() -> None:
     found = guess_roles(
         columns(
-            Call__ID="text", Model__Name="text", Prompt__Ver="text", question="text", retrieved__docs="json",
-            answer="text", tokens__in="numeric", tokens__out="numeric", usd="numeric", ms=("numeric", 640.0),
-            thumb="numeric", tenant="text", user="text", weather="text",
+            Call__ID="text",
+            Model__Name="text",
+            Prompt__Ver="text",
+            question="text",
+            retrieved__docs="json",
+            answer="text",
+            tokens__in="numeric",
+            tokens__out="numeric",
+            usd="numeric",
+            ms=("numeric", 640.0),
+            thumb="numeric",
+            tenant="text",
+            user="text",
+            weather="text",
         )
-    )  # fmt: skip
+    )
     assert found == {
-        "id": "Call ID", "model_version": "Model Name", "prompt_version": "Prompt Ver", "question": "question",
-        "context": "retrieved docs", "response": "answer", "input_tokens": "tokens in", "output_tokens": "tokens out",
-        "cost": "usd", "latency": {"column": "ms", "unit": "ms"}, "feedback": "thumb", "tenant": "tenant",
+        "id": "Call ID",
+        "model_version": "Model Name",
+        "prompt_version": "Prompt Ver",
+        "question": "question",
+        "context": "retrieved docs",
+        "response": "answer",
+        "input_tokens": "tokens in",
+        "output_tokens": "tokens out",
+        "cost": "usd",
+        "latency": {"column": "ms", "unit": "ms"},
+        "feedback": "thumb",
+        "tenant": "tenant",
         "user": "user",
-    }  # fmt: skip
+    }
 
 
 def test_camel_case_and_prefixes() -> None:
     found = guess_roles(
         columns(
-            requestId="text", llmModel="text", promptTokens="numeric", completionTokens="numeric",
-            totalCostUsd="numeric", responseTimeMs=("numeric", 900.0), userMessage="text", llmResponseText="text",
-            finishReason="text", statusCode="numeric", timeToFirstTokenMs=("numeric", 90.0), messages="json",
+            requestId="text",
+            llmModel="text",
+            promptTokens="numeric",
+            completionTokens="numeric",
+            totalCostUsd="numeric",
+            responseTimeMs=("numeric", 900.0),
+            userMessage="text",
+            llmResponseText="text",
+            finishReason="text",
+            statusCode="numeric",
+            timeToFirstTokenMs=("numeric", 90.0),
+            messages="json",
         )
-    )  # fmt: skip
+    )
     assert found == {
-        "id": "requestId", "model_version": "llmModel", "input_tokens": "promptTokens",
-        "output_tokens": "completionTokens", "cost": "totalCostUsd",
-        "latency": {"column": "responseTimeMs", "unit": "ms"}, "response": "llmResponseText",
-        "question": {"column": "messages", "chat": True}, "finish_reason": "finishReason", "status": "statusCode",
+        "id": "requestId",
+        "model_version": "llmModel",
+        "input_tokens": "promptTokens",
+        "output_tokens": "completionTokens",
+        "cost": "totalCostUsd",
+        "latency": {"column": "responseTimeMs", "unit": "ms"},
+        "response": "llmResponseText",
+        "question": {"column": "messages", "chat": True},
+        "finish_reason": "finishReason",
+        "status": "statusCode",
         "time_to_first_token": {"column": "timeToFirstTokenMs", "unit": "ms"},
-    }  # fmt: skip
+    }
 
 
 def test_a_model_of_churn() -> None:
@@ -72,10 +107,19 @@ def test_a_model_of_churn() -> None:
 
 def test_names_that_only_sound_like_a_role() -> None:
     misleading = columns(
-        response_time="text", question_id="text", answer_length="numeric", context_tokens="numeric",
-        model_latency="text", response_language="text", output_format="text", prompt_hash="numeric",
-        cost_center="text", customer_satisfaction="text", input_type="text", query_embedding="json",
-    )  # fmt: skip
+        response_time="text",
+        question_id="text",
+        answer_length="numeric",
+        context_tokens="numeric",
+        model_latency="text",
+        response_language="text",
+        output_format="text",
+        prompt_hash="numeric",
+        cost_center="text",
+        customer_satisfaction="text",
+        input_type="text",
+        query_embedding="json",
+    )
     assert set(guess_roles(misleading)) == {"prompt_version"}
 
 
@@ -141,7 +185,11 @@ def test_init_writes_a_configuration_that_can_be_read(store_url: str, tmp_path: 
     assert "yes     latency: `latency` is there in 100%" in done.output
     source = load(out, {"DRIFTD_SOURCE_PASSWORD": "x"}).monitors[0].source
     assert {role: (spec.column, spec.unit) for role, spec in source.columns.items()} == {
-        "timestamp": ("Created At", None), "id": ("Call ID", None), "model_version": ("Model", None),
-        "latency": ("ms", "ms"), "response": ("answer", None), "status": ("succeeded", None),
-    }  # fmt: skip
+        "timestamp": ("Created At", None),
+        "id": ("Call ID", None),
+        "model_version": ("Model", None),
+        "latency": ("ms", "ms"),
+        "response": ("answer", None),
+        "status": ("succeeded", None),
+    }
     engine.dispose()

@@ -156,9 +156,18 @@ SPEC = settings_of("webhook", effect=EFFECT)
 
 def incident_of(**changes: object) -> Incident:
     base = Incident(
-        "i-1", "bot", "drift", "critical", "firing", START, START, "novelty rose", bad=2, fired_at=START,
+        "i-1",
+        "bot",
+        "drift",
+        "critical",
+        "firing",
+        START,
+        START,
+        "novelty rose",
+        bad=2,
+        fired_at=START,
         evidence={"k": {"segment": "model_version=small", "about": "model", "check": "drift", "column": "novelty"}},
-    )  # fmt: skip
+    )
     return replace(base, **changes)
 
 
@@ -247,9 +256,17 @@ def test_a_firing_decision_tells_people_first_and_then_acts_with_stable_ids() ->
 
 def effect_of(incident: Incident, **changes: object) -> PastAction:
     base = PastAction(
-        "r", START, "awaiting_approval", "a-1", incident.id, "rollback", "approve", 0,
-        observed=("model_version", "small"), reason="mode approve",
-    )  # fmt: skip
+        "r",
+        START,
+        "awaiting_approval",
+        "a-1",
+        incident.id,
+        "rollback",
+        "approve",
+        0,
+        observed=("model_version", "small"),
+        reason="mode approve",
+    )
     return replace(base, **changes)
 
 

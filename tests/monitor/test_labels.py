@@ -50,13 +50,19 @@ def config(tmp_path: Path) -> Path:
     monitor = {
         "name": "bot",
         "source": {
-            "url": f"sqlite:///{tmp_path / 'log.db'}", "table": "log",
+            "url": f"sqlite:///{tmp_path / 'log.db'}",
+            "table": "log",
             "columns": {"timestamp": "at", "id": "id", "response": "response", "context": "context"},
         },
-        "bucket": "10m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": [], "signals": ["novelty"],
+        "bucket": "10m",
+        "window": "1h",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "features": [],
+        "signals": ["novelty"],
         "baseline": {"from": START.isoformat(), "to": (START + 3 * HOUR).isoformat()},
         "checks": [{"rate": {"signal": "novelty"}}],
-    }  # fmt: skip
+    }
     path = tmp_path / "driftd.yaml"
     path.write_text(yaml.safe_dump({"store": f"sqlite:///{tmp_path / 'driftd.db'}", "monitors": [monitor]}))
     return path

@@ -59,11 +59,16 @@ def config(url: str, folder: Path, *checks: Any) -> Config:
     monitor = {
         "name": "gateway",
         "source": {"url": url, "table": "log", "columns": {"timestamp": "at", "id": "id", "model_version": "model"}},
-        "bucket": "5m", "window": "25m", "settle": "0s", "catch_up": "3650d",
-        "features": ["latency", "time_to_first_token"], "signals": ["failed", "rate_limited", "tokens_per_second"],
+        "bucket": "5m",
+        "window": "25m",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "features": ["latency", "time_to_first_token"],
+        "signals": ["failed", "rate_limited", "tokens_per_second"],
         "baseline": {"from": START.isoformat(), "to": (START + timedelta(hours=3)).isoformat()},
-        "checks": list(checks), "min_samples": 50,
-    }  # fmt: skip
+        "checks": list(checks),
+        "min_samples": 50,
+    }
     return Config.model_validate({"store": f"sqlite:///{folder / 'driftd.db'}", "monitors": [monitor]})
 
 

@@ -332,11 +332,14 @@ def test_an_approval_that_was_silenced_expires_in_silence(world: World, shop: An
 def monitor_of(**rule: Any) -> Monitor:
     return Monitor.model_validate(
         {
-            "name": "bot", "bucket": "5m", "window": "1h", "settle": "0s",
+            "name": "bot",
+            "bucket": "5m",
+            "window": "1h",
+            "settle": "0s",
             "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}},
             "rules": [{"when": ["drift"], "do": ["slack"], "resolve_for": 1, **rule}],
         }
-    )  # fmt: skip
+    )
 
 
 def finding(column: str, value: float = 0.5) -> Finding:
@@ -348,10 +351,17 @@ def past_of(action: Action) -> PastAction:
     """Return an action as the next bucket sees it once it has been delivered."""
     data = action.payload["data"]
     return PastAction(
-        action.name, action.created_at, "delivered", action.id, action.incident, action.kind, action.mode,
-        action.sequence, at=datetime.fromisoformat(action.payload["timestamp"]),
+        action.name,
+        action.created_at,
+        "delivered",
+        action.id,
+        action.incident,
+        action.kind,
+        action.mode,
+        action.sequence,
+        at=datetime.fromisoformat(action.payload["timestamp"]),
         suspect=(data["suspected_change"] or {}).get("value"),
-    )  # fmt: skip
+    )
 
 
 def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: ReceiverConfig) -> list[Action]:
@@ -362,9 +372,7 @@ def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: Receiv
         end = START + (place + 1) * FIVE
         open_now = {"drift": incident} if incident and incident.state != "resolved" else {}
         resolved = {"drift": incident} if incident and incident.state == "resolved" else {}
-        decision = judge(
-            monitor, monitor.rules[0], found, open_now.get("drift"), end, (), resolved.get("drift")
-        )  # fmt: skip
+        decision = judge(monitor, monitor.rules[0], found, open_now.get("drift"), end, (), resolved.get("drift"))
         if decision is None:
             continue
         past = AlertHistory(open=open_now, sequences={decision.incident.id: place}, past=[past_of(a) for a in actions])
@@ -439,10 +447,11 @@ def test_a_silence_keeps_every_path_quiet_and_its_end_announces(world: World, sh
         "source": {"rule": {"do": []}, "no_data": {"after": 1, "do": ["slack", "told"]}},
         "budget": {"checks": [spend], "rule": {"when": ["spend"]}},
         "breaker": {
-            "checks": [spend], "rule": {"do": []},
+            "checks": [spend],
+            "rule": {"do": []},
             "breakers": [{"name": "guard", "budget": "spend", "do": ["slack", "told"]}],
         },
-    }  # fmt: skip
+    }
     life = shop(**settings[path])
     life.go(START + 7 * HOUR - FIVE, START + 7 * HOUR - FIVE)
     with life.database.write() as connection:

@@ -20,9 +20,17 @@ from tests.support.world import DRIFTD
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 COLUMNS = {
-    "zero": "REAL", "five": "REAL", "huge": "REAL", "flag": "REAL", "hit": "REAL", "rare": "REAL", "empty": "REAL",
-    "same": "TEXT", "late": "REAL", "tail": "REAL",
-}  # fmt: skip
+    "zero": "REAL",
+    "five": "REAL",
+    "huge": "REAL",
+    "flag": "REAL",
+    "hit": "REAL",
+    "rare": "REAL",
+    "empty": "REAL",
+    "same": "TEXT",
+    "late": "REAL",
+    "tail": "REAL",
+}
 
 
 @pytest.fixture
@@ -35,27 +43,62 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     for n in range(3 * 24 * 40):
         at = START + n * HOUR / 40
         last = at >= START + 71 * HOUR
-        rows.append({
-            "at": at.strftime("%Y-%m-%d %H:%M:%S.%f"), "zero": float(last and n % 40 == 0), "five": 5.0 + last,
-            "huge": 1e300, "flag": float(rng.random() < 0.5), "hit": float(n == 500),
-            "rare": float(rng.random() < 1e-3), "empty": None, "same": "yes", "late": 1.0 if n > 800 else None,
-            "tail": float(rng.standard_cauchy()),
-        })  # fmt: skip
+        rows.append(
+            {
+                "at": at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+                "zero": float(last and n % 40 == 0),
+                "five": 5.0 + last,
+                "huge": 1e300,
+                "flag": float(rng.random() < 0.5),
+                "hit": float(n == 500),
+                "rare": float(rng.random() < 1e-3),
+                "empty": None,
+                "same": "yes",
+                "late": 1.0 if n > 800 else None,
+                "tail": float(rng.standard_cauchy()),
+            }
+        )
     with engine.begin() as connection:
         kinds = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         connection.execute(sa.text(f"CREATE TABLE log (at TEXT, {kinds})"))
         names = ["at", *COLUMNS]
         connection.execute(sa.text(f"INSERT INTO log VALUES ({', '.join(f':{name}' for name in names)})"), rows)
     monitor = {
-        "name": "calm", "source": {"url": url, "table": "log", "columns": {"timestamp": "at"}},
-        "bucket": "30m", "window": "3h", "settle": "0s", "min_samples": 50, "segments": ["same"],
+        "name": "calm",
+        "source": {"url": url, "table": "log", "columns": {"timestamp": "at"}},
+        "bucket": "30m",
+        "window": "3h",
+        "settle": "0s",
+        "min_samples": 50,
+        "segments": ["same"],
         "baseline": {"from": START.isoformat(), "to": (START + 48 * HOUR).isoformat()},
         "features": list(COLUMNS),
-        "checks": ["quality", {"drift": {"method": [
-            "kolmogorov_smirnov", "rank", "spread", "mean", "quantile", "wasserstein", "psi", "jensen_shannon",
-            "chi_square", "hellinger", "energy", "anderson_darling", "share", "cusum", "correlation", "mmd",
-        ]}}],
-    }  # fmt: skip
+        "checks": [
+            "quality",
+            {
+                "drift": {
+                    "method": [
+                        "kolmogorov_smirnov",
+                        "rank",
+                        "spread",
+                        "mean",
+                        "quantile",
+                        "wasserstein",
+                        "psi",
+                        "jensen_shannon",
+                        "chi_square",
+                        "hellinger",
+                        "energy",
+                        "anderson_darling",
+                        "share",
+                        "cusum",
+                        "correlation",
+                        "mmd",
+                    ]
+                }
+            },
+        ],
+    }
     path = tmp_path / "driftd.yaml"
     path.write_text(yaml.safe_dump({"store": f"sqlite:///{tmp_path / 'driftd.db'}", "monitors": [monitor]}))
     yield tmp_path
@@ -72,9 +115,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_no_numerical_warning_reaches_the_terminal(folder: Path, words: list[str]) -> None:
     environment = {**os.environ, "PYTHONWARNINGS": "always::RuntimeWarning"}
     done = subprocess.run(
-        [str(DRIFTD), *words, "--config", str(folder / "driftd.yaml")], cwd=folder, env=environment, timeout=300,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [str(DRIFTD), *words, "--config", str(folder / "driftd.yaml")],
+        cwd=folder,
+        env=environment,
+        timeout=300,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode in (0, 1), done.stderr
     assert "Warning" not in done.stderr
     assert "Warning" not in done.stdout

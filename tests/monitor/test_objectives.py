@@ -40,11 +40,17 @@ def logged(url: str) -> pd.DataFrame:
 
 def config(url: str, store: str) -> Config:
     monitor = {
-        "name": "gateway", "source": {"url": url, "table": "log", "columns": {"timestamp": "at", "id": "id"}},
-        "bucket": "5m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": ["latency"],
+        "name": "gateway",
+        "source": {"url": url, "table": "log", "columns": {"timestamp": "at", "id": "id"}},
+        "bucket": "5m",
+        "window": "1h",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "features": ["latency"],
         "baseline": {"from": START.isoformat(), "to": (START + 2 * HOUR).isoformat()},
-        "signals": [{"slow": {"seconds": 3}}], "checks": [{"slo": {"signal": "slow", "objective": 0.99}}],
-    }  # fmt: skip
+        "signals": [{"slow": {"seconds": 3}}],
+        "checks": [{"slo": {"signal": "slow", "objective": 0.99}}],
+    }
     return Config.model_validate({"store": store, "monitors": [monitor]})
 
 

@@ -68,10 +68,14 @@ class Bank:
                 "table": "loans",
                 "columns": {"timestamp": "at", "id": "id", "score": "p", "label": "repaid"},
             },
-            "bucket": "10m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": ["score"],
+            "bucket": "10m",
+            "window": "1h",
+            "settle": "0s",
+            "catch_up": "3650d",
+            "features": ["score"],
             "baseline": {"from": START.isoformat(), "to": (START + 24 * HOUR).isoformat()},
             "checks": [{"performance": {"labels_after": "3h"} | settings}],
-        }  # fmt: skip
+        }
         return Config.model_validate({"store": f"sqlite:///{folder / 'driftd.db'}", "monitors": [monitor]})
 
 
@@ -192,18 +196,33 @@ def test_a_regressions_loss_is_estimated_from_its_columns_in_the_daemons_own_way
                 [
                     {
                         "at": (start + n * hours * HOUR / count).strftime("%Y-%m-%d %H:%M:%S.%f"),
-                        "age": float(age[n]), "said": float(said[n]), "paid": float(paid[n]) if place == 0 else None,
+                        "age": float(age[n]),
+                        "said": float(said[n]),
+                        "paid": float(paid[n]) if place == 0 else None,
                     }
                     for n in range(count)
                 ],
-            )  # fmt: skip
+            )
             start += hours * HOUR
     columns = {"timestamp": "at", "id": "id", "prediction": "said", "label": "paid"}
-    monitor = Config.model_validate({"store": f"sqlite:///{tmp_path / 'driftd.db'}", "monitors": [{
-        "name": "houses", "source": {"url": url, "table": "houses", "columns": columns},
-        "bucket": "10m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": ["age"],
-        "baseline": {"from": START.isoformat(), "to": (START + 24 * HOUR).isoformat()}, "checks": ["performance"],
-    }]}).monitors[0]  # fmt: skip
+    monitor = Config.model_validate(
+        {
+            "store": f"sqlite:///{tmp_path / 'driftd.db'}",
+            "monitors": [
+                {
+                    "name": "houses",
+                    "source": {"url": url, "table": "houses", "columns": columns},
+                    "bucket": "10m",
+                    "window": "1h",
+                    "settle": "0s",
+                    "catch_up": "3650d",
+                    "features": ["age"],
+                    "baseline": {"from": START.isoformat(), "to": (START + 24 * HOUR).isoformat()},
+                    "checks": ["performance"],
+                }
+            ],
+        }
+    ).monitors[0]
     with open_reader(monitor) as reader:
         found = {f["method"]: f for f in check(reader, monitor, START + 26 * HOUR)["findings"]}
         calm = {f["method"]: f for f in check(reader, monitor, START + 25 * HOUR)["findings"]}

@@ -63,9 +63,17 @@ class Stream:
         calibration, slots = calibrate(self.monitor, timeline, {"x": self.layout})
         rows = (ROWS,) * len(parts)
         return Baseline(
-            1, "l", {"x": self.layout}, add_profiles(parts), Traffic(rows, BUCKET.total_seconds()), ROWS * len(parts),
-            START, end, calibration=calibration, slots=slots,
-        )  # fmt: skip
+            1,
+            "l",
+            {"x": self.layout},
+            add_profiles(parts),
+            Traffic(rows, BUCKET.total_seconds()),
+            ROWS * len(parts),
+            START,
+            end,
+            calibration=calibration,
+            slots=slots,
+        )
 
     def play(self, since: datetime, hours: int, second: datetime | None = None) -> list[Decision]:
         """Judge every bucket from a moment on, at which the column is multiplied by 1.4."""

@@ -56,13 +56,18 @@ def log(path: Path, labelled: float, *models: str, good: float | None = None) ->
 def config(path: Path, features: Any = (), **settings: Any) -> Config:
     monitor = {
         "name": "bot",
-        "source": {"url": f"sqlite:///{path}", "table": "log",
-                   "columns": {"timestamp": "at", "id": "id", "response": "response", "context": "context",
-                               "label": "bad"}},
-        "bucket": "10m", "window": "1h", "features": list(features), "signals": ["novelty"],
+        "source": {
+            "url": f"sqlite:///{path}",
+            "table": "log",
+            "columns": {"timestamp": "at", "id": "id", "response": "response", "context": "context", "label": "bad"},
+        },
+        "bucket": "10m",
+        "window": "1h",
+        "features": list(features),
+        "signals": ["novelty"],
         "baseline": {"from": START.isoformat(), "to": (START + 3 * HOUR).isoformat()},
         "checks": [{"rate": {"signal": "novelty", **settings}}],
-    }  # fmt: skip
+    }
     return Config.model_validate({"store": "sqlite://", "monitors": [monitor]})
 
 

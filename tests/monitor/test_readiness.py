@@ -51,7 +51,7 @@ def column(name: str, present: float, sampled: int = 1000) -> ColumnInfo:
         ),
         ([column("label", 0.1), column("prediction", 1.0)], "accuracy against labels", "yes", "10%"),
     ],
-)  # fmt: skip
+)
 def test_each_answer_has_its_reason(columns: list[ColumnInfo], capability: str, answer: str, says: str) -> None:
     rows = {row.capability: row for row in report(columns, {}, None)}
     assert len(rows) == len(CAPABILITIES)
@@ -182,9 +182,17 @@ def test_readiness_says_the_smallest_change_that_is_found(tmp_path: Path) -> Non
     assert "the store is empty" in before["not_measured"]
     calibration = Calibration(definition="d", sensitivity={"amount": Sensitivity("sd", 0.0, 0.41, 0.2)})
     learnt = {
-        "monitor": "shop", "definition": "d", "state": "active", "layout": "l", "rows": 600, "layouts": b"",
-        "start": START, "end": START + HOUR, "created_at": START + HOUR, "calibration": calibration.to_json(),
-    }  # fmt: skip
+        "monitor": "shop",
+        "definition": "d",
+        "state": "active",
+        "layout": "l",
+        "rows": 600,
+        "layouts": b"",
+        "start": START,
+        "end": START + HOUR,
+        "created_at": START + HOUR,
+        "calibration": calibration.to_json(),
+    }
     with open_store(load(path), upgrade=True) as database:
         assert report_of_shop()["not_measured"] == "no baseline has been learnt yet; `driftd run` learns it"
         with database.write() as connection:
@@ -193,9 +201,13 @@ def test_readiness_says_the_smallest_change_that_is_found(tmp_path: Path) -> Non
     assert after["not_measured"] is None
     assert after["sensitivity"] == [
         {
-            "column": "amount", "unit": "sd", "before": 0.0, "window": 0.41, "day": 0.2,
+            "column": "amount",
+            "unit": "sd",
+            "before": 0.0,
+            "window": 0.41,
+            "day": 0.2,
             "finds": "a shift of 0.41 sd within a window, a shift of 0.2 sd within a day",
         }
-    ]  # fmt: skip
+    ]
     assert "amount: a shift of 0.41 sd within a window" in run(app, ["readiness", "--config", str(path)]).output
     world.close()

@@ -55,12 +55,21 @@ def config(url: str, folder: Path, **more: Any) -> Config:
     hook = {"url": "https://train.example/start", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
     monitor = {
         "name": "loans",
-        "source": {"url": url, "table": "loans",
-                   "columns": {"timestamp": "at", "id": "id", "score": "score", "label": "repaid"}},
-        "bucket": "10m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": ["income", "age", "score"],
+        "source": {
+            "url": url,
+            "table": "loans",
+            "columns": {"timestamp": "at", "id": "id", "score": "score", "label": "repaid"},
+        },
+        "bucket": "10m",
+        "window": "1h",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "features": ["income", "age", "score"],
         "baseline": {"from": START.isoformat(), "to": (START + 24 * HOUR).isoformat()},
-        "checks": ["drift", "performance"], "rules": [{"when": ["*"], "for": 2, "do": ["retrain-loans"]}], **more,
-    }  # fmt: skip
+        "checks": ["drift", "performance"],
+        "rules": [{"when": ["*"], "for": 2, "do": ["retrain-loans"]}],
+        **more,
+    }
     action = {"webhook": hook, "kind": "retrain", "mode": "auto", "not_after": "3650d"}
     store = f"sqlite:///{folder / 'driftd.db'}"
     return Config.model_validate({"store": store, "monitors": [monitor], "actions": {"retrain-loans": action}})
@@ -139,21 +148,35 @@ def test_hostile_names_do_not_make_it_larger_than_20_kb() -> None:
     incident = Incident("i", "m", "r", "critical", "firing", at, at, words, evidence=evidence)
     grounds = retraining.Grounds(lambda *_: (1000, 0), lambda *_: ("t >= 1", True), {"a": "numeric"}, "sqlite")
     monitor = Config.model_validate(
-        {"monitors": [{"name": "m", "source": {"url": "sqlite://", "query": "SELECT 1" + " " * 2000,
-                                               "columns": {"timestamp": "t"}}}]}
-    ).monitors[0]  # fmt: skip
+        {
+            "monitors": [
+                {
+                    "name": "m",
+                    "source": {"url": "sqlite://", "query": "SELECT 1" + " " * 2000, "columns": {"timestamp": "t"}},
+                }
+            ]
+        }
+    ).monitors[0]
     baseline = Baseline(1, "l", {}, {}, None, 10)  # type: ignore[arg-type]
     told = retraining.retraining(monitor, incident, found, baseline, at, 500, grounds)
     assert told["snapshot"]["query"] is None
     assert told["windows"][0]["labels"] is None  # no label is logged: not known, not zero
     assert told["concept"]["drifted"] is None
     data = {
-        "monitor": "m", "severity": "critical", "headline": f"m: {words}", "window": {},
+        "monitor": "m",
+        "severity": "critical",
+        "headline": f"m: {words}",
+        "window": {},
         "incident": {"id": "i", "state": "firing", "rule": "r", "opened_at": "", "reason": words},
-        "observed_version": None, "suspected_change": None, "target": None, "findings": list(evidence.values()),
+        "observed_version": None,
+        "suspected_change": None,
+        "target": None,
+        "findings": list(evidence.values()),
         "changes": [{"at": "", "reason": words}] * 5,
-        "not_after": "", "dry_run": False, "retraining": told,
-    }  # fmt: skip
+        "not_after": "",
+        "dry_run": False,
+        "retraining": told,
+    }
     body = retraining.fit_to_limit({"type": "driftd.retrain", "timestamp": "", "data": data})
     assert len(json.dumps(body, separators=(",", ":")).encode()) <= retraining.LARGEST
     kept = body["data"]["retraining"]

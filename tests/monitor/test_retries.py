@@ -179,8 +179,10 @@ def test_a_bucket_that_cannot_be_computed_is_given_up_at_the_third_attempt_and_t
     assert life.live() == [DONE, ("finished", "failed", 1), DONE]
     assert life.error() is None, "the source can be read"
     assert [(said["event"], said["attempt"], said["given_up"]) for said in failures] == [
-        ("bucket_failed", 1, False), ("bucket_failed", 2, False), ("bucket_failed", 3, True),
-    ]  # fmt: skip
+        ("bucket_failed", 1, False),
+        ("bucket_failed", 2, False),
+        ("bucket_failed", 3, True),
+    ]
     failures.clear()
     results = reads.snapshot(life.database, life.config).monitors[0].results
     assert results["failed", "internal"] == 1

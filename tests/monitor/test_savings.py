@@ -31,11 +31,15 @@ PRICES = {"gpt-4o": (Decimal("2.5"), Decimal(10)), "small-7b": (Decimal("0.1"), 
 SAVINGS = {
     "plans": [
         {"name": "all small", "model": "small-7b"},
-        {"name": "tiered",
-         "route": [{"model": "small-7b", "when": {"input_tokens": {"max": 800}, "task": ["classify"]}}]},
+        {
+            "name": "tiered",
+            "route": [{"model": "small-7b", "when": {"input_tokens": {"max": 800}, "task": ["classify"]}}],
+        },
     ],
-    "quality": "solved", "task": "task", "days": 3,
-}  # fmt: skip
+    "quality": "solved",
+    "task": "task",
+    "days": 3,
+}
 
 
 def logged(url: str) -> pd.DataFrame:
@@ -43,12 +47,15 @@ def logged(url: str) -> pd.DataFrame:
     at = pd.date_range(START, START + 4 * DAY, freq="1min", inclusive="left")
     frame = pd.DataFrame(
         {
-            "id": range(len(at)), "at": at, "model": rng.choice(["gpt-4o", "small-7b"], len(at), p=[0.7, 0.3]),
+            "id": range(len(at)),
+            "at": at,
+            "model": rng.choice(["gpt-4o", "small-7b"], len(at), p=[0.7, 0.3]),
             "input_tokens": np.rint(rng.lognormal(6.3, 1, len(at))),
             "output_tokens": np.rint(rng.lognormal(5, 1, len(at))),
-            "task": rng.choice(["classify", "write"], len(at)), "solved": (rng.random(len(at)) < 0.8).astype(float),
+            "task": rng.choice(["classify", "write"], len(at)),
+            "solved": (rng.random(len(at)) < 0.8).astype(float),
         }
-    )  # fmt: skip
+    )
     engine = sa.create_engine(url)
     frame.assign(at=at.tz_localize(None)).to_sql("log", engine, index=False)
     engine.dispose()
@@ -57,11 +64,18 @@ def logged(url: str) -> pd.DataFrame:
 
 def monitor_of(url: str, **more: Any) -> dict[str, Any]:
     return {
-        "name": "bot", "bucket": "1h", "window": "6h", "settle": "0s", "catch_up": "3650d",
+        "name": "bot",
+        "bucket": "1h",
+        "window": "6h",
+        "settle": "0s",
+        "catch_up": "3650d",
         "source": {"url": url, "table": "log", "columns": {"timestamp": "at", "id": "id", "model_version": "model"}},
-        "baseline": {"from": START.isoformat(), "to": (START + DAY).isoformat()}, "segments": ["model_version"],
-        "signals": [{"price": {"prices": {"small-7b": {"input": 0.1, "output": 0.3}}}}], "savings": SAVINGS, **more,
-    }  # fmt: skip
+        "baseline": {"from": START.isoformat(), "to": (START + DAY).isoformat()},
+        "segments": ["model_version"],
+        "signals": [{"price": {"prices": {"small-7b": {"input": 0.1, "output": 0.3}}}}],
+        "savings": SAVINGS,
+        **more,
+    }
 
 
 def cost(frame: pd.DataFrame, models: pd.Series) -> float:

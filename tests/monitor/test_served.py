@@ -42,9 +42,13 @@ FROM, END = START + HOUR, START + 110 * MINUTE
 LIVE = int((END - FROM) / EVERY)
 """Requests from the start of the shadow to the end of the log."""
 SHADOW = {
-    "name": "candidate", "champion": "m1", "challenger": "m2", "join": "request", "from": FROM.isoformat(),
+    "name": "candidate",
+    "champion": "m1",
+    "challenger": "m2",
+    "join": "request",
+    "from": FROM.isoformat(),
     "metrics": {"latency": {"better": "lower", "minimum": 0.1}},
-}  # fmt: skip
+}
 EVALUATION = {"evaluation": {"column": "tenant", "values": ["driftd-evaluation"]}}
 
 
@@ -58,12 +62,18 @@ class Log:
         count = int((END - START) / EVERY)
         self.champion = pd.DataFrame(
             {
-                "request": np.arange(count), "at": pd.date_range(START, END, count + 1, inclusive="left"),
-                "model": "m1", "tenant": "acme", "response": "yes", "latency": rng.lognormal(0, 0.3, count),
-                "topic": rng.choice(["refund", "delivery"], count), "input_tokens": rng.poisson(100, count),
-                "output_tokens": rng.poisson(50, count), "cost": rng.uniform(0.01, 0.02, count),
+                "request": np.arange(count),
+                "at": pd.date_range(START, END, count + 1, inclusive="left"),
+                "model": "m1",
+                "tenant": "acme",
+                "response": "yes",
+                "latency": rng.lognormal(0, 0.3, count),
+                "topic": rng.choice(["refund", "delivery"], count),
+                "input_tokens": rng.poisson(100, count),
+                "output_tokens": rng.poisson(50, count),
+                "cost": rng.uniform(0.01, 0.02, count),
             }
-        )  # fmt: skip
+        )
 
     def write(self, *parts: pd.DataFrame) -> None:
         """Write the champion's records and others, each record with an id of its own."""
@@ -92,7 +102,10 @@ class Log:
                 {
                     "name": "bot",
                     "source": {"url": self.url, "table": "calls", "columns": columns},
-                    "bucket": "1m", "window": "10m", "settle": "0s", "catch_up": "3650d",
+                    "bucket": "1m",
+                    "window": "10m",
+                    "settle": "0s",
+                    "catch_up": "3650d",
                     "baseline": {"from": START.isoformat(), "to": FROM.isoformat()},
                     "features": {"exclude": ["request"]},
                     "segments": ["model_version"],
@@ -101,7 +114,7 @@ class Log:
                     **monitor,
                 }
             ],
-        }  # fmt: skip
+        }
         path = self.folder / "driftd.yaml"
         path.write_text(yaml.safe_dump(config))
         return path
@@ -215,8 +228,9 @@ def test_a_retraining_is_told_what_to_leave_out(log: Log) -> None:
     baseline = Baseline(1, "l", {}, {}, None, 10)  # type: ignore[arg-type]
     told = retraining(monitor, incident, [], baseline, at, 500, grounds)["snapshot"]["not_served"]
     assert [(one["column"], one["values"], one["end"]) for one in told] == [
-        ("model", ["m2"], None), ("tenant", ["driftd-evaluation"], None),
-    ]  # fmt: skip
+        ("model", ["m2"], None),
+        ("tenant", ["driftd-evaluation"], None),
+    ]
     assert datetime.fromisoformat(told[0]["start"]) == FROM
 
 
@@ -266,9 +280,13 @@ def test_a_column_that_marks_evaluations_must_be_logged(log: Log) -> None:
 
 
 EXPERIMENT = {
-    "name": "offline", "arm": "model_version", "control": "m1", "treatments": ["m2"], "from": FROM.isoformat(),
+    "name": "offline",
+    "arm": "model_version",
+    "control": "m1",
+    "treatments": ["m2"],
+    "from": FROM.isoformat(),
     "metrics": {"latency": {"better": "lower", "minimum": 0.1}},
-}  # fmt: skip
+}
 
 
 def test_an_arm_that_serves_no_users_enters_its_experiment_and_nothing_else(log: Log, watching: Start) -> None:

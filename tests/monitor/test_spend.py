@@ -54,13 +54,26 @@ def log(tmp_path: Path) -> tuple[str, list[tuple[datetime, float]]]:
 def config(url: str, folder: Path, **budget: Any) -> Config:
     monitor = {
         "name": "code",
-        "source": {"url": url, "table": "log",
-                   "columns": {"timestamp": "at", "id": "id", "model_version": "model",
-                               "input_tokens": "tokens_in", "output_tokens": "tokens_out"}},
-        "bucket": "1m", "window": "5m", "settle": "0s", "catch_up": "3650d", "features": [], "signals": ["price"],
+        "source": {
+            "url": url,
+            "table": "log",
+            "columns": {
+                "timestamp": "at",
+                "id": "id",
+                "model_version": "model",
+                "input_tokens": "tokens_in",
+                "output_tokens": "tokens_out",
+            },
+        },
+        "bucket": "1m",
+        "window": "5m",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "features": [],
+        "signals": ["price"],
         "baseline": {"from": START.isoformat(), "to": (START + timedelta(minutes=10)).isoformat()},
         "checks": [{"spend": budget}],
-    }  # fmt: skip
+    }
     return Config.model_validate({"store": f"sqlite:///{folder / 'driftd.db'}", "monitors": [monitor]})
 
 

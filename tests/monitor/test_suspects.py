@@ -130,8 +130,12 @@ def test_the_suspect_is_recomputed_while_the_incident_is_open() -> None:
     equal = {"detail": {"explained": {"model_version=m2": 0.9, "prompt_version=p2": 0.9}}}
     seen = course([{}, unclear, prompt, equal, {}], [M2, P2])
     assert [incident.suspected_change["value"] for incident in seen if incident.suspected_change] == [
-        "m2", "m2", "p2", "p2", "p2",
-    ]  # fmt: skip
+        "m2",
+        "m2",
+        "p2",
+        "p2",
+        "p2",
+    ]
 
 
 def test_what_came_after_an_incident_fired_did_not_cause_it_and_what_caused_it_stays_so_however_long_it_lasts() -> None:

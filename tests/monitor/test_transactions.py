@@ -68,31 +68,71 @@ def configured(url: str, store: str, **more: Any) -> Config:
     since = START.isoformat()
     metrics = {"amount": {"better": "lower", "role": "primary"}}
     monitor = {
-        "name": "bot", "bucket": "1h", "window": "2h", "settle": "0s", "catch_up": "3650d", "min_samples": 10,
-        "source": {"url": url, "table": "log", "columns": {
-            "timestamp": "at", "id": "id", "model_version": "model", "response": "answer", "cost": "cost",
-            "status": "status", "score": "score", "label": "repaid"}},
+        "name": "bot",
+        "bucket": "1h",
+        "window": "2h",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "min_samples": 10,
+        "source": {
+            "url": url,
+            "table": "log",
+            "columns": {
+                "timestamp": "at",
+                "id": "id",
+                "model_version": "model",
+                "response": "answer",
+                "cost": "cost",
+                "status": "status",
+                "score": "score",
+                "label": "repaid",
+            },
+        },
         "baseline": {"from": since, "to": (START + BASELINE).isoformat(), "min_rows": 10},
-        "segments": ["tenant"], "features": ["amount"], "signals": ["failed"],
+        "segments": ["tenant"],
+        "features": ["amount"],
+        "signals": ["failed"],
         "checks": [
-            "drift", "performance", {"rate": {"signal": "failed"}}, {"spend": {"daily": 100, "monthly": 3000}},
+            "drift",
+            "performance",
+            {"rate": {"signal": "failed"}},
+            {"spend": {"daily": 100, "monthly": 3000}},
             {"spend": {"name": "tenants", "daily": 50, "by": "tenant"}},
             {"slo": {"signal": "failed", "objective": 0.99}},
         ],
-        "experiments": [{"name": "try", "control": "big", "treatments": ["small"], "from": since, "metrics": metrics,
-                         "do": ["slack"]}],
-        "shadows": [{"name": "next", "champion": "big", "challenger": "candidate", "join": "request", "from": since,
-                     "metrics": {"amount": {"better": "lower"}}, "do": ["slack"]}],
+        "experiments": [
+            {
+                "name": "try",
+                "control": "big",
+                "treatments": ["small"],
+                "from": since,
+                "metrics": metrics,
+                "do": ["slack"],
+            }
+        ],
+        "shadows": [
+            {
+                "name": "next",
+                "champion": "big",
+                "challenger": "candidate",
+                "join": "request",
+                "from": since,
+                "metrics": {"amount": {"better": "lower"}},
+                "do": ["slack"],
+            }
+        ],
         "breakers": [
             {"name": "money", "budget": "spend", "do": ["slack"]},
             {"name": "errors", "rate": "failed", "above": 0.2, "do": ["slack"]},
             {"name": "drifted", "rule": "anything", "do": ["slack"]},
         ],
-        "rules": [{"name": "anything", "when": ["*"], "for": 1, "do": ["slack", "train", "back"]},
-                  {"when": ["experiment"], "do": ["slack"]}],
+        "rules": [
+            {"name": "anything", "when": ["*"], "for": 1, "do": ["slack", "train", "back"]},
+            {"when": ["experiment"], "do": ["slack"]},
+        ],
         "savings": {"retraining": {"price": 100, "error_cost": 1}},
         **more,
-    }  # fmt: skip
+    }
     actions = {
         "train": {"webhook": hook, "kind": "retrain", "mode": "auto", "not_after": "3650d"},
         "back": {"webhook": hook, "kind": "rollback", "mode": "auto", "not_after": "3650d"},

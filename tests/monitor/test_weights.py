@@ -213,11 +213,18 @@ def test_payloads_of_databricks_from_the_table_to_the_ledger(store_url: str, tmp
         )
     engine.dispose()
     monitor = {
-        "name": "served", "source": {"url": store_url, "preset": "databricks"},
-        "bucket": "30m", "window": "1h", "settle": "0s", "catch_up": "3650d", "features": ["output_tokens"],
-        "min_samples": 20, "baseline": {"from": START.isoformat(), "to": (START + HOUR).isoformat(), "min_rows": 10},
-        "signals": ["failed"], "checks": ["quality", {"spend": {"daily": 1e9, "columns": ["output_tokens"]}}],
-    }  # fmt: skip
+        "name": "served",
+        "source": {"url": store_url, "preset": "databricks"},
+        "bucket": "30m",
+        "window": "1h",
+        "settle": "0s",
+        "catch_up": "3650d",
+        "features": ["output_tokens"],
+        "min_samples": 20,
+        "baseline": {"from": START.isoformat(), "to": (START + HOUR).isoformat(), "min_rows": 10},
+        "signals": ["failed"],
+        "checks": ["quality", {"spend": {"daily": 1e9, "columns": ["output_tokens"]}}],
+    }
     config = Config.model_validate({"store": f"sqlite:///{tmp_path / 'driftd.db'}", "monitors": [monitor]})
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + 6 * HOUR))

@@ -95,17 +95,32 @@ def test_an_empty_map_of_usage_is_missing(engine: sa.Engine, opened: Opener) -> 
     )
     found = read(opened("langfuse-v3"), ["input_tokens", "cost", "prompt_version", "tenant", "feedback"])
     assert {name: values for name, values in found.items() if name != "timestamp"} == {
-        "input_tokens": [None], "cost": [None], "prompt_version": [None], "tenant": [None], "feedback": [None],
-    }  # fmt: skip
+        "input_tokens": [None],
+        "cost": [None],
+        "prompt_version": [None],
+        "tenant": [None],
+        "feedback": [None],
+    }
 
 
 def test_otel_spans_in_the_layout_of_the_clickhouse_exporter(engine: sa.Engine, opened: Opener) -> None:
     otel.create(engine)
-    otel.put(engine, [
-        {"Timestamp": f"{START + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}.123456789", "TraceId": "t", "SpanId": f"s{n}", "SpanName": "chat",
-         "ServiceName": "bot", "Duration": 10**9, "StatusCode": "Ok", "SpanAttributes": one}
-        for n, one in enumerate([NEW, OLD, OTHER, AGENT])
-    ])  # fmt: skip
+    otel.put(
+        engine,
+        [
+            {
+                "Timestamp": f"{START + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}.123456789",
+                "TraceId": "t",
+                "SpanId": f"s{n}",
+                "SpanName": "chat",
+                "ServiceName": "bot",
+                "Duration": 10**9,
+                "StatusCode": "Ok",
+                "SpanAttributes": one,
+            }
+            for n, one in enumerate([NEW, OLD, OTHER, AGENT])
+        ],
+    )
     names = [
         "id",
         "model_version",

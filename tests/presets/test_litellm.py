@@ -24,8 +24,21 @@ def written(engine: sa.Engine) -> list:
 
 def test_every_call_is_read_once_in_the_words_of_the_field(written: list, opened: Opener) -> None:
     reader = opened("litellm", page_size=64)
-    names = ["id", "model_version", "tenant", "provider", "input_tokens", "output_tokens", "cached_tokens", "latency",
-             "status", "error_type", "finish_reason", "question", "response"]  # fmt: skip
+    names = [
+        "id",
+        "model_version",
+        "tenant",
+        "provider",
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
+        "latency",
+        "status",
+        "error_type",
+        "finish_reason",
+        "question",
+        "response",
+    ]
     found = read(reader, names)
     assert found["id"] == [call.id for call in written]
     assert found["timestamp"] == pytest.approx([call.start.timestamp() for call in written], abs=1e-3)

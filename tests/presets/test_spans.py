@@ -122,20 +122,39 @@ def spans(engine: sa.Engine, attributes: list[dict[str, Any]]) -> None:
     """Write spans into the layout of the collector's SQL exporters."""
     otel.create(engine)
     zone = "+00" if engine.dialect.name == "postgresql" else ""
-    otel.put(engine, [
-        {"Timestamp": f"{START + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}{zone}", "TraceId": "t", "SpanId": f"s{n}",
-         "SpanName": "chat", "ServiceName": "bot", "Duration": 10**9, "StatusCode": "Ok", "SpanAttributes": one}
-        for n, one in enumerate(attributes)
-    ])  # fmt: skip
+    otel.put(
+        engine,
+        [
+            {
+                "Timestamp": f"{START + timedelta(minutes=n):%Y-%m-%d %H:%M:%S}{zone}",
+                "TraceId": "t",
+                "SpanId": f"s{n}",
+                "SpanName": "chat",
+                "ServiceName": "bot",
+                "Duration": 10**9,
+                "StatusCode": "Ok",
+                "SpanAttributes": one,
+            }
+            for n, one in enumerate(attributes)
+        ],
+    )
 
 
 NEW = {
-    "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m1", "gen_ai.usage.input_tokens": 7,
-    "gen_ai.usage.cache_read.input_tokens": 3, "gen_ai.usage.cache_creation.input_tokens": 2, "gen_ai.usage.reasoning.output_tokens": 1,
-    "gen_ai.response.finish_reasons": ["stop"], "gen_ai.conversation.id": "c",
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "m1",
+    "gen_ai.usage.input_tokens": 7,
+    "gen_ai.usage.cache_read.input_tokens": 3,
+    "gen_ai.usage.cache_creation.input_tokens": 2,
+    "gen_ai.usage.reasoning.output_tokens": 1,
+    "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.conversation.id": "c",
     "gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": "Hello?"}]}],
-    "gen_ai.output.messages": [{"role": "assistant", "parts": [{"type": "text", "content": "Hi."}], "finish_reason": "stop"}],
-}  # fmt: skip
+    "gen_ai.output.messages": [
+        {"role": "assistant", "parts": [{"type": "text", "content": "Hi."}], "finish_reason": "stop"}
+    ],
+}
 OLD = {
     "gen_ai.system": "openai",
     "gen_ai.request.model": "m0",
@@ -198,8 +217,11 @@ def test_every_call_of_a_made_up_log_is_read_once(
 def test_databricks_payloads_of_both_layouts(engine: sa.Engine, opened: Opener, newer: bool) -> None:
     time = "TIMESTAMPTZ" if engine.dialect.name == "postgresql" else "TEXT"
     databricks.create(engine, newer=newer)
-    answer = {"model": "m", "choices": [{"message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}],
-              "usage": {"prompt_tokens": 4, "completion_tokens": 2}}  # fmt: skip
+    answer = {
+        "model": "m",
+        "choices": [{"message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 4, "completion_tokens": 2},
+    }
     asked = {"messages": [{"role": "user", "content": "Hello?"}]}
     rows: list[dict[str, Any]] = []
     for n in range(20):
@@ -208,8 +230,16 @@ def test_databricks_payloads_of_both_layouts(engine: sa.Engine, opened: Opener, 
         if newer:
             said = moment.isoformat() if time == "TIMESTAMPTZ" else f"{moment:%Y-%m-%d %H:%M:%S}"
             when = {"request_time": said, "served_entity_id": "m", "requester": "r", "execution_duration_ms": 1500}
-        rows.append({"databricks_request_id": f"r{n}", "status_code": 500 if n == 3 else 200, "sampling_fraction": 0.25,
-                     "request": json.dumps(asked), "response": {3: None, 5: '{"cut": "sho'}.get(n, json.dumps(answer)), **when})  # fmt: skip
+        rows.append(
+            {
+                "databricks_request_id": f"r{n}",
+                "status_code": 500 if n == 3 else 200,
+                "sampling_fraction": 0.25,
+                "request": json.dumps(asked),
+                "response": {3: None, 5: '{"cut": "sho'}.get(n, json.dumps(answer)),
+                **when,
+            }
+        )
     insert(engine, "payload", rows)
     found = read(
         opened("databricks", page_size=7),

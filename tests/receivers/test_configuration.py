@@ -130,7 +130,7 @@ def test_an_action_called_slack_got_messages_and_still_does(tmp_path: Path) -> N
         ("slack", "team", "a mapping is wanted, such as {kind: slack, …}"),
         ("", "team", "a mapping is wanted"),
     ],
-)  # fmt: skip
+)
 def test_errors_name_line_and_key(tmp_path: Path, receiver: str, key: str, sentence: str) -> None:
     text = f"receivers:\n  team: {receiver}\n" + MONITOR.replace("slack, told, back, learn", "team")
     with pytest.raises(ConfigError) as caught:
@@ -193,8 +193,15 @@ def test_actions_that_waited_before_an_upgrade_are_delivered_after_it(tmp_path: 
     """A row names its receiver `slack`, or as the action was called."""
     database = Database(sqlite_url)
     migrate.upgrade(database)
-    base = {"monitor": "bot", "incident": "i-1", "mode": "auto", "state": "pending", "reason": "told",
-            "created_at": NOW, "sequence": 0}  # fmt: skip
+    base = {
+        "monitor": "bot",
+        "incident": "i-1",
+        "mode": "auto",
+        "state": "pending",
+        "reason": "told",
+        "created_at": NOW,
+        "sequence": 0,
+    }
     waiting = [
         Action(id="a-1", name="slack", kind="firing", payload={"data": {"headline": "bot: it rose"}}, **base),
         Action(id="a-2", name="back", kind="rollback", payload={"type": "driftd.rollback"}, **base),

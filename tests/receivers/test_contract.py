@@ -150,12 +150,21 @@ def test_a_far_side_that_misbehaves_costs_one_bounded_attempt(kind: str, name: s
 @pytest.mark.parametrize(
     ("status", "reason", "retry"),
     [
-        (302, "client", False), (400, "client", False), (401, "auth", False), (403, "auth", False),
-        (404, "client", False), (408, "timeout", True), (410, "client", False), (425, "timeout", True),
-        (429, "rate_limited", True), (500, "server", True), (502, "server", True), (503, "server", True),
+        (302, "client", False),
+        (400, "client", False),
+        (401, "auth", False),
+        (403, "auth", False),
+        (404, "client", False),
+        (408, "timeout", True),
+        (410, "client", False),
+        (425, "timeout", True),
+        (429, "rate_limited", True),
+        (500, "server", True),
+        (502, "server", True),
+        (503, "server", True),
         (504, "server", True),
     ],
-)  # fmt: skip
+)
 def test_every_status_has_its_result(kind: str, status: int, reason: str, retry: bool, watched: Any) -> None:
     body = json.dumps({"ok": False, "error": WRITTEN}).encode()
     with far.listening(far.Receiver(lambda _: (status, {}, body))) as side:

@@ -180,9 +180,20 @@ def test_the_thread_says_what_is_new_and_repeats_no_fact() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["&" * 9000, "<!channel>" * 900, "\U0001f9a8" * 9000, "\ud83e" * 5000, "```" * 3000, "`" * 9000,
-     "a\x00\x1b[31m" * 999, "\u202eevil" * 999, "*" * 9000, "a\n" * 9000, ""],
-)  # fmt: skip
+    [
+        "&" * 9000,
+        "<!channel>" * 900,
+        "\U0001f9a8" * 9000,
+        "\ud83e" * 5000,
+        "```" * 3000,
+        "`" * 9000,
+        "a\x00\x1b[31m" * 999,
+        "\u202eevil" * 999,
+        "*" * 9000,
+        "a\n" * 9000,
+        "",
+    ],
+)
 def test_slack_takes_whatever_was_logged(text: str) -> None:
     item = {"check": "drift", "column": text, "segment": text, "statistic": 0.5, "threshold": 0.1, "n_window": 900}
     change = {"kind": "model_version", "value": text, "first_seen": text, "prompt": text}

@@ -13,12 +13,21 @@ from tests.support.receivers import settings_of, slack_settings
 
 END = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 EXPERIMENT = {
-    "name": "small", "control": "a", "treatments": ["b"], "from": "2026-11-01", "metrics": ["score"],
+    "name": "small",
+    "control": "a",
+    "treatments": ["b"],
+    "from": "2026-11-01",
+    "metrics": ["score"],
     "do": ["slack", "hook", "slack"],
-}  # fmt: skip
+}
 SHADOW = {
-    "name": "beside", "champion": "a", "challenger": "b", "join": "id", "from": "2026-11-01", "do": ["hook", "slack"]
-}  # fmt: skip
+    "name": "beside",
+    "champion": "a",
+    "challenger": "b",
+    "join": "id",
+    "from": "2026-11-01",
+    "do": ["hook", "slack"],
+}
 MONITOR = Monitor.model_validate(
     {
         "name": "bot",

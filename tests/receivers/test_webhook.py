@@ -68,12 +68,22 @@ def test_a_rotated_secret_signs_twice_and_a_forged_or_old_request_fails() -> Non
 @pytest.mark.parametrize(
     ("status", "reason", "retry"),
     [
-        (200, "delivered", False), (204, "delivered", False), (409, "delivered", False), (301, "client", False),
-        (400, "client", False), (401, "auth", False), (403, "auth", False), (404, "client", False),
-        (408, "timeout", True), (410, "client", False), (429, "rate_limited", True), (500, "server", True),
-        (502, "server", True), (503, "server", True),
+        (200, "delivered", False),
+        (204, "delivered", False),
+        (409, "delivered", False),
+        (301, "client", False),
+        (400, "client", False),
+        (401, "auth", False),
+        (403, "auth", False),
+        (404, "client", False),
+        (408, "timeout", True),
+        (410, "client", False),
+        (429, "rate_limited", True),
+        (500, "server", True),
+        (502, "server", True),
+        (503, "server", True),
     ],
-)  # fmt: skip
+)
 def test_every_status_has_its_outcome(status: int, reason: str, retry: bool) -> None:
     with listening(Receiver(lambda _: (status, {"location": "http://127.0.0.1:1/"}, b"secret words"))) as receiver:
         outcome = attempt(hook(receiver.url), MESSAGE)
@@ -96,10 +106,19 @@ def test_a_body_without_an_end_is_delivered_and_left() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("7", 7), ("0", 0), ("-5", 0), ("1e30", 3600), ("99999999", 3600), ("Mon, 23 Nov 2026 12:01:00 GMT", 60),
-        ("Mon, 23 Nov 2020 12:01:00 GMT", 0), ("soon", None), ("nan", None), ("", None), (None, None),
+        ("7", 7),
+        ("0", 0),
+        ("-5", 0),
+        ("1e30", 3600),
+        ("99999999", 3600),
+        ("Mon, 23 Nov 2026 12:01:00 GMT", 60),
+        ("Mon, 23 Nov 2020 12:01:00 GMT", 0),
+        ("soon", None),
+        ("nan", None),
+        ("", None),
+        (None, None),
     ],
-)  # fmt: skip
+)
 def test_retry_after_is_held_in_bounds(text: str | None, seconds: int | None) -> None:
     pause = parse_retry_after(text, NOW)
     assert pause == (None if seconds is None else timedelta(seconds=seconds))
@@ -138,13 +157,34 @@ def test_nobody_listening_and_no_such_name() -> None:
 
 
 HOSTILE = [
-    "ftp://example.com/", "file:///etc/passwd", "gopher://x/", "https://", "https://user:pw@example.com/",
-    "https://user@example.com/", "http://[::1", "https://example.com:99999/", "", "example.com", "//example.com",
-]  # fmt: skip
+    "ftp://example.com/",
+    "file:///etc/passwd",
+    "gopher://x/",
+    "https://",
+    "https://user:pw@example.com/",
+    "https://user@example.com/",
+    "http://[::1",
+    "https://example.com:99999/",
+    "",
+    "example.com",
+    "//example.com",
+]
 REFUSED = [
-    "169.254.169.254", "169.254.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255", "fe80::1", "fe80::1%eth0",
-    "fd00:ec2::254", "::", "ff02::1", "::ffff:169.254.169.254", "240.0.0.1", "not an address",
-]  # fmt: skip
+    "169.254.169.254",
+    "169.254.0.1",
+    "0.0.0.0",
+    "0.1.2.3",
+    "224.0.0.1",
+    "255.255.255.255",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fd00:ec2::254",
+    "::",
+    "ff02::1",
+    "::ffff:169.254.169.254",
+    "240.0.0.1",
+    "not an address",
+]
 
 
 @pytest.mark.parametrize("url", HOSTILE)
@@ -189,10 +229,27 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a self-signed certificate for deploy.internal."""
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=deploy.internal",
-         "-addext", "subjectAltName=DNS:deploy.internal", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=deploy.internal",
+            "-addext",
+            "subjectAltName=DNS:deploy.internal",
+            "-keyout",
+            folder / "key.pem",
+            "-out",
+            folder / "cert.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
     return folder
 
 

@@ -97,9 +97,18 @@ def test_values_travel_as_numbers_texts_and_missing(engine: sa.Engine, url: str)
     )
     reader = opened(url)
     assert reader.schema() == {
-        "timestamp": "time", "x": "numeric", "d": "numeric", "u": "numeric", "b": "boolean", "s": "text", "e": "text",
-        "m": "json", "a": "json", "t": "numeric", "k0": "text",
-    }  # fmt: skip
+        "timestamp": "time",
+        "x": "numeric",
+        "d": "numeric",
+        "u": "numeric",
+        "b": "boolean",
+        "s": "text",
+        "e": "text",
+        "m": "json",
+        "a": "json",
+        "t": "numeric",
+        "k0": "text",
+    }
     found = everything(reader, ["x", "d", "u", "b", "s", "e", "m", "t", "k0"])
     assert found["x"] == [1.5, None]
     assert found["d"] == [2.25, 0]

@@ -87,11 +87,15 @@ def iso(moment: datetime, form: str) -> Any:
 @pytest.mark.parametrize(
     ("form", "spec"),
     [
-        ("sqlalchemy", "ts"), ("space", "ts"), ("t", "ts"), ("z", "ts"), ("offset", "ts"),
+        ("sqlalchemy", "ts"),
+        ("space", "ts"),
+        ("t", "ts"),
+        ("z", "ts"),
+        ("offset", "ts"),
         ("german", {"column": "ts", "format": "%d.%m.%Y %H:%M:%S"}),
         ("compact", {"column": "ts", "format": "%Y%m%d%H%M%S"}),
     ],
-)  # fmt: skip
+)
 def test_times_in_text_fall_into_exact_half_open_buckets(theirs: Theirs, form: str, spec: Any) -> None:
     moments = [START + n * 7 * MINUTE for n in range(400)] + [START + timedelta(days=1)]
     theirs.run("CREATE TABLE log (id INTEGER PRIMARY KEY, ts TEXT)")

@@ -115,8 +115,14 @@ def test_a_lease_that_another_took_over_is_not_renewed(database: Database, monke
 
 
 SOURCE_ERRORS: list[Reason] = [
-    "unreachable", "timeout", "missing_column", "missing_table", "denied", "changed", "other"
-]  # fmt: skip
+    "unreachable",
+    "timeout",
+    "missing_column",
+    "missing_table",
+    "denied",
+    "changed",
+    "other",
+]
 
 
 def test_an_error_of_the_source_never_counts_and_is_retried_after_ever_longer_pauses(database: Database) -> None:
@@ -202,10 +208,20 @@ def test_what_failed_for_its_source_is_owed_again_after_the_upgrade(database: Da
         "internal: ZeroDivisionError": "finished",
     }
     rows = [
-        {"monitor": "bot", "start": START + place * FIVE, "state": "finished", "result": "failed", "reason": reason,
-         "fence": 3, "attempts": 0, "revision": 1, "retries": 0, "audits": 0}
+        {
+            "monitor": "bot",
+            "start": START + place * FIVE,
+            "state": "finished",
+            "result": "failed",
+            "reason": reason,
+            "fence": 3,
+            "attempts": 0,
+            "revision": 1,
+            "retries": 0,
+            "audits": 0,
+        }
         for place, reason in enumerate(reasons)
-    ]  # fmt: skip
+    ]
     with database.write() as connection:
         connection.execute(sa.insert(bucket_table), rows)
         settings = migrate._settings()

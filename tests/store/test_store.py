@@ -117,9 +117,19 @@ def incident(state: str = "firing") -> Incident:
 
 def action(sequence: int = 0, **changes: object) -> Action:
     base = Action(
-        f"a-{sequence}", "bot", "i-1", "slack", "firing", "auto", "pending", "told", {"type": "x"}, START, sequence,
+        f"a-{sequence}",
+        "bot",
+        "i-1",
+        "slack",
+        "firing",
+        "auto",
+        "pending",
+        "told",
+        {"type": "x"},
+        START,
+        sequence,
         START + timedelta(hours=1),
-    )  # fmt: skip
+    )
     return replace(base, **changes)
 
 
@@ -213,8 +223,12 @@ def test_what_is_asked_of_several_rules_and_incidents_at_once_is_what_each_would
     going = {**ended, "ends_at": START + timedelta(hours=1)}
     with database.write() as connection:
         for monitor, rule, times in (
-            ("bot", "a", ended), ("*", "b", going), ("bot", "b", going), ("other", "c", going), ("bot", "d", going),
-        ):  # fmt: skip
+            ("bot", "a", ended),
+            ("*", "b", going),
+            ("bot", "b", going),
+            ("other", "c", going),
+            ("bot", "d", going),
+        ):
             incidents.add_silence(connection, {"monitor": monitor, "rule": rule, **times})
         outbox.save_actions(connection, [action(n, incident=i) for n, i in ((1, "one"), (4, "one"), (0, "two"))])
     with database.read() as connection:

@@ -84,9 +84,11 @@ def handler(engine: Engine) -> type[BaseHTTPRequestHandler]:
         def _send(self, code: int, body: bytes, form: str) -> None:
             self.send_response(code)
             for name, value in {
-                "Content-Length": str(len(body)), "X-ClickHouse-Format": form, "X-ClickHouse-Timezone": "UTC",
+                "Content-Length": str(len(body)),
+                "X-ClickHouse-Format": form,
+                "X-ClickHouse-Timezone": "UTC",
                 "X-ClickHouse-Summary": "{}",
-            }.items():  # fmt: skip
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
@@ -113,8 +115,12 @@ def server() -> Iterator[str]:
     environment = {**os.environ, "PYTHONPATH": str(root)}
     with subprocess.Popen(
         [sys.executable, "-m", "tests.support.clickhouse"],
-        stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, env=environment, cwd=root,
-    ) as process:  # fmt: skip
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=root,
+    ) as process:
         assert process.stdout is not None
         try:
             port = process.stdout.readline().strip()

@@ -86,15 +86,28 @@ class OwnServer(Server):
         secret.chmod(0o644)  # the folder itself is closed to others
         # Anybody on this machine can reach loopback, hence a password; the socket lies in our closed folder.
         self._run(
-            "initdb", "--pgdata", self.data, "--username=postgres", f"--pwfile={secret}", "--no-sync",
-            "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C",
-        )  # fmt: skip
+            "initdb",
+            "--pgdata",
+            self.data,
+            "--username=postgres",
+            f"--pwfile={secret}",
+            "--no-sync",
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+        )
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         done = subprocess.run(
             [self.binaries / program, *arguments],
-            user=self.user, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+            user=self.user,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
         assert done.returncode == 0, f"{program} failed:\n{done.stdout}{done.stderr}"
 
     def _start(self) -> URL:
@@ -108,12 +121,26 @@ class OwnServer(Server):
         options = [f"--{name}={value}" for name, value in self.settings.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self.binaries / "postgres", "-D", self.data, "-h", "127.0.0.1", "-p", str(port),
-                 "-k", self.folder, *options],
-                user=self.user, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [
+                    self.binaries / "postgres",
+                    "-D",
+                    self.data,
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    str(port),
+                    "-k",
+                    self.folder,
+                    *options,
+                ],
+                user=self.user,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,  # a Ctrl-C at the tests must not reach it before the fixtures end
                 preexec_fn=die_with_parent(signal.SIGQUIT),
-            )  # fmt: skip
+            )
         process = self._process
         self.url = URL.create("postgresql+psycopg", "postgres", self.password, "127.0.0.1", port, "postgres")
         try:

@@ -28,16 +28,24 @@ HOSTILE = "<script>alert(1)</script>\"'&<!channel>*_~`"
 
 TRIAL_OF = "search-rank"
 TRIAL = {
-    "name": "shorter prompt", "arm": "prompt_version", "control": "rank@3", "treatments": ["rank@4"],
-    "from": "2026-11-01", "metrics": {"solved": {"minimum": 0.02}, "latency": {"better": "lower", "role": "guardrail"}},
-}  # fmt: skip
+    "name": "shorter prompt",
+    "arm": "prompt_version",
+    "control": "rank@3",
+    "treatments": ["rank@4"],
+    "from": "2026-11-01",
+    "metrics": {"solved": {"minimum": 0.02}, "latency": {"better": "lower", "role": "guardrail"}},
+}
 """An experiment of the monitor `search-rank`."""
 LABELLED = "fraud-scores"
 """A monitor whose labels come."""
 SHADOW = {
-    "name": "small", "champion": "v1", "challenger": "v2", "join": "request", "from": "2026-11-01",
+    "name": "small",
+    "champion": "v1",
+    "challenger": "v2",
+    "join": "request",
+    "from": "2026-11-01",
     "metrics": {"latency": {"better": "lower"}},
-}  # fmt: skip
+}
 
 
 def configuration(url: str, names: Sequence[str] = ("bot",), **server: Any) -> Config:
@@ -117,26 +125,35 @@ class Seed:
             tables.baselines,
             [
                 {
-                    "monitor": monitor, "definition": "d", "state": state, "layout": "l", "rows": rows,
+                    "monitor": monitor,
+                    "definition": "d",
+                    "state": state,
+                    "layout": "l",
+                    "rows": rows,
                     "layouts": pack_layouts(layouts) if layouts else b"",
                     "profiles": pack_profiles({None: profiles}) if profiles else None,
-                    "start": self.end - timedelta(days=17), "end": self.end - timedelta(days=3),
-                    "created_at": self.end - timedelta(days=3), "facts": facts, "calibration": calibration,
+                    "start": self.end - timedelta(days=17),
+                    "end": self.end - timedelta(days=3),
+                    "created_at": self.end - timedelta(days=3),
+                    "facts": facts,
+                    "calibration": calibration,
                 }
             ],
-        )  # fmt: skip
+        )
 
     def usage(self, monitor: str, *segments: str) -> None:
         """Write what the windows of the last hour used, of all rows and of segments."""
         used = {
-            "requests": 4812, "seconds": 3600.0, "shares": {"failed": 0.02, "rate_limited": 0.01, "timed_out": 0.005},
+            "requests": 4812,
+            "seconds": 3600.0,
+            "shares": {"failed": 0.02, "rate_limited": 0.01, "timed_out": 0.005},
             "tokens": {kind: {"total": 1.5e6, "requests": 4812} for kind in ("input", "output", "cached")},
             "times": {
                 name: {"0.5": 0.9, "0.9": 1.1, "0.95": 1.2, "0.99": 2.5} for name in ("latency", "time_to_first_token")
             },
             "loads": {"queue_depth": {"mean": 3.2, "max": 17.0}, "gpu_utilization": {"mean": 0.7, "max": 0.98}},
             "cost": {"amount": 18.75, "priced": 4812, "unpriced": 0, "per_success": 0.00398},
-        }  # fmt: skip
+        }
         where = (tables.buckets.c.monitor == monitor) & (tables.buckets.c.start >= self.end - 60 * MINUTE)
         told = {"currency": "USD", "segments": dict.fromkeys(["", *segments], used)}
         with self.database.write() as connection:
@@ -153,11 +170,19 @@ class Seed:
             blind = back in gap
             rows.append(
                 {
-                    "monitor": monitor, "start": start, "state": "finished", "fence": 1, "attempts": 0, "revision": 1,
-                    "audits": 0, "result": "inconclusive" if blind else "done", "source_rows": 3 if blind else many,
-                    "reason": "too_few: 3 rows, 100 needed" if blind else None, "finished_at": start + 6 * MINUTE,
+                    "monitor": monitor,
+                    "start": start,
+                    "state": "finished",
+                    "fence": 1,
+                    "attempts": 0,
+                    "revision": 1,
+                    "audits": 0,
+                    "result": "inconclusive" if blind else "done",
+                    "source_rows": 3 if blind else many,
+                    "reason": "too_few: 3 rows, 100 needed" if blind else None,
+                    "finished_at": start + 6 * MINUTE,
                 }
-            )  # fmt: skip
+            )
         self.insert(tables.buckets, rows)
 
     def findings(
@@ -189,15 +214,25 @@ class Seed:
             drifted = value >= threshold
             rows.append(
                 {
-                    "monitor": monitor, "start": self.end - (back + 1) * 5 * MINUTE, "key": key, "check": check,
-                    "column": column, "method": method, "segment": segment, "statistic": value,
-                    "threshold": threshold, "status": "drifted" if drifted else "ok",
+                    "monitor": monitor,
+                    "start": self.end - (back + 1) * 5 * MINUTE,
+                    "key": key,
+                    "check": check,
+                    "column": column,
+                    "method": method,
+                    "segment": segment,
+                    "statistic": value,
+                    "threshold": threshold,
+                    "status": "drifted" if drifted else "ok",
                     "p_value": 1e-9 if drifted else 0.4,
                     "reason": f"{method} {value:.4g} {'reaches' if drifted else 'is below'} {threshold}",
-                    "n_baseline": 201_312, "n_window": 4_812, "about": about, "unit": "1",
+                    "n_baseline": 201_312,
+                    "n_window": 4_812,
+                    "about": about,
+                    "unit": "1",
                     "detail": detail or {},
                 }
-            )  # fmt: skip
+            )
         self.insert(tables.findings, rows)
 
     def experiment(self, monitor: str, hours: int = 6) -> None:
@@ -220,15 +255,27 @@ class Seed:
             tables.comparisons,
             [
                 {
-                    "monitor": monitor, "kind": "experiment", "name": spec.name, "definition": "d", "next": self.end,
-                    "told": told, "told_at": self.end, "total": None,
+                    "monitor": monitor,
+                    "kind": "experiment",
+                    "name": spec.name,
+                    "definition": "d",
+                    "next": self.end,
+                    "told": told,
+                    "told_at": self.end,
+                    "total": None,
                 },
                 {
-                    "monitor": monitor, "kind": "shadow", "name": "small", "definition": "d", "next": self.end,
-                    "told": self._shadow(), "told_at": self.end, "total": None,
+                    "monitor": monitor,
+                    "kind": "shadow",
+                    "name": "small",
+                    "definition": "d",
+                    "next": self.end,
+                    "told": self._shadow(),
+                    "told_at": self.end,
+                    "total": None,
                 },
             ],
-        )  # fmt: skip
+        )
 
     def _shadow(self) -> dict[str, Any]:
         spec, chance = Shadow.model_validate(SHADOW), np.random.default_rng(6)
@@ -249,13 +296,23 @@ class Seed:
             tables.findings,
             [
                 {
-                    "monitor": monitor, "start": self.end - 5 * MINUTE, "check": "drift", "column": column,
-                    "key": finding_key("drift", column, "psi", "model_version=tiny"), "method": "psi",
-                    "segment": "model_version=tiny", "status": status, "reason": reason, "threshold": 0.1,
-                    "n_baseline": 12, "n_window": 4, "about": "model", "unit": "1",
+                    "monitor": monitor,
+                    "start": self.end - 5 * MINUTE,
+                    "check": "drift",
+                    "column": column,
+                    "key": finding_key("drift", column, "psi", "model_version=tiny"),
+                    "method": "psi",
+                    "segment": "model_version=tiny",
+                    "status": status,
+                    "reason": reason,
+                    "threshold": 0.1,
+                    "n_baseline": 12,
+                    "n_window": 4,
+                    "about": "model",
+                    "unit": "1",
                 }
             ],
-        )  # fmt: skip
+        )
 
     def incident(
         self,
@@ -277,24 +334,42 @@ class Seed:
         now_in = state or ("firing" if resolved is None else "resolved")
         items = {
             finding_key("drift", column, "kolmogorov_smirnov", segment): {
-                "check": "drift", "column": column, "method": "kolmogorov_smirnov", "segment": segment,
-                "statistic": value, "threshold": 0.1, "worst": value * 1.07, "about": "model",
-                "reason": f"distance {value:.4g} reaches 0.1", "n_baseline": 201_312, "n_window": 4_812,
+                "check": "drift",
+                "column": column,
+                "method": "kolmogorov_smirnov",
+                "segment": segment,
+                "statistic": value,
+                "threshold": 0.1,
+                "worst": value * 1.07,
+                "about": "model",
+                "reason": f"distance {value:.4g} reaches 0.1",
+                "n_baseline": 201_312,
+                "n_window": 4_812,
             }
             for column, segment, value in evidence
-        }  # fmt: skip
+        }
         self.insert(
             tables.incidents,
             [
                 {
-                    "id": identity, "monitor": monitor, "rule": rule, "severity": severity, "state": now_in,
-                    "opened_at": opened_at, "fired_at": None if now_in == "pending" else opened_at + 5 * MINUTE,
-                    "resolved_at": resolved_at, "updated_at": resolved_at or self.end, "notified_at": None, "bad": 2,
-                    "clean": 0, "reason": reason if resolved is None else "clean for 2 buckets", "evidence": items,
+                    "id": identity,
+                    "monitor": monitor,
+                    "rule": rule,
+                    "severity": severity,
+                    "state": now_in,
+                    "opened_at": opened_at,
+                    "fired_at": None if now_in == "pending" else opened_at + 5 * MINUTE,
+                    "resolved_at": resolved_at,
+                    "updated_at": resolved_at or self.end,
+                    "notified_at": None,
+                    "bad": 2,
+                    "clean": 0,
+                    "reason": reason if resolved is None else "clean for 2 buckets",
+                    "evidence": items,
                     "suspected_change": suspect,
                 }
             ],
-        )  # fmt: skip
+        )
         steps = [(opened_at, "pending", f"{reason.split(';', maxsplit=1)[0]}; bad for 1 of 2 buckets")]
         if now_in != "pending":
             steps.append((opened_at + 5 * MINUTE, "firing", reason))
@@ -308,16 +383,28 @@ class Seed:
     def action(self, identity: str, incident: str, monitor: str, **changes: Any) -> None:
         """Write one row of the outbox."""
         row = {
-            "id": identity, "monitor": monitor, "incident": incident, "name": "rollback-bot", "kind": "rollback",
-            "mode": "approve", "state": "awaiting_approval",
+            "id": identity,
+            "monitor": monitor,
+            "incident": incident,
+            "name": "rollback-bot",
+            "kind": "rollback",
+            "mode": "approve",
+            "state": "awaiting_approval",
             "reason": "mode approve: `driftd actions approve` sends it",
             "payload": {
-                "type": "driftd.rollback", "timestamp": self.end.isoformat(),
+                "type": "driftd.rollback",
+                "timestamp": self.end.isoformat(),
                 "data": {"monitor": monitor, "target": {"model_version": "big-4"}, "dry_run": False},
             },
-            "dry_run": False, "created_at": self.end - 30 * MINUTE, "sequence": 0, "attempts": 0, "fence": 0,
-            "not_after": self.end + 15 * MINUTE, "receipt": None, "finished_at": None,
-        }  # fmt: skip
+            "dry_run": False,
+            "created_at": self.end - 30 * MINUTE,
+            "sequence": 0,
+            "attempts": 0,
+            "fence": 0,
+            "not_after": self.end + 15 * MINUTE,
+            "receipt": None,
+            "finished_at": None,
+        }
         self.insert(tables.actions, [{**row, **changes}])
 
     def change(self, monitor: str, kind: str, column: str, value: str, minutes: int) -> None:
@@ -349,13 +436,30 @@ def busy_store(seed: Seed) -> list[str]:
     suspect["first_seen"] = (seed.end - 52 * MINUTE).isoformat()
     evidence = [("novelty", "model_version=small-7b", 0.58), ("novelty", None, 0.36), ("response_length", None, 0.19)]
     seed.incident("11111111-aaaa-4000-8000-000000000001", bot, evidence, suspect=suspect)
-    seed.incident("11111111-aaaa-4000-8000-000000000003", bot, [("prompt_tokens", None, 0.12)], rule="inputs",
-                  severity="warning", opened=560, resolved=480)  # fmt: skip
+    seed.incident(
+        "11111111-aaaa-4000-8000-000000000003",
+        bot,
+        [("prompt_tokens", None, 0.12)],
+        rule="inputs",
+        severity="warning",
+        opened=560,
+        resolved=480,
+    )
     first = "11111111-aaaa-4000-8000-000000000001"
     seed.action("22222222-aaaa-4000-8000-000000000001", first, bot)
-    seed.action("22222222-aaaa-4000-8000-000000000002", first, bot, name="slack", kind="firing", mode="auto",
-                state="delivered", reason="people are told of every transition", attempts=1,
-                finished_at=seed.end - 29 * MINUTE, receipt={"status": 200})  # fmt: skip
+    seed.action(
+        "22222222-aaaa-4000-8000-000000000002",
+        first,
+        bot,
+        name="slack",
+        kind="firing",
+        mode="auto",
+        state="delivered",
+        reason="people are told of every transition",
+        attempts=1,
+        finished_at=seed.end - 29 * MINUTE,
+        receipt={"status": 200},
+    )
     seed.change(bot, "model_version", "model_version", "small-7b", 52)
     seed.change(bot, "category", "country", "IS", 400)
     for column, level in (("query_length", 0.05), ("clicks", 0.03), ("dwell_seconds", 0.07)):
@@ -369,11 +473,23 @@ def busy_store(seed: Seed) -> list[str]:
     seed.findings(rank, "failed", check="slo", method="burn_rate", threshold=1.0, level=0.4, detail=objective)
     seed.breaker(rank, "rank-money", "open", "the daily budget of 200.00 USD is gone: 201.30 are spent")
     plan = {
-        "plan": "all small", "requests": 9000, "compared": 9000, "unpriced": 0, "now": 91.2, "then": 20.1,
-        "saved": 71.1, "share": 0.78,
-        "tiers": [{"model": "small-7b", "moved": 7000, "requests": 9000,
-                   "quality": {"claim": "not known", "why": "small-7b answered 0 comparable requests"}}],
-    }  # fmt: skip
+        "plan": "all small",
+        "requests": 9000,
+        "compared": 9000,
+        "unpriced": 0,
+        "now": 91.2,
+        "then": 20.1,
+        "saved": 71.1,
+        "share": 0.78,
+        "tiers": [
+            {
+                "model": "small-7b",
+                "moved": 7000,
+                "requests": 9000,
+                "quality": {"claim": "not known", "why": "small-7b answered 0 comparable requests"},
+            }
+        ],
+    }
     saved = {"from": (seed.end - timedelta(days=30)).isoformat(), "to": seed.end.isoformat(), "currency": "USD"}
     told = {**saved, "monitor": rank, "plans": [plan], "retraining": None}
     seed.insert(tables.savings_told, [{"monitor": rank, "at": seed.end, "told": told}])
@@ -397,6 +513,11 @@ def busy_store(seed: Seed) -> list[str]:
     seed.watch(invoices)
     seed.baseline(invoices)
     seed.buckets(invoices, gap=range(0, 9))
-    seed.incident("11111111-aaaa-4000-8000-000000000002", invoices, rule="no_data", severity="warning",
-                  reason="nothing could be told for 9 buckets: too_few: 3 rows, 100 needed")  # fmt: skip
+    seed.incident(
+        "11111111-aaaa-4000-8000-000000000002",
+        invoices,
+        rule="no_data",
+        severity="warning",
+        reason="nothing could be told for 9 buckets: too_few: 3 rows, 100 needed",
+    )
     return names

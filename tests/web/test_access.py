@@ -17,9 +17,21 @@ from tests.web.conftest import Serve, with_token
 from tests.web.seed import Seed, configuration
 
 PATHS = [
-    "/", "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/incidents", "/api/v1/actions", "/login",
-    "/monitors/bot", "/monitors/none", "/incidents/none", "/static/style.css", "/nowhere", "/static/../app.py",
-]  # fmt: skip
+    "/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/status",
+    "/api/v1/incidents",
+    "/api/v1/actions",
+    "/login",
+    "/monitors/bot",
+    "/monitors/none",
+    "/incidents/none",
+    "/static/style.css",
+    "/nowhere",
+    "/static/../app.py",
+]
 CLOSED = [path for path in PATHS if path not in ("/healthz", "/login", "/static/style.css")]
 HTML = {"accept": "text/html"}
 

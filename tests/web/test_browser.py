@@ -12,9 +12,15 @@ from tests.web.conftest import Serve, with_token
 from tests.web.seed import Seed, busy_store, configuration
 
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PAGES = ["/", "/monitors/support-bot", "/monitors/summaries", "/incidents/11111111-aaaa-4000-8000-000000000001"]
 
 pytestmark = pytest.mark.xdist_group("browser")

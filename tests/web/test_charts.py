@@ -65,8 +65,13 @@ def test_labels_are_escaped() -> None:
     evil = "<script>\"'&"
     svg = line_chart(
         points(0.1, 0.2),
-        start=START, end=END, step=STEP, title=evil, spans=[Span(START, None, evil)], marks=[Mark(START, evil)],
-    )  # fmt: skip
+        start=START,
+        end=END,
+        step=STEP,
+        title=evil,
+        spans=[Span(START, None, evil)],
+        marks=[Mark(START, evil)],
+    )
     assert "<script" not in svg
     assert drawn(svg).attrib["aria-label"] == evil
 

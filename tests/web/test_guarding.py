@@ -20,8 +20,9 @@ MAIL = "Write to jane@example.com."
 
 def with_policies(url: str = "sqlite://", **policies: Any) -> Config:
     config = configuration(url, ["bot"])
-    return Config.model_validate({**config.model_dump(by_alias=True), "store": url, "policies": policies,
-                                  "monitors": config.monitors})  # fmt: skip
+    return Config.model_validate(
+        {**config.model_dump(by_alias=True), "store": url, "policies": policies, "monitors": config.monitors}
+    )
 
 
 def test_one_text_and_many(serve: Serve) -> None:

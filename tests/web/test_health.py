@@ -147,10 +147,20 @@ def test_series_are_bounded_whatever_the_rows_hold(seed: Seed, serve: Serve) -> 
     seed.buckets("bot", 1)
     start = seed.end - 5 * MINUTE
     row = {
-        "monitor": "bot", "start": start, "check": "drift", "column": "score", "method": "psi", "status": "ok",
-        "reason": "r", "statistic": 0.1, "threshold": 0.2, "n_baseline": 1, "n_window": 1,
-        "about": "model", "unit": "1",
-    }  # fmt: skip
+        "monitor": "bot",
+        "start": start,
+        "check": "drift",
+        "column": "score",
+        "method": "psi",
+        "status": "ok",
+        "reason": "r",
+        "statistic": 0.1,
+        "threshold": 0.2,
+        "n_baseline": 1,
+        "n_window": 1,
+        "about": "model",
+        "unit": "1",
+    }
     many = [{**row, "key": f"drift/score/psi/m={n}", "segment": f"model_version=model-{n}"} for n in range(100_000)]
     seed.insert(tables.findings, many)
     client = serve()

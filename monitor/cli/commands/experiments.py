@@ -91,12 +91,16 @@ def _print(one: dict[str, Any]) -> None:
     echo(f"counted from {one['counted_from']}; p-value of the split: {one['split_p_value']:.3g}")
     rows = [
         [
-            each["metric"], each["role"], each["control"], each["treatment"],
-            *(_percent(each["relative"][end]) for end in ("value", "low", "high")), each["verdict"],
+            each["metric"],
+            each["role"],
+            each["control"],
+            each["treatment"],
+            *(_percent(each["relative"][end]) for end in ("value", "low", "high")),
+            each["verdict"],
             f"{each['rows_needed']:,.0f}" if each["rows_needed"] else "-",
         ]
         for each in one["metrics"]
-    ]  # fmt: skip
+    ]
     heads = ("metric", "role", "control", "treatment", "lift", "from", "to", "says", "rows still needed")
     print_table(heads, rows, "")
 

@@ -81,7 +81,7 @@ def _write(write: IO[str], identity: object, verdict: Verdict, *, as_json: bool)
                 {name: value for name, value in asdict(finding).items() if value is not None}
                 for finding in verdict.findings
             ],
-        }  # fmt: skip
+        }
         if verdict.failed:
             told["failed"] = verdict.failed
             told["reasons"] = list(verdict.reasons)
@@ -92,9 +92,15 @@ def _write(write: IO[str], identity: object, verdict: Verdict, *, as_json: bool)
 
 def _report(counts: Counter[str], found: Counter[str], bad: list[str], policy: Policy, seconds: float) -> None:
     checked = sum(counts[name] for name in ("allow", "redact", "block", "error"))
-    said = ", ".join(f"{counts[name]} {word}" for name, word in (
-        ("allow", "allowed"), ("redact", "redacted"), ("block", "blocked"), ("error", "could not be checked"),
-    ))  # fmt: skip
+    said = ", ".join(
+        f"{counts[name]} {word}"
+        for name, word in (
+            ("allow", "allowed"),
+            ("redact", "redacted"),
+            ("block", "blocked"),
+            ("error", "could not be checked"),
+        )
+    )
     echo(
         f"policy {policy.name}: {checked} texts in {seconds:.1f} s ({checked / max(seconds, 1e-9):,.0f} a second): "
         f"{said}.",

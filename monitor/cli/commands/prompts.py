@@ -40,12 +40,16 @@ def list_all(config: Config, *, as_json: bool) -> None:
     heads = ("prompt", "hash", "tags", "author", "commit", "first seen", "rows")
     listed = [
         [
-            f"{one['name']}@{one['version']}", one["hash"][:12], ", ".join(one["tags"]), one["author"],
-            one["commit"][:8], min((t["first_seen"] for t in one["traffic"]), default=None),
+            f"{one['name']}@{one['version']}",
+            one["hash"][:12],
+            ", ".join(one["tags"]),
+            one["author"],
+            one["commit"][:8],
+            min((t["first_seen"] for t in one["traffic"]), default=None),
             sum(t["rows"] for t in one["traffic"]),
         ]
         for one in rows["prompts"]
-    ]  # fmt: skip
+    ]
     print_table(heads, listed, "no prompt was pushed; begin with `driftd prompts push FOLDER`")
     if rows["not_registered"]:
         echo("\nin the logs, but never pushed:")

@@ -12,16 +12,59 @@ TEXTS: tuple[ColumnType, ...] = ("text", "json", "unknown")
 NUMBERS: tuple[ColumnType, ...] = ("numeric",)
 WORDS: tuple[ColumnType, ...] = ("text", "unknown")
 ANY: tuple[ColumnType, ...] = ("numeric", "text", "boolean", "unknown")
-MEASURES = frozenset((
-    "id", "ids", "hash", "token", "tokens", "length", "len", "count", "size", "time", "date", "at", "ms", "seconds",
-    "latency", "duration", "cost", "price", "usd", "score", "type", "kind", "version", "lang", "language", "status",
-    "code", "model", "format", "role", "rating", "feedback", "label", "embedding", "vector",
-))  # fmt: skip
+MEASURES = frozenset(
+    (
+        "id",
+        "ids",
+        "hash",
+        "token",
+        "tokens",
+        "length",
+        "len",
+        "count",
+        "size",
+        "time",
+        "date",
+        "at",
+        "ms",
+        "seconds",
+        "latency",
+        "duration",
+        "cost",
+        "price",
+        "usd",
+        "score",
+        "type",
+        "kind",
+        "version",
+        "lang",
+        "language",
+        "status",
+        "code",
+        "model",
+        "format",
+        "role",
+        "rating",
+        "feedback",
+        "label",
+        "embedding",
+        "vector",
+    )
+)
 """Words that make a name one of something else: ``response time`` is no response."""
 UNITS = {
-    "ms": "ms", "millis": "ms", "msec": "ms", "millisecond": "ms", "milliseconds": "ms",
-    "us": "us", "micros": "us", "microseconds": "us", "ns": "ns", "nanos": "ns", "nanoseconds": "ns",
-}  # fmt: skip
+    "ms": "ms",
+    "millis": "ms",
+    "msec": "ms",
+    "millisecond": "ms",
+    "milliseconds": "ms",
+    "us": "us",
+    "micros": "us",
+    "microseconds": "us",
+    "ns": "ns",
+    "nanos": "ns",
+    "nanoseconds": "ns",
+}
 SECONDS = frozenset(("s", "sec", "secs", "second", "seconds"))
 LONG = 100.0
 """A typical duration above this, of a column that does not name its unit, is taken for milliseconds."""
@@ -97,9 +140,21 @@ GUESSES = (
 )
 CHATS = ("question", "response")
 TIMES = (
-    "timestamp", "created at", "ts", "time", "event time", "logged at", "start time", "started at", "request time",
-    "requested at", "created", "datetime", "inserted at", "date",
-)  # fmt: skip
+    "timestamp",
+    "created at",
+    "ts",
+    "time",
+    "event time",
+    "logged at",
+    "start time",
+    "started at",
+    "request time",
+    "requested at",
+    "created",
+    "datetime",
+    "inserted at",
+    "date",
+)
 EPOCHS = {1e17: "ns", 1e14: "us", 1e11: "ms", 1e8: "s"}
 """A typical number of a time above this counts that; below the last it is no time since 1970."""
 

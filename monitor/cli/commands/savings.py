@@ -125,10 +125,15 @@ def _print(told: dict[str, Any]) -> None:
     echo(f"{told['monitor']}, {span}, in {told['currency']}")
     heads = ("plan", "requests", "unpriced", "now", "then", "saved", "share")
     rows = [
-        [one["plan"], one["requests"], one["unpriced"], *(f"{one[key]:,.2f}" for key in ("now", "then", "saved")),
-         "-" if one["share"] is None else f"{one['share']:+.1%}"]
+        [
+            one["plan"],
+            one["requests"],
+            one["unpriced"],
+            *(f"{one[key]:,.2f}" for key in ("now", "then", "saved")),
+            "-" if one["share"] is None else f"{one['share']:+.1%}",
+        ]
         for one in told["plans"]
-    ]  # fmt: skip
+    ]
     print_table(heads, rows, "There was no request.")
     for one in told["plans"]:
         for tier in one["tiers"]:

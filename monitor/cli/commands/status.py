@@ -187,10 +187,16 @@ def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
     ]
     told = describe_calibration(baseline.calibration)
     said = {
-        "monitor": monitor.name, "state": baseline.state, "rows": baseline.rows,
-        "from": baseline.start, "to": baseline.end, "columns": columns, "calibration": told,
-        "review": baseline.review.to_json() if baseline.review else None, "notes": notes_on(baseline),
-    }  # fmt: skip
+        "monitor": monitor.name,
+        "state": baseline.state,
+        "rows": baseline.rows,
+        "from": baseline.start,
+        "to": baseline.end,
+        "columns": columns,
+        "calibration": told,
+        "review": baseline.review.to_json() if baseline.review else None,
+        "notes": notes_on(baseline),
+    }
     if as_json:
         print_json(said)
     else:
@@ -266,9 +272,17 @@ def _print_calibration(told: dict[str, Any]) -> None:
             f"the baseline; it has a threshold of its own, {check['threshold']:.3g}, and sees less than it would"
         )
     heads = (
-        "check", "column", "method", "segment", "null_50", "null_90", "null_99", "null_max", "threshold",
+        "check",
+        "column",
+        "method",
+        "segment",
+        "null_50",
+        "null_90",
+        "null_99",
+        "null_max",
+        "threshold",
         "expected_pages_per_week",
-    )  # fmt: skip
+    )
     print_table(heads, [[check[head] for head in heads] for check in told["checks"]], "no check is calibrated")
 
 
@@ -290,9 +304,13 @@ def add_silence(config: Config, name: str, rule: str, length: timedelta, comment
         config.monitor(name)
     now = SystemClock().now()
     row = {
-        "monitor": name, "rule": rule, "starts_at": now, "ends_at": now + length,
-        "comment": comment[:256], "created_by": who[:128],
-    }  # fmt: skip
+        "monitor": name,
+        "rule": rule,
+        "starts_at": now,
+        "ends_at": now + length,
+        "comment": comment[:256],
+        "created_by": who[:128],
+    }
     with open_store(config) as database, database.write() as connection:
         number = incidents.add_silence(connection, row)
     echo(f"silence #{number} until {row['ends_at']:%Y-%m-%d %H:%M} UTC")

@@ -23,10 +23,25 @@ from monitor.sources.times import TimeColumn
 
 WRAPPED = re.compile(r"^(?:Nullable|LowCardinality|SimpleAggregateFunction)\((?:\w+, )?(.*)\)$")
 KINDS: dict[str, ColumnType] = {
-    "Bool": "boolean", "Map": "json", "Array": "json", "Tuple": "json", "JSON": "json", "Object": "json",
-    "Nested": "json", "String": "text", "FixedString": "text", "UUID": "text", "Enum8": "text", "Enum16": "text",
-    "IPv4": "text", "IPv6": "text", "Date": "time", "Date32": "time", "DateTime": "time", "DateTime64": "time",
-}  # fmt: skip
+    "Bool": "boolean",
+    "Map": "json",
+    "Array": "json",
+    "Tuple": "json",
+    "JSON": "json",
+    "Object": "json",
+    "Nested": "json",
+    "String": "text",
+    "FixedString": "text",
+    "UUID": "text",
+    "Enum8": "text",
+    "Enum16": "text",
+    "IPv4": "text",
+    "IPv6": "text",
+    "Date": "time",
+    "Date32": "time",
+    "DateTime": "time",
+    "DateTime64": "time",
+}
 NUMBERS = ("Int", "UInt", "Float", "BFloat", "Decimal")
 
 
@@ -125,8 +140,10 @@ class Clickhouse:
             return []
         column = raw(time.spec.column)
         first, last = (int(moment.timestamp()) for moment in (start, end + timedelta(seconds=1)))
-        return [column >= sa.func.fromUnixTimestamp64Milli(sa.func.toInt64(first * 1000)),
-                column <= sa.func.fromUnixTimestamp64Milli(sa.func.toInt64(last * 1000))]  # fmt: skip
+        return [
+            column >= sa.func.fromUnixTimestamp64Milli(sa.func.toInt64(first * 1000)),
+            column <= sa.func.fromUnixTimestamp64Milli(sa.func.toInt64(last * 1000)),
+        ]
 
     def value(self, info: Found, limit: int) -> sa.ColumnElement[Any]:
         column = raw(info.name)

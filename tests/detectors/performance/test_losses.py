@@ -51,8 +51,10 @@ def test_the_trees_know_as_much_as_scikit_learns(model: LossModel) -> None:
     ]
     errors = [np.abs(r["prediction"].values - r["label"].values) for r in (reference, fresh)]
     theirs = HistGradientBoostingRegressor(early_stopping=False, random_state=0).fit(tables[0][:6400], errors[0][:6400])
-    left = [float(np.mean((errors[1] - guess) ** 2))
-            for guess in (model.absolute.expected(fresh), theirs.predict(tables[1]))]  # fmt: skip
+    left = [
+        float(np.mean((errors[1] - guess) ** 2))
+        for guess in (model.absolute.expected(fresh), theirs.predict(tables[1]))
+    ]
     assert left[0] < 1.02 * left[1]
     assert left[0] < 0.8 * errors[1].var()
     assert np.corrcoef(model.absolute.expected(fresh), theirs.predict(tables[1]))[0, 1] > 0.95
@@ -98,8 +100,11 @@ def test_labelled_rows_are_expected_by_themselves_and_parts_add_up(model: LossMo
 
 
 def test_new_and_missing_values_are_asked_about_too_and_nothing_is_lost_in_writing(model: LossModel) -> None:
-    odd = {"x": Column.floats(np.array([np.inf, np.nan])), "fuel": Column.of(["steam", None]),
-           "prediction": Column.floats(np.array([50.0, 50.0]))}  # fmt: skip
+    odd = {
+        "x": Column.floats(np.array([np.inf, np.nan])),
+        "fuel": Column.of(["steam", None]),
+        "prediction": Column.floats(np.array([50.0, 50.0])),
+    }
     seen = model.absolute.expected(odd)
     assert np.isfinite(seen).all()
     assert seen[0] == seen[1] == model.absolute.expected({"prediction": odd["prediction"]})[0]
@@ -113,8 +118,11 @@ def test_where_errors_hang_on_nothing_or_rows_are_few_nothing_is_learnt() -> Non
     for seed in range(6):
         rng = np.random.default_rng(seed)
         truth = rng.normal(size=3000)
-        plain = {"prediction": Column.floats(truth + rng.normal(size=3000)), "label": Column.floats(truth),
-                 "x": Column.floats(rng.random(3000))}  # fmt: skip
+        plain = {
+            "prediction": Column.floats(truth + rng.normal(size=3000)),
+            "label": Column.floats(truth),
+            "x": Column.floats(rng.random(3000)),
+        }
         plain["prediction"] = Column.floats(rng.permutation(plain["prediction"].values))
         plain["label"] = Column.floats(plain["prediction"].values + rng.normal(size=3000))
         found.append(learn_losses(plain, {"x": Layout("numeric")}))

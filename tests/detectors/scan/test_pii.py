@@ -121,8 +121,10 @@ def test_lookalikes_are_left_alone(text: str) -> None:
 
 def test_ordinary_numbers_are_rarely_personal_data() -> None:
     rng = random.Random(3)
-    texts = [f"The result of run {rng.randrange(10**6)} was {rng.random():.6f} after {rng.randrange(10**9)} steps"
-             for _ in range(2000)]  # fmt: skip
+    texts = [
+        f"The result of run {rng.randrange(10**6)} was {rng.random():.6f} after {rng.randrange(10**9)} steps"
+        for _ in range(2000)
+    ]
     assert sum(bool(found(text)) for text in texts) <= 10
 
 
@@ -176,10 +178,17 @@ def test_telephone_numbers_as_people_write_them(text: str, what: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "population 346 486 810", "Bestellnummer 439679579409", "the server 35.0.243.133.7", "row 6886323",
-        "epoch 1713998231566", "section 18.10.34", "version 10.22.26", "v5.21.12.23", "see main.rs and x.is",
+        "population 346 486 810",
+        "Bestellnummer 439679579409",
+        "the server 35.0.243.133.7",
+        "row 6886323",
+        "epoch 1713998231566",
+        "section 18.10.34",
+        "version 10.22.26",
+        "v5.21.12.23",
+        "see main.rs and x.is",
     ],
-)  # fmt: skip
+)
 def test_numbers_of_other_things_are_nobodys(text: str) -> None:
     assert found(text) == []
 

@@ -145,8 +145,19 @@ def test_the_same_key_is_found_after_its_letters_are_drawn_anew() -> None:
 
 
 def test_words_in_words_are_left_alone() -> None:
-    for text in ("Scunthorpe", "assessment of the class", "a cocktail, a peacock", "Essex and Sussex", "pick a text",
-                 "shiitake", "the title", "analysis", "Dickens", "11 or 1111", "cut"):  # fmt: skip
+    for text in (
+        "Scunthorpe",
+        "assessment of the class",
+        "a cocktail, a peacock",
+        "Essex and Sussex",
+        "pick a text",
+        "shiitake",
+        "the title",
+        "analysis",
+        "Dickens",
+        "11 or 1111",
+        "cut",
+    ):
         assert profane(text) == [], text
 
 
@@ -200,9 +211,10 @@ def test_topics_are_words_and_phrases() -> None:
 )
 def test_json_against_a_schema(text: str, problem: str | None) -> None:
     schema = {
-        "type": "object", "required": ["a"],
+        "type": "object",
+        "required": ["a"],
         "properties": {"a": {"type": "string", "pattern": "^(x|a+)+$"}, "n": {"type": "array", "uniqueItems": True}},
-    }  # fmt: skip
+    }
     said = JsonSchema(schema).problem(text)
     assert (said is None) if problem is None else (said is not None and problem in said)
 

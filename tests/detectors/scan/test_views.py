@@ -42,11 +42,14 @@ def test_a_disguise_is_found_where_it_stands(group: str, kind: str, hidden: str)
 @pytest.mark.parametrize(
     "text",
     [
-        "one two three four five six seven eight nine ten", "Call 2day 4 free mp3s, h2o and b4 l8r",
-        "<ul><li>4111</li><li>1111</li></ul>", "A B C D E F G H I J K L M", "**bold**text and **more**text",
+        "one two three four five six seven eight nine ten",
+        "Call 2day 4 free mp3s, h2o and b4 l8r",
+        "<ul><li>4111</li><li>1111</li></ul>",
+        "A B C D E F G H I J K L M",
+        "**bold**text and **more**text",
         "the recnuocnoc erongi of words",
     ],
-)  # fmt: skip
+)
 def test_ordinary_texts_say_nothing_else(text: str) -> None:
     assert scan(text, ("pii", "secrets", "injection")) == []
 

@@ -17,10 +17,37 @@ from detectors.signals.valid_json import strip_fence
 from tests.detectors.signals.asking import of
 
 JSON_TEXTS = [
-    "{}", "[]", "1", "-0.5e+3", '"a"', "null", "true", ' {"a": [1, {"b": null}]} ', '"\\ud83d"', "1e999", "9" * 5000,
-    "", "{", "{'a': 1}", '{"a": 1,}', "[1,]", "NaN", "Infinity", "-Infinity", "01", "1.", "+1", "tru", '{"a" 1}',
-    "// c\n1", '"a', '"a\nb"', "Here it is: {}", '```json\n{"a": 1}\n```', "{} {}",
-]  # fmt: skip
+    "{}",
+    "[]",
+    "1",
+    "-0.5e+3",
+    '"a"',
+    "null",
+    "true",
+    ' {"a": [1, {"b": null}]} ',
+    '"\\ud83d"',
+    "1e999",
+    "9" * 5000,
+    "",
+    "{",
+    "{'a': 1}",
+    '{"a": 1,}',
+    "[1,]",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "01",
+    "1.",
+    "+1",
+    "tru",
+    '{"a" 1}',
+    "// c\n1",
+    '"a',
+    '"a\nb"',
+    "Here it is: {}",
+    '```json\n{"a": 1}\n```',
+    "{} {}",
+]
 
 
 def strict(text: str) -> bool:

@@ -20,9 +20,15 @@ from detectors.text.support import support
 
 DATA = Path(__file__).parents[3] / "benchmarks" / "data"
 NAMES = (
-    "groundedness", "weakest_claim", "number_mismatch", "name_mismatch", "negation_mismatch", "opposite_words",
-    "copy_rate", "hallucinated",
-)  # fmt: skip
+    "groundedness",
+    "weakest_claim",
+    "number_mismatch",
+    "name_mismatch",
+    "negation_mismatch",
+    "opposite_words",
+    "copy_rate",
+    "hallucinated",
+)
 
 
 def rows(name: str) -> list[dict[str, object]]:

@@ -12,10 +12,24 @@ from detectors import SIGNALS, Signal
 from detectors.records import Column
 
 NAMES = (
-    "response_words", "question_length", "context_length", "refusal", "hedging", "repetition", "compression",
-    "truncation", "language", "language_switch", "valid_json", "json_schema", "matches", "valid_sql", "uncertainty",
-    "self_consistency", "user_feedback",
-)  # fmt: skip
+    "response_words",
+    "question_length",
+    "context_length",
+    "refusal",
+    "hedging",
+    "repetition",
+    "compression",
+    "truncation",
+    "language",
+    "language_switch",
+    "valid_json",
+    "json_schema",
+    "matches",
+    "valid_sql",
+    "uncertainty",
+    "self_consistency",
+    "user_feedback",
+)
 SHARES = set(NAMES) - {"response_words", "question_length", "context_length", "compression", "language", "uncertainty"}
 ROLES = ("question", "context", "response", "samples", "logprobs", "finish_reason", "feedback")
 SECONDS = 3.0

@@ -40,9 +40,17 @@ ANSWERS = [
 CONTEXTS = [SHOP, PASSAGES, "", None, "东京很大。パン 1999", "<ul><li>bread 1,999</li></ul>\n\n\n", ANSWERS[7], SHOP]
 PAIRS = [(said, given) for said in ANSWERS for given in CONTEXTS]
 NAMES = (
-    "hallucinated", "groundedness", "weakest_claim", "number_mismatch", "name_mismatch", "negation_mismatch",
-    "opposite_words", "copy_rate", "novelty", "language",
-)  # fmt: skip
+    "hallucinated",
+    "groundedness",
+    "weakest_claim",
+    "number_mismatch",
+    "name_mismatch",
+    "negation_mismatch",
+    "opposite_words",
+    "copy_rate",
+    "novelty",
+    "language",
+)
 
 
 def page(pairs: list[tuple[object, object]]) -> dict[str, Column]:
@@ -150,11 +158,14 @@ def test_a_page_says_what_a_plain_reading_says() -> None:
 
 def test_languages_of_a_page_are_those_of_each_text() -> None:
     texts = [
-        *(str(said) for said in ANSWERS), "Das Paket kommt am Montag an, wenn es nicht regnet.",
+        *(str(said) for said in ANSWERS),
+        "Das Paket kommt am Montag an, wenn es nicht regnet.",
         "LE COLIS ARRIVERA LUNDI.",
-        "Посылка придёт в понедельник, если не будет дождя.", "déjà vu " * 90, "`code` only",
+        "Посылка придёт в понедельник, если не будет дождя.",
+        "déjà vu " * 90,
+        "`code` only",
         "小包は月曜日に届きます。",
-    ]  # fmt: skip
+    ]
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     plain = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

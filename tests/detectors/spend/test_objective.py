@@ -38,9 +38,13 @@ def test_the_factors_are_those_of_the_workbook() -> None:
 
 @pytest.mark.parametrize(
     ("bad", "since", "urgency"),
-    [(0.5, timedelta(hours=1), "page"), (0.02, timedelta(hours=7), "page"), (0.006, timedelta(hours=25), "ticket"),
-     (0.0025, timedelta(days=4), "ticket")],
-)  # fmt: skip
+    [
+        (0.5, timedelta(hours=1), "page"),
+        (0.02, timedelta(hours=7), "page"),
+        (0.006, timedelta(hours=25), "ticket"),
+        (0.0025, timedelta(days=4), "ticket"),
+    ],
+)
 def test_an_outage_burns_as_pandas_says(bad: float, since: timedelta, urgency: str) -> None:
     rows = log(bad, since)
     told = burning("slo", "failed", 0.999, AT, counted(rows))

@@ -17,13 +17,37 @@ from monitor.config.models import ConfigError
 from monitor.config.signals import resolve
 
 MODELS = (
-    "gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "gpt-3.5-turbo", "o1", "o1-mini", "o3-mini", "gpt-4.1", "gpt-4.1-mini",
-    "gpt-4.1-nano", "gpt-4", "o3", "claude-3-5-sonnet-20241022",
-    "claude-3-5-haiku-20241022", "claude-3-opus-20240229", "claude-3-haiku-20240307", "claude-3-7-sonnet-latest",
-    "gemini-1.5-pro", "gemini-1.5-flash", "gemini-2.0-flash", "gemini-2.5-pro", "gemini-2.5-flash", "deepseek-chat",
-    "deepseek-reasoner", "mistral-large-latest", "mistral-small-latest", "grok-2", "grok-3", "command-r",
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-4-turbo",
+    "gpt-3.5-turbo",
+    "o1",
+    "o1-mini",
+    "o3-mini",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4.1-nano",
+    "gpt-4",
+    "o3",
+    "claude-3-5-sonnet-20241022",
+    "claude-3-5-haiku-20241022",
+    "claude-3-opus-20240229",
+    "claude-3-haiku-20240307",
+    "claude-3-7-sonnet-latest",
+    "gemini-1.5-pro",
+    "gemini-1.5-flash",
+    "gemini-2.0-flash",
+    "gemini-2.5-pro",
+    "gemini-2.5-flash",
+    "deepseek-chat",
+    "deepseek-reasoner",
+    "mistral-large-latest",
+    "mistral-small-latest",
+    "grok-2",
+    "grok-3",
+    "command-r",
     "command-r-plus",
-)  # fmt: skip
+)
 AT = datetime(2026, 10, 1, tzinfo=UTC)
 
 
@@ -86,9 +110,18 @@ def test_no_model_of_the_list_that_costs_anything_is_priced_at_nothing_by_its_to
 
 @pytest.mark.parametrize(
     "model",
-    ["whisper-1", "gpt-transcribe", "gpt-live-1", "tts-1", "groq/whisper-large-v3", "mistral-ocr-latest",
-     "x-ai/grok-voice-latest", "voxtral-small-24b-2507", "openrouter/google/lyria-3-pro-preview"],
-)  # fmt: skip
+    [
+        "whisper-1",
+        "gpt-transcribe",
+        "gpt-live-1",
+        "tts-1",
+        "groq/whisper-large-v3",
+        "mistral-ocr-latest",
+        "x-ai/grok-voice-latest",
+        "voxtral-small-24b-2507",
+        "openrouter/google/lyria-3-pro-preview",
+    ],
+)
 def test_what_is_paid_by_the_second_character_page_or_song_is_unpriced_unless_it_is_logged(model: str) -> None:
     models = np.array([model] * 5, dtype=object)
     logged = np.array([np.nan, 0.0, -1.0, np.inf, 0.25])
@@ -225,19 +258,28 @@ def test_audio_images_and_reasoning_agree_with_the_list_row_by_row(model: str) -
     parts = rng.integers(0, 40_000, (8, 300)).astype(float)
     cached, audio_read, written, audio, image, reasoning, spoken, drawn = parts
     whole, said = parts[:5].sum(axis=0) + 500, parts[5:].sum(axis=0) + 70
-    tokens = Tokens(whole, said, cached + audio_read, written, audio_read, audio + audio_read, image, reasoning,
-                    spoken, drawn)  # fmt: skip
+    tokens = Tokens(
+        whole, said, cached + audio_read, written, audio_read, audio + audio_read, image, reasoning, spoken, drawn
+    )
     ours = price(np.array([model] * 300, dtype=object), tokens, times=np.full(300, AT.timestamp()))
     for row in range(300):
         usage = Usage(
-            input_tokens=int(whole[row]), output_tokens=int(said[row]),
-            cache_read_tokens=int(cached[row] + audio_read[row]), cache_write_tokens=int(written[row]),
-            cache_audio_read_tokens=int(audio_read[row]), input_audio_tokens=int(audio[row] + audio_read[row]),
-            input_image_tokens=int(image[row]), output_reasoning_tokens=int(reasoning[row]),
-            output_audio_tokens=int(spoken[row]), output_image_tokens=int(drawn[row]),
-            cache_image_read_tokens=0, output_audio_reasoning_tokens=0, output_image_reasoning_tokens=0,
-            cache_audio_write_tokens=0, cache_image_write_tokens=0,
-        )  # fmt: skip
+            input_tokens=int(whole[row]),
+            output_tokens=int(said[row]),
+            cache_read_tokens=int(cached[row] + audio_read[row]),
+            cache_write_tokens=int(written[row]),
+            cache_audio_read_tokens=int(audio_read[row]),
+            input_audio_tokens=int(audio[row] + audio_read[row]),
+            input_image_tokens=int(image[row]),
+            output_reasoning_tokens=int(reasoning[row]),
+            output_audio_tokens=int(spoken[row]),
+            output_image_tokens=int(drawn[row]),
+            cache_image_read_tokens=0,
+            output_audio_reasoning_tokens=0,
+            output_image_reasoning_tokens=0,
+            cache_audio_write_tokens=0,
+            cache_image_write_tokens=0,
+        )
         exact = calc_price(usage, model, genai_request_timestamp=AT).total_price
         assert ours.cost[row] == pytest.approx(float(exact), rel=1e-9)
 
@@ -246,8 +288,11 @@ def test_kinds_of_tokens_never_add_up_to_more_than_the_whole() -> None:
     rng = np.random.default_rng(3)
     counts = np.where(rng.random((10, 1000)) < 0.1, np.nan, rng.integers(0, 1000, (10, 1000)).astype(float))
     kinds = Tokens(*counts).kinds()
-    told = [kinds[name] for name in kinds if name in ("input", "cached", "written", "cached_audio", "input_audio",
-                                                      "input_image")]  # fmt: skip
+    told = [
+        kinds[name]
+        for name in kinds
+        if name in ("input", "cached", "written", "cached_audio", "input_audio", "input_image")
+    ]
     known = np.isfinite(counts[0])
     assert np.allclose(np.sum(told, axis=0)[known], counts[0][known])
     assert all((count[known] >= 0).all() for count in told)
@@ -255,15 +300,17 @@ def test_kinds_of_tokens_never_add_up_to_more_than_the_whole() -> None:
 
 def test_own_prices_of_every_kind_by_hand() -> None:
     own = OwnPrice(input=2, output=8, cached=0.5, input_audio=20, reasoning=4, request=0.01)
-    tokens = Tokens(np.array([1e6]), np.array([1e6]), np.array([3e5]), input_audio=np.array([1e5]),
-                    reasoning=np.array([6e5]))  # fmt: skip
+    tokens = Tokens(
+        np.array([1e6]), np.array([1e6]), np.array([3e5]), input_audio=np.array([1e5]), reasoning=np.array([6e5])
+    )
     found = price(np.array(["ours"]), tokens, own={"ours": own})
     assert found.cost[0] == pytest.approx(0.6 * 2 + 0.3 * 0.5 + 0.1 * 20 + 0.6 * 4 + 0.4 * 8 + 0.01, abs=1e-12)
 
 
 def test_a_machine_by_the_hour_on_spot_with_batches_by_hand() -> None:
-    own = OwnPrice.of_machines(4.0, 40, machines=2, utilisation=0.6, spot=1.5, spot_share=0.75, batch=16,
-                               input_tokens_per_second=8000)  # fmt: skip
+    own = OwnPrice.of_machines(
+        4.0, 40, machines=2, utilisation=0.6, spot=1.5, spot_share=0.75, batch=16, input_tokens_per_second=8000
+    )
     second = 2 * (0.25 * 4.0 + 0.75 * 1.5) / 3600 / 0.6
     assert own.output == pytest.approx(second / (40 * 16) * 1e6, rel=1e-12)
     assert own.input == pytest.approx(second / 8000 * 1e6, rel=1e-12)
@@ -291,9 +338,11 @@ def test_a_day_is_paid_in_its_own_rate_and_one_before_the_first_is_not_known() -
 
 def test_a_logged_cost_in_dollars_is_converted_where_it_is_said_to_be() -> None:
     told = {
-        "model_version": Column.of(["nobody-1"]), "input_tokens": Column.of([1.0]), "output_tokens": Column.of([1.0]),
+        "model_version": Column.of(["nobody-1"]),
+        "input_tokens": Column.of([1.0]),
+        "output_tokens": Column.of([1.0]),
         "cost": Column.of([2.0]),
-    }  # fmt: skip
+    }
     plain, converted = resolve(
         [{"price": {"rate": 0.5}}, {"price": {"rate": 0.5, "logged_in_dollars": True, "name": "converted"}}]
     )

@@ -49,8 +49,10 @@ def test_what_is_not_logged_is_left_out() -> None:
     assert told == {"requests": 7, "seconds": 60.0, "tokens": {}, "shares": {}, "times": {}, "loads": {}}
     nobody = Profile.of(Column(np.full(3, np.nan), np.ones(3, dtype=bool)), learn_times(np.ones(1)))
     assert usage({"latency": nobody, "price": nobody}, 3, 60.0, "price")["cost"] == {
-        "amount": 0.0, "priced": 0, "unpriced": 3,
-    }  # fmt: skip
+        "amount": 0.0,
+        "priced": 0,
+        "unpriced": 3,
+    }
 
 
 def test_percentiles_and_load() -> None:

@@ -35,14 +35,22 @@ def write(engine: sa.Engine, calls: list[Call]) -> None:
 
 def _row(engine: sa.Engine, call: Call) -> dict[str, Any]:
     answer = {
-        "id": call.id, "model": call.model, "usage": {"prompt_tokens": call.input_tokens, "completion_tokens": call.output_tokens},
+        "id": call.id,
+        "model": call.model,
+        "usage": {"prompt_tokens": call.input_tokens, "completion_tokens": call.output_tokens},
         "choices": [{"index": 0, "message": {"role": "assistant", "content": call.response}, "finish_reason": "stop"}],
-    }  # fmt: skip
+    }
     asked = {"messages": [{"role": "user", "content": call.question}], "max_tokens": 500}
     zone = "+00" if engine.dialect.name == "postgresql" else ""
     return {
-        "databricks_request_id": call.id, "client_request_id": None, "status_code": 429 if call.failed else 200, "sampling_fraction": 1.0,
-        "request": json.dumps(asked), "response": None if call.failed else json.dumps(answer),
-        "request_time": f"{call.start:%Y-%m-%d %H:%M:%S.%f}{zone}", "served_entity_id": call.model, "requester": call.tenant,
+        "databricks_request_id": call.id,
+        "client_request_id": None,
+        "status_code": 429 if call.failed else 200,
+        "sampling_fraction": 1.0,
+        "request": json.dumps(asked),
+        "response": None if call.failed else json.dumps(answer),
+        "request_time": f"{call.start:%Y-%m-%d %H:%M:%S.%f}{zone}",
+        "served_entity_id": call.model,
+        "requester": call.tenant,
         "execution_duration_ms": round(call.seconds * 1000),
-    }  # fmt: skip
+    }

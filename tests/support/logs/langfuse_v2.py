@@ -32,10 +32,14 @@ def create(engine: sa.Engine) -> None:
     """Make the tables, enums and indexes."""
     real = engine.dialect.name == "postgresql"
     kinds = {
-        "time": "TIMESTAMP(3)" if real else "TEXT", "json": "JSONB" if real else "TEXT", "decimal": "DECIMAL(65,30)" if real else "REAL",
-        "tags": "TEXT[]" if real else "TEXT", "type": '"ObservationType"' if real else "TEXT",
-        "level": '"ObservationLevel"' if real else "TEXT", "source": '"ScoreSource"' if real else "TEXT",
-    }  # fmt: skip
+        "time": "TIMESTAMP(3)" if real else "TEXT",
+        "json": "JSONB" if real else "TEXT",
+        "decimal": "DECIMAL(65,30)" if real else "REAL",
+        "tags": "TEXT[]" if real else "TEXT",
+        "type": '"ObservationType"' if real else "TEXT",
+        "level": '"ObservationLevel"' if real else "TEXT",
+        "source": '"ScoreSource"' if real else "TEXT",
+    }
     enums = [
         "CREATE TYPE \"ObservationType\" AS ENUM ('SPAN', 'EVENT', 'GENERATION')",
         "CREATE TYPE \"ObservationLevel\" AS ENUM ('DEBUG', 'DEFAULT', 'WARNING', 'ERROR')",
@@ -63,26 +67,60 @@ def write(engine: sa.Engine, calls: list[Call]) -> None:
     def observation(call: Call, place: int) -> dict[str, Any]:
         messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": call.question}]
         return {
-            "id": f"{call.id}-{place}" if place else f"{call.id}-root", "trace_id": f"t-{call.id}", "project_id": "bot", "type": "GENERATION" if place else "SPAN",
-            "start_time": naive(engine, call.start), "end_time": naive(engine, call.end), "name": "llm", "level": "ERROR" if call.failed else "DEFAULT",
-            "status_message": "rate limit" if call.failed else None, "model": call.model if place else None,
-            "input": json.dumps(messages), "output": json.dumps({"role": "assistant", "content": call.response}),
-            "prompt_tokens": call.input_tokens, "completion_tokens": call.output_tokens,
-            "calculated_total_cost": call.cost or None, "completion_start_time": naive(engine, call.start + (call.end - call.start) / 4) if place else None,
+            "id": f"{call.id}-{place}" if place else f"{call.id}-root",
+            "trace_id": f"t-{call.id}",
+            "project_id": "bot",
+            "type": "GENERATION" if place else "SPAN",
+            "start_time": naive(engine, call.start),
+            "end_time": naive(engine, call.end),
+            "name": "llm",
+            "level": "ERROR" if call.failed else "DEFAULT",
+            "status_message": "rate limit" if call.failed else None,
+            "model": call.model if place else None,
+            "input": json.dumps(messages),
+            "output": json.dumps({"role": "assistant", "content": call.response}),
+            "prompt_tokens": call.input_tokens,
+            "completion_tokens": call.output_tokens,
+            "calculated_total_cost": call.cost or None,
+            "completion_start_time": naive(engine, call.start + (call.end - call.start) / 4) if place else None,
             "prompt_id": "p-1" if place else None,
-        }  # fmt: skip
+        }
 
-    insert(engine, "traces", [
-        {"id": f"t-{call.id}", "timestamp": naive(engine, call.start), "name": "chat", "user_id": call.tenant, "project_id": "bot", "release": "1.2", "session_id": ""}
-        for call in calls
-    ])  # fmt: skip
+    insert(
+        engine,
+        "traces",
+        [
+            {
+                "id": f"t-{call.id}",
+                "timestamp": naive(engine, call.start),
+                "name": "chat",
+                "user_id": call.tenant,
+                "project_id": "bot",
+                "release": "1.2",
+                "session_id": "",
+            }
+            for call in calls
+        ],
+    )
     insert(engine, "observations", [observation(call, place) for call in calls for place in (0, 1)])
-    insert(engine, "scores", [
-        {"id": f"{name}-{call.id}", "timestamp": naive(engine, call.end), "project_id": "bot", "name": name, "value": value, "source": source,
-         "trace_id": f"t-{call.id}", "observation_id": f"{call.id}-1" if name == "grounded" else None}
-        for call in calls
-        for name, value, source in (
-            ("grounded", call.grounded, "EVAL"),
-            *([("user-feedback", float(call.thumbs), "API")] if call.thumbs is not None else []),
-        )
-    ])  # fmt: skip
+    insert(
+        engine,
+        "scores",
+        [
+            {
+                "id": f"{name}-{call.id}",
+                "timestamp": naive(engine, call.end),
+                "project_id": "bot",
+                "name": name,
+                "value": value,
+                "source": source,
+                "trace_id": f"t-{call.id}",
+                "observation_id": f"{call.id}-1" if name == "grounded" else None,
+            }
+            for call in calls
+            for name, value, source in (
+                ("grounded", call.grounded, "EVAL"),
+                *([("user-feedback", float(call.thumbs), "API")] if call.thumbs is not None else []),
+            )
+        ],
+    )

@@ -53,8 +53,10 @@ def add(engine: sa.Engine, table: str, rows: Sequence[dict[str, Any]]) -> None:
     with engine.connect() as connection:
         for first in range(0, len(rows), 5000):
             lines = "\n".join(json.dumps(row) for row in rows[first : first + 5000])
-            structure = connection.exec_driver_sql(f"SELECT arrayStringConcat(groupArray(concat('`', name, '` ', type)), ', ') FROM system.columns "
-                                                   f"WHERE database = currentDatabase() AND table = '{table}'").scalar_one()  # fmt: skip
+            structure = connection.exec_driver_sql(
+                f"SELECT arrayStringConcat(groupArray(concat('`', name, '` ', type)), ', ') FROM system.columns "
+                f"WHERE database = currentDatabase() AND table = '{table}'"
+            ).scalar_one()
             names = ", ".join(rows[first])
             quoted = lines.replace("\\", "\\\\").replace("'", "\\'").replace("%", "%%")
             typed = str(structure).replace("\\", "\\\\").replace("'", "\\'")
@@ -66,15 +68,32 @@ def add(engine: sa.Engine, table: str, rows: Sequence[dict[str, Any]]) -> None:
 def observation(call: Call, *, version: int = 1, model: str | None = None, deleted: int = 0) -> dict[str, Any]:
     """Return one version of a call's generation."""
     return {
-        "id": call.id, "trace_id": f"t-{call.id}", "project_id": "bot", "environment": "production", "type": "GENERATION", "start_time": moment(call.start),
-        "end_time": moment(call.end), "name": "llm", "level": "ERROR" if call.failed else "DEFAULT", "status_message": "rate limit" if call.failed else None,
-        "input": json.dumps([{"role": "user", "content": call.question}]), "output": json.dumps({"role": "assistant", "content": call.response}),
+        "id": call.id,
+        "trace_id": f"t-{call.id}",
+        "project_id": "bot",
+        "environment": "production",
+        "type": "GENERATION",
+        "start_time": moment(call.start),
+        "end_time": moment(call.end),
+        "name": "llm",
+        "level": "ERROR" if call.failed else "DEFAULT",
+        "status_message": "rate limit" if call.failed else None,
+        "input": json.dumps([{"role": "user", "content": call.question}]),
+        "output": json.dumps({"role": "assistant", "content": call.response}),
         "provided_model_name": model or call.model,
-        "usage_details": {"input": call.input_tokens - call.input_tokens // 2, "input_cached_tokens": call.input_tokens // 2,
-                          "output": call.output_tokens, "total": call.input_tokens + call.output_tokens},
-        "total_cost": call.cost or None, "completion_start_time": moment(call.start + (call.end - call.start) / 4), "prompt_name": "answer",
-        "prompt_version": 3, "event_ts": moment(call.end.replace(microsecond=version * 1000)), "is_deleted": deleted,
-    }  # fmt: skip
+        "usage_details": {
+            "input": call.input_tokens - call.input_tokens // 2,
+            "input_cached_tokens": call.input_tokens // 2,
+            "output": call.output_tokens,
+            "total": call.input_tokens + call.output_tokens,
+        },
+        "total_cost": call.cost or None,
+        "completion_start_time": moment(call.start + (call.end - call.start) / 4),
+        "prompt_name": "answer",
+        "prompt_version": 3,
+        "event_ts": moment(call.end.replace(microsecond=version * 1000)),
+        "is_deleted": deleted,
+    }
 
 
 def moment(value: Any) -> str:
@@ -89,17 +108,45 @@ def write(engine: sa.Engine, calls: list[Call]) -> None:
     )
     add(engine, "observations", rows)
     add(engine, "observations", [{**row, "id": f"{row['id']}-root", "type": "SPAN"} for row in rows])
-    add(engine, "traces", [
-        {"id": f"t-{call.id}", "timestamp": moment(call.start), "name": "chat", "user_id": call.tenant, "release": "1.2", "session_id": "",
-         "project_id": "bot", "event_ts": moment(call.end), "is_deleted": 0}
-        for call in calls
-    ])  # fmt: skip
-    add(engine, "scores", [
-        {"id": f"{name}-{call.id}", "timestamp": moment(call.end), "project_id": "bot", "name": name, "value": value, "source": source, "data_type": "NUMERIC",
-         "trace_id": f"t-{call.id}", "observation_id": call.id if name == "grounded" else None, "event_ts": moment(call.end), "is_deleted": 0}
-        for call in calls
-        for name, value, source in (
-            ("grounded", call.grounded, "EVAL"),
-            *([("user-feedback", float(call.thumbs), "API")] if call.thumbs is not None else []),
-        )
-    ])  # fmt: skip
+    add(
+        engine,
+        "traces",
+        [
+            {
+                "id": f"t-{call.id}",
+                "timestamp": moment(call.start),
+                "name": "chat",
+                "user_id": call.tenant,
+                "release": "1.2",
+                "session_id": "",
+                "project_id": "bot",
+                "event_ts": moment(call.end),
+                "is_deleted": 0,
+            }
+            for call in calls
+        ],
+    )
+    add(
+        engine,
+        "scores",
+        [
+            {
+                "id": f"{name}-{call.id}",
+                "timestamp": moment(call.end),
+                "project_id": "bot",
+                "name": name,
+                "value": value,
+                "source": source,
+                "data_type": "NUMERIC",
+                "trace_id": f"t-{call.id}",
+                "observation_id": call.id if name == "grounded" else None,
+                "event_ts": moment(call.end),
+                "is_deleted": 0,
+            }
+            for call in calls
+            for name, value, source in (
+                ("grounded", call.grounded, "EVAL"),
+                *([("user-feedback", float(call.thumbs), "API")] if call.thumbs is not None else []),
+            )
+        ],
+    )

@@ -58,10 +58,11 @@ def row(engine: sa.Engine, call: Call, *, texts: bool = True) -> dict[str, Any]:
     """Return a row as the proxy writes it, its metadata mostly a copied price map."""
     error = {"error_class": "RateLimitError", "error_code": "429"}
     metadata = {
-        "user_api_key_alias": "k", "model_map_information": PRICE_MAP,
+        "user_api_key_alias": "k",
+        "model_map_information": PRICE_MAP,
         "additional_usage_values": {"cache_read_input_tokens": call.input_tokens // 2},
         **({"error_information": error} if call.failed else {}),
-    }  # fmt: skip
+    }
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": call.question}]
     answer = {
         "id": call.id,

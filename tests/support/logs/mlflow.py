@@ -27,25 +27,59 @@ def write(engine: sa.Engine, calls: list[Call]) -> None:
     milli = {call.id: int(call.start.timestamp() * 1000) for call in calls}
     with engine.begin() as connection:
         experiment = connection.exec_driver_sql("SELECT max(experiment_id) FROM experiments").scalar_one()
-    insert(engine, "trace_info", [
-        {"request_id": call.id, "experiment_id": experiment, "timestamp_ms": milli[call.id],
-         "execution_time_ms": round(call.seconds * 1000), "status": "ERROR" if call.failed else "OK",
-         "request_preview": call.question, "response_preview": None if call.failed else call.response,
-         "trace_name": "answer", "input_tokens": call.input_tokens, "output_tokens": call.output_tokens,
-         "total_tokens": call.input_tokens + call.output_tokens, "total_cost": call.cost or None}
-        for call in calls
-    ])  # fmt: skip
-    insert(engine, "trace_request_metadata", [
-        {"key": key, "value": value, "request_id": call.id}
-        for call in calls
-        for key, value in (("mlflow.trace.user", call.tenant), ("mlflow.source.git.commit", "abc"), ("mlflow.source.type", "LOCAL"))
-    ])  # fmt: skip
-    insert(engine, "spans", [
-        {"trace_id": call.id, "experiment_id": experiment, "span_id": name, "status": "OK", "name": name,
-         "start_time_unix_nano": milli[call.id] * 10**6 + place, "content": "{}",
-         "model_name": call.model if place else None, "model_provider": "openai" if place else None}
-        for call in calls for place, name in enumerate(("root", "llm"))
-    ])  # fmt: skip
+    insert(
+        engine,
+        "trace_info",
+        [
+            {
+                "request_id": call.id,
+                "experiment_id": experiment,
+                "timestamp_ms": milli[call.id],
+                "execution_time_ms": round(call.seconds * 1000),
+                "status": "ERROR" if call.failed else "OK",
+                "request_preview": call.question,
+                "response_preview": None if call.failed else call.response,
+                "trace_name": "answer",
+                "input_tokens": call.input_tokens,
+                "output_tokens": call.output_tokens,
+                "total_tokens": call.input_tokens + call.output_tokens,
+                "total_cost": call.cost or None,
+            }
+            for call in calls
+        ],
+    )
+    insert(
+        engine,
+        "trace_request_metadata",
+        [
+            {"key": key, "value": value, "request_id": call.id}
+            for call in calls
+            for key, value in (
+                ("mlflow.trace.user", call.tenant),
+                ("mlflow.source.git.commit", "abc"),
+                ("mlflow.source.type", "LOCAL"),
+            )
+        ],
+    )
+    insert(
+        engine,
+        "spans",
+        [
+            {
+                "trace_id": call.id,
+                "experiment_id": experiment,
+                "span_id": name,
+                "status": "OK",
+                "name": name,
+                "start_time_unix_nano": milli[call.id] * 10**6 + place,
+                "content": "{}",
+                "model_name": call.model if place else None,
+                "model_provider": "openai" if place else None,
+            }
+            for call in calls
+            for place, name in enumerate(("root", "llm"))
+        ],
+    )
     insert(engine, "assessments", [row for call in calls for row in _assessments(engine, call, milli[call.id])])
 
 
@@ -55,8 +89,18 @@ def _assessments(engine: sa.Engine, call: Call, milli: int) -> list[dict[str, An
     if call.thumbs is not None:
         said.append(("thumbs", "HUMAN", "true" if call.thumbs else "false", float(call.thumbs)))
     return [
-        {"assessment_id": f"a-{call.number}-{place}", "trace_id": call.id, "name": name, "assessment_type": "feedback",
-         "value": value, "created_timestamp": milli + 5000, "last_updated_timestamp": milli + 5000,
-         "source_type": source, "valid": valid, "aggregate_value": number, "is_numeric_value": valid}
+        {
+            "assessment_id": f"a-{call.number}-{place}",
+            "trace_id": call.id,
+            "name": name,
+            "assessment_type": "feedback",
+            "value": value,
+            "created_timestamp": milli + 5000,
+            "last_updated_timestamp": milli + 5000,
+            "source_type": source,
+            "valid": valid,
+            "aggregate_value": number,
+            "is_numeric_value": valid,
+        }
         for place, (name, source, value, number) in enumerate(said)
-    ]  # fmt: skip
+    ]

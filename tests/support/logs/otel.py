@@ -56,10 +56,15 @@ def _span(engine: sa.Engine, call: Call, attributes: dict[str, Any]) -> dict[str
     agent = attributes.get("gen_ai.operation.name") == "invoke_agent"
     zone = "+00" if engine.dialect.name == "postgresql" else ""
     return {
-        "Timestamp": f"{call.start:%Y-%m-%d %H:%M:%S.%f}{zone}", "TraceId": f"t-{call.id}", "ServiceName": "bot",
-        "SpanId": f"{call.id}-agent" if agent else call.id, "SpanName": "invoke_agent" if agent else "chat",
-        "Duration": round(call.seconds * 1e9), "StatusCode": "Error" if call.failed else "Ok", "SpanAttributes": attributes,
-    }  # fmt: skip
+        "Timestamp": f"{call.start:%Y-%m-%d %H:%M:%S.%f}{zone}",
+        "TraceId": f"t-{call.id}",
+        "ServiceName": "bot",
+        "SpanId": f"{call.id}-agent" if agent else call.id,
+        "SpanName": "invoke_agent" if agent else "chat",
+        "Duration": round(call.seconds * 1e9),
+        "StatusCode": "Error" if call.failed else "Ok",
+        "SpanAttributes": attributes,
+    }
 
 
 def _agent(call: Call) -> dict[str, Any]:
@@ -74,15 +79,30 @@ def _model(call: Call) -> dict[str, Any]:
     failed = {"error.type": "429"} if call.failed else {}
     if call.number % 3 == 0:
         return {
-            "gen_ai.system": "openai", "gen_ai.request.model": call.model, "enduser.id": call.tenant,
-            "gen_ai.usage.prompt_tokens": call.input_tokens, "gen_ai.usage.completion_tokens": call.output_tokens,
-            "gen_ai.prompt": json.dumps([{"role": "user", "content": call.question}]), "gen_ai.completion": call.response, **failed,
-        }  # fmt: skip
+            "gen_ai.system": "openai",
+            "gen_ai.request.model": call.model,
+            "enduser.id": call.tenant,
+            "gen_ai.usage.prompt_tokens": call.input_tokens,
+            "gen_ai.usage.completion_tokens": call.output_tokens,
+            "gen_ai.prompt": json.dumps([{"role": "user", "content": call.question}]),
+            "gen_ai.completion": call.response,
+            **failed,
+        }
     return {
-        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": call.model, "gen_ai.response.model": call.model,
-        "user.id": call.tenant, "gen_ai.usage.input_tokens": call.input_tokens, "gen_ai.usage.cache_read.input_tokens": call.input_tokens // 2,
-        "gen_ai.usage.output_tokens": call.output_tokens, "gen_ai.usage.reasoning.output_tokens": call.output_tokens // 4,
-        "gen_ai.response.time_to_first_chunk": call.first_token, "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": call.model,
+        "gen_ai.response.model": call.model,
+        "user.id": call.tenant,
+        "gen_ai.usage.input_tokens": call.input_tokens,
+        "gen_ai.usage.cache_read.input_tokens": call.input_tokens // 2,
+        "gen_ai.usage.output_tokens": call.output_tokens,
+        "gen_ai.usage.reasoning.output_tokens": call.output_tokens // 4,
+        "gen_ai.response.time_to_first_chunk": call.first_token,
+        "gen_ai.response.finish_reasons": ["stop"],
         "gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": call.question}]}],
-        "gen_ai.output.messages": [{"role": "assistant", "parts": [{"type": "text", "content": call.response}], "finish_reason": "stop"}], **failed,
-    }  # fmt: skip
+        "gen_ai.output.messages": [
+            {"role": "assistant", "parts": [{"type": "text", "content": call.response}], "finish_reason": "stop"}
+        ],
+        **failed,
+    }

@@ -39,34 +39,91 @@ def write(engine: sa.Engine, calls: list[Call]) -> None:
         return value if engine.dialect.name == "postgresql" else value.strftime("%Y-%m-%d %H:%M:%S.%f")
 
     def span(call: Call, place: int) -> dict[str, Any]:
-        attributes = {
-            "llm": {"model_name": call.model, "provider": "openai", "token_count": {"prompt": call.input_tokens, "completion": call.output_tokens},
-                    "prompt_template": {"version": "v2"}},
-            "input": {"value": json.dumps({"messages": [{"role": "user", "content": call.question}]}), "mime_type": "application/json"},
-            "output": {"value": call.response}, "user": {"id": call.tenant}, "session": {"id": "s"},
-        } if place else {}  # fmt: skip
-        return {
-            "id": 2 * call.number + place + 1, "trace_rowid": call.number + 1, "span_id": f"{call.id}-{place}", "name": "llm" if place else "chain",
-            "span_kind": "LLM" if place else "CHAIN", "start_time": moment(call.start), "end_time": moment(call.end), "attributes": json.dumps(attributes),
-            "events": "[]", "status_code": "ERROR" if call.failed else ("OK", "UNSET")[call.number % 2], "status_message": "RateLimitError: slow down" if call.failed else "",
-            "cumulative_error_count": 0, "cumulative_llm_token_count_prompt": 0, "cumulative_llm_token_count_completion": 0,
-            "llm_token_count_prompt": call.input_tokens if place else None, "llm_token_count_completion": None,
-        }  # fmt: skip
-
-    insert(engine, "traces", [
-        {"id": call.number + 1, "project_rowid": 1, "trace_id": call.id, "start_time": moment(call.start), "end_time": moment(call.end)} for call in calls
-    ])  # fmt: skip
-    insert(engine, "spans", [span(call, place) for call in calls for place in (0, 1)])
-    insert(engine, "span_costs", [
-        {"span_rowid": 2 * call.number + 2, "trace_rowid": call.number + 1, "span_start_time": moment(call.start), "total_cost": call.cost}
-        for call in calls if call.cost
-    ])  # fmt: skip
-    insert(engine, "span_annotations", [
-        {"span_rowid": 2 * call.number + 2, "name": name, "label": label, "score": score, "metadata": "{}", "annotator_kind": kind, "source": "API",
-         "updated_at": moment(call.end)}
-        for call in calls
-        for name, label, score, kind in (
-            ("grounded", None, call.grounded, "LLM"),
-            *([("thumbs", "good" if call.thumbs else "bad", None, "HUMAN")] if call.thumbs is not None else []),
+        attributes = (
+            {
+                "llm": {
+                    "model_name": call.model,
+                    "provider": "openai",
+                    "token_count": {"prompt": call.input_tokens, "completion": call.output_tokens},
+                    "prompt_template": {"version": "v2"},
+                },
+                "input": {
+                    "value": json.dumps({"messages": [{"role": "user", "content": call.question}]}),
+                    "mime_type": "application/json",
+                },
+                "output": {"value": call.response},
+                "user": {"id": call.tenant},
+                "session": {"id": "s"},
+            }
+            if place
+            else {}
         )
-    ])  # fmt: skip
+        return {
+            "id": 2 * call.number + place + 1,
+            "trace_rowid": call.number + 1,
+            "span_id": f"{call.id}-{place}",
+            "name": "llm" if place else "chain",
+            "span_kind": "LLM" if place else "CHAIN",
+            "start_time": moment(call.start),
+            "end_time": moment(call.end),
+            "attributes": json.dumps(attributes),
+            "events": "[]",
+            "status_code": "ERROR" if call.failed else ("OK", "UNSET")[call.number % 2],
+            "status_message": "RateLimitError: slow down" if call.failed else "",
+            "cumulative_error_count": 0,
+            "cumulative_llm_token_count_prompt": 0,
+            "cumulative_llm_token_count_completion": 0,
+            "llm_token_count_prompt": call.input_tokens if place else None,
+            "llm_token_count_completion": None,
+        }
+
+    insert(
+        engine,
+        "traces",
+        [
+            {
+                "id": call.number + 1,
+                "project_rowid": 1,
+                "trace_id": call.id,
+                "start_time": moment(call.start),
+                "end_time": moment(call.end),
+            }
+            for call in calls
+        ],
+    )
+    insert(engine, "spans", [span(call, place) for call in calls for place in (0, 1)])
+    insert(
+        engine,
+        "span_costs",
+        [
+            {
+                "span_rowid": 2 * call.number + 2,
+                "trace_rowid": call.number + 1,
+                "span_start_time": moment(call.start),
+                "total_cost": call.cost,
+            }
+            for call in calls
+            if call.cost
+        ],
+    )
+    insert(
+        engine,
+        "span_annotations",
+        [
+            {
+                "span_rowid": 2 * call.number + 2,
+                "name": name,
+                "label": label,
+                "score": score,
+                "metadata": "{}",
+                "annotator_kind": kind,
+                "source": "API",
+                "updated_at": moment(call.end),
+            }
+            for call in calls
+            for name, label, score, kind in (
+                ("grounded", None, call.grounded, "LLM"),
+                *([("thumbs", "good" if call.thumbs else "bad", None, "HUMAN")] if call.thumbs is not None else []),
+            )
+        ],
+    )
