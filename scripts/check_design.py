@@ -114,7 +114,6 @@ EXCEPTIONS: dict[str, str] = {
     "formatting monitor/store/ledger.py": "to be formatted",
     "formatting monitor/store/outbox.py": "to be formatted",
     "formatting monitor/store/reads.py": "to be formatted",
-    "formatting monitor/store/savings.py": "to be formatted",
     "formatting monitor/store/tables/__init__.py": "to be formatted",
     "parameters detectors.base.assess": "to be grouped",
     "parameters detectors.experiment.verdict.judge": "to be grouped",

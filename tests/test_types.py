@@ -26,7 +26,6 @@ WHOLE = {
 }
 PARTS = {
     rows.BucketRow: tables.buckets,
-    rows.WindowRow: tables.buckets,
     rows.AuditRow: tables.buckets,
     rows.VolumeRow: tables.buckets,
     rows.FindingPoint: tables.findings,

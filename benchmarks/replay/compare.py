@@ -59,7 +59,7 @@ KINDS = (
     ),
     Kind("breakers", "breaker_transitions", "at name value state", "reason"),
     Kind("comparisons", "comparisons", "monitor kind name", "told"),
-    Kind("ledger", "ledger", "monitor start", "amount requests unpriced unknown"),
+    Kind("cost by hour", "ledger_hours", "monitor column start value", "amount requests unpriced unknown"),
 )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
+from detectors.encoding import pack, unpack
 from detectors.exact import ExactSum
 from detectors.layout import numbers, to_categories
 from detectors.records import Column, Records, row_count
@@ -28,6 +30,39 @@ class Bill:
     tokens: Mapping[int, Requests] = field(default_factory=dict)
     rates: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     """Sum and count of each signal that a breaker watches."""
+    definition: ClassVar[str] = "1"
+
+    def __add__(self, other: Bill) -> Bill:
+        """Add up two disjoint sets of requests; values beyond the cap of each stay in :data:`OTHER`."""
+        parts, tokens, rates = dict(self.parts), dict(self.tokens), dict(self.rates)
+        for part, spent in other.parts.items():
+            parts[part] = parts[part] + spent if part in parts else spent
+        for limit, counted in other.tokens.items():
+            tokens[limit] = tokens[limit] + counted if limit in tokens else counted
+        for signal, (total, rows) in other.rates.items():
+            before = rates.get(signal, (0.0, 0))
+            rates[signal] = (before[0] + total, before[1] + rows)
+        return Bill(parts, tokens, rates)
+
+    def to_bytes(self) -> bytes:
+        """Return the stored form."""
+        return pack(
+            {
+                "parts": [[*part, *vars(spent).values()] for part, spent in self.parts.items()],
+                "tokens": [[limit, *vars(counted).values()] for limit, counted in self.tokens.items()],
+                "rates": [[signal, *sums] for signal, sums in self.rates.items()],
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Bill:
+        """Read what :meth:`to_bytes` wrote."""
+        stored = unpack(data, dict)
+        return cls(
+            {(column, value): Spent(*sums) for column, value, *sums in stored["parts"]},
+            {limit: Requests(*counted) for limit, *counted in stored["tokens"]},
+            {signal: (total, rows) for signal, total, rows in stored["rates"]},
+        )
 
     @property
     def total(self) -> Spent | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
+import numpy as np
 from scipy import special
 
 from detectors.base import Finding, Status
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_STORED = np.dtype([("total", "<i8"), ("bad", "<f8")])
 Urgency = Literal["page", "ticket", "any"]
 
 
@@ -47,10 +49,32 @@ class Events:
 
     total: int = 0
     bad: float = 0.0
+    definition: ClassVar[str] = "1"
 
     def __add__(self, other: Events) -> Events:
         """Add up two disjoint sets of requests."""
         return Events(self.total + other.total, self.bad + other.bad)
+
+    def to_bytes(self) -> bytes:
+        """Return the stored form, of the same length for all."""
+        return np.array([(self.total, self.bad)], dtype=_STORED).tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Events:
+        """Read what :meth:`to_bytes` wrote."""
+        return cls.sum_bytes([data])
+
+    @classmethod
+    def sum_bytes(cls, stored: Iterable[bytes]) -> Events:
+        """Read and sum any number of stored events, without an object for each.
+
+        Examples
+        --------
+        >>> Events.sum_bytes([Events(3, 1.5).to_bytes(), Events(2, 0.0).to_bytes()])
+        Events(total=5, bad=1.5)
+        """
+        events = np.frombuffer(b"".join(stored), dtype=_STORED)
+        return cls(int(events["total"].sum()), math.fsum(events["bad"]))
 
     @property
     def share(self) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 
+from detectors.encoding import pack, unpack
 from detectors.exact import ExactSum
 from detectors.layout import numbers, to_categories
 from detectors.records import Records
@@ -114,6 +116,33 @@ class Cell:
 Key = tuple[int, str, str]
 """Tier, model that answered, stratum."""
 Cells = dict[Key, Cell]
+
+
+@dataclass(frozen=True)
+class DayCells:
+    """The cells of a day, and when they were counted: labels that arrive later make another count necessary."""
+
+    definition: str
+    counted_at: datetime
+    cells: Cells = field(default_factory=dict)
+
+    def __add__(self, other: DayCells) -> DayCells:
+        """Add up two disjoint sets of requests; the earlier of both times says which labels are in them."""
+        return DayCells(self.definition, min(self.counted_at, other.counted_at), merge([self.cells, other.cells]))
+
+    def to_bytes(self) -> bytes:
+        """Return the stored form."""
+        cells = [[*key, cell.to_json()] for key, cell in self.cells.items()]
+        return pack({"counted_at": self.counted_at.isoformat(), "cells": cells})
+
+    def from_bytes(self, data: bytes) -> DayCells:
+        """Read what :meth:`to_bytes` of the same definition wrote."""
+        stored = unpack(data, dict)
+        cells = {
+            (int(tier), str(model), str(stratum)): Cell.from_json(cell)
+            for tier, model, stratum, cell in stored["cells"]
+        }
+        return DayCells(self.definition, datetime.fromisoformat(stored["counted_at"]), cells)
 
 
 def assign_strata(input_tokens: np.ndarray, tasks: np.ndarray | None = None) -> np.ndarray:

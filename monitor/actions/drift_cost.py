@@ -22,7 +22,7 @@ class MeasuredBucket:
     start: datetime
     method: str
     detail: Mapping[str, object] | None
-    facts: Mapping[str, object] | None
+    facts: Facts | None
 
 
 def payback_since(
@@ -43,7 +43,7 @@ def _stretch(row: MeasuredBucket, length: float) -> Stretch | None:
     detail: Mapping[str, Any] = row.detail or {}
     if not {"value", "baseline_value"} <= set(detail) or row.facts is None:
         return None
-    requests = round(Facts.from_json(row.facts).requests)
+    requests = round(row.facts.requests)
     before, value = float(detail["baseline_value"]), float(detail["value"])
     low, high = float(detail.get("low", value)), float(detail.get("high", value))
     if row.method == "rate_rise":

@@ -16,6 +16,7 @@ from detectors.records import Records, take
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.calibrate import Calibration, calibrate, definition
+from monitor.checks.detect import BucketSummary
 from monitor.checks.sensitivity import keep_finest, measure_sensitivity
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.signals import resolve
@@ -27,7 +28,7 @@ from monitor.profiling.served import keep_served
 from monitor.profiling.timeline import Timeline
 from monitor.sources import files
 from monitor.sources.base import Reader, SourceError
-from monitor.store import buckets
+from monitor.store import windows
 from monitor.store.database import Database
 
 STRIDE = timedelta(hours=6)
@@ -221,12 +222,11 @@ def sum_buckets(
     count = 0
     versions: dict[str, dict[str, list[float]]] = {}
     for rows in _stored_days(database, monitor, baseline, start, end):
-        kept = [row for row in rows if not any(first <= row.start < last for first, last in without)]
-        parts = [buckets.decode_profiles(row, baseline.layouts) for row in kept]
-        profiles = add_profiles([profiles, *parts])
-        facts = [Facts.from_json(row.facts) for row in kept]
-        for row, part, fact in zip(kept, parts, facts, strict=True):
-            timeline.add(row.start, fact.whole_requests, part, fact.clients)
+        kept = {at: row for at, row in rows.items() if not any(first <= at < last for first, last in without)}
+        profiles = add_profiles([profiles, *(row.profiles for row in kept.values())])
+        facts = [row.facts for row in kept.values()]
+        for at, row in kept.items():
+            timeline.add(at, row.facts.whole_requests, row.profiles, row.facts.clients)
         bucket_rows += [f.whole_requests for f in facts]
         count += sum(f.rows for f in facts)
         for f in facts:
@@ -259,13 +259,13 @@ def sum_buckets(
 
 def _stored_days(
     database: Database, monitor: Monitor, baseline: Baseline, start: datetime, end: datetime
-) -> Iterator[list[Any]]:
+) -> Iterator[dict[datetime, BucketSummary]]:
     """Yield the stored buckets of a stretch that have a baseline's bins, a day at a time."""
     while start < end:
         stop = min(start + BATCH, end)
         with database.read() as connection:
-            rows = buckets.window_rows(connection, monitor.name, start, stop - monitor.bucket)
-        yield [row for row in rows if row.layout == baseline.layout]
+            rows = windows.load_window(connection, monitor.name, baseline, start, stop)
+        yield rows
         start = stop
 
 
@@ -275,7 +275,7 @@ def sum_previous(
     """Sum the stored buckets of the stretch before a window."""
     profiles: dict[str | None, dict[str, Profile]] = {}
     for rows in _stored_days(database, monitor, baseline, start, end):
-        profiles = add_profiles([profiles, *(buckets.decode_profiles(row, baseline.layouts) for row in rows)])
+        profiles = add_profiles([profiles, *(row.profiles for row in rows.values())])
     return profiles
 
 

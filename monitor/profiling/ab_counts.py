@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Finding, Status
+from detectors.encoding import pack, unpack
 from detectors.experiment.tally import VERSION, Tally
 from detectors.experiment.verdict import SPLIT_ALPHA, Metric, Verdict, judge, settle
 from detectors.layout import category, numbers, to_categories
@@ -89,8 +90,11 @@ def _numbers(column: Column) -> np.ndarray:
 class Arms:
     """The tallies of an experiment: of a page, a bucket, or all of it. They add up, and can be taken away."""
 
-    def __init__(self, spec: Experiment, tallies: Mapping[str, Mapping[str, Tally]] | None = None) -> None:
+    def __init__(
+        self, spec: Experiment, tallies: Mapping[str, Mapping[str, Tally]] | None = None, definition: str = ""
+    ) -> None:
         self.spec = spec
+        self.definition = definition
         empty = Tally.empty(clustered=spec.unit is not None)
         made = {arm: dict.fromkeys(spec.metrics, empty) for arm in spec.arms}
         self.tallies = {arm: dict(held) for arm, held in (tallies or made).items()}
@@ -128,7 +132,7 @@ class Arms:
             arm: {name: combine(tally, other.tallies[arm][name]) for name, tally in held.items()}
             for arm, held in self.tallies.items()
         }
-        return Arms(self.spec, pairs)
+        return Arms(self.spec, pairs, self.definition)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -138,6 +142,18 @@ class Arms:
     def from_json(cls, spec: Experiment, data: Mapping[str, Any]) -> Arms:
         """Read what :meth:`to_json` wrote for the same arms and metrics."""
         return cls(spec, {arm: {name: Tally.from_json(data[arm][name]) for name in spec.metrics} for arm in spec.arms})
+
+    def with_definition(self, definition: str) -> Arms:
+        """Return the same sums under a fingerprint of what is counted."""
+        return Arms(self.spec, self.tallies, definition)
+
+    def to_bytes(self) -> bytes:
+        """Return the stored form."""
+        return pack(self.to_json())
+
+    def from_bytes(self, data: bytes) -> Arms:
+        """Read what :meth:`to_bytes` of the same arms and metrics wrote."""
+        return Arms(self.spec, Arms.from_json(self.spec, unpack(data, dict)).tallies, self.definition)
 
     def verdict(self, treatment: str) -> Verdict:
         """Return what a treatment comes to so far."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from detectors.encoding import pack, unpack
 from detectors.joint import JOINT, project
 from detectors.layout import LONGEST_CATEGORY, Layout, category
 from detectors.outcome import OUTCOME, outcomes
@@ -56,6 +57,7 @@ class Facts:
     clients: dict[str, list[int]] = field(default_factory=dict)  # column: sketch of how its rows spread over clients
     excess_weight: int = 0  # of all rows, beyond 1 each, in units of 1/65536
     invalid_weights: int = 0  # rows that were left out
+    definition: ClassVar[str] = "1"
 
     def __add__(self, other: Facts) -> Facts:
         """Return the facts of two stretches together; the columns are those of the later one."""
@@ -98,6 +100,15 @@ class Facts:
     def from_json(cls, data: Mapping[str, Any] | None) -> Facts:
         """Read what :meth:`to_json` wrote."""
         return cls(**(data or {}))
+
+    def to_bytes(self) -> bytes:
+        """Return the stored form."""
+        return pack(self.to_json())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Facts:
+        """Read what :meth:`to_bytes` wrote."""
+        return cls.from_json(unpack(data, dict))
 
 
 def _add_versions(one: Mapping[str, list[float]], other: Mapping[str, list[float]]) -> dict[str, list[float]]:

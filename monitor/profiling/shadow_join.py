@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Finding, Status
+from detectors.encoding import pack, unpack
 from detectors.experiment import shadow as pairs
 from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, Word, answer_metric, settle
@@ -54,6 +55,7 @@ class Pairs:
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     alone: Mapping[str, int] = field(default_factory=dict)
     worst: Sequence[Mapping[str, Any]] = ()
+    definition: str = ""
 
     @classmethod
     def of(cls, spec: Shadow, found: Sequence[Pair], alone: Mapping[str, int]) -> Pairs:
@@ -94,7 +96,7 @@ class Pairs:
         tallies = {name: combine(self.tally(name), other.tally(name)) for name in names}
         sides = sorted({*self.alone, *other.alone})
         alone = {side: self.alone.get(side, 0) + sign * other.alone.get(side, 0) for side in sides}
-        return Pairs(self.spec, tallies, alone, worst)
+        return Pairs(self.spec, tallies, alone, worst, self.definition)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -106,6 +108,18 @@ class Pairs:
         """Read what :meth:`to_json` wrote."""
         tallies = {name: Tally.from_json(tally) for name, tally in data["tallies"].items()}
         return cls(spec, tallies, data["alone"], data["worst"])
+
+    def with_definition(self, definition: str) -> Pairs:
+        """Return the same sums under a fingerprint of what is counted."""
+        return replace(self, definition=definition)
+
+    def to_bytes(self) -> bytes:
+        """Return the stored form."""
+        return pack(self.to_json())
+
+    def from_bytes(self, data: bytes) -> Pairs:
+        """Read what :meth:`to_bytes` of the same shadow wrote."""
+        return replace(Pairs.from_json(self.spec, unpack(data, dict)), definition=self.definition)
 
     def told(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return what the pairs say so far, as plain data: intervals hold at every look, all of them together.

@@ -18,13 +18,12 @@ from detectors.quality.traffic import Traffic
 from monitor.checks.anchor import notes_on
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibrate import Calibration
+from monitor.profiling.bucket_profiles import pack_profiles, unpack_profiles
 from monitor.store.database import now
 from monitor.store.encoding import (
     pack_layouts,
-    pack_profiles,
     pack_slots,
     unpack_layouts,
-    unpack_profiles,
     unpack_slots,
 )
 from monitor.store.rows import columns, read_first

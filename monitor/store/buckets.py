@@ -14,8 +14,6 @@ from sqlalchemy.engine import Connection
 
 from detectors import SEQUENTIAL
 from detectors.base import Finding
-from detectors.layout import Layout
-from detectors.profile import Profile
 from detectors.sequential import State
 from detectors.spend.bill import ALL, Bill
 from detectors.spend.budget import Spent
@@ -24,8 +22,7 @@ from monitor.core.schedule import Bucket, Span, advance, retry_delay
 from monitor.sources.base import UNREADABLE, SourceError
 from monitor.store import leases, ledger
 from monitor.store.database import Columns, Database, DatabaseError, insert_for, is_unavailable, now, upsert
-from monitor.store.encoding import unpack_profiles
-from monitor.store.rows import AuditRow, WindowRow, columns, read_all
+from monitor.store.rows import AuditRow, columns, read_all
 from monitor.store.tables import buckets, changes, findings, spans, versions, watches
 
 LOG = structlog.get_logger(__name__)
@@ -287,21 +284,6 @@ def advance_span(connection: Connection, monitor: str, span: Span, bucket: timed
         connection.execute(sa.update(spans).where(where).values(next=reached))
 
 
-def window_rows(connection: Connection, monitor: str, first: datetime, last: datetime) -> list[WindowRow]:
-    """Return the finished buckets of a run, oldest first, with facts and profiles."""
-    query = (
-        sa.select(*columns(buckets, WindowRow))
-        .where(
-            buckets.c.monitor == monitor,
-            buckets.c.start >= first,
-            buckets.c.start <= last,
-            buckets.c.revision > 0,
-        )
-        .order_by(buckets.c.start)
-    )
-    return read_all(connection, WindowRow, query)
-
-
 def count_records(connection: Connection, monitor: str, start: datetime, end: datetime) -> tuple[int, int]:
     """Return the records and the labels of the finished buckets of a stretch, as they were counted last."""
     sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in (buckets.c.source_rows, buckets.c.source_labels)]
@@ -322,11 +304,6 @@ def logged_by_bucket(
         buckets.c.monitor == monitor, buckets.c.state == "finished", buckets.c.start >= start, buckets.c.start < end
     )
     return [(at, int(rows), int(labels)) for at, rows, labels in connection.execute(query.order_by(buckets.c.start))]
-
-
-def decode_profiles(row: WindowRow, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:
-    """Decode the profiles of one row of :func:`window_rows`."""
-    return unpack_profiles(row.profiles, layouts) if row.profiles else {}
 
 
 def save_findings(connection: Connection, held: Claim, found: Sequence[Finding]) -> None:

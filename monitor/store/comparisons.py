@@ -14,11 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.base import Finding
+from detectors.encoding import pack, unpack
 from monitor.core.action import Action
+from monitor.core.aggregate import Aggregate
+from monitor.store import aggregates
+from monitor.store.aggregates import Entry
 from monitor.store.database import now, upsert
-from monitor.store.encoding import pack, unpack
 from monitor.store.rows import ComparisonRow, FindingDetail, columns, read_all, read_first
-from monitor.store.tables import comparisons, findings, tallies
+from monitor.store.tables import comparisons, findings
 
 KEPT = timedelta(days=100)
 """How long a bucket's own counts are kept after it is in the sum: until then it may be computed again."""
@@ -35,6 +38,9 @@ class Counted(Protocol):
 
     def to_json(self) -> dict[str, object]:
         """Return plain data."""
+
+    def with_definition(self, definition: str) -> Aggregate:
+        """Return the same sums under a fingerprint of what is counted."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def _standing(row: StandingRow) -> Standing:
 
 def load_report(connection: Connection, monitor: str, kind: str, name: str) -> ComparisonRow | None:
     """Return a comparison without its sum; None when it has not begun."""
-    query = sa.select(*columns(comparisons, ComparisonRow)).where(_belongs_to(comparisons, monitor, kind, name))
+    query = sa.select(*columns(comparisons, ComparisonRow)).where(_belongs_to(monitor, kind, name))
     return read_first(connection, ComparisonRow, query)
 
 
@@ -120,11 +126,9 @@ def begin(connection: Connection, monitor: str, kind: str, name: str, definition
 
 def forget(connection: Connection, monitor: str, names: Iterable[tuple[str, str]]) -> None:
     """Remove comparisons that are no longer asked for, with all that they counted."""
-    for kind, name in names:
-        for table in (tallies, comparisons):
-            connection.execute(
-                sa.delete(table).where(table.c.monitor == monitor, table.c.kind == kind, table.c.name == name)
-            )
+    for key in names:
+        aggregates.delete(connection, monitor, key)
+        connection.execute(sa.delete(comparisons).where(_belongs_to(monitor, *key)))
 
 
 def add(
@@ -137,7 +141,7 @@ def add(
     bool
         False when something else is counted by now, and nothing was stored.
     """
-    mine = _belongs_to(comparisons, monitor, found.kind, found.name)
+    mine = _belongs_to(monitor, found.kind, found.name)
     query = sa.select(*columns(comparisons, StandingRow)).where(mine)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
@@ -147,9 +151,8 @@ def add(
     if found.start < row.next - KEPT:
         return True  # it is in the sum for good
     before = _to_counted(connection, monitor, found)
-    payload = pack(found.sums.to_json())
-    key = {"monitor": monitor, "kind": found.kind, "name": found.name, "start": found.start}
-    upsert(connection, tallies, [{**key, "sums": payload}], sums=payload)
+    key = (found.kind, found.name)
+    aggregates.save(connection, monitor, [Entry(key, found.start, found.sums.with_definition(found.definition))])
     if found.start > row.next:
         return True
     total = found.sums if row.total is None else found.read(unpack(row.total, dict)) + found.sums
@@ -159,29 +162,25 @@ def add(
     if told is not None and found.start == row.next:
         values |= {"told": told, "told_at": now(connection)}
     if found.start >= row.next:
-        old = sa.and_(_belongs_to(tallies, monitor, found.kind, found.name), tallies.c.start < found.start - KEPT)
-        connection.execute(sa.delete(tallies).where(old))
+        aggregates.delete_before(connection, monitor, found.kind, found.start - KEPT, found.name)
     connection.execute(sa.update(comparisons).where(mine).values(**values))
     return True
 
 
 def bucket_starts(connection: Connection, monitor: str, kind: str, name: str, first: datetime) -> Sequence[datetime]:
     """Return which buckets from a moment on are stored already."""
-    query = sa.select(tallies.c.start).where(_belongs_to(tallies, monitor, kind, name), tallies.c.start >= first)
-    return connection.execute(query.order_by(tallies.c.start)).scalars().all()
+    return aggregates.starts(connection, monitor, (kind, name), first)
 
 
 def first_start(connection: Connection, monitor: str, kind: str, name: str) -> datetime | None:
     """Return the oldest bucket that was counted."""
-    query = sa.select(sa.func.min(tallies.c.start)).where(_belongs_to(tallies, monitor, kind, name))
-    return connection.execute(query).scalar_one_or_none()
+    return aggregates.oldest(connection, monitor, (kind, name))
 
 
 def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: datetime) -> Mapping[str, object] | None:
     """Return what a bucket was found to hold, as plain data; None when it is not stored."""
-    query = sa.select(tallies.c.sums).where(_belongs_to(tallies, monitor, kind, name), tallies.c.start == start)
-    blob = connection.execute(query).scalar_one_or_none()
-    return unpack(blob, dict) if blob else None
+    stored = aggregates.load_one(connection, monitor, (kind, name), start)
+    return None if stored is None else unpack(stored, dict)
 
 
 def _to_counted(connection: Connection, monitor: str, found: Tallied) -> Counted | None:
@@ -189,5 +188,5 @@ def _to_counted(connection: Connection, monitor: str, found: Tallied) -> Counted
     return None if data is None else found.read(data)
 
 
-def _belongs_to(table: sa.Table, monitor: str, kind: str, name: str) -> sa.ColumnElement[bool]:
-    return sa.and_(table.c.monitor == monitor, table.c.kind == kind, table.c.name == name)
+def _belongs_to(monitor: str, kind: str, name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(comparisons.c.monitor == monitor, comparisons.c.kind == kind, comparisons.c.name == name)

@@ -17,13 +17,14 @@ from monitor.alerting.first_seen import moment
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name
 from monitor.core.action import Action, AlertHistory
+from monitor.core.aggregate import Aggregate, Key
 from monitor.core.incident import NO_DATA, Change, Decision
 from monitor.core.schedule import Bucket
 from monitor.profiling.ab_counts import CHECK as EXPERIMENT
+from monitor.profiling.bucket_profiles import collect_aggregates
 from monitor.profiling.profile import Facts, Profiled
-from monitor.store import breakers, buckets, comparisons, incidents, ledger, objectives, outbox, prompts
+from monitor.store import breakers, buckets, comparisons, incidents, outbox, prompts, windows
 from monitor.store.comparisons import Compared
-from monitor.store.encoding import pack_profiles
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Outcome:
     compared: Compared = Compared()
     counted: Mapping[str, Events] = field(default_factory=dict)
     broken: Broken | None = None
+
+    @property
+    def aggregates(self) -> dict[Key, Aggregate]:
+        """Return what the bucket comes to, but for comparisons."""
+        return collect_aggregates(self.profiled, self.layout, self.counted)
 
 
 def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> AlertHistory:
@@ -80,7 +86,7 @@ def load(connection: Connection, monitor: Monitor, bucket: Bucket) -> AlertHisto
 
 def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> None:
     """T2: bucket done, profiles, findings, incidents, actions, changes; all of it, or nothing."""
-    before = _facts_before(connection, held)
+    before = windows.load_facts(connection, held.monitor, held.bucket.start) if held.revision else Facts()
     facts = outcome.profiled.facts
     buckets.finish(
         connection,
@@ -91,9 +97,6 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
             "source_rows": outcome.profiled.counts.rows,
             "source_labels": outcome.profiled.counts.labels,
             "source_feedback": outcome.profiled.counts.feedback,
-            "layout": outcome.layout,
-            "facts": facts.to_json(),
-            "profiles": pack_profiles(outcome.profiled.profiles) if outcome.layout else None,
             "audits": outcome.audits,
             "usage": outcome.usage,
         },
@@ -101,20 +104,13 @@ def commit(connection: Connection, held: buckets.Claim, outcome: Outcome) -> Non
     buckets.save_findings(connection, held, outcome.findings)
     for tallied, told in outcome.compared.tallied:
         comparisons.add(connection, held.monitor, tallied, outcome.compared.step, told)
-    if outcome.profiled.bill is not None:
-        ledger.save(connection, held.monitor, held.bucket, outcome.profiled.bill, again=held.revision > 0)
-    objectives.save(connection, held.monitor, held.bucket, outcome.counted)
+    windows.save_bucket(connection, held, outcome.aggregates)
     buckets.save_versions(connection, held.monitor, version_rows(facts, before))
     buckets.save_changes(connection, held.monitor, [vars(change) for change in outcome.changes])
     for decision in outcome.decisions:
         incidents.save_decision(connection, decision)
     switched = breakers.save(connection, held.monitor, outcome.broken) if outcome.broken else []
     outbox.save_actions(connection, [*outcome.actions, *switched])
-
-
-def _facts_before(connection: Connection, held: buckets.Claim) -> Facts:
-    rows = buckets.window_rows(connection, held.monitor, held.bucket.start, held.bucket.start)
-    return Facts.from_json(rows[0].facts) if rows else Facts()
 
 
 def version_rows(facts: Facts, before: Facts) -> list[dict[str, object]]:

@@ -1,56 +1,13 @@
-"""Profiles and layouts as bytes: versioned JSON, compressed, with a size cap. No pickle, so no code."""
+"""Bins and references of baselines as bytes."""
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping
-from typing import TypeVar
 
+from detectors.encoding import pack, unpack
 from detectors.layout import Layout
 from detectors.profile import Profile
 from monitor.checks.calibrate import SlotProfiles
-
-T = TypeVar("T")
-LARGEST = 256 * 1024 * 1024
-
-Profiles = Mapping[str | None, Mapping[str, Profile]]
-"""Segment (None for all rows) to column to profile."""
-
-
-def pack(data: object) -> bytes:
-    """Write JSON; refuses NaN and infinities, which are not JSON."""
-    return zlib.compress(json.dumps(data, allow_nan=False, separators=(",", ":")).encode(), 3)
-
-
-def unpack(blob: bytes, kind: type[T]) -> T:
-    """Read what :func:`pack` wrote, up to 256 MiB; ``kind`` is ``dict`` or ``list``."""
-    reader = zlib.decompressobj()
-    text = reader.decompress(blob, LARGEST)
-    if reader.unconsumed_tail:
-        raise ValueError("a stored profile is larger than 256 MiB; it is damaged or was tampered with.")
-    data = json.loads(text)
-    if not isinstance(data, kind):
-        raise ValueError(f"a stored {kind.__name__} holds something else; it is damaged or was tampered with.")  # noqa: TRY004
-    return data
-
-
-def pack_profiles(profiles: Profiles) -> bytes:
-    """Write the profiles of one bucket."""
-    return pack(
-        [
-            [segment, {column: profile.to_json() for column, profile in columns.items()}]
-            for segment, columns in profiles.items()
-        ]
-    )
-
-
-def unpack_profiles(blob: bytes, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:
-    """Read the profiles of one bucket; columns that the layouts no longer know are left out."""
-    return {
-        segment: {name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts}
-        for segment, columns in unpack(blob, list)
-    }
 
 
 def pack_slots(slots: SlotProfiles) -> bytes | None:

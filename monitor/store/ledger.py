@@ -1,9 +1,16 @@
-"""What every bucket cost: the truth that budgets are held against, for all replicas alike."""
+"""What the budgets of a monitor ask of the past: the aggregates of its buckets, and their sums by the hour.
+
+The aggregates of 35 days are what budgets are held against, for all replicas alike. A month by value of a column is
+summed by the database over whole hours: `ledger_hours` is an index that is derived from the aggregates as they are
+written. It is needed: with 100 values a bucket a month takes 40 ms to sum from it, and 5 s from the aggregates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,14 +22,17 @@ from detectors.spend.outlook import DAYS_KNOWN, outlook
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket, floor
 from monitor.profiling.spend import Spending, foreseen
-from monitor.store.database import insert_for, upsert
+from monitor.store import aggregates
+from monitor.store.aggregates import Entry, Range
+from monitor.store.database import insert_for
 from monitor.store.rows import read_all
-from monitor.store.tables import ledger, ledger_hours, ledger_parts
+from monitor.store.tables import ledger_hours
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUCKETS_KEPT = timedelta(days=35)
 """A month and the days that a bucket may still be computed again; older ones are kept as hours."""
 HOURS_KEPT = timedelta(days=DAYS_KNOWN + 10)
+COST = ("cost", "")
 MOST_VALUES = 1000
 """Values of a column that are summed over a period: named ones, then the dearest."""
 
@@ -115,14 +125,9 @@ def hours(
         ledger_hours.c.start >= start, ledger_hours.c.start < last,
     )  # fmt: skip
     spent = {row.start: float(row.amount) for row in connection.execute(query)}
-    table = ledger if part == ALL else ledger_parts
-    here = sa.select(sa.func.sum(table.c.amount)).where(
-        table.c.monitor == monitor, table.c.start >= last, table.c.start < until
-    )
-    if part != ALL:
-        here = here.where(table.c.column == column, table.c.value == value)
-    newest = connection.execute(here).scalar_one_or_none()
-    return spent if newest is None else {**spent, last: float(newest)}
+    (bills,) = _bills(connection, monitor, [(last, until)])
+    here = [bill.parts[part] for bill in bills if part in bill.parts]
+    return {**spent, last: sum(here, Spent()).amount} if here else spent
 
 
 def oldest(connection: Connection, monitor: str) -> datetime | None:
@@ -145,33 +150,57 @@ def since(
 
 
 def _all(connection: Connection, monitor: str, start: datetime, until: datetime) -> Spent:
-    whole = _hourly(monitor, ALL[0])
-    query = sa.union_all(
-        *(_sums(ledger, ledger.c.monitor == monitor, *edge) for edge in _edges(start, until)),
-        _sums(ledger_hours, whole, *_whole_hours(start, until)),
-    )
-    return sum(read_all(connection, _spent, query), Spent())
+    edges = [
+        sum((bill.total or Spent() for bill in bills), Spent())
+        for bills in _bills(connection, monitor, _edges(start, until))
+    ]
+    names = ("amount", "requests", "unpriced", "unknown")
+    hourly = sa.select(*(sa.func.coalesce(sa.func.sum(ledger_hours.c[name]), 0).label(name) for name in names))
+    first, last = _whole_hours(start, until)
+    hourly = hourly.where(_hourly(monitor, ALL[0]), ledger_hours.c.start >= first, ledger_hours.c.start < last)
+    return sum([*edges, *read_all(connection, _spent, hourly)], Spent())
 
 
 def by_value(
     connection: Connection, monitor: str, column: str, start: datetime, until: datetime, named: Collection[str] = ()
 ) -> dict[str, Spent]:
     """Return what each value of a column cost in a stretch, the named ones first, then the dearest, at most 1,000."""
-    raw = ledger_parts.c
-    mine = sa.and_(raw.monitor == monitor, raw.column == column)
-    every = sa.union_all(
-        *(_sums(ledger_parts, mine, *edge, by_value=True) for edge in _edges(start, until)),
-        _sums(ledger_hours, _hourly(monitor, column), *_whole_hours(start, until), by_value=True),
-    ).subquery()
-    always = sa.case((every.c.value.in_([*named, OTHER, MISSING]), 0), else_=1)
-    amount = sa.func.sum(every.c.amount)
+    total: dict[str, Spent] = {}
+    for bill in chain(*_bills(connection, monitor, _edges(start, until))):
+        for (name, value), spent in bill.parts.items():
+            if name == column:
+                total[value] = total.get(value, Spent()) + spent
+    always = {*named, OTHER, MISSING}
+    for value, spent in _dearest(connection, monitor, column, _whole_hours(start, until), {*always, *total}):
+        total[value] = total.get(value, Spent()) + spent
+    ranked = sorted(total, key=lambda value: (value not in always, -total[value].amount, value))
+    return {value: total[value] for value in ranked[: MOST_VALUES + len(named)]}
+
+
+def _dearest(
+    connection: Connection, monitor: str, column: str, hours: tuple[datetime, datetime], named: Collection[str]
+) -> list[tuple[str, Spent]]:
+    """Return what values of a column cost in whole hours: the named ones, and as many of the dearest others."""
+    cost, (first, last) = ledger_hours.c, hours
+    amount = sa.func.sum(cost.amount)
     query = (
-        sa.select(every.c.value, amount, sa.func.sum(every.c.requests), sa.func.sum(every.c.unpriced))
-        .group_by(every.c.value)
-        .order_by(always, amount.desc(), every.c.value)
+        sa.select(cost.value, amount, sa.func.sum(cost.requests), sa.func.sum(cost.unpriced))
+        .where(_hourly(monitor, column), cost.start >= first, cost.start < last)
+        .group_by(cost.value)
+        .order_by(sa.case((cost.value.in_(sorted(named)), 0), else_=1), amount.desc(), cost.value)
         .limit(MOST_VALUES + len(named))
     )
-    return {row[0]: _spent(*row[1:]) for row in connection.execute(query)}
+    return [(row[0], _spent(*row[1:])) for row in connection.execute(query)]
+
+
+def _bills(connection: Connection, monitor: str, intervals: Sequence[tuple[datetime, datetime]]) -> list[list[Bill]]:
+    """Read what the buckets of each interval cost, oldest first."""
+    ranges = [Range(*COST, start, end) for start, end in intervals]
+    return [[_decode(row.data) for row in rows] for rows in aggregates.load(connection, monitor, ranges)]
+
+
+_decode = lru_cache(maxsize=128)(Bill.from_bytes)
+"""The buckets of the present hour are asked for many times."""
 
 
 def _whole_hours(start: datetime, until: datetime) -> tuple[datetime, datetime]:
@@ -185,16 +214,6 @@ def _edges(start: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
     return [(start, until)] if first > until else [(start, first), (last, until)]
 
 
-def _sums(
-    table: sa.Table, mine: sa.ColumnElement[bool], start: datetime, until: datetime, *, by_value: bool = False
-) -> sa.Select[*tuple[object, ...]]:
-    names = ("amount", "requests", "unpriced") if by_value else ("amount", "requests", "unpriced", "unknown")
-    sums = [sa.func.coalesce(sa.func.sum(table.c[name]), 0).label(name) for name in names]
-    query = sa.select(*([table.c.value] if by_value else []), *sums)
-    query = query.where(mine, table.c.start >= start, table.c.start < until)
-    return query.group_by(table.c.value) if by_value else query
-
-
 def _hourly(monitor: str, column: str) -> sa.ColumnElement[bool]:
     return sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.column == column)
 
@@ -204,28 +223,38 @@ def _spent(amount: float, requests: int, unpriced: int, unknown: int = 0) -> Spe
 
 
 def save(connection: Connection, monitor: str, bucket: Bucket, bill: Bill, *, again: bool = False) -> None:
-    """Write what a bucket cost; computed again, it replaces what stood there.
+    """Write what a bucket cost; computed again, it replaces what stood there."""
+    if is_kept(connection, monitor, bucket, bill, again=again):
+        aggregates.save(connection, monitor, [Entry(COST, bucket.start, bill)])
+        sum_hour(connection, monitor, bucket)
 
-    Of a bucket that is older than what is kept only its hour is left: what was never counted is added to it, and what
-    was changes nothing any more.
+
+def is_kept(connection: Connection, monitor: str, bucket: Bucket, bill: Bill, *, again: bool = False) -> bool:
+    """Say whether what a bucket cost is to be written, and :func:`sum_hour` called then.
+
+    Of a bucket that is older than what is kept only its hour is left: what was never counted is added to it here, and
+    what was changes nothing any more.
     """
     if bill.total is None:
-        return
+        return False
     _alone(connection, monitor)
-    newest = connection.execute(sa.select(sa.func.max(ledger.c.start)).where(ledger.c.monitor == monitor)).scalar_one()
-    if newest is not None and bucket.start < floor(newest + (bucket.end - bucket.start), DAY) - BUCKETS_KEPT:
-        if not again:
-            _add_to_hour(connection, monitor, floor(bucket.start, HOUR), bill)
-        return
-    upsert(connection, ledger, [{"monitor": monitor, "start": bucket.start, **vars(bill.total)}], **vars(bill.total))
-    here = sa.and_(ledger_parts.c.monitor == monitor, ledger_parts.c.start == bucket.start)
-    connection.execute(sa.delete(ledger_parts).where(here))
-    rows = [{"start": bucket.start, **_row(monitor, part, spent)} for part, spent in bill.parts.items() if part != ALL]
-    if rows:
-        connection.execute(insert_for(connection)(ledger_parts), rows)
-    _sum_hour(connection, monitor, floor(bucket.start, HOUR))
-    if floor(bucket.end, DAY) > bucket.start or newest is None:
-        _forget(connection, monitor, floor(bucket.end, DAY))
+    newest = aggregates.newest(connection, monitor, COST)
+    if newest is None or bucket.start >= floor(newest + (bucket.end - bucket.start), DAY) - BUCKETS_KEPT:
+        return True
+    if not again:
+        _add_to_hour(connection, monitor, floor(bucket.start, HOUR), bill)
+    return False
+
+
+def sum_hour(connection: Connection, monitor: str, bucket: Bucket) -> None:
+    """Sum the hour of a bucket anew; at midnight drop what no budget and no forecast asks for any more."""
+    hour = floor(bucket.start, HOUR)
+    connection.execute(sa.delete(ledger_hours).where(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour))
+    (bills,) = _bills(connection, monitor, [(hour, hour + HOUR)])
+    _insert_hour(connection, monitor, hour, sum(bills, Bill()).parts)
+    midnight = floor(bucket.end, DAY)
+    if midnight > bucket.start or aggregates.oldest(connection, monitor, COST) == bucket.start:
+        _forget(connection, monitor, midnight)
 
 
 def _alone(connection: Connection, monitor: str) -> None:
@@ -242,30 +271,19 @@ def _add_to_hour(connection: Connection, monitor: str, hour: datetime, bill: Bil
     for part, spent in bill.parts.items():
         held[part] = held.get(part, Spent()) + spent
     connection.execute(sa.delete(ledger_hours).where(mine))
-    rows = [{"start": hour, **_row(monitor, part, spent), "unknown": spent.unknown} for part, spent in held.items()]
+    _insert_hour(connection, monitor, hour, held)
+
+
+def _insert_hour(connection: Connection, monitor: str, hour: datetime, parts: Mapping[Part, Spent]) -> None:
+    rows = [
+        {"monitor": monitor, "start": hour, "column": column, "value": value, **vars(spent)}
+        for (column, value), spent in parts.items()
+    ]
     connection.execute(insert_for(connection)(ledger_hours), rows)
-
-
-def _sum_hour(connection: Connection, monitor: str, hour: datetime) -> None:
-    """Sum an hour of buckets anew."""
-    connection.execute(sa.delete(ledger_hours).where(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour))
-    for table in (ledger, ledger_parts):
-        part = [table.c.column, table.c.value] if table is ledger_parts else []
-        names = [name for name in ("amount", "requests", "unpriced", "unknown") if name in table.c]
-        query = sa.select(*part, *(sa.func.sum(table.c[name]).label(name) for name in names))
-        query = query.where(table.c.monitor == monitor, table.c.start >= hour, table.c.start < hour + HOUR)
-        found = connection.execute(query.group_by(*part)).mappings()
-        rows = [{"monitor": monitor, "column": "", "value": "", "start": hour, "unknown": 0, **row} for row in found]
-        if rows:
-            connection.execute(insert_for(connection)(ledger_hours), rows)
 
 
 def _forget(connection: Connection, monitor: str, at: datetime) -> None:
     """Drop what no budget and no forecast asks for any more, once a day."""
-    for table, kept in ((ledger, BUCKETS_KEPT), (ledger_parts, BUCKETS_KEPT), (ledger_hours, HOURS_KEPT)):
-        connection.execute(sa.delete(table).where(table.c.monitor == monitor, table.c.start < at - kept))
-
-
-def _row(monitor: str, part: Part, spent: Spent) -> dict[str, object]:
-    key = {"monitor": monitor, "column": part[0], "value": part[1]}
-    return {**key, "amount": spent.amount, "requests": spent.requests, "unpriced": spent.unpriced}
+    aggregates.delete_before(connection, monitor, COST[0], at - BUCKETS_KEPT)
+    old = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start < at - HOURS_KEPT)
+    connection.execute(sa.delete(ledger_hours).where(old))

@@ -37,7 +37,7 @@ def read_first(connection: Connection, kind: Callable[..., R], query: sa.Executa
 
 @dataclass(frozen=True)
 class BucketRow:
-    """A finished bucket without its profiles."""
+    """A bucket."""
 
     monitor: str
     start: datetime
@@ -55,22 +55,8 @@ class BucketRow:
     source_labels: int | None
     source_feedback: int | None
     audits: int
-    layout: str | None
-    facts: Mapping[str, object] | None
     usage: Mapping[str, object] | None
     finished_at: datetime | None
-
-
-@dataclass(frozen=True)
-class WindowRow:
-    """A bucket as a part of a window: with its profiles, as they are stored."""
-
-    start: datetime
-    revision: int
-    layout: str | None
-    facts: Mapping[str, object] | None
-    profiles: bytes | None
-    result: str | None
 
 
 @dataclass(frozen=True)

@@ -3,59 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
-from detectors.spend.savings import Cell, Cells
+from detectors.spend.savings import Cells, DayCells
 from monitor.actions.drift_cost import MeasuredBucket
 from monitor.config.models import BASELINE_RULE
 from monitor.core.plain import plain
+from monitor.profiling.profile import Facts
+from monitor.store import aggregates
+from monitor.store.aggregates import Entry, Range
 from monitor.store.database import now, upsert
-from monitor.store.encoding import pack, unpack
-from monitor.store.rows import SavingsRow, read_all, read_first
-from monitor.store.tables import buckets, findings, incidents, savings, savings_told, versions
+from monitor.store.rows import SavingsRow, read_first
+from monitor.store.tables import aggregates as aggregate_table
+from monitor.store.tables import findings, incidents, savings_told, versions
+
+KIND = "savings"
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def load_days(
+    connection: Connection,
+    monitor: str,
+    plan: str,
+    definition: str,
+    first: datetime = EARLIEST,
+    last: datetime = LATEST,
+) -> dict[datetime, DayCells]:
+    """Return the days of an interval that are counted as the plan is now."""
+    wanted = Range(KIND, plan, first, last, definition)
+    (rows,) = aggregates.load(connection, monitor, [wanted])
+    empty = DayCells(definition, first)
+    return {row.start: empty.from_bytes(row.data) for row in rows if row.start is not None}
 
 
 def counted_days(connection: Connection, monitor: str, plan: str, definition: str) -> dict[datetime, datetime]:
     """Return by day when it was counted, of the days that are counted as the plan is now."""
-    query = sa.select(savings.c.day, savings.c.counted_at).where(
-        savings.c.monitor == monitor, savings.c.plan == plan, savings.c.definition == definition
-    )
-    return {row.day: row.counted_at for row in connection.execute(query)}
+    return {day: counts.counted_at for day, counts in load_days(connection, monitor, plan, definition).items()}
 
 
 def cells(
     connection: Connection, monitor: str, plan: str, definition: str, first: datetime, last: datetime
 ) -> list[Cells]:
     """Return the sums of the counted days of a stretch."""
-    query = sa.select(savings.c.sums).where(
-        savings.c.monitor == monitor, savings.c.plan == plan, savings.c.definition == definition,
-        savings.c.day >= first, savings.c.day < last,
-    )  # fmt: skip
-    return [
-        {
-            (int(tier), str(model), str(stratum)): Cell.from_json(cell)
-            for tier, model, stratum, cell in unpack(blob, list)
-        }
-        for blob in connection.execute(query).scalars()
-    ]
+    return [counts.cells for counts in load_days(connection, monitor, plan, definition, first, last).values()]
 
 
 def save(
     connection: Connection, monitor: str, plan: str, day: datetime, definition: str, at: datetime, summed: Cells
 ) -> None:
     """Write what a day came to; counted again, it replaces what stood there."""
-    sums = pack([[*key, cell.to_json()] for key, cell in summed.items()])
-    values = {"definition": definition, "counted_at": at, "sums": sums}
-    upsert(connection, savings, [{"monitor": monitor, "plan": plan, "day": day, **values}], **values)
+    aggregates.save(connection, monitor, [Entry((KIND, plan), day, DayCells(definition, at, summed))])
 
 
 def forget_before(connection: Connection, monitor: str, first: datetime) -> None:
     """Drop the days that are no longer looked at."""
-    connection.execute(sa.delete(savings).where(savings.c.monitor == monitor, savings.c.day < first))
+    aggregates.delete_before(connection, monitor, KIND, first)
 
 
 def tell(connection: Connection, monitor: str, told: Mapping[str, object]) -> None:
@@ -91,12 +97,19 @@ def load_measure(
     """Return the facts and what was found of a measure, by bucket since a moment, oldest first."""
     of_model = sa.and_(findings.c.column == OUTCOME, findings.c.method.in_([measure, f"estimated_{measure}"]))
     of_signal = sa.and_(findings.c.column == measure, findings.c.method == "rate_rise")
+    stored = aggregate_table.c
+    same = sa.and_(
+        stored.monitor == monitor, stored.kind == "facts", stored.name == "", stored.start == findings.c.start
+    )
     query = (
-        sa.select(findings.c.start, findings.c.method, findings.c.detail, buckets.c.facts)
-        .join(buckets, sa.and_(buckets.c.monitor == findings.c.monitor, buckets.c.start == findings.c.start))
+        sa.select(findings.c.start, findings.c.method, findings.c.detail, stored.data)
+        .outerjoin(aggregate_table, same)
         .where(findings.c.monitor == monitor, findings.c.segment.is_(None), findings.c.start >= since)
         .where(sa.or_(of_model, of_signal))
         .order_by(findings.c.start, findings.c.method)
         .limit(most)
     )
-    return read_all(connection, MeasuredBucket, query)
+    return [
+        MeasuredBucket(start, method, detail, None if data is None else Facts.from_bytes(data))
+        for start, method, detail, data in connection.execute(query)
+    ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 
 from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
-from detectors.profile import Profile
 from detectors.spend.breaker import Breaker
 from detectors.spend.objective import Events
 from detectors.spend.objective import starts as objective_starts
@@ -18,15 +18,15 @@ from monitor.actions.retraining_context import History, earliest_asked
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.second_shift import plateau_starts
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import BucketSummary
 from monitor.checks.objectives import count_events
 from monitor.checks.window import StoredWindow
 from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket, floor, window_starts
-from monitor.profiling.profile import Facts, Profiled, add_profiles
+from monitor.profiling.profile import Profiled, add_profiles
 from monitor.profiling.spend import Spending
 from monitor.store import (
+    aggregates,
     breakers,
     buckets,
     comparisons,
@@ -34,9 +34,10 @@ from monitor.store import (
     estimate_accuracy,
     labels,
     ledger,
-    objectives,
     savings,
+    windows,
 )
+from monitor.store.aggregates import Range
 from monitor.store.buckets import Claim
 from monitor.store.comparisons import Standing
 
@@ -129,48 +130,57 @@ def load_window(
     connection: Connection, monitor: Monitor, baseline: Baseline, bucket: Bucket, profiled: Profiled
 ) -> StoredWindow:
     """Read what is stored of the window that ends with a bucket."""
-    before = [
-        row
-        for row in buckets.window_rows(connection, monitor.name, *window_starts(bucket, monitor.window))
-        if row.start != bucket.start and row.layout == baseline.layout
-    ]
-    counted: dict[str, dict[datetime, Events]] = {}
-    signals = count_events(monitor, profiled)
-    for check in monitor.objectives:
-        signal = str(check.signal)
-        if signal in signals:
-            starts = objective_starts(bucket.end, check.period)
-            events = objectives.since(connection, monitor.name, signal, starts, bucket.start)
-            counted[signal] = {**counted.get(signal, {}), **events}
+    start, _ = window_starts(bucket, monitor.window)
+    labelled = _labelled_interval(monitor, bucket)
+    objectives = _objective_ranges(monitor, profiled, bucket)
+    ranges = windows.window_ranges(baseline, start, bucket.start)
+    ranges += [Range(*windows.PROFILE, *labelled, baseline.layout)] if labelled else []
+    facts, profiles, *others = aggregates.load(connection, monitor.name, [*ranges, *(one for _, one in objectives)])
+    before = windows.decode_window(baseline, facts, profiles)
+    events = [Events.sum_bytes(row.data for row in rows) for rows in others[bool(labelled) :]]
     return StoredWindow(
-        starts=[row.start for row in before],
-        parts=[BucketSummary(Facts.from_json(r.facts), buckets.decode_profiles(r, baseline.layouts)) for r in before],
-        labelled=_load_labelled(connection, monitor, baseline, bucket),
+        starts=list(before),
+        parts=list(before.values()),
+        labelled=windows.sum_profiles(baseline, others[0]) if labelled else {},
         sums=buckets.load_sequential_state(connection, monitor.name, bucket.start - monitor.bucket),
         truths=estimate_accuracy.before(connection, monitor, bucket.start) if OUTCOME in baseline.layouts else {},
-        counted=counted,
+        counted=_sum_objectives([one for one, _ in objectives], events),
     )
 
 
-def _load_labelled(
-    connection: Connection, monitor: Monitor, baseline: Baseline, bucket: Bucket
-) -> dict[str | None, dict[str, Profile]]:
-    """Sum the window whose labels are complete: one window later, for its audit comes first."""
+def _labelled_interval(monitor: Monitor, bucket: Bucket) -> tuple[datetime, datetime] | None:
+    """Return the window whose labels are complete: one window later, for its audit comes first."""
     after = monitor.labels_after
     if not after:
-        return {}
+        return None
     back = floor(bucket.start - after - monitor.window, monitor.bucket)
-    first, last = window_starts(Bucket(back, back + monitor.bucket), monitor.window)
-    return _sum_profiles(connection, monitor, baseline, first, last)[0]
+    end = back + monitor.bucket
+    return window_starts(Bucket(back, end), monitor.window)[0], end
 
 
-def _sum_profiles(
-    connection: Connection, monitor: Monitor, baseline: Baseline, first: datetime, last: datetime
-) -> tuple[dict[str | None, dict[str, Profile]], tuple[datetime, ...]]:
-    """Sum the stored buckets of a run over the bins of a baseline, and return their starts."""
-    rows = buckets.window_rows(connection, monitor.name, first, last)
-    same = [row for row in rows if row.layout == baseline.layout]
-    return add_profiles([buckets.decode_profiles(r, baseline.layouts) for r in same]), tuple(row.start for row in same)
+def _objective_ranges(monitor: Monitor, profiled: Profiled, bucket: Bucket) -> list[tuple[tuple[str, datetime], Range]]:
+    """Return by signal and start the events from each moment that an objective looks at to the next."""
+    signals = count_events(monitor, profiled)
+    starts: dict[str, set[datetime]] = {}
+    for check in monitor.objectives:
+        if check.signal in signals:
+            starts.setdefault(str(check.signal), set()).update(objective_starts(bucket.end, check.period))
+    return [
+        ((signal, start), Range("events", signal, start, end, dated=False))
+        for signal, moments in starts.items()
+        for start, end in pairwise([*sorted(moments), max(bucket.start, *moments)])
+    ]
+
+
+def _sum_objectives(
+    keys: Sequence[tuple[str, datetime]], events: Sequence[Events]
+) -> dict[str, dict[datetime, Events]]:
+    """Sum what lies between the moments to what lies between each of them and the bucket."""
+    sums: dict[str, dict[datetime, Events]] = {}
+    for (signal, start), counted in reversed(list(zip(keys, events, strict=True))):
+        later = sums.setdefault(signal, {})
+        later[start] = counted + (later[min(later)] if later else Events())
+    return sums
 
 
 def _load_plateaus(
@@ -180,9 +190,13 @@ def _load_plateaus(
     plateaus = {}
     for since in set(plateau_starts(monitor, past.open, bucket.end).values()):
         key = (baseline.layout, since)
-        last = since + monitor.window - monitor.bucket
-        plateaus[key] = before.get(key) or Plateau(*_sum_profiles(connection, monitor, baseline, since, last))
+        plateaus[key] = before.get(key) or _load_plateau(connection, monitor, baseline, since)
     return plateaus
+
+
+def _load_plateau(connection: Connection, monitor: Monitor, baseline: Baseline, since: datetime) -> Plateau:
+    window = windows.load_window(connection, monitor.name, baseline, since, since + monitor.window)
+    return Plateau(add_profiles([part.profiles for part in window.values()]), tuple(window))
 
 
 def _load_history(

@@ -159,7 +159,9 @@ def test_a_daemon_that_comes_late_counts_what_lies_before_it_and_one_that_change
         trial.run(database, alone, START + 4 * HOUR)
         with database.read() as connection:
             assert not comparisons.standing(connection, "bot")
-            assert not connection.execute(sa.select(tables.tallies)).all()
+            assert not connection.execute(
+                sa.select(tables.aggregates).where(tables.aggregates.c.kind == "experiment")
+            ).all()
 
 
 def test_a_loss_fires_the_rule_that_names_it_and_no_other_and_ends_with_the_experiment(

@@ -212,7 +212,7 @@ def live(world: World, hours: float, **settings: Any) -> Any:
 
 def stored(world: World) -> str:
     """Return everything that the store holds, packed values unpacked."""
-    from monitor.store.encoding import unpack
+    from detectors.encoding import unpack
 
     engine = sa.create_engine(world.store_url)
     found: list[str] = []

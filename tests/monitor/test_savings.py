@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from detectors.spend.savings import DayCells
 from monitor.cli.commands.build import make_daemon, open_store
 from monitor.config.models import Config
 from monitor.config.savings import RetrainingSpec
@@ -101,6 +102,13 @@ def held_against(told: dict[str, Any], frame: pd.DataFrame) -> None:
         assert quality["difference"]["low"] < 0 < quality["difference"]["high"]
 
 
+def counted_days(connection: sa.Connection) -> list[tuple[datetime, datetime]]:
+    """Return each stored day of each plan, and when it was counted."""
+    stored, empty = tables.aggregates.c, DayCells("", START)
+    rows = connection.execute(sa.select(stored.start, stored.data).where(stored.kind == "savings"))
+    return [(row.start, empty.from_bytes(row.data).counted_at) for row in rows]
+
+
 def test_the_daemon_counts_each_day_and_shows_it(tmp_path: Path, store_url: str) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     frame = logged(url)
@@ -112,7 +120,7 @@ def test_the_daemon_counts_each_day_and_shows_it(tmp_path: Path, store_url: str)
             daemon.tick_all()
         daemon.watches[0].close()
         with database.read() as connection:
-            counted = connection.execute(sa.select(tables.savings.c.plan, tables.savings.c.counted_at)).all()
+            counted = counted_days(connection)
         assert len(counted) == 6
         server = Server(create_app(database, made, SystemClock()), "127.0.0.1:0")
         server.start()
@@ -130,9 +138,9 @@ def test_the_daemon_counts_each_day_and_shows_it(tmp_path: Path, store_url: str)
             again.tick_all()
         again.watches[0].close()
         with database.read() as connection:
-            later = connection.execute(sa.select(tables.savings.c.counted_at, tables.savings.c.day)).all()
-    assert all(row.counted_at == clock.moment for row in later)
-    assert {row.day for row in later} == {START + n * DAY for n in (3, 4, 5)}
+            later = counted_days(connection)
+    assert all(counted_at == clock.moment for _, counted_at in later)
+    assert {day for day, _ in later} == {START + n * DAY for n in (3, 4, 5)}
 
 
 def test_the_command_reads_the_log_and_needs_no_daemon(tmp_path: Path) -> None:

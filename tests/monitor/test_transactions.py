@@ -20,7 +20,7 @@ from monitor.config.load import cross_check
 from monitor.config.models import Config
 from monitor.core.schedule import Bucket
 from monitor.daemon import Daemon
-from monitor.store import buckets, labels, reads
+from monitor.store import buckets, labels, reads, windows
 from monitor.store.database import Database
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -255,9 +255,9 @@ def test_the_first_labels_count_in_the_very_next_bucket(source_url: str, store_u
             labels.put(connection, "bot", {f"r{record}": "1"})
         here.compute(START + BASELINE + HOUR)
         with database.read() as connection:
-            rows = buckets.window_rows(connection, "bot", START + BASELINE + HOUR, START + BASELINE + HOUR)
-        baseline = here.watch.baseline
-        assert baseline is not None
-        profiles = buckets.decode_profiles(rows[0], baseline.layouts)[None]
+            baseline, start = here.watch.baseline, START + BASELINE + HOUR
+            assert baseline is not None
+            window = windows.load_window(connection, "bot", baseline, start, start + HOUR)
+        profiles = window[start].profiles[None]
         here.watch.close()
     assert profiles[OUTCOME].n == 60  # all that were served

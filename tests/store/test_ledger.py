@@ -12,7 +12,7 @@ from alembic import command
 from detectors.spend.bill import Bill
 from detectors.spend.budget import Spent
 from monitor.core.schedule import Bucket
-from monitor.store import ledger, migrate
+from monitor.store import aggregates, ledger, migrate
 from monitor.store.database import Database
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -59,9 +59,9 @@ def test_what_is_read_does_not_grow_with_the_buckets_of_a_month(database: Databa
     whole = ledger._whole_hours(START, end)
     assert ledger._edges(START, end) == [(START, START), (end, end)]
     with database.read() as connection:
-        rows = connection.execute(ledger._sums(ledger.ledger_hours, ledger._hourly("bot", ""), *whole)).one()
+        hours = ledger.hours(connection, "bot", *whole)
         stored = connection.execute(sa.select(sa.func.count()).select_from(ledger.ledger_hours)).scalar_one()
-    assert rows.amount == 144.0
+    assert sum(hours.values()) == 144.0
     assert stored == 2 * 72, "an hour, its whole and its tenant"
 
 
@@ -83,7 +83,7 @@ def test_old_buckets_are_dropped_once_a_day_and_stay_summed_by_the_hour(database
     save(database, midnight, a=2.0)
     save(database, 1, again=True, a=64.0)  # too old to be counted again
     with database.read() as connection:
-        kept = connection.execute(sa.select(ledger.ledger.c.start)).scalars().all()
+        kept = aggregates.starts(connection, "bot", ledger.COST, START)
         months = ledger.hours(connection, "bot", START, START + timedelta(days=41))
     assert kept == [START + midnight * MINUTES]
     assert list(months.values()) == [1.0, 2.0]
@@ -141,14 +141,25 @@ def test_named_values_come_before_the_dearest(database: Database, monkeypatch: p
 
 
 def test_hours_are_made_of_the_buckets_that_an_older_version_left(database: Database) -> None:
+    """The daemon of then wrote buckets only: what budgets ask for is the same after the upgrade."""
     for place in range(24):
         save(database, place, a=1.0, b=2.0)
     everything = sa.select(ledger.ledger_hours).order_by(*ledger.ledger_hours.primary_key)
+    text, spent = sa.text, "monitor, start, amount, requests, unpriced"
     with database.write() as connection:
         before = connection.execute(everything).all()
         settings = migrate._settings()
         settings.attributes["connection"] = connection
         command.downgrade(settings, "0015")
+        for place in range(24):
+            start = (START + place * MINUTES).isoformat(sep=" ", timespec="microseconds").removesuffix("+00:00")
+            start += "" if connection.dialect.name == "sqlite" else "+00:00"
+            connection.execute(text(f"INSERT INTO ledger ({spent}) VALUES ('bot', '{start}', 3, 4, 2)"))
+            for value, amount in (("a", 1), ("b", 2)):
+                row = f"'bot', '{start}', {amount}, 2, 1, 'tenant', '{value}'"
+                connection.execute(text(f'INSERT INTO ledger_parts ({spent}, "column", value) VALUES ({row})'))
         command.upgrade(settings, "head")
         assert connection.execute(everything).all() == before
+        found = ledger.by_value(connection, "bot", "tenant", START + MINUTES, START + 3 * MINUTES)
     assert len(before) == 6
+    assert found == {"b": Spent(4.0, 4, 2), "a": Spent(2.0, 4, 2)}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,16 +17,25 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from detectors.encoding import unpack
+from detectors.spend.bill import Bill
+from detectors.spend.budget import Spent
+from detectors.spend.objective import Events
+from detectors.spend.savings import DayCells
+from monitor.core.aggregate import KINDS
+from monitor.profiling.profile import Facts
 from monitor.store import migrate
 from monitor.store.database import Database
 from monitor.store.tables import metadata
 from tests.support import old_store
 
 Rows = dict[str, list[dict[str, Any]]]
-CHANGED = {"baselines": {"definition"}, "buckets": {"state", "attempts"}}
-"""Columns that migrations change: fingerprints are marked (0017), and source errors are owed again (0018)."""
-MOVED: dict[str, str] = {}
-"""Tables of then that a migration has replaced, and where their rows are now."""
+CHANGED = {"baselines": {"definition"}, "buckets": {"state", "attempts", "layout", "facts", "profiles"}}
+"""Columns that migrations change: fingerprints are marked (0017), source errors are owed again (0018), and what buckets
+come to is in `aggregates` (0021)."""
+MOVED = {"ledger", "ledger_parts", "objectives", "savings", "tallies"}
+"""Tables of then whose rows are in `aggregates` now (0021)."""
+READERS = {"facts": Facts.from_bytes, "cost": Bill.from_bytes, "events": Events.from_bytes}
 CHAIN = [
     script.revision for script in reversed(list(ScriptDirectory.from_config(migrate._settings()).walk_revisions()))
 ]
@@ -82,12 +92,56 @@ def test_every_row_of_then_is_there_after_the_upgrade(old_url: str) -> None:
 def assert_nothing_is_lost(before: Rows, after: Rows) -> None:
     for table, rows in before.items():
         if table in MOVED:
-            assert after[MOVED[table]], f"{table} was moved to {MOVED[table]}"
+            assert table not in after
             continue
         kept = set(rows[0]) - CHANGED.get(table, set())
         assert [pick(row, kept) for row in after[table]] == [pick(row, kept) for row in rows], table
     fingerprints = [f"1:{row['definition']}" for row in before["baselines"]]
     assert [row["definition"] for row in after["baselines"]] == fingerprints
+    moved = {(row["monitor"], row["kind"], row["name"], row["start"]): row for row in after["aggregates"]}
+    expected = dict(aggregates_of_then(before))
+    assert set(moved) == set(expected)
+    assert {kind for _, kind, *_ in moved} == set(KINDS)
+    for key, (definition, content) in expected.items():
+        assert (moved[key]["definition"], decode(key[1], moved[key]["data"])) == (definition, content), key
+
+
+def aggregates_of_then(before: Rows) -> Iterator[tuple[tuple[str, str, str, datetime], tuple[str, object]]]:
+    """Yield what the tables of then held, by monitor, kind, name and start: its definition, and its content."""
+    for row in before["buckets"]:
+        if row["facts"] is not None:
+            yield (row["monitor"], "facts", "", row["start"]), ("1", Facts.from_json(row["facts"]))
+        if row["profiles"] is not None:
+            yield (row["monitor"], "profile", "", row["start"]), (row["layout"], unpack(row["profiles"], list))
+    parts: dict[tuple[str, datetime], dict[tuple[str, str], Spent]] = {}
+    names = ("amount", "requests", "unpriced")
+    for row in before["ledger_parts"]:
+        spent = Spent(*(row[name] for name in names))
+        parts.setdefault((row["monitor"], row["start"]), {})[row["column"], row["value"]] = spent
+    for row in before["ledger"]:
+        whole = {("", ""): Spent(*(row[name] for name in (*names, "unknown")))}
+        bill = Bill({**whole, **parts.get((row["monitor"], row["start"]), {})})
+        yield (row["monitor"], "cost", "", row["start"]), ("1", bill)
+    for row in before["objectives"]:
+        yield (row["monitor"], "events", row["signal"], row["start"]), ("1", Events(row["total"], row["bad"]))
+    definitions = {(row["monitor"], row["kind"], row["name"]): row["definition"] for row in before["comparisons"]}
+    for row in before["tallies"]:
+        key = (row["monitor"], row["kind"], row["name"])
+        yield (*key, row["start"]), (definitions[key], unpack(row["sums"], dict))
+    for row in before["savings"]:
+        counted_at = row["counted_at"].replace(tzinfo=row["counted_at"].tzinfo or UTC)
+        content = (counted_at, unpack(row["sums"], list))
+        yield (row["monitor"], "savings", row["plan"], row["day"]), (row["definition"], content)
+
+
+def decode(kind: str, data: bytes) -> object:
+    """Return what an aggregate holds, to be compared with the store of then."""
+    if kind == "savings":
+        day = DayCells("", datetime.now(UTC)).from_bytes(data)
+        return day.counted_at, [[*key, cell.to_json()] for key, cell in day.cells.items()]
+    if kind in READERS:
+        return READERS[kind](data)
+    return unpack(data, object)
 
 
 def pick(row: Mapping[str, Any], names: set[str]) -> dict[str, Any]:

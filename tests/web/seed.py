@@ -17,10 +17,11 @@ from detectors.profile import Profile
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Config
 from monitor.profiling.ab_counts import Arms, experiment_findings
+from monitor.profiling.bucket_profiles import pack_profiles
 from monitor.profiling.shadow_join import Half, Pair, Pairs
 from monitor.store import buckets, migrate, tables
 from monitor.store.database import Database
-from monitor.store.encoding import pack_layouts, pack_profiles
+from monitor.store.encoding import pack_layouts
 
 MINUTE = timedelta(minutes=1)
 HOSTILE = "<script>alert(1)</script>\"'&<!channel>*_~`"

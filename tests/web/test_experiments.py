@@ -10,7 +10,8 @@ import pytest
 from detectors.experiment.verdict import SPLIT_ALPHA
 from monitor.config.arms import Shadow
 from monitor.profiling import shadow_join
-from monitor.store import buckets, tables
+from monitor.store import aggregates, buckets, tables
+from monitor.store.aggregates import Entry
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, SHADOW, TRIAL_OF, Seed, busy_store, configuration
 from tests.web.test_pages import assert_harmless, words
@@ -79,8 +80,8 @@ def test_a_shadow_shows_agreement_and_ids_only(client: httpx.Client, seed: Seed)
     assert len(one["told"]["disagreements"]) == 20
     assert text.count('class="band"') == 0, "nothing was said over time yet"
     spec, first = Shadow.model_validate(SHADOW), seed.end - timedelta(hours=1)
-    seed.insert(tables.tallies, [{"monitor": TRIAL_OF, "kind": "shadow", "name": "small", "start": first, "sums": b""}])
     with seed.database.write() as connection:
+        aggregates.save(connection, TRIAL_OF, [Entry(("shadow", "small"), first, shadow_join.Pairs(spec))])
         for place in range(12):
             said = shadow_join.shadow_findings(spec, one["told"])
             buckets.add_findings(connection, TRIAL_OF, first + place * timedelta(minutes=5), said)

@@ -15,16 +15,12 @@ from monitor.store.tables.money import (
     breaker_transitions,
     breakers,
     comparisons,
-    ledger,
     ledger_hours,
-    ledger_parts,
-    objectives,
-    savings,
     savings_told,
-    tallies,
 )
 from monitor.store.tables.watching import (
     actions,
+    aggregates,
     baselines,
     buckets,
     changes,
@@ -39,8 +35,8 @@ from monitor.store.tables.watching import (
 from monitor.store.types import metadata
 
 __all__ = [
-    "actions", "baselines", "breaker_transitions", "breakers", "buckets", "changes", "comparisons",
-    "evaluation_cases", "evaluation_turns", "evaluations", "findings", "incidents", "labels", "ledger",
-    "ledger_hours", "ledger_parts", "metadata", "objectives", "prompt_tags", "prompts", "savings", "savings_told",
-    "silences", "spans", "tallies", "transitions", "verdicts", "versions", "watches",
+    "actions", "aggregates", "baselines", "breaker_transitions", "breakers", "buckets", "changes", "comparisons",
+    "evaluation_cases", "evaluation_turns", "evaluations", "findings", "incidents", "labels", "ledger_hours",
+    "metadata", "prompt_tags", "prompts", "savings_told", "silences", "spans", "transitions", "verdicts", "versions",
+    "watches",
 ]  # fmt: skip

@@ -6,18 +6,6 @@ from sqlalchemy import Column, Float, Integer, LargeBinary, String, Table
 
 from monitor.store.types import Json, Utc, metadata
 
-ledger = Table(
-    "ledger",
-    metadata,
-    Column("monitor", String(63), primary_key=True),
-    Column("start", Utc, primary_key=True),
-    Column("amount", Float, nullable=False),
-    Column("requests", Integer, nullable=False),
-    Column("unpriced", Integer, nullable=False),
-    Column("unknown", Integer, nullable=False, server_default="0"),  # 1: the bucket failed, nobody knows what it cost
-    comment="what every bucket cost: the truth that budgets are held against",
-)
-
 ledger_hours = Table(
     "ledger_hours",
     metadata,
@@ -29,7 +17,7 @@ ledger_hours = Table(
     Column("requests", Integer, nullable=False),
     Column("unpriced", Integer, nullable=False),
     Column("unknown", Integer, nullable=False, server_default="0"),
-    comment="sums of the ledger by the hour, for budgets of a month and for forecasts",
+    comment="what every hour cost: derived from the aggregates of its buckets",
 )
 
 comparisons = Table(
@@ -44,41 +32,6 @@ comparisons = Table(
     Column("told", Json, nullable=False),
     Column("told_at", Utc),
     comment="experiments and shadows: the exact sum of their buckets, and what was told last",
-)
-
-tallies = Table(
-    "tallies",
-    metadata,
-    Column("monitor", String(63), primary_key=True),
-    Column("kind", String(16), primary_key=True),
-    Column("name", String(128), primary_key=True),
-    Column("start", Utc, primary_key=True),
-    Column("sums", LargeBinary, nullable=False),
-    comment="what one bucket adds to a comparison; computed again, it is replaced",
-)
-
-objectives = Table(
-    "objectives",
-    metadata,
-    Column("monitor", String(63), primary_key=True),
-    Column("signal", String(63), primary_key=True),
-    Column("start", Utc, primary_key=True),
-    Column("total", Integer, nullable=False),
-    Column("bad", Float, nullable=False),
-    comment="what every bucket counted toward an objective: requests that told, and bad ones",
-)
-
-ledger_parts = Table(
-    "ledger_parts",
-    metadata,
-    Column("monitor", String(63), primary_key=True),
-    Column("column", String(128), primary_key=True),
-    Column("start", Utc, primary_key=True),
-    Column("value", String(256), primary_key=True),
-    Column("amount", Float, nullable=False),
-    Column("requests", Integer, nullable=False),
-    Column("unpriced", Integer, nullable=False),
-    comment="what every bucket cost by value of a column; their number a bucket is capped, the rest is (other)",
 )
 
 breakers = Table(
@@ -110,18 +63,6 @@ breaker_transitions = Table(
     Column("state", String(16), nullable=False),
     Column("reason", String(512), nullable=False),
     Column("who", String(128)),
-)
-
-savings = Table(
-    "savings",
-    metadata,
-    Column("monitor", String(63), primary_key=True),
-    Column("plan", String(80), primary_key=True),
-    Column("day", Utc, primary_key=True),
-    Column("definition", String(32), nullable=False),  # fingerprint of what is counted
-    Column("counted_at", Utc, nullable=False),
-    Column("sums", LargeBinary, nullable=False),
-    comment="what the requests of a day would have cost on a plan",
 )
 
 savings_told = Table(

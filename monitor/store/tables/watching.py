@@ -37,13 +37,22 @@ buckets = Table(
     Column("source_labels", Integer),
     Column("source_feedback", Integer),
     Column("audits", Integer, nullable=False, default=0),
-    Column("layout", String(32)),
-    Column("facts", Json),
-    Column("profiles", LargeBinary),
     Column("usage", Json),  # what the window that ends with it used, by segment
     Column("finished_at", Utc),
     Index(None, "monitor", "state", "start"),
-    comment="one row a bucket: who works on it, how it ended, its profiles",
+    comment="one row a bucket: who works on it, and how it ended",
+)
+
+aggregates = Table(
+    "aggregates",
+    metadata,
+    Column("monitor", String(63), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # of monitor.core.aggregate.KINDS
+    Column("name", String(128), primary_key=True),  # which of its kind: an experiment, a signal; else empty
+    Column("start", Utc, primary_key=True),
+    Column("definition", String(32), nullable=False),  # only aggregates of the same definition can be added
+    Column("data", LargeBinary, nullable=False),
+    comment="what the records of a bucket (of savings: of a day) come to; computed again, it is replaced",
 )
 
 baselines = Table(

@@ -1,0 +1,33 @@
+"""Plain data as bytes: compressed JSON with a size cap. No pickle, so no code."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TypeVar
+
+T = TypeVar("T")
+LARGEST = 256 * 1024 * 1024
+
+
+def pack(data: object) -> bytes:
+    """Write JSON; refuses NaN and infinities, which are not JSON.
+
+    Examples
+    --------
+    >>> unpack(pack({"rows": 3}), dict)
+    {'rows': 3}
+    """
+    return zlib.compress(json.dumps(data, allow_nan=False, separators=(",", ":")).encode(), 3)
+
+
+def unpack(blob: bytes, kind: type[T]) -> T:
+    """Read what :func:`pack` wrote, up to 256 MiB; ``kind`` is ``dict`` or ``list``."""
+    reader = zlib.decompressobj()
+    text = reader.decompress(blob, LARGEST)
+    if reader.unconsumed_tail:
+        raise ValueError("a stored profile is larger than 256 MiB; it is damaged or was tampered with.")
+    data = json.loads(text)
+    if not isinstance(data, kind):
+        raise ValueError(f"a stored {kind.__name__} holds something else; it is damaged or was tampered with.")  # noqa: TRY004
+    return data

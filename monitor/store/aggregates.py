@@ -1,0 +1,132 @@
+"""Aggregates of buckets: one row for each kind and name, replaced when the bucket is computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.core.aggregate import Aggregate, Key
+from monitor.store.database import upsert
+from monitor.store.tables import aggregates
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An aggregate and where it is stored."""
+
+    key: Key
+    start: datetime
+    aggregate: Aggregate
+
+
+@dataclass(frozen=True)
+class Range:
+    """The stored aggregates of one kind and name of a half-open interval.
+
+    Parameters
+    ----------
+    definition
+        Only those of this definition; None for all.
+    dated
+        Whether their starts are needed: a sum of thousands is read faster without.
+    """
+
+    kind: str
+    name: str
+    start: datetime
+    end: datetime
+    definition: str | None = None
+    dated: bool = True
+
+
+@dataclass(frozen=True)
+class StoredAggregate:
+    """An aggregate as it is stored; ``start`` is None where it was not asked for."""
+
+    start: datetime | None
+    definition: str
+    data: bytes
+
+
+def save(connection: Connection, monitor: str, entries: Iterable[Entry]) -> None:
+    """Write aggregates; what is stored in their place is replaced."""
+    rows = [
+        {
+            "monitor": monitor,
+            "kind": entry.key[0],
+            "name": entry.key[1],
+            "start": entry.start,
+            "definition": entry.aggregate.definition,
+            "data": entry.aggregate.to_bytes(),
+        }
+        for entry in entries
+    ]
+    upsert(connection, aggregates, rows, definition=lambda new: new.definition, data=lambda new: new.data)
+
+
+def load(connection: Connection, monitor: str, ranges: Sequence[Range]) -> list[list[StoredAggregate]]:
+    """Read several ranges with one statement, each in the order of time where it is ``dated``."""
+    found: list[list[StoredAggregate]] = [[] for _ in ranges]
+    if not ranges:
+        return found
+    parts = [_select(monitor, place, one) for place, one in enumerate(ranges)]
+    for place, start, definition, data in connection.execute(sa.union_all(*parts) if len(parts) > 1 else parts[0]):
+        found[place].append(StoredAggregate(start, definition, data))
+    return [
+        sorted(rows, key=lambda row: row.start or one.start) if one.dated else rows
+        for one, rows in zip(ranges, found, strict=True)
+    ]
+
+
+def _select(monitor: str, place: int, one: Range) -> sa.Select[int, datetime, str, bytes]:
+    column = aggregates.c
+    start = column.start if one.dated else sa.null()
+    query = sa.select(
+        sa.literal(place), sa.type_coerce(start, column.start.type), column.definition, column.data
+    ).where(_named(monitor, (one.kind, one.name)), column.start >= one.start, column.start < one.end)
+    return query if one.definition is None else query.where(column.definition == one.definition)
+
+
+def load_one(connection: Connection, monitor: str, key: Key, start: datetime) -> bytes | None:
+    """Return the stored form of one aggregate; None where there is none."""
+    query = sa.select(aggregates.c.data).where(_named(monitor, key), aggregates.c.start == start)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def starts(connection: Connection, monitor: str, key: Key, first: datetime) -> Sequence[datetime]:
+    """Return the starts of the stored aggregates of one kind and name from a moment on, oldest first."""
+    query = sa.select(aggregates.c.start).where(_named(monitor, key), aggregates.c.start >= first)
+    return connection.execute(query.order_by(aggregates.c.start)).scalars().all()
+
+
+def oldest(connection: Connection, monitor: str, key: Key) -> datetime | None:
+    """Return the start of the oldest aggregate of one kind and name."""
+    query = sa.select(sa.func.min(aggregates.c.start)).where(_named(monitor, key))
+    return connection.execute(query).scalar_one_or_none()
+
+
+def newest(connection: Connection, monitor: str, key: Key) -> datetime | None:
+    """Return the start of the newest aggregate of one kind and name."""
+    query = sa.select(sa.func.max(aggregates.c.start)).where(_named(monitor, key))
+    return connection.execute(query).scalar_one_or_none()
+
+
+def delete(connection: Connection, monitor: str, key: Key, start: datetime | None = None) -> None:
+    """Drop the aggregates of one kind and name, or the one of a bucket."""
+    where = _named(monitor, key)
+    connection.execute(sa.delete(aggregates).where(where if start is None else where & (aggregates.c.start == start)))
+
+
+def delete_before(connection: Connection, monitor: str, kind: str, start: datetime, name: str | None = None) -> None:
+    """Drop the aggregates of a kind, of all names or of one, that begin before a moment."""
+    where = sa.and_(aggregates.c.monitor == monitor, aggregates.c.kind == kind, aggregates.c.start < start)
+    connection.execute(sa.delete(aggregates).where(where if name is None else where & (aggregates.c.name == name)))
+
+
+def _named(monitor: str, key: Key) -> sa.ColumnElement[bool]:
+    kind, name = key
+    return sa.and_(aggregates.c.monitor == monitor, aggregates.c.kind == kind, aggregates.c.name == name)

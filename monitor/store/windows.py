@@ -1,0 +1,74 @@
+"""The aggregates of buckets: all written with their bucket, and facts and profiles read as windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from detectors.profile import Profile
+from detectors.spend.bill import Bill
+from monitor.checks.baseline import Baseline
+from monitor.checks.detect import BucketSummary
+from monitor.core.aggregate import Aggregate, Key
+from monitor.profiling.bucket_profiles import BucketProfiles
+from monitor.profiling.profile import Facts, add_profiles
+from monitor.store import aggregates, ledger
+from monitor.store.aggregates import Entry, Range, StoredAggregate
+from monitor.store.buckets import Claim
+
+FACTS, PROFILE = ("facts", ""), ("profile", "")
+
+
+def save_bucket(connection: Connection, claim: Claim, found: Mapping[Key, Aggregate]) -> None:
+    """Write what a bucket comes to; computed again, it replaces what stood there."""
+    monitor, bucket, again = claim.monitor, claim.bucket, claim.revision > 0
+    entries = {key: Entry(key, bucket.start, aggregate) for key, aggregate in found.items()}
+    bill = found.get(ledger.COST)
+    costs = isinstance(bill, Bill) and ledger.is_kept(connection, monitor, bucket, bill, again=again)
+    if not costs:
+        entries.pop(ledger.COST, None)
+    if again and PROFILE not in entries:
+        aggregates.delete(connection, monitor, PROFILE, bucket.start)
+    aggregates.save(connection, monitor, entries.values())
+    if costs:
+        ledger.sum_hour(connection, monitor, bucket)
+
+
+def load_window(
+    connection: Connection, monitor: str, baseline: Baseline, start: datetime, end: datetime
+) -> dict[datetime, BucketSummary]:
+    """Return the buckets of a half-open interval that were profiled over the bins of a baseline, oldest first."""
+    facts, profiles = aggregates.load(connection, monitor, window_ranges(baseline, start, end))
+    return decode_window(baseline, facts, profiles)
+
+
+def window_ranges(baseline: Baseline, start: datetime, end: datetime) -> list[Range]:
+    """Return what :func:`decode_window` needs of the store."""
+    return [Range(*FACTS, start, end), Range(*PROFILE, start, end, baseline.layout)]
+
+
+def decode_window(
+    baseline: Baseline, facts: Sequence[StoredAggregate], profiles: Sequence[StoredAggregate]
+) -> dict[datetime, BucketSummary]:
+    """Return the buckets that have profiles by their start."""
+    by_start = {row.start: row.data for row in facts}
+    empty = BucketProfiles(baseline.layout, baseline.layouts)
+    return {
+        row.start: BucketSummary(Facts.from_bytes(by_start[row.start]), empty.from_bytes(row.data).segments)
+        for row in profiles
+        if row.start in by_start and row.start is not None
+    }
+
+
+def sum_profiles(baseline: Baseline, profiles: Sequence[StoredAggregate]) -> dict[str | None, dict[str, Profile]]:
+    """Sum profiles over the bins of a baseline."""
+    empty = BucketProfiles(baseline.layout, baseline.layouts)
+    return add_profiles([empty.from_bytes(row.data).segments for row in profiles])
+
+
+def load_facts(connection: Connection, monitor: str, start: datetime) -> Facts:
+    """Return the facts of one bucket, empty ones where it was not computed."""
+    stored = aggregates.load_one(connection, monitor, FACTS, start)
+    return Facts() if stored is None else Facts.from_bytes(stored)
