@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from monitor.core.clock import SystemClock
+from monitor.core.suite_run import OVERALL, CaseResult
 from monitor.jobs.evals.compare import alike, compare, pool
-from monitor.jobs.evals.result import CaseResult
 from monitor.jobs.evals.run import evaluate
-from monitor.jobs.evals.score import OVERALL
 from monitor.jobs.evals.suite import Suite
 from monitor.store import migrate
 from monitor.store.database import Database

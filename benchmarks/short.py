@@ -227,7 +227,7 @@ def _backtest(stream: Stream, live: timedelta, changes: Sequence[datetime]) -> d
             "checks": ["drift", "quality", "latency"],
         }
     )
-    return backtest(FrameReader(stream), monitor, START + BASELINE, START + BASELINE + live, changes)
+    return backtest(FrameReader(stream), monitor, (START + BASELINE, START + BASELINE + live), changes)
 
 
 def of_rates(hourly: float, seeds: Sequence[int], cases: Sequence[Case]) -> str:

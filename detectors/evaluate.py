@@ -26,7 +26,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class StreamEvaluation:
     """What alarms are worth.
 
     Parameters
@@ -73,7 +73,7 @@ class EqualAlarms:
 
 def evaluate(
     alarms: Iterable[datetime], changes: Iterable[datetime], quiet: timedelta, within: timedelta | None = None
-) -> Evaluation:
+) -> StreamEvaluation:
     """Hold alarms against the changes that are known.
 
     Parameters
@@ -114,7 +114,7 @@ def evaluate(
     weeks = quiet / WEEK
     low, high = poisson_interval(false, weeks)
     recall = sum(late is not None for late in delays) / len(delays) if delays else math.nan
-    return Evaluation(delays, recall, false, false / weeks, low, high)
+    return StreamEvaluation(delays, recall, false, false / weeks, low, high)
 
 
 def delay(alarms: Iterable[datetime], change: datetime, until: datetime | None = None) -> timedelta | None:

@@ -135,7 +135,7 @@ class Daemon:
             self.progress_at = time.monotonic()
             finished += 1
         watch.audit()
-        watch.catch_up(self.actions)
+        watch.catch_up()
         return finished
 
     def compute(self, watch: Watch, held: buckets.Claim) -> bool:
@@ -148,7 +148,8 @@ class Daemon:
                 LOG.error("bucket_given_up", monitor=name, start=start, reason=reason)
                 return True
             with buckets.renewing(self.database, held):
-                outcome = process_bucket(watch, held, self.actions)
+                plan = watch.plan(held.bucket)
+                outcome = process_bucket(self.database, watch, plan, held, self.actions, watch.cache)
             LOG.debug("bucket", monitor=name, start=start, result=outcome.result)
         except buckets.FenceLost as lost:
             LOG.warning("fence_lost", detail=str(lost))

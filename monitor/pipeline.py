@@ -1,4 +1,4 @@
-"""One bucket, top to bottom: observe, load the state, evaluate, judge, act, and one commit.
+"""One bucket, top to bottom: observe, load the state, evaluate, decide, plan actions, and one commit.
 
 Our database is read once, in one snapshot, and written once. Everything between the two is a pure function of what was
 observed and loaded; only what late records belong to is read again from the source.
@@ -6,126 +6,134 @@ observed and loaded; only what late records belong to is read again from the sou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
-from detectors.base import Finding
-from detectors.quality.traffic import Gaps
-from monitor.actions.breakers import Broken, firing_after, silence_name, work
-from monitor.actions.retraining_context import Observation, build_retraining_context
-from monitor.alerting.attribution import attribute
-from monitor.alerting.explain import explain
-from monitor.alerting.first_seen import detect_new_values, earliest
-from monitor.alerting.rules import act_on, judge_all, retraining_rules, wants_retraining
+from monitor.actions.breakers import BreakerInput
+from monitor.actions.plan_actions import ActionPlan, PlanContext, Receivers, plan_actions
+from monitor.actions.retraining_context import RetrainingInput, retraining_rules
+from monitor.alerting.change_point import Plateaus
+from monitor.alerting.decide import Decisions, Known, decide
 from monitor.alerting.second_shift import compare_with_plateaus
-from monitor.checks.detect import Window, conclude, detect
+from monitor.checks.comparisons import ComparisonCounts
+from monitor.checks.evaluate import evaluate
+from monitor.checks.evaluation import Evaluation, MonitorPlan, Observed
 from monitor.checks.evidently import measure_in_child
-from monitor.checks.objectives import count_events
-from monitor.checks.usage import usage_by_segment
-from monitor.checks.window import newest_time, sum_window
-from monitor.config.models import Monitor
-from monitor.config.receivers import ReceiverConfig
-from monitor.core.action import Action
-from monitor.core.incident import Change, Decision
-from monitor.core.schedule import Bucket
-from monitor.jobs.watch import Watch
-from monitor.profiling.profile import Profiled, newest_served, profile_bucket
-from monitor.profiling.spend import evaluate_budgets
-from monitor.store import context
+from monitor.checks.window import newest_time
+from monitor.config.arms import Shadow
+from monitor.core.schedule import audits_passed
+from monitor.profiling.comparison_reads import join_shadow
+from monitor.profiling.profile import newest_served, profile_bucket
+from monitor.sources.base import Reader
 from monitor.store.buckets import Claim
+from monitor.store.commit import BucketResult, commit
+from monitor.store.database import Database
 from monitor.store.state import State, load_state
 
 
-def process_bucket(watch: Watch, held: Claim, actions: Mapping[str, ReceiverConfig]) -> context.Outcome:
+class BucketSource(Protocol):
+    """The source of a monitor as a bucket reads it."""
+
+    @property
+    def reader(self) -> Reader:
+        """Return the reader of the source."""
+
+    def bucket_reader(self, *, labels_imported: bool | None) -> Reader:
+        """Return the reader of one bucket; ``labels_imported`` need not be looked up where it is known."""
+
+    def now(self) -> datetime:
+        """Return the source's own time."""
+
+    @property
+    def prepared_at(self) -> datetime:
+        """Return the source's time when the turn of the monitor began."""
+
+
+@dataclass
+class BucketCache:
+    """What the next bucket of a monitor need not read again."""
+
+    plateaus: Plateaus = field(default_factory=dict)
+    labels_imported: bool | None = None
+
+
+def process_bucket(
+    database: Database, source: BucketSource, plan: MonitorPlan, claim: Claim, receivers: Receivers, cache: BucketCache
+) -> BucketResult:
     """Compute a claimed bucket and commit what came of it."""
-    monitor, bucket, baseline = watch.monitor, held.bucket, watch.baseline
-    frozen = watch.with_previous(baseline, bucket) if baseline and baseline.state == "active" else None
-    history = frozen is not None and frozen.end is not None and bucket.end <= frozen.end
-    compared_with = None if history else frozen
+    observed = observe(source, plan, claim, cache)
+    with database.read() as connection:
+        rules = retraining_rules(plan.monitor, receivers)
+        state = load_state(connection, plan, claim, observed.profiled, rules, cache.plateaus)
+    if state.labels_imported and cache.labels_imported is False:
+        cache.labels_imported = True
+        observed = observe(source, plan, claim, cache)  # the first labels were imported after the bucket before
+    cache.labels_imported, cache.plateaus = state.labels_imported, state.plateaus
+    observed = observe_late(source, plan, claim, observed, state)
 
-    # observe their database, then read ours
-    profiled = profile_bucket(watch.bucket_reader, monitor, baseline.layouts if baseline else {}, bucket)
-    rules = retraining_rules(monitor, actions)
-    with watch.database.read() as connection:
-        state = load_state(connection, monitor, held, profiled, compared_with, rules, watch.plateaus)
-    if state.labels_imported and watch.labels_imported is False:
-        watch.labels_imported = True
-        return process_bucket(watch, held, actions)  # the first labels have come since the bucket before
-    watch.labels_imported = state.labels_imported
-    late = watch.comparing.recount(held, state.comparisons, watch.reader, profiled.facts.schema)
-    now = watch.now() if state.live else watch.prepared_at or watch.now()
+    evaluation = evaluate(plan, observed, state.sums, measure_in_child)
+    decisions, actions = Decisions(evaluation.findings), ActionPlan()
+    if state.live:  # a bucket that is computed again alerts nobody again
+        baseline, window = plan.active_baseline, evaluation.window
+        shifts = compare_with_plateaus(plan.monitor, baseline, state.history.open, state.plateaus, window)
+        known = Known(state.history, baseline, shifts)
+        decisions = decide(plan.monitor, evaluation, known, claim.bucket)
+        context = plan_context(source, plan, observed, evaluation, state)
+        actions = plan_actions(plan.monitor, receivers, decisions, context)
 
-    # detect
-    window: Window | None = None
-    findings: Sequence[Finding] = ()
-    changes: Sequence[Change] = ()
-    if compared_with and state.window is not None:
-        newest = newest_time(state.window, profiled)
+    layout = plan.baseline.layout if plan.baseline else None
+    audits = audits_passed(source.prepared_at - claim.bucket.end, plan.monitor.audit_ages)
+    result = BucketResult(observed.profiled, layout, evaluation, decisions, actions, audits)
+    with database.write() as connection:
+        commit(connection, claim, result)
+    return result
+
+
+def observe(source: BucketSource, plan: MonitorPlan, claim: Claim, cache: BucketCache) -> Observed:
+    """Read and profile a bucket."""
+    reader = source.bucket_reader(labels_imported=cache.labels_imported)
+    layouts = plan.baseline.layouts if plan.baseline else {}
+    return Observed(claim.bucket, profile_bucket(reader, plan.monitor, layouts, claim.bucket))
+
+
+def observe_late(source: BucketSource, plan: MonitorPlan, claim: Claim, observed: Observed, state: State) -> Observed:
+    """Read what depends on the state: when the newest record came, and the pairs of late records."""
+    newest = observed.newest
+    if state.sums.window is not None:
+        newest = newest_time(state.sums.window, observed.profiled)
         if newest is None:
-            newest = newest_served(watch.reader, monitor, bucket.end - monitor.window)
-        window = sum_window(monitor, compared_with, bucket, profiled, state.window, newest)
-        findings = detect(monitor, compared_with, window, measure_in_child)
-        changes = detect_new_values(profiled.facts, compared_with)
-    findings = [*findings, *evaluate_budgets(monitor, state.spending)] if state.present else findings
-    result, reason = conclude(baseline, watch.without_baseline, profiled, findings)
-
-    # compare arms: what experiments say needs no baseline
-    compared = watch.comparing.take(bucket, profiled, state.comparisons, state.past, late, actions, live=state.live)
-    findings = [*findings, *compared.findings]
-
-    # judge and act: only what is live and new, for a bucket computed again must not page anew
-    decisions: Sequence[Decision] = ()
-    planned: Sequence[Action] = ()
-    broken = None
-    if state.live:
-        past = state.past
-        known = earliest([*past.changes, *changes], past.versions)
-        findings = attribute(monitor, frozen, window, findings, known, bucket.end)
-        findings = explain(monitor, frozen, window, findings, past.open, known, bucket.end)
-        watch.plateaus = state.plateaus
-        gaps = frozen.gaps(monitor) if frozen else Gaps()
-        moved = compare_with_plateaus(monitor, frozen, past.open, state.plateaus, window)
-        decisions = judge_all(monitor, findings, known, past, bucket, result, reason, gaps, moved)
-        asking = wants_retraining(monitor, decisions, actions, past)
-        observation = Observation(bucket, profiled, window, watch.reader)
-        retraining = build_retraining_context(monitor, compared_with, asking, findings, observation, state.history)
-        decisions, planned = act_on(monitor, decisions, past, actions, bucket, now, retraining)
-        planned = [*planned, *compared.news]
-        broken = _evaluate_breakers(monitor, bucket, profiled, state, decisions, actions, now)
-
-    outcome = context.Outcome(
-        result,
-        reason,
-        profiled,
-        baseline.layout if baseline else None,
-        findings,
-        decisions,
-        planned,
-        changes,
-        watch.audits_passed(bucket, now),
-        usage_by_segment(monitor, window) if window else None,
-        compared,
-        count_events(monitor, profiled),
-        broken,
-    )
-    with watch.database.write() as connection:
-        context.commit(connection, held, outcome)
-    return outcome
+            newest = newest_served(source.reader, plan.monitor, claim.bucket.end - plan.monitor.window)
+    return replace(observed, newest=newest, recounted=_recount_shadows(source, plan, claim, observed, state))
 
 
-def _evaluate_breakers(
-    monitor: Monitor,
-    bucket: Bucket,
-    profiled: Profiled,
-    state: State,
-    decisions: Sequence[Decision],
-    actions: Mapping[str, ReceiverConfig],
-    now: datetime,
-) -> Broken | None:
-    """Evaluate the breakers of a monitor against a bucket that has been judged; None where there are none."""
-    if not monitor.breakers:
-        return None
-    rates = profiled.bill.rates if profiled.bill else {}
-    firing = firing_after([*state.past.open.values(), *state.past.older], decisions)
-    silenced = [spec.name for spec in monitor.breakers if silence_name(spec) in state.past.silences]
-    return work(monitor, bucket, state.breakers, state.spending, rates, firing, actions, now, silenced)
+def _recount_shadows(
+    source: BucketSource, plan: MonitorPlan, claim: Claim, observed: Observed, state: State
+) -> list[ComparisonCounts]:
+    """Join again the pairs that late records of a bucket may belong to."""
+    if claim.revision == 0:
+        return []
+    counts = []
+    for key, spec in plan.comparisons.specs.items():
+        standing = plan.comparisons.state_during(key, state.sums.comparisons, claim.bucket)
+        if not isinstance(spec, Shadow) or standing is None:
+            continue
+        start, until = plan.comparisons.recount_range(spec, standing, claim.bucket)
+        if start < until:
+            schema, step = observed.profiled.facts.schema, plan.monitor.bucket
+            pairs = join_shadow(source.reader, plan.monitor, spec, start, until, step, schema)
+            counts += [plan.comparisons.count(spec, at, sums) for at, sums in pairs]
+    return counts
+
+
+def plan_context(
+    source: BucketSource, plan: MonitorPlan, observed: Observed, evaluation: Evaluation, state: State
+) -> PlanContext:
+    """Return what planning looks at beside the decisions."""
+    retraining, bill = None, observed.profiled.bill
+    baseline, window = plan.reference(observed.bucket), evaluation.window
+    if baseline is not None and window is not None and state.logged is not None:
+        bucket, profiled, reader = observed.bucket, observed.profiled, source.reader
+        retraining = RetrainingInput(bucket, profiled, window, baseline, state.logged, reader)
+    breakers = BreakerInput(state.breakers, state.sums.spending, bill.rates if bill else {})
+    return PlanContext(state.history, observed.bucket, source.now(), retraining, breakers)

@@ -34,7 +34,7 @@ PARTS = {
     rows.ComparisonRow: tables.comparisons,
     baselines.StandingBaseline: tables.baselines,
     baselines.StoredBaseline: tables.baselines,
-    comparisons.StandingRow: tables.comparisons,
+    comparisons.SummedComparisonRow: tables.comparisons,
     prompts.PromptRow: tables.prompts,
 }
 

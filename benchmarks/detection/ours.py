@@ -92,7 +92,7 @@ def run(
     monitor, until = _monitor(stream, budget, settings)
     last = stream.frame["timestamp"].iloc[-1].to_pydatetime() + stream.bucket
     changes = [change.to_pydatetime() for change in stream.changes]
-    return backtest(FrameReader(stream), monitor, start or until, last, changes, baseline=baseline)
+    return backtest(FrameReader(stream), monitor, (start or until, last), changes, baseline=baseline)
 
 
 def learn(stream: Stream, budget: str, **settings: Any) -> Baseline:

@@ -31,8 +31,34 @@ MOST_OPENED = 200
 
 
 @dataclass(frozen=True)
-class Broken:
-    """What a bucket did to the breakers of its monitor: those that changed, and the effects of each."""
+class BreakerInput:
+    """What the breakers of a monitor are evaluated against.
+
+    Parameters
+    ----------
+    states
+        The breakers that are not closed, or have been opened before.
+    spending
+        What was spent up to the end of the bucket; None where no budget asks.
+    rates
+        Sum and count of each signal over the bucket.
+    firing
+        Rules that have a firing incident.
+    silenced
+        Breakers that send no message now. One that is still not closed when that ends is announced then: its messages
+        are planned at every bucket, and by their ids only once.
+    """
+
+    states: Mapping[Key, Breaker] = field(default_factory=dict)
+    spending: Spending | None = None
+    rates: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    firing: frozenset[str] = frozenset()
+    silenced: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class BreakerUpdate:
+    """What a bucket changes of the breakers of its monitor, and the effects of each change."""
 
     at: datetime
     names: Sequence[str] = ()
@@ -41,66 +67,43 @@ class Broken:
     actions: Mapping[Key, Sequence[Action]] = field(default_factory=dict)
 
 
-def work(
-    monitor: Monitor,
-    bucket: Bucket,
-    held: Mapping[Key, Breaker],
-    spending: Spending | None,
-    rates: Mapping[str, tuple[float, int]],
-    firing: frozenset[str],
-    specs: Mapping[str, ReceiverConfig],
-    now: datetime,
-    silenced: Collection[str] = (),
-) -> Broken:
-    """Let every breaker of a monitor see a bucket.
+def evaluate_breakers(
+    monitor: Monitor, bucket: Bucket, inputs: BreakerInput, receivers: Mapping[str, ReceiverConfig], now: datetime
+) -> BreakerUpdate:
+    """Evaluate all circuit breakers of a monitor against a finished bucket.
 
     Parameters
     ----------
-    held
-        How the breakers stand that are not closed, or have been opened before.
-    rates
-        Sum and count of each signal over the bucket.
-    firing
-        Rules that have a firing incident.
     now
-        Of the source: what was spent since the end of the bucket is estimated up to it, and until all know.
-    silenced
-        Breakers that tell nobody now. One that is still not closed when that ends is announced then: its messages are
-        planned at every bucket, and by their ids only once.
+        Of the source: what was spent since the end of the bucket is estimated up to it, and until all replicas know.
     """
     before: dict[Key, Breaker | None] = {}
     after: dict[Key, Breaker] = {}
     actions: dict[Key, Sequence[Action]] = {}
     for spec in monitor.breakers:
-        for value, seen in sights(monitor, spec, bucket, held, spending, rates, firing, now).items():
+        for value, observation in observe_breaker(monitor, spec, bucket, inputs, now).items():
             key = (spec.name, value)
-            stood = held.get(key)
-            fresh = Breaker("closed", bucket.end, "nothing has happened yet")
-            stands = step(stood or fresh, seen, bucket.end, spec.open_for, renews=spec.renews)
-            if stands != (stood or fresh):
-                before[key], after[key] = stood, stands
-            moves = stands.number != (stood or fresh).number
-            if spec.name not in silenced and (moves or stands.state != "closed"):
-                actions[key] = effects(monitor, spec, value, stands, specs, now)
-    return Broken(bucket.end, [spec.name for spec in monitor.breakers], before, after, actions)
+            stored = inputs.states.get(key)
+            current = stored or Breaker("closed", bucket.end, "nothing has happened yet")
+            following = step(current, observation, bucket.end, spec.open_for, renews=spec.renews)
+            if following != current:
+                before[key], after[key] = stored, following
+            moves = following.number != current.number
+            if spec.name not in inputs.silenced and (moves or following.state != "closed"):
+                actions[key] = effects(monitor, spec, value, following, receivers, now)
+    return BreakerUpdate(bucket.end, [spec.name for spec in monitor.breakers], before, after, actions)
 
 
-def sights(
-    monitor: Monitor,
-    spec: BreakerSpec,
-    bucket: Bucket,
-    held: Mapping[Key, Breaker],
-    spending: Spending | None,
-    rates: Mapping[str, tuple[float, int]],
-    firing: frozenset[str],
-    now: datetime,
+def observe_breaker(
+    monitor: Monitor, spec: BreakerSpec, bucket: Bucket, inputs: BreakerInput, now: datetime
 ) -> dict[str, Seen]:
-    """Return what a breaker sees, by value: those that are bad, and those that are not closed."""
+    """Return what a breaker measures, by value: those that are bad, and those that are not closed."""
+    states, spending = inputs.states, inputs.spending
     if spec.rule is not None:
-        return {"": _rule(monitor, spec, held.get((spec.name, "")), bucket, firing)}
+        return {"": _rule(monitor, spec, states.get((spec.name, "")), bucket, inputs.firing)}
     if spec.rate is not None and spec.above is not None:
-        (total, count), stood = rates.get(spec.rate, (0.0, 0)), held.get((spec.name, ""))
-        needed = spec.min_probes if stood is not None and stood.state == "half_open" else spec.min_samples
+        (total, count), stored = inputs.rates.get(spec.rate, (0.0, 0)), states.get((spec.name, ""))
+        needed = spec.min_probes if stored is not None and stored.state == "half_open" else spec.min_samples
         return {"": observe_rate(spec.rate, total / count if count else 0.0, count, spec.above, needed)}
     check = monitor.budget_of(str(spec.budget))
     if check is None or spending is None or spending.bill.total is None:
@@ -108,10 +111,11 @@ def sights(
     late = min(max(now - bucket.end, timedelta(0)) + SPREAD, monitor.bucket) / monitor.bucket
     if not check.by:
         return {"": _budget(check, None, spending, late + spec.ahead)}
-    waiting = {value for name, value in held if name == spec.name and value and held[name, value].state != "closed"}
-    found = {value: _budget(check, value, spending, late + spec.ahead) for value in _values(check, spending) | waiting}
-    opening = sorted(value for value, seen in found.items() if seen.bad and value not in waiting)[:MOST_OPENED]
-    return {value: seen for value, seen in found.items() if value in waiting or value in opening}
+    waiting = {value for name, value in states if name == spec.name and value and states[name, value].state != "closed"}
+    values = _values(check, spending) | waiting
+    measured = {value: _budget(check, value, spending, late + spec.ahead) for value in values}
+    opening = sorted(value for value, each in measured.items() if each.bad and value not in waiting)[:MOST_OPENED]
+    return {value: each for value, each in measured.items() if value in waiting or value in opening}
 
 
 def _values(check: SpendConfig, spending: Spending) -> set[str]:

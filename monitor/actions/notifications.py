@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
+from monitor.alerting.verdicts import VerdictChange
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
-from monitor.core.action import Action
+from monitor.core.action import Action, AlertHistory
 from monitor.core.payload import EventData
 from monitor.core.schedule import Bucket
+from monitor.profiling.ab_counts import CHECK as EXPERIMENT
 
 SEVERITY = {"lose": "warning", "invalid": "warning"}
 
@@ -22,12 +24,33 @@ def thread_key(monitor: str, name: str, treatment: str, kind: str = "experiment"
     return str(uuid.uuid5(NAMESPACE, f"{monitor}/{kind}/{name}/{treatment}"))
 
 
-def announce(
+def announce_verdict(
+    monitor: Monitor,
+    receivers: Mapping[str, ReceiverConfig],
+    change: VerdictChange,
+    history: AlertHistory,
+    bucket: Bucket,
+    now: datetime,
+) -> list[Action] | None:
+    """Return the messages about a verdict; None where its comparison has no receivers."""
+    at, sequences = bucket.end, history.sequences
+    if change.kind == EXPERIMENT:
+        experiment = next(one for one in monitor.experiments if one.name == change.name)
+        place = sequences.get(thread_key(monitor.name, experiment.name, change.arm), 0)
+        planned = announce_experiment(monitor, experiment, change.arm, change.report, at, place, receivers)
+        return planned if experiment.do else None
+    shadow = next(one for one in monitor.shadows if one.name == change.name)
+    place = sequences.get(thread_key(monitor.name, shadow.name, shadow.challenger, "shadow"), 0)
+    planned = announce_shadow(monitor, shadow, change.report, at, place, now, receivers)
+    return planned if shadow.do else None
+
+
+def announce_experiment(
     monitor: Monitor,
     spec: Experiment,
     treatment: str,
-    one: Mapping[str, object],
-    bucket: Bucket,
+    report: Mapping[str, object],
+    end: datetime,
     sequence: int,
     receivers: Mapping[str, ReceiverConfig],
 ) -> list[Action]:
@@ -37,24 +60,26 @@ def announce(
 
     Parameters
     ----------
-    one
-        What is told of the treatment, as :meth:`monitor.profiling.ab_counts.Arms.told` gives it.
+    report
+        The report of the treatment, as :meth:`monitor.profiling.ab_counts.Arms.told` gives it.
+    end
+        Of the bucket that changed the verdict.
     sequence
         Place among the messages of the thread.
     """
     data: EventData = {
         "headline": f"{monitor.name}: experiment {spec.name}, {treatment} against {spec.control}: "
-        f"{one['verdict']}. {one['reason']}",
-        "experiment": {"name": spec.name, "control": spec.control, "treatment": treatment, **one},
+        f"{report['verdict']}. {report['reason']}",
+        "experiment": {"name": spec.name, "control": spec.control, "treatment": treatment, **report},
     }
     thread = thread_key(monitor.name, spec.name, treatment)
-    return _messages(monitor, spec, thread, str(one["verdict"]), data, bucket.end, sequence, bucket.end, receivers)
+    return _messages(monitor, spec, thread, str(report["verdict"]), data, end, sequence, end, receivers)
 
 
 def announce_shadow(
     monitor: Monitor,
     spec: Shadow,
-    told: Mapping[str, object],
+    report: Mapping[str, object],
     end: datetime,
     sequence: int,
     at: datetime,
@@ -63,11 +88,11 @@ def announce_shadow(
     """Return the messages, at a time, about what a shadow concludes from the pairs up to ``end``, in numbers only."""
     data: EventData = {
         "headline": f"{monitor.name}: shadow {spec.name}, {spec.challenger} beside {spec.champion}: "
-        f"{told['verdict']}, over {told['pairs']} pairs. {told['reason']}",
-        "shadow": {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **told},
+        f"{report['verdict']}, over {report['pairs']} pairs. {report['reason']}",
+        "shadow": {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **report},
     }
     thread = thread_key(monitor.name, spec.name, spec.challenger, "shadow")
-    verdict, late = str(told["verdict"]), at + MESSAGE_NOT_AFTER
+    verdict, late = str(report["verdict"]), at + MESSAGE_NOT_AFTER
     return _messages(monitor, spec, thread, verdict, data, end, sequence, at, receivers, late)
 
 

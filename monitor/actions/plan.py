@@ -284,6 +284,12 @@ def newest_effect(rows: Sequence[PastAction], name: str) -> PastAction | None:
     return next((row for row in reversed(rows) if row.name == name and row.kind in DESTRUCTIVE), None)
 
 
+def is_unannounced(incident: Incident, past: Sequence[PastAction]) -> bool:
+    """Say whether a firing incident was silenced so far, so that nothing was planned for it."""
+    firing = incident.state == "firing" and incident.fired_at is not None and incident.notified_at is None
+    return firing and not any(row.incident == incident.id for row in past)
+
+
 def is_outdated(effect: PastAction, incident: Incident) -> bool:
     """Say whether an effect that was not sent is about another version than is suspected now, or lacked evidence."""
     if effect.state not in UNSENT or effect.refused:
@@ -347,7 +353,7 @@ def _effect(
     *,
     dry_run: bool,
 ) -> Action:
-    state, reason = decide(effect, name, incident, past, now, obstacle)
+    state, reason = decide_effect(effect, name, incident, past, now, obstacle)
     before = newest_effect([row for row in past if row.incident == incident.id], name)
     not_after = incident.updated_at + effect.not_after
     data: EventData = {**common["data"], "not_after": not_after.isoformat(), "dry_run": dry_run}
@@ -371,7 +377,7 @@ def _effect(
     )
 
 
-def decide(
+def decide_effect(
     effect: EffectSettings,
     name: str,
     incident: Incident,

@@ -11,11 +11,14 @@ from datetime import datetime
 
 from detectors.base import Finding
 from monitor.actions.drift_cost import MeasuredBucket, payback_since
+from monitor.actions.plan import is_outdated, is_unannounced
 from monitor.actions.retraining import Grounds, retraining
-from monitor.alerting.rules import is_unannounced
+from monitor.alerting.decide import Decisions
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window
 from monitor.config.models import Monitor
+from monitor.config.receivers import ReceiverConfig
+from monitor.config.rules import rule_name
 from monitor.core.action import UNSENT, AlertHistory
 from monitor.core.incident import Decision, Incident
 from monitor.core.payload import RetrainingData
@@ -44,13 +47,64 @@ class History:
 
 
 @dataclass(frozen=True)
-class Observation:
-    """A bucket with its profile, the window that ends with it, and the reader that writes conditions."""
+class RetrainingInput:
+    """What a retraining is built from.
+
+    Parameters
+    ----------
+    reader
+        Writes the conditions that select rows; nothing is read.
+    """
 
     bucket: Bucket
     profiled: Profiled
-    window: Window | None
+    window: Window
+    baseline: Baseline
+    history: History
     reader: Reader
+
+
+def plan_retraining(
+    monitor: Monitor,
+    receivers: Mapping[str, ReceiverConfig],
+    decisions: Decisions,
+    history: AlertHistory,
+    inputs: RetrainingInput | None,
+) -> Mapping[str, RetrainingData]:
+    """Return by incident what a retraining is sent with."""
+    if inputs is None:
+        return {}
+    requests = find_retraining_requests(monitor, decisions.incidents, receivers, history)
+    return build_retraining_context(monitor, requests, decisions.findings, inputs)
+
+
+def retraining_rules(monitor: Monitor, specs: Mapping[str, ReceiverConfig]) -> set[str]:
+    """Return the names of the rules that ask for a retraining."""
+    effects = {name: spec.effect_settings for name, spec in specs.items()}
+    retraining = {name for name, effect in effects.items() if effect and effect.kind == "retrain"}
+    return {rule_name(rule) for rule in monitor.rules if retraining.intersection(rule.do)}
+
+
+def find_retraining_requests(
+    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ReceiverConfig], past: AlertHistory
+) -> list[Decision]:
+    """Return the decisions that may ask for a retraining now: their incident fires, and none was decided in time."""
+    asking = retraining_rules(monitor, specs)
+    return [
+        decision
+        for decision in decisions
+        if decision.incident.rule in asking
+        and decision.incident.state == "firing"
+        and (
+            decision.transition == "firing"
+            or is_unannounced(decision.incident, past.past)
+            or any(
+                row.missed or is_outdated(row, decision.incident)
+                for row in past.past
+                if row.incident == decision.incident.id and row.kind == "retrain"
+            )
+        )
+    ]
 
 
 def earliest_asked(monitor: Monitor, past: AlertHistory, bucket: Bucket, rules: Collection[str]) -> datetime:
@@ -76,17 +130,11 @@ def earliest_asked(monitor: Monitor, past: AlertHistory, bucket: Bucket, rules: 
 
 
 def build_retraining_context(
-    monitor: Monitor,
-    baseline: Baseline | None,
-    decisions: Sequence[Decision],
-    findings: Sequence[Finding],
-    observation: Observation,
-    history: History | None,
+    monitor: Monitor, requests: Sequence[Decision], findings: Sequence[Finding], inputs: RetrainingInput
 ) -> Mapping[str, RetrainingData]:
-    """Return by incident what a retraining is told."""
-    bucket, profiled, window = observation.bucket, observation.profiled, observation.window
-    if baseline is None or window is None or history is None:
-        return {}
+    """Return by incident what a retraining is sent with."""
+    bucket, profiled, window = inputs.bucket, inputs.profiled, inputs.window
+    baseline, history, reader = inputs.baseline, inputs.history, inputs.reader
 
     def rows(start: datetime, end: datetime) -> tuple[int, int]:
         """Count the finished buckets, and this one, which is not stored yet."""
@@ -108,13 +156,13 @@ def build_retraining_context(
             sum(window.traffic.bucket_rows),
             Grounds(
                 rows,
-                observation.reader.condition,
+                reader.condition,
                 profiled.facts.schema,
-                observation.reader.dialect,
+                reader.dialect,
                 _cost(monitor, decision.incident, history),
             ),
         )
-        for decision in decisions
+        for decision in requests
     }
 
 

@@ -37,6 +37,10 @@ class Plateau:
     starts: Sequence[datetime] = ()
 
 
+Plateaus = Mapping[tuple[str, datetime], Plateau]
+"""Plateaus by the bins of the baseline and by their beginning."""
+
+
 @dataclass(frozen=True)
 class Moves:
     """How far windows lie from a plateau, and from the baseline compared with the plateau itself.

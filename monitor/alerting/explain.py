@@ -20,6 +20,7 @@ from detectors.contribution import (
 from detectors.drift.bins import middle_ranks
 from detectors.joint import JOINT
 from detectors.profile import Profile
+from monitor.alerting.attribution import attribute
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.incidents import choose_suspect, is_news, merge_evidence
 from monitor.checks.baseline import Baseline
@@ -66,12 +67,14 @@ def explain(
     Returns
     -------
     list of Finding
-        The same findings. Of each column and segment the worst one, of at most ten, has ``explanation`` in its
+        The same findings, with the part that each new version explains (see :mod:`monitor.alerting.attribution`). Of
+        each column and segment the worst one, of at most ten, has ``explanation`` in its
         detail: ``{sentence, text, carriers, values, pairs, change}``; the text is the sentence without its lead and
         without the change, which an incident has beside it.
     """
     if baseline is None or window is None:
         return list(findings)
+    findings = attribute(monitor, baseline, window, findings, changes, at)
     chosen = {finding.key for finding in worth(monitor, findings, standing)}
     since = at - monitor.window - monitor.bucket
     recent = [change for change in changes if since <= change.first_seen <= at]

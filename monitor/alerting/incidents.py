@@ -11,9 +11,9 @@ from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Finding, Status
 from detectors.direction import TIMES_AND_COSTS
 from detectors.joint import JOINT
-from monitor.config.models import Monitor, NoData, Rule
+from monitor.config.models import Monitor, Rule
 from monitor.config.rules import matches, rule_name
-from monitor.core.incident import NO_DATA, VERSIONS, Change, Decision, Incident, IncidentState
+from monitor.core.incident import VERSIONS, Change, Decision, Incident, IncidentState
 from monitor.core.payload import Evidence, FurtherChange, Suspect
 
 MOST_EVIDENCE = 50
@@ -296,35 +296,6 @@ def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> 
     reason = f"{before}clean for {calmer.clean} bucket{'s' * (calmer.clean > 1)}"
     done = replace(calmer, state="resolved", resolved_at=at, reason=reason, moved=0)
     return Decision(done, "resolved", reason, quiet=incident.state == "pending")
-
-
-def judge_no_data(
-    monitor: Monitor, setting: NoData, blind: int, why: str, incident: Incident | None, at: datetime
-) -> Decision | None:
-    """Decide about not seeing: a state of its own, which pages the owners of the pipe and nobody else.
-
-    ``blind`` is the number of buckets in a row, this one included, that could tell nothing, without those that the
-    baseline's own gaps explain; 0 means sight.
-    """
-    if blind == 0:
-        if incident is None:
-            return None
-        reason = "the monitor sees again"
-        done = replace(incident, state="resolved", resolved_at=at, updated_at=at, reason=reason)
-        return Decision(done, "resolved", reason)
-    if incident is None:
-        identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{NO_DATA}/{at.isoformat()}"))
-        incident = Incident(identity, monitor.name, NO_DATA, setting.severity, "pending", at, at, "")
-        opened: IncidentState | None = "pending"
-    else:
-        opened = None
-    grown = replace(incident, bad=blind, updated_at=at)
-    if incident.state == "firing":
-        return Decision(grown, None, "still blind")
-    reason = f"nothing could be told for {blind} bucket{'s' * (blind > 1)}: {why}"
-    if blind < setting.after:
-        return Decision(replace(grown, reason=reason), opened, reason)
-    return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason)
 
 
 def merge_evidence(

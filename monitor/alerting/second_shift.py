@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from detectors.base import Finding
-from monitor.alerting.change_point import Plateau, second_shift
+from monitor.alerting.change_point import Plateaus, second_shift
 from monitor.alerting.explain import explain_moves
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window
@@ -24,7 +24,7 @@ def compare_with_plateaus(
     monitor: Monitor,
     baseline: Baseline | None,
     incidents: Mapping[str, Incident],
-    plateaus: Mapping[tuple[str, datetime], Plateau],
+    plateaus: Plateaus,
     window: Window | None,
 ) -> dict[str, list[Finding]]:
     """Return by rule how a window differs from what people were told last of its firing incident, explained.

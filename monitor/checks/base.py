@@ -82,8 +82,8 @@ class WindowData(Protocol):
         """How many rows its buckets had, and which columns."""
 
     @property
-    def counted(self) -> Mapping[str, Mapping[datetime, Events]]:
-        """What objectives count, by signal and bucket, up to `end`."""
+    def counted(self) -> Mapping[str, Mapping[datetime, Events]] | None:
+        """What objectives count, by signal and bucket, up to `end`; None where it is not at hand."""
 
     @property
     def end(self) -> datetime | None:

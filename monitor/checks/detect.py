@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class Window:
 
     ``sums`` is what sequential detectors remembered, by finding key, before the newest bucket. ``labelled`` is
     the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
-    bucket included, up to ``end``, where the window of a live monitor ends. ``truths``
+    bucket included, up to ``end``; None where it is not at hand. ``truths``
     are the labelled windows since the baseline, by metric: how the estimates of each compared with the truth.
     ``parts`` are the buckets of the window one by one, where they are at hand. Profiles of rows with weights are
     samples (:meth:`~detectors.profile.Profile.sample`), but for those of the parts.
@@ -64,7 +65,7 @@ class Window:
     newest: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     sums: Mapping[str, State] = field(default_factory=dict)
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
-    counted: Mapping[str, Mapping[datetime, Events]] = field(default_factory=dict)
+    counted: Mapping[str, Mapping[datetime, Events]] | None = None
     end: datetime | None = None
     truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
     parts: Sequence[BucketSummary] = ()
@@ -90,6 +91,7 @@ LEFT_OUT = (
     "are left out: their weight is not above 0 and at most 1,000,000, or their sampling_fraction not above 0 and at "
     "most 1; correct the column that is mapped"
 )
+Result = Literal["done", "inconclusive"]
 Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
 
 
@@ -140,7 +142,34 @@ def _weight_findings(window: Window) -> Iterator[Finding]:
         )
 
 
-def _column_findings(monitor: Monitor, baseline: Baseline, window: Window) -> Iterator[Finding]:
+def fold_sequential(
+    monitor: Monitor,
+    baseline: Baseline,
+    profiles: Mapping[str | None, Mapping[str, Profile]],
+    starts: Sequence[datetime],
+    parts: Sequence[BucketSummary],
+) -> dict[str, State]:
+    """Return what sequential detectors remember, by finding key, after a run of buckets that nobody followed.
+
+    Parameters
+    ----------
+    profiles
+        The sum of a window, which says what its largest segments are.
+    starts, parts
+        The buckets, oldest first.
+    """
+    sums: dict[str, State] = {}
+    for place, part in enumerate(parts, start=1):
+        window = Window(profiles, Traffic(), starts[:place], part.profiles, sums, parts=parts[:place])
+        findings = list(_column_findings(monitor, baseline, window, sequential_only=True))
+        states = {finding.key: finding.detail.get("state") for finding in findings}
+        sums = {key: dict(state) for key, state in states.items() if isinstance(state, Mapping)}
+    return sums
+
+
+def _column_findings(
+    monitor: Monitor, baseline: Baseline, window: Window, *, sequential_only: bool = False
+) -> Iterator[Finding]:
     chosen = segments(monitor, window.profiles)
     factors = {segment: window.noise_factor(baseline, segment) for segment in [None, *chosen]}
     by_column: dict[str, list[CheckTarget]] = {}
@@ -151,6 +180,8 @@ def _column_findings(monitor: Monitor, baseline: Baseline, window: Window) -> It
         for question in questions:
             for segment in [None, *(chosen if question.segments else [])]:
                 if not isinstance(question.detector, Sequential):
+                    if sequential_only:
+                        continue
                     factor = 1.0 if question.late else factors[segment]
                     yield _measure(monitor, question, segment, before, window, baseline.calibration, factor)
                 elif window.newest:
@@ -371,7 +402,7 @@ def segments(monitor: Monitor, profiles: Mapping[str | None, Mapping[str, Counte
 
 def conclude(
     baseline: Baseline | None, without: str, profiled: Profiled, findings: Sequence[Finding]
-) -> tuple[str, str | None]:
+) -> tuple[Result, str | None]:
     """Say how a bucket ends, ``done`` or ``inconclusive``, and why when it could tell nothing."""
     if baseline is None:
         return "inconclusive", without

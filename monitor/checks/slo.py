@@ -19,14 +19,14 @@ class Slo(Check[SloConfig]):
 
     def evaluate(self, baseline: BaselineData, window: WindowData) -> Iterator[Finding]:
         config, at = self.config, window.end
-        if at is not None and config.signal in window.counted:
+        if at is not None and window.counted is not None and config.signal in window.counted:
             events, least = window.counted[config.signal], config.min_samples or self.monitor.min_samples
             yield burning(
                 config.finding_name, config.signal, config.objective, at, events, config.period, config.burn, least
             )
             return
         reason = f"missing_column: nothing says {config.signal!r} of the requests; add it to `signals:`"
-        if at is None:
+        if window.counted is None:
             reason = "not_measured: objectives are held against the daemon's counts, which a single check does not have"
         unit = "of the rate that alerts"
         yield Finding(config.finding_name, config.signal, "burn_rate", None, Status.INCONCLUSIVE, reason, unit=unit)

@@ -34,7 +34,7 @@ class StoredWindow:
     truths
         Labelled windows of the past, by metric.
     counted
-        Events of objectives by signal since several moments, up to the bucket.
+        Events of objectives by signal since several moments, up to the bucket; None where they are not at hand.
     """
 
     starts: Sequence[datetime] = ()
@@ -42,7 +42,7 @@ class StoredWindow:
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     sums: Mapping[str, State] = field(default_factory=dict)
     truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
-    counted: Mapping[str, Mapping[datetime, Events]] = field(default_factory=dict)
+    counted: Mapping[str, Mapping[datetime, Events]] | None = None
 
 
 def newest_time(stored: StoredWindow, profiled: Profiled) -> float | None:
@@ -77,7 +77,9 @@ def sum_window(
         profiled.profiles,
         stored.sums,
         stored.labelled,
-        {
+        None
+        if stored.counted is None
+        else {
             signal: {start: events + own[signal] for start, events in before.items()}
             for signal, before in stored.counted.items()
         },

@@ -52,6 +52,8 @@ def _features(value: object) -> object:
 
 
 ROLLING = timedelta(days=14)
+AUDIT_AFTER_WINDOWS = (1, 6, 24)
+"""A sealed bucket is counted again so many windows after its end."""
 
 
 class Baseline(Section):
@@ -234,6 +236,12 @@ class Monitor(Section):
     def judged(self) -> dict[str, RateConfig]:
         """Return the check of each signal whose rate takes a judge's verdicts for labels."""
         return {signal: check for signal, check in self.rates.items() if check.labels_from == "judge"}
+
+    @property
+    def audit_ages(self) -> list[timedelta]:
+        """Return how old a bucket is when it is counted again; once more when its labels should be there."""
+        labels = [self.labels_after] if self.labels_after else []
+        return sorted([windows * self.window for windows in AUDIT_AFTER_WINDOWS] + labels)
 
     @property
     def budget_per_week(self) -> float:

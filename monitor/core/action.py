@@ -120,4 +120,4 @@ class AlertHistory:
     blamed: Sequence[str] = ()
     past: Sequence[PastAction] = ()
     prompts: Sequence[Prompt] = ()
-    blind: MissingData = MissingData()
+    missing: MissingData = MissingData()

@@ -68,6 +68,7 @@ class Decision:
     quiet: bool = False  # it never fired this time, so nobody need be told that it is over
     news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
     change: FurtherChange | None = None  # a further change while it was firing, as ``Incident.changes`` has it
+    silence: int | None = None  # the number of the silence of its rule: no action is planned
 
 
 @dataclass(frozen=True)

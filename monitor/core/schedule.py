@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -60,6 +60,11 @@ def advance(span: Span, bucket: timedelta, finished: Set[datetime]) -> datetime:
 def window_starts(bucket: Bucket, window: timedelta) -> tuple[datetime, datetime]:
     """Return the first and last bucket start of the window that ends with this bucket."""
     return bucket.end - window, bucket.start
+
+
+def audits_passed(age: timedelta, audit_ages: Sequence[timedelta]) -> int:
+    """Return how many audits a bucket needs no more, because it was computed so long after its end."""
+    return sum(age > due for due in audit_ages)
 
 
 def retry_delay(retries: int) -> timedelta:

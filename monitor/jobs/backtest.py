@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,19 +13,21 @@ from typing import Any, Literal
 
 from detectors.base import Finding
 from detectors.evaluate import poisson_interval
-from detectors.quality.traffic import Gaps
 from detectors.sequential import State
 from monitor.actions.plan import split_open
+from monitor.actions.plan_actions import PlanContext, Receivers, plan_actions
 from monitor.alerting.change_point import Plateau
-from monitor.alerting.explain import explain, explain_moves, worth
-from monitor.alerting.first_seen import detect_new_values, earliest
-from monitor.alerting.rules import judge_all
+from monitor.alerting.decide import Known, decide
+from monitor.alerting.explain import explain_moves, worth
 from monitor.checks.baseline import Baseline, previous_stretch
+from monitor.checks.detect import Result
+from monitor.checks.evaluation import Evaluation
+from monitor.checks.new_values import detect_new_values, earliest
 from monitor.checks.targets import expand_stattests
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import parse_time
-from monitor.core.action import AlertHistory
-from monitor.core.incident import NO_DATA, Change, Incident, MissingData
+from monitor.core.action import Action, AlertHistory, PastAction
+from monitor.core.incident import NO_DATA, Change, Decision, Incident, MissingData
 from monitor.core.schedule import Bucket, floor
 from monitor.jobs import build_baseline
 from monitor.jobs.one_shot import baseline_for
@@ -35,68 +38,80 @@ from monitor.sources.base import Reader
 
 CHUNK = timedelta(days=7)
 RENEW_EVERY = timedelta(days=1)
+DAY = timedelta(days=1)
 WEEK = timedelta(weeks=1)
 MOST_EXPLAINED = 3
 
 
 @dataclass
 class Story:
-    """What happened: incidents as they opened, fired and resolved."""
+    """What happened: incidents as they opened, fired and resolved, and the actions that would have been planned."""
 
     monitor: Monitor
-    gaps: Gaps = Gaps()
+    receivers: Receivers = field(default_factory=dict)
     open: dict[str, Incident] = field(default_factory=dict)
     resolved: dict[str, Incident] = field(default_factory=dict)
-    told: list[datetime] = field(default_factory=list)
+    alerted_at: list[datetime] = field(default_factory=list)
     all: dict[str, Incident] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    blind: MissingData = MissingData()
+    missing: MissingData = MissingData()
     sums: dict[str, State] = field(default_factory=dict)
     plateaus: dict[datetime, Plateau] = field(default_factory=dict)
-    course: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # all that was told, by incident
+    course: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # all that people are told, by incident
+    actions: list[Action] = field(default_factory=list)
     updates: int = 0
 
-    def live(
-        self,
-        bucket: Bucket,
-        findings: Sequence[Finding],
-        again: Again,
-        measured: bool,
-        rows: int,  # noqa: FBT001
-    ) -> None:
-        """Judge one bucket as the daemon would."""
-        result, reason = ("done", None) if measured and rows else ("inconclusive", "too_few" if rows else "no_rows")
+    def add(self, bucket: Bucket, findings: Sequence[Finding], again: Again, *, measured: bool, rows: int) -> None:
+        """Decide about one bucket as the daemon would."""
+        result: Result = "done" if measured and rows else "inconclusive"
+        reason = None if result == "done" else "too_few" if rows else "no_rows"
         newest, older = split_open(self.open.values())
-        past = AlertHistory(newest, older, resolved=dict(self.resolved), blind=self.blind)
-        findings, moved = self._explained(findings, again, newest, bucket.end)
-        for decision in judge_all(self.monitor, findings, self.changes, past, bucket, result, reason, self.gaps, moved):
-            incident = decision.incident
-            self.all[incident.id] = incident
-            if (decision.transition == "firing" or decision.change) and incident.rule != NO_DATA:
-                self.told.append(bucket.end)
-                self.course.setdefault(incident.id, []).append(incident.changes[-1])
-            self.updates += decision.change is not None
-            if incident.state == "resolved":
-                self.open.pop(incident.id, None)
-                if incident.fired_at is not None:
-                    self.resolved[incident.rule] = incident
-            else:
-                self.open[incident.id] = incident
-        self.blind = self.blind.then(result, reason)
+        recent = [one for one in self.actions if one.incident in self.open or bucket.end - one.created_at < DAY]
+        history = AlertHistory(
+            newest,
+            older,
+            dict(self.resolved),
+            changes=self.changes,
+            sequences=Counter(action.incident for action in recent),
+            past=[_as_delivered(action) for action in recent],
+            missing=self.missing,
+        )
+        baseline, shifts = again.baseline_at(bucket.end), self._shifts(again, newest, bucket.end)
+        window = None
+        if any(shifts.values()) or worth(self.monitor, findings, newest):
+            window = again.window(bucket.end)
+            shifts = {
+                rule: explain_moves(self.plateaus[newest[rule].told_at or bucket.end], window, shifted)
+                if shifted
+                else []
+                for rule, shifted in shifts.items()
+            }
+        evaluation = Evaluation(findings, result, reason, window=window)
+        decisions = decide(self.monitor, evaluation, Known(history, baseline, shifts), bucket)
+        plan = plan_actions(self.monitor, self.receivers, decisions, PlanContext(history, bucket, bucket.end))
+        self.actions += plan.actions
+        for decision in plan.incidents:
+            self._note(decision, bucket)
+        self.missing = self.missing.then(result, reason)
 
-    def _explained(
-        self, findings: Sequence[Finding], again: Again, standing: Mapping[str, Incident], at: datetime
-    ) -> tuple[Sequence[Finding], dict[str, list[Finding]]]:
-        """Return the findings, and by rule what has moved on from what was told, what is news with its explanation."""
-        told = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA}
-        moved = {rule: again.moved(self.plateaus, since, at) for rule, since in told.items() if since}
-        if not any(moved.values()) and not worth(self.monitor, findings, standing):
-            return findings, moved
-        window = again.window(at)
-        for rule, since in told.items():
-            if since and moved[rule]:
-                moved[rule] = explain_moves(self.plateaus[since], window, moved[rule])
-        return explain(self.monitor, again.baseline_at(at), window, findings, standing, self.changes, at), moved
+    def _shifts(self, again: Again, standing: Mapping[str, Incident], at: datetime) -> dict[str, list[Finding]]:
+        """Return by rule how the window differs from what people were told last of its firing incident."""
+        announced = {i.rule: i.told_at for i in standing.values() if i.state == "firing" and i.rule != NO_DATA}
+        return {rule: again.moved(self.plateaus, since, at) for rule, since in announced.items() if since}
+
+    def _note(self, decision: Decision, bucket: Bucket) -> None:
+        incident = decision.incident
+        self.all[incident.id] = incident
+        if (decision.transition == "firing" or decision.change) and incident.rule != NO_DATA:
+            self.alerted_at.append(bucket.end)
+            self.course.setdefault(incident.id, []).append(incident.changes[-1])
+        self.updates += decision.change is not None
+        if incident.state == "resolved":
+            self.open.pop(incident.id, None)
+            if incident.fired_at is not None:
+                self.resolved[incident.rule] = incident
+        else:
+            self.open[incident.id] = incident
 
     def fired(self) -> list[Incident]:
         """Return the incidents that paged, oldest first."""
@@ -107,33 +122,44 @@ class Story:
 def backtest(
     reader: Reader,
     monitor: Monitor,
-    start: datetime,
-    end: datetime,
+    between: tuple[datetime, datetime],
     changes: Sequence[datetime] = (),
     progress: Callable[[int], object] = lambda _done: None,
     baseline: Baseline | None = None,
+    receivers: Receivers | None = None,
 ) -> dict[str, Any]:
-    """Return what would have paged in ``[start, end)``, by the present rules and the baseline of that time.
+    """Return what would have alerted in a stretch, by the present rules and the baseline of that time.
 
-    A rolling baseline is learnt from what precedes the stretch, and moved on once a day as the daemon does. One that
-    is at hand may be given.
+    Parameters
+    ----------
+    between
+        Start and end of the stretch; the end is not part of it.
+    changes
+        Marked change points, whose delay is reported.
+    progress
+        Called with the number of buckets that are done.
+    baseline
+        The first baseline. Without it, it is learnt; a rolling one from what precedes the stretch, and moved on once a
+        day as the daemon does.
+    receivers
+        Whom the rules name: the actions that would have been planned are reported. Nothing is sent.
 
     Returns
     -------
     dict
         ``{monitor, from, to, weeks, pages, pages_per_week, pages_low, pages_high, updates, budget_per_week, budget,
-        budget_kept, by_week, incidents, changes, left_out, no_data, baseline}``; ``pages_low`` and ``pages_high`` are
-        the 95 % interval of the pages a week, and ``budget`` is what it says of the alert budget (see
-        :func:`judge_budget`). ``updates`` are further changes of open incidents, which are told in their threads.
+        budget_kept, by_week, incidents, actions, changes, left_out, no_data, baseline}``; ``pages_low`` and
+        ``pages_high`` are the 95 % interval of the pages a week, and ``budget`` is what it says of the alert budget
+        (see :func:`judge_budget`). ``updates`` are further changes of open incidents, which are told in their threads.
         Stattests of Evidently are left out.
     """
-    start, end = floor(start, monitor.bucket), floor(end, monitor.bucket)
+    start, end = (floor(moment, monitor.bucket) for moment in between)
     if start >= end:
         raise ConfigError("--from must lie at least one bucket before --to.")
     baseline = baseline or baseline_for(reader, monitor, start)
     if baseline is None:
         raise ConfigError(f"there is no baseline: fewer than {monitor.baseline.min_rows} rows in its range.")
-    story = Story(monitor, baseline.gaps(monitor))
+    story = Story(monitor, receivers or {})
     for step, stop in _steps(monitor, start, end):
         if monitor.baseline.rolling and step > start:
             baseline = baseline_for(reader, monitor, step) or baseline
@@ -161,7 +187,7 @@ def _play(reader: Reader, monitor: Monitor, baseline: Baseline, story: Story, st
     again = Again(monitor, baseline, timeline)
     for bucket, findings, measured in replay(monitor, baseline, timeline, story.sums):
         story.changes = earliest([*story.changes, *detect_new_values(facts[bucket.start], baseline)])
-        story.live(bucket, findings, again, measured, facts[bucket.start].rows)
+        story.add(bucket, findings, again, measured=measured, rows=facts[bucket.start].rows)
 
 
 def report(
@@ -196,7 +222,8 @@ def report(
         "budget_kept": verdict != "broken",
         "by_week": by_week,
         "incidents": [_incident(incident, story.course[incident.id]) for incident in fired],
-        "changes": [_delay(story.told, at, later) for at, later in pairwise([*changes, end])],
+        "actions": [_action(action) for action in story.actions],
+        "changes": [_delay(story.alerted_at, at, later) for at, later in pairwise([*changes, end])],
         "left_out": sorted({q.detector.name for q in expand_stattests(monitor, baseline.layouts)}),
         "no_data": sum(i.rule == NO_DATA and i.fired_at is not None for i in story.all.values()),
         "baseline": {
@@ -249,6 +276,37 @@ def _incident(incident: Incident, course: Sequence[Mapping[str, Any]]) -> dict[s
             if "explanation" in item
         ][:MOST_EXPLAINED],
         "changes": [dict(change) for change in course],
+    }
+
+
+def _as_delivered(action: Action) -> PastAction:
+    """Return an action as the next decision knows it once it was delivered."""
+    data = action.payload["data"]
+    suspect, observed = data.get("suspected_change"), data.get("observed_version")
+    return PastAction(
+        action.name,
+        action.created_at,
+        "delivered" if action.state == "pending" else action.state,
+        action.id,
+        action.incident,
+        action.kind,
+        action.mode,
+        action.sequence,
+        at=datetime.fromisoformat(action.payload["timestamp"]),
+        suspect=suspect["value"] if suspect else None,
+        observed=next(iter((observed or {}).items()), None),
+        reason=action.reason,
+    )
+
+
+def _action(action: Action) -> dict[str, Any]:
+    """Return an action that would have been planned; nothing is sent."""
+    return {
+        "at": action.created_at.isoformat(),
+        "receiver": action.name,
+        "kind": action.kind,
+        "state": action.state,
+        "reason": action.reason,
     }
 
 

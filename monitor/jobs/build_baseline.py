@@ -12,7 +12,7 @@ import numpy as np
 from detectors.layout import LABELLED, Layout
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
-from detectors.records import Records, take
+from detectors.records import take
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.calibrate import Calibration, calibrate, definition
@@ -27,11 +27,10 @@ from monitor.profiling.profile import Facts, Profiler, add_profiles, columns_to_
 from monitor.profiling.served import keep_served
 from monitor.profiling.timeline import Timeline
 from monitor.sources import files
-from monitor.sources.base import Reader, SourceError
+from monitor.sources.base import Reader, SourceError, read_in_steps
 from monitor.store import windows
 from monitor.store.database import Database
 
-STRIDE = timedelta(hours=6)
 BATCH = timedelta(days=1)
 Note = Callable[[Sequence[Choice]], None]
 """Takes what was chosen of the columns when a baseline is learnt, and what was not, with the reasons."""
@@ -45,14 +44,6 @@ def baseline_range(monitor: Monitor, live_start: datetime) -> tuple[datetime, da
     if settings.rolling is None:
         raise ValueError("a baseline from a file has no time range.")
     return floor(live_start - settings.rolling, monitor.bucket), floor(live_start, monitor.bucket)
-
-
-def pages(reader: Reader, columns: Sequence[str], start: datetime, end: datetime) -> Iterator[Records]:
-    """Read a long stretch in short steps."""
-    while start < end:
-        stop = min(start + STRIDE, end)
-        yield from reader.read(start, stop, columns)
-        start = stop
 
 
 def no_note(_choices: Sequence[Choice]) -> None:
@@ -70,7 +61,7 @@ def learn_layouts(
     _check_outcome(monitor, list(reader.schema()))
     blank = {choice.name: Layout(kind=choice.kind) for choice in choices if choice.kind}
     learner = _learner(monitor, choices)
-    for page in pages(reader, columns_to_read(monitor, blank, reader.schema()), start, end):
+    for page in read_in_steps(reader, columns_to_read(monitor, blank, reader.schema()), start, end):
         learner.add(keep_served(with_signals(page, monitor.signals), monitor))
     return _learnt(choices, learner, note)
 
@@ -134,7 +125,11 @@ def baseline_from_source(
         rows=count,
         start=start,
         end=end,
-        facts={"versions": versions, "review": review_baseline(monitor, timeline, versions).to_json()},
+        facts={
+            "requests": sum(bucket_rows),
+            "versions": versions,
+            "review": review_baseline(monitor, timeline, versions).to_json(),
+        },
         calibration=calibration,
         slots=slots,
         previous=_last_stretch(monitor, timeline),
@@ -160,7 +155,7 @@ def profile_buckets(
     columns = columns_to_read(monitor, layouts, reader.schema())
     bucket = Bucket(start, start + monitor.bucket)
     profiler = Profiler(monitor, layouts)
-    for page in pages(reader, columns, start, end):
+    for page in read_in_steps(reader, columns, start, end):
         seconds = page["timestamp"].values
         first = 0
         while first < len(seconds):
@@ -201,6 +196,7 @@ def baseline_from_file(monitor: Monitor, schema: Mapping[str, str], note: Note =
             "versions": profiler.facts.versions,
             "bucket_rows": [],
             "bucket_seconds": seconds,
+            "requests": profiler.facts.whole_requests,
             "schema": dict(schema),
         },
         calibration=Calibration(definition=definition(monitor)),

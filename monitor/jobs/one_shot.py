@@ -12,36 +12,50 @@ from detectors.base import Finding, Status
 from detectors.layout import LABELLED, Layout
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED
-from detectors.quality.traffic import Traffic
-from monitor.alerting.attribution import attribute
-from monitor.alerting.explain import explain
-from monitor.alerting.first_seen import detect_new_values
-from monitor.alerting.incidents import choose_suspect, find_explanation, merge_evidence, most_harmful
+from monitor.actions.plan_actions import PlanContext, Receivers, plan_actions
+from monitor.alerting.decide import Known, decide
+from monitor.alerting.incidents import find_explanation, merge_evidence, most_harmful
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import sentences
-from monitor.checks.detect import BucketSummary, Window, detect
+from monitor.checks.comparisons import Comparisons, ComparisonState, Key
+from monitor.checks.detect import BucketSummary, fold_sequential
+from monitor.checks.evaluate import evaluate
+from monitor.checks.evaluation import Evaluation, MonitorPlan, Observed, StoredSums
 from monitor.checks.evidently import measure_in_child
+from monitor.checks.new_values import detect_new_values
+from monitor.checks.window import StoredWindow, newest_time
+from monitor.config.arms import Experiment
 from monitor.config.models import BASELINE_RULE, ConfigError, Monitor
 from monitor.config.rules import matches
-from monitor.core.schedule import floor
+from monitor.core.action import AlertHistory
+from monitor.core.payload import Suspect
+from monitor.core.schedule import Bucket, floor
 from monitor.jobs import build_baseline
 from monitor.jobs.label_fall import find_label_fall
-from monitor.profiling.profile import Facts, Profiler, add_profiles, columns_to_read, newest_served
+from monitor.profiling.ab_counts import Arms
+from monitor.profiling.comparison_reads import join_shadow, read_pages
+from monitor.profiling.profile import Profiled, Profiler, add_profiles, columns_to_read, newest_served
+from monitor.profiling.shadow_join import Pairs
 from monitor.profiling.spend import evaluate_budgets
-from monitor.sources.base import Reader, SourceError
+from monitor.sources.base import Counts, Reader, SourceError
 
 EXIT = {"ok": 0, "firing": 1, "inconclusive": 2, "error": 2}
+SEVERITIES = ("critical", "warning", "info")
 
 
-def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
-    """Return the verdict on the window that ends at a time, rounded down to a whole bucket.
+def check(reader: Reader, monitor: Monitor, at: datetime, receivers: Receivers | None = None) -> dict[str, Any]:
+    """Return what the daemon would decide about the window that ends at a time, rounded down to a whole bucket.
+
+    Experiments and shadows are counted from their start. A rule fires at once, whatever its `for` is, and nothing is
+    sent.
 
     Returns
     -------
     dict
-        ``{monitor, window: {start, end}, status, reason, suspected_change, findings}``, with ``labelled_window`` where
-        labels come late; the status is ``firing`` when a finding that a rule watches has drifted, ``inconclusive``
-        when nothing about the model, or nothing of the performance that was asked for, could be measured.
+        ``{monitor, window: {start, end}, status, reason, suspected_change, findings, actions}``, with
+        ``labelled_window`` where labels come late; the status is ``firing`` when a finding that a rule watches has
+        drifted, ``inconclusive`` when nothing about the model, or nothing of the performance that was asked for, could
+        be measured. ``actions`` are those that the daemon would plan.
     """
     end = floor(at, monitor.bucket)
     window = {"start": (end - monitor.window).isoformat(), "end": end.isoformat()}
@@ -50,34 +64,46 @@ def check(reader: Reader, monitor: Monitor, at: datetime) -> dict[str, Any]:
         last = newest_labelled_end(monitor, end)
         stated["labelled_window"] = {"start": (last - monitor.window).isoformat(), "end": last.isoformat()}
     try:
-        baseline = baseline_for(
-            reader, monitor, end - monitor.window, newest_labelled_end(monitor, end) - monitor.window
-        )
-        if baseline is None:
+        whole = baseline_for(reader, monitor, end - monitor.window, newest_labelled_end(monitor, end) - monitor.window)
+        if whole is None:
             reason = f"no_baseline: fewer than {monitor.baseline.min_rows} rows in the baseline's range"
             return {**stated, "status": "inconclusive", "reason": reason, "findings": []}
-        whole, baseline = baseline, before_the_last_shift(reader, monitor, baseline)
+        baseline = before_the_last_shift(reader, monitor, whole)
         baseline = build_baseline.with_previous(reader, monitor, baseline, end - monitor.window)
-        seen, facts = read_window(reader, monitor, baseline, end)
-        changes = detect_new_values(facts, baseline)
-        findings = [*detect(monitor, baseline, seen, measure_in_child), *evaluate_budgets(monitor, None)]
-        findings = attribute(monitor, baseline, seen, findings, changes, end)
-        findings = explain(monitor, baseline, seen, findings, {}, changes, end)
+        evaluation = evaluate_window(reader, monitor, baseline, end)
         if "label_fall" in baseline.facts:
             stated["note"] = baseline.facts["label_fall"]
     except SourceError as error:
         return {**stated, "status": "error", "reason": f"{error.reason}: {error}", "findings": []}
     except ConfigError as error:
         return {**stated, "status": "error", "reason": str(error), "findings": []}
-    status, reason = verdict(monitor, findings)
-    suspect = choose_suspect(changes, end - monitor.window, merge_evidence({}, findings_under_rules(monitor, findings)))
     return {
         **stated,
+        **_decide(monitor, evaluation, baseline, whole, Bucket(end - monitor.bucket, end), receivers or {}),
+        "baseline": _describe_baseline(baseline),
+    }
+
+
+def _decide(
+    monitor: Monitor, evaluation: Evaluation, baseline: Baseline, whole: Baseline, bucket: Bucket, receivers: Receivers
+) -> dict[str, Any]:
+    """Decide and plan what an evaluation means by itself, with no history and no rule that waits."""
+    at_once = [rule.model_copy(update={"for_": 1}) for rule in monitor.rules]
+    alone = monitor.model_copy(update={"rules": at_once})
+    decisions = decide(alone, evaluation, Known(baseline=baseline), bucket)
+    plan = plan_actions(alone, receivers, decisions, PlanContext(AlertHistory(), bucket, bucket.end))
+    firing = [one.incident for one in plan.incidents if one.incident.state == "firing"]
+    status, reason = verdict(monitor, decisions.findings, firing=bool(firing))
+    worst = min(firing, key=lambda incident: SEVERITIES.index(incident.severity), default=None)
+    return {
         "status": status,
         "reason": reason,
-        "suspected_change": _earliest_suspect(suspect, whole) if status == "firing" else None,
-        "baseline": _describe_baseline(baseline),
-        "findings": [as_json(f) for f in rank(findings)],
+        "suspected_change": _earliest_suspect(worst.suspected_change, whole) if worst else None,
+        "findings": [as_json(finding) for finding in rank(decisions.findings)],
+        "actions": [
+            {"receiver": action.name, "kind": action.kind, "state": action.state, "reason": action.reason}
+            for action in plan.actions
+        ],
     }
 
 
@@ -119,7 +145,7 @@ def before_the_last_shift(reader: Reader, monitor: Monitor, baseline: Baseline) 
     return replace(part, facts={**part.facts, "review": review.to_json()})
 
 
-def _earliest_suspect(suspect: Mapping[str, Any] | None, whole: Baseline) -> Mapping[str, Any] | None:
+def _earliest_suspect(suspect: Suspect | None, whole: Baseline) -> Mapping[str, Any] | None:
     """Return a suspect as it was seen first: inside the range of the baseline, where that holds it."""
     if suspect is None:
         return None
@@ -133,22 +159,75 @@ def _describe_baseline(baseline: Baseline) -> dict[str, Any]:
     return {"compared_with": compared, "rows": baseline.rows, "notes": sentences(baseline.review)}
 
 
-def read_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> tuple[Window, Facts]:
-    """Profile a whole window, and the newest one whose labels are due; return it with what was seen in it."""
-    schema = reader.schema()
+def evaluate_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> Evaluation:
+    """Read a whole window, and the newest one whose labels are due, and evaluate it as the daemon does its last bucket.
+
+    Budgets and objectives need sums of a month, which a single check does not read.
+    """
+    plan = MonitorPlan(monitor, Comparisons(monitor), baseline)
+    observed, stored = observe_window(reader, monitor, baseline, end)
+    states = read_comparisons(reader, plan.comparisons, observed.bucket)
+    evaluation = evaluate(plan, observed, StoredSums(stored, None, states), measure_in_child)
+    facts = sum((part.facts for part in stored.parts), observed.profiled.facts)
+    findings = [*evaluation.findings, *evaluate_budgets(monitor, None)]
+    return replace(evaluation, findings=findings, changes=detect_new_values(facts, baseline), result=None)
+
+
+def observe_window(
+    reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime
+) -> tuple[Observed, StoredWindow]:
+    """Read a whole window: its last bucket, and what the store would hold of the buckets before."""
     summaries = profile_window(reader, monitor, baseline.layouts, end)
     starts, parts = list(summaries), list(summaries.values())
-    facts = sum((part.facts for part in parts), Facts(schema=dict(schema)))
-    newest = newest_served(reader, monitor, end - monitor.window) if facts.last is None else facts.last
-    traffic = Traffic(
-        bucket_rows=tuple(part.facts.whole_requests for part in parts),
-        bucket_seconds=monitor.bucket.total_seconds(),
-        schema=dict(schema),
-        seconds_since_newest=None if newest is None else max(0.0, end.timestamp() - newest),
+    facts, columns = parts[-1].facts, parts[-1].profiles
+    facts.schema = dict(reader.schema())
+    bucket = Bucket(end - monitor.bucket, end)
+    stored = StoredWindow(
+        starts[:-1],
+        parts[:-1],
+        add_profiles([part.profiles for part in _profile_labelled(reader, monitor, baseline, end)]),
+        fold_sequential(monitor, baseline, add_profiles([part.profiles for part in parts]), starts[:-1], parts[:-1]),
     )
-    profiles = add_profiles([part.profiles for part in parts])
-    labelled = add_profiles([part.profiles for part in _profile_labelled(reader, monitor, baseline, end)])
-    return Window(profiles, traffic, starts, labelled=labelled, parts=parts), facts
+    by_segment = {segment: dict(profiles) for segment, profiles in columns.items()}
+    profiled = Profiled(Counts(facts.rows), facts, by_segment, read_arms(reader, monitor, bucket))
+    newest = newest_time(stored, profiled)
+    if newest is None:
+        newest = newest_served(reader, monitor, end - monitor.window)
+    return Observed(bucket, profiled, newest), stored
+
+
+def read_comparisons(reader: Reader, comparisons: Comparisons, bucket: Bucket) -> dict[Key, ComparisonState]:
+    """Count every experiment from its start up to a bucket, and every shadow as far as its requests are answered."""
+    monitor = comparisons.monitor
+    states = {}
+    for key, spec in comparisons.specs.items():
+        start = floor(spec.start, monitor.bucket)
+        until = min(bucket.start, spec.end) if spec.end else bucket.start
+        if isinstance(spec, Experiment):
+            arms = Arms(spec)
+            for page in read_pages(reader, monitor, spec, start, until) if start < until else ():
+                arms.add(page)
+            total, report = arms.to_json(), arms.told({}, until)
+        else:
+            until = floor(until - spec.within, monitor.bucket)
+            step = max(until - start, monitor.bucket)
+            pairs = Pairs(spec)
+            for _, sums in join_shadow(reader, monitor, spec, start, until, step) if start < until else ():
+                pairs = pairs + sums
+            total, report = pairs.to_json(), pairs.told({})
+        states[key] = ComparisonState(*key, comparisons.definitions[key], bucket.start, total, report, until)
+    return states
+
+
+def read_arms(reader: Reader, monitor: Monitor, bucket: Bucket) -> dict[str, Arms]:
+    """Count the records of one bucket for every experiment."""
+    counted = {}
+    for spec in monitor.experiments:
+        arms = Arms(spec)
+        for page in read_pages(reader, monitor, spec, bucket.start, bucket.end):
+            arms.add(page)
+        counted[spec.name] = arms
+    return counted
 
 
 def newest_labelled_end(monitor: Monitor, end: datetime) -> datetime:
@@ -181,10 +260,10 @@ def profile_window(
     return parts
 
 
-def verdict(monitor: Monitor, findings: Sequence[Finding]) -> tuple[str, str]:
+def verdict(monitor: Monitor, findings: Sequence[Finding], *, firing: bool) -> tuple[str, str]:
     """Say what the findings come to, and why."""
-    watched = findings_under_rules(monitor, findings)
-    if watched:
+    if firing:
+        watched = findings_under_rules(monitor, findings)
         worst = most_harmful([f for f in watched if f.check != BASELINE_RULE] or watched)
         named = f"{worst.check} of {worst.column}" if worst.column else worst.check
         why = find_explanation(watched, merge_evidence({}, watched))

@@ -23,11 +23,10 @@ import numpy as np
 from detectors.layout import Kind, Layout, category, numbers
 from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.config.models import ConfigError, Monitor
-from monitor.jobs.build_baseline import pages
 from monitor.profiling.learn import with_signals
 from monitor.profiling.profile import columns_to_read
 from monitor.profiling.served import keep_served
-from monitor.sources.base import Reader
+from monitor.sources.base import Reader, read_in_steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +67,7 @@ def sample(
     chance = np.random.default_rng(seed)
     keys = np.zeros(0)
     held: Records = {}
-    for read in pages(reader, columns_to_read(monitor, layouts, reader.schema()), start, end):
+    for read in read_in_steps(reader, columns_to_read(monitor, layouts, reader.schema()), start, end):
         page = keep_served(read, monitor)
         drawn = chance.random(row_count(page))
         chosen = drawn < (keys.max() if len(keys) >= rows else np.inf)

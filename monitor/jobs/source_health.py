@@ -1,20 +1,20 @@
-"""When a source cannot be read: remembered, told to the owners of the pipe, and never held against the model."""
+"""Source health: heartbeats, and sources that cannot be read, which alert and never roll a model back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
-from monitor.alerting.incidents import judge_no_data
-from monitor.alerting.rules import act_on
-from monitor.config.receivers import ReceiverConfig
-from monitor.core.incident import NO_DATA
-from monitor.core.schedule import Bucket, floor
+from monitor.actions.plan_actions import PlanContext, Receivers, plan_actions
+from monitor.alerting.decide import Known, decide
+from monitor.checks.evaluation import Evaluation
+from monitor.core.schedule import Bucket
 from monitor.jobs.watch import Watch
 from monitor.sources.base import SourceError
-from monitor.store import buckets, context, incidents, outbox
+from monitor.store import buckets
+from monitor.store.commit import save_plan
+from monitor.store.history import load_history
 
 LOG = structlog.get_logger(__name__)
 NOTE_EVERY = timedelta(seconds=15)
@@ -52,24 +52,20 @@ def record_heartbeat(watch: Watch, now: datetime, *, news: bool) -> None:
         )
 
 
-def record_source_error(watch: Watch, error: SourceError, actions: Mapping[str, ReceiverConfig], now: datetime) -> None:
-    """Write down why the source cannot be read; after a few buckets of it an incident opens."""
+def record_source_error(watch: Watch, error: SourceError, receivers: Receivers, now: datetime) -> None:
+    """Record why the source cannot be read; after a few buckets of it an incident opens."""
     monitor = watch.monitor
-    said = f"{error.reason}: {error}"[: buckets.REASON_LENGTH]
+    reason = f"{error.reason}: {error}"[: buckets.REASON_LENGTH]
     LOG.warning("source_unreadable", monitor=monitor.name, reason=error.reason, detail=str(error))
     watch.close()
     watch.noted_at = None
     with watch.database.write() as connection:
         since = buckets.error_since(connection, monitor.name) or now
-        buckets.save_watch(connection, monitor.name, error=said, error_since=since)
-        blind = max(1, (now - since) // monitor.bucket)
-        end = floor(now, monitor.bucket)
-        bucket = Bucket(end - monitor.bucket, end)
-        past = context.load(connection, monitor, bucket)
-        decision = judge_no_data(monitor, monitor.no_data, blind, said, past.open.get(NO_DATA), now)
-        if decision is None:
-            return
-        decisions, planned = act_on(monitor, [decision], past, actions, bucket, now)
-        for item in decisions:
-            incidents.save_decision(connection, item)
-        outbox.save_actions(connection, planned)
+        buckets.save_watch(connection, monitor.name, error=reason, error_since=since)
+        bucket = Bucket(now - monitor.bucket, now)
+        missing = max(1, (now - since) // monitor.bucket)
+        history = load_history(connection, monitor, bucket)
+        alone = monitor.model_copy(update={"rules": []})
+        decisions = decide(alone, Evaluation(reason=reason, missing_buckets=missing), Known(history), bucket)
+        plan = plan_actions(alone, receivers, decisions, PlanContext(history, bucket, now))
+        save_plan(connection, monitor.name, plan)

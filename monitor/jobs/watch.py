@@ -16,22 +16,23 @@ from monitor.checks.anchor import with_anchor
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.calibrate import Calibration
 from monitor.checks.calibrate import definition as calibration_of
+from monitor.checks.comparisons import Comparisons
+from monitor.checks.evaluation import MonitorPlan
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.schedule import Bucket, floor, latest_sealed_end, missing
 from monitor.core.tasks import Later, Summing, at_once
 from monitor.jobs import build_baseline
-from monitor.jobs.experiments import Comparing
+from monitor.jobs.experiments import ComparisonCatchUp
 from monitor.jobs.label_overlay import Labelled
 from monitor.jobs.what_if import Saving
+from monitor.pipeline import BucketCache
 from monitor.profiling.features import Choice
 from monitor.sources.base import Reader
 from monitor.store import baselines, buckets, incidents, leases
 from monitor.store.database import Database
-from monitor.store.state import Plateaus
 
 LOG = structlog.get_logger(__name__)
-AUDIT_AFTER_WINDOWS = (1, 6, 24)
 AUDITS_A_PASS = 20
 RENEW_EVERY = timedelta(days=1)
 Spans = Sequence[tuple[datetime, datetime]]
@@ -58,6 +59,7 @@ class Watch:
         connect: Callable[[], Reader],
         source_time: Callable[[Reader], datetime] = lambda reader: reader.now(),
         later: Later = at_once,
+        receivers: Mapping[str, ReceiverConfig] | None = None,
     ) -> None:
         self.database = database
         self.monitor = monitor
@@ -65,15 +67,15 @@ class Watch:
         self.baseline: Baseline | None = None
         self.without_baseline = "no_baseline: it has not been learnt yet"
         self.noted_at: datetime | None = None
-        self.plateaus: Plateaus = {}
-        self.prepared_at: datetime | None = None
-        self.labels_imported: bool | None = None
-        self.comparing = Comparing(database, monitor)
+        self.cache = BucketCache()
+        self.comparisons = Comparisons(monitor)
+        self.comparing = ComparisonCatchUp(database, self.comparisons, receivers or {})
         self.saving = Saving(database, monitor)
         self._summing = Summing(later)
         self._compared_with_version_1 = False
         self._previous: tuple[str, datetime, Mapping[str | None, Mapping[str, Profile]]] | None = None
         self._connect = connect
+        self._prepared_at: datetime | None = None
         self._source_time = source_time
         self._reader: Reader | None = None
 
@@ -84,11 +86,10 @@ class Watch:
             self._reader = self._connect()
         return self._reader
 
-    @property
-    def bucket_reader(self) -> Reader:
+    def bucket_reader(self, *, labels_imported: bool | None) -> Reader:
         """Return the reader of a bucket: it does not ask our database what the bucket before has told."""
         reader = self.reader
-        return reader.assuming(imported=self.labels_imported) if isinstance(reader, Labelled) else reader
+        return reader.assuming(imported=labels_imported) if isinstance(reader, Labelled) else reader
 
     def close(self) -> None:
         """Give the connections back; the next use opens new ones."""
@@ -101,13 +102,25 @@ class Watch:
         return self._source_time(self.reader)
 
     @property
+    def prepared_at(self) -> datetime:
+        """Return the time that seals buckets when the turn began."""
+        return self._prepared_at or self.now()
+
+    def plan(self, bucket: Bucket) -> MonitorPlan:
+        """Return what a bucket is compared with."""
+        baseline = self.baseline
+        if baseline is not None and baseline.state == "active":
+            baseline = self.with_previous(baseline, bucket)
+        return MonitorPlan(self.monitor, self.comparisons, baseline, self.without_baseline)
+
+    @property
     def definition(self) -> str:
         """Return the fingerprint of what the baseline measures."""
         return definition(self.monitor)
 
     def prepare(self) -> None:
         """Open what is owed: the live span, and a baseline to compare with."""
-        now = self.prepared_at = self.now()
+        now = self._prepared_at = self.now()
         self.comparing.prepare(self.reader)
         with self.database.read() as connection:
             spans = buckets.list_spans(connection, self.monitor.name)
@@ -184,15 +197,10 @@ class Watch:
             self._previous = baseline.layout, end, profiles
         return replace(baseline, previous=self._previous[2])
 
-    def _audit_ages(self) -> list[timedelta]:
-        """Return how old a bucket is when it is counted again; once more when its labels should be there."""
-        labels = [self.monitor.labels_after] if self.monitor.labels_after else []
-        return sorted([after * self.monitor.window for after in AUDIT_AFTER_WINDOWS] + labels)
-
     def audit(self) -> None:
         """Count sealed buckets again; one whose count has changed is owed again."""
         now = self.now()
-        due = [now - age for age in self._audit_ages()]
+        due = [now - age for age in self.monitor.audit_ages]
         with self.database.read() as connection:
             rows = buckets.to_audit(connection, self.monitor.name, due, AUDITS_A_PASS)
         for row in rows:
@@ -203,15 +211,10 @@ class Watch:
             with self.database.write() as connection:
                 buckets.record_audit(connection, self.monitor.name, row, changed=changed, late=late)
 
-    def catch_up(self, receivers: Mapping[str, ReceiverConfig]) -> None:
+    def catch_up(self) -> None:
         """Count for the experiments what lies before the buckets that counted for them."""
-        self.comparing.catch_up(self.reader, receivers, self.now())
+        self.comparing.catch_up(self.reader, self.now())
         self.saving.catch_up(self.reader, self.now())
-
-    def audits_passed(self, bucket: Bucket, now: datetime) -> int:
-        """Return how many audits a bucket needs no more, because it was computed long after its end."""
-        age = now - bucket.end
-        return sum(age > due for due in self._audit_ages())
 
     def _sealed(self) -> datetime:
         monitor, now = self.monitor, self.now()

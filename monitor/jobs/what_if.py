@@ -24,11 +24,10 @@ from monitor.config.savings import RetrainingSpec, Savings
 from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
 from monitor.core.schedule import floor
-from monitor.jobs import build_baseline
 from monitor.profiling.learn import with_signals
 from monitor.profiling.profile import deciding_columns, split_by_weight, weights_read
 from monitor.profiling.served import find_unserved, keep_served
-from monitor.sources.base import Reader
+from monitor.sources.base import Reader, read_in_steps
 from monitor.store import savings
 from monitor.store.database import Connection, Database
 
@@ -143,7 +142,7 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
     tariff = _tariff(monitor)
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
     seen = set[object]()
-    for read in build_baseline.pages(reader, columns, start, end):
+    for read in read_in_steps(reader, columns, start, end):
         kept, _ = split_by_weight(unseen(read, seen), monitor)
         page = with_signals(keep_served(kept, monitor), made)
         for plan in plans if len(page["timestamp"]) else ():

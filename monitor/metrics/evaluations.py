@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
-from monitor.jobs.evals.result import Result
+from monitor.core.suite_run import Result
 from monitor.metrics.base import MetricRow, Sample, label_values, seconds
 from monitor.store.reads import Snapshot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from detectors.records import Column
@@ -75,6 +75,9 @@ class Counts:
 Page = Mapping[str, Column]
 
 
+READ_STEP = timedelta(hours=6)
+
+
 class Reader(Protocol):
     """Reads one monitor's records; every call is a short read-only transaction of its own."""
 
@@ -114,3 +117,11 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Give the connections back."""
+
+
+def read_in_steps(reader: Reader, columns: Sequence[str], start: datetime, end: datetime) -> Iterator[Page]:
+    """Yield the pages of a long stretch, read in short steps."""
+    while start < end:
+        stop = min(start + READ_STEP, end)
+        yield from reader.read(start, stop, columns)
+        start = stop

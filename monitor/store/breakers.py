@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.spend.breaker import Breaker
-from monitor.actions.breakers import Broken, Key
+from monitor.actions.breakers import BreakerUpdate, Key
 from monitor.core.action import Action
 from monitor.store.database import upsert
 from monitor.store.rows import BreakerRow, BreakerTransitionRow, read_all
@@ -46,7 +46,7 @@ def transitions(connection: Connection, name: str, most: int = 50) -> list[Break
     return read_all(connection, BreakerTransitionRow, query.order_by(breaker_transitions.c.at.desc()).limit(most))
 
 
-def save(connection: Connection, monitor: str, broken: Broken) -> list[Action]:
+def save(connection: Connection, monitor: str, broken: BreakerUpdate) -> list[Action]:
     """Write what a bucket did, and return the actions of the transitions that hold.
 
     Where a person has set a breaker since it was read, their word stands and the bucket's is dropped.

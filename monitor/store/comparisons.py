@@ -5,18 +5,15 @@ The sum is exact, so a bucket that is computed again takes away what it had adde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from detectors.base import Finding
 from detectors.encoding import pack, unpack
-from monitor.core.action import Action
-from monitor.core.aggregate import Aggregate
+from monitor.checks.comparisons import ComparisonCounts, ComparisonState, Countable
 from monitor.store import aggregates
 from monitor.store.aggregates import Entry
 from monitor.store.database import now, upsert
@@ -27,62 +24,11 @@ KEPT = timedelta(days=100)
 """How long a bucket's own counts are kept after it is in the sum: until then it may be computed again."""
 
 
-class Counted(Protocol):
-    """Sums that add up and can be taken away again."""
-
-    def __add__(self, other: Self) -> Self:
-        """Take two disjoint sets of records together."""
-
-    def __sub__(self, other: Self) -> Self:
-        """Take records away."""
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain data."""
-
-    def with_definition(self, definition: str) -> Aggregate:
-        """Return the same sums under a fingerprint of what is counted."""
-
-
 @dataclass(frozen=True)
-class Standing:
-    """A comparison as it is stored: the sum of its buckets before ``next``, and what was told last."""
-
-    kind: str
-    name: str
-    definition: str
-    next: datetime
-    total: Mapping[str, object] | None
-    told: Mapping[str, object]
-    told_at: datetime | None
-
-
-@dataclass(frozen=True)
-class StandingRow(ComparisonRow):
+class SummedComparisonRow(ComparisonRow):
     """A comparison with its sum, as it is stored."""
 
     total: bytes | None
-
-
-@dataclass(frozen=True)
-class Tallied:
-    """What one bucket adds to a comparison; ``read`` makes the sums of plain data."""
-
-    kind: str
-    name: str
-    definition: str
-    start: datetime
-    sums: Counted
-    read: Callable[[Mapping[str, object]], Counted]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What a bucket adds to the comparisons of its monitor, each with what is told then, and what follows from it."""
-
-    tallied: Sequence[tuple[Tallied, Mapping[str, object] | None]] = ()
-    findings: Sequence[Finding] = ()
-    news: Sequence[Action] = ()
-    step: timedelta = timedelta(0)
 
 
 def positions(connection: Connection, monitor: str) -> dict[tuple[str, str], tuple[str, datetime]]:
@@ -92,15 +38,15 @@ def positions(connection: Connection, monitor: str) -> dict[tuple[str, str], tup
     return {(row.kind, row.name): (row.definition, row.next) for row in rows}
 
 
-def standing(connection: Connection, monitor: str) -> dict[tuple[str, str], Standing]:
+def load_states(connection: Connection, monitor: str) -> dict[tuple[str, str], ComparisonState]:
     """Return the comparisons of a monitor by kind and name."""
-    query = sa.select(*columns(comparisons, StandingRow)).where(comparisons.c.monitor == monitor)
-    return {(row.kind, row.name): _standing(row) for row in read_all(connection, StandingRow, query)}
+    query = sa.select(*columns(comparisons, SummedComparisonRow)).where(comparisons.c.monitor == monitor)
+    return {(row.kind, row.name): _standing(row) for row in read_all(connection, SummedComparisonRow, query)}
 
 
-def _standing(row: StandingRow) -> Standing:
+def _standing(row: SummedComparisonRow) -> ComparisonState:
     total = unpack(row.total, dict) if row.total else None
-    return Standing(row.kind, row.name, row.definition, row.next, total, row.told or {}, row.told_at)
+    return ComparisonState(row.kind, row.name, row.definition, row.next, total, row.told or {}, row.told_at)
 
 
 def load_report(connection: Connection, monitor: str, kind: str, name: str) -> ComparisonRow | None:
@@ -132,7 +78,11 @@ def forget(connection: Connection, monitor: str, names: Iterable[tuple[str, str]
 
 
 def add(
-    connection: Connection, monitor: str, found: Tallied, step: timedelta, told: Mapping[str, object] | None = None
+    connection: Connection,
+    monitor: str,
+    found: ComparisonCounts,
+    step: timedelta,
+    told: Mapping[str, object] | None = None,
 ) -> bool:
     """Store what one bucket counts, and bring the sum up to date where it reaches that far.
 
@@ -142,10 +92,10 @@ def add(
         False when something else is counted by now, and nothing was stored.
     """
     mine = _belongs_to(monitor, found.kind, found.name)
-    query = sa.select(*columns(comparisons, StandingRow)).where(mine)
+    query = sa.select(*columns(comparisons, SummedComparisonRow)).where(mine)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
-    row = read_first(connection, StandingRow, query)
+    row = read_first(connection, SummedComparisonRow, query)
     if row is None or row.definition != found.definition:
         return False
     if found.start < row.next - KEPT:
@@ -183,7 +133,7 @@ def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: d
     return None if stored is None else unpack(stored, dict)
 
 
-def _to_counted(connection: Connection, monitor: str, found: Tallied) -> Counted | None:
+def _to_counted(connection: Connection, monitor: str, found: ComparisonCounts) -> Countable | None:
     data = sums_at(connection, monitor, found.kind, found.name, found.start)
     return None if data is None else found.read(data)
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.core.plain import plain
-from monitor.jobs.evals.result import CaseResult, Run, comparison_json, scores_json
+from monitor.core.suite_run import CaseResult, Run, comparison_json, scores_json
 from monitor.store.rows import EvaluationRow, read_all
 from monitor.store.tables import evaluation_cases, evaluations
 

@@ -113,7 +113,7 @@ def load_blamed_versions(connection: Connection, monitor: str) -> list[str]:
     return [str(suspect["value"]) for suspect in suspects if suspect["kind"] in ("model_version", "prompt_version")]
 
 
-def blind_run(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> MissingData:
+def count_missing(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> MissingData:
     """Return how many buckets in a row, just before a time, could tell nothing though there was a baseline, and why."""
     query = (
         sa.select(buckets.c.result, buckets.c.reason)

@@ -15,22 +15,21 @@ from detectors.spend.objective import Events
 from detectors.spend.objective import starts as objective_starts
 from monitor.actions.breakers import Key
 from monitor.actions.retraining_context import History, earliest_asked
-from monitor.alerting.change_point import Plateau
+from monitor.alerting.change_point import Plateau, Plateaus
 from monitor.alerting.second_shift import plateau_starts
 from monitor.checks.baseline import Baseline
+from monitor.checks.evaluation import MonitorPlan, StoredSums
 from monitor.checks.objectives import count_events
 from monitor.checks.window import StoredWindow
 from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket, floor, window_starts
 from monitor.profiling.profile import Profiled, add_profiles
-from monitor.profiling.spend import Spending
 from monitor.store import (
     aggregates,
     breakers,
     buckets,
     comparisons,
-    context,
     estimate_accuracy,
     labels,
     ledger,
@@ -39,56 +38,45 @@ from monitor.store import (
 )
 from monitor.store.aggregates import Range
 from monitor.store.buckets import Claim
-from monitor.store.comparisons import Standing
-
-Plateaus = Mapping[tuple[str, datetime], Plateau]
-"""Plateaus by the bins of the baseline and by their beginning."""
+from monitor.store.history import load_history
 
 
 @dataclass(frozen=True)
 class State:
-    """What is known before a bucket is judged.
+    """What is known before a bucket is evaluated.
 
     Parameters
     ----------
-    present
-        Whether the bucket is of the time that is judged, and not of the history before.
     live
-        Whether it is judged now: it is present and computed for the first time.
+        Whether it is decided now: it is not of the history, and it is computed for the first time.
     labels_imported
         Whether labels were imported for its monitor at all.
-    window
-        Of its window what is stored; None where there is no baseline to compare with.
-    spending
-        What was spent up to its end, its own bill included; None where no budget asks.
-    comparisons, breakers
-        How the experiments and shadows, and the breakers, of its monitor stand.
-    past
+    sums
+        What earlier buckets hold.
+    breakers
+        The breakers of its monitor that have ever moved.
+    history
         Incidents, silences, changes, versions and actions.
     plateaus
         What the open incidents have led to.
-    history
+    logged
         What a retraining is told of earlier buckets; None where none can be asked for.
     """
 
-    present: bool
     live: bool
     labels_imported: bool
-    window: StoredWindow | None = None
-    spending: Spending | None = None
-    comparisons: Mapping[Key, Standing] = field(default_factory=dict)
+    sums: StoredSums
     breakers: Mapping[Key, Breaker] = field(default_factory=dict)
-    past: AlertHistory = AlertHistory()
+    history: AlertHistory = AlertHistory()
     plateaus: Plateaus = field(default_factory=dict)
-    history: History | None = None
+    logged: History | None = None
 
 
 def load_state(
     connection: Connection,
-    monitor: Monitor,
+    plan: MonitorPlan,
     claim: Claim,
     profiled: Profiled,
-    baseline: Baseline | None,
     retraining: Collection[str],
     plateaus: Plateaus,
 ) -> State:
@@ -96,33 +84,33 @@ def load_state(
 
     Parameters
     ----------
-    baseline
-        What its window is compared with, None for nothing.
     retraining
         Names of the rules that ask for a retraining.
     plateaus
         Those of the bucket before, which need not be read again.
     """
-    bucket = claim.bucket
+    monitor, bucket = plan.monitor, claim.bucket
+    baseline = plan.reference(bucket)
     live_since = next((s.start for s in buckets.list_spans(connection, monitor.name) if s.kind == "live"), None)
     present = live_since is not None and bucket.start >= live_since
     state = State(
-        present=present,
         live=present and claim.revision == 0,
         labels_imported=labels.has_labels(connection, monitor.name),
-        window=load_window(connection, monitor, baseline, bucket, profiled) if baseline else None,
-        spending=ledger.spending(connection, monitor, bucket, profiled.bill) if present else None,
-        comparisons=comparisons.standing(connection, monitor.name) if monitor.experiments or monitor.shadows else {},
+        sums=StoredSums(
+            load_window(connection, monitor, baseline, bucket, profiled) if baseline else None,
+            ledger.spending(connection, monitor, bucket, profiled.bill) if present else None,
+            comparisons.load_states(connection, monitor.name) if plan.comparisons.specs else {},
+        ),
     )
     if not state.live:
         return state
-    past = context.load(connection, monitor, bucket)
+    history = load_history(connection, monitor, bucket)
     return replace(
         state,
-        past=past,
+        history=history,
         breakers=breakers.standing(connection, [spec.name for spec in monitor.breakers]),
-        plateaus=_load_plateaus(connection, monitor, baseline, past, bucket, plateaus) if baseline else {},
-        history=_load_history(connection, monitor, baseline, past, bucket, retraining) if baseline else None,
+        plateaus=_load_plateaus(connection, monitor, baseline, history, bucket, plateaus) if baseline else {},
+        logged=_load_logged(connection, monitor, baseline, history, bucket, retraining) if baseline else None,
     )
 
 
@@ -199,7 +187,7 @@ def _load_plateau(connection: Connection, monitor: Monitor, baseline: Baseline, 
     return Plateau(add_profiles([part.profiles for part in window.values()]), tuple(window))
 
 
-def _load_history(
+def _load_logged(
     connection: Connection,
     monitor: Monitor,
     baseline: Baseline,

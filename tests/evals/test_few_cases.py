@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from monitor.cli import app
 from monitor.config.models import Config
 from monitor.core.clock import SystemClock
-from monitor.jobs.evals.result import CaseResult
+from monitor.core.suite_run import CaseResult
 from monitor.jobs.evals.run import Asked, conclude
 from monitor.jobs.evals.schedule import plan_jobs, run_once
 from monitor.jobs.evals.suite import Suite

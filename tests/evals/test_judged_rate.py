@@ -14,7 +14,7 @@ import pytest
 
 from monitor.cli.commands.build import make_daemon, open_store
 from monitor.config.models import Config
-from monitor.jobs.evals.incident import Keeper
+from monitor.jobs.evals.incident import SuiteAlerting
 from monitor.jobs.evals.run import evaluate_traffic
 from monitor.jobs.evals.suite import Suite
 from monitor.sources.connect import connect
@@ -101,8 +101,8 @@ def evaluated(database: Database, config: Config, judge: Model, requests: int = 
     )
     spec, monitor = config.evaluations[0], config.monitors[0]
     with closing(connect(monitor.source)) as reader:
-        keeper = Keeper(spec, suite.name, suite.alpha, monitor, config.actions)
-        evaluate_traffic(suite, reader, spec.every, database, Hand(END), keeper)
+        alerting = SuiteAlerting(spec, suite.name, suite.alpha, monitor, config.actions)
+        evaluate_traffic(suite, reader, spec.every, database, Hand(END), alerting)
 
 
 def test_verdicts_correct_the_score_and_the_finding_says_so(tmp_path: Path, truth: np.ndarray, judge: Model) -> None:

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from monitor.cli import app
 from monitor.core.clock import SystemClock
+from monitor.core.suite_run import CaseResult, Run
 from monitor.jobs.evals.compare import alike, as_one, compare, pool
-from monitor.jobs.evals.result import CaseResult, Run
 from monitor.jobs.evals.run import Asked, conclude, evaluate, requests
 from monitor.jobs.evals.suite import Suite
 from monitor.store import evaluations, migrate

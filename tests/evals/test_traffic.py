@@ -17,7 +17,7 @@ import yaml
 from detectors.performance.paired import compare_groups
 from monitor.config.models import Config
 from monitor.core.yamlfile import ConfigError
-from monitor.jobs.evals.incident import Keeper
+from monitor.jobs.evals.incident import SuiteAlerting
 from monitor.jobs.evals.run import evaluate_traffic
 from monitor.jobs.evals.suite import Daily, Suite, load
 from monitor.jobs.evals.traffic import NoTraffic, left, sample, sampling_place
@@ -27,6 +27,10 @@ from monitor.store import migrate, tables
 from monitor.store.database import Database
 from tests.support.hand import Hand
 from tests.support.llm import Model, Reply, completion, serving
+from tests.support.one_way import one_way
+
+__all__ = ["one_way"]  # the fixture
+pytestmark = pytest.mark.usefixtures("one_way")
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -77,8 +81,8 @@ def suite_of(**changes: Any) -> Suite:
 
 def run(suite: Suite, reader: Reader, store: Database, config: Config, hour: int) -> Any:
     spec = config.evaluations[0]
-    keeper = Keeper(spec, suite.name, suite.alpha, config.monitors[0], config.actions)
-    return evaluate_traffic(suite, reader, spec.every, store, Hand(START + hour * HOUR), keeper)
+    alerting = SuiteAlerting(spec, suite.name, suite.alpha, config.monitors[0], config.actions)
+    return evaluate_traffic(suite, reader, spec.every, store, Hand(START + hour * HOUR), alerting)
 
 
 def test_the_sample_is_the_same_whoever_looks_and_is_of_the_stated_share(reader: Reader) -> None:

@@ -17,9 +17,10 @@ from monitor.cli.commands.build import open_reader
 from monitor.cli.commands.firstconfig import Look, render_config
 from monitor.config.load import load
 from monitor.jobs import build_baseline
-from monitor.jobs.one_shot import baseline_for, read_window
+from monitor.jobs.one_shot import baseline_for
 from monitor.jobs.replay import replay
 from monitor.profiling.timeline import Timeline
+from tests.support.windows import read_window
 from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)

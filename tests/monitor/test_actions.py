@@ -13,7 +13,7 @@ from monitor.actions.plan import (
     NOT_OF_MODEL,
     NOT_WORSE,
     backlog_pause,
-    decide,
+    decide_effect,
     find_news,
     identity,
     last_known_good,
@@ -24,7 +24,11 @@ from monitor.actions.plan import (
     split_open,
     write_headline,
 )
-from monitor.alerting import rules
+from monitor.actions.plan_actions import PlanContext, note_notification, plan_incidents
+from monitor.actions.retraining_context import find_retraining_requests
+from monitor.alerting.decide import Decisions, Known, decide
+from monitor.checks.evaluation import Evaluation
+from monitor.config.models import Monitor
 from monitor.core.action import Action, AlertHistory, PastAction, Version
 from monitor.core.incident import Decision, Incident
 from monitor.core.schedule import Bucket
@@ -37,6 +41,7 @@ from tests.support.decisions import (
     SPEC,
     START,
     evidence_of,
+    finding,
     incident_of,
     limited,
     monitor_of,
@@ -84,54 +89,54 @@ def test_the_last_known_good_says_how_well_it_is_known() -> None:
 @pytest.mark.parametrize("state", ["rejected", "held", "expired", "superseded"])
 def test_what_was_not_sent_counts_neither_for_the_cooldown_nor_for_the_cap(state: str) -> None:
     spec = limited(max_per_day=1)
-    assert decide(spec, "r", incident_of(), [past(state, MINUTE)], START)[0] == "pending"
+    assert decide_effect(spec, "r", incident_of(), [past(state, MINUTE)], START)[0] == "pending"
 
 
 @pytest.mark.parametrize("state", ["pending", "awaiting_approval", "delivered", "failed", "dry_run", "told"])
 def test_what_was_sent_or_may_be_counts_for_both(state: str) -> None:
     spec = limited(max_per_day=1)
-    found, reason = decide(EFFECT, "r", incident_of(), [past(state, MINUTE)], START)
+    found, reason = decide_effect(EFFECT, "r", incident_of(), [past(state, MINUTE)], START)
     assert (found, reason.partition(":")[0]) == ("held", "cooldown")
     other = past(state, MINUTE, observed=("model_version", "other"))
-    found, reason = decide(spec, "r", incident_of(), [other], START)
+    found, reason = decide_effect(spec, "r", incident_of(), [other], START)
     assert (found, reason) == ("held", "cap: 1 a day are allowed")
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(29, "held"), (30, "pending")])
 def test_the_cooldown_ends(minutes: int, expected: str) -> None:
-    assert decide(EFFECT, "r", incident_of(), [past("delivered", minutes * MINUTE)], START)[0] == expected
+    assert decide_effect(EFFECT, "r", incident_of(), [past("delivered", minutes * MINUTE)], START)[0] == expected
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(23.9, "held"), (24, "pending")])
 def test_the_cap_is_that_of_a_day(hours: float, expected: str) -> None:
     spec = limited(max_per_day=2)
     earlier = [past("delivered", hours * HOUR), past("delivered", 2 * HOUR)]
-    assert decide(spec, "r", incident_of(), earlier, START)[0] == expected
+    assert decide_effect(spec, "r", incident_of(), earlier, START)[0] == expected
 
 
 @pytest.mark.parametrize(("late", "expected"), [(timedelta(0), "pending"), (timedelta(seconds=1), "expired")])
 def test_an_effect_expires_after_not_after(late: timedelta, expected: str) -> None:
-    assert decide(EFFECT, "r", incident_of(), [], START + 15 * MINUTE + late)[0] == expected
+    assert decide_effect(EFFECT, "r", incident_of(), [], START + 15 * MINUTE + late)[0] == expected
 
 
 def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
     neutral = incident_of(evidence={"k": evidence_of(direction="neutral"), "p": evidence_of(about="pipe")})
-    assert decide(EFFECT, "r", neutral, [], START) == ("held", NOT_WORSE)
+    assert decide_effect(EFFECT, "r", neutral, [], START) == ("held", NOT_WORSE)
     old = {name: value for name, value in evidence_of().items() if name != "direction"}
-    assert decide(EFFECT, "r", incident_of(evidence={"k": old}), [], START)[0] == "pending"
+    assert decide_effect(EFFECT, "r", incident_of(evidence={"k": old}), [], START)[0] == "pending"
     both = incident_of(evidence={"k": evidence_of(direction="neutral"), "w": evidence_of()})
-    assert decide(EFFECT, "r", both, [], START)[0] == "pending"
+    assert decide_effect(EFFECT, "r", both, [], START)[0] == "pending"
 
 
 def test_not_seeing_and_bad_data_never_roll_back_a_model() -> None:
     for evidence in ({}, {"p": evidence_of(about="pipe")}):
-        assert decide(EFFECT, "r", incident_of(evidence=evidence), [], START) == ("held", NOT_OF_MODEL)
-    assert decide(EFFECT, "r", incident_of(rule="no_data"), [], START) == ("held", NOT_OF_MODEL)
+        assert decide_effect(EFFECT, "r", incident_of(evidence=evidence), [], START) == ("held", NOT_OF_MODEL)
+    assert decide_effect(EFFECT, "r", incident_of(rule="no_data"), [], START) == ("held", NOT_OF_MODEL)
 
 
 def test_a_rollback_and_nothing_else_needs_somewhere_to_go_back_to() -> None:
-    assert decide(EFFECT, "r", incident_of(), [], START, "nowhere to go") == ("held", "nowhere to go")
-    assert decide(limited(kind="retrain"), "r", incident_of(), [], START, "nowhere")[0] == "pending"
+    assert decide_effect(EFFECT, "r", incident_of(), [], START, "nowhere to go") == ("held", "nowhere to go")
+    assert decide_effect(limited(kind="retrain"), "r", incident_of(), [], START, "nowhere")[0] == "pending"
 
 
 def test_why_going_back_makes_no_sense() -> None:
@@ -256,22 +261,31 @@ def test_the_newest_open_incident_of_a_rule_comes_first() -> None:
 # ---- rules -----------------------------------------------------------------------------------------------------
 
 
+def planned_for(monitor: Monitor, decision: Decision, history: AlertHistory) -> list[Action]:
+    context = PlanContext(history, BUCKET, START)
+    return plan_incidents(monitor, {"r": SPEC, "slack": SLACK}, Decisions(incidents=[decision]), context)[1]
+
+
 def acted(context: AlertHistory, transition: Any = "firing", incident: Incident | None = None) -> list[Action]:
     monitor = monitor_of(do=["slack", "r"])
     decision = Decision(incident or incident_of(), transition, "novelty rose")
-    return rules.act_on(monitor, [decision], context, {"r": SPEC, "slack": SLACK}, BUCKET, START)[1]
+    return planned_for(monitor, decision, context)
 
 
 def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
     assert [action.name for action in acted(AlertHistory())] == ["slack", "r"]
-    assert acted(AlertHistory(silences={"drift": 7})) == []
-    assert [action.name for action in acted(AlertHistory(silences={"other": 7}))] == ["slack", "r"]
-    monitor, decision = monitor_of(), Decision(incident_of(), "firing", "novelty rose")
-    ((kept,), _) = rules.act_on(monitor, [decision], AlertHistory(silences={"drift": 7}), {}, BUCKET, START)
-    assert kept.reason == "novelty rose (silenced by #7)"
-    going = replace(decision, transition=None)
-    ((kept,), _) = rules.act_on(monitor, [going], AlertHistory(silences={"drift": 7}), {}, BUCKET, START)
-    assert kept.reason == "novelty rose"
+    monitor = monitor_of(do=["slack", "r"])
+    reasons = []
+    for silences in ({"drift": 7}, {"other": 7}):
+        history = AlertHistory(silences=silences)
+        (decision,) = decide(monitor, Evaluation([finding(0.3)]), Known(history), BUCKET).incidents
+        reasons.append((decision.silence, decision.reason.endswith("(silenced by #7)")))
+        assert bool(planned_for(monitor, decision, history)) == ("other" in silences)
+    assert reasons == [(7, True), (None, False)]
+    going = incident_of(evidence={finding(0.3).key: evidence_of()})
+    history = AlertHistory(open={"drift": going}, silences={"drift": 7})
+    (decision,) = decide(monitor, Evaluation([finding(0.3)]), Known(history), BUCKET).incidents
+    assert (decision.transition, decision.silence, decision.reason) == (None, 7, "novelty rose")
 
 
 def test_an_incident_that_was_silenced_when_it_fired_is_announced_afterwards() -> None:
@@ -309,9 +323,9 @@ def test_notified_at_is_when_people_were_told_last(
 ) -> None:
     decision = Decision(incident_of(notified_at=START - HOUR), None, "still firing")
     made = [replace(effects({})[0], kind=kind) for kind in planned]
-    assert rules.with_notice(decision, rows, made, BUCKET).incident.notified_at == expected
+    assert note_notification(decision, rows, made, BUCKET).incident.notified_at == expected
     over = replace(decision, incident=replace(decision.incident, state="resolved"))
-    assert rules.with_notice(over, rows, made, BUCKET) is over
+    assert note_notification(over, rows, made, BUCKET) is over
 
 
 def test_retraining_is_asked_for_when_it_can_be_decided() -> None:
@@ -319,7 +333,7 @@ def test_retraining_is_asked_for_when_it_can_be_decided() -> None:
     specs = {"r": webhook("retrain")}
 
     def wanted(decision: Decision, *rows: PastAction, specs: Any = specs) -> bool:
-        return bool(rules.wants_retraining(monitor, [decision], specs, AlertHistory(past=rows)))
+        return bool(find_retraining_requests(monitor, [decision], specs, AlertHistory(past=rows)))
 
     told = incident_of(notified_at=START)
     assert wanted(Decision(told, "firing", ""))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.actions.notifications import announce, announce_shadow, thread_key
+from monitor.actions.notifications import announce_experiment, announce_shadow, thread_key
 from monitor.config.arms import Experiment, Shadow
 from monitor.core.schedule import Bucket
 from tests.support.decisions import HOUR, MINUTE, SLACK, START, monitor_of
@@ -27,7 +27,7 @@ RECEIVERS = {"slack": SLACK}
 )
 def test_an_experiment_is_announced_with_its_verdict(verdict: str, severity: str) -> None:
     verdicts = {"verdict": verdict, "reason": "because"}
-    (action,) = announce(monitor_of(), EXPERIMENT, "b", verdicts, BUCKET, 3, RECEIVERS)
+    (action,) = announce_experiment(monitor_of(), EXPERIMENT, "b", verdicts, BUCKET.end, 3, RECEIVERS)
     assert (action.monitor, action.name, action.kind, action.mode, action.state) == (
         "bot",
         "slack",
@@ -74,13 +74,13 @@ def test_a_verdict_of_a_bucket_has_one_id_and_a_treatment_one_thread() -> None:
     one = {"verdict": "win", "reason": "because"}
     later = Bucket(BUCKET.end, BUCKET.end + timedelta(minutes=1))
     made = [
-        announce(monitor_of(), EXPERIMENT, arm, one, bucket, 0, RECEIVERS)[0]
+        announce_experiment(monitor_of(), EXPERIMENT, arm, one, bucket.end, 0, RECEIVERS)[0]
         for arm in "bc"
         for bucket in (BUCKET, later)
     ]
     assert len({action.id for action in made}) == 4
     assert len({action.incident for action in made}) == 2
-    assert announce(monitor_of(), EXPERIMENT, "b", one, BUCKET, 9, RECEIVERS)[0].id == made[0].id
+    assert announce_experiment(monitor_of(), EXPERIMENT, "b", one, BUCKET.end, 9, RECEIVERS)[0].id == made[0].id
     threads = {
         thread_key(*each) for each in (("m", "e", "b"), ("m", "e", "b", "shadow"), ("n", "e", "b"), ("m", "f", "b"))
     }

@@ -13,7 +13,15 @@ from detectors.spend.bill import ALL, MISSING, OTHER, Bill
 from detectors.spend.breaker import Breaker
 from detectors.spend.budget import Spent
 from monitor.actions import breakers
-from monitor.actions.breakers import Broken, effects, firing_after, sights, silence_name, work
+from monitor.actions.breakers import (
+    BreakerInput,
+    BreakerUpdate,
+    effects,
+    evaluate_breakers,
+    firing_after,
+    observe_breaker,
+    silence_name,
+)
 from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Monitor
 from monitor.core.incident import Decision
@@ -55,7 +63,7 @@ def seen_of(
     now: datetime = NOON,
 ) -> dict[str, Any]:
     monitor, spec = breaker_of(**settings)
-    return sights(monitor, spec, BUCKET, stood or {}, spent, rates or {}, frozenset(firing), now)
+    return observe_breaker(monitor, spec, BUCKET, BreakerInput(stood or {}, spent, rates or {}, frozenset(firing)), now)
 
 
 def stands(state: Any, since: datetime = NOON - 3 * MINUTE, name: str = "guard", value: str = "", **more: Any) -> Any:
@@ -106,7 +114,7 @@ def test_without_an_account_nothing_can_be_said() -> None:
         assert (found.bad, found.reason) == (None, "nothing says what requests cost")
     monitor, spec = breaker_of(budget="spend")
     other = spec.model_copy(update={"budget": "other"})
-    assert sights(monitor, other, BUCKET, {}, spending(500), {}, frozenset(), NOON)[""].bad is None
+    assert observe_breaker(monitor, other, BUCKET, BreakerInput(spending=spending(500)), NOON)[""].bad is None
 
 
 BY = {"budget": "spend", "spend": {"by": "tenant", "daily": 10}}
@@ -199,10 +207,12 @@ def test_rules_that_fire_are_those_after_the_bucket() -> None:
 # ---- transitions ---------------------------------------------------------------------------------------------------
 
 
-def broken(stood: Mapping[tuple[str, str], Breaker], firing: Sequence[str], **more: Any) -> Broken:
+def broken(stood: Mapping[tuple[str, str], Breaker], firing: Sequence[str], **more: Any) -> BreakerUpdate:
     monitor, _ = breaker_of(rule="drift", open_for="5m", **more.pop("settings", {}))
     specs = {"r": webhook("notify"), "slack": SLACK}
-    return work(monitor, BUCKET, stood, None, {}, frozenset(firing), specs, NOON + MINUTE, **more)
+    return evaluate_breakers(
+        monitor, BUCKET, BreakerInput(stood, firing=frozenset(firing), **more), specs, NOON + MINUTE
+    )
 
 
 def test_what_changes_is_recorded_and_told() -> None:
@@ -241,9 +251,9 @@ def test_what_is_not_closed_is_told_again_under_the_same_id_and_a_silence_keeps_
 
 def test_a_budget_stays_open_until_it_is_renewed() -> None:
     monitor, _ = breaker_of(budget="spend")
-    opened = work(monitor, BUCKET, {}, spending(100), {}, frozenset(), {}, NOON)
+    opened = evaluate_breakers(monitor, BUCKET, BreakerInput(spending=spending(100)), {}, NOON)
     assert opened.after["guard", ""].until == MIDNIGHT
-    renewed = work(monitor, BUCKET, opened.after, spending(1), {}, frozenset(), {}, NOON)
+    renewed = evaluate_breakers(monitor, BUCKET, BreakerInput(opened.after, spending(1)), {}, NOON)
     assert renewed.after["guard", ""].state == "closed"
 
 

@@ -73,7 +73,7 @@ def test_every_analysis_names_the_prompt(tmp_path: Path) -> None:
             newest = reads.newest_bucket(connection, "bot")
             rows = reads.findings_at(connection, "bot", newest.start)
             changes = reads.change_rows(connection, "bot")
-            told = comparisons.standing(connection, "bot")["experiment", "new prompt"].told
+            told = comparisons.load_states(connection, "bot")["experiment", "new prompt"].report
     second = {(row.check, row.method): row for row in rows if row.segment == "prompt_version=support/refund@2"}
     assert second["rate", "rate_rise"].status == "drifted"
     assert second["rate", "rate_rise"].detail["value"] > 0.25

@@ -19,11 +19,12 @@ from monitor.cli.commands.build import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.jobs import build_baseline
-from monitor.jobs.one_shot import baseline_for, read_window
+from monitor.jobs.one_shot import baseline_for
 from monitor.jobs.replay import replay
 from monitor.profiling.profile import Facts
 from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader
+from tests.support.windows import read_window
 from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)

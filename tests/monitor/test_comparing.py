@@ -16,16 +16,20 @@ import sqlalchemy as sa
 from monitor.actions.notifications import thread_key
 from monitor.cli.commands.build import make_daemon, open_store
 from monitor.config.models import Config
-from monitor.jobs.experiments import join_shadow, read_pages
 from monitor.profiling.ab_counts import Arms
+from monitor.profiling.comparison_reads import join_shadow, read_pages
 from monitor.sources.connect import connect
 from monitor.store import comparisons, incidents, reads, tables
 from monitor.store.database import Database
 from tests.monitor.test_experiments import EXPERIMENT, requests
 from tests.support.hand import Hand
+from tests.support.one_way import one_way
 from tests.support.receiver import listening, slack
 from tests.support.receivers import settings_of, slack_settings
 from tests.support.world import START
+
+__all__ = ["one_way"]  # the fixture
+pytestmark = pytest.mark.usefixtures("one_way")
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -81,7 +85,7 @@ class Trial:
 
 def stored(database: Database) -> Any:
     with database.read() as connection:
-        return comparisons.standing(connection, "bot")["experiment", "small-model"]
+        return comparisons.load_states(connection, "bot")["experiment", "small-model"]
 
 
 def found(database: Database) -> dict[str, Any]:
@@ -158,7 +162,7 @@ def test_a_daemon_that_comes_late_counts_what_lies_before_it_and_one_that_change
         assert stored(database).total == trial.exact(START + 3 * HOUR + 30 * MINUTE, other).to_json()
         trial.run(database, alone, START + 4 * HOUR)
         with database.read() as connection:
-            assert not comparisons.standing(connection, "bot")
+            assert not comparisons.load_states(connection, "bot")
             assert not connection.execute(
                 sa.select(tables.aggregates).where(tables.aggregates.c.kind == "experiment")
             ).all()
@@ -236,7 +240,7 @@ def test_the_command_tells_what_the_daemon_counted(trial: Trial, capsys: pytest.
     config = trial.config()
     with open_store(config, upgrade=True) as database:
         trial.run(database, config, *every(START + 3 * HOUR))
-        told = stored(database).told["small-7b"]
+        told = stored(database).report["small-7b"]
     capsys.readouterr()
     assert experiments(config, None, None, as_json=True, quiet=True) == 0
     counted = capsys.readouterr().out
@@ -255,7 +259,7 @@ def test_a_silenced_verdict_is_told_when_the_silence_ends(trial: Trial) -> None:
         with database.write() as connection:
             incidents.add_silence(connection, {**rule, "starts_at": START, "ends_at": START + 3 * HOUR})
         trial.run(database, config, *every(START + 3 * HOUR - 10 * MINUTE))
-        assert stored(database).told["small-7b"]["verdict"] == "win"
+        assert stored(database).report["small-7b"]["verdict"] == "win"
         assert messages(database) == []
         trial.run(database, config, *every(START + 4 * HOUR))
         (message,) = messages(database)
@@ -319,10 +323,10 @@ def test_pairs_are_joined_across_buckets_and_late_answers_of_a_challenger_are_co
     with open_store(config, upgrade=True) as database:
         trial.run(database, config, START + HOUR, *every(START + 2 * HOUR))
         before = shadow_of(database)
-        assert before.told["unmatched_by_side"]["big"] > 100
+        assert before.report["unmatched_by_side"]["big"] > 100
         late.to_sql("log", trial.engine, index=False, if_exists="append")
         trial.run(database, config, *[START + 2 * HOUR + 10 * MINUTE * place for place in range(1, 31)])
-        told = shadow_of(database).told
+        told = shadow_of(database).report
         assert shadow_of(database).next >= START + 6 * HOUR
         seen = frame[frame["model"] == "small"]
         assert told["pairs"] + told["unmatched_by_side"].get("big", 0) == 6000
@@ -346,7 +350,7 @@ def test_what_a_shadow_concludes_is_told_once_in_a_thread_of_its_own(tmp_path: P
     config = trial.config(experiments=[], shadows=[shadow], source=source_of(trial.url))
     with open_store(config, upgrade=True) as database:
         trial.run(database, config, START + HOUR, *[START + HOUR + 10 * MINUTE * place for place in range(1, 31)])
-        told = shadow_of(database).told
+        told = shadow_of(database).report
         with database.read() as connection:
             sent = connection.execute(sa.select(tables.actions).where(tables.actions.c.kind == "verdict")).all()
     trial.engine.dispose()
@@ -407,4 +411,4 @@ def source_of(url: str) -> dict[str, Any]:
 
 def shadow_of(database: Database) -> Any:
     with database.read() as connection:
-        return comparisons.standing(connection, "bot")["shadow", "small"]
+        return comparisons.load_states(connection, "bot")["shadow", "small"]

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from detectors.spend.breaker import Breaker
 from monitor.actions.breakers import effects
-from monitor.actions.notifications import announce, announce_shadow
+from monitor.actions.notifications import announce_experiment, announce_shadow
 from monitor.actions.plan import identity
-from monitor.alerting.incidents import judge, judge_no_data
+from monitor.alerting.incidents import judge
+from monitor.alerting.no_data import judge_no_data
 from monitor.config.arms import Experiment, Shadow
 from tests.support.decisions import BUCKET, HOUR, SLACK, SPEC, START, finding, monitor_of
 
@@ -29,7 +30,7 @@ def test_ids_are_those_of_earlier_releases() -> None:
     breaker = Breaker("open", START, "because", number=3, episode=START - HOUR)
     receivers = {"r": SPEC, "slack": SLACK}
     made = [
-        *announce(monitor, experiment, "b", told, BUCKET, 0, receivers),
+        *announce_experiment(monitor, experiment, "b", told, BUCKET.end, 0, receivers),
         *announce_shadow(monitor, shadow, told, START, 0, START + timedelta(days=1), receivers),
         *effects(monitor, monitor.breakers[0], "acme", breaker, receivers, START),
     ]

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detectors.base import Finding, Status
-from monitor.actions.plan import NOT_OF_MODEL, NOT_WORSE, decide, guilty_version, last_known_good, plan
-from monitor.alerting.incidents import judge, judge_no_data
+from monitor.actions.plan import NOT_OF_MODEL, NOT_WORSE, decide_effect, guilty_version, last_known_good, plan
+from monitor.alerting.incidents import judge
+from monitor.alerting.no_data import judge_no_data
 from monitor.config.models import Monitor, NoData, Rule
 from monitor.config.receivers import EffectSettings
 from monitor.config.rules import matches
@@ -191,7 +192,8 @@ def incident_of(**changes: object) -> Incident:
 def test_what_becomes_of_an_effect(
     spec: dict[str, object], incident: dict[str, object], past: list[PastAction], late: int, expected: str
 ) -> None:
-    state, reason = decide(EFFECT.model_copy(update=spec), "r", incident_of(**incident), past, START + late * MINUTE)
+    effect = EFFECT.model_copy(update=spec)
+    state, reason = decide_effect(effect, "r", incident_of(**incident), past, START + late * MINUTE)
     assert state == expected
     assert reason
 

@@ -13,9 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
+from monitor.actions.plan_actions import PlanContext, plan_incidents
 from monitor.actions.receivers.webhook.signature import verify
+from monitor.alerting.decide import Decisions
 from monitor.alerting.incidents import judge
-from monitor.alerting.rules import act_on
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action, AlertHistory, PastAction
@@ -377,7 +378,9 @@ def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: Receiv
             continue
         past = AlertHistory(open=open_now, sequences={decision.incident.id: place}, past=[past_of(a) for a in actions])
         receivers = {"slack": slack_settings(), **specs}
-        (kept,), planned = act_on(monitor, [decision], past, receivers, Bucket(end - FIVE, end), end)
+        (kept,), planned = plan_incidents(
+            monitor, receivers, Decisions(incidents=[decision]), PlanContext(past, Bucket(end - FIVE, end), end)
+        )
         incident = kept.incident
         actions += planned
     return actions
@@ -427,7 +430,9 @@ def test_a_suspect_that_becomes_known_later_is_news_and_told_once() -> None:
             {"drift": incident}, sequences={incident.id: len(actions)}, past=[past_of(a) for a in actions]
         )
         receivers = {"slack": slack_settings()}
-        _, planned = act_on(monitor_of(repeat_interval="9h"), [again], past, receivers, Bucket(now - FIVE, now), now)
+        context = PlanContext(past, Bucket(now - FIVE, now), now)
+        decisions = Decisions(incidents=[again])
+        _, planned = plan_incidents(monitor_of(repeat_interval="9h"), receivers, decisions, context)
         actions += planned
     assert [action.kind for action in actions] == ["firing", "update"]
     assert "model_version 'v2' first appeared" in actions[1].payload["data"]["headline"]

@@ -42,7 +42,7 @@ def test_a_step_is_found_once_and_then_is_what_windows_are_compared_with(world: 
     for name, baseline in (("previous", {"rolling": "3d", "previous": "12h"}), ("rolling", {"rolling": "3d"})):
         monitor = load(world.configure(baseline=baseline, **COARSE)).monitors[0]
         with open_reader(monitor) as reader:
-            [incident] = backtest(reader, monitor, START + 3 * DAY, START + 6 * DAY)["incidents"]
+            [incident] = backtest(reader, monitor, (START + 3 * DAY, START + 6 * DAY))["incidents"]
             findings = check(reader, monitor, START + 6 * DAY)["findings"]
         assert "amount" in incident["columns"]
         drifted = {f["column"] for f in findings if f["check"] == "drift" and f["status"] == "drifted"}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from detectors.base import Finding
-from detectors.quality.traffic import Gaps
-from monitor.alerting.incidents import is_known, is_news, judge_no_data
-from monitor.alerting.rules import is_learning, judge_all, with_prompt
+from detectors.quality.traffic import Gaps, Traffic
+from monitor.alerting.decide import Known, decide
+from monitor.alerting.incidents import is_known, is_news
+from monitor.alerting.no_data import is_learning, judge_no_data
+from monitor.alerting.rules import name_prompt
+from monitor.checks.baseline import Baseline
+from monitor.checks.evaluation import Evaluation
+from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
 from monitor.core.incident import Decision, Incident, MissingData
 from monitor.core.prompts import Prompt
@@ -30,15 +36,24 @@ from tests.support.decisions import (
 NO_GAPS = Gaps(silent=0, thin=0)
 
 
+class WithGaps(Baseline):
+    """A baseline whose gaps are given."""
+
+    def gaps(self, monitor: Monitor) -> Gaps:
+        return self.facts["gaps"]
+
+
 def judged(
-    found: list[Finding], past: AlertHistory | None = None, result: str = "done", reason: str | None = None, **more: Any
-) -> list[Decision]:
+    found: list[Finding], past: AlertHistory | None = None, result: Any = "done", reason: str | None = None, **more: Any
+) -> Sequence[Decision]:
     monitor = monitor_of(more.pop("settings", {}), **more.pop("rule", {}))
-    changes, gaps, moved = more.pop("changes", ()), more.pop("gaps", NO_GAPS), more.pop("moved", None)
-    return judge_all(monitor, found, changes, past or AlertHistory(), BUCKET, result, reason, gaps, moved)
+    baseline = WithGaps(0, "", {}, {}, Traffic(), 0, facts={"gaps": more.pop("gaps", NO_GAPS)})
+    evaluation = Evaluation(found, result, reason, more.pop("changes", ()))
+    known = Known(past or AlertHistory(), baseline, more.pop("moved", None) or {})
+    return decide(monitor, evaluation, known, BUCKET).incidents
 
 
-def states(decisions: list[Decision]) -> list[tuple[str, str, str | None]]:
+def states(decisions: Sequence[Decision]) -> list[tuple[str, str, str | None]]:
     return [(one.incident.id, one.incident.state, one.transition) for one in decisions]
 
 
@@ -123,7 +138,7 @@ def test_known_findings_are_no_news() -> None:
 
 
 def sight(blind: int, result: str = "skipped", reason: str | None = "no_rows: none", **more: Any) -> list[Any]:
-    past = AlertHistory(blind=MissingData(blind, blind, blind), **more.pop("past", {}))
+    past = AlertHistory(missing=MissingData(blind, blind, blind), **more.pop("past", {}))
     return [(one.transition, one.incident.bad) for one in judged([], past, result, reason, **more)]
 
 
@@ -237,16 +252,16 @@ def suspecting(**changes: Any) -> Incident:
 
 def test_a_suspected_prompt_is_named_where_it_is_known() -> None:
     prompt = Prompt("greeting", {"template": "Hello"}, version=2)
-    known = with_prompt(Decision(suspecting(value=prompt.hash), None, ""), [prompt])
+    known = name_prompt(Decision(suspecting(value=prompt.hash), None, ""), [prompt])
     assert known.incident.suspected_change == {
         **(suspecting(value=prompt.hash).suspected_change or {}),
         "prompt": prompt.sentence(),
     }
-    unknown = with_prompt(Decision(suspecting(value="v9"), None, ""), [prompt])
+    unknown = name_prompt(Decision(suspecting(value="v9"), None, ""), [prompt])
     assert (unknown.incident.suspected_change or {})["prompt"] is None
     for incident in (incident_of(), suspecting(value="m2", kind="model_version"), suspecting(value="p", prompt="x")):
         decision = Decision(incident, None, "")
-        assert with_prompt(decision, [prompt]) is decision
+        assert name_prompt(decision, [prompt]) is decision
     going = suspecting(value=prompt.hash)
     (one,) = judged(
         [finding(0.3, segment="model_version=small")], AlertHistory(open={"drift": going}, prompts=[prompt])

@@ -25,11 +25,11 @@ from monitor.core.yamlfile import ConfigError
 from monitor.jobs import build_baseline
 from monitor.jobs.evals.suite import Suite
 from monitor.jobs.evals.traffic import sample as sample_traffic
-from monitor.jobs.experiments import read_pages
 from monitor.jobs.report import sample as sample_report
 from monitor.jobs.watch import Watch
 from monitor.jobs.what_if import count, definition, make_plans, paying_since
 from monitor.profiling.ab_counts import Arms
+from monitor.profiling.comparison_reads import read_pages
 from monitor.sources.base import SourceError
 from monitor.store import comparisons, ledger, tables
 from tests.support import prefork

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.quality.traffic import Gaps
-from monitor.alerting.incidents import judge_no_data
+from monitor.alerting.no_data import judge_no_data
 from monitor.config.models import Monitor, NoData
 from monitor.core.incident import Incident, MissingData
 from monitor.jobs.backtest import backtest
@@ -124,8 +124,8 @@ def test_a_backtest_of_twenty_rows_a_window_tells_an_outage_and_no_blindness(tmp
     )
     reader = connect(monitor.source)
     try:
-        quiet = backtest(reader, monitor, live, outage)
-        broken = backtest(reader, monitor, live, START + 8 * DAY)
+        quiet = backtest(reader, monitor, (live, outage))
+        broken = backtest(reader, monitor, (live, START + 8 * DAY))
     finally:
         reader.close()
     assert (quiet["no_data"], broken["no_data"]) == (0, 1)

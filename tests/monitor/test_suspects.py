@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
-from monitor.alerting.first_seen import earliest
 from monitor.alerting.incidents import judge
+from monitor.checks.new_values import earliest
 from monitor.config.models import Monitor
 from monitor.core.action import Version
 from monitor.core.incident import Change, Incident

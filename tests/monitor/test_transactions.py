@@ -197,7 +197,7 @@ class Counting:
         source = self.watch.reader._reader._engine  # type: ignore[attr-defined]
         with counted(self.database, source) as counts:
             assert self.daemon.compute(self.watch, claim)
-        self.watch.catch_up({})
+        self.watch.catch_up()
         return counts
 
 

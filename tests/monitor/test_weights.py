@@ -20,7 +20,7 @@ from monitor.cli.commands.build import make_daemon, open_reader, open_store
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.core.schedule import Bucket
-from monitor.jobs.one_shot import baseline_for, read_window
+from monitor.jobs.one_shot import baseline_for
 from monitor.profiling.profile import Facts, profile_bucket
 from monitor.profiling.spend import till
 from monitor.sources.base import Reader
@@ -28,6 +28,7 @@ from monitor.store import ledger, reads
 from tests.support.hand import Hand
 from tests.support.logs import databricks
 from tests.support.logs.base import calls
+from tests.support.windows import read_window
 from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)

@@ -60,7 +60,8 @@ def test_litellm_is_recognised_configured_and_checked(engine: sa.Engine, url: st
     code, said = run("check", "--config", str(out), "--at", end.isoformat(), "--json")
     drifted = [f for f in json.loads(said)["findings"] if f["status"] == "drifted"]
     assert code == 1
-    assert [f["segment"] for f in drifted if f["check"] == "rate" and f["column"] == "unpriced"].count(None) == 1
+    whole = [f["method"] for f in drifted if (f["check"], f["column"], f["segment"]) == ("rate", "unpriced", None)]
+    assert sorted(whole) == ["rate_cusum", "rate_rise"]  # over the window, and bucket by bucket
 
 
 @pytest.mark.parametrize("schema", ["litellm", "Team one"])

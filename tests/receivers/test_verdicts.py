@@ -5,10 +5,9 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from monitor.actions.notifications import announce, announce_shadow, thread_key
+from monitor.actions.notifications import announce_experiment, announce_shadow, thread_key
 from monitor.actions.plan import NAMESPACE
 from monitor.config.models import Monitor
-from monitor.core.schedule import Bucket
 from tests.support.receivers import settings_of, slack_settings
 
 END = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -41,8 +40,7 @@ RECEIVERS = {"slack": slack_settings(), "hook": settings_of("webhook", dry_run=T
 
 def test_a_verdict_is_one_message_a_receiver() -> None:
     told = {"verdict": "lose", "reason": "it is worse"}
-    bucket = Bucket(END - timedelta(minutes=5), END)
-    slack, hook = announce(MONITOR, MONITOR.experiments[0], "b", told, bucket, 3, RECEIVERS)
+    slack, hook = announce_experiment(MONITOR, MONITOR.experiments[0], "b", told, END, 3, RECEIVERS)
     thread = thread_key("bot", "small", "b")
     seconds = int(END.timestamp())
     assert slack.id == str(uuid.uuid5(NAMESPACE, f"{thread}/slack/verdict/{seconds}"))  # as releases before had it

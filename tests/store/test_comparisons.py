@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors.experiment.tally import Tally
+from monitor.checks.comparisons import ComparisonCounts
 from monitor.config.arms import Experiment
 from monitor.profiling.ab_counts import Arms
 from monitor.store import comparisons
-from monitor.store.comparisons import Tallied
 from monitor.store.database import Database
 from tests.support.world import START
 
@@ -29,8 +29,8 @@ def arms(seed: int) -> Arms:
     return Arms(SPEC, {arm: {"m": Tally.of(rng.lognormal(0, 3, 20))} for arm in SPEC.arms})
 
 
-def tallied(place: int, sums: Arms, definition: str = "d") -> Tallied:
-    return Tallied("experiment", "e", definition, START + place * STEP, sums, partial(Arms.from_json, SPEC))
+def tallied(place: int, sums: Arms, definition: str = "d") -> ComparisonCounts:
+    return ComparisonCounts("experiment", "e", definition, START + place * STEP, sums, partial(Arms.from_json, SPEC))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -45,7 +45,7 @@ def test_the_sum_is_that_of_the_rows_before_next_whatever_the_order(database: Da
         with database.write() as connection:
             assert comparisons.add(connection, "m", tallied(place, rows[place]), STEP, {"turn": turn})
     with database.read() as connection:
-        held = comparisons.standing(connection, "m")["experiment", "e"]
+        held = comparisons.load_states(connection, "m")["experiment", "e"]
     reached = (held.next - START) // STEP
     expected = [rows[place] for place in sorted(rows) if place < reached]
     assert all(place in rows for place in range(reached))
@@ -57,7 +57,7 @@ def test_what_counts_something_else_is_not_added(database: Database) -> None:
         comparisons.begin(connection, "m", "experiment", "e", "new", START)
         assert not comparisons.add(connection, "m", tallied(0, arms(1), "old"), STEP)
         assert not comparisons.add(connection, "other", tallied(0, arms(1)), STEP)
-        assert comparisons.standing(connection, "m")["experiment", "e"].total is None
+        assert comparisons.load_states(connection, "m")["experiment", "e"].total is None
 
 
 def test_counts_of_old_buckets_are_dropped_and_stay_in_the_sum(database: Database) -> None:
@@ -65,12 +65,14 @@ def test_counts_of_old_buckets_are_dropped_and_stay_in_the_sum(database: Databas
     with database.write() as connection:
         comparisons.begin(connection, "m", "experiment", "e", "d", START)
         for place in range(103):
-            one = Tallied("experiment", "e", "d", START + place * day, arms(place), partial(Arms.from_json, SPEC))
+            one = ComparisonCounts(
+                "experiment", "e", "d", START + place * day, arms(place), partial(Arms.from_json, SPEC)
+            )
             assert comparisons.add(connection, "m", one, day)
-        again = Tallied("experiment", "e", "d", START, arms(999), partial(Arms.from_json, SPEC))
-        before = comparisons.standing(connection, "m")["experiment", "e"].total
+        again = ComparisonCounts("experiment", "e", "d", START, arms(999), partial(Arms.from_json, SPEC))
+        before = comparisons.load_states(connection, "m")["experiment", "e"].total
         assert comparisons.add(connection, "m", again, day)
-        assert comparisons.standing(connection, "m")["experiment", "e"].total == before
+        assert comparisons.load_states(connection, "m")["experiment", "e"].total == before
         assert comparisons.first_start(connection, "m", "experiment", "e") == START + 2 * day
     everything = [arms(place) for place in range(103)]
     assert before == sum(everything[1:], everything[0]).to_json()

@@ -12,11 +12,15 @@ import sqlalchemy as sa
 from alembic import command
 
 from detectors.spend.budget import Spent
+from monitor.actions.plan_actions import ActionPlan
+from monitor.alerting.decide import Decisions
+from monitor.checks.evaluation import Evaluation
 from monitor.core.action import Action
 from monitor.core.schedule import Bucket, retry_delay
 from monitor.profiling.profile import Facts, Profiled
 from monitor.sources.base import Counts, Reason, SourceError
-from monitor.store import buckets, context, leases, ledger, migrate, outbox
+from monitor.store import buckets, leases, ledger, migrate, outbox
+from monitor.store.commit import BucketResult, commit
 from monitor.store.database import Database, is_unavailable, now
 from monitor.store.tables import actions
 from monitor.store.tables import buckets as bucket_table
@@ -45,9 +49,10 @@ def fail(database: Database, held: buckets.Claim, error: Exception) -> bool:
 
 
 def finish(database: Database, held: buckets.Claim) -> None:
-    done = context.Outcome("done", None, Profiled(Counts(3), Facts(rows=3), {}), "layout")
+    profiled = Profiled(Counts(3), Facts(rows=3), {})
+    done = BucketResult(profiled, "layout", Evaluation(result="done"), Decisions(), ActionPlan())
     with database.write() as connection:
-        context.commit(connection, held, done)
+        commit(connection, held, done)
 
 
 def pass_time(database: Database, by: timedelta) -> None:

@@ -13,12 +13,17 @@ from alembic.migration import MigrationContext
 
 from detectors import DETECTORS
 from detectors.base import Finding, Status
+from monitor.actions.plan_actions import ActionPlan
+from monitor.alerting.decide import Decisions
+from monitor.checks.evaluation import Evaluation
 from monitor.core.action import Action
 from monitor.core.incident import Decision, Incident
 from monitor.core.schedule import Bucket
 from monitor.profiling.profile import Facts, Profiled
 from monitor.sources.base import Counts
-from monitor.store import buckets, context, incidents, leases, migrate, outbox, reads
+from monitor.store import buckets, incidents, leases, migrate, outbox, reads
+from monitor.store.commit import BucketResult
+from monitor.store.commit import commit as commit_bucket
 from monitor.store.database import Database, StoreError, now
 from monitor.store.tables import actions, findings, metadata
 from monitor.store.tables import buckets as bucket_table
@@ -32,15 +37,16 @@ def claim(database: Database, bucket: Bucket = BUCKET) -> buckets.Claim | None:
         return buckets.claim(connection, "bot", bucket, leases.new_owner())
 
 
-def outcome(rows: int = 3, version: str = "big") -> context.Outcome:
+def outcome(rows: int = 3, version: str = "big") -> BucketResult:
     facts = Facts(rows=rows, versions={"model_version": {version: [rows, 10.0, 20.0]}})
     finding = Finding("drift", "x", "psi", None, Status.OK, "fine", 0.1, 0.2)
-    return context.Outcome("done", None, Profiled(Counts(rows), facts, {}), "layout", [finding])
+    evaluation = Evaluation([finding], "done")
+    return BucketResult(Profiled(Counts(rows), facts, {}), "layout", evaluation, Decisions(), ActionPlan())
 
 
-def commit(database: Database, held: buckets.Claim, result: context.Outcome) -> None:
+def commit(database: Database, held: buckets.Claim, result: BucketResult) -> None:
     with database.write() as connection:
-        context.commit(connection, held, result)
+        commit_bucket(connection, held, result)
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) -> None:
@@ -137,7 +143,7 @@ def test_decision_and_actions_commit_with_the_bucket_or_not_at_all(database: Dat
     first = claim(database)
     assert first is not None
     stolen = replace(first, fence=first.fence - 1)
-    full = replace(outcome(), decisions=[Decision(incident(), "firing", "rose")], actions=[action()])
+    full = replace(outcome(), plan=ActionPlan([Decision(incident(), "firing", "rose")], [action()]))
     with pytest.raises(buckets.FenceLost):
         commit(database, stolen, full)
     with database.read() as connection:
@@ -197,7 +203,7 @@ def test_a_snapshot_reads_no_more_findings_than_are_exported(database: Database)
     ]
     held = claim(database)
     assert held is not None
-    commit(database, held, replace(outcome(), findings=found))
+    commit(database, held, replace(outcome(), decisions=Decisions(found)))
     with database.read() as connection:
         kept = reads.findings_at(connection, "bot", START, most=8)
         assert reads.count_findings(connection, "bot", START) == (12, 12)
@@ -212,7 +218,7 @@ def test_what_sequential_detectors_remember_is_read_back_to_the_last_digit(datab
     older = replace(finding, column="y", detail={"up": 1.0, "down": 0.0})
     held = claim(database)
     assert held is not None
-    commit(database, held, replace(outcome(), findings=[finding, older]))
+    commit(database, held, replace(outcome(), decisions=Decisions([finding, older])))
     with database.read() as connection:
         assert buckets.load_sequential_state(connection, "bot", START) == {finding.key: state}
         assert buckets.load_sequential_state(connection, "bot", START - timedelta(minutes=5)) == {}
@@ -251,7 +257,7 @@ def test_long_names_of_an_application_do_not_stop_a_bucket(database: Database) -
     held = claim(database)
     assert held is not None
     long = Finding("c" * 100, "x" * 300, "psi", f"tenant={'y' * 300}", Status.OK, "r" * 900, 0.1, 0.2, unit="u" * 50)
-    commit(database, held, replace(outcome(), findings=[long]))
+    commit(database, held, replace(outcome(), decisions=Decisions([long])))
     with database.read() as connection:
         (kept,) = connection.execute(sa.select(findings)).all()
     assert long.check.startswith(kept.check)

@@ -46,12 +46,15 @@ def open_reader(monitor: Monitor) -> Iterator[Reader]:
         reader.close()
 
 
-def make_watch(database: Database, monitor: Monitor, clock: Clock, later: Later = at_once) -> Watch:
+def make_watch(database: Database, config: Config, monitor: Monitor, clock: Clock, later: Later = at_once) -> Watch:
     """Make one watch; only the system clock leaves the sealing to the source's own clock."""
     opener = partial(_connect, database, monitor)
-    if isinstance(clock, SystemClock):
-        return Watch(database, monitor, opener, later=later)
-    return Watch(database, monitor, opener, partial(_now, clock), later)
+    source_time = _source_time if isinstance(clock, SystemClock) else partial(_now, clock)
+    return Watch(database, monitor, opener, source_time, later, config.receivers)
+
+
+def _source_time(reader: Reader) -> datetime:
+    return reader.now()
 
 
 def _connect(database: Database, monitor: Monitor) -> Reader:
@@ -65,7 +68,7 @@ def _now(clock: Clock, _reader: Reader) -> datetime:
 def make_daemon(database: Database, config: Config, clock: Clock | None = None, later: Later = at_once) -> Daemon:
     """Make the daemon of a configuration; ``later`` does what takes long beside the ticks."""
     clock = clock or SystemClock()
-    watches = [make_watch(database, monitor, clock, later) for monitor in config.monitors]
+    watches = [make_watch(database, config, monitor, clock, later) for monitor in config.monitors]
     return Daemon(database, watches, config.receivers, make_receivers(config.receivers), clock)
 
 

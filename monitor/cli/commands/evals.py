@@ -14,10 +14,10 @@ from monitor.cli.commands.load import load
 from monitor.cli.commands.output import echo, print_json, print_table
 from monitor.core.clock import SystemClock
 from monitor.core.plain import plain
+from monitor.core.suite_run import EXIT, LISTED, Run, case_json
 from monitor.core.yamlfile import ConfigError
 from monitor.jobs.evals import suite as suites
 from monitor.jobs.evals.junit import junit
-from monitor.jobs.evals.result import EXIT, LISTED, Run, case_json
 from monitor.jobs.evals.run import evaluate, requests
 from monitor.store import evaluations, migrate
 from monitor.store.database import Database

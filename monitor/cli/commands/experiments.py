@@ -12,18 +12,18 @@ import typer
 
 from detectors.layout import to_categories
 from detectors.records import Records
+from monitor.checks.comparisons import ComparisonState
 from monitor.cli.commands.build import open_reader
 from monitor.cli.commands.output import echo, print_json, print_table
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Config, ConfigError, Monitor
-from monitor.jobs.experiments import check_columns, read_pages
 from monitor.profiling.ab_counts import CHECK as EXPERIMENT
 from monitor.profiling.ab_counts import Arms, definition
+from monitor.profiling.comparison_reads import check_columns, read_pages
 from monitor.profiling.shadow_join import CHECK as SHADOW
 from monitor.profiling.shadow_join import Joiner, Pairs
 from monitor.sources.base import Reader
 from monitor.store import comparisons
-from monitor.store.comparisons import Standing
 from monitor.store.database import Database, DatabaseError, StoreError
 
 MOST_ANSWERS = 5
@@ -48,7 +48,7 @@ def experiments(config: Config, name: str | None, at: datetime | None, *, as_jso
         names = {"name": spec.name, "control": spec.control}
         told += [
             {**names, "treatment": treatment, "counted_from": _source(stands), **one}
-            for treatment, one in arms.told(stands.told if stands else {}, at).items()
+            for treatment, one in arms.told(stands.report if stands else {}, at).items()
         ]
     if as_json:
         print_json({"monitor": monitor.name, "experiments": told})
@@ -58,13 +58,13 @@ def experiments(config: Config, name: str | None, at: datetime | None, *, as_jso
     return max(EXIT[one["verdict"]] for one in told)
 
 
-def _load_standings(config: Config, monitor: Monitor, kind: str) -> dict[str, Standing]:
+def _load_standings(config: Config, monitor: Monitor, kind: str) -> dict[str, ComparisonState]:
     """Return what the daemon has counted of each comparison, as it is defined now; nothing where it never ran."""
     try:
         database = Database(config.store.get_secret_value())
         try:
             with database.read() as connection:
-                held = comparisons.standing(connection, monitor.name)
+                held = comparisons.load_states(connection, monitor.name)
         finally:
             database.close()
     except (DatabaseError, StoreError):
@@ -74,7 +74,7 @@ def _load_standings(config: Config, monitor: Monitor, kind: str) -> dict[str, St
     return {
         key[1]: stands
         for key, stands in held.items()
-        if stands.definition == known.get(key) and stands.told_at is not None
+        if stands.definition == known.get(key) and stands.reported_at is not None
     }
 
 
@@ -185,7 +185,7 @@ def _disagreements(monitor: Monitor, spec: Shadow, disagreements: list[dict[str,
     return found
 
 
-def _source(stands: Standing | None) -> str:
+def _source(stands: ComparisonState | None) -> str:
     return f"the daemon's buckets before {stands.next.isoformat()}" if stands else "log"
 
 

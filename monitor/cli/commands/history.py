@@ -9,9 +9,10 @@ from typing import Any
 
 import typer
 
+from monitor.actions.plan_actions import Receivers
 from monitor.cli.commands.build import open_reader
-from monitor.cli.commands.output import echo, print_json, print_table
-from monitor.config.models import Config
+from monitor.cli.commands.output import count_actions, echo, print_json, print_table
+from monitor.config.models import Config, Monitor
 from monitor.jobs.backtest import backtest as replay
 from monitor.jobs.backtest import read_changes
 from monitor.jobs.simulate import Injecting, Injection
@@ -32,7 +33,7 @@ def backtest(
     monitor = config.monitor(name)
     marked = read_changes(changes) if changes else []
     with open_reader(monitor) as reader:
-        told = _replay(reader, monitor, start, end, marked, quiet=quiet)
+        told = _replay(reader, monitor, (start, end), marked, config.receivers, quiet=quiet)
     if as_json:
         print_json(told)
         return
@@ -56,8 +57,8 @@ def simulate(
     monitor = config.monitor(name)
     with open_reader(monitor) as reader:
         injection = Injection.of(drift, column, size, at, reader, monitor, start)
-        without = _replay(reader, monitor, start, end, [at], quiet=quiet)
-        told = _replay(Injecting(reader, injection), monitor, start, end, [at], quiet=quiet)
+        without = _replay(reader, monitor, (start, end), [at], config.receivers, quiet=quiet)
+        told = _replay(Injecting(reader, injection), monitor, (start, end), [at], config.receivers, quiet=quiet)
     told["injected"] = injection.said
     told["without"] = {"pages": without["pages"], "changes": without["changes"]}
     if as_json:
@@ -70,16 +71,16 @@ def simulate(
 
 def _replay(
     reader: Reader,
-    monitor: Any,
-    start: datetime,
-    end: datetime,
+    monitor: Monitor,
+    between: tuple[datetime, datetime],
     marked: list[datetime],
+    receivers: Receivers,
     *,
-    quiet: bool,  # noqa: ANN401
+    quiet: bool,
 ) -> dict[str, Any]:
-    total = (end - start) // monitor.bucket
+    total = (between[1] - between[0]) // monitor.bucket
     with typer.progressbar(length=total, label="buckets", hidden=quiet, file=sys.stderr) as bar:
-        return replay(reader, monitor, start, end, marked, bar.update)
+        return replay(reader, monitor, between, marked, bar.update, receivers=receivers)
 
 
 def _pages(told: dict[str, Any]) -> str:
@@ -112,6 +113,8 @@ def _print(told: dict[str, Any]) -> None:
     heads = ("fired_at", "resolved_at", "rule", "columns", "reason")
     incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in told["incidents"]]
     print_table(heads, [[i[head] for head in heads] for i in incidents], "nothing would have paged")
+    if told["actions"]:
+        echo(f"actions that would have been planned: {count_actions(told['actions'])}")
     if told["changes"]:
         marks = ("at", "detected_at", "delay_seconds")
         print_table(marks, [[change[mark] for mark in marks] for change in told["changes"]], "")

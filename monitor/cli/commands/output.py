@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,3 +45,16 @@ def cell(value: Any) -> str:  # noqa: ANN401
         return f"{value:.4g}"
     text = visible(str(value).replace("\n", " "), keep="")
     return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004
+
+
+def count_actions(actions: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many actions of each receiver, kind and state there are.
+
+    Examples
+    --------
+    >>> slack = {"receiver": "slack", "kind": "firing", "state": "pending"}
+    >>> count_actions([slack, slack, {"receiver": "back", "kind": "rollback", "state": "held"}])
+    '2 x slack firing, 1 x back rollback (held)'
+    """
+    names = [f"{one['receiver']} {one['kind']}" + f" ({one['state']})" * (one["state"] != "pending") for one in actions]
+    return ", ".join(f"{count} x {name}" for name, count in Counter(names).items())

@@ -15,7 +15,7 @@ import typer
 from monitor.checks import evidently
 from monitor.cli.commands.build import make_daemon, make_watch, open_reader, open_store
 from monitor.cli.commands.candidate import print_baseline_notes
-from monitor.cli.commands.output import echo, print_json, print_table
+from monitor.cli.commands.output import count_actions, echo, print_json, print_table
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.core import log
 from monitor.core.clock import SystemClock
@@ -130,7 +130,7 @@ def check_once(config: Config, name: str | None, at: datetime | None, *, as_json
     for monitor in monitors:
         try:
             with open_reader(monitor) as reader:
-                verdicts.append(check(reader, monitor, at or reader.now()))
+                verdicts.append(check(reader, monitor, at or reader.now(), config.receivers))
         except SourceError as error:
             reason = f"{error.reason}: {error}"
             verdicts.append(
@@ -154,6 +154,8 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
     if suspect := verdict.get("suspected_change"):
         echo(f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen']}")
     print_baseline_notes(verdict.get("baseline"))
+    if actions := verdict.get("actions"):
+        echo(f"the daemon would plan: {count_actions(actions)}")
     shown = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")
     rows = [[finding[name] for name in shown] for finding in verdict["findings"]]
     print_table(shown, rows, "no findings")
@@ -166,7 +168,7 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
     if first >= last:
         raise ConfigError("--from must lie at least one bucket before --to.")
     with open_store(config, upgrade=True) as database:
-        watch = make_watch(database, monitor, SystemClock())
+        watch = make_watch(database, config, monitor, SystemClock())
         # What is live may come due meanwhile: its actions go to the outbox, for the daemon to deliver.
         daemon = Daemon(database, [watch], config.receivers, {}, SystemClock())
         with database.write() as connection:

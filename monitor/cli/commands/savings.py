@@ -18,12 +18,11 @@ from monitor.cli.commands.build import open_reader
 from monitor.cli.commands.output import echo, print_json, print_table
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.savings import Savings
-from monitor.jobs import build_baseline
 from monitor.jobs.what_if import DAY, MOST_MODELS, count, days, definition, make_plans, report_savings, stretch
 from monitor.jobs.what_if_text import describe_retraining, describe_tier
 from monitor.profiling.profile import deciding_columns
 from monitor.profiling.served import keep_served
-from monitor.sources.base import Reader
+from monitor.sources.base import Reader, read_in_steps
 from monitor.store import migrate
 from monitor.store import savings as store
 from monitor.store.database import Database, DatabaseError, StoreError
@@ -96,7 +95,7 @@ def _busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: dat
         raise ConfigError("savings: map `model_version` under `columns:`, for a price needs a model.")
     counted: Counter[str] = Counter()
     columns = list(dict.fromkeys(["model_version", *deciding_columns(monitor, schema)]))
-    for page in build_baseline.pages(reader, columns, first, last):
+    for page in read_in_steps(reader, columns, first, last):
         counted.update(name for name in to_categories(keep_served(page, monitor)["model_version"]) if name)
     return [name for name, _ in counted.most_common(MOST_MODELS)]
 

@@ -20,7 +20,7 @@ import httpx
 
 from monitor.actions.receivers.base import parse_retry_after
 from monitor.core.clock import Clock, SystemClock
-from monitor.jobs.evals.result import Spent
+from monitor.core.suite_run import Spent
 from monitor.jobs.evals.suite import Endpoint, Parameters
 
 LARGEST_ANSWER = 16 * 1024 * 1024

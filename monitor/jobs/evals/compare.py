@@ -11,8 +11,7 @@ import numpy as np
 
 from detectors.performance.paired import Paired, compare_groups, holm, over_cases
 from detectors.performance.paired import compare as paired
-from monitor.jobs.evals.result import CaseResult, Comparison, Result, Run, mean
-from monitor.jobs.evals.score import OVERALL
+from monitor.core.suite_run import OVERALL, CaseResult, Comparison, Result, Run, mean
 from monitor.jobs.evals.suite import Suite
 
 FEWEST = 5

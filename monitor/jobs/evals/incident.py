@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.base import Finding, Status
-from monitor.alerting.incidents import judge
-from monitor.alerting.rules import act_on, with_prompt
+from monitor.actions.plan_actions import ActionPlan, PlanContext, Receivers, plan_actions
+from monitor.alerting.decide import Known, decide
+from monitor.checks.evaluation import Evaluation
 from monitor.config.models import EvaluationSpec, Monitor, Rule
-from monitor.config.receivers import ReceiverConfig
-from monitor.config.rules import rule_name
-from monitor.core.action import Action, AlertHistory
-from monitor.core.incident import Decision
+from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket
-from monitor.jobs.evals.result import Result, Run
-from monitor.jobs.evals.score import OVERALL
+from monitor.core.suite_run import OVERALL, Result, Run
 
 CHECK = "evaluation"
 STATUS: dict[Result, Status] = {
@@ -55,8 +51,8 @@ def suite_rule(spec: EvaluationSpec, suite: str) -> Rule:
 
 
 @dataclass(frozen=True)
-class Keeper:
-    """Whose incident a regression is, and what is done about it.
+class SuiteAlerting:
+    """How a regression of a suite alerts: whose incident it is, and by which rule.
 
     Parameters
     ----------
@@ -70,22 +66,16 @@ class Keeper:
     suite: str
     alpha: float
     monitor: Monitor
-    actions: Mapping[str, ReceiverConfig]
+    receivers: Receivers
 
     @property
-    def alone(self) -> Monitor:
+    def suite_monitor(self) -> Monitor:
         """Return the monitor with the rule of the suite and no other."""
         return self.monitor.model_copy(update={"rules": [suite_rule(self.spec, self.suite)]})
 
-    def judge(self, run: Run, past: AlertHistory) -> tuple[Sequence[Decision], Sequence[Action]]:
-        """Decide what a run means for the incident of its suite, and what follows. Pure."""
-        monitor, bucket = self.alone, Bucket(run.started_at, run.finished_at)
-        rule = monitor.rules[0]
-        name = rule_name(rule)
-        found = [evaluation_finding(run, self.alpha)]
-        decision = judge(
-            monitor, rule, found, past.open.get(name), bucket.end, past.changes, past.resolved.get(name)
-        )  # fmt: skip
-        if decision is None:
-            return [], []
-        return act_on(monitor, [with_prompt(decision, past.prompts)], past, self.actions, bucket, run.finished_at)
+    def plan(self, run: Run, history: AlertHistory) -> ActionPlan:
+        """Decide what a run means for the incident of its suite, and plan what follows. Pure."""
+        monitor, bucket = self.suite_monitor, Bucket(run.started_at, run.finished_at)
+        evaluation = Evaluation([evaluation_finding(run, self.alpha)])
+        decisions = decide(monitor, evaluation, Known(history), bucket)
+        return plan_actions(monitor, self.receivers, decisions, PlanContext(history, bucket, run.finished_at))

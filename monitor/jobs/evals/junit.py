@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
-from monitor.jobs.evals.result import CaseResult, Comparison, Result, Run, mean
+from monitor.core.suite_run import CaseResult, Comparison, Result, Run, mean
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _KIND: Mapping[Result, str] = {"regressed": "failure", "below": "failure", "inconclusive": "error"}

@@ -14,17 +14,19 @@ import numpy as np
 
 from monitor.core.clock import Clock
 from monitor.core.schedule import Bucket, floor
+from monitor.core.suite_run import OVERALL, CaseResult, Run, Spent, mean
 from monitor.core.yamlfile import Problem
 from monitor.jobs.evals import compare as comparing
 from monitor.jobs.evals import traffic
 from monitor.jobs.evals.client import Answer, Client, Failure
-from monitor.jobs.evals.incident import Keeper
-from monitor.jobs.evals.result import CaseResult, Run, Spent, mean
-from monitor.jobs.evals.score import JUDGE, OVERALL, judge_messages, overall, read_judgement, score
+from monitor.jobs.evals.incident import SuiteAlerting
+from monitor.jobs.evals.score import JUDGE, judge_messages, overall, read_judgement, score
 from monitor.jobs.evals.suite import Case, Suite, lines
 from monitor.sources.base import Reader
-from monitor.store import context, evaluations, incidents, judge_labels, outbox
+from monitor.store import evaluations, judge_labels
+from monitor.store.commit import save_plan
 from monitor.store.database import Database
+from monitor.store.history import load_history
 
 MOST_INTERVALS = 2
 """Intervals of traffic that are made up for after a pause."""
@@ -51,19 +53,19 @@ def evaluate(
     database: Database,
     clock: Clock,
     progress: Progress = lambda _done: None,
-    keeper: Keeper | None = None,
+    alerting: SuiteAlerting | None = None,
 ) -> Run:
     """Run a suite once, compare it with its last good run, and store what came of it.
 
-    With a ``keeper`` its incident is opened, kept or resolved in the transaction that stores the run.
+    With a ``alerting`` its incident is opened, kept or resolved in the transaction that stores the run.
     """
     started = clock.now()
     asked = Asked(read_answers(suite)) if suite.endpoint is None else asyncio.run(_ask(suite, progress))
-    return _finish(suite, asked, database, clock, started, progress, keeper)
+    return _finish(suite, asked, database, clock, started, progress, alerting)
 
 
 def evaluate_traffic(
-    suite: Suite, reader: Reader, every: timedelta, database: Database, clock: Clock, keeper: Keeper
+    suite: Suite, reader: Reader, every: timedelta, database: Database, clock: Clock, alerting: SuiteAlerting
 ) -> Run:
     """Evaluate a sample of what a monitor's application answered since the last run, or in the last interval."""
     started = clock.now()
@@ -71,14 +73,14 @@ def evaluate_traffic(
     with database.read() as connection:
         before = evaluations.rows(connection, suite.name, most=1)
         spent = evaluations.spent_since(connection, suite.name, midnight)
-    settle = keeper.monitor.settle
+    settle = alerting.monitor.settle
     since = max(before[0].started_at, started - MOST_INTERVALS * every) if before else started - every
-    sampled = traffic.sample(reader, suite, since - settle, started - settle, keeper.monitor)
+    sampled = traffic.sample(reader, suite, since - settle, started - settle, alerting.monitor)
     kept = traffic.with_budget(suite.model_copy(update={"cases": list(sampled.cases)}), spent)
     asked = Asked(dict(sampled.answers), stretch=(since - settle, started - settle))
     if suite.judge is not None and kept.judge is None:
         asked.note = "; the judge was not asked: what it may spend today is spent"
-    return _finish(kept, asked, database, clock, started, lambda _done: None, keeper)
+    return _finish(kept, asked, database, clock, started, lambda _done: None, alerting)
 
 
 def _finish(
@@ -88,7 +90,7 @@ def _finish(
     clock: Clock,
     started: datetime,
     progress: Progress,
-    keeper: Keeper | None,
+    alerting: SuiteAlerting | None,
 ) -> Run:
     """Score, judge, compare and store what was answered."""
     scored = [_score_case(suite, case, asked.samples[case.id]) for case in suite.cases]
@@ -99,15 +101,13 @@ def _finish(
     run = conclude(suite, scored, good, asked, started, clock.now())
     with database.write() as connection:
         evaluations.save(connection, run)
-        if keeper is not None:
-            past = context.load(connection, keeper.alone, Bucket(run.started_at, run.finished_at))
-            decisions, planned = keeper.judge(run, past)
-            for decision in decisions:
-                incidents.save_decision(connection, decision)
-            outbox.save_actions(connection, planned)
-            if asked.stretch is not None and keeper.monitor.judged:
-                start = floor(asked.stretch[0], keeper.monitor.bucket)
-                judge_labels.keep(connection, keeper.monitor.name, _verdicts(suite, run), start, asked.stretch[1])
+        if alerting is not None:
+            bucket = Bucket(run.started_at, run.finished_at)
+            history = load_history(connection, alerting.suite_monitor, bucket)
+            save_plan(connection, alerting.monitor.name, alerting.plan(run, history))
+            if asked.stretch is not None and alerting.monitor.judged:
+                start = floor(asked.stretch[0], alerting.monitor.bucket)
+                judge_labels.keep(connection, alerting.monitor.name, _verdicts(suite, run), start, asked.stretch[1])
     return run
 
 

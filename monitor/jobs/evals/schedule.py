@@ -20,9 +20,9 @@ import structlog
 from monitor.config.models import Config, EvaluationSpec, Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.clock import Clock, SystemClock
+from monitor.core.suite_run import Run
 from monitor.core.yamlfile import ConfigError
-from monitor.jobs.evals.incident import Keeper
-from monitor.jobs.evals.result import Run
+from monitor.jobs.evals.incident import SuiteAlerting
 from monitor.jobs.evals.run import evaluate, evaluate_traffic
 from monitor.jobs.evals.suite import Suite, load
 from monitor.jobs.evals.traffic import NoTraffic
@@ -154,11 +154,11 @@ def run_once(job: Job) -> None:
     try:
         suite = load(job.spec.suite)
 
-        keeper = Keeper(job.spec, suite.name, suite.alpha, job.monitor, job.actions) if job.monitor else None
+        alerting = SuiteAlerting(job.spec, suite.name, suite.alpha, job.monitor, job.actions) if job.monitor else None
         done = (
-            _traffic(job, suite, keeper, database)
+            _traffic(job, suite, alerting, database)
             if suite.traffic
-            else evaluate(suite, database, SystemClock(), keeper=keeper)
+            else evaluate(suite, database, SystemClock(), alerting=alerting)
         )
         LOG.info("evaluation", suite=done.suite, result=done.result, reason=done.reason, score=done.score, id=done.id)
     except (ConfigError, DatabaseError, SourceError, NoTraffic) as error:
@@ -167,13 +167,13 @@ def run_once(job: Job) -> None:
         database.close()
 
 
-def _traffic(job: Job, suite: Suite, keeper: Keeper | None, database: Database) -> Run:
-    if keeper is None:
+def _traffic(job: Job, suite: Suite, alerting: SuiteAlerting | None, database: Database) -> Run:
+    if alerting is None:
         raise ConfigError(
             f"{job.spec.suite}: `traffic:` is of a monitor; name it with `evaluations: [{{monitor: …}}]`."
         )
-    with closing(connect(keeper.monitor.source)) as reader:
-        return evaluate_traffic(suite, reader, job.spec.every, database, SystemClock(), keeper)
+    with closing(connect(alerting.monitor.source)) as reader:
+        return evaluate_traffic(suite, reader, job.spec.every, database, SystemClock(), alerting)
 
 
 @contextmanager

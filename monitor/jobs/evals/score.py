@@ -18,7 +18,6 @@ from detectors.signals.patterns import compile_linear
 from monitor.jobs.evals.expectation import Expectation
 from monitor.jobs.evals.suite import Case
 
-OVERALL = "overall"
 JUDGE = "judge"
 LONGEST = 200_000
 """Code points of an answer that are scored."""

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from detectors.performance.paired import Paired
-from monitor.jobs.evals.score import OVERALL
 
+OVERALL = "overall"
+"""The measure that is the mean of all expectations."""
 Result = Literal["good", "regressed", "below", "inconclusive"]
 LISTED = 10
 """Cases that fell most and are printed."""

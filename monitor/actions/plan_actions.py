@@ -1,0 +1,134 @@
+"""Plan actions: the messages and effects that follow from what was decided about a bucket. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from monitor.actions.breakers import BreakerInput, BreakerUpdate, evaluate_breakers, firing_after, silence_name
+from monitor.actions.notifications import announce_verdict
+from monitor.actions.plan import is_unannounced, plan
+from monitor.actions.retraining_context import RetrainingInput, plan_retraining
+from monitor.alerting.decide import Decisions
+from monitor.config.models import Monitor
+from monitor.config.receivers import ReceiverConfig
+from monitor.config.rules import rule_name
+from monitor.core.action import MESSAGES, STANDING, Action, AlertHistory, PastAction
+from monitor.core.incident import Decision
+from monitor.core.schedule import Bucket
+
+Receivers = Mapping[str, ReceiverConfig]
+
+
+@dataclass(frozen=True)
+class ActionPlan:
+    """What is to be stored of incidents, with when people were notified, and what is to be delivered.
+
+    Parameters
+    ----------
+    announced
+        Comparisons and arms whose verdict has a message now, or needs none.
+    """
+
+    incidents: Sequence[Decision] = ()
+    actions: Sequence[Action] = ()
+    announced: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    breakers: BreakerUpdate | None = None
+
+
+@dataclass(frozen=True)
+class PlanContext:
+    """What planning looks at beside the decisions.
+
+    Parameters
+    ----------
+    now
+        The time of the source: what is older than its `not_after` is not sent.
+    retraining
+        What a retraining is told of the data; None where none can be asked for.
+    breakers
+        What the breakers of the monitor are evaluated against; None to leave them as they are.
+    """
+
+    history: AlertHistory
+    bucket: Bucket
+    now: datetime
+    retraining: RetrainingInput | None = None
+    breakers: BreakerInput | None = None
+
+
+def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, context: PlanContext) -> ActionPlan:
+    """Plan every message and effect that follows from decisions: messages first, then breakers.
+
+    Nothing is planned for what is silenced.
+    """
+    incidents, actions = plan_incidents(monitor, receivers, decisions, context)
+    announced: dict[tuple[str, str], list[str]] = {}
+    for change in decisions.verdicts:
+        messages = announce_verdict(monitor, receivers, change, context.history, context.bucket, context.now)
+        if messages is not None:
+            announced.setdefault((change.kind, change.name), []).append(change.arm)
+            actions += messages
+    breakers = None
+    if context.breakers is not None and monitor.breakers:
+        inputs = replace(
+            context.breakers,
+            firing=firing_after([*context.history.open.values(), *context.history.older], incidents),
+            silenced=[one.name for one in monitor.breakers if silence_name(one) in context.history.silences],
+        )
+        breakers = evaluate_breakers(monitor, context.bucket, inputs, receivers, context.now)
+    return ActionPlan(incidents, actions, announced, breakers)
+
+
+def plan_incidents(
+    monitor: Monitor, receivers: Receivers, decisions: Decisions, context: PlanContext
+) -> tuple[list[Decision], list[Action]]:
+    """Plan the actions about incidents; returns the incidents with when people were notified, and the actions."""
+    history = context.history
+    rules = {rule_name(rule): rule for rule in monitor.rules}
+    earlier = {incident.id: incident for incident in (*history.open.values(), *history.older)}
+    retraining = plan_retraining(monitor, receivers, decisions, context.history, context.retraining)
+    incidents: list[Decision] = []
+    actions: list[Action] = []
+    for decision in decisions.incidents:
+        if decision.silence is not None:
+            incidents.append(decision)
+            continue
+        incident, rule = decision.incident, rules.get(decision.incident.rule)
+        before = earlier.get(incident.id)
+        first = not decision.transition and is_unannounced(incident, history.past)
+        planned = plan(
+            monitor,
+            replace(decision, transition="firing") if first else decision,
+            rule.do if rule else monitor.no_data.do,
+            receivers,
+            context.bucket,
+            now=context.now,
+            sequence=history.sequences.get(incident.id, 0),
+            versions=history.versions,
+            blamed=history.blamed,
+            past=history.past,
+            rule=rule,
+            fresh=incident.bad > (before.bad if before else 0),
+            retraining=retraining.get(incident.id),
+        )
+        actions += planned
+        incidents.append(note_notification(decision, history.past, planned, context.bucket))
+    return incidents, actions
+
+
+def note_notification(
+    decision: Decision, past: Sequence[PastAction], planned: Sequence[Action], bucket: Bucket
+) -> Decision:
+    """Note when people were told of a firing incident last; never, when every message failed or expired."""
+    incident = decision.incident
+    if incident.state != "firing":
+        return decision
+    messages = [row for row in past if row.incident == incident.id and row.kind in MESSAGES]
+    at = incident.notified_at
+    if messages and not any(row.state in STANDING for row in messages):
+        at = None
+    if any(action.kind in MESSAGES for action in planned):
+        at = bucket.end
+    return replace(decision, incident=replace(incident, notified_at=at))

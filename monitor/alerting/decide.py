@@ -1,0 +1,84 @@
+"""Decide: what an evaluation means for the incidents of a monitor, and whom to tell. Pure.
+
+A silence ends here: what it silences is decided as usual, with the number of the silence, and no action is planned
+for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from detectors.base import Finding
+from monitor.alerting.explain import explain
+from monitor.alerting.no_data import decide_no_data
+from monitor.alerting.rules import decide_rules
+from monitor.alerting.verdicts import VerdictChange, find_new_verdicts
+from monitor.checks.baseline import Baseline
+from monitor.checks.evaluation import Evaluation
+from monitor.checks.new_values import earliest
+from monitor.config.models import Monitor
+from monitor.core.action import AlertHistory
+from monitor.core.incident import Decision
+from monitor.core.schedule import Bucket
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided: the findings with their explanations, incidents, and verdicts to announce."""
+
+    findings: Sequence[Finding] = ()
+    incidents: Sequence[Decision] = ()
+    verdicts: Sequence[VerdictChange] = ()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known when an evaluation is decided.
+
+    Parameters
+    ----------
+    history
+        Incidents, silences and changes so far.
+    baseline
+        What the window is explained by; None where there is none.
+    shifts
+        By rule, how the window differs from what people were told last of its firing incident.
+    """
+
+    history: AlertHistory = AlertHistory()
+    baseline: Baseline | None = None
+    shifts: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
+
+
+def decide(monitor: Monitor, evaluation: Evaluation, known: Known, bucket: Bucket) -> Decisions:
+    """Decide what an evaluation means: every way to an incident and to a message goes through here.
+
+    Parameters
+    ----------
+    monitor
+        Its rules are applied; so a caller that has findings for one rule only passes a copy with that rule.
+    bucket
+        The interval that was evaluated; its end is the time of the decisions.
+    """
+    history, baseline = known.history, known.baseline
+    changes = earliest([*history.changes, *evaluation.changes], history.versions)
+    findings = explain(monitor, baseline, evaluation.window, evaluation.findings, history.open, changes, bucket.end)
+    decided = [
+        *decide_rules(monitor, findings, changes, history, bucket, known.shifts),
+        *decide_no_data(monitor, evaluation, history, baseline, bucket),
+    ]
+    return Decisions(
+        findings, [_apply_silence(one, history) for one in decided], find_new_verdicts(evaluation.comparisons, history)
+    )
+
+
+def _apply_silence(decision: Decision, history: AlertHistory) -> Decision:
+    """Note the silence of a rule on a decision, and say it where there is a transition."""
+    number = history.silences.get(decision.incident.rule)
+    if number is None:
+        return decision
+    reason = decision.incident.reason
+    return replace(
+        decision, silence=number, reason=f"{reason} (silenced by #{number})" if decision.transition else reason
+    )

@@ -1,0 +1,52 @@
+"""Evaluate: everything the checks of a monitor find in a bucket, with the window that ends with it. Pure."""
+
+from __future__ import annotations
+
+from detectors.base import Finding
+from monitor.checks.detect import Stattests, conclude, detect
+from monitor.checks.evaluation import Evaluation, MonitorPlan, Observed, StoredSums
+from monitor.checks.new_values import detect_new_values
+from monitor.checks.objectives import count_events
+from monitor.checks.usage import usage_by_segment
+from monitor.checks.window import sum_window
+from monitor.core.incident import Change
+from monitor.profiling.spend import evaluate_budgets
+
+
+def evaluate(
+    plan: MonitorPlan, observed: Observed, stored: StoredSums, stattests: Stattests | None = None
+) -> Evaluation:
+    """Run every check of a monitor over the window that ends with an observed bucket.
+
+    Parameters
+    ----------
+    plan
+        The monitor and its baseline.
+    observed
+        The bucket, as it was read.
+    stored
+        What is known of earlier buckets.
+    stattests
+        Runs the statistical tests of Evidently; without it they are inconclusive.
+    """
+    monitor, bucket, profiled = plan.monitor, observed.bucket, observed.profiled
+    reference = plan.reference(bucket)
+    window, findings, changes = None, list[Finding](), list[Change]()
+    if reference is not None and stored.window is not None:
+        window = sum_window(monitor, reference, bucket, profiled, stored.window, observed.newest)
+        findings = detect(monitor, reference, window, stattests)
+        changes = detect_new_values(profiled.facts, reference)
+    if stored.spending is not None:
+        findings += evaluate_budgets(monitor, stored.spending)
+    result, reason = conclude(plan.baseline, plan.without_baseline, profiled, findings)
+    comparisons = plan.comparisons.evaluate(bucket, profiled, stored.comparisons, observed.recounted)
+    return Evaluation(
+        findings=[*findings, *comparisons.findings],
+        result=result,
+        reason=reason,
+        changes=changes,
+        window=window,
+        comparisons=comparisons,
+        usage=usage_by_segment(monitor, window) if window else None,
+        events=count_events(monitor, profiled),
+    )

@@ -1,0 +1,113 @@
+"""What evaluating a bucket takes and gives: the plan of its monitor, what was read, what is stored, what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from detectors.base import Finding
+from detectors.spend.objective import Events
+from monitor.checks.baseline import Baseline
+from monitor.checks.comparisons import ComparisonCounts, Comparisons, ComparisonState, ComparisonUpdate, Key
+from monitor.checks.detect import Result, Window
+from monitor.checks.window import StoredWindow
+from monitor.config.models import Monitor
+from monitor.core.incident import Change
+from monitor.core.schedule import Bucket
+from monitor.profiling.profile import Profiled
+from monitor.profiling.spend import Spending
+
+
+@dataclass(frozen=True)
+class MonitorPlan:
+    """What a bucket of a monitor is compared with.
+
+    Parameters
+    ----------
+    baseline
+        The newest one, which may still be learning; with the stretch before the window where windows are compared
+        with that.
+    without_baseline
+        Why there is none, where there is none.
+    """
+
+    monitor: Monitor
+    comparisons: Comparisons
+    baseline: Baseline | None = None
+    without_baseline: str = ""
+
+    @property
+    def active_baseline(self) -> Baseline | None:
+        """Return the baseline if it is learnt."""
+        return self.baseline if self.baseline is not None and self.baseline.state == "active" else None
+
+    def reference(self, bucket: Bucket) -> Baseline | None:
+        """Return what the window of a bucket is compared with; None for a bucket of the baseline itself."""
+        active = self.active_baseline
+        part_of_it = active is not None and active.end is not None and bucket.end <= active.end
+        return None if part_of_it else active
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A bucket as it was read from the source.
+
+    Parameters
+    ----------
+    newest
+        Time of the newest record in the window or before it, in seconds since 1970; None where there is none.
+    recounted
+        Earlier buckets of shadows that late records of this bucket have changed.
+    """
+
+    bucket: Bucket
+    profiled: Profiled
+    newest: float | None = None
+    recounted: Sequence[ComparisonCounts] = ()
+
+
+@dataclass(frozen=True)
+class StoredSums:
+    """What the store holds of earlier buckets.
+
+    Parameters
+    ----------
+    window
+        Of the window that ends with the bucket; None where there is no baseline to compare with.
+    spending
+        What was spent up to the end of the bucket, itself included; None for a bucket of the history.
+    """
+
+    window: StoredWindow | None = None
+    spending: Spending | None = None
+    comparisons: Mapping[Key, ComparisonState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found in a bucket, or by a run of an evaluation suite.
+
+    Parameters
+    ----------
+    result, reason
+        How a bucket ended, and why it is inconclusive; None for what is no bucket.
+    changes
+        Versions, categories and columns that the baseline did not have.
+    window
+        The window that was compared; None where there is nothing to compare with.
+    missing_buckets
+        Buckets in a row without data, where it is known by something other than the results of the buckets: by how
+        long the source could not be read.
+    usage, events
+        What the window used, and the requests that objectives count in the bucket, by signal.
+    """
+
+    findings: Sequence[Finding] = ()
+    result: Result | None = None
+    reason: str | None = None
+    changes: Sequence[Change] = ()
+    window: Window | None = None
+    comparisons: ComparisonUpdate = ComparisonUpdate()
+    missing_buckets: int | None = None
+    usage: Mapping[str, object] | None = None
+    events: Mapping[str, Events] = field(default_factory=dict)

@@ -1,0 +1,69 @@
+"""The records of experiments and shadows, read from the source in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from detectors.records import Records, unseen
+from monitor.config.arms import Experiment, Shadow
+from monitor.config.models import ConfigError, Monitor
+from monitor.config.sections import nearest
+from monitor.config.signals import column_name, resolve
+from monitor.profiling.ab_counts import required_columns
+from monitor.profiling.learn import with_signals
+from monitor.profiling.profile import deciding_columns
+from monitor.profiling.served import keep_served
+from monitor.profiling.shadow_join import Joiner, Pairs
+from monitor.sources.base import Reader, read_in_steps
+
+
+def read_pages(
+    reader: Reader,
+    monitor: Monitor,
+    spec: Experiment | Shadow,
+    start: datetime,
+    end: datetime,
+    schema: Mapping[str, str] | None = None,
+) -> Iterator[Records]:
+    """Yield the pages of a stretch with all that a comparison counts, signals added, no id twice."""
+    required = required_columns(spec)
+    schema = reader.schema() if schema is None else schema
+    signals = resolve(monitor.signals)
+    computed = [entry for entry, signal in zip(monitor.signals, signals, strict=True) if signal.name in required]
+    roles = [role for signal in signals if signal.name in required for role in (*signal.needs, *signal.uses)]
+    names = [*required, *roles, *deciding_columns(monitor, schema), "id"]
+    columns = [name for name in dict.fromkeys(names) if name in schema]
+    ids = set[object]()
+    for page in read_in_steps(reader, columns, start, end):
+        yield keep_served(with_signals(unseen(page, ids), computed), monitor, spec)
+
+
+def join_shadow(
+    reader: Reader,
+    monitor: Monitor,
+    spec: Shadow,
+    start: datetime,
+    until: datetime,
+    step: timedelta,
+    schema: Mapping[str, str] | None = None,
+) -> Iterator[tuple[datetime, Pairs]]:
+    """Yield the pairs of each step of a stretch; the records of ``within`` around it are read too."""
+    joiner = Joiner(spec, start, until, step)
+    for page in read_pages(reader, monitor, spec, start - spec.within, until + spec.within, schema):
+        joiner.add(page)
+    yield from joiner.finish()
+
+
+def available_columns(monitor: Monitor, schema: Mapping[str, object]) -> set[str]:
+    """Return the columns that are logged or computed by a signal."""
+    return {*schema, *(column_name(entry) for entry in monitor.signals)}
+
+
+def check_columns(reader: Reader, monitor: Monitor, spec: Experiment | Shadow) -> None:
+    """Refuse a comparison of what is neither logged nor computed."""
+    available = available_columns(monitor, reader.schema())
+    missing = [name for name in required_columns(spec) if name not in available]
+    if missing:
+        hint = nearest(missing[0], sorted(available))
+        raise ConfigError(f"{spec.name}: {missing[0]!r} is no column and no signal of {monitor.name}.{hint}")

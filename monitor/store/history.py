@@ -1,0 +1,52 @@
+"""The past of a monitor, as far as its next decision needs it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy.engine import Connection
+
+from monitor.actions.breakers import silence_name
+from monitor.actions.notifications import thread_key
+from monitor.actions.plan import split_open
+from monitor.config.models import Monitor
+from monitor.config.rules import rule_name
+from monitor.core.action import AlertHistory
+from monitor.core.incident import NO_DATA
+from monitor.core.schedule import Bucket
+from monitor.profiling.ab_counts import CHECK as EXPERIMENT
+from monitor.store import incidents, outbox, prompts
+
+
+def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> AlertHistory:
+    """Read what deciding about a bucket needs of the past of its monitor."""
+    names = [*(rule_name(rule) for rule in monitor.rules), NO_DATA]
+    comparison_names = [f"{EXPERIMENT}.{spec.name}" for spec in monitor.experiments]
+    breaker_names = [silence_name(spec) for spec in monitor.breakers]
+    can_be_silenced = [*names, *comparison_names, *breaker_names]
+    threads = [thread_key(monitor.name, spec.name, name) for spec in monitor.experiments for name in spec.treatments]
+    unresolved = incidents.open_incidents(connection, monitor.name, names)
+    newest, older = split_open(unresolved)
+    before = {
+        rule_name(rule): incidents.last_resolved(
+            connection, monitor.name, rule_name(rule), bucket.end - rule.reopen_within
+        )
+        for rule in monitor.rules
+        if rule_name(rule) not in newest
+    }
+    resolved = {name: incident for name, incident in before.items() if incident}
+    versions = incidents.load_versions(connection, monitor.name)
+    roles = {version.role for version in versions}
+    return AlertHistory(
+        open=newest,
+        older=older,
+        resolved=resolved,
+        silences=incidents.silenced_rules(connection, monitor.name, can_be_silenced, bucket.end),
+        sequences=outbox.next_sequences(connection, [*(i.id for i in (*unresolved, *resolved.values())), *threads]),
+        changes=incidents.load_changes(connection, monitor.name),
+        versions=versions,
+        blamed=incidents.load_blamed_versions(connection, monitor.name),
+        past=outbox.past_actions(connection, monitor.name, bucket.end - timedelta(days=1)),
+        prompts=prompts.load_prompts(connection, words=False) if "prompt_version" in roles else (),
+        missing=incidents.count_missing(connection, monitor.name, bucket.start, 500, monitor.bucket),
+    )
