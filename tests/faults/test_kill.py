@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.store.database import Database
-from monitor.store.tables import buckets
+from monitor.store.tables import aggregates, buckets
 from tests.support.process import eventually
 from tests.support.world import START, World, rows_of
 
@@ -43,9 +43,14 @@ def worlds(tmp_path: Path, postgres_server: object) -> Iterator[tuple[World, Wor
 def profiles(world: World) -> list[tuple[object, ...]]:
     database = Database(world.store_url)
     with database.read() as connection:
-        query = sa.select(
-            buckets.c.start, buckets.c.revision, buckets.c.result, buckets.c.source_rows, buckets.c.profiles
+        stored = sa.and_(
+            aggregates.c.monitor == buckets.c.monitor,
+            aggregates.c.start == buckets.c.start,
+            aggregates.c.kind == "profile",
         )
+        query = sa.select(
+            buckets.c.start, buckets.c.revision, buckets.c.result, buckets.c.source_rows, aggregates.c.data
+        ).join_from(buckets, aggregates, stored)
         rows = connection.execute(query.where(buckets.c.state == "finished").order_by(buckets.c.start)).all()
     database.close()
     return [tuple(row) for row in rows]
