@@ -250,7 +250,7 @@ def played(config: Config) -> tuple[dict[Any, float], Cells, dict[str, str]]:
         while clock.moment < START + WINDOW:
             clock.moment += BUCKET
             daemon.tick_all()
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
         samples, cells = shown(database, config, monitor.name)
         with database.read() as connection:
             newest = reads.newest_bucket(connection, monitor.name)

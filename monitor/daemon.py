@@ -1,8 +1,8 @@
-"""START HERE. The daemon: wait, due buckets, tick, deliver; and how it ends.
+"""START HERE. The daemon: its jobs, their schedule, and how it ends.
 
 Each monitor has a job of its own, and so has each receiver: they share nothing but the database, so a source or a
 receiver that hangs delays itself alone. APScheduler only wakes them; which buckets are due is arithmetic
-(`core/schedule.py`), one bucket from top to bottom is `pipeline.py`.
+(`core/schedule.py`), a turn of a monitor is `jobs/monitor_job.py`, one bucket from top to bottom is `pipeline.py`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ from monitor.actions.receivers.base import Receiver
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.clock import Clock
 from monitor.jobs.delivery import deliver_due, expire_late
-from monitor.jobs.source_health import reason_to_give_up, record_heartbeat, record_source_error
-from monitor.jobs.watch import Watch
-from monitor.pipeline import process_bucket
+from monitor.jobs.monitor_job import MonitorJob
+from monitor.jobs.source_health import record_heartbeat, record_source_error
 from monitor.sources.base import SourceError
 from monitor.store import buckets, outbox
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
-BUCKETS_A_TURN = 20
 STOP_SECONDS = 4.0
 """How long the buckets and deliveries at work may take to end; what is abandoned is taken up again by its lease."""
 STANDSTILL = timedelta(minutes=2)
@@ -39,11 +37,11 @@ STANDSTILL = timedelta(minutes=2)
 
 @dataclass
 class Daemon:
-    """Runs the watches until it is told to stop."""
+    """Runs the jobs of all monitors until it is told to stop."""
 
     database: Database
-    watches: Sequence[Watch]
-    actions: Mapping[str, ReceiverConfig]
+    monitors: Sequence[MonitorJob]
+    receiver_configs: Mapping[str, ReceiverConfig]
     receivers: Mapping[str, Receiver]
     clock: Clock
     every: timedelta = timedelta(seconds=1)
@@ -62,14 +60,14 @@ class Daemon:
         for name, job in jobs.items():
             scheduler.add_job(_run_marked, "interval", args=(at_work, name, job), id=name, **wake)
         scheduler.start()
-        LOG.info("started", monitors=len(self.watches))
+        LOG.info("started", monitors=len(self.monitors))
         self.stopping.wait()
         return self._end(scheduler, at_work)
 
     def jobs(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield what is done side by side, by name: one job a monitor, one a receiver, and one for what has none."""
-        for watch in self.watches:
-            yield f"monitor {watch.monitor.name}", partial(self.work_off, watch)
+        for job in self.monitors:
+            yield f"monitor {job.monitor.name}", partial(self.work_off, job)
         for name in self.receivers:
             yield f"receiver {name}", partial(self.deliver_to, name)
         yield "outbox", self.tidy
@@ -81,8 +79,8 @@ class Daemon:
         if ending.is_alive():
             LOG.warning("abandoned", jobs=sorted(at_work))
             return False
-        for watch in self.watches:
-            watch.close()
+        for job in self.monitors:
+            job.close()
         LOG.info("stopped")
         return True
 
@@ -99,69 +97,35 @@ class Daemon:
 
     def tick_all(self) -> None:
         """Give every monitor its turn, again and again while any has buckets left to work off."""
-        while sum(self.safely(watch) for watch in self.watches) and not self.stopping.is_set():
+        while sum(self.safely(job) for job in self.monitors) and not self.stopping.is_set():
             pass
 
-    def work_off(self, watch: Watch) -> None:
+    def work_off(self, job: MonitorJob) -> None:
         """Give one monitor its turn, again and again while it has buckets left to work off."""
-        while self.safely(watch) and not self.stopping.is_set():
+        while self.safely(job) and not self.stopping.is_set():
             pass
 
-    def safely(self, watch: Watch) -> int:
+    def safely(self, job: MonitorJob) -> int:
         """Take one turn; one that fails does not stop the others. Returns the finished buckets."""
         try:
-            finished = self.turn(watch)
-            record_heartbeat(watch, self.clock.now(), news=finished > 0)
-            self.progress_at = time.monotonic()
+            finished = self.turn(job)
+            record_heartbeat(job, self.clock.now(), news=finished > 0)
+            self.note_progress()
             return finished
         except SourceError as error:
-            record_source_error(watch, error, self.actions, self.clock.now())
-            self.progress_at = time.monotonic()
+            record_source_error(job, error, self.receiver_configs, self.clock.now())
+            self.note_progress()
         except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
-            LOG.exception("turn_failed", monitor=watch.monitor.name)
+            LOG.exception("turn_failed", monitor=job.monitor.name)
         return 0
 
-    def turn(self, watch: Watch) -> int:
-        """Work off what one monitor owes, oldest first, a few buckets at a time so that the others get theirs."""
-        watch.prepare()
-        finished = 0
-        for bucket in watch.due():
-            if finished == BUCKETS_A_TURN or self.stopping.is_set():
-                break
-            with self.database.write() as connection:
-                held = buckets.claim(connection, watch.monitor.name, bucket, watch.owner)
-            if held is None or not self.compute(watch, held):
-                break  # another replica has it or it is to be retried, and buckets of a monitor are judged in order
-            self.progress_at = time.monotonic()
-            finished += 1
-        watch.audit()
-        watch.catch_up()
-        return finished
+    def turn(self, job: MonitorJob) -> int:
+        """Let one monitor compute what is due; returns the finished buckets."""
+        return job.take_turn(self.stopping.is_set, self.note_progress)
 
-    def compute(self, watch: Watch, held: buckets.Claim) -> bool:
-        """Tick one claimed bucket; says whether it has ended. What fails is put back, and given up the third time."""
-        name, start = held.monitor, str(held.bucket.start)
-        try:
-            if reason := reason_to_give_up(watch, held):
-                with self.database.write() as connection:
-                    buckets.give_up(connection, held, reason)
-                LOG.error("bucket_given_up", monitor=name, start=start, reason=reason)
-                return True
-            with buckets.renewing(self.database, held):
-                plan = watch.plan(held.bucket)
-                outcome = process_bucket(self.database, watch, plan, held, self.actions, watch.cache)
-            LOG.debug("bucket", monitor=name, start=start, result=outcome.result)
-        except buckets.FenceLost as lost:
-            LOG.warning("fence_lost", detail=str(lost))
-            return False
-        except Exception as error:
-            with self.database.write() as connection:
-                ended = buckets.give_up_or_put_back(connection, held, error)
-            if buckets.is_passing(error):
-                raise
-            LOG.exception("bucket_failed", monitor=name, start=start, attempt=held.attempts, given_up=ended)
-            return ended
-        return True
+    def note_progress(self) -> None:
+        """Note that some monitor goes on."""
+        self.progress_at = time.monotonic()
 
     def deliver(self) -> int:
         """Empty the outbox of what is due, one receiver after the other."""

@@ -230,8 +230,8 @@ def live(folder: Path, plan: dict[str, Any], first: int, last: int) -> Iterator[
             work(daemon)
             yield from receiver.sent
             receiver.sent.clear()
-        for watch in daemon.watches:
-            watch.close()
+        for job in getattr(daemon, "monitors", None) or daemon.watches:  # the code before has the second name
+            job.close()
     server.shutdown()
     server.server_close()
 

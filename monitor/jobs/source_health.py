@@ -10,7 +10,7 @@ from monitor.actions.plan_actions import PlanContext, Receivers, plan_actions
 from monitor.alerting.decide import Known, decide
 from monitor.checks.evaluation import Evaluation
 from monitor.core.schedule import Bucket
-from monitor.jobs.watch import Watch
+from monitor.jobs.monitor_job import MonitorJob
 from monitor.sources.base import SourceError
 from monitor.store import buckets
 from monitor.store.commit import save_plan
@@ -20,46 +20,35 @@ LOG = structlog.get_logger(__name__)
 NOTE_EVERY = timedelta(seconds=15)
 
 
-def reason_to_give_up(watch: Watch, held: buckets.Claim) -> str | None:
-    """Return why a claimed bucket need not be tried again: it ended the process, or its rows are gone."""
-    if held.attempts > buckets.ATTEMPTS:
-        return f"killed: the process ended {buckets.ATTEMPTS} times while it computed this bucket"
-    if held.retries:
-        oldest = watch.reader.oldest()
-        if oldest is not None and held.bucket.end <= oldest:
-            return f"gone: the source keeps no rows before {oldest.isoformat()}"
-    return None
-
-
-def record_heartbeat(watch: Watch, now: datetime, *, news: bool) -> None:
+def record_heartbeat(job: MonitorJob, now: datetime, *, news: bool) -> None:
     """Write down that the source could be read, and how far it reaches; without news four times a minute.
 
     An error stands for as long as a bucket waits for its source, whatever else of it can be read.
     """
-    if not news and watch.noted_at is not None and now - watch.noted_at < NOTE_EVERY:
+    if not news and not job.is_heartbeat_due(now, NOTE_EVERY):
         return
-    watch.noted_at = now
-    newest = watch.reader.newest()
-    with watch.database.write() as connection:
-        waits = buckets.source_trouble(connection, watch.monitor.name) is not None
+    job.recorded_at = now
+    newest = job.source.reader.newest()
+    with job.database.write() as connection:
+        waits = buckets.source_trouble(connection, job.monitor.name) is not None
         buckets.save_watch(
             connection,
-            watch.monitor.name,
-            config=watch.definition,
-            source_time=watch.now(),
+            job.monitor.name,
+            config=job.lifecycle.definition,
+            source_time=job.source.now(),
             newest=newest,
             **({} if waits else {"error": None, "error_since": None}),
         )
 
 
-def record_source_error(watch: Watch, error: SourceError, receivers: Receivers, now: datetime) -> None:
+def record_source_error(job: MonitorJob, error: SourceError, receivers: Receivers, now: datetime) -> None:
     """Record why the source cannot be read; after a few buckets of it an incident opens."""
-    monitor = watch.monitor
+    monitor = job.monitor
     reason = f"{error.reason}: {error}"[: buckets.REASON_LENGTH]
     LOG.warning("source_unreadable", monitor=monitor.name, reason=error.reason, detail=str(error))
-    watch.close()
-    watch.noted_at = None
-    with watch.database.write() as connection:
+    job.close()
+    job.recorded_at = None
+    with job.database.write() as connection:
         since = buckets.error_since(connection, monitor.name) or now
         buckets.save_watch(connection, monitor.name, error=reason, error_since=since)
         bucket = Bucket(now - monitor.bucket, now)

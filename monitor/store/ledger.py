@@ -7,7 +7,7 @@ written. It is needed: with 100 values a bucket a month takes 40 ms to sum from 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -25,6 +25,7 @@ from monitor.profiling.spend import Spending, foreseen
 from monitor.store import aggregates
 from monitor.store.aggregates import Entry, Range
 from monitor.store.database import insert_for
+from monitor.store.rows import read_all
 from monitor.store.tables import ledger_hours
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,8 +125,8 @@ def hours(
         ledger_hours.c.start >= start, ledger_hours.c.start < last,
     )  # fmt: skip
     spent = {row.start: float(row.amount) for row in connection.execute(query)}
-    bills = _load_bills(connection, monitor, [(last, until)])
-    here = [bill.parts[part] for bill in bills.values() if part in bill.parts]
+    (bills,) = _bills(connection, monitor, [(last, until)])
+    here = [bill.parts[part] for bill in bills if part in bill.parts]
     return {**spent, last: sum(here, Spent()).amount} if here else spent
 
 
@@ -145,33 +146,19 @@ def since(
     connection: Connection, monitor: str, starts: Sequence[datetime], until: datetime
 ) -> Mapping[datetime, Spent]:
     """Return what was spent from each of several moments up to another."""
-    edges = {start: _edges(start, until) for start in starts}
-    bills = _load_bills(connection, monitor, list(chain(*edges.values())))
-    hourly = _sum_hours(connection, monitor, starts, until)
-    return {
-        start: sum([*(_sum_totals(bills, *edge) for edge in edges[start]), hourly[start]], Spent()) for start in starts
-    }
+    return {start: _all(connection, monitor, start, until) for start in starts}
 
 
-def _sum_totals(bills: Mapping[datetime, Bill], start: datetime, end: datetime) -> Spent:
-    return sum((bill.total or Spent() for at, bill in bills.items() if start <= at < end), Spent())
-
-
-def _sum_hours(
-    connection: Connection, monitor: str, starts: Sequence[datetime], until: datetime
-) -> Mapping[datetime, Spent]:
-    """Return what the whole hours from each of several moments up to another cost, with one statement."""
-    cost, last = ledger_hours.c, floor(until, HOUR)
-    firsts = {start: _whole_hours(start, until)[0] for start in starts}
-    query = sa.select(
-        *(
-            sa.func.coalesce(sa.func.sum(sa.case((cost.start >= first, column), else_=0)), 0)
-            for first in firsts.values()
-            for column in (cost.amount, cost.requests, cost.unpriced, cost.unknown)
-        )
-    ).where(_hourly(monitor, ALL[0]), cost.start >= min(firsts.values(), default=last), cost.start < last)
-    sums = list(connection.execute(query).one()) if firsts else []
-    return {start: _spent(*sums[4 * place : 4 * place + 4]) for place, start in enumerate(firsts)}
+def _all(connection: Connection, monitor: str, start: datetime, until: datetime) -> Spent:
+    edges = [
+        sum((bill.total or Spent() for bill in bills), Spent())
+        for bills in _bills(connection, monitor, _edges(start, until))
+    ]
+    names = ("amount", "requests", "unpriced", "unknown")
+    hourly = sa.select(*(sa.func.coalesce(sa.func.sum(ledger_hours.c[name]), 0).label(name) for name in names))
+    first, last = _whole_hours(start, until)
+    hourly = hourly.where(_hourly(monitor, ALL[0]), ledger_hours.c.start >= first, ledger_hours.c.start < last)
+    return sum([*edges, *read_all(connection, _spent, hourly)], Spent())
 
 
 def by_value(
@@ -179,7 +166,7 @@ def by_value(
 ) -> dict[str, Spent]:
     """Return what each value of a column cost in a stretch, the named ones first, then the dearest, at most 1,000."""
     total: dict[str, Spent] = {}
-    for bill in _load_bills(connection, monitor, _edges(start, until)).values():
+    for bill in chain(*_bills(connection, monitor, _edges(start, until))):
         for (name, value), spent in bill.parts.items():
             if name == column:
                 total[value] = total.get(value, Spent()) + spent
@@ -206,32 +193,10 @@ def _dearest(
     return [(row[0], _spent(*row[1:])) for row in connection.execute(query)]
 
 
-def _load_bills(
-    connection: Connection, monitor: str, intervals: Sequence[tuple[datetime, datetime]]
-) -> dict[datetime, Bill]:
-    """Read what the buckets of intervals cost with one statement, oldest first."""
-    ranges = [Range(*COST, start, end) for start, end in merge_intervals(intervals)]
-    found = aggregates.load(connection, monitor, ranges)
-    return {row.start: _decode(row.data) for rows in found for row in rows if row.start is not None}
-
-
-def merge_intervals(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """Return the same time as intervals that neither overlap nor touch, the empty ones left out.
-
-    Examples
-    --------
-    >>> day = [datetime(2026, 11, number) for number in range(1, 7)]
-    >>> merged = merge_intervals([(day[2], day[3]), (day[0], day[1]), (day[1], day[2]), (day[4], day[4])])
-    >>> [(start.day, end.day) for start, end in merged]
-    [(1, 4)]
-    """
-    merged: list[tuple[datetime, datetime]] = []
-    for start, end in sorted(interval for interval in intervals if interval[0] < interval[1]):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
+def _bills(connection: Connection, monitor: str, intervals: Sequence[tuple[datetime, datetime]]) -> list[list[Bill]]:
+    """Read what the buckets of each interval cost, oldest first."""
+    ranges = [Range(*COST, start, end) for start, end in intervals]
+    return [[_decode(row.data) for row in rows] for rows in aggregates.load(connection, monitor, ranges)]
 
 
 _decode = lru_cache(maxsize=128)(Bill.from_bytes)
@@ -285,8 +250,8 @@ def sum_hour(connection: Connection, monitor: str, bucket: Bucket) -> None:
     """Sum the hour of a bucket anew; at midnight drop what no budget and no forecast asks for any more."""
     hour = floor(bucket.start, HOUR)
     connection.execute(sa.delete(ledger_hours).where(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour))
-    bills = _load_bills(connection, monitor, [(hour, hour + HOUR)])
-    _insert_hour(connection, monitor, hour, sum(bills.values(), Bill()).parts)
+    (bills,) = _bills(connection, monitor, [(hour, hour + HOUR)])
+    _insert_hour(connection, monitor, hour, sum(bills, Bill()).parts)
     midnight = floor(bucket.end, DAY)
     if midnight > bucket.start or aggregates.oldest(connection, monitor, COST) == bucket.start:
         _forget(connection, monitor, midnight)

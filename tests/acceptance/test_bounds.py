@@ -40,8 +40,8 @@ def test_a_hundred_thousand_model_names_are_a_bounded_number_of_series(world: Wo
     config = load(path)
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config)
-        (watch,) = daemon.watches
-        watch._source_time = lambda _reader: end  # noqa: SLF001  the test's present
+        (watch,) = daemon.monitors
+        watch.source._source_time = lambda _reader: end  # noqa: SLF001  the test's present
         while daemon.turn(watch):
             pass
         registry = CollectorRegistry()

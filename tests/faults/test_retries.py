@@ -147,5 +147,5 @@ def test_a_store_that_restarts_in_the_middle_of_a_bucket_is_waited_for_by_nobody
             own_server.restart()
         daemon.tick_all()
         assert results(world.store_url, "shop") == {LIVE + place * FIVE: ("done", None) for place in range(3)}
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     world.close()

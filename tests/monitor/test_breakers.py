@@ -101,14 +101,14 @@ def working(made: Config) -> Iterator[tuple[Daemon, Database, Hand]]:
         clock = daemon.clock
         assert isinstance(clock, Hand)
         yield daemon, database, clock
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
 
 
 def until(daemon: Daemon, clock: Hand, hour: int, late: timedelta = timedelta(0)) -> None:
     """Let the daemon work off every hour as it ends."""
     while clock.moment < START + hour * HOUR + late:
         clock.moment = min(clock.moment + HOUR, START + hour * HOUR + late)
-        while daemon.turn(daemon.watches[0]):
+        while daemon.turn(daemon.monitors[0]):
             pass
 
 
@@ -136,7 +136,7 @@ def test_a_spent_budget_opens_within_a_bucket_and_the_new_day_closes(shop: Shop,
         assert path(database) == [(22, "", "open"), (25, "", "closed")]
         daemon.deliver()
         daemon.deliver()
-        assert daemon.watches[0].monitor.breakers[0].renews
+        assert daemon.monitors[0].monitor.breakers[0].renews
     bodies = [json.loads(request.body) for request in receiver.requests]
     assert [body["type"] for body in bodies] == ["driftd.breaker.open", "driftd.breaker.closed"]
     assert "the daily budget of 100.00 USD is gone: 120.00 are spent" in bodies[0]["data"]["headline"]
@@ -234,7 +234,7 @@ def test_three_replicas_agree_and_tell_once(shop: Shop, postgres_url: str) -> No
                     clock.moment = START + hour * HOUR
                 for place in range(3):  # another one is the first each hour
                     daemon, _, _ = replicas[(hour + place) % 3]
-                    while daemon.turn(daemon.watches[0]):
+                    while daemon.turn(daemon.monitors[0]):
                         pass
             boards = [Board(database, made, clock) for _, database, clock in replicas]
             for board in boards:
@@ -255,7 +255,7 @@ def test_a_bucket_that_is_computed_again_opens_and_tells_nothing_twice(shop: Sho
         before = path(database)
         with database.write() as connection:
             connection.exec_driver_sql("UPDATE buckets SET state = 'stale'")
-        while daemon.turn(daemon.watches[0]):
+        while daemon.turn(daemon.monitors[0]):
             pass
         assert path(database) == before != []
 

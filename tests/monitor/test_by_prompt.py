@@ -68,7 +68,7 @@ def test_every_analysis_names_the_prompt(tmp_path: Path) -> None:
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + 4 * HOUR))
         daemon.tick_all()
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
         with database.read() as connection:
             newest = reads.newest_bucket(connection, "bot")
             rows = reads.findings_at(connection, "bot", newest.start)

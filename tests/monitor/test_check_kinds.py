@@ -193,7 +193,7 @@ def test_a_new_kind_is_in_check_and_in_metrics_and_in_incidents(world: World) ->
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + 7 * HOUR))
         daemon.tick_all()
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
         registry = CollectorRegistry()
         registry.register(StateCollector(database, config))
         values = {

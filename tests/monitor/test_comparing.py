@@ -70,7 +70,7 @@ class Trial:
         for moment in moments:
             clock.moment = moment
             daemon.tick_all()
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
 
     def exact(self, until: datetime, config: Config) -> Arms:
         """Count the log at once."""

@@ -21,7 +21,7 @@ from monitor.config.checks import CheckConfig
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.config.sections import Section
-from monitor.jobs.watch import Watch
+from monitor.jobs.monitor_job import MonitorJob
 from monitor.store import migrate
 from monitor.store.database import Database
 from monitor.store.tables import baselines
@@ -313,7 +313,7 @@ def world(tmp_path: Path, store_url: str) -> Iterator[World]:
 
 def take_up(
     world: World, hours: float, *, source: dict[str, Any] | None = None, extra: Any = None, to: int = 6, **settings: Any
-) -> Watch:
+) -> MonitorJob:
     """Start the daemon at a moment, work off what is due, and stop it; the baseline is of the first hours up to one."""
     source = {"url": world.source_url, "table": "inference log", "columns": COLUMNS, **(source or {})}
     baseline = {"from": START.isoformat(), "to": (START + to * HOUR).isoformat()}
@@ -321,27 +321,27 @@ def take_up(
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + hours * HOUR))
         daemon.tick_all()
-        daemon.watches[0].close()
-        return daemon.watches[0]
+        daemon.monitors[0].close()
+        return daemon.monitors[0]
 
 
 def test_the_daemon_keeps_its_baseline_when_settings_change_that_measure_nothing(world: World) -> None:
-    learnt = take_up(world, 1.25, to=1).baseline
+    learnt = take_up(world, 1.25, to=1).lifecycle.baseline
     assert learnt is not None
     settings: dict[str, Any] = {}
     for changed in UNMEASURED:
         settings |= changed
-        kept = take_up(world, 1.5, to=1, **settings).baseline
+        kept = take_up(world, 1.5, to=1, **settings).lifecycle.baseline
         assert kept is not None, changed
         assert (kept.id, kept.state, kept.rows, kept.profiles) == (learnt.id, "active", 600, learnt.profiles), changed
 
 
 def test_the_daemon_learns_again_what_is_measured_otherwise(world: World) -> None:
     world.execute('CREATE TABLE "other log" AS SELECT * FROM "inference log"')
-    before = take_up(world, 1.25, to=1).baseline
+    before = take_up(world, 1.25, to=1).lifecycle.baseline
     assert before is not None
     for changes in MEASURED_ANEW:
-        again = take_up(world, 1.5, to=1, **changes).baseline
+        again = take_up(world, 1.5, to=1, **changes).lifecycle.baseline
         assert again is not None, changes
         assert again.id > before.id, changes
         assert (again.state, again.rows) == ("active", 600), changes
@@ -390,13 +390,13 @@ def make_old(world: World, fingerprint: str = OF_VERSION_1) -> None:
 @pytest.mark.parametrize("fingerprint", [OF_VERSION_1, OF_THREE_SECONDS], ids=["2s", "3s"])
 @pytest.mark.parametrize("source", [{}, {"timeout": "5s"}], ids=["same", "changed"])
 def test_an_upgrade_keeps_the_baseline(world: World, fingerprint: str, source: dict[str, Any]) -> None:
-    learnt = take_up(world, 7).baseline
+    learnt = take_up(world, 7).lifecycle.baseline
     assert learnt is not None
     make_old(world, fingerprint)
-    kept = take_up(world, 7.5, source=source).baseline
+    kept = take_up(world, 7.5, source=source).lifecycle.baseline
     assert kept is not None
     assert (kept.id, kept.state, kept.rows, kept.profiles) == (learnt.id, "active", 3600, learnt.profiles)
-    again = take_up(world, 8, source={"timeout": "9s"}).baseline
+    again = take_up(world, 8, source={"timeout": "9s"}).lifecycle.baseline
     assert again is not None
     assert (again.id, again.calibration) == (learnt.id, learnt.calibration)
 
@@ -406,9 +406,9 @@ def test_an_upgrade_never_takes_over_the_baseline_of_another_table(world: World)
     make_old(world)
     world.execute('CREATE TABLE "other log" AS SELECT * FROM "inference log"')
     watch = take_up(world, 7.5, source={"table": "other log"})
-    assert watch.baseline is None
-    assert "0 rows" in watch.without_baseline
-    assert take_up(world, 8).baseline is not None
+    assert watch.lifecycle.baseline is None
+    assert "0 rows" in watch.lifecycle.reason
+    assert take_up(world, 8).lifecycle.baseline is not None
 
 
 def test_the_migration_marks_what_it_finds_once(world: World) -> None:

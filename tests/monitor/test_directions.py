@@ -99,7 +99,7 @@ def live(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
         with database.read() as connection:
             found = reads.incident_rows(connection), reads.action_rows(connection)
         findings = list(reads.snapshot(database, config).monitors[0].findings)
-        for watch in daemon.watches:
+        for watch in daemon.monitors:
             watch.close()
     return *found, findings
 

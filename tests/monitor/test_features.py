@@ -206,8 +206,8 @@ def live(world: World, hours: float, **settings: Any) -> Any:
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + hours * HOUR))
         daemon.tick_all()
-        daemon.watches[0].close()
-        return daemon.watches[0]
+        daemon.monitors[0].close()
+        return daemon.monitors[0]
 
 
 def stored(world: World) -> str:
@@ -236,7 +236,7 @@ def test_rare_sentences_and_addresses_outside_the_sample_are_not_stored(world: W
     note(world, "ok", 1, 5000)
     note(world, CONFESSION, 10, 11)
     watch = live(world, 7)
-    assert watch.baseline.layouts["note"].vocabulary == ("ok",)
+    assert watch.lifecycle.baseline.layouts["note"].vocabulary == ("ok",)
     assert CONFESSION not in stored(world)
 
 
@@ -248,8 +248,8 @@ def test_an_address_anywhere_in_the_baseline_leaves_the_column_out_and_the_log_s
         watch = live(world, 7)
     (said,) = (entry["columns"] for entry in logs if entry["event"] == "columns_not_watched")
     assert said["note"] == "personal data (email_address)"
-    assert "note" not in watch.baseline.layouts
-    assert {"plan", "amount"} <= set(watch.baseline.layouts)
+    assert "note" not in watch.lifecycle.baseline.layouts
+    assert {"plan", "amount"} <= set(watch.lifecycle.baseline.layouts)
     assert ADDRESS not in stored(world)
 
 
@@ -259,7 +259,7 @@ def test_a_new_category_is_told_without_personal_data(world: World, value: str) 
     note(world, "ok", 1, 3600)
     note(world, value, 3700, 3800)
     watch = live(world, 7)
-    assert watch.baseline.layouts["note"].vocabulary == ("ok",)
+    assert watch.lifecycle.baseline.layouts["note"].vocabulary == ("ok",)
     everything = stored(world)
     assert value not in everything
     assert ("[EMAIL_ADDRESS]" if value == ADDRESS else "(free text)") in everything
@@ -270,7 +270,7 @@ def test_a_column_that_is_asked_for_by_name_is_kept_until_relearnt_and_config_ch
     note(world, ADDRESS, 1, 2000)
     note(world, "jim.roe@example.com", 2001, 5000)
     watch = live(world, 7, features=["note", "amount"])
-    assert ADDRESS in watch.baseline.layouts["note"].vocabulary
+    assert ADDRESS in watch.lifecycle.baseline.layouts["note"].vocabulary
     assert world.run("baseline", "relearn").returncode == 0
     assert ADDRESS not in stored(world)
     code, (told,) = world.json("config", "check")

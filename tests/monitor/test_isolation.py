@@ -78,7 +78,7 @@ def hanging(over: threading.Event, inside: threading.Event) -> Callable[[], date
 def test_a_monitor_that_hangs_delays_no_other(database: Database, tmp_path: Path) -> None:
     daemon = daemon_of(database, tmp_path)
     over, inside = threading.Event(), threading.Event()
-    daemon.watches[0].now = hanging(over, inside)  # type: ignore[method-assign]
+    daemon.monitors[0].source.now = hanging(over, inside)  # type: ignore[method-assign]
     running = Running(daemon)
     try:
         eventually(
@@ -97,7 +97,7 @@ def test_what_hangs_is_abandoned_at_the_end(
     monkeypatch.setattr(daemon_module, "STOP_SECONDS", 0.3)
     daemon = daemon_of(database, tmp_path)
     over, inside = threading.Event(), threading.Event()
-    daemon.watches[0].now = hanging(over, inside)  # type: ignore[method-assign]
+    daemon.monitors[0].source.now = hanging(over, inside)  # type: ignore[method-assign]
     running = Running(daemon)
     try:
         eventually(inside.is_set, 60, "the hang")
@@ -113,7 +113,7 @@ def test_a_source_that_fails_is_written_down_beside_the_others(database: Databas
     def fail() -> datetime:
         raise SourceError("timeout", "it did not answer")
 
-    daemon.watches[0].now = fail  # type: ignore[method-assign]
+    daemon.monitors[0].source.now = fail  # type: ignore[method-assign]
     running = Running(daemon)
     try:
         eventually(lambda: finished(database, "good") == 36, 120, "the buckets of the other monitor")
@@ -133,7 +133,7 @@ def test_a_daemon_that_stands_still_is_not_ready(database: Database, tmp_path: P
     assert daemon.standstill() is None
     daemon.progress_at -= STANDSTILL.total_seconds() + 1
     assert "no monitor has finished a bucket or a turn" in str(daemon.standstill())
-    daemon.work_off(daemon.watches[1])
+    daemon.work_off(daemon.monitors[1])
     assert daemon.standstill() is None
-    for watch in daemon.watches:
+    for watch in daemon.monitors:
         watch.close()

@@ -77,7 +77,7 @@ def tick(config: Path) -> dict[str, Any]:
             daemon.tick_all()
         with database.read() as connection:
             found = {row.method: row for row in reads.findings_at(connection, "bot", START + 5 * HOUR - HOUR / 6)}
-        for watch in daemon.watches:
+        for watch in daemon.monitors:
             watch.close()
     return {**found["rate_rise"].detail, "reason": found["rate_rise"].reason}
 

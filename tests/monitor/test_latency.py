@@ -90,7 +90,7 @@ def watched(made: Config, until: timedelta) -> tuple[dict[tuple[str, str], float
         with database.read() as connection:
             newest = reads.newest_bucket(connection, "gateway")
             found = {row.key: row for row in reads.findings_at(connection, "gateway", newest.start)}
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     return samples, found, newest.start + timedelta(minutes=5)
 
 

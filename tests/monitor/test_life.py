@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.checks.anchor import evaluate_anchor, notes_on
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.commands.build import make_daemon, make_job, open_store
 from monitor.config.load import load
 from monitor.core.tasks import Background, Summing
 from monitor.daemon import Daemon
@@ -37,7 +37,7 @@ class Life:
         self.database: Database = self.context.__enter__()
         self.clock = Hand(START)
         self.daemon: Daemon = make_daemon(self.database, self.config, self.clock)
-        self.watch = self.daemon.watches[0]
+        self.watch = self.daemon.monitors[0]
 
     def until(self, moment: datetime) -> None:
         """Go to a moment and work off everything that is due, as the daemon's loop would."""
@@ -196,32 +196,32 @@ def test_a_rolling_baseline_waits_for_rows_then_moves_on_once_a_day(world: World
     world.log(rows_of(START + 2 * HOUR, 60 * HOUR, per_minute=4))
     life = lives(baseline={"rolling": "12h", "min_rows": 1000})
     life.until(START + 3 * HOUR)
-    assert life.watch.baseline is None
+    assert life.watch.lifecycle.baseline is None
     life.until(START + 3 * HOUR + FIVE)
     assert {row.result for row in life.rows(START, START + 4 * HOUR)} == {"inconclusive"}
     life.until(START + 20 * HOUR)
     life.until(START + 20 * HOUR + FIVE)
-    first = life.watch.baseline
+    first = life.watch.lifecycle.baseline
     assert first is not None
     assert first.state == "active"
     life.until(START + 60 * HOUR)
     life.until(START + 60 * HOUR + FIVE)
-    second = life.watch.baseline
+    second = life.watch.lifecycle.baseline
     assert second is not None
     assert second.layout == first.layout
     assert second.id > first.id
     assert life.incidents() == [] or {row.rule for row in life.incidents()} == {"no_data"}
     with life.database.read() as connection:
-        assert baselines.newest_id(connection, "shop", life.watch.definition) == second.standing
+        assert baselines.newest_id(connection, "shop", life.watch.lifecycle.definition) == second.standing
 
 
 def test_a_broken_neighbour_stops_nobody(world: World, lives: Any, failures: list[dict[str, Any]]) -> None:
     world.log(rows_of(START, 8 * HOUR))
     life = lives()
-    broken = make_daemon(life.database, life.config, life.clock).watches[0]
+    broken = make_daemon(life.database, life.config, life.clock).monitors[0]
     broken.monitor = broken.monitor.model_copy(update={"name": "broken"})
     broken.prepare = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
-    life.daemon.watches = [broken, life.watch]
+    life.daemon.monitors = [broken, life.watch]
     life.until(START + 8 * HOUR)
     assert len(life.rows(START, START + 8 * HOUR)) == 96
     assert {(said["event"], said["monitor"]) for said in failures} == {("turn_failed", "broken")}
@@ -241,31 +241,31 @@ def test_thresholds_are_learnt_beside_the_ticks_and_the_old_ones_hold_until_then
         work, future = waiting.pop()
         future.set_result(work())
 
-    neighbour = make_daemon(life.database, life.config, life.clock).watches[0]
-    neighbour.monitor = neighbour.monitor.model_copy(update={"name": "neighbour"})
-    life.watch._summing = Summing(later)
-    life.daemon.watches = [life.watch, neighbour]
+    other = life.config.monitors[0].model_copy(update={"name": "neighbour"})
+    neighbour = make_job(life.database, life.config, other, life.clock)
+    life.watch.lifecycle._summing = Summing(later)
+    life.daemon.monitors = [life.watch, neighbour]
     life.until(START + 8 * HOUR)
     assert len(waiting) == 1
-    assert life.watch.baseline is not None
-    assert life.watch.baseline.state == "learning"
-    assert neighbour.baseline is not None
-    assert neighbour.baseline.state == "active"  # it did not wait
+    assert life.watch.lifecycle.baseline is not None
+    assert life.watch.lifecycle.baseline.state == "learning"
+    assert neighbour.lifecycle.baseline is not None
+    assert neighbour.lifecycle.baseline.state == "active"  # it did not wait
     life.until(START + 8 * HOUR)
     assert len(waiting) == 1  # asked once
     done()
     life.until(START + 8 * HOUR)
-    assert life.watch.baseline.state == "active"
+    assert life.watch.lifecycle.baseline.state == "active"
     assert len(life.rows(START, START + 8 * HOUR)) == 96
-    before = life.watch.baseline.calibration
-    life.watch.monitor = life.watch.monitor.model_copy(update={"alert_budget": "1/month"})
+    before = life.watch.lifecycle.baseline.calibration
+    life.watch.lifecycle._monitor = life.watch.monitor.model_copy(update={"alert_budget": "1/month"})
     life.until(START + 8 * HOUR + FIVE)
     assert len(waiting) == 1
-    assert life.watch.baseline.calibration == before
+    assert life.watch.lifecycle.baseline.calibration == before
     assert len(life.rows(START, START + 8 * HOUR + FIVE)) == 97  # buckets go on under the old thresholds
     done()
     life.until(START + 8 * HOUR + 2 * FIVE)
-    after = life.watch.baseline.calibration
+    after = life.watch.lifecycle.baseline.calibration
     assert after.limit is not None
     assert before.limit is not None
     assert after.limit.budget < before.limit.budget
@@ -290,7 +290,7 @@ def test_a_rolling_baseline_does_not_absorb_a_slow_drift(world: World, lives: An
     life.until(START + 3 * 24 * HOUR + HOUR)
     for hour in range(3 * 24 + 4, days * 24 + 1, 4):
         life.until(START + hour * HOUR)
-    baseline = life.watch.baseline
+    baseline = life.watch.lifecycle.baseline
     assert baseline is not None
     assert baseline.rows > 0.9 * 3 * 24 * 60, "the standing finding must not keep the baseline from moving on"
     [far] = evaluate_anchor(baseline)
@@ -305,5 +305,5 @@ def test_a_rolling_baseline_does_not_absorb_a_slow_drift(world: World, lives: An
         baselines.retire(connection, "shop")
     life.until(START + days * 24 * HOUR + 2 * HOUR)
     life.until(START + days * 24 * HOUR + 3 * HOUR)
-    assert life.watch.baseline is not None
-    assert evaluate_anchor(life.watch.baseline) == []
+    assert life.watch.lifecycle.baseline is not None
+    assert evaluate_anchor(life.watch.lifecycle.baseline) == []

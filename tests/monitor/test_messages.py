@@ -165,10 +165,10 @@ def test_a_monitor_that_is_always_behind_still_alerts(world: World, shop: Any) -
     world.log(rows_of(START + 7 * HOUR, 4 * HOUR, shift=2))
     life = shop()
     behind = 2 * HOUR
-    life.watch._source_time = lambda _reader: life.clock.moment
+    life.watch.source._source_time = lambda _reader: life.clock.moment
     for step in range(24):
         end = START + 7 * HOUR + step * FIVE
-        life.watch._sealed = lambda end=end: end
+        life.watch.schedule._sealed_until = lambda end=end: end
         life.until(end + behind)
         life.daemon.deliver()
     assert [body["type"] for body in life.bodies()][:1] == ["driftd.incident.firing"]

@@ -77,7 +77,7 @@ def test_slow_requests_burn_the_room_as_pandas_counts_them(tmp_path: Path, store
             for sample in family.samples
             if sample.name == "driftd_slo_burn_rate_ratio"
         }
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     assert (quiet.status, found.status) == ("ok", "drifted")
     bad = frame["latency"] > 3
     for window, hours in {"5m": 1 / 12, "30m": 0.5, "1h": 1, "2h": 2, "6h": 6}.items():

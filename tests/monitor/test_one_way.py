@@ -43,7 +43,7 @@ def test_a_live_bucket_stores_what_was_decided_and_planned(tmp_path: Path, one_w
         for hours in range(5):
             daemon.clock.moment = START + BASELINE + hours * HOUR  # type: ignore[attr-defined]
             daemon.tick_all()
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
         found, planned = stored(database)
     assert {incident.rule for incident in found} >= {"anything"}
     assert {action.kind for action in planned} >= {"firing", "retrain", "rollback"}

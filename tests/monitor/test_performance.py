@@ -108,7 +108,7 @@ def test_labels_that_come_late_are_judged_when_they_have_come(bank: Bank, tmp_pa
             at = START + 30 * HOUR
             told = {row["metric"]: row for row in estimate_accuracy.record(connection, config.monitors[0], at)}
             records = connection.execute(sa.select(baselines.c.calibration)).scalar_one()["records"]
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     assert {"accuracy", "roc_auc"} <= set(records)
     assert all(len(record["seen"]) == 24 for record in records.values())
     assert early["roc_auc"].status != Status.DRIFTED
@@ -133,12 +133,12 @@ def test_labels_that_come_after_a_fixed_baseline_was_learnt_are_taken_up(bank: B
             clock.moment = START + timedelta(minutes=minutes)
             bank.labels_arrive(clock.moment - 28 * HOUR)
             daemon.tick_all()
-            standing = daemon.watches[0].baseline
+            standing = daemon.monitors[0].lifecycle.baseline
             assert standing is not None
             if standing.state == "active":
                 labels[standing.id] = standing.profiles[None][OUTCOME].n
                 records[standing.id] = len(standing.calibration.records["roc_auc"].seen)
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     held, checked = list(labels.values()), list(records.values())
     assert held[0] == checked[0] == 0
     assert held == sorted(held)

@@ -83,8 +83,8 @@ def test_a_slow_drift_is_not_seen_by_windows_and_is_by_the_anchor(world: World) 
             daemon.tick_all()
         with database.read() as connection:
             told = {row.rule for row in reads.incident_rows(connection)}
-            newest = baselines.newest(connection, "shop", daemon.watches[0].definition)
-        daemon.watches[0].close()
+            newest = baselines.newest(connection, "shop", daemon.monitors[0].lifecycle.definition)
+        daemon.monitors[0].close()
     assert told == {"baseline"}
     assert newest is not None
     [far] = evaluate_anchor(newest)

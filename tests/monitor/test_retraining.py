@@ -83,7 +83,7 @@ def bodies(made: Config) -> list[Any]:
         for minutes in range(24 * 60, 27 * 60 + 1, 10):
             clock.moment = START + timedelta(minutes=minutes)
             daemon.tick_all()
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
         with database.read() as connection:
             return [row.payload for row in reads.action_rows(connection)]
 

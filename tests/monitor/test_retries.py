@@ -12,13 +12,11 @@ import sqlalchemy as sa
 
 from monitor import pipeline
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.commands.build import make_daemon, make_job, open_store
 from monitor.cli.commands.run import backfill
 from monitor.config.load import load
 from monitor.core import schedule
 from monitor.jobs.delivery import deliver_due
-from monitor.jobs.label_overlay import Labelled
-from monitor.sources.connect import connect
 from monitor.store import buckets, outbox, reads
 from monitor.store.database import Database, now
 from monitor.store.tables import buckets as bucket_table
@@ -46,7 +44,7 @@ class Life:
         self.database: Database = self.opened.__enter__()
         self.clock = Hand(LIVE)
         self.daemon = make_daemon(self.database, self.config, self.clock)
-        self.watch = self.daemon.watches[0]
+        self.watch = self.daemon.monitors[0]
         self.daemon.tick_all()
         self.daemon.tick_all()
 
@@ -139,14 +137,14 @@ def test_a_source_that_changes_for_a_while_fails_no_bucket_and_stays_an_error_me
 
 
 def test_a_bucket_that_waits_holds_up_its_own_monitor_only(world: World, life: Life) -> None:
-    neighbour = make_daemon(life.database, life.config, life.clock).watches[0]
     url = f"sqlite:///{world.folder / 'other.db'}"
     other = World(world.folder, url)
     other.log(rows_of(START, 3 * HOUR, per_minute=4))
-    source = neighbour.monitor.source.model_copy(update={"url": type(neighbour.monitor.source.url)(url)})
-    neighbour.monitor = neighbour.monitor.model_copy(update={"name": "neighbour", "source": source})
-    neighbour._connect = lambda: Labelled(connect(source), life.database, "neighbour")
-    life.daemon.watches = [life.watch, neighbour]
+    monitor = life.config.monitors[0]
+    source = monitor.source.model_copy(update={"url": type(monitor.source.url)(url)})
+    monitor = monitor.model_copy(update={"name": "neighbour", "source": source})
+    neighbour = make_job(life.database, life.config, monitor, life.clock)
+    life.daemon.monitors = [life.watch, neighbour]
     world.execute(AWAY)
     life.until(LIVE + 30 * timedelta(minutes=1))
     life.until(LIVE + 30 * timedelta(minutes=1))

@@ -118,7 +118,7 @@ def test_the_daemon_counts_each_day_and_shows_it(tmp_path: Path, store_url: str)
         daemon = make_daemon(database, made, clock)
         for _ in range(6):
             daemon.tick_all()
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
         with database.read() as connection:
             counted = counted_days(connection)
         assert len(counted) == 6
@@ -136,7 +136,7 @@ def test_the_daemon_counts_each_day_and_shows_it(tmp_path: Path, store_url: str)
         again = make_daemon(database, made, clock)
         for _ in range(6):
             again.tick_all()
-        again.watches[0].close()
+        again.monitors[0].close()
         with database.read() as connection:
             later = counted_days(connection)
     assert all(counted_at == clock.moment for _, counted_at in later)
@@ -206,7 +206,7 @@ def test_what_a_drift_has_cost_is_what_its_labels_say(tmp_path: Path) -> None:
         since: datetime = START + 26 * HOUR
         with database.read() as connection:
             told = paying_since(connection, made.monitors[0], RetrainingSpec(price=500, error_cost=2), since)
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     with bank.engine.connect() as connection:
         rows = pd.read_sql("SELECT at, p, repaid FROM loans", connection)
     right = (rows["p"] >= 0.5) == (rows["repaid"] == 1)
@@ -235,7 +235,7 @@ def test_a_model_that_nobody_can_price_is_found_without_being_asked_for(tmp_path
         daemon = make_daemon(database, made, Hand(START + 3 * DAY + 12 * HOUR))
         for _ in range(6):
             daemon.tick_all()
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
         with database.read() as connection:
             newest = reads.newest_bucket(connection, "bot")
             found = {row.key: row for row in reads.findings_at(connection, "bot", newest.start)}

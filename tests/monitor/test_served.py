@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import yaml
 
 from monitor.actions.retraining import Grounds, retraining
+from monitor.baselines.definition import definition as baseline_definition
 from monitor.checks.baseline import Baseline
 from monitor.cli.commands.build import open_reader
 from monitor.config.load import load
@@ -26,7 +27,6 @@ from monitor.jobs import build_baseline
 from monitor.jobs.evals.suite import Suite
 from monitor.jobs.evals.traffic import sample as sample_traffic
 from monitor.jobs.report import sample as sample_report
-from monitor.jobs.watch import Watch
 from monitor.jobs.what_if import count, definition, make_plans, paying_since
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.comparison_reads import read_pages
@@ -336,9 +336,9 @@ def test_a_champion_is_not_at_once_the_challenger_of_another_shadow(log: Log) ->
 
 def test_declaring_a_shadow_keeps_the_baseline_and_declaring_evaluation_traffic_does_not(log: Log) -> None:
     kept = [
-        Watch(None, log.monitor(**settings), lambda: None).definition  # type: ignore[arg-type, return-value]
+        baseline_definition(log.monitor(**settings))
         for settings in ({}, {"shadows": [SHADOW]}, {"experiments": [{**EXPERIMENT, "unserved": ["m2"]}]})
     ]
     assert len(set(kept)) == 1
-    changed = Watch(None, log.monitor(traffic=EVALUATION), lambda: None).definition  # type: ignore[arg-type, return-value]
+    changed = baseline_definition(log.monitor(traffic=EVALUATION))
     assert changed != kept[0]

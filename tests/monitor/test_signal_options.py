@@ -9,6 +9,7 @@ import pytest
 
 from detectors import SIGNALS
 from detectors.records import Column
+from monitor.baselines.definition import definition
 from monitor.config.load import load
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.signals import resolve
@@ -100,17 +101,10 @@ def test_a_wrong_schema_file_is_told_where_it_is_named(tmp_path: Path, schema: s
 
 
 def test_what_the_schema_file_holds_is_part_of_what_a_baseline_is(tmp_path: Path) -> None:
-    from monitor.jobs.watch import Watch
-
-    def definition(text: str, schema: str) -> str:
-        watch = Watch.__new__(Watch)
-        watch.monitor = monitor(tmp_path, text, schema)
-        return watch.definition
-
-    first = definition(FILE, SCHEMA)
-    assert first == definition(FILE, SCHEMA)
-    assert first != definition(FILE, SCHEMA.replace("answer", "reply"))
-    assert first != definition(FILE.replace("ID-", "NO-"), SCHEMA)
+    first = definition(monitor(tmp_path, FILE, SCHEMA))
+    assert first == definition(monitor(tmp_path, FILE, SCHEMA))
+    assert first != definition(monitor(tmp_path, FILE, SCHEMA.replace("answer", "reply")))
+    assert first != definition(monitor(tmp_path, FILE.replace("ID-", "NO-"), SCHEMA))
 
 
 def test_a_signal_without_options_is_written_as_before(tmp_path: Path) -> None:

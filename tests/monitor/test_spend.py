@@ -107,7 +107,7 @@ def test_what_is_spent_equals_the_raw_file_to_the_cent_and_survives_a_second_com
             for sample in family.samples
             if family.name.startswith("driftd_spend")
         }
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     assert spent.amount == pytest.approx(total, abs=0.005)
     assert (spent.requests, spent.unpriced) == (len(costs), -(-len(costs) // 100))
     assert shown["driftd_spend", "daily"] == pytest.approx(total, abs=0.005)
@@ -122,12 +122,12 @@ def turn(made: Config, minutes: int) -> list[dict[str, Any]]:
     """Let the daemon work, and return the findings of the newest bucket."""
     with open_store(made, upgrade=True) as database:
         daemon = make_daemon(database, made, Hand(START + timedelta(minutes=minutes)))
-        while daemon.turn(daemon.watches[0]):
+        while daemon.turn(daemon.monitors[0]):
             pass
         with database.read() as connection:
             newest = reads.newest_bucket(connection, "code")
             found = [vars(row) for row in reads.findings_at(connection, "code", newest.start)]
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     return found
 
 
@@ -212,7 +212,7 @@ def test_without_a_price_nothing_is_claimed(log: tuple[str, list[tuple[datetime,
         with database.read() as connection:
             newest = reads.newest_bucket(connection, "code")
             (found,) = reads.findings_at(connection, "code", newest.start)
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     assert found.status == "inconclusive"
     assert "add the signal `price`" in found.reason
 

@@ -179,7 +179,7 @@ class Counting:
     def __init__(self, database: Database, made: Config) -> None:
         self.database, self.clock = database, Hand(START)
         self.daemon: Daemon = make_daemon(database, made, self.clock)
-        self.watch = self.daemon.watches[0]
+        self.watch = self.daemon.monitors[0]
 
     def advance(self, moment: datetime) -> None:
         self.clock.moment = moment
@@ -194,9 +194,9 @@ class Counting:
         with self.database.write() as connection:
             claim = buckets.claim(connection, "bot", bucket, self.watch.owner)
         assert claim is not None
-        source = self.watch.reader._reader._engine  # type: ignore[attr-defined]
+        source = self.watch.source.reader._reader._engine  # type: ignore[attr-defined]
         with counted(self.database, source) as counts:
-            assert self.daemon.compute(self.watch, claim)
+            assert self.watch.compute(claim)
         self.watch.catch_up()
         return counts
 
@@ -255,7 +255,7 @@ def test_the_first_labels_count_in_the_very_next_bucket(source_url: str, store_u
             labels.put(connection, "bot", {f"r{record}": "1"})
         here.compute(START + BASELINE + HOUR)
         with database.read() as connection:
-            baseline, start = here.watch.baseline, START + BASELINE + HOUR
+            baseline, start = here.watch.lifecycle.baseline, START + BASELINE + HOUR
             assert baseline is not None
             window = windows.load_window(connection, "bot", baseline, start, start + HOUR)
         profiles = window[start].profiles[None]

@@ -235,7 +235,7 @@ def test_payloads_of_databricks_from_the_table_to_the_ledger(store_url: str, tmp
             newest = reads.newest_bucket(connection, "served")
             spent = ledger.since(connection, "served", [START], START + 6 * HOUR)[START]
             found = {row.method: row for row in reads.findings_at(connection, "served", newest.start)}
-        daemon.watches[0].close()
+        daemon.monitors[0].close()
     answered = [call.output_tokens for call in made[:-4:4] if not call.failed]
     assert newest.start == START + 5.5 * HOUR
     assert spent.requests == 4 * 749

@@ -103,6 +103,6 @@ class Watching:
             return list(reads.incident_rows(connection)), list(reads.action_rows(connection))
 
     def close(self) -> None:
-        for watch in self.daemon.watches:
+        for watch in self.daemon.monitors:
             watch.close()
         self.context.__exit__(None, None, None)

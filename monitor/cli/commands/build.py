@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from monitor.actions.receivers import make_receivers
-from monitor.cli.commands.load import load
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock, SystemClock
 from monitor.core.tasks import Later, at_once
 from monitor.daemon import Daemon
 from monitor.jobs.label_overlay import Labelled
-from monitor.jobs.watch import Watch
+from monitor.jobs.monitor_job import MonitorJob
+from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader
 from monitor.sources.connect import connect
 from monitor.store import migrate
@@ -46,11 +45,11 @@ def open_reader(monitor: Monitor) -> Iterator[Reader]:
         reader.close()
 
 
-def make_watch(database: Database, config: Config, monitor: Monitor, clock: Clock, later: Later = at_once) -> Watch:
-    """Make one watch; only the system clock leaves the sealing to the source's own clock."""
+def make_job(database: Database, config: Config, monitor: Monitor, clock: Clock, later: Later = at_once) -> MonitorJob:
+    """Make the job of one monitor; only the system clock leaves the sealing to the source's own clock."""
     opener = partial(_connect, database, monitor)
     source_time = _source_time if isinstance(clock, SystemClock) else partial(_now, clock)
-    return Watch(database, monitor, opener, source_time, later, config.receivers)
+    return MonitorJob(database, monitor, SourceSession(opener, source_time), config.receivers, later)
 
 
 def _source_time(reader: Reader) -> datetime:
@@ -68,10 +67,5 @@ def _now(clock: Clock, _reader: Reader) -> datetime:
 def make_daemon(database: Database, config: Config, clock: Clock | None = None, later: Later = at_once) -> Daemon:
     """Make the daemon of a configuration; ``later`` does what takes long beside the ticks."""
     clock = clock or SystemClock()
-    watches = [make_watch(database, config, monitor, clock, later) for monitor in config.monitors]
-    return Daemon(database, watches, config.receivers, make_receivers(config.receivers), clock)
-
-
-def read_config(path: Path) -> Config:
-    """Load the configuration file."""
-    return load(path)
+    monitors = [make_job(database, config, monitor, clock, later) for monitor in config.monitors]
+    return Daemon(database, monitors, config.receivers, make_receivers(config.receivers), clock)

@@ -13,7 +13,7 @@ import structlog
 import typer
 
 from monitor.checks import evidently
-from monitor.cli.commands.build import make_daemon, make_watch, open_reader, open_store
+from monitor.cli.commands.build import make_daemon, make_job, open_reader, open_store
 from monitor.cli.commands.candidate import print_baseline_notes
 from monitor.cli.commands.output import count_actions, echo, print_json, print_table
 from monitor.config.models import Config, ConfigError, Monitor
@@ -23,8 +23,8 @@ from monitor.core.schedule import floor
 from monitor.core.tasks import Background
 from monitor.daemon import Daemon
 from monitor.jobs.evals.schedule import plan_jobs, run_schedule
+from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.one_shot import EXIT, check
-from monitor.jobs.watch import Watch
 from monitor.profiling.features import choose
 from monitor.shutdown import leave, stop_on_signals
 from monitor.sources import files
@@ -168,17 +168,17 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
     if first >= last:
         raise ConfigError("--from must lie at least one bucket before --to.")
     with open_store(config, upgrade=True) as database:
-        watch = make_watch(database, config, monitor, SystemClock())
+        job = make_job(database, config, monitor, SystemClock())
         # What is live may come due meanwhile: its actions go to the outbox, for the daemon to deliver.
-        daemon = Daemon(database, [watch], config.receivers, {}, SystemClock())
+        daemon = Daemon(database, [job], config.receivers, {}, SystemClock())
         with database.write() as connection:
             buckets.free_the_dead(connection)
             buckets.retry_now(connection, monitor.name, first, last)
             buckets.add_span(connection, monitor.name, "backfill", first, last)
         total = (last - first) // monitor.bucket
         with typer.progressbar(length=total, label="buckets", hidden=quiet) as bar:
-            trouble = _work_off(daemon, watch, first, last, bar)
-        watch.close()
+            trouble = _work_off(daemon, job, first, last, bar)
+        job.close()
         with database.read() as connection:
             ended = buckets.finished_starts(connection, monitor.name, first, last)
             reasons = buckets.failed_reasons(connection, monitor.name, first, last)
@@ -192,12 +192,12 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
         return 0 if finished == total else 2
 
 
-def _work_off(daemon: Daemon, watch: Watch, first: datetime, last: datetime, bar: Any) -> str | None:  # noqa: ANN401
+def _work_off(daemon: Daemon, job: MonitorJob, first: datetime, last: datetime, bar: Any) -> str | None:  # noqa: ANN401
     """Compute a stretch until every bucket of it has ended; returns why the source cannot be read, if it cannot."""
-    name, total, done = watch.monitor.name, (last - first) // watch.monitor.bucket, 0
+    name, total, done = job.monitor.name, (last - first) // job.monitor.bucket, 0
     while True:
         try:
-            ended = daemon.turn(watch)
+            ended = daemon.turn(job)
         except SourceError as error:
             return f"{error.reason}: {error}"
         with daemon.database.read() as connection:

@@ -9,6 +9,7 @@ from detectors.family import classify
 from detectors.null import Null
 from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
+from monitor.baselines.definition import definition
 from monitor.checks.anchor import notes_on
 from monitor.checks.calibrate import Calibration
 from monitor.checks.methods import METHODS
@@ -19,7 +20,6 @@ from monitor.cli.commands.output import echo, print_json, print_table
 from monitor.config.models import Config, ConfigError
 from monitor.core.clock import SystemClock
 from monitor.core.plain import plain
-from monitor.jobs.watch import Watch
 from monitor.metrics.monitor_status import exit_code, monitor_status
 from monitor.profiling.features import choose
 from monitor.sources.base import SourceError
@@ -160,10 +160,8 @@ def decide_action(config: Config, identity: str, verdict: str, who: str) -> None
 def show_baseline(config: Config, name: str | None, *, as_json: bool) -> int:
     """Print what windows are compared with; returns 2 when there is no baseline."""
     monitor = config.monitor(name)
-    with open_store(config) as database:
-        watch = Watch(database, monitor, _no_reader)
-        with database.read() as connection:
-            baseline = baselines.newest(connection, monitor.name, watch.definition)
+    with open_store(config) as database, database.read() as connection:
+        baseline = baselines.newest(connection, monitor.name, definition(monitor))
     if baseline is None:
         echo(f"{monitor.name} has no baseline yet; `driftd run` or `driftd backfill` learns it.", err=True)
         return 2
@@ -284,10 +282,6 @@ def _print_calibration(told: dict[str, Any]) -> None:
         "expected_pages_per_week",
     )
     print_table(heads, [[check[head] for head in heads] for check in told["checks"]], "no check is calibrated")
-
-
-def _no_reader() -> Any:  # noqa: ANN401
-    raise ConfigError("this command does not read the source.")
 
 
 def relearn(config: Config, name: str | None) -> None:

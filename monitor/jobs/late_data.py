@@ -1,0 +1,33 @@
+"""Late data: sealed buckets are counted again, and computed again when their rows, labels or feedback have changed."""
+
+from __future__ import annotations
+
+from monitor.config.models import Monitor
+from monitor.jobs.source_session import SourceSession
+from monitor.store import buckets
+from monitor.store.database import Database
+
+AUDITS_A_TURN = 20
+
+
+class LateDataAuditor:
+    """Counts the sealed buckets of a monitor again."""
+
+    def __init__(self, database: Database, monitor: Monitor, source: SourceSession) -> None:
+        self._database = database
+        self._monitor = monitor
+        self._source = source
+
+    def audit(self) -> None:
+        """Count the next sealed buckets again; one whose count has changed becomes due again."""
+        monitor, now, reader = self._monitor, self._source.now(), self._source.reader
+        ages = [now - age for age in monitor.audit_ages]
+        with self._database.read() as connection:
+            rows = buckets.to_audit(connection, monitor.name, ages, AUDITS_A_TURN)
+        for row in rows:
+            counts = reader.counts(row.start, row.start + monitor.bucket)
+            before = (row.source_rows, row.source_labels, row.source_feedback)
+            changed = (counts.rows, counts.labels, counts.feedback) != before
+            late = max(0, counts.rows - row.source_rows)
+            with self._database.write() as connection:
+                buckets.record_audit(connection, monitor.name, row, changed=changed, late=late)

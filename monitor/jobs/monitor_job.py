@@ -1,0 +1,143 @@
+"""One monitor at work: its source, its baseline, the buckets that are due, and what is caught up with beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from monitor.checks.comparisons import Comparisons
+from monitor.checks.evaluation import MonitorPlan
+from monitor.config.models import Monitor
+from monitor.config.receivers import ReceiverConfig
+from monitor.core.schedule import Bucket
+from monitor.core.tasks import Later, at_once
+from monitor.jobs.baseline_lifecycle import BaselineLifecycle
+from monitor.jobs.bucket_schedule import BucketSchedule
+from monitor.jobs.experiments import ComparisonCatchUp
+from monitor.jobs.late_data import LateDataAuditor
+from monitor.jobs.source_session import SourceSession
+from monitor.jobs.what_if import Saving
+from monitor.pipeline import BucketCache, process_bucket
+from monitor.store import buckets, leases
+from monitor.store.database import Database
+
+LOG = structlog.get_logger(__name__)
+BUCKETS_A_TURN = 20
+
+
+class MonitorJob:
+    """The work of one monitor, a turn at a time.
+
+    Parameters
+    ----------
+    source
+        What is read, and by whose clock.
+    receivers
+        All that are configured; the rules name them.
+    later
+        Does what takes long, see :class:`BaselineLifecycle`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        monitor: Monitor,
+        source: SourceSession,
+        receivers: Mapping[str, ReceiverConfig],
+        later: Later = at_once,
+    ) -> None:
+        self.database = database
+        self.monitor = monitor
+        self.source = source
+        self.receivers = receivers
+        self.owner = leases.new_owner()
+        self.recorded_at: datetime | None = None
+        self.lifecycle = BaselineLifecycle(database, monitor, source, later)
+        self.schedule = BucketSchedule(database, monitor, source)
+        self.auditor = LateDataAuditor(database, monitor, source)
+        self.comparisons = Comparisons(monitor)
+        self.catch_up_job = ComparisonCatchUp(database, self.comparisons, receivers)
+        self.savings = Saving(database, monitor)
+        self._cache = BucketCache()
+
+    def prepare(self) -> None:
+        """Begin a turn: what is configured is begun, and the baseline goes on."""
+        now = self.source.prepare()
+        self.catch_up_job.prepare(self.source.reader)
+        self.schedule.prepare(now)
+        self.lifecycle.advance(now)
+
+    def take_turn(self, stopping: Callable[[], bool], note_progress: Callable[[], object]) -> int:
+        """Compute what is due, oldest first, a few buckets at a time; returns how many have ended."""
+        self.prepare()
+        finished = 0
+        for bucket in self.schedule.due(self.lifecycle.baseline):
+            if finished == BUCKETS_A_TURN or stopping():
+                break
+            with self.database.write() as connection:
+                claim = buckets.claim(connection, self.monitor.name, bucket, self.owner)
+            if claim is None or not self.compute(claim):
+                break  # another replica has it or it is to be retried, and buckets of a monitor are decided in order
+            note_progress()
+            finished += 1
+        self.auditor.audit()
+        self.catch_up()
+        return finished
+
+    def compute(self, claim: buckets.Claim) -> bool:
+        """Compute one claimed bucket; says whether it has ended.
+
+        One that fails is put back, and given up the third time.
+        """
+        name, start = claim.monitor, str(claim.bucket.start)
+        try:
+            if reason := self.reason_to_give_up(claim):
+                with self.database.write() as connection:
+                    buckets.give_up(connection, claim, reason)
+                LOG.error("bucket_given_up", monitor=name, start=start, reason=reason)
+                return True
+            with buckets.renewing(self.database, claim):
+                plan = self.plan(claim.bucket)
+                result = process_bucket(self.database, self.source, plan, claim, self.receivers, self._cache)
+            LOG.debug("bucket", monitor=name, start=start, result=result.result)
+        except buckets.FenceLost as lost:
+            LOG.warning("fence_lost", detail=str(lost))
+            return False
+        except Exception as error:
+            with self.database.write() as connection:
+                ended = buckets.give_up_or_put_back(connection, claim, error)
+            if buckets.is_passing(error):
+                raise
+            LOG.exception("bucket_failed", monitor=name, start=start, attempt=claim.attempts, given_up=ended)
+            return ended
+        return True
+
+    def plan(self, bucket: Bucket) -> MonitorPlan:
+        """Return what a bucket is compared with."""
+        baseline = self.lifecycle.compared_with(bucket)
+        return MonitorPlan(self.monitor, self.comparisons, baseline, self.lifecycle.reason)
+
+    def reason_to_give_up(self, claim: buckets.Claim) -> str | None:
+        """Return why a claimed bucket need not be tried again: it ended the process, or its rows are gone."""
+        if claim.attempts > buckets.ATTEMPTS:
+            return f"killed: the process ended {buckets.ATTEMPTS} times while it computed this bucket"
+        if claim.retries:
+            oldest = self.source.reader.oldest()
+            if oldest is not None and claim.bucket.end <= oldest:
+                return f"gone: the source keeps no rows before {oldest.isoformat()}"
+        return None
+
+    def catch_up(self) -> None:
+        """Count for experiments, shadows and savings what lies before the buckets that counted for them."""
+        self.catch_up_job.catch_up(self.source.reader, self.source.now())
+        self.savings.catch_up(self.source.reader, self.source.now())
+
+    def is_heartbeat_due(self, now: datetime, every: timedelta) -> bool:
+        """Say whether it was not recorded for a while that the source can be read."""
+        return self.recorded_at is None or now - self.recorded_at >= every
+
+    def close(self) -> None:
+        """Give the connections to the source back."""
+        self.source.close()
