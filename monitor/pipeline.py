@@ -69,7 +69,9 @@ def process_bucket(
     if state.labels_imported and cache.labels_imported is False:
         cache.labels_imported = True
         observed = observe(source, plan, claim, cache)  # the first labels were imported after the bucket before
-    cache.labels_imported, cache.plateaus = state.labels_imported, state.plateaus
+    cache.labels_imported = state.labels_imported
+    if state.live:
+        cache.plateaus = state.plateaus
     observed = observe_late(source, plan, claim, observed, state)
 
     evaluation = evaluate(plan, observed, state.sums, measure_in_child)

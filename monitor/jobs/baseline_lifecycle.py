@@ -218,13 +218,14 @@ class BaselineLifecycle:
     def _start_learning(self, now: datetime) -> None:
         """Choose columns and bins, and make the buckets of the range due."""
         monitor, (start, end) = self._monitor, self._range(now)
+        rows = self._source.reader.counts(start, end).rows
         layouts = build_baseline.learn_layouts(self._source.reader, monitor, start, end, self._log_choices)
         with self._database.write() as connection:
             again = buckets.finished_starts(connection, monitor.name, start, end + monitor.window)
             buckets.mark_stale(connection, monitor.name, sorted(again))
             buckets.add_span(connection, monitor.name, "baseline", start, end)
             baselines.start_learning(connection, monitor.name, self.definition, layouts, start, end)
-        LOG.info("baseline_learning", monitor=monitor.name, columns=len(layouts))
+        LOG.info("baseline_learning", monitor=monitor.name, rows=rows, columns=len(layouts))
         self._reload()
 
     def _log_choices(self, choices: Sequence[Choice]) -> None:
