@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import importlib
+import importlib.util
 import json
 import re
 import sqlite3
@@ -39,6 +40,13 @@ def find(*names: str) -> Any:
                 module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
                 return getattr(importlib.import_module(module), name)
     raise LookupError(f"no module of {package} defines {' or '.join(names)}; add its new name to the driver.")
+
+
+def read_configuration(path: Path) -> Any:
+    """Read driftd.yaml as the version at hand does."""
+    if importlib.util.find_spec("monitor.cli.commands.load"):
+        return importlib.import_module("monitor.cli.commands.load").load(path)
+    return find("read_config", "load_config")(path)
 
 
 class Hand:
@@ -211,7 +219,7 @@ def live(folder: Path, plan: dict[str, Any], first: int, last: int) -> Iterator[
     receiver = Receiver(clock, plan["secret"])
     server = listen(receiver)
     log = Log(folder / "log.db", folder.parent / "recording.db", plan)
-    config = find("read_config", "load_config")(configured(folder, server.server_address[1]))
+    config = read_configuration(configured(folder, server.server_address[1]))
     with find("open_store")(config, upgrade=True) as database:
         daemon = find("make_daemon")(database, config, clock)
         people = People(config.store.get_secret_value(), plan)
