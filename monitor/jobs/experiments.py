@@ -24,7 +24,7 @@ from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket, floor
 from monitor.profiling.ab_counts import CHECK as EXPERIMENT
 from monitor.profiling.ab_counts import Arms, experiment_findings
-from monitor.profiling.comparison_reads import join_shadow, read_pages
+from monitor.profiling.comparison_reads import count_arms, join_shadow
 from monitor.profiling.shadow_join import CHECK as SHADOW
 from monitor.profiling.shadow_join import Pairs
 from monitor.sources.base import Reader
@@ -118,10 +118,7 @@ class ComparisonCatchUp:
                     data = comparisons.sums_at(connection, self._monitor.name, EXPERIMENT, spec.name, start)
                 yield start, Arms.from_json(spec, data or {})
             else:
-                arms = Arms(spec)
-                for page in read_pages(reader, self._monitor, spec, start, start + step):
-                    arms.add(page)
-                yield start, arms
+                yield start, count_arms(reader, self._monitor, spec, start, start + step)
             start += step
 
     def _count_shadow(

@@ -33,7 +33,7 @@ from monitor.core.schedule import Bucket, floor
 from monitor.jobs import build_baseline
 from monitor.jobs.label_fall import find_label_fall
 from monitor.profiling.ab_counts import Arms
-from monitor.profiling.comparison_reads import join_shadow, read_pages
+from monitor.profiling.comparison_reads import count_arms, join_shadow
 from monitor.profiling.profile import Profiled, Profiler, add_profiles, columns_to_read, newest_served
 from monitor.profiling.shadow_join import Pairs
 from monitor.profiling.spend import evaluate_budgets
@@ -204,9 +204,7 @@ def read_comparisons(reader: Reader, comparisons: Comparisons, bucket: Bucket) -
         start = floor(spec.start, monitor.bucket)
         until = min(bucket.start, spec.end) if spec.end else bucket.start
         if isinstance(spec, Experiment):
-            arms = Arms(spec)
-            for page in read_pages(reader, monitor, spec, start, until) if start < until else ():
-                arms.add(page)
+            arms = count_arms(reader, monitor, spec, start, until)
             total, report = arms.to_json(), arms.told({}, until)
         else:
             until = floor(until - spec.within, monitor.bucket)
@@ -221,13 +219,7 @@ def read_comparisons(reader: Reader, comparisons: Comparisons, bucket: Bucket) -
 
 def read_arms(reader: Reader, monitor: Monitor, bucket: Bucket) -> dict[str, Arms]:
     """Count the records of one bucket for every experiment."""
-    counted = {}
-    for spec in monitor.experiments:
-        arms = Arms(spec)
-        for page in read_pages(reader, monitor, spec, bucket.start, bucket.end):
-            arms.add(page)
-        counted[spec.name] = arms
-    return counted
+    return {spec.name: count_arms(reader, monitor, spec, bucket.start, bucket.end) for spec in monitor.experiments}
 
 
 def newest_labelled_end(monitor: Monitor, end: datetime) -> datetime:

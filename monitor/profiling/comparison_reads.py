@@ -10,7 +10,7 @@ from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
-from monitor.profiling.ab_counts import required_columns
+from monitor.profiling.ab_counts import Arms, required_columns
 from monitor.profiling.learn import with_signals
 from monitor.profiling.profile import deciding_columns
 from monitor.profiling.served import keep_served
@@ -37,6 +37,14 @@ def read_pages(
     ids = set[object]()
     for page in read_in_steps(reader, columns, start, end):
         yield keep_served(with_signals(unseen(page, ids), computed), monitor, spec)
+
+
+def count_arms(reader: Reader, monitor: Monitor, spec: Experiment, start: datetime, end: datetime) -> Arms:
+    """Return what an experiment counts in a stretch; nothing where it is empty."""
+    arms = Arms(spec)
+    for page in read_pages(reader, monitor, spec, start, end) if start < end else ():
+        arms.add(page)
+    return arms
 
 
 def join_shadow(

@@ -73,14 +73,14 @@ def commit(connection: Connection, claim: buckets.Claim, result: BucketResult) -
 
 
 def save_comparisons(connection: Connection, monitor: str, update: ComparisonUpdate, plan: ActionPlan) -> bool:
-    """Store what comparisons counted, each with its report; False when something else is counted by now."""
+    """Store what comparisons counted, each with its report; False when one of them counts something else by now."""
+    complete = True
     for counts in update.counts:
         report = counts.report
         if report is not None:
             report = mark_announced(report, plan.announced.get(counts.key, ()))
-        if not comparisons.add(connection, monitor, counts, update.step, report):
-            return False
-    return True
+        complete &= comparisons.add(connection, monitor, counts, update.step, report)
+    return complete
 
 
 def save_plan(connection: Connection, monitor: str, plan: ActionPlan) -> None:
