@@ -32,7 +32,7 @@ import sqlalchemy as sa
 from benchmarks.detection.ours import FrameReader
 from benchmarks.detection.streams import Stream
 from benchmarks.detection.tables import poisson_interval, table
-from monitor.cli.commands.firstconfig import PACES
+from monitor.cli.config_template import PACES
 from monitor.config.models import Monitor
 from monitor.jobs.backtest import backtest
 from tests.support import postgres

@@ -44,8 +44,8 @@ def find(*names: str) -> Any:
 
 def read_configuration(path: Path) -> Any:
     """Read driftd.yaml as the version at hand does."""
-    if importlib.util.find_spec("monitor.cli.commands.load"):
-        return importlib.import_module("monitor.cli.commands.load").load(path)
+    if importlib.util.find_spec("monitor.cli.load"):
+        return importlib.import_module("monitor.cli.load").load(path)
     return find("read_config", "load_config")(path)
 
 

@@ -1,81 +1,132 @@
-"""`driftd eval`: run, list, show, accept."""
+"""Commands about evaluations: run, list, show, accept."""
 
 from __future__ import annotations
 
-import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import typer
 
-from monitor.cli.options import DEFAULT, AsJson, ConfigFile, Quiet
+from monitor.cli.load import load
+from monitor.cli.output import echo, print_json, print_table
+from monitor.core.clock import SystemClock
+from monitor.core.plain import plain
+from monitor.core.suite_run import EXIT, LISTED, Run, case_json
+from monitor.core.yamlfile import ConfigError
+from monitor.jobs.evals import suite as suites
+from monitor.jobs.evals.junit import junit
+from monitor.jobs.evals.run import evaluate, requests
+from monitor.store import evaluations, migrate
+from monitor.store.database import Database
 
-group = typer.Typer(no_args_is_help=True, help="Suites of prompts and expectations, compared with their last good run.")
-
-Store = Annotated[
-    str | None,
-    typer.Option("--store", envvar="DRIFTD_STORE", help="URL of our database; by default that of the configuration."),
-]
-RunId = Annotated[str, typer.Argument(help="The id, or how it begins, from `driftd eval list`.", metavar="ID")]
-
-
-@group.command("run")
-def eval_run(
-    suite: Annotated[Path, typer.Argument(help="The YAML file of the suite.", metavar="SUITE")],
-    config: ConfigFile = DEFAULT,
-    store: Store = None,
-    answers: Annotated[
-        Path | None, typer.Option(help="Score the answers of this JSONL file instead of asking.", metavar="FILE")
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.", metavar="FILE")] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Run a suite; exits 0 no regression, 1 regression or below `min_score`, 2 could not tell.
-
-    Example: driftd eval run suite.yaml --junit eval.xml
-    """
-    from monitor.cli.commands import evals
-    from monitor.core.yamlfile import ConfigError
-
-    if config != DEFAULT and store is None and not config.exists():
-        raise ConfigError(f"{config}: there is no such file. Leave --config out to store runs in driftd.db.")
-    raise typer.Exit(evals.run(suite, config, store, answers, junit, as_json=as_json, quiet=quiet))
+DEFAULT_STORE = "sqlite:///driftd.db"
 
 
-@group.command("list")
-def eval_list(
-    config: ConfigFile = DEFAULT,
-    store: Store = None,
-    suite: Annotated[str | None, typer.Option(help="Only runs of this suite.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List runs, newest first.
+def run(
+    suite_file: Path,
+    config: Path,
+    store: str | None,
+    answers: Path | None,
+    report: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run a suite and return the exit code: 0 no regression, 1 regression, 2 could not tell."""
+    suite = suites.load(suite_file, answers)
+    if suite.traffic is not None:
+        raise ConfigError(f"{suite_file}: a sample of traffic is evaluated by `driftd run`; name it in `evaluations:`.")
+    with _open(config, store) as database:
+        total = requests(suite)
+        with typer.progressbar(length=total, label="answers", hidden=quiet or not total, file=sys.stderr) as bar:
+            done = evaluate(suite, database, SystemClock(), bar.update)
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(junit(done), encoding="utf-8")
+    if as_json:
+        print_json(done.to_json())
+    else:
+        _print(done)
+    return EXIT[done.result]
 
-    Example: driftd eval list --suite support-bot --json
-    """
-    from monitor.cli.commands import evals
 
-    evals.list_runs(config, store, suite, as_json=as_json)
-
-
-@group.command("show")
-def eval_show(identity: RunId, config: ConfigFile = DEFAULT, store: Store = None, as_json: AsJson = False) -> None:
-    """Print one run with its comparisons and the scores of its cases.
-
-    Example: driftd eval show 2f6c3f0e
-    """
-    from monitor.cli.commands import evals
-
-    evals.show(config, store, identity, as_json=as_json)
+def list_runs(config: Path, store: str | None, suite: str | None, *, as_json: bool) -> None:
+    """Print stored runs, newest first."""
+    with _open(config, store) as database, database.read() as connection:
+        found = [plain(row) for row in evaluations.rows(connection, suite)]
+    if as_json:
+        print_json(found)
+        return
+    heads = ("id", "suite", "started_at", "model", "result", "score", "cases", "failed", "reason")
+    print_table(heads, [[_short(row, head) for head in heads] for row in found], "no evaluation was run yet")
 
 
-@group.command("accept")
-def eval_accept(identity: RunId, config: ConfigFile = DEFAULT, store: Store = None) -> None:
-    """Declare a run good although it is worse or inconclusive: from now on runs are compared with it.
+def _short(row: dict[str, Any], head: str) -> Any:  # noqa: ANN401
+    return row[head][:8] if head == "id" else row[head][:19] if head == "started_at" else row[head]
 
-    Example: driftd eval accept 2f6c3f0e
-    """
-    from monitor.cli.commands import evals
 
-    evals.accept(config, store, identity, getpass.getuser())
+def show(config: Path, store: str | None, identity: str, *, as_json: bool) -> None:
+    """Print one run with its comparisons and the scores of its cases."""
+    with _open(config, store) as database, database.read() as connection:
+        row = plain(_find_run(connection, identity))
+        cases = evaluations.case_results(connection, row["id"])
+    if as_json:
+        print_json(row | {"cases": [case_json(case) for case in cases]})
+        return
+    echo(f"{row['suite']} {row['started_at'][:19]} {row['model'] or ''}: {row['result']}; {row['reason']}")
+    _print_comparisons(row["comparisons"])
+    print_table(("case", "tags", "score"), [(c.id, ", ".join(c.tags), plain(c.score)) for c in cases], "no case")
+
+
+def accept(config: Path, store: str | None, identity: str, who: str) -> None:
+    """Declare a run good, so that the next ones are compared with it."""
+    with _open(config, store) as database:
+        with database.read() as connection:
+            row = _find_run(connection, identity)
+        if row.result == "inconclusive" and (row.failed or row.score is None):
+            raise ConfigError(
+                f"the run {row.id[:8]} has no answer for {row.failed} of {row.samples} requests, so nothing can be "
+                "compared with it. Run the suite again."
+            )
+        with database.write() as connection:
+            evaluations.accept(connection, row.id, who)
+    echo(f"{row.suite}: the next run is compared with {row.id[:8]}")
+
+
+def _find_run(connection: Any, identity: str) -> Any:  # noqa: ANN401
+    row = evaluations.find(connection, identity)
+    if row is None:
+        raise ConfigError(f"no single run's id begins with {identity!r}; look with `driftd eval list`.")
+    return row
+
+
+@contextmanager
+def _open(config: Path, store: str | None) -> Iterator[Database]:
+    """Open the store that is named, else that of driftd.yaml, else the default one."""
+    if store is None:
+        store = load(config).store.get_secret_value() if config.exists() else DEFAULT_STORE
+    database = Database(store)
+    try:
+        migrate.upgrade(database)
+        yield database
+    finally:
+        database.close()
+
+
+def _print(done: Run) -> None:
+    echo(f"{done.suite}: {done.result}; {done.reason}")
+    told = done.to_json()
+    _print_comparisons(told["comparisons"])
+    if done.result != "good" and done.fallen:
+        print_table(("fell most", "before", "now"), done.fallen[:LISTED], "")
+    for who, spent in done.spent.items():
+        echo(f"{who}: {spent.requests} requests, {spent.prompt_tokens} + {spent.completion_tokens} tokens")
+
+
+def _print_comparisons(comparisons: list[dict[str, Any]]) -> None:
+    if comparisons:
+        heads = ("measure", "cases", "before", "after", "change", "reach", "p_adjusted", "regressed")
+        print_table(heads, [[one[head] for head in heads] for one in comparisons], "")

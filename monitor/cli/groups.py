@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.commands.load import load
-from monitor.cli.commands.output import echo
+from monitor.cli.load import load
 from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, duration
+from monitor.cli.output import echo
 
 groups = {
     name: typer.Typer(no_args_is_help=True, help=text)
@@ -32,7 +32,7 @@ def config_check(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
     Example: driftd config check --config driftd.yaml
     """
-    from monitor.cli.commands import status
+    from monitor.cli import status
 
     raise typer.Exit(status.config_check(load(config), as_json=as_json))
 
@@ -55,7 +55,7 @@ def db_upgrade(config: ConfigFile = DEFAULT) -> None:
 
     Example: driftd db upgrade
     """
-    from monitor.cli.commands.build import open_store
+    from monitor.cli.factory import open_store
     from monitor.store import migrate
 
     with open_store(load(config), upgrade=True) as database, database.read() as connection:
@@ -68,7 +68,7 @@ def baseline_show(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_
 
     Example: driftd baseline show --monitor churn
     """
-    from monitor.cli.commands import status
+    from monitor.cli import status
 
     raise typer.Exit(status.show_baseline(load(config), monitor, as_json=as_json))
 
@@ -79,7 +79,7 @@ def baseline_relearn(config: ConfigFile = DEFAULT, monitor: MonitorName = None) 
 
     Example: driftd baseline relearn --monitor churn
     """
-    from monitor.cli.commands import status
+    from monitor.cli import status
 
     status.relearn(load(config), monitor)
 
@@ -94,13 +94,13 @@ def actions_list(
 
     Example: driftd actions list --state awaiting_approval
     """
-    from monitor.cli.commands import status
+    from monitor.cli import status
 
     status.list_actions(load(config), state, as_json=as_json)
 
 
 def _decide(config: Path, identity: str, verdict: str) -> None:
-    from monitor.cli.commands import status
+    from monitor.cli import status
 
     status.decide_action(load(config), identity, verdict, caller())
 
@@ -154,7 +154,7 @@ def silence_add(
 
     Example: driftd silence add --monitor churn --for 2h --comment "planned import"
     """
-    from monitor.cli.commands import status
+    from monitor.cli import status
 
     status.add_silence(load(config), monitor, rule, duration(length), comment, getpass.getuser())
 
@@ -165,7 +165,7 @@ def silence_list(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
     Example: driftd silence list
     """
-    from monitor.cli.commands import status
+    from monitor.cli import status
 
     status.list_silences(load(config), as_json=as_json)
 
@@ -176,6 +176,6 @@ def silence_end(number: Annotated[int, typer.Argument(help="The number.")], conf
 
     Example: driftd silence end 3
     """
-    from monitor.cli.commands import status
+    from monitor.cli import status
 
     status.end_silence(load(config), number)

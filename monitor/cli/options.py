@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from monitor import __version__
-from monitor.cli.commands.output import echo
+from monitor.cli.output import echo
 
 if TYPE_CHECKING:
     pass

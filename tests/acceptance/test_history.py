@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from detectors.evaluate import poisson_interval
-from monitor.cli.commands.history import _pages
+from monitor.cli.history import _pages
 from monitor.jobs.backtest import judge_budget
 from tests.support.world import START, World, rows_of
 

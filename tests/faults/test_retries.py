@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import yaml
 
 from monitor import pipeline
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.factory import make_daemon, open_store
 from monitor.config.load import load
 from monitor.store.database import Database
 from monitor.store.tables import buckets

@@ -13,8 +13,8 @@ from detectors.layout import learn_numeric
 from detectors.sequential import State
 from monitor.checks.detect import Window, detect
 from monitor.checks.targets import expand_checks
-from monitor.cli.commands.build import open_reader
-from monitor.cli.commands.firstconfig import Look, render_config
+from monitor.cli.config_template import Look, render_config
+from monitor.cli.factory import open_reader
 from monitor.config.load import load
 from monitor.jobs import build_baseline
 from monitor.jobs.one_shot import baseline_for

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor.cli.commands.breakers import set_by_hand
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.breakers import set_by_hand
+from monitor.cli.factory import make_daemon, open_store
 from monitor.config.load import cross_check
 from monitor.config.models import Config, ConfigError
 from monitor.daemon import Daemon

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.factory import make_daemon, open_store
 from monitor.config.models import Config
 from monitor.store import comparisons, reads
 from tests.support.hand import Hand

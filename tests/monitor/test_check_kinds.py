@@ -23,8 +23,8 @@ from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, detect
 from monitor.checks.registry import CHECKS, config_models, make_checks
 from monitor.cli import app
-from monitor.cli.commands.build import make_daemon, open_store
-from monitor.cli.commands.load import load
+from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.load import load
 from monitor.config.checks.base import CheckConfig
 from monitor.config.load import json_schema
 from monitor.config.models import Config, ConfigError, Monitor

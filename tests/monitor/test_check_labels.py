@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import yaml
 
 from detectors.performance.fall import find_fall
-from monitor.cli.commands.run import check_once
+from monitor.cli.run import check_once
 from monitor.config.load import load
 from monitor.jobs.one_shot import check
 from monitor.sources.connect import connect

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from monitor import __version__
 from monitor.cli import app
-from monitor.cli.commands.run import settle_memory
+from monitor.cli.run import settle_memory
 from monitor.core import log
 
 HEAVY = ("evidently", "pandas", "dask", "onnxruntime", "presidio_analyzer", "sqlglot", "wordllama")
@@ -27,7 +27,7 @@ def test_it_tells_its_version() -> None:
 
 
 def test_what_is_heavy_is_imported_where_it_is_used_only() -> None:
-    code = f"import sys, monitor.cli, monitor.cli.commands.run as _; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    code = f"import sys, monitor.cli, monitor.cli.run as _; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == ""
 

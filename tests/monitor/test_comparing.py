@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.actions.notifications import thread_key
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.factory import make_daemon, open_store
 from monitor.config.models import Config
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.comparison_reads import join_shadow, read_pages
@@ -235,7 +235,7 @@ def test_a_wrong_split_speaks_of_the_pipe_and_a_column_that_is_not_logged_stops_
 
 
 def test_the_command_tells_what_the_daemon_counted(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
-    from monitor.cli.commands.experiments import experiments
+    from monitor.cli.experiments import experiments
 
     config = trial.config()
     with open_store(config, upgrade=True) as database:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from monitor.cli.commands.output import echo
+from monitor.cli.output import echo
 from monitor.core import log
 from monitor.core.plain import visible
 from monitor.metrics.base import label

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.cli.factory import make_daemon, open_reader, open_store
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.profiling.features import Choice, choose

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from monitor.cli import app
-from monitor.cli.commands.role_inference import guess_roles, guess_time, split_name
+from monitor.cli.role_inference import guess_roles, guess_time, split_name
 from monitor.config.load import load
 from monitor.sources.base import ColumnInfo, ColumnType
 

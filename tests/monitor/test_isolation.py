@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor import daemon as daemon_module
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.factory import make_daemon, open_store
 from monitor.config.load import load
 from monitor.daemon import STANDSTILL, Daemon
 from monitor.sources.base import SourceError

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.checks.anchor import evaluate_anchor, notes_on
-from monitor.cli.commands.build import make_daemon, make_job, open_store
+from monitor.cli.factory import make_daemon, make_job, open_store
 from monitor.config.load import load
 from monitor.core.tasks import Background, Summing
 from monitor.daemon import Daemon

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.cli.factory import make_daemon, open_reader, open_store
 from monitor.config.load import load
 from monitor.core.action import Action
 from monitor.core.incident import Decision

@@ -13,7 +13,7 @@ from monitor.baselines.definition import definition
 from monitor.checks.anchor import evaluate_anchor
 from monitor.checks.calibrate import calibrate
 from monitor.checks.calibrate import definition as calibration_definition
-from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.cli.factory import make_daemon, open_reader, open_store
 from monitor.config.load import load
 from monitor.jobs.backtest import backtest
 from monitor.jobs.one_shot import baseline_for, check

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from detectors.base import Finding, Status
 from monitor.actions import retraining
 from monitor.checks.baseline import Baseline
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.factory import make_daemon, open_store
 from monitor.config.models import Config
 from monitor.core.incident import Incident
 from monitor.store import reads

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from monitor import pipeline
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
-from monitor.cli.commands.build import make_daemon, make_job, open_store
-from monitor.cli.commands.run import backfill
+from monitor.cli.factory import make_daemon, make_job, open_store
+from monitor.cli.run import backfill
 from monitor.config.load import load
 from monitor.core import schedule
 from monitor.jobs.delivery import deliver_due

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import yaml
 
 from detectors.spend.savings import DayCells
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.factory import make_daemon, open_store
 from monitor.config.models import Config
 from monitor.config.savings import RetrainingSpec
 from monitor.core.clock import SystemClock

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from detectors.spend.bill import ALL, Bill
 from detectors.spend.budget import Spent
-from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.cli.factory import make_daemon, open_reader, open_store
 from monitor.config.models import Baseline, Config
 from monitor.core.schedule import Bucket
 from monitor.jobs.one_shot import check

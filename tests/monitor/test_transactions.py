@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.outcome import OUTCOME
-from monitor.cli.commands.build import make_daemon, open_store
+from monitor.cli.factory import make_daemon, open_store
 from monitor.config.load import cross_check
 from monitor.config.models import Config
 from monitor.core.schedule import Bucket

@@ -16,7 +16,7 @@ from detectors.spend.bill import Bill
 from monitor.checks.detect import conclude, detect
 from monitor.checks.objectives import count_events
 from monitor.checks.usage import usage_by_segment
-from monitor.cli.commands.build import make_daemon, open_reader, open_store
+from monitor.cli.factory import make_daemon, open_reader, open_store
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.core.schedule import Bucket

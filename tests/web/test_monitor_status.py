@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from monitor.cli.commands import status
+from monitor.cli import status
 from monitor.metrics.monitor_status import exit_code
 from monitor.store.database import Database
 from tests.support import prefork

@@ -14,11 +14,11 @@ from typing import Any
 
 import structlog
 
-from monitor.cli.commands.build import make_daemon, open_store
-from monitor.cli.commands.load import load
-from monitor.cli.commands.output import echo, print_json
 from monitor.cli.demo.application import Application
 from monitor.cli.demo.receiver import Receiver
+from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.load import load
+from monitor.cli.output import echo, print_json
 from monitor.config.models import Config
 from monitor.core import log
 from monitor.core.clock import SystemClock

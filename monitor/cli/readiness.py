@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from monitor.checks.sensitivity import list_sensitivity
-from monitor.cli.commands.build import open_store
-from monitor.cli.commands.candidate import print_sensitivity
-from monitor.cli.commands.output import echo, print_json
+from monitor.cli.candidate import print_sensitivity
+from monitor.cli.factory import open_store
+from monitor.cli.output import echo, print_json
 from monitor.config.models import Config, Monitor
 from monitor.config.presets import PRESETS
 from monitor.config.source import Source

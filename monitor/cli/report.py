@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from monitor.cli.commands.output import echo
-from monitor.cli.commands.samples import both_sides
+from monitor.cli.output import echo
+from monitor.cli.samples import both_sides
 from monitor.config.models import Config
 from monitor.jobs.report import write_report
 

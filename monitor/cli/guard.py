@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from detectors import Policy, Verdict, guard
-from monitor.cli.commands.load import load
-from monitor.cli.commands.output import echo
+from monitor.cli.load import load
+from monitor.cli.output import echo
 from monitor.config.models import ConfigError
 from monitor.config.policies import load_policy, merge_policies, unknown_policy
 from monitor.core.lines import output, progress

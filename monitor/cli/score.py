@@ -13,7 +13,7 @@ from typing import Any
 from detectors import SIGNALS, Signal
 from detectors.records import Column, Records
 from detectors.text.parts import join_context
-from monitor.cli.commands.output import echo
+from monitor.cli.output import echo
 from monitor.config.signals import problems, resolve
 from monitor.config.source import ROLES
 from monitor.core.lines import Row, output, progress

@@ -10,13 +10,13 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from monitor.checks.baseline_review import as_setting
-from monitor.cli.commands.build import open_reader
-from monitor.cli.commands.candidate import candidate_notes, print_baseline_notes
-from monitor.cli.commands.firstconfig import Look, render_config, save, with_baseline
-from monitor.cli.commands.load import load
-from monitor.cli.commands.output import echo
-from monitor.cli.commands.readiness import print_rows
-from monitor.cli.commands.role_inference import guess_roles, guess_time
+from monitor.cli.candidate import candidate_notes, print_baseline_notes
+from monitor.cli.config_template import Look, render_config, save, with_baseline
+from monitor.cli.factory import open_reader
+from monitor.cli.load import load
+from monitor.cli.output import echo
+from monitor.cli.readiness import print_rows
+from monitor.cli.role_inference import guess_roles, guess_time
 from monitor.config.load import resolve_url
 from monitor.config.models import ConfigError
 from monitor.config.presets import PRESETS

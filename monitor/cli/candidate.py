@@ -10,7 +10,7 @@ from detectors.layout import Layout
 from detectors.records import Records
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.baseline_review import Review, sentences
-from monitor.cli.commands.output import cell, echo
+from monitor.cli.output import cell, echo
 from monitor.config.models import ConfigError, Monitor
 from monitor.core.schedule import floor
 from monitor.jobs import build_baseline

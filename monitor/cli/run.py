@@ -13,9 +13,9 @@ import structlog
 import typer
 
 from monitor.checks import evidently
-from monitor.cli.commands.build import make_daemon, make_job, open_reader, open_store
-from monitor.cli.commands.candidate import print_baseline_notes
-from monitor.cli.commands.output import count_actions, echo, print_json, print_table
+from monitor.cli.candidate import print_baseline_notes
+from monitor.cli.factory import make_daemon, make_job, open_reader, open_store
+from monitor.cli.output import count_actions, echo, print_json, print_table
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.core import log
 from monitor.core.clock import SystemClock

@@ -11,8 +11,8 @@ import numpy as np
 from detectors.drilldown.domain_classifier import separate
 from detectors.drilldown.pca import reconstruction
 from detectors.layout import Layout
-from monitor.cli.commands.output import echo, print_json, print_table
-from monitor.cli.commands.samples import Sides, both_sides
+from monitor.cli.output import echo, print_json, print_table
+from monitor.cli.samples import Sides, both_sides
 from monitor.config.models import Config, ConfigError
 
 if TYPE_CHECKING:

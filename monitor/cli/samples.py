@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from detectors.layout import Layout
-from monitor.cli.commands.build import open_reader
+from monitor.cli.factory import open_reader
 from monitor.config.models import ConfigError, Monitor
 from monitor.core.schedule import floor
 from monitor.jobs import build_baseline

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from monitor.actions.plan_actions import Receivers
-from monitor.cli.commands.build import open_reader
-from monitor.cli.commands.output import count_actions, echo, print_json, print_table
+from monitor.cli.factory import open_reader
+from monitor.cli.output import count_actions, echo, print_json, print_table
 from monitor.config.models import Config, Monitor
 from monitor.jobs.backtest import backtest as replay
 from monitor.jobs.backtest import read_changes

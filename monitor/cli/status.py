@@ -14,9 +14,9 @@ from monitor.checks.anchor import notes_on
 from monitor.checks.calibrate import Calibration
 from monitor.checks.methods import METHODS
 from monitor.checks.sensitivity import list_sensitivity
-from monitor.cli.commands.build import open_reader, open_store
-from monitor.cli.commands.candidate import candidate_notes, print_baseline_notes, print_sensitivity
-from monitor.cli.commands.output import echo, print_json, print_table
+from monitor.cli.candidate import candidate_notes, print_baseline_notes, print_sensitivity
+from monitor.cli.factory import open_reader, open_store
+from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import Config, ConfigError
 from monitor.core.clock import SystemClock
 from monitor.core.plain import plain

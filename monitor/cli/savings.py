@@ -14,8 +14,8 @@ import typer
 
 from detectors.layout import to_categories
 from detectors.spend.savings import Cells, Plan, Tier
-from monitor.cli.commands.build import open_reader
-from monitor.cli.commands.output import echo, print_json, print_table
+from monitor.cli.factory import open_reader
+from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.savings import Savings
 from monitor.jobs.what_if import DAY, MOST_MODELS, count, days, definition, make_plans, report_savings, stretch

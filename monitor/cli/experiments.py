@@ -13,8 +13,8 @@ import typer
 from detectors.layout import to_categories
 from detectors.records import Records
 from monitor.checks.comparisons import ComparisonState
-from monitor.cli.commands.build import open_reader
-from monitor.cli.commands.output import echo, print_json, print_table
+from monitor.cli.factory import open_reader
+from monitor.cli.output import echo, print_json, print_table
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.profiling.ab_counts import CHECK as EXPERIMENT

@@ -1,0 +1,59 @@
+"""The command `driftd breakers`: list, open, close."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.groups import caller
+from monitor.cli.load import load
+from monitor.cli.options import DEFAULT, AsJson, ConfigFile, duration
+
+if TYPE_CHECKING:
+    from detectors.spend.breaker import State
+
+breakers = typer.Typer(no_args_is_help=True, help="Circuit breakers: how they stand, and setting one by hand.")
+Name = Annotated[str, typer.Argument(help="The breaker's name.")]
+Reason = Annotated[str, typer.Option(help="Why; it is told to everybody who asks.")]
+Value = Annotated[str, typer.Option(help="The tenant, model … of a breaker whose budget is kept by one.")]
+Length = Annotated[str | None, typer.Option("--for", help="How long it holds, such as 2h; else until it is set again.")]
+
+
+@breakers.command("list")
+def list_all(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+    """List the breakers, those that are not closed first.
+
+    Example: driftd breakers list --json
+    """
+    from monitor.cli import breakers as command
+
+    command.list_all(load(config), as_json=as_json)
+
+
+@breakers.command("open")
+def open_it(name: Name, reason: Reason, value: Value = "", length: Length = None, config: ConfigFile = DEFAULT) -> None:
+    """Open a breaker by hand: requests are refused, whatever is measured.
+
+    Example: driftd breakers open money --reason "a loop in the batch job" --for 2h
+    """
+    _set(config, name, value, "open", reason, length)
+
+
+@breakers.command("close")
+def close_it(
+    name: Name, reason: Reason, value: Value = "", length: Length = "1h", config: ConfigFile = DEFAULT
+) -> None:
+    """Close a breaker by hand: requests are let through, an hour long if nothing else is said.
+
+    Example: driftd breakers close money --value team-a --reason "the budget was raised by phone" --for 4h
+    """
+    _set(config, name, value, "closed", reason, length)
+
+
+def _set(config: Path, name: str, value: str, state: State, reason: str, length: str | None) -> None:
+    from monitor.cli import breakers as command
+
+    span = duration(length) if length else None
+    command.set_by_hand(load(config), name, value, state, reason, caller(), span)

@@ -1,1 +1,0 @@
-"""What the command line does; `monitor/cli` only names and documents it."""
