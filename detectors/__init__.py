@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from detectors.records import Column, Records
     from detectors.sequential import Sequential
     from detectors.signals.base import Signal
+    from detectors.stack import Stack
 
 DRIFT: Registry[Detector] = Registry(
     {
@@ -193,7 +194,9 @@ __all__ = [
     "Profile",
     "Records",
     "Registry",
+    "Sequential",
     "Signal",
+    "Stack",
     "Status",
     "Verdict",
     "assess",
@@ -208,7 +211,9 @@ _MODULES = {
     "detectors.policy": ("GuardRule", "Policy", "Verdict", "guard"),
     "detectors.profile": ("Profile",),
     "detectors.records": ("Column", "Records"),
+    "detectors.sequential": ("Sequential",),
     "detectors.signals.base": ("Signal",),
+    "detectors.stack": ("Stack",),
 }
 """Where the names that this package exports are defined; imported on first use, for they need numpy and scipy."""
 

@@ -19,6 +19,8 @@ import numpy as np
 from detectors.records import Column
 
 Kind = Literal["numeric", "categorical", "vector", "scores", "errors"]
+COUNTED = ("numeric", "categorical")
+"""Kinds whose profile counts values."""
 LABELLED = ("scores", "errors")
 """Kinds whose rows are predictions beside their labels."""
 SUMMED = ("vector", *LABELLED)

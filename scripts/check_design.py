@@ -34,8 +34,6 @@ EXCEPTIONS: dict[str, str] = {
     "imports monitor.actions.breakers": "to be divided",
     "imports monitor.actions.retraining_context": "to be divided",
     "imports monitor.alerting.explain": "to be divided",
-    "imports monitor.checks.base": "to be divided",
-    "imports monitor.checks.calibrate": "to be divided",
     "imports monitor.checks.detect": "to be divided",
     "imports monitor.cli.root": "to be divided",
     "imports monitor.cli.breakers": "to be divided",

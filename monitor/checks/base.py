@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-from detectors.base import Detector, Finding, Status
+from detectors import Detector, Finding, Layout, Profile, Status
 from detectors.direction import ROLES, Preference
 from detectors.drift.cusum import DETECTOR as CUSUM
 from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
-from detectors.layout import Layout
 from detectors.null import Calibrated
-from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.spend.objective import Events
 from monitor.config.checks.base import CheckConfig, MeasuredConfig

@@ -14,7 +14,7 @@ from detectors.profile import Profile, samples
 from detectors.quality.traffic import Gaps, Traffic
 from detectors.season import SEASONS
 from monitor.checks.baseline_review import Review
-from monitor.checks.calibrate import Calibration, SlotProfiles
+from monitor.checks.calibration import Calibration, SlotProfiles
 from monitor.config.models import Monitor
 from monitor.core.schedule import floor
 

@@ -28,7 +28,7 @@ from monitor.checks.anchor import evaluate_anchor
 from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import review_finding
-from monitor.checks.calibrate import Calibration
+from monitor.checks.calibration import Calibration
 from monitor.checks.evidently import Answer, Request, orient, request
 from monitor.checks.registry import make_checks
 from monitor.checks.sensitivity import findings_of_calibration, findings_of_sensitivity

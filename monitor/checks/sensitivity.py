@@ -11,11 +11,12 @@ import numpy as np
 
 from detectors.base import Detector, Finding, Measurement, Status, Values, effective_threshold
 from detectors.family import Family
+from detectors.layout import COUNTED
 from detectors.profile import Profile, samples
 from detectors.sensitivity import Bound, Sensitivity, smallest_change
 from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
-from monitor.checks.calibrate import COUNTED, Calibration
+from monitor.checks.calibration import Calibration
 from monitor.checks.targets import expand_checks
 from monitor.config.models import Monitor
 

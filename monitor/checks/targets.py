@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from detectors.layout import Layout
-from detectors.profile import Profile
+from detectors import Finding, Layout, Profile
 from monitor.checks.base import CheckTarget
 from monitor.checks.methods import EVIDENTLY
+from monitor.checks.quality import RecordQuality
 from monitor.checks.registry import make_checks
 from monitor.config.models import Monitor
 
@@ -30,6 +30,13 @@ def expand_checks(
 def expand_stattests(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[CheckTarget]:
     """Yield the stattests of Evidently that are run on the columns."""
     yield from (target for target in _all_targets(monitor, layouts, {}) if target.detector.name in EVIDENTLY)
+
+
+def volume_findings(monitor: Monitor) -> Iterator[Finding]:
+    """Yield a placeholder for each volume finding without a threshold of its own."""
+    for check in make_checks(monitor):
+        if isinstance(check, RecordQuality) and check.kind == "volume" and check.config.bound is None:
+            yield check.placeholder
 
 
 def _all_targets(

@@ -11,7 +11,7 @@ from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
 from monitor.baselines.definition import definition
 from monitor.checks.anchor import notes_on
-from monitor.checks.calibrate import Calibration
+from monitor.checks.calibration import Calibration
 from monitor.checks.methods import METHODS
 from monitor.checks.sensitivity import list_sensitivity
 from monitor.cli.candidate import candidate_notes, print_baseline_notes, print_sensitivity

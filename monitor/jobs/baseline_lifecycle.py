@@ -15,8 +15,8 @@ from monitor.baselines.definition import definition
 from monitor.baselines.lifecycle import BaselineState, Event, Step, next_transition
 from monitor.checks.anchor import with_anchor
 from monitor.checks.baseline import Baseline, previous_stretch
-from monitor.checks.calibrate import Calibration
-from monitor.checks.calibrate import definition as calibration_definition
+from monitor.checks.calibration import Calibration
+from monitor.checks.calibration_settings import definition as calibration_definition
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket, floor, latest_sealed_end
 from monitor.core.tasks import Later, Summing, at_once

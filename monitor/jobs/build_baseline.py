@@ -15,7 +15,9 @@ from detectors.quality.traffic import Traffic
 from detectors.records import take
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.baseline_problems import review_baseline
-from monitor.checks.calibrate import Calibration, calibrate, definition
+from monitor.checks.calibrate import calibrate
+from monitor.checks.calibration import Calibration
+from monitor.checks.calibration_settings import definition
 from monitor.checks.detect import BucketSummary
 from monitor.checks.sensitivity import keep_finest, measure_sensitivity
 from monitor.config.models import ConfigError, Monitor

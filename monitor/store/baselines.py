@@ -17,7 +17,7 @@ from detectors.profile import samples
 from detectors.quality.traffic import Traffic
 from monitor.checks.anchor import notes_on
 from monitor.checks.baseline import Baseline
-from monitor.checks.calibrate import Calibration
+from monitor.checks.calibration import Calibration
 from monitor.profiling.bucket_profiles import pack_profiles, unpack_profiles
 from monitor.store.database import now
 from monitor.store.encoding import (

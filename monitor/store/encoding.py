@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from detectors.encoding import pack, unpack
 from detectors.layout import Layout
 from detectors.profile import Profile
-from monitor.checks.calibrate import SlotProfiles
+from monitor.checks.calibration import SlotProfiles
 
 
 def pack_slots(slots: SlotProfiles) -> bytes | None:

@@ -21,7 +21,9 @@ from detectors.clusters import count_clients
 from detectors.layout import learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
-from monitor.checks.calibrate import Calibration, SlotProfiles, calibrate, definition
+from monitor.checks.calibrate import calibrate
+from monitor.checks.calibration import Calibration, SlotProfiles
+from monitor.checks.calibration_settings import definition
 from monitor.config.models import Monitor
 from monitor.profiling.timeline import Timeline
 from tests.support.decisions import HOUR, START, finding

@@ -13,7 +13,7 @@ import pytest
 from detectors.base import Finding
 from detectors.sequential import State
 from monitor.checks.baseline import Baseline
-from monitor.checks.calibrate import Calibration
+from monitor.checks.calibration import Calibration
 from monitor.checks.detect import detect
 from monitor.cli.factory import open_reader
 from monitor.config.load import load

@@ -14,7 +14,7 @@ from alembic import command
 
 from monitor.baselines import definition_v1
 from monitor.baselines.definition import MEASURED, definition
-from monitor.checks import calibrate
+from monitor.checks import calibration_settings
 from monitor.checks.registry import config_models
 from monitor.cli.factory import make_daemon, open_store
 from monitor.config.checks import CheckConfig
@@ -145,7 +145,7 @@ CALIBRATED = {
     ids=["plain", "preset", "classifier", "every kind"],
 )
 def test_the_fingerprint_of_a_calibration_never_changes(settings: dict[str, Any], wanted: str) -> None:
-    assert calibrate.definition(monitor(settings)) == wanted
+    assert calibration_settings.definition(monitor(settings)) == wanted
 
 
 KEPT = {
@@ -267,16 +267,16 @@ def test_a_new_key_changes_no_fingerprint() -> None:
 
     later = Later.model_validate({**PLAIN, "priority": 5})
     assert definition(later) == definition(monitor(PLAIN))
-    assert calibrate.definition(later) == calibrate.definition(monitor(PLAIN))
+    assert calibration_settings.definition(later) == calibration_settings.definition(monitor(PLAIN))
     assert definition_v1.fingerprint(later) == definition_v1.fingerprint(monitor(PLAIN))
 
 
 def test_thresholds_are_set_again_for_what_they_depend_on_only() -> None:
-    now = calibrate.definition(monitor(PLAIN))
+    now = calibration_settings.definition(monitor(PLAIN))
     for same in ({"source": {"timeout": "5s"}}, {"rules": [{"severity": "critical", "repeat_interval": "1h"}]}):
-        assert calibrate.definition(monitor(PLAIN, **same)) == now
+        assert calibration_settings.definition(monitor(PLAIN, **same)) == now
     for other in ({"rules": [{"for": 2}]}, {"alert_budget": "2/week"}, {"window": "2h"}, {"min_samples": 5}):
-        assert calibrate.definition(monitor(PLAIN, **other)) != now
+        assert calibration_settings.definition(monitor(PLAIN, **other)) != now
 
 
 # ------------------------------------------------------------------ in the daemon

@@ -12,7 +12,7 @@ import pytest
 from monitor.baselines.definition import definition
 from monitor.checks.anchor import evaluate_anchor
 from monitor.checks.calibrate import calibrate
-from monitor.checks.calibrate import definition as calibration_definition
+from monitor.checks.calibration_settings import definition as calibration_definition
 from monitor.cli.factory import make_daemon, open_reader, open_store
 from monitor.config.load import load
 from monitor.jobs.backtest import backtest

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from detectors.sensitivity import Sensitivity
-from monitor.checks.calibrate import Calibration
+from monitor.checks.calibration import Calibration
 from monitor.cli import app
 from monitor.cli.factory import open_store
 from monitor.config.load import load

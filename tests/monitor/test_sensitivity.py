@@ -16,7 +16,8 @@ from detectors.quality.traffic import Traffic
 from detectors.records import Column
 from detectors.sensitivity import Sensitivity
 from monitor.checks.baseline import Baseline
-from monitor.checks.calibrate import Calibration, calibrate
+from monitor.checks.calibrate import calibrate
+from monitor.checks.calibration import Calibration
 from monitor.checks.sensitivity import (
     findings_of_calibration,
     findings_of_sensitivity,

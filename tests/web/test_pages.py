@@ -18,7 +18,7 @@ from detectors.profile import Profile
 from detectors.records import Column
 from detectors.sensitivity import Sensitivity
 from monitor.checks.baseline_review import Problem, Review, as_setting
-from monitor.checks.calibrate import Calibration
+from monitor.checks.calibration import Calibration
 from monitor.web import pages
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, MINUTE, Seed, busy_store, configuration

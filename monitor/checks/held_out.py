@@ -1,0 +1,110 @@
+"""The windows of a baseline, each with the rest of the baseline that it is compared with."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from detectors import Stack
+from detectors.season import SEASONS, possible
+from monitor.profiling.clients import noise_factor, usual_clients
+from monitor.profiling.timeline import Timeline
+
+FOLD = timedelta(days=1)
+FEWEST_FOLDS = 5
+PREVIOUS = "previous"
+"""Stands in for a season where each window is compared with the stretch just before it."""
+
+
+@dataclass(frozen=True)
+class WindowGroup:
+    """Windows that share what they are compared with: the slots of a season less a stretch, as steps."""
+
+    windows: np.ndarray
+    without: slice
+    rest: np.ndarray
+
+
+class HeldOutWindows:
+    """The windows of a baseline, each with the rest of the baseline that it is compared with."""
+
+    def __init__(self, timeline: Timeline, previous: timedelta | None = None) -> None:
+        self.timeline = timeline
+        self.previous = previous or timedelta(0)
+        self.weeks = max(timeline.weeks - self.previous / timedelta(weeks=1), timeline.step / timedelta(weeks=1))
+        self.length = timeline.length
+        size = max(round(FOLD / timeline.step), 2 * self.length)
+        count = max(FEWEST_FOLDS, timeline.steps // size)
+        self.edges = np.linspace(0, timeline.steps, count + 1).astype(int)
+        self.slots = {season: SEASONS[season].slot(timeline.seconds()) for season in possible(self._seconds())}
+        self._groups: dict[str, list[WindowGroup]] = {}
+        self._last: Stack | None = None
+        self._sums: dict[int, Stack] = {}
+        present = np.cumsum(np.append(0, timeline.known))
+        ends = np.arange(timeline.steps)
+        self.whole = (ends + 1 >= self.length) & (
+            present[ends + 1] - present[np.maximum(0, ends + 1 - self.length)] == self.length
+        )
+
+        self._clients = timeline.client_windows()
+        self.usual = usual_clients({name: windows[self.whole] for name, windows in self._clients.items()})
+
+    def noise_factor(self, segment: str | None) -> np.ndarray:
+        """Return by how much the noise of each window exceeds that of its rows, for the clients that sent them."""
+        return np.broadcast_to(noise_factor(self._clients, self.usual, segment), self.timeline.steps)
+
+    def _seconds(self) -> float:
+        return self.timeline.steps * self.timeline.step.total_seconds()
+
+    def groups(self, season: str) -> list[WindowGroup]:
+        """Return the windows of each fold by the slots that they touch."""
+        if season not in self._groups:
+            folds = itertools.pairwise(self.edges.tolist())
+            groups = self._before() if season == PREVIOUS else (g for fold in folds for g in self._fold(season, fold))
+            self._groups[season] = list(groups)
+        return self._groups[season]
+
+    def _before(self) -> Iterator[WindowGroup]:
+        """Yield the windows that share the stretch before them, which moves on by whole windows."""
+        seconds, step = self.timeline.seconds(), self.timeline.step.total_seconds()
+        window = round(self.length * step)
+        ends = np.flatnonzero(self.whole)
+        cuts = seconds[ends - self.length + 1] // window * window
+        firsts = cuts - round(self.previous.total_seconds())
+        for cut, first in dict(zip(cuts.tolist(), firsts.tolist(), strict=True)).items():
+            if first >= seconds[0]:
+                rest = np.flatnonzero((seconds >= first) & (seconds + step <= cut))
+                yield WindowGroup(ends[cuts == cut], slice(0), rest)
+
+    def _fold(self, season: str, fold: tuple[int, int]) -> Iterator[WindowGroup]:
+        first, last = fold
+        without = slice(max(0, first - self.length + 1), min(self.timeline.steps, last + self.length - 1))
+        slots, touching = self.slots[season], defaultdict(list)
+        for end in range(first, last):
+            if self.whole[end]:
+                touching[tuple(sorted(set(slots[end - self.length + 1 : end + 1].tolist())))].append(end)
+        for touched, ends in touching.items():
+            rest = np.isin(slots, touched)
+            rest[without] = False
+            yield WindowGroup(np.array(ends), without, np.flatnonzero(rest))
+
+    def rest(self, stack: Stack, group: WindowGroup) -> Stack:
+        """Return the sum of what the windows of a group are compared with."""
+        return self._once(stack, id(group), lambda: stack.take(group.rest).sum())
+
+    def windows(self, stack: Stack) -> Stack:
+        """Return every window of a series."""
+        return self._once(stack, 0, lambda: stack.windows(self.length))
+
+    def _once(self, stack: Stack, key: int, make: Callable[[], Stack]) -> Stack:
+        """Sum only once for all detectors of a series; they are measured one series after the other."""
+        if stack is not self._last:
+            self._last, self._sums = stack, {}
+        if key not in self._sums:
+            self._sums[key] = make()
+        return self._sums[key]

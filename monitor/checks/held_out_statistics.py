@@ -1,0 +1,123 @@
+"""What the detectors of a monitor measure of the windows of its own baseline, each against the rest of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from detectors import Detector, Sequential, Stack
+from detectors.dispersion import design_effect
+from detectors.layout import COUNTED
+from detectors.outcome import OUTCOME
+from detectors.performance.measured import ESTIMATED, backtest_estimates
+from detectors.performance.record import Record
+from detectors.quality.traffic import outside_span
+from detectors.season import ALL_TIMES
+from monitor.checks.base import CheckTarget
+from monitor.checks.held_out import HeldOutWindows
+
+SELDOM = ("missing", "mistyped", "range", "unseen")
+"""Checks of what a baseline hardly shows: by how much clusters of rows inflate them, the column's values say."""
+
+Series = tuple[np.ndarray, np.ndarray]
+"""Statistic and noise, float64 of shape (steps,), at the step with which a window ends; NaN where not measured."""
+
+
+def measure_target(
+    held_out: HeldOutWindows, target: CheckTarget, segment: str | None, stack: Stack, season: str
+) -> Series:
+    """Measure every window of a series, or add up every step where the detector does that."""
+    detector = target.detector
+    factor = np.ones(1) if target.late else held_out.noise_factor(segment)
+    if isinstance(detector, Sequential):
+        return _accumulate(held_out, detector, stack, season, target.min_samples, factor)
+    statistic, noise = measure_windows(held_out, detector, stack, season, target.min_samples)
+    return statistic, noise * factor
+
+
+def measure_windows(
+    held_out: HeldOutWindows, detector: Detector, stack: Stack, season: str, min_samples: int
+) -> Series:
+    """Measure every window against the rest; NaN where either side has too few rows."""
+    statistic, noise = np.full((2, held_out.timeline.steps), np.nan)
+    windows = held_out.windows(stack)
+    for group in held_out.groups(season):
+        rest = held_out.rest(stack, group)
+        now = windows.take(group.windows)
+        sizes = (rest.n, now.n) if detector.counts == "usable" else (rest.rows, now.rows)
+        if sizes[0] < min_samples:
+            continue
+        enough = sizes[1] >= min_samples
+        if not enough.any():
+            continue
+        at = group.windows[enough]
+        measured = detector.measure(rest, now.take(enough))
+        statistic[at], noise[at] = measured.statistic, measured.noise
+    return statistic, noise
+
+
+def _accumulate(
+    held_out: HeldOutWindows, detector: Sequential, stack: Stack, season: str, min_samples: int, factor: np.ndarray
+) -> Series:
+    """Add up the steps of a series in the order of time, each scored against the rest."""
+    scores: np.ndarray | None = None
+    steps = held_out.timeline.steps
+    enough = stack.n >= detector.fewest
+    for group in held_out.groups(season):
+        rest = held_out.rest(stack, group)
+        at = group.windows[enough[group.windows]]
+        if int(rest.n) >= min_samples and len(at):
+            scored = detector.score(rest, stack.take(at))
+            scores = np.full((steps, scored.shape[-1]), np.nan) if scores is None else scores
+            scores[at] = scored
+    if scores is None:
+        return np.full(steps, np.nan), np.full(steps, np.nan)
+    course = detector.fold(detector.thin(scores, factor), {})
+    return course.statistic, course.noise
+
+
+def measure_volume(held_out: HeldOutWindows) -> Series:
+    """Measure the rows of every window against those of the other windows."""
+    timeline = held_out.timeline
+    statistic, noise = np.full((2, timeline.steps), np.nan)
+    sums = np.convolve(timeline.rows, np.ones(held_out.length), "full")[: timeline.steps]
+    for group in held_out.groups(ALL_TIMES):
+        others = held_out.whole.copy()
+        others[group.without] = False
+        at = group.windows[sums[group.windows] > 0]
+        if others.any() and len(at):
+            statistic[at], noise[at] = outside_span(sums[at], sums[others].min(), sums[others].max())
+    return statistic, noise
+
+
+def variance_inflation(stack: Stack) -> float:
+    """Return how much the variance of a column's rows, which come in clusters, exceeds that of independent ones."""
+    return design_effect(stack) if stack.layout.kind in COUNTED else 1.0
+
+
+def backtest_metrics(held_out: HeldOutWindows, targets: Sequence[CheckTarget]) -> dict[str, Record]:
+    """Estimate the metrics of labelled windows that do not overlap, each from the rest, to see how that goes."""
+    timeline = held_out.timeline
+    stack = next((stack for series, stack in timeline.series() if series == (None, OUTCOME)), None)
+    if stack is None:
+        return {}
+    ends = timeline.seconds() + timeline.step.total_seconds()
+    at = ends / (held_out.length * timeline.step.total_seconds())
+    return {
+        metric: backtest_estimates(metric, at, _apart(held_out, stack, target.min_samples))
+        for target in targets
+        if target.column == OUTCOME and target.detector.name.startswith(ESTIMATED)
+        for metric in [target.detector.name.removeprefix(ESTIMATED)]
+    }
+
+
+def _apart(held_out: HeldOutWindows, stack: Stack, least: int) -> Iterator[tuple[np.ndarray, Stack, Stack]]:
+    """Yield the ends of windows that do not overlap, what they are compared with, and them."""
+    windows = held_out.windows(stack)
+    for group in held_out.groups(ALL_TIMES):
+        own = group.windows[(group.windows + 1) % held_out.length == 0]
+        rest = held_out.rest(stack, group)
+        enough = own[windows.n[own] >= least]
+        if len(enough) and rest.n >= least:
+            yield enough, rest, windows.take(enough)

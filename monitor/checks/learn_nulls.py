@@ -1,0 +1,98 @@
+"""Learn the null distribution of every statistic, and the limit that keeps the alert budget of a monitor."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from detectors import Finding
+from detectors.calibrate import Limit, Peaks, expected_alerts, peaks, spend
+from detectors.null import Null, held_out_rarity, independent, learn_null
+from detectors.unusual import find_unusual_stretch
+from monitor.checks.calibration import Subject
+from monitor.checks.held_out import HeldOutWindows
+from monitor.config.models import Monitor
+from monitor.config.rules import matches
+from monitor.profiling.timeline import Timeline
+
+
+class NullLearner:
+    """Learns the null of every finding, and the peaks of it by the rules that it may alert under."""
+
+    def __init__(self, monitor: Monitor, held_out: HeldOutWindows) -> None:
+        self.nulls: dict[str, Null] = {}
+        self.subjects: dict[str, Subject] = {}
+        self._unusual: dict[str, list[slice]] = {}
+        self._peaks: dict[str, list[Peaks]] = {}
+        self._heights: dict[str, np.ndarray] = {}
+        self._monitor, self._held_out = monitor, held_out
+        self._slices = [slice(first, last) for first, last in itertools.pairwise(held_out.edges.tolist())]
+
+    def learn(
+        self, finding: Finding, floor: float, statistic: np.ndarray, noise: np.ndarray, inflation: float = 1.0
+    ) -> None:
+        """Learn the null of one statistic, an unusual stretch of the baseline left out.
+
+        ``inflation`` is how much the variance of rows that come in clusters exceeds that of independent ones, for a
+        statistic that the baseline shows too seldom to learn it from.
+        """
+        length = self._held_out.length
+        stretch = find_unusual_stretch(statistic, noise, length)
+        if stretch is not None:
+            self._unusual.setdefault(finding.column or finding.check, []).append(stretch)
+            statistic = statistic.copy()
+            statistic[stretch] = np.nan
+        noise = noise * math.sqrt(inflation)
+        windows = independent(statistic, length)
+        null = learn_null(statistic, noise, windows)
+        if null is None:
+            return
+        key = finding.key
+        self.nulls[key] = replace(null, clusters=inflation, noise=null.noise / math.sqrt(inflation))
+        self.subjects[key] = finding.check, finding.column, finding.method, finding.segment
+        rarity = held_out_rarity(statistic, noise, self._slices, floor, windows)
+        self._heights[key] = peaks(rarity, length)
+        step = self._held_out.timeline.step
+        self._peaks[key] = [
+            Peaks(
+                f"{place}/{finding.segment or ''}/{finding.column or finding.check}",
+                self._heights[key] if bad_for == 1 else peaks(rarity, length, bad_for),
+            )
+            for place, rule in enumerate(self._monitor.rules)
+            for bad_for in [rule.buckets(rule.for_, step)]
+            if matches(rule, finding)
+        ]
+
+    def share_budget(self) -> Limit:
+        """Share the budget among all statistics, and give those that are set apart a limit of their own."""
+        weeks = self._held_out.weeks
+        spending = spend(self._peaks, self._monitor.budget_per_week, weeks)
+        for key, null in self.nulls.items():
+            own = spending.own.get(key)
+            limit = own or spending.limit.rarity
+            expected = expected_alerts(self._heights[key], limit, weeks)
+            self.nulls[key] = replace(null, limit=own, expected=expected)
+        return spending.limit
+
+    def unusual_stretches(self) -> dict[str, list[tuple[str, str]]]:
+        """Return when the unusual stretches of each column were, start and end in ISO 8601."""
+        timeline = self._held_out.timeline
+        return {column: _merge(stretches, timeline) for column, stretches in self._unusual.items()}
+
+
+def _merge(stretches: Sequence[slice], timeline: Timeline) -> list[tuple[str, str]]:
+    """Return when the stretches were; those that overlap are one."""
+    joined: list[list[int]] = []
+    for each in sorted(stretches, key=lambda each: int(each.start)):
+        if joined and each.start <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], int(each.stop))
+        else:
+            joined.append([int(each.start), int(each.stop)])
+    return [
+        ((timeline.start + first * timeline.step).isoformat(), (timeline.start + last * timeline.step).isoformat())
+        for first, last in joined
+    ]
