@@ -284,9 +284,12 @@ def _counts(before: np.ndarray, expected: np.ndarray, ratio: np.ndarray) -> tupl
     hits = np.arange(SUPPORT, dtype=np.float64)
     rare = np.minimum(mean, RARE)
     law = np.exp(
-        special.gammaln(hits + size) - special.gammaln(size) - special.gammaln(hits + 1)
-        + size * np.log(size / (size + rare)) + special.xlogy(hits, rare / (size + rare))
-    )  # fmt: skip
+        special.gammaln(hits + size)
+        - special.gammaln(size)
+        - special.gammaln(hits + 1)
+        + size * np.log(size / (size + rare))
+        + special.xlogy(hits, rare / (size + rare))
+    )
     score = np.linspace(-REACH, REACH, SUPPORT)
     spread = np.sqrt(mean * (1 + ratio[:, None, None]))
     many = np.maximum(0.0, mean + spread * score + (score**2 - 1) / 6)  # the skewness of a count is one over its root

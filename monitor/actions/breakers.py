@@ -180,12 +180,21 @@ def effects(
         kind: ActionKind = KINDS[stands.state] if specs[name].audience == "people" else "breaker"
         planned.append(
             Action(
-                id=identity(episode, name, kind, stands.number), monitor=monitor.name, incident=episode, name=name,
-                kind=kind, mode="auto", state="pending", reason="people are told of every transition", payload=body,
-                created_at=now, sequence=stands.number, not_after=now + MESSAGE_NOT_AFTER,
+                id=identity(episode, name, kind, stands.number),
+                monitor=monitor.name,
+                incident=episode,
+                name=name,
+                kind=kind,
+                mode="auto",
+                state="pending",
+                reason="people are told of every transition",
+                payload=body,
+                created_at=now,
+                sequence=stands.number,
+                not_after=now + MESSAGE_NOT_AFTER,
                 dry_run=specs[name].dry_run,
             )
-        )  # fmt: skip
+        )
     return planned
 
 
@@ -206,9 +215,14 @@ def payload(monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker) ->
             "severity": "critical" if stands.state == "open" else "warning",
             "headline": f"{monitor.name}: breaker {whose} {said}{by}; {stands.reason}",
             "breaker": {
-                "name": spec.name, "value": value or None, "state": stands.state, "number": stands.number,
-                "since": stands.since.isoformat(), "until": stands.until.isoformat() if stands.until else None,
-                "reason": stands.reason, "by": stands.who,
+                "name": spec.name,
+                "value": value or None,
+                "state": stands.state,
+                "number": stands.number,
+                "since": stands.since.isoformat(),
+                "until": stands.until.isoformat() if stands.until else None,
+                "reason": stands.reason,
+                "by": stands.who,
             },
         },
-    }  # fmt: skip
+    }

@@ -194,18 +194,27 @@ def schema() -> dict[str, Any]:
     incident = {**dict.fromkeys(("id", "state", "rule", "reason"), text), "opened_at": moment}
     window = {"start": moment, "end": moment}
     data = {
-        "monitor": text, "severity": text, "headline": text, "incident": _object(incident), "window": _object(window),
-        "observed_version": some, "suspected_change": some, "target": some,
+        "monitor": text,
+        "severity": text,
+        "headline": text,
+        "incident": _object(incident),
+        "window": _object(window),
+        "observed_version": some,
+        "suspected_change": some,
+        "target": some,
         "changes": {"type": "array", "items": {"type": "object"}},
         "findings": {"type": "array", "items": {"type": "object"}, "maxItems": 10},
-        "not_after": moment, "dry_run": {"type": "boolean"},
+        "not_after": moment,
+        "dry_run": {"type": "boolean"},
         "retraining": {"anyOf": [{"$ref": "#/$defs/Retraining"}, {"type": "null"}]},
-    }  # fmt: skip
+    }
     body = _object({"type": {"const": "driftd.retrain"}, "timestamp": moment, "data": _object(data)})
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "driftd.retrain",
-        **body, "$defs": {**inner, "Retraining": part},
-    }  # fmt: skip
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "driftd.retrain",
+        **body,
+        "$defs": {**inner, "Retraining": part},
+    }
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -389,8 +398,12 @@ def _performance(finding: Finding) -> Performance | None:
     return Performance(
         metric=finding.method.removeprefix(ESTIMATED),
         kind="estimated" if finding.method.startswith(ESTIMATED) else "realised",
-        value=value, low=low, high=high, baseline=before, rows=finding.n_window,
-    )  # fmt: skip
+        value=value,
+        low=low,
+        high=high,
+        baseline=before,
+        rows=finding.n_window,
+    )
 
 
 def _number(value: object) -> float | None:

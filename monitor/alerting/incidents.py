@@ -241,10 +241,11 @@ def _rose_after(finding: Finding, evidence: Mapping[str, Evidence], after: datet
     """Say whether a finding's check, column and segment rose for the first time after a moment."""
     subject = _subject(finding.check, finding.column, finding.segment)
     alike = [
-        item.get("since") for item in evidence.values()
+        item.get("since")
+        for item in evidence.values()
         if _subject(item["check"], item["column"], item["segment"]) == subject
         or (finding.column == JOINT and item["check"] == finding.check)
-    ]  # fmt: skip
+    ]
     return all(since is not None and datetime.fromisoformat(since) > after for since in alike)
 
 

@@ -243,20 +243,37 @@ def _verdict(spec: Experiment, treatment: str, one: Mapping[str, Any]) -> Findin
     worst = max(one["metrics"], key=lambda each: (each["verdict"] == "lose", each["role"] == "primary"))
     statistic = math.log10(max(1.0, one["split_evidence"] or 1.0)) if split else _harm(worst)
     return Finding(
-        CHECK, spec.name, "verdict", f"{spec.arm}={treatment}", STATUS[one["verdict"]],
-        f"{one['verdict']}: {one['reason']}", statistic, -math.log10(SPLIT_ALPHA) if split else worst["minimum"],
-        n_baseline=control, n_window=rows, unit="log10 evidence" if split else "of the control",
-        about="pipe" if split or treatment in spec.unserved else "model", detail={"verdict": one["verdict"]},
-    )  # fmt: skip
+        CHECK,
+        spec.name,
+        "verdict",
+        f"{spec.arm}={treatment}",
+        STATUS[one["verdict"]],
+        f"{one['verdict']}: {one['reason']}",
+        statistic,
+        -math.log10(SPLIT_ALPHA) if split else worst["minimum"],
+        n_baseline=control,
+        n_window=rows,
+        unit="log10 evidence" if split else "of the control",
+        about="pipe" if split or treatment in spec.unserved else "model",
+        detail={"verdict": one["verdict"]},
+    )
 
 
 def _metric(spec: Experiment, treatment: str, each: Mapping[str, Any]) -> Finding:
     return Finding(
-        CHECK, f"{spec.name}.{each['metric']}", "gain", f"{spec.arm}={treatment}", STATUS[each["verdict"]],
-        each["reason"], _harm(each), each["minimum"], n_window=each["rows"], unit="of the control",
+        CHECK,
+        f"{spec.name}.{each['metric']}",
+        "gain",
+        f"{spec.arm}={treatment}",
+        STATUS[each["verdict"]],
+        each["reason"],
+        _harm(each),
+        each["minimum"],
+        n_window=each["rows"],
+        unit="of the control",
         about="pipe" if treatment in spec.unserved else "model",
         detail={bound: each["gain"][bound] for bound in ("value", "low", "high")},
-    )  # fmt: skip
+    )
 
 
 def _harm(each: Mapping[str, Any]) -> float | None:

@@ -316,19 +316,30 @@ def shadow_findings(spec: Shadow, told: Mapping[str, Any]) -> list[Finding]:
     differ = None if agree["value"] is None else 1 - agree["value"]
     found = [
         make(
-            spec.name, "agreement", status=status, reason=said, statistic=differ,
-            threshold=None if least is None else 1 - least, n_window=told["pairs"], unit="share that differs",
+            spec.name,
+            "agreement",
+            status=status,
+            reason=said,
+            statistic=differ,
+            threshold=None if least is None else 1 - least,
+            n_window=told["pairs"],
+            unit="share that differs",
             detail={bound: agree[bound] for bound in ("value", "low", "high")},
         )
-    ]  # fmt: skip
+    ]
     for name, each in told["metrics"].items():
         gain = each["gain"]
         found.append(
             make(
-                f"{spec.name}.{name}", "gain", status=STATUS[each["verdict"]], reason=each["reason"],
-                statistic=None if gain["value"] is None else -gain["value"], threshold=each["minimum"],
-                n_window=each["pairs"], unit="of the champion",
+                f"{spec.name}.{name}",
+                "gain",
+                status=STATUS[each["verdict"]],
+                reason=each["reason"],
+                statistic=None if gain["value"] is None else -gain["value"],
+                threshold=each["minimum"],
+                n_window=each["pairs"],
+                unit="of the champion",
                 detail={bound: gain[bound] for bound in ("value", "low", "high")},
             )
-        )  # fmt: skip
+        )
     return found

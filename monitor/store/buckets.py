@@ -241,9 +241,12 @@ def retry_now(connection: Connection, monitor: str, start: datetime, end: dateti
 def failed_reasons(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[str]:
     """Return the reason of every failed bucket of a stretch, oldest first."""
     query = sa.select(buckets.c.reason).where(
-        buckets.c.monitor == monitor, buckets.c.state == "finished", buckets.c.result == "failed",
-        buckets.c.start >= start, buckets.c.start < end,
-    )  # fmt: skip
+        buckets.c.monitor == monitor,
+        buckets.c.state == "finished",
+        buckets.c.result == "failed",
+        buckets.c.start >= start,
+        buckets.c.start < end,
+    )
     return [reason or "" for reason in connection.execute(query.order_by(buckets.c.start)).scalars()]
 
 
@@ -256,9 +259,11 @@ def is_busy(connection: Connection, monitor: str) -> bool:
 def source_trouble(connection: Connection, monitor: str) -> str | None:
     """Return why a bucket waits for its source, None when none does."""
     query = sa.select(buckets.c.reason).where(
-        buckets.c.monitor == monitor, buckets.c.state == "claimed", buckets.c.attempts == 0,
+        buckets.c.monitor == monitor,
+        buckets.c.state == "claimed",
+        buckets.c.attempts == 0,
         buckets.c.next_attempt_at > now(connection),
-    )  # fmt: skip
+    )
     return connection.execute(query.limit(1)).scalar_one_or_none()
 
 

@@ -23,8 +23,12 @@ Columns = sa.ColumnCollection[str, sa.ColumnElement[object]]
 BUSY_SECONDS = 30
 BUSY_PAUSE = 0.02
 DEAD_PEER = {
-    "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000,
-}  # fmt: skip
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 """Options of libpq: a server that has vanished is noticed within half a minute, not after two hours."""
 
 
@@ -38,9 +42,14 @@ DatabaseError = sa.exc.SQLAlchemyError
 UNAVAILABLE_STATES = ("08", "25006", "40", "53", "55", "57", "58")
 """Beginnings of SQLSTATE: connection, read-only, rolled back, resources, object in use, operator, system."""
 UNAVAILABLE_CODES = {
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM,
-}  # fmt: skip
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOMEM,
+}
 
 
 def is_unavailable(error: sa.exc.SQLAlchemyError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -16,11 +17,7 @@ from monitor.store.database import upsert
 from monitor.store.rows import SilenceRow, read_all, read_first
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 
-_FIELDS = (
-    "id", "monitor", "rule", "severity", "state", "opened_at", "updated_at", "reason", "bad", "clean",
-    "fired_at", "resolved_at", "notified_at", "evidence", "suspected_change",
-    "changes", "moved",
-)  # fmt: skip
+_FIELDS = tuple(field.name for field in fields(Incident))
 
 
 def open_incident(connection: Connection, monitor: str, rule: str) -> Incident | None:

@@ -121,9 +121,11 @@ def hours(
     column, value = part
     last = floor(until, HOUR)
     query = sa.select(ledger_hours.c.start, ledger_hours.c.amount).where(
-        _hourly(monitor, column), ledger_hours.c.value == value,
-        ledger_hours.c.start >= start, ledger_hours.c.start < last,
-    )  # fmt: skip
+        _hourly(monitor, column),
+        ledger_hours.c.value == value,
+        ledger_hours.c.start >= start,
+        ledger_hours.c.start < last,
+    )
     spent = {row.start: float(row.amount) for row in connection.execute(query)}
     (bills,) = _bills(connection, monitor, [(last, until)])
     here = [bill.parts[part] for bill in bills if part in bill.parts]
@@ -266,8 +268,10 @@ def _alone(connection: Connection, monitor: str) -> None:
 def _add_to_hour(connection: Connection, monitor: str, hour: datetime, bill: Bill) -> None:
     """Add a bucket to an hour whose buckets are no longer kept."""
     mine = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour)
-    held = {(row.column, row.value): Spent(row.amount, row.requests, row.unpriced, row.unknown)
-            for row in connection.execute(sa.select(ledger_hours).where(mine))}  # fmt: skip
+    held = {
+        (row.column, row.value): Spent(row.amount, row.requests, row.unpriced, row.unknown)
+        for row in connection.execute(sa.select(ledger_hours).where(mine))
+    }
     for part, spent in bill.parts.items():
         held[part] = held.get(part, Spent()) + spent
     connection.execute(sa.delete(ledger_hours).where(mine))

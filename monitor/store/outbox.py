@@ -127,7 +127,14 @@ def _past(row: PastRow) -> PastAction:
     decided_late = row.not_after is not None and row.created_at > row.not_after
     waits = row.state == "pending"
     return PastAction(
-        row.name, row.created_at, row.state, row.id, row.incident, row.kind, row.mode, row.sequence,
+        name=row.name,
+        created_at=row.created_at,
+        state=row.state,
+        id=row.id,
+        incident=row.incident,
+        kind=row.kind,
+        mode=row.mode,
+        sequence=row.sequence,
         at=datetime.fromisoformat(row.at) if row.at else None,
         suspect=row.suspect,
         observed=next(iter((row.observed or {}).items()), None),
@@ -135,7 +142,7 @@ def _past(row: PastRow) -> PastAction:
         backlog=waits and not row.attempts and (row.next_attempt_at or row.created_at) > row.created_at,
         refused=waits and row.attempts > 0,
         missed=never_sent and (decided_late or row.mode == "auto"),
-    )  # fmt: skip
+    )
 
 
 def claim_next(
@@ -297,10 +304,17 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
     return [
         Action(
             id=identity(effect.incident, name, f"expired/{effect.name}", effect.sequence),
-            monitor=effect.monitor, incident=effect.incident, name=name, kind="expired", mode="auto", state="pending",
+            monitor=effect.monitor,
+            incident=effect.incident,
+            name=name,
+            kind="expired",
+            mode="auto",
+            state="pending",
             reason="people are told when nobody approves",
             payload={"type": "driftd.action.expired", "timestamp": at.isoformat(), "data": said},
-            created_at=at, sequence=next_sequence(connection, effect.incident), not_after=at + MESSAGE_NOT_AFTER,
+            created_at=at,
+            sequence=next_sequence(connection, effect.incident),
+            not_after=at + MESSAGE_NOT_AFTER,
         )
         for name in sorted(set(connection.execute(told).scalars()))
-    ]  # fmt: skip
+    ]

@@ -175,16 +175,26 @@ def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
         .order_by(baselines.c.id.desc())
         .limit(1),
     )
+    found, drifted = count_findings(connection, name, newest.start) if newest else (0, 0)
+    record: Sequence[estimate_accuracy.Accuracy] = ()
+    if newest and monitor.performance:
+        record = estimate_accuracy.record(connection, monitor, newest.start + monitor.bucket)
     return MonitorState(
-        name, watch, newest,
-        findings_at(connection, name, newest.start, MOST_FINDINGS) if newest else [],
-        *(count_findings(connection, name, newest.start) if newest else (0, 0)),
-        incident_rows(connection, name, only_open=True),
-        results, owed, int(stale), baseline, comparison_rows(connection, name),
-        estimate_accuracy.record(connection, monitor, newest.start + monitor.bucket)
-        if newest and monitor.performance else (),
+        name,
+        watch,
+        newest,
+        findings=findings_at(connection, name, newest.start, MOST_FINDINGS) if newest else [],
+        found=found,
+        drifted=drifted,
+        open=incident_rows(connection, name, only_open=True),
+        results=results,
+        owed_since=owed,
+        stale=int(stale),
+        baseline=baseline,
+        compared=comparison_rows(connection, name),
+        record=record,
         saved=savings.load_report(connection, name) if monitor.savings else None,
-    )  # fmt: skip
+    )
 
 
 def comparison_rows(connection: Connection, monitor: str) -> list[ComparisonRow]:

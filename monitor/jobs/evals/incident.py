@@ -28,26 +28,41 @@ def evaluation_finding(run: Run, alpha: float) -> Finding:
     whole = next((one for one in run.comparisons if one.measure == OVERALL), None)
     fallen = sorted(run.fallen, key=lambda case: case[2] - case[1])[:10]
     return Finding(
-        check=CHECK, column=run.suite, method="paired_permutation", segment=None, status=STATUS[run.result],
-        reason=run.reason, statistic=None if whole is None else max(0.0, -whole.paired.change), threshold=None,
-        p_value=None if whole is None else whole.p_adjusted, n_baseline=0 if whole is None else whole.paired.cases,
-        n_window=len(run.cases), unit="score",
+        check=CHECK,
+        column=run.suite,
+        method="paired_permutation",
+        segment=None,
+        status=STATUS[run.result],
+        reason=run.reason,
+        statistic=None if whole is None else max(0.0, -whole.paired.change),
+        threshold=None,
+        p_value=None if whole is None else whole.p_adjusted,
+        n_baseline=0 if whole is None else whole.paired.cases,
+        n_window=len(run.cases),
+        unit="score",
         detail={
-            "run": run.id, "score": run.score, "alpha": alpha, "model": run.model,
+            "run": run.id,
+            "score": run.score,
+            "alpha": alpha,
+            "model": run.model,
             "fallen": [{"case": case, "before": before, "after": after} for case, before, after in fallen],
             "regressed": [one.measure for one in run.comparisons if one.regressed],
         },
-    )  # fmt: skip
+    )
 
 
 def suite_rule(spec: EvaluationSpec, suite: str) -> Rule:
     """Return the rule that watches a suite; its name is that of the incidents."""
     return Rule.model_validate(
         {
-            "name": f"{CHECK}.{suite}", "when": [f"{CHECK}.{suite}"], "for": spec.for_, "resolve_for": 1,
-            "severity": spec.severity, "do": spec.do,
+            "name": f"{CHECK}.{suite}",
+            "when": [f"{CHECK}.{suite}"],
+            "for": spec.for_,
+            "resolve_for": 1,
+            "severity": spec.severity,
+            "do": spec.do,
         }
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)

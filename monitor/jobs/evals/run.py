@@ -146,10 +146,18 @@ def conclude(
         comparisons = comparing.compare(suite, comparing.as_one(cases) if copied else cases, past)
     model = suite.endpoint.model if suite.endpoint else None
     run = Run(
-        str(uuid.uuid4()), suite.name, model, started, finished, cases, copies,
-        compared_with=[one for one, _, _ in good], spent=asked.spent, fallen=comparing.fallen(cases, past),
+        str(uuid.uuid4()),
+        suite.name,
+        model,
+        started,
+        finished,
+        cases,
+        copies,
+        compared_with=[one for one, _, _ in good],
+        spent=asked.spent,
+        fallen=comparing.fallen(cases, past),
         comparisons=comparisons,
-    )  # fmt: skip
+    )
     result, reason = comparing.conclude(suite, run, judged=asked.judged, unjudged=asked.unjudged)
     return replace(run, result=result, reason=reason + asked.note)
 

@@ -35,8 +35,29 @@ from monitor.store.tables.watching import (
 from monitor.store.types import metadata
 
 __all__ = [
-    "actions", "aggregates", "baselines", "breaker_transitions", "breakers", "buckets", "changes", "comparisons",
-    "evaluation_cases", "evaluation_turns", "evaluations", "findings", "incidents", "labels", "ledger_hours",
-    "metadata", "prompt_tags", "prompts", "savings_told", "silences", "spans", "transitions", "verdicts", "versions",
+    "actions",
+    "aggregates",
+    "baselines",
+    "breaker_transitions",
+    "breakers",
+    "buckets",
+    "changes",
+    "comparisons",
+    "evaluation_cases",
+    "evaluation_turns",
+    "evaluations",
+    "findings",
+    "incidents",
+    "labels",
+    "ledger_hours",
+    "metadata",
+    "prompt_tags",
+    "prompts",
+    "savings_told",
+    "silences",
+    "spans",
+    "transitions",
+    "verdicts",
+    "versions",
     "watches",
-]  # fmt: skip
+]
