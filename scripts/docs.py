@@ -364,7 +364,12 @@ def metrics() -> str:
 
 def commands() -> str:
     root = typer.main.get_command(app)
-    parts = ["# Commands\n", "Exit codes: 0 healthy, 1 firing, 2 could not tell or wrong usage.\n"]
+    parts = [
+        "# Commands\n",
+        "Exit codes: 0 healthy, 1 firing, 2 unknown or wrong usage. Every command reads `driftd.yaml` in the working\n"
+        "directory unless `--config` or `DRIFTD_CONFIG` names another file.\n",
+        "`driftd --log-level LEVEL COMMAND` sets the level of the log: debug, info (default), warning or error.\n",
+    ]
     for path, command in walk("driftd", root):
         with click.Context(command, info_name=path) as context:
             options = [

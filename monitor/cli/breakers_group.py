@@ -14,16 +14,19 @@ from monitor.cli.options import DEFAULT, AsJson, ConfigFile, duration
 if TYPE_CHECKING:
     from detectors.spend.breaker import State
 
-breakers = typer.Typer(no_args_is_help=True, help="Circuit breakers: how they stand, and setting one by hand.")
-Name = Annotated[str, typer.Argument(help="The breaker's name.")]
-Reason = Annotated[str, typer.Option(help="Why; it is told to everybody who asks.")]
-Value = Annotated[str, typer.Option(help="The tenant, model … of a breaker whose budget is kept by one.")]
-Length = Annotated[str | None, typer.Option("--for", help="How long it holds, such as 2h; else until it is set again.")]
+breakers = typer.Typer(no_args_is_help=True, help="List circuit breakers, and open or close one manually.")
+Name = Annotated[str, typer.Argument(help="Name of the breaker.")]
+Reason = Annotated[str, typer.Option(help="Reason; returned to every client that queries the breaker.")]
+Value = Annotated[
+    str,
+    typer.Option(help="Value of the breaker's dimension, such as a tenant or a model; only for breakers with `by:`."),
+]
+Length = Annotated[str | None, typer.Option("--for", help="How long the setting stays in force, such as 2h.")]
 
 
 @breakers.command("list")
 def list_all(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
-    """List the breakers, those that are not closed first.
+    """List breakers; those that are not closed come first.
 
     Example: driftd breakers list --json
     """
@@ -34,7 +37,7 @@ def list_all(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
 @breakers.command("open")
 def open_it(name: Name, reason: Reason, value: Value = "", length: Length = None, config: ConfigFile = DEFAULT) -> None:
-    """Open a breaker by hand: requests are refused, whatever is measured.
+    """Open a breaker manually: requests are refused whatever is measured, until it is set again or --for ends.
 
     Example: driftd breakers open money --reason "a loop in the batch job" --for 2h
     """
@@ -45,7 +48,7 @@ def open_it(name: Name, reason: Reason, value: Value = "", length: Length = None
 def close_it(
     name: Name, reason: Reason, value: Value = "", length: Length = "1h", config: ConfigFile = DEFAULT
 ) -> None:
-    """Close a breaker by hand: requests are let through, an hour long if nothing else is said.
+    """Close a breaker manually: requests are allowed whatever is measured, for one hour unless --for is given.
 
     Example: driftd breakers close money --value team-a --reason "the budget was raised by phone" --for 4h
     """

@@ -83,14 +83,14 @@ def candidate_notes(reader: Reader, monitor: Monitor) -> tuple[Review | None, li
     try:
         review = review_candidate(reader, monitor)
     except (SourceError, ConfigError) as error:
-        return None, [f"the baseline's range could not be looked at: {error}"]
+        return None, [f"the range of the baseline could not be read: {error}"]
     return review, sentences(review)
 
 
 def print_sensitivity(found: Sequence[Mapping[str, Any]], indent: str = "") -> None:
     """Print the smallest change of each column that is found, as `list_sensitivity` returns it."""
     if found:
-        echo(f"{indent}the smallest change that is found, more often than not:")
+        echo(f"{indent}smallest change that is detected with a probability of at least one half:")
     for each in found:
         echo(f"{indent}  {each['column']}: {each['finds']}")
 
@@ -99,7 +99,7 @@ def print_baseline_notes(told: Mapping[str, Any] | None) -> None:
     """Print what was noticed in a baseline's range, and what a window was compared with."""
     if not told or not told["notes"]:
         return
-    echo("notes on the baseline:")
+    echo("baseline:")
     for note in told["notes"]:
         echo(f"  - {note}")
     if compared := told.get("compared_with"):

@@ -66,8 +66,8 @@ def render_config(name: str, look: Look) -> str:
         *(f"      {line}" for line in _mapping(look.source)),
         *_pace(look),
         ROLLING,
-        "    alert_budget: 1/week       # false pages that you accept; thresholds are set to keep it",
-        f"    segments: [{', '.join(segments)}]   # watched apart",
+        "    alert_budget: 1/week       # false alerts that you accept; sets the thresholds",
+        f"    segments: [{', '.join(segments)}]   # also monitored separately",
     ]
     if signals:
         lines.append("    signals:                   # computed of each record; docs/checks.md lists all")
@@ -111,7 +111,7 @@ def _pace(look: Look) -> list[str]:
     return [
         f"    bucket: {bucket}",
         f"    window: {window}                 # the newest day had {look.rows_an_hour:,.0f} records an hour",
-        f"    settle: {settle}                # how late rows come",
+        f"    settle: {settle}                # delay after which late rows have arrived",
     ]
 
 

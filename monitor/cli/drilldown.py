@@ -32,12 +32,12 @@ def drill_down(config: Config, name: str | None, at: datetime | None, *, as_json
     seen, together = told["domain_classifier"], told["reconstruction"]
     echo(
         f"{monitor.name}, {told['rows']} rows from {told['start']} to {told['end']} against {told['baseline_rows']}: "
-        f"a classifier tells them apart with AUC {seen['auc']:.3f} (p = {seen['p_value']:.2g})."
+        f"a classifier separates them with AUC {seen['auc']:.3f} (p = {seen['p_value']:.2g})."
     )
     echo(
         f"Distance from the baseline's {together['axes']} main axes: {together['now']:.3g}, "
         f"before {together['before']:.3g} "
-        f"(p = {together['p_value']:.2g}); a change says that columns no longer hang together as they did."
+        f"(p = {together['p_value']:.2g}); a change means that the correlations of the columns have changed."
     )
     rows = [[one["column"], one["auc_drop"], one["residual_growth"]] for one in told["columns"]]
     print_table(("column", "AUC lost without it", "growth of its residual"), rows, "")
@@ -82,7 +82,7 @@ def table(sides: Sides) -> tuple[list[str], np.ndarray, np.ndarray]:
         parts += found
         names += [column] * len(found)
     if not parts:
-        raise ConfigError("no watched column varies, so there is nothing to tell the two sides apart by.")
+        raise ConfigError("no monitored column varies, so window and baseline cannot be separated.")
     before, now = (np.column_stack([part[side] for part in parts]) for side in (0, 1))
     return names, before, now
 

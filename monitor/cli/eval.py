@@ -69,7 +69,7 @@ def _short(row: dict[str, Any], head: str) -> Any:  # noqa: ANN401
 
 
 def show(config: Path, store: str | None, identity: str, *, as_json: bool) -> None:
-    """Print one run with its comparisons and the scores of its cases."""
+    """Print a run with its comparisons and the scores of its cases."""
     with _open(config, store) as database, database.read() as connection:
         row = plain(_find_run(connection, identity))
         cases = evaluations.case_results(connection, row["id"])
@@ -99,7 +99,9 @@ def accept(config: Path, store: str | None, identity: str, who: str) -> None:
 def _find_run(connection: Any, identity: str) -> Any:  # noqa: ANN401
     row = evaluations.find(connection, identity)
     if row is None:
-        raise ConfigError(f"no single run's id begins with {identity!r}; look with `driftd eval list`.")
+        raise ConfigError(
+            f"not exactly one run has an id that begins with {identity!r}; `driftd eval list` shows them."
+        )
     return row
 
 

@@ -10,28 +10,33 @@ import typer
 
 from monitor.cli.options import DEFAULT, AsJson, ConfigFile, Quiet
 
-group = typer.Typer(no_args_is_help=True, help="Suites of prompts and expectations, compared with their last good run.")
+group = typer.Typer(no_args_is_help=True, help="Run evaluation suites and compare each run with the last good ones.")
 
 Store = Annotated[
     str | None,
-    typer.Option("--store", envvar="DRIFTD_STORE", help="URL of our database; by default that of the configuration."),
+    typer.Option(
+        "--store", envvar="DRIFTD_STORE", help="URL of driftd's own database; default: `store:` of the configuration."
+    ),
 ]
-RunId = Annotated[str, typer.Argument(help="The id, or how it begins, from `driftd eval list`.", metavar="ID")]
+RunId = Annotated[
+    str, typer.Argument(help="Id of the run, or its first characters, from `driftd eval list`.", metavar="ID")
+]
 
 
 @group.command("run")
 def eval_run(
-    suite: Annotated[Path, typer.Argument(help="The YAML file of the suite.", metavar="SUITE")],
+    suite: Annotated[Path, typer.Argument(help="YAML file of the suite.", metavar="SUITE")],
     config: ConfigFile = DEFAULT,
     store: Store = None,
     answers: Annotated[
-        Path | None, typer.Option(help="Score the answers of this JSONL file instead of asking.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Score the answers in this JSONL file instead of calling the endpoint.", metavar="FILE"),
     ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.", metavar="FILE")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.", metavar="FILE")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a suite; exits 0 no regression, 1 regression or below `min_score`, 2 could not tell.
+    """Run a suite; exits 0 no regression, 1 regression or below `min_score`, 2 inconclusive.
 
     Example: driftd eval run suite.yaml --junit eval.xml
     """
@@ -61,7 +66,7 @@ def eval_list(
 
 @group.command("show")
 def eval_show(identity: RunId, config: ConfigFile = DEFAULT, store: Store = None, as_json: AsJson = False) -> None:
-    """Print one run with its comparisons and the scores of its cases.
+    """Print a run with its comparisons and the scores of its cases.
 
     Example: driftd eval show 2f6c3f0e
     """
@@ -72,7 +77,7 @@ def eval_show(identity: RunId, config: ConfigFile = DEFAULT, store: Store = None
 
 @group.command("accept")
 def eval_accept(identity: RunId, config: ConfigFile = DEFAULT, store: Store = None) -> None:
-    """Declare a run good although it is worse or inconclusive: from now on runs are compared with it.
+    """Accept a run that is worse or inconclusive as the new reference for later runs.
 
     Example: driftd eval accept 2f6c3f0e
     """

@@ -151,7 +151,7 @@ def _print_shadow(one: dict[str, Any]) -> None:
     known = agree["low"] is not None
     interval = f"{agree['low']:.1%} to {agree['high']:.1%}" if known else "too few pairs for an interval"
     echo(
-        f"{one['name']}, {one['challenger']} in the shadow of {one['champion']}: {one['pairs']} pairs "
+        f"{one['name']}, {one['challenger']} as shadow of {one['champion']}: {one['pairs']} pairs "
         f"({one['unmatched']} records without one), {share} agree ({interval}). Counted from {one['counted_from']}."
     )
     rows = [

@@ -18,10 +18,10 @@ groups = {
     name: typer.Typer(no_args_is_help=True, help=text)
     for name, text in {
         "config": "Check the configuration, or print its JSON schema.",
-        "db": "Our own database.",
-        "baseline": "What windows are compared with.",
-        "actions": "The outbox: what was done, what waits for approval.",
-        "silence": "Keep a rule from telling anybody for a while.",
+        "db": "Manage driftd's own database.",
+        "baseline": "Show or relearn the reference data that windows are compared with.",
+        "actions": "List, approve, reject and resend messages and effects.",
+        "silence": "Mute the alerts of a rule for a limited time.",
     }.items()
 }
 
@@ -51,7 +51,7 @@ def config_schema() -> None:
 
 @groups["db"].command("upgrade")
 def db_upgrade(config: ConfigFile = DEFAULT) -> None:
-    """Bring our own database to the schema of this version.
+    """Migrate driftd's own database to the schema of this version.
 
     Example: driftd db upgrade
     """
@@ -64,7 +64,7 @@ def db_upgrade(config: ConfigFile = DEFAULT) -> None:
 
 @groups["baseline"].command("show")
 def baseline_show(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_json: AsJson = False) -> None:
-    """Print what windows are compared with.
+    """Print the baseline: its time range, its rows, and the thresholds learnt from it.
 
     Example: driftd baseline show --monitor churn
     """
@@ -75,7 +75,7 @@ def baseline_show(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_
 
 @groups["baseline"].command("relearn")
 def baseline_relearn(config: ConfigFile = DEFAULT, monitor: MonitorName = None) -> None:
-    """Drop the baseline, so that the daemon learns a new one.
+    """Retire the baseline; the daemon then learns a new one.
 
     Example: driftd baseline relearn --monitor churn
     """
@@ -87,7 +87,7 @@ def baseline_relearn(config: ConfigFile = DEFAULT, monitor: MonitorName = None) 
 @groups["actions"].command("list")
 def actions_list(
     config: ConfigFile = DEFAULT,
-    state: Annotated[str | None, typer.Option(help="For instance awaiting_approval.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only actions in this state, such as awaiting_approval.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List actions, newest first.
@@ -110,12 +110,12 @@ def caller() -> str:
     return os.environ.get("DRIFTD_USER") or getpass.getuser()
 
 
-ActionId = Annotated[str, typer.Argument(help="The id, from `driftd actions list`.")]
+ActionId = Annotated[str, typer.Argument(help="Id of the action, from `driftd actions list`.")]
 
 
 @groups["actions"].command("approve")
 def actions_approve(identity: ActionId, config: ConfigFile = DEFAULT) -> None:
-    """Send an action that waits for approval.
+    """Approve an action that waits for approval; the daemon then sends it.
 
     Example: driftd actions approve 2f6c3f0e-…
     """
@@ -124,7 +124,7 @@ def actions_approve(identity: ActionId, config: ConfigFile = DEFAULT) -> None:
 
 @groups["actions"].command("reject")
 def actions_reject(identity: ActionId, config: ConfigFile = DEFAULT) -> None:
-    """Drop an action that waits for approval.
+    """Reject an action that waits for approval.
 
     Example: driftd actions reject 2f6c3f0e-…
     """
@@ -142,15 +142,15 @@ def actions_replay(identity: ActionId, config: ConfigFile = DEFAULT) -> None:
 
 @groups["silence"].command("add")
 def silence_add(
-    length: Annotated[str, typer.Option("--for", help="How long, such as 2h.")],
-    monitor: Annotated[str, typer.Option("--monitor", "-m", help="The monitor, or * for all.")],
+    length: Annotated[str, typer.Option("--for", help="Duration, such as 2h.")],
+    monitor: Annotated[str, typer.Option("--monitor", "-m", help="Name of the monitor, or * for all.")],
     rule: Annotated[
-        str, typer.Option(help="The rule's name, experiment.NAME, shadow.NAME, breaker.NAME, or * for all.")
+        str, typer.Option(help="Name of the rule, experiment.NAME, shadow.NAME, breaker.NAME, or * for all.")
     ] = "*",
-    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    comment: Annotated[str, typer.Option(help="Reason, shown in the list of silences.")] = "",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Keep a rule from telling anybody for a while; it is judged all the same.
+    """Mute the alerts of a rule for a limited time; its incidents are still recorded.
 
     Example: driftd silence add --monitor churn --for 2h --comment "planned import"
     """
@@ -161,7 +161,7 @@ def silence_add(
 
 @groups["silence"].command("list")
 def silence_list(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
-    """List the silences that have not ended.
+    """List active silences.
 
     Example: driftd silence list
     """
@@ -171,7 +171,10 @@ def silence_list(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
 
 @groups["silence"].command("end")
-def silence_end(number: Annotated[int, typer.Argument(help="The number.")], config: ConfigFile = DEFAULT) -> None:
+def silence_end(
+    number: Annotated[int, typer.Argument(help="Number of the silence, from `driftd silence list`.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
     """End a silence now.
 
     Example: driftd silence end 3

@@ -65,10 +65,10 @@ def _text(record: dict[str, Any] | None, field: str | None, problem: str | None)
         return None, problem
     name = field or next((name for name in FIELDS if isinstance(record.get(name), str)), None)
     if name is None:
-        return None, f"none of the fields {', '.join(FIELDS)} holds a text; name yours with --field."
+        return None, f"none of the fields {', '.join(FIELDS)} contains a text; name another one with --field."
     text = record.get(name)
     if not isinstance(text, str):
-        return None, f"the field {name!r} holds no text."
+        return None, f"the field {name!r} contains no text."
     return text, None
 
 

@@ -53,7 +53,7 @@ def simulate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Print whether, and how late, an injected drift would have paged, beside the same stretch without it."""
+    """Print whether and how late an injected drift would have alerted, and the alerts of the same period without it."""
     monitor = config.monitor(name)
     with open_reader(monitor) as reader:
         injection = Injection.of(drift, column, size, at, reader, monitor, start)
@@ -66,7 +66,7 @@ def simulate(
         return
     echo(f"injected: {injection.said}")
     _print(told)
-    echo(f"without it the same stretch pages {without['pages']} times")
+    echo(f"without it the same period has {without['pages']} alerts")
 
 
 def _replay(
@@ -84,16 +84,16 @@ def _replay(
 
 
 def _pages(told: dict[str, Any]) -> str:
-    """Say how many pages there were in how long, and as a rate where the stretch is long enough for one."""
+    """Return the number of alerts and the length of the period, with a rate if it lasts a week or more."""
     pages, weeks = told["pages"], told["weeks"]
-    said = f"{pages} page{'s' * (pages != 1)} in {_length(weeks)}"
+    said = f"{pages} alert{'s' * (pages != 1)} in {_length(weeks)}"
     if weeks >= 1:
         interval = f"95 % interval {told['pages_low']:.2f} to {told['pages_high']:.2f}"
         said += f", {told['pages_per_week']:.2f} a week ({interval})"
-    budget = f"the budget of {told['budget_per_week']:.2f} a week"
+    budget = f"the alert budget of {told['budget_per_week']:.2f} a week"
     if told["budget"] != "undecided":
         return f"{said}; {budget} is {told['budget']}"
-    return f"{said}; that is too few weeks to say whether {budget} is kept"
+    return f"{said}; too few weeks to decide whether {budget} is kept"
 
 
 def _length(weeks: float) -> str:
@@ -107,12 +107,12 @@ def _length(weeks: float) -> str:
 def _print(told: dict[str, Any]) -> None:
     echo(f"{told['monitor']}: {_pages(told)}. Thresholds: {told['baseline']['calibration']}.")
     if told["updates"]:
-        echo(f"further changes of open incidents, told in their threads: {told['updates']}")
+        echo(f"updates of open incidents, sent in their threads: {told['updates']}")
     if told["left_out"]:
-        echo(f"left out, for they are not replayed: {', '.join(told['left_out'])}")
+        echo(f"not replayed: {', '.join(told['left_out'])}")
     heads = ("fired_at", "resolved_at", "rule", "columns", "reason")
     incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in told["incidents"]]
-    print_table(heads, [[i[head] for head in heads] for i in incidents], "nothing would have paged")
+    print_table(heads, [[i[head] for head in heads] for i in incidents], "no alerts")
     if told["actions"]:
         echo(f"actions that would have been planned: {count_actions(told['actions'])}")
     if told["changes"]:

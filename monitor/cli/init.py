@@ -33,7 +33,7 @@ PASSWORD = re.compile(r"([^:/]+://[^:/@]+):([^@]+)@(.*)")
 def write_config(url: str, table: str | None, preset: str | None, where: str | None, out: Path) -> None:
     """Write a configuration that can be run; refuses to replace a file."""
     if out.exists():
-        raise ConfigError(f"{out} is there already; name another file with --out.")
+        raise ConfigError(f"{out} exists already; name another file with --out.")
     if preset is None and table is None:
         raise ConfigError(f"give --table, or --preset auto, or one of --preset {', '.join(PRESETS)}.")
     if preset not in (None, "auto", *PRESETS):
@@ -42,7 +42,7 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
             f"--preset {preset!r} is not known. Allowed: {', '.join(known)}.{nearest(str(preset), known)}"
         )
     if preset is None and where is not None:
-        raise ConfigError("--where goes with --preset; make a view of the table instead.")
+        raise ConfigError("--where needs --preset; for a table, create a view instead.")
     if preset == "auto":
         preset, table = _recognise(url)
     if preset is not None:
@@ -63,9 +63,9 @@ def write_config(url: str, table: str | None, preset: str | None, where: str | N
     text = render_config(name, look)
     save(out, text)
     notes = _with_clean_baseline(out, text, url)
-    echo(f"{out} is written; look at it, then `driftd config check --config {out}`.")
+    echo(f"{out} is written; review it, then run `driftd config check --config {out}`.")
     print_baseline_notes({"notes": notes})
-    echo("What its log can tell (`driftd readiness` says it again):")
+    echo("What can be monitored (also shown by `driftd readiness`):")
     print_rows(report(columns, lacking, PRESETS.get(preset or "")), [] if note is None else [note])
 
 
@@ -74,7 +74,7 @@ def _with_clean_baseline(out: Path, text: str, url: str) -> list[str]:
     password = PASSWORD.fullmatch(url)
     monitor = load(out, {"DRIFTD_SOURCE_PASSWORD": password.group(2) if password else ""}).monitors[0]
     if sys.stderr.isatty():
-        echo("looking at the last 14 days, of which a baseline would be learnt …", err=True)
+        echo("reading the last 14 days, the range of the baseline …", err=True)
     with open_reader(monitor) as reader:
         review, notes = candidate_notes(reader, monitor)
     if review is not None and review.unfit and review.clean:
@@ -94,9 +94,11 @@ def _recognise(url: str) -> tuple[str, str | None]:
         return preset, None if table == PRESETS[preset].table else table
     if found:
         listed = ", ".join(f"{preset} ({table})" for preset, table in found)
-        raise ConfigError(f"there are several known logs here: {listed}. Name one with --preset and --table.")
+        raise ConfigError(f"tables of several known tools found: {listed}. Choose one with --preset and --table.")
     listed = ", ".join(names[:20]) or "no table at all"
-    raise ConfigError(f"no known log is here. Found: {listed}. Name the application's own with --table.")
+    raise ConfigError(
+        f"no table of a known tool found. Found: {listed}. Name the application's own table with --table."
+    )
 
 
 def _rows_an_hour(reader: Reader) -> float:
@@ -117,7 +119,7 @@ def _visible(url: str) -> str:
     match = PASSWORD.fullmatch(url)
     if match is None:
         return url
-    echo("the password is not written down; set DRIFTD_SOURCE_PASSWORD where driftd runs.", err=True)
+    echo("the password is not written to the file; set DRIFTD_SOURCE_PASSWORD where driftd runs.", err=True)
     return f"{match.group(1)}:${{DRIFTD_SOURCE_PASSWORD}}@{match.group(3)}"
 
 

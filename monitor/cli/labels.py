@@ -52,7 +52,7 @@ def import_file(
     if as_json:
         print_json(told)
     else:
-        echo(f"{stored} labels are stored, {without} rows had none; {again} buckets will be computed again")
+        echo(f"{stored} labels stored, {without} rows had none; {again} buckets will be computed again")
 
 
 def _pages(path: Path, columns: tuple[str, str, str]) -> Iterator[tuple[dict[str, str], list[datetime], int]]:
@@ -81,7 +81,7 @@ def _times(frame: pd.DataFrame, name: str, path: Path) -> list[datetime]:
         moments = (one if isinstance(one, datetime) else parse_time(str(one)) for one in frame[name].dropna())
         return [one.replace(tzinfo=UTC) if one.tzinfo is None else one for one in moments]
     except ValueError as error:
-        raise ConfigError(f"{path}: the column {name!r} holds what is no ISO 8601 time: {error}") from None
+        raise ConfigError(f"{path}: a value of the column {name!r} is not an ISO 8601 time: {error}") from None
 
 
 def _mark(

@@ -10,26 +10,32 @@ import typer
 from monitor.cli.load import load
 from monitor.cli.options import DEFAULT, AsJson, ConfigFile, MonitorName, Quiet, moment
 
-labels = typer.Typer(no_args_is_help=True, help="Labels that people gave outside of the source.")
+labels = typer.Typer(no_args_is_help=True, help="Import labels that are not in the source.")
 
 
 @labels.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL or Parquet with an id and a label a row.")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL or Parquet file with an id and a label in each row.")],
     monitor: MonitorName = None,
-    record: Annotated[str, typer.Option("--id", help="The column that holds the record's id.")] = "id",
-    label: Annotated[str, typer.Option("--label", help="The column that holds the label.")] = "label",
-    time: Annotated[str, typer.Option("--time", help="The column that holds the record's time, if any.")] = "timestamp",
-    start: Annotated[str | None, typer.Option("--from", help="Without times: compute again from here.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Without times: compute again up to here.")] = None,
+    record: Annotated[str, typer.Option("--id", help="Column with the id of the record.")] = "id",
+    label: Annotated[str, typer.Option("--label", help="Column with the label.")] = "label",
+    time: Annotated[
+        str, typer.Option("--time", help="Column with the time of the record, if there is one.")
+    ] = "timestamp",
+    start: Annotated[
+        str | None, typer.Option("--from", help="Without a time column: compute buckets again from this time.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Without a time column: compute buckets again up to this time.")
+    ] = None,
     config: ConfigFile = DEFAULT,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Store labels by the id of their records, and compute the buckets of these records again.
+    """Import labels by record id, and compute the buckets of these records again.
 
-    An imported label wins over the source's own, and a later import over an earlier one. Where the file holds no
-    times, every finished bucket is computed again, or those between --from and --to.
+    An imported label replaces the one in the source, and a later import replaces an earlier one. If the file has no
+    time column, all finished buckets are computed again, or those between --from and --to.
 
     Example: driftd labels import reviewed.csv --label hallucinated --monitor support-bot
     """

@@ -18,9 +18,11 @@ ConfigFile = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="DRIFTD_CONFIG", help="The configuration file.", metavar="FILE"),
 ]
-MonitorName = Annotated[str | None, typer.Option("--monitor", "-m", help="The monitor; not needed when there is one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+MonitorName = Annotated[
+    str | None, typer.Option("--monitor", "-m", help="Name of the monitor; optional if there is only one.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show a progress bar.")]
 DEFAULT = Path("driftd.yaml")
 
 
@@ -31,7 +33,7 @@ def _tell_version(asked: bool) -> None:
 
 
 Version = Annotated[
-    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and leave.")
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
 ]
 
 

@@ -17,7 +17,7 @@ from monitor.store import prompts as registry
 
 
 def push(config: Config, folder: Path, *, as_json: bool) -> None:
-    """Store every prompt of a folder that the registry does not hold yet."""
+    """Store the prompts of a folder in the registry; versions that it has already are skipped."""
     found = read_folder(folder)
     with open_store(config) as database, database.write() as connection:
         pushed = [registry.push(connection, prompt) for prompt in found]
@@ -26,11 +26,11 @@ def push(config: Config, folder: Path, *, as_json: bool) -> None:
         return
     for prompt, new in pushed:
         note = " (the file differs from its commit)" if prompt.dirty else ""
-        echo(f"{'new ' if new else 'held'}  {prompt.sentence()}{note}")
+        echo(f"{'new ' if new else 'same'}  {prompt.sentence()}{note}")
 
 
 def list_all(config: Config, *, as_json: bool) -> None:
-    """Print every version with its traffic, and what stands in logs but was never pushed."""
+    """Print every version with its traffic, and prompts in the records that were never pushed."""
     with open_store(config) as database, database.read() as connection:
         known, seen = registry.load_prompts(connection), registry.load_traffic(connection)
     rows = catalogue(known, known, seen)
@@ -50,9 +50,9 @@ def list_all(config: Config, *, as_json: bool) -> None:
         ]
         for one in rows["prompts"]
     ]
-    print_table(heads, listed, "no prompt was pushed; begin with `driftd prompts push FOLDER`")
+    print_table(heads, listed, "no prompt has been pushed; start with `driftd prompts push FOLDER`")
     if rows["not_registered"]:
-        echo("\nin the logs, but never pushed:")
+        echo("\nin the records, but never pushed:")
         names = ("monitor", "value", "first_seen", "last_seen", "rows")
         print_table(names, [[one[name] for name in names] for one in rows["not_registered"]], "")
 
@@ -71,7 +71,7 @@ def show(config: Config, which: str, *, as_json: bool) -> None:
 
 
 def diff(config: Config, old: str, new: str, *, as_json: bool) -> None:
-    """Print what changed between two versions: whose they are, variables, settings, words."""
+    """Print the differences between two versions: author, variables, settings and text."""
     with open_store(config) as database, database.read() as connection:
         known = registry.load_prompts(connection, words=False)
         one, other = (registry.with_words(connection, _find_prompt(known, which)) for which in (old, new))
@@ -81,7 +81,7 @@ def diff(config: Config, old: str, new: str, *, as_json: bool) -> None:
         return
     echo(f"from {changed['from']}\nto   {changed['to']}")
     if changed["same"]:
-        echo(f"{one.label} and {other.label} say the same")
+        echo(f"{one.label} and {other.label} are identical")
         return
     for word, names in changed["variables"].items():
         if names:
@@ -101,7 +101,7 @@ def tag(config: Config, which: str, name: str) -> None:
     with open_store(config) as database, database.write() as connection:
         prompt = _find_prompt(registry.load_prompts(connection, words=False), which)
         registry.set_tag(connection, prompt, name)
-    echo(f"{name} now means {prompt.label}")
+    echo(f"{name} is now {prompt.label}")
 
 
 def _find_prompt(known: Sequence[Prompt], which: str) -> Prompt:
@@ -113,7 +113,7 @@ def _find_prompt(known: Sequence[Prompt], which: str) -> Prompt:
             versions = [prompt for prompt in known if prompt.name == name]
             marks = [str(one.version) for one in versions] + sorted(tag for one in versions for tag in one.tags)
             raise ConfigError(f"{name!r} has no version or tag {wanted!r}. Known: {', '.join(marks)}.")
-        listed = f" Known: {', '.join(names)}." if names else " None was pushed yet."
+        listed = f" Known: {', '.join(names)}." if names else " No prompt has been pushed yet."
         raise ConfigError(f"there is no prompt {which!r}.{listed}{nearest(name, names)}")
     return found
 

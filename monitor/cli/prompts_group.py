@@ -10,17 +10,23 @@ import typer
 from monitor.cli.load import load
 from monitor.cli.options import DEFAULT, AsJson, ConfigFile
 
-prompts = typer.Typer(no_args_is_help=True, help="Prompts as code: versions with a history, found again in the logs.")
-Which = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@TAG, or the beginning of a hash.")]
+prompts = typer.Typer(
+    no_args_is_help=True, help="Registry of prompt versions, matched with the prompts in the records."
+)
+Which = Annotated[
+    str, typer.Argument(help="A prompt: NAME (newest version), NAME@3, NAME@TAG, or the first digits of its hash.")
+]
 
 
 @prompts.command("push")
 def push(
-    folder: Annotated[Path, typer.Argument(help="The folder that holds the prompts, best under git.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with the prompts; authors and dates come from git if it is a repository.")
+    ],
     config: ConfigFile = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Store every prompt of a folder that the registry does not hold yet.
+    """Store the prompts of a folder in the registry; versions that it has already are skipped.
 
     Example: driftd prompts push prompts/
     """
@@ -31,7 +37,7 @@ def push(
 
 @prompts.command("list")
 def list_all(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
-    """List every version with its traffic, and what the logs hold that was never pushed.
+    """List every version with its traffic, and versions in the records that were never pushed.
 
     Example: driftd prompts list --json
     """
@@ -42,7 +48,7 @@ def list_all(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 
 @prompts.command("show")
 def show(which: Which, config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
-    """Print one version.
+    """Print one version of a prompt.
 
     Example: driftd prompts show support/refund@3
     """
@@ -53,7 +59,7 @@ def show(which: Which, config: ConfigFile = DEFAULT, as_json: AsJson = False) ->
 
 @prompts.command("diff")
 def diff(old: Which, new: Which, config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
-    """Print what changed between two versions: whose they are, variables, settings, words.
+    """Print the differences between two versions: author, variables, settings and text.
 
     Example: driftd prompts diff support/refund@production support/refund
     """
@@ -65,10 +71,10 @@ def diff(old: Which, new: Which, config: ConfigFile = DEFAULT, as_json: AsJson =
 @prompts.command("tag")
 def tag(
     which: Which,
-    name: Annotated[str, typer.Argument(help="Such as production.")],
+    name: Annotated[str, typer.Argument(help="Name of the tag, such as production.")],
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Let a tag mean this version from now on.
+    """Move a tag to a version.
 
     Example: driftd prompts tag support/refund@3 production
     """

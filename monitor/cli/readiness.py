@@ -39,12 +39,12 @@ def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:
         print_json(told)
     else:
         for entry in told:
-            echo(f"{entry['monitor']}: {entry['error'] or 'what its log can tell'}")
+            echo(f"{entry['monitor']}: {entry['error'] or 'what can be monitored'}")
             if entry["error"] is None:
                 print_rows([Row(**row) for row in entry["capabilities"]], entry["notes"])
             print_sensitivity(entry["sensitivity"], "  ")
             if entry["not_measured"]:
-                echo(f"  the smallest change that is found is not known: {entry['not_measured']}")
+                echo(f"  the smallest change that is detected is unknown: {entry['not_measured']}")
     return 2 if any(entry["error"] for entry in told) else 0
 
 

@@ -43,7 +43,7 @@ def root(
     ] = "info",
     version: Version = False,
 ) -> None:
-    """Keep a model or an LLM application honest in production.
+    """Monitor machine-learning models and LLM applications in production.
 
     Start with `driftd demo`, then `driftd init --url URL --table TABLE`, `driftd config check`, `driftd check`,
     and `driftd run`.
@@ -61,12 +61,19 @@ def root(
 @app.command()
 def init(
     url: Annotated[str, typer.Option(help="The database that the application logs to.")],
-    table: Annotated[str | None, typer.Option(help="The table or view; with a preset, its unusual name.")] = None,
-    preset: Annotated[str | None, typer.Option(help=f"A known log: {', '.join(PRESETS)}; or auto.")] = None,
-    where: Annotated[str | None, typer.Option(help="With a preset: an SQL condition over its columns.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = DEFAULT,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            help="The table or view to read; with --preset, only when its name differs from the tool's default."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Format of a known tool: {', '.join(PRESETS)}; auto detects it.")
+    ] = None,
+    where: Annotated[str | None, typer.Option(help="SQL condition that selects rows; only with --preset.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write the configuration to this file.")] = DEFAULT,
 ) -> None:
-    """Probe a database, write a first driftd.yaml that fits what is logged, and say what cannot be watched.
+    """Inspect a database, write a first driftd.yaml for its table, and list what cannot be monitored.
 
     Example: driftd init --url postgresql://reader@logs/litellm --preset auto
     """
@@ -77,7 +84,7 @@ def init(
 
 @app.command()
 def readiness(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_json: AsJson = False) -> None:
-    """Say what can be watched of each log, what cannot because it is not logged, and what would log it.
+    """List what each monitor can measure, which columns are missing for the rest, and how to log them.
 
     Example: driftd readiness --json
     """
@@ -88,12 +95,14 @@ def readiness(config: ConfigFile = DEFAULT, monitor: MonitorName = None, as_json
 
 @app.command()
 def demo(
-    serve: Annotated[bool, typer.Option(help="Leave the page and /metrics running until interrupted.")] = True,
+    serve: Annotated[bool, typer.Option(help="Keep the web interface and /metrics running until interrupted.")] = True,
     as_json: AsJson = False,
-    folder: Annotated[Path | None, typer.Option(help="Keep the databases here.")] = None,
-    listen: Annotated[str, typer.Option(help="Where the page is shown.")] = "127.0.0.1:9478",
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the databases in this folder; by default they are deleted at the end.")
+    ] = None,
+    listen: Annotated[str, typer.Option(help="Address of the web interface, HOST:PORT.")] = "127.0.0.1:9478",
 ) -> None:
-    """Watch a real model swap: real answers, real arrival times, nothing scripted.
+    """Run driftd on a recorded model swap: recorded answers and arrival times, one simulated hour.
 
     Example: driftd demo --no-serve --json
     """
@@ -117,10 +126,10 @@ def run(config: ConfigFile = DEFAULT) -> None:
 def check(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
-    at: Annotated[str | None, typer.Option(help="The end of the window, ISO 8601; by default now.")] = None,
+    at: Annotated[str | None, typer.Option(help="End of the window, ISO 8601; default: now.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare one window with its baseline and exit 0 healthy, 1 firing, 2 could not tell.
+    """Compare one window with its baseline; exits 0 healthy, 1 firing, 2 unknown.
 
     Example: driftd check --monitor churn --at 2026-11-20T12:00:00Z --json
     """
@@ -137,7 +146,7 @@ def backfill(
     monitor: MonitorName = None,
     quiet: Quiet = False,
 ) -> None:
-    """Compute the buckets of the past, and those again that have failed; nobody is paged for them.
+    """Compute past buckets, and failed ones again; sends no alerts for them.
 
     Example: driftd backfill --monitor churn --from 2026-11-01 --to 2026-11-08
     """
@@ -153,12 +162,15 @@ def backtest(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
     changes: Annotated[
-        Path | None, typer.Option(help="Known change points, to be found: a time a line, or a JSON list.")
+        Path | None,
+        typer.Option(
+            help="File with the times of known changes, to score detection: one ISO 8601 time per line, or a JSON list."
+        ),
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Replay a stretch of the past through the present rules: what would have paged, and was the budget kept.
+    """Replay a past period with the current configuration: alerts that it would have raised, and the alert budget.
 
     Example: driftd backtest --monitor churn --from 2026-10-01 --to 2026-11-01 --changes releases.txt
     """
@@ -169,18 +181,21 @@ def backtest(
 
 @app.command()
 def simulate(
-    drift: Annotated[str, typer.Option(help="shift, scale, missing, new_category, or version_swap.")],
-    column: Annotated[str, typer.Option(help="The column that it is done to.")],
-    start: Annotated[str, typer.Option("--from", help="Where the replay begins, ISO 8601.")],
-    end: Annotated[str, typer.Option("--to", help="Where it ends.")],
-    at: Annotated[str, typer.Option(help="When the drift begins.")],
-    size: Annotated[float, typer.Option(help="Standard deviations, factor, or share of the rows.")] = 0.5,
+    drift: Annotated[str, typer.Option(help="Kind of drift: shift, scale, missing, new_category or version_swap.")],
+    column: Annotated[str, typer.Option(help="Column that drifts.")],
+    start: Annotated[str, typer.Option("--from", help="Start of the replay, ISO 8601.")],
+    end: Annotated[str, typer.Option("--to", help="End of the replay, ISO 8601.")],
+    at: Annotated[str, typer.Option(help="Start of the drift, ISO 8601.")],
+    size: Annotated[
+        float,
+        typer.Option(help="Size of the drift: standard deviations (shift), factor (scale), or share of the rows."),
+    ] = 0.5,
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Inject a drift into a copy of the past and tell whether, and how late, it would page.
+    """Inject a drift into past records and report whether it would be detected, and after how long.
 
     Example: driftd simulate --drift shift --size 0.25 --column amount --from 2026-11-01 --to 2026-11-04 --at 2026-11-02
     """
@@ -193,7 +208,7 @@ def simulate(
 
 @app.command()
 def status(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
-    """Print every monitor as it stands; exits 0 healthy, 1 firing, 2 could not tell.
+    """Print the status of every monitor; exits 0 healthy, 1 firing, 2 unknown.
 
     Example: driftd status --json
     """
@@ -206,10 +221,10 @@ def status(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
 def incidents(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
-    only_open: Annotated[bool, typer.Option("--open", help="Leave resolved ones out.")] = False,
+    only_open: Annotated[bool, typer.Option("--open", help="Only incidents that are not resolved.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List incidents, newest first, each transition with its reason.
+    """List incidents, newest first, with the reason of each state change.
 
     Example: driftd incidents --open --json
     """
@@ -222,10 +237,10 @@ def incidents(
 def report(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
-    at: Annotated[str | None, typer.Option(help="The end of the window, ISO 8601; by default now.")] = None,
+    at: Annotated[str | None, typer.Option(help="End of the window, ISO 8601; default: now.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write.")] = Path("report.html"),
 ) -> None:
-    """Write an Evidently report of a window's sample against its baseline's.
+    """Write an Evidently report that compares a sample of a window with a sample of its baseline.
 
     Example: driftd report --monitor churn --at 2026-11-20T12:00:00Z -o churn.html
     """
@@ -238,10 +253,10 @@ def report(
 def drilldown(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
-    at: Annotated[str | None, typer.Option(help="The end of the window, ISO 8601; by default now.")] = None,
+    at: Annotated[str | None, typer.Option(help="End of the window, ISO 8601; default: now.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell by which columns, together, a window's rows differ from its baseline's.
+    """Find the columns that, taken together, separate a window's rows from its baseline's.
 
     Example: driftd drilldown --monitor churn --at 2026-11-20T12:00:00Z --json
     """
@@ -254,13 +269,13 @@ def drilldown(
 def experiments(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
-    at: Annotated[str | None, typer.Option(help="Up to when records count, ISO 8601; by default now.")] = None,
+    at: Annotated[str | None, typer.Option(help="Count records up to this time, ISO 8601; default: now.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell what the experiments of a monitor say so far; looking often does no harm.
+    """Print the results of a monitor's experiments so far; results are valid at any time, however often you look.
 
-    Exits 0, 1 when a treatment loses, 2 when the traffic is not split as meant.
+    Exits 0; 1 when a treatment is worse; 2 when traffic is not split as configured.
 
     Example: driftd experiments --monitor support-bot --json
     """
@@ -273,13 +288,15 @@ def experiments(
 def savings(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
-    model: Annotated[list[str] | None, typer.Option(help="All requests on this model; may be repeated.")] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=366, help="Whole days to look at.")] = None,
-    at: Annotated[str | None, typer.Option(help="Up to when days count, ISO 8601; by default now.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Estimate the cost with all requests on this model; may be repeated.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=366, help="Number of whole days to read.")] = None,
+    at: Annotated[str | None, typer.Option(help="Count days up to this time, ISO 8601; default: now.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell what the same requests would have cost otherwise, how good that would be, and if a retraining pays.
+    """Estimate the cost and quality of the same requests on other models or routes, and whether retraining pays.
 
     Example: driftd savings --monitor support-bot --model small-7b --days 7 --json
     """
@@ -293,14 +310,14 @@ def savings(
 def shadows(
     config: ConfigFile = DEFAULT,
     monitor: MonitorName = None,
-    at: Annotated[str | None, typer.Option(help="Up to when records count, ISO 8601; by default now.")] = None,
+    at: Annotated[str | None, typer.Option(help="Count records up to this time, ISO 8601; default: now.")] = None,
     answers: Annotated[
-        bool, typer.Option(help="Show what both said in the gravest disagreements, read from the log; never stored.")
+        bool, typer.Option(help="Show both answers of the worst disagreements; read from the source, never stored.")
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell how challengers compare with their champions on the same requests.
+    """Compare challengers with their champions on the same requests.
 
     Example: driftd shadows --monitor support-bot --json
     """
@@ -315,10 +332,10 @@ def shadows(
 def import_(
     file: Annotated[Path, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file.")],
     url: Annotated[str, typer.Option("--to", help="The database to append to.")],
-    table: Annotated[str, typer.Option(help="The table; made when it is not there.")] = "records",
+    table: Annotated[str, typer.Option(help="The table; created if it does not exist.")] = "records",
     quiet: Quiet = False,
 ) -> None:
-    """Append a file of records to a table, so that it can be watched.
+    """Append a file of records to a database table, so that a monitor can read it.
 
     Example: driftd import log.parquet --to sqlite:///log.db --table records
     """
@@ -331,14 +348,14 @@ def import_(
 def score(
     file: Annotated[Path, typer.Argument(help="A .jsonl, .jsonl.gz, .csv, .tsv or .parquet file of records.")],
     signals: Annotated[
-        str | None, typer.Option(help="Names with commas between; by default all that the file allows.")
+        str | None, typer.Option(help="Names of signals, separated by commas; default: all whose fields the file has.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write there instead of to stdout.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Score the records of a file by signals: a JSON line each, with values and evidence; exits 2 for bad records.
+    """Compute signals for the records of a file: one JSON line per record; exits 2 if a record is invalid.
 
-    Records have `id, question, context, response`, as far as the signals need them.
+    Records have the fields `id`, `question`, `context` and `response`, as far as the signals need them.
 
     Example: driftd score answers.jsonl --signals hallucinated,refusal -o scores.jsonl
     """
@@ -353,14 +370,14 @@ def guard(
     policy: Annotated[
         str, typer.Option("--policy", "-p", help="A name in driftd.yaml, a YAML file, or a built-in: default, pii.")
     ] = "default",
-    field: Annotated[str | None, typer.Option(help="The field to check; by default response or text.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write there instead of to stdout.")] = None,
-    fail_on: Annotated[str, typer.Option(help="never, or block: exit 1 when a text was withheld.")] = "never",
+    field: Annotated[str | None, typer.Option(help="Field to check; default: response, else text.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")] = None,
+    fail_on: Annotated[str, typer.Option(help="When to exit 1: never, or block (a text was blocked).")] = "never",
     config: ConfigFile = DEFAULT,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check the texts of a file as the output parser would; exits 2 when records could not be read.
+    """Check the texts of a file with a guardrail policy; exits 2 if a record could not be read.
 
     Example: driftd guard answers.jsonl --policy pii --json > verdicts.jsonl
     """
@@ -374,8 +391,8 @@ def guard(
 
 
 @app.command()
-def health(listen: Annotated[str, typer.Option(help="Where the daemon listens.")] = "127.0.0.1:9478") -> None:
-    """Exit 0 when the daemon on this host answers; for container health checks.
+def health(listen: Annotated[str, typer.Option(help="Address of the daemon, HOST:PORT.")] = "127.0.0.1:9478") -> None:
+    """Exit 0 if the daemon on this host answers; for container health checks.
 
     Example: driftd health --listen 127.0.0.1:9478
     """
@@ -387,7 +404,7 @@ def health(listen: Annotated[str, typer.Option(help="Where the daemon listens.")
             connection.request("GET", "/healthz")
             status = connection.getresponse().status
     except (OSError, HTTPException) as error:
-        echo(f"nothing answers at {listen}: {type(error).__name__}", err=True)
+        echo(f"no answer from {listen}: {type(error).__name__}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(0 if 200 <= status < 300 else 1)  # noqa: PLR2004  (2xx)
 

@@ -148,7 +148,7 @@ def check_once(config: Config, name: str | None, at: datetime | None, *, as_json
 def _print_verdict(verdict: dict[str, Any]) -> None:
     echo(f"{verdict['monitor']}: {verdict['status']}: {verdict['reason']}")
     if labelled := verdict.get("labelled_window"):
-        echo(f"labels are those of {labelled['start']} to {labelled['end']}")
+        echo(f"labels are of the records from {labelled['start']} to {labelled['end']}")
     if note := verdict.get("note"):
         echo(f"note: {note}")
     if suspect := verdict.get("suspected_change"):
@@ -162,11 +162,11 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
 
 
 def backfill(config: Config, name: str | None, start: datetime, end: datetime, *, quiet: bool) -> int:
-    """Compute a stretch of the past, its failed buckets too; may be killed and asked again, and goes on from there."""
+    """Compute the buckets of a past period, failed ones too; after an interruption it continues where it stopped."""
     monitor = config.monitor(name)
     first, last = floor(start, monitor.bucket), floor(end, monitor.bucket)
     if first >= last:
-        raise ConfigError("--from must lie at least one bucket before --to.")
+        raise ConfigError("--from must be at least one bucket before --to.")
     with open_store(config, upgrade=True) as database:
         job = make_job(database, config, monitor, SystemClock())
         # What is live may come due meanwhile: its actions go to the outbox, for the daemon to deliver.
@@ -183,11 +183,11 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
             ended = buckets.finished_starts(connection, monitor.name, first, last)
             reasons = buckets.failed_reasons(connection, monitor.name, first, last)
         finished = len(ended) - len(reasons)
-        told = [f"{finished} of {total} buckets are finished"]
+        told = [f"{finished} of {total} buckets finished"]
         if reasons:
             told.append(f"{len(reasons)} failed: {'; '.join(list(dict.fromkeys(reasons))[:MOST_REASONS])}")
         if trouble:
-            told.append(f"the others wait for the source: {trouble}")
+            told.append(f"the others wait for the source, which fails: {trouble}")
         echo(", ".join(told), err=True)
         return 0 if finished == total else 2
 
@@ -220,5 +220,5 @@ def import_file(path: Path, url: str, table: str, *, quiet: bool) -> int:
     with typer.progressbar(files.append(path, url, table), label="pages of 50,000 rows", hidden=quiet) as pages:
         for added in pages:
             rows += added
-    echo(f"{rows} rows were added to {table!r}", err=True)
+    echo(f"{rows} rows added to {table!r}", err=True)
     return 0

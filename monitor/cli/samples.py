@@ -42,5 +42,5 @@ def both_sides(monitor: Monitor, at: datetime | None) -> Sides:
         now = sample(reader, monitor, layouts, first, end)
     if before.empty or now.empty:
         side = "baseline" if before.empty else "window"
-        raise ConfigError(f"the {side} holds no rows, so there is nothing to compare; choose another --at.")
+        raise ConfigError(f"the {side} has no rows to compare; choose another --at.")
     return Sides(before, now, layouts, first, end)

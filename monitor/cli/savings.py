@@ -92,7 +92,7 @@ def _busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: dat
     """Return the models that answered most of the requests."""
     schema = reader.schema()
     if "model_version" not in schema:
-        raise ConfigError("savings: map `model_version` under `columns:`, for a price needs a model.")
+        raise ConfigError("savings: map `model_version` under `columns:`; prices are looked up by model.")
     counted: Counter[str] = Counter()
     columns = list(dict.fromkeys(["model_version", *deciding_columns(monitor, schema)]))
     for page in read_in_steps(reader, columns, first, last):

@@ -77,12 +77,12 @@ def _column(column: Any, choice: Any) -> dict[str, Any]:  # noqa: ANN401
         "null_share": column.null_share,
         "role": column.role,
         "watched": choice.kind if choice else None,
-        "why": choice.reason if choice else "not asked for",
+        "why": choice.reason if choice else "not configured",
     }
 
 
 def status(config: Config, *, as_json: bool) -> int:
-    """Print every monitor as it stands; returns 1 when something fires, 2 when something cannot be told."""
+    """Print the status of every monitor; returns 1 if one is firing, 2 if the state of one is unknown."""
     with open_store(config) as database:
         state = reads.snapshot(database, config)
     rows = [_monitor_row(one, config.monitor(one.name).bucket, state.at) for one in state.monitors]
@@ -117,7 +117,7 @@ def _monitor_row(monitor: reads.MonitorState, bucket: timedelta, at: datetime) -
 
 
 def list_incidents(config: Config, name: str | None, *, only_open: bool, as_json: bool) -> None:
-    """Print incidents with the reasons of their transitions."""
+    """Print incidents with the reasons of their state changes."""
     with open_store(config) as database, database.read() as connection:
         rows = reads.incident_rows(connection, name, only_open=only_open)
         told = [{**plain(row), "transitions": plain(reads.transition_rows(connection, row.id))} for row in rows]
@@ -145,13 +145,13 @@ def decide_action(config: Config, identity: str, verdict: str, who: str) -> None
     with open_store(config) as database, database.write() as connection:
         if verdict == "replay":
             if not outbox.replay(connection, identity, clock.now()):
-                raise ConfigError(f"there is no failed action {identity!r}; `driftd actions list` shows them all.")
-            echo("it will be sent again, with the same id")
+                raise ConfigError(f"there is no failed action {identity!r}; `driftd actions list` shows all actions.")
+            echo("the action will be sent again, with the same id")
             return
         wanted = "pending" if verdict == "approve" else "rejected"
         now_in = outbox.resolve_approval(connection, identity, wanted, f"{verdict}d by {who}", clock.now())
     if now_in is None:
-        raise ConfigError(f"there is no action {identity!r}; `driftd actions list` shows them all.")
+        raise ConfigError(f"there is no action {identity!r}; `driftd actions list` shows all actions.")
     if now_in != wanted:
         raise ConfigError(f"the action is {now_in!r}, not awaiting approval; nothing was changed.")
     echo(f"the action is {now_in}")
@@ -255,7 +255,8 @@ def _print_calibration(told: dict[str, Any]) -> None:
     echo(f"thresholds: {told['reason']}")
     if told["budget_per_week"] is not None:
         echo(
-            f"expected: {told['expected_pages_per_week']:.2g} pages a week of {told['budget_per_week']:.2g} allowed "
+            f"expected: {told['expected_pages_per_week']:.2g} false alerts a week, "
+            f"{told['budget_per_week']:.2g} allowed "
             f"(95 % interval {told['expected_low']:.2g} to {told['expected_high']:.2g})"
         )
     print_sensitivity(told["sensitivity"])
@@ -263,11 +264,11 @@ def _print_calibration(told: dict[str, Any]) -> None:
         echo(f"  {column}: compared with the same {season}")
     for column, stretches in told["unusual"].items():
         for start, end in stretches:
-            echo(f"  {column}: thresholds are not learnt from an unusual stretch, {start} to {end}")
+            echo(f"  {column}: an unusual period was left out when thresholds were learnt: {start} to {end}")
     for check in told["set_apart"]:
         echo(
-            f"  {check['column'] or check['check']}: {check['method']} does not behave like the other statistics on "
-            f"the baseline; it has a threshold of its own, {check['threshold']:.3g}, and sees less than it would"
+            f"  {check['column'] or check['check']}: {check['method']} behaves unlike the other statistics on "
+            f"the baseline; it has its own threshold, {check['threshold']:.3g}, and is less sensitive"
         )
     heads = (
         "check",
@@ -293,7 +294,7 @@ def relearn(config: Config, name: str | None) -> None:
 
 
 def add_silence(config: Config, name: str, rule: str, length: timedelta, comment: str, who: str) -> None:
-    """Keep a rule from telling anybody for a while; it is judged all the same."""
+    """Mute the alerts of a rule for a limited time; its incidents are still recorded."""
     if name != "*":
         config.monitor(name)
     now = SystemClock().now()

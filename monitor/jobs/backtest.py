@@ -155,7 +155,7 @@ def backtest(
     """
     start, end = (floor(moment, monitor.bucket) for moment in between)
     if start >= end:
-        raise ConfigError("--from must lie at least one bucket before --to.")
+        raise ConfigError("--from must be at least one bucket before --to.")
     baseline = baseline or baseline_for(reader, monitor, start)
     if baseline is None:
         raise ConfigError(f"there is no baseline: fewer than {monitor.baseline.min_rows} rows in its range.")

@@ -55,7 +55,9 @@ def test_a_short_stretch_is_told_by_its_count_and_not_as_a_rate(world: World) ->
     done = world.run("backtest", *stretch)
     assert done.returncode == 0
     said = done.stdout.splitlines()[0]
-    assert said.startswith("shop: 1 page in 30 minutes; that is too few weeks to say whether the budget of 1.00 a week")
+    assert said.startswith(
+        "shop: 1 alert in 30 minutes; too few weeks to decide whether the alert budget of 1.00 a week"
+    )
     _, told = world.json("backtest", *stretch)
     assert (told["budget"], told["budget_kept"]) == ("undecided", True)
     assert told["pages_low"] < told["pages_per_week"] < told["pages_high"]
@@ -65,7 +67,10 @@ def test_a_rate_is_told_with_its_interval_over_weeks_and_broken_follows_from_it(
     told = {"monitor": "shop", "pages": 9, "weeks": 2.0, "budget_per_week": 1.0, "pages_per_week": 4.5}
     low, high = poisson_interval(9, 2.0)
     said = _pages({**told, "pages_low": low, "pages_high": high, "budget": judge_budget(9, 2.0, 1.0)})
-    assert said == "9 pages in 2.0 weeks, 4.50 a week (95 % interval 2.06 to 8.54); the budget of 1.00 a week is broken"
+    assert (
+        said
+        == "9 alerts in 2.0 weeks, 4.50 a week (95 % interval 2.06 to 8.54); the alert budget of 1.00 a week is broken"
+    )
 
 
 def test_an_unchanged_stretch_keeps_the_budget(world: World) -> None:

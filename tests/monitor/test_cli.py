@@ -54,7 +54,7 @@ def test_health_exits_as_the_daemon_answers(status: int, code: int) -> None:
 def test_health_says_where_nothing_answers(listen: str) -> None:
     done = CliRunner().invoke(app, ["health", "--listen", listen])
     assert done.exit_code == 1
-    assert done.stderr.startswith(f"nothing answers at {listen}: ")
+    assert done.stderr.startswith(f"no answer from {listen}: ")
 
 
 def test_logs_go_to_the_standard_error_of_the_moment(

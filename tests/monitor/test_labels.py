@@ -182,7 +182,7 @@ def test_an_imported_label_wins_over_the_sources_own(config: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(["--id", "idd"], "no column 'idd'.*Did you mean 'id'"), (["--time", "label"], "no ISO 8601 time")],
+    [(["--id", "idd"], "no column 'idd'.*Did you mean 'id'"), (["--time", "label"], "not an ISO 8601 time")],
 )
 def test_a_file_that_does_not_fit_is_told_why(config: Path, words: list[str], says: str) -> None:
     path = config.parent / "reviewed.csv"

@@ -80,7 +80,7 @@ def test_a_version_is_what_it_says_and_git_says_whose_it_is(folder: Path) -> Non
     changed = told(folder, "diff", "support/refund@1", "support/refund")
     assert changed["variables"] == {"added": [], "removed": []}
     assert changed["settings"]["model"] == {"from": "big-4", "to": None}
-    assert "say the same" in run(folder, "diff", "triage", "triage@1").stdout
+    assert "are identical" in run(folder, "diff", "triage", "triage@1").stdout
 
 
 def test_a_tag_moves_and_a_wrong_name_gets_a_suggestion(folder: Path) -> None:

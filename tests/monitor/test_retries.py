@@ -187,11 +187,11 @@ def test_a_bucket_that_cannot_be_computed_is_given_up_at_the_third_attempt_and_t
 
     monkeypatch.setattr(schedule, "FIRST_RETRY", timedelta(milliseconds=10))
     assert life.backfill(3) == 2
-    assert "2 of 3 buckets are finished, 1 failed: internal: ZeroDivisionError\n" in capsys.readouterr().err
+    assert "2 of 3 buckets finished, 1 failed: internal: ZeroDivisionError\n" in capsys.readouterr().err
     failures.clear()
     broken.clear()
     assert life.backfill(3) == 0
-    assert "3 of 3 buckets are finished\n" in capsys.readouterr().err
+    assert "3 of 3 buckets finished\n" in capsys.readouterr().err
     assert [result for _, result, _ in life.live()[:3]] == ["done"] * 3
 
 
@@ -202,10 +202,10 @@ def test_a_backfill_stops_at_a_source_that_cannot_be_read_and_says_so(
     world.execute(GONE_COLUMN)
     assert life.backfill(3) == 2
     said = capsys.readouterr().err
-    assert "1 of 3 buckets are finished, the others wait for the source: missing_column: " in said
+    assert "1 of 3 buckets finished, the others wait for the source, which fails: missing_column: " in said
     world.execute(COLUMN_BACK)
     assert life.backfill(3) == 0, "it does not wait for the pause of the attempt before"
-    assert "3 of 3 buckets are finished\n" in capsys.readouterr().err
+    assert "3 of 3 buckets finished\n" in capsys.readouterr().err
 
 
 def test_rows_that_are_gone_when_the_source_is_back_fail_their_bucket(

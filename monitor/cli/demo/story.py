@@ -154,7 +154,7 @@ def _watch(
     worker = threading.Thread(target=daemon.run, daemon=True)
     if server:
         server.start()
-        _tell(f"the page: http://{server.listen}/   metrics: http://{server.listen}/metrics")
+        _tell(f"web interface: http://{server.listen}/   metrics: http://{server.listen}/metrics")
     worker.start()
     told: set[str] = set()
     began = time.monotonic()
@@ -182,7 +182,8 @@ def _narrate(database: Database, application: Application, hook: Receiver, told:
     events: dict[str, str] = {}
     if application.first_bad:
         events["swap"] = (
-            f"the application swaps its model: ctrl -> doha (driftd is not told), at {application.first_bad:%H:%M:%S}"
+            f"the application swaps its model: ctrl -> doha (without notice to driftd), "
+            f"at {application.first_bad:%H:%M:%S}"
         )
     with database.read() as connection:
         newest = reads.newest_bucket(connection, "wow-bot")
@@ -199,7 +200,7 @@ def _narrate(database: Database, application: Application, hook: Receiver, told:
         target = request.payload.get("data", {}).get("target")
         events[f"hook{request.at}"] = f"rollback request received, signature {word}, back to {target}"
     if newest is not None:
-        events.setdefault("baseline", "the baseline is being learnt from the first quarter of an hour")
+        events.setdefault("baseline", "learning the baseline from the first 15 minutes")
     for key, text in events.items():
         if key not in told:
             told.add(key)
@@ -249,5 +250,5 @@ def _wait_for_interrupt(listen: str) -> None:
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    _tell(f"the hour is over; http://{listen}/ stays until you press Ctrl-C")
+    _tell(f"the simulated hour is over; http://{listen}/ keeps running until you press Ctrl-C")
     over.wait()
