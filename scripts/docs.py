@@ -432,10 +432,12 @@ def presets() -> str:
         module = inspect.getmodule(preset.columns)
         speech = SPEECH[preset.dialects[0]]
         made = preset.columns(speech, {kind: ["NAME"] for kind in preset.names})
+        fixed = preset.columns(speech, {kind: [] for kind in preset.names})
         rows = []
         for name, ways in made.items():
             needs = [way.needs for way in ([ways] if isinstance(ways, Column) else ways)]
-            shown = f"**`{name}`**" if name in source.ROLES else f"`{name.replace('_name', '_NAME')}`"
+            title = name if name in fixed else name.replace("_name", "_NAME")
+            shown = f"**`{title}`**" if name in source.ROLES else f"`{title}`"
             rows.append(
                 [shown, " or ".join(" + ".join(f"`{n}`" for n in need) for need in needs), preset.advice.get(name, "")]
             )
