@@ -15,7 +15,7 @@ from datetime import timedelta
 import numpy as np
 
 from benchmarks.detection.tables import table
-from detectors.spend.objective import PAIRS, Events, pair_excess
+from detectors.spend.objective import PAIRS, EventCounts, pair_excess
 
 BUCKET = timedelta(minutes=5)
 PERIOD = timedelta(days=30)
@@ -46,7 +46,7 @@ def alerting(total: np.ndarray, bad: np.ndarray, room: float, *, tested: bool) -
         over = (k > room * pair.factor(PERIOD) * n) & (k_short > room * pair.factor(PERIOD) * n_short) & enough
         if tested:
             for at in np.flatnonzero(over):
-                long, short = Events(int(n[at]), float(k[at])), Events(int(n_short[at]), float(k_short[at]))
+                long, short = EventCounts(int(n[at]), float(k[at])), EventCounts(int(n_short[at]), float(k_short[at]))
                 over[at] = pair_excess(pair, long, short, room, PERIOD) > 1
         found |= over
     return found

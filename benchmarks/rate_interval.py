@@ -18,7 +18,7 @@ import numpy as np
 from scipy import special
 
 from benchmarks.detection.tables import table
-from detectors.performance.prediction_powered import Tally, rate
+from detectors.performance.prediction_powered import RateSums, rate
 from detectors.performance.selection import Strata, is_selected, stratified_rate, weighted_rate
 from detectors.performance.wilson import wilson
 
@@ -44,7 +44,7 @@ def cell(kind: str, labels: int, share: float, rounds: int) -> tuple[float, floa
     held, held_alone, widths, widths_alone = [], [], [], []
     for _ in range(rounds):
         bad = rng.random(ROWS) < share
-        tally = Tally.of(score(kind, rng, bad), np.where(np.arange(ROWS) < labels, bad, np.nan))
+        tally = RateSums.of(score(kind, rng, bad), np.where(np.arange(ROWS) < labels, bad, np.nan))
         found, (low, high) = rate(tally), wilson(tally.positives, labels)
         held.append(found.low <= share <= found.high)
         held_alone.append(low <= share <= high)
@@ -76,7 +76,7 @@ def selection(kind: str, how: str, share: float, rounds: int) -> list[object]:
         scores = score(kind, rng, bad)
         chance = chances(how, scores, bad)
         labels = np.where(rng.random(ROWS) < chance, bad, np.nan)
-        strata, plain = Strata.of(scores, labels), rate(Tally.of(scores, labels))
+        strata, plain = Strata.of(scores, labels), rate(RateSums.of(scores, labels))
         selected = is_selected(strata)
         found = (plain, stratified_rate(strata) if selected else plain, weighted_rate(labels, chance))
         warned.append(selected)

@@ -78,7 +78,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Change:
+class SeriesChange:
     """A part of a column that differs between two runs of pieces.
 
     Parameters
@@ -182,7 +182,7 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
         return np.asarray(above / np.asarray(below, dtype=float))
 
 
-def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[Change]:
+def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[SeriesChange]:
     """Return what changes inside a stretch: shifts, unusual stretches and trends of each series.
 
     Parameters
@@ -206,11 +206,11 @@ def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[Change]:
     level = pieces.without_line()
     stretches = [_stretches(level, row, cuts) for row, cuts in enumerate(level.partition())]
     quiet = pieces.without(stretches)
-    found: list[Change] = []
+    found: list[SeriesChange] = []
     for row, cuts in enumerate(quiet.partition()):
         part = series[row].part
         found += [
-            Change("stretch", part, first, last, size, row=row)
+            SeriesChange("stretch", part, first, last, size, row=row)
             for first, last in stretches[row]
             if abs(size := level.contrast(row, _outside(first, last, len(seconds)), np.arange(first, last)))
             >= STRETCH_FLOOR
@@ -474,7 +474,7 @@ def _comes_back(pieces: _Pieces, row: int, edges: Sequence[int], place: int, end
     return bool(abs(after - before) < 0.5 * min(abs(inside - before), abs(inside - after)))
 
 
-def _shifts(pieces: _Pieces, row: int, part: str, cuts: Sequence[int]) -> list[Change]:
+def _shifts(pieces: _Pieces, row: int, part: str, cuts: Sequence[int]) -> list[SeriesChange]:
     """Return the shifts at cuts that stand a second test, or one trend where a line explains them as well."""
     cuts = _prune_cuts(pieces, row, cuts)
     total = len(pieces.seconds)
@@ -484,10 +484,12 @@ def _shifts(pieces: _Pieces, row: int, part: str, cuts: Sequence[int]) -> list[C
     line = float(weight @ residual**2)
     is_clear = flat - line > PENALTY * _inflation(residual, weight, _length(pieces.seconds), 2)
     if is_clear and line <= stairs + PENALTY * (len(cuts) - 1) and abs(slope) >= TREND_FLOOR:
-        return [Change("trend", part, 0, total, slope, row=row)]
+        return [SeriesChange("trend", part, 0, total, slope, row=row)]
     edges = [0, *cuts, total]
     return [
-        Change("shift", part, edges[place], edges[place + 1], _step(pieces, row, edges, place), edges[place - 1], row)
+        SeriesChange(
+            "shift", part, edges[place], edges[place + 1], _step(pieces, row, edges, place), edges[place - 1], row
+        )
         for place in range(1, len(edges) - 1)
     ]
 

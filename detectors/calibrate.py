@@ -42,7 +42,7 @@ ROUNDS = 8
 
 
 @dataclass(frozen=True)
-class Limit:
+class RarityLimit:
     """The rarity at which a monitor keeps its budget.
 
     Parameters
@@ -73,7 +73,7 @@ class Limit:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, float]) -> Limit:
+    def from_json(cls, data: Mapping[str, float]) -> RarityLimit:
         """Read what :meth:`to_json` wrote, also of an earlier version, which knew more of the tail."""
         return cls(**{each.name: data[each.name] for each in fields(cls)})
 
@@ -106,7 +106,7 @@ class BudgetShares:
         Limits of the statistics that are set apart, by name.
     """
 
-    limit: Limit
+    limit: RarityLimit
     own: Mapping[str, float]
 
 
@@ -256,7 +256,7 @@ def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
     return np.where(ordinary, 0.0, np.maximum(0.0, np.maximum(own, highest) - tail.level(share)))
 
 
-def _limit(heights: np.ndarray, budget: float, weeks: float, seed: int) -> Limit:
+def _limit(heights: np.ndarray, budget: float, weeks: float, seed: int) -> RarityLimit:
     """Return the limit at which all groups together, heights of shape (groups, stretches), keep the budget."""
     groups, share = len(heights), budget / len(heights)
     tail = _pool(heights, weeks)
@@ -270,4 +270,4 @@ def _limit(heights: np.ndarray, budget: float, weeks: float, seed: int) -> Limit
     cautious = float(np.quantile([each.level(share) for each in tails], CAUTION))
     rarity = max(cautious, math.log(max(1.0, heights.shape[1] / weeks / share)))
     low, high = np.quantile([groups * each.rate_above(rarity) for each in tails], [0.025, 0.975]).tolist()
-    return Limit(rarity, budget, groups * tail.rate_above(rarity), low, high, weeks, 1 / (budget * weeks))
+    return RarityLimit(rarity, budget, groups * tail.rate_above(rarity), low, high, weeks, 1 / (budget * weeks))

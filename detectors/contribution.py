@@ -36,7 +36,7 @@ FLAGS = ({"0", "1"}, {"0.0", "1.0"}, {"false", "true"}, {"False", "True"}, {"no"
 
 
 @dataclass(frozen=True)
-class Part:
+class ValueGroup:
     """Some values of a column, and what they have to do with a difference.
 
     Parameters
@@ -62,7 +62,7 @@ class Part:
         return 100 * (self.share - self.baseline_share)
 
 
-def contributing_values(detector: Detector, baseline: Profile, window: Profile) -> tuple[Part, ...]:
+def contributing_values(detector: Detector, baseline: Profile, window: Profile) -> tuple[ValueGroup, ...]:
     """Say which values gained and lost, those that carry most of the statistic first.
 
     Numeric bins are joined to ranges: the run of neighbours with the largest gain or loss, then the next one in
@@ -102,7 +102,7 @@ def contributing_values(detector: Detector, baseline: Profile, window: Profile) 
     runs = _runs(q - p) if layout.kind == "numeric" else [slice(at, at + 1) for at in np.flatnonzero(old + new)]
     flag = _is_flag(baseline) and _is_flag(window)
     parts = [
-        Part(
+        ValueGroup(
             *_name(layout, starts, _trim_empty(old + new, run), flag=flag),
             float(q[run].sum()),
             float(p[run].sum()),
@@ -115,11 +115,11 @@ def contributing_values(detector: Detector, baseline: Profile, window: Profile) 
         rest[run] = False
     if rest.any() and (p[rest].any() or q[rest].any()):
         left = None if terms is None else float(terms[rest].sum())
-        parts.append(Part("other values", "rest", float(q[rest].sum()), float(p[rest].sum()), left))
+        parts.append(ValueGroup("other values", "rest", float(q[rest].sum()), float(p[rest].sum()), left))
     return _sort_parts(parts)
 
 
-def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: float = 1.0) -> Part | None:
+def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: float = 1.0) -> ValueGroup | None:
     """Say which share of the rows lies higher, or lower, than in the baseline, where numbers shifted as a whole.
 
     The values above a limit gained rows where numbers went up, and lost rows where they went down. The limit is where
@@ -136,7 +136,7 @@ def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: fl
 
     Returns
     -------
-    Part or None
+    ValueGroup or None
         None where no limit separates the sides in that direction.
 
     Examples
@@ -163,15 +163,15 @@ def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: fl
     run = _trim_empty(baseline.counts + window.counts, slice(first, baseline.layout.bins))
     top = run if run.stop - run.start == 1 else slice(run.start, baseline.layout.bins)
     value, kind = _name(baseline.layout, np.arange(baseline.layout.bins), top, flag=flag)
-    return Part(value, kind, float(above[1][first]), float(above[0][first]))
+    return ValueGroup(value, kind, float(above[1][first]), float(above[0][first]))
 
 
-def put_flags_first(parts: Sequence[Part]) -> Sequence[Part]:
+def put_flags_first(parts: Sequence[ValueGroup]) -> Sequence[ValueGroup]:
     """Put first what people say of a flag: how often it is true, whether that rose or fell.
 
     Examples
     --------
-    >>> no, yes = Part("0", "value", 0.98, 0.95), Part("1", "value", 0.02, 0.05)
+    >>> no, yes = ValueGroup("0", "value", 0.98, 0.95), ValueGroup("1", "value", 0.02, 0.05)
     >>> [part.value for part in put_flags_first([no, yes])]
     ['1', '0']
     """
@@ -180,25 +180,25 @@ def put_flags_first(parts: Sequence[Part]) -> Sequence[Part]:
     return parts
 
 
-def _sort_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
+def _sort_parts(parts: Sequence[ValueGroup]) -> tuple[ValueGroup, ...]:
     """Put what carries most first; of two that carry the same, what was gained."""
     total = sum(part.part or 0.0 for part in parts) or 1.0
 
-    def weight(part: Part) -> tuple[bool, float, float]:
+    def weight(part: ValueGroup) -> tuple[bool, float, float]:
         carried = round(abs(part.points), 6) if part.part is None else round(part.part / total, 2)
         return part.kind == "rest", -carried, -part.points
 
     return tuple(sorted(parts, key=weight))
 
 
-def _unusable(detector: Detector, baseline: Profile, window: Profile) -> tuple[Part, ...]:
+def _unusable(detector: Detector, baseline: Profile, window: Profile) -> tuple[ValueGroup, ...]:
     """Say of each kind of rows without a usable value which share of the rows it is."""
     if not baseline.rows or not window.rows:
         return ()
     parts = []
     for counts, name in detector.unusable:
         new, old = (getattr(side, counts) / side.rows for side in (window, baseline))
-        parts.append(Part(name, "other", new, old, new - old))
+        parts.append(ValueGroup(name, "other", new, old, new - old))
     return _sort_parts(parts)
 
 
@@ -293,7 +293,7 @@ def between(low: float, high: float, *, after_mass: bool = False) -> str:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ColumnPair:
     """Two numeric columns and their normal-score correlation before and now."""
 
     columns: tuple[str, str]
@@ -302,7 +302,7 @@ class Pair:
     times_noise: float
 
 
-def contributing_pairs(baseline: Profile, window: Profile) -> tuple[Pair, ...]:
+def contributing_pairs(baseline: Profile, window: Profile) -> tuple[ColumnPair, ...]:
     """Say which pairs of columns changed their dependence, those that stand out most from their noise first.
 
     Limits
@@ -334,4 +334,6 @@ def contributing_pairs(baseline: Profile, window: Profile) -> tuple[Pair, ...]:
     times = np.abs(now - before) / np.maximum(sway, np.finfo(np.float64).tiny)
     names = product_pairs(baseline.layout)
     order = np.argsort(-times, kind="stable")
-    return tuple(Pair(names[at], float(before[at]), float(now[at]), float(times[at])) for at in order if times[at] > 3)
+    return tuple(
+        ColumnPair(names[at], float(before[at]), float(now[at]), float(times[at])) for at in order if times[at] > 3
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from detectors.scan import GROUPS, PUBLIC, NameFinder, Reading, Span
+from detectors.scan import GROUPS, PUBLIC, NameFinder, ScannedText, Span
 from detectors.scan.base import EMBEDDED_TYPE, PERSON
 from detectors.scan.patterns import PatternError, Patterns
 from detectors.scan.topics import Topics
@@ -295,7 +295,7 @@ def guard(
     pairs: list[tuple[Span, GuardRule]] = []
     place, fail = "the scanners", policy.fail
     try:
-        reading = Reading(text)
+        reading = ScannedText(text)
         for group in policy.groups:
             place = group
             pairs += [(s, policy.by_type[s.type]) for s in reading.find(group, names) if s.type in policy.by_type]

@@ -33,7 +33,7 @@ from monitor.cli import app
 from monitor.config import arms, breakers, models, receivers, savings, source, stattests
 from monitor.config.checks import CheckConfig, Limit
 from monitor.config.presets import PRESETS
-from monitor.config.presets.base import Column
+from monitor.config.presets.base import PresetColumn
 from monitor.config.presets.sql import DIALECTS as SPEECH
 from monitor.jobs import delivery
 from monitor.jobs.evals import suite
@@ -435,7 +435,7 @@ def presets() -> str:
         fixed = preset.columns(speech, {kind: [] for kind in preset.names})
         rows = []
         for name, ways in made.items():
-            needs = [way.needs for way in ([ways] if isinstance(ways, Column) else ways)]
+            needs = [way.needs for way in ([ways] if isinstance(ways, PresetColumn) else ways)]
             title = name if name in fixed else name.replace("_name", "_NAME")
             shown = f"**`{title}`**" if name in source.ROLES else f"`{title}`"
             rows.append(

@@ -16,7 +16,7 @@ from benchmarks.detection import tables
 from detectors.layout import Layout
 from detectors.outcome import learn_scores, outcomes
 from detectors.performance.metrics import METRICS
-from detectors.performance.record import MISSES, Record, Seen, Z, follow
+from detectors.performance.record import MISSES, Record, Residual, Z, follow
 from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
@@ -35,7 +35,7 @@ class Series:
     data: str
     metric: str
     known: Record
-    later: Sequence[Seen]
+    later: Sequence[Residual]
     unit: float = 1.0
 
 
@@ -107,13 +107,13 @@ def simulated(name: str, seed: int, metrics: Sequence[str] = ("accuracy", "roc_a
         yield Series(name, metric, Record(tuple(known)), _seen(metric, first, later, BASELINE))
 
 
-def _seen(metric: str, baseline: Stack, windows: Stack, start: int) -> list[Seen]:
+def _seen(metric: str, baseline: Stack, windows: Stack, start: int) -> list[Residual]:
     (value, error), (truth, _) = (
         METRICS[metric](expected_table(baseline, windows)),
         METRICS[metric](labelled_table(windows)),
     )
     told = zip((truth - value).tolist(), error.tolist(), unlike(baseline, windows).tolist(), strict=True)
-    return [Seen(float(start + place), *one) for place, one in enumerate(told)]
+    return [Residual(float(start + place), *one) for place, one in enumerate(told)]
 
 
 def _row(name: str, series: Sequence[Series]) -> list[object]:

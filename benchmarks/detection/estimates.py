@@ -22,7 +22,7 @@ from benchmarks.detection.coverage import Series
 from detectors.layout import Kind, Layout
 from detectors.outcome import OUTCOME, learn_scores, outcomes
 from detectors.performance.metrics import METRICS
-from detectors.performance.record import Record, Seen
+from detectors.performance.record import Record, Residual
 from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
@@ -62,9 +62,9 @@ class Row:
     """What differences are divided by: of a loss, which has a unit, that of the whole reference."""
 
     @property
-    def seen(self) -> Seen:
+    def seen(self) -> Residual:
         """Return the chunk as a record remembers it."""
-        return Seen(float(self.chunk), self.realised - self.value, self.error, self.new)
+        return Residual(float(self.chunk), self.realised - self.value, self.error, self.new)
 
 
 def _halves(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from detectors.scan import GROUPS, Reading
+from detectors.scan import GROUPS, ScannedText
 
 CARDS = ("4111111111111111", "5500005555555559", "378282246310005", "6011111111111117")
 EMAIL = "jane.doe@example.com"
@@ -305,7 +305,9 @@ def cases(seed: int = 7) -> list[Case]:
 
 def is_caught(case: Case) -> bool:
     """Say whether the guard finds something of the case's group."""
-    return any(span.type in GROUPS[case.group] - {"url", "date_time"} for span in Reading(case.text).find(case.group))
+    return any(
+        span.type in GROUPS[case.group] - {"url", "date_time"} for span in ScannedText(case.text).find(case.group)
+    )
 
 
 def table() -> str:

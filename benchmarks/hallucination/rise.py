@@ -17,7 +17,7 @@ from benchmarks.detection import ours
 from benchmarks.detection.streams import START, Stream
 from benchmarks.detection.tables import table
 from benchmarks.hallucination.sets import DATA, load
-from detectors.performance.prediction_powered import Tally, rate
+from detectors.performance.prediction_powered import RateSums, rate
 from detectors.signals.hallucinated import combination
 from detectors.text.parts import parts
 from detectors.text.support import support
@@ -88,7 +88,7 @@ def coverage(rng: np.random.Generator, sides: Sides, labels: int, share: float) 
         bad = rng.random(2000) < share
         scores = np.where(bad, rng.choice(sides[1], 2000), rng.choice(sides[0], 2000))
         told = np.where(np.arange(2000) < labels, bad, np.nan)
-        seen = rate(Tally.of(scores, told))
+        seen = rate(RateSums.of(scores, told))
         inside += seen.low <= share <= seen.high
     return inside / 300
 
@@ -97,7 +97,7 @@ def without_labels(sides: Sides) -> str:
     """Return what is said of 2,000 answers of which nobody has labelled any."""
     rng = np.random.default_rng(0)
     scores = np.where(rng.random(2000) < BEFORE, rng.choice(sides[1], 2000), rng.choice(sides[0], 2000))
-    seen = rate(Tally.of(scores, np.full(2000, np.nan)))
+    seen = rate(RateSums.of(scores, np.full(2000, np.nan)))
     return f"{seen.kind}, {seen.low:.2f} to {seen.high:.2f}"
 
 

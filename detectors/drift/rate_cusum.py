@@ -33,7 +33,7 @@ PARTS = 5
 DIRECTIONS = {"up": slice(0, len(UP)), "down": slice(len(UP), len(RATIOS))}
 
 
-class Events(NamedTuple):
+class ColumnEvents(NamedTuple):
     """What is counted of a column, arrays over its kinds of event.
 
     ``baseline`` and ``bucket`` are how often each happened (of many buckets, over the last axis). ``sign`` is 1 for
@@ -47,7 +47,7 @@ class Events(NamedTuple):
     distinct: np.ndarray
 
 
-def events(baseline: Counted, bucket: Counted) -> Events:
+def events(baseline: Counted, bucket: Counted) -> ColumnEvents:
     """Return the events of a column: its categories, or values in its upper tail, lower tail and upper half.
 
     What happens in most rows of the baseline stands for its opposite.
@@ -69,7 +69,7 @@ def events(baseline: Counted, bucket: Counted) -> Events:
     else:
         old, new, sign, distinct = _tails(baseline, bucket)
     frequent = old > baseline.n / 2
-    return Events(
+    return ColumnEvents(
         np.where(frequent, baseline.n - old, old),
         np.where(frequent, np.expand_dims(np.asarray(bucket.n), -1) - new, new),
         np.where(frequent, -sign, sign),
@@ -94,7 +94,7 @@ def _category_counts(baseline: Counted, bucket: Counted) -> tuple[np.ndarray, np
     return _categories(baseline.counts, unseen, expected), _categories(bucket.counts, unseen, new)
 
 
-def _tails(baseline: Counted, bucket: Counted) -> Events:
+def _tails(baseline: Counted, bucket: Counted) -> ColumnEvents:
     below = np.cumsum(baseline.counts)[:-1]  # values below each edge
     above = baseline.n - below
     high, low, middle = _edge(above, TAIL), _edge(below, TAIL, last=True), _edge(above, MIDDLE)
@@ -102,7 +102,7 @@ def _tails(baseline: Counted, bucket: Counted) -> Events:
     under = np.cumsum(bucket.counts, axis=-1)[..., edges]
     over = np.expand_dims(np.asarray(bucket.n), -1) - under
     upper = np.array([True, False, True])
-    return Events(
+    return ColumnEvents(
         np.where(upper, above[edges], below[edges]),
         np.where(upper, over, under),
         np.where(upper, 1.0, -1.0),

@@ -41,7 +41,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Answer:
+class MetricComparison:
     """What one metric says of one treatment.
 
     Parameters
@@ -61,12 +61,12 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ExperimentVerdict:
     """What a treatment comes to, and the answers that it rests on."""
 
     verdict: Word
     reason: str
-    answers: tuple[Answer, ...]
+    answers: tuple[MetricComparison, ...]
     split_evidence: float
 
 
@@ -79,7 +79,7 @@ def judge(
     planned: float | None = None,
     treatments: int = 1,
     burn_in: int = BURN_IN,
-) -> Verdict:
+) -> ExperimentVerdict:
     """Judge a treatment against its control, at any time and as often as one likes.
 
     A treatment wins when a primary metric is better beyond doubt, however little, and every guardrail has been shown
@@ -123,11 +123,11 @@ def judge(
     if against >= 1 / SPLIT_ALPHA:
         counts = [tally[metrics[0].name].n for tally in (control, treatment)]
         reason = f"traffic is not split as meant: {counts[0]} and {counts[1]} rows; nothing else can be trusted"
-        return Verdict("invalid", reason, answers, against)
-    return Verdict(*_together(answers), answers, against)
+        return ExperimentVerdict("invalid", reason, answers, against)
+    return ExperimentVerdict(*_together(answers), answers, against)
 
 
-def _together(answers: Sequence[Answer]) -> tuple[Word, str]:
+def _together(answers: Sequence[MetricComparison]) -> tuple[Word, str]:
     primary = [answer for answer in answers if answer.metric.role == "primary"]
     for word, among in (("lose", answers), ("win", primary)):
         found = [answer for answer in among if answer.verdict == word]
@@ -139,12 +139,12 @@ def _together(answers: Sequence[Answer]) -> tuple[Word, str]:
     return "no difference", primary[0].reason if primary else answers[0].reason
 
 
-def _safe(answers: Sequence[Answer]) -> bool:
+def _safe(answers: Sequence[MetricComparison]) -> bool:
     """Say whether every guardrail has been shown to hold: not being able to tell is not enough."""
     return all(answer.verdict in ("no difference", "win") for answer in answers if answer.metric.role == "guardrail")
 
 
-def answer_metric(metric: Metric, seen: Difference, alpha: float) -> Answer:
+def answer_metric(metric: Metric, seen: Difference, alpha: float) -> MetricComparison:
     """Turn the confidence sequence of one metric into a word.
 
     Examples
@@ -159,16 +159,16 @@ def answer_metric(metric: Metric, seen: Difference, alpha: float) -> Answer:
     bound = metric.minimum if metric.role == "guardrail" else 0.0
     if not math.isfinite(gain.low) or math.isnan(gain.value):
         few = f"{metric.name}: too few rows so far, {seen.rows}"
-        return Answer(metric, seen, gain, "keep running", few, math.inf)
+        return MetricComparison(metric, seen, gain, "keep running", few, math.inf)
     if gain.high < -bound:
-        return Answer(metric, seen, gain, "lose", f"{told}: worse beyond doubt", 0.0)
+        return MetricComparison(metric, seen, gain, "lose", f"{told}: worse beyond doubt", 0.0)
     if gain.low > 0:
-        return Answer(metric, seen, gain, "win", f"{told}: better beyond doubt", 0.0)
+        return MetricComparison(metric, seen, gain, "win", f"{told}: better beyond doubt", 0.0)
     if gain.low > -metric.minimum and (metric.role == "guardrail" or gain.high < metric.minimum):
         said = f"{told}: no difference of {_percent(metric.minimum)}"
-        return Answer(metric, seen, gain, "no difference", said, 0.0)
+        return MetricComparison(metric, seen, gain, "no difference", said, 0.0)
     needed, said = _rows_needed(metric, seen, alpha)
-    return Answer(metric, seen, gain, "keep running", f"{told}: {said}", needed)
+    return MetricComparison(metric, seen, gain, "keep running", f"{told}: {said}", needed)
 
 
 def _rows_needed(metric: Metric, seen: Difference, alpha: float) -> tuple[float, str]:

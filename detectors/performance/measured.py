@@ -14,7 +14,7 @@ from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement
 from detectors.performance.metrics import LEAST, METRICS, QUANTILE, SHARES, Metric
-from detectors.performance.record import Record, Seen, reach
+from detectors.performance.record import Record, Residual, reach
 from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.stack import Counted
 
@@ -76,14 +76,14 @@ def backtest_estimates(name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarr
         Places of some windows, the rest of the baseline, and those windows.
     """
     metric = METRICS[name]
-    found: dict[int, Seen] = {}
+    found: dict[int, Residual] = {}
     spans = []
     for places, rest, now in parts:
         truth, error = metric(labelled_table(now))
         guess, _ = metric(expected_table(rest, now, labelled=True))
         spans.append(float(metric(labelled_table(rest))[0]))
         told = np.stack([at[places], truth - guess, error, unlike(rest, now, labelled=True)], axis=-1)
-        found |= {place: Seen(*one) for place, one in zip(places.tolist(), told.tolist(), strict=True)}
+        found |= {place: Residual(*one) for place, one in zip(places.tolist(), told.tolist(), strict=True)}
     span = 1.0 if name in SCORE_METRICS else float(np.mean(spans)) if spans else 1.0
     return Record((), span) + [found[place] for place in sorted(found) if np.isfinite(found[place].residual)]
 
@@ -110,7 +110,7 @@ def with_record(name: str, detail: Mapping[str, Any], record: Record | None, at:
 
     Examples
     --------
-    >>> record = Record(tuple(Seen(float(place), -0.1, 0.01) for place in range(40)))
+    >>> record = Record(tuple(Residual(float(place), -0.1, 0.01) for place in range(40)))
     >>> told = {"value": 0.8, "estimated": 0.8, "error": 0.01, "new": 0.0}
     >>> seen = with_record("estimated_f1", told, record, 41.0, 1.0)
     >>> [round(seen[key], 2) for key in ("value", "corrected", "low", "high")]

@@ -33,7 +33,7 @@ SMALLEST_SHARE = 1e-3
 """Of the labels' own variance that the scores can leave: no interval is that of over a thousand times the labels."""
 
 
-class Rate(NamedTuple):
+class RateEstimate(NamedTuple):
     """A rate of 0 to 1 with its interval, over ``n`` rows of which ``labels`` are labelled.
 
     ``kind`` is ``index`` where there is no label: then the value is the mean score, its interval says how well that is
@@ -49,7 +49,7 @@ class Rate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tally:
+class RateSums:
     """Sums over all rows, and over the labelled ones, that rates are taken from; adds up exactly, in any order.
 
     Parameters
@@ -64,9 +64,9 @@ class Tally:
     Examples
     --------
     >>> import numpy as np
-    >>> first = Tally.of(np.array([0.5, 0.25]), np.array([1.0, np.nan]))
-    >>> both = first + Tally.of(np.array([1.0]), np.array([0.0]))
-    >>> both.n, both.labels, both.positives, both == Tally.from_json(both.to_json())
+    >>> first = RateSums.of(np.array([0.5, 0.25]), np.array([1.0, np.nan]))
+    >>> both = first + RateSums.of(np.array([1.0]), np.array([0.0]))
+    >>> both.n, both.labels, both.positives, both == RateSums.from_json(both.to_json())
     (3, 2, 1, True)
     """
 
@@ -81,7 +81,7 @@ class Tally:
     positive_squared: int = 0
 
     @classmethod
-    def of(cls, scores: np.ndarray, labels: np.ndarray) -> Tally:
+    def of(cls, scores: np.ndarray, labels: np.ndarray) -> RateSums:
         """Count rows.
 
         Parameters
@@ -107,16 +107,16 @@ class Tally:
         parts = (np.ones(len(steps), dtype=bool), ~np.isnan(labels), labels == 1)
         return cls(*(value for part in parts for value in _sums(steps[part])))
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: RateSums) -> RateSums:
         """Add up two disjoint sets of rows."""
-        return Tally(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
+        return RateSums(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
 
     def to_json(self) -> dict[str, int]:
         """Return plain whole numbers."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, int]) -> Tally:
+    def from_json(cls, data: Mapping[str, int]) -> RateSums:
         """Read what :meth:`to_json` wrote."""
         return cls(**{part.name: int(data[part.name]) for part in fields(cls)})
 
@@ -128,7 +128,7 @@ def _sums(steps: np.ndarray) -> tuple[int, int, int]:
     return len(steps), int(steps.sum()), squares
 
 
-def rate(tally: Tally, level: float = 0.95) -> Rate:
+def rate(tally: RateSums, level: float = 0.95) -> RateEstimate:
     """Estimate the rate of positives among the rows' kind, with an interval of the given level.
 
     The estimate is the labels' rate plus ``power`` times the difference between the mean score of the unlabelled and
@@ -160,9 +160,9 @@ def rate(tally: Tally, level: float = 0.95) -> Rate:
     >>> bad = rng.random(20_000) < 0.19
     >>> scores = np.clip(rng.normal(0.3 + 0.4 * bad, 0.15), 0, 1)
     >>> labels = np.where(np.arange(20_000) < 200, bad, np.nan)
-    >>> [round(part, 3) for part in rate(Tally.of(scores, labels))[:3]]
+    >>> [round(part, 3) for part in rate(RateSums.of(scores, labels))[:3]]
     [0.195, 0.159, 0.238]
-    >>> [round(part, 3) for part in rate(Tally.of(labels[:200], labels[:200]))[:3]]  # the labels alone
+    >>> [round(part, 3) for part in rate(RateSums.of(labels[:200], labels[:200]))[:3]]  # the labels alone
     [0.17, 0.124, 0.229]
 
     That such intervals hold the truth, out of 200 days with 100 labels each:
@@ -170,12 +170,12 @@ def rate(tally: Tally, level: float = 0.95) -> Rate:
     >>> def day():
     ...     bad = rng.random(3000) < 0.19
     ...     scores = np.clip(rng.normal(0.3 + 0.4 * bad, 0.15), 0, 1)
-    ...     return rate(Tally.of(scores, np.where(np.arange(3000) < 100, bad, np.nan)))
+    ...     return rate(RateSums.of(scores, np.where(np.arange(3000) < 100, bad, np.nan)))
     >>> sum(found.low <= 0.19 <= found.high for found in (day() for _ in range(200))) / 200
     0.975
     """
     if not tally.n:
-        return Rate(math.nan, math.nan, math.nan, 0, 0, "index")
+        return RateEstimate(math.nan, math.nan, math.nan, 0, 0, "index")
     if not tally.labels:
         return _index(tally, level)
     positives, labels = tally.positives, tally.labels
@@ -185,18 +185,18 @@ def rate(tally: Tally, level: float = 0.95) -> Rate:
     gap = (tally.score - tally.labelled_score) / unlabelled - tally.labelled_score / labels if unlabelled else 0.0
     value = min(1.0, max(0.0, alone + power * gap / STEPS))
     low, high = share_interval(value, labels * worth, level, labels - 1)
-    return Rate(value, low, high, tally.n, labels, "rate")
+    return RateEstimate(value, low, high, tally.n, labels, "rate")
 
 
-def _index(tally: Tally, level: float) -> Rate:
+def _index(tally: RateSums, level: float) -> RateEstimate:
     """Return the mean score, with the interval of the mean of so many values between 0 and 1."""
     mean = tally.score / tally.n / STEPS
     spread = max(0.0, tally.score_squared / tally.n / STEPS**2 - mean**2)
     reach = _student(level, tally.n - 1) * math.sqrt((spread + 1 / tally.n) / tally.n)
-    return Rate(mean, max(0.0, mean - reach), min(1.0, mean + reach), tally.n, 0, "index")
+    return RateEstimate(mean, max(0.0, mean - reach), min(1.0, mean + reach), tally.n, 0, "index")
 
 
-def _power(tally: Tally) -> tuple[float, float]:
+def _power(tally: RateSums) -> tuple[float, float]:
     """Return the weight of the scores, and how many labels a label is worth with them, at least 1."""
     n, k, unlabelled = tally.labels, tally.positives, tally.n - tally.labels
     if not unlabelled or not 0 < k < n:

@@ -15,7 +15,7 @@ from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Finding, Measurement
 from detectors.outcome import split_sums
-from detectors.performance.prediction_powered import STEPS, Rate, Tally, rate
+from detectors.performance.prediction_powered import STEPS, RateEstimate, RateSums, rate
 from detectors.performance.selection import Strata, is_selected, stratified_rate
 from detectors.profile import Profile
 from detectors.stack import Counted
@@ -109,7 +109,7 @@ def _variance(side: Counted) -> np.ndarray:
     return np.asarray(np.maximum(side.variance, 1 / n))
 
 
-def rate_tally(profile: Profile) -> Tally:
+def rate_tally(profile: Profile) -> RateSums:
     """Return the sums that a rate is estimated from, out of scores beside their labels.
 
     Squares are those of each cell's mean score, at most 0.005 from any score in it.
@@ -126,7 +126,7 @@ def rate_tally(profile: Profile) -> Tally:
     """
     held = split_sums(profile.counts, profile.layout)
     groups = [("negative", "positive", "unlabelled"), ("negative", "positive"), ("positive",)]
-    return Tally(*(number for names in groups for number in _sums(held, names)))
+    return RateSums(*(number for names in groups for number in _sums(held, names)))
 
 
 def _sums(held: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[int, int, int]:
@@ -180,22 +180,22 @@ def with_rate(
     return replace(finding, detail=told, reason=f"{said}; {finding.reason}")
 
 
-def _estimate(profile: Profile, tally: Tally, chosen: Chosen | None, *, selected: bool) -> Rate:
+def _estimate(profile: Profile, tally: RateSums, chosen: Chosen | None, *, selected: bool) -> RateEstimate:
     if chosen == "by_answer":
-        return rate(Tally(tally.n, tally.score, tally.score_squared))
+        return rate(RateSums(tally.n, tally.score, tally.score_squared))
     if tally.labels and (selected or chosen == "by_score"):
         return stratified_rate(score_strata(profile))
     return rate(tally)
 
 
-def _assumption(seen: Rate, chosen: Chosen | None, *, selected: bool) -> str:
+def _assumption(seen: RateEstimate, chosen: Chosen | None, *, selected: bool) -> str:
     """Say what a rate rests on that nobody has stated and no data can show."""
     if seen.kind == "index" or (chosen is not None and not selected):
         return ""
     return " if only the score decided which answers were labelled" if selected else " if they are a random sample"
 
 
-def _warning(profile: Profile, tally: Tally) -> str:
+def _warning(profile: Profile, tally: RateSums) -> str:
     low, high = score_strata(profile).bounds
     others = (tally.score - tally.labelled_score) / (tally.n - tally.labels) / STEPS
     return (
@@ -205,7 +205,7 @@ def _warning(profile: Profile, tally: Tally) -> str:
     )
 
 
-def _sentence(told: dict[str, object], seen: Rate | None, before: float, assumption: str = "") -> str:
+def _sentence(told: dict[str, object], seen: RateEstimate | None, before: float, assumption: str = "") -> str:
     value, low, high = (float(str(told[name])) for name in ("value", "low", "high"))
     labelled = seen is not None and seen.kind == "rate"
     judged = int(str(told.get("judged", 0)))

@@ -74,7 +74,7 @@ SMALLEST = 1e-6
 Z = float(special.ndtri(1 - MISSES / 2))
 
 
-class Seen(NamedTuple):
+class Residual(NamedTuple):
     """One window: when it was, by how much the truth differed from the estimate, and what was known beforehand.
 
     ``at`` is in windows, ``residual`` and ``error`` (the standard error of chance) in units of the metric, ``new`` is
@@ -99,10 +99,10 @@ class Record:
         What the metric is measured by: 1 for a share, the baseline's own value for a loss.
     """
 
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[Residual, ...] = ()
     span: float = 1.0
 
-    def __add__(self, later: Sequence[Seen]) -> Record:
+    def __add__(self, later: Sequence[Residual]) -> Record:
         """Add windows; those that do not come later are passed over, the oldest beyond 200 are forgotten."""
         last = self.seen[-1].at if self.seen else -math.inf
         return Record((*self.seen, *(one for one in later if one.at > last + ROUNDING))[-LONGEST:], self.span)
@@ -123,7 +123,7 @@ class Record:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
         """Read what :meth:`to_json` wrote."""
-        return cls(tuple(Seen(*one) for one in data["seen"]), data["span"])
+        return cls(tuple(Residual(*one) for one in data["seen"]), data["span"])
 
 
 class Reach(NamedTuple):
@@ -143,7 +143,7 @@ def reach(record: Record, at: float, error: float, new: float = 0.0, lag: float 
     record
         Windows whose labels are known by now; without any the interval is that of chance alone.
     at, error, new
-        Of the window that is estimated, as in :class:`Seen`.
+        Of the window that is estimated, as in :class:`Residual`.
     lag
         Windows that labels take to come: what each window of the record is taken to have been foretold without.
 
@@ -154,8 +154,8 @@ def reach(record: Record, at: float, error: float, new: float = 0.0, lag: float 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> calm = Record(tuple(Seen(float(place), rng.normal(0, 0.01), 0.01) for place in range(40)))
-    >>> biased = Record(tuple(Seen(one.at, one.residual - 0.05, one.error) for one in calm.seen))
+    >>> calm = Record(tuple(Residual(float(place), rng.normal(0, 0.01), 0.01) for place in range(40)))
+    >>> biased = Record(tuple(Residual(one.at, one.residual - 0.05, one.error) for one in calm.seen))
     >>> [round(number, 2) + 0.0 for number in reach(calm, 41.0, 0.01)[:3]]
     [0.0, -0.02, 0.02]
     >>> [round(number, 2) for number in reach(biased, 41.0, 0.01)[:3]]
@@ -164,10 +164,10 @@ def reach(record: Record, at: float, error: float, new: float = 0.0, lag: float 
     if not record.seen:
         return Reach(0.0, -Z * error, Z * error, 1.0)
     state, step = _now(record, lag)
-    return _reach(state, Seen(at, 0.0, error, new), step)
+    return _reach(state, Residual(at, 0.0, error, new), step)
 
 
-def follow(record: Record, later: Sequence[Seen], lag: float | None) -> list[Reach]:
+def follow(record: Record, later: Sequence[Residual], lag: float | None) -> list[Reach]:
     """Return what :func:`reach` would have said of each of many windows, labels coming so late, or never (None).
 
     Parameters
@@ -179,8 +179,8 @@ def follow(record: Record, later: Sequence[Seen], lag: float | None) -> list[Rea
 
     Examples
     --------
-    >>> known = Record(tuple(Seen(float(place), 0.0, 0.01) for place in range(20)))
-    >>> later = [Seen(20.0 + place, 0.3, 0.01) for place in range(10)]
+    >>> known = Record(tuple(Residual(float(place), 0.0, 0.01) for place in range(20)))
+    >>> later = [Residual(20.0 + place, 0.3, 0.01) for place in range(10)]
     >>> [max(one.high for one in follow(known, later, lag)) > 0.3 for lag in (2.0, None)]
     [True, False]
     """
@@ -240,12 +240,12 @@ class _State:
     slope: np.ndarray = field(default_factory=lambda: np.zeros(1))
     both: np.ndarray = field(default_factory=lambda: np.zeros(1))
 
-    def law(self, one: Seen) -> _Law:
+    def law(self, one: Residual) -> _Law:
         """Return the law of the residual of a window at or after this state."""
         mean, variance, _, _ = self._ahead(one)
         return _Law(np.exp(self.log_weights), mean, np.sqrt(variance))
 
-    def _ahead(self, one: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _ahead(self, one: Residual) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return mean and variance of a residual, and its covariances with level and slope."""
         gap = max(0.0, one.at - self.at)
         left = self.returns**gap
@@ -255,7 +255,7 @@ class _State:
         variance = with_level + one.new * with_slope + self.wanders + one.error**2
         return self.level * left + one.new * self.slope, variance, with_level, with_slope
 
-    def after(self, one: Seen) -> _State:
+    def after(self, one: Residual) -> _State:
         """Return what is believed once a window's residual is known (Kalman's update)."""
         mean, variance, with_level, with_slope = self._ahead(one)
         gap = max(0.0, one.at - self.at)
@@ -333,7 +333,7 @@ def _follow(record: Record, lag: float, centred: int | None = None) -> tuple[lis
     return states, steps
 
 
-def _reach(state: _State, one: Seen, step: float) -> Reach:
+def _reach(state: _State, one: Residual, step: float) -> Reach:
     law = state.law(one)
     low, middle, high = law.quantiles(np.array([-1.0, 0.0, 1.0]) * Z * math.exp(step)).tolist()
     return Reach(middle, low, high, math.exp(step))

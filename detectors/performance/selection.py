@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from detectors.performance.prediction_powered import Rate, share_interval
+from detectors.performance.prediction_powered import RateEstimate, share_interval
 
 ALPHA = 0.01
 """Probability of calling a random sample selected."""
@@ -123,7 +123,7 @@ def is_selected(strata: Strata, alpha: float = ALPHA) -> bool:
     return bool(abs(float(strata.labels @ rank)) > -special.ndtri(alpha / 4) * math.sqrt(variance))
 
 
-def stratified_rate(strata: Strata, level: float = 0.95) -> Rate:
+def stratified_rate(strata: Strata, level: float = 0.95) -> RateEstimate:
     """Estimate the rate by strata of the score: right wherever labels are drawn at random among answers of one score.
 
     The interval is Wilson's for as many labels as would be as good alone: the strata's own variances decide, or the
@@ -143,7 +143,7 @@ def stratified_rate(strata: Strata, level: float = 0.95) -> Rate:
     """
     n, labels = float(strata.rows.sum()), float(strata.labels.sum())
     if not labels:
-        return Rate(math.nan, 0.0, 1.0, int(n), 0, "rate")
+        return RateEstimate(math.nan, 0.0, 1.0, int(n), 0, "rate")
     few = strata.merged(strata.labels, max(FEWEST, labels / STRATA))
     share, rates = few.rows / n, few.positives / few.labels
     value = float(share @ rates)
@@ -153,10 +153,10 @@ def stratified_rate(strata: Strata, level: float = 0.95) -> Rate:
     if 0 < value < 1:
         worth = min(worth, value * (1 - value) / spread)
     low, high = share_interval(value, worth, level, labels - len(few.rows))
-    return Rate(value, low, high, int(n), int(labels), "rate")
+    return RateEstimate(value, low, high, int(n), int(labels), "rate")
 
 
-def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) -> Rate:
+def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) -> RateEstimate:
     """Estimate the rate from labels whose chance of being given is known, each weighted by one over it (Hájek).
 
     Right however labels are chosen, by the score, the tenant or the answer itself, as long as the chances are.
@@ -184,7 +184,7 @@ def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) 
     known = ~np.isnan(labels)
     truth, given = labels[known], chances[known]
     if not len(truth):
-        return Rate(math.nan, 0.0, 1.0, len(labels), 0, "rate")
+        return RateEstimate(math.nan, 0.0, 1.0, len(labels), 0, "rate")
     if not (given > 0).all() or not (given <= 1).all():
         raise ValueError("a labelled row has a chance of being labelled that is not above 0 and at most 1; check it.")
     weights = 1 / given
@@ -194,4 +194,4 @@ def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) 
     if 0 < value < 1:
         worth = value * (1 - value) * total**2 / float(weights**2 @ (truth - value) ** 2)
     low, high = share_interval(value, worth, level, alike - 1)
-    return Rate(value, low, high, len(labels), len(truth), "rate")
+    return RateEstimate(value, low, high, len(labels), len(truth), "rate")

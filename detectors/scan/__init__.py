@@ -16,7 +16,7 @@ from detectors.scan.base import EMBEDDED_TYPE, NameFinder, RuleSet, Span, withou
 from detectors.scan.fold import fold
 from detectors.scan.views import View, views
 
-__all__ = ["GROUPS", "PUBLIC", "NameFinder", "Reading", "Span", "scan"]
+__all__ = ["GROUPS", "PUBLIC", "NameFinder", "ScannedText", "Span", "scan"]
 
 GROUPS: Registry[frozenset[str]] = Registry(
     {
@@ -68,14 +68,14 @@ def scan(text: str, groups: Iterable[str] = tuple(GROUPS), names: NameFinder | N
     >>> scan("card ４１１１ 1111 1111 1111, key c2stYW50LWFwaTAz", ["pii"])
     [Span(type='credit_card', start=5, end=24)]
     """
-    reading = Reading(text)
+    reading = ScannedText(text)
     found: list[Span] = []
     for group in groups:
         found += reading.find(group, names)
     return found
 
 
-class Reading:
+class ScannedText:
     """A text that is folded and decoded once, for several scanners.
 
     Parameters

@@ -52,7 +52,7 @@ Each = Callable[[str, int, int], "list[tuple[int, int]]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PatternRule:
     """A pattern, and what must hold of what it matches.
 
     Parameters
@@ -104,7 +104,7 @@ class RuleSet:
     Cox, *Regular expression matching in the wild*, 2010 (RE2).
     """
 
-    def __init__(self, rules: Iterable[Rule], also: Iterable[str] = ()) -> None:
+    def __init__(self, rules: Iterable[PatternRule], also: Iterable[str] = ()) -> None:
         self.rules = tuple(rules)
         self._also = tuple(also)
 
@@ -160,12 +160,12 @@ def near_pattern(words: str) -> str:
 class _Exact:
     """A rule with its compiled patterns."""
 
-    rule: Rule
+    rule: PatternRule
     find: Ranges
     near: Ranges | None
 
     @classmethod
-    def of(cls, rule: Rule) -> _Exact:
+    def of(cls, rule: PatternRule) -> _Exact:
         near = range_finder(compile_with_memory(near_pattern(rule.near), MEMORY)) if rule.near else None
         return cls(rule, range_finder(compile_with_memory(rule.pattern, MEMORY)), near)
 

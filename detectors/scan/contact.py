@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from detectors.scan.base import Rule, Trim, only_digits
+from detectors.scan.base import PatternRule, Trim, only_digits
 from detectors.scan.telephone import PHONE, PHONE_HINT, trim_phone
 
 # Top-level domains that a bare domain may end in: all of two letters but those that are also the ending of a common
@@ -133,17 +133,19 @@ def _is_mac(text: str, start: int, end: int) -> tuple[int, int] | None:
     return (start, end) if alone and same and len(only_digits(found)) < 12 else None  # noqa: PLR2004
 
 
-RULES: tuple[Rule, ...] = (
-    Rule("email_address", EMAIL, trim_email, hint=r"[\pL\pN_.%+'-]@[\pL\pN]"),
-    Rule("email_address", EMAIL_IN_WORDS, hint=r"(?i)[\[({<]\s?(?:at|@)\s?[\])}>]| @ "),
-    Rule("mac_address", MAC, _is_mac, hint=r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}"),
-    Rule("url", URL, trim_url, hint=r"(?i)://|www\."),
-    Rule("ip_address", IP4, trim_ip4),
-    Rule("ip_address", IP6, trim_ip6, hint=r"[0-9A-Fa-f]::?[0-9A-Fa-f]{1,4}:|::[0-9A-Fa-f]"),
+RULES: tuple[PatternRule, ...] = (
+    PatternRule("email_address", EMAIL, trim_email, hint=r"[\pL\pN_.%+'-]@[\pL\pN]"),
+    PatternRule("email_address", EMAIL_IN_WORDS, hint=r"(?i)[\[({<]\s?(?:at|@)\s?[\])}>]| @ "),
+    PatternRule(
+        "mac_address", MAC, _is_mac, hint=r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}"
+    ),
+    PatternRule("url", URL, trim_url, hint=r"(?i)://|www\."),
+    PatternRule("ip_address", IP4, trim_ip4),
+    PatternRule("ip_address", IP6, trim_ip6, hint=r"[0-9A-Fa-f]::?[0-9A-Fa-f]{1,4}:|::[0-9A-Fa-f]"),
 )
-LATE: tuple[Rule, ...] = (
-    Rule("phone_number", PHONE, trim_phone, hint=PHONE_HINT),
-    Rule("url", BARE_DOMAIN, trim_domain, hint=BARE_DOMAIN_HINT),
+LATE: tuple[PatternRule, ...] = (
+    PatternRule("phone_number", PHONE, trim_phone, hint=PHONE_HINT),
+    PatternRule("url", BARE_DOMAIN, trim_domain, hint=BARE_DOMAIN_HINT),
 )
 """Rules that give way to every other kind of PII."""
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 
-from detectors.scan.base import CONTEXT_BEFORE, Rule, Words, only_digits, whole
+from detectors.scan.base import CONTEXT_BEFORE, PatternRule, Words, only_digits, whole
 
 CARD = r"\b\d(?:[ \t\n_./*|-]{0,2}\d){11,}"
 _GROUP = re.compile(r"\d+")
@@ -214,18 +214,18 @@ def _is_routing(text: str) -> bool:
     return bool(rtn.is_valid(text))
 
 
-RULES: tuple[Rule, ...] = (
-    Rule("iban_code", IBAN, trim_iban),
-    Rule("crypto", r"\b(?:bc1[ac-hj-np-z02-9]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})\b", whole(_is_bitcoin)),
-    Rule("crypto", r"\b0x[0-9a-fA-F]{40}\b"),
-    Rule("credit_card", CARD, hint=r"\d(?:[ \t\n_./*|-]{0,2}\d){11}", each=each_card),
-    Rule("us_bank_routing", r"\b\d{9}\b", whole(_is_routing), near=r"routing|aba\b|rtn\b|transit"),
-    Rule(
+RULES: tuple[PatternRule, ...] = (
+    PatternRule("iban_code", IBAN, trim_iban),
+    PatternRule("crypto", r"\b(?:bc1[ac-hj-np-z02-9]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})\b", whole(_is_bitcoin)),
+    PatternRule("crypto", r"\b0x[0-9a-fA-F]{40}\b"),
+    PatternRule("credit_card", CARD, hint=r"\d(?:[ \t\n_./*|-]{0,2}\d){11}", each=each_card),
+    PatternRule("us_bank_routing", r"\b\d{9}\b", whole(_is_routing), near=r"routing|aba\b|rtn\b|transit"),
+    PatternRule(
         "us_bank_number",
         r"\b\d{8,17}\b",
         near=r"bank account|account (?:number|no|#|num)|acct|checking|savings|debit account|direct deposit",
     ),
-    Rule(
+    PatternRule(
         "swift_code",
         r"\b[A-Z]{4}(?:AD|AE|AR|AT|AU|BE|BG|BR|CA|CH|CL|CN|CO|CY|CZ|DE|DK|EE|EG|ES|FI|FR|GB|GR|HK|HR|HU|ID|IE|IL|IN|IS|"
         r"IT|JP|KE|KR|LI|LT|LU|LV|MC|MT|MX|MY|NG|NL|NO|NZ|PE|PH|PK|PL|PT|RO|RS|RU|SA|SE|SG|SI|SK|TH|TR|TW|UA|US|VN|ZA)"

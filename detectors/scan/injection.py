@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib import resources
 
-from detectors.scan.base import EMBEDDED_TYPE, Rule, RuleSet, Span
+from detectors.scan.base import EMBEDDED_TYPE, PatternRule, RuleSet, Span
 from detectors.scan.hidden import HINTS
 
 _VERBS = (
@@ -61,7 +61,7 @@ _KINDS = (
 )
 
 
-def _phrases() -> list[Rule]:
+def _phrases() -> list[PatternRule]:
     """Read the packaged phrases: one rule for each heading of the file."""
     lines = resources.files("detectors.data").joinpath("injection.txt").read_text(encoding="utf-8").splitlines()
     sections: list[tuple[str, list[str]]] = []
@@ -70,7 +70,7 @@ def _phrases() -> list[Rule]:
             sections.append((line[1:-1], []))
         elif line and not line.startswith("#"):
             sections[-1][1].append(line)
-    return [Rule(kind, f"(?i)(?:{'|'.join(patterns)})") for kind, patterns in sections]
+    return [PatternRule(kind, f"(?i)(?:{'|'.join(patterns)})") for kind, patterns in sections]
 
 
 RULES = RuleSet(_phrases(), also=HINTS)
@@ -79,9 +79,9 @@ _HIDDEN = re.compile(
 )
 INDIRECT = RuleSet(
     (
-        Rule(EMBEDDED_TYPE, EMBEDDED),
-        Rule(EMBEDDED_TYPE, QUESTION),
-        Rule(
+        PatternRule(EMBEDDED_TYPE, EMBEDDED),
+        PatternRule(EMBEDDED_TYPE, QUESTION),
+        PatternRule(
             EMBEDDED_TYPE,
             ABOUT_ANSWER,
             _trim_order,

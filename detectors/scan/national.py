@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from detectors.scan.base import Rule, Trim, only_digits
+from detectors.scan.base import PatternRule, Trim, only_digits
 
 
 def trim_ssn(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -39,17 +39,17 @@ def valid(module: str) -> Trim:
     return trim
 
 
-def _number_rule(kind: str, pattern: str, module: str, near: str, hint: str = "") -> Rule:
-    return Rule(kind, rf"\b{pattern}\b", valid(module), near, hint)
+def _number_rule(kind: str, pattern: str, module: str, near: str, hint: str = "") -> PatternRule:
+    return PatternRule(kind, rf"\b{pattern}\b", valid(module), near, hint)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule("us_ssn", r"\b\d{3}[-]\d{2}[-]\d{4}\b", trim_ssn),
-    Rule("us_itin", r"\b9\d{2}[- ]\d{2}[- ]\d{4}\b", trim_itin),
-    Rule("us_ssn", r"\b\d{3}[- .]?\d{2}[- .]?\d{4}\b", trim_ssn, near=r"ssns?\b|social security|soc sec|ss#"),
-    Rule("us_itin", r"\b9\d{8}\b", trim_itin, near=r"itin|taxpayer"),
+RULES: tuple[PatternRule, ...] = (
+    PatternRule("us_ssn", r"\b\d{3}[-]\d{2}[-]\d{4}\b", trim_ssn),
+    PatternRule("us_itin", r"\b9\d{2}[- ]\d{2}[- ]\d{4}\b", trim_itin),
+    PatternRule("us_ssn", r"\b\d{3}[- .]?\d{2}[- .]?\d{4}\b", trim_ssn, near=r"ssns?\b|social security|soc sec|ss#"),
+    PatternRule("us_itin", r"\b9\d{8}\b", trim_itin, near=r"itin|taxpayer"),
     _number_rule("uk_nhs", r"\d{3}[- ]?\d{3}[- ]?\d{4}", "gb.nhs", r"nhs|national health|health service"),
-    Rule(
+    PatternRule(
         "uk_nino",
         r"(?i)\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b",
         near=r"nino\b|national insurance|insurance n|ni number|ni no",
@@ -102,10 +102,12 @@ RULES: tuple[Rule, ...] = (
     _number_rule("mx_curp", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[0-9A-Z]\d", "mx.curp", "", r"[A-Z]{4}\d{6}[HM]"),
     _number_rule("ar_cuit", r"(?:20|2[3-7]|30|33|34)-?\d{8}-?\d", "ar.cuit", r"cuit|cuil"),
     _number_rule("cl_rut", r"\d{1,2}\.?\d{3}\.?\d{3}-[\dkK]", "cl.rut", r"rut\b|run\b"),
-    Rule("sg_nric", r"\b[STFGM]\d{7}[A-Z]\b", near=r"nric|fin\b|singapore"),
-    Rule("us_passport", r"\b(?:[A-Z]\d{8}|\d{9})\b", near=r"passports?\b"),
-    Rule("passport", r"\b[A-Z]{1,2}\d{6,8}[A-Z]?\b", near=r"passports?\b|reisepass|passeport|pasaporte|passaporto"),
-    Rule(
+    PatternRule("sg_nric", r"\b[STFGM]\d{7}[A-Z]\b", near=r"nric|fin\b|singapore"),
+    PatternRule("us_passport", r"\b(?:[A-Z]\d{8}|\d{9})\b", near=r"passports?\b"),
+    PatternRule(
+        "passport", r"\b[A-Z]{1,2}\d{6,8}[A-Z]?\b", near=r"passports?\b|reisepass|passeport|pasaporte|passaporto"
+    ),
+    PatternRule(
         "us_driver_license",
         r"\b(?:[A-Z]{1,2}[- ]?\d{3}(?:[- ]?\d{3,4}){1,3}|[A-Z]\d{5,14}|[A-Z]{2}\d{5,7}|\d{7,9}|"
         r"[A-Z]{5}\d{6}[A-Z0-9]{3,5})\b",

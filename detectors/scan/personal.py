@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from detectors.scan.base import Rule
+from detectors.scan.base import PatternRule
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
@@ -66,9 +66,9 @@ def trim_date(text: str, start: int, end: int) -> tuple[int, int] | None:
     return None if _NUMBERED.search(text[max(0, start - 10) : start]) else (start, end)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule("date_of_birth", DATE, trim_date, near=BIRTH),
-    Rule(
+RULES: tuple[PatternRule, ...] = (
+    PatternRule("date_of_birth", DATE, trim_date, near=BIRTH),
+    PatternRule(
         "postal_code",
         r"\b(?:\d{3,5}(?:[- ]\d{2,4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d|\d{4} ?[A-Z]{2})\b",
         near=(
@@ -76,6 +76,6 @@ RULES: tuple[Rule, ...] = (
             r"pin ?code"
         ),
     ),
-    Rule("street_address", ADDRESS, hint=ADDRESS_HINT),
-    Rule("date_time", DATE, trim_date, hint=DATE_HINT),
+    PatternRule("street_address", ADDRESS, hint=ADDRESS_HINT),
+    PatternRule("date_time", DATE, trim_date, hint=DATE_HINT),
 )

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from importlib import resources
 
-from detectors.scan.base import Rule, RuleSet, Span, Trim, Words
+from detectors.scan.base import PatternRule, RuleSet, Span, Trim, Words
 from detectors.scan.hidden import HINTS
 
 _START = r"(?:^|[^A-Za-z0-9_.+/-])"
@@ -111,16 +111,16 @@ def _few(count: re.Match[str]) -> str:
     return f"{{{min(6, int(count[1]))},}}"
 
 
-def _key(kind: str, pattern: str, least: float) -> Rule:
+def _key(kind: str, pattern: str, least: float) -> PatternRule:
     """Make a rule of a format that is recognised by itself: nothing of a word stands on either side of it."""
     exact = rf"{_START}({pattern})(?:[^A-Za-z0-9_-]|$)"
-    return Rule(kind, exact, real(least), hint=rf"{_START}(?:{_LONG.sub(_few, pattern)})")
+    return PatternRule(kind, exact, real(least), hint=rf"{_START}(?:{_LONG.sub(_few, pattern)})")
 
 
-def _beside(kind: str, words: str, pattern: str, least: float) -> Rule:
+def _beside(kind: str, words: str, pattern: str, least: float) -> PatternRule:
     """Make a rule of a shape that means something only after the name of its provider and a sign that assigns."""
     between = r"[A-Za-z0-9_ .-]{0,30}[\"'`]{0,2}[ \t]{0,3}(?:=>|:{1,3}=|\?=|[:=>,|])?[ \t]{0,3}[\"'`]{0,2}"
-    return Rule(
+    return PatternRule(
         kind,
         rf"(?i)(?:{words}){between}({pattern})(?:[^A-Za-z0-9_-]|$)",
         real(least, digit=True),
@@ -162,7 +162,7 @@ _DATA = r"\bdata:[ \t]*\n(?:\s*#[^\n]*\n)*\s*[\w.-]+:\s*(?:[|>]\s*)?[\"']?([A-Za
 _YAML_KIND = r"kind:[ \t]*[\"']?secret\b"
 
 
-def _formats() -> list[Rule]:
+def _formats() -> list[PatternRule]:
     """Read the providers' formats from the packaged table."""
     table = resources.files("detectors.data").joinpath("secrets.tsv").read_text(encoding="utf-8")
     rules = []
@@ -177,26 +177,32 @@ def _formats() -> list[Rule]:
 
 RULES = RuleSet(
     (
-        Rule(
+        PatternRule(
             "private_key",
             r"-----BEGIN[ A-Z0-9_-]{0,60}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END[ A-Z0-9_-]{0,60}-----)?",
             hint="PRIVATE KEY",
         ),
         *_formats(),
-        Rule("gcp_service_account", r"\"type\"\s*:\s*\"service_account\""),
-        Rule("slack_token", r"[=\"'](xoxe-[0-9]{8,}-[0-9A-Za-z-]{20,})", real(3.0)),
-        Rule("slack_webhook", r"(hooks\.slack\.com/(?:services|workflows|triggers)/T[A-Za-z0-9+/]{40,60})", real(3.0)),
-        Rule("facebook_token", r"(?i)facebook.{0,40}?(\d{12,17}(?:\||%)[\w-]{24,30})", real(3.0)),
-        Rule("vault_token", _START + r"(s\.[A-Za-z0-9]{24})(?:[^A-Za-z0-9_-]|$)", real(3.5, digit=True)),
-        Rule("sidekiq_secret", r"BUNDLE_(?:GEMS|ENTERPRISE)__CONTRIBSYS__COM[^\n0-9a-f]{1,8}([0-9a-f]{8}:[0-9a-f]{8})"),
-        Rule("nuget_password", r"(?i)<add key=\"(?:ClearText)?Password\"\s*value=\"([^\"]{10,200})\"", trim_password),
-        Rule("url_password", _IN_URL, trim_password, hint=r"://[^\s/:@\"'<>]{1,100}:[^\s/@]{3,200}@"),
-        Rule("curl_auth", _CURL_USER, _trim_curl, hint=r"curl\b"),
-        Rule("auth_header", _HEADER, _trim_header, hint=r"(?i)(?:-H|--header)[ =]{0,2}\\?[\"']"),
-        Rule("kubernetes_secret", rf"(?is){_YAML_KIND}.{{0,400}}?{_DATA}", hint=rf"(?i){_YAML_KIND}"),
-        Rule("kubernetes_secret", rf"(?is){_DATA}.{{0,400}}?{_YAML_KIND}", hint=rf"(?i){_YAML_KIND}"),
-        Rule("bearer_token", r"(?i)\b(?:bearer|basic)\s+([A-Za-z0-9_.~+/-]{16,}={0,2})", real(3.5, digit=True)),
-        Rule("generic_secret", GENERIC, trim_generic, hint=_SAID),
+        PatternRule("gcp_service_account", r"\"type\"\s*:\s*\"service_account\""),
+        PatternRule("slack_token", r"[=\"'](xoxe-[0-9]{8,}-[0-9A-Za-z-]{20,})", real(3.0)),
+        PatternRule(
+            "slack_webhook", r"(hooks\.slack\.com/(?:services|workflows|triggers)/T[A-Za-z0-9+/]{40,60})", real(3.0)
+        ),
+        PatternRule("facebook_token", r"(?i)facebook.{0,40}?(\d{12,17}(?:\||%)[\w-]{24,30})", real(3.0)),
+        PatternRule("vault_token", _START + r"(s\.[A-Za-z0-9]{24})(?:[^A-Za-z0-9_-]|$)", real(3.5, digit=True)),
+        PatternRule(
+            "sidekiq_secret", r"BUNDLE_(?:GEMS|ENTERPRISE)__CONTRIBSYS__COM[^\n0-9a-f]{1,8}([0-9a-f]{8}:[0-9a-f]{8})"
+        ),
+        PatternRule(
+            "nuget_password", r"(?i)<add key=\"(?:ClearText)?Password\"\s*value=\"([^\"]{10,200})\"", trim_password
+        ),
+        PatternRule("url_password", _IN_URL, trim_password, hint=r"://[^\s/:@\"'<>]{1,100}:[^\s/@]{3,200}@"),
+        PatternRule("curl_auth", _CURL_USER, _trim_curl, hint=r"curl\b"),
+        PatternRule("auth_header", _HEADER, _trim_header, hint=r"(?i)(?:-H|--header)[ =]{0,2}\\?[\"']"),
+        PatternRule("kubernetes_secret", rf"(?is){_YAML_KIND}.{{0,400}}?{_DATA}", hint=rf"(?i){_YAML_KIND}"),
+        PatternRule("kubernetes_secret", rf"(?is){_DATA}.{{0,400}}?{_YAML_KIND}", hint=rf"(?i){_YAML_KIND}"),
+        PatternRule("bearer_token", r"(?i)\b(?:bearer|basic)\s+([A-Za-z0-9_.~+/-]{16,}={0,2})", real(3.5, digit=True)),
+        PatternRule("generic_secret", GENERIC, trim_generic, hint=_SAID),
     ),
     also=HINTS,
 )

@@ -12,7 +12,7 @@ from detectors.encoding import pack, unpack
 from detectors.exact import ExactSum
 from detectors.layout import numbers, to_categories
 from detectors.records import Column, Records, row_count
-from detectors.spend.budget import Requests, Spent
+from detectors.spend.budget import Requests, SpendTotals
 from detectors.weights import UNIT, row_units, sum_squares
 
 Part = tuple[str, str]
@@ -26,7 +26,7 @@ MOST_COUNTED = 10_000
 class Bill:
     """What a bucket cost by part, and its requests by token budget; ``parts`` is empty when nothing says the cost."""
 
-    parts: Mapping[Part, Spent] = field(default_factory=dict)
+    parts: Mapping[Part, SpendTotals] = field(default_factory=dict)
     tokens: Mapping[int, Requests] = field(default_factory=dict)
     rates: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     """Sum and count of each signal that a breaker watches."""
@@ -59,13 +59,13 @@ class Bill:
         """Read what :meth:`to_bytes` wrote."""
         stored = unpack(data, dict)
         return cls(
-            {(column, value): Spent(*sums) for column, value, *sums in stored["parts"]},
+            {(column, value): SpendTotals(*sums) for column, value, *sums in stored["parts"]},
             {limit: Requests(*counted) for limit, *counted in stored["tokens"]},
             {signal: (total, rows) for signal, total, rows in stored["rates"]},
         )
 
     @property
-    def total(self) -> Spent | None:
+    def total(self) -> SpendTotals | None:
         """Return what all requests cost, None when nothing says it."""
         return self.parts.get(ALL)
 
@@ -98,7 +98,7 @@ class Till:
     >>> till.add({"price": Column.of([1.0, 2.0, None]), "tenant": Column.of(["a", "b", "a"])})
     >>> bill = till.bill()
     >>> bill.total, bill.parts["tenant", "a"].amount
-    (Spent(amount=3.0, requests=3, unpriced=1, unknown=0), 1.0)
+    (SpendTotals(amount=3.0, requests=3, unpriced=1, unknown=0), 1.0)
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Till:
     def bill(self) -> Bill:
         """Return what was added, values beyond the cap put together."""
         parts = {
-            part: Spent(float(amount), _requests(rows), _requests(left))
+            part: SpendTotals(float(amount), _requests(rows), _requests(left))
             for part, (amount, rows, left) in self._held.items()
         }
         for name, named in self._by.items():
@@ -154,7 +154,7 @@ class Till:
             ranked = sorted(values, key=lambda v: (v not in always, -values[v].amount, -values[v].requests, v))
             room = self._most + len(always & set(values))
             for value in ranked[room:]:
-                parts[name, OTHER] = parts.get((name, OTHER), Spent()) + parts.pop((name, value))
+                parts[name, OTHER] = parts.get((name, OTHER), SpendTotals()) + parts.pop((name, value))
         rates = {signal: _rate(*sums) for signal, sums in self._rates.items()}
         tokens = {
             limit: Requests(_requests(held.known), _requests(held.over), held.worst, _requests(held.unknown))

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from detectors.spend.budget import Spent
+from detectors.spend.budget import SpendTotals
 
 State = Literal["closed", "open", "half_open"]
 STATES: tuple[State, ...] = ("closed", "open", "half_open")
 
 
 @dataclass(frozen=True)
-class Seen:
+class BreakerObservation:
     """What a bucket says of a breaker's cause; ``bad`` is None when it could not tell, which is never bad.
 
     ``until`` is when the cause ends by itself, as a budget does with its period.
@@ -61,7 +61,7 @@ class Breaker:
         return self.who is not None and (self.held_until is None or at < self.held_until)
 
 
-def step(before: Breaker, seen: Seen, at: datetime, open_for: timedelta, *, renews: bool) -> Breaker:
+def step(before: Breaker, seen: BreakerObservation, at: datetime, open_for: timedelta, *, renews: bool) -> Breaker:
     """Return how a breaker stands after a bucket that ends at a moment.
 
     Parameters
@@ -76,10 +76,10 @@ def step(before: Breaker, seen: Seen, at: datetime, open_for: timedelta, *, rene
     >>> from datetime import UTC
     >>> noon, five = datetime(2026, 11, 20, 12, tzinfo=UTC), timedelta(minutes=5)
     >>> closed = Breaker("closed", noon, "nothing has happened yet")
-    >>> opened = step(closed, Seen(True, "41 % of requests failed"), noon + five, five, renews=False)
+    >>> opened = step(closed, BreakerObservation(True, "41 % of requests failed"), noon + five, five, renews=False)
     >>> opened.state, opened.until == noon + 2 * five
     ('open', True)
-    >>> step(opened, Seen(None, "no traffic"), noon + 2 * five, five, renews=False).state
+    >>> step(opened, BreakerObservation(None, "no traffic"), noon + 2 * five, five, renews=False).state
     'half_open'
     """
     if before.held(at):
@@ -101,7 +101,7 @@ def step(before: Breaker, seen: Seen, at: datetime, open_for: timedelta, *, rene
     return before
 
 
-def _open(before: Breaker, seen: Seen, at: datetime, open_for: timedelta) -> Breaker:
+def _open(before: Breaker, seen: BreakerObservation, at: datetime, open_for: timedelta) -> Breaker:
     return with_state(before, "open", at, seen.reason, until=seen.until or at + open_for)
 
 
@@ -143,8 +143,8 @@ def standing(breaker: Breaker, now: datetime, *, renews: bool) -> Breaker:
 
 
 def observe_budget(
-    name: str, spent: Spent, budget: float, pace: float, ahead: float, until: datetime, currency: str
-) -> Seen:
+    name: str, spent: SpendTotals, budget: float, pace: float, ahead: float, until: datetime, currency: str
+) -> BreakerObservation:
     """Say whether a budget is gone now, which is later than the end of the bucket that is known.
 
     Parameters
@@ -167,9 +167,9 @@ def observe_budget(
     --------
     >>> from datetime import UTC
     >>> end = datetime(2026, 11, 21, tzinfo=UTC)
-    >>> observe_budget("daily", Spent(98.0, 400), 100.0, pace=10.0, ahead=0.1, until=end, currency="USD").bad
+    >>> observe_budget("daily", SpendTotals(98.0, 400), 100.0, pace=10.0, ahead=0.1, until=end, currency="USD").bad
     False
-    >>> observe_budget("daily", Spent(99.5, 400), 100.0, pace=10.0, ahead=0.1, until=end, currency="USD").reason
+    >>> observe_budget("daily", SpendTotals(99.5, 400), 100.0, pace=10.0, ahead=0.1, until=end, currency="USD").reason
     'the daily budget of 100.00 USD is gone: 99.50 are spent and about 1.00 since'
     """
     expected = pace * ahead
@@ -177,11 +177,13 @@ def observe_budget(
     since = f" and about {expected:,.2f} since" if expected >= 0.005 else ""  # noqa: PLR2004  half a cent
     if spent.amount + expected >= budget:
         said = f"the {name} budget of {budget:,.2f} {currency} is gone: {spent.amount:,.2f} are spent{since}{least}"
-        return Seen(True, said, until)
-    return Seen(False, f"{spent.amount:,.2f} of the {name} budget of {budget:,.2f} {currency} are spent{least}", until)
+        return BreakerObservation(True, said, until)
+    return BreakerObservation(
+        False, f"{spent.amount:,.2f} of the {name} budget of {budget:,.2f} {currency} are spent{least}", until
+    )
 
 
-def observe_rate(signal: str, mean: float, count: int, above: float, needed: int) -> Seen:
+def observe_rate(signal: str, mean: float, count: int, above: float, needed: int) -> BreakerObservation:
     """Say whether too many requests of a bucket were bad; with too few requests that cannot be told.
 
     Examples
@@ -190,5 +192,9 @@ def observe_rate(signal: str, mean: float, count: int, above: float, needed: int
     'the mean of failed was 0.41 over 120 requests; 0.2 is allowed'
     """
     if count < needed:
-        return Seen(None, f"too_few: the bucket has {count} requests that tell {signal}, {needed} are needed")
-    return Seen(mean > above, f"the mean of {signal} was {mean:.3g} over {count} requests; {above:g} is allowed")
+        return BreakerObservation(
+            None, f"too_few: the bucket has {count} requests that tell {signal}, {needed} are needed"
+        )
+    return BreakerObservation(
+        mean > above, f"the mean of {signal} was {mean:.3g} over {count} requests; {above:g} is allowed"
+    )

@@ -19,7 +19,7 @@ BURNS = ((HOUR, 5 * MINUTE, 14.4), (6 * HOUR, 30 * MINUTE, 6.0), (DAY, 2 * HOUR,
 
 
 @dataclass(frozen=True)
-class Spent:
+class SpendTotals:
     """What requests cost, how many there were, how many of them nobody could price, and buckets that were not read."""
 
     amount: float = 0.0
@@ -27,9 +27,9 @@ class Spent:
     unpriced: int = 0
     unknown: int = 0
 
-    def __add__(self, other: Spent) -> Spent:
+    def __add__(self, other: SpendTotals) -> SpendTotals:
         """Add up two disjoint sets of requests."""
-        return Spent(
+        return SpendTotals(
             self.amount + other.amount,
             self.requests + other.requests,
             self.unpriced + other.unpriced,
@@ -81,8 +81,8 @@ def find_unassigned(
     at: datetime,
     zone: str,
     by: str,
-    all_of_it: Spent,
-    left: Mapping[str, Spent],
+    all_of_it: SpendTotals,
+    left: Mapping[str, SpendTotals],
     currency: str,
 ) -> Finding | None:
     """Say how much of a period no budget by value can see: requests without a value, and values too small to be kept.
@@ -92,8 +92,8 @@ def find_unassigned(
     Examples
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    >>> nobody = {"(missing)": Spent(5, 1)}
-    >>> found = find_unassigned("spend", "price", "daily", at, "UTC", "tenant", Spent(50, 9), nobody, "USD")
+    >>> nobody = {"(missing)": SpendTotals(5, 1)}
+    >>> found = find_unassigned("spend", "price", "daily", at, "UTC", "tenant", SpendTotals(50, 9), nobody, "USD")
     >>> found.reason
     '5.00 of 50.00 USD since 2026-11-20 00:00 UTC are of no single tenant: 5.00 (missing)'
     """
@@ -171,7 +171,7 @@ def against_budget(
     budget: float,
     at: datetime,
     zone: str,
-    spent: Spent,
+    spent: SpendTotals,
     currency: str,
     *,
     segment: str | None = None,
@@ -190,7 +190,7 @@ def against_budget(
     Examples
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    >>> found = against_budget("spend", "price", "daily", 200.0, at, "UTC", Spent(212.4, 900, 9), "USD")
+    >>> found = against_budget("spend", "price", "daily", 200.0, at, "UTC", SpendTotals(212.4, 900, 9), "USD")
     >>> found.status.value, found.reason[:70]
     ('drifted', '212.40 of 200.00 USD are spent since 2026-11-20 00:00 UTC; at least, f')
     """
@@ -227,12 +227,12 @@ def against_budget(
     )
 
 
-def at_least(spent: Spent) -> str:
+def at_least(spent: SpendTotals) -> str:
     """Say that a figure is a lower bound, where requests were in no price list or buckets could not be read.
 
     Examples
     --------
-    >>> at_least(Spent(1.0, 10, 0, 2))
+    >>> at_least(SpendTotals(1.0, 10, 0, 2))
     '; at least, for 2 buckets failed with unknown cost'
     """
     said = [f"{spent.unpriced} of {spent.requests} requests have no known price"] if spent.unpriced else []
@@ -258,7 +258,7 @@ def overrun(
     zone: str,
     forecast: Forecast | None,
     currency: str,
-    spent: Spent = Spent(),
+    spent: SpendTotals = SpendTotals(),
     segment: str | None = None,
 ) -> Finding:
     """Say whether the month's budget will hardly hold: bad when even the low end of the interval is beyond it.
@@ -287,7 +287,13 @@ def overrun(
 
 
 def burning(
-    check: str, column: str, budget: float, at: datetime, zone: str, spent: Mapping[datetime, Spent], currency: str
+    check: str,
+    column: str,
+    budget: float,
+    at: datetime,
+    zone: str,
+    spent: Mapping[datetime, SpendTotals],
+    currency: str,
 ) -> Finding:
     """Say whether a month's money goes so much too fast that it should be known now.
 
@@ -306,7 +312,7 @@ def burning(
     Examples
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    >>> even = {start: Spent(720 * ((at - start) / (30 * DAY))) for start in starts(at, "UTC")}
+    >>> even = {start: SpendTotals(720 * ((at - start) / (30 * DAY))) for start in starts(at, "UTC")}
     >>> burning("spend", "price", 800.0, at, "UTC", even, "USD").reason
     "the month's budget burns 0.9 times as fast as it may, over the last 3 days"
     """

@@ -19,7 +19,7 @@ Urgency = Literal["page", "ticket", "any"]
 
 
 @dataclass(frozen=True)
-class Pair:
+class BurnWindows:
     """Two windows that must both burn too fast: the long one so that it matters, the short one so that it goes on."""
 
     share: float
@@ -33,10 +33,10 @@ class Pair:
 
 
 PAIRS = (
-    Pair(0.02, HOUR, 5 * MINUTE, "page"),
-    Pair(0.05, 6 * HOUR, 30 * MINUTE, "page"),
-    Pair(0.10, DAY, 2 * HOUR, "ticket"),
-    Pair(0.10, 3 * DAY, 6 * HOUR, "ticket"),
+    BurnWindows(0.02, HOUR, 5 * MINUTE, "page"),
+    BurnWindows(0.05, 6 * HOUR, 30 * MINUTE, "page"),
+    BurnWindows(0.10, DAY, 2 * HOUR, "ticket"),
+    BurnWindows(0.10, 3 * DAY, 6 * HOUR, "ticket"),
 )
 """Of 30 days: 14.4 times over an hour, 6 over six, 3 over a day, 1 over three."""
 CHANCE = 1e-3
@@ -44,34 +44,34 @@ CHANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Events:
+class EventCounts:
     """How many requests told whether they were bad, and how many were; a score between counts in part."""
 
     total: int = 0
     bad: float = 0.0
     definition: ClassVar[str] = "1"
 
-    def __add__(self, other: Events) -> Events:
+    def __add__(self, other: EventCounts) -> EventCounts:
         """Add up two disjoint sets of requests."""
-        return Events(self.total + other.total, self.bad + other.bad)
+        return EventCounts(self.total + other.total, self.bad + other.bad)
 
     def to_bytes(self) -> bytes:
         """Return the stored form, of the same length for all."""
         return np.array([(self.total, self.bad)], dtype=_STORED).tobytes()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Events:
+    def from_bytes(cls, data: bytes) -> EventCounts:
         """Read what :meth:`to_bytes` wrote."""
         return cls.sum_bytes([data])
 
     @classmethod
-    def sum_bytes(cls, stored: Iterable[bytes]) -> Events:
+    def sum_bytes(cls, stored: Iterable[bytes]) -> EventCounts:
         """Read and sum any number of stored events, without an object for each.
 
         Examples
         --------
-        >>> Events.sum_bytes([Events(3, 1.5).to_bytes(), Events(2, 0.0).to_bytes()])
-        Events(total=5, bad=1.5)
+        >>> EventCounts.sum_bytes([EventCounts(3, 1.5).to_bytes(), EventCounts(2, 0.0).to_bytes()])
+        EventCounts(total=5, bad=1.5)
         """
         events = np.frombuffer(b"".join(stored), dtype=_STORED)
         return cls(int(events["total"].sum()), math.fsum(events["bad"]))
@@ -106,7 +106,7 @@ def largest_by_chance(total: int, share: float) -> float:
     return float(math.ceil(below)) if math.isfinite(below) else 0.0
 
 
-def pair_excess(pair: Pair, long: Events, short: Events, room: float, period: timedelta) -> float:
+def pair_excess(pair: BurnWindows, long: EventCounts, short: EventCounts, room: float, period: timedelta) -> float:
     """Return how far a pair of windows is beyond what alerts; above 1 it does.
 
     Both windows must be beyond the pair's rate, and the bad requests of the long one more than chance explains at half
@@ -115,8 +115,8 @@ def pair_excess(pair: Pair, long: Events, short: Events, room: float, period: ti
 
     Examples
     --------
-    >>> few, more = Events(120, 1.0), Events(120, 3.0)
-    >>> [round(pair_excess(PAIRS[1], long, Events(10, 1.0), 0.001, 30 * DAY), 2) for long in (few, more)]
+    >>> few, more = EventCounts(120, 1.0), EventCounts(120, 3.0)
+    >>> [round(pair_excess(PAIRS[1], long, EventCounts(10, 1.0), 0.001, 30 * DAY), 2) for long in (few, more)]
     [0.5, 1.5]
     """
     rate = room * pair.factor(period)
@@ -129,7 +129,7 @@ def burning(
     signal: str,
     objective: float,
     at: datetime,
-    counted: Mapping[datetime, Events],
+    counted: Mapping[datetime, EventCounts],
     period: timedelta = 30 * DAY,
     urgency: Urgency = "any",
     min_samples: int = 100,
@@ -162,7 +162,7 @@ def burning(
     --------
     >>> from datetime import UTC
     >>> at = datetime(2026, 11, 20, tzinfo=UTC)
-    >>> told = burning("slo", "failed", 0.99, at, {start: Events(1000, 200.0) for start in starts(at, 30 * DAY)})
+    >>> told = burning("slo", "failed", 0.99, at, {start: EventCounts(1000, 200.0) for start in starts(at, 30 * DAY)})
     >>> told.status.value, round(told.statistic, 1)
     ('drifted', 3.3)
     """
@@ -185,7 +185,9 @@ def burning(
     return _worst(stated, [(p, counted[at - p.long], counted[at - p.short]) for p in pairs], period)
 
 
-def _worst(stated: Finding, judged: Sequence[tuple[Pair, Events, Events]], period: timedelta) -> Finding:
+def _worst(
+    stated: Finding, judged: Sequence[tuple[BurnWindows, EventCounts, EventCounts]], period: timedelta
+) -> Finding:
     """Conclude by the worst of several pairs, each with what its long and its short window hold."""
     room, left = 1 - float(str(stated.detail["objective"])), float(str(stated.detail["left"]))
     measured = [(pair_excess(*one, room, period), one) for one in judged]
@@ -200,13 +202,13 @@ def _worst(stated: Finding, judged: Sequence[tuple[Pair, Events, Events]], perio
     return replace(stated, status=status, reason=said, statistic=excess, threshold=1.0, detail=detail)
 
 
-def _gravity(pair: Pair, excess: float) -> tuple[bool, float]:
+def _gravity(pair: BurnWindows, excess: float) -> tuple[bool, float]:
     """Put a pair that pages before any that only wants a ticket, and else the one furthest beyond its rate."""
     return excess > 1 and pair.urgency == "page", excess
 
 
 def _describe(
-    objective: float, at: datetime, counted: Mapping[datetime, Events], period: timedelta
+    objective: float, at: datetime, counted: Mapping[datetime, EventCounts], period: timedelta
 ) -> dict[str, object]:
     room, whole = 1 - objective, counted[at - period]
     return {

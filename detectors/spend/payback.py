@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Stretch:
+class RequestPeriod:
     """Some requests, and how much more often they were answered wrongly than in the baseline.
 
     Parameters
@@ -30,7 +30,9 @@ class Stretch:
     high: float
 
 
-def payback(stretches: Sequence[Stretch], error_cost: float, price: float, horizon: float = 30.0) -> dict[str, Any]:
+def payback(
+    stretches: Sequence[RequestPeriod], error_cost: float, price: float, horizon: float = 30.0
+) -> dict[str, Any]:
     """Hold what a drift costs against what a retraining would.
 
     Parameters
@@ -57,7 +59,7 @@ def payback(stretches: Sequence[Stretch], error_cost: float, price: float, horiz
 
     Examples
     --------
-    >>> told = payback([Stretch(1000, 1.0, 0.05, 0.03, 0.07)] * 4, error_cost=2.0, price=500.0)
+    >>> told = payback([RequestPeriod(1000, 1.0, 0.05, 0.03, 0.07)] * 4, error_cost=2.0, price=500.0)
     >>> told["cost"]["value"], told["daily"]["value"], told["payback_days"], told["verdict"]
     (400.0, 100.0, 5.0, 'pays')
     """
@@ -86,6 +88,6 @@ def payback(stretches: Sequence[Stretch], error_cost: float, price: float, horiz
     }
 
 
-def _cost(stretches: Sequence[Stretch], error_cost: float) -> dict[str, float]:
+def _cost(stretches: Sequence[RequestPeriod], error_cost: float) -> dict[str, float]:
     ends = {"value": "extra", "low": "low", "high": "high"}
     return {end: sum(one.requests * getattr(one, name) for one in stretches) * error_cost for end, name in ends.items()}

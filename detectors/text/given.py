@@ -13,7 +13,7 @@ from detectors.text.forms import OPPOSITES
 from detectors.text.lexicon import LIMIT, NUMBER, Lexicon
 from detectors.text.places import around, bits
 from detectors.text.polarity import find_negated
-from detectors.text.reading import Reading, read_all
+from detectors.text.reading import TokenizedText, read_all
 from detectors.text.roles import passive
 from detectors.text.senses import MEANINGS
 
@@ -35,7 +35,7 @@ class Given:
         int, shape (distinct words,).
     """
 
-    def __init__(self, text: Reading, words: np.ndarray) -> None:
+    def __init__(self, text: TokenizedText, words: np.ndarray) -> None:
         self.text, self.words = text, words
 
     @cached_property
@@ -122,7 +122,7 @@ def read_contexts(texts: Sequence[str], held: Lexicon) -> list[Given]:
     return [Given(read[place], words[bounds[place] : bounds[place + 1]]) for place in range(len(texts))]
 
 
-def value_at(text: Reading, at: list[int]) -> np.ndarray:
+def value_at(text: TokenizedText, at: list[int]) -> np.ndarray:
     """Return the numbers at these words, times the magnitude that follows."""
     held, places = text.lexicon, np.array(at, dtype=np.int64)
     value = held.value[text.ids[places]]
@@ -132,7 +132,7 @@ def value_at(text: Reading, at: list[int]) -> np.ndarray:
     return np.asarray(np.where(kept, value * times, value))
 
 
-def _values(text: Reading) -> np.ndarray:
+def _values(text: TokenizedText) -> np.ndarray:
     at = np.flatnonzero(text.lexicon.flags[text.ids] & NUMBER).tolist()
     return value_at(text, at) if at else np.zeros(0)
 

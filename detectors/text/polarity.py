@@ -12,7 +12,7 @@ import numpy as np
 
 from detectors.text.lexicon import FILLER, NEGATION
 from detectors.text.places import around
-from detectors.text.reading import Reading
+from detectors.text.reading import TokenizedText
 
 REACH = 6
 """Words between a negation and the word that it denies, at most."""
@@ -21,7 +21,7 @@ BESIDE = 8
 MOST_NEIGHBOURS = 12
 
 
-def find_negated(text: Reading) -> np.ndarray:
+def find_negated(text: TokenizedText) -> np.ndarray:
     """Return which words of a text a negation denies, bool of shape (words,).
 
     Examples

@@ -74,7 +74,7 @@ ABBREVIATIONS = frozenset(
 
 
 @dataclass(frozen=True)
-class Reading:
+class TokenizedText:
     """The words of a text.
 
     Parameters
@@ -114,13 +114,13 @@ class Readings:
     sentence: np.ndarray
     bounds: np.ndarray
 
-    def __getitem__(self, text: int) -> Reading:
+    def __getitem__(self, text: int) -> TokenizedText:
         """Return one text."""
         start, end = self.bounds[text], self.bounds[text + 1]
-        return Reading(self.lexicon, self.ids[start:end], self.sentence[start:end])
+        return TokenizedText(self.lexicon, self.ids[start:end], self.sentence[start:end])
 
 
-def read(text: str, lexicon: Lexicon) -> Reading:
+def read(text: str, lexicon: Lexicon) -> TokenizedText:
     """Cut a text into words and sentences, in linear time."""
     return read_all([text], lexicon)[0]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from detectors.text.lexicon import NUMBER
 from detectors.text.places import after, before
-from detectors.text.reading import Reading
+from detectors.text.reading import TokenizedText
 
 REACH = 7
 """Words between a verb and what it is said of, at most."""
@@ -14,7 +14,7 @@ PASSIVE = 3
 """Words between a verb and the “by” that makes it passive, at most."""
 
 
-def passive(text: Reading) -> np.ndarray:
+def passive(text: TokenizedText) -> np.ndarray:
     """Return the words at most three words before a “by” that names who did it, bool of shape (words,).
 
     Examples

@@ -20,7 +20,7 @@ from detectors.text.lexicon import FILLER, LIMIT, NAME, NUMBER, TALK, THING, VER
 from detectors.text.page import Stems, meant, words_outside_hedges
 from detectors.text.places import FAR, around, at_places, bits, level
 from detectors.text.polarity import BESIDE, MOST_NEIGHBOURS, best_places, find_negated
-from detectors.text.reading import Reading, read_all
+from detectors.text.reading import TokenizedText, read_all
 from detectors.text.roles import REACH, passive, roles_swapped
 
 LONGEST_ANSWER = 20_000
@@ -74,7 +74,7 @@ class Support:
         bool: what the context has a word of the opposite meaning of.
     """
 
-    answer: Reading
+    answer: TokenizedText
     given: Given
     stems: np.ndarray
     first: np.ndarray
@@ -104,7 +104,7 @@ class Support:
         return self.answer.lexicon
 
     @property
-    def context(self) -> Reading:
+    def context(self) -> TokenizedText:
         """Return the context as it was read."""
         return self.given.text
 

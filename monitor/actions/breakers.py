@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from detectors.spend.bill import MISSING, OTHER
-from detectors.spend.breaker import Breaker, Seen, observe_budget, observe_rate, step
-from detectors.spend.budget import PERIODS, Spent, bounds
+from detectors.spend.breaker import Breaker, BreakerObservation, observe_budget, observe_rate, step
+from detectors.spend.budget import PERIODS, SpendTotals, bounds
 from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import SpendConfig
@@ -96,7 +96,7 @@ def evaluate_breakers(
 
 def observe_breaker(
     monitor: Monitor, spec: BreakerSpec, bucket: Bucket, inputs: BreakerInput, now: datetime
-) -> dict[str, Seen]:
+) -> dict[str, BreakerObservation]:
     """Return what a breaker measures, by value: those that are bad, and those that are not closed."""
     states, spending = inputs.states, inputs.spending
     if spec.rule is not None:
@@ -107,7 +107,7 @@ def observe_breaker(
         return {"": observe_rate(spec.rate, total / count if count else 0.0, count, spec.above, needed)}
     check = monitor.budget_of(str(spec.budget))
     if check is None or spending is None or spending.bill.total is None:
-        return {"": Seen(None, "nothing says what requests cost")}
+        return {"": BreakerObservation(None, "nothing says what requests cost")}
     late = min(max(now - bucket.end, timedelta(0)) + SPREAD, monitor.bucket) / monitor.bucket
     if not check.by:
         return {"": _budget(check, None, spending, late + spec.ahead)}
@@ -124,7 +124,7 @@ def _values(check: SpendConfig, spending: Spending) -> set[str]:
     return values - {MISSING, OTHER}
 
 
-def _budget(check: SpendConfig, value: str | None, spending: Spending, ahead: float) -> Seen:
+def _budget(check: SpendConfig, value: str | None, spending: Spending, ahead: float) -> BreakerObservation:
     """Return the worst of the periods that have a budget: a gone one that lasts longest, else what there is to say."""
     seen = []
     for period in PERIODS:
@@ -135,23 +135,27 @@ def _budget(check: SpendConfig, value: str | None, spending: Spending, ahead: fl
         if value is None:
             spent, newest = spending.since[start], spending.bill.total
         else:
-            spent = spending.values[str(check.by), start].get(value, Spent())
+            spent = spending.values[str(check.by), start].get(value, SpendTotals())
             newest = spending.bill.parts.get((str(check.by), value))
         pace = newest.amount if newest else 0.0
         seen.append(observe_budget(period, spent, budget, pace, ahead, end, check.currency))
     gone = [one for one in seen if one.bad]
     if gone:
         return max(gone, key=lambda one: one.until or spending.end)
-    return seen[0] if seen else Seen(False, "there is no budget any more")
+    return seen[0] if seen else BreakerObservation(False, "there is no budget any more")
 
 
-def _rule(monitor: Monitor, spec: BreakerSpec, stood: Breaker | None, bucket: Bucket, firing: frozenset[str]) -> Seen:
+def _rule(
+    monitor: Monitor, spec: BreakerSpec, stood: Breaker | None, bucket: Bucket, firing: frozenset[str]
+) -> BreakerObservation:
     """Say whether a rule's incident fires; while probes run, only once the window holds nothing but probes."""
     if spec.rule not in firing:
-        return Seen(False, f"no incident of {spec.rule} is firing")
+        return BreakerObservation(False, f"no incident of {spec.rule} is firing")
     if stood is not None and stood.state == "half_open" and bucket.end - stood.since < monitor.window:
-        return Seen(None, f"the window still holds what came before the probes; the incident of {spec.rule} stands")
-    return Seen(True, f"an incident of {spec.rule} is firing")
+        return BreakerObservation(
+            None, f"the window still holds what came before the probes; the incident of {spec.rule} stands"
+        )
+    return BreakerObservation(True, f"an incident of {spec.rule} is firing")
 
 
 def firing_after(standing: Iterable[Incident], decisions: Sequence[Decision]) -> frozenset[str]:

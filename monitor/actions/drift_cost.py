@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from detectors.spend.payback import Stretch, payback
+from detectors.spend.payback import RequestPeriod, payback
 from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec
 from monitor.profiling.profile import Facts
@@ -38,7 +38,7 @@ def payback_since(
     return {**told, "since": since, "measure": spec.measure}
 
 
-def _stretch(row: MeasuredBucket, length: float) -> Stretch | None:
+def _stretch(row: MeasuredBucket, length: float) -> RequestPeriod | None:
     """Return by how much errors rose in a bucket; None where its finding tells no value."""
     detail: Mapping[str, Any] = row.detail or {}
     if not {"value", "baseline_value"} <= set(detail) or row.facts is None:
@@ -47,5 +47,5 @@ def _stretch(row: MeasuredBucket, length: float) -> Stretch | None:
     before, value = float(detail["baseline_value"]), float(detail["value"])
     low, high = float(detail.get("low", value)), float(detail.get("high", value))
     if row.method == "rate_rise":
-        return Stretch(requests, length, value - before, low - before, high - before)
-    return Stretch(requests, length, before - value, before - high, before - low)
+        return RequestPeriod(requests, length, value - before, low - before, high - before)
+    return RequestPeriod(requests, length, before - value, before - high, before - low)

@@ -28,7 +28,7 @@ from monitor.core.payload import (
     ActionKind,
     ActionSummary,
     EventData,
-    Evidence,
+    IncidentFinding,
     News,
     Payload,
     RetrainingData,
@@ -239,7 +239,7 @@ def find_news(monitor: Monitor, incident: Incident, before: PastAction) -> News:
     return news if any(news.values()) else {}
 
 
-def _rose_after(item: Evidence, moment: datetime) -> bool:
+def _rose_after(item: IncidentFinding, moment: datetime) -> bool:
     since = item.get("since")
     return since is not None and datetime.fromisoformat(since) > moment
 

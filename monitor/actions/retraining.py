@@ -35,13 +35,13 @@ MOST_DRIFTED = 30
 ESTIMATED = "estimated_"
 
 
-class Part(BaseModel):
+class PayloadSection(BaseModel):
     """A part of the body: what is not listed is not sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class Drifted(Part):
+class Drifted(PayloadSection):
     """One finding that drifted."""
 
     column: str
@@ -68,7 +68,7 @@ class Drifted(Part):
     """The finding as a sentence."""
 
 
-class Columns(Part):
+class Columns(PayloadSection):
     """How much of what is watched has drifted."""
 
     checked: int
@@ -77,7 +77,7 @@ class Columns(Part):
     """Columns of them with a finding that drifted."""
 
 
-class Concept(Part):
+class Concept(PayloadSection):
     """Whether the relation of inputs and truth has changed, as far as labels tell."""
 
     drifted: bool | None
@@ -86,7 +86,7 @@ class Concept(Part):
     """Where that comes from."""
 
 
-class Stretch(Part):
+class TrainingRange(PayloadSection):
     """A half-open stretch of the log to train on."""
 
     what: Literal["since_change", "baseline"]
@@ -105,7 +105,7 @@ class Stretch(Part):
     """False where the condition selects a little more, so that the time must be looked at, too."""
 
 
-class NotServed(Part):
+class NotServed(PayloadSection):
     """Records of the source that are not served traffic: leave them out of what you train on."""
 
     column: str
@@ -118,7 +118,7 @@ class NotServed(Part):
     """Moment after the last; null while it goes on."""
 
 
-class Snapshot(Part):
+class RecordLocation(PayloadSection):
     """Where the records are, without any credentials."""
 
     table: str | None
@@ -137,7 +137,7 @@ class Snapshot(Part):
     """Records that a condition selects, too, and that no user was answered with."""
 
 
-class Performance(Part):
+class PerformanceMetric(PayloadSection):
     """One metric of the model, in the newest window that tells it."""
 
     metric: str
@@ -156,7 +156,7 @@ class Performance(Part):
     """Rows behind it."""
 
 
-class Retraining(Part):
+class Retraining(PayloadSection):
     """The part `data.retraining` of the body of a retrain action."""
 
     version: Literal[1]
@@ -173,11 +173,11 @@ class Retraining(Part):
     """What drifted, worst first."""
     left_out: int
     """Findings that drifted and are not listed, for the body has at most 20 kB."""
-    windows: list[Stretch]
+    windows: list[TrainingRange]
     """What to train on."""
-    snapshot: Snapshot
+    snapshot: RecordLocation
     """Where it is."""
-    performance: list[Performance]
+    performance: list[PerformanceMetric]
     """How well the model does."""
     cost_of_drift: float | None
     """Cost of the errors that the drift has caused so far, where it can be known."""
@@ -359,18 +359,20 @@ def _part(monitor: Monitor, column: str | None) -> Literal["input", "output", "s
     return "signal" if column in {column_name(entry) for entry in monitor.signals} else "input"
 
 
-def _stretch(what: Literal["since_change", "baseline"], start: datetime, end: datetime, grounds: Grounds) -> Stretch:
+def _stretch(
+    what: Literal["since_change", "baseline"], start: datetime, end: datetime, grounds: Grounds
+) -> TrainingRange:
     rows, labels = grounds.rows(start, end)
     condition, exact = grounds.condition(start, end)
     known = labels if "label" in grounds.schema or labels else None
-    return Stretch(what=what, start=start, end=end, rows=rows, labels=known, condition=condition, exact=exact)
+    return TrainingRange(what=what, start=start, end=end, rows=rows, labels=known, condition=condition, exact=exact)
 
 
-def _snapshot(monitor: Monitor, grounds: Grounds) -> Snapshot:
+def _snapshot(monitor: Monitor, grounds: Grounds) -> RecordLocation:
     source, schema = monitor.source, grounds.schema
     query = source.query if source.query and len(source.query) <= LONGEST_QUERY else None
     written = json.dumps(sorted(schema.items()))
-    return Snapshot(
+    return RecordLocation(
         table=source.table,
         query=query,
         preset=source.preset,
@@ -389,13 +391,13 @@ def _snapshot(monitor: Monitor, grounds: Grounds) -> Snapshot:
     )
 
 
-def _performance(finding: Finding) -> Performance | None:
+def _performance(finding: Finding) -> PerformanceMetric | None:
     if finding.method not in PERFORMANCE or finding.segment is not None or "value" not in finding.detail:
         return None
     value, low, high, before = (_number(finding.detail.get(k)) for k in ("value", "low", "high", "baseline_value"))
     if value is None:
         return None
-    return Performance(
+    return PerformanceMetric(
         metric=finding.method.removeprefix(ESTIMATED),
         kind="estimated" if finding.method.startswith(ESTIMATED) else "realised",
         value=value,

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from detectors.base import Detector, Finding
 from detectors.carriers import Carrier, find_carriers, rank
 from detectors.contribution import (
-    Pair,
-    Part,
+    ColumnPair,
+    ValueGroup,
     contributing_pairs,
     contributing_shift,
     contributing_values,
@@ -183,11 +183,11 @@ def _carriers(
     return rank(found)
 
 
-def _plain(found: Carrier | Part | Pair) -> dict[str, object]:
+def _plain(found: Carrier | ValueGroup | ColumnPair) -> dict[str, object]:
     return {name: _cut(item, LONGEST_NAME) if isinstance(item, str) else item for name, item in asdict(found).items()}
 
 
-def _telling(finding: Finding, parts: Sequence[Part], old: Profile, new: Profile) -> Part | None:
+def _telling(finding: Finding, parts: Sequence[ValueGroup], old: Profile, new: Profile) -> ValueGroup | None:
     """Return the values that say most of a finding: of a statistic that went up or down, those that went with it."""
     named = put_flags_first([part for part in parts if part.kind != "rest"])
     detector = _detector(finding, old)
@@ -208,7 +208,7 @@ def _went_up(finding: Finding, old: Profile, new: Profile) -> bool:
     return bool(new.counts @ ranks / max(1, new.n) >= old.counts @ ranks / max(1, old.n))
 
 
-def _is_worth_telling(part: Part, old: Profile, new: Profile) -> bool:
+def _is_worth_telling(part: ValueGroup, old: Profile, new: Profile) -> bool:
     """Say whether values gained or lost enough to be named: a point of the rows, or more than chance."""
     before, now = max(1, old.rows), max(1, new.rows)
     if now * max(part.share, part.baseline_share) < FEWEST_ROWS:
@@ -237,7 +237,9 @@ def _size(finding: Finding) -> str:
     return f" {finding.statistic:.2g}{' s' * (finding.unit == 's')}"
 
 
-def _where(finding: Finding, carriers: Sequence[Carrier], told: Part | None, pairs: Sequence[Pair]) -> Iterator[str]:
+def _where(
+    finding: Finding, carriers: Sequence[Carrier], told: ValueGroup | None, pairs: Sequence[ColumnPair]
+) -> Iterator[str]:
     if carriers:
         yield _segment(carriers[0])
     if told is not None:

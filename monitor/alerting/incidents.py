@@ -14,7 +14,7 @@ from detectors.joint import JOINT
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import matches, rule_name
 from monitor.core.incident import VERSIONS, Change, Decision, Incident, IncidentState
-from monitor.core.payload import Evidence, FurtherChange, Suspect
+from monitor.core.payload import FurtherChange, IncidentFinding, Suspect
 
 MOST_EVIDENCE = 50
 MOST_CHANGES = 20
@@ -177,7 +177,7 @@ def _suspect_now(
     monitor: Monitor,
     incident: Incident,
     changes: Sequence[Change],
-    evidence: Mapping[str, Evidence],
+    evidence: Mapping[str, IncidentFinding],
     at: datetime,
 ) -> Suspect | None:
     """Return what most likely caused an incident, by all that is known now; what came after it fired cannot have."""
@@ -237,7 +237,7 @@ def _go_on(
     return Decision(going, None, reason, news=tuple(finding.key for finding in found), change=change)
 
 
-def _rose_after(finding: Finding, evidence: Mapping[str, Evidence], after: datetime) -> bool:
+def _rose_after(finding: Finding, evidence: Mapping[str, IncidentFinding], after: datetime) -> bool:
     """Say whether a finding's check, column and segment rose for the first time after a moment."""
     subject = _subject(finding.check, finding.column, finding.segment)
     alike = [
@@ -300,13 +300,13 @@ def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> 
 
 
 def merge_evidence(
-    held: Mapping[str, Evidence], bad: Sequence[Finding], at: datetime | None = None
-) -> dict[str, Evidence]:
+    held: Mapping[str, IncidentFinding], bad: Sequence[Finding], at: datetime | None = None
+) -> dict[str, IncidentFinding]:
     """Add findings to the evidence, each with its last and its worst value and its first time; the worst 50 stay."""
     merged = dict(held)
     for finding in bad:
         before = merged.get(finding.key)
-        item: Evidence = {
+        item: IncidentFinding = {
             "check": finding.check,
             "column": finding.column,
             "method": finding.method,
@@ -349,7 +349,7 @@ def _clarity(explained: Mapping[str, float]) -> float:
     return best * (best - min(explained.values()))
 
 
-def _excess(item: Evidence) -> float:
+def _excess(item: IncidentFinding) -> float:
     return float(item["statistic"] or 0.0) / float(item["threshold"] or 1.0)
 
 
@@ -369,7 +369,7 @@ def most_harmful(bad: Sequence[Finding]) -> Finding:
     return max(bad, key=lambda finding: (rank_harm(finding), min(finding.excess, 1e9)))
 
 
-def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, Evidence]) -> str:
+def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, IncidentFinding]) -> str:
     """Return what explains the worst finding, or another method's of the same column, as it was when it was new."""
     worst = most_harmful(bad)
     subject = _subject(worst.check, worst.column, worst.segment)
@@ -390,7 +390,9 @@ def headline(bad: Sequence[Finding]) -> str:
     return f"{what}{where}: {worst.reason}{rest}"
 
 
-def choose_suspect(changes: Sequence[Change], since: datetime, evidence: Mapping[str, Evidence]) -> Suspect | None:
+def choose_suspect(
+    changes: Sequence[Change], since: datetime, evidence: Mapping[str, IncidentFinding]
+) -> Suspect | None:
     """Return the change that most likely caused it, of those since a moment.
 
     First comes the version whose share of the traffic explains the effect; of those that explain it equally well, one
@@ -426,7 +428,7 @@ def change_key(change: Change) -> str:
     return f"{change.column}={change.value}"
 
 
-def _share_explained(evidence: Mapping[str, Evidence]) -> dict[str, float]:
+def _share_explained(evidence: Mapping[str, IncidentFinding]) -> dict[str, float]:
     """Return for each change which part of the evidence it explains, on average."""
     told = [item["explained"] for item in evidence.values() if item.get("explained")]
     names = {name for item in told for name in item}

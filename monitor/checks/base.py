@@ -14,7 +14,7 @@ from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
 from detectors.null import Calibrated
 from detectors.quality.traffic import Traffic
-from detectors.spend.objective import Events
+from detectors.spend.objective import EventCounts
 from monitor.config.checks.base import CheckConfig, MeasuredConfig
 from monitor.config.models import Monitor
 from monitor.config.signals import resolve
@@ -80,7 +80,7 @@ class WindowData(Protocol):
         """How many rows its buckets had, and which columns."""
 
     @property
-    def counted(self) -> Mapping[str, Mapping[datetime, Events]] | None:
+    def counted(self) -> Mapping[str, Mapping[datetime, EventCounts]] | None:
         """What objectives count, by signal and bucket, up to `end`; None where it is not at hand."""
 
     @property

@@ -12,8 +12,8 @@ from detectors.baseline_checks import (
     CYCLES,
     FEWEST_PIECES,
     FEWEST_RECURRENCES,
-    Change,
     Series,
+    SeriesChange,
     extract_series,
     find_changes,
     is_weekend,
@@ -22,7 +22,7 @@ from detectors.baseline_checks import (
 )
 from detectors.season import DAY, HOUR, WEEK
 from detectors.stack import Stack
-from monitor.checks.baseline_review import Problem, Range, Review
+from monitor.checks.baseline_review import BaselineProblem, Range, Review
 from monitor.config.models import Monitor
 from monitor.profiling.timeline import Timeline
 from monitor.sources.screen import MANY_WORDS, count_words, without_personal
@@ -46,8 +46,8 @@ Versions = Mapping[str, Mapping[str, Sequence[float]]]
 
 def review_baseline(monitor: Monitor, timeline: Timeline, versions: Versions) -> Review:
     """Look for shifts, trends, unusual stretches, gaps and mixes of versions among the buckets of a baseline."""
-    pieces = _Pieces(timeline)
-    problems: list[Problem] = []
+    pieces = _BucketPieces(timeline)
+    problems: list[BaselineProblem] = []
     noise: dict[str, float] = {}
     columns = pieces.columns()
     if len(pieces.seconds) >= FEWEST_PIECES:
@@ -76,14 +76,14 @@ class _Moved:
     """A change of one series, with its column."""
 
     column: _Column
-    change: Change
+    change: SeriesChange
 
     @property
     def kind(self) -> str:
         return self.change.kind
 
 
-class _Pieces:
+class _BucketPieces:
     """The buckets of a baseline in pieces of an hour or more, the last of which ends with it."""
 
     def __init__(self, timeline: Timeline) -> None:
@@ -180,7 +180,7 @@ def _groups(moved: Sequence[_Moved]) -> list[list[_Moved]]:
     return [_largest(group) for group in groups]
 
 
-def _is_together(one: Change, other: Change) -> bool:
+def _is_together(one: SeriesChange, other: SeriesChange) -> bool:
     slack = 3
     return other.first - one.first <= slack and (one.kind == "shift" or abs(other.last - one.last) <= slack)
 
@@ -192,7 +192,7 @@ def _largest(moved: Sequence[_Moved]) -> list[_Moved]:
     return list(by_column.values())
 
 
-def _shift_problems(pieces: _Pieces, moved: Sequence[_Moved], versions: Versions) -> Iterator[Problem]:
+def _shift_problems(pieces: _BucketPieces, moved: Sequence[_Moved], versions: Versions) -> Iterator[BaselineProblem]:
     for group in _groups(moved):
         first = min(each.change.first for each in group)
         at, slack = pieces.at(first), timedelta(seconds=2 * pieces.length)
@@ -202,10 +202,10 @@ def _shift_problems(pieces: _Pieces, moved: Sequence[_Moved], versions: Versions
         named = "".join(f"{text}; " for text, _ in mixes)
         ago = (pieces.timeline.end - exact).total_seconds()
         text = f"{named}since {_moment(exact)}, {_length(ago)} before its end, it holds another state: {told}"
-        yield Problem("shift", exact, None, text, _names(group), _size(group))
+        yield BaselineProblem("shift", exact, None, text, _names(group), _size(group))
 
 
-def _trend_problems(pieces: _Pieces, moved: Sequence[_Moved]) -> Iterator[Problem]:
+def _trend_problems(pieces: _BucketPieces, moved: Sequence[_Moved]) -> Iterator[BaselineProblem]:
     if moved:
         group = _largest(moved)
         days = len(pieces.seconds) * pieces.length / DAY
@@ -214,10 +214,10 @@ def _trend_problems(pieces: _Pieces, moved: Sequence[_Moved]) -> Iterator[Proble
             group, lambda each: _first_and_last(each, fifth) + f" ({each.change.effect / days:+.2g} sd a day)"
         )
         text = f"it moves slowly all the way, from its first fifth to its last: {told}"
-        yield Problem("trend", pieces.at(0), None, text, _names(group), _size(group))
+        yield BaselineProblem("trend", pieces.at(0), None, text, _names(group), _size(group))
 
 
-def _stretch_problems(pieces: _Pieces, moved: Sequence[_Moved]) -> Iterator[Problem]:
+def _stretch_problems(pieces: _BucketPieces, moved: Sequence[_Moved]) -> Iterator[BaselineProblem]:
     for group in _groups(moved):
         first = min(each.change.first for each in group)
         last = max(each.change.last for each in group)
@@ -225,10 +225,10 @@ def _stretch_problems(pieces: _Pieces, moved: Sequence[_Moved]) -> Iterator[Prob
         told = _join_words(group, lambda each, rest=outside: _before_and_after(each, rest))  # type: ignore[misc]
         spent = (last - first) * pieces.length
         text = f"{_length(spent)} from {_moment(pieces.at(first))} to {_moment(pieces.at(last))} are unusual: {told}"
-        yield Problem("stretch", pieces.at(first), pieces.at(last), text, _names(group), _size(group))
+        yield BaselineProblem("stretch", pieces.at(first), pieces.at(last), text, _names(group), _size(group))
 
 
-def _gap_problems(pieces: _Pieces) -> list[Problem]:
+def _gap_problems(pieces: _BucketPieces) -> list[BaselineProblem]:
     """Return the silences in which rows would have come at those hours of the day."""
     slot = pieces.seconds % DAY // pieces.length
     usual = np.zeros(len(pieces.seconds))
@@ -242,7 +242,7 @@ def _gap_problems(pieces: _Pieces) -> list[Problem]:
     if len(runs) >= FEWEST_RECURRENCES:
         return []
     return [
-        Problem(
+        BaselineProblem(
             "gap",
             pieces.at(first),
             pieces.at(last),
@@ -253,7 +253,7 @@ def _gap_problems(pieces: _Pieces) -> list[Problem]:
     ]
 
 
-def _season_problems(pieces: _Pieces, weekly: Sequence[_Column]) -> Iterator[Problem]:
+def _season_problems(pieces: _BucketPieces, weekly: Sequence[_Column]) -> Iterator[BaselineProblem]:
     span = len(pieces.seconds) * pieces.length
     if span >= CYCLES * WEEK or span < DAY:
         return
@@ -264,16 +264,16 @@ def _season_problems(pieces: _Pieces, weekly: Sequence[_Column]) -> Iterator[Pro
         f"{differ}: "
         "until two weeks are there a weekend may alert, or make thresholds wide"
     )
-    yield Problem("season", pieces.at(0), None, text, names)
+    yield BaselineProblem("season", pieces.at(0), None, text, names)
 
 
-def _version_problems(pieces: _Pieces, versions: Versions) -> Iterator[Problem]:
+def _version_problems(pieces: _BucketPieces, versions: Versions) -> Iterator[BaselineProblem]:
     """Return the mixes of versions with which no column changed."""
     for text, start in _mixes(pieces, versions, (pieces.at(0) + timedelta(seconds=pieces.length), pieces.timeline.end)):
-        yield Problem("versions", start, None, f"{text}; no watched column changed with it")
+        yield BaselineProblem("versions", start, None, f"{text}; no watched column changed with it")
 
 
-def _mixes(pieces: _Pieces, versions: Versions, between: Range) -> Iterator[tuple[str, datetime]]:
+def _mixes(pieces: _BucketPieces, versions: Versions, between: Range) -> Iterator[tuple[str, datetime]]:
     """Describe the roles that have a version which was first served in between, and when that was."""
     begin, end = pieces.start.timestamp(), pieces.timeline.end.timestamp()
     for role, counted in versions.items():

@@ -23,7 +23,7 @@ Range = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
-class Problem:
+class BaselineProblem:
     """One thing inside a baseline's range that people should know of.
 
     Parameters
@@ -64,14 +64,14 @@ class Review:
 
     start: datetime
     end: datetime
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[BaselineProblem, ...] = ()
     clean: Range | None = None
     before: Range | None = None
     since: Range | None = None
     noise: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def unfit(self) -> list[Problem]:
+    def unfit(self) -> list[BaselineProblem]:
         """Return the problems on account of which the range is no baseline."""
         return [problem for problem in self.problems if problem.kind in UNFIT]
 
@@ -103,7 +103,7 @@ class Review:
         if not data:
             return None
         problems = tuple(
-            Problem(
+            BaselineProblem(
                 kind=each["kind"],
                 start=datetime.fromisoformat(each["from"]),
                 end=datetime.fromisoformat(each["to"]) if each["to"] else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from detectors import Layout, Profile
-from detectors.calibrate import FEWEST_WINDOWS, Limit
+from detectors.calibrate import FEWEST_WINDOWS, RarityLimit
 from detectors.quality.traffic import VOLUME_FLOOR
 from monitor.checks.calibration import Calibration, SlotProfiles
 from monitor.checks.calibration_settings import definition
@@ -80,7 +80,7 @@ def _why_not(monitor: Monitor, timeline: Timeline) -> str | None:
     return None
 
 
-def _describe_limit(limit: Limit, timeline: Timeline) -> str:
+def _describe_limit(limit: RarityLimit, timeline: Timeline) -> str:
     text = f"calibrated on {timeline.weeks:.1f} weeks to {limit.budget:.3g} pages a week"
     if limit.beyond > 1:
         text += f"; extrapolated: a page under this budget is {limit.beyond:.1f} times rarer than the baseline is long"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from detectors import Finding, Profile
-from detectors.calibrate import Limit
+from detectors.calibrate import RarityLimit
 from detectors.clusters import Concentration
 from detectors.null import Calibrated, Null
 from detectors.performance.record import Record
@@ -47,7 +47,7 @@ class Calibration:
         The same of the best of all baselines since the first, for columns that were measured before.
     """
 
-    limit: Limit | None = None
+    limit: RarityLimit | None = None
     nulls: Mapping[str, Null] = field(default_factory=dict)
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     seasons: Mapping[str, str] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Calibration:
         """Read what :meth:`to_json` wrote; nothing means not calibrated."""
         if not data:
             return cls()
-        limit = Limit.from_json(data["limit"]) if data["limit"] else None
+        limit = RarityLimit.from_json(data["limit"]) if data["limit"] else None
         nulls = {key: Null.from_json(null) for key, null in data["nulls"].items()}
         subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
         records = {metric: Record.from_json(record) for metric, record in data.get("records", {}).items()}

@@ -18,18 +18,18 @@ from detectors.direction import has_improved, infer_direction, is_improvement
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, spoken, with_record
 from detectors.performance.rates import RISE, judged_column, labelled_column, with_rate
-from detectors.performance.record import Seen
+from detectors.performance.record import Residual
 from detectors.profile import Profile, samples
 from detectors.quality.traffic import Traffic
 from detectors.sequential import Sequential, State
-from detectors.spend.objective import Events
+from detectors.spend.objective import EventCounts
 from detectors.stack import Counted
 from monitor.checks.anchor import evaluate_anchor
 from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import review_finding
 from monitor.checks.calibration import Calibration
-from monitor.checks.evidently import Answer, Request, orient, request
+from monitor.checks.evidently import Request, StatTestResult, orient, request
 from monitor.checks.registry import make_checks
 from monitor.checks.sensitivity import findings_of_calibration, findings_of_sensitivity
 from monitor.checks.targets import expand_checks, expand_stattests
@@ -65,9 +65,9 @@ class Window:
     newest: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     sums: Mapping[str, State] = field(default_factory=dict)
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
-    counted: Mapping[str, Mapping[datetime, Events]] | None = None
+    counted: Mapping[str, Mapping[datetime, EventCounts]] | None = None
     end: datetime | None = None
-    truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
+    truths: Mapping[str, Sequence[Residual]] = field(default_factory=dict)
     parts: Sequence[BucketSummary] = ()
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ LEFT_OUT = (
     "most 1; correct the column that is mapped"
 )
 Result = Literal["done", "inconclusive"]
-Stattests = Callable[[Sequence[Request]], Sequence[Answer]]
+Stattests = Callable[[Sequence[Request]], Sequence[StatTestResult]]
 
 
 def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stattests | None = None) -> list[Finding]:
@@ -355,7 +355,7 @@ def _add_sizes(question: CheckTarget, segment: str | None, old: Profile | None, 
     return replace(stated, reason=f"too_few: the {side} has {size} usable values, {question.min_samples} needed")
 
 
-def _evidently_finding(question: CheckTarget, stated: Finding, asked_for: Request, answer: Answer) -> Finding:
+def _evidently_finding(question: CheckTarget, stated: Finding, asked_for: Request, answer: StatTestResult) -> Finding:
     """Hold Evidently's score against the operator's threshold or its own, both turned to grow with the change."""
     if answer.resting is not None:
         return replace(stated, reason=answer.resting)

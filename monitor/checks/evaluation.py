@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from detectors.base import Finding
-from detectors.spend.objective import Events
+from detectors.spend.objective import EventCounts
 from monitor.checks.baseline import Baseline
 from monitor.checks.comparisons import ComparisonCounts, Comparisons, ComparisonState, ComparisonUpdate, Key
 from monitor.checks.detect import Result, Window
@@ -110,4 +110,4 @@ class Evaluation:
     comparisons: ComparisonUpdate = ComparisonUpdate()
     missing_buckets: int | None = None
     usage: Mapping[str, object] | None = None
-    events: Mapping[str, Events] = field(default_factory=dict)
+    events: Mapping[str, EventCounts] = field(default_factory=dict)

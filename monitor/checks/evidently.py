@@ -80,7 +80,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class StatTestResult:
     """What Evidently said: its drift score, its own threshold and verdict; or why there is none.
 
     ``resting`` is why it was not asked at all.
@@ -94,7 +94,7 @@ class Answer:
 
 
 @dataclass
-class Breaker:
+class StatTestBreaker:
     """Leaves a test alone that has hung several times in a row, and tries it once after each rest.
 
     A test that hangs costs its monitor's tick the whole timeout, bucket after bucket. While it rests its findings are
@@ -102,7 +102,7 @@ class Breaker:
 
     Examples
     --------
-    >>> breaker = Breaker()
+    >>> breaker = StatTestBreaker()
     >>> for _ in range(HANGS):
     ...     breaker.hung(now=0.0)
     >>> breaker.rests(now=REST - 1), breaker.rests(now=REST)
@@ -199,8 +199,8 @@ def request(name: str, baseline: Profile, window: Profile) -> Request:
 
 
 def measure_in_child(
-    requests: Sequence[Request], timeout: float = TIMEOUT, breakers: dict[str, Breaker] | None = None
-) -> list[Answer]:
+    requests: Sequence[Request], timeout: float = TIMEOUT, breakers: dict[str, StatTestBreaker] | None = None
+) -> list[StatTestResult]:
     """Run tests one after the other in the child, which is started when it is first needed.
 
     Parameters
@@ -213,14 +213,15 @@ def measure_in_child(
 
     Returns
     -------
-    list of Answer
+    list of StatTestResult
         In the order of the requests. Nothing is raised for what the values hold.
     """
     with _lock:
         held = _breakers if breakers is None else breakers
         end = time.monotonic() + timeout
         return [
-            _refusal(one) or _ask_child(one, end, timeout, held.setdefault(one.name, Breaker())) for one in requests
+            _refusal(one) or _ask_child(one, end, timeout, held.setdefault(one.name, StatTestBreaker()))
+            for one in requests
         ]
 
 
@@ -238,34 +239,36 @@ def abandon() -> None:
 _leaving = threading.Event()
 _lock = threading.Lock()
 _pool: list[ProcessPoolExecutor] = []
-_breakers: dict[str, Breaker] = {}
+_breakers: dict[str, StatTestBreaker] = {}
 
 
-def _refusal(asked: Request) -> Answer | None:
+def _refusal(asked: Request) -> StatTestResult | None:
     """Answer at once what cannot be asked."""
     if asked.name in NOT_SUPPORTED:
-        return Answer(error=f"{asked.name} cannot be run on a profile: {NOT_SUPPORTED[asked.name]}.")
+        return StatTestResult(error=f"{asked.name} cannot be run on a profile: {NOT_SUPPORTED[asked.name]}.")
     if asked.name not in STATTESTS:
-        return Answer(error=f"{asked.name} is no stattest of Evidently; known are {', '.join(STATTESTS)}.")
+        return StatTestResult(error=f"{asked.name} is no stattest of Evidently; known are {', '.join(STATTESTS)}.")
     if asked.kind not in STATTESTS[asked.name]:
-        return Answer(error=f"{asked.name} cannot measure a {asked.kind} column; name those it can with `columns:`.")
+        return StatTestResult(
+            error=f"{asked.name} cannot measure a {asked.kind} column; name those it can with `columns:`."
+        )
     if not asked.baseline or not asked.window:
-        return Answer(error=f"{asked.name} needs values on both sides.")
+        return StatTestResult(error=f"{asked.name} needs values on both sides.")
     if asked.name in TWO_CATEGORIES and len({*asked.baseline, *asked.window}) > 2:
-        return Answer(error=f"{asked.name} compares one share, so it takes a column of two categories.")
+        return StatTestResult(error=f"{asked.name} compares one share, so it takes a column of two categories.")
     return None
 
 
-def _ask_child(asked: Request, end: float, timeout: float, breaker: Breaker) -> Answer:
+def _ask_child(asked: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
     now = time.monotonic()
     if breaker.rests(now):
         minutes = math.ceil((breaker.until - now) / 60)
         said = f"it did not answer {breaker.hangs} times in a row; it is asked again in {minutes} min"
-        return Answer(resting=f"evidently_rests: {asked.name} is left alone, for {said}")
+        return StatTestResult(resting=f"evidently_rests: {asked.name} is left alone, for {said}")
     return _ask(asked, end, timeout, breaker)
 
 
-def _ask(asked: Request, end: float, timeout: float, breaker: Breaker) -> Answer:
+def _ask(asked: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
     said = f"Evidently did not answer within {timeout:g} s and was ended; ask it for fewer tests, columns or segments."
     try:
         answer = _child().submit(_run, asked) if time.monotonic() < end and not _leaving.is_set() else None
@@ -277,14 +280,14 @@ def _ask(asked: Request, end: float, timeout: float, breaker: Breaker) -> Answer
     except BrokenProcessPool:
         _end()
         breaker.hung(time.monotonic())
-        return Answer(
+        return StatTestResult(
             error=f"Evidently's process ended during {asked.name}, perhaps for lack of memory: it needs 400 MB."
         )
     if answer:
         _end()
         if not _leaving.is_set():
             breaker.hung(time.monotonic())
-    return Answer(error=LEAVING if _leaving.is_set() else said)
+    return StatTestResult(error=LEAVING if _leaving.is_set() else said)
 
 
 def _child() -> ProcessPoolExecutor:
@@ -331,7 +334,7 @@ def _leave_with_the_parent() -> None:
         os._exit(1)
 
 
-def _run(asked: Request) -> Answer:
+def _run(asked: Request) -> StatTestResult:
     """Do the work of the child."""
     import warnings
 
@@ -341,7 +344,7 @@ def _run(asked: Request) -> Answer:
         from evidently.legacy.calculations.stattests import get_stattest
         from evidently.legacy.core import ColumnType
     except ModuleNotFoundError as error:
-        return Answer(error=MISSING if (error.name or "").startswith("evidently") else f"{MISSING} ({error})")
+        return StatTestResult(error=MISSING if (error.name or "").startswith("evidently") else f"{MISSING} ({error})")
     warnings.simplefilter("ignore")
     np.random.seed(0)  # noqa: NPY002  (the global generator is the one that Evidently permutes with)
     numeric = asked.kind == "numeric"
@@ -351,8 +354,8 @@ def _run(asked: Request) -> Answer:
         test = get_stattest(sides[0], sides[1], column, asked.name)
         seen = test(sides[0], sides[1], column, None)
     except Exception as error:  # noqa: BLE001  (another project's code over data of any shape: its error is the answer)
-        return Answer(error=f"{asked.name} failed: {str(error)[:LAST_WORDS] or type(error).__name__}")
+        return StatTestResult(error=f"{asked.name} failed: {str(error)[:LAST_WORDS] or type(error).__name__}")
     score = float(seen.drift_score)
     if not np.isfinite(score):
-        return Answer(error=f"{asked.name} gave {score}.")
-    return Answer(score, float(seen.actual_threshold), bool(seen.drifted))
+        return StatTestResult(error=f"{asked.name} gave {score}.")
+    return StatTestResult(score, float(seen.actual_threshold), bool(seen.drifted))

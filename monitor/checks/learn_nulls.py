@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from detectors import Finding
-from detectors.calibrate import Limit, Peaks, expected_alerts, peaks, spend
+from detectors.calibrate import Peaks, RarityLimit, expected_alerts, peaks, spend
 from detectors.null import Null, held_out_rarity, independent, learn_null
 from detectors.unusual import find_unusual_stretch
 from monitor.checks.calibration import Subject
@@ -67,7 +67,7 @@ class NullLearner:
             if matches(rule, finding)
         ]
 
-    def share_budget(self) -> Limit:
+    def share_budget(self) -> RarityLimit:
         """Share the budget among all statistics, and give those that are set apart a limit of their own."""
         weeks = self._held_out.weeks
         spending = spend(self._peaks, self._monitor.budget_per_week, weeks)

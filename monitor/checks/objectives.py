@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from detectors.spend.objective import Events
+from detectors.spend.objective import EventCounts
 from monitor.config.models import Monitor
 from monitor.profiling.profile import Profiled
 
 
-def count_events(monitor: Monitor, profiled: Profiled) -> dict[str, Events]:
+def count_events(monitor: Monitor, profiled: Profiled) -> dict[str, EventCounts]:
     """Return by signal how many requests of a bucket told, and how many were bad.
 
     Of rows with weights the share is that of the traffic, and the number the effective one of rows: ten requests that
@@ -15,4 +15,4 @@ def count_events(monitor: Monitor, profiled: Profiled) -> dict[str, Events]:
     """
     columns = {name: profile.sample() for name, profile in profiled.profiles.get(None, {}).items()}
     signals = {check.signal for check in monitor.objectives} & set(columns)
-    return {signal: Events(columns[signal].n, float(columns[signal].total)) for signal in sorted(signals)}
+    return {signal: EventCounts(columns[signal].n, float(columns[signal].total)) for signal in sorted(signals)}

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from detectors.performance.record import Seen
+from detectors.performance.record import Residual
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.sequential import State
-from detectors.spend.objective import Events
+from detectors.spend.objective import EventCounts
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import BucketSummary, Window
 from monitor.checks.objectives import count_events
@@ -41,8 +41,8 @@ class StoredWindow:
     parts: Sequence[BucketSummary] = ()
     labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     sums: Mapping[str, State] = field(default_factory=dict)
-    truths: Mapping[str, Sequence[Seen]] = field(default_factory=dict)
-    counted: Mapping[str, Mapping[datetime, Events]] | None = None
+    truths: Mapping[str, Sequence[Residual]] = field(default_factory=dict)
+    counted: Mapping[str, Mapping[datetime, EventCounts]] | None = None
 
 
 def newest_time(stored: StoredWindow, profiled: Profiled) -> float | None:

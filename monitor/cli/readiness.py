@@ -14,7 +14,7 @@ from monitor.config.presets import PRESETS
 from monitor.config.source import Source
 from monitor.sources.base import SourceError
 from monitor.sources.connect import connect_and_probe
-from monitor.sources.readiness import Answer, Row, future_note, report
+from monitor.sources.readiness import Answer, ReadinessRow, future_note, report
 from monitor.store import baselines
 from monitor.store.database import StoreError
 
@@ -41,7 +41,7 @@ def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:
         for entry in told:
             echo(f"{entry['monitor']}: {entry['error'] or 'what can be monitored'}")
             if entry["error"] is None:
-                print_rows([Row(**row) for row in entry["capabilities"]], entry["notes"])
+                print_rows([ReadinessRow(**row) for row in entry["capabilities"]], entry["notes"])
             print_sensitivity(entry["sensitivity"], "  ")
             if entry["not_measured"]:
                 echo(f"  the smallest change that is detected is unknown: {entry['not_measured']}")
@@ -63,7 +63,7 @@ def _sensitivities(config: Config, monitors: Sequence[Monitor]) -> dict[str, dic
     return found
 
 
-def assess_source(source: Source) -> tuple[list[Row], list[str]]:
+def assess_source(source: Source) -> tuple[list[ReadinessRow], list[str]]:
     """Look at the newest records of a source; returns what they allow, and what is wrong with their times."""
     reader, lacking = connect_and_probe(source)
     try:
@@ -74,7 +74,7 @@ def assess_source(source: Source) -> tuple[list[Row], list[str]]:
     return report(columns, lacking, PRESETS.get(source.preset or "")), [] if note is None else [note]
 
 
-def print_rows(rows: Sequence[Row], notes: Sequence[str]) -> None:
+def print_rows(rows: Sequence[ReadinessRow], notes: Sequence[str]) -> None:
     """Print the rows, what can be watched first, and the notes."""
     order = list(get_args(Answer))
     for row in sorted(rows, key=lambda row: order.index(row.answer)):

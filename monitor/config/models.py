@@ -56,7 +56,7 @@ AUDIT_AFTER_WINDOWS = (1, 6, 24)
 """A sealed bucket is counted again so many windows after its end."""
 
 
-class Baseline(Section):
+class BaselineConfig(Section):
     """What is compared with: a time range, a file, the last days, or the stretch just before each window."""
 
     start: Time | None = Field(None, alias="from")
@@ -73,7 +73,7 @@ class Baseline(Section):
     """Below this many rows there is no baseline."""
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Baseline:
+    def _one_kind(self) -> BaselineConfig:
         if self.previous is not None and self.rolling is None:
             object.__setattr__(self, "rolling", ROLLING)
         kinds = [self.start is not None or self.end is not None, self.file is not None, self.rolling is not None]
@@ -144,7 +144,7 @@ class Monitor(Section):
     """What is compared with the baseline: the last buckets."""
     settle: Duration = timedelta(seconds=30)
     """How long after its end a bucket is left open for late rows."""
-    baseline: Baseline = Baseline(rolling=ROLLING)
+    baseline: BaselineConfig = BaselineConfig(rolling=ROLLING)
     """What windows are compared with."""
     start: Time | None = None
     """Where judging begins; by default the end of the baseline, or now."""
@@ -289,7 +289,7 @@ class Monitor(Section):
         return self
 
 
-class Server(Section):
+class ServerConfig(Section):
     """The HTTP listener; anything but loopback needs a token."""
 
     listen: str = Field("127.0.0.1:9478", pattern=r"^.+:\d{1,5}$")
@@ -320,7 +320,7 @@ class Config(OldForms):
 
     store: SecretStr = SecretStr("sqlite:///driftd.db")
     """Our own database; `store_file` reads the URL from a file."""
-    server: Server = Server()
+    server: ServerConfig = ServerConfig()
     """The HTTP listener."""
     receivers: dict[str, AnyReceiver] = {}
     """Where messages and effects are sent, by the name that rules use."""

@@ -36,7 +36,7 @@ KINDS: Registry[type[Aggregate]] = Registry(
         "facts": "monitor.profiling.profile:Facts",
         "profile": "monitor.profiling.bucket_profiles:BucketProfiles",
         "cost": "detectors.spend.bill:Bill",
-        "events": "detectors.spend.objective:Events",
+        "events": "detectors.spend.objective:EventCounts",
         "experiment": "monitor.profiling.ab_counts:Arms",
         "shadow": "monitor.profiling.shadow_join:Pairs",
         "savings": "detectors.spend.savings:DayCells",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from detectors.quality.traffic import Gaps
-from monitor.core.payload import Evidence, FurtherChange, Suspect
+from monitor.core.payload import FurtherChange, IncidentFinding, Suspect
 
 IncidentState = Literal["pending", "firing", "resolved"]
 NO_DATA = "no_data"
@@ -43,7 +43,7 @@ class Incident:
     fired_at: datetime | None = None
     resolved_at: datetime | None = None
     notified_at: datetime | None = None
-    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    evidence: Mapping[str, IncidentFinding] = field(default_factory=dict)
     suspected_change: Suspect | None = None
     changes: Sequence[FurtherChange] = ()  # what people were told, oldest first
     moved: int = 0  # buckets in a row that differed from what was told last

@@ -21,7 +21,7 @@ class Suspect(TypedDict):
     prompt: NotRequired[str | None]
 
 
-class Evidence(TypedDict):
+class IncidentFinding(TypedDict):
     """A finding of an incident with its last and its worst value."""
 
     check: str
@@ -56,7 +56,7 @@ class News(TypedDict, total=False):
 
     again: bool
     changes: Sequence[FurtherChange]
-    findings: Sequence[Evidence]
+    findings: Sequence[IncidentFinding]
     suspected_change: Suspect | None
 
 
@@ -100,7 +100,7 @@ class EventData(TypedDict, total=False):
     suspected_change: Suspect | None
     changes: Sequence[FurtherChange]
     target: Mapping[str, object] | None
-    findings: Sequence[Evidence]
+    findings: Sequence[IncidentFinding]
     actions: Sequence[ActionSummary]
     action: ActionSummary
     news: News | None

@@ -20,7 +20,7 @@ class Bucket:
 
 
 @dataclass(frozen=True)
-class Span:
+class BucketRange:
     """A stretch of time of which every bucket must be finished; ``end`` None means for ever."""
 
     kind: str
@@ -39,7 +39,7 @@ def latest_sealed_end(now: datetime, bucket: timedelta, settle: timedelta) -> da
     return floor(now - settle, bucket)
 
 
-def missing(span: Span, until: datetime, bucket: timedelta, finished: Set[datetime]) -> Iterator[Bucket]:
+def missing(span: BucketRange, until: datetime, bucket: timedelta, finished: Set[datetime]) -> Iterator[Bucket]:
     """Yield the buckets of a span up to ``until`` that are not finished, oldest first."""
     last = until if span.end is None else min(until, span.end)
     start = span.next
@@ -49,7 +49,7 @@ def missing(span: Span, until: datetime, bucket: timedelta, finished: Set[dateti
         start += bucket
 
 
-def advance(span: Span, bucket: timedelta, finished: Set[datetime]) -> datetime:
+def advance(span: BucketRange, bucket: timedelta, finished: Set[datetime]) -> datetime:
     """Return the first bucket start of a span that is not finished."""
     start = span.next
     while start in finished:

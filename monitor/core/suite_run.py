@@ -21,7 +21,7 @@ EXIT: dict[Result, int] = {"good": 0, "regressed": 1, "below": 1, "inconclusive"
 
 
 @dataclass
-class Spent:
+class SuiteUsage:
     """What was asked of an endpoint so far."""
 
     requests: int = 0
@@ -92,7 +92,7 @@ class Run:
     reason: str = ""
     compared_with: Sequence[str] = ()
     comparisons: Sequence[Comparison] = ()
-    spent: Mapping[str, Spent] = field(default_factory=dict)
+    spent: Mapping[str, SuiteUsage] = field(default_factory=dict)
     fallen: Sequence[tuple[str, float, float]] = ()
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 from detectors.base import Finding, Status
 from detectors.encoding import pack, unpack
 from detectors.experiment.tally import VERSION, Tally
-from detectors.experiment.verdict import SPLIT_ALPHA, Metric, Verdict, judge, settle
+from detectors.experiment.verdict import SPLIT_ALPHA, ExperimentVerdict, Metric, judge, settle
 from detectors.layout import category, numbers, to_categories
 from detectors.records import Column, Records, take
 from monitor.config.arms import ComparedMetric, Experiment, Shadow
@@ -155,7 +155,7 @@ class Arms:
         """Read what :meth:`to_bytes` of the same arms and metrics wrote."""
         return Arms(self.spec, Arms.from_json(self.spec, unpack(data, dict)).tallies, self.definition)
 
-    def verdict(self, treatment: str) -> Verdict:
+    def verdict(self, treatment: str) -> ExperimentVerdict:
         """Return what a treatment comes to so far."""
         spec = self.spec
         metrics = [Metric(name, one.better, one.role, one.minimum) for name, one in spec.metrics.items()]
@@ -194,7 +194,7 @@ class Arms:
         return dict(plain(found))
 
 
-def describe_answers(verdict: Verdict) -> list[dict[str, Any]]:
+def describe_answers(verdict: ExperimentVerdict) -> list[dict[str, Any]]:
     """Return what each metric says, as plain data; ``gain`` is how much better, ``relative`` how much more."""
     return [
         {

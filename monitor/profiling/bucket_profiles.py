@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from detectors.encoding import pack, unpack
 from detectors.layout import Layout
 from detectors.profile import Profile
-from detectors.spend.objective import Events
+from detectors.spend.objective import EventCounts
 from monitor.core.aggregate import Aggregate, Key
 from monitor.profiling.profile import Profiled, add_profiles
 
@@ -45,7 +45,9 @@ class BucketProfiles:
         return replace(self, segments=unpack_profiles(data, self.layouts))
 
 
-def collect_aggregates(profiled: Profiled, layout: str | None, events: Mapping[str, Events]) -> dict[Key, Aggregate]:
+def collect_aggregates(
+    profiled: Profiled, layout: str | None, events: Mapping[str, EventCounts]
+) -> dict[Key, Aggregate]:
     """Return all that the records of a bucket come to and that is stored, but for comparisons.
 
     Parameters

@@ -39,7 +39,7 @@ class Half:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ShadowPair:
     """Both records of a request."""
 
     key: str
@@ -58,7 +58,7 @@ class Pairs:
     definition: str = ""
 
     @classmethod
-    def of(cls, spec: Shadow, found: Sequence[Pair], alone: Mapping[str, int]) -> Pairs:
+    def of(cls, spec: Shadow, found: Sequence[ShadowPair], alone: Mapping[str, int]) -> Pairs:
         """Count pairs, and records without one by side."""
         if not found:
             return cls(spec, alone=dict(alone))
@@ -193,11 +193,11 @@ def conclude(spec: Shadow, told: Mapping[str, Any]) -> tuple[Word, str]:
     return word, "; ".join(words.get(word, ["nothing says what it must hold: set `min_agreement` or `metrics`"]))
 
 
-def _sides(found: Sequence[Pair]) -> tuple[list[Half], list[Half]]:
+def _sides(found: Sequence[ShadowPair]) -> tuple[list[Half], list[Half]]:
     return [pair.champion for pair in found], [pair.challenger for pair in found]
 
 
-def _evidence(spec: Shadow, pair: Pair, severity: float, closeness: float) -> dict[str, Any]:
+def _evidence(spec: Shadow, pair: ShadowPair, severity: float, closeness: float) -> dict[str, Any]:
     """Return what is kept of a disagreement: the request and numbers, never what was said."""
     gaps = (other - one for one, other in zip(pair.champion.values, pair.challenger.values, strict=True))
     differences = {name: gap for name, gap in zip(spec.metrics, gaps, strict=True) if math.isfinite(gap)}
@@ -233,7 +233,7 @@ class Joiner:
         spec = self._spec
         if not {spec.arm, spec.join, spec.answer} <= set(records):
             return
-        found: list[Pair] = []
+        found: list[ShadowPair] = []
         alone: list[Half] = []
         for key, half in _halves(spec, records):
             self._expire(half.at, alone)
@@ -243,7 +243,7 @@ class Joiner:
             elif other.side != half.side:
                 del self._waiting[key]
                 both = (other, half) if other.side == spec.champion else (half, other)
-                found.append(Pair(key, *both))
+                found.append(ShadowPair(key, *both))
         self._count(found, alone)
 
     def _expire(self, now: float, alone: list[Half]) -> None:
@@ -255,8 +255,8 @@ class Joiner:
                 return
             alone.append(self._waiting.pop(key))
 
-    def _count(self, found: Sequence[Pair], alone: Sequence[Half]) -> None:
-        groups: dict[int, tuple[list[Pair], dict[str, int]]] = {}
+    def _count(self, found: Sequence[ShadowPair], alone: Sequence[Half]) -> None:
+        groups: dict[int, tuple[list[ShadowPair], dict[str, int]]] = {}
         for pair in found:
             if self._start <= pair.champion.at < self._end:
                 groups.setdefault(self._place(pair.champion.at), ([], {}))[0].append(pair)

@@ -11,7 +11,7 @@ from detectors.spend.bill import MISSING, OTHER, Bill, Till
 from detectors.spend.budget import (
     PERIODS,
     Period,
-    Spent,
+    SpendTotals,
     against_budget,
     bounds,
     burning,
@@ -37,8 +37,8 @@ class Spending:
 
     end: datetime
     bill: Bill
-    since: Mapping[datetime, Spent]
-    values: Mapping[tuple[str, datetime], Mapping[str, Spent]] = field(default_factory=dict)
+    since: Mapping[datetime, SpendTotals]
+    values: Mapping[tuple[str, datetime], Mapping[str, SpendTotals]] = field(default_factory=dict)
     ends: Mapping[str, Mapping[Period, Forecast | None]] = field(default_factory=dict)
     """Forecasts of the day's and the month's end, by zone."""
     ends_of: Mapping[tuple[str, str, str], Mapping[Period, Forecast | None]] = field(default_factory=dict)
@@ -115,21 +115,23 @@ def _by_value(monitor: Monitor, check: SpendConfig, period: Period, spending: Sp
             yield overrun(called, monitor.money, budget, at, check.zone, end, check.currency, spent, segment)
     everything = spending.since[first]
     left = {value: spent for value, spent in held.items() if value in (MISSING, OTHER)}
-    kept = sum(held.values(), Spent())
+    kept = sum(held.values(), SpendTotals())
     if everything.requests > kept.requests:  # the budget is younger than the period, or its values are too many
-        left["not kept apart"] = Spent(max(0.0, everything.amount - kept.amount), everything.requests - kept.requests)
+        left["not kept apart"] = SpendTotals(
+            max(0.0, everything.amount - kept.amount), everything.requests - kept.requests
+        )
     found = find_unassigned(called, monitor.money, period, at, check.zone, by, everything, left, check.currency)
     if found is not None:
         yield found
 
 
-def foreseen(check: SpendConfig, period: Period, held: Mapping[str, Spent]) -> list[str]:
+def foreseen(check: SpendConfig, period: Period, held: Mapping[str, SpendTotals]) -> list[str]:
     """Return the values whose end of the period is worth a forecast: those nearest to their budget."""
     near = [value for value, budget in shares(check, period, held) if held[value].amount < budget]
     return near[:MOST_FORESEEN]
 
 
-def shares(check: SpendConfig, period: Period, held: Mapping[str, Spent]) -> list[tuple[str, float]]:
+def shares(check: SpendConfig, period: Period, held: Mapping[str, SpendTotals]) -> list[tuple[str, float]]:
     """Return the values that are shown, with their budgets, those that have used most of theirs first."""
     budgets = {value: check.budget(period, value) for value in held if value not in (MISSING, OTHER)}
     known = [(value, budget) for value, budget in budgets.items() if budget]

@@ -4,7 +4,7 @@ A question is what the user said last, a response what the assistant said. Known
 texts or parts; Anthropic's and Gemini's blocks; OpenTelemetry's messages with parts; LangChain's and Langfuse's
 envelopes (``messages``, ``input``, ``output``, ``content`` …). A text that is no JSON is taken as it is.
 
-The usual shapes are decoded straight into :class:`Turn`, which is ten times as fast as looking through what
+The usual shapes are decoded straight into :class:`ChatMessage`, which is ten times as fast as looking through what
 ``json.loads`` made; whatever does not fit there is looked through.
 """
 
@@ -53,15 +53,15 @@ DEEPEST = 12
 OPENING = ("{", "[", '"')
 
 
-class Turn(msgspec.Struct, gc=False):
+class ChatMessage(msgspec.Struct, gc=False):
     """A message, or what messages stand in, as most tools write it: the first of `NAMES`, whose words are one text.
 
     A field that holds something else, and a kind that may be unsaid, is an error: then the long way is taken.
     """
 
-    choices: list[Turn] | None = None
-    message: Turn | None = None
-    messages: list[Turn] | None = None
+    choices: list[ChatMessage] | None = None
+    message: ChatMessage | None = None
+    messages: list[ChatMessage] | None = None
     delta: None = None
     contents: None = None
     content: str | None = None
@@ -69,7 +69,7 @@ class Turn(msgspec.Struct, gc=False):
     type: None = None
 
 
-usual = msgspec.json.Decoder(list[Turn] | Turn).decode
+usual = msgspec.json.Decoder(list[ChatMessage] | ChatMessage).decode
 loosely = msgspec.json.Decoder().decode
 
 
@@ -102,7 +102,7 @@ def words(value: Any, speakers: tuple[str, ...]) -> str | None:  # noqa: ANN401
     return found or _any_words(text, speakers)
 
 
-def _usual_words(read: Turn | list[Turn], speakers: tuple[str, ...]) -> str | None:
+def _usual_words(read: ChatMessage | list[ChatMessage], speakers: tuple[str, ...]) -> str | None:
     """Return the words of the usual shapes, None where only the long way can tell."""
     turn = _spoken(read, speakers) if isinstance(read, list) else read
     while turn is not None:
@@ -117,7 +117,7 @@ def _usual_words(read: Turn | list[Turn], speakers: tuple[str, ...]) -> str | No
     return None
 
 
-def _spoken(turns: list[Turn], speakers: tuple[str, ...]) -> Turn | None:
+def _spoken(turns: list[ChatMessage], speakers: tuple[str, ...]) -> ChatMessage | None:
     """Return the last turn of a speaker, or the only one of nobody."""
     for turn in reversed(turns):
         if turn.role and turn.role.lower() in speakers:

@@ -25,7 +25,7 @@ class NoAnswer(Exception):  # noqa: N818
     """Nothing came within the deadline, so the connections were closed."""
 
 
-class Deadline:
+class StatementDeadline:
     """Ends waits for the database of one engine. What we compute between two statements does not count.
 
     Parameters
@@ -82,7 +82,7 @@ class Deadline:
 class _Wait:
     """One thread's use of an engine, and until when it may wait."""
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: StatementDeadline) -> None:
         self.deadline = deadline
         self.passed = False
         self.restart()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.config.presets import PRESETS
-from monitor.config.presets.base import Column, Names, Narrow, Preset
+from monitor.config.presets.base import Names, Narrow, Preset, PresetColumn
 from monitor.config.presets.sql import DIALECTS as SPEECH
 from monitor.config.presets.sql import Sql
 from monitor.config.source import ROLES, ColumnSpec, Source
@@ -105,10 +105,10 @@ class _Tables:
 
 
 def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: Dialect) -> Written:
-    kept: dict[str, Column] = {}
+    kept: dict[str, PresetColumn] = {}
     lacking: dict[str, str] = {}
     for name, ways in preset.columns(sql, tables.found).items():
-        listed = [ways] if isinstance(ways, Column) else list(ways)
+        listed = [ways] if isinstance(ways, PresetColumn) else list(ways)
         made = next((way for way in listed if set(way.needs) <= tables.has), None)
         if made is not None:
             kept[name] = made
@@ -135,7 +135,7 @@ def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: D
 
 
 def _query(
-    source: Source, preset: Preset, sql: Sql, tables: _Tables, kept: Mapping[str, Column], dialect: Dialect
+    source: Source, preset: Preset, sql: Sql, tables: _Tables, kept: Mapping[str, PresetColumn], dialect: Dialect
 ) -> str:
     """Return a SELECT whose filters the database can push down to the main table and its indexes."""
     used = {need.partition(".")[0] for column in kept.values() for need in column.needs if "." in need}

@@ -78,7 +78,7 @@ GENERAL = {
 
 
 @dataclass(frozen=True)
-class Row:
+class ReadinessRow:
     """One line of the report."""
 
     capability: str
@@ -90,7 +90,7 @@ class Row:
         return asdict(self)
 
 
-def report(columns: Sequence[ColumnInfo], lacking: Mapping[str, str], preset: Preset | None) -> list[Row]:
+def report(columns: Sequence[ColumnInfo], lacking: Mapping[str, str], preset: Preset | None) -> list[ReadinessRow]:
     """Return a row for each capability.
 
     Parameters
@@ -147,20 +147,20 @@ def share(column: ColumnInfo | None) -> float:
 
 def _row(
     capability: Capability, known: Mapping[str, ColumnInfo], lacking: Mapping[str, str], preset: Preset | None
-) -> Row:
+) -> ReadinessRow:
     way = max(capability.ways, key=lambda names: min(share(known.get(name)) for name in names))
     worst = min(way, key=lambda name: share(known.get(name)))
     column, present = known.get(worst), share(known.get(worst))
     fix = _fix(worst, preset, known=column is not None or worst in lacking)
     if column is None:
-        return Row(capability.name, "no", lacking.get(worst, f"nothing is mapped as `{worst}`"), fix)
+        return ReadinessRow(capability.name, "no", lacking.get(worst, f"nothing is mapped as `{worst}`"), fix)
     if column.sampled == 0:
-        return Row(capability.name, "no rows", "the log is empty so far", "run this again when it has rows")
+        return ReadinessRow(capability.name, "no rows", "the log is empty so far", "run this again when it has rows")
     told = f"`{worst}` is there in {present:.0%} of the newest {column.sampled:,} records"
     if present == 0:
-        return Row(capability.name, "no", f"`{worst}` is empty in the newest {column.sampled:,} records", fix)
+        return ReadinessRow(capability.name, "no", f"`{worst}` is empty in the newest {column.sampled:,} records", fix)
     full = present >= MOSTLY or capability.sparse
-    return Row(capability.name, "yes" if full else "partly", told, "" if full else fix)
+    return ReadinessRow(capability.name, "yes" if full else "partly", told, "" if full else fix)
 
 
 def _fix(name: str, preset: Preset | None, *, known: bool) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.config.source import Source
-from monitor.sources.deadline import Deadline, NoAnswer
+from monitor.sources.deadline import NoAnswer, StatementDeadline
 from monitor.sources.dialects.base import Dialect
 from monitor.sources.failures import explain_error, unanswered_error
 
@@ -18,7 +18,7 @@ DEADLINE = "driftd_deadline"
 
 def with_deadline(engine: sa.Engine, dialect: Dialect, source: Source) -> sa.Engine:
     """Let every session of an engine end when no answer comes."""
-    engine.update_execution_options(**{DEADLINE: Deadline(engine, dialect.interrupt, source.timeout)})
+    engine.update_execution_options(**{DEADLINE: StatementDeadline(engine, dialect.interrupt, source.timeout)})
     return engine
 
 
@@ -31,7 +31,7 @@ def session(engine: sa.Engine, dialect: Dialect, source: Source) -> Iterator[Con
     SourceError
         When the database refuses, cannot be reached, or does not answer in time.
     """
-    deadline: Deadline = engine.get_execution_options()[DEADLINE]
+    deadline: StatementDeadline = engine.get_execution_options()[DEADLINE]
     try:
         with deadline.watch(), engine.connect() as connection:
             dialect.begin(connection, source.timeout)

@@ -16,9 +16,9 @@ from detectors import SEQUENTIAL
 from detectors.base import Finding
 from detectors.sequential import State
 from detectors.spend.bill import ALL, Bill
-from detectors.spend.budget import Spent
+from detectors.spend.budget import SpendTotals
 from monitor.config.rules import COMPARED
-from monitor.core.schedule import Bucket, Span, advance, retry_delay
+from monitor.core.schedule import Bucket, BucketRange, advance, retry_delay
 from monitor.sources.base import UNREADABLE, SourceError
 from monitor.store import leases, ledger
 from monitor.store.database import Columns, Database, DatabaseError, insert_for, is_unavailable, now, upsert
@@ -273,13 +273,15 @@ def add_span(connection: Connection, monitor: str, kind: str, start: datetime, e
     upsert(connection, spans, [row])
 
 
-def list_spans(connection: Connection, monitor: str) -> list[Span]:
+def list_spans(connection: Connection, monitor: str) -> list[BucketRange]:
     """Return the stretches of a monitor, oldest first."""
     query = sa.select(spans).where(spans.c.monitor == monitor).order_by(spans.c.start)
-    return [Span(row.kind, row.start, row.end, row.next) for row in connection.execute(query)]
+    return [BucketRange(row.kind, row.start, row.end, row.next) for row in connection.execute(query)]
 
 
-def advance_span(connection: Connection, monitor: str, span: Span, bucket: timedelta, done: set[datetime]) -> None:
+def advance_span(
+    connection: Connection, monitor: str, span: BucketRange, bucket: timedelta, done: set[datetime]
+) -> None:
     """Remember how far a stretch is finished without a gap; end a finished one."""
     reached = advance(span, bucket, done)
     where = sa.and_(spans.c.monitor == monitor, spans.c.kind == span.kind, spans.c.start == span.start)
@@ -465,7 +467,7 @@ def give_up(connection: Connection, held: Claim, reason: str) -> None:
     """End a bucket as failed."""
     finish(connection, held, result="failed", reason=reason, values={})
     if held.revision == 0:  # else what it was found to cost at first stands
-        ledger.save(connection, held.monitor, held.bucket, Bill({ALL: Spent(unknown=1)}))
+        ledger.save(connection, held.monitor, held.bucket, Bill({ALL: SpendTotals(unknown=1)}))
 
 
 def error_since(connection: Connection, monitor: str) -> datetime | None:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED
-from detectors.performance.record import LONGEST, MISSES, Seen
+from detectors.performance.record import LONGEST, MISSES, Residual
 from detectors.performance.wilson import wilson
 from monitor.config.models import Monitor
 from monitor.core.schedule import floor
@@ -45,7 +45,7 @@ class Accuracy(TypedDict):
     mean_width: float
 
 
-def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[str, list[Seen]]:
+def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[str, list[Residual]]:
     """Return how the estimates of labelled windows went, by metric and in the order of time.
 
     Parameters
@@ -54,11 +54,11 @@ def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[st
         Of the bucket that asks: only what earlier buckets found is used, so that the same bucket computed again
         sees the same.
     """
-    found: dict[str, list[Seen]] = {}
+    found: dict[str, list[Residual]] = {}
     for method, told in _labelled_windows(connection, monitor, start):
         residual = told["value"] - told["estimated"]
         if math.isfinite(residual):
-            found.setdefault(method, []).append(Seen(told["at"], residual, told["error"], told["new"]))
+            found.setdefault(method, []).append(Residual(told["at"], residual, told["error"], told["new"]))
     return found
 
 

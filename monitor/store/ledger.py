@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.spend.bill import ALL, MISSING, OTHER, Bill, Part
-from detectors.spend.budget import DAY, HOUR, PERIODS, Period, Spent, bounds, starts
+from detectors.spend.budget import DAY, HOUR, PERIODS, Period, SpendTotals, bounds, starts
 from detectors.spend.forecast import Forecast
 from detectors.spend.outlook import DAYS_KNOWN, outlook
 from monitor.config.models import Monitor
@@ -42,9 +42,9 @@ def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Bil
     if bill is None or not monitor.budgets:
         return None
     asked = sorted({start for check in monitor.budgets for start in starts(bucket.end, check.zone)})
-    own = bill.total or Spent()
+    own = bill.total or SpendTotals()
     before = since(connection, monitor.name, asked, bucket.start)
-    values: dict[tuple[str, datetime], Mapping[str, Spent]] = {}
+    values: dict[tuple[str, datetime], Mapping[str, SpendTotals]] = {}
     for check in monitor.budgets:
         for period in PERIODS:
             start, _ = bounds(bucket.end, period, check.zone)
@@ -60,7 +60,7 @@ def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Bil
     return Spending(bucket.end, bill, sums, values, ends, _forecast_ends(connection, monitor, bucket, bill, values))
 
 
-def _so_far(sums: Mapping[datetime, Spent], at: datetime, zone: str) -> dict[Period, float]:
+def _so_far(sums: Mapping[datetime, SpendTotals], at: datetime, zone: str) -> dict[Period, float]:
     return {period: sums[bounds(at, period, zone)[0]].amount for period in PERIODS}
 
 
@@ -69,7 +69,7 @@ def _forecast_ends(
     monitor: Monitor,
     bucket: Bucket,
     bill: Bill,
-    values: Mapping[tuple[str, datetime], Mapping[str, Spent]],
+    values: Mapping[tuple[str, datetime], Mapping[str, SpendTotals]],
 ) -> dict[tuple[str, str, str], dict[Period, Forecast | None]]:
     """Forecast the ends of the values that are nearest to their budgets."""
     ends = {}
@@ -78,7 +78,10 @@ def _forecast_ends(
             continue
         held = {period: values[check.by, bounds(bucket.end, period, check.zone)[0]] for period in PERIODS}
         for value in sorted({value for period in PERIODS for value in foreseen(check, period, held[period])}):
-            own, so_far = bill.parts.get((check.by, value), Spent()), {p: held[p].get(value, Spent()) for p in PERIODS}
+            own, so_far = (
+                bill.parts.get((check.by, value), SpendTotals()),
+                {p: held[p].get(value, SpendTotals()) for p in PERIODS},
+            )
             part = (check.by, value)
             ends[check.zone, check.by, value] = _ends(
                 connection,
@@ -96,7 +99,7 @@ def _ends(
     connection: Connection,
     monitor: str,
     bucket: Bucket,
-    own: Spent,
+    own: SpendTotals,
     zone: str,
     so_far: Mapping[Period, float],
     part: Part = ALL,
@@ -129,7 +132,7 @@ def hours(
     spent = {row.start: float(row.amount) for row in connection.execute(query)}
     (bills,) = _bills(connection, monitor, [(last, until)])
     here = [bill.parts[part] for bill in bills if part in bill.parts]
-    return {**spent, last: sum(here, Spent()).amount} if here else spent
+    return {**spent, last: sum(here, SpendTotals()).amount} if here else spent
 
 
 def oldest(connection: Connection, monitor: str) -> datetime | None:
@@ -139,49 +142,49 @@ def oldest(connection: Connection, monitor: str) -> datetime | None:
     return found
 
 
-def _with(held: Mapping[str, Spent], column: str, bill: Bill) -> dict[str, Spent]:
+def _with(held: Mapping[str, SpendTotals], column: str, bill: Bill) -> dict[str, SpendTotals]:
     newest = {value: spent for (name, value), spent in bill.parts.items() if name == column}
-    return {value: held.get(value, Spent()) + newest.get(value, Spent()) for value in {*held, *newest}}
+    return {value: held.get(value, SpendTotals()) + newest.get(value, SpendTotals()) for value in {*held, *newest}}
 
 
 def since(
     connection: Connection, monitor: str, starts: Sequence[datetime], until: datetime
-) -> Mapping[datetime, Spent]:
+) -> Mapping[datetime, SpendTotals]:
     """Return what was spent from each of several moments up to another."""
     return {start: _all(connection, monitor, start, until) for start in starts}
 
 
-def _all(connection: Connection, monitor: str, start: datetime, until: datetime) -> Spent:
+def _all(connection: Connection, monitor: str, start: datetime, until: datetime) -> SpendTotals:
     edges = [
-        sum((bill.total or Spent() for bill in bills), Spent())
+        sum((bill.total or SpendTotals() for bill in bills), SpendTotals())
         for bills in _bills(connection, monitor, _edges(start, until))
     ]
     names = ("amount", "requests", "unpriced", "unknown")
     hourly = sa.select(*(sa.func.coalesce(sa.func.sum(ledger_hours.c[name]), 0).label(name) for name in names))
     first, last = _whole_hours(start, until)
     hourly = hourly.where(_hourly(monitor, ALL[0]), ledger_hours.c.start >= first, ledger_hours.c.start < last)
-    return sum([*edges, *read_all(connection, _spent, hourly)], Spent())
+    return sum([*edges, *read_all(connection, _spent, hourly)], SpendTotals())
 
 
 def by_value(
     connection: Connection, monitor: str, column: str, start: datetime, until: datetime, named: Collection[str] = ()
-) -> dict[str, Spent]:
+) -> dict[str, SpendTotals]:
     """Return what each value of a column cost in a stretch, the named ones first, then the dearest, at most 1,000."""
-    total: dict[str, Spent] = {}
+    total: dict[str, SpendTotals] = {}
     for bill in chain(*_bills(connection, monitor, _edges(start, until))):
         for (name, value), spent in bill.parts.items():
             if name == column:
-                total[value] = total.get(value, Spent()) + spent
+                total[value] = total.get(value, SpendTotals()) + spent
     always = {*named, OTHER, MISSING}
     for value, spent in _dearest(connection, monitor, column, _whole_hours(start, until), {*always, *total}):
-        total[value] = total.get(value, Spent()) + spent
+        total[value] = total.get(value, SpendTotals()) + spent
     ranked = sorted(total, key=lambda value: (value not in always, -total[value].amount, value))
     return {value: total[value] for value in ranked[: MOST_VALUES + len(named)]}
 
 
 def _dearest(
     connection: Connection, monitor: str, column: str, hours: tuple[datetime, datetime], named: Collection[str]
-) -> list[tuple[str, Spent]]:
+) -> list[tuple[str, SpendTotals]]:
     """Return what values of a column cost in whole hours: the named ones, and as many of the dearest others."""
     cost, (first, last) = ledger_hours.c, hours
     amount = sa.func.sum(cost.amount)
@@ -220,8 +223,8 @@ def _hourly(monitor: str, column: str) -> sa.ColumnElement[bool]:
     return sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.column == column)
 
 
-def _spent(amount: float, requests: int, unpriced: int, unknown: int = 0) -> Spent:
-    return Spent(float(amount), int(requests), int(unpriced), int(unknown))
+def _spent(amount: float, requests: int, unpriced: int, unknown: int = 0) -> SpendTotals:
+    return SpendTotals(float(amount), int(requests), int(unpriced), int(unknown))
 
 
 def save(connection: Connection, monitor: str, bucket: Bucket, bill: Bill, *, again: bool = False) -> None:
@@ -269,16 +272,16 @@ def _add_to_hour(connection: Connection, monitor: str, hour: datetime, bill: Bil
     """Add a bucket to an hour whose buckets are no longer kept."""
     mine = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour)
     held = {
-        (row.column, row.value): Spent(row.amount, row.requests, row.unpriced, row.unknown)
+        (row.column, row.value): SpendTotals(row.amount, row.requests, row.unpriced, row.unknown)
         for row in connection.execute(sa.select(ledger_hours).where(mine))
     }
     for part, spent in bill.parts.items():
-        held[part] = held.get(part, Spent()) + spent
+        held[part] = held.get(part, SpendTotals()) + spent
     connection.execute(sa.delete(ledger_hours).where(mine))
     _insert_hour(connection, monitor, hour, held)
 
 
-def _insert_hour(connection: Connection, monitor: str, hour: datetime, parts: Mapping[Part, Spent]) -> None:
+def _insert_hour(connection: Connection, monitor: str, hour: datetime, parts: Mapping[Part, SpendTotals]) -> None:
     rows = [
         {"monitor": monitor, "start": hour, "column": column, "value": value, **vars(spent)}
         for (column, value), spent in parts.items()

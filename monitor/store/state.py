@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
 from detectors.spend.breaker import Breaker
-from detectors.spend.objective import Events
+from detectors.spend.objective import EventCounts
 from detectors.spend.objective import starts as objective_starts
 from monitor.actions.breakers import Key
 from monitor.actions.retraining_context import History, earliest_asked
@@ -125,7 +125,7 @@ def load_window(
     ranges += [Range(*windows.PROFILE, *labelled, baseline.layout)] if labelled else []
     facts, profiles, *others = aggregates.load(connection, monitor.name, [*ranges, *(one for _, one in objectives)])
     before = windows.decode_window(baseline, facts, profiles)
-    events = [Events.sum_bytes(row.data for row in rows) for rows in others[bool(labelled) :]]
+    events = [EventCounts.sum_bytes(row.data for row in rows) for rows in others[bool(labelled) :]]
     return StoredWindow(
         starts=list(before),
         parts=list(before.values()),
@@ -161,13 +161,13 @@ def _objective_ranges(monitor: Monitor, profiled: Profiled, bucket: Bucket) -> l
 
 
 def _sum_objectives(
-    keys: Sequence[tuple[str, datetime]], events: Sequence[Events]
-) -> dict[str, dict[datetime, Events]]:
+    keys: Sequence[tuple[str, datetime]], events: Sequence[EventCounts]
+) -> dict[str, dict[datetime, EventCounts]]:
     """Sum what lies between the moments to what lies between each of them and the bucket."""
-    sums: dict[str, dict[datetime, Events]] = {}
+    sums: dict[str, dict[datetime, EventCounts]] = {}
     for (signal, start), counted in reversed(list(zip(keys, events, strict=True))):
         later = sums.setdefault(signal, {})
-        later[start] = counted + (later[min(later)] if later else Events())
+        later[start] = counted + (later[min(later)] if later else EventCounts())
     return sums
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from monitor.config.models import ConfigError, Server
+from monitor.config.models import ConfigError, ServerConfig
 from monitor.core.clock import Clock
 
 COOKIE = "driftd_session"
@@ -69,7 +69,7 @@ class Access:
         When anything but loopback would be served without a token.
     """
 
-    def __init__(self, server: Server, clock: Clock) -> None:
+    def __init__(self, server: ServerConfig, clock: Clock) -> None:
         host, _ = split_listen(server.listen)
         self._token = server.token.get_secret_value().encode() if server.token else None
         if not self._token and not is_loopback(host):

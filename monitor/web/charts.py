@@ -43,7 +43,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Span:
+class ShadedSpan:
     """A stretch that is shaded; without an end it goes on."""
 
     start: datetime
@@ -98,7 +98,7 @@ def line_chart(
     end: datetime,
     step: timedelta,
     title: str,
-    spans: Iterable[Span] = (),
+    spans: Iterable[ShadedSpan] = (),
     marks: Iterable[Mark] = (),
 ) -> Markup:
     """Draw a statistic against its threshold over time.
@@ -132,7 +132,7 @@ def bar_chart(
     end: datetime,
     step: timedelta,
     title: str,
-    spans: Iterable[Span] = (),
+    spans: Iterable[ShadedSpan] = (),
     marks: Iterable[Mark] = (),
 ) -> Markup:
     """Draw a volume over time, twice as broad; ``points`` stand at the start of their step."""
@@ -265,7 +265,7 @@ def _anchor(frame: Frame, x: float) -> str:
     return "end" if x > frame.width - frame.right - 14 else "middle"
 
 
-def _spans(frame: Frame, spans: Iterable[Span]) -> Iterator[Markup]:
+def _spans(frame: Frame, spans: Iterable[ShadedSpan]) -> Iterator[Markup]:
     for span in spans:
         end = span.end or frame.end
         if end <= frame.start or span.start >= frame.end:

@@ -23,7 +23,7 @@ from monitor.store.database import Database
 from monitor.web import charts, formatting, queries
 from monitor.web.savings import make_panel
 from monitor.web.traffic import draw_charts, limit_points, usage_tables
-from monitor.web.views import Case, history_points, make_case, make_row, rank
+from monitor.web.views import IncidentView, history_points, make_case, make_row, rank
 
 TEMPLATES = Path(__file__).parent / "templates"
 REFRESH_SECONDS = 15
@@ -194,7 +194,7 @@ class Pages:
                 return monitor
         raise LookupError("There is no monitor of this name in the configuration.")
 
-    def _case(self, connection: Any, monitor: Monitor, row: Any) -> Case:
+    def _case(self, connection: Any, monitor: Monitor, row: Any) -> IncidentView:
         actions = reads.action_rows(connection, incident=row.id)
         silences = incident_store.list_silences(connection, self._clock.now())
         return make_case(monitor, row, actions, silences, self._clock.now())
@@ -268,10 +268,10 @@ class Named:
         self.key, self.check, self.column, self.segment = key, check, column, segment
 
 
-def incident_spans(incidents: Any) -> list[charts.Span]:
+def incident_spans(incidents: Any) -> list[charts.ShadedSpan]:
     """Return what is shaded: the stretches of incidents that fired."""
     return [
-        charts.Span(
+        charts.ShadedSpan(
             row.opened_at, row.resolved_at, f"incident {formatting.shown(row.rule, 60)}: {formatting.shown(row.reason)}"
         )
         for row in incidents

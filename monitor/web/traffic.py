@@ -69,7 +69,7 @@ def limit_points(starts: Sequence[datetime]) -> tuple[Sequence[datetime], int]:
 
 
 def draw_charts(
-    rows: Sequence[Any], start: datetime, end: datetime, step: timedelta, spans: Sequence[charts.Span]
+    rows: Sequence[Any], start: datetime, end: datetime, step: timedelta, spans: Sequence[charts.ShadedSpan]
 ) -> list[tuple[str, Markup]]:
     """Draw how requests, tokens, cost, failures and the slowest times went, as far as they are logged."""
     used = [(row.start, (row.usage or {}).get("segments", {}).get("", {})) for row in rows]

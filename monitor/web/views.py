@@ -21,7 +21,7 @@ NO_HURRY = "nothing to do"
 
 
 @dataclass(frozen=True)
-class Row:
+class MonitorRow:
     """A monitor in the table of all."""
 
     name: str
@@ -38,7 +38,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Case:
+class IncidentView:
     """An incident with its evidence and what was done."""
 
     row: Any
@@ -51,10 +51,10 @@ class Case:
     silence: Any
 
 
-def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> Row:
+def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> MonitorRow:
     """Return one monitor's row; ``at`` is our database's clock."""
     status = monitor_status(item, monitor.bucket, at)
-    return Row(
+    return MonitorRow(
         name=item.name,
         state=status.state,
         order=ORDER.index(status.state),
@@ -69,12 +69,14 @@ def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) 
     )
 
 
-def make_case(monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Any], now: datetime) -> Case:
+def make_case(
+    monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Any], now: datetime
+) -> IncidentView:
     """Return one incident with everything that is told of it."""
     suspect = row.suspected_change
     evidence = rank_evidence(row.evidence)
     open_now = row.state != "resolved"
-    return Case(
+    return IncidentView(
         row=row,
         headline=write_headline(monitor.name, row, evidence),
         evidence=evidence,
@@ -127,7 +129,7 @@ def history_points(rows: Sequence[Any], bucket: timedelta) -> list[Point]:
     return [Point(row.start + bucket, row.statistic, row.threshold, row.status) for row in rows]
 
 
-def rank(cases: Sequence[Case]) -> list[Case]:
+def rank(cases: Sequence[IncidentView]) -> list[IncidentView]:
     """Return the worst severity first, and of one severity the newest."""
     places = {name: place for place, name in enumerate(SEVERITIES)}
     newest = sorted(cases, key=lambda case: case.row.opened_at, reverse=True)

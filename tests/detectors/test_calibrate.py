@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.calibrate import BudgetShares, Limit, Peaks, episodes, peaks, spend
+from detectors.calibrate import BudgetShares, Peaks, RarityLimit, episodes, peaks, spend
 from detectors.correct import false_discovery
 from detectors.null import MOST_EXTREME, Calibrated, Null, held_out_rarity, independent, learn_null
 from detectors.season import SEASONS, choose, possible
@@ -54,7 +54,7 @@ class Unchanged:
     nulls: list[Null]
     live: np.ndarray
 
-    def pages(self, budget: float) -> tuple[int, Limit]:
+    def pages(self, budget: float) -> tuple[int, RarityLimit]:
         """Return the pages of the live weeks under a budget, and the limit that it sets."""
         spending = spend(self.watched, budget, WEEKS)
         high = np.zeros(LIVE, dtype=bool)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from detectors.calibrate import Limit, Peaks, episodes, expected_alerts, peaks, spend
+from detectors.calibrate import Peaks, RarityLimit, episodes, expected_alerts, peaks, spend
 from detectors.null import Calibrated, Null, held_out_rarity, independent, learn_null, rarity_of_score, score_of_rarity
 
 STORED = Path(__file__).with_name("calibration_values.json")
@@ -133,8 +133,8 @@ def test_limits_are_what_they_were(name: str) -> None:
 
 
 def test_limits_survive_storage_and_know_more_or_less_of_the_tail() -> None:
-    limit = Limit(9.0, 1.0, 0.5, 0.4, 0.6, 2.0, 0.5)
-    assert Limit.from_json({**limit.to_json(), "shape": 0.1}) == limit
+    limit = RarityLimit(9.0, 1.0, 0.5, 0.4, 0.6, 2.0, 0.5)
+    assert RarityLimit.from_json({**limit.to_json(), "shape": 0.1}) == limit
 
 
 def alerts() -> list[float]:

@@ -21,7 +21,7 @@ from detectors.records import Column
 from monitor.actions.receivers.slack.config import SlackConfig
 from monitor.actions.receivers.webhook.config import WebhookConfig
 from monitor.checks.baseline_problems import review_baseline
-from monitor.checks.baseline_review import Problem, Review, review_finding
+from monitor.checks.baseline_review import BaselineProblem, Review, review_finding
 from monitor.cli import app
 from monitor.config.models import BASELINE_RULE, Config, Monitor
 from monitor.config.rules import matches
@@ -180,7 +180,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def test_a_finding_about_the_baseline_has_a_rule_of_its_own_and_hides_nothing() -> None:
-    shift = Problem("shift", START, None, "since then it holds another state", ("x",), 0.5)
+    shift = BaselineProblem("shift", START, None, "since then it holds another state", ("x",), 0.5)
     [finding] = review_finding(Review(START, START + timedelta(days=14), (shift,)))
     assert (finding.status, finding.about, finding.excess) == (Status.DRIFTED, "pipe", 2.5)
     everything, own = MONITOR.rules
@@ -205,7 +205,7 @@ def test_a_rule_that_names_the_baseline_is_the_only_one_and_no_rules_stay_none()
 
 
 def test_what_does_not_make_a_baseline_unfit_is_no_drift() -> None:
-    stretch = Problem("stretch", START, START + timedelta(hours=3), "3 hours are unusual", ("x",), 2.0)
+    stretch = BaselineProblem("stretch", START, START + timedelta(hours=3), "3 hours are unusual", ("x",), 2.0)
     [finding] = review_finding(Review(START, START + timedelta(days=14), (stretch,)))
     assert finding.status is Status.OK
     assert "3 hours are unusual" in finding.reason
@@ -213,7 +213,7 @@ def test_what_does_not_make_a_baseline_unfit_is_no_drift() -> None:
 
 
 def test_a_review_reads_back_what_it_writes() -> None:
-    problem = Problem("gap", START, START + timedelta(hours=3), "no row", (), 0.0)
+    problem = BaselineProblem("gap", START, START + timedelta(hours=3), "no row", (), 0.0)
     review = Review(START, START + timedelta(days=14), (problem,), clean=(START + timedelta(hours=4), START))
     assert Review.from_json(json.loads(json.dumps(review.to_json()))) == review
     assert Review.from_json(None) is None

@@ -11,7 +11,7 @@ import pytest
 
 from detectors.spend.bill import ALL, MISSING, OTHER, Bill
 from detectors.spend.breaker import Breaker
-from detectors.spend.budget import Spent
+from detectors.spend.budget import SpendTotals
 from monitor.actions import breakers
 from monitor.actions.breakers import (
     BreakerInput,
@@ -44,12 +44,12 @@ def breaker_of(**settings: Any) -> tuple[Monitor, BreakerSpec]:
 
 def spending(day: float, month: float | None = None, newest: float = 0.0, **values: float) -> Spending:
     """Return what was spent of a day and of a month, in all and by tenant."""
-    parts = {ALL: Spent(newest, 1), **{("tenant", name): Spent(newest, 1) for name in values}}
-    by = {name: Spent(amount, 1) for name, amount in values.items()}
+    parts = {ALL: SpendTotals(newest, 1), **{("tenant", name): SpendTotals(newest, 1) for name in values}}
+    by = {name: SpendTotals(amount, 1) for name, amount in values.items()}
     return Spending(
         NOON,
         Bill(parts),
-        {DAY: Spent(day, 10), MONTH: Spent(day if month is None else month, 10)},
+        {DAY: SpendTotals(day, 10), MONTH: SpendTotals(day if month is None else month, 10)},
         {("tenant", DAY): by, ("tenant", MONTH): by},
     )
 

@@ -19,7 +19,7 @@ from detectors.layout import learn_categorical
 from detectors.profile import Profile
 from detectors.records import Column
 from monitor.checks import evidently
-from monitor.checks.evidently import TWO_CATEGORIES, Answer, Request, expand, measure_in_child, request
+from monitor.checks.evidently import TWO_CATEGORIES, Request, StatTestResult, expand, measure_in_child, request
 from monitor.config.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
 from tests.detectors.columns import numeric_pair
 
@@ -168,13 +168,13 @@ def test_a_missing_evidently_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> No
     assert "pip install driftd[report]" in (evidently._run(Request("ks", "numeric", [1.0], [2.0])).error or "")
 
 
-def hang(_: Request) -> Answer:
+def hang(_: Request) -> StatTestResult:
     """Stand in for a test of Evidently that never ends, in the child."""
     time.sleep(600)
-    return Answer()
+    return StatTestResult()
 
 
-def die(_: Request) -> Answer:
+def die(_: Request) -> StatTestResult:
     """Stand in for a child that the system ends."""
     os._exit(3)
 
@@ -201,7 +201,7 @@ def test_a_test_that_hangs_again_and_again_is_left_alone_and_tried_once_after_it
 ) -> None:
     pytest.importorskip("evidently")
     hanging, other = request("ks", *numeric(1.0)), request("psi", *numeric(1.0))
-    breakers: dict[str, evidently.Breaker] = {}
+    breakers: dict[str, evidently.StatTestBreaker] = {}
     evidently.close()
     with monkeypatch.context() as changed:
         changed.setattr(evidently, "_run", hang)
@@ -229,9 +229,9 @@ def test_a_child_that_dies_is_an_answer_and_the_next_request_has_another(monkeyp
     assert measure_in_child([asked], TIMEOUT)[0].drifted is True
 
 
-def environment(_: Request) -> Answer:
+def environment(_: Request) -> StatTestResult:
     """Say in an answer what the child's environment holds."""
-    return Answer(error=",".join(sorted(os.environ)))
+    return StatTestResult(error=",".join(sorted(os.environ)))
 
 
 def test_the_child_gets_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:

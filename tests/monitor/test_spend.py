@@ -15,9 +15,9 @@ from prometheus_client.core import CollectorRegistry
 from pydantic import SecretStr
 
 from detectors.spend.bill import ALL, Bill
-from detectors.spend.budget import Spent
+from detectors.spend.budget import SpendTotals
 from monitor.cli.factory import make_daemon, open_reader, open_store
-from monitor.config.models import Baseline, Config
+from monitor.config.models import BaselineConfig, Config
 from monitor.core.schedule import Bucket
 from monitor.jobs.one_shot import check
 from monitor.metrics.export import StateCollector
@@ -185,7 +185,9 @@ def test_money_is_watched_before_there_is_a_baseline(
     log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path
 ) -> None:
     made = config(log[0], tmp_path, daily=0.01)
-    monitor = made.monitors[0].model_copy(update={"baseline": Baseline(rolling=timedelta(days=14)), "start": START})
+    monitor = made.monitors[0].model_copy(
+        update={"baseline": BaselineConfig(rolling=timedelta(days=14)), "start": START}
+    )
     found = {row["method"]: row["status"] for row in turn(made.model_copy(update={"monitors": [monitor]}), 20)}
     assert found == {"daily": "drifted"}
 
@@ -235,11 +237,11 @@ def test_a_tenant_gets_the_forecast_that_the_whole_would_get(tmp_path: Path) -> 
     with open_store(config("sqlite://", tmp_path, daily=1.0), upgrade=True) as store, store.write() as connection:
         for hour in range(40 * 24):
             bucket = Bucket(START + hour * HOUR, START + (hour + 1) * HOUR)
-            spent = Spent(chance.uniform(0.5, 1.5), 10)
-            parts = {("tenant", "a"): spent, ("tenant", "b"): Spent()}
+            spent = SpendTotals(chance.uniform(0.5, 1.5), 10)
+            parts = {("tenant", "a"): spent, ("tenant", "b"): SpendTotals()}
             ledger.save(connection, "code", bucket, Bill({ALL: spent, **parts}))
         last = Bucket(bucket.end, bucket.end + HOUR)
-        bill = Bill({ALL: Spent(1.0, 10), ("tenant", "a"): Spent(1.0, 10), ("tenant", "b"): Spent()})
+        bill = Bill({ALL: SpendTotals(1.0, 10), ("tenant", "a"): SpendTotals(1.0, 10), ("tenant", "b"): SpendTotals()})
         of_all = ledger.spending(connection, whole, last, bill)
         of_tenants = ledger.spending(connection, made, last, bill)
     assert of_all is not None
@@ -254,5 +256,5 @@ def test_a_tenant_gets_the_forecast_that_the_whole_would_get(tmp_path: Path) -> 
 
 def test_only_the_values_nearest_to_their_budget_are_forecast() -> None:
     made = config("sqlite://", Path(), monthly=100.0, by="tenant").monitors[0].budgets[0]
-    held = {f"t{place}": Spent(float(place * 10), 1) for place in range(12)}
+    held = {f"t{place}": SpendTotals(float(place * 10), 1) for place in range(12)}
     assert foreseen(made, "monthly", held) == ["t9", "t8", "t7", "t6", "t5"]

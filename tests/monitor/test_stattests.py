@@ -26,7 +26,7 @@ from detectors.records import Column
 from monitor.checks import evidently
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, detect
-from monitor.checks.evidently import Answer, Request, expand, measure_in_child
+from monitor.checks.evidently import Request, StatTestResult, expand, measure_in_child
 from monitor.checks.targets import expand_checks, expand_stattests
 from monitor.config.models import Monitor
 from tests.detectors.columns import numeric_pair
@@ -117,9 +117,9 @@ def test_the_statistic_is_the_classical_test_on_the_binned_values_and_the_operat
 def test_all_questions_go_to_the_child_at_once_segments_too() -> None:
     calls: list[list[Request]] = []
 
-    def measure(requests: Sequence[Request]) -> list[Answer]:
+    def measure(requests: Sequence[Request]) -> list[StatTestResult]:
         calls.append(list(requests))
-        return [Answer(0.5, 0.1, drifted=False) for _ in requests]
+        return [StatTestResult(0.5, 0.1, drifted=False) for _ in requests]
 
     findings = detect(monitor(segments=["tenant"]), *sides(drifted=False), measure)
     (asked_for,) = calls
@@ -128,7 +128,7 @@ def test_all_questions_go_to_the_child_at_once_segments_too() -> None:
 
 
 def test_nothing_is_asked_when_there_is_nothing_to_ask() -> None:
-    def measure(_: Sequence[Request]) -> list[Answer]:
+    def measure(_: Sequence[Request]) -> list[StatTestResult]:
         raise AssertionError("the child was asked")
 
     assert detect(monitor(["drift"]), *sides(drifted=False), measure)
@@ -160,9 +160,9 @@ def test_a_missing_evidently_and_a_column_of_another_kind_are_errors(monkeypatch
     evidently.close()
 
 
-def no_evidently(_: Request) -> Answer:
+def no_evidently(_: Request) -> StatTestResult:
     """Answer as a child does that cannot import Evidently; here so that the child can find it."""
-    return Answer(error=evidently.MISSING)
+    return StatTestResult(error=evidently.MISSING)
 
 
 def test_whoever_leaves_waits_for_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,13 +75,13 @@ def test_a_connection_that_stalls_in_its_first_queries_ends(
     settings: dict[str, Any], proxy: Proxy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver keeps `connect_timeout` until it is connected; SQLAlchemy then asks for the server's version."""
-    ours: Callable[..., None] = deadline.Deadline._add
+    ours: Callable[..., None] = deadline.StatementDeadline._add
 
-    def stall(self: deadline.Deadline, *of: Any) -> None:
+    def stall(self: deadline.StatementDeadline, *of: Any) -> None:
         proxy.stall()
         ours(self, *of)
 
-    monkeypatch.setattr(deadline.Deadline, "_add", stall)
+    monkeypatch.setattr(deadline.StatementDeadline, "_add", stall)
     with pytest.raises(SourceError, match="no answer"):
         connect(source_behind(proxy, postgres_url, **settings)).now()
 

@@ -14,8 +14,8 @@ from detectors.layout import Layout
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.spend.bill import Bill
-from detectors.spend.budget import Requests, Spent
-from detectors.spend.objective import Events
+from detectors.spend.budget import Requests, SpendTotals
+from detectors.spend.objective import EventCounts
 from detectors.spend.savings import Cell, DayCells
 from monitor.config.arms import Experiment, Shadow
 from monitor.core.aggregate import KINDS, Aggregate
@@ -45,7 +45,7 @@ def profiles(seed: int) -> BucketProfiles:
 
 
 def bill(seed: int) -> Bill:
-    spent = Spent(float(seed), seed, 1)
+    spent = SpendTotals(float(seed), seed, 1)
     return Bill({("", ""): spent, ("tenant", f"t{seed % 2}"): spent}, {100: Requests(seed, 1, 2.0)}, {"bad": (1.5, 3)})
 
 
@@ -68,7 +68,7 @@ MADE: dict[str, Callable[[int], Aggregate]] = {
     "facts": facts,
     "profile": profiles,
     "cost": bill,
-    "events": lambda seed: Events(seed + 10, seed / 2),
+    "events": lambda seed: EventCounts(seed + 10, seed / 2),
     "experiment": arms,
     "shadow": pairs,
     "savings": day,
@@ -98,21 +98,21 @@ def test_a_sum_does_not_depend_on_how_it_is_grouped(kind: str) -> None:
 
 
 def test_stored_again_it_replaces_what_was_stored(database: Database) -> None:
-    for events in (Events(3, 1.0), Events(9, 2.0)):
+    for events in (EventCounts(3, 1.0), EventCounts(9, 2.0)):
         with database.write() as connection:
             aggregates.save(connection, "bot", [Entry(("events", "failed"), START, events)])
     with database.read() as connection:
         ((row,),) = aggregates.load(connection, "bot", [Range("events", "failed", START, START + MINUTES)])
-    assert (row.start, Events.from_bytes(row.data)) == (START, Events(9, 2.0))
+    assert (row.start, EventCounts.from_bytes(row.data)) == (START, EventCounts(9, 2.0))
 
 
 def test_several_ranges_are_read_with_one_statement(database: Database) -> None:
     places = [START + place * MINUTES for place in range(6)]
     with database.write() as connection:
         for at in reversed(places):
-            kept = {("events", name): Events(1, 0.0) for name in ("failed", "slow")} | {("cost", ""): bill(1)}
+            kept = {("events", name): EventCounts(1, 0.0) for name in ("failed", "slow")} | {("cost", ""): bill(1)}
             aggregates.save(connection, "bot", [Entry(key, at, one) for key, one in kept.items()])
-            aggregates.save(connection, "other", [Entry(("events", "failed"), at, Events(100, 0.0))])
+            aggregates.save(connection, "other", [Entry(("events", "failed"), at, EventCounts(100, 0.0))])
         aggregates.save(connection, "bot", [Entry(("profile", ""), places[0], profiles(1))])
         ranges = [
             Range("events", "failed", places[1], places[4]),
@@ -133,7 +133,7 @@ def test_what_is_dropped_is_of_one_kind_and_name(database: Database) -> None:
     keys = [("events", "failed"), ("events", "slow"), ("shadow", "failed")]
     with database.write() as connection:
         for key in keys:
-            aggregates.save(connection, "bot", [Entry(key, at, Events(1, 0.0)) for at in places])
+            aggregates.save(connection, "bot", [Entry(key, at, EventCounts(1, 0.0)) for at in places])
         aggregates.delete(connection, "bot", keys[0], places[3])
         aggregates.delete_before(connection, "bot", "events", places[1], "failed")
         assert aggregates.starts(connection, "bot", keys[0], START) == places[1:3]
@@ -141,6 +141,6 @@ def test_what_is_dropped_is_of_one_kind_and_name(database: Database) -> None:
         left = [(aggregates.oldest(connection, "bot", key), aggregates.newest(connection, "bot", key)) for key in keys]
         aggregates.delete(connection, "bot", keys[2])
         assert aggregates.oldest(connection, "bot", keys[2]) is None
-        assert aggregates.load_one(connection, "bot", keys[1], places[2]) == Events(1, 0.0).to_bytes()
+        assert aggregates.load_one(connection, "bot", keys[1], places[2]) == EventCounts(1, 0.0).to_bytes()
         assert aggregates.load_one(connection, "bot", keys[1], places[0]) is None
     assert left == [(places[2], places[2]), (places[2], places[3]), (places[0], places[3])]

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from detectors.spend.budget import Spent
+from detectors.spend.budget import SpendTotals
 from monitor.actions.plan_actions import ActionPlan
 from monitor.alerting.decide import Decisions
 from monitor.checks.evaluation import Evaluation
@@ -173,7 +173,7 @@ def test_what_the_bucket_holds_counts_and_the_third_attempt_is_the_last(database
     assert (row.state, row.result, row.reason) == ("finished", "failed", kind)
     with database.read() as connection:
         spent = ledger.since(connection, "bot", [START], START + timedelta(hours=1))[START]
-    assert spent == Spent(unknown=1)
+    assert spent == SpendTotals(unknown=1)
 
 
 def test_a_bucket_that_is_owed_again_stays_so_when_its_attempt_comes_to_nothing(database: Database) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from detectors.spend.bill import Bill
-from detectors.spend.budget import Spent
+from detectors.spend.budget import SpendTotals
 from monitor.core.schedule import Bucket
 from monitor.store import aggregates, ledger, migrate
 from monitor.store.database import Database
@@ -22,8 +22,8 @@ HOUR = timedelta(hours=1)
 
 def save(database: Database, place: int, again: bool = False, **tenants: float) -> None:
     start = START + place * MINUTES
-    parts = {("tenant", name): Spent(amount, 2, 1) for name, amount in tenants.items()}
-    bill = Bill({("", ""): Spent(sum(tenants.values()), 2 * len(tenants), len(tenants)), **parts})
+    parts = {("tenant", name): SpendTotals(amount, 2, 1) for name, amount in tenants.items()}
+    bill = Bill({("", ""): SpendTotals(sum(tenants.values()), 2 * len(tenants), len(tenants)), **parts})
     with database.write() as connection:
         ledger.save(connection, "bot", Bucket(start, start + MINUTES), bill, again=again)
 
@@ -45,7 +45,7 @@ def test_any_stretch_is_the_sum_of_its_buckets(database: Database) -> None:
         for first, last in ((0, 48), (1, 47), (3, 9), (5, 14), (12, 24), (11, 25), (0, 0), (7, 12), (12, 17)):
             start, until = START + first * MINUTES, START + last * MINUTES
             wanted = float(sum(2**place for place in range(first, last)))
-            assert ledger.since(connection, "bot", [start], until)[start] == Spent(
+            assert ledger.since(connection, "bot", [start], until)[start] == SpendTotals(
                 wanted, 2 * (last - first), last - first
             )
             parts = ledger.by_value(connection, "bot", "tenant", start, until)
@@ -69,12 +69,12 @@ def test_a_bucket_that_failed_is_unknown_and_not_nothing_until_it_is_read(databa
     save(database, 0, a=1.0)
     here = Bucket(START + MINUTES, START + 2 * MINUTES)
     with database.write() as connection:
-        ledger.save(connection, "bot", here, Bill({("", ""): Spent(unknown=1)}))
+        ledger.save(connection, "bot", here, Bill({("", ""): SpendTotals(unknown=1)}))
     with database.read() as connection:
-        assert ledger.since(connection, "bot", [START], START + HOUR)[START] == Spent(1.0, 2, 1, 1)
+        assert ledger.since(connection, "bot", [START], START + HOUR)[START] == SpendTotals(1.0, 2, 1, 1)
     save(database, 1, a=3.0)
     with database.read() as connection:
-        assert ledger.since(connection, "bot", [START], START + HOUR)[START] == Spent(4.0, 4, 2, 0)
+        assert ledger.since(connection, "bot", [START], START + HOUR)[START] == SpendTotals(4.0, 4, 2, 0)
 
 
 def test_old_buckets_are_dropped_once_a_day_and_stay_summed_by_the_hour(database: Database) -> None:
@@ -102,7 +102,7 @@ def test_history_that_is_counted_late_is_added_to_its_hours(database: Database) 
         total = ledger.since(connection, "bot", [START], START + HOUR)[START]
     assert list(whole.values()) == [6.0, 3.0, 1.0]
     assert list(tenant.values()) == [2.0, 1.0]
-    assert total == Spent(6.0, 8, 4)
+    assert total == SpendTotals(6.0, 8, 4)
 
 
 def test_an_hour_at_the_edge_of_what_is_kept_keeps_its_sum(database: Database) -> None:
@@ -162,4 +162,4 @@ def test_hours_are_made_of_the_buckets_that_an_older_version_left(database: Data
         assert connection.execute(everything).all() == before
         found = ledger.by_value(connection, "bot", "tenant", START + MINUTES, START + 3 * MINUTES)
     assert len(before) == 6
-    assert found == {"b": Spent(4.0, 4, 2), "a": Spent(2.0, 4, 2)}
+    assert found == {"b": SpendTotals(4.0, 4, 2), "a": SpendTotals(2.0, 4, 2)}

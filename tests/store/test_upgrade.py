@@ -19,8 +19,8 @@ from alembic.script import ScriptDirectory
 
 from detectors.encoding import unpack
 from detectors.spend.bill import Bill
-from detectors.spend.budget import Spent
-from detectors.spend.objective import Events
+from detectors.spend.budget import SpendTotals
+from detectors.spend.objective import EventCounts
 from detectors.spend.savings import DayCells
 from monitor.core.aggregate import KINDS
 from monitor.profiling.profile import Facts
@@ -35,7 +35,7 @@ CHANGED = {"baselines": {"definition"}, "buckets": {"state", "attempts", "layout
 come to is in `aggregates` (0021)."""
 MOVED = {"ledger", "ledger_parts", "objectives", "savings", "tallies"}
 """Tables of then whose rows are in `aggregates` now (0021)."""
-READERS = {"facts": Facts.from_bytes, "cost": Bill.from_bytes, "events": Events.from_bytes}
+READERS = {"facts": Facts.from_bytes, "cost": Bill.from_bytes, "events": EventCounts.from_bytes}
 CHAIN = [
     script.revision for script in reversed(list(ScriptDirectory.from_config(migrate._settings()).walk_revisions()))
 ]
@@ -113,17 +113,17 @@ def aggregates_of_then(before: Rows) -> Iterator[tuple[tuple[str, str, str, date
             yield (row["monitor"], "facts", "", row["start"]), ("1", Facts.from_json(row["facts"]))
         if row["profiles"] is not None:
             yield (row["monitor"], "profile", "", row["start"]), (row["layout"], unpack(row["profiles"], list))
-    parts: dict[tuple[str, datetime], dict[tuple[str, str], Spent]] = {}
+    parts: dict[tuple[str, datetime], dict[tuple[str, str], SpendTotals]] = {}
     names = ("amount", "requests", "unpriced")
     for row in before["ledger_parts"]:
-        spent = Spent(*(row[name] for name in names))
+        spent = SpendTotals(*(row[name] for name in names))
         parts.setdefault((row["monitor"], row["start"]), {})[row["column"], row["value"]] = spent
     for row in before["ledger"]:
-        whole = {("", ""): Spent(*(row[name] for name in (*names, "unknown")))}
+        whole = {("", ""): SpendTotals(*(row[name] for name in (*names, "unknown")))}
         bill = Bill({**whole, **parts.get((row["monitor"], row["start"]), {})})
         yield (row["monitor"], "cost", "", row["start"]), ("1", bill)
     for row in before["objectives"]:
-        yield (row["monitor"], "events", row["signal"], row["start"]), ("1", Events(row["total"], row["bad"]))
+        yield (row["monitor"], "events", row["signal"], row["start"]), ("1", EventCounts(row["total"], row["bad"]))
     definitions = {(row["monitor"], row["kind"], row["name"]): row["definition"] for row in before["comparisons"]}
     for row in before["tallies"]:
         key = (row["monitor"], row["kind"], row["name"])

@@ -32,7 +32,7 @@ from detectors import SIGNALS, Signal
 from detectors.layout import numbers
 from detectors.policy import SETTINGS, GuardRule, Policy, built_in, guard
 from detectors.records import Column
-from detectors.scan import GROUPS, Reading
+from detectors.scan import GROUPS, ScannedText
 from detectors.scan.base import EMBEDDED_TYPE, RuleSet, near_pattern
 from detectors.signals.entailment import Entailment
 from detectors.signals.patterns import load_phrases
@@ -371,7 +371,7 @@ def _match(pattern: re.Pattern[str], text: str) -> None:
 
 
 def _find(group: str, text: str) -> None:
-    Reading(text).find(group)
+    ScannedText(text).find(group)
 
 
 def _evaluate(kind: str, text: str) -> None:

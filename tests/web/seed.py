@@ -18,7 +18,7 @@ from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Config
 from monitor.profiling.ab_counts import Arms, experiment_findings
 from monitor.profiling.bucket_profiles import pack_profiles
-from monitor.profiling.shadow_join import Half, Pair, Pairs
+from monitor.profiling.shadow_join import Half, Pairs, ShadowPair
 from monitor.store import buckets, migrate, tables
 from monitor.store.database import Database
 from monitor.store.encoding import pack_layouts
@@ -282,7 +282,7 @@ class Seed:
         spec, chance = Shadow.model_validate(SHADOW), np.random.default_rng(6)
         at = self.end.timestamp()
         found = [
-            Pair(
+            ShadowPair(
                 f"r{place}",
                 Half("v1", at, "yes", (took,)),
                 Half("v2", at, "no" if place < 30 else "yes", (0.9 * took,)),

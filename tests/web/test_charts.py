@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from monitor.web.charts import Mark, Point, Span, bar_chart, line_chart, sparkline, thin, time_ticks, value_ticks
+from monitor.web.charts import Mark, Point, ShadedSpan, bar_chart, line_chart, sparkline, thin, time_ticks, value_ticks
 
 START = datetime(2026, 11, 3, 22, 0, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -69,7 +69,7 @@ def test_labels_are_escaped() -> None:
         end=END,
         step=STEP,
         title=evil,
-        spans=[Span(START, None, evil)],
+        spans=[ShadedSpan(START, None, evil)],
         marks=[Mark(START, evil)],
     )
     assert "<script" not in svg
@@ -77,7 +77,7 @@ def test_labels_are_escaped() -> None:
 
 
 def test_spans_stay_inside() -> None:
-    outside = [Span(START - 9 * STEP, START - STEP, "before"), Span(START - STEP, END + STEP, "around")]
+    outside = [ShadedSpan(START - 9 * STEP, START - STEP, "before"), ShadedSpan(START - STEP, END + STEP, "around")]
     svg = drawn(line_chart(points(0.1, 0.2), start=START, end=END, step=STEP, title="t", spans=outside))
     shaded = [r for r in svg.iter("rect") if r.attrib["class"] == "span"]
     assert len(shaded) == 1

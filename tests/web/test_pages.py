@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors.calibrate import Limit
+from detectors.calibrate import RarityLimit
 from detectors.layout import learn_numeric
 from detectors.null import Null
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.sensitivity import Sensitivity
-from monitor.checks.baseline_review import Problem, Review, as_setting
+from monitor.checks.baseline_review import BaselineProblem, Review, as_setting
 from monitor.checks.calibration import Calibration
 from monitor.web import pages
 from tests.web.conftest import Serve
@@ -171,7 +171,7 @@ def test_monitor_page_shows_findings_worst_first(seed: Seed, serve: Serve) -> No
 def test_monitor_page_says_what_its_baseline_holds(seed: Seed, serve: Serve) -> None:
     seed.watch("bot")
     end = seed.end - timedelta(days=3)
-    shift = Problem(
+    shift = BaselineProblem(
         "shift", end - timedelta(days=3), None, f"since then it holds another state: {HOSTILE}", ("x",), 0.5
     )
     clean = (end - timedelta(days=14), end - timedelta(days=3, hours=1))
@@ -191,7 +191,7 @@ def test_monitor_page_says_what_would_be_found(seed: Seed, serve: Serve) -> None
     seed.watch("bot")
     null = Null(0.0, 2.3, 0.1, 1.0, (0.1, 0.2, 0.3, 0.4), 100.0, limit=30.0)
     calibration = Calibration(
-        Limit(10.0, 1.0, 0.7, 0.4, 1.1, 2.0, 0.5),
+        RarityLimit(10.0, 1.0, 0.7, 0.4, 1.1, 2.0, 0.5),
         {"drift/cost/rank/": null},
         {"drift/cost/rank/": ("drift", "cost", "rank", None)},
         unusual={"plan": [("2026-11-01T00:00:00+00:00", "2026-11-01T03:00:00+00:00")]},

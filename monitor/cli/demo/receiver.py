@@ -23,7 +23,7 @@ class Received:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Receiver:
+class RollbackReceiver:
     """Listens on loopback for rollback requests."""
 
     def __init__(self, secret: str, now: Callable[[], datetime], act: Callable[[dict[str, Any]], None]) -> None:

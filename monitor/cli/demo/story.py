@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from monitor.cli.demo.application import Application
-from monitor.cli.demo.receiver import Receiver
+from monitor.cli.demo.receiver import RollbackReceiver
 from monitor.cli.factory import make_daemon, open_store
 from monitor.cli.load import load
 from monitor.cli.output import echo, print_json
@@ -102,7 +102,7 @@ def run_demo(*, serve: bool, as_json: bool, folder: Path | None, listen: str) ->
         clock = FastClock(start, start + LENGTH, SPEED)
         application = Application(home / "application.db", clock, start, SWAP_AFTER)
         secret = "whsec_" + _secret()
-        hook = Receiver(secret, clock.now, lambda payload: _deploy(application, payload))
+        hook = RollbackReceiver(secret, clock.now, lambda payload: _deploy(application, payload))
         hook.start()
         config = _write_config(home, listen, hook.url, start, secret)
         _tell(f"configuration, log and store: {home}")
@@ -146,7 +146,7 @@ def _watch(
     database: Database,
     daemon: Daemon,
     application: Application,
-    hook: Receiver,
+    hook: RollbackReceiver,
     server: Server | None,
     clock: FastClock,
 ) -> dict[str, Any]:
@@ -177,7 +177,9 @@ def _is_finished(database: Database, now: datetime) -> bool:
     return newest is not None and newest.start >= floor(now, timedelta(minutes=1)) - timedelta(minutes=2)
 
 
-def _narrate(database: Database, application: Application, hook: Receiver, told: set[str], now: datetime) -> None:
+def _narrate(
+    database: Database, application: Application, hook: RollbackReceiver, told: set[str], now: datetime
+) -> None:
     """Print each event once, as the databases show it."""
     events: dict[str, str] = {}
     if application.first_bad:
@@ -207,7 +209,7 @@ def _narrate(database: Database, application: Application, hook: Receiver, told:
             _tell(f"{now:%H:%M:%S}  {text}")
 
 
-def summary(database: Database, application: Application, hook: Receiver) -> dict[str, Any]:
+def summary(database: Database, application: Application, hook: RollbackReceiver) -> dict[str, Any]:
     """Return what happened, from the store, the application and the hook."""
     with database.read() as connection:
         rows = [row for row in reads.incident_rows(connection) if row.fired_at is not None]

@@ -26,7 +26,7 @@ from monitor.config.checks.quality import (
 )
 from monitor.config.checks.rate import RateConfig
 from monitor.config.checks.slo import SloConfig
-from monitor.config.checks.spend import Limit, SpendConfig
+from monitor.config.checks.spend import SpendConfig, SpendLimit
 
 Models = Mapping[str, type[CheckConfig]]
 """Check kinds, and the model of each."""
@@ -51,7 +51,7 @@ __all__ = [
     "CheckEntry",
     "DriftConfig",
     "LatencyConfig",
-    "Limit",
+    "SpendLimit",
     "Models",
     "PerformanceConfig",
     "QualityConfig",

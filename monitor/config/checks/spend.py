@@ -21,7 +21,7 @@ def _zone(name: str) -> str:
     return name
 
 
-class Limit(Section):
+class SpendLimit(Section):
     """What one value of `by:` may cost, instead of what all others may."""
 
     daily: float | None = Field(None, gt=0)
@@ -48,7 +48,7 @@ class SpendConfig(CheckConfig):
     """What a month may cost; burn rates tell early when it will not last."""
     by: str | None = None
     """A column, such as `tenant`; `daily:` and `monthly:` are then what each of its values may cost."""
-    limits: dict[str, Annotated[Limit, AlsoAccepts({"type": "number"})]] = {}
+    limits: dict[str, Annotated[SpendLimit, AlsoAccepts({"type": "number"})]] = {}
     """Values of `by:` that may cost more or less; a number, or `{daily: …, monthly: …}`."""
     max_values: int = Field(100, ge=1, le=1000)
     """Values of `by:` kept apart in a bucket, those with limits, then the dearest; the rest is `(other)`."""

@@ -17,7 +17,7 @@ Narrow = Callable[[Collection[str]], str]
 
 
 @dataclass(frozen=True)
-class Column:
+class PresetColumn:
     """One way to make a column: SQL over the main table, which is called ``r``, and what must be there for it.
 
     Parameters
@@ -35,7 +35,7 @@ class Column:
     unit: Unit | None = None
 
 
-Columns = Mapping[str, Column | Sequence[Column]]
+Columns = Mapping[str, PresetColumn | Sequence[PresetColumn]]
 """Canonical name to the ways to make it, the best one first."""
 
 
@@ -59,7 +59,7 @@ Found = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Condition:
+class PresetCondition:
     """SQL that every record must fulfil, used where the columns that it needs are there."""
 
     sql: str
@@ -113,7 +113,7 @@ class Preset:
     dialects: tuple[str, ...] = ("postgresql", "sqlite")
     sides: tuple[str, ...] = ()
     names: Mapping[str, Names] = field(default_factory=dict)
-    where: Callable[[Sql], Sequence[Condition]] = lambda _sql: ()
+    where: Callable[[Sql], Sequence[PresetCondition]] = lambda _sql: ()
     joins: Callable[[Sql, Found], Sequence[Join]] = lambda _sql, _found: ()
     chat: tuple[str, ...] = ("question", "response")
     final: bool = False
@@ -122,15 +122,15 @@ class Preset:
     advice: Mapping[str, str] = field(default_factory=dict)
 
 
-def plain(name: str, column: str | None = None) -> Column:
+def plain(name: str, column: str | None = None) -> PresetColumn:
     """Return a column as it stands in the main table."""
     column = column or name
-    return Column(f'r."{column}"', (column,))
+    return PresetColumn(f'r."{column}"', (column,))
 
 
-def empty_as_missing(name: str) -> Column:
+def empty_as_missing(name: str) -> PresetColumn:
     """Return a text column whose empty texts stand for nothing."""
-    return Column(f"nullif(r.\"{name}\", '')", (name,))
+    return PresetColumn(f"nullif(r.\"{name}\", '')", (name,))
 
 
 def score_column(name: str) -> str:

@@ -13,7 +13,7 @@ Schema: the comments of the tables' own DDL, July 2026.
 
 from __future__ import annotations
 
-from monitor.config.presets.base import Column, Columns, Found, Preset, empty_as_missing, plain
+from monitor.config.presets.base import Columns, Found, Preset, PresetColumn, empty_as_missing, plain
 from monitor.config.presets.sql import Sql
 
 WEIGHT = (
@@ -29,20 +29,20 @@ def columns(sql: Sql, _found: Found) -> Columns:
         return sql.field("r.response", *path)
 
     return {
-        "timestamp": [plain("request_time"), Column("r.timestamp_ms", ("timestamp_ms",), unit="ms")],
+        "timestamp": [plain("request_time"), PresetColumn("r.timestamp_ms", ("timestamp_ms",), unit="ms")],
         "id": plain("databricks_request_id"),
         "client_request_id": plain("client_request_id"),
-        "model_version": [empty_as_missing("served_entity_id"), Column(answered("model"), ("response",))],
+        "model_version": [empty_as_missing("served_entity_id"), PresetColumn(answered("model"), ("response",))],
         "tenant": empty_as_missing("requester"),
         "status": plain("status_code"),
         "latency": [
-            Column("r.execution_duration_ms / 1000.0", ("execution_duration_ms",)),
-            Column("r.execution_time_ms / 1000.0", ("execution_time_ms",)),
+            PresetColumn("r.execution_duration_ms / 1000.0", ("execution_duration_ms",)),
+            PresetColumn("r.execution_time_ms / 1000.0", ("execution_time_ms",)),
         ],
-        "weight": Column(WEIGHT, ("sampling_fraction",)),
-        "input_tokens": Column(sql.number(answered("usage", "prompt_tokens")), ("response",)),
-        "output_tokens": Column(sql.number(answered("usage", "completion_tokens")), ("response",)),
-        "finish_reason": Column(answered("choices", "0", "finish_reason"), ("response",)),
+        "weight": PresetColumn(WEIGHT, ("sampling_fraction",)),
+        "input_tokens": PresetColumn(sql.number(answered("usage", "prompt_tokens")), ("response",)),
+        "output_tokens": PresetColumn(sql.number(answered("usage", "completion_tokens")), ("response",)),
+        "finish_reason": PresetColumn(answered("choices", "0", "finish_reason"), ("response",)),
         "question": plain("question", "request"),
         "response": plain("response"),
     }

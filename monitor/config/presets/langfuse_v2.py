@@ -13,7 +13,16 @@ from __future__ import annotations
 
 import re
 
-from monitor.config.presets.base import Column, Columns, Condition, Found, Names, Preset, plain, score_column
+from monitor.config.presets.base import (
+    Columns,
+    Found,
+    Names,
+    Preset,
+    PresetColumn,
+    PresetCondition,
+    plain,
+    score_column,
+)
 from monitor.config.presets.sql import Sql, literal
 
 PEOPLE = re.compile(r"feedback|thumb|rating|csat|user", re.IGNORECASE)
@@ -30,18 +39,20 @@ def scores_by_judges(names: Found) -> list[str]:
     return [name for name in names.get("scores", ()) if not PEOPLE.search(name)]
 
 
-def _score(value: str, condition: str) -> Column:
+def _score(value: str, condition: str) -> PresetColumn:
     own = "(s.observation_id IS NULL OR s.observation_id = r.id)"
     sql = (
         f"(SELECT {value} FROM {{scores}} AS s WHERE s.trace_id = r.trace_id AND {own} AND {condition} "
         'ORDER BY s."timestamp" DESC LIMIT 1)'
     )
-    return Column(sql, ("trace_id", "scores.trace_id", "scores.observation_id", "scores.value", "scores.timestamp"))
+    return PresetColumn(
+        sql, ("trace_id", "scores.trace_id", "scores.observation_id", "scores.value", "scores.timestamp")
+    )
 
 
-def _trace(column: str) -> Column:
+def _trace(column: str) -> PresetColumn:
     sql = f"(SELECT nullif(t.\"{column}\", '') FROM {{traces}} AS t WHERE t.id = r.trace_id)"
-    return Column(sql, ("trace_id", "traces.id", f"traces.{column}"))
+    return PresetColumn(sql, ("trace_id", "traces.id", f"traces.{column}"))
 
 
 def columns(sql: Sql, names: Found) -> Columns:
@@ -54,29 +65,29 @@ def columns(sql: Sql, names: Found) -> Columns:
         "trace_id": plain("trace_id"),
         "project": plain("project", "project_id"),
         "name": plain("name"),
-        "model_version": [Column("coalesce(r.model, r.internal_model)", GENERATED), plain("model")],
-        "prompt_version": Column(prompt, ("prompt_id", "prompts.id", "prompts.name", "prompts.version")),
+        "model_version": [PresetColumn("coalesce(r.model, r.internal_model)", GENERATED), plain("model")],
+        "prompt_version": PresetColumn(prompt, ("prompt_id", "prompts.id", "prompts.name", "prompts.version")),
         "app_version": plain("app_version", "version"),
         "release": _trace("release"),
         "tenant": _trace("user_id"),
         "session_id": _trace("session_id"),
-        "status": Column(sql.text("r.level"), ("level",)),
-        "error_type": Column(
+        "status": PresetColumn(sql.text("r.level"), ("level",)),
+        "error_type": PresetColumn(
             "CASE WHEN r.level = 'ERROR' THEN substr(r.status_message, 1, 200) END",
             ("level", "status_message"),
         ),
-        "latency": Column(sql.seconds("r.start_time", "r.end_time"), ("start_time", "end_time")),
-        "time_to_first_token": Column(
+        "latency": PresetColumn(sql.seconds("r.start_time", "r.end_time"), ("start_time", "end_time")),
+        "time_to_first_token": PresetColumn(
             sql.seconds("r.start_time", "r.completion_start_time"), ("start_time", "completion_start_time")
         ),
-        "input_tokens": Column("nullif(r.prompt_tokens, 0)", ("prompt_tokens",)),
-        "output_tokens": Column("nullif(r.completion_tokens, 0)", ("completion_tokens",)),
+        "input_tokens": PresetColumn("nullif(r.prompt_tokens, 0)", ("prompt_tokens",)),
+        "output_tokens": PresetColumn("nullif(r.completion_tokens, 0)", ("completion_tokens",)),
         "cost": [
-            Column("coalesce(r.calculated_total_cost, r.total_cost)", ("calculated_total_cost", "total_cost")),
-            Column("r.calculated_total_cost", ("calculated_total_cost",)),
+            PresetColumn("coalesce(r.calculated_total_cost, r.total_cost)", ("calculated_total_cost", "total_cost")),
+            PresetColumn("r.calculated_total_cost", ("calculated_total_cost",)),
         ],
-        "question": Column(sql.text("r.input"), ("input",)),
-        "response": Column(sql.text("r.output"), ("output",)),
+        "question": PresetColumn(sql.text("r.input"), ("input",)),
+        "response": PresetColumn(sql.text("r.output"), ("output",)),
         "feedback": _score(
             f"coalesce(s.string_value, {sql.text('s.value')})",
             f"({sql.text('s.source')} = 'ANNOTATION' OR s.name IN ({people}))",
@@ -85,9 +96,9 @@ def columns(sql: Sql, names: Found) -> Columns:
     }
 
 
-def where(_sql: Sql) -> list[Condition]:
+def where(_sql: Sql) -> list[PresetCondition]:
     """Return the condition: calls of a model. Compared as the enum that it is, for a cast is paid at every row."""
-    return [Condition("r.type = 'GENERATION'", ("type",))]
+    return [PresetCondition("r.type = 'GENERATION'", ("type",))]
 
 
 ADVICE = {

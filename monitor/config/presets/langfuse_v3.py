@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from monitor.config.presets.base import (
     SINCE,
-    Column,
     Columns,
-    Condition,
     Found,
     Join,
     Names,
     Preset,
+    PresetColumn,
+    PresetCondition,
     plain,
     score_column,
 )
@@ -31,15 +31,15 @@ RECENT = "timestamp > (SELECT max(timestamp) FROM {scores}) - INTERVAL 30 DAY"
 DAY_BEFORE = f"{SINCE} - INTERVAL 1 DAY"
 
 
-def _usage(*words: str) -> Column:
+def _usage(*words: str) -> PresetColumn:
     """Return the sum of the kinds of usage whose names hold all of the words."""
     test = " AND ".join(f"positionCaseInsensitive(k, '{word}') > 0" for word in words)
     kept = f"mapFilter((k, v) -> {test}, r.usage_details)"
-    return Column(f"if(empty({kept}), NULL, arraySum(mapValues({kept})))", ("usage_details",))
+    return PresetColumn(f"if(empty({kept}), NULL, arraySum(mapValues({kept})))", ("usage_details",))
 
 
-def _from_either(part: str) -> Column:
-    return Column(f"coalesce(own.{part}, whole.{part})", ("trace_id", "scores.trace_id", "scores.observation_id"))
+def _from_either(part: str) -> PresetColumn:
+    return PresetColumn(f"coalesce(own.{part}, whole.{part})", ("trace_id", "scores.trace_id", "scores.observation_id"))
 
 
 def columns(sql: Sql, names: Found) -> Columns:
@@ -50,21 +50,21 @@ def columns(sql: Sql, names: Found) -> Columns:
         "trace_id": plain("trace_id"),
         "project": plain("project", "project_id"),
         "environment": plain("environment"),
-        "name": Column("nullif(r.name, '')", ("name",)),
-        "model_version": Column("nullif(r.provided_model_name, '')", ("provided_model_name",)),
-        "prompt_version": Column(
+        "name": PresetColumn("nullif(r.name, '')", ("name",)),
+        "model_version": PresetColumn("nullif(r.provided_model_name, '')", ("provided_model_name",)),
+        "prompt_version": PresetColumn(
             "concat(r.prompt_name, '@', toString(r.prompt_version))", ("prompt_name", "prompt_version")
         ),
-        "app_version": Column("nullif(r.version, '')", ("version",)),
-        "release": Column("nullif(t.release, '')", ("trace_id", "traces.release")),
-        "tenant": Column("nullif(t.user_id, '')", ("trace_id", "traces.user_id")),
-        "session_id": Column("nullif(t.session_id, '')", ("trace_id", "traces.session_id")),
+        "app_version": PresetColumn("nullif(r.version, '')", ("version",)),
+        "release": PresetColumn("nullif(t.release, '')", ("trace_id", "traces.release")),
+        "tenant": PresetColumn("nullif(t.user_id, '')", ("trace_id", "traces.user_id")),
+        "session_id": PresetColumn("nullif(t.session_id, '')", ("trace_id", "traces.session_id")),
         "status": plain("status", "level"),
-        "error_type": Column(
+        "error_type": PresetColumn(
             "if(r.level = 'ERROR', substringUTF8(r.status_message, 1, 200), NULL)", ("level", "status_message")
         ),
-        "latency": Column(sql.seconds("r.start_time", "r.end_time"), ("start_time", "end_time")),
-        "time_to_first_token": Column(
+        "latency": PresetColumn(sql.seconds("r.start_time", "r.end_time"), ("start_time", "end_time")),
+        "time_to_first_token": PresetColumn(
             sql.seconds("r.start_time", "r.completion_start_time"), ("start_time", "completion_start_time")
         ),
         "input_tokens": _usage("input"),
@@ -97,9 +97,9 @@ def joins(_sql: Sql, names: Found) -> list[Join]:
     ]
 
 
-def where(_sql: Sql) -> list[Condition]:
+def where(_sql: Sql) -> list[PresetCondition]:
     """Return the conditions: calls of a model that were not deleted."""
-    return [Condition("r.type = 'GENERATION' AND r.is_deleted = 0", ("type", "is_deleted"))]
+    return [PresetCondition("r.type = 'GENERATION' AND r.is_deleted = 0", ("type", "is_deleted"))]
 
 
 PRESET = Preset(

@@ -11,7 +11,7 @@ Schema: BerriAI/litellm, ``schema.prisma``; its migrations are in the package ``
 
 from __future__ import annotations
 
-from monitor.config.presets.base import Column, Columns, Found, Preset, empty_as_missing, plain
+from monitor.config.presets.base import Columns, Found, Preset, PresetColumn, empty_as_missing, plain
 from monitor.config.presets.sql import Sql
 
 FILLED = ("model_group", "model_id", "session_id", "mcp_namespaced_tool_name")
@@ -35,21 +35,21 @@ def columns(sql: Sql, _found: Found) -> Columns:
         "provider": empty_as_missing("custom_llm_provider"),
         "call_type": plain("call_type"),
         "cache_hit": empty_as_missing("cache_hit"),
-        "cost": Column(
+        "cost": PresetColumn(
             'CASE WHEN r."spend" > 0 OR r."cache_hit" = \'True\' THEN r."spend" END', ("spend", "cache_hit")
         ),
         "input_tokens": plain("prompt_tokens"),
         "output_tokens": plain("completion_tokens"),
-        "cached_tokens": Column(sql.number(cached), ("metadata",)),
-        "latency": Column(sql.seconds('r."startTime"', 'r."endTime"'), ("startTime", "endTime")),
-        "time_to_first_token": Column(
+        "cached_tokens": PresetColumn(sql.number(cached), ("metadata",)),
+        "latency": PresetColumn(sql.seconds('r."startTime"', 'r."endTime"'), ("startTime", "endTime")),
+        "time_to_first_token": PresetColumn(
             f"CASE WHEN {streamed} THEN {first_token} END", ("startTime", "endTime", "completionStartTime")
         ),
         "status": plain("status"),
-        "error_type": Column(f"CASE WHEN {failed} THEN {error} END", ("status", "metadata")),
-        "finish_reason": Column(sql.member('r."response"', "choices", "0", "finish_reason"), ("response",)),
-        "question": Column(sql.text('r."messages"'), ("messages",)),
-        "response": Column(sql.text('r."response"'), ("response",)),
+        "error_type": PresetColumn(f"CASE WHEN {failed} THEN {error} END", ("status", "metadata")),
+        "finish_reason": PresetColumn(sql.member('r."response"', "choices", "0", "finish_reason"), ("response",)),
+        "question": PresetColumn(sql.text('r."messages"'), ("messages",)),
+        "response": PresetColumn(sql.text('r."response"'), ("response",)),
         **{name: empty_as_missing(name) for name in FILLED},
     }
 

@@ -12,12 +12,12 @@ Schema: mlflow/mlflow, ``mlflow/store/tracking/dbmodels/models.py``; keys: ``mlf
 from __future__ import annotations
 
 from monitor.config.presets.base import (
-    Column,
     Columns,
-    Condition,
     Found,
     Names,
     Preset,
+    PresetColumn,
+    PresetCondition,
     empty_as_missing,
     plain,
     score_column,
@@ -35,8 +35,8 @@ def _metadata(key: str) -> str:
     )
 
 
-def _from_metadata(sql: str) -> Column:
-    return Column(sql, ("request_id", "trace_request_metadata.key", "trace_request_metadata.value"))
+def _from_metadata(sql: str) -> PresetColumn:
+    return PresetColumn(sql, ("request_id", "trace_request_metadata.key", "trace_request_metadata.value"))
 
 
 def _assessment(value: str, condition: str) -> str:
@@ -46,8 +46,8 @@ def _assessment(value: str, condition: str) -> str:
     )
 
 
-def _model(column: str) -> Column:
-    return Column(
+def _model(column: str) -> PresetColumn:
+    return PresetColumn(
         f"(SELECT s.{column} FROM {{spans}} AS s WHERE s.trace_id = r.request_id AND s.{column} IS NOT NULL "
         "ORDER BY s.start_time_unix_nano DESC LIMIT 1)",
         (f"spans.{column}", "spans.trace_id", "spans.start_time_unix_nano"),
@@ -59,12 +59,12 @@ def _scores(sql: Sql, names: Found) -> Columns:
     spoken = (
         f"CASE WHEN a.value IN ('true', '\"yes\"') THEN 1 WHEN a.value IN ('false', '\"no\"') THEN 0 ELSE {number} END"
     )
-    made: dict[str, list[Column]] = {}
+    made: dict[str, list[PresetColumn]] = {}
     for name in names.get("scores", ()):
         which = f"{JUDGED} AND a.name = {literal(name)}"
         made[score_column(name)] = [
-            Column(_assessment("a.aggregate_value", which), ("assessments.aggregate_value",)),
-            Column(_assessment(spoken, which), ("assessments.value",)),
+            PresetColumn(_assessment("a.aggregate_value", which), ("assessments.aggregate_value",)),
+            PresetColumn(_assessment(spoken, which), ("assessments.value",)),
         ]
     return made
 
@@ -78,28 +78,28 @@ def columns(sql: Sql, names: Found) -> Columns:
     )
     prompt = f"{sql.member(prompts, '0', 'name')} || '@' || {sql.member(prompts, '0', 'version')}"
     return {
-        "timestamp": Column("r.timestamp_ms", ("timestamp_ms",), unit="ms"),
+        "timestamp": PresetColumn("r.timestamp_ms", ("timestamp_ms",), unit="ms"),
         "id": plain("request_id"),
         "model_version": _model("model_name"),
         "provider": _model("model_provider"),
-        "prompt_version": Column(prompt, ("trace_tags.key", "trace_tags.value")),
+        "prompt_version": PresetColumn(prompt, ("trace_tags.key", "trace_tags.value")),
         "tenant": _from_metadata(_metadata("mlflow.trace.user")),
         "session_id": [empty_as_missing("session_id"), _from_metadata(_metadata("mlflow.trace.session"))],
         "app_version": _from_metadata(f"nullif({_metadata('mlflow.source.git.commit')}, '')"),
-        "experiment": Column(
+        "experiment": PresetColumn(
             "(SELECT e.name FROM {experiments} AS e WHERE e.experiment_id = r.experiment_id)",
             ("experiment_id", "experiments.experiment_id", "experiments.name"),
         ),
         "trace_name": empty_as_missing("trace_name"),
         "status": plain("status"),
-        "latency": Column("r.execution_time_ms / 1000.0", ("execution_time_ms",)),
+        "latency": PresetColumn("r.execution_time_ms / 1000.0", ("execution_time_ms",)),
         **{
             name: [plain(name, key), _from_metadata(sql.number(sql.member(usage, key)))] for name, key in TOKENS.items()
         },
         "cost": [plain("cost", "total_cost"), _from_metadata(sql.number(sql.member(cost, "total_cost")))],
         "question": plain("question", "request_preview"),
         "response": plain("response", "response_preview"),
-        "feedback": Column(
+        "feedback": PresetColumn(
             _assessment("a.value", "a.assessment_type = 'feedback' AND a.source_type = 'HUMAN'"),
             ("assessments.value", "assessments.source_type", "assessments.assessment_type"),
         ),
@@ -107,9 +107,9 @@ def columns(sql: Sql, names: Found) -> Columns:
     }
 
 
-def where(_sql: Sql) -> list[Condition]:
+def where(_sql: Sql) -> list[PresetCondition]:
     """Return the condition: finished traces only, so that an audit sees when one has ended."""
-    return [Condition("r.status <> 'IN_PROGRESS'", ("status",))]
+    return [PresetCondition("r.status <> 'IN_PROGRESS'", ("status",))]
 
 
 TRACED = "trace the calls of the model by autologging (`mlflow.openai.autolog()` …), with a recent MLflow 3"

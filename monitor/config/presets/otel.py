@@ -14,7 +14,7 @@ opentelemetry-collector-contrib, ``clickhouseexporter/internal/sqltemplates/trac
 
 from __future__ import annotations
 
-from monitor.config.presets.base import Column, Columns, Condition, Found, Preset, plain
+from monitor.config.presets.base import Columns, Found, Preset, PresetColumn, PresetCondition, plain
 from monitor.config.presets.sql import Sql
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -50,13 +50,13 @@ def _any(names: tuple[str, ...], sql: Sql) -> str:
     return f"coalesce({', '.join(found)})" if len(found) > 1 else found[0]
 
 
-def _attribute(role: str, sql: Sql) -> Column:
+def _attribute(role: str, sql: Sql) -> PresetColumn:
     value = _any(ALIASES[role], sql)
     if role in NUMBERS:
         value = sql.number(value)
     elif role == "finish_reason":
         value = sql.stripped(value, '[]" ')
-    return Column(value, ("SpanAttributes",))
+    return PresetColumn(value, ("SpanAttributes",))
 
 
 def columns(sql: Sql, _found: Found) -> Columns:
@@ -68,17 +68,17 @@ def columns(sql: Sql, _found: Found) -> Columns:
         "span_name": plain("SpanName"),
         "service": plain("ServiceName"),
         "status": plain("StatusCode"),
-        "latency": Column('r."Duration" / 1e9', ("Duration",)),
+        "latency": PresetColumn('r."Duration" / 1e9', ("Duration",)),
         **{role: _attribute(role, sql) for role in ALIASES},
     }
 
 
-def where(sql: Sql) -> list[Condition]:
+def where(sql: Sql) -> list[PresetCondition]:
     """Return the conditions: calls of a model."""
     known = _any((*ALIASES["operation"], *ALIASES["provider"]), sql)
     listed = ", ".join(f"'{name}'" for name in NO_CALLS)
     operation = f"coalesce({_any(ALIASES['operation'], sql)}, '')"
-    return [Condition(f"{known} IS NOT NULL AND {operation} NOT IN ({listed})", ("SpanAttributes",))]
+    return [PresetCondition(f"{known} IS NOT NULL AND {operation} NOT IN ({listed})", ("SpanAttributes",))]
 
 
 CAPTURE = "capture content: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only (or `true`, in older versions)"

@@ -12,7 +12,16 @@ Schema: Arize-ai/phoenix, ``src/phoenix/db/models.py`` at commit 00bc7f6f; names
 
 from __future__ import annotations
 
-from monitor.config.presets.base import Column, Columns, Condition, Found, Names, Preset, plain, score_column
+from monitor.config.presets.base import (
+    Columns,
+    Found,
+    Names,
+    Preset,
+    PresetColumn,
+    PresetCondition,
+    plain,
+    score_column,
+)
 from monitor.config.presets.sql import Sql, literal
 
 JUDGED = "annotator_kind <> 'HUMAN'"
@@ -35,39 +44,42 @@ def _annotation(value: str, condition: str) -> str:
     )
 
 
-def _from_annotation(sql: str) -> Column:
+def _from_annotation(sql: str) -> PresetColumn:
     needs = ("span_rowid", "name", "label", "score", "annotator_kind", "updated_at")
-    return Column(sql, ("id", *(f"span_annotations.{column}" for column in needs)))
+    return PresetColumn(sql, ("id", *(f"span_annotations.{column}" for column in needs)))
 
 
 def columns(sql: Sql, names: Found) -> Columns:
     """Return what is selected."""
 
-    def tokens(column: str, *path: str) -> list[Column]:
+    def tokens(column: str, *path: str) -> list[PresetColumn]:
         stored = sql.number(sql.member("r.attributes", "llm", "token_count", *path))
-        return [Column(f"coalesce(r.{column}, {stored})", (column, "attributes")), Column(stored, ("attributes",))]
+        return [
+            PresetColumn(f"coalesce(r.{column}, {stored})", (column, "attributes")),
+            PresetColumn(stored, ("attributes",)),
+        ]
 
     cached = sql.number(sql.member("r.attributes", "llm", "token_count", "prompt_details", "cache_read"))
     return {
         "timestamp": plain("start_time"),
         "id": plain("span_id"),
-        **{name: Column(sql.member("r.attributes", *path), ("attributes",)) for name, path in TEXTS.items()},
-        "project": Column(
+        **{name: PresetColumn(sql.member("r.attributes", *path), ("attributes",)) for name, path in TEXTS.items()},
+        "project": PresetColumn(
             "(SELECT p.name FROM {traces} AS t JOIN {projects} AS p ON p.id = t.project_rowid "
             "WHERE t.id = r.trace_rowid)",
             ("trace_rowid", "traces.project_rowid", "projects.name"),
         ),
         "span_name": plain("span_name", "name"),
         "status": plain("status_code"),
-        "error_type": Column(
+        "error_type": PresetColumn(
             "CASE WHEN r.status_code = 'ERROR' THEN substr(r.status_message, 1, 200) END",
             ("status_code", "status_message"),
         ),
-        "latency": Column(sql.seconds("r.start_time", "r.end_time"), ("start_time", "end_time")),
+        "latency": PresetColumn(sql.seconds("r.start_time", "r.end_time"), ("start_time", "end_time")),
         "input_tokens": tokens("llm_token_count_prompt", "prompt"),
         "output_tokens": tokens("llm_token_count_completion", "completion"),
-        "cached_tokens": Column(cached, ("attributes",)),
-        "cost": Column(
+        "cached_tokens": PresetColumn(cached, ("attributes",)),
+        "cost": PresetColumn(
             "(SELECT c.total_cost FROM {span_costs} AS c WHERE c.span_rowid = r.id LIMIT 1)",
             ("id", "span_costs.span_rowid", "span_costs.total_cost"),
         ),
@@ -81,9 +93,9 @@ def columns(sql: Sql, names: Found) -> Columns:
     }
 
 
-def where(_sql: Sql) -> list[Condition]:
+def where(_sql: Sql) -> list[PresetCondition]:
     """Return the condition: calls of a model."""
-    return [Condition("r.span_kind = 'LLM'", ("span_kind",))]
+    return [PresetCondition("r.span_kind = 'LLM'", ("span_kind",))]
 
 
 INSTRUMENT = "instrument the client with OpenInference (`openinference-instrumentation-…`)"

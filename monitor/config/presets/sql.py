@@ -34,7 +34,7 @@ class Sql(Protocol):
         """Return a text without these characters at its ends."""
 
 
-class Sqlite:
+class SqliteSql:
     """SQLite keeps JSON in texts that nobody checked; what is no JSON has no members."""
 
     name = "sqlite"
@@ -60,7 +60,7 @@ class Sqlite:
         return f"trim({text}, {literal(characters)})"
 
 
-class Postgresql:
+class PostgresqlSql:
     """PostgreSQL's JSON is jsonb, or a text that is cast to it."""
 
     name = "postgresql"
@@ -86,7 +86,7 @@ class Postgresql:
         return f"btrim({text}, {literal(characters)})"
 
 
-class Clickhouse:
+class ClickhouseSql:
     """ClickHouse's attributes are maps, in which a key that is not there has an empty text."""
 
     name = "clickhousedb"
@@ -111,4 +111,4 @@ class Clickhouse:
         return f"trim(BOTH {literal(characters)} FROM {text})"
 
 
-DIALECTS: dict[str, Sql] = {sql.name: sql for sql in (Sqlite(), Postgresql(), Clickhouse())}
+DIALECTS: dict[str, Sql] = {sql.name: sql for sql in (SqliteSql(), PostgresqlSql(), ClickhouseSql())}

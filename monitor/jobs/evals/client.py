@@ -20,7 +20,7 @@ import httpx
 
 from monitor.actions.receivers.base import parse_retry_after
 from monitor.core.clock import Clock, SystemClock
-from monitor.core.suite_run import Spent
+from monitor.core.suite_run import SuiteUsage
 from monitor.jobs.evals.suite import Endpoint, Parameters
 
 LARGEST_ANSWER = 16 * 1024 * 1024
@@ -77,7 +77,7 @@ class Client:
         chance: Callable[[], float] = random.random,
         clock: Clock | None = None,
     ) -> None:
-        self.spent = Spent()
+        self.spent = SuiteUsage()
         self._endpoint = endpoint
         self._parameters = parameters.model_dump(exclude_none=True)
         if endpoint.user is not None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.core.clock import Clock
 from monitor.core.schedule import Bucket, floor
-from monitor.core.suite_run import OVERALL, CaseResult, Run, Spent, mean
+from monitor.core.suite_run import OVERALL, CaseResult, Run, SuiteUsage, mean
 from monitor.core.yamlfile import Problem
 from monitor.jobs.evals import compare as comparing
 from monitor.jobs.evals import traffic
@@ -41,7 +41,7 @@ class Asked:
     """The samples of every case, and what asking for them took."""
 
     samples: dict[str, list[Answer | Failure]]
-    spent: dict[str, Spent] = field(default_factory=dict)
+    spent: dict[str, SuiteUsage] = field(default_factory=dict)
     judged: int = 0
     unjudged: int = 0
     note: str = ""

@@ -149,7 +149,7 @@ class Daily(Section):
         return self
 
 
-class Traffic(Section):
+class TrafficSample(Section):
     """A share of what the application has answered since the last run, instead of cases that are asked."""
 
     share: float = Field(gt=0, le=1)
@@ -184,7 +184,7 @@ class Suite(Section):
     """Who is asked; not needed with `answers:`."""
     answers: Path | None = None
     """JSONL file of given answers, `{"id": …, "response": …}` a line, instead of asking."""
-    traffic: Traffic | None = None
+    traffic: TrafficSample | None = None
     """A sample of a monitor's own records, instead of asking; run by `evaluations:` of driftd.yaml."""
     system: str | None = None
     """System message in front of every case."""

@@ -61,7 +61,7 @@ def column_type(database_type: str) -> ColumnType:
     return "numeric" if head.startswith(NUMBERS) else KINDS.get(head, "unknown")
 
 
-class Clickhouse:
+class ClickhouseDialect:
     """Types are known; nothing names a row unless the source does."""
 
     name = "clickhousedb"
@@ -155,4 +155,4 @@ class Clickhouse:
         return sa.func.substringUTF8(text, 1, limit)
 
 
-DIALECT = Clickhouse()
+DIALECT = ClickhouseDialect()

@@ -42,7 +42,7 @@ NOBODY_OLDER = (
 )
 
 
-class Postgresql:
+class PostgresqlDialect:
     """Types are known, times have or have no zone, and large pages may go through ADBC."""
 
     name = "postgresql"
@@ -148,4 +148,4 @@ class Postgresql:
         return sa.func.left(sa.cast(column, sa.Text), limit)
 
 
-DIALECT = Postgresql()
+DIALECT = PostgresqlDialect()

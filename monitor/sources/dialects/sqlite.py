@@ -16,7 +16,7 @@ from monitor.sources.dialects.base import Found, column_type, raw
 from monitor.sources.times import TimeColumn
 
 
-class Sqlite:
+class SqliteDialect:
     """Times are texts or numbers; declared types bind nobody."""
 
     name = "sqlite"
@@ -108,4 +108,4 @@ class Sqlite:
         return sa.case((sa.func.typeof(column).in_(["text", "blob"]), cut), else_=column)
 
 
-DIALECT = Sqlite()
+DIALECT = SqliteDialect()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from detectors.performance.prediction_powered import Rate, Tally, rate
+from detectors.performance.prediction_powered import RateEstimate, RateSums, rate
 from detectors.performance.wilson import wilson
 
 Scorer = Callable[[np.random.Generator, np.ndarray], np.ndarray]
@@ -42,17 +42,17 @@ RATES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 ROUNDS = 400
 
 
-def window(rng: np.random.Generator, share: float, scorer: Scorer, labels: int, rows: int) -> Tally:
+def window(rng: np.random.Generator, share: float, scorer: Scorer, labels: int, rows: int) -> RateSums:
     bad = rng.random(rows) < share
-    return Tally.of(scorer(rng, bad), np.where(np.arange(rows) < labels, bad, np.nan))
+    return RateSums.of(scorer(rng, bad), np.where(np.arange(rows) < labels, bad, np.nan))
 
 
-def labelled(tally: Tally) -> Tally:
+def labelled(tally: RateSums) -> RateSums:
     """The same labels, and nothing else known."""
     return replace(tally, n=tally.labels, score=tally.labelled_score, score_squared=tally.labelled_squared)
 
 
-def alone(tally: Tally) -> tuple[float, float]:
+def alone(tally: RateSums) -> tuple[float, float]:
     return wilson(tally.positives, tally.labels)
 
 
@@ -101,7 +101,7 @@ def test_the_estimate_is_unbiased_though_the_scores_are_wrong() -> None:
     rng = np.random.default_rng(23)
     high = SCORES["a flag"]
     found = [rate(window(rng, 0.1, high, 200, 4000)) for _ in range(600)]
-    mean_score = rate(Tally.of(high(rng, rng.random(50_000) < 0.1), np.full(50_000, np.nan))).value
+    mean_score = rate(RateSums.of(high(rng, rng.random(50_000) < 0.1), np.full(50_000, np.nan))).value
     assert mean_score == pytest.approx(0.17, abs=0.01)
     assert np.mean([one.value for one in found]) == pytest.approx(0.1, abs=0.003)
 
@@ -116,19 +116,19 @@ def test_many_labels_give_the_published_estimator() -> None:
     power = np.cov(y, f)[0, 1] / ((1 + n / (rows - n)) * np.var(f))
     value = y.mean() + power * (unlabelled.mean() - f.mean())
     error = math.sqrt(np.var(y - power * f) / n + power**2 * np.var(unlabelled) / (rows - n))
-    found = rate(Tally.of(scores, np.where(np.arange(rows) < n, bad, np.nan)))
+    found = rate(RateSums.of(scores, np.where(np.arange(rows) < n, bad, np.nan)))
     assert found.value == pytest.approx(value, abs=2e-4)
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.03)
 
 
 def test_without_labels_it_is_an_index_and_says_so() -> None:
     scores = np.random.default_rng(25).random(500)
-    found = rate(Tally.of(scores, np.full(500, np.nan)))
+    found = rate(RateSums.of(scores, np.full(500, np.nan)))
     assert found.kind == "index"
     assert found.labels == 0
     assert found.value == pytest.approx(scores.mean(), abs=1e-6)
     assert found.low < scores.mean() < found.high
-    nothing = rate(Tally())
+    nothing = rate(RateSums())
     assert (nothing.n, nothing.kind) == (0, "index")
     assert math.isnan(nothing.value)
 
@@ -137,16 +137,16 @@ def test_a_few_labels_of_one_kind_leave_room() -> None:
     scores = np.full(5000, 0.01)
     for positives, inside in ((0, 0.03), (30, 0.97)):
         labels = np.where(np.arange(5000) < 30, float(positives > 0), np.nan)
-        found = rate(Tally.of(scores, labels))
+        found = rate(RateSums.of(scores, labels))
         assert found.low <= inside <= found.high
         assert found.high - found.low > 0.1
-    one = rate(Tally.of(scores, np.where(np.arange(5000) < 1, 1.0, np.nan)))
+    one = rate(RateSums.of(scores, np.where(np.arange(5000) < 1, 1.0, np.nan)))
     assert one.high - one.low > 0.9
 
 
 def test_all_rows_labelled_is_a_plain_share() -> None:
     labels = (np.arange(400) % 5 == 0).astype(float)
-    found = rate(Tally.of(np.linspace(0, 1, 400), labels))
+    found = rate(RateSums.of(np.linspace(0, 1, 400), labels))
     low, high = wilson(80, 400)
     assert found.value == pytest.approx(0.2)
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.001)
@@ -166,18 +166,18 @@ def test_tallies_add_up_exactly_in_any_order(
     first: list[tuple[float, float]], second: list[tuple[float, float]], third: list[tuple[float, float]]
 ) -> None:
     lists = (first, second, third)
-    one, two, three = (Tally.of(*np.array(rows, dtype=float).reshape(-1, 2).T) for rows in lists)
+    one, two, three = (RateSums.of(*np.array(rows, dtype=float).reshape(-1, 2).T) for rows in lists)
     assert (one + two) + three == three + (two + one)
     together = [row for rows in lists for row in rows]
-    whole = Tally.of(*np.array(together, dtype=float).reshape(-1, 2).T)
+    whole = RateSums.of(*np.array(together, dtype=float).reshape(-1, 2).T)
     assert one + two + three == whole
-    assert Tally.from_json(json.loads(json.dumps(whole.to_json()))) == whole
-    assert isinstance(rate(whole), Rate)
+    assert RateSums.from_json(json.loads(json.dumps(whole.to_json()))) == whole
+    assert isinstance(rate(whole), RateEstimate)
 
 
 def test_sums_match_floats() -> None:
     scores = np.random.default_rng(27).random(100_000)
-    tally = Tally.of(scores, np.full(100_000, np.nan))
+    tally = RateSums.of(scores, np.full(100_000, np.nan))
     assert tally.score / 2**20 == pytest.approx(scores.sum(), rel=1e-7)
     assert tally.score_squared / 2**40 == pytest.approx(np.square(scores).sum(), rel=1e-6)
 
@@ -188,5 +188,5 @@ def test_sums_match_floats() -> None:
 )
 def test_what_is_no_score_and_no_label_is_refused(scores: list[float], labels: list[float], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        Tally.of(np.array(scores), np.array(labels))
-    assert Tally.of(np.array([math.nan]), np.array([1.0])).n == 0
+        RateSums.of(np.array(scores), np.array(labels))
+    assert RateSums.of(np.array([math.nan]), np.array([1.0])).n == 0

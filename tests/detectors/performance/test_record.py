@@ -10,11 +10,11 @@ from scipy import stats
 
 from detectors.performance import record as module
 from detectors.performance.measured import backtest_estimates, spoken, with_record
-from detectors.performance.record import LONGEST, MISSES, RATE, Record, Seen, Z, follow, reach
+from detectors.performance.record import LONGEST, MISSES, RATE, Record, Residual, Z, follow, reach
 
 
-def windows(residuals: np.ndarray, error: float = 0.01, new: float = 0.0, start: int = 0) -> list[Seen]:
-    return [Seen(float(start + place), residual, error, new) for place, residual in enumerate(residuals.tolist())]
+def windows(residuals: np.ndarray, error: float = 0.01, new: float = 0.0, start: int = 0) -> list[Residual]:
+    return [Residual(float(start + place), residual, error, new) for place, residual in enumerate(residuals.tolist())]
 
 
 def test_one_answer_of_the_grid_is_the_conditional_normal_law(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_one_answer_of_the_grid_is_the_conditional_normal_law(monkeypatch: pytes
     joint = level + (judged * span) ** 2 * np.outer(new, new) + np.diag((wander * unit) ** 2 + error**2)
     weights = np.linalg.solve(joint[:4, :4], joint[:4, 4])
     mean, variance = weights @ residual[:4], joint[4, 4] - weights @ joint[:4, 4]
-    seen = [Seen(*one) for one in zip(at.tolist(), residual.tolist(), error.tolist(), new.tolist(), strict=True)]
+    seen = [Residual(*one) for one in zip(at.tolist(), residual.tolist(), error.tolist(), new.tolist(), strict=True)]
     state = module._follow(Record(tuple(seen[:4]), span), lag=1.0)[0][-1]
     law = state.law(seen[4])
     assert law.means[0] == pytest.approx(mean, rel=1e-9)

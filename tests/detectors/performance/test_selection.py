@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from detectors.base import Finding, Status
 from detectors.outcome import learn_scores
-from detectors.performance.prediction_powered import Tally, rate
+from detectors.performance.prediction_powered import RateSums, rate
 from detectors.performance.rates import Chosen, with_rate
 from detectors.performance.selection import Strata, is_selected, stratified_rate, weighted_rate
 from detectors.profile import Profile
@@ -64,7 +64,7 @@ def test_labels_by_score_give_a_rate_by_strata_where_the_labels_as_they_are_do_n
     found = [stratified_rate(Strata.of(*one)) for one in answers]
     assert np.mean([one.low <= share <= one.high for one in found]) >= 0.93
     assert np.mean([one.value for one in found]) == pytest.approx(share, rel=0.06)
-    plain = [rate(Tally.of(*one)) for one in answers]
+    plain = [rate(RateSums.of(*one)) for one in answers]
     assert np.mean([one.low <= share <= one.high for one in plain]) < 0.85
 
 

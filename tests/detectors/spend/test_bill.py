@@ -8,7 +8,7 @@ import pytest
 from detectors.base import Status
 from detectors.records import Column, take
 from detectors.spend.bill import ALL, MISSING, OTHER, Till
-from detectors.spend.budget import Requests, Spent, per_request
+from detectors.spend.budget import Requests, SpendTotals, per_request
 
 
 def records(rows: int, seed: int = 0) -> dict[str, Column]:
@@ -36,7 +36,7 @@ def test_named_values_are_kept_then_the_dearest_and_the_sum_is_all_of_it() -> No
     values = {value: spent for (column, value), spent in parts.items() if column == "tenant"}
     assert len(values) == 6  # three, the named one, the missing, the others
     assert {"t7", MISSING, OTHER} < set(values)
-    total = sum(values.values(), Spent())
+    total = sum(values.values(), SpendTotals())
     assert total.amount == pytest.approx(parts[ALL].amount)
     assert (total.requests, total.unpriced) == (5000, parts[ALL].unpriced)
     assert parts[ALL].unpriced > 300
@@ -52,7 +52,7 @@ def test_more_values_than_can_be_held_are_counted_together() -> None:
 
 
 def test_a_bucket_without_rows_cost_nothing_only_where_the_cost_is_logged() -> None:
-    assert Till("price", known=True).bill().total == Spent()
+    assert Till("price", known=True).bill().total == SpendTotals()
     assert Till("price").bill().total is None
 
 

@@ -9,17 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.spend.breaker import STATES, Breaker, Seen, observe_budget, observe_rate, standing, step, with_state
-from detectors.spend.budget import Spent
+from detectors.spend.breaker import (
+    STATES,
+    Breaker,
+    BreakerObservation,
+    observe_budget,
+    observe_rate,
+    standing,
+    step,
+    with_state,
+)
+from detectors.spend.budget import SpendTotals
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIVE = timedelta(minutes=5)
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
 CLOSED = Breaker("closed", NOON, "nothing has happened yet")
-BAD, GOOD, UNKNOWN = Seen(True, "bad"), Seen(False, "good"), Seen(None, "no traffic")
+BAD, GOOD, UNKNOWN = (
+    BreakerObservation(True, "bad"),
+    BreakerObservation(False, "good"),
+    BreakerObservation(None, "no traffic"),
+)
 
 
-def run(*seen: Seen, renews: bool = False, begin: Breaker = CLOSED) -> list[Breaker]:
+def run(*seen: BreakerObservation, renews: bool = False, begin: Breaker = CLOSED) -> list[Breaker]:
     stands, path = begin, []
     for place, one in enumerate(seen):
         stands = step(stands, one, NOON + (place + 1) * FIVE, 2 * FIVE, renews=renews)
@@ -44,11 +57,11 @@ def test_bad_probes_open_it_again_within_the_same_episode() -> None:
 
 
 def test_a_budget_stays_open_until_its_period_ends_and_needs_no_probes() -> None:
-    gone = Seen(True, "gone", MIDNIGHT)
+    gone = BreakerObservation(True, "gone", MIDNIGHT)
     path = run(gone, gone, UNKNOWN, GOOD, renews=True)
     assert [one.state for one in path] == ["open", "open", "open", "closed"]
     assert path[0].until == MIDNIGHT
-    longer = run(gone, Seen(True, "the month's too", MIDNIGHT + timedelta(days=9)), renews=True)[-1]
+    longer = run(gone, BreakerObservation(True, "the month's too", MIDNIGHT + timedelta(days=9)), renews=True)[-1]
     assert (longer.number, longer.until) == (1, MIDNIGHT + timedelta(days=9))
 
 
@@ -73,10 +86,10 @@ def test_between_two_buckets_what_was_to_end_has_ended() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([BAD, GOOD, UNKNOWN, Seen(True, "gone", MIDNIGHT)]), max_size=40),
+    st.lists(st.sampled_from([BAD, GOOD, UNKNOWN, BreakerObservation(True, "gone", MIDNIGHT)]), max_size=40),
     st.booleans(),
 )
-def test_whatever_happens_states_follow_one_another_as_they_may(seen: list[Seen], renews: bool) -> None:
+def test_whatever_happens_states_follow_one_another_as_they_may(seen: list[BreakerObservation], renews: bool) -> None:
     allowed = {("closed", "open"), ("open", "half_open"), ("half_open", "open"), ("half_open", "closed")}
     allowed |= {("open", "closed")} if renews else set()
     before = CLOSED
@@ -102,20 +115,20 @@ def test_at_a_steady_pace_no_more_than_a_bucket_is_overspent(share: float, late:
     bucket = next(
         count
         for count in range(1, 60)
-        if observe_budget("daily", Spent(float(count), 1), budget, 1.0, late, MIDNIGHT, "USD").bad
+        if observe_budget("daily", SpendTotals(float(count), 1), budget, 1.0, late, MIDNIGHT, "USD").bad
     )
     assert bucket + late - budget <= 1.0 + 1e-9
     ahead = next(
         count
         for count in range(1, 60)
-        if observe_budget("daily", Spent(float(count), 1), budget, 1.0, late + 1, MIDNIGHT, "USD").bad
+        if observe_budget("daily", SpendTotals(float(count), 1), budget, 1.0, late + 1, MIDNIGHT, "USD").bad
     )
     assert ahead + late <= budget + 1e-9
     assert ahead + late > budget - 1.0 - 1e-9  # no sooner than it must
 
 
 def test_requests_without_a_price_are_said_with_the_figure() -> None:
-    seen = observe_budget("daily", Spent(100.0, 50, 7), 100.0, 0.0, 0.0, MIDNIGHT, "USD")
+    seen = observe_budget("daily", SpendTotals(100.0, 50, 7), 100.0, 0.0, 0.0, MIDNIGHT, "USD")
     assert "at least: 7 of 50 requests have no known price" in seen.reason
 
 

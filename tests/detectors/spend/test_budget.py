@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from detectors.base import Status
-from detectors.spend.budget import BURNS, Spent, against_budget, bounds, burning, starts
+from detectors.spend.budget import BURNS, SpendTotals, against_budget, bounds, burning, starts
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -40,10 +40,10 @@ def test_midnight_still_belongs_to_the_day_that_ends() -> None:
 
 def test_a_budget_is_broken_when_it_is_gone_and_not_before() -> None:
     for amount, status in ((199.99, Status.OK), (200.0, Status.DRIFTED), (201.0, Status.DRIFTED)):
-        found = against_budget("spend", "price", "daily", 200.0, AT, "UTC", Spent(amount, 10), "EUR")
+        found = against_budget("spend", "price", "daily", 200.0, AT, "UTC", SpendTotals(amount, 10), "EUR")
         assert found.status is status
         assert found.statistic == pytest.approx(amount / 200)
-    early = against_budget("spend", "price", "daily", 200.0, AT, "UTC", Spent(150.0, 10), "EUR")
+    early = against_budget("spend", "price", "daily", 200.0, AT, "UTC", SpendTotals(150.0, 10), "EUR")
     assert "comes to 300.00 by 2026-11-21 00:00" in early.reason
     assert early.detail["pace"] == pytest.approx(300.0)
 
@@ -52,10 +52,10 @@ def test_a_budget_is_broken_when_it_is_gone_and_not_before() -> None:
 def test_a_burn_alerts_when_both_windows_are_beyond_its_rate(long: timedelta, short: timedelta, factor: float) -> None:
     month, fair = 720.0, 1.0  # a dollar an hour
 
-    def spent(speed: float, since: timedelta, until: timedelta = timedelta(0)) -> dict[datetime, Spent]:
+    def spent(speed: float, since: timedelta, until: timedelta = timedelta(0)) -> dict[datetime, SpendTotals]:
         """Spend at a speed between two ages, and nothing else."""
         return {
-            start: Spent(fair * speed * (max(min(AT - start, since), until) - until) / HOUR)
+            start: SpendTotals(fair * speed * (max(min(AT - start, since), until) - until) / HOUR)
             for start in starts(AT, "UTC")
         }
 

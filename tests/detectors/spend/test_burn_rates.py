@@ -8,24 +8,24 @@ import pytest
 
 from detectors.base import Status
 from detectors.spend import budget, objective
-from detectors.spend.objective import PAIRS, Events, pair_excess
+from detectors.spend.objective import PAIRS, EventCounts, pair_excess
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
-MUCH, CALM = Events(10**7, 10**7 * 0.2), Events(10**7, 0.0)
+MUCH, CALM = EventCounts(10**7, 10**7 * 0.2), EventCounts(10**7, 0.0)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_the_slower_window_of_an_objective_counts(pair: objective.Pair) -> None:
+def test_the_slower_window_of_an_objective_counts(pair: objective.BurnWindows) -> None:
     assert pair_excess(pair, MUCH, MUCH, 0.01, MONTH) == pytest.approx(0.2 / (0.01 * pair.factor(MONTH)))
     assert pair_excess(pair, MUCH, CALM, 0.01, MONTH) == 0.0
     assert pair_excess(pair, CALM, MUCH, 0.01, MONTH) == 0.0
 
 
 def test_an_objective_says_the_speed_of_the_slower_window() -> None:
-    counted = {start: Events(10**7, 10**7 * 0.2) for start in objective.starts(AT, MONTH)}
+    counted = {start: EventCounts(10**7, 10**7 * 0.2) for start in objective.starts(AT, MONTH)}
     shorts = {pair.short for pair in PAIRS} - {pair.long for pair in PAIRS}
-    counted |= {AT - short: Events(10**6, 10**6 * 0.16) for short in shorts}
+    counted |= {AT - short: EventCounts(10**6, 10**6 * 0.16) for short in shorts}
     told = objective.burning("slo", "failed", 0.99, AT, counted)
     assert told.status is Status.DRIFTED
     assert told.detail["speed"] == pytest.approx(16.0)
@@ -36,7 +36,7 @@ def test_a_budget_that_burns_in_one_window_only_does_not_alert(quiet: str) -> No
     month, hour = 720.0, timedelta(hours=1)  # 1 an hour is allowed
     calm = {AT - (long if quiet == "long" else short) for long, short, _ in budget.BURNS}
     amounts = {
-        start: budget.Spent((0.01 if start in calm else 50.0) * ((AT - start) / hour))
+        start: budget.SpendTotals((0.01 if start in calm else 50.0) * ((AT - start) / hour))
         for start in budget.starts(AT, "UTC")
     }
     told = budget.burning("spend", "price", month, AT, "UTC", amounts, "USD")

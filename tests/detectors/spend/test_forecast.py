@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.forecast import KINDS, flights, held_back, simulated
 from detectors.base import Status
-from detectors.spend.budget import HOUR, Spent, against_budget, overrun
+from detectors.spend.budget import HOUR, SpendTotals, against_budget, overrun
 from detectors.spend.forecast import Forecast, forecast, paths
 from detectors.spend.outlook import outlook
 
@@ -77,7 +77,7 @@ def test_a_young_ledger_says_less(days: int, day: bool, month: bool) -> None:
 def test_the_finding_says_the_interval_and_is_bad_only_when_all_of_it_is_beyond() -> None:
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     end = Forecast(900.0, 990.0, 1100.0)
-    found = against_budget("spend", "price", "monthly", 1000.0, at, "UTC", Spent(600.0, 9), "USD", forecast=end)
+    found = against_budget("spend", "price", "monthly", 1000.0, at, "UTC", SpendTotals(600.0, 9), "USD", forecast=end)
     assert found.status is Status.OK
     assert "about 990.00 are foreseen by 2026-12-01 00:00 (80 % interval 900.00 to 1,100.00)" in found.reason
     assert found.detail["forecast_high"] == 1100.0

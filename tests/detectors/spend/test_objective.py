@@ -11,15 +11,15 @@ from scipy import stats
 
 from detectors.base import Status
 from detectors.signals import slow
-from detectors.spend.objective import PAIRS, Events, burning, largest_by_chance, pair_excess, starts
+from detectors.spend.objective import PAIRS, EventCounts, burning, largest_by_chance, pair_excess, starts
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
 
 
-def counted(log: pd.Series, period: timedelta = MONTH) -> dict[datetime, Events]:
+def counted(log: pd.Series, period: timedelta = MONTH) -> dict[datetime, EventCounts]:
     parts = {start: log[(log.index >= start) & (log.index < AT)] for start in starts(AT, period)}
-    return {start: Events(len(part), float(part.sum())) for start, part in parts.items()}
+    return {start: EventCounts(len(part), float(part.sum())) for start, part in parts.items()}
 
 
 def log(bad: float, since: timedelta, usual: float = 0.0005) -> pd.Series:
@@ -70,11 +70,11 @@ def test_what_has_stopped_or_never_was_does_not_page() -> None:
 
 
 def test_few_requests_tell_nothing_and_none_is_no_failure() -> None:
-    few = {start: Events(3, 1.0) for start in starts(AT, MONTH)}
+    few = {start: EventCounts(3, 1.0) for start in starts(AT, MONTH)}
     told = burning("slo", "failed", 0.999, AT, few)
     assert told.status is Status.INCONCLUSIVE
     assert "too_few: 3 requests" in told.reason
-    none = burning("slo", "failed", 0.999, AT, dict.fromkeys(starts(AT, MONTH), Events()))
+    none = burning("slo", "failed", 0.999, AT, dict.fromkeys(starts(AT, MONTH), EventCounts()))
     assert (none.status, none.detail["value"]) == (Status.INCONCLUSIVE, 0.0)
 
 
@@ -88,7 +88,7 @@ def alerts(total: np.ndarray, bad: np.ndarray, room: float) -> np.ndarray:
             sums = [np.concatenate([[0], np.cumsum(each)]) for each in (total, bad)]
             parts += [each[1:] - each[np.maximum(0, np.arange(len(total)) + 1 - size)] for each in sums]
         for at in np.flatnonzero((parts[1] > 0) & (parts[3] > 0) & (parts[0] >= 100)):
-            long, short = (Events(int(n[at]), float(k[at])) for n, k in (parts[:2], parts[2:]))
+            long, short = (EventCounts(int(n[at]), float(k[at])) for n, k in (parts[:2], parts[2:]))
             found[at] |= pair_excess(pair, long, short, room, MONTH) > 1
     return found
 
@@ -119,12 +119,12 @@ def test_the_count_by_chance_is_that_of_scipy_and_with_much_traffic_the_rate_is_
         assert largest_by_chance(total, rate) == stats.binom.isf(1e-3, total, rate)
     for pair in PAIRS:
         much, over = 10**7, rate * pair.factor(MONTH) * 1.01
-        found = pair_excess(pair, Events(much, over * much), Events(much, over * much), rate, MONTH)
+        found = pair_excess(pair, EventCounts(much, over * much), EventCounts(much, over * much), rate, MONTH)
         assert found == pytest.approx(1.01)
 
 
 def test_a_single_error_of_little_traffic_is_called_chance() -> None:
-    few = {start: Events(round((AT - start) / timedelta(minutes=3)), 1.0) for start in starts(AT, MONTH)}
+    few = {start: EventCounts(round((AT - start) / timedelta(minutes=3)), 1.0) for start in starts(AT, MONTH)}
     told = burning("slo", "failed", 0.999, AT, few)
     assert told.status is Status.OK
     assert "1 bad of 120 requests may be chance" in told.reason

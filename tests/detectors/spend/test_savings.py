@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from detectors.records import Column
-from detectors.spend.payback import Stretch, payback
+from detectors.spend.payback import RequestPeriod, payback
 from detectors.spend.price import OwnPrice, Tokens, price
 from detectors.spend.savings import Cell, Cells, Condition, Plan, Tier, assign_strata, merge, summarize, tally
 
@@ -134,7 +134,7 @@ def test_cells_are_bounded_and_lose_no_request() -> None:
 
 
 def test_a_retraining_pays_back_by_hand() -> None:
-    stretches = [Stretch(1000, 0.5, 0.02 * n, 0.02 * n - 0.01, 0.02 * n + 0.01) for n in range(1, 9)]
+    stretches = [RequestPeriod(1000, 0.5, 0.02 * n, 0.02 * n - 0.01, 0.02 * n + 0.01) for n in range(1, 9)]
     found = payback(stretches, error_cost=3.0, price=1200.0, horizon=10.0)
     assert found["cost"]["value"] == pytest.approx(1000 * 0.02 * 36 * 3)
     assert found["daily"]["value"] == pytest.approx(1000 * 0.02 * 15 * 3)  # the last day of four
@@ -142,5 +142,5 @@ def test_a_retraining_pays_back_by_hand() -> None:
     assert found["return"]["low"] == pytest.approx((1000 * (0.30 - 0.02) * 3 * 10 - 1200) / 1200)
     assert found["verdict"] == "pays"
     assert payback([], 1.0, 1.0)["verdict"] == "not known"
-    better = payback([Stretch(1000, 1.0, -0.05, -0.06, -0.04)], 3.0, 10.0)
+    better = payback([RequestPeriod(1000, 1.0, -0.05, -0.06, -0.04)], 3.0, 10.0)
     assert (better["verdict"], better["payback_days"]) == ("does not pay", None)

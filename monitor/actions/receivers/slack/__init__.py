@@ -18,10 +18,10 @@ class Slack:
     Config: ClassVar = SlackConfig
 
     def __init__(self, config: SlackConfig) -> None:
-        from monitor.actions.receivers.slack.transport import Transport
+        from monitor.actions.receivers.slack.transport import SlackTransport
 
         self._channel = config.channel
-        self._transport = Transport(config.token.get_secret_value(), config.base_url)
+        self._transport = SlackTransport(config.token.get_secret_value(), config.base_url)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try once; the first message of an incident opens its thread."""

@@ -39,7 +39,7 @@ class _Client(WebClient):
             return {"status": answer.status, "headers": headers, "body": body}
 
 
-class Transport:
+class SlackTransport:
     """Calls one workspace with a bot token."""
 
     def __init__(self, token: str, base_url: str) -> None:

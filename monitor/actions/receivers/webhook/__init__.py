@@ -21,10 +21,10 @@ class Webhook:
     def __init__(
         self, config: WebhookConfig, resolve: Resolver = system_resolver, authority: Path | None = None
     ) -> None:
-        from monitor.actions.receivers.webhook.transport import Transport
+        from monitor.actions.receivers.webhook.transport import WebhookTransport
 
         self._secrets = config.secret.get_secret_value()
-        self._transport = Transport(config.url.get_secret_value(), config.timeout, resolve, authority)
+        self._transport = WebhookTransport(config.url.get_secret_value(), config.timeout, resolve, authority)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try once. Only 2xx delivers, and 409: somebody has done it already."""

@@ -18,7 +18,7 @@ from monitor.core.tasks import Bounded
 LONGEST_ANSWER = 64 * 1024
 
 
-class Transport:
+class WebhookTransport:
     """Posts to one URL.
 
     Parameters
