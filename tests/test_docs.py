@@ -21,7 +21,7 @@ from monitor.jobs.evals.suite import load as load_suite
 from monitor.metrics import list_metrics
 
 ROOT = Path(__file__).parent.parent
-WRITTEN = ("calibration", "llm", "money", "performance", "sources")
+WRITTEN = ("calibration", "experiments", "llm", "money", "performance", "sources")
 BLOCKS = [
     pytest.param(block, id=f"{page}-{number}")
     for page in WRITTEN
