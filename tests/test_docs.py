@@ -131,6 +131,54 @@ def test_the_index_lists_every_page_once() -> None:
     assert "(docs/README.md)" in (ROOT / "README.md").read_text()
 
 
+HAND_WRITTEN = [page for page in PAGES if "Written by" not in page.read_text()[:80] and page.name != "CHANGELOG.md"]
+
+
+def command_options() -> dict[str, set[str]]:
+    """Return the options of every command, and of every group none, as commands.md lists them."""
+    found: dict[str, set[str]] = {"driftd": {"--version", "--log-level"}}
+    for section in (ROOT / "docs/commands.md").read_text().split("\n## ")[1:]:
+        words = section.split("\n", 1)[0].split()
+        for length in range(2, len(words)):
+            found.setdefault(" ".join(words[:length]), set())
+        found[" ".join(words)] = set(re.findall(r"`(--?[a-z][\w-]*)`", section)) | {"--help"}
+    return found
+
+
+def unknown_commands(code: str) -> list[str]:
+    """Return the command lines of driftd that name no command, or an option that the command does not have."""
+    options, unknown = command_options(), []
+    for line in re.findall(r"(?:^|[/ ])(driftd(?: [a-z]+\b.*)?)$", code, re.M):
+        call = re.split("[#;|>]", line)[0]
+        words = call.split()
+        while " ".join(words) not in options:
+            words.pop()
+        named = set(re.findall(r" (--?[a-z][\w-]*)", call))
+        if len(words) < min(2, len(call.split())) or named - options[" ".join(words)]:
+            unknown.append(line)
+    return unknown
+
+
+@pytest.mark.parametrize(
+    "page", HAND_WRITTEN, ids=lambda page: page.name if page.parent == ROOT else f"docs-{page.name}"
+)
+def test_what_a_page_names_exists(page: Path) -> None:
+    """Commands with their options, targets of make, modules that are run, metrics and files."""
+    text = page.read_text()
+    code = "\n".join([*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)])
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    metrics = [row.name for row in list_metrics()]
+    unknown = unknown_commands(re.sub(r"^docker .*$", "", code, flags=re.M))
+    unknown += sorted({*re.findall(r"^make ([a-z-]+)", code, re.M)} - {*targets})
+    for name in re.findall(r"python -m ([\w.]+)", code):
+        path = ROOT / name.replace(".", "/")
+        unknown += [] if path.is_dir() or path.with_suffix(".py").is_file() else [name]
+    for name, family in re.findall(r"^(driftd_[a-z_]*[a-z])(_\*)?", code, re.M):
+        unknown += [] if any(one == name or (family and one.startswith(name)) for one in metrics) else [name]
+    files = re.findall(r"^((?:monitor|detectors|deploy|tests|scripts|benchmarks)/[\w./-]*)$", code, re.M)
+    assert unknown + [name for name in files if not (ROOT / name).exists()] == []
+
+
 def whole(part: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration that holds the part, with what the part refers to."""
     hook = {"kind": "webhook", "url": "https://deploy.internal", "secret": "x"}
