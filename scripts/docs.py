@@ -31,7 +31,7 @@ from monitor.checks import evidently
 from monitor.checks.registry import CHECKS
 from monitor.cli import app
 from monitor.config import arms, breakers, models, receivers, savings, source, stattests
-from monitor.config.checks import CheckConfig, Limit
+from monitor.config.checks import CheckConfig, SpendLimit
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import PresetColumn
 from monitor.config.presets.sql import DIALECTS as SPEECH
@@ -60,9 +60,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].source": source.Source,
     "monitors[].source.columns.*": source.ColumnSpec,
     "monitors[].features": models.Features,
-    "monitors[].baseline": models.Baseline,
+    "monitors[].baseline": models.BaselineConfig,
     "monitors[].checks[].KIND": CheckConfig,
-    "monitors[].checks[].spend.limits.*": Limit,
+    "monitors[].checks[].spend.limits.*": SpendLimit,
     "monitors[].rules[]": models.Rule,
     "monitors[].no_data": models.NoData,
     "monitors[].breakers[]": breakers.BreakerSpec,
@@ -76,7 +76,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
     "monitors[].traffic.*": arms.TrafficMark,
     "evaluations[]": models.EvaluationSpec,
-    "server": models.Server,
+    "server": models.ServerConfig,
 }
 
 
@@ -411,10 +411,10 @@ def webhooks() -> str:
         retraining.Columns,
         retraining.Concept,
         retraining.Drifted,
-        retraining.Stretch,
-        retraining.Snapshot,
+        retraining.TrainingRange,
+        retraining.RecordLocation,
         retraining.NotServed,
-        retraining.Performance,
+        retraining.PerformanceMetric,
     ):
         rows = [[f"`{name}`", field.description or ""] for name, field in model.model_fields.items()]
         parts += [f"### {model.__name__}\n", first_line(model) + "\n", table(["field", "meaning"], rows)]
@@ -496,7 +496,7 @@ SUITE_SECTIONS: dict[str, type[BaseModel]] = {
     "parameters, judge.parameters": suite.Parameters,
     "cases[]": suite.Case,
     "cases[].messages[]": suite.Turn,
-    "traffic": suite.Traffic,
+    "traffic": suite.TrafficSample,
     "traffic.daily": suite.Daily,
     "judge": suite.Judge,
 }
