@@ -305,7 +305,7 @@ def checks() -> str:
         "labelled rows were chosen: `random`, `by_score` (at random among rows of one score: a rate by strata) or `by_answer`\n"
         "(with complaints: no rate). Where the share of rows with a label changes with the score they are no random sample;\n"
         "the finding then says so and gives the rate by strata, which is right if the score alone decided. Whether it did\n"
-        "cannot be told from the data ([llm](llm.md#a-rate-and-what-may-be-called-one)).\n",
+        "cannot be told from the data ([llm](llm.md#rates-with-labels)).\n",
         table(
             ["method", "threshold", "floor", "unit", "statistic", "source"],
             [[f"`{d.name}`", f"{d.threshold:g}", f"{d.floor:g}", d.unit, d.title, d.citation] for d in RATES.values()],
