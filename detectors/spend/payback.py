@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,25 @@ class RequestPeriod:
     high: float
 
 
-def payback(
-    stretches: Sequence[RequestPeriod], error_cost: float, price: float, horizon: float = 30.0
-) -> dict[str, Any]:
+Payback = TypedDict(
+    "Payback",
+    {
+        "cost": dict[str, float],
+        "daily": dict[str, float],
+        "days": float,
+        "price": float,
+        "horizon_days": float,
+        "payback_days": float | None,
+        "return": dict[str, float],
+        "verdict": str,
+        "why": str,
+    },
+    total=False,
+)
+"""What a drift costs against a retraining; where that is not known, its price, the verdict, and why."""
+
+
+def payback(stretches: Sequence[RequestPeriod], error_cost: float, price: float, horizon: float = 30.0) -> Payback:
     """Hold what a drift costs against what a retraining would.
 
     Parameters

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from detectors.spend.payback import RequestPeriod, payback
+from detectors.spend.payback import Payback, RequestPeriod, payback
 from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec
 from monitor.profiling.profile import Facts
 
 DAY = timedelta(days=1)
+
+
+class DriftCost(Payback):
+    """What a drift has cost since a moment, by which measure, against a retraining."""
+
+    since: datetime
+    measure: str
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class MeasuredBucket:
 
 def payback_since(
     measured: Sequence[MeasuredBucket], monitor: Monitor, spec: RetrainingSpec, since: datetime
-) -> dict[str, Any]:
+) -> DriftCost:
     """Return what a drift has cost since its incident opened, and whether a retraining pays."""
     rows = [row for row in measured if row.start >= since - monitor.bucket]
     by_bucket = {row.start: row for row in rows if not row.method.startswith("estimated_")}
@@ -40,12 +46,17 @@ def payback_since(
 
 def _stretch(row: MeasuredBucket, length: float) -> RequestPeriod | None:
     """Return by how much errors rose in a bucket; None where its finding tells no value."""
-    detail: Mapping[str, Any] = row.detail or {}
-    if not {"value", "baseline_value"} <= set(detail) or row.facts is None:
+    detail = row.detail or {}
+    before, value = _number(detail.get("baseline_value")), _number(detail.get("value"))
+    if before is None or value is None or row.facts is None:
         return None
+    low, high = _number(detail.get("low")), _number(detail.get("high"))
+    low, high = value if low is None else low, value if high is None else high
     requests = round(row.facts.requests)
-    before, value = float(detail["baseline_value"]), float(detail["value"])
-    low, high = float(detail.get("low", value)), float(detail.get("high", value))
     if row.method == "rate_rise":
         return RequestPeriod(requests, length, value - before, low - before, high - before)
     return RequestPeriod(requests, length, before - value, before - high, before - low)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -185,7 +185,7 @@ class Retraining(PayloadSection):
     """Currency of that cost."""
 
 
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, object]:
     """Return the JSON schema of the body of a retrain action."""
     part = Retraining.model_json_schema(ref_template="#/$defs/{model}")
     inner = part.pop("$defs")
@@ -217,7 +217,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _object(properties: Mapping[str, object]) -> dict[str, object]:
     return {"type": "object", "properties": properties, "required": sorted(properties), "additionalProperties": False}
 
 

@@ -202,4 +202,4 @@ def retraining_pays(connection: Connection, monitor: Monitor) -> dict[str, Any] 
 def paying_since(connection: Connection, monitor: Monitor, spec: RetrainingSpec, since: datetime) -> dict[str, Any]:
     """Return what a drift has cost since its incident opened, and whether a retraining pays."""
     measured = savings.load_measure(connection, monitor.name, spec.measure, since - monitor.bucket)
-    return payback_since(measured, monitor, spec, since)
+    return dict(payback_since(measured, monitor, spec, since))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal, Protocol
 
 from monitor.config.receivers import ReceiverConfig
-from monitor.core.payload import ActionKind
+from monitor.core.payload import ActionKind, Payload
 
 Reason = Literal[
     "delivered", "client", "server", "auth", "rate_limited", "timeout", "dns", "tls", "refused", "expired", "other"
@@ -28,7 +28,7 @@ class Delivery:
 
     id: str
     kind: ActionKind
-    payload: Mapping[str, object]
+    payload: Payload
     created_at: datetime
     thread: Mapping[str, object] | None = None
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered
 from monitor.actions.receivers.slack.config import SlackConfig
@@ -56,7 +56,8 @@ class Slack:
         """
         if delivery.kind != "resolved" and not is_back(delivery):
             return ""
-        facts: Any = thread.get("blocks") or render(replace(delivery, kind="firing", thread=None))[1][1:]
+        first = cast("Sequence[Block] | None", thread.get("blocks"))
+        facts = first or render(replace(delivery, kind="firing", thread=None))[1][1:]
         message = {
             "channel": str(thread["channel"]),
             "ts": str(thread["ts"]),

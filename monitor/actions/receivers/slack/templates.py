@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Required, TypedDict
 
 from monitor.actions.receivers.base import Delivery
+from monitor.core.payload import ActionSummary, EventData, Evidence, News
 
-Block = dict[str, Any]
+
+class Text(TypedDict):
+    """A text of a block."""
+
+    type: str
+    text: str
+    verbatim: bool
+
+
+class Block(TypedDict, total=False):
+    """A block of a message: a section has a text, a context has elements."""
+
+    type: Required[str]
+    text: Text
+    elements: Sequence[Text]
+
+
 SECTION = 3000
 """Most characters of a text that Slack takes in a block, counted as UTF-16 does."""
 WHOLE = 4000
@@ -60,30 +77,37 @@ def render(delivery: Delivery) -> tuple[str, list[Block]]:
     The first message holds every fact. What follows it in its thread says what is new, or that it is over; what is
     over before anybody was told has no thread, so it holds the facts too.
     """
-    data: Mapping[str, Any] = delivery.payload.get("data") or {}  # type: ignore[assignment]
+    data = read_data(delivery)
     icon = RESOLVED if delivery.kind == "resolved" else ICON.get(str(data.get("severity")), "")
     line = " ".join(escape(data.get("headline", "driftd")).split())
     headline = f"{icon} *{cut(line, SECTION - 100)}*".strip()
     follows = delivery.thread is not None and delivery.kind in ("update", "reminder", "resolved")
-    part = (data.get("news") or {}) if follows and delivery.kind == "update" else {} if follows else data
+    part: News | EventData = data
+    if follows:
+        part = (data.get("news") or {}) if delivery.kind == "update" else {}
     doings = [
         one for one in data.get("actions") or [] if not (follows and delivery.kind == "update") or is_waiting(one)
     ]
     texts = [headline, _findings(part.get("findings") or []), _change(data, part), _doings(doings)]
-    blocks = [_section(text) for text in texts if text]
+    blocks = [Block(type="section", text=_markdown(cut(text, SECTION))) for text in texts if text]
     if small := _small_print(data):
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": small, "verbatim": True}]})
+        blocks.append({"type": "context", "elements": [_markdown(small)]})
     return cut(headline, WHOLE), blocks
 
 
-def _section(text: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION), "verbatim": True}}
+def read_data(delivery: Delivery) -> EventData:
+    """Return the inner part of a message, each field of which may be missing in what another release has stored."""
+    return delivery.payload.get("data") or {}
 
 
-def _small_print(data: Mapping[str, Any]) -> str:
-    window, incident = data.get("window") or {}, data.get("incident") or {}
+def _markdown(text: str) -> Text:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _small_print(data: EventData) -> str:
+    window, incident = data.get("window") or {}, data.get("incident")
     parts = [escape(data["monitor"])] if data.get("monitor") else []
-    if incident.get("opened_at"):
+    if incident and incident.get("opened_at"):
         parts.append(f"since {_clock(incident['opened_at'])}")
     if window:
         parts.append(f"window {_clock(window.get('start'))} to {_clock(window.get('end'))}")
@@ -97,9 +121,9 @@ def _clock(text: object) -> str:
         return escape(text)
 
 
-def _findings(found: Sequence[Mapping[str, Any]]) -> str:
+def _findings(found: Sequence[Evidence]) -> str:
     lines = [
-        " ".join(str(item[name]) for name in ("check", "column", "segment", "method") if item.get(name))
+        " ".join(str(one) for one in map(item.get, ("check", "column", "segment", "method")) if one)
         + f": {_number(item.get('statistic'))} against {_number(item.get('threshold'))} (n {item.get('n_window', '?')})"
         for item in found[:FINDINGS]
     ]
@@ -113,7 +137,7 @@ def _number(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else "?"
 
 
-def _change(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+def _change(data: EventData, part: News | EventData) -> str:
     change = part.get("suspected_change")
     if not change or repr(change.get("value")) in str(data.get("headline")):
         return ""  # the headline names it
@@ -122,12 +146,12 @@ def _change(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
     return f"Suspected: {what}, first seen {_clock(change.get('first_seen'))}"
 
 
-def is_waiting(action: Mapping[str, Any]) -> bool:
+def is_waiting(action: ActionSummary) -> bool:
     """Say whether an action is still to happen."""
     return action.get("state") in ("pending", "awaiting_approval")
 
 
-def _doings(actions: Sequence[Mapping[str, Any]]) -> str:
+def _doings(actions: Sequence[ActionSummary]) -> str:
     lines = []
     for action in actions[:MOST_ACTIONS]:
         state = str(action.get("state")).replace("_", " ")
@@ -140,10 +164,10 @@ def _doings(actions: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def as_past(block: Mapping[str, Any]) -> Block:
+def as_past(block: Block) -> Block:
     """Return a block of a message that is over: without the icon of its severity, and without what to do."""
     if "text" not in block:
-        return dict(block)
+        return block
     icon, _, rest = str(block["text"]["text"]).partition(" ")
     text = rest if icon in ICON.values() else str(block["text"]["text"])
     return {**block, "text": {**block["text"], "text": APPROVE.sub("", text)}}
@@ -151,5 +175,5 @@ def as_past(block: Mapping[str, Any]) -> Block:
 
 def is_back(delivery: Delivery) -> bool:
     """Say whether an incident that was over fires again."""
-    data: Any = delivery.payload.get("data") or {}
-    return bool((data.get("news") or {}).get("again"))
+    news = read_data(delivery).get("news") or {}
+    return bool(news.get("again"))
