@@ -72,20 +72,12 @@ EXCEPTIONS: dict[str, str] = {
     "parameters detectors.spend.objective.burning": "to be grouped",
     "parameters detectors.spend.price.of_machines": "to be grouped",
     "parameters detectors.spend.price.price": "to be grouped",
-    "parameters monitor.actions.notifications._messages": "to be grouped",
-    "parameters monitor.actions.plan.plan": "to be grouped",
-    "parameters monitor.actions.plan._message": "to be grouped",
-    "parameters monitor.actions.plan._effect": "to be grouped",
-    "parameters monitor.alerting.change_point.compare": "to be grouped",
-    "parameters monitor.alerting.incidents.judge": "to be grouped",
-    "parameters monitor.alerting.incidents._go_on": "to be grouped",
     "parameters monitor.cli.root.simulate": "to be grouped",
     "parameters monitor.cli.root.guard": "to be grouped",
     "parameters monitor.cli.breakers.set_by_hand": "to be grouped",
     "parameters monitor.cli.history.simulate": "to be grouped",
     "parameters monitor.cli.labels_group.import_file": "to be grouped",
     "parameters monitor.sources.reader._select": "to be grouped",
-    "parameters monitor.store.baselines.renew": "to be grouped",
 }
 
 Violations = Iterator[tuple[str, str]]  # what is violated and where, as EXCEPTIONS names it; and the details

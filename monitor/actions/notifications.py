@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
@@ -15,6 +16,30 @@ from monitor.core.action import Action, AlertHistory
 from monitor.core.payload import EventData
 from monitor.core.schedule import Bucket
 from monitor.profiling.ab_counts import CHECK as EXPERIMENT
+
+
+@dataclass(frozen=True)
+class VerdictNotice:
+    """A verdict as its receivers are told.
+
+    Parameters
+    ----------
+    thread
+        What all messages about the same treatment or challenger share.
+    end
+        Of the newest bucket that it is based on.
+    sequence
+        Place among the messages of the thread.
+    """
+
+    thread: str
+    verdict: str
+    data: EventData
+    end: datetime
+    sequence: int
+    created_at: datetime
+    not_after: datetime | None = None
+
 
 SEVERITY = {"lose": "warning", "invalid": "warning"}
 
@@ -73,7 +98,9 @@ def announce_experiment(
         "experiment": {"name": spec.name, "control": spec.control, "treatment": treatment, **report},
     }
     thread = thread_key(monitor.name, spec.name, treatment)
-    return _messages(monitor, spec, thread, str(report["verdict"]), data, end, sequence, end, receivers)
+    return _messages(
+        monitor, spec, VerdictNotice(thread, str(report["verdict"]), data, end, sequence, created_at=end), receivers
+    )
 
 
 def announce_shadow(
@@ -92,43 +119,38 @@ def announce_shadow(
         "shadow": {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **report},
     }
     thread = thread_key(monitor.name, spec.name, spec.challenger, "shadow")
-    verdict, late = str(report["verdict"]), at + MESSAGE_NOT_AFTER
-    return _messages(monitor, spec, thread, verdict, data, end, sequence, at, receivers, late)
+    notice = VerdictNotice(thread, str(report["verdict"]), data, end, sequence, at, at + MESSAGE_NOT_AFTER)
+    return _messages(monitor, spec, notice, receivers)
 
 
 def _messages(
     monitor: Monitor,
     spec: Experiment | Shadow,
-    thread: str,
-    verdict: str,
-    data: EventData,
-    end: datetime,
-    sequence: int,
-    at: datetime,
+    notice: VerdictNotice,
     receivers: Mapping[str, ReceiverConfig],
-    not_after: datetime | None = None,
 ) -> list[Action]:
-    said: EventData = {
+    end = notice.end
+    data: EventData = {
         "monitor": monitor.name,
-        "severity": SEVERITY.get(verdict, "info"),
-        **data,
+        "severity": SEVERITY.get(notice.verdict, "info"),
+        **notice.data,
         "window": {"start": spec.start.isoformat(), "end": end.isoformat()},
     }
     kind = "experiment" if isinstance(spec, Experiment) else "shadow"
     return [
         Action(
-            id=identity(thread, name, "verdict", int(end.timestamp())),
+            id=identity(notice.thread, name, "verdict", int(end.timestamp())),
             monitor=monitor.name,
-            incident=thread,
+            incident=notice.thread,
             name=name,
             kind="verdict",
             mode="auto",
             state="pending",
             reason="people are told of every change of a verdict",
-            payload={"type": f"driftd.{kind}.verdict", "timestamp": end.isoformat(), "data": said},
-            created_at=at,
-            sequence=sequence,
-            not_after=not_after,
+            payload={"type": f"driftd.{kind}.verdict", "timestamp": end.isoformat(), "data": data},
+            created_at=notice.created_at,
+            sequence=notice.sequence,
+            not_after=notice.not_after,
             dry_run=receivers[name].dry_run,
         )
         for name in dict.fromkeys(spec.do)

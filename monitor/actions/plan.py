@@ -63,28 +63,14 @@ def identity(incident: str, name: str, kind: str, sequence: int) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{incident}/{name}/{kind}/{sequence}"))
 
 
-def plan(
-    monitor: Monitor,
-    decision: Decision,
-    names: Sequence[str],
-    specs: Mapping[str, ReceiverConfig],
-    bucket: Bucket,
-    *,
-    now: datetime,
-    sequence: int,
-    versions: Sequence[Version] = (),
-    blamed: Sequence[str] = (),
-    past: Sequence[PastAction] = (),
-    rule: Rule | None = None,
-    fresh: bool = True,
-    retraining: RetrainingData | None = None,
-) -> list[Action]:
-    """Return the actions of one decision: messages always first, then effects, each with a reason.
+@dataclass(frozen=True)
+class DecisionContext:
+    """What is known when the actions of one decision are planned.
 
     Parameters
     ----------
-    names
-        What the rule's ``do`` lists.
+    now
+        The time of the source.
     sequence
         A number that orders the actions of an incident and tells reminders apart.
     versions, blamed
@@ -98,45 +84,56 @@ def plan(
     retraining
         What a retraining is told besides: see :mod:`monitor.actions.retraining`.
     """
-    incident = decision.incident
-    rows = sorted((row for row in past if row.incident == incident.id), key=lambda row: row.sequence)
+
+    bucket: Bucket
+    now: datetime
+    sequence: int
+    versions: Sequence[Version] = ()
+    blamed: Sequence[str] = ()
+    past: Sequence[PastAction] = ()
+    rule: Rule | None = None
+    fresh: bool = True
+    retraining: RetrainingData | None = None
+
+    def actions_of(self, incident: Incident) -> list[PastAction]:
+        """Return the earlier actions of an incident in their order."""
+        return sorted((row for row in self.past if row.incident == incident.id), key=lambda row: row.sequence)
+
+
+def plan(
+    monitor: Monitor,
+    decision: Decision,
+    names: Sequence[str],
+    specs: Mapping[str, ReceiverConfig],
+    context: DecisionContext,
+) -> list[Action]:
+    """Return the actions of one decision: messages always first, then effects, each with a reason.
+
+    ``names`` is what the rule's ``do`` lists.
+    """
+    incident, rows = decision.incident, context.actions_of(decision.incident)
     settings = {name: specs[name].effect_settings for name in names if name in specs}
     messages = {
-        name: message_for(monitor, decision, name, rows, bucket, now, rule)
-        for name, effect in settings.items()
-        if effect is None
+        name: message_for(monitor, decision, name, context) for name, effect in settings.items() if effect is None
     }
     effects = {
         name: effect
         for name, effect in settings.items()
-        if effect is not None and effect_due(decision, name, effect, rows, now, fresh=fresh)
+        if effect is not None and effect_due(decision, name, effect, rows, context.now, fresh=context.fresh)
     }
     if not effects and not any(messages.values()):
         return []
-    target = last_known_good(incident, versions, blamed)
-    obstacle = obstacle_to_rollback(incident, versions, blamed)
-    common = payload(monitor, decision, bucket, target)
+    target = last_known_good(incident, context.versions, context.blamed)
+    common = payload(monitor, decision, context.bucket, target)
     planned = [
-        _effect(
-            monitor,
-            incident,
-            name,
-            effect,
-            common,
-            now,
-            sequence,
-            past,
-            retraining,
-            obstacle,
-            dry_run=specs[name].dry_run,
-        )
+        _effect(incident, name, effect, common, context, dry_run=specs[name].dry_run)
         for name, effect in effects.items()
     ]
     mentions: list[Action | PastAction] = [*planned, *_newest_effects(rows, list(effects))]
     common["data"]["actions"] = [_mention(action) for action in mentions]
     return [
         *(
-            _message(monitor, decision, name, message, common, bucket, now, sequence, dry_run=specs[name].dry_run)
+            _message(monitor, incident, name, message, common, context, dry_run=specs[name].dry_run)
             for name, message in messages.items()
             if message is not None
         ),
@@ -152,22 +149,14 @@ class MessageDue:
     before: PastAction | None
 
 
-def message_for(
-    monitor: Monitor,
-    decision: Decision,
-    name: str,
-    rows: Sequence[PastAction],
-    bucket: Bucket,
-    now: datetime,
-    rule: Rule | None,
-) -> MessageDue | None:
+def message_for(monitor: Monitor, decision: Decision, name: str, context: DecisionContext) -> MessageDue | None:
     """Return the message that a receiver gets now about an incident; None when it knows all there is to say.
 
     It depends on what the receiver has, and not on what was planned: a message that failed or expired is planned anew,
-    with pauses that double. ``rows`` are the actions of the incident in their order. Updates come at most once a
-    window and say all that is new since the last message.
+    with pauses that double. Updates come at most once a window and say all that is new since the last message.
     """
-    incident = decision.incident
+    incident, bucket, now = decision.incident, context.bucket, context.now
+    rows = context.actions_of(incident)
     mine = [row for row in rows if row.name == name and row.kind in MESSAGES and row.state != "superseded"]
     current = not backlog_pause(monitor, bucket, now)
     standing = [row for row in mine if row.state in STANDING and not (row.backlog and current)]
@@ -186,27 +175,23 @@ def message_for(
             return None
         kind: ActionKind = "update" if before and find_news(monitor, incident, before) else "reminder"
         return MessageDue(kind if before else "firing", before)
-    following = _next_kind(monitor, incident, standing, bucket, now, rule)
+    following = _next_kind(monitor, incident, standing, context)
     return MessageDue(following if before else "firing", before) if following else None
 
 
 def _next_kind(
-    monitor: Monitor,
-    incident: Incident,
-    standing: Sequence[PastAction],
-    bucket: Bucket,
-    now: datetime,
-    rule: Rule | None,
+    monitor: Monitor, incident: Incident, standing: Sequence[PastAction], context: DecisionContext
 ) -> ActionKind | None:
     """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
-    last = standing[-1]
+    last, rule = standing[-1], context.rule
     news = find_news(monitor, incident, last)
     paced = [row for row in standing if row.kind == "update" or (row.kind != "resolved" and last.kind != "resolved")]
     if news.get("suspected_change"):
         paced = [row for row in standing if row.kind == "update"]  # what waits for approval has changed with it
-    if news and not any(now - row.created_at < monitor.window for row in paced):
+    if news and not any(context.now - row.created_at < monitor.window for row in paced):
         return "update"
-    due = rule is not None and repeat_due(replace(incident, notified_at=last.at or last.created_at), rule, bucket.end)
+    notified = replace(incident, notified_at=last.at or last.created_at)
+    due = rule is not None and repeat_due(notified, rule, context.bucket.end)
     return "reminder" if due else None
 
 
@@ -302,17 +287,15 @@ def is_outdated(effect: PastAction, incident: Incident) -> bool:
 
 def _message(
     monitor: Monitor,
-    decision: Decision,
+    incident: Incident,
     name: str,
     message: MessageDue,
     common: Payload,
-    bucket: Bucket,
-    now: datetime,
-    sequence: int,
+    context: DecisionContext,
     *,
     dry_run: bool,
 ) -> Action:
-    incident, kind = decision.incident, message.kind
+    kind, bucket, now, sequence = message.kind, context.bucket, context.now, context.sequence
     news = find_news(monitor, incident, message.before) if kind == "update" and message.before else {}
     shown: News | None = (
         {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES_TOLD:]} if news else None
@@ -340,28 +323,24 @@ def _message(
 
 
 def _effect(
-    monitor: Monitor,
     incident: Incident,
     name: str,
     effect: EffectSettings,
     common: Payload,
-    now: datetime,
-    sequence: int,
-    past: Sequence[PastAction],
-    retraining: RetrainingData | None,
-    obstacle: str | None,
+    context: DecisionContext,
     *,
     dry_run: bool,
 ) -> Action:
-    state, reason = decide_effect(effect, name, incident, past, now, obstacle)
-    before = newest_effect([row for row in past if row.incident == incident.id], name)
+    obstacle = obstacle_to_rollback(incident, context.versions, context.blamed)
+    state, reason = decide_effect(effect, name, incident, context.past, context.now, obstacle)
+    before = newest_effect(context.actions_of(incident), name)
     not_after = incident.updated_at + effect.not_after
     data: EventData = {**common["data"], "not_after": not_after.isoformat(), "dry_run": dry_run}
     if effect.kind == "retrain":
-        data["retraining"] = retraining
+        data["retraining"] = context.retraining
     return Action(
-        id=identity(incident.id, name, effect.kind, sequence),
-        monitor=monitor.name,
+        id=identity(incident.id, name, effect.kind, context.sequence),
+        monitor=incident.monitor,
         incident=incident.id,
         name=name,
         kind=effect.kind,
@@ -369,8 +348,8 @@ def _effect(
         state=state,
         reason=reason,
         payload=fit_to_limit({**common, "type": f"driftd.{effect.kind}", "data": data}),
-        created_at=now,
-        sequence=sequence,
+        created_at=context.now,
+        sequence=context.sequence,
         not_after=not_after,
         dry_run=dry_run,
         replaces=before.id if before and before.state in ("pending", "awaiting_approval") else None,

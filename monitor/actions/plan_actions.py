@@ -8,7 +8,7 @@ from datetime import datetime
 
 from monitor.actions.breakers import BreakerInput, BreakerUpdate, evaluate_breakers, firing_after, silence_name
 from monitor.actions.notifications import announce_verdict
-from monitor.actions.plan import is_unannounced, plan
+from monitor.actions.plan import DecisionContext, is_unannounced, plan
 from monitor.actions.retraining_context import RetrainingInput, plan_retraining
 from monitor.alerting.decide import Decisions
 from monitor.config.models import Monitor
@@ -98,13 +98,9 @@ def plan_incidents(
         incident, rule = decision.incident, rules.get(decision.incident.rule)
         before = earlier.get(incident.id)
         first = not decision.transition and is_unannounced(incident, history.past)
-        planned = plan(
-            monitor,
-            replace(decision, transition="firing") if first else decision,
-            rule.do if rule else monitor.no_data.do,
-            receivers,
+        known = DecisionContext(
             context.bucket,
-            now=context.now,
+            context.now,
             sequence=history.sequences.get(incident.id, 0),
             versions=history.versions,
             blamed=history.blamed,
@@ -113,6 +109,8 @@ def plan_incidents(
             fresh=incident.bad > (before.bad if before else 0),
             retraining=retraining.get(incident.id),
         )
+        decided = replace(decision, transition="firing") if first else decision
+        planned = plan(monitor, decided, rule.do if rule else monitor.no_data.do, receivers, known)
         actions += planned
         incidents.append(note_notification(decision, history.past, planned, context.bucket))
     return incidents, actions

@@ -37,6 +37,15 @@ class Plateau:
     starts: Sequence[datetime] = ()
 
 
+@dataclass(frozen=True)
+class PlateauTarget:
+    """A detector that is run again on a column of a plateau, over all rows or in a segment."""
+
+    target: CheckTarget
+    segment: str | None
+    profile: Profile
+
+
 Plateaus = Mapping[tuple[str, datetime], Plateau]
 """Plateaus by the bins of the baseline and by their beginning."""
 
@@ -68,38 +77,34 @@ def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window:
     ``back`` whether the window is nearer to the baseline than the plateau is.
     """
     found = []
-    for question, segment, held in questions(monitor, baseline, plateau):
-        new = window.profiles.get(segment, {}).get(question.column)
-        if new is None or _size(question, new) < question.min_samples:
+    for one in expand_plateau(monitor, baseline, plateau):
+        new = window.profiles.get(one.segment, {}).get(one.target.column)
+        if new is None or _size(one.target, new) < one.target.min_samples:
             continue
-        now = reference(monitor, baseline.within(question.column, window.starts), segment)
-        seen = compare(monitor, baseline, plateau, question, segment, held, now, new)
-        if seen is not None:
-            found += [finding for finding in shift_findings(question, segment, seen) if finding is not None]
+        now = reference(monitor, baseline.within(one.target.column, window.starts), one.segment)
+        moves = compare(monitor, baseline, plateau, one, now, new)
+        if moves is not None:
+            found += [finding for finding in shift_findings(one, moves) if finding is not None]
     return found
 
 
-def questions(
-    monitor: Monitor, baseline: Baseline, plateau: Plateau
-) -> Iterator[tuple[CheckTarget, str | None, Profile]]:
-    """Yield what can be asked again, for all rows and for the plateau's largest segments."""
+def expand_plateau(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[PlateauTarget]:
+    """Yield what is measured again, for all rows and for the plateau's largest segments."""
     chosen = segments(monitor, plateau.profiles)
-    for question in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
-        if question.detector.name not in COMPARING:
+    for target in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
+        if target.detector.name not in COMPARING:
             continue
-        for segment in [None, *(chosen if question.segments else [])]:
-            held = plateau.profiles.get(segment, {}).get(question.column)
-            if held is not None and _size(question, held) >= question.min_samples:
-                yield question, segment, held
+        for segment in [None, *(chosen if target.segments else [])]:
+            profile = plateau.profiles.get(segment, {}).get(target.column)
+            if profile is not None and _size(target, profile) >= target.min_samples:
+                yield PlateauTarget(target, segment, profile)
 
 
 def compare(
     monitor: Monitor,
     baseline: Baseline,
     plateau: Plateau,
-    question: CheckTarget,
-    segment: str | None,
-    held: Profile,
+    measured: PlateauTarget,
     now: Profile | None,
     windows: Counted,
 ) -> Moves | None:
@@ -114,35 +119,36 @@ def compare(
     Moves or None
         None where the baseline says nothing of the column.
     """
-    then = reference(monitor, baseline.within(question.column, plateau.starts), segment)
+    target, held = measured.target, measured.profile
+    then = reference(monitor, baseline.within(target.column, plateau.starts), measured.segment)
     if then is None or now is None:
         return None
-    seasonal = question.column in baseline.calibration.seasons
+    seasonal = target.column in baseline.calibration.seasons
     then = then if seasonal else now
-    detector = question.detector
+    detector = target.detector
     seen = detector.measure(at_hours(held, then, now), windows)
-    calibrated = baseline.calibration.of(question.finding(segment))
+    calibrated = baseline.calibration.of(target.finding(measured.segment))
     calibrated = calibrated and calibrate_pair(calibrated, math.sqrt(2) if seasonal else 2.0)
-    bound = effective_threshold(detector, seen, question.threshold, calibrated)
+    bound = effective_threshold(detector, seen, target.threshold, calibrated)
     statistic = seen.statistic
     if seasonal:
         bound = bound + max(0.0, detector.measure(then, now).statistic)
         statistic = np.minimum(statistic, detector.measure(at_hours(held, now, now), windows).statistic)
     back = detector.measure(now, windows).statistic < detector.measure(then, held).statistic
     shape = np.atleast_1d(windows.n).shape  # a detector may say the same of all windows at once
-    improved = improves(question, held, windows)
+    improved = improves(target, held, windows)
     return Moves(*(np.broadcast_to(part, shape) for part in (statistic, bound, back, improved)))
 
 
-def shift_findings(question: CheckTarget, segment: str | None, seen: Moves) -> Iterator[Finding | None]:
+def shift_findings(measured: PlateauTarget, moves: Moves) -> Iterator[Finding | None]:
     """Yield a finding for each window that has moved, None for the others."""
-    stated = question.finding(segment)
-    parts = (seen.statistic, seen.bound, seen.back, seen.improved)
+    target, stated = measured.target, measured.target.finding(measured.segment)
+    parts = (moves.statistic, moves.bound, moves.back, moves.improved)
     for value, bound, back, improved in zip(*(part.tolist() for part in parts), strict=True):
         if not value >= bound:
             yield None
             continue
-        said = f"{describe_comparison(question.detector, value, bound)} from where it stood when people were told"
+        said = f"{describe_comparison(target.detector, value, bound)} from where it stood when people were told"
         detail: dict[str, object] = {"back": back}
         yield replace(
             stated,
@@ -151,9 +157,9 @@ def shift_findings(question: CheckTarget, segment: str | None, seen: Moves) -> I
             statistic=value,
             threshold=bound,
             detail=detail,
-            direction=infer_direction(question.better, improved),
+            direction=infer_direction(target.better, improved),
         )
 
 
-def _size(question: CheckTarget, side: Counted) -> int:
-    return int(side.n if question.detector.counts == "usable" else side.rows)
+def _size(target: CheckTarget, side: Counted) -> int:
+    return int(side.n if target.detector.counts == "usable" else side.rows)

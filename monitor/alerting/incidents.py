@@ -1,10 +1,10 @@
-"""Judge: findings become incidents. Pure: (rule, findings, incident, time) -> decision with a reason."""
+"""Incidents: what findings mean for an incident of a rule. Pure: every decision has a reason."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from detectors import LATENCY, PERFORMANCE, RATES
@@ -34,17 +34,42 @@ HARMFUL = frozenset(
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
 
-def judge(
-    monitor: Monitor,
-    rule: Rule,
+@dataclass(frozen=True)
+class RuleContext:
+    """The rule whose incidents are decided, and when.
+
+    Parameters
+    ----------
+    at
+        End of the bucket.
+    changes
+        All that are known, each as it was first seen.
+    """
+
+    monitor: Monitor
+    rule: Rule
+    at: datetime
+    changes: Sequence[Change] = ()
+
+    @property
+    def buckets_to_fire(self) -> int:
+        """Return for how many buckets a finding must be bad before people are told."""
+        return self.rule.buckets(self.rule.for_, self.monitor.bucket)
+
+    @property
+    def buckets_to_resolve(self) -> int:
+        """Return for how many buckets all findings must be clean before a firing incident is over."""
+        return self.rule.buckets(self.rule.resolve_for, self.monitor.bucket)
+
+
+def decide_incident(
+    context: RuleContext,
     findings: Sequence[Finding],
     incident: Incident | None,
-    at: datetime,
-    changes: Sequence[Change] = (),
     before: Incident | None = None,
     moved: Sequence[Finding] = (),
 ) -> Decision | None:
-    """Decide what a bucket's findings mean for one rule; None when there is nothing to tell.
+    """Decide whether an incident opens, goes on or is over; None when there is nothing to tell.
 
     ``before`` is the rule's last incident, resolved: what flaps or comes back every evening is one incident.
     ``moved`` is how the window differs from what people were told last, while the incident is firing.
@@ -52,17 +77,18 @@ def judge(
     A finding counts as bad when it drifted, unless it is an improvement; while an incident is open also when it has
     fallen by less than the hysteresis below its threshold. Findings that could not be measured count neither way.
     """
+    rule, at = context.rule, context.at
     watched = [finding for finding in findings if matches(rule, finding)]
     bad = [finding for finding in watched if _is_bad(rule, finding, incident)]
     measured = [finding for finding in watched if finding.status in (Status.OK, Status.DRIFTED)]
     if bad:
-        standing = incident or _reopen(monitor, rule, bad, before, at, changes)
-        return _worsen(monitor, rule, bad, standing, at, changes, [f for f in moved if matches(rule, f)])
+        standing = incident or _reopen(context, bad, before)
+        return _worsen(context, bad, standing, [f for f in moved if matches(rule, f)])
     if incident is None:
         return None
     if not measured:
         return Decision(replace(incident, updated_at=at), None, "nothing could be measured; the state is kept")
-    return _recover(monitor, rule, incident, at)
+    return _recover(context, incident)
 
 
 def brought_by_version(
@@ -123,44 +149,33 @@ def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
     return held and finding.status is Status.OK and finding.excess >= rule.hysteresis
 
 
-def _reopen(
-    monitor: Monitor,
-    rule: Rule,
-    bad: Sequence[Finding],
-    before: Incident | None,
-    at: datetime,
-    changes: Sequence[Change],
-) -> Incident | None:
+def _reopen(context: RuleContext, bad: Sequence[Finding], before: Incident | None) -> Incident | None:
     """Return the last incident when this is the same again, soon enough, and nothing new could have caused it."""
-    if before is None or before.resolved_at is None or at - before.resolved_at > rule.reopen_within:
+    if before is None or before.resolved_at is None:
+        return None
+    if context.at - before.resolved_at > context.rule.reopen_within:
         return None
     if not all(_was_announced(finding, _announced_keys(before)) for finding in bad):
         return None
-    if any(change.kind in VERSIONS and change.first_seen > before.opened_at for change in changes):
+    if any(change.kind in VERSIONS and change.first_seen > before.opened_at for change in context.changes):
         return None
     return replace(before, state="pending", bad=0, clean=0, resolved_at=None)
 
 
 def _worsen(
-    monitor: Monitor,
-    rule: Rule,
-    bad: Sequence[Finding],
-    incident: Incident | None,
-    at: datetime,
-    changes: Sequence[Change],
-    moved: Sequence[Finding] = (),
+    context: RuleContext, bad: Sequence[Finding], incident: Incident | None, moved: Sequence[Finding]
 ) -> Decision:
-    needed = rule.buckets(rule.for_, monitor.bucket)
+    at, needed = context.at, context.buckets_to_fire
     if incident is None:
-        name = rule_name(rule)
-        identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{name}/{at.isoformat()}"))
-        incident = Incident(identity, monitor.name, name, rule.severity, "pending", at, at, "")
+        monitor, name = context.monitor.name, rule_name(context.rule)
+        identity = str(uuid.uuid5(IDENTITY, f"{monitor}/{name}/{at.isoformat()}"))
+        incident = Incident(identity, monitor, name, context.rule.severity, "pending", at, at, "")
     news = tuple(f.key for f in bad if not _was_announced(f, _announced_keys(incident)))
     evidence = merge_evidence(incident.evidence, bad, at)
-    suspect = _suspect_now(monitor, incident, changes, evidence, at)
+    suspect = _suspect_now(context, incident, evidence)
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
     if grown.state == "firing":
-        return _go_on(monitor, rule, replace(grown, reason=incident.reason), bad, moved, at, changes, news)
+        return _decide_further_change(context, replace(grown, reason=incident.reason), bad, moved, news)
     why = find_explanation(bad, evidence)
     if grown.bad < needed:
         reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
@@ -173,17 +188,11 @@ def _worsen(
     return Decision(fired, "firing", reason, news=news)
 
 
-def _suspect_now(
-    monitor: Monitor,
-    incident: Incident,
-    changes: Sequence[Change],
-    evidence: Mapping[str, IncidentFinding],
-    at: datetime,
-) -> Suspect | None:
+def _suspect_now(context: RuleContext, incident: Incident, evidence: Mapping[str, IncidentFinding]) -> Suspect | None:
     """Return what most likely caused an incident, by all that is known now; what came after it fired cannot have."""
-    since = incident.opened_at - monitor.window - monitor.bucket
-    until = incident.fired_at if incident.state == "firing" and incident.fired_at else at
-    suspect = choose_suspect([change for change in changes if change.first_seen <= until], since, evidence)
+    since = incident.opened_at - context.monitor.window - context.monitor.bucket
+    until = incident.fired_at if incident.state == "firing" and incident.fired_at else context.at
+    suspect = choose_suspect([change for change in context.changes if change.first_seen <= until], since, evidence)
     before = incident.suspected_change
     return {**before, **suspect} if before and _is_same_change(suspect, before) and suspect else suspect or before
 
@@ -195,14 +204,11 @@ def _is_same_change(one: Suspect | None, other: Suspect | None) -> bool:
     return (one["kind"], one["column"], one["value"]) == (other["kind"], other["column"], other["value"])
 
 
-def _go_on(
-    monitor: Monitor,
-    rule: Rule,
+def _decide_further_change(
+    context: RuleContext,
     grown: Incident,
     bad: Sequence[Finding],
     moved: Sequence[Finding],
-    at: datetime,
-    changes: Sequence[Change],
     news: tuple[str, ...],
 ) -> Decision:
     """Decide whether a firing incident has a further, different change that people must be told of.
@@ -211,7 +217,7 @@ def _go_on(
     Later a column that joins is a change of its own, and so is a drifted column that has moved on from its plateau. On
     the way back to the baseline a recovery gets the time to resolve; what stops halfway, still bad, is told then.
     """
-    last = grown.told_at
+    last, at, monitor = grown.told_at, context.at, context.monitor
     if last is None or at - last <= monitor.window:
         return Decision(replace(grown, moved=0), None, "still firing", news=news)
     fresh = [finding for finding in bad if _rose_after(finding, grown.evidence, last + monitor.window)]
@@ -222,12 +228,12 @@ def _go_on(
     if not found:
         return Decision(replace(grown, moved=0), None, "still firing")
     counted = replace(grown, moved=grown.moved + 1)
-    needed = rule.buckets(rule.for_, monitor.bucket)
+    needed = context.buckets_to_fire
     if not fresh and not away:
-        needed += monitor.window // monitor.bucket + rule.buckets(rule.resolve_for, monitor.bucket)
+        needed += monitor.window // monitor.bucket + context.buckets_to_resolve
     if counted.moved < needed:
         return Decision(counted, None, f"changing again for {counted.moved} of {needed} buckets")
-    suspect = choose_suspect(changes, at - monitor.window - monitor.bucket, merge_evidence({}, found))
+    suspect = choose_suspect(context.changes, at - monitor.window - monitor.bucket, merge_evidence({}, found))
     told = merge_evidence({f.key: grown.evidence[f.key] for f in fresh if f.key in grown.evidence}, found)
     reason = f"changed again: {headline(found)}{find_explanation(found, told)}"
     if rank_harm(most_harmful(bad)) > rank_harm(most_harmful(found)):
@@ -288,8 +294,8 @@ def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, 
     return check, column, segment
 
 
-def _recover(monitor: Monitor, rule: Rule, incident: Incident, at: datetime) -> Decision:
-    needed = 1 if incident.state == "pending" else rule.buckets(rule.resolve_for, monitor.bucket)
+def _recover(context: RuleContext, incident: Incident) -> Decision:
+    at, needed = context.at, 1 if incident.state == "pending" else context.buckets_to_resolve
     calmer = replace(incident, clean=incident.clean + 1, bad=incident.bad, updated_at=at)
     if calmer.clean < needed:
         return Decision(calmer, None, f"clean for {calmer.clean} of {needed} buckets")

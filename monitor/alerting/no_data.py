@@ -35,7 +35,7 @@ def decide_no_data(
             missing = counts.beyond(gaps, monitor.no_data.after)
         if missing and incident is not None:
             missing = max(missing, incident.bad + 1)
-    decision = judge_no_data(monitor, monitor.no_data, missing, reason, incident, bucket.end)
+    decision = decide_no_data_incident(monitor, monitor.no_data, missing, reason, incident, bucket.end)
     return [] if decision is None else [decision]
 
 
@@ -48,7 +48,7 @@ def is_learning(monitor: Monitor, reason: str, bucket: Bucket) -> bool:
     return reason.startswith("no_baseline") and (end is None or bucket.end <= end)
 
 
-def judge_no_data(
+def decide_no_data_incident(
     monitor: Monitor, setting: NoData, blind: int, why: str, incident: Incident | None, at: datetime
 ) -> Decision | None:
     """Decide about not seeing: a state of its own, which pages the owners of the pipe and nobody else.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from detectors.base import Finding
-from monitor.alerting.incidents import brought_by_version, is_known, is_news, judge
+from monitor.alerting.incidents import RuleContext, brought_by_version, decide_incident, is_known, is_news
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import matches, rule_name
 from monitor.core.action import AlertHistory
@@ -51,22 +51,22 @@ def _decide_rule(
 ) -> list[Decision | None]:
     """Decide the open incidents of a rule, each by its own findings, and open one for what a new version brought.
 
-    Older incidents are judged by what they know; everything else belongs to the newest one.
+    Older incidents are decided by what they know; everything else belongs to the newest one.
     """
-    name, at = rule_name(rule), bucket.end
+    name, context = rule_name(rule), RuleContext(monitor, rule, bucket.end, changes)
     watched = [finding for finding in findings if matches(rule, finding)]
     older = [incident for incident in history.older if incident.rule == name]
-    decisions = [judge(monitor, rule, [f for f in watched if not is_news(f, one)], one, at, changes) for one in older]
+    decisions = [decide_incident(context, [f for f in watched if not is_news(f, one)], one) for one in older]
     newest = history.open.get(name)
     own = [f for f in watched if all(is_news(f, one) for one in older) or is_known(f, newest)]
-    brought = brought_by_version(monitor, newest, own, at, changes, shifted)
+    brought = brought_by_version(monitor, newest, own, bucket.end, changes, shifted)
     if newest is None or not brought:
-        return [*decisions, judge(monitor, rule, own, newest, at, changes, history.resolved.get(name), shifted)]
+        return [*decisions, decide_incident(context, own, newest, history.resolved.get(name), shifted)]
     rest = [finding for finding in own if finding not in brought or is_known(finding, newest)]
     return [
         *decisions,
-        judge(monitor, rule, rest, newest, at, changes),
-        judge(monitor, rule, brought, None, at, changes),
+        decide_incident(context, rest, newest),
+        decide_incident(context, brought, None),
     ]
 
 

@@ -268,7 +268,7 @@ class BaselineLifecycle:
         def store(summed: Baseline) -> None:
             with self._database.write() as connection:
                 facts = {**summed.facts, "schema": dict(old.traffic.schema), "labels": labels}
-                baselines.renew(connection, old, self._monitor.name, self.definition, summed, facts, start, end)
+                baselines.renew(connection, old, summed, facts, start, end)
             LOG.info("baseline_labels_taken_up", monitor=self._monitor.name, labels=labels, before=before)
 
         self._sum(old, start, end, [], store)
@@ -306,7 +306,7 @@ class BaselineLifecycle:
                 return
             facts = {**summed.facts, "schema": dict(old.traffic.schema), **with_anchor(old, summed)}
             with self._database.write() as connection:
-                baselines.renew(connection, old, self._monitor.name, self.definition, summed, facts, start, end)
+                baselines.renew(connection, old, summed, facts, start, end)
 
         self._sum(old, start, end, bad, store)
 

@@ -17,7 +17,7 @@ from detectors.quality.traffic import Traffic
 from detectors.season import ALL_TIMES, SEASONS
 from detectors.sequential import Sequential, State
 from detectors.stack import Counted, Stack
-from monitor.alerting.change_point import Plateau, compare, questions, shift_findings
+from monitor.alerting.change_point import Plateau, compare, expand_plateau, shift_findings
 from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.detect import Window, improves, reference
@@ -256,22 +256,21 @@ class Again:
         first = max(block * BLOCK, self._timeline.first)
         places = np.arange(first, min((block + 1) * BLOCK, self._timeline.steps))
         found: list[list[Finding]] = [[] for _ in range(BLOCK)]
-        for question, segment, held in questions(self._monitor, self._references.baseline, plateau):
-            stack = self._series.get((segment, question.column))
+        for one in expand_plateau(self._monitor, self._references.baseline, plateau):
+            target, segment = one.target, one.segment
+            stack = self._series.get((segment, target.column))
             if stack is None:
                 continue
             inside = np.arange(first - self._timeline.length + 1, places[-1] + 1)
             windows = stack.take(inside).windows(self._timeline.length).take(places - inside[0])
-            enough = _size(question, windows) >= question.min_samples
-            for group in self._references.alike(question.column, places[enough]):
+            enough = _size(target, windows) >= target.min_samples
+            for group in self._references.alike(target.column, places[enough]):
                 baseline = self._references.at(int(group[0]))
-                now = reference(self._monitor, self._references.before(question.column, group), segment)
-                seen = compare(
-                    self._monitor, baseline, plateau, question, segment, held, now, windows.take(group - first)
-                )
-                if seen is None:
+                now = reference(self._monitor, self._references.before(target.column, group), segment)
+                moves = compare(self._monitor, baseline, plateau, one, now, windows.take(group - first))
+                if moves is None:
                     continue
-                for at, finding in zip(group.tolist(), shift_findings(question, segment, seen), strict=True):
+                for at, finding in zip(group.tolist(), shift_findings(one, moves), strict=True):
                     found[at - block * BLOCK] += [] if finding is None else [finding]
         return found
 

@@ -166,10 +166,10 @@ def start_learning(
     layouts: Mapping[str, Layout],
     start: datetime | None,
     end: datetime | None,
-) -> None:
-    """Write down the bins; the profiles follow when every bucket of the range is finished."""
+) -> int:
+    """Write down the bins and return the number; profiles follow when every bucket of the range is finished."""
     packed = pack_layouts(layouts)
-    connection.execute(
+    result = connection.execute(
         sa.insert(baselines).values(
             monitor=monitor,
             definition=definition,
@@ -182,6 +182,7 @@ def start_learning(
             created_at=now(connection),
         )
     )
+    return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
 def freeze(connection: Connection, identity: int, summed: Baseline, facts: Mapping[str, object]) -> None:
@@ -216,16 +217,15 @@ def save_calibration(connection: Connection, identity: int, summed: Baseline) ->
 def renew(
     connection: Connection,
     old: Baseline,
-    monitor: str,
-    definition: str,
     summed: Baseline,
     facts: Mapping[str, object],
     start: datetime,
     end: datetime,
 ) -> None:
     """Freeze a new sum over the same bins: how a rolling baseline moves on."""
-    start_learning(connection, monitor, definition, old.layouts, start, end)
-    identity = connection.execute(sa.select(sa.func.max(baselines.c.id))).scalar_one()
+    query = sa.select(baselines.c.monitor, baselines.c.definition).where(baselines.c.id == old.id)
+    row = connection.execute(query).one()
+    identity = start_learning(connection, row.monitor, row.definition, old.layouts, start, end)
     freeze(connection, identity, summed, facts)
 
 

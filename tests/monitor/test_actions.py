@@ -12,6 +12,7 @@ import pytest
 from monitor.actions.plan import (
     NOT_OF_MODEL,
     NOT_WORSE,
+    DecisionContext,
     backlog_pause,
     decide_effect,
     find_news,
@@ -54,7 +55,9 @@ from tests.support.decisions import (
 def effects(spec: dict[str, Any], incident: Incident | None = None, **more: Any) -> list[Action]:
     decision = Decision(incident or incident_of(), "firing", "novelty rose")
     specs = {"r": webhook(**spec), "slack": SLACK}
-    return plan(monitor_of(), decision, ["slack", "r"], specs, BUCKET, **{"now": START, "sequence": 0, **more})
+    return plan(
+        monitor_of(), decision, ["slack", "r"], specs, DecisionContext(BUCKET, **{"now": START, "sequence": 0, **more})
+    )
 
 
 @pytest.mark.parametrize("kind", ["rollback", "retrain", "notify"])
@@ -175,7 +178,8 @@ def due(
     going = incident or incident_of(opened_at=START - 9 * HOUR, fired_at=START - 9 * HOUR, evidence={})
     monitor = monitor_of(repeat_interval="2h", **rule)
     decision = Decision(going, transition, "still firing")
-    found = message_for(monitor, decision, "slack", rows, BUCKET, START, monitor.rules[0])
+    context = DecisionContext(BUCKET, START, sequence=0, past=rows, rule=monitor.rules[0])
+    found = message_for(monitor, decision, "slack", context)
     return found.kind if found else None
 
 
@@ -199,7 +203,8 @@ def test_people_are_reminded_as_long_as_it_fires(rows: list[PastAction], expecte
 def test_without_a_rule_nobody_is_reminded() -> None:
     decision = Decision(incident_of(fired_at=START - 9 * HOUR, evidence={}), None, "still firing")
     rows = [message(8 * HOUR)]
-    assert message_for(monitor_of(), decision, "slack", rows, BUCKET, START, None) is None
+    context = DecisionContext(BUCKET, START, sequence=0, past=rows)
+    assert message_for(monitor_of(), decision, "slack", context) is None
 
 
 def test_nothing_is_said_of_what_does_not_fire() -> None:
@@ -498,7 +503,8 @@ def test_what_waits_from_a_backlog_or_is_refused_is_not_what_a_receiver_has() ->
     assert due([message(HOUR, state="pending", refused=True)]) is None
     late = Bucket(START - 20 * MINUTE, START - 19 * MINUTE)
     monitor, decision = monitor_of(), Decision(incident_of(evidence={}), None, "still firing")
-    assert message_for(monitor, decision, "slack", [waiting], late, START, monitor.rules[0]) is None
+    context = DecisionContext(late, START, sequence=0, past=[waiting], rule=monitor.rules[0])
+    assert message_for(monitor, decision, "slack", context) is None
 
 
 def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
@@ -573,11 +579,8 @@ def test_nothing_is_planned_when_nothing_is_due() -> None:
             decision,
             ["slack", "r"],
             {"r": SPEC, "slack": SLACK},
-            BUCKET,
-            now=START,
-            sequence=0,
-            past=rows,
+            DecisionContext(BUCKET, now=START, sequence=0, past=rows),
         )
         == []
     )
-    assert plan(monitor_of(), decision, ["unknown"], {}, BUCKET, now=START, sequence=0) == []
+    assert plan(monitor_of(), decision, ["unknown"], {}, DecisionContext(BUCKET, now=START, sequence=0)) == []

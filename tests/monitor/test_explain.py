@@ -17,7 +17,7 @@ from detectors.quality.traffic import Traffic
 from monitor.alerting import explain as module
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.explain import MOST_FINDINGS, MOST_PARTS, explain, explain_moves
-from monitor.alerting.incidents import judge
+from monitor.alerting.incidents import RuleContext, decide_incident
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window
 from monitor.config.models import Monitor
@@ -83,13 +83,13 @@ def test_the_incident_keeps_the_text_until_it_fires() -> None:
     monitor, (baseline, window) = monitor_of(), world()
     finding = found(baseline, window)
     (told,) = explain(monitor, baseline, window, [finding], {}, [SMALL], AT)
-    opened = judge(monitor, monitor.rules[0], [told], None, AT, [SMALL])
+    opened = decide_incident(RuleContext(monitor, monitor.rules[0], AT, [SMALL]), [told], None)
     assert opened is not None
     standing = {opened.incident.rule: opened.incident}
     later = AT + monitor.bucket
     (known,) = explain(monitor, baseline, window, [finding], standing, [SMALL], later)
     assert known is finding
-    fired = judge(monitor, monitor.rules[0], [known], opened.incident, later, [SMALL])
+    fired = decide_incident(RuleContext(monitor, monitor.rules[0], later, [SMALL]), [known], opened.incident)
     assert fired is not None
     assert fired.transition == "firing"
     assert told.detail["explanation"]["text"] in fired.reason  # type: ignore[index]

@@ -8,16 +8,16 @@ from detectors.spend.breaker import Breaker
 from monitor.actions.breakers import effects
 from monitor.actions.notifications import announce_experiment, announce_shadow
 from monitor.actions.plan import identity
-from monitor.alerting.incidents import judge
-from monitor.alerting.no_data import judge_no_data
+from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.no_data import decide_no_data_incident
 from monitor.config.arms import Experiment, Shadow
 from tests.support.decisions import BUCKET, HOUR, SLACK, SPEC, START, finding, monitor_of
 
 
 def test_ids_are_those_of_earlier_releases() -> None:
     monitor = monitor_of({"breakers": [{"name": "guard", "rule": "drift", "do": ["slack", "r"]}]})
-    opened = judge(monitor, monitor.rules[0], [finding(0.3)], None, START)
-    blind = judge_no_data(monitor, monitor.no_data, 1, "no_rows", None, START)
+    opened = decide_incident(RuleContext(monitor, monitor.rules[0], START), [finding(0.3)], None)
+    blind = decide_no_data_incident(monitor, monitor.no_data, 1, "no_rows", None, START)
     assert opened is not None
     assert blind is not None
     told = {"verdict": "win", "reason": "", "pairs": 9}

@@ -11,10 +11,11 @@ import pytest
 from detectors.base import Finding
 from detectors.joint import JOINT
 from monitor.alerting.incidents import (
+    RuleContext,
     brought_by_version,
     choose_suspect,
+    decide_incident,
     headline,
-    judge,
     matches,
     merge_evidence,
     rank_harm,
@@ -37,7 +38,8 @@ def judged(
     found: list[Finding], incident: Incident | None = None, at: datetime = START, **more: Any
 ) -> Decision | None:
     monitor = monitor_of(**more.pop("rule", {}))
-    return judge(monitor, monitor.rules[0], found, incident, at, **more)
+    context = RuleContext(monitor, monitor.rules[0], at, more.pop("changes", ()))
+    return decide_incident(context, found, incident, **more)
 
 
 RESOLVED = incident_of(

@@ -8,9 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detectors.base import Finding, Status
-from monitor.actions.plan import NOT_OF_MODEL, NOT_WORSE, decide_effect, guilty_version, last_known_good, plan
-from monitor.alerting.incidents import judge
-from monitor.alerting.no_data import judge_no_data
+from monitor.actions.plan import (
+    NOT_OF_MODEL,
+    NOT_WORSE,
+    DecisionContext,
+    decide_effect,
+    guilty_version,
+    last_known_good,
+    plan,
+)
+from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.no_data import decide_no_data_incident
 from monitor.config.models import Monitor, NoData, Rule
 from monitor.config.receivers import EffectSettings
 from monitor.config.rules import matches
@@ -48,7 +56,7 @@ def story(monitor: Monitor, values: list[float | None]) -> list[str]:
             found = replace(finding(0.0, Status.INCONCLUSIVE), statistic=None)
         else:
             found = finding(value, Status.DRIFTED if value >= 0.1 else Status.OK)
-        decision = judge(monitor, monitor.rules[0], [found], incident, START + minute * MINUTE)
+        decision = decide_incident(RuleContext(monitor, monitor.rules[0], START + minute * MINUTE), [found], incident)
         incident = decision.incident if decision else incident
         states.append(incident.state if incident else "none")
         if incident and incident.state == "resolved":
@@ -82,12 +90,16 @@ def test_a_square_wave_around_the_threshold_is_one_incident() -> None:
 
 def test_findings_that_rise_together_are_one_incident_and_later_ones_are_news() -> None:
     monitor = monitor_of()
-    first = judge(monitor, monitor.rules[0], [finding(0.2), finding(0.4, column="length")], None, START)
+    first = decide_incident(
+        RuleContext(monitor, monitor.rules[0], START), [finding(0.2), finding(0.4, column="length")], None
+    )
     assert first is not None
     assert len(first.incident.evidence) == 2
     assert "and 1 more" in first.reason
-    later = judge(
-        monitor, monitor.rules[0], [finding(0.2), finding(0.3, column="tokens")], first.incident, START + MINUTE
+    later = decide_incident(
+        RuleContext(monitor, monitor.rules[0], START + MINUTE),
+        [finding(0.2), finding(0.3, column="tokens")],
+        first.incident,
     )
     assert later is not None
     assert later.transition is None
@@ -99,7 +111,9 @@ def test_every_decision_has_a_reason() -> None:
     incident = None
     for minute, status in enumerate([Status.DRIFTED, Status.DRIFTED, Status.OK, Status.OK]):
         value = 0.3 if status is Status.DRIFTED else 0.01
-        decision = judge(monitor, monitor.rules[0], [finding(value, status)], incident, START + minute * MINUTE)
+        decision = decide_incident(
+            RuleContext(monitor, monitor.rules[0], START + minute * MINUTE), [finding(value, status)], incident
+        )
         assert decision is not None
         assert decision.reason
         incident = decision.incident
@@ -130,11 +144,11 @@ def test_the_suspect_is_the_version_that_a_drifted_segment_names() -> None:
         Change("model_version", "model_version", "ancient", START - timedelta(days=1)),
     ]
     blamed = finding(0.5, segment="model_version=small")
-    decision = judge(monitor, monitor.rules[0], [blamed], None, START, changes)
+    decision = decide_incident(RuleContext(monitor, monitor.rules[0], START, changes), [blamed], None)
     assert decision is not None
     assert decision.incident.suspected_change is not None
     assert decision.incident.suspected_change["value"] == "small"
-    plain = judge(monitor, monitor.rules[0], [finding(0.5)], None, START, changes)
+    plain = decide_incident(RuleContext(monitor, monitor.rules[0], START, changes), [finding(0.5)], None)
     assert plain is not None
     assert plain.incident.suspected_change is not None
     assert plain.incident.suspected_change["value"] == "other"
@@ -144,7 +158,7 @@ def test_no_data_is_a_state_of_its_own() -> None:
     monitor, setting = monitor_of(), NoData(after=3)
     incident, states = None, []
     for minute, blind in enumerate([1, 2, 3, 4, 0, 0]):
-        decision = judge_no_data(monitor, setting, blind, "no_rows", incident, START + minute * MINUTE)
+        decision = decide_no_data_incident(monitor, setting, blind, "no_rows", incident, START + minute * MINUTE)
         incident = decision.incident if decision else None
         states.append(incident.state if incident else "none")
         incident = None if incident and incident.state == "resolved" else incident
@@ -226,16 +240,14 @@ def test_nobody_goes_back_to_a_version_that_drifted_with_the_bad_one() -> None:
     bucket, late = Bucket(START - MINUTE, START), {"now": START, "sequence": 0}
     for known, state in ((versions, "pending"), (versions[1:], "held"), ([versions[2]], "held")):
         decision = Decision(incident_of(evidence=worse), "firing", "novelty rose")
-        (effect,) = plan(monitor, decision, ["r"], {"r": SPEC}, bucket, versions=known, **late)
+        (effect,) = plan(monitor, decision, ["r"], {"r": SPEC}, DecisionContext(bucket, versions=known, **late))
         assert effect.state == state
     (retrain,) = plan(
         monitor,
         decision,
         ["r"],
         {"r": settings_of("webhook", effect={"kind": "retrain", "mode": "auto"})},
-        bucket,
-        versions=versions[1:],
-        **late,
+        DecisionContext(bucket, versions=versions[1:], **late),
     )
     assert retrain.state == "pending"
 
@@ -245,8 +257,12 @@ def test_a_firing_decision_tells_people_first_and_then_acts_with_stable_ids() ->
     decision = Decision(incident_of(), "firing", "novelty rose")
     bucket = Bucket(START - MINUTE, START)
     arguments = {"now": START, "sequence": 0, "versions": [version("big", 48)]}
-    first = plan(monitor, decision, ["slack", "r"], {"r": SPEC, "slack": slack_settings()}, bucket, **arguments)
-    again = plan(monitor, decision, ["slack", "r"], {"r": SPEC, "slack": slack_settings()}, bucket, **arguments)
+    first = plan(
+        monitor, decision, ["slack", "r"], {"r": SPEC, "slack": slack_settings()}, DecisionContext(bucket, **arguments)
+    )
+    again = plan(
+        monitor, decision, ["slack", "r"], {"r": SPEC, "slack": slack_settings()}, DecisionContext(bucket, **arguments)
+    )
     assert [action.name for action in first] == ["slack", "r"]
     assert [action.id for action in first] == [action.id for action in again]
     body = first[1].payload
@@ -299,7 +315,9 @@ def test_a_waiting_effect_gives_way_when_another_version_is_suspected_or_evidenc
     going = incident_of(**incident)
     past = [effect_of(going, **before)]
     decision, bucket = Decision(going, None, "still firing"), Bucket(START - MINUTE, START)
-    planned = plan(monitor_of(), decision, ["r"], {"r": SPEC}, bucket, now=START, sequence=1, past=past)
+    planned = plan(
+        monitor_of(), decision, ["r"], {"r": SPEC}, DecisionContext(bucket, now=START, sequence=1, past=past)
+    )
     assert [action.replaces or "" for action in planned] == ([] if replaced is None else [replaced])
     for action in planned:
         assert action.id != "a-1"
@@ -315,9 +333,7 @@ def test_what_never_fired_and_resolves_is_told_to_nobody() -> None:
             decision,
             ["slack"],
             {"slack": slack_settings()},
-            Bucket(START - MINUTE, START),
-            now=START,
-            sequence=0,
+            DecisionContext(Bucket(START - MINUTE, START), now=START, sequence=0),
         )
         == []
     )
@@ -327,7 +343,9 @@ def go_on(monitor: Monitor, minutes: list[tuple[list[Finding], list[Finding]]]) 
     """Judge (findings against the baseline, moves against what was told) a minute at a time."""
     incident, decisions = None, []
     for minute, (found, moves) in enumerate(minutes):
-        decision = judge(monitor, monitor.rules[0], found, incident, START + minute * MINUTE, moved=moves)
+        decision = decide_incident(
+            RuleContext(monitor, monitor.rules[0], START + minute * MINUTE), found, incident, moved=moves
+        )
         assert decision is not None
         decisions.append(decision)
         incident = decision.incident
@@ -368,11 +386,17 @@ def test_a_rollback_without_a_suspect_is_held_where_versions_are_logged() -> Non
     unexplained = incident_of(evidence={"k": {"segment": None, "about": "model"}})
     bucket, decision = Bucket(START - MINUTE, START), Decision(unexplained, "firing", "novelty rose")
     for versions, state in (([version("big", 48), version("mid", 24)], "held"), ([], "pending")):
-        (effect,) = plan(monitor_of(), decision, ["r"], {"r": SPEC}, bucket, now=START, sequence=0, versions=versions)
+        (effect,) = plan(
+            monitor_of(),
+            decision,
+            ["r"],
+            {"r": SPEC},
+            DecisionContext(bucket, now=START, sequence=0, versions=versions),
+        )
         assert (effect.state, effect.payload["data"]["target"]) == (state, None)
     new = incident_of(suspected_change={**BLAMED, "value": "small"})
     only = {"now": START, "sequence": 0, "versions": [version("small", 1)]}
-    (effect,) = plan(monitor_of(), Decision(new, "firing", "rose"), ["r"], {"r": SPEC}, bucket, **only)
+    (effect,) = plan(monitor_of(), Decision(new, "firing", "rose"), ["r"], {"r": SPEC}, DecisionContext(bucket, **only))
     assert effect.state == "pending"
 
 

@@ -16,7 +16,7 @@ from detectors.base import Finding, Status
 from monitor.actions.plan_actions import PlanContext, plan_incidents
 from monitor.actions.receivers.webhook.signature import verify
 from monitor.alerting.decide import Decisions
-from monitor.alerting.incidents import judge
+from monitor.alerting.incidents import RuleContext, decide_incident
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action, AlertHistory, PastAction
@@ -373,7 +373,9 @@ def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: Receiv
         end = START + (place + 1) * FIVE
         open_now = {"drift": incident} if incident and incident.state != "resolved" else {}
         resolved = {"drift": incident} if incident and incident.state == "resolved" else {}
-        decision = judge(monitor, monitor.rules[0], found, open_now.get("drift"), end, (), resolved.get("drift"))
+        decision = decide_incident(
+            RuleContext(monitor, monitor.rules[0], end, ()), found, open_now.get("drift"), resolved.get("drift")
+        )
         if decision is None:
             continue
         past = AlertHistory(open=open_now, sequences={decision.incident.id: place}, past=[past_of(a) for a in actions])
@@ -418,13 +420,13 @@ def test_a_suspect_that_becomes_known_later_is_news_and_told_once() -> None:
     (first,) = told(monitor, [[finding("a")]])
     end = START + 3 * HOUR
     suspect = {"kind": "model_version", "column": "model_version", "value": "v2", "first_seen": START.isoformat()}
-    decision = judge(monitor, monitor.rules[0], [finding("a")], None, START + FIVE)
+    decision = decide_incident(RuleContext(monitor, monitor.rules[0], START + FIVE), [finding("a")], None)
     assert decision is not None
     incident = replace(decision.incident, suspected_change=suspect)
     actions = [first]
     for place in range(2):
         now = end + place * 2 * HOUR
-        again = judge(monitor, monitor.rules[0], [finding("a")], incident, now)
+        again = decide_incident(RuleContext(monitor, monitor.rules[0], now), [finding("a")], incident)
         assert again is not None
         past = AlertHistory(
             {"drift": incident}, sequences={incident.id: len(actions)}, past=[past_of(a) for a in actions]

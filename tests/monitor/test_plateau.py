@@ -11,7 +11,7 @@ import pytest
 from detectors import Column, Profile, learn_numeric
 from detectors.quality.traffic import Traffic
 from monitor.alerting.change_point import Plateau, second_shift
-from monitor.alerting.incidents import judge
+from monitor.alerting.incidents import RuleContext, decide_incident
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibrate import calibrate
 from monitor.checks.detect import Window, detect
@@ -94,7 +94,9 @@ class Stream:
                 plateaus.setdefault(last, Plateau(window.profiles, starts))
                 further = second_shift(self.monitor, self.baseline, plateaus[last], window)
             findings = [replace(f, direction="worse") for f in detect(self.monitor, self.baseline, window)]
-            decision = judge(self.monitor, self.monitor.rules[0], findings, incident, at, moved=further)
+            decision = decide_incident(
+                RuleContext(self.monitor, self.monitor.rules[0], at), findings, incident, moved=further
+            )
             if decision is not None:
                 decisions.append(decision)
                 incident = decision.incident

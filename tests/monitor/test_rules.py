@@ -12,7 +12,7 @@ from detectors.base import Finding
 from detectors.quality.traffic import Gaps, Traffic
 from monitor.alerting.decide import Known, decide
 from monitor.alerting.incidents import is_known, is_news
-from monitor.alerting.no_data import is_learning, judge_no_data
+from monitor.alerting.no_data import decide_no_data_incident, is_learning
 from monitor.alerting.rules import name_prompt
 from monitor.checks.baseline import Baseline
 from monitor.checks.evaluation import Evaluation
@@ -188,7 +188,7 @@ def test_what_is_blind_already_stays_so_and_sees_again_at_once() -> None:
 
 def test_the_incident_of_a_blind_monitor_has_all_that_people_need() -> None:
     monitor = monitor_of({"no_data": {"after": 2, "severity": "critical"}})
-    first = judge_no_data(monitor, monitor.no_data, 1, "no_rows: none", None, START)
+    first = decide_no_data_incident(monitor, monitor.no_data, 1, "no_rows: none", None, START)
     assert first is not None
     one = first.incident
     assert (one.rule, one.severity, one.state, one.opened_at, one.fired_at) == (
@@ -202,15 +202,15 @@ def test_the_incident_of_a_blind_monitor_has_all_that_people_need() -> None:
         "pending",
         *["nothing could be told for 1 bucket: no_rows: none"] * 2,
     )
-    second = judge_no_data(monitor, monitor.no_data, 2, "no_rows: none", one, START + MINUTE)
+    second = decide_no_data_incident(monitor, monitor.no_data, 2, "no_rows: none", one, START + MINUTE)
     assert second is not None
     assert (second.transition, second.incident.fired_at, second.incident.id) == ("firing", START + MINUTE, one.id)
     assert second.reason == second.incident.reason == "nothing could be told for 2 buckets: no_rows: none"
-    third = judge_no_data(monitor, monitor.no_data, 3, "no_rows: none", second.incident, START + 2 * MINUTE)
+    third = decide_no_data_incident(monitor, monitor.no_data, 3, "no_rows: none", second.incident, START + 2 * MINUTE)
     assert third is not None
     assert (third.transition, third.reason, third.incident.bad) == (None, "still blind", 3)
     assert third.incident == replace(second.incident, bad=3, updated_at=START + 2 * MINUTE)
-    over = judge_no_data(monitor, monitor.no_data, 0, "", third.incident, START + 3 * MINUTE)
+    over = decide_no_data_incident(monitor, monitor.no_data, 0, "", third.incident, START + 3 * MINUTE)
     assert over is not None
     assert over.incident == replace(
         third.incident,
@@ -220,8 +220,8 @@ def test_the_incident_of_a_blind_monitor_has_all_that_people_need() -> None:
         reason="the monitor sees again",
     )
     assert (over.transition, over.reason) == ("resolved", "the monitor sees again")
-    assert judge_no_data(monitor, monitor.no_data, 0, "", None, START) is None
-    other = judge_no_data(monitor, monitor.no_data, 1, "", None, START + MINUTE)
+    assert decide_no_data_incident(monitor, monitor.no_data, 0, "", None, START) is None
+    other = decide_no_data_incident(monitor, monitor.no_data, 1, "", None, START + MINUTE)
     assert other is not None
     assert other.incident.id != one.id
 

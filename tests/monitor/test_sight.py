@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.quality.traffic import Gaps
-from monitor.alerting.no_data import judge_no_data
+from monitor.alerting.no_data import decide_no_data_incident
 from monitor.config.models import Monitor, NoData
 from monitor.core.incident import Incident, MissingData
 from monitor.jobs.backtest import backtest
@@ -45,7 +45,7 @@ def alerts(rows: np.ndarray, gaps: Gaps, length: int, fewest: int, bucket: timed
         blind = seen.beyond(gaps, setting.after)
         blind = max(blind, incident.bad + 1) if blind and incident else blind
         at = START + (place + 1) * bucket
-        decision = judge_no_data(monitor, setting, blind, reason or "", incident, at)
+        decision = decide_no_data_incident(monitor, setting, blind, reason or "", incident, at)
         standing: Incident | None = decision.incident if decision else incident
         fired += [at] if decision and decision.transition == "firing" else []
         incident = None if standing is None or standing.state == "resolved" else standing

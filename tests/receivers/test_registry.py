@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from monitor.actions.plan import plan
+from monitor.actions.plan import DecisionContext, plan
 from monitor.actions.receivers import make_receivers
 from monitor.cli import app
 from monitor.config.models import Config
@@ -80,7 +80,9 @@ def test_a_new_receiver_gets_a_message_and_an_effect_through_the_outbox(sqlite_u
         config = Config.model_validate(settings(side.url))
         decision = Decision(incident_of(updated_at=START), "firing", "it rose")
         bucket, rule = Bucket(START - MINUTE, START), config.monitors[0].rules[0]
-        planned = plan(monitor_of(), decision, rule.do, config.receivers, bucket, now=START, sequence=0)
+        planned = plan(
+            monitor_of(), decision, rule.do, config.receivers, DecisionContext(bucket, now=START, sequence=0)
+        )
         with database.write() as connection:
             outbox.save_actions(connection, planned)
         receivers, clock = make_receivers(config.receivers), Hand(START + timedelta(seconds=1))

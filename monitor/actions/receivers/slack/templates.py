@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Required, TypedDict
 
 from monitor.actions.receivers.base import Delivery
-from monitor.core.payload import ActionSummary, EventData, Evidence, News
+from monitor.core.payload import ActionSummary, EventData, IncidentFinding, News
 
 
 class Text(TypedDict):
@@ -121,7 +121,7 @@ def _clock(text: object) -> str:
         return escape(text)
 
 
-def _findings(found: Sequence[Evidence]) -> str:
+def _findings(found: Sequence[IncidentFinding]) -> str:
     lines = [
         " ".join(str(one) for one in map(item.get, ("check", "column", "segment", "method")) if one)
         + f": {_number(item.get('statistic'))} against {_number(item.get('threshold'))} (n {item.get('n_window', '?')})"
