@@ -1,28 +1,29 @@
 """START HERE. The daemon: its jobs, their schedule, and how it ends.
 
 Each monitor has a job of its own, and so has each receiver: they share nothing but the database, so a source or a
-receiver that hangs delays itself alone. APScheduler only wakes them; which buckets are due is arithmetic
-(`core/schedule.py`), a turn of a monitor is `jobs/monitor_job.py`, one bucket from top to bottom is `pipeline.py`.
+receiver that hangs delays itself alone. APScheduler wakes them (`jobs/scheduler.py`); which buckets are due is
+arithmetic (`core/schedule.py`), a turn of a monitor is `jobs/monitor_job.py`, one bucket from top to bottom is
+`pipeline.py`.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.actions.receivers.base import Receiver
-from monitor.config.receivers import ReceiverConfig
 from monitor.core.clock import Clock
+from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.delivery import deliver_due, expire_late
+from monitor.jobs.evals.schedule import SuiteSchedule
 from monitor.jobs.monitor_job import MonitorJob
+from monitor.jobs.scheduler import Job, JobScheduler
 from monitor.jobs.source_health import record_heartbeat, record_source_error
 from monitor.sources.base import SourceError
 from monitor.store import buckets, outbox
@@ -41,9 +42,10 @@ class Daemon:
 
     database: Database
     monitors: Sequence[MonitorJob]
-    receiver_configs: Mapping[str, ReceiverConfig]
     receivers: Mapping[str, Receiver]
     clock: Clock
+    catch_ups: Sequence[CatchUpJob] = ()
+    suites: SuiteSchedule | None = None
     every: timedelta = timedelta(seconds=1)
     stopping: threading.Event = field(default_factory=threading.Event)
     progress_at: float = field(default_factory=time.monotonic)
@@ -53,34 +55,41 @@ class Daemon:
         with self.database.write() as connection:
             buckets.free_the_dead(connection)
             outbox.free_the_dead(connection)
-        jobs = dict(self.jobs())
-        scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(len(jobs))})
-        wake = {"seconds": self.every.total_seconds(), "coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        at_work: set[str] = set()
-        for name, job in jobs.items():
-            scheduler.add_job(_run_marked, "interval", args=(at_work, name, job), id=name, **wake)
+        for monitor in self.monitors:
+            monitor.lifecycle.sums_in_background = True
+        scheduler = JobScheduler(list(self.jobs()))
         scheduler.start()
         LOG.info("started", monitors=len(self.monitors))
-        self.stopping.wait()
-        return self._end(scheduler, at_work)
+        try:
+            scheduler.wait(self.stopping)
+        finally:
+            ended = self._end(scheduler)
+        return ended
 
-    def jobs(self) -> Iterator[tuple[str, Callable[[], object]]]:
-        """Yield what is done side by side, by name: one job a monitor, one a receiver, and one for what has none."""
-        for job in self.monitors:
-            yield f"monitor {job.monitor.name}", partial(self.work_off, job)
+    def jobs(self) -> Iterator[Job]:
+        """Yield what is done side by side: each job has a thread, and waits for no other."""
+        for monitor in self.monitors:
+            yield Job(f"monitor {monitor.monitor.name}", partial(self.work_off, monitor), self.every)
+        for catch_up in self.catch_ups:
+            yield Job(f"catch-up {catch_up.monitor.name}", partial(self.catch_up, catch_up), self.every)
         for name in self.receivers:
-            yield f"receiver {name}", partial(self.deliver_to, name)
-        yield "outbox", self.tidy
+            yield Job(f"receiver {name}", partial(self.deliver_to, name), self.every)
+        yield Job("outbox", self.tidy, self.every)
+        yield Job("baselines", self.compute_sums, self.every)
+        if self.suites is not None:
+            yield Job("evaluations", partial(self.start_suites, self.suites), self.every)
 
-    def _end(self, scheduler: BackgroundScheduler, at_work: set[str]) -> bool:
-        ending = threading.Thread(target=scheduler.shutdown, name="ending", daemon=True)
-        ending.start()
-        ending.join(STOP_SECONDS)
-        if ending.is_alive():
-            LOG.warning("abandoned", jobs=sorted(at_work))
+    def _end(self, scheduler: JobScheduler) -> bool:
+        abandoned = scheduler.end(STOP_SECONDS)
+        if self.suites is not None:
+            self.suites.stop()
+        if abandoned:
+            LOG.warning("abandoned", jobs=abandoned)
             return False
-        for job in self.monitors:
-            job.close()
+        for monitor in self.monitors:
+            monitor.close()
+        for catch_up in self.catch_ups:
+            catch_up.close()
         LOG.info("stopped")
         return True
 
@@ -97,8 +106,11 @@ class Daemon:
 
     def tick_all(self) -> None:
         """Give every monitor its turn, again and again while any has buckets left to work off."""
-        while sum(self.safely(job) for job in self.monitors) and not self.stopping.is_set():
-            pass
+        finished = 1
+        while finished and not self.stopping.is_set():
+            finished = sum(self.safely(job) for job in self.monitors)
+            for catch_up in self.catch_ups:
+                self.catch_up(catch_up)
 
     def work_off(self, job: MonitorJob) -> None:
         """Give one monitor its turn, again and again while it has buckets left to work off."""
@@ -113,7 +125,7 @@ class Daemon:
             self.note_progress()
             return finished
         except SourceError as error:
-            record_source_error(job, error, self.receiver_configs, self.clock.now())
+            record_source_error(job, error, self.clock.now())
             self.note_progress()
         except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
             LOG.exception("turn_failed", monitor=job.monitor.name)
@@ -122,6 +134,25 @@ class Daemon:
     def turn(self, job: MonitorJob) -> int:
         """Let one monitor compute what is due; returns the finished buckets."""
         return job.take_turn(self.stopping.is_set, self.note_progress)
+
+    def catch_up(self, job: CatchUpJob) -> None:
+        """Count what lies before the live buckets; a source that fails is opened again by the next run."""
+        try:
+            job.catch_up()
+        except SourceError as error:
+            LOG.warning("catch_up_failed", monitor=job.monitor.name, reason=error.reason, detail=str(error))
+            job.close()
+
+    def compute_sums(self) -> None:
+        """Compute the sums of baselines that turns have requested, one after the other: each takes a core."""
+        for monitor in self.monitors:
+            if not self.stopping.is_set():
+                monitor.lifecycle.compute_sum()
+
+    def start_suites(self, suites: SuiteSchedule) -> None:
+        """Start the evaluations that are due, unless they would be ended at once."""
+        if not self.stopping.is_set():
+            suites.turn(self.clock.now())
 
     def note_progress(self) -> None:
         """Note that some monitor goes on."""
@@ -146,12 +177,3 @@ class Daemon:
         except Exception:  # noqa: BLE001  the next wake tries again
             LOG.exception("expire_failed")
         return self.deliver_to(None)
-
-
-def _run_marked(at_work: set[str], name: str, job: Callable[[], object]) -> None:
-    """Do a job, and be seen at it."""
-    at_work.add(name)
-    try:
-        job()
-    finally:
-        at_work.discard(name)

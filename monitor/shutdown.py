@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import structlog
 
@@ -51,10 +52,10 @@ def stop_on_signals(also: Callable[[], None] = lambda: None) -> Iterator[threadi
         reader.close()
 
 
-def leave() -> None:
+def leave(code: int = 0) -> NoReturn:
     """End the process without waiting for any thread; what the store holds is whole after every transaction."""
     log.flush(LAST_LINES)
-    os._exit(0)
+    os._exit(code)
 
 
 def _wake(_number: int, _frame: object) -> None:

@@ -45,8 +45,6 @@ EXCEPTIONS: dict[str, str] = {
     "imports monitor.jobs.backtest": "to be divided",
     "imports monitor.jobs.build_baseline": "to be divided",
     "imports monitor.jobs.evals.run": "to be divided",
-    "imports monitor.jobs.evals.schedule": "to be divided",
-    "imports monitor.jobs.experiments": "to be divided",
     "imports monitor.jobs.one_shot": "to be divided",
     "imports monitor.jobs.replay": "to be divided",
     "imports monitor.jobs.baseline_lifecycle": "to be divided",

@@ -10,8 +10,8 @@ from functools import partial
 from monitor.actions.receivers import make_receivers
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock, SystemClock
-from monitor.core.tasks import Later, at_once
 from monitor.daemon import Daemon
+from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.label_overlay import Labelled
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.source_session import SourceSession
@@ -45,11 +45,15 @@ def open_reader(monitor: Monitor) -> Iterator[Reader]:
         reader.close()
 
 
-def make_job(database: Database, config: Config, monitor: Monitor, clock: Clock, later: Later = at_once) -> MonitorJob:
-    """Make the job of one monitor; only the system clock leaves the sealing to the source's own clock."""
+def make_job(database: Database, config: Config, monitor: Monitor, clock: Clock) -> MonitorJob:
+    """Make the job of one monitor."""
+    return MonitorJob(database, monitor, open_session(database, monitor, clock), config.receivers)
+
+
+def open_session(database: Database, monitor: Monitor, clock: Clock) -> SourceSession:
+    """Open a monitor's source when it is used; only the system clock leaves the sealing to the source's own clock."""
     opener = partial(_connect, database, monitor)
-    source_time = _source_time if isinstance(clock, SystemClock) else partial(_now, clock)
-    return MonitorJob(database, monitor, SourceSession(opener, source_time), config.receivers, later)
+    return SourceSession(opener, _source_time if isinstance(clock, SystemClock) else partial(_now, clock))
 
 
 def _source_time(reader: Reader) -> datetime:
@@ -64,8 +68,13 @@ def _now(clock: Clock, _reader: Reader) -> datetime:
     return clock.now()
 
 
-def make_daemon(database: Database, config: Config, clock: Clock | None = None, later: Later = at_once) -> Daemon:
-    """Make the daemon of a configuration; ``later`` does what takes long beside the ticks."""
+def make_daemon(database: Database, config: Config, clock: Clock | None = None) -> Daemon:
+    """Make the daemon of a configuration."""
     clock = clock or SystemClock()
-    monitors = [make_job(database, config, monitor, clock, later) for monitor in config.monitors]
-    return Daemon(database, monitors, config.receivers, make_receivers(config.receivers), clock)
+    monitors = [make_job(database, config, monitor, clock) for monitor in config.monitors]
+    catch_ups = [
+        CatchUpJob(database, monitor, open_session(database, monitor, clock), config.receivers)
+        for monitor in config.monitors
+    ]
+    needed = [job for job in catch_ups if job.is_needed]
+    return Daemon(database, monitors, make_receivers(config.receivers), clock, needed)

@@ -20,11 +20,12 @@ from monitor.config.models import Config, ConfigError, Monitor
 from monitor.core import log
 from monitor.core.clock import SystemClock
 from monitor.core.schedule import floor
-from monitor.core.tasks import Background
 from monitor.daemon import Daemon
-from monitor.jobs.evals.schedule import plan_jobs, run_schedule
+from monitor.jobs.evals.schedule import SuiteSchedule
+from monitor.jobs.evals.suite_job import plan_jobs
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.one_shot import EXIT, check
+from monitor.jobs.scheduler import SchedulerStopped
 from monitor.profiling.features import choose
 from monitor.shutdown import leave, stop_on_signals
 from monitor.sources import files
@@ -50,7 +51,12 @@ def run(config: Config) -> None:
         warn_of_another_store(config)
         warn_of_old_forms(config)
         with log.buffer_stderr():
-            if not _serve(config, stopping):
+            try:
+                ended = _serve(config, stopping)
+            except SchedulerStopped as error:
+                LOG.critical("scheduler_stopped", detail=str(error))
+                leave(1)
+            if not ended:
                 leave()
 
 
@@ -58,8 +64,10 @@ def _serve(config: Config, stopping: threading.Event) -> bool:
     """Run the daemon and its page; returns whether everything has come to its end."""
     with open_store(config, upgrade=True) as database:
         LOG.info("store", url=database.url.render_as_string(hide_password=True))
-        daemon = make_daemon(database, config, later=Background().submit)
+        daemon = make_daemon(database, config)
         daemon.stopping = stopping
+        if suites := plan_jobs(config, database.url.render_as_string(hide_password=False)):
+            daemon.suites = SuiteSchedule(suites, database)
         board = Board(database, config, daemon.clock)
         app = create_app(database, config, daemon.clock, board, daemon.standstill)
         server = Server(app, config.server.listen)
@@ -68,9 +76,7 @@ def _serve(config: Config, stopping: threading.Event) -> bool:
         settle_memory()
         server.start()
         try:
-            url = database.url.render_as_string(hide_password=False)
-            with run_schedule(plan_jobs(config, url), database, daemon.clock):
-                return daemon.run()
+            return daemon.run()
         finally:
             server.stop()
             board.stop()
@@ -170,7 +176,7 @@ def backfill(config: Config, name: str | None, start: datetime, end: datetime, *
     with open_store(config, upgrade=True) as database:
         job = make_job(database, config, monitor, SystemClock())
         # What is live may come due meanwhile: its actions go to the outbox, for the daemon to deliver.
-        daemon = Daemon(database, [job], config.receivers, {}, SystemClock())
+        daemon = Daemon(database, [job], {}, SystemClock())
         with database.write() as connection:
             buckets.free_the_dead(connection)
             buckets.retry_now(connection, monitor.name, first, last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -210,6 +210,10 @@ class Monitor(Section):
         """Return the column that says what a record cost: named by a budget, else the signal, else as logged."""
         named = [str(check.columns[0]) for check in self.budgets if check.columns != "auto" and check.columns]
         return named[0] if named else "price" if "price" in self.signal_names else "cost"
+
+    def with_rules(self, rules: Sequence[Rule]) -> Monitor:
+        """Return the same monitor with other rules."""
+        return self.model_copy(update={"rules": list(rules)})
 
     @property
     def signal_names(self) -> set[str]:

@@ -14,10 +14,11 @@ from typing import Any, Literal
 from detectors.base import Finding
 from detectors.evaluate import poisson_interval
 from detectors.sequential import State
+from monitor.actions.decide_and_plan import decide_and_plan
 from monitor.actions.plan import split_open
-from monitor.actions.plan_actions import PlanContext, Receivers, plan_actions
+from monitor.actions.plan_actions import Receivers
 from monitor.alerting.change_point import Plateau
-from monitor.alerting.decide import Known, decide
+from monitor.alerting.decide import Known
 from monitor.alerting.explain import explain_moves, worth
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.detect import Result
@@ -87,8 +88,8 @@ class Story:
                 for rule, shifted in shifts.items()
             }
         evaluation = Evaluation(findings, result, reason, window=window)
-        decisions = decide(self.monitor, evaluation, Known(history, baseline, shifts), bucket)
-        plan = plan_actions(self.monitor, self.receivers, decisions, PlanContext(history, bucket, bucket.end))
+        known = Known(history, baseline, shifts)
+        _, plan = decide_and_plan(self.monitor, self.receivers, evaluation, known, bucket, bucket.end)
         self.actions += plan.actions
         for decision in plan.incidents:
             self._note(decision, bucket)

@@ -19,8 +19,8 @@ from monitor.checks.calibration import Calibration
 from monitor.checks.calibration_settings import definition as calibration_definition
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket, floor, latest_sealed_end
-from monitor.core.tasks import Later, Summing, at_once
 from monitor.jobs import build_baseline
+from monitor.jobs.baseline_sum import BaselineSum
 from monitor.jobs.bucket_schedule import live_start
 from monitor.jobs.source_session import SourceSession
 from monitor.profiling.features import Choice
@@ -40,19 +40,18 @@ Store = Callable[[Baseline], None]
 class BaselineLifecycle:
     """What the windows of a monitor are compared with.
 
-    Parameters
-    ----------
-    later
-        Does what takes long: the sums and thresholds of a baseline. Until they are there the old ones are used.
+    Its sums and thresholds take long to compute: :meth:`compute_sum` does so at once, or in a job of its own where
+    ``sums_in_background`` is set. Until they are stored, the old ones are used.
     """
 
-    def __init__(self, database: Database, monitor: Monitor, source: SourceSession, later: Later = at_once) -> None:
+    def __init__(self, database: Database, monitor: Monitor, source: SourceSession) -> None:
         self.baseline: Baseline | None = None
         self.reason = "no_baseline: it has not been learnt yet"
         self._database = database
         self._monitor = monitor
         self._source = source
-        self._summing = Summing(later)
+        self.sums_in_background = False
+        self._sum = BaselineSum()
         self._compared_with_version_1 = False
         self._previous: tuple[str, datetime, Mapping[str | None, Mapping[str, Profile]]] | None = None
         self._steps: Mapping[Step, Callable[[datetime], None]] = {
@@ -82,13 +81,17 @@ class BaselineLifecycle:
         stored = self._find_stored()
         if stored and (self.baseline is None or self.baseline.standing != stored):
             self._reload()
-        if self._summing.busy:
-            if self._summing.finish(stored):
+        if self._sum.is_pending:
+            if self._sum.finish(stored):
                 self._reload()
             return
         if stored is None and self.baseline is not None:
             self._take(next_event="definition_changed", now=now)
         self._take(self._find_event(now), now)
+
+    def compute_sum(self) -> bool:
+        """Compute the sum that was requested; says whether there was one. The next turn of the monitor stores it."""
+        return self._sum.compute()
 
     def compared_with(self, bucket: Bucket) -> Baseline | None:
         """Return the baseline for a bucket, with what lies before its window where windows are compared with that."""
@@ -255,7 +258,7 @@ class BaselineLifecycle:
             thresholds = summed.calibration.reason
             LOG.info("baseline_frozen", monitor=self._monitor.name, rows=summed.rows, thresholds=thresholds)
 
-        self._sum(learning, learning.start, learning.end, [], store)
+        self._sum_up(learning, learning.start, learning.end, [], store)
 
     def _add_labels(self, _now: datetime) -> None:
         """Sum a fixed baseline again, over the same bins, with the labels that have arrived."""
@@ -271,7 +274,7 @@ class BaselineLifecycle:
                 baselines.renew(connection, old, summed, facts, start, end)
             LOG.info("baseline_labels_taken_up", monitor=self._monitor.name, labels=labels, before=before)
 
-        self._sum(old, start, end, [], store)
+        self._sum_up(old, start, end, [], store)
 
     def _calibrate(self, _now: datetime) -> None:
         """Learn the thresholds again, for other rules, checks or another budget, over the same buckets."""
@@ -290,7 +293,7 @@ class BaselineLifecycle:
             return
         with self._database.read() as connection:
             bad = incidents.firing_during(connection, self._monitor.name, baseline.start, baseline.end)
-        self._sum(baseline, baseline.start, baseline.end, bad, store)
+        self._sum_up(baseline, baseline.start, baseline.end, bad, store)
 
     def _renew(self, now: datetime) -> None:
         """Move a rolling baseline on, over the same bins, leaving incidents out."""
@@ -308,12 +311,15 @@ class BaselineLifecycle:
             with self._database.write() as connection:
                 baselines.renew(connection, old, summed, facts, start, end)
 
-        self._sum(old, start, end, bad, store)
+        self._sum_up(old, start, end, bad, store)
 
-    def _sum(self, baseline: Baseline, start: datetime, end: datetime, without: Spans, store: Store) -> None:
-        """Begin to sum a stretch up and to learn its thresholds; what is there at once is stored at once."""
+    def _sum_up(self, baseline: Baseline, start: datetime, end: datetime, without: Spans, store: Store) -> None:
+        """Sum a stretch up and learn its thresholds, or request that it be done."""
         work = partial(build_baseline.sum_buckets, self._database, self._monitor, baseline, start, end, without)
-        if self._summing.begin(work, baseline.standing, store):
+        self._sum.request(work, baseline.standing, store)
+        if not self.sums_in_background:
+            self.compute_sum()
+            self._sum.finish(baseline.standing)
             self._reload()
 
     def _reload(self) -> None:

@@ -1,4 +1,4 @@
-"""One monitor at work: its source, its baseline, the buckets that are due, and what is caught up with beside them."""
+"""One monitor at work: its source, its baseline, and the buckets that are due."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from monitor.checks.evaluation import MonitorPlan
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.schedule import Bucket
-from monitor.core.tasks import Later, at_once
 from monitor.jobs.baseline_lifecycle import BaselineLifecycle
+from monitor.jobs.begin_comparisons import begin_comparisons
 from monitor.jobs.bucket_schedule import BucketSchedule
-from monitor.jobs.experiments import ComparisonCatchUp
 from monitor.jobs.late_data import LateDataAuditor
 from monitor.jobs.source_session import SourceSession
-from monitor.jobs.what_if import Saving
 from monitor.pipeline import BucketCache, process_bucket
 from monitor.store import buckets, leases
 from monitor.store.database import Database
@@ -36,8 +34,6 @@ class MonitorJob:
         What is read, and by whose clock.
     receivers
         All that are configured; the rules name them.
-    later
-        Does what takes long, see :class:`BaselineLifecycle`.
     """
 
     def __init__(
@@ -46,7 +42,6 @@ class MonitorJob:
         monitor: Monitor,
         source: SourceSession,
         receivers: Mapping[str, ReceiverConfig],
-        later: Later = at_once,
     ) -> None:
         self.database = database
         self.monitor = monitor
@@ -54,18 +49,19 @@ class MonitorJob:
         self.receivers = receivers
         self.owner = leases.new_owner()
         self.recorded_at: datetime | None = None
-        self.lifecycle = BaselineLifecycle(database, monitor, source, later)
+        self.lifecycle = BaselineLifecycle(database, monitor, source)
         self.schedule = BucketSchedule(database, monitor, source)
         self.auditor = LateDataAuditor(database, monitor, source)
         self.comparisons = Comparisons(monitor)
-        self.catch_up_job = ComparisonCatchUp(database, self.comparisons, receivers)
-        self.savings = Saving(database, monitor)
         self._cache = BucketCache()
+        self._comparisons_begun = False
 
     def prepare(self) -> None:
         """Begin a turn: what is configured is begun, and the baseline goes on."""
         now = self.source.prepare()
-        self.catch_up_job.prepare(self.source.reader)
+        if not self._comparisons_begun:
+            begin_comparisons(self.database, self.comparisons, self.source.reader)
+            self._comparisons_begun = True
         self.schedule.prepare(now)
         self.lifecycle.advance(now)
 
@@ -83,7 +79,6 @@ class MonitorJob:
             note_progress()
             finished += 1
         self.auditor.audit()
-        self.catch_up()
         return finished
 
     def compute(self, claim: buckets.Claim) -> bool:
@@ -128,11 +123,6 @@ class MonitorJob:
             if oldest is not None and claim.bucket.end <= oldest:
                 return f"gone: the source keeps no rows before {oldest.isoformat()}"
         return None
-
-    def catch_up(self) -> None:
-        """Count for experiments, shadows and savings what lies before the buckets that counted for them."""
-        self.catch_up_job.catch_up(self.source.reader, self.source.now())
-        self.savings.catch_up(self.source.reader, self.source.now())
 
     def is_heartbeat_due(self, now: datetime, every: timedelta) -> bool:
         """Say whether it was not recorded for a while that the source can be read."""

@@ -12,8 +12,9 @@ from detectors.base import Finding, Status
 from detectors.layout import LABELLED, Layout
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED
-from monitor.actions.plan_actions import PlanContext, Receivers, plan_actions
-from monitor.alerting.decide import Known, decide
+from monitor.actions.decide_and_plan import decide_and_plan
+from monitor.actions.plan_actions import Receivers
+from monitor.alerting.decide import Known
 from monitor.alerting.incidents import find_explanation, merge_evidence, most_harmful
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import sentences
@@ -27,7 +28,6 @@ from monitor.checks.window import StoredWindow, newest_time
 from monitor.config.arms import Experiment
 from monitor.config.models import BASELINE_RULE, ConfigError, Monitor
 from monitor.config.rules import matches
-from monitor.core.action import AlertHistory
 from monitor.core.payload import Suspect
 from monitor.core.schedule import Bucket, floor
 from monitor.jobs import build_baseline
@@ -89,9 +89,8 @@ def _decide(
 ) -> dict[str, Any]:
     """Decide and plan what an evaluation means by itself, with no history and no rule that waits."""
     at_once = [rule.model_copy(update={"for_": 1}) for rule in monitor.rules]
-    alone = monitor.model_copy(update={"rules": at_once})
-    decisions = decide(alone, evaluation, Known(baseline=baseline), bucket)
-    plan = plan_actions(alone, receivers, decisions, PlanContext(AlertHistory(), bucket, bucket.end))
+    alone, known = monitor.with_rules(at_once), Known(baseline=baseline)
+    decisions, plan = decide_and_plan(alone, receivers, evaluation, known, bucket, bucket.end)
     firing = [one.incident for one in plan.incidents if one.incident.state == "firing"]
     status, reason = verdict(monitor, decisions.findings, firing=bool(firing))
     worst = min(firing, key=lambda incident: SEVERITIES.index(incident.severity), default=None)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from monitor.actions.plan_actions import PlanContext, Receivers, plan_actions
-from monitor.alerting.decide import Known, decide
+from monitor.actions.decide_and_plan import decide_and_plan
+from monitor.alerting.decide import Known
 from monitor.checks.evaluation import Evaluation
 from monitor.core.schedule import Bucket
 from monitor.jobs.monitor_job import MonitorJob
@@ -41,7 +41,7 @@ def record_heartbeat(job: MonitorJob, now: datetime, *, news: bool) -> None:
         )
 
 
-def record_source_error(job: MonitorJob, error: SourceError, receivers: Receivers, now: datetime) -> None:
+def record_source_error(job: MonitorJob, error: SourceError, now: datetime) -> None:
     """Record why the source cannot be read; after a few buckets of it an incident opens."""
     monitor = job.monitor
     reason = f"{error.reason}: {error}"[: buckets.REASON_LENGTH]
@@ -54,7 +54,6 @@ def record_source_error(job: MonitorJob, error: SourceError, receivers: Receiver
         bucket = Bucket(now - monitor.bucket, now)
         missing = max(1, (now - since) // monitor.bucket)
         history = load_history(connection, monitor, bucket)
-        alone = monitor.model_copy(update={"rules": []})
-        decisions = decide(alone, Evaluation(reason=reason, missing_buckets=missing), Known(history), bucket)
-        plan = plan_actions(alone, receivers, decisions, PlanContext(history, bucket, now))
+        evaluation = Evaluation(reason=reason, missing_buckets=missing)
+        _, plan = decide_and_plan(monitor.with_rules([]), job.receivers, evaluation, Known(history), bucket, now)
         save_plan(connection, monitor.name, plan)

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from detectors.records import Column
 from monitor.config.source import Source
-from monitor.core.tasks import Bounded
+from monitor.core.bounded import Bounded
 from monitor.sources.deadline import MARGIN, NoAnswer
 from monitor.sources.values import make_column
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Row
 from detectors.records import Column, take
 from monitor.config.presets.base import SINCE, Narrow
 from monitor.config.source import ColumnSpec, Source
-from monitor.core.tasks import Bounded
+from monitor.core.bounded import Bounded
 from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
 from monitor.sources.chat import read_words

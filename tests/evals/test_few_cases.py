@@ -20,8 +20,8 @@ from monitor.config.models import Config
 from monitor.core.clock import SystemClock
 from monitor.core.suite_run import CaseResult
 from monitor.jobs.evals.run import Asked, conclude
-from monitor.jobs.evals.schedule import plan_jobs, run_once
 from monitor.jobs.evals.suite import Suite
+from monitor.jobs.evals.suite_job import plan_jobs, run_once
 from monitor.metrics.export import StateCollector
 from monitor.store import evaluations, migrate, tables
 from monitor.store.database import Database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from starlette.testclient import TestClient
 from monitor.config.load import cross_check
 from monitor.config.models import Config, EvaluationSpec
 from monitor.core.clock import SystemClock
-from monitor.jobs.evals.schedule import Job, Schedule, plan_jobs, run_once, run_schedule
+from monitor.daemon import Daemon
+from monitor.jobs.evals.schedule import SuiteSchedule
+from monitor.jobs.evals.suite_job import SuiteJob, plan_jobs, run_once
 from monitor.metrics.export import StateCollector
 from monitor.store import evaluations, incidents, migrate, tables
 from monitor.store.database import Database
@@ -71,11 +74,11 @@ def store(sqlite_url: str) -> Database:
 def test_a_suite_is_started_when_it_is_due_and_never_twice_at_once(tmp_path: Path, store: Database) -> None:
     children: list[Running] = []
 
-    def start(_job: Job) -> Running:
+    def start(_job: SuiteJob) -> Running:
         children.append(Running())
         return children[-1]
 
-    schedule = Schedule([Job(write(tmp_path), str(store.url))], store, start)
+    schedule = SuiteSchedule([SuiteJob(write(tmp_path), str(store.url))], store, start)
     assert schedule.turn(NOW) == 1
     age(store, 2 * HOUR)
     assert schedule.turn(NOW + 2 * HOUR) == 0, "the first is still running"
@@ -92,8 +95,8 @@ def test_a_suite_is_started_when_it_is_due_and_never_twice_at_once(tmp_path: Pat
 def test_after_a_restart_the_stored_run_counts(tmp_path: Path, store: Database) -> None:
     with serving(Model(lambda _body, _before: completion("right"))) as model:
         spec = write(tmp_path, model.url)
-        run_once(Job(spec, str(store.url)))
-    schedule = Schedule([Job(spec, str(store.url))], store, lambda _job: Running())
+        run_once(SuiteJob(spec, str(store.url)))
+    schedule = SuiteSchedule([SuiteJob(spec, str(store.url))], store, lambda _job: Running())
     assert schedule.turn(NOW) == 0
     with store.write() as connection:
         (begun,) = connection.execute(sa.select(tables.evaluations.c.started_at)).scalars()
@@ -103,8 +106,8 @@ def test_after_a_restart_the_stored_run_counts(tmp_path: Path, store: Database) 
 
 
 def test_of_two_replicas_one_runs_a_suite_until_it_is_lost(tmp_path: Path, store: Database) -> None:
-    job = Job(write(tmp_path), str(store.url))
-    first, second = (Schedule([job], store, lambda _job: Running()) for _ in range(2))
+    job = SuiteJob(write(tmp_path), str(store.url))
+    first, second = (SuiteSchedule([job], store, lambda _job: Running()) for _ in range(2))
     assert (first.turn(NOW), second.turn(NOW)) == (1, 0)
     age(store, HOUR)
     assert second.turn(NOW + HOUR) == 0, "the first says every quarter of a minute that it is still at it"
@@ -212,7 +215,7 @@ def test_a_suite_that_cannot_be_read_stops_nothing(tmp_path: Path, store: Databa
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "suite.yaml").write_text("name: [")
     bad = EvaluationSpec(suite=tmp_path / "bad" / "suite.yaml", every=HOUR)
-    schedule = Schedule([Job(bad, ""), Job(write(tmp_path), "")], store, lambda _job: Running())
+    schedule = SuiteSchedule([SuiteJob(bad, ""), SuiteJob(write(tmp_path), "")], store, lambda _job: Running())
     assert schedule.turn(NOW) == 1
     store.close()
 
@@ -224,13 +227,19 @@ def test_the_run_happens_in_a_child_and_is_stored(tmp_path: Path, store: Databas
 
     with serving(Model(lambda _body, _before: completion("right"))) as model:
         spec = write(tmp_path, model.url)
-        with run_schedule([Job(spec, str(store.url))], store, Told()):
+        daemon = Daemon(store, [], {}, Told(), suites=SuiteSchedule([SuiteJob(spec, str(store.url))], store))
+        running = threading.Thread(target=daemon.run)
+        running.start()
 
-            def stored() -> list[object]:
-                with store.read() as connection:
-                    return evaluations.rows(connection, "s")
+        def stored() -> list[object]:
+            with store.read() as connection:
+                return evaluations.rows(connection, "s")
 
+        try:
             rows = eventually(stored, 40, "the run of the suite")
+        finally:
+            daemon.stop()
+            running.join()
     assert [row.result for row in rows] == ["good"]  # type: ignore[attr-defined]
     assert len(model.requests) == 1
     store.close()

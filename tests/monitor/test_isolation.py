@@ -13,6 +13,8 @@ from monitor import daemon as daemon_module
 from monitor.cli.factory import make_daemon, open_store
 from monitor.config.load import load
 from monitor.daemon import STANDSTILL, Daemon
+from monitor.jobs.catch_up import CatchUpJob
+from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import SourceError
 from monitor.store import buckets
 from monitor.store.database import Database
@@ -105,6 +107,26 @@ def test_what_hangs_is_abandoned_at_the_end(
         assert not over.is_set()
     finally:
         over.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("job"):
+                thread.join(60)  # or it would go on in a store that is closed
+
+
+def test_a_catch_up_that_hangs_delays_no_bucket(database: Database, tmp_path: Path) -> None:
+    """A stretch of the log that takes long to read is read over a connection of its own."""
+    daemon = daemon_of(database, tmp_path)
+    over, inside = threading.Event(), threading.Event()
+    source = SourceSession(lambda: daemon.monitors[0].source.reader)
+    source.now = hanging(over, inside)  # type: ignore[method-assign]
+    daemon.catch_ups = [CatchUpJob(database, daemon.monitors[0].monitor, source, {})]
+    running = Running(daemon)
+    try:
+        eventually(inside.is_set, 60, "the hang")
+        eventually(lambda: finished(database, "bad") == 36, 120, "the buckets of the same monitor")
+        assert not over.is_set()
+    finally:
+        over.set()
+        assert running.stop()
 
 
 def test_a_source_that_fails_is_written_down_beside_the_others(database: Database, tmp_path: Path) -> None:

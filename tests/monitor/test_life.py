@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import sqlalchemy as sa
 from monitor.checks.anchor import evaluate_anchor, notes_on
 from monitor.cli.factory import make_daemon, make_job, open_store
 from monitor.config.load import load
-from monitor.core.tasks import Background, Summing
 from monitor.daemon import Daemon
+from monitor.jobs import baseline_lifecycle
+from monitor.jobs.baseline_sum import BaselineSum
 from monitor.store import baselines, incidents, reads, windows
 from monitor.store.database import Database
 from monitor.store.tables import buckets
@@ -231,39 +231,28 @@ def test_a_broken_neighbour_stops_nobody(world: World, lives: Any, failures: lis
 def test_thresholds_are_learnt_beside_the_ticks_and_the_old_ones_hold_until_then(world: World, lives: Any) -> None:
     world.log(rows_of(START, 9 * HOUR))
     life = lives()
-    waiting: list[tuple[Callable[[], Any], Future[Any]]] = []
-
-    def later(work: Callable[[], Any]) -> Future[Any]:
-        waiting.append((work, Future()))
-        return waiting[-1][1]
-
-    def done() -> None:
-        work, future = waiting.pop()
-        future.set_result(work())
-
     other = life.config.monitors[0].model_copy(update={"name": "neighbour"})
     neighbour = make_job(life.database, life.config, other, life.clock)
-    life.watch.lifecycle._summing = Summing(later)
+    life.watch.lifecycle.sums_in_background = True
     life.daemon.monitors = [life.watch, neighbour]
     life.until(START + 8 * HOUR)
-    assert len(waiting) == 1
     assert life.watch.lifecycle.baseline is not None
     assert life.watch.lifecycle.baseline.state == "learning"
     assert neighbour.lifecycle.baseline is not None
     assert neighbour.lifecycle.baseline.state == "active"  # it did not wait
     life.until(START + 8 * HOUR)
-    assert len(waiting) == 1  # asked once
-    done()
+    assert life.watch.lifecycle.baseline.state == "learning"
+    assert life.watch.lifecycle.compute_sum()
+    assert not life.watch.lifecycle.compute_sum()  # requested once
     life.until(START + 8 * HOUR)
     assert life.watch.lifecycle.baseline.state == "active"
     assert len(life.rows(START, START + 8 * HOUR)) == 96
     before = life.watch.lifecycle.baseline.calibration
     life.watch.lifecycle._monitor = life.watch.monitor.model_copy(update={"alert_budget": "1/month"})
     life.until(START + 8 * HOUR + FIVE)
-    assert len(waiting) == 1
     assert life.watch.lifecycle.baseline.calibration == before
     assert len(life.rows(START, START + 8 * HOUR + FIVE)) == 97  # buckets go on under the old thresholds
-    done()
+    life.daemon.compute_sums()
     life.until(START + 8 * HOUR + 2 * FIVE)
     after = life.watch.lifecycle.baseline.calibration
     assert after.limit is not None
@@ -271,12 +260,26 @@ def test_thresholds_are_learnt_beside_the_ticks_and_the_old_ones_hold_until_then
     assert after.limit.budget < before.limit.budget
 
 
-def test_what_fails_in_the_background_fails_the_turn_and_is_tried_again() -> None:
-    background = Background()
-    assert background.submit(lambda: 6 * 7).result(timeout=30) == 42
-    with pytest.raises(ZeroDivisionError):
-        background.submit(lambda: 1 / 0).result(timeout=30)
-    assert background.submit(lambda: "next").result(timeout=30) == "next"
+def test_a_sum_that_fails_fails_the_turn_and_is_requested_again(
+    world: World, lives: Any, failures: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.log(rows_of(START, 9 * HOUR))
+    life = lives()
+    life.watch.lifecycle.sums_in_background = True
+    life.until(START + 8 * HOUR)
+    with monkeypatch.context() as patch:
+        patch.setattr(baseline_lifecycle.build_baseline, "sum_buckets", lambda *_: 1 / 0)
+        life.watch.lifecycle._sum = BaselineSum()
+        life.until(START + 8 * HOUR)
+        life.daemon.compute_sums()
+    life.until(START + 8 * HOUR)
+    assert {(said["event"], said["monitor"]) for said in failures} == {("turn_failed", "shop")}
+    failures.clear()
+    life.until(START + 8 * HOUR)
+    life.daemon.compute_sums()
+    life.until(START + 8 * HOUR)
+    assert life.watch.lifecycle.baseline is not None
+    assert life.watch.lifecycle.baseline.state == "active"
 
 
 def test_a_rolling_baseline_does_not_absorb_a_slow_drift(world: World, lives: Any) -> None:

@@ -67,7 +67,7 @@ def states(database: Database) -> dict[str, tuple[str, int]]:
 
 
 def daemon_of(database: Database, receivers: Mapping[str, AnyReceiver], clock: Clock) -> Daemon:
-    return Daemon(database, [], {}, receivers, clock, every=timedelta(seconds=0.05))
+    return Daemon(database, [], receivers, clock, every=timedelta(seconds=0.05))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, failure_by_status
 from monitor.config.receivers import EffectReceiverConfig
-from monitor.core.tasks import Bounded
+from monitor.core.bounded import Bounded
 
 
 class LetterboxConfig(EffectReceiverConfig):

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from monitor.config.source import Source
-from monitor.core.tasks import Bounded
+from monitor.core.bounded import Bounded
 from monitor.sources import arrow, deadline
 from monitor.sources.base import SourceError
 from monitor.sources.connect import connect

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detectors.base import Finding, Status
-from monitor.actions.plan_actions import ActionPlan, PlanContext, Receivers, plan_actions
-from monitor.alerting.decide import Known, decide
+from monitor.actions.decide_and_plan import decide_and_plan
+from monitor.actions.plan_actions import ActionPlan, Receivers
+from monitor.alerting.decide import Known
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import EvaluationSpec, Monitor, Rule
 from monitor.core.action import AlertHistory
@@ -86,11 +87,10 @@ class SuiteAlerting:
     @property
     def suite_monitor(self) -> Monitor:
         """Return the monitor with the rule of the suite and no other."""
-        return self.monitor.model_copy(update={"rules": [suite_rule(self.spec, self.suite)]})
+        return self.monitor.with_rules([suite_rule(self.spec, self.suite)])
 
     def plan(self, run: Run, history: AlertHistory) -> ActionPlan:
         """Decide what a run means for the incident of its suite, and plan what follows. Pure."""
         monitor, bucket = self.suite_monitor, Bucket(run.started_at, run.finished_at)
         evaluation = Evaluation([evaluation_finding(run, self.alpha)])
-        decisions = decide(monitor, evaluation, Known(history), bucket)
-        return plan_actions(monitor, self.receivers, decisions, PlanContext(history, bucket, run.finished_at))
+        return decide_and_plan(monitor, self.receivers, evaluation, Known(history), bucket, run.finished_at)[1]

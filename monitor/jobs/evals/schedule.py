@@ -8,31 +8,20 @@ again only after its interval.
 from __future__ import annotations
 
 import multiprocessing
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
-from monitor.config.models import Config, EvaluationSpec, Monitor
-from monitor.config.receivers import ReceiverConfig
-from monitor.core.clock import Clock, SystemClock
-from monitor.core.suite_run import Run
 from monitor.core.yamlfile import ConfigError
-from monitor.jobs.evals.incident import SuiteAlerting
-from monitor.jobs.evals.run import evaluate, evaluate_traffic
-from monitor.jobs.evals.suite import Suite, load
-from monitor.jobs.evals.traffic import NoTraffic
-from monitor.sources.base import SourceError
-from monitor.sources.connect import connect
+from monitor.jobs.evals.suite import load
+from monitor.jobs.evals.suite_job import SuiteJob, run_once
 from monitor.store import evaluations, turns
 from monitor.store.database import Database, DatabaseError
 
 LOG = structlog.get_logger(__name__)
-EVERY = 1.0
 PATIENCE = 2.0
 LOOK_AGAIN = timedelta(seconds=15)
 """Pause before a suite that another replica has, or that is not due yet, is looked at again."""
@@ -47,43 +36,17 @@ class Child(Protocol):
     def join(self, timeout: float | None = None) -> None: ...
 
 
-@dataclass(frozen=True)
-class Job:
-    """One suite, and whose incident a regression of it is.
-
-    Parameters
-    ----------
-    store
-        URL of our own database, for the child.
-    """
-
-    spec: EvaluationSpec
-    store: str
-    monitor: Monitor | None = None
-    actions: Mapping[str, ReceiverConfig] = field(default_factory=dict)
-
-
-def plan_jobs(config: Config, store: str) -> list[Job]:
-    """Return what the configuration wants to be run."""
-    return [
-        Job(spec, store, config.monitor(spec.monitor), config.receivers)
-        if spec.monitor or len(config.monitors) == 1
-        else Job(spec, store)
-        for spec in config.evaluations
-    ]
-
-
 @dataclass
-class Scheduled:
-    """A job, its child, and when it is worth looking at again."""
+class ScheduledSuite:
+    """A suite, its child, and when it is worth looking at again."""
 
-    job: Job
+    job: SuiteJob
     next_look: datetime | None = None
     name: str = ""
     child: Child | None = None
 
 
-class Schedule:
+class SuiteSchedule:
     """Starts what is due; ``turn`` never waits.
 
     Parameters
@@ -92,8 +55,10 @@ class Schedule:
         Begins a run.
     """
 
-    def __init__(self, jobs: Sequence[Job], database: Database, start: Callable[[Job], Child] | None = None) -> None:
-        self._all = [Scheduled(job) for job in jobs]
+    def __init__(
+        self, jobs: Sequence[SuiteJob], database: Database, start: Callable[[SuiteJob], Child] | None = None
+    ) -> None:
+        self._all = [ScheduledSuite(job) for job in jobs]
         self._database = database
         self._start = start or _start
 
@@ -101,7 +66,7 @@ class Schedule:
         """Start every suite that is due and not running; returns how many were started."""
         return sum(self._one(one, now) for one in self._all)
 
-    def _one(self, one: Scheduled, now: datetime) -> int:
+    def _one(self, one: ScheduledSuite, now: datetime) -> int:
         if one.next_look is not None and now < one.next_look:
             return 0
         one.next_look = now + min(LOOK_AGAIN, one.job.spec.every)
@@ -114,14 +79,14 @@ class Schedule:
             one.next_look = now + one.job.spec.every
             return 0
 
-    def _follow(self, one: Scheduled) -> None:
+    def _follow(self, one: ScheduledSuite) -> None:
         running = one.child is not None and one.child.is_alive()
         with self._database.write() as connection:
             (turns.keep if running else turns.give_back)(connection, one.name)
         if not running:
             one.child = None
 
-    def _begin(self, one: Scheduled) -> int:
+    def _begin(self, one: ScheduledSuite) -> int:
         one.name = load(one.job.spec.suite).name
         with self._database.write() as connection:
             newest = evaluations.rows(connection, one.name, most=1)
@@ -142,60 +107,7 @@ class Schedule:
                 child.kill()
 
 
-def _start(job: Job) -> Child:
+def _start(job: SuiteJob) -> Child:
     child = multiprocessing.get_context("spawn").Process(target=run_once, args=(job,), daemon=True)
     child.start()
     return child
-
-
-def run_once(job: Job) -> None:
-    """Do the work of the child: run a suite, store it with what follows from it, and log what came of it."""
-    database = Database(job.store)
-    try:
-        suite = load(job.spec.suite)
-
-        alerting = SuiteAlerting(job.spec, suite.name, suite.alpha, job.monitor, job.actions) if job.monitor else None
-        done = (
-            _traffic(job, suite, alerting, database)
-            if suite.traffic
-            else evaluate(suite, database, SystemClock(), alerting=alerting)
-        )
-        LOG.info("evaluation", suite=done.suite, result=done.result, reason=done.reason, score=done.score, id=done.id)
-    except (ConfigError, DatabaseError, SourceError, NoTraffic) as error:
-        LOG.warning("evaluation_not_run", suite=str(job.spec.suite), detail=str(error))
-    finally:
-        database.close()
-
-
-def _traffic(job: Job, suite: Suite, alerting: SuiteAlerting | None, database: Database) -> Run:
-    if alerting is None:
-        raise ConfigError(
-            f"{job.spec.suite}: `traffic:` is of a monitor; name it with `evaluations: [{{monitor: …}}]`."
-        )
-    with closing(connect(alerting.monitor.source)) as reader:
-        return evaluate_traffic(suite, reader, job.spec.every, database, SystemClock(), alerting)
-
-
-@contextmanager
-def run_schedule(jobs: Sequence[Job], database: Database, clock: Clock) -> Iterator[None]:
-    """Keep a schedule in a thread of its own for the length of a block."""
-    if not jobs:
-        yield
-        return
-    schedule, stopping = Schedule(jobs, database), threading.Event()
-
-    def keep() -> None:
-        while not stopping.wait(EVERY):
-            try:
-                schedule.turn(clock.now())
-            except Exception:  # noqa: BLE001  the next turn tries again
-                LOG.exception("evaluations_failed")
-
-    thread = threading.Thread(target=keep, name="evaluations", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join(PATIENCE)
-        schedule.stop()

@@ -14,7 +14,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from monitor.actions.receivers.base import Deadline, DeliveryResult, NotDelivered, failure_by_status
-from monitor.core.tasks import Bounded
+from monitor.core.bounded import Bounded
 
 CALL = timedelta(seconds=10)
 """Longest time of one call."""

@@ -13,7 +13,7 @@ import httpx
 
 from monitor.actions.receivers.base import Deadline, DeliveryResult, NotDelivered
 from monitor.actions.receivers.destination import Destination, Refused, Resolver, Unresolved, check
-from monitor.core.tasks import Bounded
+from monitor.core.bounded import Bounded
 
 LONGEST_ANSWER = 64 * 1024
 

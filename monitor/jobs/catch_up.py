@@ -1,0 +1,93 @@
+"""What is counted from the log beside the buckets of one monitor: experiments, shadows and savings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitor.actions.plan_actions import Receivers
+from monitor.checks.comparisons import Comparisons, ComparisonState
+from monitor.config.arms import Experiment, Shadow
+from monitor.config.models import Monitor
+from monitor.core.schedule import floor
+from monitor.jobs.experiment_catch_up import ExperimentCatchUp
+from monitor.jobs.shadow_catch_up import ShadowCatchUp
+from monitor.jobs.source_session import SourceSession
+from monitor.jobs.what_if import Saving
+from monitor.store import buckets, comparisons
+from monitor.store.database import Database
+
+MOST_PER_RUN = timedelta(hours=6)
+"""How much of the log is counted in one run."""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What a comparison has not counted: from its state to ``until``; ``is_last`` where that is all."""
+
+    spec: Experiment | Shadow
+    state: ComparisonState
+    until: datetime
+    is_last: bool
+
+
+class CatchUpJob:
+    """Reads the log of one monitor over a connection of its own, a stretch at a time.
+
+    Parameters
+    ----------
+    source
+        Shared with nobody: the turns of the monitor read beside it.
+    """
+
+    def __init__(self, database: Database, monitor: Monitor, source: SourceSession, receivers: Receivers) -> None:
+        self.monitor = monitor
+        self._database = database
+        self._source = source
+        self._comparisons = Comparisons(monitor)
+        self._experiments = ExperimentCatchUp(database, self._comparisons)
+        self._shadows = ShadowCatchUp(database, self._comparisons, receivers)
+        self._savings = Saving(database, monitor)
+
+    @property
+    def is_needed(self) -> bool:
+        """Say whether the monitor has anything that is counted from the log."""
+        return bool(self._comparisons.specs or self.monitor.savings)
+
+    def catch_up(self) -> None:
+        """Count the next stretch of each comparison, and the next day of the savings."""
+        reader, now = self._source.reader, self._source.now()
+        for backlog in self._find_backlogs():
+            spec, state, until = backlog.spec, backlog.state, backlog.until
+            if isinstance(spec, Experiment):
+                self._experiments.count(reader, spec, state, until)
+            else:
+                self._shadows.count(reader, spec, state, until, now if backlog.is_last else None)
+        self._savings.catch_up(reader, now)
+
+    def _find_backlogs(self) -> Iterator[Backlog]:
+        """Yield what lies between the sum of each comparison and the live buckets."""
+        monitor, specs = self.monitor, self._comparisons.specs
+        if not specs:
+            return
+        with self._database.read() as connection:
+            places = comparisons.positions(connection, monitor.name)
+            spans = buckets.list_spans(connection, monitor.name)
+        reached = next((span.next for span in spans if span.kind == "live"), None)
+        for key, spec in specs.items():
+            definition, place = places.get(key, ("", None))
+            if reached is None or place is None or definition != self._comparisons.definitions[key]:
+                continue
+            end = reached if isinstance(spec, Experiment) else floor(reached - spec.within, monitor.bucket)
+            end = min(end, spec.end) if spec.end else end
+            if place >= end:
+                continue
+            with self._database.read() as connection:
+                state = comparisons.load_states(connection, monitor.name)[key]
+            until = min(end, state.next + max(MOST_PER_RUN, monitor.bucket))
+            yield Backlog(spec, state, until, is_last=until == end)
+
+    def close(self) -> None:
+        """Give the connections to the source back."""
+        self._source.close()

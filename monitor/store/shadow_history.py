@@ -1,0 +1,23 @@
+"""The past of a shadow, as far as announcing its verdict needs it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from monitor.actions.notifications import thread_key
+from monitor.config.arms import Shadow
+from monitor.config.models import Monitor
+from monitor.core.action import AlertHistory
+from monitor.profiling.shadow_join import CHECK
+from monitor.store import incidents, outbox
+
+
+def load_shadow_history(connection: Connection, monitor: Monitor, spec: Shadow, at: datetime) -> AlertHistory:
+    """Read the silences of a shadow, and how many messages there are about it."""
+    thread = thread_key(monitor.name, spec.name, spec.challenger, "shadow")
+    return AlertHistory(
+        silences=incidents.silenced_rules(connection, monitor.name, [f"{CHECK}.{spec.name}"], at),
+        sequences=outbox.next_sequences(connection, [thread]),
+    )
