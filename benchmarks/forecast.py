@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.detection.tables import table
-from detectors.spend.budget import HOUR
-from detectors.spend.forecast import forecast, paths
-from detectors.spend.outlook import outlook
+from detectors.cost.budget import HOUR
+from detectors.cost.forecast import forecast, paths
+from detectors.cost.period_forecast import forecast_period
 
 FLIGHTS = Path(__file__).parent / "data" / "nycflights13_daily.csv.gz"
 HOURLY = Path(__file__).parent / "data" / "nycflights13_jfk.parquet"
@@ -150,7 +150,7 @@ def days_held_back(hours: dict[datetime, float], seed_day: int = 14) -> list[Hel
             at = midnight + hour * HOUR
             past = {when: miles for when, miles in hours.items() if since <= when < at}
             so_far = sum(hours.get(midnight + place * HOUR, 0.0) for place in range(hour))
-            told = outlook(past, since, at, "UTC", {"daily": so_far, "monthly": so_far})["daily"]
+            told = forecast_period(past, since, at, "UTC", {"daily": so_far, "monthly": so_far})["daily"]
             if told is not None and truth > 0:
                 held = told.low <= truth <= told.high
                 found.append((hour, held, (told.high - told.low) / truth, abs(told.middle / truth - 1), day))

@@ -22,8 +22,8 @@ from scipy import stats
 
 from detectors import DETECTORS, LATENCY
 from detectors.base import Detector
+from detectors.binning import Binning, learn_categorical, learn_numeric
 from detectors.joint import JOINT, learn_joint, project
-from detectors.layout import Layout, learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.quality.percentile import learn_times
 from detectors.records import Column
@@ -152,7 +152,7 @@ class Found:
         return bool((np.array(self.shares) * LEVELS < self.largest / 2)[enough].any())
 
 
-def drawn(population: Population, rng: np.random.Generator, learn: Callable[..., Layout] = learn_numeric) -> Profile:
+def drawn(population: Population, rng: np.random.Generator, learn: Callable[..., Binning] = learn_numeric) -> Profile:
     """Return a baseline of a random size, with its own bins."""
     values = population.draw(rng, int(rng.integers(SMALLEST, LARGEST)))
     if population.words is not None:
@@ -174,7 +174,7 @@ def windows(population: Population, baseline: Profile, size: int, count: int, rn
     return stack(baseline.layout, counts)
 
 
-def stack(layout: Layout, counts: np.ndarray, missing: np.ndarray | None = None) -> Stack:
+def stack(layout: Binning, counts: np.ndarray, missing: np.ndarray | None = None) -> Stack:
     """Put counts side by side as windows."""
     none, sums = np.zeros(len(counts), dtype=np.int64), np.zeros(len(counts))
     return Stack(layout, counts, none if missing is None else missing, none, none, sums, sums)

@@ -15,7 +15,7 @@ from datetime import timedelta
 import numpy as np
 
 from benchmarks.detection.tables import table
-from detectors.spend.objective import PAIRS, EventCounts, pair_excess
+from detectors.cost.objective import PAIRS, EventCounts, pair_excess
 
 BUCKET = timedelta(minutes=5)
 PERIOD = timedelta(days=30)

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.spending` (about a minute). Each stream has normal scores of 40 columns in overlapping windows,
 two weeks of baseline and six live ones; a pathology is added in one more column. All designs see the same nulls
-(`detectors.null`) and the same budget of one alert a week:
+(`detectors.null_distribution`) and the same budget of one alert a week:
 
 - shares: `detectors.calibrate.spend`, which driftd uses;
 - joint maximum: one limit from the largest rarity of all columns, with a generalised Pareto tail;
@@ -23,7 +23,7 @@ from scipy import stats
 
 from benchmarks.detection import tables
 from detectors.calibrate import Peaks, episodes, peaks, spend
-from detectors.null import Null, held_out_rarity, independent, learn_null
+from detectors.null_distribution import NullDistribution, held_out_rarity, independent, learn_null
 from detectors.unusual import find_unusual_stretch
 
 LENGTH, WEEK, COLUMNS = 12, 2016, 40
@@ -61,7 +61,7 @@ def pathologies(rng: np.random.Generator) -> dict[str, np.ndarray | None]:
     }
 
 
-def _nulls(baseline: Columns) -> tuple[dict[str, Null], dict[str, np.ndarray]]:
+def _nulls(baseline: Columns) -> tuple[dict[str, NullDistribution], dict[str, np.ndarray]]:
     """Return the null of each column, and its rarities over the baseline, an unusual stretch left out."""
     nulls, rarities, noise = {}, {}, np.full(LEARN, NOISE)
     for name, values in baseline.items():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from detectors.base import Detector, Finding, Measurement, Status, assess
-    from detectors.layout import Layout, learn_categorical, learn_numeric
+    from detectors.binning import Binning, learn_categorical, learn_numeric
     from detectors.policy import GuardRule, Policy, Verdict, guard
     from detectors.profile import Profile
     from detectors.records import Column, Records
@@ -184,11 +184,11 @@ __all__ = [
     "SEQUENTIAL",
     "SIGNALS",
     "TRAFFIC_CHECKS",
+    "Binning",
     "Column",
     "Detector",
     "Finding",
     "GuardRule",
-    "Layout",
     "Measurement",
     "Policy",
     "Profile",
@@ -207,7 +207,7 @@ __all__ = [
 
 _MODULES = {
     "detectors.base": ("Detector", "Finding", "Measurement", "Status", "assess"),
-    "detectors.layout": ("Layout", "learn_categorical", "learn_numeric"),
+    "detectors.binning": ("Binning", "learn_categorical", "learn_numeric"),
     "detectors.policy": ("GuardRule", "Policy", "Verdict", "guard"),
     "detectors.profile": ("Profile",),
     "detectors.records": ("Column", "Records"),

@@ -15,8 +15,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import special
 
-from detectors.layout import Kind
-from detectors.null import Calibrated
+from detectors.binning import Kind
+from detectors.null_distribution import CalibratedNull
 from detectors.profile import Profile
 
 Direction = Literal["better", "worse", "neutral"]
@@ -221,7 +221,7 @@ def assess(
     column: str,
     segment: str | None = None,
     threshold: float | None = None,
-    calibrated: Calibrated | None = None,
+    calibrated: CalibratedNull | None = None,
     min_samples: int = 100,
     noise_factor: float = 1.0,
 ) -> Finding:
@@ -244,7 +244,7 @@ def assess(
     --------
     >>> import numpy as np
     >>> from detectors import DETECTORS
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(1)
     >>> old, new = rng.normal(size=5000), rng.normal(0.5, size=1000)
@@ -295,7 +295,7 @@ def conclude(
     detector: Detector,
     seen: Measurement,
     threshold: float | None,
-    calibrated: Calibrated | None,
+    calibrated: CalibratedNull | None,
 ) -> Finding:
     """Hold a measurement against the threshold that counts: the operator's, the calibrated, or the default."""
     if calibrated is not None:
@@ -304,7 +304,7 @@ def conclude(
 
 
 def effective_threshold(
-    detector: Detector, seen: Measurement, threshold: float | None, calibrated: Calibrated | None
+    detector: Detector, seen: Measurement, threshold: float | None, calibrated: CalibratedNull | None
 ) -> Values:
     """Return the threshold that counts for a measurement: the operator's, the calibrated, or the default."""
     if threshold is not None:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri
 
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.season import DAY, HOUR, WEEK, weekday
 from detectors.stack import Stack
 
@@ -169,7 +169,7 @@ def _categorical_series(stack: Stack) -> list[Series]:
     return [_share(_part(stack.layout, bin), stack.counts[:, bin], rows) for bin in kept]
 
 
-def _part(layout: Layout, bin: int) -> str:
+def _part(layout: Binning, bin: int) -> str:
     return f"={layout.vocabulary[bin]}" if bin < len(layout.vocabulary) else "other"
 
 

@@ -1,8 +1,8 @@
 """Thresholds to an alert budget: what the baseline's own windows do when nothing has changed.
 
-The user states how many false alerts a week are acceptable. Every statistic is first measured on the baseline
-itself, each window against the rest, which gives its null distribution with the traffic's real rhythm, wander
-and sample sizes. :mod:`detectors.null` turns a statistic into a *rarity*: the logarithm of how many windows one
+The user states how many false alerts a week are acceptable. Every statistic is first measured on the baseline itself,
+each window against the rest, which gives its null distribution with the traffic's real rhythm, wander and sample
+sizes. :mod:`detectors.null_distribution` turns a statistic into a *rarity*: the logarithm of how many windows one
 waits for such a value. Rarities of all columns, segments and methods share one scale, and :func:`spend` gives each
 column an equal share of the budget on it. All ordinary statistics together tell how their tail goes on, so that they
 have one limit. A statistic whose own peaks do not fit that tail is set apart: it gets a higher limit of its own, by

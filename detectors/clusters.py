@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.layout import to_categories
+from detectors.binning import to_categories
 from detectors.records import Column
 
 COUNTERS = 128

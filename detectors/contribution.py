@@ -1,7 +1,8 @@
 """Contribution: which values, and which pairs of columns, carry a difference.
 
-A statistic says how much has changed; this says where. Values are told by what they gained or lost of the rows,
-and by their part of the statistic where it is a sum over values. :mod:`detectors.carriers` does it for segments.
+A statistic says how much has changed; this says where. Values are described by what they gained or lost of the rows,
+and by their part of the statistic where it is a sum over values. :mod:`detectors.segment_attribution` does the same for
+segments.
 
 References
 ----------
@@ -18,9 +19,9 @@ from typing import Literal
 import numpy as np
 
 from detectors.base import Detector
+from detectors.binning import Binning
 from detectors.drift.bins import shares, variance_factor
 from detectors.joint import pair_count, product_pairs
-from detectors.layout import Layout
 from detectors.profile import SCALE, Profile
 
 MOST_RANGES = 5
@@ -80,7 +81,7 @@ def contributing_values(detector: Detector, baseline: Profile, window: Profile) 
     --------
     >>> import numpy as np
     >>> from detectors import DETECTORS
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
     >>> old = rng.exponential(300.0, 20000)
@@ -141,7 +142,7 @@ def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: fl
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> layout = learn_numeric(np.array([0.0, 1.0] * 50), 0.0, 1.0)
     >>> old, new = (Profile.of(Column.floats(np.repeat([0.0, 1.0], n)), layout) for n in ((95, 5), (98, 2)))
@@ -245,7 +246,7 @@ def _is_flag(side: Profile) -> bool:
     return bool(inside and float(side.total) == side.n - side.counts[zero])
 
 
-def _name(layout: Layout, starts: np.ndarray, run: slice, *, flag: bool = False) -> tuple[str, PartKind]:
+def _name(layout: Binning, starts: np.ndarray, run: slice, *, flag: bool = False) -> tuple[str, PartKind]:
     if layout.kind == "categorical":
         if run.start < len(layout.vocabulary):
             return layout.vocabulary[run.start], "category"
@@ -313,7 +314,7 @@ def contributing_pairs(baseline: Profile, window: Profile) -> tuple[ColumnPair, 
     --------
     >>> import numpy as np
     >>> from detectors.joint import JOINT, learn_joint, project
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=(2, 5000))

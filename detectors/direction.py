@@ -87,7 +87,7 @@ def change_direction(better: Preference | None, baseline: Profile, window: Profi
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> x = np.random.default_rng(0).normal(size=1000)
     >>> layout = learn_numeric(x, x.min(), x.max())

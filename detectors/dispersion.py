@@ -33,7 +33,7 @@ def design_effect(buckets: Stack) -> float:
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> rng = np.random.default_rng(0)
     >>> layout = learn_numeric(rng.normal(size=1000), -4.0, 4.0, bins=8)
     >>> def stack(copies):

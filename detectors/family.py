@@ -108,7 +108,7 @@ def classify(profile: Profile) -> Family | None:
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
     >>> def name(values):

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import special
 
-from detectors.layout import SUMMED, Layout, category, numbers
+from detectors.binning import SUMMED, Binning, category, numbers
 from detectors.records import Column, Records, row_count
 
 JOINT = "(joint)"
@@ -28,14 +28,14 @@ MOST_NUMERIC = 32
 FEATURES = 64
 
 
-def learn_joint(layouts: Mapping[str, Layout]) -> Layout | None:
+def learn_joint(layouts: Mapping[str, Binning]) -> Binning | None:
     """Lay out the joint column over the learnt columns; None when there are fewer than two.
 
     The first 32 numeric columns are paired with one another; all columns enter the Fourier features.
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> x = np.linspace(0.0, 1.0, 200)
     >>> layout = learn_joint({"a": learn_numeric(x, 0.0, 1.0), "b": learn_numeric(x, 0.0, 1.0)})
     >>> layout.vocabulary, layout.bins
@@ -48,12 +48,12 @@ def learn_joint(layouts: Mapping[str, Layout]) -> Layout | None:
     others = [name for name in filled if name not in numeric[:MOST_NUMERIC]]
     names = (*numeric[:MOST_NUMERIC], *others)
     pairs = pair_count(min(len(numeric), MOST_NUMERIC))
-    return Layout(
+    return Binning(
         kind="vector", vocabulary=names, width=1 + 2 * pairs + FEATURES, paired=min(len(numeric), MOST_NUMERIC)
     )
 
 
-def learn_embedding() -> Layout:
+def learn_embedding() -> Binning:
     """Lay out a column of embeddings: Fourier features only, for its dimensions mean nothing one by one.
 
     Examples
@@ -61,7 +61,7 @@ def learn_embedding() -> Layout:
     >>> learn_embedding().bins
     65
     """
-    return Layout(kind="vector", width=1 + FEATURES)
+    return Binning(kind="vector", width=1 + FEATURES)
 
 
 def vector_features(vectors: np.ndarray) -> np.ndarray:
@@ -84,14 +84,14 @@ def pair_count(columns: int) -> int:
     return columns * (columns - 1) // 2
 
 
-def product_pairs(layout: Layout) -> list[tuple[str, str]]:
+def product_pairs(layout: Binning) -> list[tuple[str, str]]:
     """Name the pairs in the order of their products."""
     first, second = np.triu_indices(layout.paired, 1)
     names = layout.vocabulary
     return [(names[i], names[j]) for i, j in zip(first.tolist(), second.tolist(), strict=True)]
 
 
-def project(records: Records, layouts: Mapping[str, Layout]) -> Column:
+def project(records: Records, layouts: Mapping[str, Binning]) -> Column:
     """Turn records into vectors, float64 of shape (rows, width - 1): products, their squares, features.
 
     Limits
@@ -111,7 +111,7 @@ def project(records: Records, layouts: Mapping[str, Layout]) -> Column:
     return Column(np.hstack([products, products**2, waves]), np.zeros(rows, dtype=bool))
 
 
-def _scores(column: Column, layout: Layout) -> np.ndarray:
+def _scores(column: Column, layout: Binning) -> np.ndarray:
     if layout.kind == "numeric":
         values, _ = numbers(column)
         usable = np.isfinite(values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.layout import Layout, category, numbers
+from detectors.binning import Binning, category, numbers
 from detectors.performance.losses import LossModel
 from detectors.records import Column, Records, row_count
 
@@ -45,7 +45,7 @@ ERROR_PARTS = (
 TRUE = ("true", "1", "yes")
 
 
-def learn_scores(decision: float = 0.5, positive: str | None = None) -> Layout:
+def learn_scores(decision: float = 0.5, positive: str | None = None) -> Binning:
     """Lay out a classifier's scores: 200 cells from 0 to 1, finer at both ends, with an edge where the decision falls.
 
     Parameters
@@ -64,10 +64,10 @@ def learn_scores(decision: float = 0.5, positive: str | None = None) -> Layout:
     edges = np.unique(np.concatenate([inner, ENDS, 1 - ENDS, [decision]]))
     words = () if positive is None else (positive,)
     width = (len(edges) + 1) * len(SCORE_PARTS)
-    return Layout("scores", edges=edges, vocabulary=words, origin=decision, width=width)
+    return Binning("scores", edges=edges, vocabulary=words, origin=decision, width=width)
 
 
-def learn_errors(predictions: np.ndarray, truths: np.ndarray, model: str = "") -> Layout | None:
+def learn_errors(predictions: np.ndarray, truths: np.ndarray, model: str = "") -> Binning | None:
     """Lay out a regression's errors: cells at quantiles of the predictions; None without two of each.
 
     Parameters
@@ -83,10 +83,10 @@ def learn_errors(predictions: np.ndarray, truths: np.ndarray, model: str = "") -
     edges = np.unique(np.quantile(predictions, np.linspace(0, 1, ERROR_CELLS + 1)[1:-1]))
     low, high = np.quantile(truths, [0.05, 0.95])
     scale = float(high - low) or float(np.abs(truths).max()) or 1.0
-    return Layout("errors", edges=edges, scale=scale, width=(len(edges) + 1) * len(ERROR_PARTS), model=model)
+    return Binning("errors", edges=edges, scale=scale, width=(len(edges) + 1) * len(ERROR_PARTS), model=model)
 
 
-def outcomes(records: Records, layout: Layout) -> Column:
+def outcomes(records: Records, layout: Binning) -> Column:
     """Put score and label side by side, float64 of shape (rows, 2); NaN where one is not known.
 
     Of a regression prediction, label, and expected absolute and squared error, of shape (rows, 4); the latter two are
@@ -105,7 +105,7 @@ def outcomes(records: Records, layout: Layout) -> Column:
     return Column(told, np.zeros(rows, dtype=bool))
 
 
-def _truth(labels: Column, layout: Layout) -> np.ndarray:
+def _truth(labels: Column, layout: Binning) -> np.ndarray:
     if layout.kind == "errors":
         return numbers(labels)[0]
     meant = set(layout.vocabulary) or set(TRUE)
@@ -114,7 +114,7 @@ def _truth(labels: Column, layout: Layout) -> np.ndarray:
     return np.where(labels.missing | nothing, np.nan, np.array(found, dtype=np.float64))
 
 
-def add_up(column: Column, layout: Layout) -> tuple[np.ndarray, int, int]:
+def add_up(column: Column, layout: Binning) -> tuple[np.ndarray, int, int]:
     """Return the sums over the cells, the rows whose label is to come, and the rows without a usable prediction."""
     said = column.values[:, 0]
     usable = np.isfinite(said) & ((said >= 0) & (said <= 1) if layout.kind == "scores" else True)
@@ -153,7 +153,7 @@ def _expect(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scale:
     return [*rounded, *(rounded * np.isfinite(truth))]
 
 
-def weigh_scores(column: Column, layout: Layout, units: np.ndarray) -> tuple[np.ndarray, int, int]:
+def weigh_scores(column: Column, layout: Binning, units: np.ndarray) -> tuple[np.ndarray, int, int]:
     """Return what :func:`add_up` returns of a classifier, weighted: numbers of rows in units, sums as they are."""
     usable = np.isfinite(column.values[:, 0]) & (column.values[:, 0] >= 0) & (column.values[:, 0] <= 1)
     (said, truth), weights = column.values[usable].T, units[usable]
@@ -165,14 +165,14 @@ def weigh_scores(column: Column, layout: Layout, units: np.ndarray) -> tuple[np.
     return sums.reshape(-1), int(weights[np.isnan(truth)].sum()), int(units[~usable].sum())
 
 
-def count_labelled(counts: np.ndarray, layout: Layout) -> np.ndarray:
+def count_labelled(counts: np.ndarray, layout: Binning) -> np.ndarray:
     """Return how many rows have a label, over the last axis."""
     cells = len(layout.edges) + 1
     held = counts[..., : 2 * cells] if layout.kind == "scores" else counts[..., cells : 2 * cells]
     return np.asarray(held.sum(axis=-1))
 
 
-def split_sums(counts: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+def split_sums(counts: np.ndarray, layout: Binning) -> dict[str, np.ndarray]:
     """Return each sum by name, float64 of shape (..., cells), in the units of the data.
 
     Examples

@@ -16,13 +16,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from detectors.layout import SUMMED
-from detectors.null import Calibrated
+from detectors.binning import SUMMED
+from detectors.null_distribution import CalibratedNull
 from detectors.profile import Profile
 from detectors.stack import Counted, Stack
 
 
-def calibrate_pair(calibrated: Calibrated, factor: float = math.sqrt(2)) -> Calibrated:
+def calibrate_pair(calibrated: CalibratedNull, factor: float = math.sqrt(2)) -> CalibratedNull:
     """Return the null of a window against another window, from that of a window against the baseline.
 
     Parameters
@@ -32,9 +32,9 @@ def calibrate_pair(calibrated: Calibrated, factor: float = math.sqrt(2)) -> Cali
 
     Examples
     --------
-    >>> from detectors.null import Null
-    >>> null = Null(wander=0.1, start=1.0, share=0.1, scale=0.2, quantiles=(), windows=100.0)
-    >>> round(calibrate_pair(Calibrated(null, 9.0)).null.wander, 4)
+    >>> from detectors.null_distribution import NullDistribution
+    >>> null = NullDistribution(wander=0.1, start=1.0, share=0.1, scale=0.2, quantiles=(), windows=100.0)
+    >>> round(calibrate_pair(CalibratedNull(null, 9.0)).null.wander, 4)
     0.1414
     """
     null = calibrated.null
@@ -62,7 +62,7 @@ def at_hours(plateau: Counted, then: Counted, now: Counted) -> Stack:
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> x = np.arange(100.0)
     >>> layout = learn_numeric(x, 0.0, 99.0, bins=2)

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from detectors.binning import SUMMED, Binning, category, numbers
 from detectors.exact import ExactSum
-from detectors.layout import SUMMED, Layout, category, numbers
 from detectors.outcome import add_up, count_labelled, weigh_scores
 from detectors.records import Column
 from detectors.weights import UNIT, Weighted, apportion, natural, sum_squares
@@ -50,7 +50,7 @@ class Profile:
         The same of the traffic, where rows stand for more or fewer requests than one each; None where all weigh 1.
     """
 
-    layout: Layout
+    layout: Binning
     counts: np.ndarray
     missing: int = 0
     nonfinite: int = 0
@@ -62,12 +62,12 @@ class Profile:
     weighted: Weighted | None = None
 
     @classmethod
-    def empty(cls, layout: Layout) -> Profile:
+    def empty(cls, layout: Binning) -> Profile:
         """Return the profile of no rows: the zero of the addition."""
         return cls(layout, np.zeros(layout.bins, dtype=np.int64))
 
     @classmethod
-    def of(cls, column: Column, layout: Layout, units: np.ndarray | None = None) -> Profile:
+    def of(cls, column: Column, layout: Binning, units: np.ndarray | None = None) -> Profile:
         """Profile one column.
 
         Parameters
@@ -79,7 +79,7 @@ class Profile:
         Examples
         --------
         >>> import numpy as np
-        >>> from detectors.layout import learn_numeric
+        >>> from detectors.binning import learn_numeric
         >>> from detectors.records import Column
         >>> x = np.random.default_rng(7).normal(size=1000)
         >>> layout = learn_numeric(x, x.min(), x.max(), bins=10)
@@ -94,7 +94,7 @@ class Profile:
         return replace(profile, weighted=_weigh(column, layout, units))
 
     @classmethod
-    def _plain(cls, column: Column, layout: Layout) -> Profile:
+    def _plain(cls, column: Column, layout: Binning) -> Profile:
         if layout.kind == "vector":
             return cls._vector(column, layout)
         if layout.kind in SUMMED:
@@ -103,14 +103,14 @@ class Profile:
         return cls._numeric(column, layout) if layout.kind == "numeric" else cls._categorical(column, layout)
 
     @classmethod
-    def _vector(cls, column: Column, layout: Layout) -> Profile:
+    def _vector(cls, column: Column, layout: Binning) -> Profile:
         """Sum vectors in whole numbers: rows first, then each part in units of 1 / SCALE."""
         whole = np.rint(column.values[~column.missing] * SCALE).astype(np.int64)
         counts = np.concatenate([[len(whole)], whole.sum(axis=0)]).astype(np.int64)
         return cls(layout, counts, missing=int(column.missing.sum()))
 
     @classmethod
-    def _numeric(cls, column: Column, layout: Layout) -> Profile:
+    def _numeric(cls, column: Column, layout: Binning) -> Profile:
         values, mistyped = numbers(column)
         finite = values[np.isfinite(values)]
         unusable = len(values) - len(finite)
@@ -131,7 +131,7 @@ class Profile:
         )
 
     @classmethod
-    def _categorical(cls, column: Column, layout: Layout) -> Profile:
+    def _categorical(cls, column: Column, layout: Binning) -> Profile:
         counts = np.bincount(_categories(column, layout), minlength=layout.bins)
         return cls(layout, counts.astype(np.int64), missing=int(column.missing.sum()))
 
@@ -235,7 +235,7 @@ class Profile:
 
         Examples
         --------
-        >>> from detectors.layout import learn_numeric
+        >>> from detectors.binning import learn_numeric
         >>> layout = learn_numeric(np.array([0.0, 1.0]), 0.0, 1.0)
         >>> column, units = Column.floats(np.array([0.0] * 90 + [1.0] * 10)), np.repeat([UNIT, 9 * UNIT], [90, 10])
         >>> sample = Profile.of(column, layout, units).sample()
@@ -295,7 +295,7 @@ class Profile:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], layout: Layout) -> Profile:
+    def from_json(cls, data: Mapping[str, Any], layout: Binning) -> Profile:
         """Read what :meth:`to_json` wrote; refuses another version or another layout."""
         if data.get("v") != VERSION:
             raise ValueError(f"profile version {data.get('v')!r} is not {VERSION}; upgrade driftd or profile again.")
@@ -317,7 +317,7 @@ class Profile:
         )
 
 
-def _weigh(column: Column, layout: Layout, units: np.ndarray) -> Weighted:
+def _weigh(column: Column, layout: Binning, units: np.ndarray) -> Weighted:
     """Weigh what a profile counts."""
     whole, heavy = int(units.sum()), sum_squares(units)
     if layout.kind == "scores":
@@ -343,7 +343,7 @@ def _weigh(column: Column, layout: Layout, units: np.ndarray) -> Weighted:
     return Weighted(counts, total, squares, whole, heavy)
 
 
-def _categories(column: Column, layout: Layout) -> np.ndarray:
+def _categories(column: Column, layout: Binning) -> np.ndarray:
     """Return the bin of each value of a categorical column that is not missing."""
     place = {word: index for index, word in enumerate(layout.vocabulary)}
     other = len(layout.vocabulary)
@@ -360,7 +360,7 @@ def samples(profiles: Mapping[Segment, Mapping[str, Profile]]) -> Mapping[Segmen
     }
 
 
-def usable(counts: np.ndarray, layout: Layout) -> np.ndarray:
+def usable(counts: np.ndarray, layout: Binning) -> np.ndarray:
     """Return the number of usable values behind counts, over the last axis."""
     if layout.kind == "vector":
         return np.asarray(counts[..., 0])

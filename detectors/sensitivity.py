@@ -63,7 +63,7 @@ def smallest_change(
     Examples
     --------
     >>> from detectors import DETECTORS
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> x = np.random.default_rng(0).normal(size=20000)
     >>> baseline = Profile.of(Column.floats(x), learn_numeric(x, x.min(), x.max()))

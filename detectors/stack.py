@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.binning import Binning
 from detectors.exact import ExactSum
-from detectors.layout import Layout
 from detectors.profile import Profile, usable
 
 
@@ -36,7 +36,7 @@ class Stack:
     Sums are doubles, not exact: good for a null distribution, not for what is stored.
     """
 
-    layout: Layout
+    layout: Binning
     counts: np.ndarray
     missing: np.ndarray
     nonfinite: np.ndarray
@@ -45,7 +45,7 @@ class Stack:
     squares: np.ndarray
 
     @classmethod
-    def of(cls, profiles: Sequence[Profile | None], layout: Layout) -> Stack:
+    def of(cls, profiles: Sequence[Profile | None], layout: Binning) -> Stack:
         """Put profiles side by side; None stands for a bucket without rows."""
         held = [Profile.empty(layout) if profile is None else profile for profile in profiles]
         with np.errstate(over="ignore"):
@@ -60,7 +60,7 @@ class Stack:
             )
 
     @classmethod
-    def empty(cls, layout: Layout, buckets: int) -> Stack:
+    def empty(cls, layout: Binning, buckets: int) -> Stack:
         """Return so many profiles of no rows, to be filled in place."""
         whole = [np.zeros(buckets, dtype=np.int64) for _ in range(3)]
         return cls(layout, np.zeros((buckets, layout.bins), dtype=np.int64), *whole, *np.zeros((2, buckets)))
@@ -127,7 +127,7 @@ class Stack:
         Examples
         --------
         >>> import numpy as np
-        >>> from detectors.layout import learn_numeric
+        >>> from detectors.binning import learn_numeric
         >>> from detectors.records import Column
         >>> layout = learn_numeric(np.arange(10.0), 0.0, 9.0, bins=2)
         >>> buckets = [Profile.of(Column.floats(np.arange(k)), layout) for k in (1, 2, 3, 4)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from detectors.null import learn_null
+from detectors.null_distribution import learn_null
 
 FAR = 25.0
 """Rarity of a window that no unchanged stream of years would show."""

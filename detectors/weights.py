@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from detectors.binning import numbers
 from detectors.exact import ExactSum
-from detectors.layout import numbers
 from detectors.records import Column, Records, row_count
 
 WEIGHT = "(weight)"

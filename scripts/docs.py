@@ -22,10 +22,10 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from detectors import DETECTORS, LATENCY, PERFORMANCE, RATES, SEQUENTIAL, SIGNALS, TRAFFIC_CHECKS
+from detectors.cost.objective import PAIRS
 from detectors.direction import ROLES
 from detectors.family import FAMILIES
 from detectors.quality.percentile import TIMES
-from detectors.spend.objective import PAIRS
 from monitor.actions import retraining
 from monitor.checks import evidently
 from monitor.checks.registry import CHECKS

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from detectors.binning import Binning, learn_numeric
 from detectors.joint import JOINT, learn_joint
-from detectors.layout import Layout, learn_numeric
 from detectors.records import Column, Records
 from monitor.config.models import ConfigError, Monitor
 from monitor.jobs import report
@@ -143,7 +143,7 @@ def drawn(rows: int, seed: int = 0) -> pd.DataFrame:
         }
     )
     kinds = {"hour": "numeric", "half": "categorical", "response_length": "numeric", "not_there": "numeric"}
-    layouts = {name: Layout(kind=kind) for name, kind in kinds.items()}  # type: ignore[arg-type]
+    layouts = {name: Binning(kind=kind) for name, kind in kinds.items()}  # type: ignore[arg-type]
     return sample(Pages(), monitor, layouts, START, START + timedelta(hours=40), rows, seed)  # type: ignore[arg-type]
 
 

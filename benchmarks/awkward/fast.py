@@ -17,9 +17,9 @@ import pandas as pd
 
 from benchmarks.detection import ours
 from benchmarks.detection.streams import Stream
+from detectors.binning import Binning, category, numbers
 from detectors.exact import ExactSum
 from detectors.joint import JOINT, project
-from detectors.layout import Layout, category, numbers
 from detectors.profile import SCALE, Profile
 from detectors.records import Column, Records, concatenate, take
 from monitor.checks.baseline import Baseline
@@ -60,7 +60,7 @@ class Counted:
 
 
 def profiled_buckets(
-    reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime
+    reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime
 ) -> Iterator[tuple[Bucket, Counted]]:
     """Yield every bucket of a stretch, as `build_baseline.profiled_buckets` does, with the whole stretch in memory."""
     if monitor.signals or monitor.rates or monitor.performance or monitor.traffic:
@@ -90,7 +90,7 @@ def profiled_buckets(
 
 
 def _count(
-    segment: str | None, records: Records, layouts: Mapping[str, Layout], bounds: np.ndarray, buckets: list[Counted]
+    segment: str | None, records: Records, layouts: Mapping[str, Binning], bounds: np.ndarray, buckets: list[Counted]
 ) -> None:
     """Put the profiles of all columns in their buckets; the joint column is that of all rows only."""
     filled = np.flatnonzero(np.diff(bounds))
@@ -105,7 +105,7 @@ def _count(
             buckets[place].segments.setdefault(segment, {})[name] = profile
 
 
-def _column(column: Column, layout: Layout, bounds: np.ndarray, filled: np.ndarray) -> Iterator[Profile]:
+def _column(column: Column, layout: Binning, bounds: np.ndarray, filled: np.ndarray) -> Iterator[Profile]:
     """Yield the profile of each bucket that has rows."""
     if layout.kind == "numeric":
         return _numeric(column, layout, bounds, filled)
@@ -115,7 +115,7 @@ def _column(column: Column, layout: Layout, bounds: np.ndarray, filled: np.ndarr
     return (Profile.of(column.take(np.arange(first, last)), layout) for first, last in spans)
 
 
-def _numeric(column: Column, layout: Layout, bounds: np.ndarray, filled: np.ndarray) -> Iterator[Profile]:
+def _numeric(column: Column, layout: Binning, bounds: np.ndarray, filled: np.ndarray) -> Iterator[Profile]:
     values, mistyped = numbers(column)
     finite = np.isfinite(values)
     counts = _counts(np.searchsorted(layout.edges, values, side="right"), finite, layout.bins, bounds, filled)
@@ -141,7 +141,7 @@ def _numeric(column: Column, layout: Layout, bounds: np.ndarray, filled: np.ndar
         )
 
 
-def _categorical(column: Column, layout: Layout, bounds: np.ndarray, filled: np.ndarray) -> Iterator[Profile]:
+def _categorical(column: Column, layout: Binning, bounds: np.ndarray, filled: np.ndarray) -> Iterator[Profile]:
     place = {word: index for index, word in enumerate(layout.vocabulary)}
     codes, values = pd.factorize(column.values)
     known = np.array([place.get(category(value), len(place)) for value in values] or [0])
@@ -152,7 +152,7 @@ def _categorical(column: Column, layout: Layout, bounds: np.ndarray, filled: np.
 
 
 def _joint(
-    records: Records, layouts: Mapping[str, Layout], bounds: np.ndarray, filled: np.ndarray
+    records: Records, layouts: Mapping[str, Binning], bounds: np.ndarray, filled: np.ndarray
 ) -> Iterator[Profile]:
     """Yield the sums of the joint vectors, some buckets at a time."""
     layout = layouts[JOINT]
@@ -189,7 +189,7 @@ def _exact(totals: np.ndarray) -> list[ExactSum]:
     return [ExactSum(*each) for each in zip((whole >> zeros).tolist(), places.tolist(), strict=True)]
 
 
-def _note_unseen(records: Records, layouts: Mapping[str, Layout], bounds: np.ndarray, buckets: list[Counted]) -> None:
+def _note_unseen(records: Records, layouts: Mapping[str, Binning], bounds: np.ndarray, buckets: list[Counted]) -> None:
     """Note the first categories of each bucket that the baseline did not have."""
     for name, layout in layouts.items():
         if layout.kind != "categorical" or not layout.complete or name not in records:

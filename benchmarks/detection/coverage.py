@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special, stats
 
 from benchmarks.detection import tables
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.outcome import learn_scores, outcomes
 from detectors.performance.metrics import METRICS
 from detectors.performance.record import MISSES, Record, Residual, Z, follow
@@ -85,7 +85,7 @@ STREAMS: dict[str, Stream] = {
 }
 
 
-def _window(rng: np.random.Generator, stream: Stream, time: float, layout: Layout) -> Profile:
+def _window(rng: np.random.Generator, stream: Stream, time: float, layout: Binning) -> Profile:
     score, off = stream(rng, time)
     true = rng.random(ROWS) < special.expit(0.8 * special.logit(score) + off)
     records = {"score": Column.floats(score), "label": Column.floats(true.astype(np.float64))}

@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks.detection import coverage, tables
 from benchmarks.detection.coverage import Series
-from detectors.layout import Kind, Layout
+from detectors.binning import Binning, Kind
 from detectors.outcome import OUTCOME, learn_scores, outcomes
 from detectors.performance.metrics import METRICS
 from detectors.performance.record import Record, Residual
@@ -124,7 +124,7 @@ def _records(frame: pd.DataFrame) -> dict[str, Column]:
     }
 
 
-def _errors_layout(reference: pd.DataFrame) -> Layout:
+def _errors_layout(reference: pd.DataFrame) -> Binning:
     """Lay out the errors as the daemon does when it learns a baseline."""
     learner = Learner(_kinds(reference), PerformanceConfig())
     for at in range(0, len(reference), PAGE):

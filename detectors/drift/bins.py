@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from detectors.base import Cells, Values
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.profile import Profile
 from detectors.stack import Counted
 
@@ -39,7 +39,7 @@ def expected_counts(baseline: Counted) -> np.ndarray:
     Examples
     --------
     >>> from collections import Counter
-    >>> from detectors.layout import learn_categorical
+    >>> from detectors.binning import learn_categorical
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> identifiers = [str(i) for i in range(1000)]
@@ -108,12 +108,12 @@ def bin_values(edges: np.ndarray) -> np.ndarray:
     return np.concatenate([edges[:1], middle, edges[-1:]])
 
 
-def winsorised_values(layout: Layout) -> np.ndarray:
+def winsorised_values(layout: Binning) -> np.ndarray:
     """Return :func:`bin_values` in units of the layout's scale about its origin, no further than the quantile edges.
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> values = winsorised_values(learn_numeric(np.append(np.arange(99.0), 1e9), 0.0, 1e9, bins=10))
     >>> round(float(values.min()), 2), round(float(values.max()), 2)
     (-0.45, 0.44)
@@ -146,7 +146,7 @@ def quantiles(profile: Counted, levels: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> values = np.arange(1001.0)

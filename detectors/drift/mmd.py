@@ -41,7 +41,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     --------
     >>> import numpy as np
     >>> from detectors.joint import JOINT, learn_joint, project
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)

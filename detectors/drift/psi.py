@@ -34,7 +34,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     Examples
     --------
     >>> import numpy as np
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)

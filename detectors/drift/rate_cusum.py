@@ -54,7 +54,7 @@ def events(baseline: Counted, bucket: Counted) -> ColumnEvents:
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> flags = np.repeat([0.0, 1.0], [990, 10])
@@ -279,7 +279,7 @@ def measure(baseline: Counted, bucket: Counted) -> Measurement:
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> flags = np.repeat([0.0, 1.0], [9900, 100])

@@ -37,7 +37,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     Examples
     --------
     >>> from collections import Counter
-    >>> from detectors.layout import learn_categorical
+    >>> from detectors.binning import learn_categorical
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> layout = learn_categorical(Counter(answered=95, refused=5))

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.layout import Layout, category, numbers
+from detectors.binning import Binning, category, numbers
 from detectors.records import Column, Records, row_count
 
 TREES = 100
@@ -151,7 +151,7 @@ def _parse(data: Mapping[str, Any]) -> LossTrees:
     return LossTrees(questions, data["mean"], trees)
 
 
-def learn_losses(sample: Records, layouts: Mapping[str, Layout]) -> LossModel | None:
+def learn_losses(sample: Records, layouts: Mapping[str, Binning]) -> LossModel | None:
     """Learn how large errors are to be expected; None where there is too little, or nothing, to learn.
 
     Parameters

@@ -69,7 +69,7 @@ def rise(baseline: Counted, window: Counted) -> Measurement:
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
     >>> layout = learn_numeric(rng.random(1000), 0.0, 1.0)
@@ -93,7 +93,7 @@ def level(baseline: Counted, window: Counted) -> Measurement:
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> layout = learn_numeric(np.array([0.0, 1.0]), 0.0, 1.0)
     >>> new = Profile.of(Column.floats(np.array([0.0, 1.0, 1.0, 1.0])), layout)

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement, Values, noise_from_p_value
+from detectors.binning import Binning
 from detectors.drift.bins import quantiles, variance_factor
 from detectors.drift.laws import at_most
-from detectors.layout import Layout
 from detectors.stack import Counted
 
 TIMES = ("latency", "time_to_first_token", "time_per_output_token", "queue_time")
@@ -24,7 +24,7 @@ TAIL = 8.0
 LEAST = np.finfo(np.float64).tiny
 
 
-def learn_times(sample: np.ndarray) -> Layout:
+def learn_times(sample: np.ndarray) -> Binning:
     """Lay out seconds: each edge 2 % above the one before, from a quarter of the usual to eight times the slowest.
 
     Quantile edges of a baseline cannot tell how slow the slowest have become; these can. Further out, from 0.1 ms
@@ -44,7 +44,7 @@ def learn_times(sample: np.ndarray) -> Layout:
     first, last = (float(np.clip(end, SHORTEST, LONGEST)) for end in (low / 4, slowest * 8))
     edges = np.concatenate([_steps(SHORTEST, first, COARSE), _steps(first, last, FINE), _steps(last, LONGEST, COARSE)])
     scale = next((float(size) for size in (high - low, abs(middle)) if size > 0), 1.0)
-    return Layout(kind="numeric", edges=np.unique(edges), scale=scale, origin=float(middle))
+    return Binning(kind="numeric", edges=np.unique(edges), scale=scale, origin=float(middle))
 
 
 def _steps(first: float, last: float, ratio: float) -> np.ndarray:

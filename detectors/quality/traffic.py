@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Finding, Status
-from detectors.null import Calibrated
+from detectors.null_distribution import CalibratedNull
 
 VOLUME_FLOOR = 1.0
 
@@ -74,7 +74,7 @@ def volume(
     window: Traffic,
     *,
     threshold: float | None = None,
-    calibrated: Calibrated | None = None,
+    calibrated: CalibratedNull | None = None,
 ) -> list[Finding]:
     """Compare the window's rows with the least and the most of all baseline windows of its length.
 

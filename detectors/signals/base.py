@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.binning import Kind
 from detectors.direction import Preference
-from detectors.layout import Kind
 from detectors.records import Column, Records
 
 LONGEST_TEXT = 200_000

@@ -8,11 +8,11 @@ from datetime import date
 
 import numpy as np
 
-from detectors.layout import numbers, to_categories
+from detectors.binning import numbers, to_categories
+from detectors.cost.price import OwnPrice, Priced, Rates, Tokens, price
 from detectors.records import Column, Records, row_count
 from detectors.signals import failed
 from detectors.signals.base import Signal
-from detectors.spend.price import OwnPrice, Priced, Rates, Tokens, price
 
 NEEDS = ("model_version", "input_tokens", "output_tokens")
 COUNTS = {
@@ -39,7 +39,7 @@ class Price:
 
     Limits
     ------
-    As of :func:`detectors.spend.price.price`: newer models are unpriced until genai-prices is upgraded, and discounts
+    As of :func:`detectors.cost.price.price`: newer models are unpriced until genai-prices is upgraded, and discounts
     are not known. ``input_tokens`` includes what was cached, as OpenTelemetry has it. A request that failed after the
     provider had begun to charge for it is taken to cost nothing unless its cost is logged.
 

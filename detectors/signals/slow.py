@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.layout import numbers
+from detectors.binning import numbers
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.layout import numbers
+from detectors.binning import numbers
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
 

@@ -8,10 +8,10 @@ from datetime import date
 
 import numpy as np
 
+from detectors.cost.price import OwnPrice, Rates
 from detectors.records import Column, Records
 from detectors.signals.base import Signal
 from detectors.signals.price import NEEDS, USES, Price, own_price, rates
-from detectors.spend.price import OwnPrice, Rates
 
 
 @dataclass(frozen=True)

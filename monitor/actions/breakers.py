@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from detectors.spend.bill import MISSING, OTHER
-from detectors.spend.breaker import Breaker, BreakerObservation, observe_budget, observe_rate, step
-from detectors.spend.budget import PERIODS, SpendTotals, bounds
+from detectors.cost.breaker import Breaker, BreakerObservation, observe_budget, observe_rate, step
+from detectors.cost.budget import PERIODS, SpendTotals, bounds
+from detectors.cost.ledger import MISSING, OTHER
 from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import SpendConfig

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from detectors.spend.payback import Payback, RequestPeriod, payback
+from detectors.cost.payback import Payback, RequestPeriod, payback
 from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec
 from monitor.profiling.profile import Facts

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from detectors.base import Detector, Finding
-from detectors.carriers import Carrier, find_carriers, rank
 from detectors.contribution import (
     ColumnPair,
     ValueGroup,
@@ -20,6 +19,7 @@ from detectors.contribution import (
 from detectors.drift.bins import middle_ranks
 from detectors.joint import JOINT
 from detectors.profile import Profile
+from detectors.segment_attribution import SegmentContribution, find_contributing_segments, rank
 from monitor.alerting.attribution import attribute
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.incidents import choose_suspect, is_news, merge_evidence
@@ -138,7 +138,7 @@ def _explain_finding(
     if old is None or new is None:
         return finding
     detector = _detector(finding, old)
-    carriers: tuple[Carrier, ...] = ()
+    carriers: tuple[SegmentContribution, ...] = ()
     if finding.segment is None and column != JOINT:
         carriers = _carriers(monitor, detector, before, now)
     parts = contributing_values(detector, old, new) if old.layout.kind in EXPLICABLE else ()
@@ -173,17 +173,17 @@ def _is_late(monitor: Monitor, finding: Finding) -> bool:
 
 def _carriers(
     monitor: Monitor, detector: Detector, before: Mapping[str | None, Profile], now: Mapping[str | None, Profile]
-) -> tuple[Carrier, ...]:
+) -> tuple[SegmentContribution, ...]:
     """Return the carriers among the segments of every segment column, the most telling first."""
-    found: list[Carrier] = []
+    found: list[SegmentContribution] = []
     for name in monitor.segments:
         known = sorted({s for s in (*before, *now) if s is not None and s.startswith(f"{name}=")})
         sides = {segment: (before.get(segment), now.get(segment)) for segment in known}
-        found += find_carriers(detector, before[None], now[None], sides, monitor.min_samples)
+        found += find_contributing_segments(detector, before[None], now[None], sides, monitor.min_samples)
     return rank(found)
 
 
-def _plain(found: Carrier | ValueGroup | ColumnPair) -> dict[str, object]:
+def _plain(found: SegmentContribution | ValueGroup | ColumnPair) -> dict[str, object]:
     return {name: _cut(item, LONGEST_NAME) if isinstance(item, str) else item for name, item in asdict(found).items()}
 
 
@@ -238,7 +238,7 @@ def _size(finding: Finding) -> str:
 
 
 def _where(
-    finding: Finding, carriers: Sequence[Carrier], told: ValueGroup | None, pairs: Sequence[ColumnPair]
+    finding: Finding, carriers: Sequence[SegmentContribution], told: ValueGroup | None, pairs: Sequence[ColumnPair]
 ) -> Iterator[str]:
     if carriers:
         yield _segment(carriers[0])
@@ -253,7 +253,7 @@ def _where(
         yield f"correlation of {first} and {second} went from {pairs[0].before:.2f} to {pairs[0].now:.2f}"
 
 
-def _segment(carrier: Carrier) -> str:
+def _segment(carrier: SegmentContribution) -> str:
     name = _cut(carrier.segment, LONGEST_NAME)
     if carrier.how == "all":
         return f"in every {name}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.base import Finding, Status
 from detectors.baseline_checks import effect
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.profile import Profile
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_problems import shown_category
@@ -69,7 +69,7 @@ def _changes(anchor: Mapping[str, Any], new: Baseline) -> Iterator[dict[str, Any
 
 
 def _measure_changes(
-    name: str, layout: Layout, kept: Mapping[str, Any], before: np.ndarray, now: Profile
+    name: str, layout: Binning, kept: Mapping[str, Any], before: np.ndarray, now: Profile
 ) -> Iterator[tuple[float, str]]:
     """Yield the changes of a column's values and of its missing ones, each with its words."""
     old = before / before.sum()

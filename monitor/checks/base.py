@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-from detectors import Detector, Finding, Layout, Profile, Status
+from detectors import Binning, Detector, Finding, Profile, Status
+from detectors.cost.objective import EventCounts
 from detectors.direction import ROLES, Preference
 from detectors.drift.cusum import DETECTOR as CUSUM
 from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
-from detectors.null import Calibrated
+from detectors.null_distribution import CalibratedNull
 from detectors.quality.traffic import Traffic
-from detectors.spend.objective import EventCounts
 from monitor.config.checks.base import CheckConfig, MeasuredConfig
 from monitor.config.models import Monitor
 from monitor.config.signals import resolve
 
 ConfigT_co = TypeVar("ConfigT_co", bound=CheckConfig, covariant=True)
 MeasuredT_co = TypeVar("MeasuredT_co", bound=MeasuredConfig, covariant=True)
-Layouts = Mapping[str, Layout]
+Layouts = Mapping[str, Binning]
 Profiles = Mapping[str, Profile]
 
 
@@ -52,7 +52,7 @@ class CheckTarget:
 class LimitsByFinding(Protocol):
     """Null distributions that were learnt from a baseline."""
 
-    def of(self, finding: Finding) -> Calibrated | None:
+    def of(self, finding: Finding) -> CalibratedNull | None:
         """Return the null distribution of a finding, if there is one."""
 
 
@@ -134,7 +134,7 @@ class ColumnCheck(Check[MeasuredT_co]):
         """Return the columns that are measured."""
         raise NotImplementedError
 
-    def detectors(self, layout: Layout | None, profile: Profile | None) -> list[Detector]:
+    def detectors(self, layout: Binning | None, profile: Profile | None) -> list[Detector]:
         """Return the detectors that are run on a column."""
         raise NotImplementedError
 
@@ -165,6 +165,6 @@ def preferences(monitor: Monitor) -> dict[str, Preference | None]:
     return {**ROLES, **of_signals, JOINT: "neutral"}
 
 
-def by_bucket(layout: Layout | None) -> list[Detector]:
+def by_bucket(layout: Binning | None) -> list[Detector]:
     """Return what looks at a rate or a time bucket by bucket, beside the detectors of windows."""
     return [RATE_CUSUM] if layout and layout.kind in RATE_CUSUM.kinds else []

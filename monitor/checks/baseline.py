@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.layout import LABELLED, Layout
+from detectors.binning import LABELLED, Binning
 from detectors.profile import Profile, samples
 from detectors.quality.traffic import Gaps, Traffic
 from detectors.season import SEASONS
@@ -35,7 +35,7 @@ class Baseline:
 
     id: int
     layout: str
-    layouts: Mapping[str, Layout]
+    layouts: Mapping[str, Binning]
     profiles: Mapping[str | None, Mapping[str, Profile]]
     traffic: Traffic
     rows: int

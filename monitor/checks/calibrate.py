@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from detectors import Layout, Profile
+from detectors import Binning, Profile
 from detectors.calibrate import FEWEST_WINDOWS, RarityLimit
 from detectors.quality.traffic import VOLUME_FLOOR
 from monitor.checks.calibration import Calibration, SlotProfiles
@@ -31,7 +31,7 @@ from monitor.profiling.timeline import Timeline
 def calibrate(
     monitor: Monitor,
     timeline: Timeline,
-    layouts: Mapping[str, Layout],
+    layouts: Mapping[str, Binning],
     profiles: Mapping[str, Profile] | None = None,
 ) -> tuple[Calibration, SlotProfiles]:
     """Learn every null and the limit that keeps the monitor's alert budget.

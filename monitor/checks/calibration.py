@@ -9,7 +9,7 @@ from typing import Any
 from detectors import Finding, Profile
 from detectors.calibrate import RarityLimit
 from detectors.clusters import Concentration
-from detectors.null import Calibrated, Null
+from detectors.null_distribution import CalibratedNull, NullDistribution
 from detectors.performance.record import Record
 from detectors.sensitivity import Sensitivity
 
@@ -48,7 +48,7 @@ class Calibration:
     """
 
     limit: RarityLimit | None = None
-    nulls: Mapping[str, Null] = field(default_factory=dict)
+    nulls: Mapping[str, NullDistribution] = field(default_factory=dict)
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     seasons: Mapping[str, str] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
@@ -60,20 +60,20 @@ class Calibration:
     finest: Mapping[str, Sensitivity] = field(default_factory=dict)
 
     @property
-    def set_apart(self) -> dict[str, Null]:
+    def set_apart(self) -> dict[str, NullDistribution]:
         """Return the statistics that the monitor's limit does not hold for, by finding key."""
         return {key: null for key, null in self.nulls.items() if null.limit is not None}
 
-    def of(self, finding: Finding) -> Calibrated | None:
+    def of(self, finding: Finding) -> CalibratedNull | None:
         """Return the null of a finding; a segment that the baseline did not know borrows that of all rows."""
         return self.calibrated(finding.key) or self.calibrated(replace(finding, segment=None).key)
 
-    def calibrated(self, key: str) -> Calibrated | None:
+    def calibrated(self, key: str) -> CalibratedNull | None:
         """Return the null of a statistic and the limit that holds for it, by finding key."""
         null = self.nulls.get(key)
         if null is None or self.limit is None:
             return None
-        return Calibrated(null, self.limit.rarity if null.limit is None else null.limit)
+        return CalibratedNull(null, self.limit.rarity if null.limit is None else null.limit)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -97,7 +97,7 @@ class Calibration:
         if not data:
             return cls()
         limit = RarityLimit.from_json(data["limit"]) if data["limit"] else None
-        nulls = {key: Null.from_json(null) for key, null in data["nulls"].items()}
+        nulls = {key: NullDistribution.from_json(null) for key, null in data["nulls"].items()}
         subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
         records = {metric: Record.from_json(record) for metric, record in data.get("records", {}).items()}
         unusual = {column: [(a, b) for a, b in several] for column, several in data.get("unusual", {}).items()}

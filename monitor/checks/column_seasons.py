@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from detectors import DETECTORS, Stack
-from detectors.layout import LABELLED, Kind
-from detectors.null import WIDE
+from detectors.binning import LABELLED, Kind
+from detectors.null_distribution import WIDE
 from detectors.season import ALL_TIMES, choose
 from monitor.checks.calibration import SlotProfiles
 from monitor.checks.held_out import PREVIOUS, HeldOutWindows

@@ -14,6 +14,7 @@ from detectors import RATES, TRAFFIC_CHECKS
 from detectors.base import Direction, Finding, Measurement, Status, assess
 from detectors.base import conclude as conclude_with
 from detectors.correct import false_discovery
+from detectors.cost.objective import EventCounts
 from detectors.direction import has_improved, infer_direction, is_improvement
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, spoken, with_record
@@ -22,7 +23,6 @@ from detectors.performance.record import Residual
 from detectors.profile import Profile, samples
 from detectors.quality.traffic import Traffic
 from detectors.sequential import Sequential, State
-from detectors.spend.objective import EventCounts
 from detectors.stack import Counted
 from monitor.checks.anchor import evaluate_anchor
 from monitor.checks.base import CheckTarget

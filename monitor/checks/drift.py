@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from detectors.base import Detector
+from detectors.binning import SUMMED, Binning, Kind
 from detectors.family import classify
-from detectors.layout import SUMMED, Kind, Layout
 from detectors.profile import Profile
 from monitor.checks.base import ColumnCheck, Layouts
 from monitor.checks.methods import find_detector
@@ -28,7 +28,7 @@ class Drift(ColumnCheck[DriftConfig]):
     def columns(self, layouts: Layouts) -> list[str]:
         return list(layouts) if self.config.columns == "auto" else list(self.config.columns)
 
-    def detectors(self, layout: Layout | None, profile: Profile | None) -> list[Detector]:
+    def detectors(self, layout: Binning | None, profile: Profile | None) -> list[Detector]:
         kind = layout.kind if layout else "numeric"
         if self.config.method != "auto":
             methods = [find_detector(method) for method in self.config.method]

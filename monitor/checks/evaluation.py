@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from detectors.base import Finding
-from detectors.spend.objective import EventCounts
+from detectors.cost.objective import EventCounts
 from monitor.checks.baseline import Baseline
 from monitor.checks.comparisons import ComparisonCounts, Comparisons, ComparisonState, ComparisonUpdate, Key
 from monitor.checks.detect import Result, Window

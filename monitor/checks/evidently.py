@@ -31,7 +31,7 @@ from monitor.config.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
 if TYPE_CHECKING:
     import numpy as np
 
-    from detectors.layout import Kind
+    from detectors.binning import Kind
     from detectors.profile import Profile
 
 TWO_CATEGORIES = frozenset({"fisher_exact", "z"})
@@ -148,7 +148,7 @@ def expand(profile: Profile, most: int = MOST) -> list[float | str]:
     Examples
     --------
     >>> from collections import Counter
-    >>> from detectors.layout import learn_categorical
+    >>> from detectors.binning import learn_categorical
     >>> from detectors.profile import Profile
     >>> from detectors.records import Column
     >>> words = ["a"] * 500 + ["b"] * 300

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from detectors import Detector, Sequential, Stack
+from detectors.binning import COUNTED
 from detectors.dispersion import design_effect
-from detectors.layout import COUNTED
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED, backtest_estimates
 from detectors.performance.record import Record

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from detectors import LATENCY
 from detectors.base import Detector
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.profile import Profile
 from detectors.quality.percentile import TIMES
 from monitor.checks.base import ColumnCheck, Layouts, by_bucket
@@ -26,6 +26,6 @@ class Latency(ColumnCheck[LatencyConfig]):
         named = self.config.columns
         return [name for name in layouts if name in TIMES] if named == "auto" else list(named)
 
-    def detectors(self, layout: Layout | None, profile: Profile | None) -> list[Detector]:
+    def detectors(self, layout: Binning | None, profile: Profile | None) -> list[Detector]:
         is_fixed = self.config.targets or self.config.threshold
         return [*(LATENCY[name] for name in self.config.targets or RISING), *([] if is_fixed else by_bucket(layout))]

@@ -11,7 +11,7 @@ import numpy as np
 
 from detectors import Finding
 from detectors.calibrate import Peaks, RarityLimit, expected_alerts, peaks, spend
-from detectors.null import Null, held_out_rarity, independent, learn_null
+from detectors.null_distribution import NullDistribution, held_out_rarity, independent, learn_null
 from detectors.unusual import find_unusual_stretch
 from monitor.checks.calibration import Subject
 from monitor.checks.held_out import HeldOutWindows
@@ -24,7 +24,7 @@ class NullLearner:
     """Learns the null of every finding, and the peaks of it by the rules that it may alert under."""
 
     def __init__(self, monitor: Monitor, held_out: HeldOutWindows) -> None:
-        self.nulls: dict[str, Null] = {}
+        self.nulls: dict[str, NullDistribution] = {}
         self.subjects: dict[str, Subject] = {}
         self._unusual: dict[str, list[slice]] = {}
         self._peaks: dict[str, list[Peaks]] = {}

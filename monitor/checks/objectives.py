@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detectors.spend.objective import EventCounts
+from detectors.cost.objective import EventCounts
 from monitor.config.models import Monitor
 from monitor.profiling.profile import Profiled
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from detectors import PERFORMANCE
 from detectors.base import Detector
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.outcome import OUTCOME
 from detectors.profile import Profile
 from monitor.checks.base import ColumnCheck, Layouts
@@ -22,7 +22,7 @@ class Performance(ColumnCheck[PerformanceConfig]):
     def columns(self, layouts: Layouts) -> list[str]:
         return [OUTCOME] if OUTCOME in layouts else []
 
-    def detectors(self, layout: Layout | None, profile: Profile | None) -> list[Detector]:
+    def detectors(self, layout: Binning | None, profile: Profile | None) -> list[Detector]:
         fitting = [detector for detector in PERFORMANCE.values() if layout and layout.kind in detector.kinds]
         return [detector for detector in fitting if self.config.method == "auto" or detector.name in self.config.method]
 

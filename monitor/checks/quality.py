@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from detectors import DETECTORS, TRAFFIC_CHECKS
 from detectors.base import Detector, Finding, Status
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from monitor.checks.base import BaselineData, Check, ColumnCheck, Layouts, WindowData
@@ -24,7 +24,7 @@ class ColumnQuality(ColumnCheck[ColumnQualityConfig]):
     def columns(self, layouts: Layouts) -> list[str]:
         return list(layouts) if self.config.columns == "auto" else list(self.config.columns)
 
-    def detectors(self, layout: Layout | None, profile: Profile | None) -> list[Detector]:
+    def detectors(self, layout: Binning | None, profile: Profile | None) -> list[Detector]:
         detector = DETECTORS[self.kind]
         return [detector] if layout is None or layout.kind in detector.kinds else []
 

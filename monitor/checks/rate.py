@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from detectors.base import Detector
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.performance.rates import LEVEL, RISE
 from detectors.profile import Profile
 from monitor.checks.base import ColumnCheck, Layouts, by_bucket
@@ -21,7 +21,7 @@ class Rate(ColumnCheck[RateConfig]):
     def columns(self, layouts: Layouts) -> list[str]:
         return [self.config.signal]
 
-    def detectors(self, layout: Layout | None, profile: Profile | None) -> list[Detector]:
+    def detectors(self, layout: Binning | None, profile: Profile | None) -> list[Detector]:
         config = self.config
         is_fixed = config.threshold or config.max_increase or config.max
         return [RISE, *([LEVEL] if config.max else []), *([] if is_fixed else by_bucket(layout))]

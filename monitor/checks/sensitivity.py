@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Detector, Finding, Measurement, Status, Values, effective_threshold
+from detectors.binning import COUNTED
 from detectors.family import Family
-from detectors.layout import COUNTED
 from detectors.profile import Profile, samples
 from detectors.sensitivity import Bound, Sensitivity, smallest_change
 from monitor.checks.base import CheckTarget

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from detectors.base import Finding, Status
-from detectors.spend.objective import burning
+from detectors.cost.objective import burning
 from monitor.checks.base import BaselineData, Check, WindowData
 from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.slo import SloConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from detectors import Finding, Layout, Profile
+from detectors import Binning, Finding, Profile
 from monitor.checks.base import CheckTarget
 from monitor.checks.methods import EVIDENTLY
 from monitor.checks.quality import RecordQuality
@@ -13,7 +13,7 @@ from monitor.config.models import Monitor
 
 
 def expand_checks(
-    monitor: Monitor, layouts: Mapping[str, Layout], profiles: Mapping[str, Profile] | None = None
+    monitor: Monitor, layouts: Mapping[str, Binning], profiles: Mapping[str, Profile] | None = None
 ) -> Iterator[CheckTarget]:
     """Yield what is measured of the columns in this process: everything but the stattests of Evidently.
 
@@ -27,7 +27,7 @@ def expand_checks(
     yield from (target for target in targets if target.detector.name not in EVIDENTLY)
 
 
-def expand_stattests(monitor: Monitor, layouts: Mapping[str, Layout]) -> Iterator[CheckTarget]:
+def expand_stattests(monitor: Monitor, layouts: Mapping[str, Binning]) -> Iterator[CheckTarget]:
     """Yield the stattests of Evidently that are run on the columns."""
     yield from (target for target in _all_targets(monitor, layouts, {}) if target.detector.name in EVIDENTLY)
 
@@ -40,7 +40,7 @@ def volume_findings(monitor: Monitor) -> Iterator[Finding]:
 
 
 def _all_targets(
-    monitor: Monitor, layouts: Mapping[str, Layout], profiles: Mapping[str, Profile]
+    monitor: Monitor, layouts: Mapping[str, Binning], profiles: Mapping[str, Profile]
 ) -> Iterator[CheckTarget]:
     """Yield all targets; of two checks with the same target the later one counts."""
     targets: dict[tuple[str, str, str], CheckTarget] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from detectors.cost.usage import usage
 from detectors.quality.percentile import TIMES
-from detectors.spend.usage import usage
 from monitor.checks.detect import Window, segments
 from monitor.config.checks import LatencyConfig
 from monitor.config.models import Monitor

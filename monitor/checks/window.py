@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from detectors.cost.objective import EventCounts
 from detectors.performance.record import Residual
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.sequential import State
-from detectors.spend.objective import EventCounts
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import BucketSummary, Window
 from monitor.checks.objectives import count_events

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from detectors.spend.breaker import Breaker, State, with_state
+from detectors.cost.breaker import Breaker, State, with_state
 from monitor.actions.breakers import effects, silence_name
 from monitor.cli.factory import open_store
 from monitor.cli.output import echo, print_json, print_table

@@ -12,7 +12,7 @@ from monitor.cli.load import load
 from monitor.cli.options import DEFAULT, AsJson, ConfigFile, duration
 
 if TYPE_CHECKING:
-    from detectors.spend.breaker import State
+    from detectors.cost.breaker import State
 
 breakers = typer.Typer(no_args_is_help=True, help="List circuit breakers, and open or close one manually.")
 Name = Annotated[str, typer.Argument(help="Name of the breaker.")]

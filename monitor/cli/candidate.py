@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.records import Records
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.baseline_review import Review, sentences
@@ -43,7 +43,7 @@ def review_candidate(reader: Reader, monitor: Monitor) -> Review | None:
     return _review(thin, logged, layouts, start, end)
 
 
-def _review(thin: _Thinned, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime) -> Review:
+def _review(thin: _Thinned, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime) -> Review:
     timeline = Timeline.of_baseline(monitor, layouts, start, end)
     versions: dict[str, dict[str, list[float]]] = {}
     for bucket, profiler in build_baseline.profile_buckets(thin, monitor, layouts, start, end):

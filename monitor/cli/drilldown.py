@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from detectors.binning import Binning
 from detectors.drilldown.domain_classifier import separate
 from detectors.drilldown.pca import reconstruction
-from detectors.layout import Layout
 from monitor.cli.output import echo, print_json, print_table
 from monitor.cli.samples import Sides, both_sides
 from monitor.config.models import Config, ConfigError
@@ -87,11 +87,11 @@ def table(sides: Sides) -> tuple[list[str], np.ndarray, np.ndarray]:
     return names, before, now
 
 
-def _comparable(layouts: Mapping[str, Layout], frame: pd.DataFrame) -> dict[str, Layout]:
+def _comparable(layouts: Mapping[str, Binning], frame: pd.DataFrame) -> dict[str, Binning]:
     return {name: layout for name, layout in layouts.items() if name in frame.columns}
 
 
-def _numbers(before: pd.Series[Any], now: pd.Series[Any], layout: Layout) -> list[tuple[np.ndarray, np.ndarray]]:
+def _numbers(before: pd.Series[Any], now: pd.Series[Any], layout: Binning) -> list[tuple[np.ndarray, np.ndarray]]:
     gone = before.isna().to_numpy(), now.isna().to_numpy()
     if layout.kind == "numeric":
         found = [(before.to_numpy(np.float64), now.to_numpy(np.float64))]

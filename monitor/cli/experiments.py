@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from detectors.layout import to_categories
+from detectors.binning import to_categories
 from detectors.records import Records
 from monitor.checks.comparisons import ComparisonState
 from monitor.cli.factory import open_reader

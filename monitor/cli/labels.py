@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from detectors.layout import LONGEST_CATEGORY, category
+from detectors.binning import LONGEST_CATEGORY, category
 from monitor.cli.factory import open_store
 from monitor.cli.output import echo, print_json
 from monitor.config.models import Config, ConfigError, Monitor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from detectors.layout import Layout
+from detectors.binning import Binning
 from monitor.cli.factory import open_reader
 from monitor.config.models import ConfigError, Monitor
 from monitor.core.schedule import floor
@@ -24,7 +24,7 @@ class Sides:
 
     baseline: pd.DataFrame
     window: pd.DataFrame
-    layouts: Mapping[str, Layout]
+    layouts: Mapping[str, Binning]
     start: datetime
     end: datetime
 

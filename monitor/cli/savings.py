@@ -12,8 +12,8 @@ from typing import Any
 
 import typer
 
-from detectors.layout import to_categories
-from detectors.spend.savings import Cells, Plan, Tier
+from detectors.binning import to_categories
+from detectors.cost.savings import Cells, Plan, Tier
 from monitor.cli.factory import open_reader
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import Config, ConfigError, Monitor

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from detectors.family import classify
-from detectors.null import Null
+from detectors.null_distribution import NullDistribution
 from detectors.quality.traffic import VOLUME_FLOOR
 from detectors.season import ALL_TIMES
 from monitor.baselines.definition import definition
@@ -231,7 +231,7 @@ def describe_calibration(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _describe_check(calibration: Calibration, key: str, null: Null) -> dict[str, Any]:
+def _describe_check(calibration: Calibration, key: str, null: NullDistribution) -> dict[str, Any]:
     check, column, method, segment = calibration.subjects[key]
     floor = METHODS[method].floor if method in METHODS else VOLUME_FLOOR
     calibrated = calibration.calibrated(key)

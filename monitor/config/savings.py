@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from monitor.config.sections import Duration, Section
 
 if TYPE_CHECKING:
-    from detectors.spend.savings import Plan
+    from detectors.cost.savings import Plan
 
 
 class ConditionSpec(Section):
@@ -64,7 +64,7 @@ class PlanSpec(Section):
 
     def plan(self) -> Plan:
         """Return the plan as it is counted."""
-        from detectors.spend.savings import Condition, Plan, Tier
+        from detectors.cost.savings import Condition, Plan, Tier
 
         if self.model:
             return Plan(self.name, (Tier(self.model),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from detectors.layout import Kind
+    from detectors.binning import Kind
 
 STATTESTS: dict[str, tuple[Kind, ...]] = {
     "anderson": ("numeric",),

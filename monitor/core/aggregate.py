@@ -35,11 +35,11 @@ KINDS: Registry[type[Aggregate]] = Registry(
     {
         "facts": "monitor.profiling.profile:Facts",
         "profile": "monitor.profiling.bucket_profiles:BucketProfiles",
-        "cost": "detectors.spend.bill:Bill",
-        "events": "detectors.spend.objective:EventCounts",
+        "cost": "detectors.cost.ledger:CostSummary",
+        "events": "detectors.cost.objective:EventCounts",
         "experiment": "monitor.profiling.ab_counts:Arms",
         "shadow": "monitor.profiling.shadow_join:Pairs",
-        "savings": "detectors.spend.savings:DayCells",
+        "savings": "detectors.cost.savings:DayCells",
     }
 )
 """Kinds of aggregates that are stored, by the name of the kind."""

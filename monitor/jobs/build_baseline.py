@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.layout import LABELLED, Layout
+from detectors.binning import LABELLED, Binning
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import take
@@ -54,14 +54,14 @@ def no_note(_choices: Sequence[Choice]) -> None:
 
 def learn_layouts(
     reader: Reader, monitor: Monitor, start: datetime, end: datetime, note: Note = no_note
-) -> dict[str, Layout]:
+) -> dict[str, Binning]:
     """Choose the watched columns and learn their bins."""
     try:
         choices = choose(monitor, reader.describe(until=end))
     except ConfigError as error:
         raise SourceError("missing_column", str(error)) from error
     _check_outcome(monitor, list(reader.schema()))
-    blank = {choice.name: Layout(kind=choice.kind) for choice in choices if choice.kind}
+    blank = {choice.name: Binning(kind=choice.kind) for choice in choices if choice.kind}
     learner = _learner(monitor, choices)
     for page in read_in_steps(reader, columns_to_read(monitor, blank, reader.schema()), start, end):
         learner.add(keep_served(with_signals(page, monitor.signals), monitor))
@@ -75,7 +75,7 @@ def _learner(monitor: Monitor, choices: Sequence[Choice]) -> Learner:
     return Learner(kinds, monitor.performance, monitor.rates, screened)
 
 
-def _learnt(choices: Sequence[Choice], learner: Learner, note: Note) -> dict[str, Layout]:
+def _learnt(choices: Sequence[Choice], learner: Learner, note: Note) -> dict[str, Binning]:
     """Return the bins that were learnt, and note what was chosen once all values are known."""
     layouts = learner.layouts()
     out = learner.left_out
@@ -151,7 +151,7 @@ def _without_labels(columns: Mapping[str, Profile]) -> dict[str, Profile]:
 
 
 def profile_buckets(
-    reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime
+    reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime
 ) -> Iterator[tuple[Bucket, Profiler]]:
     """Yield every bucket of a long stretch, profiled, in the order of time, empty ones too."""
     columns = columns_to_read(monitor, layouts, reader.schema())

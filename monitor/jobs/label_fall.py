@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from detectors import PERFORMANCE
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.outcome import OUTCOME
 from detectors.performance.fall import find_fall
 from detectors.performance.metrics import METRICS
@@ -41,7 +41,7 @@ class LabelFall:
 
 
 def find_label_fall(
-    reader: Reader, monitor: Monitor, layout: Layout | None, start: datetime, end: datetime
+    reader: Reader, monitor: Monitor, layout: Binning | None, start: datetime, end: datetime
 ) -> LabelFall | None:
     """Look for a lasting fall of the performance by labels, window by window of a stretch."""
     if layout is None or layout.kind not in FOLLOWED:

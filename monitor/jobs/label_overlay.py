@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from detectors.layout import category
+from detectors.binning import category
 from detectors.performance.rates import VERDICT
 from detectors.records import Column
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, Reader

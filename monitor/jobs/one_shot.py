@@ -9,7 +9,7 @@ from typing import Any
 
 from detectors import PERFORMANCE
 from detectors.base import Finding, Status
-from detectors.layout import LABELLED, Layout
+from detectors.binning import LABELLED, Binning
 from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED
 from monitor.actions.decide_and_plan import decide_and_plan
@@ -235,7 +235,7 @@ def _profile_labelled(reader: Reader, monitor: Monitor, baseline: Baseline, end:
 
 
 def profile_window(
-    reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], end: datetime
+    reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], end: datetime
 ) -> dict[datetime, BucketSummary]:
     """Profile the window that ends at a time, by the start of each bucket; an id counts once."""
     columns = columns_to_read(monitor, layouts, reader.schema())

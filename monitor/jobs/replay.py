@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Finding, Measurement, Status, describe_comparison, effective_threshold
+from detectors.binning import LABELLED
 from detectors.direction import infer_direction, is_improvement
-from detectors.layout import LABELLED
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.season import ALL_TIMES, SEASONS

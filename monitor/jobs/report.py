@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detectors.layout import Kind, Layout, category, numbers
+from detectors.binning import Binning, Kind, category, numbers
 from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.config.models import ConfigError, Monitor
 from monitor.profiling.learn import with_signals
@@ -41,7 +41,7 @@ LAST_WORDS = 400
 def sample(
     reader: Reader,
     monitor: Monitor,
-    layouts: Mapping[str, Layout],
+    layouts: Mapping[str, Binning],
     start: datetime,
     end: datetime,
     rows: int = 5000,
@@ -81,13 +81,13 @@ def sample(
     return _frame(held, layouts, len(keys))
 
 
-def _watched_columns(records: Records, layouts: Mapping[str, Layout]) -> dict[str, Column]:
+def _watched_columns(records: Records, layouts: Mapping[str, Binning]) -> dict[str, Column]:
     """Keep the watched columns only, so that no text is held; one that is not there is missing throughout."""
     size = row_count(records)
     return {name: records[name] if name in records else Column.of([None] * size) for name in layouts}
 
 
-def _frame(records: Records, layouts: Mapping[str, Layout], size: int) -> pd.DataFrame:
+def _frame(records: Records, layouts: Mapping[str, Binning], size: int) -> pd.DataFrame:
     import pandas as pd
 
     columns = {

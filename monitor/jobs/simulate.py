@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from detectors.layout import numbers
+from detectors.binning import numbers
 from detectors.records import Column
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest

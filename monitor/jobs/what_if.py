@@ -12,12 +12,12 @@ import numpy as np
 import structlog
 
 from detectors import SIGNALS
-from detectors.layout import numbers, to_categories
+from detectors.binning import numbers, to_categories
+from detectors.cost.price import price
+from detectors.cost.savings import Cells, Plan, Tier, assign_strata, merge, tally
+from detectors.cost.savings import summarize as told_of
 from detectors.records import Records, unseen
 from detectors.signals.price import NEEDS, USES, Price, read_seconds, read_tokens
-from detectors.spend.price import price
-from detectors.spend.savings import Cells, Plan, Tier, assign_strata, merge, tally
-from detectors.spend.savings import summarize as told_of
 from monitor.actions.drift_cost import payback_since
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.savings import RetrainingSpec, Savings

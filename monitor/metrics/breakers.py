@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from detectors.spend.breaker import STATES
+from detectors.cost.breaker import STATES
 from monitor.metrics.base import MetricRow, Sample
 from monitor.store.reads import Snapshot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from detectors.spend.budget import PERIODS
+from detectors.cost.budget import PERIODS
 from monitor.metrics.base import MetricRow, Sample, label_values
 from monitor.store.reads import Snapshot
 

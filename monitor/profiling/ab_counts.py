@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Finding, Status
+from detectors.binning import category, numbers, to_categories
 from detectors.encoding import pack, unpack
 from detectors.experiment.tally import VERSION, Tally
 from detectors.experiment.verdict import SPLIT_ALPHA, ExperimentVerdict, Metric, judge, settle
-from detectors.layout import category, numbers, to_categories
 from detectors.records import Column, Records, take
 from monitor.config.arms import ComparedMetric, Experiment, Shadow
 from monitor.config.models import Monitor

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from detectors.binning import Binning
+from detectors.cost.objective import EventCounts
 from detectors.encoding import pack, unpack
-from detectors.layout import Layout
 from detectors.profile import Profile
-from detectors.spend.objective import EventCounts
 from monitor.core.aggregate import Aggregate, Key
 from monitor.profiling.profile import Profiled, add_profiles
 
@@ -29,7 +29,7 @@ class BucketProfiles:
     """
 
     definition: str
-    layouts: Mapping[str, Layout]
+    layouts: Mapping[str, Binning]
     segments: Profiles = field(default_factory=dict)
 
     def __add__(self, other: BucketProfiles) -> BucketProfiles:
@@ -75,7 +75,7 @@ def pack_profiles(profiles: Profiles) -> bytes:
     )
 
 
-def unpack_profiles(blob: bytes, layouts: Mapping[str, Layout]) -> dict[str | None, dict[str, Profile]]:
+def unpack_profiles(blob: bytes, layouts: Mapping[str, Binning]) -> dict[str | None, dict[str, Profile]]:
     """Read profiles by segment and column; columns that the layouts do not have are left out."""
     return {
         segment: {name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from detectors.layout import Kind
+from detectors.binning import Kind
 from detectors.weights import ROLES as WEIGHTS
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from detectors.binning import VOCABULARY, Binning, Kind, category, learn_categorical, learn_numeric, numbers
 from detectors.joint import JOINT, learn_embedding, learn_joint
-from detectors.layout import VOCABULARY, Kind, Layout, category, learn_categorical, learn_numeric, numbers
 from detectors.outcome import OUTCOME, learn_errors, learn_scores
 from detectors.performance.losses import learn_losses
 from detectors.performance.rates import DECISION, judged_column, labelled_column
@@ -87,7 +87,7 @@ class Learner:
                     self._incomplete.add(name)
                     self._categories[name] = Counter(dict(counter.most_common(MOST_CATEGORIES // 2)))
 
-    def layouts(self) -> dict[str, Layout]:
+    def layouts(self) -> dict[str, Binning]:
         """Return the bins of every column; a numeric column without values gets a single bin."""
         learnt = {
             name: learn_times(sample.values) if name in TIMES else sample.layout()
@@ -115,7 +115,7 @@ class Learner:
             learnt[JOINT] = joint
         return learnt
 
-    def _outcome(self, layouts: Mapping[str, Layout]) -> Layout | None:
+    def _outcome(self, layouts: Mapping[str, Binning]) -> Binning | None:
         """Return where performance is counted: a classifier has a score, a regression a prediction."""
         if self._performance is None or self._told is None:
             return None
@@ -186,7 +186,7 @@ class _Sample:
     def values(self) -> np.ndarray:
         return self._values
 
-    def layout(self) -> Layout:
+    def layout(self) -> Binning:
         if len(self._values) == 0:
-            return Layout(kind="numeric")
+            return Binning(kind="numeric")
         return learn_numeric(self._values, self._minimum, self._maximum)

@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from detectors.binning import LONGEST_CATEGORY, Binning, category
+from detectors.cost.ledger import CostAccumulator, CostSummary
 from detectors.encoding import pack, unpack
 from detectors.joint import JOINT, project
-from detectors.layout import LONGEST_CATEGORY, Layout, category
 from detectors.outcome import OUTCOME, outcomes
 from detectors.performance.rates import VERDICT, judged_column, labelled_column
 from detectors.profile import Profile
 from detectors.records import Column, Records, row_count, take, unseen
-from detectors.spend.bill import Bill, Till
 from detectors.weights import ROLES as WEIGHTS
 from detectors.weights import UNIT, WEIGHT, natural, row_units, weigh, weight_column
 from monitor.config.models import Monitor
@@ -138,10 +138,10 @@ class Profiled:
     facts: Facts
     profiles: dict[str | None, dict[str, Profile]]
     arms: Mapping[str, Arms] = field(default_factory=dict)
-    bill: Bill | None = None
+    bill: CostSummary | None = None
 
 
-def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layout], bucket: Bucket) -> Profiled:
+def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], bucket: Bucket) -> Profiled:
     """Read a sealed bucket and profile it; reads again when rows arrived meanwhile."""
     schema = reader.schema()
     columns = columns_to_read(monitor, layouts, schema)
@@ -159,7 +159,7 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Layou
     return Profiled(counts, profiler.facts, profiler.profiles(), arms, bill)
 
 
-def columns_to_read(monitor: Monitor, layouts: Mapping[str, Layout], schema: Mapping[str, str]) -> list[str]:
+def columns_to_read(monitor: Monitor, layouts: Mapping[str, Binning], schema: Mapping[str, str]) -> list[str]:
     """Return the columns to read: the watched ones, what signals need, segments, versions and the id."""
     signals = resolve(monitor.signals)
     made = {signal.name for signal in signals}
@@ -227,9 +227,9 @@ class Profiler:
     def __init__(
         self,
         monitor: Monitor,
-        layouts: Mapping[str, Layout],
+        layouts: Mapping[str, Binning],
         arms: Sequence[Arms] = (),
-        till: Till | None = None,
+        till: CostAccumulator | None = None,
         seen: set[object] | None = None,
     ) -> None:
         self._arms = arms

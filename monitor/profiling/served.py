@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
-from detectors.layout import to_categories
+from detectors.binning import to_categories
 from detectors.records import Records, row_count, take
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor

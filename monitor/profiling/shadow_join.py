@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Finding, Status
+from detectors.binning import to_categories
 from detectors.encoding import pack, unpack
 from detectors.experiment import shadow as pairs
 from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, Word, answer_metric, settle
-from detectors.layout import to_categories
 from detectors.records import Records
 from monitor.config.arms import Shadow
 from monitor.core.plain import plain

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from detectors.base import Finding, Status
-from detectors.spend.bill import MISSING, OTHER, Bill, Till
-from detectors.spend.budget import (
+from detectors.cost.budget import (
     PERIODS,
     Period,
     SpendTotals,
@@ -19,7 +18,8 @@ from detectors.spend.budget import (
     overrun,
     per_request,
 )
-from detectors.spend.forecast import Forecast
+from detectors.cost.forecast import Forecast
+from detectors.cost.ledger import MISSING, OTHER, CostAccumulator, CostSummary
 from monitor.config.checks import SpendConfig
 from monitor.config.models import Monitor
 
@@ -36,7 +36,7 @@ class Spending:
     """What budgets ask for at the end of a bucket: sums since several moments, in all and by value, and its bill."""
 
     end: datetime
-    bill: Bill
+    bill: CostSummary
     since: Mapping[datetime, SpendTotals]
     values: Mapping[tuple[str, datetime], Mapping[str, SpendTotals]] = field(default_factory=dict)
     ends: Mapping[str, Mapping[Period, Forecast | None]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Spending:
     """The same of single values, by zone, column and value."""
 
 
-def till(monitor: Monitor, schema: Collection[str]) -> Till | None:
+def till(monitor: Monitor, schema: Collection[str]) -> CostAccumulator | None:
     """Return what counts a bucket's money, and the rates that breakers watch; None where nobody asks."""
     rates = {spec.rate for spec in monitor.breakers if spec.rate}
     if not monitor.budgets and not rates:
@@ -57,7 +57,7 @@ def till(monitor: Monitor, schema: Collection[str]) -> Till | None:
     limits = sorted({check.per_request_tokens for check in monitor.budgets if check.per_request_tokens})
     most = max((check.max_values for check in monitor.budgets), default=0)
     known = bool(monitor.budgets) and knows_cost(monitor, schema)
-    return Till(monitor.money, by, most, limits, rates, known=known)
+    return CostAccumulator(monitor.money, by, most, limits, rates, known=known)
 
 
 def knows_cost(monitor: Monitor, schema: Collection[str]) -> bool:

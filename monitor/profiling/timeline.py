@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from detectors.binning import SUMMED, Binning
 from detectors.clusters import COUNTERS
-from detectors.layout import SUMMED, Layout
 from detectors.performance.rates import signal_behind
 from detectors.profile import Profile
 from detectors.stack import Stack, sliding
@@ -40,7 +40,7 @@ class Timeline:
 
     def __init__(
         self,
-        layouts: Mapping[str, Layout],
+        layouts: Mapping[str, Binning],
         start: datetime,
         step: timedelta,
         steps: int,
@@ -60,7 +60,7 @@ class Timeline:
         self._carry: dict[Series, np.ndarray] = {}
 
     @classmethod
-    def of_baseline(cls, monitor: Monitor, layouts: Mapping[str, Layout], start: datetime, end: datetime) -> Timeline:
+    def of_baseline(cls, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime) -> Timeline:
         """Lay out a baseline: more than 8,064 buckets in coarser steps, at least four a window.
 
         What is still too long loses its oldest part.
@@ -78,7 +78,7 @@ class Timeline:
     def of_stretch(
         cls,
         monitor: Monitor,
-        layouts: Mapping[str, Layout],
+        layouts: Mapping[str, Binning],
         start: datetime,
         end: datetime,
         first: datetime | None = None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.layout import LONGEST_CATEGORY
+from detectors.binning import LONGEST_CATEGORY
 from monitor.config.source import TEXT_ROLES, Source
 from monitor.sources.base import ColumnInfo, ColumnType
 from monitor.sources.dialects.base import Found

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from detectors.layout import LONGEST_CATEGORY
+from detectors.binning import LONGEST_CATEGORY
 from detectors.policy import redact
 from detectors.scan import PUBLIC, Span, scan
 

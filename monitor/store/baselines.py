@@ -11,8 +11,8 @@ from typing import TypedDict
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from detectors.binning import Binning
 from detectors.family import Family, classify
-from detectors.layout import Layout
 from detectors.profile import samples
 from detectors.quality.traffic import Traffic
 from monitor.checks.anchor import notes_on
@@ -163,7 +163,7 @@ def start_learning(
     connection: Connection,
     monitor: str,
     definition: str,
-    layouts: Mapping[str, Layout],
+    layouts: Mapping[str, Binning],
     start: datetime | None,
     end: datetime | None,
 ) -> int:

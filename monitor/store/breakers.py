@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from detectors.spend.breaker import Breaker
+from detectors.cost.breaker import Breaker
 from monitor.actions.breakers import BreakerUpdate, Key
 from monitor.core.action import Action
 from monitor.store.database import upsert

@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 
 from detectors import SEQUENTIAL
 from detectors.base import Finding
+from detectors.cost.budget import SpendTotals
+from detectors.cost.ledger import ALL, CostSummary
 from detectors.sequential import State
-from detectors.spend.bill import ALL, Bill
-from detectors.spend.budget import SpendTotals
 from monitor.config.rules import COMPARED
 from monitor.core.schedule import Bucket, BucketRange, advance, retry_delay
 from monitor.sources.base import UNREADABLE, SourceError
@@ -467,7 +467,7 @@ def give_up(connection: Connection, held: Claim, reason: str) -> None:
     """End a bucket as failed."""
     finish(connection, held, result="failed", reason=reason, values={})
     if held.revision == 0:  # else what it was found to cost at first stands
-        ledger.save(connection, held.monitor, held.bucket, Bill({ALL: SpendTotals(unknown=1)}))
+        ledger.save(connection, held.monitor, held.bucket, CostSummary({ALL: SpendTotals(unknown=1)}))
 
 
 def error_since(connection: Connection, monitor: str) -> datetime | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from detectors.binning import Binning
 from detectors.encoding import pack, unpack
-from detectors.layout import Layout
 from detectors.profile import Profile
 from monitor.checks.calibration import SlotProfiles
 
@@ -25,7 +25,7 @@ def pack_slots(slots: SlotProfiles) -> bytes | None:
     )
 
 
-def unpack_slots(blob: bytes | None, layouts: Mapping[str, Layout]) -> SlotProfiles:
+def unpack_slots(blob: bytes | None, layouts: Mapping[str, Binning]) -> SlotProfiles:
     """Read what :func:`pack_slots` wrote."""
     return {
         season: {
@@ -39,11 +39,11 @@ def unpack_slots(blob: bytes | None, layouts: Mapping[str, Layout]) -> SlotProfi
     }
 
 
-def pack_layouts(layouts: Mapping[str, Layout]) -> bytes:
+def pack_layouts(layouts: Mapping[str, Binning]) -> bytes:
     """Write layouts by column."""
     return pack({column: layout.to_json() for column, layout in layouts.items()})
 
 
-def unpack_layouts(blob: bytes) -> dict[str, Layout]:
+def unpack_layouts(blob: bytes) -> dict[str, Binning]:
     """Read layouts by column."""
-    return {column: Layout.from_json(data) for column, data in unpack(blob, dict).items()}
+    return {column: Binning.from_json(data) for column, data in unpack(blob, dict).items()}

@@ -15,10 +15,10 @@ from itertools import chain
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from detectors.spend.bill import ALL, MISSING, OTHER, Bill, Part
-from detectors.spend.budget import DAY, HOUR, PERIODS, Period, SpendTotals, bounds, starts
-from detectors.spend.forecast import Forecast
-from detectors.spend.outlook import DAYS_KNOWN, outlook
+from detectors.cost.budget import DAY, HOUR, PERIODS, Period, SpendTotals, bounds, starts
+from detectors.cost.forecast import Forecast
+from detectors.cost.ledger import ALL, MISSING, OTHER, CostSummary, Part
+from detectors.cost.period_forecast import DAYS_KNOWN, forecast_period
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket, floor
 from monitor.profiling.spend import Spending, foreseen
@@ -37,7 +37,7 @@ MOST_VALUES = 1000
 """Values of a column that are summed over a period: named ones, then the dearest."""
 
 
-def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Bill | None) -> Spending | None:
+def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: CostSummary | None) -> Spending | None:
     """Return all that the budgets of a monitor ask for at the end of a bucket, its own bill included."""
     if bill is None or not monitor.budgets:
         return None
@@ -68,7 +68,7 @@ def _forecast_ends(
     connection: Connection,
     monitor: Monitor,
     bucket: Bucket,
-    bill: Bill,
+    bill: CostSummary,
     values: Mapping[tuple[str, datetime], Mapping[str, SpendTotals]],
 ) -> dict[tuple[str, str, str], dict[Period, Forecast | None]]:
     """Forecast the ends of the values that are nearest to their budgets."""
@@ -114,7 +114,7 @@ def _ends(
     begun = oldest(connection, monitor) if part == ALL else min(spent, default=None)
     here = floor(bucket.start, HOUR)
     spent[here] = spent.get(here, 0.0) + own.amount
-    return outlook(spent, max(first, begun or bucket.start), bucket.end, zone, so_far)
+    return forecast_period(spent, max(first, begun or bucket.start), bucket.end, zone, so_far)
 
 
 def hours(
@@ -142,7 +142,7 @@ def oldest(connection: Connection, monitor: str) -> datetime | None:
     return found
 
 
-def _with(held: Mapping[str, SpendTotals], column: str, bill: Bill) -> dict[str, SpendTotals]:
+def _with(held: Mapping[str, SpendTotals], column: str, bill: CostSummary) -> dict[str, SpendTotals]:
     newest = {value: spent for (name, value), spent in bill.parts.items() if name == column}
     return {value: held.get(value, SpendTotals()) + newest.get(value, SpendTotals()) for value in {*held, *newest}}
 
@@ -198,13 +198,15 @@ def _dearest(
     return [(row[0], _spent(*row[1:])) for row in connection.execute(query)]
 
 
-def _bills(connection: Connection, monitor: str, intervals: Sequence[tuple[datetime, datetime]]) -> list[list[Bill]]:
+def _bills(
+    connection: Connection, monitor: str, intervals: Sequence[tuple[datetime, datetime]]
+) -> list[list[CostSummary]]:
     """Read what the buckets of each interval cost, oldest first."""
     ranges = [Range(*COST, start, end) for start, end in intervals]
     return [[_decode(row.data) for row in rows] for rows in aggregates.load(connection, monitor, ranges)]
 
 
-_decode = lru_cache(maxsize=128)(Bill.from_bytes)
+_decode = lru_cache(maxsize=128)(CostSummary.from_bytes)
 """The buckets of the present hour are asked for many times."""
 
 
@@ -227,14 +229,14 @@ def _spent(amount: float, requests: int, unpriced: int, unknown: int = 0) -> Spe
     return SpendTotals(float(amount), int(requests), int(unpriced), int(unknown))
 
 
-def save(connection: Connection, monitor: str, bucket: Bucket, bill: Bill, *, again: bool = False) -> None:
+def save(connection: Connection, monitor: str, bucket: Bucket, bill: CostSummary, *, again: bool = False) -> None:
     """Write what a bucket cost; computed again, it replaces what stood there."""
     if is_kept(connection, monitor, bucket, bill, again=again):
         aggregates.save(connection, monitor, [Entry(COST, bucket.start, bill)])
         sum_hour(connection, monitor, bucket)
 
 
-def is_kept(connection: Connection, monitor: str, bucket: Bucket, bill: Bill, *, again: bool = False) -> bool:
+def is_kept(connection: Connection, monitor: str, bucket: Bucket, bill: CostSummary, *, again: bool = False) -> bool:
     """Say whether what a bucket cost is to be written, and :func:`sum_hour` called then.
 
     Of a bucket that is older than what is kept only its hour is left: what was never counted is added to it here, and
@@ -256,7 +258,7 @@ def sum_hour(connection: Connection, monitor: str, bucket: Bucket) -> None:
     hour = floor(bucket.start, HOUR)
     connection.execute(sa.delete(ledger_hours).where(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour))
     (bills,) = _bills(connection, monitor, [(hour, hour + HOUR)])
-    _insert_hour(connection, monitor, hour, sum(bills, Bill()).parts)
+    _insert_hour(connection, monitor, hour, sum(bills, CostSummary()).parts)
     midnight = floor(bucket.end, DAY)
     if midnight > bucket.start or aggregates.oldest(connection, monitor, COST) == bucket.start:
         _forget(connection, monitor, midnight)
@@ -268,7 +270,7 @@ def _alone(connection: Connection, monitor: str) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"ledger of {monitor}"))))
 
 
-def _add_to_hour(connection: Connection, monitor: str, hour: datetime, bill: Bill) -> None:
+def _add_to_hour(connection: Connection, monitor: str, hour: datetime, bill: CostSummary) -> None:
     """Add a bucket to an hour whose buckets are no longer kept."""
     mine = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour)
     held = {

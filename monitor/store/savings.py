@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from detectors.cost.savings import Cells, DayCells
 from detectors.outcome import OUTCOME
-from detectors.spend.savings import Cells, DayCells
 from monitor.actions.drift_cost import MeasuredBucket
 from monitor.config.models import BASELINE_RULE
 from monitor.core.plain import plain

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 from sqlalchemy.engine import Connection
 
+from detectors.cost.breaker import Breaker
+from detectors.cost.objective import EventCounts
+from detectors.cost.objective import starts as objective_starts
 from detectors.outcome import OUTCOME
-from detectors.spend.breaker import Breaker
-from detectors.spend.objective import EventCounts
-from detectors.spend.objective import starts as objective_starts
 from monitor.actions.breakers import Key
 from monitor.actions.retraining_context import History, earliest_asked
 from monitor.alerting.change_point import Plateau, Plateaus

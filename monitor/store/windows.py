@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from detectors.cost.ledger import CostSummary
 from detectors.profile import Profile
-from detectors.spend.bill import Bill
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import BucketSummary
 from monitor.core.aggregate import Aggregate, Key
@@ -26,7 +26,7 @@ def save_bucket(connection: Connection, claim: Claim, found: Mapping[Key, Aggreg
     monitor, bucket, again = claim.monitor, claim.bucket, claim.revision > 0
     entries = {key: Entry(key, bucket.start, aggregate) for key, aggregate in found.items()}
     bill = found.get(ledger.COST)
-    costs = isinstance(bill, Bill) and ledger.is_kept(connection, monitor, bucket, bill, again=again)
+    costs = isinstance(bill, CostSummary) and ledger.is_kept(connection, monitor, bucket, bill, again=again)
     if not costs:
         entries.pop(ledger.COST, None)
     if again and PROFILE not in entries:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from detectors.spend.budget import PERIODS
+from detectors.cost.budget import PERIODS
 from monitor.config.models import Config
 from monitor.core.plain import plain
 from monitor.core.prompts import Prompt, catalogue, describe, difference, find

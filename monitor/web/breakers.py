@@ -21,8 +21,8 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from detectors.layout import LONGEST_CATEGORY
-from detectors.spend.breaker import Breaker, standing
+from detectors.binning import LONGEST_CATEGORY
+from detectors.cost.breaker import Breaker, standing
 from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Config, Monitor
 from monitor.config.sections import nearest

@@ -6,13 +6,13 @@ from collections import Counter
 
 import numpy as np
 
-from detectors.layout import Layout, learn_categorical, learn_numeric
+from detectors.binning import Binning, learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.stack import Stack
 
 
-def numeric_layout(values: np.ndarray) -> Layout:
+def numeric_layout(values: np.ndarray) -> Binning:
     finite = values[np.isfinite(values)]
     return learn_numeric(finite, float(finite.min()), float(finite.max()))
 

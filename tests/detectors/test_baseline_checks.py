@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detectors.baseline_checks import Series, effect, extract_series, find_changes, unusual_stretches
-from detectors.layout import learn_categorical, learn_numeric
+from detectors.binning import learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.stack import Stack

@@ -12,7 +12,14 @@ from scipy import stats
 
 from detectors.calibrate import BudgetShares, Peaks, RarityLimit, episodes, peaks, spend
 from detectors.correct import false_discovery
-from detectors.null import MOST_EXTREME, Calibrated, Null, held_out_rarity, independent, learn_null
+from detectors.null_distribution import (
+    MOST_EXTREME,
+    CalibratedNull,
+    NullDistribution,
+    held_out_rarity,
+    independent,
+    learn_null,
+)
 from detectors.season import SEASONS, choose, possible
 from detectors.unusual import find_unusual_stretch
 
@@ -25,7 +32,7 @@ def test_a_null_that_never_moved_knows_what_is_rare_without_a_warning() -> None:
     rare = null.rarity(np.array([0.0, 0.001, 0.5, 1e200]), np.array([0.003, 0.003, 0.003, 0.0]))
     assert rare[0] == 0.0
     assert rare[1] < 2 < 1000 < rare[2] <= rare[3] <= MOST_EXTREME
-    assert Calibrated(null, 12.0).p_value(0.5, 0.003) < 1e-300
+    assert CalibratedNull(null, 12.0).p_value(0.5, 0.003) < 1e-300
 
 
 LEARN, LIVE = 2016, 4 * 2016
@@ -51,7 +58,7 @@ class Unchanged:
     """What is learnt of the columns of an unchanged stream, and how they go on."""
 
     watched: dict[str, list[Peaks]]
-    nulls: list[Null]
+    nulls: list[NullDistribution]
     live: np.ndarray
 
     def pages(self, budget: float) -> tuple[int, RarityLimit]:
@@ -125,12 +132,12 @@ def test_a_null_learns_the_wander_and_one_threshold_serves_thin_and_thick_window
 
 
 def test_rarity_and_threshold_are_inverse_and_survive_storage() -> None:
-    null = Null(0.1, 0.2, 0.1, 0.4, (0.1, 0.2, 0.3, 0.4), 100.0)
-    again = Null.from_json(null.to_json())
+    null = NullDistribution(0.1, 0.2, 0.1, 0.4, (0.1, 0.2, 0.3, 0.4), 100.0)
+    again = NullDistribution.from_json(null.to_json())
     assert again == null
     for rarity in (3.0, 7.0, 20.0):
         assert null.rarity(again.threshold(rarity, 0.05), 0.05) == pytest.approx(rarity)
-    calibrated = Calibrated(null, 7.0)
+    calibrated = CalibratedNull(null, 7.0)
     assert calibrated.p_value(calibrated.threshold(0.05), 0.05) == pytest.approx(math.exp(-7))
     assert calibrated.p_value(-1.0, 0.05) == 1.0
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.calibrate import Peaks, peaks, spend
-from detectors.null import Null, held_out_rarity, learn_null, rarity_of_score
+from detectors.null_distribution import NullDistribution, held_out_rarity, learn_null, rarity_of_score
 
 WEEKS, STRETCHES = 2.0, 336
 NOISE = 3.29
@@ -86,10 +86,10 @@ def test_an_effect_below_the_floor_never_counts() -> None:
 
 
 def test_nothing_is_rarer_than_sampling_noise_makes_it() -> None:
-    light = Null(wander=0.0, start=0.5, share=0.1, scale=0.5, quantiles=(0.0,) * 4, windows=100.0)
+    light = NullDistribution(wander=0.0, start=0.5, share=0.1, scale=0.5, quantiles=(0.0,) * 4, windows=100.0)
     assert light.rarity(NOISE, NOISE) == pytest.approx(math.log(1000))
     assert light.rarity(2 * NOISE, NOISE) == pytest.approx(rarity_of_score(4.0))
-    clustered = Null(0.0, 0.5, 0.1, 0.5, (0.0,) * 4, 100.0, clusters=4.0)
+    clustered = NullDistribution(0.0, 0.5, 0.1, 0.5, (0.0,) * 4, 100.0, clusters=4.0)
     assert clustered.rarity(2 * NOISE, NOISE) == pytest.approx(math.log(1000))
 
 

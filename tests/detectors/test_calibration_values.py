@@ -14,7 +14,15 @@ import pytest
 from scipy import special
 
 from detectors.calibrate import Peaks, RarityLimit, episodes, expected_alerts, peaks, spend
-from detectors.null import Calibrated, Null, held_out_rarity, independent, learn_null, rarity_of_score, score_of_rarity
+from detectors.null_distribution import (
+    CalibratedNull,
+    NullDistribution,
+    held_out_rarity,
+    independent,
+    learn_null,
+    rarity_of_score,
+    score_of_rarity,
+)
 
 STORED = Path(__file__).with_name("calibration_values.json")
 
@@ -46,7 +54,7 @@ CASES = {
 }
 
 
-def null_of(name: str) -> Null:
+def null_of(name: str) -> NullDistribution:
     statistic, noise, windows = CASES[name]
     null = learn_null(statistic, noise, windows)
     assert null is not None
@@ -78,7 +86,7 @@ def test_scores_and_rarities_have_bounds() -> None:
 
 
 def test_a_calibrated_statistic_has_a_threshold_and_a_p_value() -> None:
-    calibrated = Calibrated(null_of("a wander"), 9.0)
+    calibrated = CalibratedNull(null_of("a wander"), 9.0)
     assert calibrated.null.rarity(calibrated.threshold(3.29), 3.29) == pytest.approx(9.0)
     assert calibrated.p_value(calibrated.threshold(3.29), 3.29) == pytest.approx(math.exp(-9.0))
     assert calibrated.p_value(0.0, 3.29) == calibrated.p_value(-2.0, 3.29) == 1.0

@@ -9,7 +9,7 @@ import pytest
 
 from detectors import DETECTORS, SIGNALS, assess
 from detectors.base import Status
-from detectors.layout import Layout, learn_categorical
+from detectors.binning import Binning, learn_categorical
 from detectors.profile import Profile
 from detectors.records import Column
 from tests.detectors.columns import numeric_pair, pair
@@ -115,7 +115,7 @@ def test_a_wrong_kind_of_column_is_an_error_and_not_a_crash() -> None:
 
 
 def test_a_column_that_the_baseline_never_filled_is_inconclusive() -> None:
-    layout = Layout(kind="numeric")
+    layout = Binning(kind="numeric")
     empty = Profile.of(Column.of([None] * 500), layout)
     full = Profile.of(Column.floats(np.arange(500.0)), layout)
     for name, kind in CASES:

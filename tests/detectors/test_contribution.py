@@ -7,9 +7,9 @@ import doctest
 import numpy as np
 import pytest
 
-from detectors import DETECTORS, Column, Profile, carriers, contribution, learn_numeric
-from detectors.carriers import find_carriers
+from detectors import DETECTORS, Column, Profile, contribution, learn_numeric, segment_attribution
 from detectors.contribution import contributing_values
+from detectors.segment_attribution import find_contributing_segments
 
 SUMS = ("psi", "jensen_shannon", "hellinger", "chi_square", "kolmogorov_smirnov", "wasserstein", "rank", "mean")
 
@@ -24,7 +24,7 @@ def sides(seed: int = 0) -> tuple[Profile, Profile]:
     return Profile.of(Column.floats(old), layout), Profile.of(Column.floats(new), layout)
 
 
-@pytest.mark.parametrize("module", [contribution, carriers])
+@pytest.mark.parametrize("module", [contribution, segment_attribution])
 def test_the_examples_are_true(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
@@ -48,10 +48,10 @@ def test_a_change_in_every_segment_is_told_as_all_and_no_change_as_nothing() -> 
     moved = [Profile.of(Column.floats(rng.normal(1.0, size=1500)), layout) for _ in range(2)]
     parts = {f"m={place}": pair for place, pair in enumerate(zip(before, moved, strict=True))}
     detector = DETECTORS["kolmogorov_smirnov"]
-    told = find_carriers(detector, before[0] + before[1], moved[0] + moved[1], parts)
+    told = find_contributing_segments(detector, before[0] + before[1], moved[0] + moved[1], parts)
     assert (told[0].how, told[0].segment) == ("all", "m")
     same = {name: (side, side) for name, (side, _) in parts.items()}
-    assert find_carriers(detector, before[0] + before[1], before[0] + before[1], same) == ()
+    assert find_contributing_segments(detector, before[0] + before[1], before[0] + before[1], same) == ()
 
 
 def test_a_change_of_the_mix_is_told_from_a_change_within() -> None:
@@ -61,7 +61,7 @@ def test_a_change_of_the_mix_is_told_from_a_change_within() -> None:
     old = [Profile.of(Column.floats(x), layout) for x in (low, high)]
     new = [Profile.of(Column.floats(x), layout) for x in (rng.normal(size=1000), rng.normal(3.0, size=1000))]
     parts = {"m=low": (old[0], new[0]), "m=high": (old[1], new[1])}
-    (told,) = find_carriers(DETECTORS["kolmogorov_smirnov"], old[0] + old[1], new[0] + new[1], parts)
+    (told,) = find_contributing_segments(DETECTORS["kolmogorov_smirnov"], old[0] + old[1], new[0] + new[1], parts)
     assert told.how == "mix"
 
 
@@ -77,10 +77,10 @@ def test_three_rows_carry_nothing_however_much_of_the_statistic_is_theirs() -> N
     old = {"m=old": rows_with(0, 12000)}
     new = {"m=old": rows_with(0, 1053), "m=gpt-4o": rows_with(3, 3)}
     parts = {"m=old": (old["m=old"], new["m=old"]), "m=gpt-4o": (None, new["m=gpt-4o"])}
-    assert find_carriers(detector, old["m=old"], new["m=old"] + new["m=gpt-4o"], parts) == ()
+    assert find_contributing_segments(detector, old["m=old"], new["m=old"] + new["m=gpt-4o"], parts) == ()
     many = {"m=old": rows_with(0, 1053), "m=gpt-4o": rows_with(30, 60)}
     parts = {"m=old": (old["m=old"], many["m=old"]), "m=gpt-4o": (None, many["m=gpt-4o"])}
-    (told,) = find_carriers(detector, old["m=old"], many["m=old"] + many["m=gpt-4o"], parts)
+    (told,) = find_contributing_segments(detector, old["m=old"], many["m=old"] + many["m=gpt-4o"], parts)
     assert (told.segment, told.how) == ("m=gpt-4o", "only")
 
 
@@ -98,7 +98,7 @@ def test_a_change_of_all_rows_is_not_said_to_be_in_one_small_segment_only(method
             old, new = rng.normal(size=8 * size), rng.normal(0.3, 1.2, size)
             sides[f"m={place}"] = tuple(Profile.of(Column.floats(x), layout) for x in (old, new))
         before, now = (sum((pair[side] for pair in sides.values()), Profile.empty(layout)) for side in (0, 1))
-        told = find_carriers(DETECTORS[method], before, now, sides)
+        told = find_contributing_segments(DETECTORS[method], before, now, sides)
         wrong += bool(told) and told[0].how == "only" and told[0].share < 0.3
     assert wrong <= 1
 
@@ -112,7 +112,7 @@ def test_a_small_segment_that_alone_has_changed_is_named() -> None:
         old, new, odd = rng.normal(size=8000), rng.normal(size=900), rng.normal(2.0, 1.0, 100)
         profiles = [Profile.of(Column.floats(x), layout) for x in (old, new, odd)]
         parts = {"m=big": (profiles[0], profiles[1]), "m=small": (None, profiles[2])}
-        told = find_carriers(DETECTORS["rank"], profiles[0], profiles[1] + profiles[2], parts)
+        told = find_contributing_segments(DETECTORS["rank"], profiles[0], profiles[1] + profiles[2], parts)
         named += bool(told) and told[0].segment == "m=small" and told[0].how in ("only", "mostly")
     assert named >= 19
 
@@ -123,7 +123,7 @@ def test_a_mix_of_a_handful_of_rows_is_no_mix() -> None:
     before = low + high
     for now, how in ((few, []), (more, ["mix"])):
         parts = {"m=low": (low, now[0]), "m=high": (high, now[1])}
-        told = find_carriers(DETECTORS["spread"], before, now[0] + now[1], parts, 1)
+        told = find_contributing_segments(DETECTORS["spread"], before, now[0] + now[1], parts, 1)
         assert [carrier.how for carrier in told] == how
 
 

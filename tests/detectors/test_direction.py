@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from detectors import SIGNALS
+from detectors.binning import Binning, learn_categorical, learn_numeric
 from detectors.direction import Preference, change_direction, has_improved
-from detectors.layout import Layout, learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.stack import Stack
@@ -19,7 +19,7 @@ SECONDS = RNG.lognormal(0, 1, 20_000)
 LAYOUT = learn_numeric(SECONDS, SECONDS.min(), SECONDS.max())
 
 
-def profile(values: np.ndarray, layout: Layout = LAYOUT) -> Profile:
+def profile(values: np.ndarray, layout: Binning = LAYOUT) -> Profile:
     return Profile.of(Column.floats(values), layout)
 
 

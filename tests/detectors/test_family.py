@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.nulls import POPULATIONS, SIZES, WINDOWS, drawn, stack, windows
 from detectors import DETECTORS, SEQUENTIAL
+from detectors.binning import Binning, learn_numeric
 from detectors.family import FAMILIES, SMOOTH, classify
-from detectors.layout import Layout, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
 
@@ -46,7 +46,7 @@ def test_many_different_counts_are_counts_and_a_column_of_sums_has_no_family() -
     family = classify(Profile.of(Column.floats(values), learn_numeric(values, values.min(), values.max())))
     assert family is not None
     assert family.name == "counts"
-    assert classify(Profile.empty(Layout(kind="vector", width=3))) is None
+    assert classify(Profile.empty(Binning(kind="vector", width=3))) is None
     assert classify(Profile.empty(learn_numeric(values, 0.0, 1.0))) is None
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from detectors import DETECTORS
+from detectors.binning import Binning, learn_categorical, learn_numeric
 from detectors.joint import FEATURES, JOINT, learn_joint, project
-from detectors.layout import Layout, learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column, Records
 from detectors.stack import Stack
@@ -27,7 +27,7 @@ def records(rng: np.random.Generator, rows: int, rho: float = 0.6, shift: float 
     return page
 
 
-def learnt() -> dict[str, Layout]:
+def learnt() -> dict[str, Binning]:
     page = records(np.random.default_rng(1), 20_000)
     layouts = {
         name: learn_categorical(Counter(column.values.tolist()))
@@ -57,7 +57,7 @@ def test_sums_are_exact_in_any_order_and_survive_storage() -> None:
     halves = [Profile.of(whole.take(rows), LAYOUTS[JOINT]) for rows in (order[:300], order[300:])]
     assert halves[0] + halves[1] == profile(page)
     assert Profile.from_json(profile(page).to_json(), LAYOUTS[JOINT]) == profile(page)
-    assert Layout.from_json(LAYOUTS[JOINT].to_json()).identity == LAYOUTS[JOINT].identity
+    assert Binning.from_json(LAYOUTS[JOINT].to_json()).identity == LAYOUTS[JOINT].identity
     assert (halves[0] + halves[1]).n == 1000
 
 
@@ -101,7 +101,7 @@ def test_missing_columns_values_and_categories_are_the_middle() -> None:
 
 def test_fewer_than_two_columns_have_no_joint_one() -> None:
     assert learn_joint({"x0": LAYOUTS["x0"]}) is None
-    assert learn_joint({"plan": LAYOUTS["plan"], "empty": Layout(kind="numeric")}) is None
+    assert learn_joint({"plan": LAYOUTS["plan"], "empty": Binning(kind="numeric")}) is None
 
 
 def test_a_pair_that_never_moved_and_then_does_overflows_nothing() -> None:

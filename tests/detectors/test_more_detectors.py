@@ -11,10 +11,10 @@ from scipy.stats import _morestats
 
 from detectors import DETECTORS
 from detectors.base import NULL_TAIL, Measurement
+from detectors.binning import learn_categorical
 from detectors.drift.anderson_darling import CRITICAL, tail
 from detectors.drift.bins import bin_values, paired_counts
 from detectors.drift.quantile import LEVELS
-from detectors.layout import learn_categorical
 from detectors.profile import Profile
 from detectors.records import Column
 from tests.detectors.columns import categorical_pair, null_windows, numeric_layout, numeric_pair, pair

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.binning import Binning, category, learn_categorical, learn_numeric
 from detectors.exact import ExactSum
-from detectors.layout import Layout, category, learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
 from tests.detectors.columns import numeric_layout
@@ -39,7 +39,7 @@ def test_whole_numbers_are_summed_and_rounded_as_any_others(values: list[float])
 @given(st.lists(anything), st.lists(anything), st.lists(anything))
 @pytest.mark.parametrize("layout", [LAYOUT, WORDS], ids=["numeric", "categorical"])
 def test_merging_is_associative_commutative_and_equals_the_whole(
-    layout: Layout, first: list[object], second: list[object], third: list[object]
+    layout: Binning, first: list[object], second: list[object], third: list[object]
 ) -> None:
     a, b, c = (Profile.of(Column.of(part), layout) for part in (first, second, third))
     whole = Profile.of(Column.of([*first, *second, *third]), layout)
@@ -50,7 +50,7 @@ def test_merging_is_associative_commutative_and_equals_the_whole(
 
 @given(st.lists(anything))
 @pytest.mark.parametrize("layout", [LAYOUT, WORDS], ids=["numeric", "categorical"])
-def test_a_profile_survives_being_written(layout: Layout, values: list[object]) -> None:
+def test_a_profile_survives_being_written(layout: Binning, values: list[object]) -> None:
     profile = Profile.of(Column.of(values), layout)
     written = json.dumps(profile.to_json(), allow_nan=False)
     assert Profile.from_json(json.loads(written), layout) == profile
@@ -60,7 +60,7 @@ def test_a_profile_survives_being_written(layout: Layout, values: list[object]) 
 def test_a_layout_survives_being_written_and_counts_its_own_sample_inside(values: list[float]) -> None:
     sample = np.array(values)
     layout = learn_numeric(sample, sample.min(), sample.max())
-    again = Layout.from_json(json.loads(json.dumps(layout.to_json(), allow_nan=False)))
+    again = Binning.from_json(json.loads(json.dumps(layout.to_json(), allow_nan=False)))
     assert again.identity == layout.identity
     assert layout.scale > 0
     inside = Profile.of(Column.floats(sample), again)

@@ -8,10 +8,10 @@ from scipy import special
 
 from detectors import DETECTORS, assess
 from detectors.base import Status
+from detectors.binning import Binning, learn_numeric
 from detectors.drift.bins import bin_values
 from detectors.exact import ExactSum
-from detectors.layout import Layout, learn_numeric
-from detectors.null import Calibrated, Null
+from detectors.null_distribution import CalibratedNull, NullDistribution
 from detectors.profile import Profile
 
 
@@ -21,9 +21,9 @@ def test_the_verdict_does_not_depend_on_the_sample_size(method: str) -> None:
     layout = learn_numeric(np.random.default_rng(0).normal(size=200_000), -6.0, 6.0)
     before, after = (_population(layout, shift) for shift in (0.0, 0.02))
     baseline = _sampled(layout, before, 10**6)
-    null = Null(wander=0.0, start=0.5, share=0.1, scale=0.1, quantiles=(), windows=1000.0)
+    null = NullDistribution(wander=0.0, start=0.5, share=0.1, scale=0.1, quantiles=(), windows=1000.0)
     detector = DETECTORS[method]
-    for calibrated in (None, Calibrated(null, 9.0)):
+    for calibrated in (None, CalibratedNull(null, 9.0)):
         seen = [
             assess(detector, baseline, _sampled(layout, after, n), column="x", calibrated=calibrated)
             for n in (10**3, 10**5, 10**7)
@@ -45,12 +45,12 @@ def test_a_p_value_depends_on_the_sample_size() -> None:
     assert found[0] > 0.05 > found[1]
 
 
-def _population(layout: Layout, shift: float) -> np.ndarray:
+def _population(layout: Binning, shift: float) -> np.ndarray:
     """Return the shares of a normal population in the bins."""
     return np.diff(special.ndtr(np.array([-np.inf, *layout.edges, np.inf]) - shift))
 
 
-def _sampled(layout: Layout, shares: np.ndarray, n: int) -> Profile:
+def _sampled(layout: Binning, shares: np.ndarray, n: int) -> Profile:
     """Return the profile of n values in just these shares, with their moments as the bins have them."""
     counts = np.diff(np.rint(np.cumsum(shares) * n).astype(np.int64), prepend=0)
     values = bin_values(layout.edges)

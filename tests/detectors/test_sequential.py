@@ -9,8 +9,8 @@ import pytest
 from scipy import special
 
 from detectors import SEQUENTIAL
+from detectors.binning import learn_categorical, learn_numeric
 from detectors.drift import cusum, rate_cusum
-from detectors.layout import learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.sequential import Course

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detectors.binning import Binning, learn_numeric
+from detectors.cost.ledger import ALL, CostAccumulator
+from detectors.cost.savings import Plan, Tier, tally
 from detectors.drift import anderson_darling
-from detectors.layout import Layout, learn_numeric
 from detectors.outcome import learn_scores
 from detectors.performance.rates import rate_tally
 from detectors.profile import Profile, samples
 from detectors.records import Column, take
-from detectors.spend.bill import ALL, Till
-from detectors.spend.savings import Plan, Tier, tally
 from detectors.weights import UNIT, WEIGHT, weigh, weight_column
 from monitor.profiling.timeline import Timeline
 
-WORDS = Layout("categorical", vocabulary=("a", "b"))
+WORDS = Binning("categorical", vocabulary=("a", "b"))
 NUMBERS = learn_numeric(np.random.default_rng(0).normal(size=2000), -4.0, 4.0)
 
 
@@ -41,7 +41,7 @@ def units_like(rows: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("layout", [NUMBERS, WORDS])
-def test_a_weighted_profile_does_not_depend_on_its_pages(layout: Layout) -> None:
+def test_a_weighted_profile_does_not_depend_on_its_pages(layout: Binning) -> None:
     column = mixed(900) if layout is NUMBERS else Column.of([["a", "b", "c", None][k % 4] for k in range(900)])
     units = units_like(900)
     units[:300] = UNIT  # a page without weights
@@ -55,7 +55,7 @@ def test_a_weighted_profile_does_not_depend_on_its_pages(layout: Layout) -> None
 
 
 @pytest.mark.parametrize("layout", [NUMBERS, WORDS])
-def test_rows_that_all_weigh_one_are_stored_as_before(layout: Layout) -> None:
+def test_rows_that_all_weigh_one_are_stored_as_before(layout: Binning) -> None:
     column = mixed(200) if layout is NUMBERS else Column.of(["a", "c"] * 100)
     plain, weighted = Profile.of(column, layout), Profile.of(column, layout, np.full(200, UNIT))
     assert weighted.to_json() == plain.to_json()
@@ -136,8 +136,8 @@ def page(rows: int, weights: np.ndarray | None = None) -> dict[str, Column]:
     return made if weights is None else {**made, WEIGHT: weight_column(weights * UNIT)}
 
 
-def billed(records: dict[str, Column]) -> Till:
-    till = Till("cost", {"tenant": ()}, limits=[200], rates=["failed"])
+def billed(records: dict[str, Column]) -> CostAccumulator:
+    till = CostAccumulator("cost", {"tenant": ()}, limits=[200], rates=["failed"])
     for places in (np.arange(0, 37), np.arange(37, len(records["cost"]))):
         till.add(take(records, places))
     return till

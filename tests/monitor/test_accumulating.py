@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detectors.base import Finding, Status
-from detectors.layout import learn_numeric
+from detectors.binning import learn_numeric
 from detectors.sequential import State
 from monitor.checks.detect import Window, detect
 from monitor.checks.targets import expand_checks

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from detectors.base import Status
-from detectors.layout import learn_numeric
+from detectors.binning import learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
 from monitor.actions.receivers.slack.config import SlackConfig

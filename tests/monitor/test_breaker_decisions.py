@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from detectors.spend.bill import ALL, MISSING, OTHER, Bill
-from detectors.spend.breaker import Breaker
-from detectors.spend.budget import SpendTotals
+from detectors.cost.breaker import Breaker
+from detectors.cost.budget import SpendTotals
+from detectors.cost.ledger import ALL, MISSING, OTHER, CostSummary
 from monitor.actions import breakers
 from monitor.actions.breakers import (
     BreakerInput,
@@ -48,7 +48,7 @@ def spending(day: float, month: float | None = None, newest: float = 0.0, **valu
     by = {name: SpendTotals(amount, 1) for name, amount in values.items()}
     return Spending(
         NOON,
-        Bill(parts),
+        CostSummary(parts),
         {DAY: SpendTotals(day, 10), MONTH: SpendTotals(day if month is None else month, 10)},
         {("tenant", DAY): by, ("tenant", MONTH): by},
     )
@@ -109,7 +109,7 @@ def test_of_two_budgets_the_one_that_is_gone_longest_counts() -> None:
 
 
 def test_without_an_account_nothing_can_be_said() -> None:
-    for nothing in (None, replace(spending(1), bill=Bill())):
+    for nothing in (None, replace(spending(1), bill=CostSummary())):
         found = seen_of({"budget": "spend"}, nothing)[""]
         assert (found.bad, found.reason) == (None, "nothing says what requests cost")
     monitor, spec = breaker_of(budget="spend")

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from scipy import special
 
+from detectors.binning import learn_categorical, learn_numeric
 from detectors.clusters import count_clients
-from detectors.layout import learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
 from monitor.checks.calibrate import calibrate

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.layout import learn_categorical
+from detectors.binning import learn_categorical
 from detectors.profile import Profile
 from detectors.records import Column
 from monitor.checks import evidently

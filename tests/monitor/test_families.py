@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detectors.base import Finding, Status
-from detectors.layout import Layout, learn_numeric
+from detectors.binning import Binning, learn_numeric
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import Column
@@ -48,11 +48,11 @@ def rows(rng: np.random.Generator, rate: float, size: int = ROWS) -> dict[str, n
     return {"score": rng.normal(size=size), "error": (rng.random(size) < rate) * 1.0, "pii": np.zeros(size)}
 
 
-def layout_of(values: np.ndarray) -> Layout:
+def layout_of(values: np.ndarray) -> Binning:
     return learn_numeric(values, float(values.min()), float(values.max()))
 
 
-def profiled(columns: Mapping[str, np.ndarray], layouts: Mapping[str, Layout]) -> dict[str, Profile]:
+def profiled(columns: Mapping[str, np.ndarray], layouts: Mapping[str, Binning]) -> dict[str, Profile]:
     return {name: Profile.of(Column.floats(values), layouts[name]) for name, values in columns.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from detectors.spend.breaker import Breaker
+from detectors.cost.breaker import Breaker
 from monitor.actions.breakers import effects
 from monitor.actions.notifications import announce_experiment, announce_shadow
 from monitor.actions.plan import identity

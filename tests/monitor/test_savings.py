@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from detectors.spend.savings import DayCells
+from detectors.cost.savings import DayCells
 from monitor.cli.factory import make_daemon, open_store
 from monitor.config.models import Config
 from monitor.config.savings import RetrainingSpec

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.base import Status
-from detectors.layout import learn_numeric
+from detectors.binning import learn_numeric
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import Column

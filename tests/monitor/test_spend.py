@@ -14,8 +14,8 @@ import pytest
 from prometheus_client.core import CollectorRegistry
 from pydantic import SecretStr
 
-from detectors.spend.bill import ALL, Bill
-from detectors.spend.budget import SpendTotals
+from detectors.cost.budget import SpendTotals
+from detectors.cost.ledger import ALL, CostSummary
 from monitor.cli.factory import make_daemon, open_reader, open_store
 from monitor.config.models import BaselineConfig, Config
 from monitor.core.schedule import Bucket
@@ -239,9 +239,11 @@ def test_a_tenant_gets_the_forecast_that_the_whole_would_get(tmp_path: Path) -> 
             bucket = Bucket(START + hour * HOUR, START + (hour + 1) * HOUR)
             spent = SpendTotals(chance.uniform(0.5, 1.5), 10)
             parts = {("tenant", "a"): spent, ("tenant", "b"): SpendTotals()}
-            ledger.save(connection, "code", bucket, Bill({ALL: spent, **parts}))
+            ledger.save(connection, "code", bucket, CostSummary({ALL: spent, **parts}))
         last = Bucket(bucket.end, bucket.end + HOUR)
-        bill = Bill({ALL: SpendTotals(1.0, 10), ("tenant", "a"): SpendTotals(1.0, 10), ("tenant", "b"): SpendTotals()})
+        bill = CostSummary(
+            {ALL: SpendTotals(1.0, 10), ("tenant", "a"): SpendTotals(1.0, 10), ("tenant", "b"): SpendTotals()}
+        )
         of_all = ledger.spending(connection, whole, last, bill)
         of_tenants = ledger.spending(connection, made, last, bill)
     assert of_all is not None

@@ -19,7 +19,7 @@ import pytest
 from scipy import stats
 
 from detectors.base import Finding, Status
-from detectors.layout import learn_categorical
+from detectors.binning import learn_categorical
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.records import Column

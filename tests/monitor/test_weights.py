@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding
-from detectors.spend.bill import Bill
+from detectors.cost.ledger import CostSummary
 from monitor.checks.detect import conclude, detect
 from monitor.checks.objectives import count_events
 from monitor.checks.usage import usage_by_segment
@@ -85,7 +85,7 @@ def looked_at(reader: Reader, monitor: Monitor) -> tuple[dict[str, Any], dict[st
     return used, {finding.method: finding for finding in detect(monitor, baseline, window)}
 
 
-def bill_of(reader: Reader, monitor: Monitor) -> Bill:
+def bill_of(reader: Reader, monitor: Monitor) -> CostSummary:
     bill = profile_bucket(reader, monitor, {}, Bucket(END - HOUR, END)).bill
     assert bill is not None
     assert till(monitor, reader.schema()) is not None

@@ -8,15 +8,15 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from detectors.binning import Binning
+from detectors.cost.budget import Requests, SpendTotals
+from detectors.cost.ledger import CostSummary
+from detectors.cost.objective import EventCounts
+from detectors.cost.savings import Cell, DayCells
 from detectors.exact import ExactSum
 from detectors.experiment.tally import Tally
-from detectors.layout import Layout
 from detectors.profile import Profile
 from detectors.records import Column
-from detectors.spend.bill import Bill
-from detectors.spend.budget import Requests, SpendTotals
-from detectors.spend.objective import EventCounts
-from detectors.spend.savings import Cell, DayCells
 from monitor.config.arms import Experiment, Shadow
 from monitor.core.aggregate import KINDS, Aggregate
 from monitor.profiling.ab_counts import Arms
@@ -32,7 +32,7 @@ MINUTES = timedelta(minutes=5)
 FROM = START.isoformat()
 TRIAL = Experiment.model_validate({"name": "e", "control": "a", "treatments": ["b"], "from": FROM, "metrics": ["m"]})
 SHADOW = Shadow.model_validate({"name": "s", "champion": "a", "challenger": "b", "join": "id", "from": FROM})
-LAYOUT = Layout(kind="numeric", edges=(0.0, 1.0, 2.0))
+LAYOUT = Binning(kind="numeric", edges=(0.0, 1.0, 2.0))
 
 
 def facts(seed: int) -> Facts:
@@ -44,9 +44,11 @@ def profiles(seed: int) -> BucketProfiles:
     return BucketProfiles("layout", {"amount": LAYOUT}, {None: {"amount": profile}})
 
 
-def bill(seed: int) -> Bill:
+def bill(seed: int) -> CostSummary:
     spent = SpendTotals(float(seed), seed, 1)
-    return Bill({("", ""): spent, ("tenant", f"t{seed % 2}"): spent}, {100: Requests(seed, 1, 2.0)}, {"bad": (1.5, 3)})
+    return CostSummary(
+        {("", ""): spent, ("tenant", f"t{seed % 2}"): spent}, {100: Requests(seed, 1, 2.0)}, {"bad": (1.5, 3)}
+    )
 
 
 def arms(seed: int) -> Arms:

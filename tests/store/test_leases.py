@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from detectors.spend.budget import SpendTotals
+from detectors.cost.budget import SpendTotals
 from monitor.actions.plan_actions import ActionPlan
 from monitor.alerting.decide import Decisions
 from monitor.checks.evaluation import Evaluation

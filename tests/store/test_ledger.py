@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from detectors.spend.bill import Bill
-from detectors.spend.budget import SpendTotals
+from detectors.cost.budget import SpendTotals
+from detectors.cost.ledger import CostSummary
 from monitor.core.schedule import Bucket
 from monitor.store import aggregates, ledger, migrate
 from monitor.store.database import Database
@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 def save(database: Database, place: int, again: bool = False, **tenants: float) -> None:
     start = START + place * MINUTES
     parts = {("tenant", name): SpendTotals(amount, 2, 1) for name, amount in tenants.items()}
-    bill = Bill({("", ""): SpendTotals(sum(tenants.values()), 2 * len(tenants), len(tenants)), **parts})
+    bill = CostSummary({("", ""): SpendTotals(sum(tenants.values()), 2 * len(tenants), len(tenants)), **parts})
     with database.write() as connection:
         ledger.save(connection, "bot", Bucket(start, start + MINUTES), bill, again=again)
 
@@ -69,7 +69,7 @@ def test_a_bucket_that_failed_is_unknown_and_not_nothing_until_it_is_read(databa
     save(database, 0, a=1.0)
     here = Bucket(START + MINUTES, START + 2 * MINUTES)
     with database.write() as connection:
-        ledger.save(connection, "bot", here, Bill({("", ""): SpendTotals(unknown=1)}))
+        ledger.save(connection, "bot", here, CostSummary({("", ""): SpendTotals(unknown=1)}))
     with database.read() as connection:
         assert ledger.since(connection, "bot", [START], START + HOUR)[START] == SpendTotals(1.0, 2, 1, 1)
     save(database, 1, a=3.0)

@@ -17,11 +17,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from detectors.cost.budget import SpendTotals
+from detectors.cost.ledger import CostSummary
+from detectors.cost.objective import EventCounts
+from detectors.cost.savings import DayCells
 from detectors.encoding import unpack
-from detectors.spend.bill import Bill
-from detectors.spend.budget import SpendTotals
-from detectors.spend.objective import EventCounts
-from detectors.spend.savings import DayCells
 from monitor.core.aggregate import KINDS
 from monitor.profiling.profile import Facts
 from monitor.store import migrate
@@ -35,7 +35,7 @@ CHANGED = {"baselines": {"definition"}, "buckets": {"state", "attempts", "layout
 come to is in `aggregates` (0021)."""
 MOVED = {"ledger", "ledger_parts", "objectives", "savings", "tallies"}
 """Tables of then whose rows are in `aggregates` now (0021)."""
-READERS = {"facts": Facts.from_bytes, "cost": Bill.from_bytes, "events": EventCounts.from_bytes}
+READERS = {"facts": Facts.from_bytes, "cost": CostSummary.from_bytes, "events": EventCounts.from_bytes}
 CHAIN = [
     script.revision for script in reversed(list(ScriptDirectory.from_config(migrate._settings()).walk_revisions()))
 ]
@@ -120,7 +120,7 @@ def aggregates_of_then(before: Rows) -> Iterator[tuple[tuple[str, str, str, date
         parts.setdefault((row["monitor"], row["start"]), {})[row["column"], row["value"]] = spent
     for row in before["ledger"]:
         whole = {("", ""): SpendTotals(*(row[name] for name in (*names, "unknown")))}
-        bill = Bill({**whole, **parts.get((row["monitor"], row["start"]), {})})
+        bill = CostSummary({**whole, **parts.get((row["monitor"], row["start"]), {})})
         yield (row["monitor"], "cost", "", row["start"]), ("1", bill)
     for row in before["objectives"]:
         yield (row["monitor"], "events", row["signal"], row["start"]), ("1", EventCounts(row["total"], row["bad"]))

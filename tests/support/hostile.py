@@ -29,7 +29,7 @@ import numpy as np
 
 import detectors
 from detectors import SIGNALS, Signal
-from detectors.layout import numbers
+from detectors.binning import numbers
 from detectors.policy import SETTINGS, GuardRule, Policy, built_in, guard
 from detectors.records import Column
 from detectors.scan import GROUPS, ScannedText

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detectors.binning import learn_numeric
 from detectors.calibrate import RarityLimit
-from detectors.layout import learn_numeric
-from detectors.null import Null
+from detectors.null_distribution import NullDistribution
 from detectors.profile import Profile
 from detectors.records import Column
 from detectors.sensitivity import Sensitivity
@@ -189,7 +189,7 @@ def test_monitor_page_says_what_its_baseline_holds(seed: Seed, serve: Serve) -> 
 
 def test_monitor_page_says_what_would_be_found(seed: Seed, serve: Serve) -> None:
     seed.watch("bot")
-    null = Null(0.0, 2.3, 0.1, 1.0, (0.1, 0.2, 0.3, 0.4), 100.0, limit=30.0)
+    null = NullDistribution(0.0, 2.3, 0.1, 1.0, (0.1, 0.2, 0.3, 0.4), 100.0, limit=30.0)
     calibration = Calibration(
         RarityLimit(10.0, 1.0, 0.7, 0.4, 1.1, 2.0, 0.5),
         {"drift/cost/rank/": null},

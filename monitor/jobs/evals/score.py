@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from detectors import SIGNALS
-from detectors.layout import numbers
+from detectors.binning import numbers
 from detectors.records import Column
 from detectors.schema import Schema
 from detectors.signals.patterns import compile_linear

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from detectors.layout import category
+from detectors.binning import category
 from detectors.records import Records
 from monitor.config.models import Monitor
 from monitor.jobs.evals.client import Answer, Failure

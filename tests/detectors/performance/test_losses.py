@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.outcome import learn_errors, outcomes
 from detectors.performance.losses import FEWEST, LossModel, learn_losses
 from detectors.performance.metrics import METRICS
@@ -17,7 +17,7 @@ from detectors.performance.tables import expected_table, labelled_table
 from detectors.profile import Profile
 from detectors.records import Column, take
 
-LAYOUTS = {"x": Layout("numeric"), "fuel": Layout("categorical"), "noise": Layout("numeric")}
+LAYOUTS = {"x": Binning("numeric"), "fuel": Binning("categorical"), "noise": Binning("numeric")}
 SPREAD = {"gas": 1.0, "oil": 3.0, "sun": 0.5}
 
 
@@ -86,7 +86,7 @@ def test_labelled_rows_are_expected_by_themselves_and_parts_add_up(model: LossMo
     reference = rows(rng, 6000)
     layout = learn_errors(model.absolute.expected(reference), reference["label"].values, model.to_text())
     assert layout is not None
-    assert Layout.from_json(json.loads(json.dumps(layout.to_json()))).identity == layout.identity
+    assert Binning.from_json(json.loads(json.dumps(layout.to_json()))).identity == layout.identity
     old = Profile.of(outcomes(reference, layout), layout)
     halves = [Profile.of(outcomes(take(reference, part), layout), layout) for part in np.split(np.arange(6000), 2)]
     assert halves[0] + halves[1] == old
@@ -125,7 +125,7 @@ def test_where_errors_hang_on_nothing_or_rows_are_few_nothing_is_learnt() -> Non
         }
         plain["prediction"] = Column.floats(rng.permutation(plain["prediction"].values))
         plain["label"] = Column.floats(plain["prediction"].values + rng.normal(size=3000))
-        found.append(learn_losses(plain, {"x": Layout("numeric")}))
+        found.append(learn_losses(plain, {"x": Binning("numeric")}))
     assert found == [None] * 6
     assert learn_losses(rows(np.random.default_rng(0), FEWEST - 1), LAYOUTS) is None
     perfect = rows(np.random.default_rng(0), 1000)

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn import metrics
 
 from detectors.base import Status, assess
-from detectors.layout import Layout
+from detectors.binning import Binning
 from detectors.outcome import OUTCOME, learn_errors, learn_scores, outcomes
 from detectors.performance.measured import DETECTORS
 from detectors.performance.metrics import METRICS
@@ -34,7 +34,7 @@ def scored(rng: np.random.Generator, rows: int, noise: float = 0.0, tilt: float 
     return p, truth.astype(float)
 
 
-def profile(said: np.ndarray, truth: np.ndarray, layout: Layout) -> Profile:
+def profile(said: np.ndarray, truth: np.ndarray, layout: Binning) -> Profile:
     name = "score" if layout.kind == "scores" else "prediction"
     records = {name: Column.floats(said), "label": Column.floats(truth, np.isnan(truth))}
     return Profile.of(outcomes(records, layout), layout)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detectors.base import Status
-from detectors.spend import budget, objective
-from detectors.spend.objective import PAIRS, EventCounts, pair_excess
+from detectors.cost import budget, objective
+from detectors.cost.objective import PAIRS, EventCounts, pair_excess
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)

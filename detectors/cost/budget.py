@@ -9,7 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from detectors.base import Finding, Status
-from detectors.spend.forecast import Forecast
+from detectors.cost.forecast import Forecast
 
 Period = Literal["daily", "monthly"]
 PERIODS: tuple[Period, ...] = ("daily", "monthly")

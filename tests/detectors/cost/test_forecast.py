@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.forecast import KINDS, flights, held_back, simulated
 from detectors.base import Status
-from detectors.spend.budget import HOUR, SpendTotals, against_budget, overrun
-from detectors.spend.forecast import Forecast, forecast, paths
-from detectors.spend.outlook import outlook
+from detectors.cost.budget import HOUR, SpendTotals, against_budget, overrun
+from detectors.cost.forecast import Forecast, forecast, paths
+from detectors.cost.period_forecast import forecast_period
 
 START = datetime(2026, 8, 1, tzinfo=UTC)
 
@@ -49,7 +49,7 @@ def test_a_day_ends_with_the_hours_that_days_have_left() -> None:
     at = datetime(2026, 10, 14, 12, 30, tzinfo=UTC)
     spent = hours(START, at)
     today = sum(amount for hour, amount in spent.items() if hour >= at.replace(hour=0, minute=0))
-    ends = outlook(spent, START, at, "UTC", {"daily": today, "monthly": 13 * 54 + today})
+    ends = forecast_period(spent, START, at, "UTC", {"daily": today, "monthly": 13 * 54 + today})
     left = 5.5 * 4 + 6
     assert ends["daily"] is not None
     assert ends["daily"].low < today + left < ends["daily"].high
@@ -60,8 +60,8 @@ def test_a_day_ends_with_the_hours_that_days_have_left() -> None:
 
 def test_on_the_last_day_the_month_ends_as_the_day_does() -> None:
     at = datetime(2026, 10, 31, 23, 0, tzinfo=UTC)
-    ends = outlook(hours(START, at), START, at, "Asia/Kolkata", {"daily": 50.0, "monthly": 1600.0})
-    there = outlook(hours(START, at), START, at, "UTC", {"daily": 50.0, "monthly": 1600.0})
+    ends = forecast_period(hours(START, at), START, at, "Asia/Kolkata", {"daily": 50.0, "monthly": 1600.0})
+    there = forecast_period(hours(START, at), START, at, "UTC", {"daily": 50.0, "monthly": 1600.0})
     assert ends["monthly"] is not None and there["monthly"] is not None and there["daily"] is not None
     assert there["monthly"].middle - 1600 == pytest.approx(there["daily"].middle - 50, abs=1e-9)
     assert ends["monthly"].middle > 1600 + 29 * 40  # in India it is the first of November
@@ -70,7 +70,7 @@ def test_on_the_last_day_the_month_ends_as_the_day_does() -> None:
 @pytest.mark.parametrize(("days", "day", "month"), [(2, False, False), (4, True, False), (20, True, True)])
 def test_a_young_ledger_says_less(days: int, day: bool, month: bool) -> None:
     at = START + timedelta(days=days, hours=10)
-    ends = outlook(hours(START, at), START, at, "UTC", {"daily": 20.0, "monthly": 54.0 * days})
+    ends = forecast_period(hours(START, at), START, at, "UTC", {"daily": 20.0, "monthly": 54.0 * days})
     assert (ends["daily"] is not None, ends["monthly"] is not None) == (day, month)
 
 

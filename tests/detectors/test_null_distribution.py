@@ -24,8 +24,8 @@ from benchmarks.nulls import (
 )
 from detectors import DETECTORS, LATENCY, assess
 from detectors.base import NULL_TAIL, Status
+from detectors.binning import learn_numeric
 from detectors.drift.laws import at_least, at_most, pearson_tail
-from detectors.layout import learn_numeric
 from detectors.profile import Profile
 from detectors.quality.percentile import learn_times
 from detectors.records import Column

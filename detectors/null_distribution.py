@@ -55,7 +55,7 @@ def score_of_rarity(rarity: Any) -> Any:  # noqa: ANN401
 
 
 @dataclass(frozen=True)
-class Null:
+class NullDistribution:
     """How one statistic behaves on windows of the baseline.
 
     Parameters
@@ -125,16 +125,16 @@ class Null:
         return {**asdict(self), "quantiles": list(self.quantiles)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Null:
+    def from_json(cls, data: Mapping[str, Any]) -> NullDistribution:
         """Read what :meth:`to_json` wrote."""
         return cls(**{**data, "quantiles": tuple(data["quantiles"])})
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibratedNull:
     """A null and the rarity that alerts."""
 
-    null: Null
+    null: NullDistribution
     limit: float
 
     def threshold(self, noise: float) -> float:
@@ -146,7 +146,7 @@ class Calibrated:
         return min(1.0, math.exp(-float(self.null.rarity(max(0.0, statistic), noise))))
 
 
-def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null | None:
+def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> NullDistribution | None:
     """Learn the null of one statistic from the baseline's windows.
 
     Parameters
@@ -158,7 +158,7 @@ def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null
 
     Returns
     -------
-    Null or None
+    NullDistribution or None
         None when no window could be measured.
 
     Limits
@@ -187,7 +187,7 @@ def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null
     # Some noise laws are approximations: a heavier tail than normal is believed at once, a lighter one slowly.
     scale = max(own, (peaks * own + PRIOR_PEAKS) / (peaks + PRIOR_PEAKS))
     quantiles = tuple(float(q) for q in np.quantile(value, SHOWN))
-    return Null(
+    return NullDistribution(
         wander,
         start,
         1 - BODY,

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from detectors.cost.payback import RequestPeriod, payback
+from detectors.cost.price import OwnPrice, Tokens, price
+from detectors.cost.savings import Cell, Cells, Condition, Plan, Tier, assign_strata, merge, summarize, tally
 from detectors.records import Column
-from detectors.spend.payback import RequestPeriod, payback
-from detectors.spend.price import OwnPrice, Tokens, price
-from detectors.spend.savings import Cell, Cells, Condition, Plan, Tier, assign_strata, merge, summarize, tally
 
 PRICES = {"big": (10.0, 30.0), "small": (1.0, 3.0)}
 OWN = {name: OwnPrice(input=told, output=said) for name, (told, said) in PRICES.items()}

@@ -11,8 +11,8 @@ from genai_prices import Usage, calc_price
 from genai_prices.data import providers
 
 from detectors import SIGNALS
+from detectors.cost.price import OwnPrice, Tokens, price
 from detectors.records import Column
-from detectors.spend.price import OwnPrice, Tokens, price
 from monitor.config.models import ConfigError
 from monitor.config.signals import resolve
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.spend.breaker import (
+from detectors.cost.breaker import (
     STATES,
     Breaker,
     BreakerObservation,
@@ -19,7 +19,7 @@ from detectors.spend.breaker import (
     step,
     with_state,
 )
-from detectors.spend.budget import SpendTotals
+from detectors.cost.budget import SpendTotals
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIVE = timedelta(minutes=5)

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from detectors.layout import learn_numeric
+from detectors.binning import learn_numeric
+from detectors.cost.usage import usage
 from detectors.profile import Profile
 from detectors.quality.percentile import learn_times
 from detectors.records import Column
-from detectors.spend.usage import usage
 
 
 def profile(values: np.ndarray) -> Profile:

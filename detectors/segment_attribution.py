@@ -36,7 +36,7 @@ HOWS: tuple[How, ...] = ("only", "mix", "mostly", "all", "partly")
 
 
 @dataclass(frozen=True)
-class Carrier:
+class SegmentContribution:
     """A segment, and how much of a statistic it carries.
 
     Parameters
@@ -71,9 +71,9 @@ Sides = Mapping[str, tuple[Profile | None, Profile | None]]
 """Baseline and window of each segment; None where it has no rows."""
 
 
-def find_carriers(
+def find_contributing_segments(
     detector: Detector, baseline: Profile, window: Profile, parts: Sides, fewest: int = 100
-) -> tuple[Carrier, ...]:
+) -> tuple[SegmentContribution, ...]:
     """Say which values of one segment column carry a statistic of all rows, the most telling first.
 
     Each segment is taken out of both sides and the statistic measured again; what it falls by, the segment
@@ -98,14 +98,14 @@ def find_carriers(
     --------
     >>> import numpy as np
     >>> from detectors import DETECTORS
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> rng = np.random.default_rng(0)
     >>> old, same, moved = rng.normal(size=9000), rng.normal(size=2000), rng.normal(1.0, size=1000)
     >>> layout = learn_numeric(old, old.min(), old.max())
     >>> old, same, moved = (Profile.of(Column.floats(x), layout) for x in (old, same, moved))
     >>> parts = {"model=big": (old, same), "model=small": (None, moved)}
-    >>> first = find_carriers(DETECTORS["kolmogorov_smirnov"], old, same + moved, parts)[0]
+    >>> first = find_contributing_segments(DETECTORS["kolmogorov_smirnov"], old, same + moved, parts)[0]
     >>> first.segment, first.how, first.new
     ('model=small', 'only', True)
     """
@@ -122,7 +122,7 @@ def find_carriers(
         most = max(stand, key=lambda name: abs(stand[name][0] - stand[name][1]))
         if not _share_has_moved(known[most], baseline, window):
             return ()
-        return (Carrier(most, "mix", min(mixed[0], statistic), statistic, *stand[most]),)
+        return (SegmentContribution(most, "mix", min(mixed[0], statistic), statistic, *stand[most]),)
     found = []
     for name, (old, new) in known.items():
         if not _differs(detector, old if _size(detector, old) >= fewest else baseline, new):
@@ -131,14 +131,14 @@ def find_carriers(
         how: How = "only" if falls >= ALL * statistic or settled else "mostly"
         how = how if falls >= MOST * statistic else "partly"
         if falls >= SOME * statistic:
-            found.append(Carrier(name, how, min(falls, statistic), statistic, *stand[name]))
+            found.append(SegmentContribution(name, how, min(falls, statistic), statistic, *stand[name]))
     if not any(carrier.how != "partly" for carrier in found) and _all(detector, known, statistic, fewest):
         column = next(iter(known)).partition("=")[0]
-        found.insert(0, Carrier(column, "all", statistic, statistic, 1.0, 1.0))
+        found.insert(0, SegmentContribution(column, "all", statistic, statistic, 1.0, 1.0))
     return rank(found)
 
 
-def rank(carriers: Sequence[Carrier]) -> tuple[Carrier, ...]:
+def rank(carriers: Sequence[SegmentContribution]) -> tuple[SegmentContribution, ...]:
     """Order carriers, also those of several columns: how much they explain first, then how surprising they are."""
     return tuple(
         sorted(
@@ -154,7 +154,7 @@ def without(side: Profile, part: Profile) -> Profile:
     Examples
     --------
     >>> import numpy as np
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> from detectors.records import Column
     >>> x = np.arange(10.0)
     >>> layout = learn_numeric(x, 0.0, 9.0)

@@ -32,7 +32,7 @@ LONGEST_CATEGORY = 256
 
 
 @dataclass(frozen=True)
-class Layout:
+class Binning:
     """The bins of one column.
 
     Parameters
@@ -95,7 +95,7 @@ class Layout:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, object]) -> Layout:
+    def from_json(cls, data: dict[str, object]) -> Binning:
         """Read what :meth:`to_json` wrote."""
         edges, words = data["edges"], data["vocabulary"]
         if not isinstance(edges, list) or not isinstance(words, list):
@@ -118,7 +118,7 @@ def _kind(name: object) -> Kind:
     return next(kind for kind in known if kind == name)
 
 
-def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int = QUANTILE_BINS) -> Layout:
+def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int = QUANTILE_BINS) -> Binning:
     """Place quantile edges, a bin of its own for each point mass, and one bin on either side.
 
     Parameters
@@ -147,7 +147,7 @@ def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int 
         above = np.nextafter(np.append(masses, maximum), np.inf)
         edges = np.concatenate([quantiles, masses, above, [minimum]])
         edges = np.unique(edges[np.isfinite(edges)])
-        return Layout(kind="numeric", edges=edges, scale=_scale(sample), origin=float(np.median(sample)))
+        return Binning(kind="numeric", edges=edges, scale=_scale(sample), origin=float(np.median(sample)))
 
 
 def _scale(sample: np.ndarray) -> float:
@@ -157,7 +157,7 @@ def _scale(sample: np.ndarray) -> float:
     return next((float(size) for size in candidates if np.isfinite(size) and size > 0), 1.0)
 
 
-def learn_categorical(frequency: Counter[str], size: int = VOCABULARY, complete: bool = True) -> Layout:
+def learn_categorical(frequency: Counter[str], size: int = VOCABULARY, complete: bool = True) -> Binning:
     """Keep the most frequent categories; ties go by name, so that the order of rows does not matter.
 
     Examples
@@ -169,7 +169,7 @@ def learn_categorical(frequency: Counter[str], size: int = VOCABULARY, complete:
     """
     ranked = sorted(frequency.items(), key=lambda item: (-item[1], item[0]))
     words = tuple(word for word, _ in ranked[:size])
-    return Layout(kind="categorical", vocabulary=words, complete=complete and len(ranked) <= size)
+    return Binning(kind="categorical", vocabulary=words, complete=complete and len(ranked) <= size)
 
 
 def category(value: object) -> str:

@@ -65,7 +65,7 @@ def usage(
 
     Examples
     --------
-    >>> from detectors.layout import learn_numeric
+    >>> from detectors.binning import learn_numeric
     >>> import numpy as np
     >>> from detectors.records import Column
     >>> values = np.array([10.0, 30.0, 50.0])

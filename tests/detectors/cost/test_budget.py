@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from detectors.base import Status
-from detectors.spend.budget import BURNS, SpendTotals, against_budget, bounds, burning, starts
+from detectors.cost.budget import BURNS, SpendTotals, against_budget, bounds, burning, starts
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

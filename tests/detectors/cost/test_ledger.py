@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from detectors.base import Status
+from detectors.cost.budget import Requests, SpendTotals, per_request
+from detectors.cost.ledger import ALL, MISSING, OTHER, CostAccumulator
 from detectors.records import Column, take
-from detectors.spend.bill import ALL, MISSING, OTHER, Till
-from detectors.spend.budget import Requests, SpendTotals, per_request
 
 
 def records(rows: int, seed: int = 0) -> dict[str, Column]:
@@ -22,7 +22,7 @@ def records(rows: int, seed: int = 0) -> dict[str, Column]:
 @pytest.mark.parametrize("page", [1, 7, 333])
 def test_pages_change_nothing_to_the_last_bit(page: int) -> None:
     held = records(1000)
-    whole, paged = Till("price", {"tenant": ()}), Till("price", {"tenant": ()})
+    whole, paged = CostAccumulator("price", {"tenant": ()}), CostAccumulator("price", {"tenant": ()})
     whole.add(held)
     for start in range(0, 1000, page):
         paged.add(take(held, np.arange(start, min(start + page, 1000))))
@@ -30,7 +30,7 @@ def test_pages_change_nothing_to_the_last_bit(page: int) -> None:
 
 
 def test_named_values_are_kept_then_the_dearest_and_the_sum_is_all_of_it() -> None:
-    till = Till("price", {"tenant": ("t7",)}, most=3)
+    till = CostAccumulator("price", {"tenant": ("t7",)}, most=3)
     till.add(records(5000))
     parts = till.bill().parts
     values = {value: spent for (column, value), spent in parts.items() if column == "tenant"}
@@ -43,7 +43,7 @@ def test_named_values_are_kept_then_the_dearest_and_the_sum_is_all_of_it() -> No
 
 
 def test_more_values_than_can_be_held_are_counted_together() -> None:
-    till = Till("price", {"user": ("u11999",)}, most=1000)
+    till = CostAccumulator("price", {"user": ("u11999",)}, most=1000)
     till.add({"price": Column.floats(np.ones(12_000)), "user": Column.of([f"u{n}" for n in range(12_000)])})
     parts = till.bill().parts
     assert parts["user", "u11999"].requests == 1
@@ -52,15 +52,15 @@ def test_more_values_than_can_be_held_are_counted_together() -> None:
 
 
 def test_a_bucket_without_rows_cost_nothing_only_where_the_cost_is_logged() -> None:
-    assert Till("price", known=True).bill().total == SpendTotals()
-    assert Till("price").bill().total is None
+    assert CostAccumulator("price", known=True).bill().total == SpendTotals()
+    assert CostAccumulator("price").bill().total is None
 
 
 def test_a_size_that_is_not_logged_is_unknown_and_never_small() -> None:
-    till = Till("price", limits=(100,))
+    till = CostAccumulator("price", limits=(100,))
     till.add({"input_tokens": Column.of([50, None, 200, -1])})
     assert till.bill().tokens[100] == Requests(known=1, over=1, worst=200.0, unknown=3)
-    blind = Till("price", limits=(100,))
+    blind = CostAccumulator("price", limits=(100,))
     blind.add({"price": Column.of([1.0])})
     found = per_request("spend", 100, blind.bill().tokens[100])
     assert found.status is Status.INCONCLUSIVE

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from detectors.spend.budget import DAY, HOUR, Period, bounds
-from detectors.spend.forecast import Forecast, forecast, paths
+from detectors.cost.budget import DAY, HOUR, Period, bounds
+from detectors.cost.forecast import Forecast, forecast, paths
 
 DAYS_KNOWN = 120
 """How far back a forecast of a month looks."""
@@ -18,7 +18,7 @@ FEWEST_HOURS = 96
 WEEKEND = 5
 
 
-def outlook(
+def forecast_period(
     spent: Mapping[datetime, float], since: datetime, at: datetime, zone: str, so_far: Mapping[Period, float]
 ) -> dict[Period, Forecast | None]:
     """Forecast the end of the day and of the month that a moment lies in.
@@ -41,7 +41,7 @@ def outlook(
 
     Limits
     ------
-    See :func:`~detectors.spend.forecast.paths`. What is left of today follows the hours of the last two weeks, weekends
+    See :func:`~detectors.cost.forecast.paths`. What is left of today follows the hours of the last two weeks, weekends
     apart; the days after it follow the weekdays of the last 120 days. The two are drawn independently.
 
     Examples
@@ -49,7 +49,7 @@ def outlook(
     >>> from datetime import UTC
     >>> first, at = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 11, 20, 12, tzinfo=UTC)
     >>> hours = {first + n * HOUR: 1.0 for n in range((at - first) // HOUR)}
-    >>> ends = outlook(hours, first, at, "UTC", {"daily": 12.0, "monthly": 19.5 * 24})
+    >>> ends = forecast_period(hours, first, at, "UTC", {"daily": 12.0, "monthly": 19.5 * 24})
     >>> ends["daily"].middle, ends["monthly"].middle
     (24.0, 720.0)
     """

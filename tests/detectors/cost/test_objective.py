@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from detectors.base import Status
+from detectors.cost.objective import PAIRS, EventCounts, burning, largest_by_chance, pair_excess, starts
 from detectors.signals import slow
-from detectors.spend.objective import PAIRS, EventCounts, burning, largest_by_chance, pair_excess, starts
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from detectors.binning import numbers, to_categories
 from detectors.encoding import pack, unpack
 from detectors.exact import ExactSum
-from detectors.layout import numbers, to_categories
 from detectors.records import Records
 from detectors.weights import UNIT, natural, row_units
 

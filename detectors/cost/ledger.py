@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from detectors.binning import numbers, to_categories
+from detectors.cost.budget import Requests, SpendTotals
 from detectors.encoding import pack, unpack
 from detectors.exact import ExactSum
-from detectors.layout import numbers, to_categories
 from detectors.records import Column, Records, row_count
-from detectors.spend.budget import Requests, SpendTotals
 from detectors.weights import UNIT, row_units, sum_squares
 
 Part = tuple[str, str]
@@ -23,7 +23,7 @@ MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
-class Bill:
+class CostSummary:
     """What a bucket cost by part, and its requests by token budget; ``parts`` is empty when nothing says the cost."""
 
     parts: Mapping[Part, SpendTotals] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Bill:
     """Sum and count of each signal that a breaker watches."""
     definition: ClassVar[str] = "1"
 
-    def __add__(self, other: Bill) -> Bill:
+    def __add__(self, other: CostSummary) -> CostSummary:
         """Add up two disjoint sets of requests; values beyond the cap of each stay in :data:`OTHER`."""
         parts, tokens, rates = dict(self.parts), dict(self.tokens), dict(self.rates)
         for part, spent in other.parts.items():
@@ -42,7 +42,7 @@ class Bill:
         for signal, (total, rows) in other.rates.items():
             before = rates.get(signal, (0.0, 0))
             rates[signal] = (before[0] + total, before[1] + rows)
-        return Bill(parts, tokens, rates)
+        return CostSummary(parts, tokens, rates)
 
     def to_bytes(self) -> bytes:
         """Return the stored form."""
@@ -55,7 +55,7 @@ class Bill:
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Bill:
+    def from_bytes(cls, data: bytes) -> CostSummary:
         """Read what :meth:`to_bytes` wrote."""
         stored = unpack(data, dict)
         return cls(
@@ -70,7 +70,7 @@ class Bill:
         return self.parts.get(ALL)
 
 
-class Till:
+class CostAccumulator:
     """Adds pages up to a bill. Sums are exact, so the bill does not depend on the pages that the rows came in.
 
     Rows with weights (:mod:`detectors.weights`) count as the requests that they stand for, rounded to whole ones in the
@@ -94,7 +94,7 @@ class Till:
 
     Examples
     --------
-    >>> till = Till("price", {"tenant": ()})
+    >>> till = CostAccumulator("price", {"tenant": ()})
     >>> till.add({"price": Column.of([1.0, 2.0, None]), "tenant": Column.of(["a", "b", "a"])})
     >>> bill = till.bill()
     >>> bill.total, bill.parts["tenant", "a"].amount
@@ -142,7 +142,7 @@ class Till:
             if name in records:
                 self._split(name, records[name], cost, priced, units)
 
-    def bill(self) -> Bill:
+    def bill(self) -> CostSummary:
         """Return what was added, values beyond the cap put together."""
         parts = {
             part: SpendTotals(float(amount), _requests(rows), _requests(left))
@@ -160,7 +160,7 @@ class Till:
             limit: Requests(_requests(held.known), _requests(held.over), held.worst, _requests(held.unknown))
             for limit, held in self._tokens.items()
         }
-        return Bill(parts, tokens, rates)
+        return CostSummary(parts, tokens, rates)
 
     def _split(self, name: str, column: Column, cost: np.ndarray, priced: np.ndarray, units: np.ndarray) -> None:
         words = to_categories(column)
