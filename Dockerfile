@@ -1,8 +1,8 @@
-# The base is a tag, because its digest depends on the registry's answer on the day. Releases pass the digest:
+# The base image is a tag. For a release, pass its digest:
 #   docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:... .
 ARG PYTHON_IMAGE=python:3.13-slim
 
-# ---- build: everything that is needed to install, and nothing of it is kept -------------------------------
+# ---- build: install the packages ---------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -11,14 +11,14 @@ ENV PIP_NO_CACHE_DIR=1 \
     UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
 
-# Dependencies first: this layer changes only with the locks.
+# Dependencies first: this layer changes only with the lock files.
 COPY requirements-build.lock requirements.lock ./
 RUN python -m pip install --no-deps --require-hashes -r requirements-build.lock \
     && python -m venv --without-pip /app \
     && uv pip install --python /app/bin/python --no-deps --require-hashes --compile-bytecode \
         -r requirements.lock
 
-# The wheel, not the folder, so that migrations and dashboards are where an installed driftd looks for them.
+# Install the wheel, so that migrations and dashboards are at their installed location.
 COPY pyproject.toml README.md LICENSE ./
 COPY monitor monitor
 COPY detectors detectors
@@ -27,20 +27,20 @@ COPY dashboards dashboards
 RUN python -m hatchling build -t wheel \
     && uv pip install --python /app/bin/python --no-deps --compile-bytecode dist/*.whl
 
-# ---- run: the interpreter, the packages, a user without a name and without rights --------------------------
+# ---- run: the interpreter, the packages, an unprivileged user -----------------------------------------------
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="driftd" \
       org.opencontainers.image.description="Watches ML and LLM applications for drift and acts on it" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# Nothing that installs, and no program that runs with its owner's rights, is left on the path.
+# Remove installers and setuid programs.
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
     && install -d -m 0750 -o 65532 -g 65532 /var/lib/driftd
 COPY --from=build /app /app
 
-# Read-only root: bytecode is compiled above and never written here; what must be written goes to /tmp (a tmpfs)
-# and to the volume. DO_NOT_TRACK keeps the report library from calling home.
+# The root file system is read-only: bytecode was compiled above, and files are written only to /tmp (a tmpfs) and the
+# volume. DO_NOT_TRACK disables the telemetry of the report library.
 ENV PATH=/app/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -1,5 +1,5 @@
-# Everything happens inside .venv and .tools of this folder; nothing is activated, nothing of yours is changed.
-# `make test` as root is the one exception: it installs Debian's chromium when that is missing.
+# All targets write to .venv and .tools in this directory only. Exception: `make test` as root installs Debian's
+# chromium if it is missing.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,12 +11,12 @@ BENCHMARKS := $(sort $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)) \
 	$(patsubst benchmarks/%/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 CHECKS := $(wildcard scripts/check_*.py)
 
-# Another environment that happens to be active must not leak into ours.
+# Ignore an active virtual environment.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
-# Trust what the system trusts: a company that inspects its traffic has put its own certificate there.
+# Use the certificates of the system, which may include those of a company's proxy.
 export UV_SYSTEM_CERTS := 1
 
-# A virtual environment holds absolute paths. When this folder was moved or copied, ours is made again.
+# A virtual environment contains absolute paths; create it again if this directory was moved or copied.
 ifneq ($(shell cat $(OK) 2>/dev/null),$(CURDIR))
 $(OK): .FORCE
 endif
@@ -25,86 +25,86 @@ endif
 .PHONY: help setup demo test nightly check faults mutants bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-19s %s\n", $$1, $$2}'
 
-setup: $(OK)  ## Make .venv with everything in it, every package checked against its hash
+setup: $(OK)  ## Create .venv with all dependencies, each verified by its hash
 
-demo: $(OK)  ## Show driftd at work on made-up traffic, here and now
+demo: $(OK)  ## Run the demo: a model swap in replayed traffic, about a minute
 	$(BIN)/driftd demo $(ARGS)
 
-test: $(OK)  ## Run all tests (ARGS="-k word" for some, WORKERS=0 for one process)
+test: $(OK)  ## Run the tests (ARGS="-k word" selects some, WORKERS=0 uses one process)
 	scripts/ensure-tools
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not nightly" $(ARGS)
 
-nightly: $(OK)  ## Run the tests that `make test` leaves out: long simulations and long texts
+nightly: $(OK)  ## Run the slow tests: long simulations and long texts
 	scripts/ensure-tools
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m nightly $(ARGS)
 
-check: $(OK)  ## Lint, format, types, import directions, and the checks in scripts/
+check: $(OK)  ## Run lint, format, types, import directions, and the checks in scripts/
 	@failed=0; \
 	for command in "ruff check ." "ruff format --check ." mypy lint-imports $(CHECKS:%="python %"); do \
 		echo "== $$command"; $(BIN)/$$command || failed=1; \
 	done; exit $$failed
 
-faults: $(OK)  ## Run the fault tests only: kills, stalls, full disks, wrong clocks
+faults: $(OK)  ## Run the fault tests: killed processes, stalls, full disks, wrong clocks
 	scripts/ensure-tools
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
-mutants: $(OK)  ## Change the code that decides and see that a test fails, half an hour (ARGS="--sample 100 --seed 2")
+mutants: $(OK)  ## Run the mutation tests, half an hour (ARGS="--sample 100 --seed 2")
 	$(BIN)/python -m scripts.mutants --workers $(WORKERS) $(ARGS)
 
-bench: $(OK)  ## Run every benchmark, one after the other, over two hours
+bench: $(OK)  ## Run every benchmark, over two hours
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done
 
-bench-guard: $(OK)  ## The output parser beside presidio: quality, speed, latency, red team, a minute (ARGS="--only pii")
+bench-guard: $(OK)  ## Output parser against presidio: precision, recall, latency, obfuscated inputs, a minute (ARGS="--only pii")
 	$(BIN)/python -m benchmarks.guard $(ARGS)
 
-bench-presets: $(OK)  ## Presets beside their plain tables, init and check, a quarter of an hour (ARGS="--only litellm")
+bench-presets: $(OK)  ## Read throughput of presets against plain tables; init and check; 15 minutes (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.presets $(ARGS)
 
-bench-spending: $(OK)  ## The alert budget in shares beside a joint maximum and e-detectors, a minute (ARGS="--seeds 2")
+bench-spending: $(OK)  ## Equal shares of the alert budget against a joint maximum and e-detectors, a minute (ARGS="--seeds 2")
 	$(BIN)/python -m benchmarks.spending $(ARGS)
 
-bench-detection: $(OK)  ## False pages and delays beside Evidently and NannyML, about half an hour (ARGS="--only quiet")
+bench-detection: $(OK)  ## False alerts and detection delays against Evidently and NannyML, half an hour (ARGS="--only quiet")
 	$(BIN)/python -m benchmarks.detection $(ARGS)
 
-bench-awkward: $(OK)  ## Alerts against the budget, delays and deafness on rare, heavy-tailed, clustered columns, an hour (ARGS="--only quiet")
+bench-awkward: $(OK)  ## False alerts and detection delays on rare, heavy-tailed and clustered columns, an hour (ARGS="--only quiet")
 	$(BIN)/python -m benchmarks.awkward $(ARGS)
 
-bench-hallucination: $(OK)  ## What the score of hallucination is worth, on labelled sets (ARGS="--data DIR" for more)
+bench-hallucination: $(OK)  ## Accuracy of the hallucination score on labelled sets (ARGS="--data DIR" adds sets)
 	$(BIN)/python -m benchmarks.hallucination $(ARGS)
 
-bench-experiments: $(OK)  ## False verdicts and power of A/B comparisons under peeking, ten minutes (ARGS="--simulations 200")
+bench-experiments: $(OK)  ## False verdicts and power of A/B tests under repeated looks, ten minutes (ARGS="--simulations 200")
 	$(BIN)/python -m benchmarks.experiments $(ARGS)
 
-bench-objectives: $(OK)  ## Alerts a week of objectives that are met, and delays of outages, a minute (ARGS="--weeks 20")
+bench-objectives: $(OK)  ## False alerts and detection delays of service level objectives, a minute (ARGS="--weeks 20")
 	$(BIN)/python -m benchmarks.objectives $(ARGS)
 
-bench-rates: $(OK)  ## Coverage and warnings of rates by random, stratified and complaint-driven labels, five minutes
+bench-rates: $(OK)  ## Coverage and warnings of rates with random, stratified and complaint-driven labels, five minutes
 	$(BIN)/python -m benchmarks.rate_interval $(ARGS)
 
-bench-traces: $(OK)  ## Tokens, cost, percentiles and errors of real traffic beside pandas on the raw files, a minute
+bench-traces: $(OK)  ## Tokens, cost, percentiles and errors of real traces against pandas on the raw files, a minute
 	$(BIN)/python -m benchmarks.traces $(ARGS)
 
-bench-nulls: $(OK)  ## How often unchanged windows look rare, by method, family of columns and size, half an hour (ARGS="--only rank")
+bench-nulls: $(OK)  ## False positive rates by method, family of columns and sample size, half an hour (ARGS="--only rank")
 	$(BIN)/python -m benchmarks.nulls $(ARGS)
 
-bench-forecast: $(OK)  ## How often the 80 % interval holds the month's end, on real and simulated series, a minute
+bench-forecast: $(OK)  ## Coverage of the 80 % interval of the month's cost, on real and simulated series, a minute
 	$(BIN)/python -m benchmarks.forecast $(ARGS)
 
-bench-breaker: $(OK)  ## The breaker at 500 requests a second, over three replicas, without a database, three minutes (ARGS="--seconds 10")
+bench-breaker: $(OK)  ## The breaker endpoint at 500 requests a second, with three replicas, without a database, three minutes (ARGS="--seconds 10")
 	$(BIN)/python -m benchmarks.breaker $(ARGS)
 
-bench-replay: $(OK)  ## Do two versions of the code find, decide and send the same? Ten minutes (ARGS="--before COMMIT --after COMMIT")
+bench-replay: $(OK)  ## Findings, decisions and actions of two versions of the code, compared; ten minutes (ARGS="--before COMMIT --after COMMIT")
 	$(BIN)/python -m benchmarks.replay $(ARGS)
 
-bench-short: $(OK)  ## How soon a changed rate is alerted, on a LiteLLM log and on flags, half an hour (ARGS="--only litellm")
+bench-short: $(OK)  ## Detection delays of changed rates, on a LiteLLM log and on flags, half an hour (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.short $(ARGS)
 
-bench-startup: $(OK)  ## CPU time and memory of `driftd version`, `health`, `--help` and of reading the configuration, ten seconds
+bench-startup: $(OK)  ## CPU time and memory of `driftd version`, `health`, `--help` and of loading the configuration, ten seconds
 	$(BIN)/python -m benchmarks.startup $(ARGS)
 
-docs: $(OK)  ## Write the derived pages of docs/ again from the code
+docs: $(OK)  ## Generate the derived pages of docs/ and the dashboards
 	$(BIN)/python -m scripts.docs
 	$(BIN)/python -m dashboards.generate
 
@@ -113,13 +113,13 @@ docs: $(OK)  ## Write the derived pages of docs/ again from the code
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
-lock: $(UV)  ## Resolve the dependencies again into requirements*.lock
+lock: $(UV)  ## Resolve the dependencies into requirements*.lock
 	$(COMPILE) --all-extras --group dev --group build pyproject.toml -o requirements-dev.lock
 	$(COMPILE) -c requirements-dev.lock --all-extras pyproject.toml -o requirements.lock
 	$(COMPILE) -c requirements-dev.lock --group pyproject.toml:build -o requirements-build.lock
 	$(BIN)/python scripts/check_locks.py
 
-clean:  ## Remove .venv, .tools and everything that was built or cached
+clean:  ## Remove .venv, .tools, and all build and cache files
 	rm -rf $(VENV) .tools build dist .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
