@@ -240,6 +240,8 @@ def live(folder: Path, plan: dict[str, Any], first: int, last: int) -> Iterator[
             receiver.sent.clear()
         for job in getattr(daemon, "monitors", None) or daemon.watches:  # the code before has the second name
             job.close()
+        for job in getattr(daemon, "catch_ups", ()):  # the code before reads over the connections of its monitors
+            job.close()
     server.shutdown()
     server.server_close()
 

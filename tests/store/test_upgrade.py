@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +19,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from benchmarks.replay import driver
 from detectors.cost.budget import SpendTotals
 from detectors.cost.ledger import CostSummary
 from detectors.cost.objective import EventCounts
 from detectors.cost.savings import DayCells
 from detectors.encoding import unpack
+from monitor.config.load import load
 from monitor.core.aggregate import KINDS
 from monitor.profiling.profile import Facts
 from monitor.store import migrate
@@ -36,6 +40,9 @@ come to is in `aggregates` (0021)."""
 MOVED = {"ledger", "ledger_parts", "objectives", "savings", "tallies"}
 """Tables of then whose rows are in `aggregates` now (0021)."""
 READERS = {"facts": Facts.from_bytes, "cost": CostSummary.from_bytes, "events": EventCounts.from_bytes}
+GONE_ON = 2
+"""Buckets of the recording that are computed after the upgrade."""
+MINUTES_5 = timedelta(minutes=5)
 CHAIN = [
     script.revision for script in reversed(list(ScriptDirectory.from_config(migrate._settings()).walk_revisions()))
 ]
@@ -146,6 +153,50 @@ def decode(kind: str, data: bytes) -> object:
 
 def pick(row: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: row[name] for name in names}
+
+
+# ------------------------------------------------------------------ the daemon goes on
+
+
+def test_the_daemon_goes_on_after_an_upgrade(old_url: str, tmp_path: Path) -> None:
+    """It computes the new buckets over the baselines of then, and sends nothing again that was delivered then."""
+    before = read(old_url)
+    database = Database(old_url)
+    migrate.upgrade(database)
+    database.close()
+    work = old_store.unpack(tmp_path, old_url)
+    work.mkdir()
+    plan = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
+    sent = list(driver.live(work, plan, old_store.LIVE, old_store.LIVE + GONE_ON))
+    after = read(old_url)
+
+    end = datetime.fromisoformat(plan["start"]) + (plan["baseline"] + old_store.LIVE + GONE_ON) * MINUTES_5
+    for monitor in load(work / "driftd.yaml").monitors:
+        buckets = [row for row in after["buckets"] if row["monitor"] == monitor.name]
+        newest = max(in_utc(row["start"]) for row in buckets)
+        assert newest + monitor.bucket <= end < newest + 2 * monitor.bucket, f"{monitor.name} has gone on"
+        assert {row["state"] for row in buckets} == {"finished"}
+        assert in_use(after, monitor.name) == in_use(before, monitor.name), f"{monitor.name} keeps its baseline"
+
+    columns = set(before["actions"][0])
+    delivered = {row["id"]: row for row in before["actions"] if row["state"] == "delivered"}
+    assert delivered == {row["id"]: pick(row, columns) for row in after["actions"] if row["id"] in delivered}
+    received = [message["id"] for message in sent if message["status"] == 200]
+    assert received, "what waited then is delivered"
+    assert len(received) == len(set(received)), "nothing is sent twice"
+    assert not set(received) & set(delivered), "nothing is sent again"
+    open_then = {row["id"] for row in before["incidents"] if row["state"] != "resolved"}
+    assert open_then <= {row["id"] for row in after["incidents"]}
+
+
+def in_use(rows: Rows, monitor: str) -> tuple[object, ...]:
+    """Return what the windows of a monitor are compared with: bins and range."""
+    (row,) = (row for row in rows["baselines"] if row["monitor"] == monitor and row["state"] == "active")
+    return row["layout"], row["start"], row["end"]
+
+
+def in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 # ------------------------------------------------------------------ an interrupted migration
