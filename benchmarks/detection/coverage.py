@@ -15,8 +15,8 @@ from scipy import special, stats
 from benchmarks.detection import tables
 from detectors.binning import Binning
 from detectors.outcome import learn_scores, outcomes
+from detectors.performance.interval_calibration import MISSES, Residual, ResidualHistory, Z, follow
 from detectors.performance.metrics import METRICS
-from detectors.performance.record import MISSES, Record, Residual, Z, follow
 from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
@@ -34,7 +34,7 @@ class Series:
 
     data: str
     metric: str
-    known: Record
+    known: ResidualHistory
     later: Sequence[Residual]
     unit: float = 1.0
 
@@ -104,7 +104,7 @@ def simulated(name: str, seed: int, metrics: Sequence[str] = ("accuracy", "roc_a
         for place in range(BASELINE):
             one = stack.take(np.array([place]))
             known += _seen(metric, first - one.sum(), one, place)
-        yield Series(name, metric, Record(tuple(known)), _seen(metric, first, later, BASELINE))
+        yield Series(name, metric, ResidualHistory(tuple(known)), _seen(metric, first, later, BASELINE))
 
 
 def _seen(metric: str, baseline: Stack, windows: Stack, start: int) -> list[Residual]:

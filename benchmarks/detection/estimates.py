@@ -21,8 +21,8 @@ from benchmarks.detection import coverage, tables
 from benchmarks.detection.coverage import Series
 from detectors.binning import Binning, Kind
 from detectors.outcome import OUTCOME, learn_scores, outcomes
+from detectors.performance.interval_calibration import Residual, ResidualHistory
 from detectors.performance.metrics import METRICS
-from detectors.performance.record import Record, Residual
 from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
@@ -199,7 +199,7 @@ def real(rows: list[Row]) -> Iterator[Series]:
         mine = [row for row in rows if (row.data, row.metric) == (data, metric)]
         before = [row for row in rows if (row.data, row.metric) == (f"{data}, reference", metric)]
         count = len({row.chunk for row in rows if row.data == f"{data}, reference"})
-        known = Record(tuple(row.seen for row in sorted(before, key=lambda row: row.chunk)), mine[0].unit)
+        known = ResidualHistory(tuple(row.seen for row in sorted(before, key=lambda row: row.chunk)), mine[0].unit)
         later = [row.seen._replace(at=row.seen.at + count) for row in mine]
         yield Series(data, metric, known, later, mine[0].unit)
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from detectors.text import forms
 from detectors.text.lexicon import VERB, lexicon
-from detectors.text.senses import senses
+from detectors.text.synonyms import senses
 
 WORD = re.compile(r"\d[\d,.]*\d|\d|[^\W\d_]+(?:['’][^\W\d_]+)*")
 AUXILIARY = frozenset(

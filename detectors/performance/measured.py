@@ -13,8 +13,8 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.performance.interval_calibration import Residual, ResidualHistory, calibrate_interval
 from detectors.performance.metrics import LEAST, METRICS, QUANTILE, SHARES, Metric
-from detectors.performance.record import Record, Residual, reach
 from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.stack import Counted
 
@@ -63,7 +63,9 @@ def compare(
     return Measurement(change, -special.ndtri(NULL_TAIL) * spread, detail=detail)
 
 
-def backtest_estimates(name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarray, Counted, Counted]]) -> Record:
+def backtest_estimates(
+    name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarray, Counted, Counted]]
+) -> ResidualHistory:
     """Estimate the labelled windows of a baseline, each from the rest, and remember by how much that was wrong.
 
     Parameters
@@ -85,10 +87,12 @@ def backtest_estimates(name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarr
         told = np.stack([at[places], truth - guess, error, unlike(rest, now, labelled=True)], axis=-1)
         found |= {place: Residual(*one) for place, one in zip(places.tolist(), told.tolist(), strict=True)}
     span = 1.0 if name in SCORE_METRICS else float(np.mean(spans)) if spans else 1.0
-    return Record((), span) + [found[place] for place in sorted(found) if np.isfinite(found[place].residual)]
+    return ResidualHistory((), span) + [found[place] for place in sorted(found) if np.isfinite(found[place].residual)]
 
 
-def with_record(name: str, detail: Mapping[str, Any], record: Record | None, at: float, lag: float) -> dict[str, Any]:
+def with_record(
+    name: str, detail: Mapping[str, Any], record: ResidualHistory | None, at: float, lag: float
+) -> dict[str, Any]:
     """Say where the truth will lie by the record of a metric's estimates, or whether it lay where it was said to.
 
     Parameters
@@ -110,7 +114,7 @@ def with_record(name: str, detail: Mapping[str, Any], record: Record | None, at:
 
     Examples
     --------
-    >>> record = Record(tuple(Residual(float(place), -0.1, 0.01) for place in range(40)))
+    >>> record = ResidualHistory(tuple(Residual(float(place), -0.1, 0.01) for place in range(40)))
     >>> told = {"value": 0.8, "estimated": 0.8, "error": 0.01, "new": 0.0}
     >>> seen = with_record("estimated_f1", told, record, 41.0, 1.0)
     >>> [round(seen[key], 2) for key in ("value", "corrected", "low", "high")]
@@ -119,8 +123,8 @@ def with_record(name: str, detail: Mapping[str, Any], record: Record | None, at:
     metric = name.removeprefix(ESTIMATED)
     if metric in NOT_ESTIMATED or "estimated" not in detail:
         return dict(detail)
-    held = Record() if record is None else record.until(at - lag)
-    seen = reach(held, at, detail["error"], detail["new"], lag)
+    held = ResidualHistory() if record is None else record.until(at - lag)
+    seen = calibrate_interval(held, at, detail["error"], detail["new"], lag)
     guess, most = detail["estimated"], 1.0 if metric in SHARES else np.inf
     low, middle, high = (float(np.clip(guess + end, 0.0, most)) for end in (seen.low, seen.middle, seen.high))
     if name != metric:

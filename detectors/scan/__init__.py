@@ -1,7 +1,7 @@
 """Scanners: what stands in a text that should not, one kind a file.
 
 Two stages: one pass of all rules at once tells which can match (RE2's set), then those are matched and validated.
-A text is read as a person sees it (:mod:`detectors.scan.fold`), and encoded pieces are read too
+A text is read as a person sees it (:mod:`detectors.scan.unicode_normalization`), and encoded pieces are read too
 (:mod:`detectors.scan.encoded`); offsets are always those of the text as it came.
 """
 
@@ -13,8 +13,8 @@ from functools import cached_property
 from detectors.registry import Registry
 from detectors.scan import encoded
 from detectors.scan.base import EMBEDDED_TYPE, NameFinder, RuleSet, Span, without_overlaps
-from detectors.scan.fold import fold
-from detectors.scan.views import View, views
+from detectors.scan.deobfuscation import DeobfuscatedText, deobfuscate
+from detectors.scan.unicode_normalization import normalize_unicode
 
 __all__ = ["GROUPS", "PUBLIC", "NameFinder", "ScannedText", "Span", "scan"]
 
@@ -86,7 +86,7 @@ class ScannedText:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._folded = None if text.isascii() else fold(text)
+        self._folded = None if text.isascii() else normalize_unicode(text)
         self._plain = text if self._folded is None else self._folded.text
 
     def find(self, group: str, names: NameFinder | None = None) -> list[Span]:
@@ -114,14 +114,14 @@ class ScannedText:
         return spans
 
     @cached_property
-    def _views(self) -> list[View]:
+    def _views(self) -> list[DeobfuscatedText]:
         """Return the other ways to read the text."""
-        return list(views(self._plain))
+        return list(deobfuscate(self._plain))
 
     @cached_property
     def _inner(self) -> list[tuple[int, int, str]]:
         """Return where encoded pieces stand and what they say."""
-        return [(start, end, fold(said).text) for start, end, said in encoded.pieces(self._plain)]
+        return [(start, end, normalize_unicode(said).text) for start, end, said in encoded.pieces(self._plain)]
 
 
 def _types_in_disguise(group: str) -> frozenset[str]:
@@ -129,7 +129,7 @@ def _types_in_disguise(group: str) -> frozenset[str]:
     return _PERSONAL_IN_DISGUISE if group == "pii" else GROUPS[group] - _NEVER_IN_DISGUISE
 
 
-def _scan_views(others: list[View], group: str) -> list[Span]:
+def _scan_views(others: list[DeobfuscatedText], group: str) -> list[Span]:
     """Return what a text says in other ways of reading it."""
     rules, types = _RULES[group], _types_in_disguise(group)
     found = ((span, view) for view in others for span in rules.scan(view.text) if span.type in types)

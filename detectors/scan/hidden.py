@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from detectors.scan.deobfuscation import HINTS as VIEWED
 from detectors.scan.encoded import HINTS as ENCODED
-from detectors.scan.views import HINTS as VIEWED
 
 HINTS = (*ENCODED, *VIEWED)
 """RE2 patterns, one of which matches wherever a text says more when it is decoded or read in another way."""

@@ -27,7 +27,7 @@ def scan(text: str, names: NameFinder | None = None) -> list[Span]:
     Parameters
     ----------
     text
-        What is looked through, folded (:func:`detectors.scan.fold.fold`) where disguises matter.
+        What is searched, after :func:`~detectors.scan.unicode_normalization.normalize_unicode` against disguises.
     names
         A model that finds names of people; without one, none are found.
 

@@ -8,7 +8,7 @@ from functools import cache
 
 from detectors.scan.base import CONTEXT_AFTER, CONTEXT_BEFORE, MEMORY, only_digits
 from detectors.scan.matches import Fits, compile_with_memory, fits
-from detectors.scan.telling import is_other, is_telling
+from detectors.scan.phone_context import is_other_number_context, is_phone_context
 
 PHONE = (
     r"(?:\+\d|\(\+?\d|\b\d)(?:[ \t]?[\d]|[-./()][ \t]?|[ \t][-(/]){4,24}\d(?:[ ]?(?i:x|ext\.?|extension)[ .:]?\d{1,6})?"
@@ -161,7 +161,7 @@ def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     said = text[max(0, start - CONTEXT_BEFORE) : start]
     if plus:
-        known = is_international(digits) or is_possible(digits) or is_telling(said)
+        known = is_international(digits) or is_possible(digits) or is_phone_context(said)
         return (start, end) if known else None
     return (start, end) if _at_home_or_named(text, main, digits, said, end) else None
 
@@ -170,11 +170,11 @@ def _at_home_or_named(text: str, main: str, digits: str, said: str, end: int) ->
     """Say whether a number without a plus is one for what it looks like, or for what stands beside it."""
     if _DATE.match(main) or _DECIMAL.match(main) or _SSN.match(main) or _OCTETS.match(main):
         return False
-    if is_other(said):
+    if is_other_number_context(said):
         return False
     if _US.match(main) and digits[-10] >= "2" and digits[-7] >= "2":
         return True
-    if is_telling(said) or _LABEL_AFTER.match(text, end, end + CONTEXT_AFTER):
+    if is_phone_context(said) or _LABEL_AFTER.match(text, end, end + CONTEXT_AFTER):
         return True
     if _THOUSANDS.match(main):
         return False

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from detectors.text import forms
-from detectors.text.senses import is_verb, senses
+from detectors.text.synonyms import is_verb, senses
 
 MOST_WORDS = 100_000
 """Distinct words that are held, with 75 MB of what is known of them; a text that brings more makes a new lexicon."""

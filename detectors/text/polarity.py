@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from detectors.text.lexicon import FILLER, NEGATION
-from detectors.text.places import around
+from detectors.text.positions import around
 from detectors.text.reading import TokenizedText
 
 REACH = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.text.lexicon import NUMBER
-from detectors.text.places import after, before
+from detectors.text.positions import after, before
 from detectors.text.reading import TokenizedText
 
 REACH = 7

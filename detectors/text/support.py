@@ -15,11 +15,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from detectors.text.given import SAYS, Given, among, any_in_rows, meanings_marked, read_contexts, value_at
+from detectors.text.batch_features import Stems, meant, words_outside_hedges
+from detectors.text.context_index import (
+    SAYS,
+    ContextIndex,
+    among,
+    any_in_rows,
+    meanings_marked,
+    read_contexts,
+    value_at,
+)
 from detectors.text.lexicon import FILLER, LIMIT, NAME, NUMBER, TALK, THING, VERB, Lexicon, lexicon
-from detectors.text.page import Stems, meant, words_outside_hedges
-from detectors.text.places import FAR, around, at_places, bits, level
 from detectors.text.polarity import BESIDE, MOST_NEIGHBOURS, best_places, find_negated
+from detectors.text.positions import FAR, around, at_places, bits, level
 from detectors.text.reading import TokenizedText, read_all
 from detectors.text.roles import REACH, passive, roles_swapped
 
@@ -75,7 +83,7 @@ class Support:
     """
 
     answer: TokenizedText
-    given: Given
+    given: ContextIndex
     stems: np.ndarray
     first: np.ndarray
     places: list[int]

@@ -10,7 +10,7 @@ from detectors import Finding, Profile
 from detectors.calibrate import RarityLimit
 from detectors.clusters import Concentration
 from detectors.null_distribution import CalibratedNull, NullDistribution
-from detectors.performance.record import Record
+from detectors.performance.interval_calibration import ResidualHistory
 from detectors.sensitivity import Sensitivity
 
 SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
@@ -51,7 +51,7 @@ class Calibration:
     nulls: Mapping[str, NullDistribution] = field(default_factory=dict)
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     seasons: Mapping[str, str] = field(default_factory=dict)
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, ResidualHistory] = field(default_factory=dict)
     clients: Mapping[str, Concentration] = field(default_factory=dict)
     reason: str = "not_calibrated: this baseline has no times"
     definition: str = ""
@@ -99,7 +99,7 @@ class Calibration:
         limit = RarityLimit.from_json(data["limit"]) if data["limit"] else None
         nulls = {key: NullDistribution.from_json(null) for key, null in data["nulls"].items()}
         subjects = {key: tuple(subject) for key, subject in data["subjects"].items()}
-        records = {metric: Record.from_json(record) for metric, record in data.get("records", {}).items()}
+        records = {metric: ResidualHistory.from_json(record) for metric, record in data.get("records", {}).items()}
         unusual = {column: [(a, b) for a, b in several] for column, several in data.get("unusual", {}).items()}
         clients = {name: Concentration(**usual) for name, usual in data.get("clients", {}).items()}
         sensitivity, finest = (

@@ -17,9 +17,9 @@ from detectors.correct import false_discovery
 from detectors.cost.objective import EventCounts
 from detectors.direction import has_improved, infer_direction, is_improvement
 from detectors.outcome import OUTCOME
+from detectors.performance.interval_calibration import Residual
 from detectors.performance.measured import ESTIMATED, spoken, with_record
 from detectors.performance.rates import RISE, judged_column, labelled_column, with_rate
-from detectors.performance.record import Residual
 from detectors.profile import Profile, samples
 from detectors.quality.traffic import Traffic
 from detectors.sequential import Sequential, State

@@ -10,8 +10,8 @@ from detectors import Detector, Sequential, Stack
 from detectors.binning import COUNTED
 from detectors.dispersion import design_effect
 from detectors.outcome import OUTCOME
+from detectors.performance.interval_calibration import ResidualHistory
 from detectors.performance.measured import ESTIMATED, backtest_estimates
-from detectors.performance.record import Record
 from detectors.quality.traffic import outside_span
 from detectors.season import ALL_TIMES
 from monitor.checks.base import CheckTarget
@@ -96,7 +96,7 @@ def variance_inflation(stack: Stack) -> float:
     return design_effect(stack) if stack.layout.kind in COUNTED else 1.0
 
 
-def backtest_metrics(held_out: HeldOutWindows, targets: Sequence[CheckTarget]) -> dict[str, Record]:
+def backtest_metrics(held_out: HeldOutWindows, targets: Sequence[CheckTarget]) -> dict[str, ResidualHistory]:
     """Estimate the metrics of labelled windows that do not overlap, each from the rest, to see how that goes."""
     timeline = held_out.timeline
     stack = next((stack for series, stack in timeline.series() if series == (None, OUTCOME)), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from detectors.cost.objective import EventCounts
-from detectors.performance.record import Residual
+from detectors.performance.interval_calibration import Residual
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from detectors.sequential import State

@@ -12,7 +12,7 @@ from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock, SystemClock
 from monitor.daemon import Daemon
 from monitor.jobs.catch_up import CatchUpJob
-from monitor.jobs.label_overlay import Labelled
+from monitor.jobs.label_overlay import LabelOverlayReader
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader
@@ -61,7 +61,7 @@ def _source_time(reader: Reader) -> datetime:
 
 
 def _connect(database: Database, monitor: Monitor) -> Reader:
-    return Labelled(connect(monitor.source), database, monitor.name, judged=bool(monitor.judged))
+    return LabelOverlayReader(connect(monitor.source), database, monitor.name, judged=bool(monitor.judged))
 
 
 def _now(clock: Clock, _reader: Reader) -> datetime:

@@ -13,7 +13,7 @@ from monitor.store import judge_labels, labels
 from monitor.store.database import Database
 
 
-class Labelled:
+class LabelOverlayReader:
     """Reads as the source does; a label that was imported for a record's id wins over the source's own.
 
     The schema stays the source's: labels that come from elsewhere are no change of it. With ``judged`` what a judge
@@ -30,9 +30,9 @@ class Labelled:
         self._judged = judged
         self._imported = imported
 
-    def assuming(self, *, imported: bool | None) -> Labelled:
+    def assuming(self, *, imported: bool | None) -> LabelOverlayReader:
         """Return the same reader for a bucket, where it is known whether there are imported labels."""
-        return Labelled(self._reader, self._database, self._monitor, judged=self._judged, imported=imported)
+        return LabelOverlayReader(self._reader, self._database, self._monitor, judged=self._judged, imported=imported)
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
         some = self._judged or self._has_labels()

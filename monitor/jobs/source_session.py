@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from monitor.jobs.label_overlay import Labelled
+from monitor.jobs.label_overlay import LabelOverlayReader
 from monitor.sources.base import Reader
 
 
@@ -38,7 +38,7 @@ class SourceSession:
     def bucket_reader(self, *, labels_imported: bool | None) -> Reader:
         """Return the reader of one bucket; ``labels_imported`` need not be looked up where it is known."""
         reader = self.reader
-        return reader.assuming(imported=labels_imported) if isinstance(reader, Labelled) else reader
+        return reader.assuming(imported=labels_imported) if isinstance(reader, LabelOverlayReader) else reader
 
     def now(self) -> datetime:
         """Return the time that seals buckets."""

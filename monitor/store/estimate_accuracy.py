@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.outcome import OUTCOME
+from detectors.performance.interval_calibration import LONGEST, MISSES, Residual
 from detectors.performance.measured import ESTIMATED
-from detectors.performance.record import LONGEST, MISSES, Residual
 from detectors.performance.wilson import wilson
 from monitor.config.models import Monitor
 from monitor.core.schedule import floor

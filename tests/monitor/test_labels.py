@@ -22,7 +22,7 @@ from monitor.cli import app
 from monitor.cli.factory import make_daemon, open_store
 from monitor.config.load import load
 from monitor.core.yamlfile import ConfigError
-from monitor.jobs.label_overlay import Labelled
+from monitor.jobs.label_overlay import LabelOverlayReader
 from monitor.sources.connect import connect
 from monitor.store import labels, reads
 from monitor.store.database import Database
@@ -165,7 +165,7 @@ def test_an_imported_label_wins_over_the_sources_own(config: Path) -> None:
     with open_store(load(config, {}), upgrade=True), database.write() as connection:
         labels.put(connection, "bot", {"00006": "yes"})
         labels.put(connection, "another", {"00005": "yes"})
-    reader = Labelled(connect(source), database, "bot")
+    reader = LabelOverlayReader(connect(source), database, "bot")
 
     def read() -> Column:
         (page,) = reader.read(START, START + HOUR / 60, ["id", "label"])

@@ -10,9 +10,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from detectors.binning import Binning
 from detectors.outcome import learn_errors, outcomes
+from detectors.performance.interval_calibration import Z
 from detectors.performance.losses import FEWEST, LossModel, learn_losses
 from detectors.performance.metrics import METRICS
-from detectors.performance.record import Z
 from detectors.performance.tables import expected_table, labelled_table
 from detectors.profile import Profile
 from detectors.records import Column, take

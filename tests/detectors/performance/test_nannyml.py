@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.detection import estimates
 from benchmarks.detection.estimates import DATA, NAMES, Row
+from detectors.performance.interval_calibration import MISSES, follow
 from detectors.performance.metrics import METRICS
-from detectors.performance.record import MISSES, follow
 from detectors.performance.tables import expected_table
 
 

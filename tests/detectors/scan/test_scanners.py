@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from benchmarks.guard import redteam
 from detectors.scan import GROUPS, scan
 from detectors.scan.encoded import pieces
-from detectors.scan.fold import fold
 from detectors.scan.injection import find_embedded
 from detectors.scan.patterns import PatternError, Patterns
 from detectors.scan.profanity import LANGUAGES, words
@@ -22,6 +21,7 @@ from detectors.scan.profanity import scan as profane
 from detectors.scan.secrets import scan as secret
 from detectors.scan.structure import JsonSchema
 from detectors.scan.topics import Topics
+from detectors.scan.unicode_normalization import normalize_unicode
 
 DATA = Path(__file__).parents[3] / "benchmarks" / "data"
 ANYTHING = st.text(st.characters(codec=None), max_size=400)
@@ -61,7 +61,7 @@ def test_an_address_is_found_between_any_two_texts(before: str, after: str) -> N
 @settings(max_examples=200, deadline=None)
 @given(ANYTHING)
 def test_folding_knows_the_way_back(text: str) -> None:
-    folded = fold(text)
+    folded = normalize_unicode(text)
     if folded.places is not None:
         assert len(folded.places) == len(folded.text)
         assert folded.places == sorted(set(folded.places))

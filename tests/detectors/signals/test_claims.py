@@ -12,8 +12,8 @@ from detectors.signals.hallucinated import compute
 from detectors.text.hedges import MOST_HEDGES, hedges
 from detectors.text.lexicon import lexicon
 from detectors.text.reading import read, spans
-from detectors.text.senses import MEANINGS, bases, senses
 from detectors.text.support import Support, support
+from detectors.text.synonyms import MEANINGS, bases, senses
 
 SHOP = "The shop was opened in Paris in 1999. It sold bread. Prices rose slowly, and the owner bought a second house."
 

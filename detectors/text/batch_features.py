@@ -7,9 +7,9 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from detectors.text.given import Given, any_in_rows, meanings_marked
+from detectors.text.context_index import ContextIndex, any_in_rows, meanings_marked
 from detectors.text.hedges import hedges
-from detectors.text.places import stem_places
+from detectors.text.positions import stem_places
 from detectors.text.reading import Readings, read_all
 
 
@@ -38,7 +38,7 @@ class Stems:
         self._keys, self._all = keys % len(stem), len(stem)
         self.found = np.zeros(len(keys), dtype=bool)
 
-    def stand(self, given: Sequence[Given]) -> list[tuple[list[int], np.ndarray]]:
+    def stand(self, given: Sequence[ContextIndex]) -> list[tuple[list[int], np.ndarray]]:
         """Return the places of the stems of each answer in its context, and in which blocks they are present."""
         slot = np.full(self._all, -1, dtype=np.int32)
         stood = []
@@ -56,7 +56,7 @@ class Stems:
         return stood
 
 
-def meant(said: Readings, found: np.ndarray, given: Sequence[Given]) -> tuple[np.ndarray, np.ndarray]:
+def meant(said: Readings, found: np.ndarray, given: Sequence[ContextIndex]) -> tuple[np.ndarray, np.ndarray]:
     """Return which words are absent and paraphrased, and of which the context has a word of the opposite meaning."""
     held, marks = said.lexicon, meanings_marked()
     alike, opposed = np.zeros(len(found), dtype=bool), np.zeros(len(found), dtype=bool)

@@ -11,11 +11,11 @@ import numpy as np
 
 from detectors.text.forms import OPPOSITES
 from detectors.text.lexicon import LIMIT, NUMBER, Lexicon
-from detectors.text.places import around, bits
 from detectors.text.polarity import find_negated
+from detectors.text.positions import around, bits
 from detectors.text.reading import TokenizedText, read_all
 from detectors.text.roles import passive
-from detectors.text.senses import MEANINGS
+from detectors.text.synonyms import MEANINGS
 
 SAYS = 0.25
 """Weight from which on a word says something of its own."""
@@ -24,7 +24,7 @@ BESIDE_LIMIT = 3
 """Words around a negation or a limit that it surely speaks of."""
 
 
-class Given:
+class ContextIndex:
     """A context as it is read once, for all answers that are held against it.
 
     Parameters
@@ -110,7 +110,7 @@ class Given:
         return theirs
 
 
-def read_contexts(texts: Sequence[str], held: Lexicon) -> list[Given]:
+def read_contexts(texts: Sequence[str], held: Lexicon) -> list[ContextIndex]:
     """Read contexts, all of them in one pass."""
     read = read_all(texts, held)
     size = len(held.stem)
@@ -119,7 +119,7 @@ def read_contexts(texts: Sequence[str], held: Lexicon) -> list[Given]:
     keys = keys[np.diff(keys, prepend=-1) > 0]
     bounds = np.searchsorted(keys, np.arange(len(texts) + 1) * size).tolist()
     words = keys % size
-    return [Given(read[place], words[bounds[place] : bounds[place + 1]]) for place in range(len(texts))]
+    return [ContextIndex(read[place], words[bounds[place] : bounds[place + 1]]) for place in range(len(texts))]
 
 
 def value_at(text: TokenizedText, at: list[int]) -> np.ndarray:

@@ -36,7 +36,7 @@ FIRST_NOUN, FIRST_ADVERB, FIRST_VERB = 16_157, 67_964, 71_222
 
 
 @dataclass(frozen=True)
-class Senses:
+class WordSenses:
     """The meanings of a word, as numbers.
 
     Parameters
@@ -86,7 +86,7 @@ def bases(word: str) -> list[str]:
     return [base for base in dict.fromkeys(found) if base in table]
 
 
-def senses(word: str) -> Senses:
+def senses(word: str) -> WordSenses:
     """Look a lower-case word up.
 
     Examples
@@ -99,12 +99,12 @@ def senses(word: str) -> Senses:
     """
     found = [_table()[base].split("\t") for base in bases(word)]
     if not found:
-        return Senses()
+        return WordSenses()
     own, related, opposed = (
         tuple(dict.fromkeys(int(one) for cells in found for one in cells[column].split(",") if one))
         for column in (1, 2, 3)
     )
-    return Senses(own, related, opposed, thing=found[0][0] == "1")
+    return WordSenses(own, related, opposed, thing=found[0][0] == "1")
 
 
 def is_verb(word: str) -> bool:

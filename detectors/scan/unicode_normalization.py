@@ -24,7 +24,7 @@ _RANGES = ((0x80, 0x3400), (0xA8F0, 0xAA60), (0xFE00, 0x10000), (0x1D400, 0x1D80
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class NormalizedText:
     """A text as it is to be read, and where its code points stand in the original.
 
     Parameters
@@ -48,7 +48,7 @@ class Folded:
         return self.places[start], self.places[end - 1] + 1
 
 
-def fold(text: str) -> Folded:
+def normalize_unicode(text: str) -> NormalizedText:
     """Read a text as a person sees it.
 
     Compatibility forms become their ASCII twins, digits of every script become ASCII digits, what has no width
@@ -64,13 +64,13 @@ def fold(text: str) -> Folded:
 
     Examples
     --------
-    >>> fold("４\u200b1").text, fold("４\u200b1").original(0, 2)
+    >>> normalize_unicode("４\u200b1").text, normalize_unicode("４\u200b1").original(0, 2)
     ('41', (0, 3))
-    >>> fold("jаne@example.com").text == "jane@example.com"
+    >>> normalize_unicode("jаne@example.com").text == "jane@example.com"
     True
     """
     if text.isascii():
-        return Folded(text, None, len(text))
+        return NormalizedText(text, None, len(text))
     table = _table()
     plain = _STRANGE.sub(lambda run: run.group().translate(table), text)
     places = None
@@ -78,7 +78,7 @@ def fold(text: str) -> Folded:
         places = [place for place, character in enumerate(text) if table.get(ord(character), "") is not None]
     if _OTHER_SCRIPT.search(plain):
         plain = _WORD.sub(_latin_where_mixed, plain)
-    return Folded(plain, places, len(text))
+    return NormalizedText(plain, places, len(text))
 
 
 def _latin_where_mixed(word: re.Match[str]) -> str:

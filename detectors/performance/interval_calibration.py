@@ -88,7 +88,7 @@ class Residual(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Record:
+class ResidualHistory:
     """The windows of one metric whose labels are known, in the order of time.
 
     Parameters
@@ -102,31 +102,31 @@ class Record:
     seen: tuple[Residual, ...] = ()
     span: float = 1.0
 
-    def __add__(self, later: Sequence[Residual]) -> Record:
+    def __add__(self, later: Sequence[Residual]) -> ResidualHistory:
         """Add windows; those that do not come later are passed over, the oldest beyond 200 are forgotten."""
         last = self.seen[-1].at if self.seen else -math.inf
-        return Record((*self.seen, *(one for one in later if one.at > last + ROUNDING))[-LONGEST:], self.span)
+        return ResidualHistory((*self.seen, *(one for one in later if one.at > last + ROUNDING))[-LONGEST:], self.span)
 
     @property
     def most_new(self) -> float:
         """Return the largest share of new rows of any window; 0 for none."""
         return max((one.new for one in self.seen), default=0.0)
 
-    def until(self, at: float) -> Record:
+    def until(self, at: float) -> ResidualHistory:
         """Return what was known when no later window than this had its labels."""
-        return Record(tuple(one for one in self.seen if one.at <= at + ROUNDING), self.span)
+        return ResidualHistory(tuple(one for one in self.seen if one.at <= at + ROUNDING), self.span)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return {"span": self.span, "seen": [list(one) for one in self.seen]}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Record:
+    def from_json(cls, data: Mapping[str, Any]) -> ResidualHistory:
         """Read what :meth:`to_json` wrote."""
         return cls(tuple(Residual(*one) for one in data["seen"]), data["span"])
 
 
-class Reach(NamedTuple):
+class CalibratedInterval(NamedTuple):
     """Where the truth less the estimate will lie: middle and ends, and by what the ends were stretched."""
 
     middle: float
@@ -135,7 +135,9 @@ class Reach(NamedTuple):
     stretch: float
 
 
-def reach(record: Record, at: float, error: float, new: float = 0.0, lag: float = 1.0) -> Reach:
+def calibrate_interval(
+    record: ResidualHistory, at: float, error: float, new: float = 0.0, lag: float = 1.0
+) -> CalibratedInterval:
     """Return the 95 % interval of the truth less the estimate, in units of the metric.
 
     Parameters
@@ -154,21 +156,21 @@ def reach(record: Record, at: float, error: float, new: float = 0.0, lag: float 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> calm = Record(tuple(Residual(float(place), rng.normal(0, 0.01), 0.01) for place in range(40)))
-    >>> biased = Record(tuple(Residual(one.at, one.residual - 0.05, one.error) for one in calm.seen))
-    >>> [round(number, 2) + 0.0 for number in reach(calm, 41.0, 0.01)[:3]]
+    >>> calm = ResidualHistory(tuple(Residual(float(place), rng.normal(0, 0.01), 0.01) for place in range(40)))
+    >>> biased = ResidualHistory(tuple(Residual(one.at, one.residual - 0.05, one.error) for one in calm.seen))
+    >>> [round(number, 2) + 0.0 for number in calibrate_interval(calm, 41.0, 0.01)[:3]]
     [0.0, -0.02, 0.02]
-    >>> [round(number, 2) for number in reach(biased, 41.0, 0.01)[:3]]
+    >>> [round(number, 2) for number in calibrate_interval(biased, 41.0, 0.01)[:3]]
     [-0.04, -0.07, -0.02]
     """
     if not record.seen:
-        return Reach(0.0, -Z * error, Z * error, 1.0)
+        return CalibratedInterval(0.0, -Z * error, Z * error, 1.0)
     state, step = _now(record, lag)
     return _reach(state, Residual(at, 0.0, error, new), step)
 
 
-def follow(record: Record, later: Sequence[Residual], lag: float | None) -> list[Reach]:
-    """Return what :func:`reach` would have said of each of many windows, labels coming so late, or never (None).
+def follow(record: ResidualHistory, later: Sequence[Residual], lag: float | None) -> list[CalibratedInterval]:
+    """Return the calibrated interval of each of many windows, with labels that come so late, or never (None).
 
     Parameters
     ----------
@@ -179,13 +181,13 @@ def follow(record: Record, later: Sequence[Residual], lag: float | None) -> list
 
     Examples
     --------
-    >>> known = Record(tuple(Residual(float(place), 0.0, 0.01) for place in range(20)))
+    >>> known = ResidualHistory(tuple(Residual(float(place), 0.0, 0.01) for place in range(20)))
     >>> later = [Residual(20.0 + place, 0.3, 0.01) for place in range(10)]
     >>> [max(one.high for one in follow(known, later, lag)) > 0.3 for lag in (2.0, None)]
     [True, False]
     """
     start = len(record.seen)
-    every = record if lag is None else Record((*record.seen, *later), record.span)
+    every = record if lag is None else ResidualHistory((*record.seen, *later), record.span)
     states, steps = _follow(every, 1.0 if lag is None else lag, start)
     times = [one.at for one in every.seen]
     found = []
@@ -306,13 +308,13 @@ def _half_cauchy(values: np.ndarray, scale: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=512)
-def _now(record: Record, lag: float) -> tuple[_State, float]:
+def _now(record: ResidualHistory, lag: float) -> tuple[_State, float]:
     """Return what is believed at the end of a record: it is asked for many windows before it grows."""
     states, steps = _follow(record, lag)
     return states[-1], steps[-1]
 
 
-def _follow(record: Record, lag: float, centred: int | None = None) -> tuple[list[_State], list[float]]:
+def _follow(record: ResidualHistory, lag: float, centred: int | None = None) -> tuple[list[_State], list[float]]:
     """Follow a record from its first window: beliefs, and logarithms of the width, before and after each.
 
     A window's own law is that of its time, when only those at least ``lag`` before it were known. ``centred`` is how
@@ -333,7 +335,7 @@ def _follow(record: Record, lag: float, centred: int | None = None) -> tuple[lis
     return states, steps
 
 
-def _reach(state: _State, one: Residual, step: float) -> Reach:
+def _reach(state: _State, one: Residual, step: float) -> CalibratedInterval:
     law = state.law(one)
     low, middle, high = law.quantiles(np.array([-1.0, 0.0, 1.0]) * Z * math.exp(step)).tolist()
-    return Reach(middle, low, high, math.exp(step))
+    return CalibratedInterval(middle, low, high, math.exp(step))

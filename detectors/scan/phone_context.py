@@ -41,12 +41,12 @@ FARTHEST = 4
 """Code points between a word and the number that it names."""
 
 
-def is_telling(said: str) -> bool:
+def is_phone_context(said: str) -> bool:
     """Say whether a text in front of a number has a word for a telephone, or for what is done with one.
 
     Examples
     --------
-    >>> is_telling("erreichbar unter "), is_telling("電話は"), is_telling("recall of ")
+    >>> is_phone_context("erreichbar unter "), is_phone_context("電話は"), is_phone_context("recall of ")
     (True, True, False)
     """
     low = said.lower()
@@ -55,13 +55,13 @@ def is_telling(said: str) -> bool:
     return known or any(word.startswith(_NOUN_STEMS + _VERB_STEMS) for word in words) or _lacks_spaces(low)
 
 
-def is_other(said: str) -> bool:
+def is_other_number_context(said: str) -> bool:
     """Say whether the word right in front of a number calls it something else: an order, a page, a year.
 
     Examples
     --------
-    >>> is_other("Bestellnummer: "), is_other("order no. "), is_other("tel. no. "), is_other("my phone is ")
-    (True, True, False, False)
+    >>> [is_other_number_context(text) for text in ("Bestellnummer: ", "order no. ", "tel. no. ", "my phone is ")]
+    [True, True, False, False]
     """
     low = said.lower()
     words = [(match.group(), match.end()) for match in _WORD.finditer(low)]

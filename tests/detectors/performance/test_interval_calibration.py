@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.performance import record as module
+from detectors.performance import interval_calibration as module
+from detectors.performance.interval_calibration import (
+    LONGEST,
+    MISSES,
+    RATE,
+    Residual,
+    ResidualHistory,
+    Z,
+    calibrate_interval,
+    follow,
+)
 from detectors.performance.measured import backtest_estimates, spoken, with_record
-from detectors.performance.record import LONGEST, MISSES, RATE, Record, Residual, Z, follow, reach
 
 
 def windows(residuals: np.ndarray, error: float = 0.01, new: float = 0.0, start: int = 0) -> list[Residual]:
@@ -32,7 +41,7 @@ def test_one_answer_of_the_grid_is_the_conditional_normal_law(monkeypatch: pytes
     weights = np.linalg.solve(joint[:4, :4], joint[:4, 4])
     mean, variance = weights @ residual[:4], joint[4, 4] - weights @ joint[:4, 4]
     seen = [Residual(*one) for one in zip(at.tolist(), residual.tolist(), error.tolist(), new.tolist(), strict=True)]
-    state = module._follow(Record(tuple(seen[:4]), span), lag=1.0)[0][-1]
+    state = module._follow(ResidualHistory(tuple(seen[:4]), span), lag=1.0)[0][-1]
     law = state.law(seen[4])
     assert law.means[0] == pytest.approx(mean, rel=1e-9)
     assert law.spreads[0] ** 2 == pytest.approx(variance, rel=1e-9)
@@ -48,7 +57,7 @@ def test_intervals_hold_at_their_nominal_rate_where_the_future_is_like_the_basel
     inside = count = 0
     for _ in range(12):
         truth = windows(rng.normal(0, np.hypot(0.01, wander), 80))
-        stated = follow(Record(tuple(truth[:30])), truth[30:], lag)
+        stated = follow(ResidualHistory(tuple(truth[:30])), truth[30:], lag)
         inside += sum(said.low <= one.residual <= said.high for said, one in zip(stated, truth[30:], strict=True))
         count += 50
     low, high = stats.binomtest(inside, count).proportion_ci(0.999)
@@ -62,7 +71,7 @@ def test_in_the_long_run_it_misses_as_often_as_it_says_whatever_the_world_does(l
     world = np.concatenate([rng.normal(0, 0.01, 100), rng.standard_cauchy(200) * 0.02, np.linspace(0, 1, 200)])
     world += 0.2 * (rng.random(500) < 0.2)
     truth = windows(world)
-    stated = follow(Record(tuple(truth[:20])), truth[20:], lag)
+    stated = follow(ResidualHistory(tuple(truth[:20])), truth[20:], lag)
     missed = [not said.low <= one.residual <= said.high for said, one in zip(stated, truth[20:], strict=True)]
     logs = np.log([said.stretch for said in stated])
     assert abs(np.mean(missed) - MISSES) <= (np.ptp(logs) + RATE * (lag + 1)) / (RATE * len(missed))
@@ -71,33 +80,33 @@ def test_in_the_long_run_it_misses_as_often_as_it_says_whatever_the_world_does(l
 
 def test_the_interval_knows_bias_horizon_ignorance_and_new_rows() -> None:
     rng = np.random.default_rng(3)
-    walk = Record(tuple(windows(np.cumsum(rng.normal(0, 0.01, 60)))))
-    calm = Record(tuple(windows(rng.normal(0, 0.01, 60))))
-    few = Record(calm.seen[:5])
+    walk = ResidualHistory(tuple(windows(np.cumsum(rng.normal(0, 0.01, 60)))))
+    calm = ResidualHistory(tuple(windows(rng.normal(0, 0.01, 60))))
+    few = ResidualHistory(calm.seen[:5])
 
-    def width(record: Record, at: float = 60.0, new: float = 0.0) -> float:
-        seen = reach(record, at, 0.01, new)
+    def width(record: ResidualHistory, at: float = 60.0, new: float = 0.0) -> float:
+        seen = calibrate_interval(record, at, 0.01, new)
         return seen.high - seen.low
 
-    assert reach(walk, 60.0, 0.01).middle == pytest.approx(walk.seen[-1].residual, abs=0.02)
+    assert calibrate_interval(walk, 60.0, 0.01).middle == pytest.approx(walk.seen[-1].residual, abs=0.02)
     assert width(walk, 90.0) > 1.5 * width(walk)
     assert width(few) > 1.2 * width(calm)
     assert width(calm, new=0.3) > 1.5 * width(calm)
-    assert reach(Record(), 1.0, 0.01)[:3] == pytest.approx((0.0, -Z * 0.01, Z * 0.01))
+    assert calibrate_interval(ResidualHistory(), 1.0, 0.01)[:3] == pytest.approx((0.0, -Z * 0.01, Z * 0.01))
 
 
 def test_a_record_forgets_what_is_old_refuses_what_is_not_later_and_is_plain_data() -> None:
-    known = Record(tuple(windows(np.zeros(LONGEST))), span=2.0)
+    known = ResidualHistory(tuple(windows(np.zeros(LONGEST))), span=2.0)
     longer = known + windows(np.ones(3), start=LONGEST - 1)
     assert len(longer.seen) == LONGEST
     assert [one.residual for one in longer.seen[-3:]] == [0.0, 1.0, 1.0]
-    assert Record.from_json(json.loads(json.dumps(longer.to_json()))) == longer
+    assert ResidualHistory.from_json(json.loads(json.dumps(longer.to_json()))) == longer
     assert len(longer.until(50.0).seen) == 51 - 2
-    assert backtest_estimates("accuracy", np.zeros(0), []) == Record()
+    assert backtest_estimates("accuracy", np.zeros(0), []) == ResidualHistory()
 
 
 def test_a_finding_says_what_labels_should_show_and_whether_they_did() -> None:
-    record = Record(tuple(windows(np.full(40, -0.1))))
+    record = ResidualHistory(tuple(windows(np.full(40, -0.1))))
     told = {"value": 0.8, "low": 0.78, "high": 0.82, "estimated": 0.8, "error": 0.01, "new": 0.0}
     guess = with_record("estimated_accuracy", told, record, 41.0, 1.0)
     assert guess["low"] < guess["corrected"] < guess["high"] < 0.73
