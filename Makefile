@@ -11,8 +11,8 @@ BENCHMARKS := $(sort $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)) \
 	$(patsubst benchmarks/%/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
 CHECKS := $(wildcard scripts/check_*.py)
 
-# Ignore an active virtual environment.
-unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+# Ignore an active virtual environment; write bytecode, or every process of the tests compiles everything again.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 # Use the certificates of the system, which may include those of a company's proxy.
 export UV_SYSTEM_CERTS := 1
 

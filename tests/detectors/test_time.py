@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 import pytest
 
@@ -14,6 +15,8 @@ from tests.support.hostile import (
     KNOWN_SLOW,
     LENGTHS,
     ONCE_SLOW,
+    PATTERN_LENGTH,
+    Shape,
     Stopwatch,
     compiled_patterns,
     pumped,
@@ -23,16 +26,19 @@ from tests.support.hostile import (
 )
 
 SEED = 7
-DRAWN, DRAWN_NIGHTLY = 6, 30
+DRAWN, DRAWN_NIGHTLY = 3, 30
 """Worst cases that each target gets of all that there are; another choice for each."""
+DRAWN_TEXTS = 5
+"""Texts of other kinds that each target gets of all that there are; `make nightly` takes all."""
+SHORT_AND_LONG = (LENGTHS[1], LENGTHS[-1])
 SECONDS = 3.0
 """Of processor time for a text of 20,000 code points; the slowest takes half a second where nothing else runs."""
 LONG = 200_000
 """Code points of the longest text that is read at all."""
 LONG_SECONDS = 25.0
 """For such a text: what grows in proportion takes a few seconds at most, and what grows with the square minutes."""
-SHAPES = shapes(SEED)
-NAMES = sorted(targets())
+PARTS = 12
+"""A test takes a part of the targets: whoever collects the tests need not import all that is measured."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +46,26 @@ def stopwatch() -> Iterator[Stopwatch]:
     process = Stopwatch()
     yield process
     process.close()
+
+
+@cache
+def all_shapes() -> list[Shape]:
+    return shapes(SEED)
+
+
+@cache
+def all_texts(length: int) -> list[tuple[str, str]]:
+    return list(texts(length, SEED))
+
+
+@cache
+def names() -> list[str]:
+    return sorted(targets())
+
+
+def lengths_of(target: str, lengths: Sequence[int]) -> list[int]:
+    """Leave out lengths of which a pattern sees no more than of a shorter one."""
+    return [length for length in lengths if length <= PATTERN_LENGTH or not target.startswith("pattern ")]
 
 
 def check(stopwatch: Stopwatch, target: str, text: str, said: str, limit: float) -> None:
@@ -53,39 +79,45 @@ def check(stopwatch: Stopwatch, target: str, text: str, said: str, limit: float)
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("target", NAMES)
-def test_none_of_many_texts_takes_long(stopwatch: Stopwatch, target: str) -> None:
-    for shape in random.Random(f"{SEED} {target} nightly").sample(SHAPES, DRAWN_NIGHTLY):
-        for length in LENGTHS:
-            check(stopwatch, target, shape.text(length), str(shape), SECONDS)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_none_of_many_texts_takes_long(stopwatch: Stopwatch, part: int) -> None:
+    for target in names()[part::PARTS]:
+        lengths = lengths_of(target, LENGTHS)
+        for shape in [*ONCE_SLOW, *random.Random(f"{SEED} {target} nightly").sample(all_shapes(), DRAWN_NIGHTLY)]:
+            for length in lengths:
+                check(stopwatch, target, shape.text(length), str(shape), SECONDS)
+        for name, text in all_texts(lengths[-1]):
+            check(stopwatch, target, text, name, SECONDS)
 
 
-@pytest.mark.parametrize("target", NAMES)
-def test_no_text_takes_long(stopwatch: Stopwatch, target: str) -> None:
-    rng = random.Random(f"{SEED} {target}")
-    chosen = [*ONCE_SLOW, *rng.sample(SHAPES, DRAWN)]
-    if target.startswith("pattern "):
-        pattern = compiled_patterns()[target.removeprefix("pattern ")]
-        chosen += pumped(pattern.pattern, rng)
-    for shape in chosen:
-        for length in LENGTHS:
-            check(stopwatch, target, shape.text(length), str(shape), SECONDS)
-    for name, text in texts(LENGTHS[-1], SEED):
-        check(stopwatch, target, text, name, SECONDS)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_text_takes_long(stopwatch: Stopwatch, part: int) -> None:
+    for target in names()[part::PARTS]:
+        rng = random.Random(f"{SEED} {target}")
+        chosen = [*ONCE_SLOW, *rng.sample(all_shapes(), DRAWN)]
+        if target.startswith("pattern "):
+            chosen += pumped(compiled_patterns()[target.removeprefix("pattern ")].pattern, rng)
+        lengths = lengths_of(target, SHORT_AND_LONG)
+        for shape in chosen:
+            for length in lengths:
+                check(stopwatch, target, shape.text(length), str(shape), SECONDS)
+        for name, text in rng.sample(all_texts(lengths[-1]), DRAWN_TEXTS):
+            check(stopwatch, target, text, name, SECONDS)
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("target", [name for name in NAMES if not name.startswith("pattern ")])
-def test_the_time_for_the_longest_text_is_in_proportion(stopwatch: Stopwatch, target: str) -> None:
-    for shape in ONCE_SLOW:
-        check(stopwatch, target, shape.text(LONG), str(shape), LONG_SECONDS)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_time_for_the_longest_text_is_in_proportion(stopwatch: Stopwatch, part: int) -> None:
+    for target in [name for name in names() if not name.startswith("pattern ")][part::PARTS]:
+        for shape in ONCE_SLOW:
+            check(stopwatch, target, shape.text(LONG), str(shape), LONG_SECONDS)
 
 
 def test_whatever_is_registered_is_measured() -> None:
-    assert {f"signal {name}" for name in SIGNALS} <= set(NAMES)
-    assert {f"scanner {name}" for name in GROUPS} <= set(NAMES)
-    assert {f"guard {name}" for name in (*built_in(), *SETTINGS)} <= set(NAMES)
-    assert {f"evidence {name}" for name, signal in SIGNALS.items() if signal.evidence} - set(NAMES) == {
+    assert {f"signal {name}" for name in SIGNALS} <= set(names())
+    assert {f"scanner {name}" for name in GROUPS} <= set(names())
+    assert {f"guard {name}" for name in (*built_in(), *SETTINGS)} <= set(names())
+    assert {f"evidence {name}" for name, signal in SIGNALS.items() if signal.evidence} - set(names()) == {
         "evidence entailment"
     }, "only the signal that needs a model is measured with one of its own"
 
@@ -113,4 +145,4 @@ def test_a_pattern_that_backtracks_is_found_by_what_is_derived_from_it() -> None
 def test_the_texts_differ_from_seed_to_seed_and_have_the_length() -> None:
     assert shapes(1, 20) == shapes(1, 20)
     assert shapes(1, 20) != shapes(2, 20)
-    assert all(len(shape.text(5_000)) <= 5_000 for shape in SHAPES if len(shape.unit) < 99)
+    assert all(len(shape.text(5_000)) <= 5_000 for shape in all_shapes() if len(shape.unit) < 99)

@@ -33,6 +33,8 @@ pytestmark = pytest.mark.usefixtures("one_way")
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+STEP = 20 * MINUTE
+"""The length of a bucket and of a window, and the time between two looks of the daemon."""
 
 
 class Trial:
@@ -49,8 +51,8 @@ class Trial:
         monitor = {
             "name": "bot",
             "source": {"url": self.url, "table": "log", "columns": {"timestamp": "at", "id": "id"}},
-            "bucket": "10m",
-            "window": "10m",
+            "bucket": "20m",
+            "window": "20m",
             "settle": "0s",
             "catch_up": "3650d",
             "features": ["latency"],
@@ -101,18 +103,33 @@ def messages(database: Database) -> list[Any]:
     return sorted(rows, key=lambda row: row.created_at)
 
 
+def winning(folder: Path, store_url: str) -> Trial:
+    return Trial(folder, store_url, requests(np.random.default_rng(0), 16_000, 0.6), do=["slack"])
+
+
 @pytest.fixture
-def trial(tmp_path: Path, store_url: str) -> Iterator[Trial]:
-    made = Trial(tmp_path, store_url, requests(np.random.default_rng(0), 16_000, 0.6), do=["slack"])
+def trial(tmp_path: Path, sqlite_url: str) -> Iterator[Trial]:
+    made = winning(tmp_path, sqlite_url)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def trial_on_both(tmp_path: Path, store_url: str) -> Iterator[Trial]:
+    """Lend it with each kind of store."""
+    made = winning(tmp_path, store_url)
     yield made
     made.engine.dispose()
 
 
 def every(until: datetime) -> list[datetime]:
-    return [START + HOUR + 10 * MINUTE * place for place in range(1, int((until - START - HOUR) / (10 * MINUTE)) + 1)]
+    return [START + HOUR + STEP * place for place in range(1, int((until - START - HOUR) / STEP) + 1)]
 
 
-def test_the_sum_of_buckets_is_the_whole_log_to_the_last_bit_and_a_late_row_replaces_its_buckets(trial: Trial) -> None:
+def test_the_sum_of_buckets_is_the_whole_log_to_the_last_bit_and_a_late_row_replaces_its_buckets(
+    trial_on_both: Trial,
+) -> None:
+    trial = trial_on_both
     config = trial.config()
     with open_store(config, upgrade=True) as database:
         trial.run(database, config, *every(START + 3 * HOUR))
@@ -123,8 +140,8 @@ def test_the_sum_of_buckets_is_the_whole_log_to_the_last_bit_and_a_late_row_repl
         late = trial.frame.iloc[:500].assign(id=lambda rows: rows["id"] + 10**6, solved=False)
         late["at"] = (START + 2 * HOUR + 31 * MINUTE).strftime("%Y-%m-%d %H:%M:%S.%f")
         late.to_sql("log", trial.engine, index=False, if_exists="append")
-        trial.run(database, config, START + 4 * HOUR, START + 4 * HOUR)
-        assert stored(database).total == trial.exact(START + 4 * HOUR, config).to_json() != exact.to_json()
+        trial.run(database, config, START + 5 * HOUR, START + 5 * HOUR)
+        assert stored(database).total == trial.exact(START + 5 * HOUR, config).to_json() != exact.to_json()
 
 
 def test_the_verdict_is_told_once_and_every_bucket_has_its_interval(trial: Trial) -> None:
@@ -140,27 +157,28 @@ def test_the_verdict_is_told_once_and_every_bucket_has_its_interval(trial: Trial
         key = "experiment/small-model.solved/gain/model=small-7b"
         with database.read() as connection:
             history = reads.history(connection, "bot", key)
-        assert [row.start for row in history] == [START + 10 * MINUTE * place for place in range(24)]
+        assert [row.start for row in history] == [START + STEP * place for place in range(12)]
         with database.read() as connection:
             assert not reads.incident_rows(connection)
 
 
 def test_a_daemon_that_comes_late_counts_what_lies_before_it_and_one_that_changes_its_mind_begins_anew(
-    trial: Trial,
+    trial_on_both: Trial,
 ) -> None:
+    trial = trial_on_both
     with open_store(trial.config(), upgrade=True) as database:
         alone = trial.config(experiments=[])
         trial.run(database, alone, *every(START + 3 * HOUR))
         config = trial.config()
-        trial.run(database, config, START + 3 * HOUR + 10 * MINUTE, START + 3 * HOUR + 20 * MINUTE)
-        assert stored(database).total == trial.exact(START + 3 * HOUR + 20 * MINUTE, config).to_json()
+        trial.run(database, config, START + 3 * HOUR + STEP, START + 3 * HOUR + 2 * STEP)
+        assert stored(database).total == trial.exact(START + 3 * HOUR + 2 * STEP, config).to_json()
         before = stored(database).definition
         trial.experiment["metrics"] = {"solved": {"minimum": 0.1}}
         other = trial.config()
-        trial.run(database, other, START + 3 * HOUR + 30 * MINUTE, START + 3 * HOUR + 30 * MINUTE)
+        trial.run(database, other, START + 4 * HOUR, START + 4 * HOUR)
         assert stored(database).definition != before
-        assert stored(database).total == trial.exact(START + 3 * HOUR + 30 * MINUTE, other).to_json()
-        trial.run(database, alone, START + 4 * HOUR)
+        assert stored(database).total == trial.exact(START + 4 * HOUR, other).to_json()
+        trial.run(database, alone, START + 4 * HOUR + STEP)
         with database.read() as connection:
             assert not comparisons.load_states(connection, "bot")
             assert not connection.execute(
@@ -227,7 +245,7 @@ def test_a_wrong_split_speaks_of_the_pipe_and_a_column_that_is_not_logged_stops_
         assert row.statistic > row.threshold
         with trial.engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE log DROP COLUMN solved")
-        trial.run(database, config, START + 2 * HOUR + 10 * MINUTE)
+        trial.run(database, config, START + 2 * HOUR + STEP)
         row = found(database)["experiment.small-model"]
         assert row.status == "inconclusive"
         assert "'solved', which is not logged" in row.reason
@@ -258,7 +276,7 @@ def test_a_silenced_verdict_is_told_when_the_silence_ends(trial: Trial) -> None:
         rule = {"monitor": "bot", "rule": "experiment.small-model", "comment": "", "created_by": "me"}
         with database.write() as connection:
             incidents.add_silence(connection, {**rule, "starts_at": START, "ends_at": START + 3 * HOUR})
-        trial.run(database, config, *every(START + 3 * HOUR - 10 * MINUTE))
+        trial.run(database, config, *every(START + 3 * HOUR - STEP))
         assert stored(database).report["small-7b"]["verdict"] == "win"
         assert messages(database) == []
         trial.run(database, config, *every(START + 4 * HOUR))
@@ -325,7 +343,7 @@ def test_pairs_are_joined_across_buckets_and_late_answers_of_a_challenger_are_co
         before = shadow_of(database)
         assert before.report["unmatched_by_side"]["big"] > 100
         late.to_sql("log", trial.engine, index=False, if_exists="append")
-        trial.run(database, config, *[START + 2 * HOUR + 10 * MINUTE * place for place in range(1, 31)])
+        trial.run(database, config, *[START + 2 * HOUR + STEP * place for place in range(1, 16)])
         told = shadow_of(database).report
         assert shadow_of(database).next >= START + 6 * HOUR
         seen = frame[frame["model"] == "small"]
@@ -349,7 +367,7 @@ def test_what_a_shadow_concludes_is_told_once_in_a_thread_of_its_own(tmp_path: P
     shadow = {**SHADOW, "do": ["slack"], "min_agreement": 0.5}
     config = trial.config(experiments=[], shadows=[shadow], source=source_of(trial.url))
     with open_store(config, upgrade=True) as database:
-        trial.run(database, config, START + HOUR, *[START + HOUR + 10 * MINUTE * place for place in range(1, 31)])
+        trial.run(database, config, START + HOUR, *[START + HOUR + STEP * place for place in range(1, 16)])
         told = shadow_of(database).report
         with database.read() as connection:
             sent = connection.execute(sa.select(tables.actions).where(tables.actions.c.kind == "verdict")).all()
@@ -367,9 +385,9 @@ def test_what_a_shadow_concludes_of_the_past_is_told_when_it_has_caught_up(tmp_p
     trial = Trial(tmp_path, sqlite_url, shadowed(np.random.default_rng(3), 6000))
     shadow = {**SHADOW, "do": ["slack"], "min_agreement": 0.5}
     config = trial.config(experiments=[], shadows=[shadow], source=source_of(trial.url))
-    late = START + timedelta(days=3)
+    late = START + timedelta(days=1)
     with open_store(config, upgrade=True) as database:
-        trial.run(database, config, late, *[late + 10 * MINUTE * place for place in range(1, 31)])
+        trial.run(database, config, late, *[late + STEP * place for place in range(1, 16)])
         with database.read() as connection:
             sent = connection.execute(sa.select(tables.actions).where(tables.actions.c.kind == "verdict")).all()
     trial.engine.dispose()

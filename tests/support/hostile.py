@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
@@ -123,6 +123,7 @@ def texts(length: int, seed: int) -> Iterator[tuple[str, str]]:
     yield "columns in SQL", f"SELECT {','.join(f'c{number}' for number in range(length // 6))} FROM t"
 
 
+@cache
 def compiled_patterns() -> dict[str, re.Pattern[str]]:
     """Return the patterns that `detectors` gives to Python's own engine, which backtracks, by where they stand."""
     found: dict[str, re.Pattern[str]] = {}
