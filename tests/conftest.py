@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.support import postgres
+from monitor.store import migrate
+from tests.support import migrated, postgres
 from tests.support.tools import missing, need
 
 __all__ = ["need"]
@@ -32,6 +34,17 @@ def pytest_configure() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Take what is imported and collected out of the rounds of the garbage collector: it lives to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +74,38 @@ def postgres_url(postgres_server: postgres.Server) -> Iterator[str]:
 def sqlite_url(tmp_path: Path) -> str:
     """Return the URL of a SQLite file that does not exist yet."""
     return f"sqlite:///{tmp_path / 'driftd.db'}"
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: postgres.Server) -> Iterator[str]:
+    """Lend the name of a PostgreSQL database with a store at the newest revision."""
+    with migrated.postgres_template(postgres_server) as name:
+        yield name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test on both stores; that of PostgreSQL is at the newest revision already."""
+    if request.param == "sqlite":
+        yield str(request.getfixturevalue("sqlite_url"))
+        return
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    with server.database(request.getfixturevalue("migrated_template")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _copied_stores() -> Iterator[None]:
+    """Let an empty SQLite store be copied instead of migrated in this process; commands of tests migrate theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "upgrade", migrated.copy_or_migrate)
+        yield
+
+
+@pytest.fixture
+def real_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Migrate every store."""
+    monkeypatch.setattr(migrate, "upgrade", migrated.migrate_store)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -95,9 +95,8 @@ def twelve_unchanged(columns: int, slow: float) -> list[Unchanged]:
 @pytest.mark.parametrize(
     ("columns", "slow"),
     [
-        pytest.param(columns, slow, marks=pytest.mark.xdist_group(f"unchanged {columns} {slow}"))
-        for columns in (1, 30)
-        for slow in (0.0, 0.98)
+        *(pytest.param(*case, marks=pytest.mark.xdist_group(f"unchanged {case}")) for case in [(1, 0.98), (30, 0.0)]),
+        *(pytest.param(*case, marks=pytest.mark.nightly) for case in [(1, 0.0), (30, 0.98)]),
     ],
 )
 def test_the_budget_is_kept_on_unchanged_streams(columns: int, slow: float, budget: float) -> None:

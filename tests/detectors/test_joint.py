@@ -13,6 +13,7 @@ from detectors.joint import FEATURES, JOINT, learn_joint, project
 from detectors.profile import Profile
 from detectors.records import Column, Records
 from detectors.stack import Stack
+from tests.support.nightly import nightly_except
 
 RNG = np.random.default_rng(0)
 COLUMNS = 6
@@ -84,7 +85,7 @@ def test_mmd_is_that_of_the_features() -> None:
 
 
 @pytest.mark.parametrize("method", ["correlation", "mmd"])
-@pytest.mark.parametrize("rows", [200, 2000])
+@pytest.mark.parametrize("rows", nightly_except([200, 2000], 200))
 def test_the_noise_floor_holds_under_the_null(method: str, rows: int) -> None:
     rng = np.random.default_rng(8)
     windows = Stack.of([profile(records(rng, rows)) for _ in range(600)], LAYOUTS[JOINT])

@@ -15,6 +15,7 @@ from detectors.profile import Profile
 from detectors.records import Column
 from detectors.sequential import Course
 from detectors.stack import Stack
+from tests.support.nightly import nightly_except
 
 RATES = (1e-4, 1e-3, 1e-2, 0.1, 0.3)
 SIZES = (2, 20, 300)
@@ -52,11 +53,11 @@ def delay(before: np.ndarray, after: np.ndarray, rate: float, rows: int) -> int:
 
 
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("rows", SIZES)
+@pytest.mark.parametrize("rows", nightly_except(SIZES, 20))
 def test_unchanged_rates_exceed_the_noise_floor_once_in_a_thousand_buckets(rate: float, rows: int) -> None:
     rng = np.random.default_rng(round(1 / rate) + rows)
     exceeding = []
-    for _ in range(20):
+    for _ in range(8):
         known = int(rng.binomial(BASELINE, rate))
         course = rate_cusum.fold(scores_of(rate, rng.binomial(rows, rate, 20_000), rows, known), {})
         exceeding.append(np.mean(course.statistic >= course.noise))

@@ -41,8 +41,8 @@ def rate(high: float, low: float | None = None) -> Callable[[str], float]:
 
 
 @pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    opened = Database(store_url)
+def database(migrated_url: str) -> Iterator[Database]:
+    opened = Database(migrated_url)
     migrate.upgrade(opened)
     yield opened
     opened.close()

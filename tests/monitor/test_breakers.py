@@ -119,14 +119,14 @@ def path(database: Database) -> list[tuple[int, str, str]]:
     return [((row.at - START) // HOUR, row.value, row.state) for row in reversed(rows)]
 
 
-def test_a_spent_budget_opens_within_a_bucket_and_the_new_day_closes(shop: Shop, store_url: str) -> None:
+def test_a_spent_budget_opens_within_a_bucket_and_the_new_day_closes(shop: Shop, migrated_url: str) -> None:
     shop.hours(0, 20)
     shop.hours(20, 24, cost=50.0)  # 20 by 20:00, 70 by 21:00, 120 by 22:00
     shop.hours(24, 27)
     receiver = Receiver()
     with (
         listening(receiver),
-        working(config(shop, store_url, {"budget": "spend", "do": ["told"]}, receiver.url)) as (
+        working(config(shop, migrated_url, {"budget": "spend", "do": ["told"]}, receiver.url)) as (
             daemon,
             database,
             clock,
@@ -152,11 +152,11 @@ def test_looking_ahead_opens_before_the_budget_is_gone(shop: Shop, sqlite_url: s
         assert path(database) == [(21, "", "open")]
 
 
-def test_each_tenant_has_its_own_and_the_others_go_on(shop: Shop, store_url: str) -> None:
+def test_each_tenant_has_its_own_and_the_others_go_on(shop: Shop, migrated_url: str) -> None:
     shop.hours(0, 24, cost=2.0, tenant="a")
     shop.hours(0, 24, cost=9.0, tenant="b")
     spend = {"name": "tenants", "daily": 100, "by": "tenant", "limits": {"a": 30}}
-    made = config(shop, store_url, {"budget": "tenants"}, checks=[{"spend": spend}])
+    made = config(shop, migrated_url, {"budget": "tenants"}, checks=[{"spend": spend}])
     with working(made) as (daemon, database, clock):
         until(daemon, clock, 15)
         assert path(database) == [(13, "b", "open"), (15, "a", "open")]

@@ -115,9 +115,9 @@ def trial(tmp_path: Path, sqlite_url: str) -> Iterator[Trial]:
 
 
 @pytest.fixture
-def trial_on_both(tmp_path: Path, store_url: str) -> Iterator[Trial]:
+def trial_on_both(tmp_path: Path, migrated_url: str) -> Iterator[Trial]:
     """Lend it with each kind of store."""
-    made = winning(tmp_path, store_url)
+    made = winning(tmp_path, migrated_url)
     yield made
     made.engine.dispose()
 
@@ -330,11 +330,11 @@ def shadowed(rng: np.random.Generator, count: int, wrong: float = 0.1) -> pd.Dat
 
 
 def test_pairs_are_joined_across_buckets_and_late_answers_of_a_challenger_are_counted(
-    tmp_path: Path, store_url: str
+    tmp_path: Path, migrated_url: str
 ) -> None:
     frame = shadowed(np.random.default_rng(3), 6000)
     late = frame[(frame["model"] == "small") & (frame["request"] % 50 == 0)]
-    trial = Trial(tmp_path, store_url, frame.drop(late.index))
+    trial = Trial(tmp_path, migrated_url, frame.drop(late.index))
     config = trial.config(
         experiments=[], shadows=[SHADOW], source=source_of(trial.url), rules=[{"when": ["shadow.small.latency"]}]
     )

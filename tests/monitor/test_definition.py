@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from monitor.store import migrate
 from monitor.store.database import Database
 from monitor.store.tables import baselines
 from tests.support.hand import Hand
+from tests.support.nightly import nightly_except
 from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)
@@ -304,8 +306,21 @@ MEASURED_ANEW: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def world(tmp_path: Path, store_url: str) -> Iterator[World]:
-    made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", store_url)
+def world(tmp_path: Path, sqlite_url: str) -> Iterator[World]:
+    with logged(tmp_path, sqlite_url) as made:
+        yield made
+
+
+@pytest.fixture
+def world_on_both(tmp_path: Path, migrated_url: str) -> Iterator[World]:
+    """Lend it with each kind of store."""
+    with logged(tmp_path, migrated_url) as made:
+        yield made
+
+
+@contextmanager
+def logged(folder: Path, store_url: str) -> Iterator[World]:
+    made = World(folder, f"sqlite:///{folder / 'log.db'}", store_url)
     made.log(rows_of(START, 8 * HOUR))
     yield made
     made.close()
@@ -325,13 +340,13 @@ def take_up(
         return daemon.monitors[0]
 
 
-def test_the_daemon_keeps_its_baseline_when_settings_change_that_measure_nothing(world: World) -> None:
-    learnt = take_up(world, 1.25, to=1).lifecycle.baseline
+def test_the_daemon_keeps_its_baseline_when_settings_change_that_measure_nothing(world_on_both: World) -> None:
+    learnt = take_up(world_on_both, 1.25, to=1).lifecycle.baseline
     assert learnt is not None
     settings: dict[str, Any] = {}
     for changed in UNMEASURED:
         settings |= changed
-        kept = take_up(world, 1.5, to=1, **settings).lifecycle.baseline
+        kept = take_up(world_on_both, 1.5, to=1, **settings).lifecycle.baseline
         assert kept is not None, changed
         assert (kept.id, kept.state, kept.rows, kept.profiles) == (learnt.id, "active", 600, learnt.profiles), changed
 
@@ -387,8 +402,14 @@ def make_old(world: World, fingerprint: str = OF_VERSION_1) -> None:
     world.execute(f"DELETE FROM \"inference log\" WHERE Zeit < '{(START + 6.5 * HOUR).replace(tzinfo=None)}'")
 
 
-@pytest.mark.parametrize("fingerprint", [OF_VERSION_1, OF_THREE_SECONDS], ids=["2s", "3s"])
-@pytest.mark.parametrize("source", [{}, {"timeout": "5s"}], ids=["same", "changed"])
+@pytest.mark.parametrize(
+    ("source", "fingerprint"),
+    nightly_except(
+        [(source, one) for source in ({}, {"timeout": "5s"}) for one in (OF_VERSION_1, OF_THREE_SECONDS)],
+        ({}, OF_VERSION_1),
+        ({"timeout": "5s"}, OF_THREE_SECONDS),
+    ),
+)
 def test_an_upgrade_keeps_the_baseline(world: World, fingerprint: str, source: dict[str, Any]) -> None:
     learnt = take_up(world, 7).lifecycle.baseline
     assert learnt is not None
@@ -411,10 +432,10 @@ def test_an_upgrade_never_takes_over_the_baseline_of_another_table(world: World)
     assert take_up(world, 8).lifecycle.baseline is not None
 
 
-def test_the_migration_marks_what_it_finds_once(world: World) -> None:
-    take_up(world, 7)
-    make_old(world)
-    database = Database(world.store_url)
+def test_the_migration_marks_what_it_finds_once(world_on_both: World) -> None:
+    take_up(world_on_both, 7)
+    make_old(world_on_both)
+    database = Database(world_on_both.store_url)
     for _ in range(2):
         migrate.upgrade(database)
         with database.read() as connection:

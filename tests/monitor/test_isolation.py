@@ -27,8 +27,8 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def database(tmp_path: Path, store_url: str) -> Iterator[Database]:
-    world = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", store_url)
+def database(tmp_path: Path, migrated_url: str) -> Iterator[Database]:
+    world = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", migrated_url)
     world.log(rows_of(START, 4 * HOUR))
     baseline = {"from": START.isoformat(), "to": (START + 2 * HOUR).isoformat(), "min_rows": 100}
     world.configure(baseline=baseline, catch_up="3650d")

@@ -54,10 +54,10 @@ def config(url: str, store: str) -> Config:
     return Config.model_validate({"store": store, "monitors": [monitor]})
 
 
-def test_slow_requests_burn_the_room_as_pandas_counts_them(tmp_path: Path, store_url: str) -> None:
+def test_slow_requests_burn_the_room_as_pandas_counts_them(tmp_path: Path, migrated_url: str) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     frame = logged(url)
-    made = config(url, store_url)
+    made = config(url, migrated_url)
     with open_store(made, upgrade=True) as database:
         daemon = make_daemon(database, made, Hand(START + 8 * HOUR))
         daemon.tick_all()

@@ -132,13 +132,13 @@ def turn(made: Config, minutes: int) -> list[dict[str, Any]]:
 
 
 def test_every_model_has_its_budget_and_what_has_none_is_said(
-    log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path, store_url: str
+    log: tuple[str, list[tuple[datetime, float]]], tmp_path: Path, migrated_url: str
 ) -> None:
     url, costs = log
     until = START + timedelta(minutes=30)
     total = sum(cost for at, cost in costs if at < until)
     made = config(url, tmp_path, daily=1e6, by="model_version", limits={"gpt-4o": total / 2})
-    made = made.model_copy(update={"store": SecretStr(store_url)})
+    made = made.model_copy(update={"store": SecretStr(migrated_url)})
     found = {(row["method"], row["segment"]): row for row in turn(made, 30)}
     gone = found["daily", "model_version=gpt-4o"]
     assert gone["status"] == "drifted"

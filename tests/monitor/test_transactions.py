@@ -207,8 +207,8 @@ def source_url(tmp_path: Path) -> str:
     return url
 
 
-def test_every_bucket_takes_one_read_and_one_write(source_url: str, store_url: str) -> None:
-    with open_store(made := configured(source_url, store_url), upgrade=True) as database:
+def test_every_bucket_takes_one_read_and_one_write(source_url: str, migrated_url: str) -> None:
+    with open_store(made := configured(source_url, migrated_url), upgrade=True) as database:
         here = Counting(database, made)
         here.advance(START + BASELINE)
         names = ("quiet", "quiet again", "worse", "empty")
@@ -230,8 +230,8 @@ def test_every_bucket_takes_one_read_and_one_write(source_url: str, store_url: s
     assert {action.kind for action in planned} >= {"firing", "retrain"}
 
 
-def test_labels_that_were_imported_take_one_read_a_page_more(source_url: str, store_url: str) -> None:
-    with open_store(made := configured(source_url, store_url), upgrade=True) as database:
+def test_labels_that_were_imported_take_one_read_a_page_more(source_url: str, migrated_url: str) -> None:
+    with open_store(made := configured(source_url, migrated_url), upgrade=True) as database:
         with database.write() as connection:
             labels.put(connection, "bot", {"r1700": "0"})
         here = Counting(database, made)
@@ -241,9 +241,9 @@ def test_labels_that_were_imported_take_one_read_a_page_more(source_url: str, st
     assert (counts["read"], counts["write"]) == (2, 1)
 
 
-def test_the_first_labels_count_in_the_very_next_bucket(source_url: str, store_url: str) -> None:
+def test_the_first_labels_count_in_the_very_next_bucket(source_url: str, migrated_url: str) -> None:
     """Whether there are imported labels is remembered from bucket to bucket, so the first ones are noticed late."""
-    with open_store(made := configured(source_url, store_url), upgrade=True) as database:
+    with open_store(made := configured(source_url, migrated_url), upgrade=True) as database:
         here = Counting(database, made)
         here.advance(START + BASELINE + HOUR)
         record = int(BASELINE / HOUR) * 120 + 120  # the first of the next hour, of which nobody knew the label

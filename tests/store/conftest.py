@@ -11,8 +11,8 @@ from monitor.store.database import Database
 
 
 @pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    made = Database(store_url)
+def database(migrated_url: str) -> Iterator[Database]:
+    made = Database(migrated_url)
     migrate.upgrade(made)
     yield made
     made.close()

@@ -55,6 +55,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) 
     migrate.require_head(database)
 
 
+@pytest.mark.usefixtures("real_migrations")
 def test_five_replicas_may_upgrade_at_once(store_url: str) -> None:
     replicas = [Database(store_url) for _ in range(5)]
     with ThreadPoolExecutor(5) as pool:

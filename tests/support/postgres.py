@@ -52,11 +52,12 @@ class Server:
         return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """Make an empty database, lend its SQLAlchemy URL, and drop it with whoever is still connected."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Make a copy of a database, by default an empty one; lend its URL, and drop it with who is still connected."""
         name = f"t_{uuid.uuid4().hex}"
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield self.url.set(database=name).render_as_string(hide_password=False)
         finally:

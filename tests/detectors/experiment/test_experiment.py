@@ -23,6 +23,7 @@ from detectors.experiment.compare import (
 from detectors.experiment.sequence import evidence, interval_reach, planned_information, reach, split_evidence
 from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, judge
+from tests.support.nightly import nightly_except
 
 
 def test_at_a_fixed_size_value_and_variance_are_those_of_welchs_test() -> None:
@@ -150,8 +151,10 @@ def simulate_means(
     return means, variances, np.broadcast_to(rows, means.shape).astype(np.float64)
 
 
-@pytest.mark.parametrize(("sigma", "ratio"), [(1.0, 9.0), (2.0, 1.0), (2.0, 9.0), (2.0, 30.0)])
-@pytest.mark.parametrize("effect", [1.0, 0.5, 1.5])
+@pytest.mark.parametrize(
+    ("sigma", "ratio"), nightly_except([(1.0, 9.0), (2.0, 1.0), (2.0, 9.0), (2.0, 30.0)], (1.0, 9.0), (2.0, 9.0))
+)
+@pytest.mark.parametrize("effect", nightly_except([1.0, 0.5, 1.5], 1.5))
 def test_a_small_arm_of_a_heavy_tail_misses_the_truth_as_rarely_as_stated(
     sigma: float, ratio: float, effect: float
 ) -> None:
@@ -175,7 +178,7 @@ def winsorised_mean(sigma: float, scale: float, most: float) -> float:
 
 
 @pytest.mark.parametrize("ratio", [1.0, 9.0])
-@pytest.mark.parametrize("effect", [1.0, 1.5])
+@pytest.mark.parametrize("effect", nightly_except([1.0, 1.5], 1.5))
 def test_a_winsorised_metric_misses_its_truth_as_rarely_as_stated_in_a_narrower_interval(
     ratio: float, effect: float
 ) -> None:

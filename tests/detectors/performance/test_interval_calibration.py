@@ -20,6 +20,7 @@ from detectors.performance.interval_calibration import (
     follow,
 )
 from detectors.performance.measured import backtest_estimates, spoken, with_record
+from tests.support.nightly import nightly_except
 
 
 def windows(residuals: np.ndarray, error: float = 0.01, new: float = 0.0, start: int = 0) -> list[Residual]:
@@ -49,7 +50,7 @@ def test_one_answer_of_the_grid_is_the_conditional_normal_law(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("wander", [0.0, 0.01, 0.04])
-@pytest.mark.parametrize("lag", [1.0, 5.0, None])
+@pytest.mark.parametrize("lag", nightly_except([1.0, 5.0, None], 5.0))
 def test_intervals_hold_at_their_nominal_rate_where_the_future_is_like_the_baseline(
     wander: float, lag: float | None
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -97,11 +99,16 @@ def test_parts_add_up_and_late_labels_are_the_same_as_labels_in_time() -> None:
     assert (late.n, late.missing, late.rows, whole.n) == (500, 3500, 4000, 4000)
 
 
-@pytest.mark.parametrize("name", [name for name, d in DETECTORS.items() if "scores" in d.kinds])
-def test_no_change_is_no_finding_and_the_noise_floor_holds(name: str) -> None:
+@cache
+def unchanged() -> tuple[Profile, Stack]:
     rng, layout = np.random.default_rng(4), learn_scores()
     old = profile(*scored(rng, 30_000), layout)
-    stack = Stack.of([profile(*scored(rng, 800), layout) for _ in range(400)], layout)
+    return old, Stack.of([profile(*scored(rng, 800), layout) for _ in range(400)], layout)
+
+
+@pytest.mark.parametrize("name", [name for name, d in DETECTORS.items() if "scores" in d.kinds])
+def test_no_change_is_no_finding_and_the_noise_floor_holds(name: str) -> None:
+    old, stack = unchanged()
     seen = DETECTORS[name].measure(old, stack)
     assert np.isfinite(seen.statistic).all()
     above = int((seen.statistic > seen.noise).sum())

@@ -15,6 +15,7 @@ from scipy import special
 
 from detectors.performance.prediction_powered import RateEstimate, RateSums, rate
 from detectors.performance.wilson import wilson
+from tests.support.nightly import nightly_except
 
 Scorer = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
@@ -57,7 +58,7 @@ def alone(tally: RateSums) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("quality", SCORES)
-@pytest.mark.parametrize("labels", [10, 30, 100, 300])
+@pytest.mark.parametrize("labels", nightly_except([10, 30, 100, 300], 30))
 def test_the_interval_holds_the_rate_as_often_as_it_says(quality: str, labels: int) -> None:
     rng = np.random.default_rng(20)
     held, held_alone = [], []

@@ -1,0 +1,18 @@
+"""Parameters of which `make test` takes some and `make nightly` the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def nightly_except(values: Iterable[Any], *fast: Any) -> list[Any]:
+    """Return all values of a parameter; those that are not among the fast ones run in `make nightly` only."""
+    return [value if value in fast else _nightly(value) for value in values]
+
+
+def _nightly(value: Any) -> Any:
+    parts = value if isinstance(value, tuple) else (value,)
+    return pytest.param(*parts, marks=pytest.mark.nightly)
