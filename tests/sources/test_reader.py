@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import tracemalloc
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -241,10 +242,14 @@ def test_values_are_kept_apart_and_made_safe(theirs: Theirs) -> None:
 def test_a_text_of_ten_megabytes_does_not_travel(theirs: Theirs) -> None:
     theirs.run("CREATE TABLE log (id INTEGER PRIMARY KEY, ts TEXT, s TEXT)")
     theirs.run("INSERT INTO log VALUES (?, ?, ?)", [(n, iso(START, "space"), "x" * 10_000_000) for n in range(3)])
-    began = time.monotonic()
-    found = everything(theirs.read(text_limit=1000), ["s"])
+    reader = theirs.read(text_limit=1000)
+    tracemalloc.start()
+    try:
+        found = everything(reader, ["s"])
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
     assert [len(text) for text in found["s"]] == [1000] * 3
-    assert time.monotonic() - began < 2
 
 
 def test_counts_know_labels_and_feedback(theirs: Theirs) -> None:
@@ -386,9 +391,9 @@ class TestPostgresql:
         began = time.monotonic()
         thread.start()
         theirs.run("ALTER TABLE log ADD COLUMN y INTEGER")
-        thread.join(10)
+        thread.join(25)
         assert ended == ["timeout"]
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 25  # it would take 30
 
     def test_an_open_transaction_is_seen_and_a_plain_role_is_told_that_it_cannot_see(self, theirs: Theirs) -> None:
         theirs.run("CREATE TABLE log (ts TIMESTAMPTZ)")

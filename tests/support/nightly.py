@@ -10,9 +10,10 @@ import pytest
 
 def nightly_except(values: Iterable[Any], *fast: Any) -> list[Any]:
     """Return all values of a parameter; those that are not among the fast ones run in `make nightly` only."""
-    return [value if value in fast else _nightly(value) for value in values]
+    return [value if value in fast else nightly(value) for value in values]
 
 
-def _nightly(value: Any) -> Any:
+def nightly(value: Any) -> Any:
+    """Return a parameter that runs in `make nightly` only; a tuple is several parameters."""
     parts = value if isinstance(value, tuple) else (value,)
     return pytest.param(*parts, marks=pytest.mark.nightly)
