@@ -12,12 +12,22 @@ from benchmarks.awkward.__main__ import main
 from benchmarks.awkward.quiet import Quiet
 from benchmarks.detection import ours
 from benchmarks.detection.streams import DAY, START, Stream
+from tests.support.nightly import nightly_except
+
+KINDS = [kind for kind in streams.KINDS if kind != "tenfold"]
+
+
+class Short(dict[str, Stream]):
+    """Each kind that is looked at, with half a week of live rows."""
+
+    def __missing__(self, kind: str) -> Stream:
+        self[kind] = streams.quiet(kind, 3, weeks=0.5)
+        return self[kind]
 
 
 @pytest.fixture(scope="module")
 def short() -> dict[str, Stream]:
-    """Every kind with half a week of live rows."""
-    return {kind: streams.quiet(kind, 3, weeks=0.5) for kind in streams.KINDS if kind != "tenfold"}
+    return Short()
 
 
 def test_a_seed_gives_the_same_stream_and_another_seed_another() -> None:
@@ -26,14 +36,15 @@ def test_a_seed_gives_the_same_stream_and_another_seed_another() -> None:
     assert not one["normal"].head(1000).equals(other["normal"].head(1000))
 
 
-def test_every_kind_has_the_ordinary_columns_and_at_least_six_of_its_own(short: dict[str, Stream]) -> None:
-    for kind, stream in short.items():
-        assert set(streams.ORDINARY) <= set(stream.columns), kind
-        assert 6 <= len(stream.columns) - len(streams.ORDINARY) <= 9, kind
-        assert stream.frame["timestamp"].is_monotonic_increasing, kind
-        assert stream.learn_until == START + streams.KINDS[kind].learn_days * DAY, kind
-        assert stream.frame["flag"].mean() == pytest.approx(1e-3, rel=0.5), kind
-        assert (stream.frame["tenant"] == "acme").mean() == pytest.approx(0.12, abs=0.02), kind
+@pytest.mark.parametrize("kind", nightly_except(KINDS, "smooth", "few_values", "rare"))
+def test_every_kind_has_the_ordinary_columns_and_at_least_six_of_its_own(kind: str, short: dict[str, Stream]) -> None:
+    stream = short[kind]
+    assert set(streams.ORDINARY) <= set(stream.columns)
+    assert 6 <= len(stream.columns) - len(streams.ORDINARY) <= 9
+    assert stream.frame["timestamp"].is_monotonic_increasing
+    assert stream.learn_until == START + streams.KINDS[kind].learn_days * DAY
+    assert stream.frame["flag"].mean() == pytest.approx(1e-3, rel=0.5)
+    assert (stream.frame["tenant"] == "acme").mean() == pytest.approx(0.12, abs=0.02)
 
 
 def test_rates_and_zero_shares_are_as_named(short: dict[str, Stream]) -> None:
@@ -48,14 +59,19 @@ def test_rates_and_zero_shares_are_as_named(short: dict[str, Stream]) -> None:
     assert short["constant"].frame[["zero", "one", "tenth", "millions", "text"]].nunique().eq(1).all()
 
 
-def test_traffic_is_as_the_kind_says(short: dict[str, Stream]) -> None:
-    def a_day(kind: str) -> pd.Series:
-        return short[kind].frame.set_index("timestamp").resample("1D").size()
+def by_day(stream: Stream) -> pd.Series:
+    return stream.frame.set_index("timestamp").resample("1D").size()
 
-    assert a_day("smooth").mean() == pytest.approx(24 * 400, rel=0.02)
-    assert a_day("twenty_an_hour").mean() == pytest.approx(24 * 20, rel=0.1)
+
+def test_traffic_is_as_the_kind_says(short: dict[str, Stream]) -> None:
+    assert by_day(short["smooth"]).mean() == pytest.approx(24 * 400, rel=0.02)
+    assert by_day(short["twenty_an_hour"]).mean() == pytest.approx(24 * 20, rel=0.1)
     assert set(short["weekend_only"].frame["timestamp"].dt.dayofweek) == {5, 6}
-    assert a_day("growth").iloc[-1] > 1.25 * a_day("growth").iloc[0]
+
+
+@pytest.mark.nightly
+def test_heavy_traffic_is_as_the_kind_says(short: dict[str, Stream]) -> None:
+    assert by_day(short["growth"]).iloc[-1] > 1.25 * by_day(short["growth"]).iloc[0]
     spike = short["batch_spike"].frame.set_index("timestamp").resample("10min").size()
     assert set(spike[spike > 1000].index.hour) == {2}
     gaps = short["gaps"].frame["timestamp"].diff().max()
@@ -103,10 +119,11 @@ def test_a_pathology_leaves_all_other_columns_as_they_are(pathology: str) -> Non
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice:RuntimeWarning")
-def test_the_fast_path_says_what_the_real_backtest_says() -> None:
-    whole = streams.first(streams.ailing("tenants", 2, weeks=0.5), START + 5 * DAY)
+@pytest.mark.parametrize("days", nightly_except([2, 4], 2))
+def test_the_fast_path_says_what_the_real_backtest_says(days: int) -> None:
+    whole = streams.first(streams.ailing("tenants", 2, weeks=0.5), START + days * DAY + timedelta(hours=20))
     kept = whole.frame[["timestamp", "normal", "skewed", "category", "flag", "client", "amount"]]
-    calm = replace(whole, frame=kept, bucket=timedelta(minutes=20), learn_until=START + 4 * DAY)
+    calm = replace(whole, frame=kept, bucket=timedelta(minutes=20), learn_until=START + days * DAY)
     at = calm.learn_until + pd.Timedelta(hours=6)
     stream = streams.changed(streams.changed(calm, "new_category_2pct", at), "nulls_5pct", at)
     gap = (stream.frame["timestamp"] < at + pd.Timedelta(hours=9)) | (
@@ -121,7 +138,11 @@ def test_the_fast_path_says_what_the_real_backtest_says() -> None:
     assert quick == slow
 
 
-def test_the_command_prints_its_tables_and_fails_when_a_goal_is_not_met(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_its_tables_and_fails_when_a_goal_is_not_met(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(streams.KINDS["twenty_a_window"], learn_days=4)
+    monkeypatch.setitem(streams.KINDS, "twenty_a_window", few)
     code = main(["--only", "quiet", "--kinds", "twenty_a_window", "--seeds", "1", "--fewer", "0", "--weeks", "0.5"])
     printed = capsys.readouterr().out
     assert "twenty_a_window        1   0.60" in printed
