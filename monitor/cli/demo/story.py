@@ -109,17 +109,34 @@ def run_demo(*, serve: bool, as_json: bool, folder: Path | None, listen: str) ->
         with open_store(config, upgrade=True) as database:
             daemon = make_daemon(database, config, clock)
             daemon.every = timedelta(seconds=0.1)
+            worker = threading.Thread(target=daemon.run, daemon=True)
             server = Server(create_app(database, config, clock), listen) if serve else None
-            summary = _watch(database, daemon, application, hook, server, clock)
-            if as_json:
-                print_json(summary)
-            if server:
-                _wait_for_interrupt(listen)
-                server.stop()
-        daemon.stop()
-        hook.stop()
-        application.close()
-    return 0 if summary["resolved"] and summary["rollback"]["signature_valid"] else 1
+            try:
+                if server:
+                    server.start()
+                    _tell(f"web interface: http://{server.listen}/   metrics: http://{server.listen}/metrics")
+                worker.start()
+                _watch(database, application, hook, clock)
+                if server is None:
+                    _stop(daemon, worker)
+                outcome = summary(database, application, hook)
+                if as_json:
+                    print_json(outcome)
+                if server:
+                    _wait_for_interrupt(listen)
+            finally:
+                _stop(daemon, worker)
+                if server:
+                    server.stop()
+                hook.stop()
+                application.close()
+    return 0 if outcome["resolved"] and outcome["rollback"]["signature_valid"] else 1
+
+
+def _stop(daemon: Daemon, worker: threading.Thread) -> None:
+    daemon.stop()
+    if worker.is_alive():
+        worker.join(10)
 
 
 def _secret() -> str:
@@ -142,20 +159,8 @@ def _deploy(application: Application, payload: Mapping[str, Any]) -> None:
         application.deploy(str(target))
 
 
-def _watch(
-    database: Database,
-    daemon: Daemon,
-    application: Application,
-    hook: RollbackReceiver,
-    server: Server | None,
-    clock: FastClock,
-) -> dict[str, Any]:
-    """Let traffic and daemon run until the hour is over, telling what happens."""
-    worker = threading.Thread(target=daemon.run, daemon=True)
-    if server:
-        server.start()
-        _tell(f"web interface: http://{server.listen}/   metrics: http://{server.listen}/metrics")
-    worker.start()
+def _watch(database: Database, application: Application, hook: RollbackReceiver, clock: FastClock) -> None:
+    """Write traffic until the hour is over and the daemon has processed it, and print what happens."""
     told: set[str] = set()
     began = time.monotonic()
     last = clock.end
@@ -165,10 +170,6 @@ def _watch(
         if clock.now() >= last and _is_finished(database, clock.now()):
             break
         time.sleep(0.05)
-    if server is None:
-        daemon.stop()
-        worker.join(10)
-    return summary(database, application, hook)
 
 
 def _is_finished(database: Database, now: datetime) -> bool:
