@@ -243,6 +243,8 @@ JOINTLY: Mapping[str, Callable[[np.random.Generator, int], dict[str, Column]]] =
     "two normals": lambda rng, n: {name: Column.floats(rng.normal(size=n)) for name in "xy"},
     "correlated": lambda rng, n: _pair(rng, n, 0.8),
     "eight normals": lambda rng, n: {name: Column.floats(rng.normal(size=n)) for name in "abcdefgh"},
+    "twenty normals": lambda rng, n: {f"x{place}": Column.floats(rng.normal(size=n)) for place in range(20)},
+    "one factor": lambda rng, n: _one_factor(rng, n, 0.8),
     "normal and flag": lambda rng, n: {
         "x": Column.floats(rng.normal(size=n)),
         "y": Column.floats((rng.random(n) < 1e-3).astype(float)),  # noqa: PLR2004
@@ -255,6 +257,12 @@ JOINTLY: Mapping[str, Callable[[np.random.Generator, int], dict[str, Column]]] =
 def _pair(rng: np.random.Generator, n: int, rho: float) -> dict[str, Column]:
     x = rng.normal(size=n)
     return {"x": Column.floats(x), "y": Column.floats(rho * x + np.sqrt(1 - rho**2) * rng.normal(size=n))}
+
+
+def _one_factor(rng: np.random.Generator, n: int, loading: float) -> dict[str, Column]:
+    """Return eight columns that are correlated by a common factor."""
+    common, own = loading * rng.normal(size=n), np.sqrt(1 - loading**2)
+    return {name: Column.floats(common + own * rng.normal(size=n)) for name in "abcdefgh"}
 
 
 def of_vectors(name: str, size: int, draws: int, seed: int, methods: list[str]) -> dict[str, np.ndarray]:

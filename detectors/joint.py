@@ -75,7 +75,7 @@ def vector_features(vectors: np.ndarray) -> np.ndarray:
     (3, 64)
     """
     dimensions = vectors.shape[1]
-    frequencies, phases = _waves(dimensions)
+    frequencies, phases = waves(dimensions)
     return np.asarray(np.cos(vectors @ (frequencies * np.sqrt(dimensions)) + phases))
 
 
@@ -106,9 +106,9 @@ def project(records: Records, layouts: Mapping[str, Binning]) -> Column:
             scores[:, place] = _scores(records[name], layouts[name])
     first, second = np.triu_indices(layout.paired, 1)
     products = scores[:, first] * scores[:, second]
-    frequencies, phases = _waves(len(layout.vocabulary))
-    waves = np.cos(scores @ frequencies + phases)
-    return Column(np.hstack([products, products**2, waves]), np.zeros(rows, dtype=bool))
+    frequencies, phases = waves(len(layout.vocabulary))
+    features = np.cos(scores @ frequencies + phases)
+    return Column(np.hstack([products, products**2, features]), np.zeros(rows, dtype=bool))
 
 
 def _scores(column: Column, layout: Binning) -> np.ndarray:
@@ -128,7 +128,7 @@ def _sign(word: str) -> float:
     return 1.0 if hashlib.sha256(word.encode("utf-8", "surrogatepass")).digest()[0] % 2 else -1.0
 
 
-def _waves(columns: int) -> tuple[np.ndarray, np.ndarray]:
+def waves(columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Return frequencies, shape (columns, FEATURES), and phases of a Gaussian kernel as wide as typical distances."""
     rng = np.random.default_rng(columns)
     frequencies = rng.normal(size=(columns, FEATURES)) / np.sqrt(columns)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from detectors.base import NULL_TAIL, Detector, Measurement, noise_from_p_value
+from detectors.base import Detector, Measurement, noise_from_p_value
+from detectors.binning import QUANTILE_BINS
 from detectors.drift.bins import variance_factor
-from detectors.drift.laws import chance_of_hits
-from detectors.joint import FEATURES
+from detectors.drift.laws import chance_of_hits, pearson_quantile, pearson_tail
+from detectors.joint import FEATURES, pair_count, waves
 from detectors.profile import SCALE
 from detectors.stack import Counted
 
 FARTHEST = 2.0**0.5
 """How far apart two records can be, about."""
-SKEWED = 0.75
-"""A chi-square with so much of the degrees of freedom has the far tail of a sum of unequal parts."""
+HALVINGS = 30
+SCORES = float(np.mean(special.ndtri((np.arange(1, QUANTILE_BINS + 1) + 0.5) / (QUANTILE_BINS + 2)) ** 2))
+"""Variance of the normal scores of a column of which no two values are alike."""
 TINY = float(np.finfo(np.float64).tiny)
 COLUMNS = 8
 """So many columns an embedding is taken to have, whose dimensions are not known."""
@@ -29,9 +31,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
     Limits
     ------
-    With many columns a change of one of them drowns; look at the columns themselves for that. The p-value
-    is that of a chi-square with the features' variance, and with as many degrees of freedom as they would have for so
-    many independent normal columns as give that variance.
+    With many columns a change of one of them drowns; look at the columns themselves for that. The p-value is
+    that of normal columns with the baseline's correlations, so many that the features vary as they did there; an
+    embedding is taken for eight columns.
 
     References
     ----------
@@ -59,24 +61,52 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     variance = max(0.0, 1.0 - float(np.sum(old**2) * 2 / FEATURES))
     # What was constant has no variance: one more row, anywhere, stands for what it may do yet.
     usual = (variance + FARTHEST**2 / (baseline.n + window.n)) * variance_factor(baseline, window)
-    distance, freedom = np.sqrt(squared), _freedom(variance, len(baseline.layout.vocabulary) or COLUMNS)
+    distance, (second, third) = np.sqrt(squared), _shape(baseline, variance)
+    in_variances = squared / np.maximum(variance * variance_factor(baseline, window), TINY)
     p_value = np.maximum(
-        special.chdtrc(freedom, freedom * squared / np.maximum(variance * variance_factor(baseline, window), TINY)),
+        pearson_tail(in_variances, 1.0, second, third),
         chance_of_hits(baseline, window, window.n * distance / FARTHEST),
     )
-    noise = noise_from_p_value(distance, p_value, np.sqrt(usual * special.chdtri(freedom, NULL_TAIL) / freedom))
+    noise = noise_from_p_value(distance, p_value, np.sqrt(usual * pearson_quantile(1.0, second, third)))
     return Measurement(distance, noise, p_value=p_value)
 
 
-def _freedom(variance: float, columns: int) -> float:
-    """Return the square of the trace of the kernel's covariance over the trace of its square, for normal columns."""
-    moving = -2 * np.log1p(-min(variance, 0.999)) / np.log1p(2 / columns)
-    if moving <= 0:
-        return 1.0
-    mean, square, shared = (
-        factor ** (-moving / 2) for factor in (1 + 2 / columns, 1 + 4 / columns, (1 + 1 / columns) * (1 + 3 / columns))
-    )
-    return max(1.0, float(SKEWED * (1 - mean) ** 2 / (square - 2 * shared + mean**2)))
+def _shape(baseline: Counted, variance: float) -> tuple[float, float]:
+    """Return the second and third cumulants of the squared distance over its mean.
+
+    It is a sum of squares of normal variables that have the covariance of the features: here that of so many normal
+    columns, correlated as in the baseline, and others that stand still, as give the features' variance.
+    """
+    columns = len(baseline.layout.vocabulary) or COLUMNS
+    frequencies, phases = waves(columns)
+    correlations = _correlations(baseline, columns)
+    low, high = 0.0, float(columns)
+    for _ in range(HALVINGS):
+        moving = (low + high) / 2
+        reached = np.trace(_covariance(frequencies, phases, correlations, moving)) * 2 / FEATURES
+        low, high = (moving, high) if reached < variance else (low, moving)
+    parts = np.linalg.eigvalsh(_covariance(frequencies, phases, correlations, high))
+    parts = parts / max(float(parts.sum()), TINY)
+    return float(2 * np.sum(parts**2)), float(8 * np.sum(parts**3))
+
+
+def _covariance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.ndarray, moving: float) -> np.ndarray:
+    """Return the covariance of the features of normal columns, of which the first ones vary and the others do not."""
+    widths = np.sqrt(SCORES * np.clip(moving - np.arange(len(frequencies)), 0.0, 1.0))[:, None] * frequencies
+    gram = widths.T @ correlations @ widths
+    own = np.diag(gram)
+    mean = np.exp(-own / 2) * np.cos(phases)
+    differences = np.exp(gram - np.add.outer(own, own) / 2) * np.cos(np.subtract.outer(phases, phases))
+    sums = np.exp(-gram - np.add.outer(own, own) / 2) * np.cos(np.add.outer(phases, phases))
+    return np.asarray((differences + sums) / 2 - np.outer(mean, mean))
+
+
+def _correlations(baseline: Counted, columns: int) -> np.ndarray:
+    """Return the correlations of the paired columns' normal scores; what is not paired has none."""
+    found, paired = np.zeros((columns, columns)), baseline.layout.paired
+    products = baseline.counts[1 : 1 + pair_count(paired)] / SCALE / max(1, baseline.n)
+    found[np.triu_indices(paired, 1)] = np.clip(products / SCORES, -1.0, 1.0)
+    return found + found.T + np.eye(columns)
 
 
 DETECTOR = Detector(

@@ -17,8 +17,9 @@ FEWEST_HITS = 3.0
 def measure(baseline: Counted, window: Counted) -> Measurement:
     """Logarithm of the ratio of the rates at which the rarer of two things happens: the usual value, or any other.
 
-    The usual value is the most frequent one of the baseline. For a flag that is almost always 0 the rate is that of 1.
-    Half a row is added to both counts, so that what never happened is rare and not impossible. The p-value is exact.
+    The usual value is the most frequent one of the baseline, of a text one of its vocabulary. For a flag that is almost
+    always 0 the rate is that of 1. Half a row is added to both counts, so that what never
+    happened is rare and not impossible. The p-value is exact.
     ``hits`` and ``expected`` are rows of the window, ``from`` and ``to`` the rates.
 
     Limits
@@ -43,7 +44,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     (5.0, 0.005, True)
     """
     counts = expected_counts(baseline)
-    place, n = int(np.argmax(counts)), float(max(1, baseline.n))
+    place, n = _usual_value(baseline, counts), float(max(1, baseline.n))
     usual, now = float(counts[place]), np.asarray(window.counts[..., place], dtype=np.float64)
     size = np.maximum(1.0, np.asarray(window.n, dtype=np.float64))
     is_other = usual > n / 2
@@ -60,6 +61,12 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
         p_value=p_value,
         detail={"hits": hits, "expected": expected, "from": before / n, "to": hits / size},
     )
+
+
+def _usual_value(baseline: Counted, counts: np.ndarray) -> int:
+    """Return the bin of the most frequent value; that of all other words is no value, and its count an estimate."""
+    values = counts[:-1] if baseline.layout.kind == "categorical" and baseline.layout.vocabulary else counts
+    return int(np.argmax(values))
 
 
 DETECTOR = Detector(

@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.config.models import Monitor
 
-VERSION = 4
+VERSION = 5
 """Of what is learnt: a calibration of another version is made again, from the buckets that are stored."""
 SETTINGS: dict[str, Any] = {
     "alert_budget": True,
