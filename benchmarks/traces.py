@@ -31,7 +31,8 @@ import structlog
 from genai_prices import Usage, calc_price
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.core.clock import Clock, SystemClock
 from monitor.store import reads

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import importlib
-import importlib.util
 import json
 import re
 import sqlite3
@@ -44,9 +43,10 @@ def find(*names: str) -> Any:
 
 def read_configuration(path: Path) -> Any:
     """Read driftd.yaml as the version at hand does."""
-    if importlib.util.find_spec("monitor.cli.load"):
-        return importlib.import_module("monitor.cli.load").load(path)
-    return find("read_config", "load_config")(path)
+    try:
+        return find("load_config", "read_config")(path)
+    except LookupError:
+        return importlib.import_module("monitor.cli.commands.load").load(path)
 
 
 class Hand:

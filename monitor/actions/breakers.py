@@ -165,6 +165,12 @@ def firing_after(standing: Iterable[Incident], decisions: Sequence[Decision]) ->
     return frozenset(incident.rule for incident in after.values() if incident.state == "firing")
 
 
+def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:
+    """Return the column that a breaker's budget is kept by."""
+    check = monitor.budget_of(spec.budget) if spec.budget else None
+    return check.by if check else None
+
+
 def silence_name(spec: BreakerSpec) -> str:
     """Return what a silence calls a breaker."""
     return f"breaker.{spec.name}"

@@ -1,81 +1,87 @@
-"""`driftd breakers`: how they stand, and setting one by hand."""
+"""`driftd breakers`: the state of the circuit breakers, and setting one by hand."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from detectors.cost.breaker import Breaker, State, with_state
-from monitor.actions.breakers import effects, silence_name
-from monitor.cli.factory import open_store
+import typer
+
+from detectors.cost.breaker import State
+from monitor.cli.connections import open_store
+from monitor.cli.options import DEFAULT, AsJson, ConfigOption, command_group, current_user, parse_length
 from monitor.cli.output import echo, print_json, print_table
-from monitor.config.breakers import BreakerSpec
-from monitor.config.models import Config, ConfigError, Monitor
-from monitor.config.sections import nearest
-from monitor.core.clock import Clock, SystemClock
-from monitor.core.plain import plain
-from monitor.store import breakers, incidents, outbox
-from monitor.web.breakers import budget_column
+from monitor.config.models import Config
+from monitor.core.clock import SystemClock
+from monitor.jobs.manual_breaker import ManualState, find_breaker, set_breaker
+from monitor.store import breakers as store
+
+breakers = command_group()
+Name = Annotated[str, typer.Argument(help="Name of the breaker.")]
+Reason = Annotated[str, typer.Option(help="Reason; returned to every client that queries the breaker.")]
+Value = Annotated[
+    str,
+    typer.Option(help="Value of the breaker's dimension, such as a tenant or a model; only for breakers with `by:`."),
+]
+Length = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--for",
+        parser=parse_length,
+        metavar="LENGTH",
+        help="How long the setting stays in force, such as 2h.",
+    ),
+]
+HOUR: Any = "1h"
 
 
-def list_all(config: Config, *, as_json: bool) -> None:
-    """Print every breaker, those that are not closed first."""
+@breakers.command("list")
+def list_breakers(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+    """List breakers; those that are not closed come first.
+
+    Example: driftd breakers list --json
+    """
     names = [spec.name for monitor in config.monitors for spec in monitor.breakers]
     with open_store(config) as database, database.read() as connection:
-        rows = breakers.rows(connection, names)
-        recent = {name: breakers.transitions(connection, name, 10) for name in names}
+        rows = store.rows(connection, names)
+        recent = {name: [vars(row) for row in store.transitions(connection, name, 10)] for name in names}
     hidden = ("counts", "as_of")
-    told: list[dict[str, Any]] = [{k: v for k, v in vars(row).items() if k not in hidden} for row in rows]
-    told += [{"name": name, "state": "closed", "reason": "no bucket yet"} for name in names if not _has(rows, name)]
+    states: list[dict[str, Any]] = [{k: v for k, v in vars(row).items() if k not in hidden} for row in rows]
+    moved = {row.name for row in rows}
+    states += [{"name": name, "state": "closed", "reason": "no bucket yet"} for name in names if name not in moved]
     if as_json:
-        print_json(plain({"breakers": told, "transitions": {n: [vars(r) for r in recent[n]] for n in names}}))
+        print_json({"breakers": states, "transitions": recent})
         return
-    shown = ("name", "value", "state", "since", "until", "who", "reason")
-    print_table(shown, [[row.get(name) for name in shown] for row in told], "no breakers are configured")
+    heads = ("name", "value", "state", "since", "until", "who", "reason")
+    print_table(heads, [[state.get(head) for head in heads] for state in states], "no breakers are configured")
 
 
-def _has(rows: list[Any], name: str) -> bool:
-    return any(row.name == name for row in rows)
-
-
-def set_by_hand(
-    config: Config,
-    name: str,
-    value: str,
-    state: State,
-    reason: str,
-    who: str,
-    length: timedelta | None,
-    clock: Clock | None = None,
+@breakers.command("open")
+def open_breaker(
+    name: Name, reason: Reason, value: Value = "", length: Length = None, config: ConfigOption = DEFAULT
 ) -> None:
-    """Open or close a breaker for a while, or until it is set again; receivers are told as of any transition."""
-    monitor, spec = find(config, name)
-    by = budget_column(monitor, spec)
-    if bool(by) != bool(value):
-        wanted = f"is kept by {by}: say which with --value" if by else "stands for all traffic: leave --value out"
-        raise ConfigError(f"the breaker {name!r} {wanted}.")
-    now = (clock or SystemClock()).now()
-    until = now + length if length else None
-    key = (name, value)
+    """Open a breaker manually: requests are refused whatever is measured, until it is set again or --for ends.
+
+    Example: driftd breakers open money --reason "a loop in the batch job" --for 2h
+    """
+    _set(config, name, value, "open", reason, length)
+
+
+@breakers.command("close")
+def close_breaker(
+    name: Name, reason: Reason, value: Value = "", length: Length = HOUR, config: ConfigOption = DEFAULT
+) -> None:
+    """Close a breaker manually: requests are allowed whatever is measured, for one hour unless --for is given.
+
+    Example: driftd breakers close money --value team-a --reason "the budget was raised by phone" --for 4h
+    """
+    _set(config, name, value, "closed", reason, length)
+
+
+def _set(config: Config, name: str, value: str, state: State, reason: str, length: timedelta | None) -> None:
+    manual = ManualState(state, reason, current_user(), length)
+    breaker = find_breaker(config, name, value)
     with open_store(config) as database, database.write() as connection:
-        before = breakers.standing(connection, [name]).get(key)
-        fresh = before or Breaker("closed", now, "nothing has happened yet")
-        after = with_state(
-            fresh, state, now, reason, until=until if state == "open" else None, who=who, held_until=until
-        )
-        if not breakers.put(connection, monitor.name, key, before, after):
-            raise ConfigError(f"the breaker {name!r} has just moved; look at `driftd breakers list` and try again.")
-        if incidents.find_silence(connection, monitor.name, silence_name(spec), now) is None:
-            outbox.save_actions(connection, effects(monitor, spec, value, after, config.receivers, now))
+        until = set_breaker(connection, config, breaker, value, manual, SystemClock().now())
     ends = until.isoformat() if until else "it is set again"
     echo(f"{name}{f' for {value}' if value else ''} is {state} until {ends}")
-
-
-def find(config: Config, name: str) -> tuple[Monitor, BreakerSpec]:
-    """Return a breaker and its monitor by name."""
-    held = {spec.name: (monitor, spec) for monitor in config.monitors for spec in monitor.breakers}
-    if name not in held:
-        raise ConfigError(
-            f"there is no breaker {name!r}. Configured: {', '.join(held) or 'none'}.{nearest(name, list(held))}"
-        )
-    return held[name]

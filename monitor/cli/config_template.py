@@ -9,7 +9,7 @@ from pathlib import Path
 from detectors import SIGNALS
 from monitor.config.presets import PRESETS
 from monitor.sources.base import ColumnInfo
-from monitor.sources.readiness import MOSTLY, share
+from monitor.sources.readiness import MOSTLY, ReadinessRow, share
 
 SEGMENTS = ("model_version", "prompt_version", "tenant", "team")
 MOST_SEGMENTS = 20
@@ -36,13 +36,14 @@ ROLLING = "    baseline: {rolling: 14d}   # or a range that you trust: {from: 20
 
 
 @dataclass(frozen=True)
-class Look:
-    """What `driftd init` saw: the source's settings, its columns, and how many records an hour there are."""
+class SourceProbe:
+    """What the newest records of a source hold."""
 
     preset: str | None
-    source: Mapping[str, object]
     columns: Sequence[ColumnInfo]
     rows_an_hour: float
+    capabilities: Sequence[ReadinessRow] = ()
+    notes: Sequence[str] = ()
 
     def present(self, name: str) -> float:
         """Return the share of the newest records that have a column."""
@@ -52,10 +53,10 @@ class Look:
         return next((column.distinct for column in self.columns if column.name == name), 0)
 
 
-def render_config(name: str, look: Look) -> str:
+def render_config(name: str, source: Mapping[str, object], probe: SourceProbe) -> str:
     """Return the file."""
-    segments = [one for one in SEGMENTS if look.present(one) > 0 and 1 <= look.distinct(one) <= MOST_SEGMENTS]
-    signals = [one for one in SIGNALS_BY_DEFAULT if _is_logged(one, look)]
+    segments = [one for one in SEGMENTS if probe.present(one) > 0 and 1 <= probe.distinct(one) <= MOST_SEGMENTS]
+    signals = [one for one in SIGNALS_BY_DEFAULT if _is_logged(one, probe)]
     lines = [
         "# Written by `driftd init`. Next: `driftd config check`, `driftd check`, `driftd run`.",
         "# `driftd readiness` says what cannot be watched because it is not logged, and what would log it.",
@@ -63,8 +64,8 @@ def render_config(name: str, look: Look) -> str:
         "monitors:",
         f"  - name: {name}",
         "    source:",
-        *(f"      {line}" for line in _mapping(look.source)),
-        *_pace(look),
+        *(f"      {line}" for line in _mapping(source)),
+        *_pace(probe),
         ROLLING,
         "    alert_budget: 1/week       # false alerts that you accept; sets the thresholds",
         f"    segments: [{', '.join(segments)}]   # also monitored separately",
@@ -73,11 +74,11 @@ def render_config(name: str, look: Look) -> str:
         lines.append("    signals:                   # computed of each record; docs/checks.md lists all")
         lines += [f"      - {one:24} # {SIGNALS_BY_DEFAULT[one]}" for one in signals]
     lines += ["    checks:", "      - drift", "      - quality"]
-    if look.present("latency"):
+    if probe.present("latency"):
         lines.append("      - latency                # or with a target: latency: {p95: 3s}")
     rates = [f"      - rate: {{signal: {one}}}" for one in RATES if one in signals]
     lines += [*(f"{rates[0]:30} # or with a limit: max_increase: 0.05" for _ in rates[:1]), *rates[1:]]
-    if look.present("cost") or "price" in signals:
+    if probe.present("cost") or "price" in signals:
         lines.append("      # - spend: {daily: 200, monthly: 5000}   # your budget, in USD")
     return "\n".join([*lines, *_to_add(), ""])
 
@@ -93,24 +94,24 @@ def save(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _is_logged(signal: str, look: Look) -> bool:
+def _is_logged(signal: str, probe: SourceProbe) -> bool:
     """Say whether what a signal needs is logged."""
     if signal in ("rate_limited", "user_feedback"):  # most records never have what these need
-        return all(look.present(need) > 0 for need in SIGNALS[signal].needs)
-    if signal == "truncation" and not look.present("finish_reason"):
+        return all(probe.present(need) > 0 for need in SIGNALS[signal].needs)
+    if signal == "truncation" and not probe.present("finish_reason"):
         return False
     if signal in ("price", "unpriced"):
-        return all(look.present(need) >= MOSTLY for need in SIGNALS[signal].needs)
-    return all(look.present(need) >= 0.5 for need in SIGNALS[signal].needs)  # noqa: PLR2004  of most records
+        return all(probe.present(need) >= MOSTLY for need in SIGNALS[signal].needs)
+    return all(probe.present(need) >= 0.5 for need in SIGNALS[signal].needs)  # noqa: PLR2004  of most records
 
 
-def _pace(look: Look) -> list[str]:
+def _pace(probe: SourceProbe) -> list[str]:
     """Choose bucket and window so that a window holds enough records, and say how many there are."""
-    settle = PRESETS[look.preset].settle if look.preset else "30s"
-    bucket, window = next((bucket, window) for least, bucket, window in PACES if look.rows_an_hour >= least)
+    settle = PRESETS[probe.preset].settle if probe.preset else "30s"
+    bucket, window = next((bucket, window) for least, bucket, window in PACES if probe.rows_an_hour >= least)
     return [
         f"    bucket: {bucket}",
-        f"    window: {window}                 # the newest day had {look.rows_an_hour:,.0f} records an hour",
+        f"    window: {window}                 # the newest day had {probe.rows_an_hour:,.0f} records an hour",
         f"    settle: {settle}                # delay after which late rows have arrived",
     ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +10,10 @@ import numpy as np
 from detectors.binning import Binning
 from detectors.drilldown.domain_classifier import separate
 from detectors.drilldown.pca import reconstruction
+from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName, WindowEnd
 from monitor.cli.output import echo, print_json, print_table
-from monitor.cli.samples import Sides, both_sides
-from monitor.config.models import Config, ConfigError
+from monitor.cli.window_samples import WindowSamples, load_samples
+from monitor.config.models import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,16 +22,24 @@ MOST_VALUES = 5
 """Values of a categorical column that are looked at one by one, the most frequent ones of either side."""
 
 
-def drill_down(config: Config, name: str | None, at: datetime | None, *, as_json: bool) -> None:
-    """Print how well the two sides separate, and by what."""
-    monitor = config.monitor(name)
-    told = {"monitor": monitor.name, **separation(both_sides(monitor, at))}
+def drilldown(
+    config: ConfigOption = DEFAULT,
+    monitor: MonitorName = None,
+    at: WindowEnd = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the columns that, taken together, separate a window's rows from its baseline's.
+
+    Example: driftd drilldown --monitor churn --at 2026-11-20T12:00:00Z --json
+    """
+    watched = config.monitor(monitor)
+    told = {"monitor": watched.name, **separation(load_samples(watched, at))}
     if as_json:
         print_json(told)
         return
     seen, together = told["domain_classifier"], told["reconstruction"]
     echo(
-        f"{monitor.name}, {told['rows']} rows from {told['start']} to {told['end']} against {told['baseline_rows']}: "
+        f"{watched.name}, {told['rows']} rows from {told['start']} to {told['end']} against {told['baseline_rows']}: "
         f"a classifier separates them with AUC {seen['auc']:.3f} (p = {seen['p_value']:.2g})."
     )
     echo(
@@ -43,9 +51,9 @@ def drill_down(config: Config, name: str | None, at: datetime | None, *, as_json
     print_table(("column", "AUC lost without it", "growth of its residual"), rows, "")
 
 
-def separation(sides: Sides) -> dict[str, Any]:
+def separation(samples: WindowSamples) -> dict[str, Any]:
     """Fit both drill-downs to the samples."""
-    names, before, now = table(sides)
+    names, before, now = table(samples)
     try:
         seen, together = separate(before, now), reconstruction(before, now)
     except ValueError as error:
@@ -53,8 +61,8 @@ def separation(sides: Sides) -> dict[str, Any]:
     drop, growth = (_by_column(names, values) for values in (seen.drop, together.excess))
     columns = sorted(drop, key=lambda column: -drop[column])
     return {
-        "start": sides.start,
-        "end": sides.end,
+        "start": samples.start,
+        "end": samples.end,
         "rows": len(now),
         "baseline_rows": len(before),
         "domain_classifier": {"auc": seen.auc, "p_value": seen.p_value},
@@ -69,7 +77,7 @@ def separation(sides: Sides) -> dict[str, Any]:
     }
 
 
-def table(sides: Sides) -> tuple[list[str], np.ndarray, np.ndarray]:
+def table(samples: WindowSamples) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return the column that each number belongs to, and the rows of both sides as numbers.
 
     A categorical column becomes one indicator a value. What is missing is NaN, and whether it is missing a number of
@@ -77,8 +85,8 @@ def table(sides: Sides) -> tuple[list[str], np.ndarray, np.ndarray]:
     """
     names: list[str] = []
     parts: list[tuple[np.ndarray, np.ndarray]] = []
-    for column, layout in _comparable(sides.layouts, sides.baseline).items():
-        found = _numbers(sides.baseline[column], sides.window[column], layout)
+    for column, layout in _comparable(samples.layouts, samples.baseline).items():
+        found = _numbers(samples.baseline[column], samples.window[column], layout)
         parts += found
         names += [column] * len(found)
     if not parts:

@@ -1,4 +1,4 @@
-"""Commands about evaluations: run, list, show, accept."""
+"""`driftd eval`: suites of prompts and expectations."""
 
 from __future__ import annotations
 
@@ -6,46 +6,66 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.load import load
+from monitor.cli.options import DEFAULT, AsJson, ConfigPath, Quiet, command_group, current_user, load_config
 from monitor.cli.output import echo, print_json, print_table
 from monitor.core.clock import SystemClock
 from monitor.core.plain import plain
 from monitor.core.suite_run import EXIT, LISTED, Run, case_json
 from monitor.core.yamlfile import ConfigError
 from monitor.jobs.evals import suite as suites
-from monitor.jobs.evals.junit import junit
+from monitor.jobs.evals.junit import junit as write_junit
 from monitor.jobs.evals.run import evaluate, requests
-from monitor.store import evaluations, migrate
+from monitor.store import evaluations as runs
+from monitor.store import migrate
 from monitor.store.database import Database
 
 DEFAULT_STORE = "sqlite:///driftd.db"
 
+evaluations = command_group()
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store", envvar="DRIFTD_STORE", help="URL of driftd's own database; default: `store:` of the configuration."
+    ),
+]
+RunId = Annotated[
+    str, typer.Argument(help="Id of the run, or its first characters, from `driftd eval list`.", metavar="ID")
+]
 
+
+@evaluations.command("run")
 def run(
-    suite_file: Path,
-    config: Path,
-    store: str | None,
-    answers: Path | None,
-    report: Path | None,
-    *,
-    as_json: bool,
-    quiet: bool,
+    suite: Annotated[Path, typer.Argument(help="YAML file of the suite.", metavar="SUITE")],
+    config: ConfigPath = DEFAULT,
+    store: Store = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(help="Score the answers in this JSONL file instead of calling the endpoint.", metavar="FILE"),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.", metavar="FILE")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Run a suite and return the exit code: 0 no regression, 1 regression, 2 could not tell."""
-    suite = suites.load(suite_file, answers)
-    if suite.traffic is not None:
-        raise ConfigError(f"{suite_file}: a sample of traffic is evaluated by `driftd run`; name it in `evaluations:`.")
+    """Run a suite; exits 0 no regression, 1 regression or below `min_score`, 2 inconclusive.
+
+    Example: driftd eval run suite.yaml --junit eval.xml
+    """
+    if config != DEFAULT and store is None and not config.exists():
+        raise ConfigError(f"{config}: there is no such file. Leave --config out to store runs in driftd.db.")
+    loaded = suites.load(suite, answers)
+    if loaded.traffic is not None:
+        raise ConfigError(f"{suite}: a sample of traffic is evaluated by `driftd run`; name it in `evaluations:`.")
     with _open(config, store) as database:
-        total = requests(suite)
+        total = requests(loaded)
         with typer.progressbar(length=total, label="answers", hidden=quiet or not total, file=sys.stderr) as bar:
-            done = evaluate(suite, database, SystemClock(), bar.update)
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(junit(done), encoding="utf-8")
+            done = evaluate(loaded, database, SystemClock(), bar.update)
+    if junit is not None:
+        junit.parent.mkdir(parents=True, exist_ok=True)
+        junit.write_text(write_junit(done), encoding="utf-8")
     if as_json:
         print_json(done.to_json())
     else:
@@ -53,10 +73,19 @@ def run(
     return EXIT[done.result]
 
 
-def list_runs(config: Path, store: str | None, suite: str | None, *, as_json: bool) -> None:
-    """Print stored runs, newest first."""
+@evaluations.command("list")
+def list_runs(
+    config: ConfigPath = DEFAULT,
+    store: Store = None,
+    suite: Annotated[str | None, typer.Option(help="Only runs of this suite.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first.
+
+    Example: driftd eval list --suite support-bot --json
+    """
     with _open(config, store) as database, database.read() as connection:
-        found = [plain(row) for row in evaluations.rows(connection, suite)]
+        found = [plain(row) for row in runs.rows(connection, suite)]
     if as_json:
         print_json(found)
         return
@@ -68,11 +97,15 @@ def _short(row: dict[str, Any], head: str) -> Any:  # noqa: ANN401
     return row[head][:8] if head == "id" else row[head][:19] if head == "started_at" else row[head]
 
 
-def show(config: Path, store: str | None, identity: str, *, as_json: bool) -> None:
-    """Print a run with its comparisons and the scores of its cases."""
+@evaluations.command("show")
+def show(identity: RunId, config: ConfigPath = DEFAULT, store: Store = None, as_json: AsJson = False) -> None:
+    """Print a run with its comparisons and the scores of its cases.
+
+    Example: driftd eval show 2f6c3f0e
+    """
     with _open(config, store) as database, database.read() as connection:
         row = plain(_find_run(connection, identity))
-        cases = evaluations.case_results(connection, row["id"])
+        cases = runs.case_results(connection, row["id"])
     if as_json:
         print_json(row | {"cases": [case_json(case) for case in cases]})
         return
@@ -81,8 +114,12 @@ def show(config: Path, store: str | None, identity: str, *, as_json: bool) -> No
     print_table(("case", "tags", "score"), [(c.id, ", ".join(c.tags), plain(c.score)) for c in cases], "no case")
 
 
-def accept(config: Path, store: str | None, identity: str, who: str) -> None:
-    """Declare a run good, so that the next ones are compared with it."""
+@evaluations.command("accept")
+def accept(identity: RunId, config: ConfigPath = DEFAULT, store: Store = None) -> None:
+    """Accept a run that is worse or inconclusive as the new reference for later runs.
+
+    Example: driftd eval accept 2f6c3f0e
+    """
     with _open(config, store) as database:
         with database.read() as connection:
             row = _find_run(connection, identity)
@@ -92,12 +129,12 @@ def accept(config: Path, store: str | None, identity: str, who: str) -> None:
                 "compared with it. Run the suite again."
             )
         with database.write() as connection:
-            evaluations.accept(connection, row.id, who)
+            runs.accept(connection, row.id, current_user())
     echo(f"{row.suite}: the next run is compared with {row.id[:8]}")
 
 
 def _find_run(connection: Any, identity: str) -> Any:  # noqa: ANN401
-    row = evaluations.find(connection, identity)
+    row = runs.find(connection, identity)
     if row is None:
         raise ConfigError(
             f"not exactly one run has an id that begins with {identity!r}; `driftd eval list` shows them."
@@ -109,7 +146,7 @@ def _find_run(connection: Any, identity: str) -> Any:  # noqa: ANN401
 def _open(config: Path, store: str | None) -> Iterator[Database]:
     """Open the store that is named, else that of driftd.yaml, else the default one."""
     if store is None:
-        store = load(config).store.get_secret_value() if config.exists() else DEFAULT_STORE
+        store = load_config(config).store.get_secret_value() if config.exists() else DEFAULT_STORE
     database = Database(store)
     try:
         migrate.upgrade(database)

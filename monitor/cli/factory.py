@@ -1,9 +1,7 @@
-"""Make the objects by hand, from the configuration; nothing registers itself."""
+"""Make the daemon and the jobs of a configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
@@ -17,32 +15,7 @@ from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader
 from monitor.sources.connect import connect
-from monitor.store import migrate
 from monitor.store.database import Database
-
-
-@contextmanager
-def open_store(config: Config, *, upgrade: bool = False) -> Iterator[Database]:
-    """Open our database; with ``upgrade`` bring it to this version's schema first, else insist on it."""
-    database = Database(config.store.get_secret_value())
-    try:
-        if upgrade:
-            migrate.upgrade(database)
-        else:
-            migrate.require_head(database)
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
-def open_reader(monitor: Monitor) -> Iterator[Reader]:
-    """Open a monitor's source."""
-    reader = connect(monitor.source)
-    try:
-        yield reader
-    finally:
-        reader.close()
 
 
 def make_job(database: Database, config: Config, monitor: Monitor, clock: Clock) -> MonitorJob:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
-from detectors import Policy, Verdict, guard
-from monitor.cli.load import load
+import typer
+
+from detectors import Policy, Verdict
+from detectors import guard as check_text
+from monitor.cli.options import DEFAULT, AsJson, ConfigPath, Quiet, expand_options, load_config
 from monitor.cli.output import echo
 from monitor.config.models import ConfigError
 from monitor.config.policies import load_policy, merge_policies, unknown_policy
@@ -22,42 +25,65 @@ FIELDS = ("response", "text", "answer", "output")
 BAD_SHOWN = 5
 
 
+@dataclass(frozen=True, kw_only=True)
+class GuardOptions:
+    """Which texts are checked against what, and where the verdicts go."""
+
+    policy: Annotated[
+        str, typer.Option("--policy", "-p", help="A name in driftd.yaml, a YAML file, or a built-in: default, pii.")
+    ] = "default"
+    field: Annotated[str | None, typer.Option(help="Field to check; default: response, else text.")] = None
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")] = None
+    fail_on: Annotated[str, typer.Option(help="When to exit 1: never, or block (a text was blocked).")] = "never"
+
+
 def find_policy(name: str, config: Path) -> Policy:
     """Return the policy of a YAML file, of driftd.yaml, or one that is built in."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         return load_policy(path)
-    known = merge_policies(load(config).policies if config.exists() else {})
+    known = merge_policies(load_config(config).policies if config.exists() else {})
     if name not in known:
         raise ConfigError(f"{unknown_policy(name, list(known))} A policy in a file ends in .yaml.")
     return known[name]
 
 
-def run(
-    file: Path, policy: Policy, field: str | None, out: Path | None, fail_on: str, *, as_json: bool, quiet: bool
+@expand_options
+def guard(
+    file: Annotated[Path, typer.Argument(help="A .jsonl, .csv, .tsv or .parquet file of texts.")],
+    options: GuardOptions,
+    config: ConfigPath = DEFAULT,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Check every record; returns 2 when lines were bad, 1 when asked to and something was blocked, else 0."""
+    """Check the texts of a file with a guardrail policy; exits 2 if a record could not be read.
+
+    Example: driftd guard answers.jsonl --policy pii --json > verdicts.jsonl
+    """
+    if options.fail_on not in ("never", "block"):
+        raise ConfigError(f"--fail-on {options.fail_on!r} is not known. Allowed: never, block.")
+    policy = find_policy(options.policy, config)
     counts: Counter[str] = Counter()
     found: Counter[str] = Counter()
     bad: list[str] = []
     begun = time.monotonic()
-    with output(out) as write, progress(file, quiet=quiet) as (records, advance):
+    with output(options.out) as write, progress(file, quiet=quiet) as (records, advance):
         for number, record, problem in records:
-            text, wrong = _text(record, field, problem)
+            text, wrong = _text(record, options.field, problem)
             advance()
             if text is None or record is None:
                 counts["bad"] += 1
                 if len(bad) < BAD_SHOWN:
                     bad.append(f"record {number}: {wrong}")
                 continue
-            verdict = guard(text, policy, time.monotonic)
+            verdict = check_text(text, policy, time.monotonic)
             counts[verdict.verdict] += 1
             found.update(finding.type for finding in verdict.findings)
             identity = record.get("id")
             _write(write, number if identity is None else identity, verdict, as_json=as_json)
     _report(counts, found, bad, policy, time.monotonic() - begun)
     withheld = counts["block"] + counts["error"]
-    return 2 if counts["bad"] else 1 if fail_on == "block" and withheld else 0
+    return 2 if counts["bad"] else 1 if options.fail_on == "block" and withheld else 0
 
 
 def _text(record: dict[str, Any] | None, field: str | None, problem: str | None) -> tuple[str | None, str | None]:

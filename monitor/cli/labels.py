@@ -3,62 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from detectors.binning import LONGEST_CATEGORY, category
-from monitor.cli.factory import open_store
+from monitor.cli.connections import open_store
+from monitor.cli.options import (
+    DEFAULT,
+    AsJson,
+    ConfigOption,
+    MonitorName,
+    Quiet,
+    command_group,
+    expand_options,
+    parse_moment,
+)
 from monitor.cli.output import echo, print_json
-from monitor.config.models import Config, ConfigError, Monitor
+from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest, parse_time
 from monitor.core.schedule import floor
 from monitor.sources import files
-from monitor.store import buckets, labels
+from monitor.store import buckets
+from monitor.store import labels as store
 from monitor.store.database import Database
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def import_file(
-    config: Config,
-    path: Path,
-    name: str | None,
-    columns: tuple[str, str, str],
-    span: tuple[datetime | None, datetime | None],
+labels = command_group()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelColumns:
+    """The columns of a file of labels."""
+
+    record: Annotated[str, typer.Option("--id", help="Column with the id of the record.")] = "id"
+    label: Annotated[str, typer.Option(help="Column with the label.")] = "label"
+    time: Annotated[str, typer.Option(help="Column with the time of the record, if there is one.")] = "timestamp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """Which buckets are computed again where the file has no times."""
+
+    start: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            parser=parse_moment,
+            metavar="TIME",
+            help="Without a time column: compute buckets again from this time.",
+        ),
+    ] = None
+    end: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to",
+            parser=parse_moment,
+            metavar="TIME",
+            help="Without a time column: compute buckets again up to this time.",
+        ),
+    ] = None
+
+
+@labels.command("import")
+@expand_options
+def import_labels(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL or Parquet file with an id and a label in each row.")],
     *,
-    as_json: bool,
-    quiet: bool,
+    monitor: MonitorName = None,
+    columns: LabelColumns,
+    period: Period,
+    config: ConfigOption = DEFAULT,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Store the labels of a file, and ask for the buckets of their records to be computed again."""
-    monitor = config.monitor(name)
-    if "id" not in monitor.source.columns and monitor.source.preset is None:
-        raise ConfigError(f"monitor {monitor.name}: labels are joined by id; map the role `id` under `columns:` first.")
+    """Import labels by record id, and compute the buckets of these records again.
+
+    An imported label replaces the one in the source, and a later import replaces an earlier one. If the file has no
+    time column, all finished buckets are computed again, or those between --from and --to.
+
+    Example: driftd labels import reviewed.csv --label hallucinated --monitor support-bot
+    """
+    watched = config.monitor(monitor)
+    if "id" not in watched.source.columns and watched.source.preset is None:
+        raise ConfigError(f"monitor {watched.name}: labels are joined by id; map the role `id` under `columns:` first.")
     stored = without = 0
     starts: set[datetime] = set()
     with open_store(config, upgrade=True) as database:
-        pages = _pages(path, columns)
+        pages = _pages(file, columns)
         with typer.progressbar(pages, label="pages of 50,000 labels", hidden=quiet or as_json) as shown:
             for given, times, left_out in shown:
                 with database.write() as connection:
-                    labels.put(connection, monitor.name, given)
+                    store.put(connection, watched.name, given)
                 stored, without = stored + len(given), without + left_out
-                starts |= {floor(at, monitor.bucket) for at in times}
-        again = _mark(database, monitor, starts, span)
-    told = {"monitor": monitor.name, "labels": stored, "without_a_label": without, "buckets_to_compute_again": again}
+                starts |= {floor(at, watched.bucket) for at in times}
+        again = _mark(database, watched, starts, period)
+    result = {"monitor": watched.name, "labels": stored, "without_a_label": without, "buckets_to_compute_again": again}
     if as_json:
-        print_json(told)
+        print_json(result)
     else:
         echo(f"{stored} labels stored, {without} rows had none; {again} buckets will be computed again")
 
 
-def _pages(path: Path, columns: tuple[str, str, str]) -> Iterator[tuple[dict[str, str], list[datetime], int]]:
+def _pages(path: Path, columns: LabelColumns) -> Iterator[tuple[dict[str, str], list[datetime], int]]:
     """Yield labels by id, the times of their records where the file has them, and how many rows had no label."""
     for frame in files.frames(path, as_text=True):
-        record, label, time = columns
+        record, label = columns.record, columns.label
         for wanted in (record, label):
             if wanted not in frame.columns:
                 found = [str(one) for one in frame.columns]
@@ -71,7 +127,7 @@ def _pages(path: Path, columns: tuple[str, str, str]) -> Iterator[tuple[dict[str
             category(one)[:LONGEST_CATEGORY]: category(said)[:LONGEST_CATEGORY]
             for one, said in zip(kept[record], kept[label], strict=True)
         }
-        yield given, _times(kept, time, path), len(frame) - len(kept)
+        yield given, _times(kept, columns.time, path), len(frame) - len(kept)
 
 
 def _times(frame: pd.DataFrame, name: str, path: Path) -> list[datetime]:
@@ -84,13 +140,11 @@ def _times(frame: pd.DataFrame, name: str, path: Path) -> list[datetime]:
         raise ConfigError(f"{path}: a value of the column {name!r} is not an ISO 8601 time: {error}") from None
 
 
-def _mark(
-    database: Database, monitor: Monitor, starts: set[datetime], span: tuple[datetime | None, datetime | None]
-) -> int:
+def _mark(database: Database, monitor: Monitor, starts: set[datetime], period: Period) -> int:
     """Ask for buckets to be computed again: those of the records, or where the file has no times, a stretch."""
     with database.write() as connection:
         if not starts:
             starts = buckets.finished_starts(
-                connection, monitor.name, span[0] or datetime.fromtimestamp(0, UTC), span[1]
+                connection, monitor.name, period.start or datetime.fromtimestamp(0, UTC), period.end
             )
         return buckets.mark_stale(connection, monitor.name, sorted(starts))

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
 import yaml
 
-from monitor.cli.factory import open_store
+from monitor.cli.connections import open_store
+from monitor.cli.options import DEFAULT, AsJson, ConfigOption, command_group
 from monitor.cli.output import echo, print_json, print_table
-from monitor.config.models import Config, ConfigError
+from monitor.config.models import ConfigError
 from monitor.config.sections import nearest
 from monitor.core.prompts import Prompt, catalogue, describe, difference, find
 from monitor.jobs.promptfiles import read_folder
 from monitor.store import prompts as registry
 
+prompts = command_group()
+Which = Annotated[
+    str, typer.Argument(help="A prompt: NAME (newest version), NAME@3, NAME@TAG, or the first digits of its hash.")
+]
 
-def push(config: Config, folder: Path, *, as_json: bool) -> None:
-    """Store the prompts of a folder in the registry; versions that it has already are skipped."""
+
+@prompts.command("push")
+def push(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with the prompts; authors and dates come from git if it is a repository.")
+    ],
+    config: ConfigOption = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Store the prompts of a folder in the registry; versions that it has already are skipped.
+
+    Example: driftd prompts push prompts/
+    """
     found = read_folder(folder)
     with open_store(config) as database, database.write() as connection:
         pushed = [registry.push(connection, prompt) for prompt in found]
@@ -29,8 +47,12 @@ def push(config: Config, folder: Path, *, as_json: bool) -> None:
         echo(f"{'new ' if new else 'same'}  {prompt.sentence()}{note}")
 
 
-def list_all(config: Config, *, as_json: bool) -> None:
-    """Print every version with its traffic, and prompts in the records that were never pushed."""
+@prompts.command("list")
+def list_versions(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+    """List every version with its traffic, and versions in the records that were never pushed.
+
+    Example: driftd prompts list --json
+    """
     with open_store(config) as database, database.read() as connection:
         known, seen = registry.load_prompts(connection), registry.load_traffic(connection)
     rows = catalogue(known, known, seen)
@@ -57,8 +79,12 @@ def list_all(config: Config, *, as_json: bool) -> None:
         print_table(names, [[one[name] for name in names] for one in rows["not_registered"]], "")
 
 
-def show(config: Config, which: str, *, as_json: bool) -> None:
-    """Print one version, words and all."""
+@prompts.command("show")
+def show(which: Which, config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+    """Print one version of a prompt.
+
+    Example: driftd prompts show support/refund@3
+    """
     with open_store(config) as database, database.read() as connection:
         found = _find_prompt(registry.load_prompts(connection, words=False), which)
         prompt = registry.with_words(connection, found)
@@ -70,8 +96,12 @@ def show(config: Config, which: str, *, as_json: bool) -> None:
     echo(format_prompt(prompt))
 
 
-def diff(config: Config, old: str, new: str, *, as_json: bool) -> None:
-    """Print the differences between two versions: author, variables, settings and text."""
+@prompts.command("diff")
+def diff(old: Which, new: Which, config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+    """Print the differences between two versions: author, variables, settings and text.
+
+    Example: driftd prompts diff support/refund@production support/refund
+    """
     with open_store(config) as database, database.read() as connection:
         known = registry.load_prompts(connection, words=False)
         one, other = (registry.with_words(connection, _find_prompt(known, which)) for which in (old, new))
@@ -96,8 +126,16 @@ def _format_value(value: object) -> str:
     return "not set" if value is None else str(value)
 
 
-def tag(config: Config, which: str, name: str) -> None:
-    """Let a tag mean a version."""
+@prompts.command("tag")
+def tag(
+    which: Which,
+    name: Annotated[str, typer.Argument(help="Name of the tag, such as production.")],
+    config: ConfigOption = DEFAULT,
+) -> None:
+    """Move a tag to a version.
+
+    Example: driftd prompts tag support/refund@3 production
+    """
     with open_store(config) as database, database.write() as connection:
         prompt = _find_prompt(registry.load_prompts(connection, words=False), which)
         registry.set_tag(connection, prompt, name)

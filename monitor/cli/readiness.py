@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from monitor.checks.sensitivity import list_sensitivity
-from monitor.cli.candidate import print_sensitivity
-from monitor.cli.factory import open_store
-from monitor.cli.output import echo, print_json
+from monitor.cli.baseline_notes import print_sensitivity
+from monitor.cli.connections import open_store
+from monitor.cli.monitor_reports import report_monitors
+from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName
+from monitor.cli.output import echo
 from monitor.config.models import Config, Monitor
 from monitor.config.presets import PRESETS
-from monitor.config.source import Source
-from monitor.sources.base import SourceError
 from monitor.sources.connect import connect_and_probe
 from monitor.sources.readiness import Answer, ReadinessRow, future_note, report
 from monitor.store import baselines
@@ -21,34 +21,32 @@ from monitor.store.database import StoreError
 NO_BASELINE = "no baseline has been learnt yet; `driftd run` learns it"
 
 
-def readiness(config: Config, monitor: str | None, *, as_json: bool) -> int:
-    """Print the report of each monitor's source; returns 2 when one cannot be read."""
-    chosen = config.monitors if monitor is None else [config.monitor(monitor)]
-    found = _sensitivities(config, chosen)
-    told: list[dict[str, Any]] = []
-    for one in chosen:
-        entry: dict[str, Any] = {"monitor": one.name, "error": None, "capabilities": [], "notes": []}
-        entry |= found[one.name]
-        try:
-            rows, entry["notes"] = assess_source(one.source)
-            entry["capabilities"] = [row.as_json() for row in rows]
-        except SourceError as error:
-            entry["error"] = str(error)
-        told.append(entry)
-    if as_json:
-        print_json(told)
-    else:
-        for entry in told:
-            echo(f"{entry['monitor']}: {entry['error'] or 'what can be monitored'}")
-            if entry["error"] is None:
-                print_rows([ReadinessRow(**row) for row in entry["capabilities"]], entry["notes"])
-            print_sensitivity(entry["sensitivity"], "  ")
-            if entry["not_measured"]:
-                echo(f"  the smallest change that is detected is unknown: {entry['not_measured']}")
-    return 2 if any(entry["error"] for entry in told) else 0
+def readiness(config: ConfigOption = DEFAULT, monitor: MonitorName = None, as_json: AsJson = False) -> int:
+    """List what each monitor can measure, which columns are missing for the rest, and how to log them.
+
+    Example: driftd readiness --json
+    """
+    monitors = config.monitors if monitor is None else [config.monitor(monitor)]
+    sensitivities = _load_sensitivities(config, monitors)
+
+    def inspect(one: Monitor, entry: dict[str, Any]) -> None:
+        entry |= {"capabilities": [], "notes": [], **sensitivities[one.name]}
+        rows, entry["notes"] = _assess_source(one)
+        entry["capabilities"] = [row.as_json() for row in rows]
+
+    return report_monitors(monitors, inspect, _print, as_json=as_json)
 
 
-def _sensitivities(config: Config, monitors: Sequence[Monitor]) -> dict[str, dict[str, Any]]:
+def _print(entry: dict[str, Any]) -> None:
+    echo(f"{entry['monitor']}: {entry['error'] or 'what can be monitored'}")
+    if entry["error"] is None:
+        print_capabilities([ReadinessRow(**row) for row in entry["capabilities"]], entry["notes"])
+    print_sensitivity(entry["sensitivity"], "  ")
+    if entry["not_measured"]:
+        echo(f"  the smallest change that is detected is unknown: {entry['not_measured']}")
+
+
+def _load_sensitivities(config: Config, monitors: Sequence[Monitor]) -> dict[str, dict[str, Any]]:
     """Return by monitor the smallest changes that its baseline finds, or why they are not known; needs our database."""
     try:
         with open_store(config) as database, database.read() as connection:
@@ -63,18 +61,18 @@ def _sensitivities(config: Config, monitors: Sequence[Monitor]) -> dict[str, dic
     return found
 
 
-def assess_source(source: Source) -> tuple[list[ReadinessRow], list[str]]:
-    """Look at the newest records of a source; returns what they allow, and what is wrong with their times."""
-    reader, lacking = connect_and_probe(source)
+def _assess_source(monitor: Monitor) -> tuple[list[ReadinessRow], list[str]]:
+    """Look at the newest records of a monitor's source; returns what they allow, and what is wrong with their times."""
+    reader, lacking = connect_and_probe(monitor.source)
     try:
         columns = reader.describe()
         note = future_note(columns, reader.now())
     finally:
         reader.close()
-    return report(columns, lacking, PRESETS.get(source.preset or "")), [] if note is None else [note]
+    return report(columns, lacking, PRESETS.get(monitor.source.preset or "")), [] if note is None else [note]
 
 
-def print_rows(rows: Sequence[ReadinessRow], notes: Sequence[str]) -> None:
+def print_capabilities(rows: Sequence[ReadinessRow], notes: Sequence[str]) -> None:
     """Print the rows, what can be watched first, and the notes."""
     order = list(get_args(Answer))
     for row in sorted(rows, key=lambda row: order.index(row.answer)):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from monitor.cli.options import DEFAULT, ConfigOption, MonitorName, WindowEnd
 from monitor.cli.output import echo
-from monitor.cli.samples import both_sides
-from monitor.config.models import Config
+from monitor.cli.window_samples import load_samples
 from monitor.jobs.report import write_report
 
 
-def write(config: Config, name: str | None, at: datetime | None, out: Path) -> None:
-    """Write the report; needs the extra `report`."""
-    sides = both_sides(config.monitor(name), at)
-    write_report(sides.baseline, sides.window, {column: one.kind for column, one in sides.layouts.items()}, out)
-    echo(f"{out}: {len(sides.window)} rows of the window against {len(sides.baseline)} of the baseline", err=True)
+def report(
+    config: ConfigOption = DEFAULT,
+    monitor: MonitorName = None,
+    at: WindowEnd = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write an Evidently report that compares a sample of a window with a sample of its baseline.
+
+    Example: driftd report --monitor churn --at 2026-11-20T12:00:00Z -o churn.html
+    """
+    samples = load_samples(config.monitor(monitor), at)
+    kinds = {column: layout.kind for column, layout in samples.layouts.items()}
+    write_report(samples.baseline, samples.window, kinds, out)
+    echo(f"{out}: {len(samples.window)} rows of the window against {len(samples.baseline)} of the baseline", err=True)

@@ -3,104 +3,77 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from detectors.binning import to_categories
 from detectors.cost.savings import Cells, Plan, Tier
-from monitor.cli.factory import open_reader
+from monitor.cli.connections import open_reader, open_store_or_empty
+from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName, Quiet, parse_moment
 from monitor.cli.output import echo, print_json, print_table
-from monitor.config.models import Config, ConfigError, Monitor
+from monitor.config.models import ConfigError, Monitor
 from monitor.config.savings import Savings
-from monitor.jobs.what_if import DAY, MOST_MODELS, count, days, definition, make_plans, report_savings, stretch
+from monitor.jobs.busiest_models import busiest_models
+from monitor.jobs.what_if import DAY, MOST_MODELS, count, definition, make_plans, report_savings, stretch
+from monitor.jobs.what_if import days as whole_days
 from monitor.jobs.what_if_text import describe_retraining, describe_tier
-from monitor.profiling.profile import deciding_columns
-from monitor.profiling.served import keep_served
-from monitor.sources.base import Reader, read_in_steps
-from monitor.store import migrate
+from monitor.sources.base import Reader
 from monitor.store import savings as store
-from monitor.store.database import Database, DatabaseError, StoreError
+
+DaysUntil = Annotated[
+    datetime | None,
+    typer.Option(
+        "--at", parser=parse_moment, metavar="TIME", help="Count days up to this time, ISO 8601; default: now."
+    ),
+]
 
 
 def savings(
-    config: Config,
-    name: str | None,
-    models: Sequence[str],
-    last_days: int | None,
-    at: datetime | None,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Print what every plan would have saved; days that the daemon has not counted are read from the log."""
-    monitor = config.monitor(name)
-    spec = monitor.savings or Savings()
-    if last_days is not None:
-        spec = Savings.model_validate({**spec.model_dump(), "days": last_days})
-    monitor = monitor.model_copy(update={"savings": spec})
-    with open_reader(monitor) as reader, _open_counts(config) as database:
+    config: ConfigOption = DEFAULT,
+    monitor: MonitorName = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Estimate the cost with all requests on this model; may be repeated.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=366, help="Number of whole days to read.")] = None,
+    at: DaysUntil = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Estimate the cost and quality of the same requests on other models or routes, and whether retraining pays.
+
+    Example: driftd savings --monitor support-bot --model small-7b --days 7 --json
+    """
+    watched = config.monitor(monitor)
+    spec = watched.savings or Savings()
+    if days is not None:
+        spec = Savings.model_validate({**spec.model_dump(), "days": days})
+    watched = watched.model_copy(update={"savings": spec})
+    with open_reader(watched) as reader, open_store_or_empty(config) as database:
         now = at or reader.now()
         first, last = stretch(spec, now)
-        given = [Plan(f"all on {model}"[:80], (Tier(model),)) for model in models]
-        plans = given or make_plans(spec, [] if spec.plans else _busiest_models(reader, monitor, first, last))
+        plans = [Plan(f"all on {one}"[:80], (Tier(one),)) for one in model or []]
         if not plans:
-            raise ConfigError(f"savings: {monitor.name} has no request from {first:%Y-%m-%d} to {last:%Y-%m-%d}.")
+            models = [] if spec.plans else busiest_models(reader, watched, first, last, MOST_MODELS)
+            plans = make_plans(spec, models)
+        if not plans:
+            raise ConfigError(f"savings: {watched.name} has no request from {first:%Y-%m-%d} to {last:%Y-%m-%d}.")
         with database.read() as connection:
-            held = [
-                store.counted_days(connection, monitor.name, plan.name, definition(monitor, plan)) for plan in plans
+            counted = [
+                store.counted_days(connection, watched.name, plan.name, definition(watched, plan)) for plan in plans
             ]
-        owed = [day for day in days(first, last) if any(day not in known for known in held)]
-        more = _count_missing_days(reader, monitor, plans, held, owed, quiet=quiet)
+        missing = [day for day in whole_days(first, last) if any(day not in known for known in counted)]
+        more = _count_days(reader, watched, plans, counted, missing, quiet=quiet)
         with database.read() as connection:
-            told = report_savings(connection, monitor, plans, more, now)
+            result = report_savings(connection, watched, plans, more, now)
     if as_json:
-        print_json(told)
+        print_json(result)
     else:
-        _print(told)
-    return 0
+        _print(result)
 
 
-@contextmanager
-def _open_counts(config: Config) -> Iterator[Database]:
-    """Open what the daemon has counted; where it never ran here, an empty store of the moment."""
-    database = Database(config.store.get_secret_value())
-    try:
-        migrate.require_head(database)
-    except (DatabaseError, StoreError):
-        database.close()
-        with TemporaryDirectory() as folder:
-            database = Database(f"sqlite:///{folder}/empty.db")
-            try:
-                migrate.upgrade(database)
-                yield database
-            finally:
-                database.close()
-        return
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def _busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: datetime) -> list[str]:
-    """Return the models that answered most of the requests."""
-    schema = reader.schema()
-    if "model_version" not in schema:
-        raise ConfigError("savings: map `model_version` under `columns:`; prices are looked up by model.")
-    counted: Counter[str] = Counter()
-    columns = list(dict.fromkeys(["model_version", *deciding_columns(monitor, schema)]))
-    for page in read_in_steps(reader, columns, first, last):
-        counted.update(name for name in to_categories(keep_served(page, monitor)["model_version"]) if name)
-    return [name for name, _ in counted.most_common(MOST_MODELS)]
-
-
-def _count_missing_days(
+def _count_days(
     reader: Reader,
     monitor: Monitor,
     plans: Sequence[Plan],

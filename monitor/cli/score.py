@@ -8,11 +8,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from detectors import SIGNALS, Signal
 from detectors.records import Column, Records
 from detectors.text.parts import join_context
+from monitor.cli.options import Quiet
 from monitor.cli.output import echo
 from monitor.config.signals import problems, resolve
 from monitor.config.source import ROLES
@@ -28,9 +31,21 @@ NOT_BY_DEFAULT = ("json_schema", "matches", "entailment")
 TEXTS = ("question", "context", "response")
 
 
-def run(file: Path, names: str | None, out: Path | None, *, quiet: bool) -> int:
-    """Score every record; returns 2 when some could not be read, and then scores the others all the same."""
-    asked = _select_signals(names)
+def score(
+    file: Annotated[Path, typer.Argument(help="A .jsonl, .jsonl.gz, .csv, .tsv or .parquet file of records.")],
+    signals: Annotated[
+        str | None, typer.Option(help="Names of signals, separated by commas; default: all whose fields the file has.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Compute signals for the records of a file: one JSON line per record; exits 2 if a record is invalid.
+
+    Records have the fields `id`, `question`, `context` and `response`, as far as the signals need them.
+
+    Example: driftd score answers.jsonl --signals hallucinated,refusal -o scores.jsonl
+    """
+    asked = _select_signals(signals)
     bad: list[str] = []
     begun, done = time.monotonic(), 0
     with output(out) as write, progress(file, quiet=quiet) as (rows, advance):

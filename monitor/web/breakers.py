@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from detectors.binning import LONGEST_CATEGORY
 from detectors.cost.breaker import Breaker, standing
+from monitor.actions.breakers import budget_column
 from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Config, Monitor
 from monitor.config.sections import nearest
@@ -194,12 +195,6 @@ def _unknown(spec: BreakerSpec, as_of: datetime | None) -> str:
     what = "requests are let through" if spec.on_unknown == "closed" else "requests are refused"
     since = f"nothing newer is known than {as_of.isoformat()}" if as_of else "nothing is known yet"
     return f"{since}: on_unknown is {spec.on_unknown}, so {what}"
-
-
-def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:
-    """Return the column that a breaker's budget is kept by."""
-    check = monitor.budget_of(spec.budget) if spec.budget else None
-    return check.by if check else None
 
 
 def unknown_after(monitor: Monitor, spec: BreakerSpec) -> timedelta:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.metrics.export import StateCollector
 from tests.support.world import START, World, rows_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from detectors.evaluate import poisson_interval
-from monitor.cli.history import _pages
+from monitor.cli.replay_output import describe_alerts
 from monitor.jobs.backtest import judge_budget
 from tests.support.world import START, World, rows_of
 
@@ -66,7 +66,7 @@ def test_a_short_stretch_is_told_by_its_count_and_not_as_a_rate(world: World) ->
 def test_a_rate_is_told_with_its_interval_over_weeks_and_broken_follows_from_it() -> None:
     told = {"monitor": "shop", "pages": 9, "weeks": 2.0, "budget_per_week": 1.0, "pages_per_week": 4.5}
     low, high = poisson_interval(9, 2.0)
-    said = _pages({**told, "pages_low": low, "pages_high": high, "budget": judge_budget(9, 2.0, 1.0)})
+    said = describe_alerts({**told, "pages_low": low, "pages_high": high, "budget": judge_budget(9, 2.0, 1.0)})
     assert (
         said
         == "9 alerts in 2.0 weeks, 4.50 a week (95 % interval 2.06 to 8.54); the alert budget of 1.00 a week is broken"

@@ -13,8 +13,8 @@ import httpx
 import pytest
 import yaml
 
+from monitor.cli.config import check as config_check
 from monitor.cli.run import run
-from monitor.cli.status import config_check
 from monitor.config.load import load
 from monitor.config.models import ConfigError
 from monitor.store.database import StoreError

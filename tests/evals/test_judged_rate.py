@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.jobs.evals.incident import SuiteAlerting
 from monitor.jobs.evals.run import evaluate_traffic

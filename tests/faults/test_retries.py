@@ -18,7 +18,8 @@ import sqlalchemy as sa
 import yaml
 
 from monitor import pipeline
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.store.database import Database
 from monitor.store.tables import buckets

@@ -13,8 +13,8 @@ from detectors.binning import learn_numeric
 from detectors.sequential import State
 from monitor.checks.detect import Window, detect
 from monitor.checks.targets import expand_checks
-from monitor.cli.config_template import Look, render_config
-from monitor.cli.factory import open_reader
+from monitor.cli.config_template import SourceProbe, render_config
+from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.jobs import build_baseline
 from monitor.jobs.one_shot import baseline_for
@@ -131,6 +131,6 @@ def test_rates_and_times_are_looked_at_bucket_by_bucket_unless_a_limit_is_given(
 def test_a_first_configuration_has_buckets_as_short_as_the_traffic_allows(
     hourly: float, bucket: str, window: str
 ) -> None:
-    text = render_config("log", Look(None, {"url": "sqlite://"}, [], hourly))
+    text = render_config("log", {"url": "sqlite://"}, SourceProbe(None, [], hourly))
     assert f"\n    bucket: {bucket}\n" in text
     assert f"\n    window: {window} " in text

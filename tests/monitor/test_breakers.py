@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor.cli.breakers import set_by_hand
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import cross_check
 from monitor.config.models import Config, ConfigError
 from monitor.daemon import Daemon
+from monitor.jobs.manual_breaker import ManualState, find_breaker, set_breaker
 from monitor.store import breakers, incidents, reads
 from monitor.store.database import Database
 from monitor.web.breakers import Board
@@ -315,6 +316,12 @@ def test_as_many_probes_go_through_as_were_asked_for(shop: Shop, sqlite_url: str
             assert not any(board.answer("guard", "")["allow"] for _ in range(1000))
 
 
+def open_by_hand(database: Database, config: Config, length: timedelta, clock: Hand) -> None:
+    manual = ManualState("open", "a loop in the batch", "ada", length)
+    with database.write() as connection:
+        set_breaker(connection, config, find_breaker(config, "guard", ""), "", manual, clock.now())
+
+
 def test_a_person_opens_and_closes_and_the_machine_waits(shop: Shop, sqlite_url: str) -> None:
     shop.hours(0, 24)
     receiver = Receiver()
@@ -322,7 +329,7 @@ def test_a_person_opens_and_closes_and_the_machine_waits(shop: Shop, sqlite_url:
         made = config(shop, sqlite_url, {"budget": "spend", "do": ["told"]}, receiver.url)
         with working(made) as (daemon, database, clock):
             until(daemon, clock, 14)
-            set_by_hand(made, "guard", "", "open", "a loop in the batch", "ada", 2 * HOUR, clock)
+            open_by_hand(database, made, 2 * HOUR, clock)
             board = Board(database, made, clock)
             board.refresh()
             told = board.answer("guard", "")
@@ -345,7 +352,7 @@ def test_a_silenced_breaker_moves_and_tells_nobody_until_the_silence_ends(shop: 
             row = {"monitor": "bot", "rule": "breaker.guard", "starts_at": START, "ends_at": START + 16 * HOUR}
             with database.write() as connection:
                 incidents.add_silence(connection, {**row, "comment": "", "created_by": "me"})
-            set_by_hand(made, "guard", "", "open", "a loop in the batch", "ada", 9 * HOUR, clock)
+            open_by_hand(database, made, 9 * HOUR, clock)
             until(daemon, clock, 15)
             daemon.deliver()
             assert path(database) == [(13, "", "open")]
@@ -426,9 +433,9 @@ def test_the_command_line_lists_opens_and_closes(shop: Shop, sqlite_url: str, tm
             (row,) = json.loads(done.stdout)["breakers"]
             assert (row["state"], row["reason"]) == ("open", "a loop")
     with pytest.raises(ConfigError, match="Did you mean 'guard'"):
-        set_by_hand(made, "gard", "", "open", "x", "ada", None)
+        find_breaker(made, "gard", "")
     with pytest.raises(ConfigError, match="leave --value out"):
-        set_by_hand(made, "guard", "team-a", "open", "x", "ada", None)
+        find_breaker(made, "guard", "team-a")
 
 
 def test_slack_hears_of_an_episode_in_one_thread(shop: Shop, sqlite_url: str) -> None:

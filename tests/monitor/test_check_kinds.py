@@ -23,8 +23,9 @@ from monitor.checks.baseline import Baseline
 from monitor.checks.detect import Window, detect
 from monitor.checks.registry import CHECKS, config_models, make_checks
 from monitor.cli import app
-from monitor.cli.factory import make_daemon, open_store
-from monitor.cli.load import load
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
+from monitor.cli.options import load_config
 from monitor.config.checks.base import CheckConfig
 from monitor.config.load import json_schema
 from monitor.config.models import Config, ConfigError, Monitor
@@ -172,7 +173,7 @@ def test_a_new_kind_is_among_the_choices_of_an_error(world: World) -> None:
         "crowd": r"crowd\.daily: 'daily' is not a key of crowd, but of spend",
     }.items():
         with pytest.raises(ConfigError, match=problem):
-            load(configure(world, {entry: {"daily": 5}}))
+            load_config(configure(world, {entry: {"daily": 5}}))
 
 
 def test_a_new_kind_is_in_the_documentation() -> None:
@@ -189,7 +190,7 @@ def test_a_new_kind_is_in_check_and_in_metrics_and_in_incidents(world: World) ->
     (finding,) = json.loads(result.stdout)["findings"]
     assert (finding["check"], finding["status"], finding["reason"]) == ("crowd", "drifted", "600 rows")
 
-    config = load(path)
+    config = load_config(path)
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + 7 * HOUR))
         daemon.tick_all()

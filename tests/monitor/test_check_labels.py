@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import yaml
 
 from detectors.performance.fall import find_fall
-from monitor.cli.run import check_once
+from monitor.cli.check import check as run_check
 from monitor.config.load import load
 from monitor.jobs.one_shot import check
 from monitor.sources.connect import connect
@@ -107,12 +107,12 @@ def test_inverted_labels_that_come_a_day_late_exit_1(bank: Bank, baseline: str) 
 
 def test_the_exit_codes_of_the_command(bank: Bank, capsys: pytest.CaptureFixture[str]) -> None:
     config = load(bank.configure(), {})
-    assert check_once(config, None, AT, as_json=False) == 1
-    assert f"labels are those of {(AT - DAY - HOUR).isoformat()} to " in capsys.readouterr().out
-    assert check_once(config, None, AT - HOUR, as_json=False) == 0
+    assert run_check(config, None, AT, as_json=False) == 1
+    assert f"labels are of the records from {(AT - DAY - HOUR).isoformat()} to " in capsys.readouterr().out
+    assert run_check(config, None, AT - HOUR, as_json=False) == 0
     bank.execute("UPDATE loans SET repaid = NULL WHERE at >= '2026-11-03 23:00'")
     capsys.readouterr()
-    assert check_once(config, None, AT, as_json=False) == 2
+    assert run_check(config, None, AT, as_json=False) == 2
     assert "performance could not be measured: too_few: the window has 0" in capsys.readouterr().out
 
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from monitor import __version__
 from monitor.cli import app
-from monitor.cli.run import settle_memory
 from monitor.core import log
+from monitor.web.serve import settle_memory
 
 HEAVY = ("evidently", "pandas", "dask", "onnxruntime", "presidio_analyzer", "sqlglot", "wordllama")
 

@@ -15,7 +15,7 @@ from detectors.sequential import State
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibration import Calibration
 from monitor.checks.detect import detect
-from monitor.cli.factory import open_reader
+from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.jobs import build_baseline

@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.actions.notifications import thread_key
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.comparison_reads import join_shadow, read_pages
@@ -260,7 +261,7 @@ def test_the_command_tells_what_the_daemon_counted(trial: Trial, capsys: pytest.
         trial.run(database, config, *every(START + 3 * HOUR))
         told = stored(database).report["small-7b"]
     capsys.readouterr()
-    assert experiments(config, None, None, as_json=True, quiet=True) == 0
+    assert experiments(config, as_json=True, quiet=True) == 0
     counted = capsys.readouterr().out
     assert experiments(config, None, START + 3 * HOUR, as_json=True, quiet=True) == 0
     read = capsys.readouterr().out

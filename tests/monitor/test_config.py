@@ -247,7 +247,7 @@ def documented_checks() -> list[Any]:
     """Return every entry of `checks:` in the pages of the documentation and in the configurations that are shipped."""
     pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
     blocks = [block for page in pages for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
-    story = (ROOT / "monitor/cli/demo/story.py").read_text().replace("{{", "{").replace("}}", "}")
+    story = (ROOT / "monitor/cli/demo/configuration.py").read_text().replace("{{", "{").replace("}}", "}")
     entries: list[Any] = []
     for block in [*blocks, story, (ROOT / "deploy/driftd.yaml").read_text()]:
         for found in re.finditer(r"^( *)checks:.*(?:\n\1 .*|\n\1- .*)*", block, re.MULTILINE):

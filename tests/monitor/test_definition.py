@@ -17,7 +17,8 @@ from monitor.baselines import definition_v1
 from monitor.baselines.definition import MEASURED, definition
 from monitor.checks import calibration_settings
 from monitor.checks.registry import config_models
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.checks import CheckConfig
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor

@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.jobs.one_shot import check
 from monitor.sources.connect import connect

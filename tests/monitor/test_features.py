@@ -15,7 +15,8 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from monitor.cli.factory import make_daemon, open_reader, open_store
+from monitor.cli.connections import open_reader, open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.profiling.features import Choice, choose

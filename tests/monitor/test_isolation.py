@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from monitor import daemon as daemon_module
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.daemon import STANDSTILL, Daemon
 from monitor.jobs.catch_up import CatchUpJob

@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 from detectors.records import Column
 from monitor.cli import app
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.core.yamlfile import ConfigError
 from monitor.jobs.label_overlay import LabelOverlayReader

@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.core import CollectorRegistry
 
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.metrics.export import StateCollector
 from monitor.store import reads

@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.checks.anchor import evaluate_anchor, notes_on
-from monitor.cli.factory import make_daemon, make_job, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon, make_job
 from monitor.config.load import load
 from monitor.daemon import Daemon
 from monitor.jobs import baseline_lifecycle

@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.core import CollectorRegistry
 
-from monitor.cli.factory import make_daemon, open_reader, open_store
+from monitor.cli.connections import open_reader, open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.config.models import Config, ConfigError
 from monitor.jobs.one_shot import check

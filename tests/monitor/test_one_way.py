@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from monitor.cli.factory import make_daemon, open_reader, open_store
+from monitor.cli.connections import open_reader, open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.core.action import Action
 from monitor.core.incident import Decision

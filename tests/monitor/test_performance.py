@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from detectors.base import Status
 from detectors.outcome import OUTCOME
-from monitor.cli.factory import make_daemon, open_reader, open_store
+from monitor.cli.connections import open_reader, open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.daemon import Daemon
 from monitor.jobs.one_shot import check

@@ -13,7 +13,8 @@ from monitor.baselines.definition import definition
 from monitor.checks.anchor import evaluate_anchor
 from monitor.checks.calibrate import calibrate
 from monitor.checks.calibration_settings import definition as calibration_definition
-from monitor.cli.factory import make_daemon, open_reader, open_store
+from monitor.cli.connections import open_reader, open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.jobs.backtest import backtest
 from monitor.jobs.one_shot import baseline_for, check

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from detectors.base import Status
-from monitor.cli.factory import open_reader
+from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Config
 from monitor.core.yamlfile import ConfigError

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from detectors.sensitivity import Sensitivity
 from monitor.checks.calibration import Calibration
 from monitor.cli import app
-from monitor.cli.factory import open_store
+from monitor.cli.connections import open_store
 from monitor.config.load import load
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import Preset

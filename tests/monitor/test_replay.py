@@ -14,7 +14,7 @@ from detectors.sequential import State
 from monitor.alerting.change_point import Plateau, second_shift
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.checks.detect import Window, detect
-from monitor.cli.factory import open_reader
+from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from detectors.base import Finding, Status
 from monitor.actions import retraining
 from monitor.checks.baseline import Baseline
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.core.incident import Incident
 from monitor.store import reads

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from monitor import pipeline
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
-from monitor.cli.factory import make_daemon, make_job, open_store
-from monitor.cli.run import backfill
+from monitor.cli.backfill import backfill
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon, make_job
 from monitor.config.load import load
 from monitor.core import schedule
 from monitor.jobs.delivery import deliver_due
@@ -66,7 +67,7 @@ class Life:
             return connection.execute(sa.select(watches.c.error)).scalar_one()
 
     def backfill(self, buckets_from_live: int) -> int:
-        return backfill(self.config, None, LIVE, LIVE + buckets_from_live * FIVE, quiet=True)
+        return backfill(LIVE, LIVE + buckets_from_live * FIVE, self.config, quiet=True)
 
     def close(self) -> None:
         self.watch.close()

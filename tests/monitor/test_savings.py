@@ -15,7 +15,8 @@ import sqlalchemy as sa
 import yaml
 
 from detectors.cost.savings import DayCells
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.config.savings import RetrainingSpec
 from monitor.core.clock import SystemClock

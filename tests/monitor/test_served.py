@@ -17,7 +17,7 @@ import yaml
 from monitor.actions.retraining import Grounds, retraining
 from monitor.baselines.definition import definition as baseline_definition
 from monitor.checks.baseline import Baseline
-from monitor.cli.factory import open_reader
+from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec, Savings

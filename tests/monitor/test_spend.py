@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from detectors.cost.budget import SpendTotals
 from detectors.cost.ledger import ALL, CostSummary
-from monitor.cli.factory import make_daemon, open_reader, open_store
+from monitor.cli.connections import open_reader, open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.models import BaselineConfig, Config
 from monitor.core.schedule import Bucket
 from monitor.jobs.one_shot import check

@@ -15,7 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.outcome import OUTCOME
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import cross_check
 from monitor.config.models import Config
 from monitor.core.schedule import Bucket

@@ -16,7 +16,8 @@ from detectors.cost.ledger import CostSummary
 from monitor.checks.detect import conclude, detect
 from monitor.checks.objectives import count_events
 from monitor.checks.usage import usage_by_segment
-from monitor.cli.factory import make_daemon, open_reader, open_store
+from monitor.cli.connections import open_reader, open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.core.schedule import Bucket

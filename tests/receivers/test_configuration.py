@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from monitor.cli import app
 from monitor.cli.factory import make_daemon
-from monitor.cli.run import warn_of_old_forms
+from monitor.cli.startup_checks import warn_of_old_forms
 from monitor.config.load import load
 from monitor.config.models import Config, ConfigError
 from monitor.core.action import Action

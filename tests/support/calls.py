@@ -11,7 +11,8 @@ import numpy as np
 import sqlalchemy as sa
 import yaml
 
-from monitor.cli.factory import make_daemon, open_store
+from monitor.cli.connections import open_store
+from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.daemon import Daemon
 from monitor.store import reads

@@ -3,7 +3,3 @@
 The application below knows when it swaps its model, and what its deploy hook does when it is called. Driftd
 is told neither; all it has is the log table.
 """
-
-from monitor.cli.demo.story import run_demo
-
-__all__ = ["run_demo"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from detectors.binning import Binning
-from monitor.cli.factory import open_reader
+from monitor.cli.connections import open_reader
 from monitor.config.models import ConfigError, Monitor
 from monitor.core.schedule import floor
 from monitor.jobs import build_baseline
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Sides:
+class WindowSamples:
     """Rows of the baseline and of the window, and how their columns are laid out."""
 
     baseline: pd.DataFrame
@@ -29,7 +29,7 @@ class Sides:
     end: datetime
 
 
-def both_sides(monitor: Monitor, at: datetime | None) -> Sides:
+def load_samples(monitor: Monitor, at: datetime | None) -> WindowSamples:
     """Sample the window that ends at a moment, by default now, and the baseline that it is compared with."""
     if monitor.baseline.file is not None:
         raise ConfigError("the rows of a baseline `file:` are not sampled; give it as `from:` and `to:` or `rolling:`.")
@@ -43,4 +43,4 @@ def both_sides(monitor: Monitor, at: datetime | None) -> Sides:
     if before.empty or now.empty:
         side = "baseline" if before.empty else "window"
         raise ConfigError(f"the {side} has no rows to compare; choose another --at.")
-    return Sides(before, now, layouts, first, end)
+    return WindowSamples(before, now, layouts, first, end)

@@ -1,4 +1,4 @@
-"""The range that a baseline would be learnt from: looked at before anything is learnt, and what is said of it."""
+"""Review the range that a baseline would be learnt from, before anything is learnt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from detectors.binning import Binning
 from detectors.records import Records
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.baseline_review import Review, sentences
-from monitor.cli.output import cell, echo
 from monitor.config.models import ConfigError, Monitor
 from monitor.core.schedule import floor
 from monitor.jobs import build_baseline
@@ -85,22 +84,3 @@ def candidate_notes(reader: Reader, monitor: Monitor) -> tuple[Review | None, li
     except (SourceError, ConfigError) as error:
         return None, [f"the range of the baseline could not be read: {error}"]
     return review, sentences(review)
-
-
-def print_sensitivity(found: Sequence[Mapping[str, Any]], indent: str = "") -> None:
-    """Print the smallest change of each column that is found, as `list_sensitivity` returns it."""
-    if found:
-        echo(f"{indent}smallest change that is detected with a probability of at least one half:")
-    for each in found:
-        echo(f"{indent}  {each['column']}: {each['finds']}")
-
-
-def print_baseline_notes(told: Mapping[str, Any] | None) -> None:
-    """Print what was noticed in a baseline's range, and what a window was compared with."""
-    if not told or not told["notes"]:
-        return
-    echo("baseline:")
-    for note in told["notes"]:
-        echo(f"  - {note}")
-    if compared := told.get("compared_with"):
-        echo(f"  compared with {cell(compared['from'])} to {cell(compared['to'])} ({told['rows']:,} rows)")

@@ -1,75 +1,21 @@
-"""Commands about the past: backtest, simulate."""
+"""What `driftd backtest` and `driftd simulate` share: the replay with a progress bar, and its output."""
 
 from __future__ import annotations
 
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import typer
 
 from monitor.actions.plan_actions import Receivers
-from monitor.cli.factory import open_reader
-from monitor.cli.output import count_actions, echo, print_json, print_table
-from monitor.config.models import Config, Monitor
+from monitor.cli.output import count_actions, echo, print_table
+from monitor.config.models import Monitor
 from monitor.jobs.backtest import backtest as replay
-from monitor.jobs.backtest import read_changes
-from monitor.jobs.simulate import Injecting, Injection
 from monitor.sources.base import Reader
 
 
-def backtest(
-    config: Config,
-    name: str | None,
-    start: datetime,
-    end: datetime,
-    changes: Path | None,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Print what the present rules would have paged."""
-    monitor = config.monitor(name)
-    marked = read_changes(changes) if changes else []
-    with open_reader(monitor) as reader:
-        told = _replay(reader, monitor, (start, end), marked, config.receivers, quiet=quiet)
-    if as_json:
-        print_json(told)
-        return
-    _print(told)
-
-
-def simulate(
-    config: Config,
-    name: str | None,
-    drift: str,
-    column: str,
-    size: float,
-    start: datetime,
-    end: datetime,
-    at: datetime,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Print whether and how late an injected drift would have alerted, and the alerts of the same period without it."""
-    monitor = config.monitor(name)
-    with open_reader(monitor) as reader:
-        injection = Injection.of(drift, column, size, at, reader, monitor, start)
-        without = _replay(reader, monitor, (start, end), [at], config.receivers, quiet=quiet)
-        told = _replay(Injecting(reader, injection), monitor, (start, end), [at], config.receivers, quiet=quiet)
-    told["injected"] = injection.said
-    told["without"] = {"pages": without["pages"], "changes": without["changes"]}
-    if as_json:
-        print_json(told)
-        return
-    echo(f"injected: {injection.said}")
-    _print(told)
-    echo(f"without it the same period has {without['pages']} alerts")
-
-
-def _replay(
+def replay_buckets(
     reader: Reader,
     monitor: Monitor,
     between: tuple[datetime, datetime],
@@ -83,7 +29,7 @@ def _replay(
         return replay(reader, monitor, between, marked, bar.update, receivers=receivers)
 
 
-def _pages(told: dict[str, Any]) -> str:
+def describe_alerts(told: dict[str, Any]) -> str:
     """Return the number of alerts and the length of the period, with a rate if it lasts a week or more."""
     pages, weeks = told["pages"], told["weeks"]
     said = f"{pages} alert{'s' * (pages != 1)} in {_length(weeks)}"
@@ -104,8 +50,8 @@ def _length(weeks: float) -> str:
     return f"{minutes:.0f} minutes"
 
 
-def _print(told: dict[str, Any]) -> None:
-    echo(f"{told['monitor']}: {_pages(told)}. Thresholds: {told['baseline']['calibration']}.")
+def print_replay(told: dict[str, Any]) -> None:
+    echo(f"{told['monitor']}: {describe_alerts(told)}. Thresholds: {told['baseline']['calibration']}.")
     if told["updates"]:
         echo(f"updates of open incidents, sent in their threads: {told['updates']}")
     if told["left_out"]:

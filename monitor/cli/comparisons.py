@@ -1,0 +1,73 @@
+"""What `driftd experiments` and `driftd shadows` share: the counts of the daemon, else the records of the log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import typer
+
+from detectors.records import Records
+from monitor.checks.comparisons import ComparisonState
+from monitor.cli.connections import open_reader
+from monitor.config.arms import Experiment, Shadow
+from monitor.config.models import Config, Monitor
+from monitor.profiling.ab_counts import definition
+from monitor.profiling.comparison_reads import check_columns, read_pages
+from monitor.sources.base import Reader
+from monitor.store import comparisons
+from monitor.store.database import Database, DatabaseError, StoreError
+
+
+def load_states(
+    config: Config, monitor: Monitor, kind: str, specs: Sequence[Experiment] | Sequence[Shadow]
+) -> dict[str, ComparisonState]:
+    """Return what the daemon has counted of each comparison, as it is defined now; nothing where it never ran."""
+    try:
+        database = Database(config.store.get_secret_value())
+        try:
+            with database.read() as connection:
+                states = comparisons.load_states(connection, monitor.name)
+        finally:
+            database.close()
+    except (DatabaseError, StoreError):
+        return {}
+    definitions = {(kind, spec.name): definition(monitor, spec) for spec in specs}
+    return {
+        key[1]: state
+        for key, state in states.items()
+        if state.definition == definitions.get(key) and state.reported_at is not None
+    }
+
+
+def describe_source(state: ComparisonState | None) -> str:
+    """Say where the counts of a comparison come from."""
+    return f"the daemon's buckets before {state.next.isoformat()}" if state else "log"
+
+
+@contextmanager
+def open_records(
+    monitor: Monitor, spec: Experiment | Shadow, at: datetime | None, *, quiet: bool
+) -> Iterator[tuple[datetime, Iterator[Records]]]:
+    """Open the log; yields up to when records of a comparison count, and their pages."""
+    with open_reader(monitor) as reader:
+        end = min(at or reader.now(), spec.end or at or reader.now())
+        yield end, _read(reader, monitor, spec, end, quiet=quiet)
+
+
+def _read(
+    reader: Reader, monitor: Monitor, spec: Experiment | Shadow, end: datetime, *, quiet: bool
+) -> Iterator[Records]:
+    """Yield the pages of a comparison, with a bar that shows how far it is."""
+    check_columns(reader, monitor, spec)
+    length = max(1, int((end - spec.start).total_seconds()))
+    with typer.progressbar(length=length, label=spec.name, hidden=quiet, file=sys.stderr) as bar:
+        done = 0
+        for page in read_pages(reader, monitor, spec, spec.start, end):
+            if len(page["timestamp"]):
+                reached = int(float(page["timestamp"].values[-1]) - spec.start.timestamp())
+                bar.update(max(0, reached - done))
+                done = max(done, reached)
+            yield page

@@ -1,0 +1,59 @@
+"""Open our database and the sources of a configuration, and close them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+from monitor.config.models import Config, Monitor
+from monitor.sources.base import Reader
+from monitor.sources.connect import connect
+from monitor.store import migrate
+from monitor.store.database import Database, DatabaseError, StoreError
+
+
+@contextmanager
+def open_store(config: Config, *, upgrade: bool = False) -> Iterator[Database]:
+    """Open our database; with ``upgrade`` bring it to this version's schema first, else insist on it."""
+    database = Database(config.store.get_secret_value())
+    try:
+        if upgrade:
+            migrate.upgrade(database)
+        else:
+            migrate.require_head(database)
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_store_or_empty(config: Config) -> Iterator[Database]:
+    """Open our database; where the daemon never ran, an empty one that is removed afterwards."""
+    database = Database(config.store.get_secret_value())
+    try:
+        migrate.require_head(database)
+    except (DatabaseError, StoreError):
+        database.close()
+        with TemporaryDirectory() as folder:
+            database = Database(f"sqlite:///{folder}/empty.db")
+            try:
+                migrate.upgrade(database)
+                yield database
+            finally:
+                database.close()
+        return
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_reader(monitor: Monitor) -> Iterator[Reader]:
+    """Open a monitor's source."""
+    reader = connect(monitor.source)
+    try:
+        yield reader
+    finally:
+        reader.close()

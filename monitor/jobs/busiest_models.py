@@ -1,0 +1,24 @@
+"""Which models answered most of the requests of a stretch of time, read from the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from detectors.binning import to_categories
+from monitor.config.models import ConfigError, Monitor
+from monitor.profiling.profile import deciding_columns
+from monitor.profiling.served import keep_served
+from monitor.sources.base import Reader, read_in_steps
+
+
+def busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: datetime, most: int) -> list[str]:
+    """Return the models that answered most of the requests."""
+    schema = reader.schema()
+    if "model_version" not in schema:
+        raise ConfigError("savings: map `model_version` under `columns:`; prices are looked up by model.")
+    counted: Counter[str] = Counter()
+    columns = list(dict.fromkeys(["model_version", *deciding_columns(monitor, schema)]))
+    for page in read_in_steps(reader, columns, first, last):
+        counted.update(name for name in to_categories(keep_served(page, monitor)["model_version"]) if name)
+    return [name for name, _ in counted.most_common(most)]

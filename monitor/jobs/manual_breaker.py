@@ -1,0 +1,67 @@
+"""Set a circuit breaker by hand: it stays so for a while, or until it is set again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from detectors.cost.breaker import Breaker, State, with_state
+from monitor.actions.breakers import budget_column, effects, silence_name
+from monitor.config.breakers import BreakerSpec
+from monitor.config.models import Config, ConfigError, Monitor
+from monitor.config.sections import nearest
+from monitor.store import breakers, incidents, outbox
+from monitor.store.database import Connection
+
+
+@dataclass(frozen=True)
+class ManualState:
+    """What a person sets a breaker to, why, and for how long."""
+
+    state: State
+    reason: str
+    who: str
+    length: timedelta | None
+
+
+def find_breaker(config: Config, name: str, value: str) -> tuple[Monitor, BreakerSpec]:
+    """Return the breaker of a name, and its monitor; checks whether it is kept by values."""
+    specs = {spec.name: (monitor, spec) for monitor in config.monitors for spec in monitor.breakers}
+    if name not in specs:
+        raise ConfigError(
+            f"there is no breaker {name!r}. Configured: {', '.join(specs) or 'none'}.{nearest(name, list(specs))}"
+        )
+    by = budget_column(*specs[name])
+    if bool(by) != bool(value):
+        wanted = f"is kept by {by}: say which with --value" if by else "stands for all traffic: leave --value out"
+        raise ConfigError(f"the breaker {name!r} {wanted}.")
+    return specs[name]
+
+
+def set_breaker(
+    connection: Connection,
+    config: Config,
+    breaker: tuple[Monitor, BreakerSpec],
+    value: str,
+    manual: ManualState,
+    now: datetime,
+) -> datetime | None:
+    """Open or close a breaker and send its effects; returns until when it stays so, None for until it is set again."""
+    monitor, spec = breaker
+    key = (spec.name, value)
+    until = now + manual.length if manual.length else None
+    before = breakers.standing(connection, [spec.name]).get(key)
+    after = with_state(
+        before or Breaker("closed", now, "nothing has happened yet"),
+        manual.state,
+        now,
+        manual.reason,
+        until=until if manual.state == "open" else None,
+        who=manual.who,
+        held_until=until,
+    )
+    if not breakers.put(connection, monitor.name, key, before, after):
+        raise ConfigError(f"the breaker {spec.name!r} has just moved; look at `driftd breakers list` and try again.")
+    if incidents.find_silence(connection, monitor.name, silence_name(spec), now) is None:
+        outbox.save_actions(connection, effects(monitor, spec, value, after, config.receivers, now))
+    return until
