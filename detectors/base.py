@@ -279,50 +279,54 @@ def assess(
         what = "usable values" if detector.counts == "usable" else "rows"
         return _answer(stated, Status.INCONCLUSIVE, f"too_few: the {side} has {size} {what}, {needed} needed")
     try:
-        seen = detector.measure(baseline, window)
+        measurement = detector.measure(baseline, window)
     except (ArithmeticError, ValueError) as error:
         return _answer(stated, Status.ERROR, f"{detector.name} failed: {error}")
-    if not math.isfinite(seen.statistic):
-        return _answer(stated, Status.ERROR, f"{detector.name} gave {seen.statistic}")
+    if not math.isfinite(measurement.statistic):
+        return _answer(stated, Status.ERROR, f"{detector.name} gave {measurement.statistic}")
     if noise_factor > 1:
         effective = {"n_effective": round(sizes[1] / noise_factor**2)}
-        seen = replace(seen, noise=seen.noise * noise_factor, detail={**seen.detail, **effective})
-    return conclude(stated, detector, seen, threshold, calibrated)
+        measurement = replace(
+            measurement, noise=measurement.noise * noise_factor, detail={**measurement.detail, **effective}
+        )
+    return conclude(stated, detector, measurement, threshold, calibrated)
 
 
 def conclude(
     stated: Finding,
     detector: Detector,
-    seen: Measurement,
+    measurement: Measurement,
     threshold: float | None,
     calibrated: CalibratedNull | None,
 ) -> Finding:
     """Hold a measurement against the threshold that counts: the operator's, the calibrated, or the default."""
     if calibrated is not None:
-        seen = replace(seen, p_value=calibrated.p_value(seen.statistic, seen.noise))
-    return _compare(stated, detector, seen, float(effective_threshold(detector, seen, threshold, calibrated)))
+        measurement = replace(measurement, p_value=calibrated.p_value(measurement.statistic, measurement.noise))
+    return _compare(
+        stated, detector, measurement, float(effective_threshold(detector, measurement, threshold, calibrated))
+    )
 
 
 def effective_threshold(
-    detector: Detector, seen: Measurement, threshold: float | None, calibrated: CalibratedNull | None
+    detector: Detector, measurement: Measurement, threshold: float | None, calibrated: CalibratedNull | None
 ) -> Values:
     """Return the threshold that counts for a measurement: the operator's, the calibrated, or the default."""
     if threshold is not None:
         return threshold
     if calibrated is not None:
-        return np.maximum(detector.floor, calibrated.null.threshold(calibrated.limit, seen.noise))
-    return np.maximum(detector.threshold, seen.noise)
+        return np.maximum(detector.floor, calibrated.null.threshold(calibrated.limit, measurement.noise))
+    return np.maximum(detector.threshold, measurement.noise)
 
 
-def _compare(stated: Finding, detector: Detector, seen: Measurement, bound: float) -> Finding:
+def _compare(stated: Finding, detector: Detector, measurement: Measurement, bound: float) -> Finding:
     return _answer(
         stated,
-        Status.DRIFTED if seen.statistic >= bound else Status.OK,
-        describe_comparison(detector, seen.statistic, bound),
-        statistic=seen.statistic,
+        Status.DRIFTED if measurement.statistic >= bound else Status.OK,
+        describe_comparison(detector, measurement.statistic, bound),
+        statistic=measurement.statistic,
         threshold=bound,
-        p_value=seen.p_value,
-        detail=seen.detail,
+        p_value=measurement.p_value,
+        detail=measurement.detail,
     )
 
 

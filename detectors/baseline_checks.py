@@ -206,17 +206,17 @@ def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[SeriesCh
     level = pieces.without_line()
     stretches = [_stretches(level, row, cuts) for row, cuts in enumerate(level.partition())]
     quiet = pieces.without(stretches)
-    found: list[SeriesChange] = []
+    changes: list[SeriesChange] = []
     for row, cuts in enumerate(quiet.partition()):
         part = series[row].part
-        found += [
+        changes += [
             SeriesChange("stretch", part, first, last, size, row=row)
             for first, last in stretches[row]
             if abs(size := level.contrast(row, _outside(first, last, len(seconds)), np.arange(first, last)))
             >= STRETCH_FLOOR
         ]
-        found += _shifts(quiet, row, part, cuts)
-    return found
+        changes += _shifts(quiet, row, part, cuts)
+    return changes
 
 
 def standard_errors(series: Sequence[Series], seconds: np.ndarray) -> list[float]:
@@ -350,14 +350,14 @@ def _without_season(value: np.ndarray, rows: np.ndarray, seconds: np.ndarray) ->
         slot = slot + DAY * is_weekend(seconds)
     elif span < 4 * DAY:
         slot = np.zeros(len(seconds), dtype=np.int64)
-    known = np.where(rows > 0, value, np.nan)
+    measured = np.where(rows > 0, value, np.nan)
     centred = np.zeros_like(value)
     for each in np.unique(slot):
         at = slot == each
-        counted = np.isfinite(known[:, at]).any(axis=1)
+        counted = np.isfinite(measured[:, at]).any(axis=1)
         middle = np.zeros(len(value))
         if counted.any():
-            middle[counted] = np.nanmedian(known[np.ix_(counted, at)], axis=1)
+            middle[counted] = np.nanmedian(measured[np.ix_(counted, at)], axis=1)
         centred[:, at] = value[:, at] - middle[:, None]
     return np.asarray(np.where(rows > 0, centred, 0.0))
 
@@ -372,8 +372,8 @@ def _weights(value: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
         size = hours * HOUR // length
         if size >= 1 and value.shape[1] // size > FEWEST_BLOCKS:
             blocks = value.shape[1] // size
-            seen = _per_row(_neighbours(value, weight, size)) / MEDIAN_OF_CHI2
-            inflation = np.maximum(inflation, seen * (1 + 3 / blocks))
+            noise = _per_row(_neighbours(value, weight, size)) / MEDIAN_OF_CHI2
+            inflation = np.maximum(inflation, noise * (1 + 3 / blocks))
     return np.asarray(weight / inflation[:, None])
 
 

@@ -114,8 +114,8 @@ class Binning:
 
 
 def _kind(name: object) -> Kind:
-    known: tuple[Kind, ...] = ("numeric", "categorical", "vector", "scores", "errors")
-    return next(kind for kind in known if kind == name)
+    kinds: tuple[Kind, ...] = ("numeric", "categorical", "vector", "scores", "errors")
+    return next(kind for kind in kinds if kind == name)
 
 
 def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int = QUANTILE_BINS) -> Binning:

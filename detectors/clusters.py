@@ -70,11 +70,11 @@ def spread(sketch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         int64, shape (..., COUNTERS + 1).
     """
     counted, alone = sketch[..., :-1].astype(np.float64), sketch[..., -1].astype(np.float64)
-    known = counted.sum(axis=-1)
-    squares = (COUNTERS * np.square(counted).sum(axis=-1) - np.square(known)) / (COUNTERS - 1)
-    rows, squares = known + alone, np.clip(squares, known, np.square(known)) + alone
+    totals = counted.sum(axis=-1)
+    squares = (COUNTERS * np.square(counted).sum(axis=-1) - np.square(totals)) / (COUNTERS - 1)
+    rows, squares = totals + alone, np.clip(squares, totals, np.square(totals)) + alone
     with np.errstate(invalid="ignore", divide="ignore"):
-        size = np.where(known > 0, squares / rows, np.nan)
+        size = np.where(totals > 0, squares / rows, np.nan)
         return size, rows / size
 
 

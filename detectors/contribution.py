@@ -206,35 +206,35 @@ def _unusable(detector: Detector, baseline: Profile, window: Profile) -> tuple[V
 def _runs(gain: np.ndarray) -> list[slice]:
     """Return the runs of neighbours with the largest gains or losses, the largest first, none overlapping."""
     least = max(LEAST_POINTS / 100, LEAST_SHARE * float(np.maximum(gain, 0.0).sum()))
-    pieces, found = [slice(0, len(gain))], list[slice]()
-    while pieces and len(found) < MOST_RANGES:
+    pieces, runs = [slice(0, len(gain))], list[slice]()
+    while pieces and len(runs) < MOST_RANGES:
         best = max((_heaviest(gain, piece) for piece in pieces), key=lambda run: abs(gain[run].sum()))
         if abs(gain[best].sum()) < least:
             break
-        found.append(best)
+        runs.append(best)
         piece = next(piece for piece in pieces if piece.start <= best.start and best.stop <= piece.stop)
         pieces.remove(piece)
         left, right = slice(piece.start, best.start), slice(best.stop, piece.stop)
         pieces += [part for part in (left, right) if part.start < part.stop]
-    return found
+    return runs
 
 
 def _heaviest(gain: np.ndarray, piece: slice) -> slice:
     """Return the run with the largest sum, of either sign (Kadane)."""
     sums = np.append(0.0, np.cumsum(gain[piece]))
-    found = []
+    runs = []
     for signed in (sums, -sums):
         rise = signed - np.minimum.accumulate(signed)
         stop = int(rise.argmax())
-        found.append((float(rise[stop]), int(signed[: stop + 1].argmin()), stop))
-    _, start, stop = max(found)
+        runs.append((float(rise[stop]), int(signed[: stop + 1].argmin()), stop))
+    _, start, stop = max(runs)
     return slice(piece.start + start, piece.start + max(stop, start + 1))
 
 
 def _trim_empty(counts: np.ndarray, run: slice) -> slice:
     """Leave out the empty cells at both ends."""
-    held = np.flatnonzero(counts[run])
-    return run if not len(held) else slice(run.start + int(held[0]), run.start + int(held[-1]) + 1)
+    occupied = np.flatnonzero(counts[run])
+    return run if not len(occupied) else slice(run.start + int(occupied[0]), run.start + int(occupied[-1]) + 1)
 
 
 def _is_flag(side: Profile) -> bool:

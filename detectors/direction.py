@@ -63,8 +63,8 @@ def is_improvement(better: Preference | None, *moves: Values) -> np.ndarray:
     (True, False)
     """
     signed = np.stack([np.asarray(move if better == "higher" else -move, dtype=np.float64) for move in moves])
-    known = better in ("lower", "higher")
-    return np.asarray(known & (signed >= 0).all(axis=0) & (signed > 0).any(axis=0))
+    has_direction = better in ("lower", "higher")
+    return np.asarray(has_direction & (signed >= 0).all(axis=0) & (signed > 0).any(axis=0))
 
 
 def infer_direction(better: Preference | None, improved: bool | np.ndarray) -> Direction:

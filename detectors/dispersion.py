@@ -57,7 +57,7 @@ def design_effect(buckets: Stack) -> float:
         scores, variance = np.eye(len(mass)), mass * (1 - mass)
     means = counts[filled] @ scores / sizes[filled][:, None]
     spread = 1 / sizes[filled][1:] + 1 / sizes[filled][:-1]
-    seen, expected = np.diff(means, axis=0) ** 2 / spread[:, None], variance
+    observed, expected = np.diff(means, axis=0) ** 2 / spread[:, None], variance
     if expected.sum() <= 0:
         return 1.0
-    return float(np.clip(seen.mean(axis=0).sum() / expected.sum(), 1.0, LARGEST))
+    return float(np.clip(observed.mean(axis=0).sum() / expected.sum(), 1.0, LARGEST))

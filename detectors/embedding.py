@@ -44,8 +44,8 @@ def vectors() -> Vectors:
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
-    found = find_spec("wordllama")
-    folder = Path(found.origin or "").parent if found else Path("wordllama")
+    spec = find_spec("wordllama")
+    folder = Path(spec.origin or "").parent if spec else Path("wordllama")
     files = (
         folder / "weights" / "l2_supercat_256.safetensors",
         folder / "tokenizers" / "l2_supercat_tokenizer_config.json",
@@ -72,15 +72,15 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     >>> bool(paid @ returned > 0.3 > paid @ bread)
     True
     """
-    held = vectors()
-    found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+    table = vectors()
+    embedded = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     for first in range(0, len(texts), TOGETHER):
         few = [_encodable(text[:LONGEST]) for text in texts[first : first + TOGETHER]]
-        for place, cut in enumerate(held.tokenizer.encode_batch(few, add_special_tokens=False), start=first):
+        for place, cut in enumerate(table.tokenizer.encode_batch(few, add_special_tokens=False), start=first):
             if cut.ids:
-                found[place] = held.weights[cut.ids].mean(axis=0, dtype=np.float32)
-    length = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.asarray(found / np.maximum(length, np.finfo(np.float32).tiny))
+                embedded[place] = table.weights[cut.ids].mean(axis=0, dtype=np.float32)
+    length = np.linalg.norm(embedded, axis=1, keepdims=True)
+    return np.asarray(embedded / np.maximum(length, np.finfo(np.float32).tiny))
 
 
 def _encodable(text: str) -> str:

@@ -255,12 +255,12 @@ def at_equal_false_alarms(
     threshold = quiet_threshold(quiet, int(rate * quiet_weeks + 1e-9), resolve)
     alerts = [bool(score > threshold) for score in live]
     before = [alert for alert, end in zip(alerts, ends, strict=True) if change is None or end <= change]
-    told = [end for alert, end in zip(alerts, ends, strict=True) if alert]
+    alert_ends = [end for alert, end in zip(alerts, ends, strict=True) if alert]
     return EqualAlarms(
         threshold,
         pages([bool(score > threshold) for score in quiet], resolve),
         pages(before, resolve),
-        None if change is None else delay(told, change),
+        None if change is None else delay(alert_ends, change),
     )
 
 

@@ -118,10 +118,10 @@ def _scores(column: Column, layout: Binning) -> np.ndarray:
         ranks = (np.searchsorted(layout.edges, values, side="right") + 0.5) / layout.bins
         return np.where(usable, special.ndtri(ranks), 0.0)
     signs = {word: _sign(word) for word in layout.vocabulary}
-    found = [
+    scores = [
         0.0 if gone else signs.get(category(v), 0.0) for v, gone in zip(column.values, column.missing, strict=True)
     ]
-    return np.array(found, dtype=np.float64)
+    return np.array(scores, dtype=np.float64)
 
 
 def _sign(word: str) -> float:

@@ -93,58 +93,58 @@ def outcomes(records: Records, layout: Binning) -> Column:
     NaN where the layout has no model of them.
     """
     rows = row_count(records)
-    said = "score" if layout.kind == "scores" else "prediction"
-    told = np.full((rows, 2 if layout.kind == "scores" else 4), np.nan)
-    if said in records:
-        told[:, 0] = numbers(records[said])[0]
+    role = "score" if layout.kind == "scores" else "prediction"
+    values = np.full((rows, 2 if layout.kind == "scores" else 4), np.nan)
+    if role in records:
+        values[:, 0] = numbers(records[role])[0]
     if "label" in records:
-        told[:, 1] = _truth(records["label"], layout)
+        values[:, 1] = _truth(records["label"], layout)
     if layout.model:
         model = LossModel.from_text(layout.model)
-        told[:, 2], told[:, 3] = model.absolute.expected(records), model.squared.expected(records)
-    return Column(told, np.zeros(rows, dtype=bool))
+        values[:, 2], values[:, 3] = model.absolute.expected(records), model.squared.expected(records)
+    return Column(values, np.zeros(rows, dtype=bool))
 
 
 def _truth(labels: Column, layout: Binning) -> np.ndarray:
     if layout.kind == "errors":
         return numbers(labels)[0]
     meant = set(layout.vocabulary) or set(TRUE)
-    found = [category(value).lower() in meant or category(value) in meant for value in labels.values]
+    is_positive = [category(value).lower() in meant or category(value) in meant for value in labels.values]
     nothing = np.array([isinstance(value, float) and np.isnan(value) for value in labels.values], dtype=bool)
-    return np.where(labels.missing | nothing, np.nan, np.array(found, dtype=np.float64))
+    return np.where(labels.missing | nothing, np.nan, np.array(is_positive, dtype=np.float64))
 
 
 def add_up(column: Column, layout: Binning) -> tuple[np.ndarray, int, int]:
     """Return the sums over the cells, the rows whose label is to come, and the rows without a usable prediction."""
-    said = column.values[:, 0]
-    usable = np.isfinite(said) & ((said >= 0) & (said <= 1) if layout.kind == "scores" else True)
+    predicted = column.values[:, 0]
+    usable = np.isfinite(predicted) & ((predicted >= 0) & (predicted <= 1) if layout.kind == "scores" else True)
     if layout.kind == "scores":
-        said, truth = column.values[usable].T
-        cells, parts = np.searchsorted(layout.edges, said, side="right"), _scores(said, truth)
+        predicted, truth = column.values[usable].T
+        cells, parts = np.searchsorted(layout.edges, predicted, side="right"), _scores(predicted, truth)
     else:
-        said, truth, absolute, squared = column.values[usable].T
-        cells = np.searchsorted(layout.edges, absolute if layout.model else said, side="right")
-        parts = [*_errors(said, truth, layout.scale), *_expect(absolute, squared, truth, layout.scale)]
+        predicted, truth, absolute, squared = column.values[usable].T
+        cells = np.searchsorted(layout.edges, absolute if layout.model else predicted, side="right")
+        parts = [*_errors(predicted, truth, layout.scale), *_expect(absolute, squared, truth, layout.scale)]
     size = len(layout.edges) + 1
     sums = np.array([np.bincount(cells, part, minlength=size) for part in parts]).reshape(-1)
     counts = np.rint(sums).astype(np.int64)
     return counts, int(np.isnan(truth).sum()), int((~usable).sum())
 
 
-def _scores(said: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
+def _scores(scores: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
     which = [truth == 0, truth == 1, np.isnan(truth)]
-    return [*which, *(np.rint(said * UNIT) * held for held in which)]
+    return [*which, *(np.rint(scores * UNIT) * mask for mask in which)]
 
 
-def _errors(said: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarray]:
+def _errors(predicted: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarray]:
     labelled = np.isfinite(truth)
-    error = np.where(labelled, np.clip((said - truth) / scale, -FARTHEST, FARTHEST), 0.0)
+    error = np.where(labelled, np.clip((predicted - truth) / scale, -FARTHEST, FARTHEST), 0.0)
     nonzero = labelled & (truth != 0)
-    relative = np.zeros(len(said))
-    np.divide(np.abs(said - truth), np.abs(truth), out=relative, where=nonzero)
+    relative = np.zeros(len(predicted))
+    np.divide(np.abs(predicted - truth), np.abs(truth), out=relative, where=nonzero)
     relative = np.minimum(relative, FARTHEST)
     sums = (error, np.abs(error), error**2, error**4, relative, relative**2)
-    return [np.ones(len(said)), labelled, *(np.rint(part * UNIT) for part in sums), nonzero]
+    return [np.ones(len(predicted)), labelled, *(np.rint(part * UNIT) for part in sums), nonzero]
 
 
 def _expect(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarray]:
@@ -156,10 +156,10 @@ def _expect(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scale:
 def weigh_scores(column: Column, layout: Binning, units: np.ndarray) -> tuple[np.ndarray, int, int]:
     """Return what :func:`add_up` returns of a classifier, weighted: numbers of rows in units, sums as they are."""
     usable = np.isfinite(column.values[:, 0]) & (column.values[:, 0] >= 0) & (column.values[:, 0] <= 1)
-    (said, truth), weights = column.values[usable].T, units[usable]
-    cells = np.searchsorted(layout.edges, said, side="right")
+    (scores, truth), weights = column.values[usable].T, units[usable]
+    cells = np.searchsorted(layout.edges, scores, side="right")
     sums = np.zeros((len(SCORE_PARTS), len(layout.edges) + 1), dtype=np.int64)
-    for row, part in zip(sums, _scores(said, truth), strict=True):
+    for row, part in zip(sums, _scores(scores, truth), strict=True):
         each = weights * part if part.dtype == bool else np.rint(part * (weights / UNIT)).astype(np.int64)
         np.add.at(row, cells, each)
     return sums.reshape(-1), int(weights[np.isnan(truth)].sum()), int(units[~usable].sum())
@@ -168,8 +168,8 @@ def weigh_scores(column: Column, layout: Binning, units: np.ndarray) -> tuple[np
 def count_labelled(counts: np.ndarray, layout: Binning) -> np.ndarray:
     """Return how many rows have a label, over the last axis."""
     cells = len(layout.edges) + 1
-    held = counts[..., : 2 * cells] if layout.kind == "scores" else counts[..., cells : 2 * cells]
-    return np.asarray(held.sum(axis=-1))
+    labelled = counts[..., : 2 * cells] if layout.kind == "scores" else counts[..., cells : 2 * cells]
+    return np.asarray(labelled.sum(axis=-1))
 
 
 def split_sums(counts: np.ndarray, layout: Binning) -> dict[str, np.ndarray]:

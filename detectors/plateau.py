@@ -72,24 +72,24 @@ def at_hours(plateau: Counted, then: Counted, now: Counted) -> Stack:
     >>> seen.counts.tolist(), at_hours(seen, low, high).counts.tolist()
     ([0, 40, 0, 0], [0, 1, 39, 0])
     """
-    held = _as_stack(plateau)
+    reference = _as_stack(plateau)
     if then is now:
-        return held
-    n = int(held.n)
+        return reference
+    n = int(reference.n)
     before, after = _as_stack(then), _as_stack(now)
     if min(n, int(before.n), int(after.n)) == 0:
-        return held
-    moved = held.counts + n * (after.counts / int(after.n) - before.counts / int(before.n))
-    if held.layout.kind not in SUMMED:
+        return reference
+    moved = reference.counts + n * (after.counts / int(after.n) - before.counts / int(before.n))
+    if reference.layout.kind not in SUMMED:
         moved = np.maximum(0.0, moved)
         moved *= n / moved.sum()
-    mean = float(held.mean + after.mean - before.mean)
-    variance = max(0.0, float(held.variance + after.variance - before.variance))
+    mean = float(reference.mean + after.mean - before.mean)
+    variance = max(0.0, float(reference.variance + after.variance - before.variance))
     return replace(
-        held,
+        reference,
         counts=_whole(moved),
         total=np.asarray(n * mean),
-        squares=np.asarray(n * (variance + (mean - held.layout.origin) ** 2)),
+        squares=np.asarray(n * (variance + (mean - reference.layout.origin) ** 2)),
     )
 
 

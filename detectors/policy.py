@@ -331,9 +331,9 @@ def unchecked_verdict(policy: Policy, reason: str, fail: Fail | None = None) -> 
     ('The guard is busy. It passes unchecked (fails open).',)
     """
     fails = fail or policy.fail
-    said = "It is withheld (fails closed)." if fails == "closed" else "It passes unchecked (fails open)."
+    consequence = "It is withheld (fails closed)." if fails == "closed" else "It passes unchecked (fails open)."
     fallback = policy.fallback if fails == "closed" else None
-    return Verdict("error", policy.name, (f"{reason} {said}",), fallback=fallback, failed=fails)
+    return Verdict("error", policy.name, (f"{reason} {consequence}",), fallback=fallback, failed=fails)
 
 
 def _judge(text: str, policy: Policy, pairs: list[tuple[Span, GuardRule]]) -> Verdict:
@@ -392,8 +392,8 @@ def redact(text: str, spans: Sequence[Span]) -> str:
 def _hash(text: str, span: Span, salt: bytes) -> str | None:
     if not salt:
         return None
-    said = text[span.start : span.end].encode("utf-8", "surrogatepass")
-    return hmac.new(salt, said, hashlib.sha256).hexdigest()[:16]
+    value = text[span.start : span.end].encode("utf-8", "surrogatepass")
+    return hmac.new(salt, value, hashlib.sha256).hexdigest()[:16]
 
 
 def needs_names(policy: Policy) -> bool:

@@ -347,8 +347,8 @@ def _categories(column: Column, layout: Binning) -> np.ndarray:
     """Return the bin of each value of a categorical column that is not missing."""
     place = {word: index for index, word in enumerate(layout.vocabulary)}
     other = len(layout.vocabulary)
-    known = [place.get(category(value), other) for value in column.values[~column.missing]]
-    return np.array(known, dtype=np.int64)
+    codes = [place.get(category(value), other) for value in column.values[~column.missing]]
+    return np.array(codes, dtype=np.int64)
 
 
 def samples(profiles: Mapping[Segment, Mapping[str, Profile]]) -> Mapping[Segment, Mapping[str, Profile]]:

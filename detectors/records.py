@@ -82,8 +82,8 @@ def concatenate(parts: Iterable[Records]) -> dict[str, Column]:
     }
 
 
-def unseen(page: Records, seen: set[object]) -> Records:
-    """Leave out the records whose ``id`` stands in ``seen``, and put those of the others there; without ids, none.
+def unseen(page: Records, keys: set[object]) -> Records:
+    """Leave out the records whose ``id`` stands in ``keys``, and put those of the others there; without ids, none.
 
     Examples
     --------
@@ -97,6 +97,6 @@ def unseen(page: Records, seen: set[object]) -> Records:
     keep = np.ones(len(ids), dtype=bool)
     for row in np.flatnonzero(~ids.missing):
         key = ids.values[row]
-        keep[row] = key not in seen
-        seen.add(key)
+        keep[row] = key not in keys
+        keys.add(key)
     return page if keep.all() else take(page, keep)

@@ -136,11 +136,11 @@ def _once(name: str, keyword: Keyword) -> Keyword:
     """Make of a keyword that refers one that looks at each part of a value once."""
 
     def check_once(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401
-        known, key = _KNOWN.get(), (id(schema), name, id(instance))
-        if key not in known:
+        results, key = _KNOWN.get(), (id(schema), name, id(instance))
+        if key not in results:
             error = next(iter(keyword(validator, reference, instance, schema) or ()), None)
-            known[key] = None if error is None else str(error.validator)
-        wrong = known[key]
+            results[key] = None if error is None else str(error.validator)
+        wrong = results[key]
         if wrong is not None:
             yield _error("does not fit what is referred to", validator=wrong)
 

@@ -109,33 +109,33 @@ def find_contributing_segments(
     >>> first.segment, first.how, first.new
     ('model=small', 'only', True)
     """
-    known = {name: tuple(side or Profile.empty(baseline.layout) for side in sides) for name, sides in parts.items()}
+    segments = {name: tuple(side or Profile.empty(baseline.layout) for side in sides) for name, sides in parts.items()}
     statistic = float(detector.measure(baseline, window).statistic)
-    if not known or not statistic > 0 or not np.isfinite(statistic):
+    if not segments or not statistic > 0 or not np.isfinite(statistic):
         return ()
     stand = {
         name: (new.rows / max(1, window.rows), old.rows / max(1, baseline.rows), old.rows == 0)
-        for name, (old, new) in known.items()
+        for name, (old, new) in segments.items()
     }
-    mixed = _mix(detector, baseline, window, known, fewest)
+    mixed = _mix(detector, baseline, window, segments, fewest)
     if mixed is not None and min(mixed) >= MOST * statistic:
         most = max(stand, key=lambda name: abs(stand[name][0] - stand[name][1]))
-        if not _share_has_moved(known[most], baseline, window):
+        if not _share_has_moved(segments[most], baseline, window):
             return ()
         return (SegmentContribution(most, "mix", min(mixed[0], statistic), statistic, *stand[most]),)
-    found = []
-    for name, (old, new) in known.items():
+    contributions = []
+    for name, (old, new) in segments.items():
         if not _differs(detector, old if _size(detector, old) >= fewest else baseline, new):
             continue
         falls, settled = _without(detector, baseline, window, old, new, statistic, fewest)
         how: How = "only" if falls >= ALL * statistic or settled else "mostly"
         how = how if falls >= MOST * statistic else "partly"
         if falls >= SOME * statistic:
-            found.append(SegmentContribution(name, how, min(falls, statistic), statistic, *stand[name]))
-    if not any(carrier.how != "partly" for carrier in found) and _all(detector, known, statistic, fewest):
-        column = next(iter(known)).partition("=")[0]
-        found.insert(0, SegmentContribution(column, "all", statistic, statistic, 1.0, 1.0))
-    return rank(found)
+            contributions.append(SegmentContribution(name, how, min(falls, statistic), statistic, *stand[name]))
+    if not any(carrier.how != "partly" for carrier in contributions) and _all(detector, segments, statistic, fewest):
+        column = next(iter(segments)).partition("=")[0]
+        contributions.insert(0, SegmentContribution(column, "all", statistic, statistic, 1.0, 1.0))
+    return rank(contributions)
 
 
 def rank(carriers: Sequence[SegmentContribution]) -> tuple[SegmentContribution, ...]:
@@ -183,8 +183,8 @@ def _differs(detector: Detector, old: Profile, new: Profile) -> bool:
     """Say whether a segment differs from its baseline by more than chance makes of so few rows."""
     if _size(detector, new) < FEWEST_ROWS:
         return False
-    seen = detector.measure(old, new)
-    return bool(seen.statistic > seen.noise)
+    measurement = detector.measure(old, new)
+    return bool(measurement.statistic > measurement.noise)
 
 
 def _share_has_moved(segment: tuple[Profile, ...], baseline: Profile, window: Profile) -> bool:
@@ -203,8 +203,8 @@ def _without(
     """Return what the statistic falls by without a segment, and whether only noise is left."""
     rest_old, rest_new = without(baseline, old), without(window, new)
     if min(_size(detector, rest_old), _size(detector, rest_new)) >= max(1, fewest):
-        seen = detector.measure(rest_old, rest_new)
-        return statistic - float(seen.statistic), bool(seen.statistic <= seen.noise)
+        measurement = detector.measure(rest_old, rest_new)
+        return statistic - float(measurement.statistic), bool(measurement.statistic <= measurement.noise)
     alone = old.rows == 0 and rest_new.rows <= LEFT * window.rows
     return (statistic, True) if alone else (0.0, False)
 
@@ -213,7 +213,7 @@ def _mix(
     detector: Detector,
     baseline: Profile,
     window: Profile,
-    known: Mapping[str, tuple[Profile, ...]],
+    segments: Mapping[str, tuple[Profile, ...]],
     fewest: int,
 ) -> tuple[float, float] | None:
     """Return what the statistic falls by when the baseline has the window's mix, and what the mix makes alone.
@@ -221,10 +221,10 @@ def _mix(
     A segment that the baseline hardly knew stands as the whole baseline: its own difference is no matter of mix.
     """
     rest_old, rest_new = baseline, window
-    for old, new in known.values():
+    for old, new in segments.values():
         rest_old, rest_new = without(rest_old, old), without(rest_new, new)
     mixed = np.zeros(len(baseline.counts) + 3)
-    for old, new in (*known.values(), (rest_old, rest_new)):
+    for old, new in (*segments.values(), (rest_old, rest_new)):
         stands_for = old if old.rows >= max(1, fewest) else baseline
         mixed += _table(stands_for) / max(1, stands_for.rows) * new.rows
     scaled = np.rint(mixed * baseline.rows / max(1, window.rows)).astype(np.int64)
@@ -240,7 +240,7 @@ def _table(side: Profile) -> np.ndarray:
     return np.append(side.counts, [side.missing, side.nonfinite, side.mistyped]).astype(np.float64)
 
 
-def _all(detector: Detector, known: Mapping[str, tuple[Profile, ...]], statistic: float, fewest: int) -> bool:
+def _all(detector: Detector, segments: Mapping[str, tuple[Profile, ...]], statistic: float, fewest: int) -> bool:
     """Say whether every segment that can be measured shows at least half of the statistic by itself."""
-    sides = [pair for pair in known.values() if min(_size(detector, side) for side in pair) >= max(1, fewest)]
+    sides = [pair for pair in segments.values() if min(_size(detector, side) for side in pair) >= max(1, fewest)]
     return len(sides) > 1 and all(detector.measure(old, new).statistic >= MOST * statistic for old, new in sides)

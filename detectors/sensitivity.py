@@ -94,18 +94,18 @@ def smallest_change(
             firsts[False].append(int(missed[-1]) + 1 if len(missed) else 0)
     window = min(firsts[False], default=len(sizes))
     day = min([window, *firsts[True]])
-    found = [float(sizes[place]) if place < len(sizes) else None for place in (window, day)]
-    return Sensitivity(unit, before, *found)
+    smallest = [float(sizes[place]) if place < len(sizes) else None for place in (window, day)]
+    return Sensitivity(unit, before, *smallest)
 
 
 def _first_added_up(detector: Sequential, bound: Bound, scores: np.ndarray, steps: int) -> int:
     """Return the place of the smallest change that so many equal buckets prove, by bisection."""
 
-    def is_found(place: int) -> bool:
+    def is_detected(place: int) -> bool:
         course = detector.fold(np.repeat(scores[place][None], steps, axis=0), {})
         return bool((course.statistic >= bound(course.statistic, course.noise)).any())
 
-    return bisect.bisect_left(range(len(scores)), True, key=is_found)  # noqa: FBT003
+    return bisect.bisect_left(range(len(scores)), True, key=is_detected)  # noqa: FBT003
 
 
 def _tilt(mass: np.ndarray, sizes: np.ndarray, *, rare: bool = False) -> np.ndarray:

@@ -47,16 +47,16 @@ class Stack:
     @classmethod
     def of(cls, profiles: Sequence[Profile | None], layout: Binning) -> Stack:
         """Put profiles side by side; None stands for a bucket without rows."""
-        held = [Profile.empty(layout) if profile is None else profile for profile in profiles]
+        filled = [Profile.empty(layout) if profile is None else profile for profile in profiles]
         with np.errstate(over="ignore"):
             return cls(
                 layout,
-                np.array([p.counts for p in held], dtype=np.int64).reshape(len(held), layout.bins),
-                np.array([p.missing for p in held], dtype=np.int64),
-                np.array([p.nonfinite for p in held], dtype=np.int64),
-                np.array([p.mistyped for p in held], dtype=np.int64),
-                np.array([float(p.total) for p in held]),
-                np.array([float(p.squares) for p in held]),
+                np.array([p.counts for p in filled], dtype=np.int64).reshape(len(filled), layout.bins),
+                np.array([p.missing for p in filled], dtype=np.int64),
+                np.array([p.nonfinite for p in filled], dtype=np.int64),
+                np.array([p.mistyped for p in filled], dtype=np.int64),
+                np.array([float(p.total) for p in filled]),
+                np.array([float(p.squares) for p in filled]),
             )
 
     @classmethod

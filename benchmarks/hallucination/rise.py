@@ -43,7 +43,7 @@ def features(frame: pd.DataFrame) -> dict[str, Sides]:
                 {
                     "hallucinated": float(combination().probability(parts(held))),
                     "1 - ROUGE-L": held.unaligned,
-                    "novelty": 1.0 - float(held.found.mean()),
+                    "novelty": 1.0 - float(held.present.mean()),
                     "weakest claim": 1.0 - float(np.nanmin(np.append(held.claims, 1.0))),
                     "numbers": len(held.numbers[0]) / max(1, held.numbers[2]),
                     "length": float(len(held.answer.ids)),

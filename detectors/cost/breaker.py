@@ -56,12 +56,14 @@ class Breaker:
     number: int = 0
     episode: datetime | None = None
 
-    def held(self, at: datetime) -> bool:
+    def is_held(self, at: datetime) -> bool:
         """Say whether a person's word still stands."""
         return self.who is not None and (self.held_until is None or at < self.held_until)
 
 
-def step(before: Breaker, seen: BreakerObservation, at: datetime, open_for: timedelta, *, renews: bool) -> Breaker:
+def step(
+    before: Breaker, observation: BreakerObservation, at: datetime, open_for: timedelta, *, renews: bool
+) -> Breaker:
     """Return how a breaker stands after a bucket that ends at a moment.
 
     Parameters
@@ -82,27 +84,27 @@ def step(before: Breaker, seen: BreakerObservation, at: datetime, open_for: time
     >>> step(opened, BreakerObservation(None, "no traffic"), noon + 2 * five, five, renews=False).state
     'half_open'
     """
-    if before.held(at):
+    if before.is_held(at):
         return before
     if before.who is not None:
         before = replace(before, who=None, held_until=None)
     if before.state == "closed" or (before.state == "half_open" and not renews):
-        if seen.bad:
-            return _open(before, seen, at, open_for)
-        if before.state == "half_open" and seen.bad is False:
-            return with_state(before, "closed", at, f"the probes went well: {seen.reason}")
+        if observation.bad:
+            return _open(before, observation, at, open_for)
+        if before.state == "half_open" and observation.bad is False:
+            return with_state(before, "closed", at, f"the probes went well: {observation.reason}")
         return before
     if renews or before.state == "half_open":
-        if seen.bad is False:
-            return with_state(before, "closed", at, seen.reason)
-        return replace(before, until=seen.until) if seen.bad else before
+        if observation.bad is False:
+            return with_state(before, "closed", at, observation.reason)
+        return replace(before, until=observation.until) if observation.bad else before
     if before.until is None or at >= before.until:
         return with_state(before, "half_open", at, "it was open for as long as it was to be; probes are let through")
     return before
 
 
-def _open(before: Breaker, seen: BreakerObservation, at: datetime, open_for: timedelta) -> Breaker:
-    return with_state(before, "open", at, seen.reason, until=seen.until or at + open_for)
+def _open(before: Breaker, observation: BreakerObservation, at: datetime, open_for: timedelta) -> Breaker:
+    return with_state(before, "open", at, observation.reason, until=observation.until or at + open_for)
 
 
 def with_state(
@@ -133,7 +135,7 @@ def standing(breaker: Breaker, now: datetime, *, renews: bool) -> Breaker:
     >>> standing(gone, noon + timedelta(hours=12), renews=True).state
     'closed'
     """
-    if breaker.state != "open" or breaker.until is None or now < breaker.until or breaker.held(now):
+    if breaker.state != "open" or breaker.until is None or now < breaker.until or breaker.is_held(now):
         return breaker
     if renews:
         why = "what a person set has ended" if breaker.who else "a new period has begun"
@@ -176,8 +178,8 @@ def observe_budget(
     least = f" (at least: {spent.unpriced} of {spent.requests} requests have no known price)" if spent.unpriced else ""
     since = f" and about {expected:,.2f} since" if expected >= 0.005 else ""  # noqa: PLR2004  half a cent
     if spent.amount + expected >= budget:
-        said = f"the {name} budget of {budget:,.2f} {currency} is gone: {spent.amount:,.2f} are spent{since}{least}"
-        return BreakerObservation(True, said, until)
+        reason = f"the {name} budget of {budget:,.2f} {currency} is gone: {spent.amount:,.2f} are spent{since}{least}"
+        return BreakerObservation(True, reason, until)
     return BreakerObservation(
         False, f"{spent.amount:,.2f} of the {name} budget of {budget:,.2f} {currency} are spent{least}", until
     )

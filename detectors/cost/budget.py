@@ -103,7 +103,7 @@ def find_unassigned(
         return None
     local = bounds(at, period, zone)[0].astimezone(ZoneInfo(zone))
     parts = ", ".join(f"{spent.amount:,.2f} {name}" for name, spent in sorted(left.items()))
-    said = (
+    reason = (
         f"{amount:,.2f} of {all_of_it.amount:,.2f} {currency} since {local:%Y-%m-%d %H:%M} {zone} "
         f"are of no single {by}: {parts}"
     )
@@ -113,7 +113,7 @@ def find_unassigned(
         f"{period}_unassigned",
         by,
         Status.OK,
-        said,
+        reason,
         amount / all_of_it.amount if amount else 0.0,
         n_window=requests,
         unit="of what was spent",
@@ -121,7 +121,7 @@ def find_unassigned(
     )
 
 
-def per_request(check: str, limit: int, found: Requests, tolerated: float = 0.0) -> Finding:
+def per_request(check: str, limit: int, requests: Requests, tolerated: float = 0.0) -> Finding:
     """Hold the tokens of a bucket's single requests against their budget.
 
     The statistic is the share of requests that are over it, and bad when it is more than is tolerated. Requests whose
@@ -133,22 +133,22 @@ def per_request(check: str, limit: int, found: Requests, tolerated: float = 0.0)
     '3 of 200 requests were over 16,000 tokens (1.5 %), the largest 48,213; '
     """
     stated = Finding(check, "tokens", "per_request", None, Status.INCONCLUSIVE, "", unit="of the requests")
-    if not found.known:
+    if not requests.known:
         why = "too_few: no request of the bucket has a known size; map `input_tokens` and `output_tokens`"
-        return replace(stated, reason=why if found.unknown else "too_few: the bucket has no requests")
-    share = found.over / found.known
-    said = f"{found.over} of {found.known} requests were over {limit:,} tokens ({100 * share:.1f} %)"
-    said += f", the largest {found.worst:,.0f}"
-    if found.unknown:
-        said += f"; of {found.unknown} more the size is unknown"
+        return replace(stated, reason=why if requests.unknown else "too_few: the bucket has no requests")
+    share = requests.over / requests.known
+    sentence = f"{requests.over} of {requests.known} requests were over {limit:,} tokens ({100 * share:.1f} %)"
+    sentence += f", the largest {requests.worst:,.0f}"
+    if requests.unknown:
+        sentence += f"; of {requests.unknown} more the size is unknown"
     return replace(
         stated,
         status=Status.DRIFTED if share > tolerated else Status.OK,
-        reason=said,
+        reason=sentence,
         statistic=share,
         threshold=tolerated or None,
-        n_window=found.known,
-        detail={"limit": limit, "over": found.over, "worst": found.worst, "unknown": found.unknown},
+        n_window=requests.known,
+        detail={"limit": limit, "over": requests.over, "worst": requests.worst, "unknown": requests.unknown},
     )
 
 
@@ -198,19 +198,19 @@ def against_budget(
     pace = spent.amount * ((last - first) / max(at - first, MINUTE))
     share = spent.amount / budget
     local = first.astimezone(ZoneInfo(zone))
-    said = f"{spent.amount:,.2f} of {budget:,.2f} {currency} are spent since {local:%Y-%m-%d %H:%M} {zone}"
-    said += at_least(spent)
+    reason = f"{spent.amount:,.2f} of {budget:,.2f} {currency} are spent since {local:%Y-%m-%d %H:%M} {zone}"
+    reason += at_least(spent)
     if share < 1 and forecast is not None:
-        said += f"; {foreseen(forecast, last, zone)}"
+        reason += f"; {foreseen(forecast, last, zone)}"
     elif share < 1 < pace / budget:
-        said += f"; at this pace it comes to {pace:,.2f} by {last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+        reason += f"; at this pace it comes to {pace:,.2f} by {last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
     return Finding(
         check,
         column,
         period,
         segment,
         Status.DRIFTED if share >= 1 else Status.OK,
-        said,
+        reason,
         share,
         1.0,
         n_window=spent.requests,
@@ -235,11 +235,11 @@ def at_least(spent: SpendTotals) -> str:
     >>> at_least(SpendTotals(1.0, 10, 0, 2))
     '; at least, for 2 buckets failed with unknown cost'
     """
-    said = [f"{spent.unpriced} of {spent.requests} requests have no known price"] if spent.unpriced else []
+    notes = [f"{spent.unpriced} of {spent.requests} requests have no known price"] if spent.unpriced else []
     if spent.unknown:
         buckets = "a bucket" if spent.unknown == 1 else f"{spent.unknown} buckets"
-        said.append(f"{buckets} failed with unknown cost")
-    return f"; at least, for {' and '.join(said)}" if said else ""
+        notes.append(f"{buckets} failed with unknown cost")
+    return f"; at least, for {' and '.join(notes)}" if notes else ""
 
 
 def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:
@@ -275,11 +275,11 @@ def overrun(
     if forecast is None:
         return replace(stated, reason="too_few: a forecast of the month needs 14 whole days of spending")
     last = bounds(at, "monthly", zone)[1]
-    said = f"{foreseen(forecast, last, zone)}; the budget is {budget:,.2f} {currency}{at_least(spent)}"
+    sentence = f"{foreseen(forecast, last, zone)}; the budget is {budget:,.2f} {currency}{at_least(spent)}"
     return replace(
         stated,
         status=Status.DRIFTED if forecast.low > budget else Status.OK,
-        reason=said,
+        reason=sentence,
         statistic=forecast.low / budget,
         threshold=1.0,
         detail={"budget": budget, **forecast.detail()},
@@ -326,12 +326,12 @@ def burning(
         (min(rate(long), rate(short)) / factor, min(rate(long), rate(short)), long) for long, short, factor in BURNS
     ]
     worst, speed, over = max(rates, key=lambda one: one[0])
-    said = f"the month's budget burns {speed:.1f} times as fast as it may, over the last {_format_length(over)}"
+    reason = f"the month's budget burns {speed:.1f} times as fast as it may, over the last {_format_length(over)}"
     left = budget - spent[first].amount
     if worst > 1 and left > 0:
         gone = timedelta(seconds=left / (allowed * speed))
-        said += f"; at that rate the {left:,.2f} {currency} that are left last {_format_length(gone)}"
-    said += at_least(spent[first])
+        reason += f"; at that rate the {left:,.2f} {currency} that are left last {_format_length(gone)}"
+    reason += at_least(spent[first])
     status = Status.DRIFTED if worst > 1 else Status.OK
     return Finding(
         check,
@@ -339,7 +339,7 @@ def burning(
         "burn_rate",
         None,
         status,
-        said,
+        reason,
         worst,
         1.0,
         n_window=spent[at - over].requests,

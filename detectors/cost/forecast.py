@@ -145,10 +145,10 @@ def _extend(level: float, smoothing: float, drawn: np.ndarray, factors: np.ndarr
 
 def forecast(so_far: float, parts: list[np.ndarray | None], coverage: float = COVERAGE) -> Forecast | None:
     """Add what is spent to the simulated sums of what is to come; None when any of them is unknown."""
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts) or not known:
+    complete = [part for part in parts if part is not None]
+    if len(complete) < len(parts) or not complete:
         return None
-    ends = so_far + np.sum(known, axis=0)
+    ends = so_far + np.sum(complete, axis=0)
     low, middle, high = np.quantile(ends, [(1 - coverage) / 2, 0.5, (1 + coverage) / 2]).tolist()
     return Forecast(low, middle, high)
 

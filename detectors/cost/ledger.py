@@ -89,7 +89,7 @@ class CostAccumulator:
         Token budgets of single requests.
     rates
         Signals whose sum and count are kept.
-    known
+    has_cost
         Whether the source has the column of money: then a bucket without rows cost nothing, and that is known.
 
     Examples
@@ -109,12 +109,12 @@ class CostAccumulator:
         limits: Sequence[int] = (),
         rates: Collection[str] = (),
         *,
-        known: bool = False,
+        has_cost: bool = False,
     ) -> None:
         self._money = money
         self._by = by or {}
         self._most = most
-        self._held: dict[Part, tuple[ExactSum, int, int]] = {ALL: (ExactSum(), 0, 0)} if known else {}
+        self._totals: dict[Part, tuple[ExactSum, int, int]] = {ALL: (ExactSum(), 0, 0)} if has_cost else {}
         self._counted = dict.fromkeys(self._by, 0)
         self._tokens = {limit: Requests() for limit in limits}
         self._rates = dict.fromkeys(rates, (ExactSum(), 0, 0))
@@ -146,7 +146,7 @@ class CostAccumulator:
         """Return what was added, values beyond the cap put together."""
         parts = {
             part: SpendTotals(float(amount), _requests(rows), _requests(left))
-            for part, (amount, rows, left) in self._held.items()
+            for part, (amount, rows, left) in self._totals.items()
         }
         for name, named in self._by.items():
             values = {value: spent for (column, value), spent in parts.items() if column == name}
@@ -157,8 +157,13 @@ class CostAccumulator:
                 parts[name, OTHER] = parts.get((name, OTHER), SpendTotals()) + parts.pop((name, value))
         rates = {signal: _rate(*sums) for signal, sums in self._rates.items()}
         tokens = {
-            limit: Requests(_requests(held.known), _requests(held.over), held.worst, _requests(held.unknown))
-            for limit, held in self._tokens.items()
+            limit: Requests(
+                _requests(total_requests.known),
+                _requests(total_requests.over),
+                total_requests.worst,
+                _requests(total_requests.unknown),
+            )
+            for limit, total_requests in self._tokens.items()
         }
         return CostSummary(parts, tokens, rates)
 
@@ -171,15 +176,15 @@ class CostAccumulator:
             self._put((name, self._place(name, value)), cost[chosen], priced[chosen], units[chosen])
 
     def _place(self, name: str, value: str) -> str:
-        if (name, value) in self._held or value in self._by[name] or value == MISSING:
+        if (name, value) in self._totals or value in self._by[name] or value == MISSING:
             return value
         self._counted[name] += 1
         return value if self._counted[name] <= MOST_COUNTED else OTHER
 
     def _put(self, part: Part, cost: np.ndarray, priced: np.ndarray, units: np.ndarray) -> None:
-        amount, rows, left = self._held.get(part, (ExactSum(), 0, 0))
+        amount, rows, left = self._totals.get(part, (ExactSum(), 0, 0))
         amount += ExactSum.of(cost[priced])
-        self._held[part] = (amount, rows + int(units.sum()), left + int(units[~priced].sum()))
+        self._totals[part] = (amount, rows + int(units.sum()), left + int(units[~priced].sum()))
 
 
 def _requests(units: int) -> int:
@@ -205,14 +210,14 @@ def sizes(records: Records, limit: int, units: np.ndarray | None = None) -> Requ
     >>> sizes({"input_tokens": Column.of([10, 90, 200]), "output_tokens": Column.of([5, 20, None])}, 100)
     Requests(known=3, over=2, worst=200.0, unknown=0)
     """
-    told = [numbers(records[name])[0] for name in ("input_tokens", "output_tokens") if name in records]
+    columns = [numbers(records[name])[0] for name in ("input_tokens", "output_tokens") if name in records]
     weights = np.ones(row_count(records), dtype=np.int64) if units is None else units
-    if not told:
+    if not columns:
         return Requests(unknown=int(weights.sum()))
-    counted = np.stack(told)
+    counted = np.stack(columns)
     counted[~np.isfinite(counted) | (counted < 0)] = np.nan
     tokens = np.nansum(counted, axis=0)
-    known = (~np.isnan(counted).any(axis=0) & (len(told) == 2)) | (tokens > limit)  # noqa: PLR2004  in and out
-    worst = float(tokens[known].max()) if known.any() else 0.0
+    is_known = (~np.isnan(counted).any(axis=0) & (len(columns) == 2)) | (tokens > limit)  # noqa: PLR2004  in and out
+    worst = float(tokens[is_known].max()) if is_known.any() else 0.0
     over = int(weights[tokens > limit].sum())
-    return Requests(int(weights[known].sum()), over, worst, int(weights[~known].sum()))
+    return Requests(int(weights[is_known].sum()), over, worst, int(weights[~is_known].sum()))

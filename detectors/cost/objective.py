@@ -193,13 +193,13 @@ def _worst(
     measured = [(pair_excess(*one, room, period), one) for one in judged]
     excess, (pair, long, short) = max(measured, key=lambda each: _gravity(each[1][0], each[0]))
     speed = min(long.share, short.share) / room
-    said = f"{stated.column} burns the room of {room:.4g} for errors {speed:.1f} times as fast as it may"
-    said += f", over {_format_length(pair.long)}; {left:.1%} of it is left for {_format_length(period)}"
+    sentence = f"{stated.column} burns the room of {room:.4g} for errors {speed:.1f} times as fast as it may"
+    sentence += f", over {_format_length(pair.long)}; {left:.1%} of it is left for {_format_length(period)}"
     if excess <= 1 < speed / pair.factor(period):
-        said += f"; {long.bad:g} bad of {long.total} requests may be chance"
+        sentence += f"; {long.bad:g} bad of {long.total} requests may be chance"
     status = Status.DRIFTED if excess > 1 else Status.OK
     detail = {**stated.detail, "urgency": pair.urgency, "speed": speed}
-    return replace(stated, status=status, reason=said, statistic=excess, threshold=1.0, detail=detail)
+    return replace(stated, status=status, reason=sentence, statistic=excess, threshold=1.0, detail=detail)
 
 
 def _gravity(pair: BurnWindows, excess: float) -> tuple[bool, float]:

@@ -69,8 +69,8 @@ def _hours(
     local = ZoneInfo(zone)
     now = at.replace(minute=0, second=0, microsecond=0)
     first = max(_up(since), now - HOURS_KNOWN * HOUR)
-    known = [first + place * HOUR for place in range(max(0, (now - first) // HOUR))]
-    sums = dict.fromkeys(known, 0.0)
+    moments = [first + place * HOUR for place in range(max(0, (now - first) // HOUR))]
+    sums = dict.fromkeys(moments, 0.0)
     for start, amount in spent.items():
         hour = start.replace(minute=0, second=0, microsecond=0)
         if hour in sums:
@@ -84,10 +84,10 @@ def _hours(
 
     return paths(
         np.array(list(sums.values())),
-        np.array([season(hour) for hour in known], dtype=np.int64),
+        np.array([season(hour) for hour in moments], dtype=np.int64),
         np.array([season(hour) for hour in ahead], dtype=np.int64),
         np.array(weights),
-        cycle=168 if len(known) >= 168 else 24,
+        cycle=168 if len(moments) >= 168 else 24,
         fewest=FEWEST_HOURS,
         together=24,  # noqa: PLR2004  a week, a day
     )
@@ -102,8 +102,8 @@ def _days(
     first = begins.astimezone(local).date() + (DAY if begins < since else timedelta(0))
     last = today.astimezone(local).date()
     first = max(first, last - DAYS_KNOWN * DAY)
-    known = [first + place * DAY for place in range(max(0, (last - first).days))]
-    sums = dict.fromkeys(known, 0.0)
+    moments = [first + place * DAY for place in range(max(0, (last - first).days))]
+    sums = dict.fromkeys(moments, 0.0)
     for start, amount in spent.items():
         day = start.astimezone(local).date()
         if day in sums:
@@ -113,7 +113,7 @@ def _days(
     ahead = [(last + (place + 1) * DAY).weekday() for place in range(max(0, left))]
     return paths(
         np.array(list(sums.values())),
-        np.array([day.weekday() for day in known], dtype=np.int64),
+        np.array([day.weekday() for day in moments], dtype=np.int64),
         np.array(ahead, dtype=np.int64),
     )
 

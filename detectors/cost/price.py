@@ -88,26 +88,26 @@ class Tokens:
         {'input': [6.0], 'cached': [4.0], 'output': [0.0], 'reasoning': [5.0]}
         """
         audio = self._counted("cached_audio")
-        asked = {
+        prompt = {
             "cached_audio": audio,
             "cached": np.maximum(0.0, self._counted("cached") - audio),
             "written": self._counted("written"),
             "input_audio": np.maximum(0.0, self._counted("input_audio") - audio),
             "input_image": self._counted("input_image"),
         }
-        said = {kind: self._counted(kind) for kind in ("reasoning", "output_audio", "output_image")}
-        return {**_share_out("input", self.input, asked), **_share_out("output", self.output, said)}
+        completion = {kind: self._counted(kind) for kind in ("reasoning", "output_audio", "output_image")}
+        return {**_share_out("input", self.input, prompt), **_share_out("output", self.output, completion)}
 
     def _counted(self, name: str) -> np.ndarray:
         """Return a count with 0 where it is not logged or nonsense."""
-        held = getattr(self, name)
-        return np.zeros(len(self.input)) if held is None else np.nan_to_num(np.maximum(held, 0.0))
+        counts = getattr(self, name)
+        return np.zeros(len(self.input)) if counts is None else np.nan_to_num(np.maximum(counts, 0.0))
 
 
-def _share_out(side: str, whole: np.ndarray, asked: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _share_out(side: str, whole: np.ndarray, amounts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Take each kind off what is left of a side; the rest is plain."""
     kinds, left = {}, whole.astype(np.float64)
-    for kind, count in asked.items():
+    for kind, count in amounts.items():
         taken = np.minimum(count, np.nan_to_num(left))
         if taken.any():
             kinds[kind] = taken
@@ -280,20 +280,20 @@ def price(
         if model in own:
             cost[members], source[members] = _by_own(own[model], few), "own"
         else:
-            found = _by_list(model, provider, day, few)
-            if found is not None:
-                cost[members], source[members] = found * rates[members], "list"
+            tariff = _by_list(model, provider, day, few)
+            if tariff is not None:
+                cost[members], source[members] = tariff * rates[members], "list"
     source[np.isnan(cost)] = "unpriced"
     if failed is not None:
         free = failed & (source != "own")
         cost[free], source[free] = 0.0, "failed"
-    told = Priced(cost, source)
-    return told if logged is None else _with_logged(told, logged * rates if logged_in_dollars else logged)
+    priced = Priced(cost, source)
+    return priced if logged is None else _with_logged(priced, logged * rates if logged_in_dollars else logged)
 
 
-def _with_logged(found: Priced, logged: np.ndarray) -> Priced:
-    known = np.isfinite(logged) & ((logged > 0) | ((logged == 0) & (found.cost == 0)))
-    return Priced(np.where(known, logged, found.cost), np.where(known, "logged", found.source))
+def _with_logged(priced: Priced, logged: np.ndarray) -> Priced:
+    is_logged = np.isfinite(logged) & ((logged > 0) | ((logged == 0) & (priced.cost == 0)))
+    return Priced(np.where(is_logged, logged, priced.cost), np.where(is_logged, "logged", priced.source))
 
 
 def _rates(rate: Rates, days: np.ndarray) -> np.ndarray:
@@ -354,16 +354,16 @@ SIDE = {
 
 def _by_list(model: str, provider: str, day: int, tokens: Tokens) -> np.ndarray | None:
     """Return dollars by the list; None where it does not know what a request of the model costs."""
-    found = _list_tariff(model, provider, day)
-    if found is None:
+    match = _list_tariff(model, provider, day)
+    if match is None:
         return None
     kinds = tokens.kinds()
-    if found.each is not None:
-        cost = np.asarray(sum(count * found.each[kind] for kind, count in kinds.items())) + found.request
+    if match.each is not None:
+        cost = np.asarray(sum(count * match.each[kind] for kind, count in kinds.items())) + match.request
     else:
         rows = zip(*kinds.values(), strict=True)
-        cost = np.array([_exact(found.tariff, dict(zip(kinds, map(float, row), strict=True))) for row in rows])
-    return cost if found.free else np.where(cost == 0, np.nan, cost)
+        cost = np.array([_exact(match.tariff, dict(zip(kinds, map(float, row), strict=True))) for row in rows])
+    return cost if match.free else np.where(cost == 0, np.nan, cost)
 
 
 def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
@@ -372,13 +372,15 @@ def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
 
     if not all(count >= 0 for count in counts.values()):
         return float("nan")
-    told = {"input_tokens": 0, "output_tokens": 0}
+    token_counts = {"input_tokens": 0, "output_tokens": 0}
     for kind, count in counts.items():
         for name in (SIDE[kind], *KINDS[kind]) if count else ():
-            told[name] = told.get(name, 0) + round(count)
-    if "cache_read_tokens" in told and "input_audio_tokens" in told:
-        told.setdefault("cache_audio_read_tokens", 0)  # the list refuses to guess how much of the audio was cached
-    return float(tariff.calc_price(Usage(**told))["total_price"])
+            token_counts[name] = token_counts.get(name, 0) + round(count)
+    if "cache_read_tokens" in token_counts and "input_audio_tokens" in token_counts:
+        token_counts.setdefault(
+            "cache_audio_read_tokens", 0
+        )  # the list refuses to guess how much of the audio was cached
+    return float(tariff.calc_price(Usage(**token_counts))["total_price"])
 
 
 @lru_cache(maxsize=4096)
@@ -389,13 +391,13 @@ def _list_tariff(model: str, provider: str, day: int) -> Listed | None:
     at = datetime.fromtimestamp(day * 86_400, UTC) if day >= 0 else None
     for name, whose in _spellings(model, provider):
         try:
-            found = calc_price(
+            calculated = calc_price(
                 Usage(input_tokens=1, output_tokens=1), model_ref=name, provider_id=whose, genai_request_timestamp=at
             )
         except (LookupError, ValueError):
             continue
-        tariff, units = found.model_price, _units(found.model_price)
-        free = not units and _is_free(found.model) and _is_provider(found.provider.id, model, provider)
+        tariff, units = calculated.model_price, _units(calculated.model_price)
+        free = not units and _is_free(calculated.model) and _is_provider(calculated.provider.id, model, provider)
         if not (units or free) or not all(unit.endswith("_mtok") for unit in units - {"requests_kcount", *TOOLS}):
             return None
         request = _exact(tariff, {})

@@ -200,15 +200,15 @@ def tally(
 
 
 def _cell(now: np.ndarray, then: np.ndarray, quality: np.ndarray, units: np.ndarray) -> Cell:
-    both, told = np.isfinite(now) & np.isfinite(then), np.isfinite(quality)
+    both, has_quality = np.isfinite(now) & np.isfinite(then), np.isfinite(quality)
     weight = units[both] / UNIT
     return Cell(
         natural(int(units.sum())),
         natural(int(units[both].sum())),
         ExactSum.of(now[both] * weight),
         ExactSum.of(then[both] * weight),
-        int(told.sum()),
-        ExactSum.of(np.clip(quality[told], 0.0, 1.0)),
+        int(has_quality.sum()),
+        ExactSum.of(np.clip(quality[has_quality], 0.0, 1.0)),
     )
 
 
@@ -314,11 +314,11 @@ def _claim(gain: float, reach: float, margin: float) -> Claim:
 
 
 def _by_stratum(cells: Cells, wanted: Callable[[str], bool]) -> dict[str, Cell]:
-    found: dict[str, Cell] = {}
+    strata: dict[str, Cell] = {}
     for (_, name, stratum), cell in cells.items():
         if wanted(name) and name != OTHER:
-            found[stratum] = found.get(stratum, Cell()) + cell
-    return found
+            strata[stratum] = strata.get(stratum, Cell()) + cell
+    return strata
 
 
 def _standardise(cells: Mapping[str, Cell], weights: Mapping[str, float]) -> tuple[float, float]:

@@ -73,36 +73,36 @@ def usage(
     >>> usage({"output_tokens": profile}, 3, 60.0, "price")["tokens"]
     {'output': {'total': 90.0, 'requests': 3}}
     """
-    numeric = {name: held for name, held in columns.items() if held.layout.kind == "numeric" and held.n}
-    told: dict[str, Any] = {
+    numeric = {name: profile for name, profile in columns.items() if profile.layout.kind == "numeric" and profile.n}
+    summary: dict[str, Any] = {
         "requests": requests,
         "seconds": seconds,
-        "tokens": {TOKENS[name]: _sum(held) for name, held in numeric.items() if name in TOKENS},
+        "tokens": {TOKENS[name]: _sum(profile) for name, profile in numeric.items() if name in TOKENS},
         "shares": {name: numeric[name].mean for name in FAILURES if name in numeric},
         "times": {name: _percentiles(numeric[name]) for name in times if name in numeric},
         "loads": {name: _level(numeric[name]) for name in LOADS if name in numeric},
     }
     if money in columns:
-        told["cost"] = _cost(columns[money], _successes(numeric, requests, success))
-    return told
+        summary["cost"] = _cost(columns[money], _successes(numeric, requests, success))
+    return summary
 
 
-def _sum(held: Profile) -> dict[str, Any]:
-    return {"total": held.amount, "requests": held.usable_requests}
+def _sum(profile: Profile) -> dict[str, Any]:
+    return {"total": profile.amount, "requests": profile.usable_requests}
 
 
-def _percentiles(held: Profile) -> dict[str, float]:
-    return {f"{level:g}": float(percentile(level, held)[0]) for level in LEVELS}
+def _percentiles(profile: Profile) -> dict[str, float]:
+    return {f"{level:g}": float(percentile(level, profile)[0]) for level in LEVELS}
 
 
-def _level(held: Profile) -> dict[str, float]:
-    return {"mean": held.mean, "max": held.maximum}
+def _level(profile: Profile) -> dict[str, float]:
+    return {"mean": profile.mean, "max": profile.maximum}
 
 
-def _cost(held: Profile, successes: float | None) -> dict[str, Any]:
-    amount, priced = held.amount, held.usable_requests
-    cost = {"amount": amount, "priced": priced, "unpriced": held.requests - priced}
-    if successes and priced == held.requests:  # with a request that nobody can price, the quotient would be too low
+def _cost(profile: Profile, successes: float | None) -> dict[str, Any]:
+    amount, priced = profile.amount, profile.usable_requests
+    cost = {"amount": amount, "priced": priced, "unpriced": profile.requests - priced}
+    if successes and priced == profile.requests:  # with a request that nobody can price, the quotient would be too low
         cost["per_success"] = amount / successes
     return cost
 

@@ -50,14 +50,14 @@ def expected_counts(baseline: Counted) -> np.ndarray:
     counts = baseline.counts
     if baseline.layout.kind != "categorical" or baseline.layout.complete or not counts[:-1].any():
         return counts
-    known = counts[:-1].astype(np.float64)
-    least = float(known[known > 0].min())
-    at_the_cut, above = float((known == least).sum()), float((known == least + 1).sum())
+    usual = counts[:-1].astype(np.float64)
+    least = float(usual[usual > 0].min())
+    at_the_cut, above = float((usual == least).sum()), float((usual == least + 1).sum())
     alike = at_the_cut + counts[-1] if least == 1 else max(at_the_cut, above)
     lost = least * at_the_cut + (1 - at_the_cut / alike) * (least + 1) * above
-    weights = np.minimum(known, least + 1)
+    weights = np.minimum(usual, least + 1)
     taken = weights * min(1.0, lost / weights.sum())
-    left = np.where(known - taken > 1e-9, known - taken, 0.0)  # noqa: PLR2004 - rounding is no count
+    left = np.where(usual - taken > 1e-9, usual - taken, 0.0)  # noqa: PLR2004 - rounding is no count
     if left.sum() < FEWEST_KNOWN:
         left = np.zeros_like(left)
     return np.append(left, counts.sum() - left.sum())
@@ -164,8 +164,8 @@ def quantiles(profile: Counted, levels: np.ndarray) -> np.ndarray:
     inside = np.take_along_axis(counts, place, axis=-1)
     into = 1 - (np.take_along_axis(below, place, axis=-1) - wanted) / np.maximum(1, inside)
     into = np.clip(into, 0, 1)
-    found = left[place] * (1 - into) + right[place] * into
-    return np.asarray(np.clip(found, edges[1], edges[-2]) if len(edges) >= 4 else found)
+    interpolated = left[place] * (1 - into) + right[place] * into
+    return np.asarray(np.clip(interpolated, edges[1], edges[-2]) if len(edges) >= 4 else interpolated)
 
 
 def sum_over_groups(

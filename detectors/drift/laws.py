@@ -51,8 +51,8 @@ def pearson_tail(value: Values, mean: Values, variance: Values, third: Values) -
     shape = np.minimum(4 / bent**2, 4 / STRAIGHT**2)
     at = np.maximum(0.0, shape + np.sign(bent) * score * np.sqrt(shape))
     gamma = np.where(bent > 0, special.gammaincc(shape, at), special.gammainc(shape, at))
-    found = np.where(straight, special.ndtr(-score), gamma)
-    return np.where(np.asarray(variance) > TINY, found, np.asarray(value) <= np.asarray(mean) * (1 + 1e-9))[()]
+    tail = np.where(straight, special.ndtr(-score), gamma)
+    return np.where(np.asarray(variance) > TINY, tail, np.asarray(value) <= np.asarray(mean) * (1 + 1e-9))[()]
 
 
 def pearson_quantile(mean: Values, variance: Values, third: Values) -> Values:
@@ -250,9 +250,9 @@ def cell_cumulants(baseline: np.ndarray, window: np.ndarray, cell: Cell) -> Cumu
 
 def _on_grid(baseline: np.ndarray, grid: np.ndarray, cell: Cell, unseen: float) -> tuple[np.ndarray, ...]:
     n, m = float(baseline.sum()), grid[:, None, None]
-    held = baseline[baseline > 0].astype(np.float64)
-    near = np.maximum(1.0, held // ALIKE)
-    counts, alike = np.unique(np.where(held < ALIKE, held, np.rint(held / near) * near), return_counts=True)
+    occupied = baseline[baseline > 0].astype(np.float64)
+    near = np.maximum(1.0, occupied // ALIKE)
+    counts, alike = np.unique(np.where(occupied < ALIKE, occupied, np.rint(occupied / near) * near), return_counts=True)
     share = counts / (n + unseen)
     if unseen:
         counts, alike, share = np.append(counts, 0.0), np.append(alike, 1), np.append(share, unseen / (n + unseen))

@@ -79,9 +79,9 @@ def events(baseline: Counted, bucket: Counted) -> ColumnEvents:
 
 def _categories(counts: np.ndarray, unseen: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Return how often the most frequent categories, the other known ones, and new ones happened."""
-    known = np.where(unseen, 0, counts[..., :-1])
-    rest = known[..., CATEGORIES:]
-    parts = [known[..., :CATEGORIES], *([rest.sum(axis=-1, keepdims=True)] if rest.shape[-1] else []), new]
+    usual = np.where(unseen, 0, counts[..., :-1])
+    rest = usual[..., CATEGORIES:]
+    parts = [usual[..., :CATEGORIES], *([rest.sum(axis=-1, keepdims=True)] if rest.shape[-1] else []), new]
     return np.concatenate(parts, axis=-1)
 
 
@@ -128,11 +128,11 @@ def score(baseline: Counted, bucket: Counted) -> np.ndarray:
     numpy.ndarray
         float64, shape (..., 5 * events): hits, expected hits, hits and rate of the baseline, and sign of each event.
     """
-    seen = events(baseline, bucket)
-    known = seen.baseline + 0.5  # of Jeffreys' prior: none of 10,000 is not never
-    rate = known / (baseline.n + 1)
-    expected = np.expand_dims(np.asarray(bucket.n), -1) * rate * seen.distinct
-    parts = np.broadcast_arrays(seen.bucket * seen.distinct, expected, known, rate, seen.sign)
+    counted = events(baseline, bucket)
+    usual = counted.baseline + 0.5  # of Jeffreys' prior: none of 10,000 is not never
+    rate = usual / (baseline.n + 1)
+    expected = np.expand_dims(np.asarray(bucket.n), -1) * rate * counted.distinct
+    parts = np.broadcast_arrays(counted.bucket * counted.distinct, expected, usual, rate, counted.sign)
     return np.stack(parts, axis=-1).reshape(*expected.shape[:-1], -1)
 
 
@@ -193,8 +193,8 @@ def _add_buckets(part: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
     evidence = np.zeros((len(part), len(DIRECTIONS)))
     begin = 0
     while begin < len(part):
-        found, sums, length = _until_over(part[begin:], sums)
-        evidence[begin : begin + length] = found
+        maxima, sums, length = _until_over(part[begin:], sums)
+        evidence[begin : begin + length] = maxima
         begin += length
     return evidence, sums
 
@@ -210,8 +210,8 @@ def _until_over(part: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums, int]:
     hits, expected = (_since(part[:, at], last, start) for at, start in enumerate((before.hits, before.expected)))
     against = _log_likelihood_ratio(hits, expected)
     evidence, peaks, holders, over = [], [], [], []
-    known, rate = part[:, 2:3], part[:, 3]
-    factor = hits * LOGARITHMS - (known + hits) * np.log((known + RATIOS * expected) / (known + expected))
+    usual, rate = part[:, 2:3], part[:, 3]
+    factor = hits * LOGARITHMS - (usual + hits) * np.log((usual + RATIOS * expected) / (usual + expected))
     for number, ratios in enumerate(DIRECTIONS.values()):
         best = against[:, ratios].max(axis=1)
         peak = np.maximum.accumulate(np.maximum(best, before.peak[number]))
@@ -225,14 +225,14 @@ def _until_over(part: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums, int]:
         holders.append(holder)
     ends = np.flatnonzero(np.any(over, axis=0))
     final = int(ends[0]) if len(ends) else len(part) - 1
-    found = np.stack(evidence, axis=-1)[: final + 1]
+    maxima = np.stack(evidence, axis=-1)[: final + 1]
     after = Sums(hits[final].copy(), expected[final].copy(), *np.zeros((2, len(DIRECTIONS))))
     for number, ratios in enumerate(DIRECTIONS.values()):
         if over[number][final]:
-            found[final, number] = after.hits[ratios] = after.expected[ratios] = 0.0
+            maxima[final, number] = after.hits[ratios] = after.expected[ratios] = 0.0
         elif peaks[number][final] >= RESOLVABLE:
             after.peak[number], after.holder[number] = peaks[number][final], holders[number][final]
-    return found, after, final + 1
+    return maxima, after, final + 1
 
 
 def _log_likelihood_ratio(hits: np.ndarray, expected: np.ndarray) -> np.ndarray:

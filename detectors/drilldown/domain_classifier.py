@@ -83,11 +83,11 @@ def separate(baseline: np.ndarray, window: np.ndarray, seed: int = 0, folds: int
     fold = np.concatenate([rng.permutation(len(side)) % folds for side in (old, new)])
     areas, noise, drops = np.zeros(folds), np.zeros(folds), np.zeros((folds, old.shape[1]))
     for number in range(folds):
-        held = fold == number
-        weights = fit_logistic(_features(scores[~held]), label[~held])
-        areas[number] = area(_features(scores[held]) @ weights[1:], label[held])
-        noise[number] = _null_variance(label[held])
-        drops[number] = areas[number] - _permutation_auc(scores[held], label[held], weights, rng)
+        held_out = fold == number
+        weights = fit_logistic(_features(scores[~held_out]), label[~held_out])
+        areas[number] = area(_features(scores[held_out]) @ weights[1:], label[held_out])
+        noise[number] = _null_variance(label[held_out])
+        drops[number] = areas[number] - _permutation_auc(scores[held_out], label[held_out], weights, rng)
     drop = drops.mean(axis=0)
     # Folds share most of what they were fitted to, so their mean varies more than that of independent ones.
     deviation = float(np.sqrt(noise.mean() * (1 / folds + 1 / (folds - 1))))
@@ -109,9 +109,9 @@ def normal_scores(sample: np.ndarray) -> np.ndarray:
     """
     scores = np.zeros(sample.shape)
     for place in range(sample.shape[1]):
-        held = np.isfinite(sample[:, place])
-        if held.any():
-            scores[held, place] = special.ndtri((stats.rankdata(sample[held, place]) - 0.5) / held.sum())
+        is_finite = np.isfinite(sample[:, place])
+        if is_finite.any():
+            scores[is_finite, place] = special.ndtri((stats.rankdata(sample[is_finite, place]) - 0.5) / is_finite.sum())
     return scores
 
 
@@ -153,11 +153,11 @@ def fit_logistic(features: np.ndarray, label: np.ndarray, penalty: float = PENAL
         slope = rows.T @ (chance - label) + ridge * weights
         curve = (rows * (chance * (1 - chance))[:, None]).T @ rows + np.diag(ridge)
         step, length = np.linalg.solve(curve, slope), 1.0
-        while (found := _loss(rows, label, ridge, weights - length * step)) > best and length > 1e-6:
+        while (loss := _loss(rows, label, ridge, weights - length * step)) > best and length > 1e-6:
             length /= 2
-        if best - found <= 1e-12 * max(1.0, abs(best)):
+        if best - loss <= 1e-12 * max(1.0, abs(best)):
             break
-        weights, best = weights - length * step, found
+        weights, best = weights - length * step, loss
     return weights
 
 

@@ -85,14 +85,14 @@ def learn_subspace(sample: np.ndarray, explained: float = EXPLAINED) -> Subspace
     >>> subspace.axes.shape, round(subspace.explained, 2)
     ((1, 3), 0.67)
     """
-    held = np.isfinite(sample)
-    counts = np.maximum(1, held.sum(axis=0))
-    _, exponent = np.frexp(np.max(np.abs(sample), axis=0, where=held, initial=0.0))
+    is_finite = np.isfinite(sample)
+    counts = np.maximum(1, is_finite.sum(axis=0))
+    _, exponent = np.frexp(np.max(np.abs(sample), axis=0, where=is_finite, initial=0.0))
     unit = np.ldexp(1.0, exponent - 1)  # a power of two: exact, and squares of what is left cannot overflow
-    relative = np.where(held, sample / unit, 0.0)
+    relative = np.where(is_finite, sample / unit, 0.0)
     mean = relative.sum(axis=0) / counts
     centre = mean * unit
-    spread = np.sqrt((np.where(held, relative - mean, 0.0) ** 2).sum(axis=0) / counts) * unit
+    spread = np.sqrt((np.where(is_finite, relative - mean, 0.0) ** 2).sum(axis=0) / counts) * unit
     scale = np.where(spread > 0, spread, 1.0)
     values = _standardise(sample, centre, scale)
     _, singular, axes = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
@@ -161,9 +161,9 @@ def reconstruction(
     """
     old, new = two_sides(baseline, window)
     order = np.random.default_rng(seed).permutation(len(old))
-    fitted, held = old[order[: len(old) // 2]], old[order[len(old) // 2 :]]
+    fitted, held_out = old[order[: len(old) // 2]], old[order[len(old) // 2 :]]
     subspace = learn_subspace(fitted, explained)
-    left = [residuals(subspace, side) for side in (held, new)]
+    left = [residuals(subspace, side) for side in (held_out, new)]
     before, now = (np.sqrt(np.sum(side**2, axis=1)) for side in left)
     excess = np.mean(left[1] ** 2, axis=0) - np.mean(left[0] ** 2, axis=0)
     spread = float(before.std(ddof=1))

@@ -194,17 +194,17 @@ def lift(
     >>> [float(one.round(3)) for one in lift(np.array([0.2, 0.22]), np.array([1e-6, 1e-6]), 3.0)]
     [0.1, 0.078, 0.123]
     """
-    known = (values > 0).all(axis=-1) & np.isfinite(variances).all(axis=-1)
-    safe = np.where(np.expand_dims(known, -1), values, 1.0)
+    is_defined = (values > 0).all(axis=-1) & np.isfinite(variances).all(axis=-1)
+    safe = np.where(np.expand_dims(is_defined, -1), values, 1.0)
     error = np.where(
-        known, times * np.sqrt(np.sum(np.where(np.isfinite(variances), variances, 0.0) / safe**2, axis=-1)), 50.0
+        is_defined, times * np.sqrt(np.sum(np.where(np.isfinite(variances), variances, 0.0) / safe**2, axis=-1)), 50.0
     )
     log, error = np.log(safe[..., 1] / safe[..., 0]), np.minimum(error, 50.0)
     low, high = np.expm1(log - error), np.expm1(log + error)
-    whole = known & (error < 50)
+    whole = is_defined & (error < 50)
     return (
-        np.where(known, np.expm1(log), np.nan),
-        np.where(whole, low, np.where(known, -1.0, -np.inf)),
+        np.where(is_defined, np.expm1(log), np.nan),
+        np.where(whole, low, np.where(is_defined, -1.0, -np.inf)),
         np.where(whole, high, np.inf),
     )
 
@@ -253,5 +253,5 @@ def adjust_for_covariate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _slope(cross: np.ndarray, inner: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return how much of the metric moves with the covariate, one number for all arms, shape (..., 1)."""
     above, below = cross.sum(axis=-1, keepdims=True), inner.sum(axis=-1, keepdims=True)
-    known = usable.all(axis=-1, keepdims=True) & (below > 0)
-    return np.asarray(np.divide(above, below, where=known, out=np.zeros_like(above)))
+    is_defined = usable.all(axis=-1, keepdims=True) & (below > 0)
+    return np.asarray(np.divide(above, below, where=is_defined, out=np.zeros_like(above)))

@@ -150,9 +150,10 @@ class Tally:
 
 def assign_groups(units: Iterable[object]) -> np.ndarray:
     """Return the group of each row's user, int64; each user is hashed once."""
-    known: dict[object, int] = {}
+    numbers: dict[object, int] = {}
     return np.array(
-        [known[unit] if unit in known else known.setdefault(unit, assign_group(unit)) for unit in units], dtype=np.int64
+        [numbers[unit] if unit in numbers else numbers.setdefault(unit, assign_group(unit)) for unit in units],
+        dtype=np.int64,
     )
 
 
@@ -197,9 +198,9 @@ def ratio_variance(sums: np.ndarray) -> np.ndarray:
         off = sums[..., Y] - np.expand_dims(ratio, -1) * sums[..., X]
         residual, units = np.sum(off**2, axis=-1), np.sum(sums[..., N] > 0, axis=-1)
         units = np.where(units < FEWEST_GROUPS, 0, units)
-    known = (units > 1) & (total[..., X] != 0)
+    is_defined = (units > 1) & (total[..., X] != 0)
     shrunk = units / np.maximum(1, units - 1)
-    found = np.divide(
-        np.maximum(0.0, residual) * shrunk, total[..., X] ** 2, where=known, out=np.full(np.shape(ratio), np.inf)
+    variance = np.divide(
+        np.maximum(0.0, residual) * shrunk, total[..., X] ** 2, where=is_defined, out=np.full(np.shape(ratio), np.inf)
     )
-    return np.asarray(found)
+    return np.asarray(variance)

@@ -130,9 +130,9 @@ def judge(
 def _together(answers: Sequence[MetricComparison]) -> tuple[Word, str]:
     primary = [answer for answer in answers if answer.metric.role == "primary"]
     for word, among in (("lose", answers), ("win", primary)):
-        found = [answer for answer in among if answer.verdict == word]
-        if found and (word == "lose" or _safe(answers)):
-            return found[0].verdict, found[0].reason
+        matching = [answer for answer in among if answer.verdict == word]
+        if matching and (word == "lose" or _safe(answers)):
+            return matching[0].verdict, matching[0].reason
     waiting = [answer for answer in answers if answer.verdict == "keep running"]
     if waiting:
         return "keep running", waiting[0].reason
@@ -144,7 +144,7 @@ def _safe(answers: Sequence[MetricComparison]) -> bool:
     return all(answer.verdict in ("no difference", "win") for answer in answers if answer.metric.role == "guardrail")
 
 
-def answer_metric(metric: Metric, seen: Difference, alpha: float) -> MetricComparison:
+def answer_metric(metric: Metric, difference: Difference, alpha: float) -> MetricComparison:
     """Turn the confidence sequence of one metric into a word.
 
     Examples
@@ -153,31 +153,31 @@ def answer_metric(metric: Metric, seen: Difference, alpha: float) -> MetricCompa
     >>> answer_metric(Metric("latency", better="lower"), seen, 0.05).reason
     'latency: +20.0 % (+10.0 % to +30.0 %): worse beyond doubt'
     """
-    lift = seen.relative if math.isfinite(seen.relative.value) else _relative_interval(seen)
+    lift = difference.relative if math.isfinite(difference.relative.value) else _relative_interval(difference)
     gain = lift if metric.better == "higher" else Interval(-lift.value, -lift.high, -lift.low)
-    told = f"{metric.name}: {_format_signed(lift.value)} ({_format_signed(lift.low)} to {_format_signed(lift.high)})"
+    effect = f"{metric.name}: {_format_signed(lift.value)} ({_format_signed(lift.low)} to {_format_signed(lift.high)})"
     bound = metric.minimum if metric.role == "guardrail" else 0.0
     if not math.isfinite(gain.low) or math.isnan(gain.value):
-        few = f"{metric.name}: too few rows so far, {seen.rows}"
-        return MetricComparison(metric, seen, gain, "keep running", few, math.inf)
+        few = f"{metric.name}: too few rows so far, {difference.rows}"
+        return MetricComparison(metric, difference, gain, "keep running", few, math.inf)
     if gain.high < -bound:
-        return MetricComparison(metric, seen, gain, "lose", f"{told}: worse beyond doubt", 0.0)
+        return MetricComparison(metric, difference, gain, "lose", f"{effect}: worse beyond doubt", 0.0)
     if gain.low > 0:
-        return MetricComparison(metric, seen, gain, "win", f"{told}: better beyond doubt", 0.0)
+        return MetricComparison(metric, difference, gain, "win", f"{effect}: better beyond doubt", 0.0)
     if gain.low > -metric.minimum and (metric.role == "guardrail" or gain.high < metric.minimum):
-        said = f"{told}: no difference of {_percent(metric.minimum)}"
-        return MetricComparison(metric, seen, gain, "no difference", said, 0.0)
-    needed, said = _rows_needed(metric, seen, alpha)
-    return MetricComparison(metric, seen, gain, "keep running", f"{told}: {said}", needed)
+        conclusion = f"{effect}: no difference of {_percent(metric.minimum)}"
+        return MetricComparison(metric, difference, gain, "no difference", conclusion, 0.0)
+    needed, conclusion = _rows_needed(metric, difference, alpha)
+    return MetricComparison(metric, difference, gain, "keep running", f"{effect}: {conclusion}", needed)
 
 
-def _rows_needed(metric: Metric, seen: Difference, alpha: float) -> tuple[float, str]:
+def _rows_needed(metric: Metric, difference: Difference, alpha: float) -> tuple[float, str]:
     """Return how many more rows show the smallest effect that matters or, where they are there, rule it out."""
-    if seen.fraction < 1:
-        needed = seen.rows * (1 / seen.fraction - 1) if seen.fraction > 0 else math.inf
+    if difference.fraction < 1:
+        needed = difference.rows * (1 / difference.fraction - 1) if difference.fraction > 0 else math.inf
         return needed, f"about {needed:,.0f} more rows show {_percent(metric.minimum)} four times in five"
-    growth = growth_until(metric.minimum / 2, seen.error, seen.fraction, alpha)
-    needed = seen.rows * (growth - 1)
+    growth = growth_until(metric.minimum / 2, difference.error, difference.fraction, alpha)
+    needed = difference.rows * (growth - 1)
     return needed, f"about {needed:,.0f} more rows will tell" if math.isfinite(
         needed
     ) else "no number of rows will tell"
@@ -201,10 +201,10 @@ def settle(before: str | None, now: Word) -> Word:
     return stands if now == "keep running" else now
 
 
-def _relative_interval(seen: Difference) -> Interval:
+def _relative_interval(difference: Difference) -> Interval:
     """Return the absolute difference as a share of the control, where a lift by logarithms is not defined."""
-    size = abs(seen.control) or 1.0
-    return Interval(*(end / size for end in seen.absolute))
+    size = abs(difference.control) or 1.0
+    return Interval(*(end / size for end in difference.absolute))
 
 
 def _format_signed(share: float) -> str:

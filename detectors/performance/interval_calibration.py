@@ -93,32 +93,34 @@ class ResidualHistory:
 
     Parameters
     ----------
-    seen
+    residuals
         The windows; those of the baseline first.
     span
         What the metric is measured by: 1 for a share, the baseline's own value for a loss.
     """
 
-    seen: tuple[Residual, ...] = ()
+    residuals: tuple[Residual, ...] = ()
     span: float = 1.0
 
     def __add__(self, later: Sequence[Residual]) -> ResidualHistory:
         """Add windows; those that do not come later are passed over, the oldest beyond 200 are forgotten."""
-        last = self.seen[-1].at if self.seen else -math.inf
-        return ResidualHistory((*self.seen, *(one for one in later if one.at > last + ROUNDING))[-LONGEST:], self.span)
+        last = self.residuals[-1].at if self.residuals else -math.inf
+        return ResidualHistory(
+            (*self.residuals, *(one for one in later if one.at > last + ROUNDING))[-LONGEST:], self.span
+        )
 
     @property
     def most_new(self) -> float:
         """Return the largest share of new rows of any window; 0 for none."""
-        return max((one.new for one in self.seen), default=0.0)
+        return max((one.new for one in self.residuals), default=0.0)
 
     def until(self, at: float) -> ResidualHistory:
         """Return what was known when no later window than this had its labels."""
-        return ResidualHistory(tuple(one for one in self.seen if one.at <= at + ROUNDING), self.span)
+        return ResidualHistory(tuple(one for one in self.residuals if one.at <= at + ROUNDING), self.span)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"span": self.span, "seen": [list(one) for one in self.seen]}
+        return {"span": self.span, "seen": [list(one) for one in self.residuals]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ResidualHistory:
@@ -157,13 +159,13 @@ def calibrate_interval(
     --------
     >>> rng = np.random.default_rng(0)
     >>> calm = ResidualHistory(tuple(Residual(float(place), rng.normal(0, 0.01), 0.01) for place in range(40)))
-    >>> biased = ResidualHistory(tuple(Residual(one.at, one.residual - 0.05, one.error) for one in calm.seen))
+    >>> biased = ResidualHistory(tuple(Residual(one.at, one.residual - 0.05, one.error) for one in calm.residuals))
     >>> [round(number, 2) + 0.0 for number in calibrate_interval(calm, 41.0, 0.01)[:3]]
     [0.0, -0.02, 0.02]
     >>> [round(number, 2) for number in calibrate_interval(biased, 41.0, 0.01)[:3]]
     [-0.04, -0.07, -0.02]
     """
-    if not record.seen:
+    if not record.residuals:
         return CalibratedInterval(0.0, -Z * error, Z * error, 1.0)
     state, step = _now(record, lag)
     return _reach(state, Residual(at, 0.0, error, new), step)
@@ -186,15 +188,15 @@ def follow(record: ResidualHistory, later: Sequence[Residual], lag: float | None
     >>> [max(one.high for one in follow(known, later, lag)) > 0.3 for lag in (2.0, None)]
     [True, False]
     """
-    start = len(record.seen)
-    every = record if lag is None else ResidualHistory((*record.seen, *later), record.span)
+    start = len(record.residuals)
+    every = record if lag is None else ResidualHistory((*record.residuals, *later), record.span)
     states, steps = _follow(every, 1.0 if lag is None else lag, start)
-    times = [one.at for one in every.seen]
-    found = []
+    times = [one.at for one in every.residuals]
+    intervals = []
     for one in later:
         place = start if lag is None else max(start, bisect_right(times, one.at - lag + ROUNDING))
-        found.append(_reach(states[place], one, steps[place]))
-    return found
+        intervals.append(_reach(states[place], one, steps[place]))
+    return intervals
 
 
 class _Law(NamedTuple):
@@ -320,16 +322,16 @@ def _follow(record: ResidualHistory, lag: float, centred: int | None = None) -> 
     A window's own law is that of its time, when only those at least ``lag`` before it were known. ``centred`` is how
     many windows the estimates were learnt from.
     """
-    seen = record.seen
-    unit = float(np.median([one.error for one in seen])) or record.span * SMALLEST
-    states = [_start(unit, centred or len(seen), record.span, seen[0].at)]
-    for one in seen:
+    residuals = record.residuals
+    unit = float(np.median([one.error for one in residuals])) or record.span * SMALLEST
+    states = [_start(unit, centred or len(residuals), record.span, residuals[0].at)]
+    for one in residuals:
         states.append(states[-1].after(one))
-    steps, times = [0.0], [one.at for one in seen]
-    for one in seen:
-        known = bisect_right(times, one.at - lag + ROUNDING)
-        score = states[known].law(one).scores(np.array([one.residual]))[0]
-        missed = abs(score) > Z * math.exp(steps[known])
+    steps, times = [0.0], [one.at for one in residuals]
+    for one in residuals:
+        until = bisect_right(times, one.at - lag + ROUNDING)
+        score = states[until].law(one).scores(np.array([one.residual]))[0]
+        missed = abs(score) > Z * math.exp(steps[until])
         change = RATE * (missed - (not missed) * MISSES / (1 - MISSES))
         steps.append(min(steps[-1] + change, MOST))
     return states, steps

@@ -68,8 +68,8 @@ class Question:
             return np.zeros(row_count(records), dtype=np.int64)
         if self.words:
             places = {word: place + 1 for place, word in enumerate(self.words)}
-            told = zip(column.values.tolist(), column.missing.tolist(), strict=True)
-            return np.array([0 if gone else places.get(category(value), 0) for value, gone in told], dtype=np.int64)
+            pairs = zip(column.values.tolist(), column.missing.tolist(), strict=True)
+            return np.array([0 if gone else places.get(category(value), 0) for value, gone in pairs], dtype=np.int64)
         values, _ = numbers(column)
         return np.where(np.isfinite(values), np.searchsorted(self.edges, values, side="right") + 1, 0)
 
@@ -89,12 +89,12 @@ class Tree:
 
     def adds(self, codes: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Return what the tree adds to every row; codes are of shape (questions, rows)."""
-        held = np.asarray(codes)
+        answers = np.asarray(codes)
         question, code, left, right = (np.array(part) for part in (self.question, self.code, self.left, self.right))
-        at, rows = np.zeros(held.shape[1], dtype=np.int64), np.arange(held.shape[1])
+        at, rows = np.zeros(answers.shape[1], dtype=np.int64), np.arange(answers.shape[1])
         while len(rows):
             node = at[rows]
-            at[rows] = np.where(held[question[node], rows] >= code[node], right[node], left[node])
+            at[rows] = np.where(answers[question[node], rows] >= code[node], right[node], left[node])
             rows = rows[at[rows] >= 0]
         return np.array(self.leaves)[-1 - at]
 
@@ -147,7 +147,7 @@ class LossModel:
 
 def _parse(data: Mapping[str, Any]) -> LossTrees:
     questions = tuple(Question(one["name"], tuple(one["edges"]), tuple(one["words"])) for one in data["questions"])
-    trees = tuple(Tree(**{part: tuple(held) for part, held in tree.items()}) for tree in data["trees"])
+    trees = tuple(Tree(**{part: tuple(values) for part, values in tree.items()}) for tree in data["trees"])
     return LossTrees(questions, data["mean"], trees)
 
 
@@ -171,12 +171,12 @@ def learn_losses(sample: Records, layouts: Mapping[str, Binning]) -> LossModel |
     >>> bool(ends[1] > 4 * ends[0])
     True
     """
-    said, truth = (numbers(sample[role])[0] for role in ("prediction", "label"))
-    usable = np.isfinite(said) & np.isfinite(truth)
+    predicted, truth = (numbers(sample[role])[0] for role in ("prediction", "label"))
+    usable = np.isfinite(predicted) & np.isfinite(truth)
     if usable.sum() < FEWEST:
         return None
     rows = {name: Column(column.values[usable], column.missing[usable]) for name, column in sample.items()}
-    error = np.minimum(np.abs(said - truth)[usable], ENORMOUS)
+    error = np.minimum(np.abs(predicted - truth)[usable], ENORMOUS)
     kinds = {name: one.kind == "numeric" for name, one in layouts.items() if one.kind in ("numeric", "categorical")}
     kinds = {
         name: numeric for name, numeric in {"prediction": True, **kinds}.items() if name in rows and name != "label"
@@ -193,10 +193,10 @@ def _learn(rows: Records, kinds: Mapping[str, bool], loss: np.ndarray) -> LossTr
         return None
     target = np.minimum(loss / mean, LARGEST) - 1.0
     learnt = len(target) - len(target) // HELD_OUT
-    asked = [_question(rows[name], name, target, learnt, numeric=numeric) for name, numeric in kinds.items()]
-    trees, left = _boost(np.array([question.codes(rows) for question in asked]), target, learnt)
+    questions = [_question(rows[name], name, target, learnt, numeric=numeric) for name, numeric in kinds.items()]
+    trees, left = _boost(np.array([question.codes(rows) for question in questions]), target, learnt)
     better = np.mean(left[learnt:] ** 2) < np.mean(target[learnt:] ** 2)
-    return LossTrees(tuple(asked), mean, trees) if better else None
+    return LossTrees(tuple(questions), mean, trees) if better else None
 
 
 def _question(column: Column, name: str, target: np.ndarray, learnt: int, *, numeric: bool) -> Question:
@@ -205,12 +205,12 @@ def _question(column: Column, name: str, target: np.ndarray, learnt: int, *, num
         values = values[np.isfinite(values)]
         inner = np.quantile(values, np.linspace(0, 1, BINS)[1:-1], method="inverted_cdf") if len(values) else []
         return Question(name, edges=tuple(float(edge) for edge in np.unique(inner)))
-    told: dict[str, list[float]] = {}
+    losses: dict[str, list[float]] = {}
     for value, gone, loss in zip(column.values[:learnt], column.missing[:learnt], target[:learnt], strict=True):
         if not gone:
-            told.setdefault(category(value), []).append(float(loss))
-    frequent = sorted(told, key=lambda word: (-len(told[word]), word))[: BINS - 1]
-    pulled = {word: sum(told[word]) / (len(told[word]) + PRIOR_ROWS) for word in frequent}
+            losses.setdefault(category(value), []).append(float(loss))
+    frequent = sorted(losses, key=lambda word: (-len(losses[word]), word))[: BINS - 1]
+    pulled = {word: sum(losses[word]) / (len(losses[word]) + PRIOR_ROWS) for word in frequent}
     return Question(name, words=tuple(sorted(frequent, key=lambda word: (pulled[word], word))))
 
 

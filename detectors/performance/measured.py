@@ -78,16 +78,18 @@ def backtest_estimates(
         Places of some windows, the rest of the baseline, and those windows.
     """
     metric = METRICS[name]
-    found: dict[int, Residual] = {}
+    residuals: dict[int, Residual] = {}
     spans = []
     for places, rest, now in parts:
         truth, error = metric(labelled_table(now))
         guess, _ = metric(expected_table(rest, now, labelled=True))
         spans.append(float(metric(labelled_table(rest))[0]))
-        told = np.stack([at[places], truth - guess, error, unlike(rest, now, labelled=True)], axis=-1)
-        found |= {place: Residual(*one) for place, one in zip(places.tolist(), told.tolist(), strict=True)}
+        rows = np.stack([at[places], truth - guess, error, unlike(rest, now, labelled=True)], axis=-1)
+        residuals |= {place: Residual(*one) for place, one in zip(places.tolist(), rows.tolist(), strict=True)}
     span = 1.0 if name in SCORE_METRICS else float(np.mean(spans)) if spans else 1.0
-    return ResidualHistory((), span) + [found[place] for place in sorted(found) if np.isfinite(found[place].residual)]
+    return ResidualHistory((), span) + [
+        residuals[place] for place in sorted(residuals) if np.isfinite(residuals[place].residual)
+    ]
 
 
 def with_record(
@@ -123,20 +125,32 @@ def with_record(
     metric = name.removeprefix(ESTIMATED)
     if metric in NOT_ESTIMATED or "estimated" not in detail:
         return dict(detail)
-    held = ResidualHistory() if record is None else record.until(at - lag)
-    seen = calibrate_interval(held, at, detail["error"], detail["new"], lag)
+    history = ResidualHistory() if record is None else record.until(at - lag)
+    interval = calibrate_interval(history, at, detail["error"], detail["new"], lag)
     guess, most = detail["estimated"], 1.0 if metric in SHARES else np.inf
-    low, middle, high = (float(np.clip(guess + end, 0.0, most)) for end in (seen.low, seen.middle, seen.high))
+    low, middle, high = (
+        float(np.clip(guess + end, 0.0, most)) for end in (interval.low, interval.middle, interval.high)
+    )
     if name != metric:
-        ends = {"corrected": middle, "low": low, "high": high, "record": len(held.seen), "stretch": seen.stretch}
-        if held.seen:
-            ends["newest_label"] = max(0.0, at - held.seen[-1].at)
-        return dict(detail) | ends | {"known_to_hold": bool(held.seen) and detail["new"] <= held.most_new + BEYOND}
-    stated = {"at": at, "span": held.span, "estimated_low": low, "estimated_high": high}
+        ends = {
+            "corrected": middle,
+            "low": low,
+            "high": high,
+            "record": len(history.residuals),
+            "stretch": interval.stretch,
+        }
+        if history.residuals:
+            ends["newest_label"] = max(0.0, at - history.residuals[-1].at)
+        return (
+            dict(detail)
+            | ends
+            | {"known_to_hold": bool(history.residuals) and detail["new"] <= history.most_new + BEYOND}
+        )
+    stated = {"at": at, "span": history.span, "estimated_low": low, "estimated_high": high}
     return dict(detail) | stated | {"estimate_held": bool(low <= detail["value"] <= high)}
 
 
-def spoken(told: Mapping[str, Any]) -> str:
+def spoken(detail: Mapping[str, Any]) -> str:
     """Say in words what :func:`with_record` made of a finding; nothing where it made nothing.
 
     Examples
@@ -144,24 +158,24 @@ def spoken(told: Mapping[str, Any]) -> str:
     >>> spoken({"corrected": 0.7, "low": 0.68, "high": 0.72, "known_to_hold": True, "newest_label": 3.0})[40:]
     'unless inputs and truth are related otherwise since the newest labels, 3 windows ago, which no estimate sees'
     """
-    if "estimate_held" in told:
-        was = "held" if told["estimate_held"] else "did not hold"
-        return f"; the estimate {told['estimated']:.4g} ({_span(told, 'estimated_')}) {was}"
-    if "corrected" not in told:
+    if "estimate_held" in detail:
+        was = "held" if detail["estimate_held"] else "did not hold"
+        return f"; the estimate {detail['estimated']:.4g} ({_span(detail, 'estimated_')}) {was}"
+    if "corrected" not in detail:
         return ""
-    said = f"; labels should show {told['corrected']:.4g} ({_span(told)})"
-    if "newest_label" in told:
-        age = f"{told['newest_label']:.3g} windows ago"
-        said += f" unless inputs and truth are related otherwise since the newest labels, {age}, which no estimate sees"
-    if told["known_to_hold"]:
-        return said
-    if not told["record"]:
-        return f"{said}, by chance alone: no earlier estimate could be checked"
-    return f"{said}; not known to hold: {told['new']:.0%} of the rows are unlike any that estimates were checked on"
+    text = f"; labels should show {detail['corrected']:.4g} ({_span(detail)})"
+    if "newest_label" in detail:
+        age = f"{detail['newest_label']:.3g} windows ago"
+        text += f" unless inputs and truth are related otherwise since the newest labels, {age}, which no estimate sees"
+    if detail["known_to_hold"]:
+        return text
+    if not detail["record"]:
+        return f"{text}, by chance alone: no earlier estimate could be checked"
+    return f"{text}; not known to hold: {detail['new']:.0%} of the rows are unlike any that estimates were checked on"
 
 
-def _span(told: Mapping[str, Any], which: str = "") -> str:
-    return f"{told[which + 'low']:.4g} to {told[which + 'high']:.4g}"
+def _span(detail: Mapping[str, Any], which: str = "") -> str:
+    return f"{detail[which + 'low']:.4g} to {detail[which + 'high']:.4g}"
 
 
 SCORE_METRICS: dict[str, tuple[int, float, float, str, str]] = {

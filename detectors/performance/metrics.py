@@ -38,10 +38,13 @@ class Confusion(NamedTuple):
 
 
 RATES: dict[str, Callable[[Confusion], tuple[np.ndarray, np.ndarray]]] = {
-    "accuracy": lambda seen: (seen.tp + seen.tn, seen.tp + seen.fp + seen.fn + seen.tn),
-    "precision": lambda seen: (seen.tp, seen.tp + seen.fp),
-    "recall": lambda seen: (seen.tp, seen.tp + seen.fn),
-    "f1": lambda seen: (seen.tp, seen.tp + seen.fp + seen.fn),
+    "accuracy": lambda confusion: (
+        confusion.tp + confusion.tn,
+        confusion.tp + confusion.fp + confusion.fn + confusion.tn,
+    ),
+    "precision": lambda confusion: (confusion.tp, confusion.tp + confusion.fp),
+    "recall": lambda confusion: (confusion.tp, confusion.tp + confusion.fn),
+    "f1": lambda confusion: (confusion.tp, confusion.tp + confusion.fp + confusion.fn),
 }
 """Successes and trials of each rate; F1 stands as the Jaccard index J that it is a function of: ``2 J / (1 + J)``."""
 
@@ -53,13 +56,13 @@ def scale(metric: str, share: np.ndarray) -> np.ndarray:
 
 def _rate(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
     positive, negative, above = table["positive"], table["negative"], table["above"]
-    seen = Confusion(
+    confusion = Confusion(
         np.sum(positive * above, axis=-1),
         np.sum(negative * above, axis=-1),
         np.sum(positive * ~above, axis=-1),
         np.sum(negative * ~above, axis=-1),
     )
-    successes, trials = RATES[name](seen)
+    successes, trials = RATES[name](confusion)
     share = successes / np.maximum(trials, LEAST)
     pulled = (successes + 1) / (trials + 2)
     error = np.sqrt(pulled * (1 - pulled) / np.maximum(trials, 1))
@@ -100,7 +103,7 @@ def _calibration_error(table: Table) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean gap between score and share of positives, less what chance alone makes of it."""
     group = np.minimum((table["score"] * GROUPS).astype(np.int64), GROUPS - 1)
     each = table["positive"] + table["negative"]
-    n, hits, said = (
+    n, hits, predicted = (
         np.stack([np.sum(part * (group == place), axis=-1) for place in range(GROUPS)], axis=-1)
         for part in (each, table["positive"], each * table["score"])
     )
@@ -108,7 +111,7 @@ def _calibration_error(table: Table) -> tuple[np.ndarray, np.ndarray]:
     spread = np.sqrt(n * share * (1 - share))
     rows = np.maximum(n.sum(axis=-1), LEAST)
     chance = np.sqrt(2 / np.pi) * spread
-    return (np.abs(hits - said) - chance).sum(axis=-1) / rows, np.sqrt(np.square(spread).sum(axis=-1)) / rows
+    return (np.abs(hits - predicted) - chance).sum(axis=-1) / rows, np.sqrt(np.square(spread).sum(axis=-1)) / rows
 
 
 # --------------------------------------------------------------------------------------------- regression

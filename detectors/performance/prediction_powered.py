@@ -97,8 +97,8 @@ class RateSums:
             When a score lies outside of 0 to 1, or a label is none of the three.
         """
         scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-        known = ~np.isnan(scores)
-        scores, labels = scores[known], labels[known]
+        scored = ~np.isnan(scores)
+        scores, labels = scores[scored], labels[scored]
         if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
             raise ValueError("a score lies outside of 0 to 1: rescale the scores to a probability first.")
         if not np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all():

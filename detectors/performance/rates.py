@@ -100,8 +100,8 @@ def level(baseline: Counted, window: Counted) -> Measurement:
     >>> level(new, new).statistic
     0.75
     """
-    seen = rise(baseline, window)
-    return replace(seen, statistic=window.mean)
+    change = rise(baseline, window)
+    return replace(change, statistic=window.mean)
 
 
 def _variance(side: Counted) -> np.ndarray:
@@ -124,14 +124,14 @@ def rate_tally(profile: Profile) -> RateSums:
     >>> tally.n, tally.labels, tally.positives, round(tally.score / STEPS, 2)
     (3, 2, 1, 1.8)
     """
-    held = split_sums(profile.counts, profile.layout)
+    sums = split_sums(profile.counts, profile.layout)
     groups = [("negative", "positive", "unlabelled"), ("negative", "positive"), ("positive",)]
-    return RateSums(*(number for names in groups for number in _sums(held, names)))
+    return RateSums(*(number for names in groups for number in _sums(sums, names)))
 
 
-def _sums(held: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[int, int, int]:
-    counts = sum(held[name] for name in names)
-    scores = sum(held[f"{name}_score"] for name in names)
+def _sums(sums: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[int, int, int]:
+    counts = sum(sums[name] for name in names)
+    scores = sum(sums[f"{name}_score"] for name in names)
     squares = np.divide(np.square(scores), counts, where=np.asarray(counts) > 0, out=np.zeros_like(scores))
     total, squared = float(np.sum(scores)), float(np.sum(squares))
     return int(np.sum(counts)), round(total * STEPS), round(squared * STEPS**2)
@@ -162,22 +162,28 @@ def with_rate(
     """
     if finding.statistic is None:
         return finding
-    told: dict[str, object] = dict(finding.detail)
-    before = float(str(told["baseline_value"]))
+    described: dict[str, object] = dict(finding.detail)
+    before = float(str(described["baseline_value"]))
     if profile is None or not (tally := rate_tally(profile)).n:
-        return replace(finding, reason=f"{_sentence(told, None, before)}; {finding.reason}")
+        return replace(finding, reason=f"{_sentence(described, None, before)}; {finding.reason}")
     selected = chosen in (None, "random") and is_selected(score_strata(profile))
-    seen = _estimate(profile, tally, chosen, selected=selected)
-    told |= {"value": seen.value, "low": seen.low, "high": seen.high, "labels": seen.labels, "kind": seen.kind}
+    estimate = _estimate(profile, tally, chosen, selected=selected)
+    described |= {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "labels": estimate.labels,
+        "kind": estimate.kind,
+    }
     if people is not None:
-        told["judged"] = tally.labels - rate_tally(people).labels
-    said = _sentence(told, seen, before, _assumption(seen, chosen, selected=selected))
+        described["judged"] = tally.labels - rate_tally(people).labels
+    sentence = _sentence(described, estimate, before, _assumption(estimate, chosen, selected=selected))
     if selected:
-        told["labels_selected"] = True
-        said += _warning(profile, tally)
+        described["labels_selected"] = True
+        sentence += _warning(profile, tally)
     if chosen == "by_answer" and tally.labels:
-        said += f"; {tally.labels} labels that were chosen by the answer give no rate"
-    return replace(finding, detail=told, reason=f"{said}; {finding.reason}")
+        sentence += f"; {tally.labels} labels that were chosen by the answer give no rate"
+    return replace(finding, detail=described, reason=f"{sentence}; {finding.reason}")
 
 
 def _estimate(profile: Profile, tally: RateSums, chosen: Chosen | None, *, selected: bool) -> RateEstimate:
@@ -188,9 +194,9 @@ def _estimate(profile: Profile, tally: RateSums, chosen: Chosen | None, *, selec
     return rate(tally)
 
 
-def _assumption(seen: RateEstimate, chosen: Chosen | None, *, selected: bool) -> str:
+def _assumption(estimate: RateEstimate, chosen: Chosen | None, *, selected: bool) -> str:
     """Say what a rate rests on that nobody has stated and no data can show."""
-    if seen.kind == "index" or (chosen is not None and not selected):
+    if estimate.kind == "index" or (chosen is not None and not selected):
         return ""
     return " if only the score decided which answers were labelled" if selected else " if they are a random sample"
 
@@ -205,14 +211,14 @@ def _warning(profile: Profile, tally: RateSums) -> str:
     )
 
 
-def _sentence(told: dict[str, object], seen: RateEstimate | None, before: float, assumption: str = "") -> str:
-    value, low, high = (float(str(told[name])) for name in ("value", "low", "high"))
-    labelled = seen is not None and seen.kind == "rate"
-    judged = int(str(told.get("judged", 0)))
-    word = f"rate, by {seen.labels} labels," if labelled and seen else "mean score, without labels,"
-    if labelled and seen and judged:
-        given = seen.labels - judged
-        word = f"rate, by {f'{given} labels and ' if given else ''}{judged} verdicts of the judge,"
+def _sentence(detail: dict[str, object], estimate: RateEstimate | None, before: float, assumption: str = "") -> str:
+    value, low, high = (float(str(detail[name])) for name in ("value", "low", "high"))
+    labelled = estimate is not None and estimate.kind == "rate"
+    judged = int(str(detail.get("judged", 0)))
+    word = f"rate, by {estimate.labels} labels," if labelled and estimate else "mean score, without labels,"
+    if labelled and estimate and judged:
+        provided = estimate.labels - judged
+        word = f"rate, by {f'{provided} labels and ' if provided else ''}{judged} verdicts of the judge,"
     return f"{word} {value:.1%} ({low:.1%} to {high:.1%}){assumption}, {before:.1%} in the baseline"
 
 

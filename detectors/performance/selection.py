@@ -84,13 +84,13 @@ class Strata:
 
     def merged(self, weights: np.ndarray, least: float) -> Strata:
         """Merge neighbouring cells until each holds at least so much of a weight; what is left joins the last."""
-        place, held, stratum = np.zeros(len(weights), dtype=np.int64), 0.0, 0
+        place, total, stratum = np.zeros(len(weights), dtype=np.int64), 0.0, 0
         left = float(weights.sum())
         for cell, weight in enumerate(weights.tolist()):
             place[cell] = stratum
-            held, left = held + weight, left - weight
-            if held >= least and left >= least:
-                held, stratum = 0.0, stratum + 1
+            total, left = total + weight, left - weight
+            if total >= least and left >= least:
+                total, stratum = 0.0, stratum + 1
         return Strata(*(np.bincount(place, part) for part in (self.positives, self.negatives, self.unlabelled)))
 
 
@@ -181,13 +181,13 @@ def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) 
     >>> round(float(np.nanmean(labels)), 2), [round(part, 2) for part in weighted_rate(labels, chances)[:3]]
     (0.76, [0.1, 0.08, 0.11])
     """
-    known = ~np.isnan(labels)
-    truth, given = labels[known], chances[known]
+    labelled = ~np.isnan(labels)
+    truth, probability = labels[labelled], chances[labelled]
     if not len(truth):
         return RateEstimate(math.nan, 0.0, 1.0, len(labels), 0, "rate")
-    if not (given > 0).all() or not (given <= 1).all():
+    if not (probability > 0).all() or not (probability <= 1).all():
         raise ValueError("a labelled row has a chance of being labelled that is not above 0 and at most 1; check it.")
-    weights = 1 / given
+    weights = 1 / probability
     total = float(weights.sum())
     value = float(weights @ truth) / total
     alike = worth = total**2 / float(weights @ weights)

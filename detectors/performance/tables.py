@@ -41,13 +41,13 @@ SHIFT_GROUPS = 16
 
 def labelled_table(side: Counted) -> Table:
     """Return the table of the rows whose label is known."""
-    held = split_sums(side.counts, side.layout)
+    sums = split_sums(side.counts, side.layout)
     if side.layout.kind == "errors":
-        held |= {name: held[name] * side.layout.scale**power for name, power in POWERS.items()}
+        sums |= {name: sums[name] * side.layout.scale**power for name, power in POWERS.items()}
     if side.layout.kind == "scores":
-        held["score"] = _mean_scores(held, side.layout.edges)
-        held["above"] = np.append(-np.inf, side.layout.edges) >= side.layout.origin
-    return held
+        sums["score"] = _mean_scores(sums, side.layout.edges)
+        sums["above"] = np.append(-np.inf, side.layout.edges) >= side.layout.origin
+    return sums
 
 
 def expected_table(baseline: Counted, side: Counted, *, labelled: bool = False) -> Table:
@@ -55,38 +55,42 @@ def expected_table(baseline: Counted, side: Counted, *, labelled: bool = False) 
 
     With ``labelled``, of those rows only whose labels are known: what the labels are to be compared with.
     """
-    known, rows = labelled_table(baseline), _rows(side, labelled=labelled)
+    baseline_table, rows = labelled_table(baseline), _rows(side, labelled=labelled)
     if side.layout.kind == "errors":
-        each = known["labelled"]
-        overall = {name: known[name].sum() / max(1.0, each.sum()) for name in known}
-        mean = {name: (known[name] + overall[name]) / (each + 1) for name in known}
-        told: dict[str, np.ndarray] = {name: rows * mean[name] for name in known}
-        told |= {"all": rows, "labelled": rows}
-        return {**told, **_model_errors(known, labelled_table(side), labelled=labelled)} if side.layout.model else told
-    likely, held = _likely(known), labelled_table(side)
+        each = baseline_table["labelled"]
+        overall = {name: baseline_table[name].sum() / max(1.0, each.sum()) for name in baseline_table}
+        mean = {name: (baseline_table[name] + overall[name]) / (each + 1) for name in baseline_table}
+        expected: dict[str, np.ndarray] = {name: rows * mean[name] for name in baseline_table}
+        expected |= {"all": rows, "labelled": rows}
+        return (
+            {**expected, **_model_errors(baseline_table, labelled_table(side), labelled=labelled)}
+            if side.layout.model
+            else expected
+        )
+    likely, window_table = _likely(baseline_table), labelled_table(side)
     return {
         "positive": rows * likely,
         "negative": rows * (1 - likely),
-        **{name: held[name] for name in ("score", "above")},
+        **{name: window_table[name] for name in ("score", "above")},
     }
 
 
-def _model_errors(known: Table, held: Table, *, labelled: bool) -> Table:
+def _model_errors(baseline: Table, window: Table, *, labelled: bool) -> Table:
     """Return the sums of expected errors, in the proportion in which the baseline's were borne out."""
-    told = {}
+    errors = {}
     for name in ("absolute", "squared"):
-        borne_out = known[name].sum() / max(known[f"expected_{name}_labelled"].sum(), LEAST)
-        told[name] = held[f"expected_{name}_labelled" if labelled else f"expected_{name}"] * borne_out
-    return told
+        borne_out = baseline[name].sum() / max(baseline[f"expected_{name}_labelled"].sum(), LEAST)
+        errors[name] = window[f"expected_{name}_labelled" if labelled else f"expected_{name}"] * borne_out
+    return errors
 
 
 def _rows(side: Counted, *, labelled: bool = False) -> np.ndarray:
     """Return the rows of each cell, or those with a label."""
-    held = split_sums(side.counts, side.layout)
+    sums = split_sums(side.counts, side.layout)
     if side.layout.kind == "errors":
-        return held["labelled" if labelled else "all"]
-    known = held["negative"] + held["positive"]
-    return np.asarray(known if labelled else known + held["unlabelled"])
+        return sums["labelled" if labelled else "all"]
+    labelled_rows = sums["negative"] + sums["positive"]
+    return np.asarray(labelled_rows if labelled else labelled_rows + sums["unlabelled"])
 
 
 def unlike(baseline: Counted, side: Counted, *, labelled: bool = False) -> np.ndarray:
@@ -109,18 +113,18 @@ def unlike(baseline: Counted, side: Counted, *, labelled: bool = False) -> np.nd
     return np.asarray(np.maximum(0.0, (np.abs(new - old) - chance).sum(axis=-1) / 2))
 
 
-def _mean_scores(held: Table, edges: np.ndarray) -> np.ndarray:
+def _mean_scores(table: Table, edges: np.ndarray) -> np.ndarray:
     """Return the mean score of each cell, its middle where it is empty."""
-    rows = held["negative"] + held["positive"] + held["unlabelled"]
-    sums = held["negative_score"] + held["positive_score"] + held["unlabelled_score"]
+    rows = table["negative"] + table["positive"] + table["unlabelled"]
+    sums = table["negative_score"] + table["positive_score"] + table["unlabelled_score"]
     middle = (np.append(0.0, edges) + np.append(edges, 1.0)) / 2
     return np.asarray(np.where(rows > 0, sums / np.maximum(rows, 1), middle))
 
 
-def _likely(known: Table) -> np.ndarray:
+def _likely(baseline: Table) -> np.ndarray:
     """Return the share of positives at each score: isotonic, with the score itself as one row of a cell."""
-    rows = known["negative"] + known["positive"] + 1
-    shares = (known["positive"] + known["score"]) / rows
+    rows = baseline["negative"] + baseline["positive"] + 1
+    shares = (baseline["positive"] + baseline["score"]) / rows
     from scipy import optimize
 
     return np.asarray(optimize.isotonic_regression(shares, weights=rows).x, dtype=np.float64)

@@ -69,8 +69,8 @@ def percentile(level: float, side: Counted, tail: float = 0.025) -> tuple[np.nda
     n = np.maximum(1, np.asarray(side.n, dtype=np.float64))
     reach = -special.ndtri(tail) * np.sqrt(level * (1 - level) / n)
     levels = np.stack([np.full(n.shape, level), level - reach, level + reach], axis=-1)
-    found = quantiles(side, levels)
-    return found[..., 0], found[..., 1], found[..., 2]
+    values = quantiles(side, levels)
+    return values[..., 0], values[..., 1], values[..., 2]
 
 
 def against_target(level: float, baseline: Counted, window: Counted) -> Measurement:
@@ -152,12 +152,12 @@ def _noise(level: float, baseline: Counted, factor: np.ndarray) -> np.ndarray:
     levels = np.stack([np.broadcast_to(step, factor.shape) for step in (level, 1 - TAIL * (1 - level))], axis=-1)
     reached = np.minimum(1.0, level + deviations * np.sqrt(level * (1 - level) * factor))
     usual = np.log(np.maximum(quantiles(baseline, np.concatenate([levels, reached[..., None]], axis=-1)), LEAST))
-    seen: np.ndarray = np.abs(usual[..., 2] - usual[..., 0])
+    spread: np.ndarray = np.abs(usual[..., 2] - usual[..., 0])
     if levels[..., 1].min() <= 0:
-        return seen
+        return spread
     slope = (usual[..., 0] - usual[..., 1]) / np.log(TAIL)
     beyond = slope * deviations * np.sqrt(factor / (level * (1 - level)))
-    return np.asarray(np.maximum(seen, beyond))
+    return np.asarray(np.maximum(spread, beyond))
 
 
 def _describe(

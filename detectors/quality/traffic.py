@@ -65,8 +65,8 @@ def schema(baseline: Traffic, window: Traffic, **_: object) -> list[Finding]:
             continue
         findings.append(_finding("schema", baseline, window, Status.DRIFTED, reason, 1.0, 1.0, column=column))
     new = sorted(set(window.schema) - set(baseline.schema))
-    said = "no column is gone or has changed its type" + (f"; new: {', '.join(new[:5])}" if new else "")
-    return findings or [_finding("schema", baseline, window, Status.OK, said, 0.0, 1.0)]
+    sentence = "no column is gone or has changed its type" + (f"; new: {', '.join(new[:5])}" if new else "")
+    return findings or [_finding("schema", baseline, window, Status.OK, sentence, 0.0, 1.0)]
 
 
 def volume(

@@ -69,10 +69,10 @@ def scan(text: str, groups: Iterable[str] = tuple(GROUPS), names: NameFinder | N
     [Span(type='credit_card', start=5, end=24)]
     """
     reading = ScannedText(text)
-    found: list[Span] = []
+    spans: list[Span] = []
     for group in groups:
-        found += reading.find(group, names)
-    return found
+        spans += reading.find(group, names)
+    return spans
 
 
 class ScannedText:
@@ -121,7 +121,7 @@ class ScannedText:
     @cached_property
     def _inner(self) -> list[tuple[int, int, str]]:
         """Return where encoded pieces stand and what they say."""
-        return [(start, end, normalize_unicode(said).text) for start, end, said in encoded.pieces(self._plain)]
+        return [(start, end, normalize_unicode(decoded).text) for start, end, decoded in encoded.pieces(self._plain)]
 
 
 def _types_in_disguise(group: str) -> frozenset[str]:
@@ -132,15 +132,15 @@ def _types_in_disguise(group: str) -> frozenset[str]:
 def _scan_views(others: list[DeobfuscatedText], group: str) -> list[Span]:
     """Return what a text says in other ways of reading it."""
     rules, types = _RULES[group], _types_in_disguise(group)
-    found = ((span, view) for view in others for span in rules.scan(view.text) if span.type in types)
-    return [Span(span.type, *view.original(span.start, span.end)) for span, view in found]
+    matches = ((span, view) for view in others for span in rules.scan(view.text) if span.type in types)
+    return [Span(span.type, *view.original(span.start, span.end)) for span, view in matches]
 
 
 def _scan_encoded(inner: list[tuple[int, int, str]], group: str) -> list[Span]:
     """Return what stands in encoded pieces, as findings over the whole piece."""
     rules, types = _RULES[group], _types_in_disguise(group)
-    found: list[Span] = []
-    for start, end, said in inner:
-        kinds = dict.fromkeys(span.type for span in rules.scan(said) if span.type in types)
-        found.extend(Span(kind, start, end) for kind in list(kinds)[:1])
-    return found
+    spans: list[Span] = []
+    for start, end, decoded in inner:
+        kinds = dict.fromkeys(span.type for span in rules.scan(decoded) if span.type in types)
+        spans.extend(Span(kind, start, end) for kind in list(kinds)[:1])
+    return spans

@@ -131,11 +131,11 @@ class RuleSet:
         hits = hints.Match(raw)
         if not hits:
             return [], False
-        found: list[Span] = []
+        spans: list[Span] = []
         for place in sorted(hits):
             if place < len(exact):
-                exact[place].add(text, raw, found)
-        return without_overlaps(found), max(hits) >= len(exact)
+                exact[place].add(text, raw, spans)
+        return without_overlaps(spans), max(hits) >= len(exact)
 
 
 def readable(text: str) -> str | bytes:
@@ -169,7 +169,7 @@ class _Exact:
         near = range_finder(compile_with_memory(near_pattern(rule.near), MEMORY)) if rule.near else None
         return cls(rule, range_finder(compile_with_memory(rule.pattern, MEMORY)), near)
 
-    def add(self, text: str, raw: bytes, found: list[Span]) -> None:
+    def add(self, text: str, raw: bytes, spans: list[Span]) -> None:
         """Append what the rule finds, but what an earlier rule has covered: it is not worth a closer look."""
         places: list[tuple[int, int]] | None = None
         if self.near is not None:
@@ -181,8 +181,8 @@ class _Exact:
             ranges = in_points(ranges, text, raw)
         rule = self.rule
         trim, each = rule.trim, rule.each
-        earlier = found[:] if len(found) <= FEW else []
-        most = len(found) + MOST_SPANS
+        earlier = spans[:] if len(spans) <= FEW else []
+        most = len(spans) + MOST_SPANS
         for start, end in ranges:
             if places is not None and not is_near(places, start, end):
                 continue
@@ -191,14 +191,14 @@ class _Exact:
                     break
             else:
                 if each:
-                    found += rule.within(text, start, end)
+                    spans += rule.within(text, start, end)
                 else:
                     kept = trim(text, start, end) if trim else (start, end)
                     if kept is None or kept[1] <= kept[0]:
                         continue
-                    found.append(Span(rule.type, kept[0], kept[1]))
-                if len(found) >= most:
-                    del found[most:]
+                    spans.append(Span(rule.type, kept[0], kept[1]))
+                if len(spans) >= most:
+                    del spans[most:]
                     return
 
 

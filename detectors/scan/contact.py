@@ -108,8 +108,8 @@ def trim_ip4(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Take four numbers that are not a version and not part of a longer run."""
     if (start and text[start - 1] in ".-") or (text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit()):
         return None
-    said = text[max(0, start - 10) : start]
-    return None if said.rstrip(" :=")[-1:] in _VERSION_ENDS and _VERSION.search(said) else (start, end)
+    before = text[max(0, start - 10) : start]
+    return None if before.rstrip(" :=")[-1:] in _VERSION_ENDS and _VERSION.search(before) else (start, end)
 
 
 def trim_ip6(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -122,15 +122,15 @@ def trim_ip6(text: str, start: int, end: int) -> tuple[int, int] | None:
         ipaddress.IPv6Address(text[start:end])
     except ValueError:
         return None
-    found = text[start:end]
-    return (start, end) if len(found) >= 6 and any(c.isdigit() for c in found) else None  # noqa: PLR2004
+    address = text[start:end]
+    return (start, end) if len(address) >= 6 and any(c.isdigit() for c in address) else None  # noqa: PLR2004
 
 
 def _is_mac(text: str, start: int, end: int) -> tuple[int, int] | None:
-    found = text[start:end]
+    address = text[start:end]
     alone = text[end : end + 1] not in (":", "-") and (not start or text[start - 1] not in ":-")
-    same = len({found[2], *found[2::3]}) == 1
-    return (start, end) if alone and same and len(only_digits(found)) < 12 else None  # noqa: PLR2004
+    same = len({address[2], *address[2::3]}) == 1
+    return (start, end) if alone and same and len(only_digits(address)) < 12 else None  # noqa: PLR2004
 
 
 RULES: tuple[PatternRule, ...] = (

@@ -113,8 +113,8 @@ def deobfuscate(text: str) -> Iterator[DeobfuscatedText]:
 
 def _without_signs(word: re.Match[str]) -> str:
     """Read signs for letters, where a word mixes both."""
-    said = word.group()
-    return said.translate(_PLAIN) if _SIGN.search(said) and _LETTER.search(said) else said
+    token = word.group()
+    return token.translate(_PLAIN) if _SIGN.search(token) and _LETTER.search(token) else token
 
 
 Part = tuple[str, int, int]

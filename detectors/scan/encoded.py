@@ -33,37 +33,37 @@ def pieces(text: str, layers: int = LAYERS) -> list[tuple[int, int, str]]:
     >>> pieces("see amFuZS5kb2VAZXhhbXBsZS5jb20=")
     [(4, 32, 'jane.doe@example.com')]
     """
-    found = _once(text)
+    decoded = _once(text)
     if layers > 1:
-        for start, end, said in found[:MOST_PIECES]:
-            found += [(start, end, inner) for _, _, inner in pieces(said, layers - 1) if inner != said]
-    return found[:MOST_PIECES]
+        for start, end, plain in decoded[:MOST_PIECES]:
+            decoded += [(start, end, inner) for _, _, inner in pieces(plain, layers - 1) if inner != plain]
+    return decoded[:MOST_PIECES]
 
 
 def _once(text: str) -> list[tuple[int, int, str]]:
-    found: list[tuple[int, int, str]] = []
+    decoded: list[tuple[int, int, str]] = []
     for match in _RUN.finditer(text):
-        said = _decode(match.group()[:LONGEST_PIECE])
-        if said:
-            found.append((*match.span(), said))
-        if len(found) >= MOST_PIECES:
-            return found
+        plain = _decode(match.group()[:LONGEST_PIECE])
+        if plain:
+            decoded.append((*match.span(), plain))
+        if len(decoded) >= MOST_PIECES:
+            return decoded
     for match in _TOKEN.finditer(text) if _MARK.search(text) else ():
         token = match.group()[:LONGEST_PIECE]
         if _MARK.search(token):
-            said = html.unescape(unquote(_ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)), token)))
-            found.append((*match.span(), said))
-        if len(found) >= MOST_PIECES:
+            plain = html.unescape(unquote(_ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)), token)))
+            decoded.append((*match.span(), plain))
+        if len(decoded) >= MOST_PIECES:
             break
-    return found
+    return decoded
 
 
 def _decode(run: str) -> str | None:
     body = run.rstrip("=")
     if _HEX.match(body) and len(body) % 2 == 0:
-        said = _readable(bytes.fromhex(body))
-        if said:
-            return said
+        plain = _readable(bytes.fromhex(body))
+        if plain:
+            return plain
     if len(body) % 4 == 1:
         return None
     try:
@@ -78,8 +78,8 @@ _STANDARD = str.maketrans("-_", "+/")
 
 def _readable(raw: bytes) -> str | None:
     try:
-        said = raw.decode("utf-8")
+        decoded = raw.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    plain = sum(" " <= character <= "~" or character in "\n\t" for character in said)
-    return said if len(said) >= 8 and plain >= 0.85 * len(said) else None  # noqa: PLR2004
+    plain = sum(" " <= character <= "~" or character in "\n\t" for character in decoded)
+    return decoded if len(decoded) >= 8 and plain >= 0.85 * len(decoded) else None  # noqa: PLR2004

@@ -57,15 +57,15 @@ def range_finder(pattern: Any, *, direct: bool = True) -> Ranges:  # noqa: ANN40
         return lambda raw: [match.span(group) for match in pattern.finditer(raw)]
 
     def ranges(raw: bytes) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = []
+        matches: list[tuple[int, int]] = []
         place, size = 0, len(raw)
         while place <= size:
             spans = below(anywhere, raw, place, size)
             if spans[0][0] < 0:
                 break
-            found.append(spans[group])
+            matches.append(spans[group])
             place = spans[0][1]
-        return found
+        return matches
 
     return ranges
 

@@ -31,10 +31,10 @@ def valid(module: str) -> Trim:
     """Check a candidate with one of python-stdnum's modules, imported when the first one comes."""
 
     def trim(text: str, start: int, end: int) -> tuple[int, int] | None:
-        found = text[start:end]
-        if (start and text[start - 1] in "-.") or len(set(only_digits(found))) < 2:  # noqa: PLR2004
+        number = text[start:end]
+        if (start and text[start - 1] in "-.") or len(set(only_digits(number))) < 2:  # noqa: PLR2004
             return None
-        return (start, end) if import_module(f"stdnum.{module}").is_valid(found) else None
+        return (start, end) if import_module(f"stdnum.{module}").is_valid(number) else None
 
     return trim
 

@@ -45,15 +45,15 @@ class Patterns:
     def scan(self, text: str) -> list[Span]:
         """Return every match that is not empty, in order of appearance."""
         read = readable(text)
-        found: list[Span] = []
+        spans: list[Span] = []
         for name, pattern in self._compiled.items():
             for match in pattern.finditer(read):
                 start, end = match.span()
                 if end > start:
-                    found.append(Span(name, start, end))
-                if len(found) >= MOST_SPANS:
+                    spans.append(Span(name, start, end))
+                if len(spans) >= MOST_SPANS:
                     break
-        return sorted(found, key=lambda span: (span.start, span.end))
+        return sorted(spans, key=lambda span: (span.start, span.end))
 
 
 def compile_pattern(name: str, pattern: str) -> Any:  # noqa: ANN401
@@ -70,8 +70,8 @@ def compile_pattern(name: str, pattern: str) -> Any:  # noqa: ANN401
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        said = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error.args[0])
+        message = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error.args[0])
         raise PatternError(
-            f"the pattern {name!r} cannot be used: {said}. Patterns are RE2's: no look-around and no back-references, "
-            "see https://github.com/google/re2/wiki/Syntax."
+            f"the pattern {name!r} cannot be used: {message}. Patterns are RE2's: no look-around and no "
+            "back-references, see https://github.com/google/re2/wiki/Syntax."
         ) from None

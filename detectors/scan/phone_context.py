@@ -41,7 +41,7 @@ FARTHEST = 4
 """Code points between a word and the number that it names."""
 
 
-def is_phone_context(said: str) -> bool:
+def is_phone_context(context: str) -> bool:
     """Say whether a text in front of a number has a word for a telephone, or for what is done with one.
 
     Examples
@@ -49,13 +49,13 @@ def is_phone_context(said: str) -> bool:
     >>> is_phone_context("erreichbar unter "), is_phone_context("電話は"), is_phone_context("recall of ")
     (True, True, False)
     """
-    low = said.lower()
+    low = context.lower()
     words = _WORD.findall(low)
-    known = any(word in _CALLED for word in words)
-    return known or any(word.startswith(_NOUN_STEMS + _VERB_STEMS) for word in words) or _lacks_spaces(low)
+    has_keyword = any(word in _CALLED for word in words)
+    return has_keyword or any(word.startswith(_NOUN_STEMS + _VERB_STEMS) for word in words) or _lacks_spaces(low)
 
 
-def is_other_number_context(said: str) -> bool:
+def is_other_number_context(context: str) -> bool:
     """Say whether the word right in front of a number calls it something else: an order, a page, a year.
 
     Examples
@@ -63,7 +63,7 @@ def is_other_number_context(said: str) -> bool:
     >>> [is_other_number_context(text) for text in ("Bestellnummer: ", "order no. ", "tel. no. ", "my phone is ")]
     [True, True, False, False]
     """
-    low = said.lower()
+    low = context.lower()
     words = [(match.group(), match.end()) for match in _WORD.finditer(low)]
     named = next((word for word, _ in reversed(words) if word not in _COUNTED), "")
     close = bool(words) and len(low) - words[-1][1] <= FARTHEST

@@ -83,7 +83,7 @@ def _lists(languages: tuple[str, ...]) -> _Lists:
     hints, exact = re2.Set.SearchSet(chosen), []
     for kind in sorted(TYPES):
         for open_ended in (False, True):
-            stems = (stem for found, stem in listed if found == kind and stem.endswith("*") == open_ended)
+            stems = (stem for group, stem in listed if group == kind and stem.endswith("*") == open_ended)
             spelled = "|".join(_pattern(s.rstrip("*")) for s in sorted(stems, key=lambda stem: (-len(stem), stem)))
             pattern = rf"(?:^|[^0-9A-Za-z])({spelled})"
             hints.Add(pattern)
@@ -116,25 +116,25 @@ def scan(text: str, languages: Iterable[str] = LANGUAGES) -> list[Span]:
     []
     """
     lists = _lists(tuple(sorted(languages)))
-    found, apart = _find_words(text, lists)
+    spans, apart = _find_words(text, lists)
     if apart:
         closed, places = _close_up(text)
         within, _ = _find_words(closed, lists)
-        found |= {Span(span.type, places[span.start], places[span.end - 1] + 1) for span in within}
-    return sorted(found, key=lambda span: (span.start, span.end))[:MOST_SPANS]
+        spans |= {Span(span.type, places[span.start], places[span.end - 1] + 1) for span in within}
+    return sorted(spans, key=lambda span: (span.start, span.end))[:MOST_SPANS]
 
 
 def _find_words(text: str, lists: _Lists) -> tuple[set[Span], bool]:
     """Return the words of a text, and whether there may be letters that are set apart."""
     raw = utf8(text)
     hits = lists.hints.Match(raw)
-    found: set[Span] = set()
+    spans: set[Span] = set()
     if not hits:
-        return found, False
+        return spans, False
     for kind, open_ended, ranges in (lists.exact[hit] for hit in hits if hit < len(lists.exact)):
         for start, end in in_points(ranges(raw), text, raw):
-            said = text[start:end]
-            if (start and text[start - 1].isalnum()) or sum(sign.isalpha() for sign in said) * 2 < len(said):
+            word = text[start:end]
+            if (start and text[start - 1].isalnum()) or sum(sign.isalpha() for sign in word) * 2 < len(word):
                 continue
             stop = end
             while stop < len(text) and text[stop].isalnum():
@@ -142,10 +142,10 @@ def _find_words(text: str, lists: _Lists) -> tuple[set[Span], bool]:
             allowed = _ENDINGS if end - start > 4 else _SHORT_ENDINGS  # noqa: PLR2004
             if not open_ended and text[end:stop].lower() not in allowed:
                 continue
-            found.add(Span(kind, start, stop))
-            if len(found) >= MOST_SPANS:
+            spans.add(Span(kind, start, stop))
+            if len(spans) >= MOST_SPANS:
                 break
-    return found, max(hits) == len(lists.exact)
+    return spans, max(hits) == len(lists.exact)
 
 
 def _close_up(text: str) -> tuple[str, list[int]]:

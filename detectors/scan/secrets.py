@@ -64,10 +64,10 @@ def real(least: float = 0.0, *, digit: bool = False) -> Trim:
     """Make a check that a value is neither a placeholder nor too regular: ``least`` bits a character."""
 
     def trim(text: str, start: int, end: int) -> tuple[int, int] | None:
-        found = text[start:end]
-        if digit and not (_DIGIT.search(found) and _LETTER.search(found)):
+        candidate = text[start:end]
+        if digit and not (_DIGIT.search(candidate) and _LETTER.search(candidate)):
             return None
-        if _PLACEHOLDER.found_in(found) or (least and entropy(found) < least):
+        if _PLACEHOLDER.found_in(candidate) or (least and entropy(candidate) < least):
             return None
         return start, end
 
@@ -80,25 +80,34 @@ def trim_generic(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None  # shown cut short on purpose
     while end > start and text[end - 1] in ".,;:!)]'\"":
         end -= 1
-    found = text[start:end]
+    candidate = text[start:end]
     line = max(text.rfind("\n", max(0, start - 80), start) + 1, start - 80)
-    if _ID_NAME.search(text, line, start) or _SHAPELESS.match(found) or _UUID.match(found):
+    if _ID_NAME.search(text, line, start) or _SHAPELESS.match(candidate) or _UUID.match(candidate):
         return None
-    if len(found) < 8 or _PLACEHOLDER.found_in(found) or found.startswith(("http", "/", "./", "$", "arn:", "#")):  # noqa: PLR2004
+    if (
+        len(candidate) < 8
+        or _PLACEHOLDER.found_in(candidate)
+        or candidate.startswith(("http", "/", "./", "$", "arn:", "#"))
+    ):  # noqa: PLR2004
         return None
-    kinds = sum(map(bool, (re.search("[a-z]", found), re.search("[A-Z]", found), re.search(r"\d", found))))
-    special = bool(re.search(r"[!@#$%^&*~+=]", found))
-    if not any(character.isdigit() for character in found) and not special:
+    kinds = sum(map(bool, (re.search("[a-z]", candidate), re.search("[A-Z]", candidate), re.search(r"\d", candidate))))
+    special = bool(re.search(r"[!@#$%^&*~+=]", candidate))
+    if not any(character.isdigit() for character in candidate) and not special:
         return None
-    wanted = 2.6 if len(found) < 16 else 3.0 if len(found) < 24 else 3.4  # noqa: PLR2004
-    return (start, end) if kinds + special >= 2 and entropy(found) >= wanted else None  # noqa: PLR2004
+    wanted = 2.6 if len(candidate) < 16 else 3.0 if len(candidate) < 24 else 3.4  # noqa: PLR2004
+    return (start, end) if kinds + special >= 2 and entropy(candidate) >= wanted else None  # noqa: PLR2004
 
 
 def trim_password(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Take what stands where only a password can, unless it is a variable or a placeholder."""
-    found = text[start:end]
-    plain = found.strip("\"'`{}")
-    if len(plain) < 3 or _PLACEHOLDER.found_in(found) or "$" in plain[:2] or plain.startswith(("<", "[", "%", "$(")):  # noqa: PLR2004
+    candidate = text[start:end]
+    plain = candidate.strip("\"'`{}")
+    if (
+        len(plain) < 3
+        or _PLACEHOLDER.found_in(candidate)
+        or "$" in plain[:2]
+        or plain.startswith(("<", "[", "%", "$("))
+    ):  # noqa: PLR2004
         return None
     return start, end
 
@@ -140,22 +149,28 @@ _HEADER = (
 
 
 def _trim_curl(text: str, start: int, end: int) -> tuple[int, int] | None:
-    found = text[start:end].strip("\"'")
-    user, colon, password = found.partition(":")
+    candidate = text[start:end].strip("\"'")
+    user, colon, password = candidate.partition(":")
     user, password = user.strip("\"'{}"), password.strip("\"'{}")
     secret = password or user
-    if not colon or "$" in found[:2] or ":$" in found or password.startswith(("//", "<", "$")) or user.startswith("<"):
+    if (
+        not colon
+        or "$" in candidate[:2]
+        or ":$" in candidate
+        or password.startswith(("//", "<", "$"))
+        or user.startswith("<")
+    ):
         return None
-    if _PLACEHOLDER.found_in(found) or len(secret) < 5 or secret.lower() in ("password", "passwd"):  # noqa: PLR2004
+    if _PLACEHOLDER.found_in(candidate) or len(secret) < 5 or secret.lower() in ("password", "passwd"):  # noqa: PLR2004
         return None
     return (start, end) if any(c.isdigit() for c in secret) or re.search(r"[^\w]", secret) else None
 
 
 def _trim_header(text: str, start: int, end: int) -> tuple[int, int] | None:
-    found = text[start:end]
-    if found[0] in "<{[$`" or _PLACEHOLDER.found_in(found):
+    candidate = text[start:end]
+    if candidate[0] in "<{[$`" or _PLACEHOLDER.found_in(candidate):
         return None
-    return (start, end) if entropy(found) >= 2.7 else None  # noqa: PLR2004
+    return (start, end) if entropy(candidate) >= 2.7 else None  # noqa: PLR2004
 
 
 _DATA = r"\bdata:[ \t]*\n(?:\s*#[^\n]*\n)*\s*[\w.-]+:\s*(?:[|>]\s*)?[\"']?([A-Za-z0-9+/]{8,}={0,3})"

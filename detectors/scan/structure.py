@@ -51,9 +51,9 @@ class JsonSchema:
         A single fenced code block is read as what it holds.
         """
         body = _strip_fence(text)
-        said = _too_much(body)
-        if said:
-            return said
+        excess = _too_much(body)
+        if excess:
+            return excess
         try:
             value = json.loads(body, parse_constant=_refuse)
         except (ValueError, RecursionError):

@@ -153,28 +153,28 @@ def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
         end = _cut_unbalanced(text, start, end)
     if end - start < FEWEST:
         return None
-    found = text[start:end]
-    main = found if found[-1].isdigit() and "x" not in found.lower() else _EXTENSION.split(found, maxsplit=1)[0]
+    number = text[start:end]
+    main = number if number[-1].isdigit() and "x" not in number.lower() else _EXTENSION.split(number, maxsplit=1)[0]
     digits = only_digits(main)
     plus = "+" in main[:2]
     if not FEWEST <= len(digits) <= (16 if plus else 15) or digits.count(digits[0]) == len(digits):  # noqa: PLR2004
         return None
-    said = text[max(0, start - CONTEXT_BEFORE) : start]
+    context = text[max(0, start - CONTEXT_BEFORE) : start]
     if plus:
-        known = is_international(digits) or is_possible(digits) or is_phone_context(said)
-        return (start, end) if known else None
-    return (start, end) if _at_home_or_named(text, main, digits, said, end) else None
+        is_number = is_international(digits) or is_possible(digits) or is_phone_context(context)
+        return (start, end) if is_number else None
+    return (start, end) if _at_home_or_named(text, main, digits, context, end) else None
 
 
-def _at_home_or_named(text: str, main: str, digits: str, said: str, end: int) -> bool:
+def _at_home_or_named(text: str, main: str, digits: str, context: str, end: int) -> bool:
     """Say whether a number without a plus is one for what it looks like, or for what stands beside it."""
     if _DATE.match(main) or _DECIMAL.match(main) or _SSN.match(main) or _OCTETS.match(main):
         return False
-    if is_other_number_context(said):
+    if is_other_number_context(context):
         return False
     if _US.match(main) and digits[-10] >= "2" and digits[-7] >= "2":
         return True
-    if is_phone_context(said) or _LABEL_AFTER.match(text, end, end + CONTEXT_AFTER):
+    if is_phone_context(context) or _LABEL_AFTER.match(text, end, end + CONTEXT_AFTER):
         return True
     if _THOUSANDS.match(main):
         return False
@@ -195,9 +195,9 @@ def _is_joined(character: str) -> bool:
 
 def _cut_unbalanced(text: str, start: int, end: int) -> int:
     """Cut what follows a bracket that does not close."""
-    found = text[start:end]
-    if found.count("(") > found.count(")"):
-        end = start + found.rfind("(")
+    number = text[start:end]
+    if number.count("(") > number.count(")"):
+        end = start + number.rfind("(")
         while end > start and not text[end - 1].isdigit():
             end -= 1
     return end

@@ -30,15 +30,15 @@ class Topics:
 
     def scan(self, text: str) -> list[Span]:
         """Return where the words stand."""
-        found = []
+        spans = []
         for span in self._patterns.scan(text):
             start, end = span.start, span.end
             while start < end and not text[start].isalnum():
                 start += 1
             while end > start and not text[end - 1].isalnum():
                 end -= 1
-            found.append(Span(span.type, start, end))
-        return found
+            spans.append(Span(span.type, start, end))
+        return spans
 
 
 def _either(words: Sequence[str]) -> str:

@@ -82,8 +82,8 @@ def normalize_unicode(text: str) -> NormalizedText:
 
 
 def _latin_where_mixed(word: re.Match[str]) -> str:
-    said = word.group()
-    return said.translate(_HOMOGLYPHS) if _LATIN.search(said) and not said.isascii() else said
+    token = word.group()
+    return token.translate(_HOMOGLYPHS) if _LATIN.search(token) and not token.isascii() else token
 
 
 @cache

@@ -8,9 +8,9 @@ from detectors.text.parts import score_records
 from detectors.text.support import Support
 
 
-def score(held: Support) -> float:
+def score(support: Support) -> float:
     """Return the share of copied words."""
-    return held.copied
+    return support.copied
 
 
 def compute(records: Records) -> Column:

@@ -62,10 +62,10 @@ class Entailment:
         response, context = records["response"], records["context"]
         scores = np.full(len(response), np.nan)
         for row in np.flatnonzero(~(response.missing | context.missing)):
-            said = str(response.values[row])
-            if self.model != Path() and self.sampled(said):
-                found = self.claims({"response": said, "context": str(context.values[row])})
-                scores[row] = max((claim.score for claim in found), default=math.nan)
+            answer = str(response.values[row])
+            if self.model != Path() and self.sampled(answer):
+                entailed = self.claims({"response": answer, "context": str(context.values[row])})
+                scores[row] = max((claim.score for claim in entailed), default=math.nan)
         return Column(scores, np.isnan(scores))
 
     def sampled(self, text: str) -> bool:
@@ -75,14 +75,14 @@ class Entailment:
 
     def claims(self, record: Mapping[str, str]) -> list[Evidence]:
         """Return every claim of a response with what speaks against it, the worst first."""
-        said, given = record["response"][:LONGEST], passages(record["context"][:LONGEST])
-        found = []
-        for match in list(_sentences(said))[:MOST_CLAIMS]:
-            pairs = [(passage, match.group().strip()) for passage in nearest(match.group(), given)]
+        answer, premises = record["response"][:LONGEST], passages(record["context"][:LONGEST])
+        results = []
+        for match in list(_sentences(answer))[:MOST_CLAIMS]:
+            pairs = [(passage, match.group().strip()) for passage in nearest(match.group(), premises)]
             if pairs:
                 entailed = max(self.probabilities(pairs))
-                found.append(Evidence("claim", match.start(), match.end(), 1.0 - entailed))
-        return sorted(found, key=lambda claim: -claim.score)
+                results.append(Evidence("claim", match.start(), match.end(), 1.0 - entailed))
+        return sorted(results, key=lambda claim: -claim.score)
 
     def probabilities(self, pairs: list[tuple[str, str]]) -> list[float]:
         """Return the probability of entailment of each pair of premise and hypothesis."""
@@ -93,8 +93,8 @@ class Entailment:
             "attention_mask": [one.attention_mask for one in cut],
             "token_type_ids": [one.type_ids for one in cut],
         }
-        asked = {one.name: np.array(named[one.name], dtype=np.int64) for one in session.get_inputs()}
-        scores = np.asarray(session.run(None, asked)[0], dtype=np.float64)
+        inputs = {one.name: np.array(named[one.name], dtype=np.int64) for one in session.get_inputs()}
+        scores = np.asarray(session.run(None, inputs)[0], dtype=np.float64)
         shares = np.exp(scores - scores.max(axis=1, keepdims=True))
         return [float(share) for share in shares[:, self.entailment] / shares.sum(axis=1)]
 
@@ -107,14 +107,14 @@ def passages(context: str) -> list[str]:
     >>> passages("One. Two! Three?")
     ['One. Two! Three?']
     """
-    found: list[str] = []
+    parts: list[str] = []
     for match in _sentences(context):
         sentence = match.group().strip()[:PASSAGE]
-        if found and len(found[-1]) + len(sentence) < PASSAGE:
-            found[-1] += f" {sentence}"
+        if parts and len(parts[-1]) + len(sentence) < PASSAGE:
+            parts[-1] += f" {sentence}"
         else:
-            found.append(sentence)
-    return found
+            parts.append(sentence)
+    return parts
 
 
 def _sentences(text: str) -> Iterator[re.Match[str]]:
@@ -122,7 +122,7 @@ def _sentences(text: str) -> Iterator[re.Match[str]]:
     return (match for match in _SENTENCE.finditer(text) if _SAYS.search(match.group()))
 
 
-def nearest(claim: str, given: list[str]) -> list[str]:
+def nearest(claim: str, passages: list[str]) -> list[str]:
     """Return the passages that share most words with a claim, at most six.
 
     Examples
@@ -130,8 +130,8 @@ def nearest(claim: str, given: list[str]) -> list[str]:
     >>> nearest("The cat sat.", ["Dogs bark.", "A cat sat there."])[0]
     'A cat sat there.'
     """
-    asked = set(words(claim))
-    return sorted(given, key=lambda passage: -len(asked & set(words(passage))))[:MOST_PASSAGES]
+    wanted = set(words(claim))
+    return sorted(passages, key=lambda passage: -len(wanted & set(words(passage))))[:MOST_PASSAGES]
 
 
 @lru_cache(maxsize=4)

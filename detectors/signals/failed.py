@@ -26,8 +26,8 @@ def compute(records: Records) -> Column:
     [0.0, 1.0, 0.0, 1.0]
     """
     status = records["status"]
-    found = [not gone and says_error(value) for value, gone in zip(status.values, status.missing, strict=True)]
-    return Column(np.array(found, dtype=np.float64), status.missing.copy())
+    is_error = [not gone and says_error(value) for value, gone in zip(status.values, status.missing, strict=True)]
+    return Column(np.array(is_error, dtype=np.float64), status.missing.copy())
 
 
 SIGNAL = Signal(

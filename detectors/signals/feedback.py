@@ -52,10 +52,10 @@ class Feedback:
 
     def __call__(self, records: Records) -> Column:
         """Return a column of numbers from -1 to 1."""
-        given = records["feedback"]
-        scores = np.full(len(given), np.nan)
-        for row in np.flatnonzero(~given.missing):
-            scores[row] = self._score(given.values[row])
+        column = records["feedback"]
+        scores = np.full(len(column), np.nan)
+        for row in np.flatnonzero(~column.missing):
+            scores[row] = self._score(column.values[row])
         return Column(scores, np.isnan(scores))
 
     def _score(self, value: object) -> float:
@@ -102,11 +102,11 @@ def _stars(text: str) -> float:
     full, empty = sum(map(text.count, "★⭐")), text.count("☆")
     if full and not text.strip("★⭐☆ "):
         return _share(full, max(5, full + empty))
-    found = _STARS.fullmatch(text)
-    if found is None:
+    match = _STARS.fullmatch(text)
+    if match is None:
         return math.nan
-    most = next((part for part in found.groups()[1:] if part), "5")
-    return _share(float(found.group(1)), float(most))
+    most = next((part for part in match.groups()[1:] if part), "5")
+    return _share(float(match.group(1)), float(most))
 
 
 def _share(stars: float, most: float) -> float:

@@ -23,7 +23,7 @@ def count_findings(records: Records, find: Find) -> Column:
     return each(records["response"], lambda text: float(len(find(text))))
 
 
-def shown(find: Find) -> Callable[[Mapping[str, str]], list[Evidence]]:
+def make_evidence(find: Find) -> Callable[[Mapping[str, str]], list[Evidence]]:
     """Return a function that tells where they stand, in order of appearance; each counts 1."""
 
     def evidence(record: Mapping[str, str]) -> list[Evidence]:

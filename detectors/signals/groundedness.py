@@ -12,10 +12,10 @@ from detectors.text.parts import claims, score_records
 from detectors.text.support import Support
 
 
-def score(held: Support) -> float:
+def score(support: Support) -> float:
     """Return the mean support of the claims; NaN where no sentence claims anything."""
-    known = held.claims[np.isfinite(held.claims)]
-    return float(known.mean()) if len(known) else math.nan
+    scores = support.claims[np.isfinite(support.claims)]
+    return float(scores.mean()) if len(scores) else math.nan
 
 
 def compute(records: Records) -> Column:

@@ -32,9 +32,9 @@ class Combination:
     weights: np.ndarray
     intercept: float
 
-    def probability(self, found: np.ndarray) -> np.ndarray:
+    def probability(self, features: np.ndarray) -> np.ndarray:
         """Return the probability of each row of parts, shape (..., parts)."""
-        return np.asarray(special.expit((found * self.weights).sum(axis=-1) + self.intercept))
+        return np.asarray(special.expit((features * self.weights).sum(axis=-1) + self.intercept))
 
 
 @cache
@@ -46,8 +46,8 @@ def combination() -> Combination:
     >>> bool((combination().weights >= 0).all()), len(combination().weights) == len(PARTS)
     (True, True)
     """
-    told = json.loads((files("detectors") / "data" / "hallucinated.json").read_text("utf-8"))
-    return Combination(np.array([told["weights"][name] for name in PARTS]), float(told["intercept"]))
+    data = json.loads((files("detectors") / "data" / "hallucinated.json").read_text("utf-8"))
+    return Combination(np.array([data["weights"][name] for name in PARTS]), float(data["intercept"]))
 
 
 def compute(records: Records) -> Column:
@@ -86,25 +86,25 @@ def compute(records: Records) -> Column:
     >>> bool(right < 0.4), bool(wrong > 0.8)
     (True, True)
     """
-    said = records["response"].values.tolist()
+    answers = records["response"].values.tolist()
     read = [
-        (row, held)
-        for row, (text, held) in enumerate(zip(said, support_records(records), strict=True))
-        if held is not None and not claims_nothing(str(text), held)
+        (row, support)
+        for row, (text, support) in enumerate(zip(answers, support_records(records), strict=True))
+        if support is not None and not claims_nothing(str(text), support)
     ]
-    values = np.full(len(said), np.nan)
+    values = np.full(len(answers), np.nan)
     if read:
-        values[[row for row, _ in read]] = combination().probability(np.stack([parts(held) for _, held in read]))
+        values[[row for row, _ in read]] = combination().probability(np.stack([parts(support) for _, support in read]))
     return Column(values, np.isnan(values))
 
 
 def evidence(record: Mapping[str, str]) -> list[Evidence]:
     """Return the claims that are least supported, and the words that are absent, denied or turned round."""
     words = [
-        *pointing("number", lambda held: held.numbers[0])(record),
-        *pointing("name", lambda held: held.names[0])(record),
-        *pointing("negation", lambda held: held.negations)(record),
-        *pointing("opposite", lambda held: held.opposites)(record),
+        *pointing("number", lambda support: support.numbers[0])(record),
+        *pointing("name", lambda support: support.names[0])(record),
+        *pointing("negation", lambda support: support.negations)(record),
+        *pointing("opposite", lambda support: support.opposites)(record),
     ]
     return [*claims(record)[:MOST_CLAIMS], *words[:MOST_WORDS]]
 

@@ -42,7 +42,7 @@ def evidence(record: Mapping[str, str]) -> list[Evidence]:
     """Return every hedge of the response, type ``hedge``."""
     text = record["response"][:READ]
     data = utf8(text)
-    spans = [found.span() for found in phrases("hedging", "hedges").finditer(data)]
+    spans = [match.span() for match in phrases("hedging", "hedges").finditer(data)]
     return [Evidence("hedge", start, end, 1.0) for start, end in in_points(spans, text, data)]
 
 
@@ -50,10 +50,10 @@ def _share(text: str) -> float:
     if not text or text.isspace():
         return float("nan")
     data = utf8(text[:READ])
-    hedges = [found.start() for found in phrases("hedging", "hedges").finditer(data)]
+    hedges = [match.start() for match in phrases("hedging", "hedges").finditer(data)]
     if not hedges:
         return 0.0
-    ends = [found.end() for found in compile_linear(_ENDS).finditer(data.rstrip())]
+    ends = [match.end() for match in compile_linear(_ENDS).finditer(data.rstrip())]
     sentences = len(ends) + (not ends or ends[-1] < len(data.rstrip()))
     return len({bisect_left(ends, place + 1) for place in hedges}) / sentences
 

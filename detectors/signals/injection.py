@@ -5,7 +5,7 @@ from __future__ import annotations
 from detectors.records import Column, Records
 from detectors.scan import Span, scan
 from detectors.signals.base import LONGEST_TEXT, Signal
-from detectors.signals.findings import count_findings, shown
+from detectors.signals.findings import count_findings, make_evidence
 
 
 def compute(records: Records) -> Column:
@@ -43,5 +43,5 @@ SIGNAL = Signal(
     unit="findings",
     cost="about 350,000",
     citation="Greshake et al. 2023",
-    evidence=shown(_find),
+    evidence=make_evidence(_find),
 )

@@ -59,8 +59,8 @@ class Language:
         beginnings = [
             None if gone else str(text)[: 4 * PREFIX] for text, gone in zip(texts.values, texts.missing, strict=True)
         ]
-        known = detect_languages([text for text in beginnings if text is not None], self.among)
-        return Column.of(None if text is None else known[text] for text in beginnings)
+        detected = detect_languages([text for text in beginnings if text is not None], self.among)
+        return Column.of(None if text is None else detected[text] for text in beginnings)
 
 
 def detect_languages(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> dict[str, str | None]:
@@ -71,14 +71,14 @@ def detect_languages(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> 
     >>> sorted(detect_languages(["Le colis arrivera lundi prochain.", "It will arrive on Monday."]).values())
     ['en', 'fr']
     """
-    told: dict[str, str | None] = {}
+    languages: dict[str, str | None] = {}
     distinct = list(dict.fromkeys(beginnings))
     for start in range(0, len(distinct), AT_ONCE):
         few = distinct[start : start + AT_ONCE]
         identifier = _identifier(among)
         identifier.walk([text for text in map(_telling, few) if text])
-        told |= {text: detect_language(text, among) for text in few}
-    return told
+        languages |= {text: detect_language(text, among) for text in few}
+    return languages
 
 
 @lru_cache(maxsize=4096)
@@ -112,8 +112,8 @@ def _identifier(among: tuple[str, ...]) -> Any:  # noqa: ANN401
     class Identifier(LanguageIdentifier):  # type: ignore[misc]
         """Counts the features of many texts in one walk through its automaton, a letter of all of them at a time."""
 
-        def __init__(self, *told: Any, **named: Any) -> None:  # noqa: ANN401
-            super().__init__(*told, **named)
+        def __init__(self, *model: Any, **named: Any) -> None:  # noqa: ANN401
+            super().__init__(*model, **named)
             self.counted: dict[bytes, Counter[int]] = {}
             self._tables = (np.asarray(self.tk_nextmove), np.array(self._rowbase), np.array(self.tk_output))
 
@@ -146,10 +146,10 @@ def _count_features(
     for place, many in enumerate(alive.tolist()):
         state = moves[bases[state[:many]] + letters[:many, place]]
         states[:many, place] = state
-    found = outs[states]
-    found[np.arange(sizes[0]) >= sizes[:, None]] = -1
-    each = found >= 0
-    listed, bounds = found[each].tolist(), [0, *np.cumsum(each.sum(axis=1)).tolist()]
+    counts = outs[states]
+    counts[np.arange(sizes[0]) >= sizes[:, None]] = -1
+    each = counts >= 0
+    listed, bounds = counts[each].tolist(), [0, *np.cumsum(each.sum(axis=1)).tolist()]
     return [Counter(listed[start:end]) for start, end in pairwise(bounds)]
 
 
@@ -165,9 +165,9 @@ def configure(*, among: Sequence[str] = ()) -> Signal:
     """
     if isinstance(among, str) or not all(isinstance(code, str) for code in among):
         raise ValueError("`among` is a list of language codes, such as [en, de].")
-    known = _identifier(()).labels if among else ()
+    supported = _identifier(()).labels if among else ()
     for code in among:
-        if code not in known:
+        if code not in supported:
             raise ValueError(f"{code!r} is not a language that can be told; give codes of ISO 639, such as en, de, fr.")
     return Signal(
         name="language",

@@ -32,12 +32,12 @@ def compute(records: Records) -> Column:
     [0.0, 1.0]
     """
     rows = np.flatnonzero(~(records["question"].missing | records["response"].missing))
-    asked, said = (
+    questions, answers = (
         [str(value)[: 4 * PREFIX] for value in records[side].values[rows]] for side in ("question", "response")
     )
-    known = detect_languages([*asked, *said])
+    languages = detect_languages([*questions, *answers])
     scores = np.full(len(records["response"]), np.nan)
-    for row, before, after in zip(rows, map(known.get, asked), map(known.get, said), strict=True):
+    for row, before, after in zip(rows, map(languages.get, questions), map(languages.get, answers), strict=True):
         if before and after:
             scores[row] = float(before != after)
     return Column(scores, np.isnan(scores))

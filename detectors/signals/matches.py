@@ -48,8 +48,8 @@ class Matches:
     def evidence(self, record: Mapping[str, str]) -> list[Evidence]:
         """Return where the pattern is found in the response first, type ``match``."""
         text = record["response"][:LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")
-        found = compile_linear(self.pattern, ignore_case=self.ignore_case).search(text)
-        return [Evidence("match", found.start(), found.end(), 1.0)] if found and self.role == "response" else []
+        match = compile_linear(self.pattern, ignore_case=self.ignore_case).search(text)
+        return [Evidence("match", match.start(), match.end(), 1.0)] if match and self.role == "response" else []
 
 
 def configure(*, pattern: str, ignore_case: bool = False, role: str = "response") -> Signal:

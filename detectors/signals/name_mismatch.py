@@ -8,9 +8,9 @@ from detectors.text.parts import pointing, score_records
 from detectors.text.support import Support
 
 
-def score(held: Support) -> float:
+def score(support: Support) -> float:
     """Return the share of absent names."""
-    absent, count = held.names
+    absent, count = support.names
     return len(absent) / max(1, count)
 
 
@@ -46,5 +46,5 @@ SIGNAL = Signal(
     unit="share of names",
     cost="about 3,000; what others of these signals have read is shared",
     citation="Nan et al. 2021",
-    evidence=pointing("name", lambda held: held.names[0]),
+    evidence=pointing("name", lambda support: support.names[0]),
 )

@@ -8,9 +8,9 @@ from detectors.text.parts import pointing, score_records
 from detectors.text.support import Support
 
 
-def score(held: Support) -> float:
+def score(support: Support) -> float:
     """Return the number of negations without a counterpart."""
-    return float(len(held.negations))
+    return float(len(support.negations))
 
 
 def compute(records: Records) -> Column:
@@ -47,5 +47,5 @@ SIGNAL = Signal(
     unit="negations",
     cost="about 3,000; what others of these signals have read is shared",
     citation="Kryściński et al. 2020",
-    evidence=pointing("negation", lambda held: held.negations),
+    evidence=pointing("negation", lambda support: support.negations),
 )

@@ -32,9 +32,9 @@ def compute(records: Records) -> Column:
     response, context = records["response"], records["context"]
     scores = np.full(len(response), np.nan)
     for row in np.flatnonzero(~(response.missing | context.missing)):
-        said, given = set(words(str(response.values[row]))), set(words(str(context.values[row])))
-        if said and given:
-            scores[row] = len(said - given) / len(said)
+        answer_words, context_words = set(words(str(response.values[row]))), set(words(str(context.values[row])))
+        if answer_words and context_words:
+            scores[row] = len(answer_words - context_words) / len(answer_words)
     return Column(scores, np.isnan(scores))
 
 

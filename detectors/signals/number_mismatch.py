@@ -8,9 +8,9 @@ from detectors.text.parts import pointing, score_records
 from detectors.text.support import Support
 
 
-def score(held: Support) -> float:
+def score(support: Support) -> float:
     """Return the share of absent numbers."""
-    absent, _, count = held.numbers
+    absent, _, count = support.numbers
     return len(absent) / max(1, count)
 
 
@@ -47,5 +47,5 @@ SIGNAL = Signal(
     unit="share of numbers",
     cost="about 3,000; what others of these signals have read is shared",
     citation="Zhao, Cohen and Webber 2020",
-    evidence=pointing("number", lambda held: held.numbers[0]),
+    evidence=pointing("number", lambda support: support.numbers[0]),
 )

@@ -8,9 +8,9 @@ from detectors.text.parts import pointing, score_records
 from detectors.text.support import Support
 
 
-def score(held: Support) -> float:
+def score(support: Support) -> float:
     """Return the number of opposites."""
-    return float(len(held.opposites))
+    return float(len(support.opposites))
 
 
 def compute(records: Records) -> Column:
@@ -46,5 +46,5 @@ SIGNAL = Signal(
     unit="words",
     cost="about 3,000; what others of these signals have read is shared",
     citation="Kryściński et al. 2020",
-    evidence=pointing("opposite", lambda held: held.opposites),
+    evidence=pointing("opposite", lambda support: support.opposites),
 )

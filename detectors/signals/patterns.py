@@ -41,10 +41,10 @@ def compile_linear(pattern: str, *, ignore_case: bool = False) -> Any:  # noqa: 
     try:
         return re2.compile(pattern, options)
     except (re2.error, UnicodeEncodeError) as error:
-        said = error.args[0] if error.args else "it cannot be compiled"
-        said = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        message = error.args[0] if error.args else "it cannot be compiled"
+        message = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
         raise ValueError(
-            f"the pattern {pattern!r} is not one of RE2: {said}. Look-around and back-references do not exist there."
+            f"the pattern {pattern!r} is not one of RE2: {message}. Look-around and back-references do not exist there."
         ) from None
 
 

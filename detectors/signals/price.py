@@ -68,7 +68,7 @@ class Price:
         """Return cost and source of each request."""
         logged = numbers(records["cost"])[0] if "cost" in records else None
         models, providers = to_categories(records["model_version"]), records.get("provider")
-        found = price(
+        result = price(
             models,
             read_tokens(records),
             logged,
@@ -80,18 +80,18 @@ class Price:
             read_failures(records),
         )
         if logged is None or "cache_hit" not in records:
-            return found
+            return result
         free = (logged == 0) & np.array(
             [word.lower() == "true" for word in to_categories(records["cache_hit"])], dtype=bool
         )
-        return Priced(np.where(free, 0.0, found.cost), np.where(free, "logged", found.source))
+        return Priced(np.where(free, 0.0, result.cost), np.where(free, "logged", result.source))
 
 
 def read_tokens(records: Records) -> Tokens:
     """Return the token counts of each request, by the columns that count them."""
-    given = {name: numbers(records[name])[0] for name in (*NEEDS[1:], *COUNTS) if name in records}
-    counts = {part: given[name] for name, part in COUNTS.items() if name in given}
-    return Tokens(given["input_tokens"], given["output_tokens"], **counts)
+    columns = {name: numbers(records[name])[0] for name in (*NEEDS[1:], *COUNTS) if name in records}
+    counts = {part: columns[name] for name, part in COUNTS.items() if name in columns}
+    return Tokens(columns["input_tokens"], columns["output_tokens"], **counts)
 
 
 def read_failures(records: Records) -> np.ndarray | None:
@@ -120,7 +120,7 @@ def configure(
     ``utilisation``, ``spot``, ``spot_share``, ``batch`` and ``input_tokens_per_second``. ``rate`` may be a table by
     day: each entry holds from its day on. ``logged_in_dollars`` says that the logged cost must be converted, too.
     """
-    own = {model: own_price(model, told) for model, told in (prices or {}).items()}
+    own = {model: own_price(model, rates_of_model) for model, rates_of_model in (prices or {}).items()}
     return _signal(Price(own, rates(rate), logged_in_dollars))
 
 
@@ -140,7 +140,7 @@ def rates(rate: float | Mapping[date, float]) -> Rates:
     return tuple(sorted(((day - date(1970, 1, 1)).days, value) for day, value in table.items()))
 
 
-def own_price(model: str, told: Mapping[str, float]) -> OwnPrice:
+def own_price(model: str, entries: Mapping[str, float]) -> OwnPrice:
     """Read one price of the operator's own.
 
     Examples
@@ -149,10 +149,12 @@ def own_price(model: str, told: Mapping[str, float]) -> OwnPrice:
     0.3
     """
     try:
-        return OwnPrice.of_machines(**told) if "hourly" in told else OwnPrice(**told)  # type: ignore[arg-type]
+        return OwnPrice.of_machines(**entries) if "hourly" in entries else OwnPrice(**entries)  # type: ignore[arg-type]
     except TypeError:
-        known = "`input`, `output`, `cached`, `reasoning` …, `request`; or `hourly`, `tokens_per_second`, `machines` …"
-        raise ValueError(f"the price of {model!r} is given as {known}; found: {', '.join(told)}.") from None
+        allowed = (
+            "`input`, `output`, `cached`, `reasoning` …, `request`; or `hourly`, `tokens_per_second`, `machines` …"
+        )
+        raise ValueError(f"the price of {model!r} is given as {allowed}; found: {', '.join(entries)}.") from None
 
 
 def _signal(compute: Price) -> Signal:

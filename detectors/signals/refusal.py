@@ -42,10 +42,10 @@ def compute(records: Records) -> Column:
 def evidence(record: Mapping[str, str]) -> list[Evidence]:
     """Return where the response declines, type ``declines`` or ``unknown``."""
     text = record["response"]
-    found = _place(text)
-    if found is None:
+    span = _place(text)
+    if span is None:
         return []
-    kind, start, end = found
+    kind, start, end = span
     head = utf8(text[:OPENING])
     before, until = (len(head[:place].decode("utf-8", "ignore")) for place in (start, end))
     return [Evidence(kind, before, until, 1.0)]
@@ -55,9 +55,9 @@ def _place(text: str) -> tuple[str, int, int] | None:
     """Return what kind of phrase declines, and its bytes in the opening."""
     head = utf8(text[:OPENING])
     for kind in ("declines", "unknown"):
-        found = phrases("refusal", kind).search(head)
-        if found and head.count(b'"', 0, found.start()) % 2 == 0 and not _complies(text, found.end()):
-            return kind, found.start(), found.end()
+        match = phrases("refusal", kind).search(head)
+        if match and head.count(b'"', 0, match.start()) % 2 == 0 and not _complies(text, match.end()):
+            return kind, match.start(), match.end()
     return None
 
 

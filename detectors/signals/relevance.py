@@ -38,9 +38,9 @@ def compute(records: Records) -> Column:
         sides.append(
             embed(["" if gone else str(text) for text, gone in zip(column.values, column.missing, strict=True)])
         )
-    known = sides[0].any(axis=1) & sides[1].any(axis=1)
+    has_words = sides[0].any(axis=1) & sides[1].any(axis=1)
     cosine = np.einsum("ij,ij->i", *sides).astype(np.float64)
-    return Column(np.where(known, cosine, np.nan), np.asarray(~known))
+    return Column(np.where(has_words, cosine, np.nan), np.asarray(~has_words))
 
 
 SIGNAL = Signal(

@@ -89,8 +89,8 @@ def _period(text: str, piece: int) -> int:
     end = text[-piece:]
     if len(text) < 2 * piece:
         return 0
-    found = text.rfind(end, max(0, len(text) - piece - LONGEST_LOOP), len(text) - 1)
-    return 0 if found < 0 else len(text) - piece - found
+    previous = text.rfind(end, max(0, len(text) - piece - LONGEST_LOOP), len(text) - 1)
+    return 0 if previous < 0 else len(text) - piece - previous
 
 
 SIGNAL = Signal(

@@ -54,19 +54,19 @@ def _score(response: str | None, samples: str) -> float:
     except (ValueError, RecursionError):
         return math.nan
     texts = [text for text in read if isinstance(text, str)][:MOST_SAMPLES] if isinstance(read, list) else []
-    said = [_parts(text) for text in texts]
+    answers = [_parts(text) for text in texts]
     if response is None:
-        pairs = list(itertools.combinations(said, 2))
+        pairs = list(itertools.combinations(answers, 2))
     else:
         answer = _parts(response)
-        pairs = [(answer, other) for other in said]
+        pairs = [(answer, other) for other in answers]
     return math.fsum(_agreement(*pair) for pair in pairs) / len(pairs) if pairs else math.nan
 
 
 def _parts(text: str) -> tuple[set[str], set[str]]:
     """Return the distinct words, and the distinct numbers without their separators of thousands."""
     text = text[:LONGEST_SAMPLE]
-    numbers = {re.sub(r"[.,](?=\d{3}(?:\D|$))", "", found) for found in _NUMBER.findall(text)}
+    numbers = {re.sub(r"[.,](?=\d{3}(?:\D|$))", "", match) for match in _NUMBER.findall(text)}
     return set(words(text)), numbers
 
 

@@ -24,11 +24,11 @@ def compute(records: Records) -> Column:
     [1.0, 1.0, 0.0, 0.0]
     """
     kind = records["error_type"]
-    found = [
+    is_timeout = [
         not gone and TIMED_OUT.search(str(value)) is not None
         for value, gone in zip(kind.values, kind.missing, strict=True)
     ]
-    return Column.floats(np.array(found, dtype=np.float64))
+    return Column.floats(np.array(is_timeout, dtype=np.float64))
 
 
 SIGNAL = Signal(

@@ -86,12 +86,12 @@ def _surprises(tokens: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
         return np.minimum(values, LARGEST), places
     entropies = list(_entropies(tokens))
     if len(entropies) == len(tokens):
-        found = list(enumerate(entropies))
+        entropies_by_place = list(enumerate(entropies))
     else:
-        said = ((place, token.get("logprob")) for place, token in enumerate(tokens) if isinstance(token, dict))
-        found = [(place, -float(value)) for place, value in said if _is_logprob(value)]
-    values = np.fromiter((value for _, value in found), dtype=np.float64, count=len(found))
-    return np.minimum(values, LARGEST), [place for place, _ in found]
+        logprobs = ((place, token.get("logprob")) for place, token in enumerate(tokens) if isinstance(token, dict))
+        entropies_by_place = [(place, -float(value)) for place, value in logprobs if _is_logprob(value)]
+    values = np.fromiter((value for _, value in entropies_by_place), dtype=np.float64, count=len(entropies_by_place))
+    return np.minimum(values, LARGEST), [place for place, _ in entropies_by_place]
 
 
 def _plain(tokens: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
@@ -111,17 +111,17 @@ def _entropies(tokens: Sequence[Any]) -> Iterator[float]:
         if not isinstance(others, list) or len(others) < 2:
             return
         logs = [other.get("logprob") for other in others if isinstance(other, dict)]
-        known = [float(value) for value in logs if _is_logprob(value)]
-        if len(known) < 2:
+        logprobs = [float(value) for value in logs if _is_logprob(value)]
+        if len(logprobs) < 2:
             return
-        yield _entropy(known)
+        yield _entropy(logprobs)
 
 
 def _entropy(logs: list[float]) -> float:
     """Return the entropy of the alternatives, and of all others as one more."""
-    seen = [math.exp(max(value, -LARGEST)) for value in logs]
-    rest = max(0.0, 1.0 - math.fsum(seen))
-    return math.fsum(-share * math.log(share) for share in (*seen, rest) if share > 0)
+    probabilities = [math.exp(max(value, -LARGEST)) for value in logs]
+    rest = max(0.0, 1.0 - math.fsum(probabilities))
+    return math.fsum(-share * math.log(share) for share in (*probabilities, rest) if share > 0)
 
 
 def _is_logprob(value: object) -> TypeGuard[float]:

@@ -41,7 +41,9 @@ def configure(
     *, prices: Mapping[str, Mapping[str, float]] | None = None, rate: float | Mapping[date, float] = 1.0
 ) -> Signal:
     """Give your own prices by model, and the rates, as for the signal ``price``: a day without a rate has no price."""
-    return _signal(Unpriced({model: own_price(model, told) for model, told in (prices or {}).items()}, rates(rate)))
+    return _signal(
+        Unpriced({model: own_price(model, entries) for model, entries in (prices or {}).items()}, rates(rate))
+    )
 
 
 def _signal(compute: Unpriced) -> Signal:

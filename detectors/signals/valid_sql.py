@@ -81,16 +81,16 @@ class _TooMuchWork(Exception):  # noqa: N818
 def _parses(text: str, dialect: str | None) -> bool:
     sqlglot = _sqlglot()
     exp = sqlglot.exp
-    known, parser = _dialect(dialect)
+    is_known_dialect, parser = _dialect(dialect)
     try:
-        tokens = known.tokenize(text)
-        bounded = parser(dialect=known)
+        tokens = is_known_dialect.tokenize(text)
+        bounded = parser(dialect=is_known_dialect)
         parse = partial(bounded.parse, tokens, text)
         statements = parse() if len(tokens) <= FEW_TOKENS else _within_calls(bounded, parse)
     except (sqlglot.errors.SqlglotError, RecursionError, ValueError, LookupError, TypeError, AttributeError):
         return False
-    known = (exp.Query, exp.DML, exp.DDL, exp.Merge, exp.Drop, exp.Alter, exp.TruncateTable, exp.Values)
-    return any(statements) and all(part is None or isinstance(part, known) for part in statements)
+    is_known_dialect = (exp.Query, exp.DML, exp.DDL, exp.Merge, exp.Drop, exp.Alter, exp.TruncateTable, exp.Values)
+    return any(statements) and all(part is None or isinstance(part, is_known_dialect) for part in statements)
 
 
 @lru_cache(maxsize=1)

@@ -12,10 +12,10 @@ from detectors.text.parts import claims, score_records
 from detectors.text.support import Support
 
 
-def score(held: Support) -> float:
+def score(support: Support) -> float:
     """Return what the worst claim lacks; NaN where no sentence claims anything."""
-    known = held.claims[np.isfinite(held.claims)]
-    return float(1.0 - known.min()) if len(known) else math.nan
+    scores = support.claims[np.isfinite(support.claims)]
+    return float(1.0 - scores.min()) if len(scores) else math.nan
 
 
 def compute(records: Records) -> Column:

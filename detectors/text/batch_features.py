@@ -28,61 +28,63 @@ class Stems:
         Whether the context holds it.
     """
 
-    def __init__(self, said: Readings) -> None:
-        stem, answers = said.lexicon.stem, len(said.bounds) - 1
-        record = np.repeat(np.arange(answers), np.diff(said.bounds))
+    def __init__(self, readings: Readings) -> None:
+        stem, answers = readings.lexicon.stem, len(readings.bounds) - 1
+        record = np.repeat(np.arange(answers), np.diff(readings.bounds))
         keys, self.first, self.of = np.unique(
-            record * len(stem) + stem[said.ids], return_index=True, return_inverse=True
+            record * len(stem) + stem[readings.ids], return_index=True, return_inverse=True
         )
         self.bounds = np.searchsorted(keys, np.arange(answers + 1) * len(stem))
         self._keys, self._all = keys % len(stem), len(stem)
-        self.found = np.zeros(len(keys), dtype=bool)
+        self.present = np.zeros(len(keys), dtype=bool)
 
-    def stand(self, given: Sequence[ContextIndex]) -> list[tuple[list[int], np.ndarray]]:
+    def stand(self, contexts: Sequence[ContextIndex]) -> list[tuple[list[int], np.ndarray]]:
         """Return the places of the stems of each answer in its context, and in which blocks they are present."""
         slot = np.full(self._all, -1, dtype=np.int32)
         stood = []
-        for context, start, end in zip(given, self.bounds[:-1].tolist(), self.bounds[1:].tolist(), strict=True):
+        for context, start, end in zip(contexts, self.bounds[:-1].tolist(), self.bounds[1:].tolist(), strict=True):
             keys = self._keys[start:end]
             slot[keys] = np.arange(len(keys))
             hits = slot[context.stems]
             slot[keys] = -1
             at = (hits >= 0).nonzero()[0]
             hits = hits[at]
-            self.found[start:end][hits] = True
+            self.present[start:end][hits] = True
             presence = np.zeros((len(keys), context.windows), dtype=bool)
             presence[hits, context.blocks[at]] = True
             stood.append((stem_places(hits, at, len(keys), len(context.stems)), presence))
         return stood
 
 
-def meant(said: Readings, found: np.ndarray, given: Sequence[ContextIndex]) -> tuple[np.ndarray, np.ndarray]:
+def meant(answers: Readings, present: np.ndarray, contexts: Sequence[ContextIndex]) -> tuple[np.ndarray, np.ndarray]:
     """Return which words are absent and paraphrased, and of which the context has a word of the opposite meaning."""
-    held, marks = said.lexicon, meanings_marked()
-    alike, opposed = np.zeros(len(found), dtype=bool), np.zeros(len(found), dtype=bool)
-    for context, start, end in zip(given, said.bounds[:-1].tolist(), said.bounds[1:].tolist(), strict=True):
-        ids = said.ids[start:end]
-        absent = (~found[start:end]).nonzero()[0]
+    lexicon, marks = answers.lexicon, meanings_marked()
+    alike, opposed = np.zeros(len(present), dtype=bool), np.zeros(len(present), dtype=bool)
+    for context, start, end in zip(contexts, answers.bounds[:-1].tolist(), answers.bounds[1:].tolist(), strict=True):
+        ids = answers.ids[start:end]
+        absent = (~present[start:end]).nonzero()[0]
         few = ids[absent]
         marks[context.own] = True
         marks[0] = False
-        alike[start + absent] = any_in_rows(marks.take(held.own[few])) | any_in_rows(marks.take(held.related[few]))
-        opposed[start:end] = any_in_rows(marks.take(held.opposed[ids]))
+        alike[start + absent] = any_in_rows(marks.take(lexicon.own[few])) | any_in_rows(
+            marks.take(lexicon.related[few])
+        )
+        opposed[start:end] = any_in_rows(marks.take(lexicon.opposed[ids]))
         marks[context.own] = False
     return alike & ~opposed, opposed
 
 
-def words_outside_hedges(answers: Sequence[str], said: Readings) -> np.ndarray:
+def words_outside_hedges(answers: Sequence[str], readings: Readings) -> np.ndarray:
     """Return which words of answers stand in no hedge; all of an answer's where it does nothing else."""
-    claimed = np.ones(len(said.ids), dtype=bool)
-    hedged = {row: found for row, answer in enumerate(answers) if (found := hedges(answer))}
+    claimed = np.ones(len(readings.ids), dtype=bool)
+    hedged = {row: spans_of_row for row, answer in enumerate(answers) if (spans_of_row := hedges(answer))}
     cut: list[str] = []
     for row, spans in hedged.items():
         edges = [0, *chain.from_iterable(spans)]
         cut += [answers[row][start:end] for start, end in pairwise(edges)]
-    sizes = iter(np.diff(read_all(cut, said.lexicon).bounds).tolist())
+    sizes = iter(np.diff(read_all(cut, readings.lexicon).bounds).tolist())
     for row, spans in hedged.items():
-        start, end = said.bounds[row : row + 2].tolist()
+        start, end = readings.bounds[row : row + 2].tolist()
         place = start
         for _ in spans:
             first = place + next(sizes)

@@ -58,14 +58,14 @@ class ContextIndex:
     @cached_property
     def own(self) -> np.ndarray:
         """Return the meanings of the words."""
-        found = self.text.lexicon.own[self.words]
-        return np.asarray(found[found > 0])
+        meanings = self.text.lexicon.own[self.words]
+        return np.asarray(meanings[meanings > 0])
 
     @property
     def telling(self) -> np.ndarray:
         """Return the vectors of the words that say something, float64 of shape (64, words): too large to be kept."""
-        held = self.text.lexicon
-        return np.asarray(held.vector[self.words[held.weight[self.words] > SAYS]].T)
+        lexicon = self.text.lexicon
+        return np.asarray(lexicon.vector[self.words[lexicon.weight[self.words] > SAYS]].T)
 
     @cached_property
     def numbers(self) -> list[float]:
@@ -85,8 +85,8 @@ class ContextIndex:
     @cached_property
     def denied_words(self) -> tuple[set[int], set[int]]:
         """Return the stems of the words that a negation denies, and their meanings."""
-        held, words = self.text.lexicon, self.text.ids[self._denied]
-        return set(held.stem[words].tolist()), set(held.own[words].ravel().tolist()) - {0}
+        lexicon, words = self.text.lexicon, self.text.ids[self._denied]
+        return set(lexicon.stem[words].tolist()), set(lexicon.own[words].ravel().tolist()) - {0}
 
     @cached_property
     def _denied(self) -> np.ndarray:
@@ -110,10 +110,10 @@ class ContextIndex:
         return theirs
 
 
-def read_contexts(texts: Sequence[str], held: Lexicon) -> list[ContextIndex]:
+def read_contexts(texts: Sequence[str], lexicon: Lexicon) -> list[ContextIndex]:
     """Read contexts, all of them in one pass."""
-    read = read_all(texts, held)
-    size = len(held.stem)
+    read = read_all(texts, lexicon)
+    size = len(lexicon.stem)
     record = np.repeat(np.arange(len(texts)), np.diff(read.bounds))
     keys = np.sort(record * size + read.ids)
     keys = keys[np.diff(keys, prepend=-1) > 0]
@@ -124,11 +124,11 @@ def read_contexts(texts: Sequence[str], held: Lexicon) -> list[ContextIndex]:
 
 def value_at(text: TokenizedText, at: list[int]) -> np.ndarray:
     """Return the numbers at these words, times the magnitude that follows."""
-    held, places = text.lexicon, np.array(at, dtype=np.int64)
-    value = held.value[text.ids[places]]
+    lexicon, places = text.lexicon, np.array(at, dtype=np.int64)
+    value = lexicon.value[text.ids[places]]
     following = text.ids[np.minimum(places + 1, len(text.ids) - 1)]
-    times = held.value[following]
-    kept = (places + 1 < len(text.ids)) & (held.flags[following] & NUMBER == 0) & ~np.isnan(times)
+    times = lexicon.value[following]
+    kept = (places + 1 < len(text.ids)) & (lexicon.flags[following] & NUMBER == 0) & ~np.isnan(times)
     return np.asarray(np.where(kept, value * times, value))
 
 
@@ -137,11 +137,11 @@ def _values(text: TokenizedText) -> np.ndarray:
     return value_at(text, at) if at else np.zeros(0)
 
 
-def among(value: float, known: list[float]) -> bool:
+def among(value: float, numbers: list[float]) -> bool:
     """Say whether a value stands among sorted ones."""
     room = 1e-9 * abs(value)
-    place = bisect_left(known, value - room)
-    return place < len(known) and known[place] <= value + room
+    place = bisect_left(numbers, value - room)
+    return place < len(numbers) and numbers[place] <= value + room
 
 
 _MARKS = threading.local()

@@ -270,8 +270,8 @@ def number(word: str) -> float | None:
     if not word[:1].isdigit():
         return NUMBERS.get(word)
     plain = word.replace(",", "").replace(":", "")
-    found = re.match(r"\d{1,18}(?:\.\d{1,9})?", plain)
+    digits = re.match(r"\d{1,18}(?:\.\d{1,9})?", plain)
     try:
-        return float(found.group()) if found else None
+        return float(digits.group()) if digits else None
     except ValueError:
         return None

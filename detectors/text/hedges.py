@@ -43,10 +43,10 @@ def hedges(text: str) -> list[tuple[int, int]]:
     """
     plain = text.replace("’", "'") if "’" in text else text
     read = plain.encode("utf-8", "replace")
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     for match in compile_linear(HEDGE, ignore_case=True).finditer(read):
         start, end = match.span()
-        found.append((start, end) if plain.isascii() else (len(read[:start].decode()), len(read[:end].decode())))
-        if len(found) == MOST_HEDGES:
+        spans.append((start, end) if plain.isascii() else (len(read[:start].decode()), len(read[:end].decode())))
+        if len(spans) == MOST_HEDGES:
             break
-    return found
+    return spans

@@ -151,9 +151,9 @@ class Lexicon:
         if not word[0].isalnum():
             flags = SIGN if word[0] in "%$€£¥" else BREAK
         meant = senses(lower)
-        for held, meanings in ((self.own, meant.own), (self.related, meant.related), (self.opposed, meant.opposed)):
-            few = meanings[: held.shape[1]]
-            held[place, : len(few)] = few
+        for table, meanings in ((self.own, meant.own), (self.related, meant.related), (self.opposed, meant.opposed)):
+            few = meanings[: table.shape[1]]
+            table[place, : len(few)] = few
         if meant.thing and flags & WORD and not flags & (NUMBER | TALK):
             flags |= THING
         if flags & WORD and not flags & (FILLER | NUMBER) and is_verb(lower):
@@ -169,21 +169,21 @@ def _vectors(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors of words and their weights, from the spelling that needs the fewest tokens."""
     from detectors.embedding import vectors
 
-    held = vectors()
+    table = vectors()
     spelt = [(word.casefold()[: forms.LONGEST_WORD], word.casefold()[: forms.LONGEST_WORD].title()) for word in words]
     # One by one: few words are new at a time, and a batch wakes a pool of threads.
-    cut = [held.tokenizer.encode(form, add_special_tokens=False) for pair in spelt for form in pair]
-    found = np.zeros((len(words), DIMENSIONS))
+    cut = [table.tokenizer.encode(form, add_special_tokens=False) for pair in spelt for form in pair]
+    vectors_of_words = np.zeros((len(words), DIMENSIONS))
     weight = np.zeros(len(words), dtype=np.float32)
     for place in range(len(words)):
         ids = min(cut[2 * place].ids, cut[2 * place + 1].ids, key=len)
         if not ids:
             continue
-        rows = held.weights[ids].astype(np.float64)
-        found[place] = rows[:, :DIMENSIONS].mean(axis=0)
+        rows = table.weights[ids].astype(np.float64)
+        vectors_of_words[place] = rows[:, :DIMENSIONS].mean(axis=0)
         weight[place] = np.linalg.norm(rows, axis=1).max()
-    length = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.maximum(length, np.finfo(np.float64).tiny), np.minimum(weight / HEAVIEST, 1.0)
+    length = np.linalg.norm(vectors_of_words, axis=1, keepdims=True)
+    return vectors_of_words / np.maximum(length, np.finfo(np.float64).tiny), np.minimum(weight / HEAVIEST, 1.0)
 
 
 @cache
@@ -193,7 +193,7 @@ def _load() -> list[Lexicon]:
 
 def lexicon() -> Lexicon:
     """Return the lexicon of this process."""
-    held = _load()
-    if len(held[0].of) > MOST_WORDS or len(held[0].pieces) > MOST_PIECES:
-        held[0] = Lexicon()
-    return held[0]
+    loaded = _load()
+    if len(loaded[0].of) > MOST_WORDS or len(loaded[0].pieces) > MOST_PIECES:
+        loaded[0] = Lexicon()
+    return loaded[0]

@@ -25,24 +25,24 @@ def _surest(shares: Mapping[int, float]) -> float:
 
 
 PARTS: Mapping[str, Callable[[Support], float]] = {
-    "uncopied": lambda held: (1.0 - held.copied) * len(held.stems) / (len(held.stems) + FEW),
-    "broken": lambda held: held.broken,
-    "abstractive": lambda held: min(held.broken / EXTRACTIVE, 1.0),
-    "unaligned": lambda held: held.unaligned,
-    "apart": lambda held: held.apart**4,
-    "unsupported": lambda held: held.unsupported**2,
-    "claims": lambda held: held.lacking,
-    "strangest": lambda held: held.strangest**2,
-    "things": lambda held: held.things,
-    "factless": lambda held: held.factless,
-    "absent_numbers": lambda held: float(bool(held.numbers[0])),
-    "misplaced_numbers": lambda held: float(bool(held.numbers[1])),
-    "absent_names": lambda held: float(bool(held.names[0])),
-    "unmatched_negations": lambda held: float(bool(held.negations)),
-    "opposites": lambda held: _surest(held.shared(held.opposites)),
-    "added_negations": lambda held: _surest(held.denials[1]),
-    "dropped_negations": lambda held: _surest(held.denials[0]),
-    "swapped_roles": lambda held: _surest(held.swapped),
+    "uncopied": lambda support: (1.0 - support.copied) * len(support.stems) / (len(support.stems) + FEW),
+    "broken": lambda support: support.broken,
+    "abstractive": lambda support: min(support.broken / EXTRACTIVE, 1.0),
+    "unaligned": lambda support: support.unaligned,
+    "apart": lambda support: support.apart**4,
+    "unsupported": lambda support: support.unsupported**2,
+    "claims": lambda support: support.lacking,
+    "strangest": lambda support: support.strangest**2,
+    "things": lambda support: support.things,
+    "factless": lambda support: support.factless,
+    "absent_numbers": lambda support: float(bool(support.numbers[0])),
+    "misplaced_numbers": lambda support: float(bool(support.numbers[1])),
+    "absent_names": lambda support: float(bool(support.names[0])),
+    "unmatched_negations": lambda support: float(bool(support.negations)),
+    "opposites": lambda support: _surest(support.shared(support.opposites)),
+    "added_negations": lambda support: _surest(support.denials[1]),
+    "dropped_negations": lambda support: _surest(support.denials[0]),
+    "swapped_roles": lambda support: _surest(support.swapped),
 }
 """By name: how much each part says against an answer; the more, the worse.
 
@@ -52,7 +52,7 @@ many there are, or long answers would be worse for being long. What is denied, o
 words beside it are the context's: in a passage of other words, it may be said of something else."""
 
 
-def parts(held: Support) -> np.ndarray:
+def parts(support: Support) -> np.ndarray:
     """Return every part of an answer, float64 of shape (parts,).
 
     Examples
@@ -62,7 +62,7 @@ def parts(held: Support) -> np.ndarray:
     >>> found["absent_numbers"], found["unmatched_negations"]
     (1.0, 1.0)
     """
-    return np.array([part(held) for part in PARTS.values()])
+    return np.array([part(support) for part in PARTS.values()])
 
 
 def support_records(records: Records) -> list[Support | None]:
@@ -72,9 +72,9 @@ def support_records(records: Records) -> list[Support | None]:
     """
     response, context = records["response"], records["context"]
     rows = zip(response.values, response.missing, context.values, context.missing, strict=True)
-    pairs = [None if gone or none else (str(said), join_context(given)) for said, gone, given, none in rows]
-    held = iter(supports([pair for pair in pairs if pair is not None]))
-    return [None if pair is None else next(held) for pair in pairs]
+    pairs = [None if gone or none else (str(answer), join_context(passage)) for answer, gone, passage, none in rows]
+    supports_left = iter(supports([pair for pair in pairs if pair is not None]))
+    return [None if pair is None else next(supports_left) for pair in pairs]
 
 
 def join_context(context: object) -> str:
@@ -86,37 +86,37 @@ def join_context(context: object) -> str:
 
 def score_records(records: Records, score: Callable[[Support], float]) -> Column:
     """Score every record that has words on both sides; the others are missing."""
-    found = [math.nan if held is None else score(held) for held in support_records(records)]
-    values = np.array(found, dtype=np.float64)
+    scores = [math.nan if support is None else score(support) for support in support_records(records)]
+    values = np.array(scores, dtype=np.float64)
     return Column(values, np.isnan(values))
 
 
 def pointing(
     kind: str,
     places: Callable[[Support], list[int]],
-    score: Callable[[Support, int], float] = lambda _held, _place: 1.0,
+    score: Callable[[Support, int], float] = lambda _support, _place: 1.0,
 ) -> Callable[[Mapping[str, str]], list[Evidence]]:
     """Return a function that shows where in a response certain words stand."""
 
     def evidence(record: Mapping[str, str]) -> list[Evidence]:
-        held = support(record["response"], join_context(record["context"]))
-        if held is None:
+        measured = support(record["response"], join_context(record["context"]))
+        if measured is None:
             return []
-        at = spans(record["response"][:LONGEST_ANSWER], held.lexicon)
-        return [Evidence(kind, *at[place], score(held, place)) for place in places(held)]
+        at = spans(record["response"][:LONGEST_ANSWER], measured.lexicon)
+        return [Evidence(kind, *at[place], score(measured, place)) for place in places(measured)]
 
     return evidence
 
 
 def claims(record: Mapping[str, str]) -> list[Evidence]:
     """Return every claim of a response with what its context does not support of it, the worst first."""
-    held = support(record["response"], join_context(record["context"]))
-    if held is None:
+    measured = support(record["response"], join_context(record["context"]))
+    if measured is None:
         return []
-    at = spans(record["response"][:LONGEST_ANSWER], held.lexicon)
-    found = []
-    for number, score in enumerate(held.claims.tolist()):
-        words = np.flatnonzero(held.answer.sentence == number)
+    at = spans(record["response"][:LONGEST_ANSWER], measured.lexicon)
+    parts_of_answer = []
+    for number, score in enumerate(measured.claims.tolist()):
+        words = np.flatnonzero(measured.answer.sentence == number)
         if not math.isnan(score):
-            found.append(Evidence("claim", at[words[0]][0], at[words[-1]][1], 1.0 - score))
-    return sorted(found, key=lambda claim: -claim.score)
+            parts_of_answer.append(Evidence("claim", at[words[0]][0], at[words[-1]][1], 1.0 - score))
+    return sorted(parts_of_answer, key=lambda claim: -claim.score)

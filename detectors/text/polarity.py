@@ -32,16 +32,16 @@ def find_negated(text: TokenizedText) -> np.ndarray:
     [False, False, False, False, True, False, False, True]
     """
     flags = text.lexicon.flags[text.ids]
-    found = np.zeros(len(flags), dtype=bool)
+    negated = np.zeros(len(flags), dtype=bool)
     at = np.flatnonzero(flags & NEGATION)
     if not len(at):
-        return found
+        return negated
     content = np.flatnonzero(flags & FILLER == 0)
     following = np.searchsorted(content, at, side="right")
     at, following = at[following < len(content)], following[following < len(content)]
     target = content[following]
-    found[target[(target - at <= REACH) & (text.sentence[target] == text.sentence[at])]] = True
-    return found
+    negated[target[(target - at <= REACH) & (text.sentence[target] == text.sentence[at])]] = True
+    return negated
 
 
 def best_places(places: int, neighbours: Sequence[int]) -> tuple[int, float]:

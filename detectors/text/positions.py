@@ -29,23 +29,23 @@ def at_places(places: int, words: int) -> np.ndarray:
     >>> at_places(0b1101, 3).tolist()
     [0, 2]
     """
-    told = np.frombuffer(places.to_bytes(places.bit_length() // 8 + 1, "little"), dtype=np.uint8)
-    return np.unpackbits(told, bitorder="little")[:words].nonzero()[0]
+    raw = np.frombuffer(places.to_bytes(places.bit_length() // 8 + 1, "little"), dtype=np.uint8)
+    return np.unpackbits(raw, bitorder="little")[:words].nonzero()[0]
 
 
 def stem_places(hits: np.ndarray, at: np.ndarray, stems: int, words: int) -> list[int]:
     """Return the places of each stem in a text of so many words: the words at ``at`` have the stems ``hits``."""
-    found = [0] * stems
+    places = [0] * stems
     present = np.bincount(hits, minlength=stems) > 0
     width = (words + 7) // 8
     row_of = np.cumsum(present) - 1
-    known = present.nonzero()[0].tolist()
-    rows = np.zeros(len(known) * width, dtype=np.uint8)
+    stems_present = present.nonzero()[0].tolist()
+    rows = np.zeros(len(stems_present) * width, dtype=np.uint8)
     np.add.at(rows, row_of[hits] * width + (at >> 3), _BITS[at & 7])
-    told = rows.tobytes()
-    for row, stem in enumerate(known):
-        found[stem] = int.from_bytes(told[row * width : (row + 1) * width], "little")
-    return found
+    raw = rows.tobytes()
+    for row, stem in enumerate(stems_present):
+        places[stem] = int.from_bytes(raw[row * width : (row + 1) * width], "little")
+    return places
 
 
 def after(places: int, words: int) -> int:

@@ -167,9 +167,9 @@ def _tokens(texts: Sequence[str], lexicon: Lexicon) -> tuple[np.ndarray, np.ndar
     if long:
         at = [place for place in missing if pieces[place] in long]
         each = [long[pieces[place]] for place in at]
-        before = (_sums(sizes)[at]).repeat([len(found) for found in each])
+        before = (_sums(sizes)[at]).repeat([len(tokens) for tokens in each])
         ids = np.insert(ids, before, list(chain.from_iterable(each)))
-        sizes[at] = [len(found) for found in each]
+        sizes[at] = [len(tokens) for tokens in each]
     return ids, _sums(sizes)[_sums(np.array([len(few) for few in cut]))]
 
 
@@ -209,7 +209,7 @@ def spans(text: str, lexicon: Lexicon) -> list[tuple[int, int]]:
     ['It', 'closed', 'e', 'g', 'in', '2010']
     """
     flags, of = lexicon.flags, lexicon.of
-    found: list[tuple[int, int]] = []
+    bounds: list[tuple[int, int]] = []
     place = 0
     for piece in text.split():
         start = text.index(piece, place)
@@ -217,6 +217,6 @@ def spans(text: str, lexicon: Lexicon) -> list[tuple[int, int]]:
         for token in tokenize(piece):
             inside = piece.index(token, inside)
             if token != LINE.strip() and flags[of[token]] > BREAK:
-                found.append((start + inside, start + inside + len(token)))
+                bounds.append((start + inside, start + inside + len(token)))
             inside += len(token)
-    return found
+    return bounds

@@ -24,13 +24,13 @@ def passive(text: TokenizedText) -> np.ndarray:
     >>> passive(read("Bought by them.", lexicon())).tolist(), passive(read("It rose by 5.", lexicon())).tolist()
     ([True, False, False], [False, False, False, False])
     """
-    held, words = text.lexicon, text.ids
-    by = words[:-1] == held.of.get("by", -1)
-    by &= held.flags[words[1:]] & NUMBER == 0
-    found = np.zeros(len(words), dtype=bool)
+    lexicon, words = text.lexicon, text.ids
+    by = words[:-1] == lexicon.of.get("by", -1)
+    by &= lexicon.flags[words[1:]] & NUMBER == 0
+    is_passive = np.zeros(len(words), dtype=bool)
     for at in np.flatnonzero(by).tolist():
-        found[max(0, at - PASSIVE) : at] = True
-    return found
+        is_passive[max(0, at - PASSIVE) : at] = True
+    return is_passive
 
 
 def roles_swapped(verb: int, left: int, right: int, turned: int) -> bool:

@@ -48,7 +48,7 @@ ENDS = re.compile(r"[.!?。！？؟।](?=\s|$)|\n")
 TURN = re.compile(r"\b(?:but|however|although|though|except)\b", re.IGNORECASE)
 
 
-def claims_nothing(answer: str, held: Support) -> bool:
+def claims_nothing(answer: str, support: Support) -> bool:
     """Say whether every sentence of an answer declines, speaks of the speaker in an answer that declines, or is polite.
 
     Examples
@@ -58,16 +58,16 @@ def claims_nothing(answer: str, held: Support) -> bool:
     >>> [claims_nothing(text, support(text, "The shop was opened in Paris.")) for text in texts]
     [True, False]
     """
-    if len(held.answer.ids) > LONGEST or held.broken < EXTRACTIVE:
+    if len(support.answer.ids) > LONGEST or support.broken < EXTRACTIVE:
         return False  # too much, or what the context says in its own words
     answer = answer[:LONGEST_ANSWER].lstrip()
     first = utf8(ENDS.split(answer, maxsplit=1)[0])
     if compile_linear(_opens(), ignore_case=True).search(first) is None:
         return False
     declines = compile_linear(_declines(), ignore_case=True).search(utf8(answer)) is not None
-    at = spans(answer, held.lexicon)
-    facts = [at[place][0] for place in np.flatnonzero(held.facts).tolist()]
-    starts = [at[first][0] for first in np.flatnonzero(np.diff(held.answer.sentence, prepend=-1)).tolist()]
+    at = spans(answer, support.lexicon)
+    facts = [at[place][0] for place in np.flatnonzero(support.facts).tolist()]
+    starts = [at[first][0] for first in np.flatnonzero(np.diff(support.answer.sentence, prepend=-1)).tolist()]
     for start, end in zip(starts, [*starts[1:], len(answer)], strict=True):
         inside = facts[bisect_left(facts, start) : bisect_left(facts, end)]
         if not _says_nothing(answer[start:end].strip(), [fact - start for fact in inside], declines=declines):
@@ -93,11 +93,11 @@ def _opens() -> str:
 
 
 def _says_nothing(sentence: str, facts: list[int], *, declines: bool) -> bool:
-    told = utf8(sentence)
-    if compile_linear(OFFER, ignore_case=True).search(told):
+    raw = utf8(sentence)
+    if compile_linear(OFFER, ignore_case=True).search(raw):
         return True
     if not facts:
-        return declines or compile_linear(COURTESY, ignore_case=True).search(told) is not None
+        return declines or compile_linear(COURTESY, ignore_case=True).search(raw) is not None
     if not declines:
         return False
     asks = sentence.endswith(("?", "？", "؟"))
@@ -111,11 +111,11 @@ def _says_nothing(sentence: str, facts: list[int], *, declines: bool) -> bool:
 
 def _declines_all(clause: str, facts: list[int]) -> bool:
     """Say whether a clause declines, or leads up to it or away from it, and states nothing beside that."""
-    told = utf8(clause)
-    where = compile_linear(_declines(), ignore_case=True).search(told)
+    raw = utf8(clause)
+    where = compile_linear(_declines(), ignore_case=True).search(raw)
     if where is None:
-        return compile_linear(ABOUT_ITSELF, ignore_case=True).search(told) is not None
-    before = told[: where.start()]
+        return compile_linear(ABOUT_ITSELF, ignore_case=True).search(raw) is not None
+    before = raw[: where.start()]
     if facts[0] >= len(before.decode()) or compile_linear(LEADING, ignore_case=True).search(before):
         return True
-    return compile_linear(_declines(english=True), ignore_case=True).search(told) is None
+    return compile_linear(_declines(english=True), ignore_case=True).search(raw) is None

@@ -58,7 +58,7 @@ class Support:
     ----------
     answer
         As it was read.
-    given
+    context_index
         The context.
     stems
         int: the number of each word's stem among the distinct ones of the answer.
@@ -72,7 +72,7 @@ class Support:
         bool: what is no hedge.
     weight, flags
         As of the lexicon.
-    found
+    present
         bool: whether the context holds the word.
     facts
         bool: what states something: numbers, and what is neither empty nor small talk.
@@ -83,7 +83,7 @@ class Support:
     """
 
     answer: TokenizedText
-    given: ContextIndex
+    context_index: ContextIndex
     stems: np.ndarray
     first: np.ndarray
     places: list[int]
@@ -91,7 +91,7 @@ class Support:
     claimed: np.ndarray
     weight: np.ndarray
     flags: np.ndarray
-    found: np.ndarray
+    present: np.ndarray
     facts: np.ndarray
     paraphrased: np.ndarray
     opposed: np.ndarray
@@ -114,28 +114,28 @@ class Support:
     @property
     def context(self) -> TokenizedText:
         """Return the context as it was read."""
-        return self.given.text
+        return self.context_index.text
 
     @cached_property
     def strange(self) -> np.ndarray:
         """Return which words state something that the context says in no words."""
-        return np.asarray(self.facts & ~self.found & ~self.paraphrased)
+        return np.asarray(self.facts & ~self.present & ~self.paraphrased)
 
     @cached_property
     def strangest(self) -> float:
         """Return how unlike anything in the context its least likely fact is: one less its best cosine."""
-        held = self.lexicon
+        lexicon = self.lexicon
         ids = self.answer.ids[self.strange]
         if not len(ids):
             return 0.0
-        if (held.flags[ids] & NUMBER).any():
+        if (lexicon.flags[ids] & NUMBER).any():
             return 1.0  # a number is like nothing else
-        sides, least = self.given.telling, 1.0
+        sides, least = self.context_index.telling, 1.0
         if not sides.size:
             return 1.0
         step = max(1, COSINES_AT_ONCE // sides.shape[1])
         for start in range(0, len(ids), step):
-            least = min(least, float((held.vector[ids[start : start + step]] @ sides).max(axis=1).min()))
+            least = min(least, float((lexicon.vector[ids[start : start + step]] @ sides).max(axis=1).min()))
         # Rounded: which words this process met first must not change a score.
         return float(1.0 - np.round(max(least, 0.0), 6))
 
@@ -154,7 +154,7 @@ class Support:
     @cached_property
     def factless(self) -> float:
         """Return the share of absent words of an answer that states nothing which could be checked."""
-        return 0.0 if self.facts.any() else 1.0 - float(self.found.mean())
+        return 0.0 if self.facts.any() else 1.0 - float(self.present.mean())
 
     @cached_property
     def unaligned(self) -> float:
@@ -195,7 +195,7 @@ class Support:
             return [], [], 0
         absent, misplaced = [], []
         for place, value in zip(at, value_at(self.answer, at).tolist(), strict=True):
-            if not self.found[place] and not among(value, self.given.numbers):
+            if not self.present[place] and not among(value, self.context_index.numbers):
                 absent.append(place)
             if not self._near_its_words(place):
                 misplaced.append(place)
@@ -213,7 +213,7 @@ class Support:
         opens = np.ones(len(self.stems), dtype=bool)
         opens[1:] = self.answer.sentence[1:] != self.answer.sentence[:-1]
         named = (self.flags & NAME > 0) & ~opens & (self.weight > 0.3) & (self.flags & NUMBER == 0)
-        return (named & ~self.found).nonzero()[0].tolist(), int(named.sum())
+        return (named & ~self.present).nonzero()[0].tolist(), int(named.sum())
 
     @cached_property
     def limits(self) -> list[int]:
@@ -226,7 +226,7 @@ class Support:
         """Return the negations and limits of the answer beside whose words the context has none."""
         if not self.limits:
             return []
-        near = self.given.limits
+        near = self.context_index.limits
         return [at for at in self.limits if not any(self.places[stem] & near for stem in self._beside(at))]
 
     def _beside(self, at: int) -> list[int]:
@@ -244,7 +244,7 @@ class Support:
     def opposites(self) -> list[int]:
         """Return the words whose opposite stands in the context near their neighbours, where they themselves do not."""
         groups = self.lexicon.group[self.answer.ids]
-        turned = (self.given.groups[groups ^ 1] & (groups >= 0)) | self.opposed
+        turned = (self.context_index.groups[groups ^ 1] & (groups >= 0)) | self.opposed
         at = np.flatnonzero(turned & self.claimed & (self.facts | (groups >= 0))).tolist()
         return [place for place in at[:MOST_OPPOSITES] if self._is_opposed(place, int(groups[place]))]
 
@@ -255,14 +255,14 @@ class Support:
         near = around(near, 6)
         if not near or near & self.places[self._stem_list[place]]:
             return False
-        held, word = self.lexicon, self.answer.ids[place]
+        lexicon, word = self.lexicon, self.answer.ids[place]
         words = self.context.ids[at_places(near, len(self.context.ids))]
-        against = _meaning(words, held.opposed[word], held)
+        against = _meaning(words, lexicon.opposed[word], lexicon)
         if group >= 0:
-            against |= held.group[words] == group ^ 1
+            against |= lexicon.group[words] == group ^ 1
         if not against.any():
             return False
-        alike = _meaning(words, self._meanings(place), held)
+        alike = _meaning(words, self._meanings(place), lexicon)
         return not (alike & ~against).any()
 
     @cached_property
@@ -273,9 +273,9 @@ class Support:
         repeats, the surer it is that both speak of the same.
         """
         limits = (self.flags & LIMIT).nonzero()[0].tolist()
-        if not limits and not self.given.denied:
+        if not limits and not self.context_index.denied:
             return {}, {}
-        free = (self.flags & FILLER == 0) & self.claimed & (self.found | self.paraphrased)
+        free = (self.flags & FILLER == 0) & self.claimed & (self.present | self.paraphrased)
         added: dict[int, int] = {}
         if limits:
             ours = (find_negated(self.answer) & free).nonzero()[0].tolist()
@@ -283,20 +283,20 @@ class Support:
             for at in limits:
                 free[max(0, at - NEAR_LIMIT) : at + NEAR_LIMIT + 1] = False
         dropped: dict[int, int] = {}
-        if self.given.denied:
-            stems, meanings = self.given.denied_words
+        if self.context_index.denied:
+            stems, meanings = self.context_index.denied_words
             theirs: list[int] = self.lexicon.stem[self.answer.ids].tolist()
             words = [at for at in free.nonzero()[0].tolist() if theirs[at] in stems]
             alike = (free & self.paraphrased).nonzero()[0].tolist() if meanings else []
             own = self.lexicon.own[self.answer.ids[alike]].tolist()
             words += [at for at, mine in zip(alike, own, strict=True) if not meanings.isdisjoint(mine)]
             dropped = {at: here for at in words if (here := self._denied_beside(at))}
-        return self._aligned(dropped, ~self.given.denied), self._aligned(added, self.given.negated)
+        return self._aligned(dropped, ~self.context_index.denied), self._aligned(added, self.context_index.negated)
 
     def _denied_beside(self, at: int) -> int:
         """Return where the context says a word, if it denies it beside one of its neighbours; 0 otherwise."""
         here = self._said_places(at)
-        near = around(here & self.given.denied, BESIDE)
+        near = around(here & self.context_index.denied, BESIDE)
         return here if near and any(near & other for other in self._neighbours(at)) else 0
 
     def shared(self, words: list[int]) -> dict[int, float]:
@@ -306,7 +306,7 @@ class Support:
 
     def _said_places(self, at: int) -> int:
         """Return where the context has a word, or another word for the same."""
-        if self.found[at]:
+        if self.present[at]:
             return self.places[self._stem_list[at]]
         return bits(_meaning(self.context.ids, self._meanings(at), self.lexicon))
 
@@ -316,12 +316,12 @@ class Support:
 
     def _aligned(self, words: Mapping[int, int], never: int) -> dict[int, float]:
         """Return the words of whose places the best are never among some, with the share of the neighbours there."""
-        found = {}
+        pairs = {}
         for at, here in words.items():
             best, share = best_places(here, self._neighbours(at))
             if share > 0 and not best & never:
-                found[at] = share
-        return found
+                pairs[at] = share
+        return pairs
 
     def _neighbours(self, at: int) -> list[int]:
         """Return where the other words of the same sentence that stand beside a word are in the context."""
@@ -344,7 +344,7 @@ class Support:
     @cached_property
     def swapped(self) -> dict[int, float]:
         """Return the verbs whose sides have changed places, each with the share of its neighbours that it has kept."""
-        content = (self.flags & FILLER == 0) & self.found
+        content = (self.flags & FILLER == 0) & self.present
         verbs = np.flatnonzero((self.flags & (VERB | THING | NAME) == VERB) & self.claimed & content).tolist()
         if not verbs:
             return {}
@@ -362,11 +362,13 @@ class Support:
         if left < 0 or right < 0 or stems[left] == stems[right] or all(self.joined[left + 1 : right + 1]):
             return False
         verb, one, other = (self.places[stems[place]] for place in (at, left, right))
-        return roles_swapped(verb, one, other, ~self.given.passive if self._passive[at] else self.given.passive)
+        return roles_swapped(
+            verb, one, other, ~self.context_index.passive if self._passive[at] else self.context_index.passive
+        )
 
     def _nearest(self, beside: list[int], at: int, things: list[bool]) -> int:
         """Return the place of the nearest thing, or else of the nearest word; -1 for none."""
-        stems, sentence, found = self._stem_list, self._sentence_list, -1
+        stems, sentence, nearest = self._stem_list, self._sentence_list, -1
         for place in beside:
             if abs(place - at) > REACH or sentence[place] != sentence[at]:
                 break
@@ -374,8 +376,8 @@ class Support:
                 continue
             if things[place]:
                 return place
-            found = place if found < 0 else found
-        return found
+            nearest = place if nearest < 0 else nearest
+        return nearest
 
     @cached_property
     def _passive(self) -> np.ndarray:
@@ -400,19 +402,19 @@ class Support:
     @cached_property
     def lacking(self) -> float:
         """Return what the claims lack of support on average; 0 where no sentence claims anything."""
-        known = self.claims[np.isfinite(self.claims)]
-        return float(1.0 - known.mean()) if len(known) else 0.0
+        scores = self.claims[np.isfinite(self.claims)]
+        return float(1.0 - scores.mean()) if len(scores) else 0.0
 
     @cached_property
     def joined(self) -> list[bool]:
         """Return which words of the answer follow the one before them as they do in the context, in greedy runs."""
-        found, current = [], 0
+        groups, current = [], 0
         for stem in self._stem_list:
             here = self.places[stem]
             following = (current << 1) & here
-            found.append(bool(following))
+            groups.append(bool(following))
             current = following or here
-        return found
+        return groups
 
     @cached_property
     def copied(self) -> float:
@@ -420,7 +422,7 @@ class Support:
         least, total = min(WINDOW, len(self.stems)), 0
         starts = [at for at, joined in enumerate(self.joined) if not joined]
         for start, end in pairwise([*starts, len(self.stems)]):
-            if end - start >= least and self.found[start]:
+            if end - start >= least and self.present[start]:
                 total += end - start
         return total / len(self.stems)
 
@@ -463,13 +465,13 @@ def _supports(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
             end += 1
         fresh |= zip(wanted[start:end], _page(wanted[start:end]), strict=True)
         start = end
-    found = [fresh[pair] if pair in fresh else _REMEMBERED[pair] for pair in pairs]
-    for pair, held in fresh.items():
+    results = [fresh[pair] if pair in fresh else _REMEMBERED[pair] for pair in pairs]
+    for pair, support in fresh.items():
         if max(map(len, pair)) <= LONGEST_ANSWER:
-            _REMEMBERED[pair] = held
+            _REMEMBERED[pair] = support
     for pair in list(_REMEMBERED)[: max(0, len(_REMEMBERED) - REMEMBERED)]:
         del _REMEMBERED[pair]
-    return found
+    return results
 
 
 _REMEMBERED: dict[tuple[str, str], Support | None] = {}
@@ -478,44 +480,46 @@ _READING = threading.Lock()
 
 def _page(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
     """Hold answers against their contexts; what is a matter of single words is told of those of all answers at once."""
-    held = lexicon()
+    words = lexicon()
     number: dict[str, int] = {}
     of = [number.setdefault(context[:LONGEST_CONTEXT], len(number)) for _, context in pairs]
-    contexts = read_contexts(list(number), held)
+    contexts = read_contexts(list(number), words)
     answers = [answer[:LONGEST_ANSWER] for answer, _ in pairs]
-    said = read_all(answers, held)
-    given = [contexts[place] for place in of]
-    stems = Stems(said)
-    stood = stems.stand(given)
-    weight, flags = held.weight[said.ids], held.flags[said.ids]
-    claimed = words_outside_hedges(answers, said)
+    readings = read_all(answers, words)
+    context_list = [contexts[place] for place in of]
+    stems = Stems(readings)
+    stood = stems.stand(context_list)
+    weight, flags = words.weight[readings.ids], words.flags[readings.ids]
+    claimed = words_outside_hedges(answers, readings)
     facts = (((weight > SAYS) & (flags & TALK == 0)) | (flags & NUMBER > 0)) & claimed
-    found = stems.found[stems.of]
-    paraphrased, opposed = meant(said, found, given)
-    flat = (claimed, weight, flags, found, facts, paraphrased, opposed)
+    present = stems.present[stems.of]
+    paraphrased, opposed = meant(readings, present, context_list)
+    flat = (claimed, weight, flags, present, facts, paraphrased, opposed)
     supports: list[Support | None] = []
     for row, (places, presence) in enumerate(stood):
-        start, end = said.bounds[row : row + 2].tolist()
-        if start == end or not len(given[row].text.ids):
+        start, end = readings.bounds[row : row + 2].tolist()
+        if start == end or not len(context_list[row].text.ids):
             supports.append(None)
             continue
         first, last = stems.bounds[row : row + 2].tolist()
         own = stems.of[start:end] - first
         each = (array[start:end] for array in flat)
-        supports.append(Support(said[row], given[row], own, stems.first[first:last] - start, places, presence, *each))
+        supports.append(
+            Support(readings[row], context_list[row], own, stems.first[first:last] - start, places, presence, *each)
+        )
     return supports
 
 
-def _pronouns(held: Support) -> set[int]:
-    of = held.lexicon.of
+def _pronouns(support: Support) -> set[int]:
+    of = support.lexicon.of
     return {of[word] for word in ("one", "One", "first", "First", "once", "Once") if word in of}
 
 
-def _meaning(words: np.ndarray, meanings: np.ndarray, held: Lexicon) -> np.ndarray:
+def _meaning(words: np.ndarray, meanings: np.ndarray, lexicon: Lexicon) -> np.ndarray:
     """Return which words have one of these meanings."""
     marks = meanings_marked()
     marks[meanings] = True
     marks[0] = False
-    found = any_in_rows(marks.take(held.own[words]))
+    matches = any_in_rows(marks.take(lexicon.own[words]))
     marks[meanings] = False
-    return found
+    return matches

@@ -76,14 +76,14 @@ def bases(word: str) -> list[str]:
     (['running', 'run'], ['left', 'leave'], ['city'], [])
     """
     table = _table()
-    found = [word, forms.IRREGULAR.get(word, "")]
+    forms_of_word = [word, forms.IRREGULAR.get(word, "")]
     for ending, instead in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 2:
             stump = word[: -len(ending)]
-            found.append(stump + instead)
+            forms_of_word.append(stump + instead)
             if ending in ("ed", "ing") and len(stump) > 3 and stump[-1] == stump[-2]:
-                found.append(stump[:-1])
-    return [base for base in dict.fromkeys(found) if base in table]
+                forms_of_word.append(stump[:-1])
+    return [base for base in dict.fromkeys(forms_of_word) if base in table]
 
 
 def senses(word: str) -> WordSenses:
@@ -97,14 +97,14 @@ def senses(word: str) -> WordSenses:
     >>> bool(set(senses("improved").opposed) & set(senses("worsened").own))
     True
     """
-    found = [_table()[base].split("\t") for base in bases(word)]
-    if not found:
+    entries = [_table()[base].split("\t") for base in bases(word)]
+    if not entries:
         return WordSenses()
     own, related, opposed = (
-        tuple(dict.fromkeys(int(one) for cells in found for one in cells[column].split(",") if one))
+        tuple(dict.fromkeys(int(one) for cells in entries for one in cells[column].split(",") if one))
         for column in (1, 2, 3)
     )
-    return WordSenses(own, related, opposed, thing=found[0][0] == "1")
+    return WordSenses(own, related, opposed, thing=entries[0][0] == "1")
 
 
 def is_verb(word: str) -> bool:
@@ -115,8 +115,8 @@ def is_verb(word: str) -> bool:
     >>> [is_verb(word) for word in ("acquired", "met", "sends", "mayor", "quickly", "plan", "plans")]
     [True, True, True, False, False, False, False]
     """
-    found = senses(word).own
-    if not any(meaning >= FIRST_VERB for meaning in found):
+    meanings = senses(word).own
+    if not any(meaning >= FIRST_VERB for meaning in meanings):
         return False
     past = word.endswith("ed") or word in forms.IRREGULAR
-    return past or not any(FIRST_NOUN <= meaning < FIRST_ADVERB for meaning in found)
+    return past or not any(FIRST_NOUN <= meaning < FIRST_ADVERB for meaning in meanings)

@@ -57,7 +57,7 @@ def till(monitor: Monitor, schema: Collection[str]) -> CostAccumulator | None:
     limits = sorted({check.per_request_tokens for check in monitor.budgets if check.per_request_tokens})
     most = max((check.max_values for check in monitor.budgets), default=0)
     known = bool(monitor.budgets) and knows_cost(monitor, schema)
-    return CostAccumulator(monitor.money, by, most, limits, rates, known=known)
+    return CostAccumulator(monitor.money, by, most, limits, rates, has_cost=known)
 
 
 def knows_cost(monitor: Monitor, schema: Collection[str]) -> bool:

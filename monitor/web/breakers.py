@@ -150,7 +150,7 @@ class Board:
         shown = standing(stands, now, renews=spec.renews)
         age = (now - as_of).total_seconds() if as_of else None
         known = age is not None and age <= unknown_after(monitor, spec).total_seconds()
-        sure = known or shown.held(now) or (shown.state == "open" and shown.until is not None)
+        sure = known or shown.is_held(now) or (shown.state == "open" and shown.until is not None)
         state, reason = (shown.state, shown.reason) if sure else (spec.on_unknown, _unknown(spec, as_of))
         allow = state == "closed"
         if state == "half_open" and not peek:

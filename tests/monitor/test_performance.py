@@ -138,7 +138,7 @@ def test_labels_that_come_after_a_fixed_baseline_was_learnt_are_taken_up(bank: B
             assert standing is not None
             if standing.state == "active":
                 labels[standing.id] = standing.profiles[None][OUTCOME].n
-                records[standing.id] = len(standing.calibration.records["roc_auc"].seen)
+                records[standing.id] = len(standing.calibration.records["roc_auc"].residuals)
         daemon.monitors[0].close()
     held, checked = list(labels.values()), list(records.values())
     assert held[0] == checked[0] == 0

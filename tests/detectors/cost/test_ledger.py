@@ -52,7 +52,7 @@ def test_more_values_than_can_be_held_are_counted_together() -> None:
 
 
 def test_a_bucket_without_rows_cost_nothing_only_where_the_cost_is_logged() -> None:
-    assert CostAccumulator("price", known=True).bill().total == SpendTotals()
+    assert CostAccumulator("price", has_cost=True).bill().total == SpendTotals()
     assert CostAccumulator("price").bill().total is None
 
 

@@ -83,13 +83,13 @@ def test_the_interval_knows_bias_horizon_ignorance_and_new_rows() -> None:
     rng = np.random.default_rng(3)
     walk = ResidualHistory(tuple(windows(np.cumsum(rng.normal(0, 0.01, 60)))))
     calm = ResidualHistory(tuple(windows(rng.normal(0, 0.01, 60))))
-    few = ResidualHistory(calm.seen[:5])
+    few = ResidualHistory(calm.residuals[:5])
 
     def width(record: ResidualHistory, at: float = 60.0, new: float = 0.0) -> float:
         seen = calibrate_interval(record, at, 0.01, new)
         return seen.high - seen.low
 
-    assert calibrate_interval(walk, 60.0, 0.01).middle == pytest.approx(walk.seen[-1].residual, abs=0.02)
+    assert calibrate_interval(walk, 60.0, 0.01).middle == pytest.approx(walk.residuals[-1].residual, abs=0.02)
     assert width(walk, 90.0) > 1.5 * width(walk)
     assert width(few) > 1.2 * width(calm)
     assert width(calm, new=0.3) > 1.5 * width(calm)
@@ -99,10 +99,10 @@ def test_the_interval_knows_bias_horizon_ignorance_and_new_rows() -> None:
 def test_a_record_forgets_what_is_old_refuses_what_is_not_later_and_is_plain_data() -> None:
     known = ResidualHistory(tuple(windows(np.zeros(LONGEST))), span=2.0)
     longer = known + windows(np.ones(3), start=LONGEST - 1)
-    assert len(longer.seen) == LONGEST
-    assert [one.residual for one in longer.seen[-3:]] == [0.0, 1.0, 1.0]
+    assert len(longer.residuals) == LONGEST
+    assert [one.residual for one in longer.residuals[-3:]] == [0.0, 1.0, 1.0]
     assert ResidualHistory.from_json(json.loads(json.dumps(longer.to_json()))) == longer
-    assert len(longer.until(50.0).seen) == 51 - 2
+    assert len(longer.until(50.0).residuals) == 51 - 2
     assert backtest_estimates("accuracy", np.zeros(0), []) == ResidualHistory()
 
 

@@ -139,7 +139,7 @@ def test_a_page_says_what_a_plain_reading_says() -> None:
         stems, known = [held.stem[word] for word in flat], {held.stem[word] for word in other}
         assert found.answer.ids.tolist() == flat
         assert found.context.ids.tolist() == other
-        assert found.found.tolist() == [stem in known for stem in stems]
+        assert found.present.tolist() == [stem in known for stem in stems]
         alike = [
             stem not in known and paraphrased(word, set(other), held) for stem, word in zip(stems, flat, strict=True)
         ]
