@@ -130,7 +130,7 @@ class Experiments:
 
     def _chart(self, connection: Any, monitor: Monitor, spec: Experiment, treatment: str, each: Any, until: Any) -> Any:
         key = f"experiment/{spec.name}.{each['metric']}/gain/{spec.arm}={treatment}"
-        title = f"how much better {treatment} is by {each['metric']}, with its confidence sequence"
+        title = f"improvement of {each['metric']} by {treatment}, with its confidence sequence"
         return self._band(connection, monitor, ("experiment", spec), key, until, title, each["minimum"])
 
     def _charts_of(self, connection: Any, monitor: Monitor, spec: Shadow, told: Any) -> list[Any]:
@@ -139,7 +139,7 @@ class Experiments:
         most = None if spec.min_agreement is None else 1 - spec.min_agreement
         drawn = [(f"shadow/{spec.name}/agreement/{whose}", DIFFER, most)]
         for name, each in told["told"]["metrics"].items():
-            title = f"how much better {spec.challenger} is by {name}"
+            title = f"improvement of {name} by {spec.challenger}"
             drawn.append((f"shadow/{spec.name}.{name}/gain/{whose}", title, each["minimum"]))
         say = ", with its confidence sequence"
         return [

@@ -216,7 +216,7 @@ class Pages:
     ) -> list[tuple[str, str | None, Markup]]:
         found = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
         marks = [
-            charts.Mark(change.first_seen, f"first sight of {change.column} {formatting.shown(change.value, 60)}")
+            charts.Mark(change.first_seen, f"first seen: {change.column} {formatting.shown(change.value, 60)}")
             for change in changes
             if start <= change.first_seen <= end
         ][:MOST_MARKS]

@@ -53,10 +53,10 @@ def _nested_table(title: str, field: str, heads: Sequence[str], segments: Mappin
 def _columns(currency: str) -> list[tuple[str, Number, Callable[[float], str]]]:
     return [
         ("requests", lambda used: used["requests"], formatting.number),
-        ("a second", lambda used: used["requests"] / used["seconds"], formatting.number),
+        ("per second", lambda used: used["requests"] / used["seconds"], formatting.number),
         *((f"{kind.replace('_', ' ')} tokens", _tokens(kind), formatting.number) for kind in _KINDS),
         (f"cost, {currency}", _cost("amount"), money),
-        ("of a success", _cost("per_success"), money),
+        ("cost per success", _cost("per_success"), money),
         ("unpriced", _cost("unpriced"), formatting.number),
         *((name.replace("_", " "), _share(name), percent) for name in ("failed", "rate_limited", "timed_out")),
     ]
@@ -83,8 +83,8 @@ def draw_charts(
 
 
 _SERIES: Sequence[tuple[str, Number]] = (
-    ("requests a second", lambda used: float(used["requests"]) / float(used["seconds"])),
-    ("output tokens a second", lambda used: _each_second(used, "output")),
+    ("requests per second", lambda used: float(used["requests"]) / float(used["seconds"])),
+    ("output tokens per second", lambda used: _each_second(used, "output")),
     ("cost of the window", lambda used: used.get("cost", {}).get("amount")),
     ("share of requests that failed", lambda used: used["shares"].get("failed")),
     ("95th percentile of latency, in seconds", lambda used: used["times"].get("latency", {}).get("0.95")),

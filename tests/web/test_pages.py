@@ -161,7 +161,7 @@ def test_monitor_page_shows_findings_worst_first(seed: Seed, serve: Serve) -> No
     assert page.count('<svg class="chart"') == 6
     assert page.count('<svg class="chart broad"') == 1
     assert 'class="span"' in page
-    assert "first sight of model_version small-7b" in page
+    assert "first seen: model_version small-7b" in page
     assert "201,312 rows" in page
     longer = serve(configuration("sqlite://", ["support-bot"])).get("/monitors/support-bot?span=long")
     assert longer.status_code == 200
@@ -180,11 +180,11 @@ def test_monitor_page_says_what_its_baseline_holds(seed: Seed, serve: Serve) -> 
     page = serve().get("/monitors/bot").text
     assert_harmless(page)
     said = words(page)
-    assert "What its baseline holds" in said
+    assert "Problems of the baseline" in said
     assert "Since then it holds another state" in said
     assert f"The longest clean stretch is `{as_setting(clean)}`" in said
     seed.baseline("bot")
-    assert "What its baseline holds" not in words(serve().get("/monitors/bot").text)
+    assert "Problems of the baseline" not in words(serve().get("/monitors/bot").text)
 
 
 def test_monitor_page_says_what_would_be_found(seed: Seed, serve: Serve) -> None:
@@ -206,7 +206,7 @@ def test_monitor_page_says_what_would_be_found(seed: Seed, serve: Serve) -> None
     page = serve().get("/monitors/bot").text
     assert_harmless(page)
     said = words(page)
-    assert "The smallest change that is found" in said
+    assert "Smallest detectable changes" in said
     assert "a shift of 0.41 sd a shift of 0.2 sd" in said
     assert "cost rare flag no change a rise from 1 % to 5 % Rank did not behave like the other statistics" in said
     assert "Thresholds are not learnt from an unusual stretch, 2026-11-01T00:00:00+00:00 to" in said
@@ -221,7 +221,7 @@ def test_monitor_page_says_that_a_baseline_without_thresholds_knows_no_smallest_
     seed.baseline("bot", calibration=Calibration().to_json(), profiles={"cost": profile})
     said = words(serve().get("/monitors/bot").text)
     assert "cost rare flag" in said
-    assert "The smallest change that is found in each is not known" in said
+    assert "The smallest detectable changes are unknown" in said
     assert "within a window" not in said
 
 
@@ -272,7 +272,7 @@ def test_findings_over_their_threshold_are_told_when_no_rule_fires(seed: Seed, s
     for number in range(15):
         seed.findings("bot", f"calm_{number}", count=3)
     seed.incident("p", "bot", [("score", None, 0.5)], state="pending", rule="slow")
-    assert "pending, bad but not for long enough yet: slow of bot." in words(serve().get("/").text)
+    assert "pending, not firing yet: slow of bot." in words(serve().get("/").text)
     page = serve().get("/monitors/bot").text
     assert_harmless(page)
     assert "4 more findings" in words(page)
@@ -294,16 +294,16 @@ def test_a_monitor_shows_what_its_windows_used(seed: Seed, serve: Serve) -> None
         page = client.get(f"/monitors/search-rank{span}").text
         assert_harmless(page)
         said = words(page)
-        assert "What the newest window used" in said
+        assert "Usage of the newest window" in said
         for title in (
-            "Requests a second",
-            "Output tokens a second",
+            "Requests per second",
+            "Output tokens per second",
             "Cost of the window",
             "Share of requests that failed",
         ):
             assert title in said
         assert '<data value="18.75">18.75</data>' in page
-        assert "The same requests otherwise" in said
+        assert "Savings" in said
         assert "7,000 of 9,000 requests would move to small-7b; quality not known" in said
         assert '<data value="4812.0">4,812</data>' in page
-    assert "What the newest window used" not in words(client.get("/monitors/churn-model").text)
+    assert "Usage of the newest window" not in words(client.get("/monitors/churn-model").text)
