@@ -72,6 +72,7 @@ def write_config(tmp_path: Path, kind: str = "rollback", **monitor: Any) -> Path
             {
                 "name": "bot",
                 "source": {"url": f"sqlite:///{tmp_path / 'log.db'}", "table": "calls", "columns": columns},
+                "bucket": "15m",
                 "settle": "0s",
                 "baseline": {"from": START.isoformat(), "to": (START + 6 * HOUR).isoformat()},
                 "catch_up": "3650d",
