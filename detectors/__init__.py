@@ -14,7 +14,7 @@ from detectors.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from detectors.base import Detector, Finding, Measurement, Status, assess
+    from detectors.base import Criterion, Detector, Direction, Finding, Measurement, Status, assess
     from detectors.binning import Binning, learn_categorical, learn_numeric
     from detectors.policy import GuardRule, Policy, Verdict, guard
     from detectors.profile import Profile
@@ -186,7 +186,9 @@ __all__ = [
     "TRAFFIC_CHECKS",
     "Binning",
     "Column",
+    "Criterion",
     "Detector",
+    "Direction",
     "Finding",
     "GuardRule",
     "Measurement",
@@ -206,7 +208,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "detectors.base": ("Detector", "Finding", "Measurement", "Status", "assess"),
+    "detectors.base": ("Criterion", "Detector", "Direction", "Finding", "Measurement", "Status", "assess"),
     "detectors.binning": ("Binning", "learn_categorical", "learn_numeric"),
     "detectors.policy": ("GuardRule", "Policy", "Verdict", "guard"),
     "detectors.profile": ("Profile",),

@@ -213,19 +213,9 @@ class Finding:
         return self.statistic / self.threshold
 
 
-def assess(
-    detector: Detector,
-    baseline: Profile,
-    window: Profile,
-    *,
-    column: str,
-    segment: str | None = None,
-    threshold: float | None = None,
-    calibrated: CalibratedNull | None = None,
-    min_samples: int = 100,
-    noise_factor: float = 1.0,
-) -> Finding:
-    """Measure one column and state the result; never raises for what the data hold.
+@dataclass(frozen=True)
+class Criterion:
+    """When a measurement counts as drift.
 
     Parameters
     ----------
@@ -239,6 +229,27 @@ def assess(
         Below this many on either side the answer is ``inconclusive``.
     noise_factor
         By how much the window's noise exceeds that of so many independent rows, such as :func:`clusters.inflation`.
+    """
+
+    threshold: float | None = None
+    calibrated: CalibratedNull | None = None
+    min_samples: int = 100
+    noise_factor: float = 1.0
+
+
+DEFAULT_CRITERION = Criterion()
+
+
+def assess(
+    detector: Detector,
+    baseline: Profile,
+    window: Profile,
+    *,
+    column: str,
+    segment: str | None = None,
+    criterion: Criterion = DEFAULT_CRITERION,
+) -> Finding:
+    """Measure one column and state the result; never raises for what the data hold.
 
     Examples
     --------
@@ -254,6 +265,7 @@ def assess(
     >>> finding.status.value, round(finding.statistic, 2)
     ('drifted', 0.22)
     """
+    threshold, noise_factor = criterion.threshold, criterion.noise_factor
     sizes = [p.n if detector.counts == "usable" else p.rows for p in (baseline, window)]
     stated = Finding(
         detector.check,
@@ -271,7 +283,7 @@ def assess(
         detector.unit,
         detector.about,
     )
-    needed = max(1, min_samples)
+    needed = max(1, criterion.min_samples)
     if baseline.layout.kind not in detector.kinds:
         return _answer(stated, Status.ERROR, f"{detector.name} cannot measure a {baseline.layout.kind} column")
     if min(sizes) < needed:
@@ -289,7 +301,7 @@ def assess(
         measurement = replace(
             measurement, noise=measurement.noise * noise_factor, detail={**measurement.detail, **effective}
         )
-    return conclude(stated, detector, measurement, threshold, calibrated)
+    return conclude(stated, detector, measurement, threshold, criterion.calibrated)
 
 
 def conclude(

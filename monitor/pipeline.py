@@ -20,7 +20,7 @@ from monitor.checks.comparisons import ComparisonCounts
 from monitor.checks.evaluate import evaluate
 from monitor.checks.evaluation import Evaluation, MonitorPlan, Observed
 from monitor.checks.evidently import measure_in_child
-from monitor.checks.window import newest_time
+from monitor.checks.window_sum import newest_time
 from monitor.config.arms import Shadow
 from monitor.core.schedule import audits_passed
 from monitor.profiling.comparison_reads import join_shadow

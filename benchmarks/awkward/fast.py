@@ -26,7 +26,8 @@ from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
 from monitor.jobs import build_baseline
-from monitor.profiling.profile import MOST_UNSEEN, Facts, columns_to_read
+from monitor.profiling.facts import MOST_UNSEEN, Facts
+from monitor.profiling.source_columns import columns_to_read
 from monitor.sources.base import Reader
 from monitor.sources.screen import without_personal
 

@@ -74,16 +74,22 @@ def bounds(at: datetime, period: Period, zone: str) -> tuple[datetime, datetime]
     return first.astimezone(UTC), following.astimezone(UTC)
 
 
+@dataclass(frozen=True)
+class SpendScope:
+    """Whose money is compared with a budget: the name of the check, the column of the money, its zone and currency.
+
+    ``segment`` is the segment of the traffic; None is all of it.
+    """
+
+    check: str
+    column: str
+    zone: str
+    currency: str
+    segment: str | None = None
+
+
 def find_unassigned(
-    check: str,
-    column: str,
-    period: Period,
-    at: datetime,
-    zone: str,
-    by: str,
-    all_of_it: SpendTotals,
-    left: Mapping[str, SpendTotals],
-    currency: str,
+    scope: SpendScope, period: Period, at: datetime, total: SpendTotals, left: Mapping[str, SpendTotals]
 ) -> Finding | None:
     """Say how much of a period no budget by value can see: requests without a value, and values too small to be kept.
 
@@ -93,31 +99,31 @@ def find_unassigned(
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     >>> nobody = {"(missing)": SpendTotals(5, 1)}
-    >>> found = find_unassigned("spend", "price", "daily", at, "UTC", "tenant", SpendTotals(50, 9), nobody, "USD")
-    >>> found.reason
+    >>> scope = SpendScope("spend", "price", "UTC", "USD", "tenant")
+    >>> find_unassigned(scope, "daily", at, SpendTotals(50, 9), nobody).reason
     '5.00 of 50.00 USD since 2026-11-20 00:00 UTC are of no single tenant: 5.00 (missing)'
     """
     amount = sum(spent.amount for spent in left.values())
     requests = sum(spent.requests for spent in left.values())
     if not requests:
         return None
-    local = bounds(at, period, zone)[0].astimezone(ZoneInfo(zone))
+    local = bounds(at, period, scope.zone)[0].astimezone(ZoneInfo(scope.zone))
     parts = ", ".join(f"{spent.amount:,.2f} {name}" for name, spent in sorted(left.items()))
     reason = (
-        f"{amount:,.2f} of {all_of_it.amount:,.2f} {currency} since {local:%Y-%m-%d %H:%M} {zone} "
-        f"are of no single {by}: {parts}"
+        f"{amount:,.2f} of {total.amount:,.2f} {scope.currency} since {local:%Y-%m-%d %H:%M} {scope.zone} "
+        f"are of no single {scope.segment}: {parts}"
     )
     return Finding(
-        check,
-        column,
+        scope.check,
+        scope.column,
         f"{period}_unassigned",
-        by,
+        scope.segment,
         Status.OK,
         reason,
-        amount / all_of_it.amount if amount else 0.0,
+        amount / total.amount if amount else 0.0,
         n_window=requests,
         unit="of what was spent",
-        detail={"unassigned": amount, "currency": currency},
+        detail={"unassigned": amount, "currency": scope.currency},
     )
 
 
@@ -165,19 +171,9 @@ def starts(at: datetime, zone: str) -> list[datetime]:
 
 
 def against_budget(
-    check: str,
-    column: str,
-    period: Period,
-    budget: float,
-    at: datetime,
-    zone: str,
-    spent: SpendTotals,
-    currency: str,
-    *,
-    segment: str | None = None,
-    forecast: Forecast | None = None,
+    scope: SpendScope, period: Period, budget: float, at: datetime, spent: SpendTotals, forecast: Forecast | None = None
 ) -> Finding:
-    """Hold what a period has cost so far against its budget, in all or in one ``segment`` of the traffic.
+    """Hold what a period has cost so far against its budget.
 
     The statistic is the share that is gone; ``detail`` has the amount, and what the whole period comes to at the pace
     that it had so far.
@@ -190,25 +186,27 @@ def against_budget(
     Examples
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    >>> found = against_budget("spend", "price", "daily", 200.0, at, "UTC", SpendTotals(212.4, 900, 9), "USD")
+    >>> scope = SpendScope("spend", "price", "UTC", "USD")
+    >>> found = against_budget(scope, "daily", 200.0, at, SpendTotals(212.4, 900, 9))
     >>> found.status.value, found.reason[:70]
     ('drifted', '212.40 of 200.00 USD are spent since 2026-11-20 00:00 UTC; at least, f')
     """
+    zone = scope.zone
     first, last = bounds(at, period, zone)
     pace = spent.amount * ((last - first) / max(at - first, MINUTE))
     share = spent.amount / budget
     local = first.astimezone(ZoneInfo(zone))
-    reason = f"{spent.amount:,.2f} of {budget:,.2f} {currency} are spent since {local:%Y-%m-%d %H:%M} {zone}"
+    reason = f"{spent.amount:,.2f} of {budget:,.2f} {scope.currency} are spent since {local:%Y-%m-%d %H:%M} {zone}"
     reason += at_least(spent)
     if share < 1 and forecast is not None:
         reason += f"; {foreseen(forecast, last, zone)}"
     elif share < 1 < pace / budget:
         reason += f"; at this pace it comes to {pace:,.2f} by {last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
     return Finding(
-        check,
-        column,
+        scope.check,
+        scope.column,
         period,
-        segment,
+        scope.segment,
         Status.DRIFTED if share >= 1 else Status.OK,
         reason,
         share,
@@ -221,7 +219,7 @@ def against_budget(
             "pace": pace,
             "unpriced": spent.unpriced,
             "unknown": spent.unknown,
-            "currency": currency,
+            "currency": scope.currency,
             **(forecast.detail() if forecast else {}),
         },
     )
@@ -251,15 +249,7 @@ def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:
 
 
 def overrun(
-    check: str,
-    column: str,
-    budget: float,
-    at: datetime,
-    zone: str,
-    forecast: Forecast | None,
-    currency: str,
-    spent: SpendTotals = SpendTotals(),
-    segment: str | None = None,
+    scope: SpendScope, budget: float, at: datetime, forecast: Forecast | None, spent: SpendTotals = SpendTotals()
 ) -> Finding:
     """Say whether the month's budget will hardly hold: bad when even the low end of the interval is beyond it.
 
@@ -268,33 +258,26 @@ def overrun(
     Examples
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    >>> overrun("spend", "price", 800.0, at, "UTC", Forecast(900.0, 990.0, 1100.0), "USD").status.value
+    >>> scope = SpendScope("spend", "price", "UTC", "USD")
+    >>> overrun(scope, 800.0, at, Forecast(900.0, 990.0, 1100.0)).status.value
     'drifted'
     """
-    stated = Finding(check, column, "forecast", segment, Status.INCONCLUSIVE, "", unit="of budget")
+    stated = Finding(scope.check, scope.column, "forecast", scope.segment, Status.INCONCLUSIVE, "", unit="of budget")
     if forecast is None:
         return replace(stated, reason="too_few: a forecast of the month needs 14 whole days of spending")
-    last = bounds(at, "monthly", zone)[1]
-    sentence = f"{foreseen(forecast, last, zone)}; the budget is {budget:,.2f} {currency}{at_least(spent)}"
+    last = bounds(at, "monthly", scope.zone)[1]
+    reason = f"{foreseen(forecast, last, scope.zone)}; the budget is {budget:,.2f} {scope.currency}{at_least(spent)}"
     return replace(
         stated,
         status=Status.DRIFTED if forecast.low > budget else Status.OK,
-        reason=sentence,
+        reason=reason,
         statistic=forecast.low / budget,
         threshold=1.0,
         detail={"budget": budget, **forecast.detail()},
     )
 
 
-def burning(
-    check: str,
-    column: str,
-    budget: float,
-    at: datetime,
-    zone: str,
-    spent: Mapping[datetime, SpendTotals],
-    currency: str,
-) -> Finding:
+def burning(scope: SpendScope, budget: float, at: datetime, spent: Mapping[datetime, SpendTotals]) -> Finding:
     """Say whether a month's money goes so much too fast that it should be known now.
 
     Of each pair of windows both must burn at its rate or faster: the long one so that it matters, the short one so
@@ -313,10 +296,10 @@ def burning(
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     >>> even = {start: SpendTotals(720 * ((at - start) / (30 * DAY))) for start in starts(at, "UTC")}
-    >>> burning("spend", "price", 800.0, at, "UTC", even, "USD").reason
+    >>> burning(SpendScope("spend", "price", "UTC", "USD"), 800.0, at, even).reason
     "the month's budget burns 0.9 times as fast as it may, over the last 3 days"
     """
-    first, last = bounds(at, "monthly", zone)
+    first, last = bounds(at, "monthly", scope.zone)
     allowed = budget / (last - first).total_seconds()
 
     def rate(window: timedelta) -> float:
@@ -330,12 +313,12 @@ def burning(
     left = budget - spent[first].amount
     if worst > 1 and left > 0:
         gone = timedelta(seconds=left / (allowed * speed))
-        reason += f"; at that rate the {left:,.2f} {currency} that are left last {_format_length(gone)}"
+        reason += f"; at that rate the {left:,.2f} {scope.currency} that are left last {_format_length(gone)}"
     reason += at_least(spent[first])
     status = Status.DRIFTED if worst > 1 else Status.OK
     return Finding(
-        check,
-        column,
+        scope.check,
+        scope.column,
         "burn_rate",
         None,
         status,

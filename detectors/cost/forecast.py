@@ -41,15 +41,35 @@ class Forecast:
         return {"forecast_low": self.low, "forecast": self.middle, "forecast_high": self.high}
 
 
+@dataclass(frozen=True)
+class Rhythm:
+    """How units of time come again.
+
+    Parameters
+    ----------
+    cycle, fewest
+        Units until the seasons begin again, and units of history below which nothing is said.
+    together
+        Units, such as the hours of a day, whose errors are drawn as one, from the same place of an earlier day; by
+        default errors are drawn in runs of :data:`RUN`, from anywhere.
+    """
+
+    cycle: int = 7
+    fewest: int = FEWEST
+    together: int | None = None
+
+
+DAILY = Rhythm()
+"""The days of a week."""
+
+
 def paths(
     history: np.ndarray,
     seasons: np.ndarray,
     ahead: np.ndarray,
     weights: np.ndarray | None = None,
     *,
-    cycle: int = 7,
-    fewest: int = FEWEST,
-    together: int | None = None,
+    rhythm: Rhythm = DAILY,
     seed: int = 0,
 ) -> np.ndarray | None:
     """Simulate the sum of the units to come.
@@ -64,11 +84,8 @@ def paths(
         Seasons of the units to come.
     weights
         How much of each is still to come, by default all of it.
-    cycle, fewest
-        Units until the seasons begin again, and units of history below which nothing is said.
-    together
-        Units, such as the hours of a day, whose errors are drawn as one, from the same place of an earlier day; by
-        default errors are drawn in runs of :data:`RUN`, from anywhere.
+    rhythm
+        How the units come again.
     seed
         Makes two calls alike.
 
@@ -95,10 +112,10 @@ def paths(
     113.0
     """
     history, seasons = np.asarray(history, dtype=np.float64), np.asarray(seasons)
-    if len(history) < fewest or not np.isfinite(history).all() or history.sum() <= 0:
+    if len(history) < rhythm.fewest or not np.isfinite(history).all() or history.sum() <= 0:
         return None
     weights = np.ones(len(ahead)) if weights is None else weights
-    return _simulate(history, seasons, ahead, weights, cycle, together, seed) if len(ahead) else np.zeros(PATHS)
+    return _simulate(history, seasons, ahead, weights, rhythm, seed) if len(ahead) else np.zeros(PATHS)
 
 
 def _simulate(
@@ -106,11 +123,11 @@ def _simulate(
     seasons: np.ndarray,
     ahead: np.ndarray,
     weights: np.ndarray,
-    cycle: int,
-    together: int | None,
+    rhythm: Rhythm,
     seed: int,
 ) -> np.ndarray | None:
-    factors = seasonal(history, seasons, cycle, int(max([*seasons, *ahead])) + 1)
+    together = rhythm.together
+    factors = seasonal(history, seasons, rhythm.cycle, int(max([*seasons, *ahead])) + 1)
     level, smoothing, errors = _smooth(history, factors[seasons])
     starts = np.arange(len(errors))
     if together is not None:  # earlier days, from the hour of the first unit to come

@@ -124,16 +124,31 @@ def pair_excess(pair: BurnWindows, long: EventCounts, short: EventCounts, room: 
     return min(long.bad / least if least else 0.0, short.share / rate)
 
 
-def burning(
-    check: str,
-    signal: str,
-    objective: float,
-    at: datetime,
-    counted: Mapping[datetime, EventCounts],
-    period: timedelta = 30 * DAY,
-    urgency: Urgency = "any",
-    min_samples: int = 100,
-) -> Finding:
+@dataclass(frozen=True)
+class Objective:
+    """A service level objective.
+
+    Parameters
+    ----------
+    check, signal
+        The name of the check, and the signal that says which requests are bad.
+    target
+        Share of the requests of ``period`` that must be good, such as 0.99.
+    urgency
+        Which pairs of windows are judged.
+    min_samples
+        A pair whose long window holds fewer is not judged: one bad request of three is no trend.
+    """
+
+    check: str
+    signal: str
+    target: float
+    period: timedelta = 30 * DAY
+    urgency: Urgency = "any"
+    min_samples: int = 100
+
+
+def burning(objective: Objective, at: datetime, counted: Mapping[datetime, EventCounts]) -> Finding:
     """Say whether an objective's room for error is used up so much too fast that it should be known now.
 
     The statistic is how far the worst pair of windows is beyond its rate (:func:`pair_excess`); one that pages is worse
@@ -141,12 +156,8 @@ def burning(
 
     Parameters
     ----------
-    objective
-        Share of the requests of ``period`` that must be good, such as 0.99.
     counted
         Requests since each of :func:`starts`, up to ``at``.
-    min_samples
-        A pair whose long window holds fewer is not judged: one bad request of three is no trend.
 
     Limits
     ------
@@ -162,25 +173,27 @@ def burning(
     --------
     >>> from datetime import UTC
     >>> at = datetime(2026, 11, 20, tzinfo=UTC)
-    >>> told = burning("slo", "failed", 0.99, at, {start: EventCounts(1000, 200.0) for start in starts(at, 30 * DAY)})
-    >>> told.status.value, round(told.statistic, 1)
+    >>> counted = {start: EventCounts(1000, 200.0) for start in starts(at, 30 * DAY)}
+    >>> finding = burning(Objective("slo", "failed", 0.99), at, counted)
+    >>> finding.status.value, round(finding.statistic, 1)
     ('drifted', 3.3)
     """
+    period, least = objective.period, objective.min_samples
     whole = counted[at - period]
     stated = Finding(
-        check,
-        signal,
+        objective.check,
+        objective.signal,
         "burn_rate",
         None,
         Status.INCONCLUSIVE,
         "",
         n_window=whole.total,
         unit="of the rate that alerts",
-        detail=_describe(objective, at, counted, period),
+        detail=_describe(objective.target, at, counted, period),
     )
-    pairs = [p for p in PAIRS if urgency in ("any", p.urgency) and counted[at - p.long].total >= min_samples]
+    pairs = [p for p in PAIRS if objective.urgency in ("any", p.urgency) and counted[at - p.long].total >= least]
     if not pairs:
-        reason = f"too_few: {whole.total} requests tell {signal!r}, {min_samples} are needed in a window"
+        reason = f"too_few: {whole.total} requests tell {objective.signal!r}, {least} are needed in a window"
         return replace(stated, reason=reason)
     return _worst(stated, [(p, counted[at - p.long], counted[at - p.short]) for p in pairs], period)
 

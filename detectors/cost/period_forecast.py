@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from detectors.cost.budget import DAY, HOUR, Period, bounds
-from detectors.cost.forecast import Forecast, forecast, paths
+from detectors.cost.forecast import Forecast, Rhythm, forecast, paths
 
 DAYS_KNOWN = 120
 """How far back a forecast of a month looks."""
 HOURS_KNOWN = 14 * 24
 FEWEST_HOURS = 96
+HOURS_OF_DAY = Rhythm(cycle=24, fewest=FEWEST_HOURS, together=24)
+HOURS_OF_WEEK = Rhythm(cycle=168, fewest=FEWEST_HOURS, together=24)
 WEEKEND = 5
 
 
@@ -87,9 +89,7 @@ def _hours(
         np.array([season(hour) for hour in moments], dtype=np.int64),
         np.array([season(hour) for hour in ahead], dtype=np.int64),
         np.array(weights),
-        cycle=168 if len(moments) >= 168 else 24,
-        fewest=FEWEST_HOURS,
-        together=24,  # noqa: PLR2004  a week, a day
+        rhythm=HOURS_OF_WEEK if len(moments) >= HOURS_OF_WEEK.cycle else HOURS_OF_DAY,
     )
 
 

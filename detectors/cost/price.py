@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -157,55 +157,59 @@ class OwnPrice:
             return self.cached
         return self.output if kind in ("reasoning", "output_audio", "output_image") else self.input
 
-    @classmethod
-    def of_machines(
-        cls,
-        hourly: float,
-        tokens_per_second: float,
-        machines: int = 1,
-        utilisation: float = 1.0,
-        spot: float | None = None,
-        spot_share: float = 0.0,
-        batch: float = 1.0,
-        input_tokens_per_second: float | None = None,
-    ) -> OwnPrice:
-        """Return what a million tokens cost on machines of one's own.
 
-        Parameters
-        ----------
-        hourly
-            Of one machine or GPU, on demand.
-        tokens_per_second
-            That one request's answer is written with; or of all machines together, with ``batch`` 1.
-        utilisation
-            Share of the time in which they are at full load: idle hours are paid too.
-        spot, spot_share
-            Hourly price of spot or preemptible machines, and the share of the hours that they make up.
-        batch
-            Requests that all machines together answer at the same time, on average at full load.
-        input_tokens_per_second
-            That questions are read with, by all machines together; by default reading is taken to cost no time.
+@dataclass(frozen=True)
+class Machines:
+    """Machines of one's own, which answer requests.
 
-        Examples
-        --------
-        >>> round(OwnPrice.of_machines(hourly=2.0, tokens_per_second=1000, utilisation=0.5).output, 3)
-        1.111
-        >>> round(OwnPrice.of_machines(2.0, 50, utilisation=0.5, spot=0.8, spot_share=0.5, batch=20).output, 3)
-        0.778
-        """
-        if not (hourly >= 0 and tokens_per_second > 0 and machines > 0 and 0 < utilisation <= 1 and batch > 0):
+    Parameters
+    ----------
+    hourly
+        Of one machine or GPU, on demand.
+    tokens_per_second
+        That one request's answer is written with; or of all machines together, with ``batch`` 1.
+    utilisation
+        Share of the time in which they are at full load: idle hours are paid too.
+    spot, spot_share
+        Hourly price of spot or preemptible machines, and the share of the hours that they make up.
+    batch
+        Requests that all machines together answer at the same time, on average at full load.
+    input_tokens_per_second
+        That questions are read with, by all machines together; by default reading is taken to cost no time.
+
+    Examples
+    --------
+    >>> round(Machines(hourly=2.0, tokens_per_second=1000, utilisation=0.5).price().output, 3)
+    1.111
+    >>> round(Machines(2.0, 50, utilisation=0.5, spot=0.8, spot_share=0.5, batch=20).price().output, 3)
+    0.778
+    """
+
+    hourly: float
+    tokens_per_second: float
+    machines: int = 1
+    utilisation: float = 1.0
+    spot: float | None = None
+    spot_share: float = 0.0
+    batch: float = 1.0
+    input_tokens_per_second: float | None = None
+
+    def price(self) -> OwnPrice:
+        """Return what a million tokens cost."""
+        sizes = (self.tokens_per_second, self.machines, self.utilisation, self.batch)
+        if not (self.hourly >= 0 and all(size > 0 for size in sizes) and self.utilisation <= 1):
             raise ValueError(
                 "machines need an hourly price of at least 0, tokens per second and a batch above 0, and a utilisation "
                 "of 0 to 1."
             )
-        if not (0 <= spot_share <= 1 and (spot_share == 0 or (spot is not None and spot >= 0))):
+        if not (0 <= self.spot_share <= 1 and (self.spot_share == 0 or (self.spot is not None and self.spot >= 0))):
             raise ValueError("a `spot_share` of 0 to 1 needs the hourly price `spot`.")
-        if input_tokens_per_second is not None and not input_tokens_per_second > 0:
+        if self.input_tokens_per_second is not None and not self.input_tokens_per_second > 0:
             raise ValueError("`input_tokens_per_second` is above 0, or left out.")
-        hour = hourly * (1 - spot_share) + (spot or 0.0) * spot_share
-        second = hour * machines / 3600 / utilisation * MILLION
-        read = 0.0 if input_tokens_per_second is None else second / input_tokens_per_second
-        return cls(input=read, output=second / (tokens_per_second * batch))
+        hour = self.hourly * (1 - self.spot_share) + (self.spot or 0.0) * self.spot_share
+        second = hour * self.machines / 3600 / self.utilisation * MILLION
+        read = 0.0 if self.input_tokens_per_second is None else second / self.input_tokens_per_second
+        return OwnPrice(input=read, output=second / (self.tokens_per_second * self.batch))
 
 
 @dataclass(frozen=True)
@@ -220,16 +224,37 @@ Rates = float | Sequence[tuple[int, float]]
 """What a US dollar is in the currency of the account: for ever, or from each of several days on (days since 1970)."""
 
 
+@dataclass(frozen=True)
+class Tariff:
+    """What an account pays besides the list, and in which currency.
+
+    Parameters
+    ----------
+    own
+        Prices by model, which win over the list, in the currency of the account.
+    rate
+        Of one US dollar in the currency of the account: the list is in dollars. A day before the first has none.
+    logged_in_dollars
+        Whether what is logged is in dollars, too.
+    """
+
+    own: Mapping[str, OwnPrice] = field(default_factory=dict)
+    rate: Rates = 1.0
+    logged_in_dollars: bool = False
+
+
+LIST_PRICES = Tariff()
+"""The list, in dollars."""
+
+
 def price(
     models: np.ndarray,
     tokens: Tokens,
     logged: np.ndarray | None = None,
     providers: np.ndarray | None = None,
     times: np.ndarray | None = None,
-    own: Mapping[str, OwnPrice] | None = None,
-    rate: Rates = 1.0,
-    logged_in_dollars: bool = False,  # noqa: FBT001, FBT002
     failed: np.ndarray | None = None,
+    tariff: Tariff = LIST_PRICES,
 ) -> Priced:
     """Price many requests.
 
@@ -245,15 +270,11 @@ def price(
         Cost as logged, NaN where it is not; above 0 it is taken as it is.
     times
         Seconds since 1970: the list and the rates know what held on a day. None for today's latest.
-    own
-        Prices by model, which win over the list, in the currency of the account.
-    rate
-        Of one US dollar in the currency of the account: the list is in dollars. A day before the first has none.
-    logged_in_dollars
-        Whether what is logged is, too.
     failed
         Requests that failed, bool of shape (requests,): they cost what is logged, else what your own prices say, else
         nothing.
+    tariff
+        What the account pays besides the list, and in which currency.
 
     Limits
     ------
@@ -270,25 +291,25 @@ def price(
     >>> price(np.array(["gpt-4o", "nobody-1"]), Tokens(np.full(2, 1e6), np.zeros(2))).cost.tolist()
     [2.5, nan]
     """
-    own, count = own or {}, len(models)
+    own, count = tariff.own, len(models)
     cost, source = np.full(count, np.nan), np.full(count, "unpriced", dtype=object)
     days = np.full(count, -1, dtype=np.int64) if times is None else (np.asarray(times) // 86_400).astype(np.int64)
     whose = np.full(count, "", dtype=object) if providers is None else providers
-    rates = _rates(rate, days)
+    rates = _rates(tariff.rate, days)
     for members, model, provider, day in _alike(models, whose, days):
         few = tokens.at(members)
         if model in own:
             cost[members], source[members] = _by_own(own[model], few), "own"
         else:
-            tariff = _by_list(model, provider, day, few)
-            if tariff is not None:
-                cost[members], source[members] = tariff * rates[members], "list"
+            listed = _by_list(model, provider, day, few)
+            if listed is not None:
+                cost[members], source[members] = listed * rates[members], "list"
     source[np.isnan(cost)] = "unpriced"
     if failed is not None:
         free = failed & (source != "own")
         cost[free], source[free] = 0.0, "failed"
     priced = Priced(cost, source)
-    return priced if logged is None else _with_logged(priced, logged * rates if logged_in_dollars else logged)
+    return priced if logged is None else _with_logged(priced, logged * rates if tariff.logged_in_dollars else logged)
 
 
 def _with_logged(priced: Priced, logged: np.ndarray) -> Priced:

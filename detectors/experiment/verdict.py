@@ -70,32 +70,50 @@ class ExperimentVerdict:
     split_evidence: float
 
 
+@dataclass(frozen=True)
+class Design:
+    """How an experiment was planned.
+
+    Parameters
+    ----------
+    shares
+        How traffic was meant to be split between control and treatment.
+    alpha
+        Chance of a false verdict.
+    planned
+        Rows of both arms that are expected; by default what the smallest effect that matters needs.
+    treatments
+        How many treatments are compared with this control.
+    burn_in
+        Rows below which nothing is concluded.
+    """
+
+    shares: tuple[float, float] = (0.5, 0.5)
+    alpha: float = 0.05
+    planned: float | None = None
+    treatments: int = 1
+    burn_in: int = BURN_IN
+
+
+EVEN_SPLIT = Design()
+
+
 def judge(
     metrics: Sequence[Metric],
     control: Mapping[str, Tally],
     treatment: Mapping[str, Tally],
-    shares: tuple[float, float] = (0.5, 0.5),
-    alpha: float = 0.05,
-    planned: float | None = None,
-    treatments: int = 1,
-    burn_in: int = BURN_IN,
+    design: Design = EVEN_SPLIT,
 ) -> ExperimentVerdict:
     """Judge a treatment against its control, at any time and as often as one likes.
 
     A treatment wins when a primary metric is better beyond doubt, however little, and every guardrail has been shown
     not to be worse by more than its minimum; it loses when a primary metric is worse beyond doubt, or a guardrail by
-    more than its minimum. All metrics and treatments share ``alpha``.
+    more than its minimum. All metrics and treatments share the design's ``alpha``.
 
     Parameters
     ----------
     control, treatment
         Tallies by name of the metric.
-    shares
-        How traffic was meant to be split between the two.
-    planned
-        Rows of both arms that are expected; by default what the smallest effect that matters needs.
-    treatments
-        How many treatments are compared with this control.
 
     Limits
     ------
@@ -110,16 +128,14 @@ def judge(
     >>> judge([Metric("solved")], *arms).verdict
     'win'
     """
-    against = _split(metrics, control, treatment, shares)
-    each = alpha / max(1, len(metrics)) / max(1, treatments)
-    answers = tuple(
-        answer_metric(
-            metric,
-            difference(control[metric.name], treatment[metric.name], each, metric.minimum, planned, burn_in),
-            each,
-        )
-        for metric in metrics
-    )
+    against = _split(metrics, control, treatment, design.shares)
+    each = design.alpha / max(1, len(metrics)) / max(1, design.treatments)
+
+    def difference_of(metric: Metric) -> Difference:
+        one, other = control[metric.name], treatment[metric.name]
+        return difference(one, other, each, metric.minimum, design.planned, design.burn_in)
+
+    answers = tuple(answer_metric(metric, difference_of(metric), each) for metric in metrics)
     if against >= 1 / SPLIT_ALPHA:
         counts = [tally[metrics[0].name].n for tally in (control, treatment)]
         reason = f"traffic is not split as meant: {counts[0]} and {counts[1]} rows; nothing else can be trusted"

@@ -5,7 +5,8 @@ An estimate carries the interval in which the truth will lie, judged by its reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -199,65 +200,42 @@ NOT_ESTIMATED = ("calibration_error", "quantile_loss")
 """An estimate takes the calibration for granted; and the sign of an error is not known without labels."""
 
 
-def _detectors() -> dict[str, Detector]:
-    made: list[Detector] = []
-    for name, (sign, threshold, floor, title, source) in SCORE_METRICS.items():
-        for estimated in (False, True) if name not in NOT_ESTIMATED else (False,):
-            made.append(
-                _detector(
-                    name,
-                    "scores",
-                    partial(compare, METRICS[name], sign, estimated, False),
-                    threshold,
-                    floor,
-                    "points" if sign < 0 else "1",
-                    title,
-                    source,
-                    estimated=estimated,
-                )
-            )
+def _detectors() -> Iterator[Detector]:
+    """Yield the detector of every metric, with labels and, where it can be estimated, without."""
+    for name, (sign, threshold, floor, title, citation) in SCORE_METRICS.items():
+        measure = partial(compare, METRICS[name], sign, False, False)
+        unit = "points" if sign < 0 else "1"
+        measured = Detector(
+            name, "performance", measure, frozenset({"scores"}), threshold, unit, title, citation, floor=floor
+        )
+        yield from _with_estimate(measured, partial(compare, METRICS[name], sign, True, False))
     for name, title in ERROR_METRICS.items():
-        for estimated in (False, True) if name not in NOT_ESTIMATED else (False,):
-            made.append(
-                _detector(
-                    name,
-                    "errors",
-                    partial(compare, METRICS[name], 1, estimated, True),
-                    0.2,
-                    0.05,
-                    "log ratio",
-                    title,
-                    "Hyndman and Koehler 2006",
-                    estimated=estimated,
-                )
-            )
-    return {detector.name: detector for detector in made}
+        measure = partial(compare, METRICS[name], 1, False, True)
+        measured = Detector(
+            name,
+            "performance",
+            measure,
+            frozenset({"errors"}),
+            threshold=0.2,
+            floor=0.05,
+            unit="log ratio",
+            title=title,
+            citation="Hyndman and Koehler 2006",
+        )
+        yield from _with_estimate(measured, partial(compare, METRICS[name], 1, True, True))
 
 
-def _detector(
-    name: str,
-    kind: Any,  # noqa: ANN401
-    measure: Callable[[Any, Any], Measurement],
-    threshold: float,
-    floor: float,
-    unit: str,
-    title: str,
-    source: str,
-    *,
-    estimated: bool,
-) -> Detector:
-    return Detector(
-        name=f"{ESTIMATED}{name}" if estimated else name,
-        check="performance",
-        measure=measure,
-        kinds=frozenset({kind}),
-        threshold=threshold,
-        floor=floor,
-        unit=unit,
-        title=f"estimated {title}" if estimated else title,
-        citation="Guillory et al. 2021" if estimated else source,
-        counts="rows" if estimated else "usable",
-    )
+def _with_estimate(measured: Detector, estimate: Callable[[Any, Any], Measurement]) -> Iterator[Detector]:
+    yield measured
+    if measured.name not in NOT_ESTIMATED:
+        yield replace(
+            measured,
+            name=f"{ESTIMATED}{measured.name}",
+            measure=estimate,
+            title=f"estimated {measured.title}",
+            citation="Guillory et al. 2021",
+            counts="rows",
+        )
 
 
-DETECTORS: dict[str, Detector] = _detectors()
+DETECTORS: dict[str, Detector] = {detector.name: detector for detector in _detectors()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -52,8 +52,10 @@ def schema(baseline: Traffic, window: Traffic, **_: object) -> list[Finding]:
     >>> [(finding.column, finding.status.value) for finding in schema(old, new)]
     [('age', 'drifted'), ('plan', 'drifted')]
     """
+    stated = _state("schema", baseline, window)
     if not baseline.schema or not window.schema:
-        return [_finding("schema", baseline, window, Status.INCONCLUSIVE, "no_schema: nothing was read")]
+        return [replace(stated, reason="no_schema: nothing was read")]
+    stated = replace(stated, threshold=1.0)
     findings = []
     for column, kind in sorted(baseline.schema.items()):
         now = window.schema.get(column)
@@ -63,10 +65,10 @@ def schema(baseline: Traffic, window: Traffic, **_: object) -> list[Finding]:
             reason = f"column {column!r} was {kind} and is {now}"
         else:
             continue
-        findings.append(_finding("schema", baseline, window, Status.DRIFTED, reason, 1.0, 1.0, column=column))
+        findings.append(replace(stated, status=Status.DRIFTED, reason=reason, statistic=1.0, column=column))
     new = sorted(set(window.schema) - set(baseline.schema))
     sentence = "no column is gone or has changed its type" + (f"; new: {', '.join(new[:5])}" if new else "")
-    return findings or [_finding("schema", baseline, window, Status.OK, sentence, 0.0, 1.0)]
+    return findings or [replace(stated, status=Status.OK, reason=sentence, statistic=0.0)]
 
 
 def volume(
@@ -87,12 +89,13 @@ def volume(
     >>> [volume(old, Traffic(bucket_rows=(rows,)))[0].status.value for rows in (95, 20, 400)]
     ['ok', 'drifted', 'drifted']
     """
+    stated = _state("volume", baseline, window)
     bound, length = (VOLUME_FLOOR if threshold is None else threshold), len(window.bucket_rows)
     if length == 0 or len(baseline.bucket_rows) < 2 * length:
         reason = "too_few: the baseline holds fewer than two windows with times"
-        return [_finding("volume", baseline, window, Status.INCONCLUSIVE, reason, threshold=bound)]
+        return [replace(stated, reason=reason, threshold=bound)]
     if window.rows == 0:
-        return [_finding("volume", baseline, window, Status.INCONCLUSIVE, "no_rows: the window is empty")]
+        return [replace(stated, reason="no_rows: the window is empty")]
     low, high = _span(baseline.bucket_rows, length)
     doublings, noise = outside_span(np.array([window.rows]), low, high)
     statistic = float(doublings[0])
@@ -100,7 +103,7 @@ def volume(
         bound = max(VOLUME_FLOOR, calibrated.threshold(float(noise[0])))
     status = Status.DRIFTED if statistic >= bound else Status.OK
     reason = f"{window.rows} rows; the baseline's windows had {low:.0f} to {high:.0f}"
-    return [_finding("volume", baseline, window, status, reason, statistic, bound)]
+    return [replace(stated, status=status, reason=reason, statistic=statistic, threshold=bound)]
 
 
 @lru_cache(maxsize=64)
@@ -137,15 +140,16 @@ def freshness(baseline: Traffic, window: Traffic, *, threshold: float | None = N
     >>> freshness(old, Traffic(bucket_rows=(0,), seconds_since_newest=3600.0))[0].reason
     'the newest row is 3600 s old; 1800 s are allowed'
     """
+    stated = _state("freshness", baseline, window)
     silence = _longest_silence(baseline.bucket_rows)
     bound = threshold if threshold is not None else window.bucket_seconds * (2 + 2 * silence)
     age = window.seconds_since_newest
     if age is None:
         reason = "no_rows: the log has never held a row"
-        return [_finding("freshness", baseline, window, Status.INCONCLUSIVE, reason, threshold=bound)]
+        return [replace(stated, reason=reason, threshold=bound)]
     status = Status.DRIFTED if age >= bound else Status.OK
     reason = f"the newest row is {age:.0f} s old; {bound:.0f} s are allowed"
-    return [_finding("freshness", baseline, window, status, reason, age, bound, unit="s")]
+    return [replace(stated, status=status, reason=reason, statistic=age, threshold=bound, unit="s")]
 
 
 @dataclass(frozen=True)
@@ -210,30 +214,8 @@ def _longest_silence(rows: tuple[int, ...]) -> int:
     return longest
 
 
-def _finding(
-    check: str,
-    baseline: Traffic,
-    window: Traffic,
-    status: Status,
-    reason: str,
-    statistic: float | None = None,
-    threshold: float | None = None,
-    column: str | None = None,
-    unit: str = "1",
-) -> Finding:
+def _state(check: str, baseline: Traffic, window: Traffic) -> Finding:
+    """Return a finding without an answer."""
     return Finding(
-        check,
-        column,
-        check,
-        None,
-        status,
-        reason,
-        statistic,
-        threshold,
-        None,
-        None,
-        baseline.rows,
-        window.rows,
-        unit,
-        "pipe",
+        check, None, check, None, Status.INCONCLUSIVE, "", n_baseline=baseline.rows, n_window=window.rows, about="pipe"
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
 from detectors.binning import numbers, to_categories
-from detectors.cost.price import OwnPrice, Priced, Rates, Tokens, price
+from detectors.cost.price import Machines, OwnPrice, Priced, Rates, Tariff, Tokens, price
 from detectors.records import Column, Records, row_count
 from detectors.signals import failed
 from detectors.signals.base import Signal
@@ -30,7 +30,7 @@ USES = (*COUNTS, "cost", "cache_hit", "provider", "status", "timestamp")
 
 
 @dataclass(frozen=True)
-class Price:
+class Price(Tariff):
     """Price each request: its logged cost, else your own price, else the list of genai-prices; else missing.
 
     A logged 0 is taken as not known, unless the model is free by your prices or the list, or a cache answered
@@ -55,10 +55,6 @@ class Price:
     (2.5, [False, True])
     """
 
-    own: Mapping[str, OwnPrice] = field(default_factory=dict)
-    rate: Rates = 1.0
-    logged_in_dollars: bool = False
-
     def __call__(self, records: Records) -> Column:
         """Return the cost of each request."""
         cost = self.priced(records).cost
@@ -74,10 +70,8 @@ class Price:
             logged,
             None if providers is None else to_categories(providers),
             read_seconds(records),
-            self.own,
-            self.rate,
-            self.logged_in_dollars,
             read_failures(records),
+            self,
         )
         if logged is None or "cache_hit" not in records:
             return result
@@ -149,7 +143,7 @@ def own_price(model: str, entries: Mapping[str, float]) -> OwnPrice:
     0.3
     """
     try:
-        return OwnPrice.of_machines(**entries) if "hourly" in entries else OwnPrice(**entries)  # type: ignore[arg-type]
+        return Machines(**entries).price() if "hourly" in entries else OwnPrice(**entries)  # type: ignore[arg-type]
     except TypeError:
         allowed = (
             "`input`, `output`, `cached`, `reasoning` …, `request`; or `hourly`, `tokens_per_second`, `machines` …"

@@ -15,7 +15,7 @@ from monitor.actions.plan import is_outdated, is_unannounced
 from monitor.actions.retraining import Grounds, retraining
 from monitor.alerting.decide import Decisions
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import Window
+from monitor.checks.window import Window
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.config.rules import rule_name

@@ -12,7 +12,8 @@ from detectors.base import Finding
 from detectors.profile import Profile
 from monitor.alerting.incidents import change_key
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import BucketSummary, Window, reference
+from monitor.checks.window import BucketSummary, Window
+from monitor.checks.window_comparison import choose_reference
 from monitor.config.models import Monitor
 from monitor.core.incident import VERSIONS, Change
 
@@ -51,7 +52,7 @@ def _attribute(
 ) -> Finding:
     column = str(finding.column)
     segment = None if _is_version(finding.segment) else finding.segment
-    old = reference(monitor, baseline.within(column, window.starts), segment)
+    old = choose_reference(monitor, baseline.within(column, window.starts), segment)
     parts = [part for part in window.parts if part.facts.rows and _profile(part, segment, column) is not None]
     if old is None or not old.n or len(parts) < 2:
         return finding

@@ -9,17 +9,17 @@ from datetime import datetime
 
 import numpy as np
 
-from detectors import DETECTORS
-from detectors.base import Finding, Status, describe_comparison, effective_threshold
+from detectors import DETECTORS, Finding, Profile, Status
+from detectors.base import describe_comparison, effective_threshold
 from detectors.direction import infer_direction
 from detectors.performance.rates import RISE
 from detectors.plateau import at_hours, calibrate_pair
-from detectors.profile import Profile
 from detectors.stack import Counted
 from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import Window, improves, reference, segments
 from monitor.checks.targets import expand_checks
+from monitor.checks.window import Window
+from monitor.checks.window_comparison import choose_reference, largest_segments
 from monitor.config.models import Monitor
 
 COMPARING = {*DETECTORS, RISE.name}
@@ -81,7 +81,7 @@ def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window:
         new = window.profiles.get(one.segment, {}).get(one.target.column)
         if new is None or _size(one.target, new) < one.target.min_samples:
             continue
-        now = reference(monitor, baseline.within(one.target.column, window.starts), one.segment)
+        now = choose_reference(monitor, baseline.within(one.target.column, window.starts), one.segment)
         moves = compare(monitor, baseline, plateau, one, now, new)
         if moves is not None:
             found += [finding for finding in shift_findings(one, moves) if finding is not None]
@@ -90,7 +90,7 @@ def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window:
 
 def expand_plateau(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[PlateauTarget]:
     """Yield what is measured again, for all rows and for the plateau's largest segments."""
-    chosen = segments(monitor, plateau.profiles)
+    chosen = largest_segments(monitor, plateau.profiles)
     for target in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
         if target.detector.name not in COMPARING:
             continue
@@ -120,7 +120,7 @@ def compare(
         None where the baseline says nothing of the column.
     """
     target, held = measured.target, measured.profile
-    then = reference(monitor, baseline.within(target.column, plateau.starts), measured.segment)
+    then = choose_reference(monitor, baseline.within(target.column, plateau.starts), measured.segment)
     if then is None or now is None:
         return None
     seasonal = target.column in baseline.calibration.seasons
@@ -136,7 +136,7 @@ def compare(
         statistic = np.minimum(statistic, detector.measure(at_hours(held, now, now), windows).statistic)
     back = detector.measure(now, windows).statistic < detector.measure(then, held).statistic
     shape = np.atleast_1d(windows.n).shape  # a detector may say the same of all windows at once
-    improved = improves(target, held, windows)
+    improved = target.improves(held, windows)
     return Moves(*(np.broadcast_to(part, shape) for part in (statistic, bound, back, improved)))
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from detectors.base import Finding
-from monitor.alerting.change_point import Plateaus, second_shift
-from monitor.alerting.explain import explain_moves
+from detectors import Finding
+from detectors.binning import COUNTED
+from detectors.explanation import explain_difference
+from monitor.alerting.change_point import Plateau, Plateaus, second_shift
+from monitor.alerting.explanation_text import describe_difference
+from monitor.alerting.finding_explanation import not_explained
+from monitor.alerting.news import MOST_FINDINGS
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import Window
+from monitor.checks.methods import find_detector
+from monitor.checks.window import Window
 from monitor.config.models import Monitor
 from monitor.core.incident import NO_DATA, Incident
 
@@ -38,3 +44,21 @@ def compare_with_plateaus(
         plateau = plateaus[baseline.layout, start]
         shifts[rule] = explain_moves(plateau, window, second_shift(monitor, baseline, plateau, window))
     return shifts
+
+
+def explain_moves(plateau: Plateau, window: Window, moved: Sequence[Finding]) -> list[Finding]:
+    """Add to what has moved on from a plateau which values moved; of at most ten findings, the worst first."""
+    chosen = {finding.key for finding in sorted(moved, key=lambda f: -f.excess)[:MOST_FINDINGS]}
+    return [_explain_move(plateau, window, finding) if finding.key in chosen else finding for finding in moved]
+
+
+def _explain_move(plateau: Plateau, window: Window, finding: Finding) -> Finding:
+    old, new = (side.get(finding.segment, {}).get(str(finding.column)) for side in (plateau.profiles, window.profiles))
+    if old is None or new is None or old.layout.kind not in COUNTED:
+        return finding
+    try:
+        explanation = explain_difference(find_detector(finding.method), old, new, finding.detail)
+    except (ArithmeticError, ValueError, LookupError) as error:
+        return not_explained(finding, error)
+    text = describe_difference(finding, explanation)
+    return replace(finding, detail={**finding.detail, "explanation": {"text": text}}) if text else finding

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import ClassVar, Generic, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Generic, TypeVar
 
-from detectors import Binning, Detector, Finding, Profile, Status
-from detectors.cost.objective import EventCounts
-from detectors.direction import ROLES, Preference
+import numpy as np
+
+from detectors import Binning, Detector, Direction, Finding, Profile, Status
+from detectors.direction import ROLES, Preference, has_improved, infer_direction, is_improvement
 from detectors.drift.cusum import DETECTOR as CUSUM
 from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
-from detectors.null_distribution import CalibratedNull
-from detectors.quality.traffic import Traffic
+from detectors.performance.rates import RISE
+from detectors.stack import Counted
+from monitor.checks.protocols import BaselineData, WindowData
 from monitor.config.checks.base import CheckConfig, MeasuredConfig
 from monitor.config.models import Monitor
 from monitor.config.signals import resolve
@@ -29,7 +30,7 @@ Profiles = Mapping[str, Profile]
 class CheckTarget:
     """One detector on one column, as the configuration asks for it.
 
-    ``late`` when it waits for labels; ``better`` is which way the column improves.
+    ``late`` when it waits for labels; ``better`` is which way the column improves; ``owner`` is its check.
     """
 
     check: str
@@ -40,6 +41,7 @@ class CheckTarget:
     segments: bool
     late: bool = False
     better: Preference | None = None
+    owner: ColumnCheck[MeasuredConfig] | None = None
 
     def finding(self, segment: str | None, reason: str = "") -> Finding:
         """Return the finding of something that could not be measured."""
@@ -48,44 +50,29 @@ class CheckTarget:
             self.check, self.column, self.detector.name, segment, Status.INCONCLUSIVE, reason, unit=unit, about=about
         )
 
+    def improves(self, baseline: Counted, window: Counted) -> np.ndarray:
+        """Say of one window or of many whether a change is an improvement; what can only get worse never is."""
+        if self.detector.check in ("drift", "range"):
+            return has_improved(self.better, baseline, window)
+        if self.detector is RISE:
+            return is_improvement(self.better, window.mean - baseline.mean)
+        return np.zeros(np.shape(window.n), dtype=bool)
 
-class LimitsByFinding(Protocol):
-    """Null distributions that were learnt from a baseline."""
-
-    def of(self, finding: Finding) -> CalibratedNull | None:
-        """Return the null distribution of a finding, if there is one."""
-
-
-class BaselineData(Protocol):
-    """What a check reads of a baseline."""
-
-    @property
-    def traffic(self) -> Traffic:
-        """How many rows its buckets had, and which columns."""
-
-    @property
-    def calibration(self) -> LimitsByFinding:
-        """What it says about its own noise."""
+    def direction(self, baseline: Profile, window: Profile) -> Direction:
+        """Return what the change of a window means."""
+        return infer_direction(self.better, self.improves(baseline, window))
 
 
-class WindowData(Protocol):
-    """What a check reads of a window."""
+def add_direction(finding: Finding, direction: Direction) -> Finding:
+    """Return a finding with its direction, named in its reason when it drifted for the better."""
+    improved = finding.status is Status.DRIFTED and direction == "better"
+    return replace(finding, direction=direction, reason=finding.reason + ", an improvement" * improved)
 
-    @property
-    def profiles(self) -> Mapping[str | None, Mapping[str, Profile]]:
-        """Profiles by segment and column; the segment None is all rows."""
 
-    @property
-    def traffic(self) -> Traffic:
-        """How many rows its buckets had, and which columns."""
-
-    @property
-    def counted(self) -> Mapping[str, Mapping[datetime, EventCounts]] | None:
-        """What objectives count, by signal and bucket, up to `end`; None where it is not at hand."""
-
-    @property
-    def end(self) -> datetime | None:
-        """Where the window of a live monitor ends."""
+def missing_column(stated: Finding, baseline: Profile | None) -> Finding:
+    """Return the finding of a column that one of the sides does not have."""
+    side = "baseline" if baseline is None else "window"
+    return replace(stated, reason=f"missing_column: the {side} has no column {stated.column!r}")
 
 
 class Check(Generic[ConfigT_co]):
@@ -142,6 +129,10 @@ class ColumnCheck(Check[MeasuredT_co]):
         """Say whether a detector measures the window whose labels have had their time to arrive."""
         return False
 
+    def complete(self, finding: Finding, target: CheckTarget, baseline: BaselineData, window: WindowData) -> Finding:
+        """Add what else the kind knows of a finding of one of its targets."""
+        return finding
+
     def targets(self, layouts: Layouts, profiles: Profiles) -> Iterator[CheckTarget]:
         """Yield what is measured of each column."""
         config, better = self.config, preferences(self.monitor)
@@ -156,6 +147,7 @@ class ColumnCheck(Check[MeasuredT_co]):
                     config.segments and column != JOINT and detector is not CUSUM,
                     self.waits_for_labels(detector),
                     better.get(column),
+                    self,
                 )
 
 

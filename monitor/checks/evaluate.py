@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from detectors.base import Finding
-from monitor.checks.detect import Stattests, conclude, detect
+from monitor.checks.detect import detect
 from monitor.checks.evaluation import Evaluation, MonitorPlan, Observed, StoredSums
 from monitor.checks.new_values import detect_new_values
 from monitor.checks.objectives import count_events
+from monitor.checks.result import conclude
+from monitor.checks.stattests import Stattests
 from monitor.checks.usage import usage_by_segment
-from monitor.checks.window import sum_window
+from monitor.checks.window_sum import sum_window
 from monitor.core.incident import Change
 from monitor.profiling.spend import evaluate_budgets
 

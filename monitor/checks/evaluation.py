@@ -9,8 +9,9 @@ from detectors.base import Finding
 from detectors.cost.objective import EventCounts
 from monitor.checks.baseline import Baseline
 from monitor.checks.comparisons import ComparisonCounts, Comparisons, ComparisonState, ComparisonUpdate, Key
-from monitor.checks.detect import Result, Window
-from monitor.checks.window import StoredWindow
+from monitor.checks.result import Result
+from monitor.checks.window import Window
+from monitor.checks.window_sum import StoredWindow
 from monitor.config.models import Monitor
 from monitor.core.incident import Change
 from monitor.core.schedule import Bucket

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from monitor.checks.baseline import Baseline
 from monitor.core.action import Version
 from monitor.core.incident import Change
-from monitor.profiling.profile import Facts
+from monitor.profiling.facts import Facts
 
 
 def detect_new_values(facts: Facts, baseline: Baseline) -> list[Change]:

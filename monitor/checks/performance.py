@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
-from detectors import PERFORMANCE
-from detectors.base import Detector
-from detectors.binning import Binning
+from detectors import PERFORMANCE, Binning, Detector, Finding, Profile
 from detectors.outcome import OUTCOME
-from detectors.profile import Profile
-from monitor.checks.base import ColumnCheck, Layouts
+from detectors.performance.measured import ESTIMATED, spoken, with_record
+from monitor.checks.base import CheckTarget, ColumnCheck, Layouts
+from monitor.checks.protocols import BaselineData, WindowData
 from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.performance import PerformanceConfig
 
@@ -28,3 +28,16 @@ class Performance(ColumnCheck[PerformanceConfig]):
 
     def waits_for_labels(self, detector: Detector) -> bool:
         return detector.counts == "usable" and bool(self.config.labels_after)
+
+    def complete(self, finding: Finding, target: CheckTarget, baseline: BaselineData, window: WindowData) -> Finding:
+        """Say of an estimate where the truth will lie, by how earlier ones went; of a truth, whether it lay there."""
+        monitor, metric = self.monitor, finding.method.removeprefix(ESTIMATED)
+        learnt = baseline.calibration.records.get(metric)
+        record = learnt + window.truths.get(metric, ()) if learnt else None
+        lag = monitor.labels_after / monitor.window + 1
+        end = (
+            (window.starts[-1] + monitor.bucket).timestamp() / monitor.window.total_seconds() if window.starts else 0.0
+        )
+        at = end - lag if target.late else end
+        detail = with_record(finding.method, finding.detail, record, at, lag)
+        return replace(finding, detail=detail, reason=finding.reason + spoken(detail)) if detail else finding

@@ -11,7 +11,8 @@ from detectors.base import Detector, Finding, Status
 from detectors.binning import Binning
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
-from monitor.checks.base import BaselineData, Check, ColumnCheck, Layouts, WindowData
+from monitor.checks.base import Check, ColumnCheck, Layouts
+from monitor.checks.protocols import BaselineData, WindowData
 from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.quality import ColumnQualityConfig, FreshnessConfig, QualityConfig, RecordQualityConfig
 

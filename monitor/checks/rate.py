@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from detectors.base import Detector
-from detectors.binning import Binning
-from detectors.performance.rates import LEVEL, RISE
-from detectors.profile import Profile
-from monitor.checks.base import ColumnCheck, Layouts, by_bucket
+from detectors import Binning, Detector, Finding, Profile
+from detectors.performance.rates import LEVEL, RISE, judged_column, labelled_column, with_rate
+from monitor.checks.base import CheckTarget, ColumnCheck, Layouts, by_bucket
+from monitor.checks.protocols import BaselineData, WindowData
 from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.rate import RateConfig
 
@@ -25,3 +24,20 @@ class Rate(ColumnCheck[RateConfig]):
         config = self.config
         is_fixed = config.threshold or config.max_increase or config.max
         return [RISE, *([LEVEL] if config.max else []), *([] if is_fixed else by_bucket(layout))]
+
+    def complete(self, finding: Finding, target: CheckTarget, baseline: BaselineData, window: WindowData) -> Finding:
+        """Say beside a mean what the labels of its window make of it."""
+        chosen = self.monitor.rates[target.column].labels_chosen
+        return with_rate(finding, *self._labelled_profiles(target.column, finding.segment, window), chosen)
+
+    def _labelled_profiles(
+        self, signal: str, segment: str | None, window: WindowData
+    ) -> tuple[Profile | None, Profile | None]:
+        """Return a signal's scores beside their labels, of the window whose labels have had their time to arrive.
+
+        With a judge's verdicts among them, those with people's labels alone come second.
+        """
+        late = bool(self.monitor.rates[signal].labels_after)
+        profiles = (window.labelled if late else window.profiles).get(segment, {})
+        people, judged = (profiles.get(column(signal)) for column in (labelled_column, judged_column))
+        return (judged, people) if signal in self.monitor.judged and judged is not None else (people, None)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from detectors.base import Finding, Status
-from detectors.cost.objective import burning
-from monitor.checks.base import BaselineData, Check, WindowData
+from detectors.cost.objective import Objective, burning
+from monitor.checks.base import Check
+from monitor.checks.protocols import BaselineData, WindowData
 from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.slo import SloConfig
 
@@ -21,9 +22,10 @@ class Slo(Check[SloConfig]):
         config, at = self.config, window.end
         if at is not None and window.counted is not None and config.signal in window.counted:
             events, least = window.counted[config.signal], config.min_samples or self.monitor.min_samples
-            yield burning(
-                config.finding_name, config.signal, config.objective, at, events, config.period, config.burn, least
+            objective = Objective(
+                config.finding_name, config.signal, config.objective, config.period, config.burn, least
             )
+            yield burning(objective, at, events)
             return
         reason = f"missing_column: nothing says {config.signal!r} of the requests; add it to `signals:`"
         if window.counted is None:

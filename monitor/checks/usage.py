@@ -7,7 +7,8 @@ from typing import Any
 
 from detectors.cost.usage import usage
 from detectors.quality.percentile import TIMES
-from monitor.checks.detect import Window, segments
+from monitor.checks.window import Window
+from monitor.checks.window_comparison import largest_segments
 from monitor.config.checks import LatencyConfig
 from monitor.config.models import Monitor
 
@@ -22,7 +23,7 @@ def usage_by_segment(monitor: Monitor, window: Window) -> dict[str, Any]:
     times = tuple(dict.fromkeys([*TIMES, *named]))
     seconds = len(window.starts) * monitor.bucket.total_seconds()
     told: dict[str, Any] = {}
-    for segment in (None, *segments(monitor, window.profiles)):
+    for segment in (None, *largest_segments(monitor, window.profiles)):
         columns = window.profiles.get(segment, {})
         requests = max((profile.requests for profile in columns.values()), default=0)
         if segment is None:

@@ -1,4 +1,4 @@
-"""The window of a bucket: the buckets that are stored before it, and the bucket itself, summed. Pure."""
+"""A window of a monitor: the sum of a run of buckets. Pure."""
 
 from __future__ import annotations
 
@@ -6,84 +6,60 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+
+from detectors import Profile
 from detectors.cost.objective import EventCounts
 from detectors.performance.interval_calibration import Residual
-from detectors.profile import Profile
+from detectors.profile import samples
 from detectors.quality.traffic import Traffic
 from detectors.sequential import State
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import BucketSummary, Window
-from monitor.checks.objectives import count_events
-from monitor.config.models import Monitor
-from monitor.core.schedule import Bucket
-from monitor.profiling.profile import Profiled, add_profiles
+from monitor.profiling.clients import add_sketches, noise_factor
+from monitor.profiling.facts import Facts
 
 
 @dataclass(frozen=True)
-class StoredWindow:
-    """What is stored of the window that ends with a bucket.
+class BucketSummary:
+    """One bucket of a window."""
 
-    Parameters
-    ----------
-    starts, parts
-        Its earlier buckets over the bins of the baseline, oldest first.
-    labelled
-        Sum of the window whose labels are complete.
-    sums
-        What sequential detectors remembered before the bucket, by finding key.
-    truths
-        Labelled windows of the past, by metric.
-    counted
-        Events of objectives by signal since several moments, up to the bucket; None where they are not at hand.
+    facts: Facts
+    profiles: Mapping[str | None, Mapping[str, Profile]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The sum of a run of buckets, when each of them starts, and its newest bucket by itself.
+
+    ``sums`` is what sequential detectors remembered, by finding key, before the newest bucket. ``labelled`` is
+    the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
+    bucket included, up to ``end``; None where it is not at hand. ``truths``
+    are the labelled windows since the baseline, by metric: how the estimates of each compared with the truth.
+    ``parts`` are the buckets of the window one by one, where they are at hand. Profiles of rows with weights are
+    samples (:meth:`~detectors.profile.Profile.sample`), but for those of the parts.
     """
 
+    profiles: Mapping[str | None, Mapping[str, Profile]]
+    traffic: Traffic
     starts: Sequence[datetime] = ()
-    parts: Sequence[BucketSummary] = ()
-    labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
+    newest: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     sums: Mapping[str, State] = field(default_factory=dict)
-    truths: Mapping[str, Sequence[Residual]] = field(default_factory=dict)
+    labelled: Mapping[str | None, Mapping[str, Profile]] = field(default_factory=dict)
     counted: Mapping[str, Mapping[datetime, EventCounts]] | None = None
+    end: datetime | None = None
+    truths: Mapping[str, Sequence[Residual]] = field(default_factory=dict)
+    parts: Sequence[BucketSummary] = ()
 
+    def __post_init__(self) -> None:
+        """Take the samples of profiles with weights."""
+        object.__setattr__(self, "profiles", samples(self.profiles))
+        object.__setattr__(self, "labelled", samples(self.labelled))
+        object.__setattr__(self, "newest", samples(self.newest))
 
-def newest_time(stored: StoredWindow, profiled: Profiled) -> float | None:
-    """Return when the newest record of a window was logged, None when it has none."""
-    facts = [*(part.facts for part in stored.parts), profiled.facts]
-    return max((one.last for one in facts if one.last is not None), default=None)
-
-
-def sum_window(
-    monitor: Monitor,
-    baseline: Baseline,
-    bucket: Bucket,
-    profiled: Profiled,
-    stored: StoredWindow,
-    newest: float | None,
-) -> Window:
-    """Sum the window that ends with a bucket; ``newest`` is the time of the newest record, in it or before it."""
-    parts = [*stored.parts, BucketSummary(profiled.facts, profiled.profiles)]
-    facts = [part.facts for part in parts]
-    own = count_events(monitor, profiled)
-    traffic = Traffic(
-        # a baseline of before weights counted rows
-        bucket_rows=tuple(one.whole_requests if "requests" in baseline.facts else one.rows for one in facts),
-        bucket_seconds=monitor.bucket.total_seconds(),
-        schema=profiled.facts.schema,
-        seconds_since_newest=None if newest is None else max(0.0, bucket.end.timestamp() - newest),
-    )
-    return Window(
-        add_profiles([part.profiles for part in parts]),
-        traffic,
-        (*stored.starts, bucket.start),
-        profiled.profiles,
-        stored.sums,
-        stored.labelled,
-        None
-        if stored.counted is None
-        else {
-            signal: {start: events + own[signal] for start, events in before.items()}
-            for signal, before in stored.counted.items()
-        },
-        bucket.end,
-        stored.truths,
-        parts,
-    )
+    def noise_factor(self, baseline: Baseline, segment: str | None) -> float:
+        """Return by how much the window is noisier than its rows say, for the clients that sent them."""
+        counted: dict[str, list[int]] = {}
+        for part in self.parts:
+            counted = add_sketches(counted, part.facts.clients)
+        sketches = {name: np.array([sketch]) for name, sketch in counted.items()}
+        return float(noise_factor(sketches, baseline.calibration.clients, segment)[0])

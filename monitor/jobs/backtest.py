@@ -19,11 +19,12 @@ from monitor.actions.plan import split_open
 from monitor.actions.plan_actions import Receivers
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.decide import Known
-from monitor.alerting.explain import explain_moves, worth
+from monitor.alerting.news import choose_news
+from monitor.alerting.second_shift import explain_moves
 from monitor.checks.baseline import Baseline, previous_stretch
-from monitor.checks.detect import Result
 from monitor.checks.evaluation import Evaluation
 from monitor.checks.new_values import detect_new_values, earliest
+from monitor.checks.result import Result
 from monitor.checks.targets import expand_stattests
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import parse_time
@@ -33,7 +34,7 @@ from monitor.core.schedule import Bucket, floor
 from monitor.jobs import build_baseline
 from monitor.jobs.one_shot import baseline_for
 from monitor.jobs.replay import Again, replay
-from monitor.profiling.profile import Facts
+from monitor.profiling.facts import Facts
 from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader
 
@@ -79,7 +80,7 @@ class Story:
         )
         baseline, shifts = again.baseline_at(bucket.end), self._shifts(again, newest, bucket.end)
         window = None
-        if any(shifts.values()) or worth(self.monitor, findings, newest):
+        if any(shifts.values()) or choose_news(self.monitor, findings, newest):
             window = again.window(bucket.end)
             shifts = {
                 rule: explain_moves(self.plateaus[newest[rule].told_at or bucket.end], window, shifted)

@@ -18,15 +18,18 @@ from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.calibrate import calibrate
 from monitor.checks.calibration import Calibration
 from monitor.checks.calibration_settings import definition
-from monitor.checks.detect import BucketSummary
 from monitor.checks.sensitivity import keep_finest, measure_sensitivity
+from monitor.checks.window import BucketSummary
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.signals import resolve
 from monitor.core.schedule import Bucket, floor
+from monitor.profiling.bucket_profiles import add_profiles
+from monitor.profiling.facts import Facts
 from monitor.profiling.features import Choice, choose
 from monitor.profiling.learn import Learner, with_signals
-from monitor.profiling.profile import Facts, Profiler, add_profiles, columns_to_read
+from monitor.profiling.profiler import Profiler
 from monitor.profiling.served import keep_served
+from monitor.profiling.source_columns import columns_to_read
 from monitor.profiling.timeline import Timeline
 from monitor.sources import files
 from monitor.sources.base import Reader, SourceError, read_in_steps

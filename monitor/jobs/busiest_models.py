@@ -7,8 +7,8 @@ from datetime import datetime
 
 from detectors.binning import to_categories
 from monitor.config.models import ConfigError, Monitor
-from monitor.profiling.profile import deciding_columns
 from monitor.profiling.served import keep_served
+from monitor.profiling.source_columns import deciding_columns
 from monitor.sources.base import Reader, read_in_steps
 
 

@@ -19,12 +19,13 @@ from monitor.alerting.incidents import find_explanation, merge_evidence, most_ha
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import sentences
 from monitor.checks.comparisons import Comparisons, ComparisonState, Key
-from monitor.checks.detect import BucketSummary, fold_sequential
 from monitor.checks.evaluate import evaluate
 from monitor.checks.evaluation import Evaluation, MonitorPlan, Observed, StoredSums
 from monitor.checks.evidently import measure_in_child
 from monitor.checks.new_values import detect_new_values
-from monitor.checks.window import StoredWindow, newest_time
+from monitor.checks.sequential import fold_sequential
+from monitor.checks.window import BucketSummary
+from monitor.checks.window_sum import StoredWindow, newest_time
 from monitor.config.arms import Experiment
 from monitor.config.models import BASELINE_RULE, ConfigError, Monitor
 from monitor.config.rules import matches
@@ -33,9 +34,12 @@ from monitor.core.schedule import Bucket, floor
 from monitor.jobs import build_baseline
 from monitor.jobs.label_fall import find_label_fall
 from monitor.profiling.ab_counts import Arms
+from monitor.profiling.bucket_profiles import add_profiles
 from monitor.profiling.comparison_reads import count_arms, join_shadow
-from monitor.profiling.profile import Profiled, Profiler, add_profiles, columns_to_read, newest_served
+from monitor.profiling.profile import Profiled, newest_served
+from monitor.profiling.profiler import Profiler
 from monitor.profiling.shadow_join import Pairs
+from monitor.profiling.source_columns import columns_to_read
 from monitor.profiling.spend import evaluate_budgets
 from monitor.sources.base import Counts, Reader, SourceError
 

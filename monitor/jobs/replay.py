@@ -20,10 +20,11 @@ from detectors.stack import Counted, Stack
 from monitor.alerting.change_point import Plateau, compare, expand_plateau, shift_findings
 from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline, previous_stretch
-from monitor.checks.detect import Window, improves, reference
 from monitor.checks.quality import RecordQuality
 from monitor.checks.registry import make_checks
 from monitor.checks.targets import expand_checks
+from monitor.checks.window import Window
+from monitor.checks.window_comparison import choose_reference
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
 from monitor.profiling.clients import noise_factor
@@ -144,14 +145,14 @@ def _ask(
     first, second = np.full((2, timeline.steps), np.nan)
     improved = np.zeros(timeline.steps, dtype=bool)
     for places in references.alike(question.column, np.arange(timeline.first, timeline.steps)):
-        old = reference(monitor, references.before(question.column, places), segment)
+        old = choose_reference(monitor, references.before(question.column, places), segment)
         if old is None or _size(question, old) < question.min_samples:
             continue
         enough = places[_size(question, sides)[places] >= question.min_samples]
         if len(enough):
             seen = question.detector.measure(old, sides.take(enough))
             first[enough], second[enough] = seen.statistic, seen.noise
-            improved[enough] = improves(question, old, sides.take(enough))
+            improved[enough] = question.improves(old, sides.take(enough))
     _note(references.baseline, question, segment, Measurement(first, second * factor), improved, found)
 
 
@@ -266,7 +267,7 @@ class Again:
             enough = _size(target, windows) >= target.min_samples
             for group in self._references.alike(target.column, places[enough]):
                 baseline = self._references.at(int(group[0]))
-                now = reference(self._monitor, self._references.before(target.column, group), segment)
+                now = choose_reference(self._monitor, self._references.before(target.column, group), segment)
                 moves = compare(self._monitor, baseline, plateau, one, now, windows.take(group - first))
                 if moves is None:
                     continue

@@ -25,8 +25,9 @@ from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
 from monitor.core.schedule import floor
 from monitor.profiling.learn import with_signals
-from monitor.profiling.profile import deciding_columns, split_by_weight, weights_read
 from monitor.profiling.served import find_unserved, keep_served
+from monitor.profiling.source_columns import deciding_columns
+from monitor.profiling.weights import split_by_weight, weights_read
 from monitor.sources.base import Reader, read_in_steps
 from monitor.store import savings
 from monitor.store.database import Connection, Database
@@ -164,7 +165,7 @@ def _tally(plan: Plan, page: Records, tariff: Price, spec: Savings) -> Cells:
     def price_as(model: str, places: np.ndarray) -> np.ndarray:
         names = np.full(len(places), model, dtype=object)
         at = None if times is None else times[places]
-        cost = price(names, tokens.at(places), times=at, own=tariff.own, rate=tariff.rate).cost
+        cost = price(names, tokens.at(places), times=at, tariff=tariff).cost
         return np.where(failed[places], 0.0, cost)  # what cost nothing because it failed would have on any model
 
     quality = None if spec.quality is None else numbers(page[spec.quality])[0]

@@ -15,7 +15,7 @@ from detectors.base import Finding, Status
 from detectors.binning import category, numbers, to_categories
 from detectors.encoding import pack, unpack
 from detectors.experiment.tally import VERSION, Tally
-from detectors.experiment.verdict import SPLIT_ALPHA, ExperimentVerdict, Metric, judge, settle
+from detectors.experiment.verdict import SPLIT_ALPHA, Design, ExperimentVerdict, Metric, judge, settle
 from detectors.records import Column, Records, take
 from monitor.config.arms import ComparedMetric, Experiment, Shadow
 from monitor.config.models import Monitor
@@ -159,15 +159,9 @@ class Arms:
         """Return what a treatment comes to so far."""
         spec = self.spec
         metrics = [Metric(name, one.better, one.role, one.minimum) for name, one in spec.metrics.items()]
-        return judge(
-            metrics,
-            self.tallies[spec.control],
-            self.tallies[treatment],
-            (spec.share(spec.control), spec.share(treatment)),
-            spec.alpha,
-            spec.planned,
-            len(spec.treatments),
-        )
+        shares = (spec.share(spec.control), spec.share(treatment))
+        design = Design(shares, spec.alpha, spec.planned, len(spec.treatments))
+        return judge(metrics, self.tallies[spec.control], self.tallies[treatment], design)
 
     def told(self, before: Mapping[str, Any] | None = None, at: datetime | None = None) -> dict[str, Any]:
         """Return what is told of every treatment, as plain data.

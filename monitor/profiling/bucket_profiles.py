@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from detectors.binning import Binning
@@ -10,7 +10,7 @@ from detectors.cost.objective import EventCounts
 from detectors.encoding import pack, unpack
 from detectors.profile import Profile
 from monitor.core.aggregate import Aggregate, Key
-from monitor.profiling.profile import Profiled, add_profiles
+from monitor.profiling.profile import Profiled
 
 Profiles = Mapping[str | None, Mapping[str, Profile]]
 """Segment (None for all rows) to column to profile."""
@@ -81,3 +81,16 @@ def unpack_profiles(blob: bytes, layouts: Mapping[str, Binning]) -> dict[str | N
         segment: {name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts}
         for segment, columns in unpack(blob, list)
     }
+
+
+def add_profiles(
+    parts: Sequence[Mapping[str | None, Mapping[str, Profile]]],
+) -> dict[str | None, dict[str, Profile]]:
+    """Sum the profiles of several buckets."""
+    total: dict[str | None, dict[str, Profile]] = {}
+    for part in parts:
+        for segment, columns in part.items():
+            held = total.setdefault(segment, {})
+            for name, profile in columns.items():
+                held[name] = held[name] + profile if name in held else profile
+    return total

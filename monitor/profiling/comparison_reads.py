@@ -12,9 +12,9 @@ from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
 from monitor.profiling.ab_counts import Arms, required_columns
 from monitor.profiling.learn import with_signals
-from monitor.profiling.profile import deciding_columns
 from monitor.profiling.served import keep_served
 from monitor.profiling.shadow_join import Joiner, Pairs
+from monitor.profiling.source_columns import deciding_columns
 from monitor.sources.base import Reader, read_in_steps
 
 

@@ -10,6 +10,7 @@ from detectors.base import Finding, Status
 from detectors.cost.budget import (
     PERIODS,
     Period,
+    SpendScope,
     SpendTotals,
     against_budget,
     bounds,
@@ -89,30 +90,29 @@ def evaluate_budgets(monitor: Monitor, spending: Spending | None) -> Iterator[Fi
 
 
 def _in_all(monitor: Monitor, check: SpendConfig, period: Period, spending: Spending) -> Iterator[Finding]:
-    called, column, at, budget = check.finding_name, monitor.money, spending.end, check.budget(period)
+    at, budget = spending.end, check.budget(period)
     if budget is None:
         return
+    scope = _scope(monitor, check)
     first, _ = bounds(at, period, check.zone)
     end, spent = spending.ends[check.zone][period], spending.since[first]
-    yield against_budget(called, column, period, budget, at, check.zone, spent, check.currency, forecast=end)
+    yield against_budget(scope, period, budget, at, spent, end)
     if period == "monthly":
-        yield overrun(called, column, budget, at, check.zone, end, check.currency, spent)
-        yield burning(called, column, budget, at, check.zone, spending.since, check.currency)
+        yield overrun(scope, budget, at, end, spent)
+        yield burning(scope, budget, at, spending.since)
 
 
 def _by_value(monitor: Monitor, check: SpendConfig, period: Period, spending: Spending) -> Iterator[Finding]:
     """Yield the values whose budget is gone, then those that are nearest to it, then what no budget can see."""
-    called, at, by = check.finding_name, spending.end, str(check.by)
+    at, by = spending.end, str(check.by)
     first, _ = bounds(at, period, check.zone)
     held = spending.values[by, first]
     for value, budget in shares(check, period, held):
         end = spending.ends_of.get((check.zone, by, value), {}).get(period)
-        segment, spent = f"{by}={value}", held[value]
-        yield against_budget(
-            called, monitor.money, period, budget, at, check.zone, spent, check.currency, segment=segment, forecast=end
-        )
+        scope, spent = _scope(monitor, check, f"{by}={value}"), held[value]
+        yield against_budget(scope, period, budget, at, spent, end)
         if period == "monthly" and end is not None:
-            yield overrun(called, monitor.money, budget, at, check.zone, end, check.currency, spent, segment)
+            yield overrun(scope, budget, at, end, spent)
     everything = spending.since[first]
     left = {value: spent for value, spent in held.items() if value in (MISSING, OTHER)}
     kept = sum(held.values(), SpendTotals())
@@ -120,9 +120,13 @@ def _by_value(monitor: Monitor, check: SpendConfig, period: Period, spending: Sp
         left["not kept apart"] = SpendTotals(
             max(0.0, everything.amount - kept.amount), everything.requests - kept.requests
         )
-    found = find_unassigned(called, monitor.money, period, at, check.zone, by, everything, left, check.currency)
+    found = find_unassigned(_scope(monitor, check, by), period, at, everything, left)
     if found is not None:
         yield found
+
+
+def _scope(monitor: Monitor, check: SpendConfig, segment: str | None = None) -> SpendScope:
+    return SpendScope(check.finding_name, monitor.money, check.zone, check.currency, segment)
 
 
 def foreseen(check: SpendConfig, period: Period, held: Mapping[str, SpendTotals]) -> list[str]:

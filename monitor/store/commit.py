@@ -13,7 +13,8 @@ from monitor.checks.evaluation import Evaluation
 from monitor.checks.new_values import moment
 from monitor.core.aggregate import Aggregate, Key
 from monitor.profiling.bucket_profiles import collect_aggregates
-from monitor.profiling.profile import Facts, Profiled
+from monitor.profiling.facts import Facts
+from monitor.profiling.profile import Profiled
 from monitor.store import breakers, buckets, comparisons, incidents, outbox, windows
 
 

@@ -13,7 +13,7 @@ from detectors.outcome import OUTCOME
 from monitor.actions.drift_cost import MeasuredBucket
 from monitor.config.models import BASELINE_RULE
 from monitor.core.plain import plain
-from monitor.profiling.profile import Facts
+from monitor.profiling.facts import Facts
 from monitor.store import aggregates
 from monitor.store.aggregates import Entry, Range
 from monitor.store.database import now, upsert

@@ -20,11 +20,12 @@ from monitor.alerting.second_shift import plateau_starts
 from monitor.checks.baseline import Baseline
 from monitor.checks.evaluation import MonitorPlan, StoredSums
 from monitor.checks.objectives import count_events
-from monitor.checks.window import StoredWindow
+from monitor.checks.window_sum import StoredWindow
 from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket, floor, window_starts
-from monitor.profiling.profile import Profiled, add_profiles
+from monitor.profiling.bucket_profiles import add_profiles
+from monitor.profiling.profile import Profiled
 from monitor.store import (
     aggregates,
     breakers,

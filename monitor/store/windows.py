@@ -10,10 +10,10 @@ from sqlalchemy.engine import Connection
 from detectors.cost.ledger import CostSummary
 from detectors.profile import Profile
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import BucketSummary
+from monitor.checks.window import BucketSummary
 from monitor.core.aggregate import Aggregate, Key
-from monitor.profiling.bucket_profiles import BucketProfiles
-from monitor.profiling.profile import Facts, add_profiles
+from monitor.profiling.bucket_profiles import BucketProfiles, add_profiles
+from monitor.profiling.facts import Facts
 from monitor.store import aggregates, ledger
 from monitor.store.aggregates import Entry, Range, StoredAggregate
 from monitor.store.buckets import Claim

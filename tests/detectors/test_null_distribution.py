@@ -22,7 +22,7 @@ from benchmarks.nulls import (
     stack,
     windows,
 )
-from detectors import DETECTORS, LATENCY, assess
+from detectors import DETECTORS, LATENCY, Criterion, assess
 from detectors.base import NULL_TAIL, Status
 from detectors.binning import Binning, learn_numeric
 from detectors.drift.laws import at_least, at_most, pearson_tail
@@ -138,7 +138,7 @@ def test_a_tenth_of_the_rows_of_a_constant_column_alerts(method: str) -> None:
         DETECTORS[method],
         *(Profile.of(Column.floats(values), layout) for values in (old, new)),
         column="pii",
-        threshold=DETECTORS[method].floor,
+        criterion=Criterion(threshold=DETECTORS[method].floor),
     )
     assert finding.status is Status.DRIFTED
     assert finding.p_value is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.base import Status, assess
+from detectors.base import Criterion, Status, assess
 from detectors.profile import Profile
 from detectors.quality.percentile import LEVELS, RISES, TARGETS, learn_times, percentile
 from detectors.records import Column
@@ -66,18 +66,18 @@ def test_a_tail_that_small_samples_do_not_reach_is_no_rise(draw: str) -> None:
 def test_a_target_is_held_in_seconds_and_none_is_no_verdict() -> None:
     before, now = profile(np.full(500, 1.0)), profile(np.append(np.full(460, 1.0), np.full(40, 9.0)))
     for target, status in ((3.0, Status.DRIFTED), (10.0, Status.OK)):
-        found = assess(TARGETS["p95"], before, now, column="latency", threshold=target)
+        found = assess(TARGETS["p95"], before, now, column="latency", criterion=Criterion(threshold=target))
         assert found.status is status
         assert found.statistic == pytest.approx(9.0, rel=0.02)
         assert found.detail["baseline_value"] == pytest.approx(1.0, rel=0.02)
-    assert assess(TARGETS["p50"], before, now, column="latency", threshold=3.0).status is Status.OK
+    assert assess(TARGETS["p50"], before, now, column="latency", criterion=Criterion(threshold=3.0)).status is Status.OK
 
 
 def test_times_outside_of_the_edges_and_odd_ones_do_no_harm() -> None:
     odd = profile(np.array([0.0, -1.0, np.nan, np.inf, 1e9, 5e-324] * 100))
     assert odd.nonfinite == 200
     for detector in (*TARGETS.values(), *RISES.values()):
-        found = assess(detector, odd, odd, column="latency", threshold=1.0)
+        found = assess(detector, odd, odd, column="latency", criterion=Criterion(threshold=1.0))
         assert found.status in (Status.OK, Status.DRIFTED)
         assert found.statistic is not None
         assert np.isfinite(found.statistic)

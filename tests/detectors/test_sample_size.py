@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from detectors import DETECTORS, assess
+from detectors import DETECTORS, Criterion, assess
 from detectors.base import Status
 from detectors.binning import Binning, learn_numeric
 from detectors.drift.bins import bin_values
@@ -23,9 +23,9 @@ def test_the_verdict_does_not_depend_on_the_sample_size(method: str) -> None:
     baseline = _sampled(layout, before, 10**6)
     null = NullDistribution(wander=0.0, start=0.5, share=0.1, scale=0.1, quantiles=(), windows=1000.0)
     detector = DETECTORS[method]
-    for calibrated in (None, CalibratedNull(null, 9.0)):
+    for criterion in (Criterion(), Criterion(calibrated=CalibratedNull(null, 9.0))):
         seen = [
-            assess(detector, baseline, _sampled(layout, after, n), column="x", calibrated=calibrated)
+            assess(detector, baseline, _sampled(layout, after, n), column="x", criterion=criterion)
             for n in (10**3, 10**5, 10**7)
         ]
         assert {finding.status for finding in seen} == {Status.OK}

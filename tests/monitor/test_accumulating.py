@@ -11,8 +11,9 @@ import pytest
 from detectors.base import Finding, Status
 from detectors.binning import learn_numeric
 from detectors.sequential import State
-from monitor.checks.detect import Window, detect
+from monitor.checks.detect import detect
 from monitor.checks.targets import expand_checks
+from monitor.checks.window import Window
 from monitor.cli.config_template import SourceProbe, render_config
 from monitor.cli.connections import open_reader
 from monitor.config.load import load

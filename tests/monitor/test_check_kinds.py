@@ -18,10 +18,12 @@ from typer.testing import CliRunner
 from detectors import Column, Profile, learn_numeric
 from detectors.base import Finding, Status
 from detectors.quality.traffic import Traffic
-from monitor.checks.base import BaselineData, Check, WindowData
+from monitor.checks.base import Check
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import Window, detect
+from monitor.checks.detect import detect
+from monitor.checks.protocols import BaselineData, WindowData
 from monitor.checks.registry import CHECKS, config_models, make_checks
+from monitor.checks.window import Window
 from monitor.cli import app
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon

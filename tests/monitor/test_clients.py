@@ -21,7 +21,7 @@ from monitor.config.models import Monitor
 from monitor.jobs import build_baseline
 from monitor.jobs.one_shot import baseline_for
 from monitor.jobs.replay import replay
-from monitor.profiling.profile import Facts
+from monitor.profiling.facts import Facts
 from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader
 from tests.support.windows import read_window

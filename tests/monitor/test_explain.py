@@ -10,16 +10,19 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from detectors import DETECTORS, PERFORMANCE, Column, Profile, assess, learn_numeric
+from detectors import DETECTORS, PERFORMANCE, Column, Profile, assess, explanation, learn_numeric
 from detectors.base import Finding, Status
 from detectors.outcome import OUTCOME, learn_scores
 from detectors.quality.traffic import Traffic
-from monitor.alerting import explain as module
+from monitor.alerting import explanation_text, finding_explanation
 from monitor.alerting.change_point import Plateau
-from monitor.alerting.explain import MOST_FINDINGS, MOST_PARTS, explain, explain_moves
+from monitor.alerting.explain import explain
+from monitor.alerting.finding_explanation import MOST_PARTS
 from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.news import MOST_FINDINGS
+from monitor.alerting.second_shift import explain_moves
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import Window
+from monitor.checks.window import Window
 from monitor.config.models import Monitor
 from monitor.core.incident import Change, Incident
 
@@ -99,8 +102,10 @@ def test_the_incident_keeps_the_text_until_it_fires() -> None:
 def test_what_did_not_drift_is_known_or_is_not_watched_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     baseline, window = world()
     finding = found(baseline, window)
-    monkeypatch.setattr(module, "find_carriers", lambda *_: pytest.fail("nothing is to be explained"))
-    monkeypatch.setattr(module, "contributing_values", lambda *_: pytest.fail("nothing is to be explained"))
+    monkeypatch.setattr(
+        finding_explanation, "find_contributing_segments", lambda *_: pytest.fail("nothing is to be explained")
+    )
+    monkeypatch.setattr(explanation, "contributing_values", lambda *_: pytest.fail("nothing is to be explained"))
     evidence = {finding.key: {"check": "drift", "column": "tokens", "segment": None}}
     incident = Incident("i", "bot", "drift", "warning", "firing", AT, AT, "", evidence=evidence)
     calm = replace(finding, status=Status.OK)
@@ -142,7 +147,7 @@ def test_what_cannot_be_explained_says_so_and_is_judged_all_the_same(monkeypatch
     def fail(*_: object) -> tuple[()]:
         raise ZeroDivisionError("no rows")
 
-    monkeypatch.setattr(module, "contributing_values", fail)
+    monkeypatch.setattr(explanation, "contributing_values", fail)
     (told,) = explain(monitor_of(), baseline, window, [finding], {}, [], AT)
     assert told.detail["not_explained"] == "ZeroDivisionError: no rows"
     assert told.status is Status.DRIFTED
@@ -264,7 +269,7 @@ def test_a_statistic_is_said_in_its_unit(method: str, unit: str, statistic: floa
     (told,) = explain(monitor_of(), baseline, window, [finding], {}, [SMALL], AT)
     explained = told.detail.get("explanation")
     if method == "accuracy":  # of a column of scores only; here it is the lead that counts
-        assert module._size(finding) == " 56 points"
+        assert explanation_text._size(finding) == " 56 points"
         return
     assert isinstance(explained, dict)
     assert explained["sentence"].startswith(said) or explained["sentence"].startswith(said.replace(",", ";"))

@@ -15,10 +15,11 @@ from detectors.quality.traffic import Traffic
 from detectors.records import Column
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibrate import calibrate
-from monitor.checks.detect import Window, detect
+from monitor.checks.detect import detect
 from monitor.checks.targets import expand_checks
+from monitor.checks.window import Window
 from monitor.config.models import Monitor
-from monitor.profiling.profile import add_profiles
+from monitor.profiling.bucket_profiles import add_profiles
 from monitor.profiling.timeline import Timeline
 
 HOUR, START = timedelta(hours=1), datetime(2026, 3, 2, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from detectors import DETECTORS, Column, Profile, assess, learn_numeric
+from detectors import DETECTORS, Column, Criterion, Profile, assess, learn_numeric
 from detectors.null_distribution import CalibratedNull, learn_null
 from tests.support.world import DRIFTD
 
@@ -148,6 +148,12 @@ def test_a_constant_is_measured_against_every_kind_of_window_without_a_warning(n
         for seen in (*others, *steps):
             for limit in (0.5, 5.0, 50.0, 5000.0):
                 old, new = sides(constant, seen)
-                found = assess(detector, old, new, column="x", calibrated=CalibratedNull(null, limit), min_samples=1)
+                found = assess(
+                    detector,
+                    old,
+                    new,
+                    column="x",
+                    criterion=Criterion(calibrated=CalibratedNull(null, limit), min_samples=1),
+                )
                 assert found.p_value is None or 0 <= found.p_value <= 1
                 assert found.threshold is None or found.threshold >= 0

@@ -14,10 +14,11 @@ from monitor.alerting.change_point import Plateau, second_shift
 from monitor.alerting.incidents import RuleContext, decide_incident
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibrate import calibrate
-from monitor.checks.detect import Window, detect
+from monitor.checks.detect import detect
+from monitor.checks.window import Window
 from monitor.config.models import Monitor
 from monitor.core.incident import Decision, Incident
-from monitor.profiling.profile import add_profiles
+from monitor.profiling.bucket_profiles import add_profiles
 from monitor.profiling.timeline import Timeline
 
 START = datetime(2026, 11, 2, tzinfo=UTC)

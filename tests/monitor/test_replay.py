@@ -13,7 +13,8 @@ from detectors.base import Finding, Status
 from detectors.sequential import State
 from monitor.alerting.change_point import Plateau, second_shift
 from monitor.checks.baseline import Baseline, previous_stretch
-from monitor.checks.detect import Window, detect
+from monitor.checks.detect import detect
+from monitor.checks.window import Window
 from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor

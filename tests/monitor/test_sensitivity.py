@@ -59,8 +59,9 @@ def baseline() -> Baseline:
 
 def share_found(baseline: Baseline, column: str, draw: Any, factor: float = 1.0) -> float:  # noqa: ANN401
     """Return how many of 200 windows with a change reach a threshold of one of the window's methods."""
-    from monitor.checks.detect import Window, detect
+    from monitor.checks.detect import detect
     from monitor.checks.targets import expand_checks
+    from monitor.checks.window import Window
 
     rng = np.random.default_rng(1)
     layout = baseline.layouts[column]

@@ -15,7 +15,8 @@ from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.signals import resolve
 from monitor.profiling.features import choose
 from monitor.profiling.learn import Learner, with_signals
-from monitor.profiling.profile import Profiler, columns_to_read
+from monitor.profiling.profiler import Profiler
+from monitor.profiling.source_columns import columns_to_read
 from monitor.sources.base import ColumnInfo
 
 FILE = """\

@@ -25,9 +25,10 @@ from detectors.quality.traffic import Traffic
 from detectors.records import Column
 from monitor.checks import evidently
 from monitor.checks.baseline import Baseline
-from monitor.checks.detect import Window, detect
+from monitor.checks.detect import detect
 from monitor.checks.evidently import Request, StatTestResult, expand, measure_in_child
 from monitor.checks.targets import expand_checks, expand_stattests
+from monitor.checks.window import Window
 from monitor.config.models import Monitor
 from tests.detectors.columns import numeric_pair
 from tests.monitor.test_evidently import hang

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from detectors.base import Finding
 from detectors.cost.ledger import CostSummary
-from monitor.checks.detect import conclude, detect
+from monitor.checks.detect import detect
 from monitor.checks.objectives import count_events
+from monitor.checks.result import conclude
 from monitor.checks.usage import usage_by_segment
 from monitor.cli.connections import open_reader, open_store
 from monitor.cli.factory import make_daemon
@@ -22,7 +23,8 @@ from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.core.schedule import Bucket
 from monitor.jobs.one_shot import baseline_for
-from monitor.profiling.profile import Facts, profile_bucket
+from monitor.profiling.facts import Facts
+from monitor.profiling.profile import profile_bucket
 from monitor.profiling.spend import till
 from monitor.sources.base import Reader
 from monitor.store import ledger, reads

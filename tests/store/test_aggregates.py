@@ -21,7 +21,7 @@ from monitor.config.arms import Experiment, Shadow
 from monitor.core.aggregate import KINDS, Aggregate
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.bucket_profiles import BucketProfiles
-from monitor.profiling.profile import Facts
+from monitor.profiling.facts import Facts
 from monitor.profiling.shadow_join import Pairs
 from monitor.store import aggregates
 from monitor.store.aggregates import Entry, Range

@@ -17,7 +17,8 @@ from monitor.alerting.decide import Decisions
 from monitor.checks.evaluation import Evaluation
 from monitor.core.action import Action
 from monitor.core.schedule import Bucket, retry_delay
-from monitor.profiling.profile import Facts, Profiled
+from monitor.profiling.facts import Facts
+from monitor.profiling.profile import Profiled
 from monitor.sources.base import Counts, Reason, SourceError
 from monitor.store import buckets, leases, ledger, migrate, outbox
 from monitor.store.commit import BucketResult, commit

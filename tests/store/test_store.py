@@ -19,7 +19,8 @@ from monitor.checks.evaluation import Evaluation
 from monitor.core.action import Action
 from monitor.core.incident import Decision, Incident
 from monitor.core.schedule import Bucket
-from monitor.profiling.profile import Facts, Profiled
+from monitor.profiling.facts import Facts
+from monitor.profiling.profile import Profiled
 from monitor.sources.base import Counts
 from monitor.store import buckets, incidents, leases, migrate, outbox, reads
 from monitor.store.commit import BucketResult

@@ -27,7 +27,7 @@ from detectors.cost.savings import DayCells
 from detectors.encoding import unpack
 from monitor.config.load import load
 from monitor.core.aggregate import KINDS
-from monitor.profiling.profile import Facts
+from monitor.profiling.facts import Facts
 from monitor.store import migrate
 from monitor.store.database import Database
 from monitor.store.tables import metadata

@@ -14,8 +14,8 @@ from detectors.records import Records
 from monitor.config.models import Monitor
 from monitor.jobs.evals.client import Answer, Failure
 from monitor.jobs.evals.suite import Budget, Case, Daily, Suite
-from monitor.profiling.profile import deciding_columns
 from monitor.profiling.served import keep_served
+from monitor.profiling.source_columns import deciding_columns
 from monitor.sources.base import Reader
 from monitor.store.judge_labels import LONGEST_ID
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from detectors.base import Status
-from detectors.cost.budget import BURNS, SpendTotals, against_budget, bounds, burning, starts
+from detectors.cost.budget import BURNS, SpendScope, SpendTotals, against_budget, bounds, burning, starts
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SCOPE = SpendScope("spend", "price", "UTC", "EUR")
 HOUR = timedelta(hours=1)
 
 
@@ -40,10 +42,10 @@ def test_midnight_still_belongs_to_the_day_that_ends() -> None:
 
 def test_a_budget_is_broken_when_it_is_gone_and_not_before() -> None:
     for amount, status in ((199.99, Status.OK), (200.0, Status.DRIFTED), (201.0, Status.DRIFTED)):
-        found = against_budget("spend", "price", "daily", 200.0, AT, "UTC", SpendTotals(amount, 10), "EUR")
+        found = against_budget(SCOPE, "daily", 200.0, AT, SpendTotals(amount, 10))
         assert found.status is status
         assert found.statistic == pytest.approx(amount / 200)
-    early = against_budget("spend", "price", "daily", 200.0, AT, "UTC", SpendTotals(150.0, 10), "EUR")
+    early = against_budget(SCOPE, "daily", 200.0, AT, SpendTotals(150.0, 10))
     assert "comes to 300.00 by 2026-11-21 00:00" in early.reason
     assert early.detail["pace"] == pytest.approx(300.0)
 
@@ -59,12 +61,12 @@ def test_a_burn_alerts_when_both_windows_are_beyond_its_rate(long: timedelta, sh
             for start in starts(AT, "UTC")
         }
 
-    beyond = burning("spend", "price", month, AT, "UTC", spent(factor * 1.05, long), "USD")
+    beyond = burning(replace(SCOPE, currency="USD"), month, AT, spent(factor * 1.05, long))
     assert beyond.status is Status.DRIFTED
-    below = burning("spend", "price", month, AT, "UTC", spent(factor * 0.95, long), "USD")
+    below = burning(replace(SCOPE, currency="USD"), month, AT, spent(factor * 0.95, long))
     assert below.statistic is not None
     assert below.statistic < beyond.statistic
-    over = burning("spend", "price", month, AT, "UTC", spent(factor * 1.05, long, short), "USD")
+    over = burning(replace(SCOPE, currency="USD"), month, AT, spent(factor * 1.05, long, short))
     longer = [one for one in BURNS if one[0] > long]
     if not longer:
         assert over.status is Status.OK

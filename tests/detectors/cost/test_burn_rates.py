@@ -26,7 +26,7 @@ def test_an_objective_says_the_speed_of_the_slower_window() -> None:
     counted = {start: EventCounts(10**7, 10**7 * 0.2) for start in objective.starts(AT, MONTH)}
     shorts = {pair.short for pair in PAIRS} - {pair.long for pair in PAIRS}
     counted |= {AT - short: EventCounts(10**6, 10**6 * 0.16) for short in shorts}
-    told = objective.burning("slo", "failed", 0.99, AT, counted)
+    told = objective.burning(objective.Objective("slo", "failed", 0.99), AT, counted)
     assert told.status is Status.DRIFTED
     assert told.detail["speed"] == pytest.approx(16.0)
 
@@ -39,6 +39,6 @@ def test_a_budget_that_burns_in_one_window_only_does_not_alert(quiet: str) -> No
         start: budget.SpendTotals((0.01 if start in calm else 50.0) * ((AT - start) / hour))
         for start in budget.starts(AT, "UTC")
     }
-    told = budget.burning("spend", "price", month, AT, "UTC", amounts, "USD")
+    told = budget.burning(budget.SpendScope("spend", "price", "UTC", "USD"), month, AT, amounts)
     assert told.status is Status.OK
     assert told.statistic == pytest.approx(0.01)

@@ -9,10 +9,11 @@ import pytest
 
 from benchmarks.forecast import KINDS, flights, held_back, simulated
 from detectors.base import Status
-from detectors.cost.budget import HOUR, SpendTotals, against_budget, overrun
+from detectors.cost.budget import HOUR, SpendScope, SpendTotals, against_budget, overrun
 from detectors.cost.forecast import Forecast, forecast, paths
 from detectors.cost.period_forecast import forecast_period
 
+SCOPE = SpendScope("spend", "price", "UTC", "USD")
 START = datetime(2026, 8, 1, tzinfo=UTC)
 
 
@@ -77,13 +78,13 @@ def test_a_young_ledger_says_less(days: int, day: bool, month: bool) -> None:
 def test_the_finding_says_the_interval_and_is_bad_only_when_all_of_it_is_beyond() -> None:
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     end = Forecast(900.0, 990.0, 1100.0)
-    found = against_budget("spend", "price", "monthly", 1000.0, at, "UTC", SpendTotals(600.0, 9), "USD", forecast=end)
+    found = against_budget(SCOPE, "monthly", 1000.0, at, SpendTotals(600.0, 9), forecast=end)
     assert found.status is Status.OK
     assert "about 990.00 are foreseen by 2026-12-01 00:00 (80 % interval 900.00 to 1,100.00)" in found.reason
     assert found.detail["forecast_high"] == 1100.0
-    verdicts = [overrun("spend", "price", budget, at, "UTC", end, "USD").status for budget in (1000.0, 899.0)]
+    verdicts = [overrun(SCOPE, budget, at, end).status for budget in (1000.0, 899.0)]
     assert verdicts == [Status.OK, Status.DRIFTED]
-    assert overrun("spend", "price", 1000.0, at, "UTC", None, "USD").status is Status.INCONCLUSIVE
+    assert overrun(SCOPE, 1000.0, at, None).status is Status.INCONCLUSIVE
 
 
 def test_the_interval_holds_real_and_simulated_months_about_as_often_as_it_says() -> None:

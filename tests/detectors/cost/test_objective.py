@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from detectors.base import Status
-from detectors.cost.objective import PAIRS, EventCounts, burning, largest_by_chance, pair_excess, starts
+from detectors.cost.objective import PAIRS, EventCounts, Objective, burning, largest_by_chance, pair_excess, starts
 from detectors.signals import slow
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -47,7 +47,7 @@ def test_the_factors_are_those_of_the_workbook() -> None:
 )
 def test_an_outage_burns_as_pandas_says(bad: float, since: timedelta, urgency: str) -> None:
     rows = log(bad, since)
-    told = burning("slo", "failed", 0.999, AT, counted(rows))
+    told = burning(Objective("slo", "failed", 0.999), AT, counted(rows))
     assert told.status is Status.DRIFTED
     ratios = {
         pair: min(rows[rows.index >= AT - window].mean() for window in (pair.long, pair.short)) / 0.001
@@ -64,17 +64,17 @@ def test_an_outage_burns_as_pandas_says(bad: float, since: timedelta, urgency: s
 def test_what_has_stopped_or_never_was_does_not_page() -> None:
     over = log(0.0005, timedelta(days=4))
     over[(over.index >= AT - timedelta(hours=3)) & (over.index < AT - timedelta(hours=2, minutes=10))] = 1.0
-    told = burning("slo", "failed", 0.999, AT, counted(over), urgency="page")
+    told = burning(Objective("slo", "failed", 0.999, urgency="page"), AT, counted(over))
     assert told.status is Status.OK
-    assert burning("slo", "failed", 0.99, AT, counted(log(0.004, timedelta(days=4)))).status is Status.OK
+    assert burning(Objective("slo", "failed", 0.99), AT, counted(log(0.004, timedelta(days=4)))).status is Status.OK
 
 
 def test_few_requests_tell_nothing_and_none_is_no_failure() -> None:
     few = {start: EventCounts(3, 1.0) for start in starts(AT, MONTH)}
-    told = burning("slo", "failed", 0.999, AT, few)
+    told = burning(Objective("slo", "failed", 0.999), AT, few)
     assert told.status is Status.INCONCLUSIVE
     assert "too_few: 3 requests" in told.reason
-    none = burning("slo", "failed", 0.999, AT, dict.fromkeys(starts(AT, MONTH), EventCounts()))
+    none = burning(Objective("slo", "failed", 0.999), AT, dict.fromkeys(starts(AT, MONTH), EventCounts()))
     assert (none.status, none.detail["value"]) == (Status.INCONCLUSIVE, 0.0)
 
 
@@ -125,7 +125,7 @@ def test_the_count_by_chance_is_that_of_scipy_and_with_much_traffic_the_rate_is_
 
 def test_a_single_error_of_little_traffic_is_called_chance() -> None:
     few = {start: EventCounts(round((AT - start) / timedelta(minutes=3)), 1.0) for start in starts(AT, MONTH)}
-    told = burning("slo", "failed", 0.999, AT, few)
+    told = burning(Objective("slo", "failed", 0.999), AT, few)
     assert told.status is Status.OK
     assert "1 bad of 120 requests may be chance" in told.reason
 

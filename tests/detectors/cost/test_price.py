@@ -11,7 +11,7 @@ from genai_prices import Usage, calc_price
 from genai_prices.data import providers
 
 from detectors import SIGNALS
-from detectors.cost.price import OwnPrice, Tokens, price
+from detectors.cost.price import Machines, OwnPrice, Tariff, Tokens, price
 from detectors.records import Column
 from monitor.config.models import ConfigError
 from monitor.config.signals import resolve
@@ -86,7 +86,7 @@ def test_the_published_price_of_one_model_by_hand() -> None:
 def test_a_logged_zero_means_unknown_unless_the_model_is_free() -> None:
     models = np.array(["gpt-4o", "gpt-4o", "nobody-1", "nobody-1", "ours"], dtype=object)
     tokens = Tokens(np.full(5, 1e6), np.zeros(5))
-    found = price(models, tokens, np.array([0.0, 1.0, 0.0, 3.0, 0.0]), own={"ours": OwnPrice()})
+    found = price(models, tokens, np.array([0.0, 1.0, 0.0, 3.0, 0.0]), tariff=Tariff({"ours": OwnPrice()}))
     assert found.source.tolist() == ["list", "logged", "unpriced", "logged", "logged"]
     assert np.array_equal(found.cost, [2.5, 1.0, np.nan, 3.0, 0.0], equal_nan=True)
 
@@ -130,7 +130,7 @@ def test_what_is_paid_by_the_second_character_page_or_song_is_unpriced_unless_it
     found = price(models, Tokens(np.full(5, 500.0), np.full(5, 50.0)), logged)
     assert found.source.tolist() == ["unpriced"] * 4 + ["logged"]
     assert np.array_equal(found.cost, [np.nan] * 4 + [0.25], equal_nan=True)
-    own = price(models, Tokens(np.full(5, 500.0), np.full(5, 50.0)), own={model: OwnPrice(request=0.01)})
+    own = price(models, Tokens(np.full(5, 500.0), np.full(5, 50.0)), tariff=Tariff({model: OwnPrice(request=0.01)}))
     assert own.cost.tolist() == [0.01] * 5
 
 
@@ -161,7 +161,7 @@ def test_a_model_is_free_only_where_the_list_says_so(model: str, provider: str, 
 def test_a_request_of_a_paid_model_without_any_tokens_is_unpriced() -> None:
     models = np.array(["gpt-4o", "gpt-4o", "ours"], dtype=object)
     tokens = Tokens(np.array([0.0, 1e6, 0.0]), np.array([0.0, 0.0, 0.0]))
-    found = price(models, tokens, own={"ours": OwnPrice(input=1.0)})
+    found = price(models, tokens, tariff=Tariff({"ours": OwnPrice(input=1.0)}))
     assert np.array_equal(found.cost, [np.nan, 2.5, 0.0], equal_nan=True)
 
 
@@ -221,11 +221,11 @@ def test_prices_are_those_of_the_day() -> None:
 
 
 def test_own_machines_pay_for_idle_hours_too() -> None:
-    full, half = (OwnPrice.of_machines(2.0, 1000, machines=4, utilisation=share) for share in (1.0, 0.5))
+    full, half = (Machines(2.0, 1000, machines=4, utilisation=share).price() for share in (1.0, 0.5))
     assert full.output == pytest.approx(4 * 2.0 / 3600 / 1000 * 1e6)
     assert half.output == pytest.approx(2 * full.output)
     with pytest.raises(ValueError, match="utilisation of 0 to 1"):
-        OwnPrice.of_machines(2.0, 1000, utilisation=0.0)
+        Machines(2.0, 1000, utilisation=0.0).price()
 
 
 def test_nonsense_counts_are_unpriced_and_never_a_crash() -> None:
@@ -305,19 +305,19 @@ def test_own_prices_of_every_kind_by_hand() -> None:
     tokens = Tokens(
         np.array([1e6]), np.array([1e6]), np.array([3e5]), input_audio=np.array([1e5]), reasoning=np.array([6e5])
     )
-    found = price(np.array(["ours"]), tokens, own={"ours": own})
+    found = price(np.array(["ours"]), tokens, tariff=Tariff({"ours": own}))
     assert found.cost[0] == pytest.approx(0.6 * 2 + 0.3 * 0.5 + 0.1 * 20 + 0.6 * 4 + 0.4 * 8 + 0.01, abs=1e-12)
 
 
 def test_a_machine_by_the_hour_on_spot_with_batches_by_hand() -> None:
-    own = OwnPrice.of_machines(
+    own = Machines(
         4.0, 40, machines=2, utilisation=0.6, spot=1.5, spot_share=0.75, batch=16, input_tokens_per_second=8000
-    )
+    ).price()
     second = 2 * (0.25 * 4.0 + 0.75 * 1.5) / 3600 / 0.6
     assert own.output == pytest.approx(second / (40 * 16) * 1e6, rel=1e-12)
     assert own.input == pytest.approx(second / 8000 * 1e6, rel=1e-12)
     with pytest.raises(ValueError, match="hourly price `spot`"):
-        OwnPrice.of_machines(4.0, 40, spot_share=0.5)
+        Machines(4.0, 40, spot_share=0.5).price()
 
 
 def test_a_day_is_paid_in_its_own_rate_and_one_before_the_first_is_not_known() -> None:

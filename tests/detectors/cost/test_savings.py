@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from detectors.cost.payback import RequestPeriod, payback
-from detectors.cost.price import OwnPrice, Tokens, price
+from detectors.cost.price import OwnPrice, Tariff, Tokens, price
 from detectors.cost.savings import Cell, Cells, Condition, Plan, Tier, assign_strata, merge, summarize, tally
 from detectors.records import Column
 
@@ -41,10 +41,10 @@ def cells_of(plan: Plan, frame: pd.DataFrame, own: dict[str, OwnPrice] | None = 
     records = {name: Column.of(frame[name].tolist()) for name in ("input_tokens", "task")}
     tokens = Tokens(frame["input_tokens"].to_numpy(float), frame["output_tokens"].to_numpy(float))
     models = frame["model"].to_numpy(object)
-    now = price(models, tokens, own=own or OWN).cost
+    now = price(models, tokens, tariff=Tariff(own or OWN)).cost
 
     def price_as(model: str, places: np.ndarray) -> np.ndarray:
-        return price(np.full(len(places), model, dtype=object), tokens.at(places), own=own or OWN).cost
+        return price(np.full(len(places), model, dtype=object), tokens.at(places), tariff=Tariff(own or OWN)).cost
 
     strata = assign_strata(tokens.input, frame["task"].to_numpy(object))
     return tally(plan, records, models, now, price_as, strata, frame["solved"].to_numpy(float))

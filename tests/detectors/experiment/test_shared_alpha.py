@@ -10,7 +10,7 @@ import pytest
 
 from detectors.experiment.compare import difference
 from detectors.experiment.tally import Tally
-from detectors.experiment.verdict import Metric, judge
+from detectors.experiment.verdict import Design, Metric, judge
 from monitor.config.arms import Experiment
 from monitor.profiling.ab_counts import Arms
 
@@ -22,7 +22,7 @@ CONTROL, TREATMENT = (Tally.of(np.random.default_rng(seed).random(20_000)) for s
 def test_every_metric_and_every_treatment_has_a_part_of_alpha(metrics: int, treatments: int, parts: int) -> None:
     names = [f"m{number}" for number in range(metrics)]
     one, other = dict.fromkeys(names, CONTROL), dict.fromkeys(names, TREATMENT)
-    found = judge([Metric(name) for name in names], one, other, alpha=0.06, treatments=treatments)
+    found = judge([Metric(name) for name in names], one, other, Design(alpha=0.06, treatments=treatments))
     wanted = difference(CONTROL, TREATMENT, 0.06 / parts)
     assert [answer.difference for answer in found.answers] == [wanted] * metrics
 

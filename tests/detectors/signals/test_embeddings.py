@@ -43,7 +43,7 @@ def test_a_change_of_topic_stands_out_of_the_null(asked: tuple[np.ndarray, np.nd
     baseline = profile(texts)
 
     def distance(pool: np.ndarray) -> float:
-        found = assess(DETECTORS["mmd"], baseline, profile(rng.choice(pool, 300)), column="q", min_samples=100)
+        found = assess(DETECTORS["mmd"], baseline, profile(rng.choice(pool, 300)), column="q")
         assert found.statistic is not None
         return found.statistic
 
@@ -55,7 +55,7 @@ def test_profiles_of_halves_add_up_and_texts_that_are_missing_are_counted() -> N
     texts = np.array(["Where is my parcel?", None, "", "Do you know jazz?"], dtype=object)
     assert profile(texts[:2]) + profile(texts[2:]) == profile(texts)
     assert (profile(texts).n, profile(texts).missing) == (2, 2)
-    few = assess(DETECTORS["mmd"], profile(texts), profile(texts), column="q", min_samples=100)
+    few = assess(DETECTORS["mmd"], profile(texts), profile(texts), column="q")
     assert few.status is Status.INCONCLUSIVE
 
 

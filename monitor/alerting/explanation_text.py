@@ -1,0 +1,96 @@
+"""The words of an explanation: which segment and which values carry a finding, and what changed just before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from detectors import Finding
+from detectors.explanation import Explanation
+from detectors.joint import JOINT
+from detectors.segment_attribution import SegmentContribution
+from monitor.core.payload import Suspect
+
+LONGEST_NAME = 60
+LONGEST_SENTENCE = 300
+
+
+def describe_difference(
+    finding: Finding, explanation: Explanation, carriers: Sequence[SegmentContribution] = ()
+) -> str:
+    """Say which segment, values and pairs of columns carry a finding; empty where there is nothing to say."""
+    return ", ".join(_differences(finding, explanation, carriers))
+
+
+def describe_finding(finding: Finding, text: str, change: Suspect | None, at: datetime) -> str:
+    """Say in one sentence what was found, what carries it, and what was first seen before it."""
+    sentence = "; ".join(filter(None, [", ".join(filter(None, [_lead(finding), text])), _before(change, at)]))
+    return shorten(f"{sentence}.", LONGEST_SENTENCE)
+
+
+def _lead(finding: Finding) -> str:
+    column = "all columns together" if finding.column == JOINT else shorten(str(finding.column), LONGEST_NAME)
+    within = f" in {shorten(finding.segment, LONGEST_NAME)}" if finding.segment else ""
+    return f"{finding.method} of {column}{within}{_size(finding)}"
+
+
+def _size(finding: Finding) -> str:
+    """Say how large a statistic is, in the unit that people use for it."""
+    if finding.statistic is None:
+        return ""
+    if finding.unit.startswith("share of"):
+        return f" {_percent(finding.statistic)}"
+    if finding.unit == "points":
+        return f" {100 * finding.statistic:.2g} points"
+    if finding.unit == "log ratio":
+        return f" by {math.expm1(finding.statistic):.0%}".replace("%", " %")
+    return f" {finding.statistic:.2g}{' s' * (finding.unit == 's')}"
+
+
+def _differences(finding: Finding, explanation: Explanation, carriers: Sequence[SegmentContribution]) -> Iterator[str]:
+    main, pairs = explanation.main, explanation.pairs
+    if carriers:
+        yield _segment(carriers[0])
+    if main is not None:
+        name = shorten(str(finding.column), LONGEST_NAME)
+        of = {"range": "values ", "value": "share of ", "category": f"{name}="}.get(main.kind, "")
+        verb = "rose" if main.points > 0 else "fell"
+        shares = f"from {_percent(main.baseline_share)} to {_percent(main.share)} of rows"
+        yield f"{of}{shorten(main.value, LONGEST_NAME)} {verb} {shares}"
+    if pairs:
+        first, second = (shorten(name, LONGEST_NAME) for name in pairs[0].columns)
+        yield f"correlation of {first} and {second} went from {pairs[0].before:.2f} to {pairs[0].now:.2f}"
+
+
+def _segment(carrier: SegmentContribution) -> str:
+    name = shorten(carrier.segment, LONGEST_NAME)
+    if carrier.how == "all":
+        return f"in every {name}"
+    if carrier.how == "mix":
+        return f"because {name} went from {_percent(carrier.baseline_share)} to {_percent(carrier.share)} of rows"
+    return f"{carrier.how} in {name} ({_percent(carrier.share)} of rows{', new' * carrier.new})"
+
+
+def _before(change: Suspect | None, at: datetime) -> str:
+    if change is None:
+        return ""
+    name = f"{shorten(change['column'], LONGEST_NAME)} {shorten(change['value'], LONGEST_NAME)}"
+    what = f"column {shorten(change['value'], LONGEST_NAME)}" if change["kind"] == "column" else name
+    return f"{what} was first seen {_ago(at - datetime.fromisoformat(change['first_seen']))} before"
+
+
+def _ago(age: timedelta) -> str:
+    minutes = max(1, round(age / timedelta(minutes=1)))
+    count, unit = (minutes, "minute") if minutes < 120 else (round(minutes / 60), "hour")
+    return f"{count} {unit}{'s' * (count > 1)}"
+
+
+def _percent(share: float) -> str:
+    """Say a share in percent, to two digits where it is below one percent."""
+    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else f"{100 * share:.2g} %"
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text that is too long."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

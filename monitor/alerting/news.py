@@ -1,0 +1,24 @@
+"""Which findings are news: those that no open incident holds yet, of rules that alert. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from detectors import Finding
+from monitor.alerting.incidents import is_news
+from monitor.config.models import Monitor
+from monitor.config.rules import matches, rule_name
+from monitor.core.incident import Incident
+
+MOST_FINDINGS = 10
+
+
+def choose_news(monitor: Monitor, findings: Sequence[Finding], incidents: Mapping[str, Incident]) -> list[Finding]:
+    """Return the worst finding of each check, column and segment that is news, all rows before segments."""
+    worst: dict[tuple[str, str | None, str | None], Finding] = {}
+    drifted = [f for f in findings if f.is_adverse and f.column is not None]
+    for finding in sorted(drifted, key=lambda f: (f.segment is not None, -f.excess)):
+        watching = [rule for rule in monitor.rules if matches(rule, finding)]
+        if any(is_news(finding, incidents.get(rule_name(rule))) for rule in watching):
+            worst.setdefault((finding.check, finding.column, finding.segment), finding)
+    return list(worst.values())[:MOST_FINDINGS]

@@ -1,0 +1,47 @@
+"""What the detectors find of each column and segment of a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from detectors import Criterion, Finding, Sequential, assess
+from monitor.checks.base import CheckTarget, add_direction, missing_column
+from monitor.checks.sequential import accumulate_target
+from monitor.checks.window_comparison import WindowComparison
+
+FEW_CLIENTS = 2.0
+"""A finding names few clients where they inflate the variance so many times."""
+
+
+def evaluate_columns(comparison: WindowComparison) -> Iterator[Finding]:
+    """Yield the findings of all targets, column by column, all rows before segments."""
+    for target in comparison.targets():
+        if isinstance(target.detector, Sequential):
+            yield from accumulate_target(comparison, target, target.detector)
+        else:
+            yield from (_measure(comparison, target, segment) for segment in comparison.segments_of(target))
+
+
+def _measure(comparison: WindowComparison, target: CheckTarget, segment: str | None) -> Finding:
+    old, new = comparison.sides(target, segment)
+    stated = target.finding(segment)
+    if old is None or new is None:
+        return missing_column(stated, old)
+    baseline, window = comparison.baseline, comparison.window
+    factor = 1.0 if target.late else comparison.noise_factors[segment]
+    criterion = Criterion(target.threshold, baseline.calibration.of(stated), target.min_samples, factor)
+    finding = assess(target.detector, old, new, column=target.column, segment=segment, criterion=criterion)
+    finding = _mention_few_clients(finding, factor)
+    if target.owner is not None:
+        finding = target.owner.complete(finding, target, baseline, window)
+    return add_direction(replace(finding, check=target.check), target.direction(old, new))
+
+
+def _mention_few_clients(finding: Finding, factor: float) -> Finding:
+    """Say in the reason where few clients sent so many of the rows that they tell as much as half of them or less."""
+    rows = finding.detail.get("n_effective")
+    if factor**2 < FEW_CLIENTS or rows is None:
+        return finding
+    text = f"; few clients sent most of the rows, which tell as much as {rows} of a usual window"
+    return replace(finding, reason=finding.reason + text)

@@ -1,0 +1,78 @@
+"""Count what records hold besides distributions: times, weights, clients, versions, new categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from detectors import Binning, Column, Records
+from detectors.binning import LONGEST_CATEGORY, category
+from detectors.records import row_count
+from detectors.weights import UNIT, row_units
+from monitor.config.models import Features
+from monitor.profiling.clients import add_sketches, sketch_clients
+from monitor.profiling.facts import MOST_UNSEEN, MOST_VERSIONS, VERSION_ROLES, Facts
+from monitor.sources.screen import MANY_WORDS, count_words, without_personal
+
+FREE_TEXT = "(free text)"
+"""Stands for a new category that is a text of many words."""
+
+
+def count_records(facts: Facts, records: Records, layouts: Mapping[str, Binning], features: Features) -> None:
+    """Add records of served traffic, at least one, to the facts of their bucket."""
+    rows = row_count(records)
+    facts.rows += rows
+    if (units := row_units(records)) is not None:
+        facts.excess_weight += int(units.sum()) - rows * UNIT
+    times = records["timestamp"].values
+    first, last = float(times.min()), float(times.max())
+    facts.first = first if facts.first is None else min(first, facts.first)
+    facts.last = last if facts.last is None else max(last, facts.last)
+    counted = {name: sketch.tolist() for name, sketch in sketch_clients(records).items()}
+    facts.clients = add_sketches(facts.clients, counted)
+    _count_versions(facts, records)
+    _count_unseen(facts, records, layouts, features)
+
+
+def _count_versions(facts: Facts, records: Records) -> None:
+    for role in VERSION_ROLES:
+        if role not in records:
+            continue
+        counted = facts.versions.setdefault(role, {})
+        for value, members in group_rows(records[role]):
+            times = records["timestamp"].values[members]
+            count, first, last = counted.get(value, [0, np.inf, -np.inf])
+            if value in counted or len(counted) < MOST_VERSIONS:
+                counted[value] = [count + len(times), min(first, float(times[0])), max(last, float(times[-1]))]
+
+
+def _count_unseen(facts: Facts, records: Records, layouts: Mapping[str, Binning], features: Features) -> None:
+    """Note the first categories that the baseline did not have, without the personal data that they may hold."""
+    for name, layout in layouts.items():
+        if layout.kind != "categorical" or not layout.complete or name not in records:
+            continue
+        column, vocabulary = records[name], set(layout.vocabulary)
+        noted = facts.unseen.setdefault(name, {})
+        for row in np.flatnonzero(~column.missing):
+            value = category(column.values[row])
+            if value in vocabulary or len(noted) >= MOST_UNSEEN:
+                continue
+            vocabulary.add(value)
+            noted.setdefault(_shorten(name, value, features), float(records["timestamp"].values[row]))
+
+
+def _shorten(column: str, value: str, features: Features) -> str:
+    """Return a new category as it may be stored: a text of many words only where the column is listed by name."""
+    listed = features.include != "auto" or column in features.types
+    if not listed and count_words(value) > MANY_WORDS:
+        return FREE_TEXT
+    return without_personal(value)
+
+
+def group_rows(column: Column) -> list[tuple[str, np.ndarray]]:
+    """Return the rows of each category, categories in the order of their first row."""
+    places: dict[str, list[int]] = {}
+    for row in np.flatnonzero(~column.missing):
+        places.setdefault(category(column.values[row])[:LONGEST_CATEGORY], []).append(int(row))
+    return [(value, np.array(rows)) for value, rows in places.items()]

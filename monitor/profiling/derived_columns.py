@@ -1,0 +1,53 @@
+"""Columns that are made of the logged ones: the joint distribution, and predictions and scores beside their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from detectors import Binning, Column, Records
+from detectors.joint import JOINT, project
+from detectors.outcome import OUTCOME, outcomes
+from detectors.performance.rates import VERDICT, judged_column, labelled_column
+from monitor.config.checks import RateConfig
+
+WHOLE_ONLY = (JOINT,)
+"""Columns that are profiled of all rows, and not by segment."""
+
+
+def derive_columns(
+    records: Records, layouts: Mapping[str, Binning], rates: Mapping[str, RateConfig]
+) -> dict[str, Column]:
+    """Return the columns that have bins and are made of others."""
+    derived: dict[str, Column] = {}
+    if JOINT in layouts:
+        derived[JOINT] = project(records, layouts)
+    if OUTCOME in layouts:
+        derived[OUTCOME] = outcomes(records, layouts[OUTCOME])
+    for signal, check in rates.items():
+        if signal not in records:
+            continue
+        scored = {"score": records[signal]}
+        if (column := labelled_column(signal)) in layouts:
+            derived[column] = outcomes({**scored, **_labels(records)}, layouts[column])
+        if (column := judged_column(signal)) in layouts:
+            derived[column] = outcomes({**scored, **_merge_verdicts(records, check.positive)}, layouts[column])
+    return derived
+
+
+def _labels(records: Records) -> dict[str, Column]:
+    return {"label": records["label"]} if "label" in records else {}
+
+
+def _merge_verdicts(records: Records, positive: str | None) -> dict[str, Column]:
+    """Return people's labels, and a judge's verdicts where there are none."""
+    if VERDICT not in records:
+        return _labels(records)
+    found, given = records[VERDICT], records.get("label")
+    bad = {1.0: positive or "yes", 0.0: "no" if positive is None else f"not {positive}"}
+    told = [
+        given.values[row]
+        if given is not None and not given.missing[row]
+        else (None if found.missing[row] else bad[float(found.values[row])])
+        for row in range(len(found))
+    ]
+    return {"label": Column.of(told)}

@@ -1,0 +1,98 @@
+"""Add up what pages of records hold: facts, profiles by segment, arms of experiments and money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from detectors import Binning, Profile, Records
+from detectors.cost.ledger import CostAccumulator
+from detectors.records import row_count, take, unseen
+from detectors.weights import row_units
+from monitor.config.models import Monitor
+from monitor.profiling.ab_counts import Arms
+from monitor.profiling.count_records import count_records, group_rows
+from monitor.profiling.derived_columns import WHOLE_ONLY, derive_columns
+from monitor.profiling.facts import Facts
+from monitor.profiling.learn import with_signals
+from monitor.profiling.served import keep_served
+from monitor.profiling.weights import split_by_weight
+
+
+class Profiler:
+    """Adds the served traffic of pages up. Rows of an id that was seen before in the bucket count as duplicates only.
+
+    ``arms`` are the experiments that count the same rows, ``till`` what counts their money, ``seen`` the ids of
+    earlier buckets whose rows are not to be counted again.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        layouts: Mapping[str, Binning],
+        arms: Sequence[Arms] = (),
+        till: CostAccumulator | None = None,
+        seen: set[object] | None = None,
+    ) -> None:
+        self._arms = arms
+        self.facts = Facts()
+        self.till = till
+        self._monitor = monitor
+        self._layouts = layouts
+        self._seen: set[object] = set() if seen is None else seen
+        self._segments: dict[str | None, dict[str, Profile]] = {None: self._empty()}
+
+    def add(self, page: Records) -> None:
+        """Profile one page, in the order of time."""
+        monitor = self._monitor
+        unique = unseen(page, self._seen)
+        if row_count(unique) < row_count(page):
+            self.facts.duplicates += row_count(keep_served(page, monitor)) - row_count(keep_served(unique, monitor))
+        unique, unusable = split_by_weight(unique, monitor)
+        self.facts.invalid_weights += row_count(keep_served(unusable, monitor)) if unusable else 0
+        if row_count(unique) == 0:
+            return
+        logged = with_signals(unique, monitor.signals)
+        for arms in self._arms:
+            arms.add(keep_served(logged, monitor, arms.spec))
+        records = dict(keep_served(logged, monitor))
+        if row_count(records) == 0:
+            return
+        count_records(self.facts, records, self._layouts, monitor.features)
+        if self.till is not None:
+            self.till.add(records)
+        records |= derive_columns(records, self._layouts, monitor.rates)
+        self._merge(None, records)
+        for name in WHOLE_ONLY:
+            records.pop(name, None)
+        for segment, members in self._split(records):
+            self._merge(segment, take(records, members))
+
+    def profiles(self) -> dict[str | None, dict[str, Profile]]:
+        """Return segment to column to profile."""
+        return self._segments
+
+    def _empty(self) -> dict[str, Profile]:
+        return {name: Profile.empty(layout) for name, layout in self._layouts.items()}
+
+    def _merge(self, segment: str | None, records: Records) -> None:
+        held = self._segments.setdefault(segment, self._empty() if segment is None else {})
+        units = row_units(records)
+        for name, layout in self._layouts.items():
+            if name in records:
+                added = Profile.of(records[name], layout, units)
+                held[name] = held[name] + added if name in held else added
+
+    def _split(self, records: Records) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield segments; new values get a place in the order of their first row, up to the cap."""
+        for name in self._monitor.segments:
+            if name not in records:
+                continue
+            for value, members in group_rows(records[name]):
+                segment = f"{name}={value}"
+                taken = sum(1 for held in self._segments if held and held.startswith(f"{name}="))
+                if segment in self._segments or taken < self._monitor.max_segments:
+                    yield segment, members
+                else:
+                    self.facts.dropped_segments += len(members)

@@ -1,0 +1,53 @@
+"""Which columns of a source a monitor reads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from detectors import Binning
+from detectors.performance.rates import judged_column, labelled_column
+from monitor.config.models import Monitor
+from monitor.config.presets import PRESETS
+from monitor.config.signals import resolve
+from monitor.profiling.ab_counts import required_columns
+from monitor.profiling.clients import CLIENTS
+from monitor.profiling.facts import VERSION_ROLES
+from monitor.profiling.served import find_unserved
+from monitor.profiling.weights import weights_read
+from monitor.sources.base import SourceError
+
+OUTCOME_ROLES = ("score", "prediction", "label")
+
+
+def columns_to_read(monitor: Monitor, layouts: Mapping[str, Binning], schema: Mapping[str, str]) -> list[str]:
+    """Return the columns to read: the watched ones, what signals need, segments, versions and the id."""
+    signals = resolve(monitor.signals)
+    made = {signal.name for signal in signals}
+    made |= {column(signal) for signal in monitor.rates for column in (labelled_column, judged_column)}
+    names: list[str] = [name for name in layouts if name not in made]
+    names += [role for signal in signals for role in (*signal.needs, *signal.uses)]
+    preset = monitor.source.preset
+    names += [*monitor.segments, *VERSION_ROLES, "id", *(PRESETS[preset].clients if preset else CLIENTS)]
+    names += weights_read(monitor)
+    names += OUTCOME_ROLES if monitor.performance else ()
+    names += ["label"] if monitor.rates else []
+    names += [name for spec in monitor.experiments for name in required_columns(spec)]
+    names += deciding_columns(monitor, schema)
+    names += [monitor.money, "input_tokens", "output_tokens"] if monitor.budgets else []
+    names += [check.by for check in monitor.budgets if check.by]
+    return [name for name in dict.fromkeys(names) if name in schema]
+
+
+def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
+    """Return the logged columns that tell served traffic from the rest.
+
+    Raises
+    ------
+    SourceError
+        When a column of ``traffic:`` is not logged: evaluations would count as served traffic.
+    """
+    for role, mark in monitor.traffic.items():
+        if mark.column not in known:
+            message = f"traffic.{role}: {mark.column!r} is not a column of {monitor.name}; map it under `columns:`."
+            raise SourceError("missing_column", message)
+    return [name for name in dict.fromkeys(one.column for one in find_unserved(monitor)) if name in known]
