@@ -149,19 +149,19 @@ def test_the_command_reads_the_log_and_needs_no_daemon(tmp_path: Path) -> None:
     frame = logged(world.source_url)
     world.configure()
     path = tmp_path / "driftd.yaml"
-    path.write_text(yaml.safe_dump({"store": world.migrated_url, "monitors": [monitor_of(world.source_url)]}))
+    path.write_text(yaml.safe_dump({"store": world.store_url, "monitors": [monitor_of(world.source_url)]}))
     at = (START + 4 * DAY + 2 * HOUR).isoformat()
     code, told = world.json("savings", "--at", at, "--quiet")
     assert code == 0
     held_against(told, frame)
-    assert sa.inspect(sa.create_engine(world.migrated_url)).get_table_names() == []  # who only looks makes no store
+    assert sa.inspect(sa.create_engine(world.store_url)).get_table_names() == []  # who only looks makes no store
     code, other = world.json("savings", "--at", at, "--model", "gpt-4o", "--days", "1", "--quiet")
     last = frame[frame["at"] >= START + 3 * DAY]
     assert other["plans"][0]["then"] == pytest.approx(cost(last, pd.Series("gpt-4o", last.index)), abs=0.005)
     said = world.run("savings", "--at", at, "--quiet").stdout
     assert "would move to small-7b; quality" in said
     wrong = monitor_of(world.source_url, savings={**SAVINGS, "quality": "solvd"})
-    path.write_text(yaml.safe_dump({"store": world.migrated_url, "monitors": [wrong]}))
+    path.write_text(yaml.safe_dump({"store": world.store_url, "monitors": [wrong]}))
     failed = world.run("savings", "--at", at, "--quiet")
     assert failed.returncode == 2
     assert "'solvd' is no column and no signal of bot. Did you mean 'solved'?" in failed.stderr
@@ -174,7 +174,7 @@ def test_requests_that_failed_and_cost_nothing_would_cost_nothing_elsewhere(tmp_
     with sa.create_engine(world.source_url).begin() as connection:
         connection.execute(sa.text("ALTER TABLE log ADD COLUMN status TEXT"))
         connection.execute(sa.text("UPDATE log SET status = CASE WHEN model = 'gpt-4o' THEN 'failure' ELSE 'OK' END"))
-    config = {"store": world.migrated_url, "monitors": [monitor_of(world.source_url)]}
+    config = {"store": world.store_url, "monitors": [monitor_of(world.source_url)]}
     (tmp_path / "driftd.yaml").write_text(yaml.safe_dump(config))
     _, told = world.json("savings", "--at", (START + 4 * DAY + 2 * HOUR).isoformat(), "--days", "1", "--quiet")
     last = frame[(frame["at"] >= START + 3 * DAY) & (frame["model"] == "small-7b")]
@@ -188,7 +188,7 @@ def test_without_plans_the_models_of_the_log_are_taken(tmp_path: Path) -> None:
     world = World(tmp_path, f"sqlite:///{tmp_path / 'app.db'}")
     logged(world.source_url)
     monitor = {key: value for key, value in monitor_of(world.source_url).items() if key != "savings"}
-    (tmp_path / "driftd.yaml").write_text(yaml.safe_dump({"store": world.migrated_url, "monitors": [monitor]}))
+    (tmp_path / "driftd.yaml").write_text(yaml.safe_dump({"store": world.store_url, "monitors": [monitor]}))
     _, told = world.json("savings", "--at", (START + 4 * DAY + 2 * HOUR).isoformat(), "--days", "1", "--quiet")
     assert {one["plan"] for one in told["plans"]} == {"all on gpt-4o", "all on small-7b"}
     assert all(one["tiers"][0]["quality"]["claim"] == "not known" for one in told["plans"])
