@@ -26,7 +26,7 @@ from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.scheduler import Job, JobScheduler
 from monitor.jobs.source_health import record_heartbeat, record_source_error
 from monitor.sources.base import SourceError
-from monitor.store import buckets, outbox
+from monitor.store import claims, outbox
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class Daemon:
     def run(self) -> bool:
         """Wake every job until it is told to stop; returns whether all of them have come to their end."""
         with self.database.write() as connection:
-            buckets.free_the_dead(connection)
+            claims.free_the_dead(connection)
             outbox.free_the_dead(connection)
         for monitor in self.monitors:
             monitor.lifecycle.sums_in_background = True

@@ -26,7 +26,7 @@ from monitor.core.schedule import audits_passed
 from monitor.profiling.comparison_reads import join_shadow
 from monitor.profiling.profile import newest_served, profile_bucket
 from monitor.sources.base import Reader
-from monitor.store.buckets import Claim
+from monitor.store.claims import Claim
 from monitor.store.commit import BucketResult, commit
 from monitor.store.database import Database
 from monitor.store.state import State, load_state

@@ -43,8 +43,6 @@ EXCEPTIONS: dict[str, str] = {
     "imports monitor.jobs.what_if": "to be divided",
     "imports monitor.pipeline": "to be divided",
     "imports monitor.sources.reader": "to be divided",
-    "imports monitor.store.buckets": "to be divided",
-    "imports monitor.store.commit": "to be divided",
     "imports monitor.store.state": "to be divided",
     "imports monitor.web.app": "to be divided",
     "imports monitor.web.pages": "to be divided",

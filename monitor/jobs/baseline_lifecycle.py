@@ -26,6 +26,7 @@ from monitor.jobs.source_session import SourceSession
 from monitor.profiling.features import Choice
 from monitor.store import baselines, buckets, incidents
 from monitor.store.database import Database
+from monitor.store.spans import add_span
 
 LOG = structlog.get_logger(__name__)
 RENEW_EVERY = timedelta(days=1)
@@ -226,7 +227,7 @@ class BaselineLifecycle:
         with self._database.write() as connection:
             again = buckets.finished_starts(connection, monitor.name, start, end + monitor.window)
             buckets.mark_stale(connection, monitor.name, sorted(again))
-            buckets.add_span(connection, monitor.name, "baseline", start, end)
+            add_span(connection, monitor.name, "baseline", start, end)
             baselines.start_learning(connection, monitor.name, self.definition, layouts, start, end)
         LOG.info("baseline_learning", monitor=monitor.name, rows=rows, columns=len(layouts))
         self._reload()

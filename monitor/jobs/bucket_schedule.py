@@ -11,6 +11,7 @@ from monitor.core.schedule import Bucket, floor, latest_sealed_end, missing
 from monitor.jobs.source_session import SourceSession
 from monitor.store import buckets
 from monitor.store.database import Database
+from monitor.store.spans import add_span, advance_span, list_spans
 
 MOST_SETTLES = 4
 """A bucket waits at most so many times `settle` longer for transactions that are older than its end."""
@@ -27,17 +28,17 @@ class BucketSchedule:
     def prepare(self, now: datetime) -> None:
         """Begin the live span where there is none."""
         with self._database.read() as connection:
-            spans = buckets.list_spans(connection, self._monitor.name)
+            spans = list_spans(connection, self._monitor.name)
         if not any(span.kind == "live" for span in spans):
             with self._database.write() as connection:
                 start = live_start(self._monitor, self._source, now)
-                buckets.add_span(connection, self._monitor.name, "live", start, None)
+                add_span(connection, self._monitor.name, "live", start, None)
 
     def due(self, baseline: Baseline | None) -> Iterator[Bucket]:
         """Yield the buckets that are due, oldest first; those of a baseline that is learning before all others."""
         monitor, until = self._monitor, self._sealed_until()
         with self._database.read() as connection:
-            spans = buckets.list_spans(connection, monitor.name)
+            spans = list_spans(connection, monitor.name)
             stale = buckets.stale_starts(connection, monitor.name)
         if baseline is not None and baseline.state == "learning":
             spans = [span for span in spans if span.kind == "baseline"]
@@ -46,7 +47,7 @@ class BucketSchedule:
         for span in spans:
             with self._database.write() as connection:
                 done = buckets.finished_starts(connection, monitor.name, span.next, span.end)
-                buckets.advance_span(connection, monitor.name, span, monitor.bucket, done)
+                advance_span(connection, monitor.name, span, monitor.bucket, done)
             due.update({each.start: each for each in missing(span, until, monitor.bucket, done | set(due))})
         yield from (due[start] for start in sorted(due))
 

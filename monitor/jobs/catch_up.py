@@ -15,8 +15,9 @@ from monitor.jobs.experiment_catch_up import ExperimentCatchUp
 from monitor.jobs.shadow_catch_up import ShadowCatchUp
 from monitor.jobs.source_session import SourceSession
 from monitor.jobs.what_if import Saving
-from monitor.store import buckets, comparisons
+from monitor.store import comparisons
 from monitor.store.database import Database
+from monitor.store.spans import list_spans
 
 MOST_PER_RUN = timedelta(hours=6)
 """How much of the log is counted in one run."""
@@ -73,7 +74,7 @@ class CatchUpJob:
             return
         with self._database.read() as connection:
             places = comparisons.positions(connection, monitor.name)
-            spans = buckets.list_spans(connection, monitor.name)
+            spans = list_spans(connection, monitor.name)
         reached = next((span.next for span in spans if span.kind == "live"), None)
         for key, spec in specs.items():
             definition, place = places.get(key, ("", None))

@@ -10,8 +10,9 @@ from monitor.config.arms import Experiment
 from monitor.profiling.ab_counts import CHECK, Arms, experiment_findings
 from monitor.profiling.comparison_reads import count_arms
 from monitor.sources.base import Reader
-from monitor.store import buckets, comparisons
+from monitor.store import comparisons
 from monitor.store.database import Database
+from monitor.store.findings import add_findings
 
 
 class ExperimentCatchUp:
@@ -37,7 +38,7 @@ class ExperimentCatchUp:
                 if not comparisons.add(connection, monitor.name, each, monitor.bucket, each.report):
                     return
                 findings = experiment_findings(spec, each.report or {})
-                buckets.add_findings(connection, monitor.name, each.start, findings)
+                add_findings(connection, monitor.name, each.start, findings)
 
     def _read_arms(
         self, reader: Reader, spec: Experiment, start: datetime, until: datetime, stored: set[datetime]

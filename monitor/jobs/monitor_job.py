@@ -18,7 +18,7 @@ from monitor.jobs.bucket_schedule import BucketSchedule
 from monitor.jobs.late_data import LateDataAuditor
 from monitor.jobs.source_session import SourceSession
 from monitor.pipeline import BucketCache, process_bucket
-from monitor.store import buckets, leases
+from monitor.store import claims, leases
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -73,7 +73,7 @@ class MonitorJob:
             if finished == BUCKETS_A_TURN or stopping():
                 break
             with self.database.write() as connection:
-                claim = buckets.claim(connection, self.monitor.name, bucket, self.owner)
+                claim = claims.claim(connection, self.monitor.name, bucket, self.owner)
             if claim is None or not self.compute(claim):
                 break  # another replica has it or it is to be retried, and buckets of a monitor are decided in order
             note_progress()
@@ -81,7 +81,7 @@ class MonitorJob:
         self.auditor.audit()
         return finished
 
-    def compute(self, claim: buckets.Claim) -> bool:
+    def compute(self, claim: claims.Claim) -> bool:
         """Compute one claimed bucket; says whether it has ended.
 
         One that fails is put back, and given up the third time.
@@ -90,20 +90,20 @@ class MonitorJob:
         try:
             if reason := self.reason_to_give_up(claim):
                 with self.database.write() as connection:
-                    buckets.give_up(connection, claim, reason)
+                    claims.give_up(connection, claim, reason)
                 LOG.error("bucket_given_up", monitor=name, start=start, reason=reason)
                 return True
-            with buckets.renewing(self.database, claim):
+            with claims.renewing(self.database, claim):
                 plan = self.plan(claim.bucket)
                 result = process_bucket(self.database, self.source, plan, claim, self.receivers, self._cache)
             LOG.debug("bucket", monitor=name, start=start, result=result.result)
-        except buckets.FenceLost as lost:
+        except claims.FenceLost as lost:
             LOG.warning("fence_lost", detail=str(lost))
             return False
         except Exception as error:
             with self.database.write() as connection:
-                ended = buckets.give_up_or_put_back(connection, claim, error)
-            if buckets.is_passing(error):
+                ended = claims.give_up_or_put_back(connection, claim, error)
+            if claims.is_passing(error):
                 raise
             LOG.exception("bucket_failed", monitor=name, start=start, attempt=claim.attempts, given_up=ended)
             return ended
@@ -114,10 +114,10 @@ class MonitorJob:
         baseline = self.lifecycle.compared_with(bucket)
         return MonitorPlan(self.monitor, self.comparisons, baseline, self.lifecycle.reason)
 
-    def reason_to_give_up(self, claim: buckets.Claim) -> str | None:
+    def reason_to_give_up(self, claim: claims.Claim) -> str | None:
         """Return why a claimed bucket need not be tried again: it ended the process, or its rows are gone."""
-        if claim.attempts > buckets.ATTEMPTS:
-            return f"killed: the process ended {buckets.ATTEMPTS} times while it computed this bucket"
+        if claim.attempts > claims.ATTEMPTS:
+            return f"killed: the process ended {claims.ATTEMPTS} times while it computed this bucket"
         if claim.retries:
             oldest = self.source.reader.oldest()
             if oldest is not None and claim.bucket.end <= oldest:

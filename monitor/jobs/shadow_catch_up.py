@@ -11,8 +11,9 @@ from monitor.config.arms import Shadow
 from monitor.profiling.comparison_reads import join_shadow
 from monitor.profiling.shadow_join import Pairs
 from monitor.sources.base import Reader
-from monitor.store.commit import save_comparisons, save_plan
+from monitor.store import comparisons
 from monitor.store.database import Database
+from monitor.store.plans import save_plan
 from monitor.store.shadow_history import load_shadow_history
 
 
@@ -41,5 +42,5 @@ class ShadowCatchUp:
             if at is not None:
                 history = load_shadow_history(connection, monitor, spec, at)
                 plan = plan_comparisons(monitor, self._receivers, update, history, at)
-            if save_comparisons(connection, monitor.name, update, plan):
+            if comparisons.save(connection, monitor.name, update, plan.announced):
                 save_plan(connection, monitor.name, plan)

@@ -12,9 +12,10 @@ from monitor.checks.evaluation import Evaluation
 from monitor.core.schedule import Bucket
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.sources.base import SourceError
-from monitor.store import buckets
-from monitor.store.commit import save_plan
+from monitor.store import buckets, claims
 from monitor.store.history import load_history
+from monitor.store.plans import save_plan
+from monitor.store.watches import error_since, save_watch
 
 LOG = structlog.get_logger(__name__)
 NOTE_EVERY = timedelta(seconds=15)
@@ -31,7 +32,7 @@ def record_heartbeat(job: MonitorJob, now: datetime, *, news: bool) -> None:
     newest = job.source.reader.newest()
     with job.database.write() as connection:
         waits = buckets.source_trouble(connection, job.monitor.name) is not None
-        buckets.save_watch(
+        save_watch(
             connection,
             job.monitor.name,
             config=job.lifecycle.definition,
@@ -44,13 +45,13 @@ def record_heartbeat(job: MonitorJob, now: datetime, *, news: bool) -> None:
 def record_source_error(job: MonitorJob, error: SourceError, now: datetime) -> None:
     """Record why the source cannot be read; after a few buckets of it an incident opens."""
     monitor = job.monitor
-    reason = f"{error.reason}: {error}"[: buckets.REASON_LENGTH]
+    reason = f"{error.reason}: {error}"[: claims.REASON_LENGTH]
     LOG.warning("source_unreadable", monitor=monitor.name, reason=error.reason, detail=str(error))
     job.close()
     job.recorded_at = None
     with job.database.write() as connection:
-        since = buckets.error_since(connection, monitor.name) or now
-        buckets.save_watch(connection, monitor.name, error=reason, error_since=since)
+        since = error_since(connection, monitor.name) or now
+        save_watch(connection, monitor.name, error=reason, error_since=since)
         bucket = Bucket(now - monitor.bucket, now)
         missing = max(1, (now - since) // monitor.bucket)
         history = load_history(connection, monitor, bucket)

@@ -13,7 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from detectors.encoding import pack, unpack
-from monitor.checks.comparisons import ComparisonCounts, ComparisonState, Countable
+from monitor.checks.comparisons import (
+    ComparisonCounts,
+    ComparisonState,
+    ComparisonUpdate,
+    Countable,
+    Key,
+    mark_announced,
+)
 from monitor.store import aggregates
 from monitor.store.aggregates import Entry
 from monitor.store.database import now, upsert
@@ -115,6 +122,19 @@ def add(
         aggregates.delete_before(connection, monitor, found.kind, found.start - KEPT, found.name)
     connection.execute(sa.update(comparisons).where(mine).values(**values))
     return True
+
+
+def save(
+    connection: Connection, monitor: str, update: ComparisonUpdate, announced: Mapping[Key, Sequence[str]]
+) -> bool:
+    """Store what comparisons counted, each with its report; False when one of them counts something else by now."""
+    complete = True
+    for counts in update.counts:
+        report = counts.report
+        if report is not None:
+            report = mark_announced(report, announced.get(counts.key, ()))
+        complete &= add(connection, monitor, counts, update.step, report)
+    return complete
 
 
 def bucket_starts(connection: Connection, monitor: str, kind: str, name: str, first: datetime) -> Sequence[datetime]:

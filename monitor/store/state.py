@@ -38,8 +38,10 @@ from monitor.store import (
     windows,
 )
 from monitor.store.aggregates import Range
-from monitor.store.buckets import Claim
+from monitor.store.claims import Claim
+from monitor.store.findings import load_sequential_state
 from monitor.store.history import load_history
+from monitor.store.spans import list_spans
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def load_state(
     """
     monitor, bucket = plan.monitor, claim.bucket
     baseline = plan.reference(bucket)
-    live_since = next((s.start for s in buckets.list_spans(connection, monitor.name) if s.kind == "live"), None)
+    live_since = next((s.start for s in list_spans(connection, monitor.name) if s.kind == "live"), None)
     present = live_since is not None and bucket.start >= live_since
     state = State(
         live=present and claim.revision == 0,
@@ -131,7 +133,7 @@ def load_window(
         starts=list(before),
         parts=list(before.values()),
         labelled=windows.sum_profiles(baseline, others[0]) if labelled else {},
-        sums=buckets.load_sequential_state(connection, monitor.name, bucket.start - monitor.bucket),
+        sums=load_sequential_state(connection, monitor.name, bucket.start - monitor.bucket),
         truths=estimate_accuracy.before(connection, monitor, bucket.start) if OUTCOME in baseline.layouts else {},
         counted=_sum_objectives([one for one, _ in objectives], events),
     )

@@ -16,7 +16,7 @@ from monitor.profiling.bucket_profiles import BucketProfiles, add_profiles
 from monitor.profiling.facts import Facts
 from monitor.store import aggregates, ledger
 from monitor.store.aggregates import Entry, Range, StoredAggregate
-from monitor.store.buckets import Claim
+from monitor.store.claims import Claim
 
 FACTS, PROFILE = ("facts", ""), ("profile", "")
 

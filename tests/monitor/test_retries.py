@@ -18,7 +18,7 @@ from monitor.cli.factory import make_daemon, make_job
 from monitor.config.load import load
 from monitor.core import schedule
 from monitor.jobs.delivery import deliver_due
-from monitor.store import buckets, outbox, reads
+from monitor.store import buckets, claims, outbox, reads
 from monitor.store.database import Database, now
 from monitor.store.tables import buckets as bucket_table
 from monitor.store.tables import watches
@@ -173,7 +173,7 @@ def test_a_bucket_that_cannot_be_computed_is_given_up_at_the_third_attempt_and_t
     profiling(hit)
     life.until(LIVE + 3 * FIVE)
     assert life.live() == [DONE, ("claimed", None, 0)], "the third waits for the second"
-    while len(failures) < buckets.ATTEMPTS:
+    while len(failures) < claims.ATTEMPTS:
         life.until(LIVE + 3 * FIVE)
     assert life.live() == [DONE, ("finished", "failed", 1), DONE]
     assert life.error() is None, "the source can be read"
@@ -225,9 +225,9 @@ def test_rows_that_are_gone_when_the_source_is_back_fail_their_bucket(
 
 
 def test_a_bucket_that_ended_the_process_three_times_is_given_up(life: Life, failures: list[dict[str, Any]]) -> None:
-    for _ in range(buckets.ATTEMPTS):
+    for _ in range(claims.ATTEMPTS):
         with life.database.write() as connection:
-            held = buckets.claim(connection, "shop", buckets.Bucket(LIVE, LIVE + FIVE), "of a process that ended")
+            held = claims.claim(connection, "shop", buckets.Bucket(LIVE, LIVE + FIVE), "of a process that ended")
         assert held is not None
         with life.database.write() as connection:
             connection.execute(sa.update(bucket_table).values(owner=None, lease_until=None))

@@ -21,7 +21,7 @@ from monitor.config.load import cross_check
 from monitor.config.models import Config
 from monitor.core.schedule import Bucket
 from monitor.daemon import Daemon
-from monitor.store import buckets, labels, reads, windows
+from monitor.store import buckets, claims, labels, reads, windows
 from monitor.store.database import Database
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -193,7 +193,7 @@ class Counting:
         self.clock.moment = max(self.clock.moment, bucket.end)
         self.watch.prepare()
         with self.database.write() as connection:
-            claim = buckets.claim(connection, "bot", bucket, self.watch.owner)
+            claim = claims.claim(connection, "bot", bucket, self.watch.owner)
         assert claim is not None
         source = self.watch.source.reader._reader._engine  # type: ignore[attr-defined]
         with counted(self.database, source) as counts:

@@ -20,7 +20,7 @@ from monitor.core.schedule import Bucket, retry_delay
 from monitor.profiling.facts import Facts
 from monitor.profiling.profile import Profiled
 from monitor.sources.base import Counts, Reason, SourceError
-from monitor.store import buckets, leases, ledger, migrate, outbox
+from monitor.store import buckets, claims, leases, ledger, migrate, outbox
 from monitor.store.commit import BucketResult, commit
 from monitor.store.database import Database, is_unavailable, now
 from monitor.store.tables import actions
@@ -33,23 +33,23 @@ BUCKET = Bucket(START, START + FIVE)
 OTHER = Bucket(START + FIVE, START + 2 * FIVE)
 
 
-def claim(database: Database, owner: str, bucket: Bucket = BUCKET, monitor: str = "bot") -> buckets.Claim | None:
+def claim(database: Database, owner: str, bucket: Bucket = BUCKET, monitor: str = "bot") -> claims.Claim | None:
     with database.write() as connection:
-        return buckets.claim(connection, monitor, bucket, owner)
+        return claims.claim(connection, monitor, bucket, owner)
 
 
-def must_claim(database: Database, owner: str, bucket: Bucket = BUCKET, monitor: str = "bot") -> buckets.Claim:
+def must_claim(database: Database, owner: str, bucket: Bucket = BUCKET, monitor: str = "bot") -> claims.Claim:
     held = claim(database, owner, bucket, monitor)
     assert held is not None
     return held
 
 
-def fail(database: Database, held: buckets.Claim, error: Exception) -> bool:
+def fail(database: Database, held: claims.Claim, error: Exception) -> bool:
     with database.write() as connection:
-        return buckets.give_up_or_put_back(connection, held, error)
+        return claims.give_up_or_put_back(connection, held, error)
 
 
-def finish(database: Database, held: buckets.Claim) -> None:
+def finish(database: Database, held: claims.Claim) -> None:
     profiled = Profiled(Counts(3), Facts(rows=3), {})
     done = BucketResult(profiled, "layout", Evaluation(result="done"), Decisions(), ActionPlan())
     with database.write() as connection:
@@ -85,7 +85,7 @@ def test_an_owner_takes_its_own_bucket_back_at_once_and_nobody_else_does(databas
     assert claim(database, another) is None
     again = must_claim(database, mine)
     assert (again.fence, again.attempts) == (first.fence + 1, 1), "it lives: the first attempt did not end the process"
-    with pytest.raises(buckets.FenceLost):
+    with pytest.raises(claims.FenceLost):
         finish(database, first)
     finish(database, again)
     assert claim(database, mine) is None
@@ -94,29 +94,29 @@ def test_an_owner_takes_its_own_bucket_back_at_once_and_nobody_else_does(databas
 def test_a_lease_is_renewed_while_its_bucket_is_computed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buckets, "RENEW_EVERY", timedelta(milliseconds=10))
     held = must_claim(database, leases.new_owner())
-    pass_time(database, 2 * buckets.LEASE)
+    pass_time(database, 2 * claims.LEASE)
 
     def left() -> timedelta:
         with database.read() as connection:
             return connection.execute(sa.select(bucket_table.c.lease_until)).scalar_one() - now(connection)
 
     assert left() < timedelta(0)
-    with buckets.renewing(database, held):
+    with claims.renewing(database, held):
         eventually(lambda: left() > timedelta(0), 20, "a renewed lease")
         assert claim(database, leases.new_owner()) is None
     eventually(lambda: not any(thread.name == "lease" for thread in threading.enumerate()), 20, "the end of renewing")
-    pass_time(database, 2 * buckets.LEASE)
+    pass_time(database, 2 * claims.LEASE)
     assert must_claim(database, leases.new_owner()).fence == held.fence + 1
 
 
 def test_a_lease_that_another_took_over_is_not_renewed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     held = must_claim(database, leases.new_owner())
-    pass_time(database, 2 * buckets.LEASE)
+    pass_time(database, 2 * claims.LEASE)
     must_claim(database, leases.new_owner())
-    pass_time(database, 2 * buckets.LEASE)
+    pass_time(database, 2 * claims.LEASE)
     monkeypatch.setattr(buckets, "RENEW_EVERY", timedelta(0))
     monkeypatch.setattr(buckets, "MOST_RENEWALS", 3)
-    buckets._renew(database, held, threading.Event())
+    claims._renew(database, held, threading.Event())
     assert claim(database, leases.new_owner()) is not None
 
 
@@ -195,7 +195,7 @@ def test_a_bucket_that_is_owed_again_stays_so_when_its_attempt_comes_to_nothing(
 def test_failed_buckets_of_a_stretch_are_owed_again_and_waiting_ones_wait_no_longer(database: Database) -> None:
     mine = leases.new_owner()
     with database.write() as connection:
-        buckets.give_up(connection, buckets.claim(connection, "bot", BUCKET, mine), "internal: ValueError")  # type: ignore[arg-type]
+        claims.give_up(connection, claims.claim(connection, "bot", BUCKET, mine), "internal: ValueError")  # type: ignore[arg-type]
     fail(database, must_claim(database, mine, OTHER), SourceError("denied", "no"))
     end = OTHER.end
     with database.write() as connection:
@@ -275,7 +275,7 @@ def test_claims_of_ended_processes_are_freed_and_those_of_others_are_not(
     must_claim(database, "here", OTHER)
     end(monkeypatch, "gone")
     with database.write() as connection:
-        assert buckets.free_the_dead(connection) == 1
+        assert claims.free_the_dead(connection) == 1
     assert must_claim(database, "next").attempts == 2, "it may have ended the process"
     assert claim(database, "next", OTHER) is None
 
@@ -289,10 +289,10 @@ def test_of_buckets_that_may_have_ended_the_process_twice_one_is_tried_at_a_time
         for monitor in monitors:
             must_claim(database, "gone", BUCKET, monitor)
         with database.write() as connection:
-            assert buckets.free_the_dead(connection) == 3
+            assert claims.free_the_dead(connection) == 3
     tried = [monitor for monitor in monitors if claim(database, "next", BUCKET, monitor)]
     assert tried == ["a"]
-    pass_time(database, buckets.LEASE + timedelta(seconds=1))
+    pass_time(database, claims.LEASE + timedelta(seconds=1))
     assert claim(database, "next", BUCKET, "b") is not None
     assert claim(database, "next", BUCKET, "c") is None
 

@@ -22,10 +22,12 @@ from monitor.core.schedule import Bucket
 from monitor.profiling.facts import Facts
 from monitor.profiling.profile import Profiled
 from monitor.sources.base import Counts
-from monitor.store import buckets, incidents, leases, migrate, outbox, reads
+from monitor.store import buckets, claims, incidents, leases, migrate, outbox, reads
 from monitor.store.commit import BucketResult
 from monitor.store.commit import commit as commit_bucket
 from monitor.store.database import Database, StoreError, now
+from monitor.store.findings import load_sequential_state
+from monitor.store.spans import add_span
 from monitor.store.tables import actions, findings, metadata
 from monitor.store.tables import buckets as bucket_table
 
@@ -33,9 +35,9 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 BUCKET = Bucket(START, START + timedelta(minutes=5))
 
 
-def claim(database: Database, bucket: Bucket = BUCKET) -> buckets.Claim | None:
+def claim(database: Database, bucket: Bucket = BUCKET) -> claims.Claim | None:
     with database.write() as connection:
-        return buckets.claim(connection, "bot", bucket, leases.new_owner())
+        return claims.claim(connection, "bot", bucket, leases.new_owner())
 
 
 def outcome(rows: int = 3, version: str = "big") -> BucketResult:
@@ -45,7 +47,7 @@ def outcome(rows: int = 3, version: str = "big") -> BucketResult:
     return BucketResult(Profiled(Counts(rows), facts, {}), "layout", evaluation, Decisions(), ActionPlan())
 
 
-def commit(database: Database, held: buckets.Claim, result: BucketResult) -> None:
+def commit(database: Database, held: claims.Claim, result: BucketResult) -> None:
     with database.write() as connection:
         commit_bucket(connection, held, result)
 
@@ -94,7 +96,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_first_owner_is_fenced_off(da
     assert second is not None
     assert (second.fence, second.attempts) == (2, 2)
     commit(database, second, outcome())
-    with pytest.raises(buckets.FenceLost):
+    with pytest.raises(claims.FenceLost):
         commit(database, first, outcome(rows=99, version="wrong"))
     with database.read() as connection:
         row = connection.execute(sa.select(bucket_table)).one()
@@ -146,7 +148,7 @@ def test_decision_and_actions_commit_with_the_bucket_or_not_at_all(database: Dat
     assert first is not None
     stolen = replace(first, fence=first.fence - 1)
     full = replace(outcome(), plan=ActionPlan([Decision(incident(), "firing", "rose")], [action()]))
-    with pytest.raises(buckets.FenceLost):
+    with pytest.raises(claims.FenceLost):
         commit(database, stolen, full)
     with database.read() as connection:
         assert connection.execute(sa.select(actions)).all() == []
@@ -194,7 +196,7 @@ def test_an_effect_takes_the_place_of_one_that_waits_and_never_of_one_that_is_be
 
 def test_a_naive_time_is_never_stored(database: Database) -> None:
     with pytest.raises(sa.exc.StatementError, match="without a zone"), database.write() as connection:
-        buckets.add_span(connection, "bot", "live", datetime(2026, 1, 1), None)  # noqa: DTZ001
+        add_span(connection, "bot", "live", datetime(2026, 1, 1), None)  # noqa: DTZ001
 
 
 def test_a_snapshot_reads_no_more_findings_than_are_exported(database: Database) -> None:
@@ -222,8 +224,8 @@ def test_what_sequential_detectors_remember_is_read_back_to_the_last_digit(datab
     assert held is not None
     commit(database, held, replace(outcome(), decisions=Decisions([finding, older])))
     with database.read() as connection:
-        assert buckets.load_sequential_state(connection, "bot", START) == {finding.key: state}
-        assert buckets.load_sequential_state(connection, "bot", START - timedelta(minutes=5)) == {}
+        assert load_sequential_state(connection, "bot", START) == {finding.key: state}
+        assert load_sequential_state(connection, "bot", START - timedelta(minutes=5)) == {}
 
 
 def test_what_is_asked_of_several_rules_and_incidents_at_once_is_what_each_would_be_told(database: Database) -> None:

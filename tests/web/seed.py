@@ -19,9 +19,10 @@ from monitor.config.models import Config
 from monitor.profiling.ab_counts import Arms, experiment_findings
 from monitor.profiling.bucket_profiles import pack_profiles
 from monitor.profiling.shadow_join import Half, Pairs, ShadowPair
-from monitor.store import buckets, migrate, tables
+from monitor.store import migrate, tables
 from monitor.store.database import Database
 from monitor.store.encoding import pack_layouts
+from monitor.store.findings import add_findings
 
 MINUTE = timedelta(minutes=1)
 HOSTILE = "<script>alert(1)</script>\"'&<!channel>*_~`"
@@ -251,7 +252,7 @@ class Seed:
                 )
             told = arms.told(told, start + step)
             with self.database.write() as connection:
-                buckets.add_findings(connection, monitor, start, experiment_findings(spec, told))
+                add_findings(connection, monitor, start, experiment_findings(spec, told))
         self.insert(
             tables.comparisons,
             [

@@ -10,8 +10,9 @@ import pytest
 from detectors.experiment.verdict import SPLIT_ALPHA
 from monitor.config.arms import Shadow
 from monitor.profiling import shadow_join
-from monitor.store import aggregates, buckets, tables
+from monitor.store import aggregates, tables
 from monitor.store.aggregates import Entry
+from monitor.store.findings import add_findings
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, SHADOW, TRIAL_OF, Seed, busy_store, configuration
 from tests.web.test_pages import assert_harmless, words
@@ -84,7 +85,7 @@ def test_a_shadow_shows_agreement_and_ids_only(client: httpx.Client, seed: Seed)
         aggregates.save(connection, TRIAL_OF, [Entry(("shadow", "small"), first, shadow_join.Pairs(spec))])
         for place in range(12):
             said = shadow_join.shadow_findings(spec, one["told"])
-            buckets.add_findings(connection, TRIAL_OF, first + place * timedelta(minutes=5), said)
+            add_findings(connection, TRIAL_OF, first + place * timedelta(minutes=5), said)
     drawn = client.get(page).text
     assert_harmless(drawn)
     assert drawn.count('class="band"') == 2

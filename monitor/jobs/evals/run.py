@@ -24,9 +24,9 @@ from monitor.jobs.evals.score import JUDGE, judge_messages, overall, read_judgem
 from monitor.jobs.evals.suite import Case, Suite, lines
 from monitor.sources.base import Reader
 from monitor.store import evaluations, judge_labels
-from monitor.store.commit import save_plan
 from monitor.store.database import Database
 from monitor.store.history import load_history
+from monitor.store.plans import save_plan
 
 MOST_INTERVALS = 2
 """Intervals of traffic that are made up for after a pause."""

@@ -1,0 +1,214 @@
+"""Claim a bucket, renew its lease, and end it: done, failed, or put back to be tried again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from detectors.cost.budget import SpendTotals
+from detectors.cost.ledger import ALL, CostSummary
+from monitor.core.schedule import Bucket, retry_delay
+from monitor.sources.base import UNREADABLE, SourceError
+from monitor.store import leases, ledger
+from monitor.store.database import Database, DatabaseError, insert_for, is_unavailable, now
+from monitor.store.tables import buckets
+
+LOG = structlog.get_logger(__name__)
+LEASE = timedelta(seconds=30)
+RENEW_EVERY = timedelta(seconds=10)
+MOST_RENEWALS = 180
+"""Half an hour: a computation that hangs for longer loses its bucket to another replica."""
+ATTEMPTS = 3
+REASON_LENGTH = 512
+
+
+class FenceLost(Exception):  # noqa: N818
+    """Another replica took the bucket over while this one computed it; its result stands, ours is dropped."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to finish one bucket, as long as nobody has taken it over.
+
+    Parameters
+    ----------
+    attempts
+        Claims since the last result that count against the bucket, this one included: those that an error of the source
+        or of our own database ended do not.
+    retries
+        How often it was put back since the last result, for whatever reason.
+    """
+
+    monitor: str
+    bucket: Bucket
+    fence: int
+    attempts: int
+    revision: int
+    retries: int = 0
+
+
+def claim(connection: Connection, monitor: str, bucket: Bucket, owner: str) -> Claim | None:
+    """Take a free bucket; the unique row is the lock. None when another has it or it waits to be retried."""
+    moment = now(connection)
+    values = {"state": "claimed", "owner": owner, "lease_until": moment + LEASE, "next_attempt_at": None}
+    first = {"monitor": monitor, "start": bucket.start, "fence": 1, "attempts": 1, "revision": 0, "audits": 0}
+    insert = insert_for(connection)(buckets).values(**first, retries=0, **values)
+    own = sa.and_(buckets.c.state == "claimed", buckets.c.owner == owner)
+    free = sa.and_(
+        buckets.c.state.in_(["stale", "claimed"]),
+        leases.is_free(buckets.c.owner, buckets.c.lease_until, moment, owner),
+        sa.or_(buckets.c.next_attempt_at.is_(None), buckets.c.next_attempt_at <= moment),
+    )
+    taken = insert.on_conflict_do_update(
+        index_elements=["monitor", "start"],
+        set_={
+            **values,
+            "fence": buckets.c.fence + 1,
+            # Whoever takes back its own claim lives: the attempt before did not end the process.
+            "attempts": buckets.c.attempts + sa.case((own, 0), else_=1),
+        },
+        where=free,
+    ).returning(buckets.c.fence, buckets.c.attempts, buckets.c.revision, buckets.c.retries)
+    row = connection.execute(taken).one_or_none()
+    return Claim(monitor, bucket, row.fence, row.attempts, row.revision, row.retries) if row else None
+
+
+@contextmanager
+def renewing(database: Database, held: Claim) -> Iterator[None]:
+    """Renew the lease of a bucket for as long as the block computes it."""
+    done = threading.Event()
+    threading.Thread(target=_renew, args=(database, held, done), daemon=True, name="lease").start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _renew(database: Database, held: Claim, done: threading.Event) -> None:
+    for _ in range(MOST_RENEWALS):
+        if done.wait(RENEW_EVERY.total_seconds()):
+            return
+        try:
+            with database.write() as connection:
+                until = now(connection) + LEASE
+                connection.execute(sa.update(buckets).where(_mine(held)).values(lease_until=until))
+        except DatabaseError as error:
+            LOG.warning("lease_not_renewed", monitor=held.monitor, error=type(error).__name__)
+
+
+def put_back(connection: Connection, held: Claim, reason: str, *, counts: bool) -> None:
+    """Give a bucket back unfinished, to be tried again after a while; ``counts`` says whether the attempt counts."""
+    connection.execute(
+        sa.update(buckets)
+        .where(_mine(held))
+        .values(
+            owner=None,
+            lease_until=None,
+            attempts=held.attempts if counts else held.attempts - 1,
+            retries=held.retries + 1,
+            next_attempt_at=now(connection) + retry_delay(held.retries),
+            reason=reason[:REASON_LENGTH],
+        )
+    )
+
+
+def finish(
+    connection: Connection,
+    held: Claim,
+    *,
+    result: str,
+    reason: str | None,
+    values: Mapping[str, object],
+) -> None:
+    """End a bucket; raises :class:`FenceLost` when it is no longer ours, which rolls everything back."""
+    done = connection.execute(
+        sa.update(buckets)
+        .where(_mine(held))
+        .values(
+            state="finished",
+            result=result,
+            reason=reason[:REASON_LENGTH] if reason else None,
+            revision=buckets.c.revision + 1,
+            attempts=0,
+            retries=0,
+            owner=None,
+            lease_until=None,
+            next_attempt_at=None,
+            finished_at=now(connection),
+            **values,
+        )
+    )
+    if done.rowcount != 1:
+        raise FenceLost(f"bucket {held.bucket.start.isoformat()} of {held.monitor} was taken over.")
+
+
+def _mine(held: Claim) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        buckets.c.monitor == held.monitor,
+        buckets.c.start == held.bucket.start,
+        buckets.c.fence == held.fence,
+        buckets.c.state == "claimed",
+    )
+
+
+def free_the_dead(connection: Connection) -> int:
+    """Release the claims of processes that are known to have ended, so that a restart need not wait.
+
+    Of the buckets whose next end of the process would be their last, one at a time is tried: whichever ends the process
+    must not take the others with it.
+    """
+    owners = connection.execute(
+        sa.select(buckets.c.owner).distinct().where(buckets.c.state == "claimed", buckets.c.owner.is_not(None))
+    ).scalars()
+    mine = sa.and_(buckets.c.state == "claimed", buckets.c.owner.in_(leases.dead(owners)))
+    query = sa.select(buckets.c.monitor, buckets.c.start, buckets.c.attempts).where(mine)
+    freed = connection.execute(query.order_by(buckets.c.start, buckets.c.monitor)).all()
+    moment, waiting = now(connection), 0
+    for row in freed:
+        suspect = row.attempts == ATTEMPTS - 1
+        after = moment + waiting * LEASE if suspect else None
+        waiting += suspect
+        connection.execute(
+            sa.update(buckets)
+            .where(mine, buckets.c.monitor == row.monitor, buckets.c.start == row.start)
+            .values(owner=None, lease_until=None, next_attempt_at=after)
+        )
+    return len(freed)
+
+
+def give_up_or_put_back(connection: Connection, held: Claim, error: Exception) -> bool:
+    """End a bucket as failed at the third attempt that counts, else put it back; says whether it has ended."""
+    if is_passing(error):
+        put_back(connection, held, describe_error(error), counts=False)
+    elif held.attempts < ATTEMPTS:
+        put_back(connection, held, describe_error(error), counts=True)
+    else:
+        give_up(connection, held, describe_error(error))
+        return True
+    return False
+
+
+def is_passing(error: Exception) -> bool:
+    """Say whether an error is of the source or of our own database, and not of what the bucket holds: it will pass."""
+    if isinstance(error, SourceError):
+        return error.reason != UNREADABLE
+    return isinstance(error, DatabaseError) and is_unavailable(error)
+
+
+def describe_error(error: Exception) -> str:
+    """Return an error as the reason of a bucket; of our own errors the kind alone, for the text may quote a record."""
+    return f"{error.reason}: {error}" if isinstance(error, SourceError) else f"internal: {type(error).__name__}"
+
+
+def give_up(connection: Connection, held: Claim, reason: str) -> None:
+    """End a bucket as failed."""
+    finish(connection, held, result="failed", reason=reason, values={})
+    if held.revision == 0:  # else what it was found to cost at first stands
+        ledger.save(connection, held.monitor, held.bucket, CostSummary({ALL: SpendTotals(unknown=1)}))

@@ -1,0 +1,70 @@
+"""Findings of buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from detectors import SEQUENTIAL
+from detectors.base import Finding
+from detectors.sequential import State
+from monitor.config.rules import COMPARED
+from monitor.store.claims import Claim
+from monitor.store.database import upsert
+from monitor.store.tables import findings
+
+
+def save_findings(connection: Connection, held: Claim, found: Sequence[Finding]) -> None:
+    """Replace the findings of one bucket; what comparisons said at its time stays when it is computed again."""
+    where = sa.and_(findings.c.monitor == held.monitor, findings.c.start == held.bucket.start)
+    if held.revision > 0:
+        where = sa.and_(where, findings.c.check.not_in(COMPARED))
+        found = [finding for finding in found if finding.check not in COMPARED]
+    connection.execute(sa.delete(findings).where(where))
+    add_findings(connection, held.monitor, held.bucket.start, found)
+
+
+def add_findings(connection: Connection, monitor: str, start: datetime, found: Sequence[Finding]) -> None:
+    """Write findings of one bucket; one that stands already is kept."""
+    rows = [
+        {
+            "monitor": monitor,
+            "start": start,
+            "key": finding.key,
+            "check": finding.check,
+            "column": finding.column,
+            "method": finding.method,
+            "segment": finding.segment,
+            "status": finding.status.value,
+            "reason": finding.reason,
+            "statistic": finding.statistic,
+            "threshold": finding.threshold,
+            "p_value": finding.p_value,
+            "q_value": finding.q_value,
+            "n_baseline": finding.n_baseline,
+            "n_window": finding.n_window,
+            "about": finding.about,
+            "unit": finding.unit,
+            "direction": finding.direction,
+            "detail": dict(finding.detail),
+        }
+        for finding in found
+    ]
+    upsert(connection, findings, [shortened(findings, row) for row in rows])
+
+
+def shortened(table: sa.Table, row: Mapping[str, object]) -> dict[str, object]:
+    """Cut each text to the length of its column: PostgreSQL refuses a row whose texts are longer, SQLite takes it."""
+    lengths = {column.name: getattr(column.type, "length", None) for column in table.c}
+    return {name: value[: lengths[name]] if isinstance(value, str) else value for name, value in row.items()}
+
+
+def load_sequential_state(connection: Connection, monitor: str, start: datetime) -> dict[str, State]:
+    """Return what sequential detectors remembered at the end of a bucket, by finding key."""
+    query = sa.select(findings.c.key, findings.c.detail).where(
+        findings.c.monitor == monitor, findings.c.start == start, findings.c.method.in_(list(SEQUENTIAL))
+    )
+    return {row.key: row.detail["state"] for row in connection.execute(query) if row.detail and "state" in row.detail}

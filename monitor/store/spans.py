@@ -1,0 +1,36 @@
+"""The stretches of time that a monitor watches, and how far each is finished."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.core.schedule import BucketRange, advance
+from monitor.store.database import upsert
+from monitor.store.tables import spans
+
+
+def add_span(connection: Connection, monitor: str, kind: str, start: datetime, end: datetime | None) -> None:
+    """Watch a stretch of time; asking again for the same changes nothing."""
+    row = {"monitor": monitor, "kind": kind, "start": start, "end": end, "next": start}
+    upsert(connection, spans, [row])
+
+
+def list_spans(connection: Connection, monitor: str) -> list[BucketRange]:
+    """Return the stretches of a monitor, oldest first."""
+    query = sa.select(spans).where(spans.c.monitor == monitor).order_by(spans.c.start)
+    return [BucketRange(row.kind, row.start, row.end, row.next) for row in connection.execute(query)]
+
+
+def advance_span(
+    connection: Connection, monitor: str, span: BucketRange, bucket: timedelta, done: set[datetime]
+) -> None:
+    """Remember how far a stretch is finished without a gap; end a finished one."""
+    reached = advance(span, bucket, done)
+    where = sa.and_(spans.c.monitor == monitor, spans.c.kind == span.kind, spans.c.start == span.start)
+    if span.end is not None and reached >= span.end:
+        connection.execute(sa.delete(spans).where(where))
+    elif reached > span.next:
+        connection.execute(sa.update(spans).where(where).values(next=reached))

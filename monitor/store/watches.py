@@ -1,0 +1,23 @@
+"""What is known of a monitor as a whole."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.store.database import now, upsert
+from monitor.store.tables import watches
+
+
+def save_watch(connection: Connection, monitor: str, **values: object) -> None:
+    """Write what is known of a monitor as a whole."""
+    row: dict[str, object] = {"monitor": monitor, "config": "", "seen_at": now(connection), **values}
+    upsert(connection, watches, [{"late_rows": 0, **row}], **{"seen_at": row["seen_at"], **values})
+
+
+def error_since(connection: Connection, monitor: str) -> datetime | None:
+    """Return since when a source cannot be read."""
+    query = sa.select(watches.c.error_since).where(watches.c.monitor == monitor)
+    return connection.execute(query).scalar_one_or_none()
