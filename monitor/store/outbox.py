@@ -177,7 +177,7 @@ def claim_next(
             ~waits,
             actions.c.name == only if only is not None else actions.c.name.not_in(list(without)),
         )
-        .order_by(actions.c.next_attempt_at, actions.c.created_at)
+        .order_by(actions.c.next_attempt_at, actions.c.created_at, actions.c.sequence, actions.c.id)
         .limit(1)
     )
     if connection.dialect.name == "postgresql":

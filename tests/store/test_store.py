@@ -172,6 +172,14 @@ def test_messages_of_an_incident_keep_their_order_and_an_action_has_one_delivere
         assert not outbox.record(connection, first, state="failed")
 
 
+def test_actions_that_are_due_at_the_same_time_have_one_order(database: Database) -> None:
+    names = [("a-3", 1), ("a-2", 0), ("a-1", 1), ("a-0", 1)]
+    with database.write() as connection:
+        outbox.save_actions(connection, [action(place, id=name, incident=name) for name, place in names])
+        taken = [outbox.claim_next(connection, START, name).id for name in ("one", "two", "three", "four")]
+    assert taken == ["a-2", "a-0", "a-1", "a-3"]
+
+
 def test_what_is_late_expires_and_what_waits_is_approved_once(database: Database) -> None:
     with database.write() as connection:
         outbox.save_actions(connection, [action(0, state="awaiting_approval"), action(1, name="other")])
