@@ -32,7 +32,6 @@ TYPED = (
 )
 EXCEPTIONS: dict[str, str] = {
     "imports monitor.actions.breakers": "to be divided",
-    "imports monitor.actions.retraining_context": "to be divided",
     "imports monitor.jobs.backtest": "to be divided",
     "imports monitor.jobs.build_baseline": "to be divided",
     "imports monitor.jobs.evals.run": "to be divided",
@@ -41,9 +40,7 @@ EXCEPTIONS: dict[str, str] = {
     "imports monitor.jobs.baseline_lifecycle": "to be divided",
     "imports monitor.jobs.monitor_job": "to be divided",
     "imports monitor.jobs.what_if": "to be divided",
-    "imports monitor.pipeline": "to be divided",
     "imports monitor.sources.reader": "to be divided",
-    "imports monitor.store.state": "to be divided",
     "imports monitor.web.app": "to be divided",
     "imports monitor.web.pages": "to be divided",
     "parameters monitor.sources.reader._select": "to be grouped",

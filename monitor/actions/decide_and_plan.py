@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from monitor.actions.plan_actions import ActionPlan, PlanContext, Receivers, plan_actions
-from monitor.alerting.decide import Decisions, Known, decide
+from monitor.alerting.decide import AlertContext, Decisions, decide
 from monitor.checks.comparisons import ComparisonUpdate
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
@@ -14,7 +14,7 @@ from monitor.core.schedule import Bucket
 
 
 def decide_and_plan(
-    monitor: Monitor, receivers: Receivers, evaluation: Evaluation, known: Known, bucket: Bucket, at: datetime
+    monitor: Monitor, receivers: Receivers, evaluation: Evaluation, known: AlertContext, bucket: Bucket, at: datetime
 ) -> tuple[Decisions, ActionPlan]:
     """Decide what an evaluation means, and plan what follows from it.
 
@@ -35,4 +35,4 @@ def plan_comparisons(
     """Plan what the newest reports of comparisons mean, up to the end of the last bucket that was counted."""
     start = update.counts[-1].start
     bucket, evaluation = Bucket(start, start + update.step), Evaluation(comparisons=update)
-    return decide_and_plan(monitor.with_rules([]), receivers, evaluation, Known(history), bucket, at)[1]
+    return decide_and_plan(monitor.with_rules([]), receivers, evaluation, AlertContext(history), bucket, at)[1]

@@ -9,7 +9,8 @@ from datetime import datetime
 from monitor.actions.breakers import BreakerInput, BreakerUpdate, evaluate_breakers, firing_after, silence_name
 from monitor.actions.notifications import announce_verdict
 from monitor.actions.plan import DecisionContext, is_unannounced, plan
-from monitor.actions.retraining_context import RetrainingInput, plan_retraining
+from monitor.actions.retraining_context import RetrainingInput, build_retraining_context
+from monitor.actions.retraining_requests import find_retraining_requests
 from monitor.alerting.decide import Decisions
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
@@ -88,7 +89,8 @@ def plan_incidents(
     history = context.history
     rules = {rule_name(rule): rule for rule in monitor.rules}
     earlier = {incident.id: incident for incident in (*history.open.values(), *history.older)}
-    retraining = plan_retraining(monitor, receivers, decisions, context.history, context.retraining)
+    requests = find_retraining_requests(monitor, decisions.incidents, receivers, history)
+    retraining = build_retraining_context(monitor, requests, decisions.findings, context.retraining)
     incidents: list[Decision] = []
     actions: list[Action] = []
     for decision in decisions.incidents:

@@ -222,8 +222,8 @@ def _object(properties: Mapping[str, object]) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
-class Grounds:
-    """What reading had to find out for a retraining: records by stretch, schema, and how a stretch is selected."""
+class TrainingLog:
+    """The log as a retraining uses it: its records by stretch, its schema, and how a stretch is selected."""
 
     rows: Callable[[datetime, datetime], tuple[int, int]]
     condition: Callable[[datetime, datetime], tuple[str, bool]]
@@ -239,7 +239,7 @@ def retraining(
     baseline: Baseline,
     end: datetime,
     window_rows: int,
-    grounds: Grounds,
+    log: TrainingLog,
 ) -> RetrainingData:
     """Return the part of the body that says what to train on, as plain data of bounded size.
 
@@ -267,11 +267,11 @@ def retraining(
         concept=_concept(about_model),
         drifted=told[:MOST_DRIFTED],
         left_out=max(0, len(told) - MOST_DRIFTED),
-        windows=[_stretch(what, start, stop, grounds) for what, start, stop in stretches],
-        snapshot=_snapshot(monitor, grounds),
+        windows=[_stretch(what, start, stop, log) for what, start, stop in stretches],
+        snapshot=_snapshot(monitor, log),
         performance=[one for finding in about_model if (one := _performance(finding))],
-        cost_of_drift=grounds.cost,
-        currency=None if grounds.cost is None else monitor.currency,
+        cost_of_drift=log.cost,
+        currency=None if log.cost is None else monitor.currency,
     )
     return cast("RetrainingData", made.model_dump(mode="json"))
 
@@ -360,23 +360,23 @@ def _part(monitor: Monitor, column: str | None) -> Literal["input", "output", "s
 
 
 def _stretch(
-    what: Literal["since_change", "baseline"], start: datetime, end: datetime, grounds: Grounds
+    what: Literal["since_change", "baseline"], start: datetime, end: datetime, log: TrainingLog
 ) -> TrainingRange:
-    rows, labels = grounds.rows(start, end)
-    condition, exact = grounds.condition(start, end)
-    known = labels if "label" in grounds.schema or labels else None
+    rows, labels = log.rows(start, end)
+    condition, exact = log.condition(start, end)
+    known = labels if "label" in log.schema or labels else None
     return TrainingRange(what=what, start=start, end=end, rows=rows, labels=known, condition=condition, exact=exact)
 
 
-def _snapshot(monitor: Monitor, grounds: Grounds) -> RecordLocation:
-    source, schema = monitor.source, grounds.schema
+def _snapshot(monitor: Monitor, log: TrainingLog) -> RecordLocation:
+    source, schema = monitor.source, log.schema
     query = source.query if source.query and len(source.query) <= LONGEST_QUERY else None
     written = json.dumps(sorted(schema.items()))
     return RecordLocation(
         table=source.table,
         query=query,
         preset=source.preset,
-        dialect=grounds.dialect,
+        dialect=log.dialect,
         columns=len(schema),
         schema_fingerprint=hashlib.sha256(written.encode()).hexdigest(),
         not_served=[

@@ -33,8 +33,8 @@ class Decisions:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known when an evaluation is decided.
+class AlertContext:
+    """What an evaluation is decided with.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Known:
     shifts: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
 
 
-def decide(monitor: Monitor, evaluation: Evaluation, known: Known, bucket: Bucket) -> Decisions:
+def decide(monitor: Monitor, evaluation: Evaluation, known: AlertContext, bucket: Bucket) -> Decisions:
     """Decide what an evaluation means: every way to an incident and to a message goes through here.
 
     Parameters

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from detectors.base import Finding
 from monitor.checks.detect import detect
-from monitor.checks.evaluation import Evaluation, MonitorPlan, Observed, StoredSums
+from monitor.checks.evaluation import Evaluation, Observed, StoredSums
+from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.new_values import detect_new_values
 from monitor.checks.objectives import count_events
 from monitor.checks.result import conclude

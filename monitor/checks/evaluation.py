@@ -1,4 +1,4 @@
-"""What evaluating a bucket takes and gives: the plan of its monitor, what was read, what is stored, what was found."""
+"""What evaluating a bucket takes and gives: what was read, what is stored, what was found."""
 
 from __future__ import annotations
 
@@ -7,46 +7,14 @@ from dataclasses import dataclass, field
 
 from detectors.base import Finding
 from detectors.cost.objective import EventCounts
-from monitor.checks.baseline import Baseline
-from monitor.checks.comparisons import ComparisonCounts, Comparisons, ComparisonState, ComparisonUpdate, Key
+from monitor.checks.comparisons import ComparisonCounts, ComparisonState, ComparisonUpdate, Key
 from monitor.checks.result import Result
 from monitor.checks.window import Window
 from monitor.checks.window_sum import StoredWindow
-from monitor.config.models import Monitor
 from monitor.core.incident import Change
 from monitor.core.schedule import Bucket
 from monitor.profiling.profile import Profiled
 from monitor.profiling.spend import Spending
-
-
-@dataclass(frozen=True)
-class MonitorPlan:
-    """What a bucket of a monitor is compared with.
-
-    Parameters
-    ----------
-    baseline
-        The newest one, which may still be learning; with the stretch before the window where windows are compared
-        with that.
-    without_baseline
-        Why there is none, where there is none.
-    """
-
-    monitor: Monitor
-    comparisons: Comparisons
-    baseline: Baseline | None = None
-    without_baseline: str = ""
-
-    @property
-    def active_baseline(self) -> Baseline | None:
-        """Return the baseline if it is learnt."""
-        return self.baseline if self.baseline is not None and self.baseline.state == "active" else None
-
-    def reference(self, bucket: Bucket) -> Baseline | None:
-        """Return what the window of a bucket is compared with; None for a bucket of the baseline itself."""
-        active = self.active_baseline
-        part_of_it = active is not None and active.end is not None and bucket.end <= active.end
-        return None if part_of_it else active
 
 
 @dataclass(frozen=True)

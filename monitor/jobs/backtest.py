@@ -18,7 +18,7 @@ from monitor.actions.decide_and_plan import decide_and_plan
 from monitor.actions.plan import split_open
 from monitor.actions.plan_actions import Receivers
 from monitor.alerting.change_point import Plateau
-from monitor.alerting.decide import Known
+from monitor.alerting.decide import AlertContext
 from monitor.alerting.news import choose_news
 from monitor.alerting.second_shift import explain_moves
 from monitor.checks.baseline import Baseline, previous_stretch
@@ -89,7 +89,7 @@ class Story:
                 for rule, shifted in shifts.items()
             }
         evaluation = Evaluation(findings, result, reason, window=window)
-        known = Known(history, baseline, shifts)
+        known = AlertContext(history, baseline, shifts)
         _, plan = decide_and_plan(self.monitor, self.receivers, evaluation, known, bucket, bucket.end)
         self.actions += plan.actions
         for decision in plan.incidents:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from monitor.checks.comparisons import Comparisons
-from monitor.checks.evaluation import MonitorPlan
+from monitor.checks.monitor_plan import MonitorPlan
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.schedule import Bucket
@@ -17,9 +17,10 @@ from monitor.jobs.begin_comparisons import begin_comparisons
 from monitor.jobs.bucket_schedule import BucketSchedule
 from monitor.jobs.late_data import LateDataAuditor
 from monitor.jobs.source_session import SourceSession
-from monitor.pipeline import BucketCache, process_bucket
+from monitor.pipeline import process_bucket
 from monitor.store import claims, leases
 from monitor.store.database import Database
+from monitor.store.state import BucketCache
 
 LOG = structlog.get_logger(__name__)
 BUCKETS_A_TURN = 20
@@ -95,7 +96,7 @@ class MonitorJob:
                 return True
             with claims.renewing(self.database, claim):
                 plan = self.plan(claim.bucket)
-                result = process_bucket(self.database, self.source, plan, claim, self.receivers, self._cache)
+                result = process_bucket(self.database, self.source, plan, claim, self._cache)
             LOG.debug("bucket", monitor=name, start=start, result=result.result)
         except claims.FenceLost as lost:
             LOG.warning("fence_lost", detail=str(lost))
@@ -112,7 +113,7 @@ class MonitorJob:
     def plan(self, bucket: Bucket) -> MonitorPlan:
         """Return what a bucket is compared with."""
         baseline = self.lifecycle.compared_with(bucket)
-        return MonitorPlan(self.monitor, self.comparisons, baseline, self.lifecycle.reason)
+        return MonitorPlan(self.monitor, self.comparisons, baseline, self.lifecycle.reason, self.receivers)
 
     def reason_to_give_up(self, claim: claims.Claim) -> str | None:
         """Return why a claimed bucket need not be tried again: it ended the process, or its rows are gone."""

@@ -14,14 +14,15 @@ from detectors.outcome import OUTCOME
 from detectors.performance.measured import ESTIMATED
 from monitor.actions.decide_and_plan import decide_and_plan
 from monitor.actions.plan_actions import Receivers
-from monitor.alerting.decide import Known
+from monitor.alerting.decide import AlertContext
 from monitor.alerting.incidents import find_explanation, merge_evidence, most_harmful
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import sentences
 from monitor.checks.comparisons import Comparisons, ComparisonState, Key
 from monitor.checks.evaluate import evaluate
-from monitor.checks.evaluation import Evaluation, MonitorPlan, Observed, StoredSums
+from monitor.checks.evaluation import Evaluation, Observed, StoredSums
 from monitor.checks.evidently import measure_in_child
+from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.new_values import detect_new_values
 from monitor.checks.sequential import fold_sequential
 from monitor.checks.window import BucketSummary
@@ -93,7 +94,7 @@ def _decide(
 ) -> dict[str, Any]:
     """Decide and plan what an evaluation means by itself, with no history and no rule that waits."""
     at_once = [rule.model_copy(update={"for_": 1}) for rule in monitor.rules]
-    alone, known = monitor.with_rules(at_once), Known(baseline=baseline)
+    alone, known = monitor.with_rules(at_once), AlertContext(baseline=baseline)
     decisions, plan = decide_and_plan(alone, receivers, evaluation, known, bucket, bucket.end)
     firing = [one.incident for one in plan.incidents if one.incident.state == "firing"]
     status, reason = verdict(monitor, decisions.findings, firing=bool(firing))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from monitor.actions.decide_and_plan import decide_and_plan
-from monitor.alerting.decide import Known
+from monitor.alerting.decide import AlertContext
 from monitor.checks.evaluation import Evaluation
 from monitor.core.schedule import Bucket
 from monitor.jobs.monitor_job import MonitorJob
@@ -56,5 +56,5 @@ def record_source_error(job: MonitorJob, error: SourceError, now: datetime) -> N
         missing = max(1, (now - since) // monitor.bucket)
         history = load_history(connection, monitor, bucket)
         evaluation = Evaluation(reason=reason, missing_buckets=missing)
-        _, plan = decide_and_plan(monitor.with_rules([]), job.receivers, evaluation, Known(history), bucket, now)
+        _, plan = decide_and_plan(monitor.with_rules([]), job.receivers, evaluation, AlertContext(history), bucket, now)
         save_plan(connection, monitor.name, plan)

@@ -11,6 +11,8 @@ from sqlalchemy.engine import Connection
 from monitor.checks.new_values import moment
 from monitor.core.incident import Change
 from monitor.profiling.facts import Facts
+from monitor.store import windows
+from monitor.store.claims import Claim
 from monitor.store.database import Columns, upsert
 from monitor.store.tables import changes, versions
 
@@ -31,8 +33,10 @@ def earlier(table: sa.Table) -> Callable[[Columns], sa.Case[datetime]]:
     return lambda new: sa.case((new.first_seen < table.c.first_seen, new.first_seen), else_=table.c.first_seen)
 
 
-def save_versions(connection: Connection, monitor: str, facts: Facts, before: Facts) -> None:
+def save_versions(connection: Connection, claim: Claim, facts: Facts) -> None:
     """Add the traffic of versions in a bucket, less what the same bucket had added in an earlier revision."""
+    monitor, start = claim.monitor, claim.bucket.start
+    before = windows.load_facts(connection, monitor, start) if claim.revision else Facts()
     for row in _version_rows(facts, before):
         upsert(
             connection,

@@ -11,7 +11,6 @@ from monitor.alerting.decide import Decisions
 from monitor.checks.evaluation import Evaluation
 from monitor.core.aggregate import Aggregate, Key
 from monitor.profiling.bucket_profiles import collect_aggregates
-from monitor.profiling.facts import Facts
 from monitor.profiling.profile import Profiled
 from monitor.store import claims, comparisons, windows
 from monitor.store.changes import save_changes, save_versions
@@ -34,8 +33,8 @@ class BucketResult:
     profiled: Profiled
     layout: str | None
     evaluation: Evaluation
-    decisions: Decisions
-    plan: ActionPlan
+    decisions: Decisions = Decisions()
+    plan: ActionPlan = ActionPlan()
     audits: int = 0
 
     @property
@@ -51,7 +50,6 @@ class BucketResult:
 
 def commit(connection: Connection, claim: claims.Claim, result: BucketResult) -> None:
     """T2: bucket done, profiles, findings, incidents, actions, changes; all of it, or nothing."""
-    before = windows.load_facts(connection, claim.monitor, claim.bucket.start) if claim.revision else Facts()
     profiled, evaluation = result.profiled, result.evaluation
     claims.finish(
         connection,
@@ -68,7 +66,7 @@ def commit(connection: Connection, claim: claims.Claim, result: BucketResult) ->
     )
     save_findings(connection, claim, result.decisions.findings or evaluation.findings)
     comparisons.save(connection, claim.monitor, evaluation.comparisons, result.plan.announced)
+    save_versions(connection, claim, profiled.facts)  # before its facts take the place of those of an earlier revision
     windows.save_bucket(connection, claim, result.aggregates)
-    save_versions(connection, claim.monitor, profiled.facts, before)
     save_changes(connection, claim.monitor, evaluation.changes)
     save_plan(connection, claim.monitor, result.plan)

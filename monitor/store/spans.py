@@ -24,6 +24,12 @@ def list_spans(connection: Connection, monitor: str) -> list[BucketRange]:
     return [BucketRange(row.kind, row.start, row.end, row.next) for row in connection.execute(query)]
 
 
+def live_since(connection: Connection, monitor: str) -> datetime | None:
+    """Return since when a monitor watches live buckets; None before it has begun."""
+    query = sa.select(spans.c.start).where(spans.c.monitor == monitor, spans.c.kind == "live")
+    return connection.execute(query.order_by(spans.c.start).limit(1)).scalar_one_or_none()
+
+
 def advance_span(
     connection: Connection, monitor: str, span: BucketRange, bucket: timedelta, done: set[datetime]
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from monitor import pipeline
+from monitor.checks import observe
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.load import load
@@ -37,17 +37,17 @@ HISTORY: dict[str, Any] = {
 LETHAL = f"""
 import os, signal
 from datetime import datetime
-from monitor import pipeline
+from monitor.checks import observe
 from monitor.cli import app
 
-profile = pipeline.profile_bucket
+profile = observe.profile_bucket
 
 def end_at(reader, monitor, layouts, bucket):
     if monitor.name == "lethal" and bucket.start == datetime.fromisoformat("{(LIVE + FIVE).isoformat()}"):
         os.kill(os.getpid(), signal.SIGKILL)
     return profile(reader, monitor, layouts, bucket)
 
-pipeline.profile_bucket = end_at
+observe.profile_bucket = end_at
 app()
 """
 """The real command line, but for one bucket of one monitor: reading it is the end."""
@@ -127,7 +127,7 @@ def test_a_store_that_restarts_in_the_middle_of_a_bucket_is_waited_for_by_nobody
     world = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", own_server.url.render_as_string(hide_password=False))
     world.log(rows_of(START, 2 * HOUR, per_minute=4))
     config = load(world.configure(**HISTORY))
-    profile, stops = pipeline.profile_bucket, [LIVE, LIVE + FIVE, LIVE + FIVE, LIVE + FIVE, LIVE + FIVE]
+    profile, stops = observe.profile_bucket, [LIVE, LIVE + FIVE, LIVE + FIVE, LIVE + FIVE, LIVE + FIVE]
 
     def stop_at(reader: Any, monitor: Any, layouts: Any, bucket: Any) -> Any:
         if stops and bucket.start == stops[0]:
@@ -139,7 +139,7 @@ def test_a_store_that_restarts_in_the_middle_of_a_bucket_is_waited_for_by_nobody
         daemon = make_daemon(database, config, Hand(LIVE))
         daemon.tick_all()
         daemon.tick_all()
-        monkeypatch.setattr(pipeline, "profile_bucket", stop_at)
+        monkeypatch.setattr(observe, "profile_bucket", stop_at)
         daemon.clock.moment = LIVE + 3 * FIVE  # type: ignore[attr-defined]
         while stops:
             left = len(stops)

@@ -26,8 +26,8 @@ from monitor.actions.plan import (
     write_headline,
 )
 from monitor.actions.plan_actions import PlanContext, note_notification, plan_incidents
-from monitor.actions.retraining_context import find_retraining_requests
-from monitor.alerting.decide import Decisions, Known, decide
+from monitor.actions.retraining_requests import find_retraining_requests
+from monitor.alerting.decide import AlertContext, Decisions, decide
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
 from monitor.core.action import Action, AlertHistory, PastAction, Version
@@ -283,13 +283,13 @@ def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
     reasons = []
     for silences in ({"drift": 7}, {"other": 7}):
         history = AlertHistory(silences=silences)
-        (decision,) = decide(monitor, Evaluation([finding(0.3)]), Known(history), BUCKET).incidents
+        (decision,) = decide(monitor, Evaluation([finding(0.3)]), AlertContext(history), BUCKET).incidents
         reasons.append((decision.silence, decision.reason.endswith("(silenced by #7)")))
         assert bool(planned_for(monitor, decision, history)) == ("other" in silences)
     assert reasons == [(7, True), (None, False)]
     going = incident_of(evidence={finding(0.3).key: evidence_of()})
     history = AlertHistory(open={"drift": going}, silences={"drift": 7})
-    (decision,) = decide(monitor, Evaluation([finding(0.3)]), Known(history), BUCKET).incidents
+    (decision,) = decide(monitor, Evaluation([finding(0.3)]), AlertContext(history), BUCKET).incidents
     assert (decision.transition, decision.silence, decision.reason) == (None, 7, "novelty rose")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.actions.retraining_context import earliest_asked
+from monitor.actions.retraining_requests import earliest_moment
 from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory, PastAction
 from monitor.core.incident import Incident
@@ -56,9 +56,9 @@ def incident(**changes: Any) -> Incident:
 def test_as_far_back_as_a_retraining_may_speak_of(changes: dict[str, Any], sent: dict[str, Any], expected: Any) -> None:
     standing = replace(incident(), **changes)
     past = AlertHistory(open={standing.rule: standing}, past=[replace(SENT, **sent)])
-    assert earliest_asked(MONITOR, past, BUCKET, {"r"}) == expected
+    assert earliest_moment(MONITOR, past, BUCKET, {"r"}) == expected
 
 
 def test_an_incident_that_may_open_again_is_one_of_them() -> None:
     resolved = incident(state="resolved", resolved_at=NOW - HOUR)
-    assert earliest_asked(MONITOR, AlertHistory(resolved={"r": resolved}, past=[SENT]), BUCKET, {"r"}) == OPENED - BACK
+    assert earliest_moment(MONITOR, AlertHistory(resolved={"r": resolved}, past=[SENT]), BUCKET, {"r"}) == OPENED - BACK

@@ -147,7 +147,7 @@ def test_hostile_names_do_not_make_it_larger_than_20_kb() -> None:
     evidence = {f.key: {"reason": f.reason, "column": f.column, "about": "model"} for f in found[:10]}
     words = "\U0001f4a3" * 512
     incident = Incident("i", "m", "r", "critical", "firing", at, at, words, evidence=evidence)
-    grounds = retraining.Grounds(lambda *_: (1000, 0), lambda *_: ("t >= 1", True), {"a": "numeric"}, "sqlite")
+    log = retraining.TrainingLog(lambda *_: (1000, 0), lambda *_: ("t >= 1", True), {"a": "numeric"}, "sqlite")
     monitor = Config.model_validate(
         {
             "monitors": [
@@ -159,7 +159,7 @@ def test_hostile_names_do_not_make_it_larger_than_20_kb() -> None:
         }
     ).monitors[0]
     baseline = Baseline(1, "l", {}, {}, None, 10)  # type: ignore[arg-type]
-    told = retraining.retraining(monitor, incident, found, baseline, at, 500, grounds)
+    told = retraining.retraining(monitor, incident, found, baseline, at, 500, log)
     assert told["snapshot"]["query"] is None
     assert told["windows"][0]["labels"] is None  # no label is logged: not known, not zero
     assert told["concept"]["drifted"] is None

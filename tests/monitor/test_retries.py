@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor import pipeline
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
+from monitor.checks import observe
 from monitor.cli.backfill import backfill
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon, make_job
 from monitor.config.load import load
 from monitor.core import schedule
+from monitor.core.schedule import Bucket
 from monitor.jobs.delivery import deliver_due
 from monitor.store import buckets, claims, outbox, reads
 from monitor.store.database import Database, now
@@ -95,14 +96,14 @@ Profiling = Callable[[Callable[[datetime], None]], None]
 @pytest.fixture
 def profiling(monkeypatch: pytest.MonkeyPatch) -> Profiling:
     """Do something before a bucket is profiled, which is told its start."""
-    original = pipeline.profile_bucket
+    original = observe.profile_bucket
 
     def put(before: Callable[[datetime], None]) -> None:
         def profile(reader: Any, monitor: Any, layouts: Any, bucket: Any) -> Any:
             before(bucket.start)
             return original(reader, monitor, layouts, bucket)
 
-        monkeypatch.setattr(pipeline, "profile_bucket", profile)
+        monkeypatch.setattr(observe, "profile_bucket", profile)
 
     return put
 
@@ -227,7 +228,7 @@ def test_rows_that_are_gone_when_the_source_is_back_fail_their_bucket(
 def test_a_bucket_that_ended_the_process_three_times_is_given_up(life: Life, failures: list[dict[str, Any]]) -> None:
     for _ in range(claims.ATTEMPTS):
         with life.database.write() as connection:
-            held = claims.claim(connection, "shop", buckets.Bucket(LIVE, LIVE + FIVE), "of a process that ended")
+            held = claims.claim(connection, "shop", Bucket(LIVE, LIVE + FIVE), "of a process that ended")
         assert held is not None
         with life.database.write() as connection:
             connection.execute(sa.update(bucket_table).values(owner=None, lease_until=None))

@@ -10,7 +10,7 @@ import pytest
 
 from detectors.base import Finding
 from detectors.quality.traffic import Gaps, Traffic
-from monitor.alerting.decide import Known, decide
+from monitor.alerting.decide import AlertContext, decide
 from monitor.alerting.incidents import is_known, is_news
 from monitor.alerting.no_data import decide_no_data_incident, is_learning
 from monitor.alerting.rules import name_prompt
@@ -49,7 +49,7 @@ def judged(
     monitor = monitor_of(more.pop("settings", {}), **more.pop("rule", {}))
     baseline = WithGaps(0, "", {}, {}, Traffic(), 0, facts={"gaps": more.pop("gaps", NO_GAPS)})
     evaluation = Evaluation(found, result, reason, more.pop("changes", ()))
-    known = Known(past or AlertHistory(), baseline, more.pop("moved", None) or {})
+    known = AlertContext(past or AlertHistory(), baseline, more.pop("moved", None) or {})
     return decide(monitor, evaluation, known, BUCKET).incidents
 
 

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from monitor.actions.retraining import Grounds, retraining
+from monitor.actions.retraining import TrainingLog, retraining
 from monitor.baselines.definition import definition as baseline_definition
 from monitor.checks.baseline import Baseline
 from monitor.cli.connections import open_reader
@@ -227,9 +227,9 @@ def test_a_retraining_is_told_what_to_leave_out(log: Log) -> None:
     monitor = log.monitor(shadows=[SHADOW], traffic=EVALUATION)
     at = FROM + HOUR
     incident = Incident("i", "bot", "r", "critical", "firing", at, at, "worse")
-    grounds = Grounds(lambda *_: (1000, 0), lambda *_: ("t >= 1", True), {"a": "numeric"}, "sqlite")
+    log = TrainingLog(lambda *_: (1000, 0), lambda *_: ("t >= 1", True), {"a": "numeric"}, "sqlite")
     baseline = Baseline(1, "l", {}, {}, None, 10)  # type: ignore[arg-type]
-    told = retraining(monitor, incident, [], baseline, at, 500, grounds)["snapshot"]["not_served"]
+    told = retraining(monitor, incident, [], baseline, at, 500, log)["snapshot"]["not_served"]
     assert [(one["column"], one["values"], one["end"]) for one in told] == [
         ("model", ["m2"], None),
         ("tenant", ["driftd-evaluation"], None),

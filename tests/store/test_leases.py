@@ -92,7 +92,7 @@ def test_an_owner_takes_its_own_bucket_back_at_once_and_nobody_else_does(databas
 
 
 def test_a_lease_is_renewed_while_its_bucket_is_computed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buckets, "RENEW_EVERY", timedelta(milliseconds=10))
+    monkeypatch.setattr(claims, "RENEW_EVERY", timedelta(milliseconds=10))
     held = must_claim(database, leases.new_owner())
     pass_time(database, 2 * claims.LEASE)
 
@@ -114,8 +114,8 @@ def test_a_lease_that_another_took_over_is_not_renewed(database: Database, monke
     pass_time(database, 2 * claims.LEASE)
     must_claim(database, leases.new_owner())
     pass_time(database, 2 * claims.LEASE)
-    monkeypatch.setattr(buckets, "RENEW_EVERY", timedelta(0))
-    monkeypatch.setattr(buckets, "MOST_RENEWALS", 3)
+    monkeypatch.setattr(claims, "RENEW_EVERY", timedelta(0))
+    monkeypatch.setattr(claims, "MOST_RENEWALS", 3)
     claims._renew(database, held, threading.Event())
     assert claim(database, leases.new_owner()) is not None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from detectors.base import Finding, Status
 from monitor.actions.decide_and_plan import decide_and_plan
 from monitor.actions.plan_actions import ActionPlan, Receivers
-from monitor.alerting.decide import Known
+from monitor.alerting.decide import AlertContext
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import EvaluationSpec, Monitor, Rule
 from monitor.core.action import AlertHistory
@@ -93,4 +93,4 @@ class SuiteAlerting:
         """Decide what a run means for the incident of its suite, and plan what follows. Pure."""
         monitor, bucket = self.suite_monitor, Bucket(run.started_at, run.finished_at)
         evaluation = Evaluation([evaluation_finding(run, self.alpha)])
-        return decide_and_plan(monitor, self.receivers, evaluation, Known(history), bucket, run.finished_at)[1]
+        return decide_and_plan(monitor, self.receivers, evaluation, AlertContext(history), bucket, run.finished_at)[1]

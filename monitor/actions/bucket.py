@@ -1,0 +1,57 @@
+"""Plan the actions of a live bucket. Pure, but for the condition that selects a stretch of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from detectors.cost.breaker import Breaker
+from monitor.actions.breakers import BreakerInput, Key
+from monitor.actions.plan_actions import ActionPlan, PlanContext, plan_actions
+from monitor.actions.retraining_context import RetrainingHistory, RetrainingInput
+from monitor.alerting.decide import Decisions
+from monitor.checks.evaluation import Evaluation, Observed
+from monitor.checks.monitor_plan import MonitorPlan
+from monitor.checks.observe import BucketSource
+from monitor.core.action import AlertHistory
+from monitor.profiling.spend import Spending
+
+
+@dataclass(frozen=True)
+class ActionState:
+    """What planning actions needs of the store.
+
+    Parameters
+    ----------
+    history
+        The past of the monitor.
+    breakers
+        The breakers of the monitor that have ever moved.
+    spending
+        What was spent up to the end of the bucket.
+    retraining
+        What a retraining is told of earlier buckets; None where none can be requested.
+    """
+
+    history: AlertHistory = AlertHistory()
+    breakers: Mapping[Key, Breaker] = field(default_factory=dict)
+    spending: Spending | None = None
+    retraining: RetrainingHistory | None = None
+
+
+def plan_bucket(
+    source: BucketSource,
+    plan: MonitorPlan,
+    observed: Observed,
+    evaluation: Evaluation,
+    decisions: Decisions,
+    state: ActionState,
+) -> ActionPlan:
+    """Plan the messages and effects that follow from what was decided about a bucket."""
+    bucket, profiled = observed.bucket, observed.profiled
+    baseline, window, retraining = plan.reference(bucket), evaluation.window, None
+    if baseline is not None and window is not None and state.retraining is not None:
+        retraining = RetrainingInput(bucket, profiled, window, baseline, state.retraining, source.reader)
+    breakers = BreakerInput(state.breakers, state.spending, profiled.bill.rates if profiled.bill else {})
+    context = PlanContext(state.history, bucket, source.now(), retraining, breakers)
+    return plan_actions(plan.monitor, plan.receivers, decisions, context)

@@ -1,0 +1,65 @@
+"""Which incidents request a retraining, and how far back it looks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from monitor.actions.plan import is_outdated, is_unannounced
+from monitor.config.models import Monitor
+from monitor.config.receivers import ReceiverConfig
+from monitor.config.rules import rule_name
+from monitor.core.action import UNSENT, AlertHistory
+from monitor.core.incident import Decision
+from monitor.core.schedule import Bucket, floor
+
+
+def retraining_rules(monitor: Monitor, specs: Mapping[str, ReceiverConfig]) -> set[str]:
+    """Return the names of the rules that request a retraining."""
+    effects = {name: spec.effect_settings for name, spec in specs.items()}
+    retraining = {name for name, effect in effects.items() if effect and effect.kind == "retrain"}
+    return {rule_name(rule) for rule in monitor.rules if retraining.intersection(rule.do)}
+
+
+def find_retraining_requests(
+    monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ReceiverConfig], past: AlertHistory
+) -> list[Decision]:
+    """Return the decisions that may request a retraining now: their incident fires, and none was decided in time."""
+    rules = retraining_rules(monitor, specs)
+    return [
+        decision
+        for decision in decisions
+        if decision.incident.rule in rules
+        and decision.incident.state == "firing"
+        and (
+            decision.transition == "firing"
+            or is_unannounced(decision.incident, past.past)
+            or any(
+                row.missed or is_outdated(row, decision.incident)
+                for row in past.past
+                if row.incident == decision.incident.id and row.kind == "retrain"
+            )
+        )
+    ]
+
+
+def earliest_moment(monitor: Monitor, past: AlertHistory, bucket: Bucket, rules: Collection[str]) -> datetime:
+    """Return the earliest moment that a retraining which is decided with a bucket may speak of.
+
+    An incident whose retraining was sent requests no other, so a long one costs nothing.
+    """
+    retrained = {
+        row.incident for row in past.past if row.kind == "retrain" and not row.missed and row.state not in UNSENT
+    }
+    standing = [*past.open.values(), *past.older, *past.resolved.values()]
+    requesting = [
+        incident
+        for incident in standing
+        if incident.rule in rules
+        and (incident.state != "firing" or is_unannounced(incident, past.past) or incident.id not in retrained)
+    ]
+    back = monitor.window + monitor.bucket
+    moments = [bucket.end - back, *(incident.opened_at - back for incident in requesting)]
+    suspects = [incident.suspected_change for incident in requesting]
+    moments += [datetime.fromisoformat(suspect["first_seen"]) for suspect in suspects if suspect]
+    return floor(min(moments), monitor.bucket)
