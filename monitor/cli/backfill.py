@@ -17,8 +17,8 @@ from monitor.core.schedule import floor
 from monitor.daemon import Daemon
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.sources.base import SourceError
-from monitor.store import buckets, claims
-from monitor.store.spans import add_span
+from monitor.store import buckets
+from monitor.store.spans import add_backfill
 
 MOST_REASONS = 3
 RETRY_SECONDS = 0.5
@@ -40,9 +40,7 @@ def backfill(
         # What is live may come due meanwhile: its actions go to the outbox, for the daemon to deliver.
         daemon = Daemon(database, [job], {}, SystemClock())
         with database.write() as connection:
-            claims.free_the_dead(connection)
-            buckets.retry_now(connection, watched.name, first, last)
-            add_span(connection, watched.name, "backfill", first, last)
+            add_backfill(connection, watched.name, first, last)
         total = (last - first) // watched.bucket
         with typer.progressbar(length=total, label="buckets", hidden=quiet) as bar:
             trouble = _work_off(daemon, job, first, last, bar)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.core.schedule import BucketRange, advance
+from monitor.store import buckets, claims
 from monitor.store.database import upsert
 from monitor.store.tables import spans
 
@@ -16,6 +17,13 @@ def add_span(connection: Connection, monitor: str, kind: str, start: datetime, e
     """Watch a stretch of time; asking again for the same changes nothing."""
     row = {"monitor": monitor, "kind": kind, "start": start, "end": end, "next": start}
     upsert(connection, spans, [row])
+
+
+def add_backfill(connection: Connection, monitor: str, start: datetime, end: datetime) -> None:
+    """Watch a stretch of the past: what failed is tried again, and what waits or was left by a dead process at once."""
+    claims.free_the_dead(connection)
+    buckets.retry_now(connection, monitor, start, end)
+    add_span(connection, monitor, "backfill", start, end)
 
 
 def list_spans(connection: Connection, monitor: str) -> list[BucketRange]:

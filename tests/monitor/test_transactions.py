@@ -198,7 +198,7 @@ class Counting:
         source = self.watch.source.reader._reader._engine  # type: ignore[attr-defined]
         with counted(self.database, source) as counts:
             assert self.watch.compute(claim)
-        self.watch.catch_up()
+        self.daemon.catch_up(self.daemon.catch_ups[0])
         return counts
 
 
