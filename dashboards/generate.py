@@ -44,7 +44,7 @@ class Panel:
 
 ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     (
-        "What is wrong",
+        "Status",
         (
             Panel(
                 "Firing incidents",
@@ -54,9 +54,9 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 5,
                 limit=1,
             ),
-            Panel("Monitors that cannot see", "stat", [(f"sum(driftd_no_data{{{PICKED}}})", "no data")], 4, 5, limit=1),
+            Panel("Monitors without data", "stat", [(f"sum(driftd_no_data{{{PICKED}}})", "no data")], 4, 5, limit=1),
             Panel(
-                "Actions that wait for approval",
+                "Actions waiting for approval",
                 "stat",
                 [(f'sum(driftd_actions{{{PICKED}, state="awaiting_approval"}}) or vector(0)', "waiting")],
                 4,
@@ -77,7 +77,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_incidents"],
             ),
             Panel(
-                "Drifted now: statistic in units of its threshold",
+                "Drifted findings: statistic / threshold",
                 "table",
                 [
                     (
@@ -96,13 +96,13 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         "Statistic against threshold",
         (
             Panel(
-                "Statistic in units of its threshold",
+                "Statistic / threshold",
                 "timeseries",
                 [(f"driftd_finding_statistic{{{FINDING}}} / driftd_finding_threshold{{{FINDING}}}", LEGEND)],
                 12,
                 9,
                 limit=1,
-                about="1 is the threshold, whatever the unit of the statistic.",
+                about="1 is the threshold.",
             ),
             Panel(
                 "Statistic and threshold",
@@ -135,7 +135,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
-        "What the model says",
+        "LLM output",
         (
             Panel(
                 "Rates of signals",
@@ -149,7 +149,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_rate_ratio"],
             ),
             Panel(
-                "The worst segments",
+                "Highest rates by segment",
                 "timeseries",
                 [
                     (
@@ -159,7 +159,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ],
                 12,
                 unit="percentunit",
-                about="By segment, where the monitor has segments.",
+                about="For monitors with segments.",
             ),
         ),
     ),
@@ -167,7 +167,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         "Performance of the model",
         (
             Panel(
-                "Measured, and estimated before the labels come",
+                "Measured and estimated metrics",
                 "timeseries",
                 [
                     (f'driftd_performance{{{PICKED}, segment="", bound="value"}}', "{{monitor}} {{metric}} {{source}}"),
@@ -180,7 +180,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_performance"],
             ),
             Panel(
-                "How often the estimates held",
+                "Coverage of the estimates",
                 "timeseries",
                 [(f"driftd_performance_estimates_held_ratio{{{PICKED}}}", "{{monitor}} {{metric}}")],
                 6,
@@ -188,7 +188,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_performance_estimates_held_ratio"] + " 95 % is nominal.",
             ),
             Panel(
-                "How far they lay from the truth",
+                "Error of the estimates",
                 "timeseries",
                 [
                     (f"driftd_performance_estimate_distance{{{PICKED}}}", "{{monitor}} {{metric}}"),
@@ -200,10 +200,10 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         ),
     ),
     (
-        "Money",
+        "Cost",
         (
             Panel(
-                "Spent of the budget",
+                "Share of the budget spent",
                 "timeseries",
                 [(f"driftd_spend{{{PICKED}}} / driftd_spend_budget{{{PICKED}}}", "{{monitor}} {{period}} {{segment}}")],
                 12,
@@ -212,7 +212,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_spend"],
             ),
             Panel(
-                "Where the period will end",
+                "Forecast for the end of the period",
                 "timeseries",
                 [(f"driftd_spend_forecast{{{PICKED}}}", "{{monitor}} {{period}} {{segment}} {{bound}}")],
                 12,
@@ -250,14 +250,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_cost"],
             ),
             Panel(
-                "Cost of a successful answer",
+                "Cost per successful request",
                 "timeseries",
                 [(f"topk(10, driftd_cost_per_success{{{PICKED}}})", "{{monitor}} {{segment}} {{currency}}")],
                 12,
                 about=HELP["driftd_cost_per_success"],
             ),
             Panel(
-                "What other plans would have saved",
+                "Savings by plan",
                 "timeseries",
                 [(f"driftd_savings{{{PICKED}}}", "{{monitor}} {{plan}} {{currency}}")],
                 12,
@@ -269,27 +269,27 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         "Load",
         (
             Panel(
-                "Requests a second",
+                "Requests per second",
                 "timeseries",
                 [(f'driftd_requests_per_second{{{PICKED}, segment=""}}', "{{monitor}}")],
                 unit="reqps",
                 about=HELP["driftd_requests_per_second"],
             ),
             Panel(
-                "Tokens a second",
+                "Tokens per second",
                 "timeseries",
                 [(f'driftd_tokens_per_second{{{PICKED}, segment=""}}', "{{monitor}} {{type}}")],
                 about=HELP["driftd_tokens_per_second"],
             ),
             Panel(
-                "Requests that failed",
+                "Failed requests",
                 "timeseries",
                 [(f'driftd_failure_ratio{{{PICKED}, segment=""}}', "{{monitor}} {{kind}}")],
                 unit="percentunit",
                 about=HELP["driftd_failure_ratio"],
             ),
             Panel(
-                "How fast the room for errors burns",
+                "Burn rate of the error budget",
                 "timeseries",
                 [
                     (
@@ -302,7 +302,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_slo_burn_rate_ratio"],
             ),
             Panel(
-                "Room for errors that is left",
+                "Remaining error budget",
                 "timeseries",
                 [(f"driftd_slo_room_left_ratio{{{PICKED}}}", "{{monitor}} {{check}} {{signal}}")],
                 12,
@@ -333,14 +333,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         "Experiments and shadows",
         (
             Panel(
-                "Verdicts that stand",
+                "Verdicts",
                 "table",
                 [(f"driftd_experiment_verdict{{{PICKED}}} == 1", "")],
                 8,
                 about=HELP["driftd_experiment_verdict"],
             ),
             Panel(
-                "How much better a treatment is, with its confidence sequence",
+                "Improvement of a treatment, with its confidence sequence",
                 "timeseries",
                 [(f"driftd_experiment_effect{{{PICKED}}}", "{{experiment}} {{treatment}} {{metric}} {{bound}}")],
                 16,
@@ -362,14 +362,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_experiment_rows_needed"],
             ),
             Panel(
-                "Is the traffic split as meant? p-value",
+                "P-value of the traffic split",
                 "timeseries",
                 [(f"driftd_experiment_split_p_value{{{PICKED}}}", "{{experiment}} {{treatment}}")],
                 8,
                 about=HELP["driftd_experiment_split_p_value"],
             ),
             Panel(
-                "Shadows: share of requests on which both agree",
+                "Shadows: share of requests with equal answers",
                 "timeseries",
                 [(f"driftd_shadow_agreement_ratio{{{PICKED}}}", "{{shadow}} {{bound}}")],
                 8,
@@ -377,7 +377,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_shadow_agreement_ratio"],
             ),
             Panel(
-                "Shadows: how much better the challenger is",
+                "Shadows: improvement of the challenger",
                 "timeseries",
                 [(f"driftd_shadow_effect{{{PICKED}}}", "{{shadow}} {{metric}} {{bound}}")],
                 8,
@@ -385,14 +385,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_shadow_effect"],
             ),
             Panel(
-                "Shadows: requests joined and alone",
+                "Shadows: joined and unmatched requests",
                 "timeseries",
                 [(f"driftd_shadow_requests{{{PICKED}}}", "{{shadow}} {{state}}")],
                 8,
                 about=HELP["driftd_shadow_requests"],
             ),
             Panel(
-                "Prompts that run and were never pushed",
+                "Unregistered prompt versions",
                 "timeseries",
                 [(f"driftd_prompts_unregistered{{{PICKED}}}", "{{monitor}}")],
                 8,
@@ -448,7 +448,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_latency_seconds"],
             ),
             Panel(
-                "The slowest segments, 95th percentile",
+                "Slowest segments, 95th percentile",
                 "timeseries",
                 [
                     (
@@ -458,7 +458,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ],
                 12,
                 unit="s",
-                about="By segment, where the monitor has segments.",
+                about="For monitors with segments.",
             ),
         ),
     ),
@@ -509,7 +509,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     (
         "driftd itself",
         (
-            Panel("Store", "stat", [("min(driftd_store_up)", "up")], 4, 5, about="1 when our own database answers."),
+            Panel("Store", "stat", [("min(driftd_store_up)", "up")], 4, 5, about="1 if the store responds."),
             Panel(
                 "Sources that cannot be read",
                 "stat",
@@ -519,7 +519,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 limit=1,
             ),
             Panel(
-                "Since the last pass",
+                "Time since the last evaluation",
                 "timeseries",
                 [(f"time() - driftd_last_pass_timestamp_seconds{{{PICKED}}}", "{{monitor}}")],
                 8,
@@ -543,7 +543,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_actions"],
             ),
             Panel(
-                "Buckets owed again, and rows that came late",
+                "Buckets to recompute, and late rows",
                 "timeseries",
                 [
                     (f"driftd_stale_buckets{{{PICKED}}}", "{{monitor}} stale buckets"),
@@ -552,7 +552,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_stale_buckets"],
             ),
             Panel(
-                "Findings that are not exported",
+                "Findings not exported",
                 "timeseries",
                 [(f"driftd_series_truncated{{{PICKED}}}", "{{monitor}}")],
                 about=HELP["driftd_series_truncated"],
