@@ -19,7 +19,7 @@ receivers:
     kind: webhook
     url: "{hook}"
     secret: "${{DEMO_SECRET}}"
-    effect: {{kind: rollback, mode: auto, cooldown: 30m, not_after: 15m}}
+    effect: {{kind: rollback, mode: auto, cooldown: 30m, not_after: 1h}}
 
 monitors:
   - name: wow-bot
