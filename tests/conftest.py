@@ -25,11 +25,20 @@ collect_ignore = [
 MEMORY, ROOM = Path("/dev/shm"), 2 << 30
 
 
+def log_plainly() -> None:
+    """Log as structlog does by default, but for its tracebacks: drawing all variables of one takes up to a minute."""
+    structlog.reset_defaults()
+    *processors, _ = structlog.get_config()["processors"]
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, renderer])
+
+
 def pytest_configure() -> None:
     """Keep temporary folders in memory where there is room: a store waits for its disk at every commit.
 
     Each worker has a core of its own, so what it computes uses one thread.
     """
+    log_plainly()
     for library in ("OMP", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
@@ -51,7 +60,7 @@ def pytest_collection() -> Iterator[None]:
 def plain_logs() -> Iterator[None]:
     """Forget how a command that ran in this process set up the logs: its streams are closed with it."""
     yield
-    structlog.reset_defaults()
+    log_plainly()
 
 
 @pytest.fixture(scope="session")

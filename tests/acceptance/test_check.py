@@ -17,11 +17,25 @@ AT = ["check", "--monitor", "shop", "--at", (START + 2 * DAY).isoformat()]
 
 
 @pytest.fixture
-def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+def world(tmp_path: Path, sqlite_url: str) -> Iterator[World]:
+    made = World(tmp_path, sqlite_url)
+    made.log(rows_of(START, DAY))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world_on_both(tmp_path: Path, store_url: str) -> Iterator[World]:
+    """Lend a log in each kind of database."""
     made = World(tmp_path, store_url)
     made.log(rows_of(START, DAY))
     yield made
     made.close()
+
+
+def configure(world: World, **monitor: Any) -> Path:
+    """Watch in buckets of a quarter of an hour: a baseline has a third of those that it has by default."""
+    return world.configure(bucket="15m", **monitor)
 
 
 def window(**changes: Any) -> list[dict[str, Any]]:
@@ -33,10 +47,10 @@ def of(verdict: dict[str, Any], check: str, column: str | None) -> dict[str, Any
     return next(f for f in verdict["findings"] if f["check"] == check and f["column"] == column)
 
 
-def test_a_healthy_window_exits_0(world: World) -> None:
-    world.configure()
-    world.log(window())
-    code, verdict = world.json(*AT)
+def test_a_healthy_window_exits_0(world_on_both: World) -> None:
+    configure(world_on_both)
+    world_on_both.log(window())
+    code, verdict = world_on_both.json(*AT)
     assert (code, verdict["status"]) == (0, "ok")
     assert set(verdict) >= {"monitor", "window", "status", "findings"}
     for finding in verdict["findings"]:
@@ -47,15 +61,15 @@ def test_a_healthy_window_exits_0(world: World) -> None:
     assert of(verdict, "drift", "amount")["n_window"] == 600
 
 
-def test_a_new_version_is_named_as_the_suspected_change(world: World) -> None:
-    world.configure()
-    world.log(window(shift=0.5, model="v2"))
-    code, verdict = world.json(*AT)
+def test_a_new_version_is_named_as_the_suspected_change(world_on_both: World) -> None:
+    configure(world_on_both)
+    world_on_both.log(window(shift=0.5, model="v2"))
+    code, verdict = world_on_both.json(*AT)
     assert code == 1
     suspect = verdict["suspected_change"]
     assert (suspect["kind"], suspect["column"], suspect["value"]) == ("model_version", "model_version", "v2")
     assert suspect["first_seen"].startswith((START + 2 * DAY - HOUR).isoformat()[:16])
-    assert "suspected: model_version 'v2'" in world.run(*AT).stdout
+    assert "suspected: model_version 'v2'" in world_on_both.run(*AT).stdout
 
 
 @pytest.mark.parametrize(
@@ -72,7 +86,7 @@ def test_a_new_version_is_named_as_the_suspected_change(world: World) -> None:
 def test_what_changed_fires_by_name_and_exits_1(
     world: World, changes: dict[str, Any], check: str, column: str | None
 ) -> None:
-    world.configure()
+    configure(world)
     world.log(window(**changes))
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (1, "firing")
@@ -80,7 +94,7 @@ def test_what_changed_fires_by_name_and_exits_1(
 
 
 def test_a_segment_is_measured_apart(world: World) -> None:
-    world.configure(segments=["model_version"])
+    configure(world, segments=["model_version"])
     world.log([*window(), *window(shift=1.0, model="v2", per_minute=4)])
     _, verdict = world.json(*AT)
     methods = ("drift", "amount", "kolmogorov_smirnov")
@@ -91,42 +105,42 @@ def test_a_segment_is_measured_apart(world: World) -> None:
     assert found["model_version=v1"] == "ok"
 
 
-def test_an_empty_window_could_not_tell_and_exits_2(world: World) -> None:
-    world.configure()
-    code, verdict = world.json(*AT)
+def test_an_empty_window_could_not_tell_and_exits_2(world_on_both: World) -> None:
+    configure(world_on_both)
+    code, verdict = world_on_both.json(*AT)
     assert (code, verdict["status"]) == (2, "inconclusive")
     assert verdict["reason"]
 
 
 @pytest.mark.parametrize("rows", [1, 30])
 def test_too_few_rows_say_nothing_of_the_model_but_the_volume_fell(world: World, rows: int) -> None:
-    world.configure()
+    configure(world)
     world.log(window()[:rows])
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (1, "firing")
     assert [f["check"] for f in verdict["findings"] if f["status"] == "drifted"] == ["volume"]
     assert of(verdict, "drift", "amount")["reason"].startswith("too_few")
-    world.configure(checks=["drift"])
+    configure(world, checks=["drift"])
     assert world.json(*AT)[0] == 2
 
 
-def test_a_table_of_one_row_and_an_empty_one_could_not_tell(world: World) -> None:
-    world.configure()
-    world.execute('DELETE FROM "inference log"')
-    assert world.json(*AT)[1]["status"] == "inconclusive"
-    world.log(window()[:1])
-    assert world.json(*AT)[1]["status"] == "inconclusive"
+def test_a_table_of_one_row_and_an_empty_one_could_not_tell(world_on_both: World) -> None:
+    configure(world_on_both)
+    world_on_both.execute('DELETE FROM "inference log"')
+    assert world_on_both.json(*AT)[1]["status"] == "inconclusive"
+    world_on_both.log(window()[:1])
+    assert world_on_both.json(*AT)[1]["status"] == "inconclusive"
 
 
 def test_an_empty_baseline_could_not_tell(world: World) -> None:
-    world.configure(baseline={"from": "2020-01-01", "to": "2020-01-02"})
+    configure(world, baseline={"from": "2020-01-01", "to": "2020-01-02"})
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (2, "inconclusive")
     assert "no_baseline" in verdict["reason"]
 
 
 def test_a_column_that_is_gone_from_the_source_is_an_error_with_a_suggestion(world: World) -> None:
-    world.configure(features=["amuont"])
+    configure(world, features=["amuont"])
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (2, "error")
     assert "'amount'" in verdict["reason"]
@@ -142,14 +156,14 @@ def test_a_column_that_is_gone_from_the_source_is_an_error_with_a_suggestion(wor
 )
 def test_a_source_that_cannot_be_read_exits_2_with_a_sentence(world: World, broken: dict[str, Any], says: str) -> None:
     source = {"url": world.source_url, "table": "inference log", "columns": {"timestamp": "Zeit"}, **broken}
-    world.configure(source=source)
+    configure(world, source=source)
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (2, "error")
     assert says in verdict["reason"]
 
 
 def test_wrong_usage_exits_2_and_names_the_line(world: World) -> None:
-    path = world.configure(windw="1h")
+    path = configure(world, windw="1h")
     done = world.run(*AT)
     assert done.returncode == 2
     assert str(path) in done.stderr
@@ -159,7 +173,7 @@ def test_wrong_usage_exits_2_and_names_the_line(world: World) -> None:
 
 
 def test_config_check_lists_columns_with_type_null_share_and_role(world: World) -> None:
-    world.configure()
+    configure(world)
     code, (entry,) = world.json("config", "check")
     assert code == 0
     columns = {column["column"]: column for column in entry["columns"]}
@@ -171,7 +185,7 @@ def test_config_check_lists_columns_with_type_null_share_and_role(world: World) 
 
 
 def test_a_monitor_without_rules_is_measured_and_alerts_nobody(world: World) -> None:
-    world.configure(rules=[])
+    configure(world, rules=[])
     world.log(window(shift=0.5))
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (0, "ok")
@@ -181,7 +195,7 @@ def test_a_monitor_without_rules_is_measured_and_alerts_nobody(world: World) -> 
 def test_a_baseline_from_a_file(world: World) -> None:
     lines = ["amount,plan", *(f"{row['amount']},{row['plan']}" for row in rows_of(START, DAY))]
     (world.folder / "old.csv").write_text("\n".join(lines))
-    world.configure(baseline={"file": "old.csv"})
+    configure(world, baseline={"file": "old.csv"})
     world.log(window(shift=1.0))
     code, verdict = world.json(*AT)
     assert code == 1

@@ -142,7 +142,7 @@ def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
             assert 'driftd_finding_status{check="schema",column="plan"' in metrics
             assert 'driftd_source_up{monitor="shop"} 1.0' in metrics
             live.process.kill()
-            live.process.wait(10)
+            live.process.wait(60)
             assert world.run("actions", "approve", waiting[0]["id"]).returncode == 0
             assert world.run("actions", "approve", waiting[0]["id"]).returncode == 0
             assert world.run("actions", "reject", waiting[0]["id"]).returncode == 2
@@ -153,4 +153,4 @@ def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
             assert (code, status["monitors"][0]["state"]) == (1, "firing")
         finally:
             live.process.send_signal(signal.SIGTERM)
-            assert live.process.wait(10) == 0
+            assert live.process.wait(60) == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,7 +21,7 @@ from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.store.database import Database
 from monitor.store.tables import buckets
-from tests.support import postgres
+from tests.support import postgres, prefork
 from tests.support.hand import Hand
 from tests.support.process import eventually
 from tests.support.world import START, World, rows_of
@@ -75,11 +73,9 @@ def test_a_bucket_that_ends_the_process_is_given_up_the_fourth_time_and_everybod
     program = tmp_path / "lethal.py"
     program.write_text(LETHAL)
 
-    def start() -> subprocess.Popen[bytes]:
+    def start() -> prefork.Command:
         with (tmp_path / "daemon.log").open("a") as out:
-            return subprocess.Popen(
-                [sys.executable, program, "run"], cwd=tmp_path, env=world.environment(), stdout=out, stderr=out
-            )
+            return prefork.Command(["run"], out, out, cwd=tmp_path, env=world.environment(), program=program)
 
     for _ in range(3):
         process = start()
@@ -95,7 +91,7 @@ def test_a_bucket_that_ends_the_process_is_given_up_the_fourth_time_and_everybod
             eventually(lambda name=name: last in results(world.store_url, name), 120, f"the buckets of {name}")
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
     found = results(world.store_url, "lethal")
     reason = "killed: the process ended 3 times while it computed this bucket"
     assert found.pop(LIVE + FIVE) == ("failed", reason)

@@ -32,7 +32,7 @@ def database(tmp_path: Path, migrated_url: str) -> Iterator[Database]:
     world = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", migrated_url)
     world.log(rows_of(START, 4 * HOUR))
     baseline = {"from": START.isoformat(), "to": (START + 2 * HOUR).isoformat(), "min_rows": 100}
-    world.configure(baseline=baseline, catch_up="3650d")
+    world.configure(baseline=baseline, catch_up="3650d", bucket="15m")
     with open_store(load(tmp_path / "driftd.yaml"), upgrade=True) as made:
         yield made
     world.close()
@@ -85,7 +85,7 @@ def test_a_monitor_that_hangs_delays_no_other(database: Database, tmp_path: Path
     running = Running(daemon)
     try:
         eventually(
-            lambda: inside.is_set() and finished(database, "good") == 36, 120, "the buckets of the other monitor"
+            lambda: inside.is_set() and finished(database, "good") == 12, 120, "the buckets of the other monitor"
         )
         assert not over.is_set()
         assert finished(database, "bad") == 0
@@ -123,7 +123,7 @@ def test_a_catch_up_that_hangs_delays_no_bucket(database: Database, tmp_path: Pa
     running = Running(daemon)
     try:
         eventually(inside.is_set, 60, "the hang")
-        eventually(lambda: finished(database, "bad") == 36, 120, "the buckets of the same monitor")
+        eventually(lambda: finished(database, "bad") == 12, 120, "the buckets of the same monitor")
         assert not over.is_set()
     finally:
         over.set()
@@ -139,7 +139,7 @@ def test_a_source_that_fails_is_written_down_beside_the_others(database: Databas
     daemon.monitors[0].source.now = fail  # type: ignore[method-assign]
     running = Running(daemon)
     try:
-        eventually(lambda: finished(database, "good") == 36, 120, "the buckets of the other monitor")
+        eventually(lambda: finished(database, "good") == 12, 120, "the buckets of the other monitor")
 
         def errors() -> bool:
             with database.read() as connection:

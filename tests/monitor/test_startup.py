@@ -32,7 +32,7 @@ def loaded(code: str, *arguments: str) -> set[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert "Traceback" not in done.stderr
     return set(done.stdout.splitlines()[-1].split())

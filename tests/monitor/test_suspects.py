@@ -20,6 +20,7 @@ from monitor.jobs.one_shot import check
 from monitor.sources.connect import connect
 from monitor.store import incidents
 from tests.support.calls import CALLS, EVERY, HOUR, MINUTE, SECOND, Application, Row, Watching
+from tests.support.nightly import nightly
 from tests.support.world import START
 
 SWAP = START + 70 * MINUTE + 7 * SECOND
@@ -42,8 +43,10 @@ def swap(guilty: str, first: str) -> Callable[[datetime], Row]:
     return row
 
 
-@pytest.mark.parametrize("guilty", ["model", "prompt"])
-@pytest.mark.parametrize("first", ["model", "prompt"])
+@pytest.mark.parametrize(
+    ("guilty", "first"),
+    [("model", "prompt"), ("prompt", "prompt"), nightly(("model", "model")), nightly(("prompt", "model"))],
+)
 def test_of_two_versions_a_minute_apart_the_guilty_one_is_named_and_dated(
     application: Application, watching: Callable[[Path], Watching], guilty: str, first: str
 ) -> None:

@@ -66,7 +66,7 @@ class Application:
                 {
                     "name": "bot",
                     "source": {"url": f"sqlite:///{self.folder / 'log.db'}", "table": "calls", "columns": columns},
-                    "bucket": "30s",
+                    "bucket": "1m",
                     "window": "10m",
                     "settle": "0s",
                     "baseline": {"from": START.isoformat(), "to": (START + HOUR).isoformat()},
@@ -93,7 +93,7 @@ class Watching:
         self.clock = Hand(START)
         self.daemon: Daemon = make_daemon(self.database, self.config, self.clock)
 
-    def until(self, moment: datetime, step: timedelta = timedelta(seconds=30)) -> None:
+    def until(self, moment: datetime, step: timedelta = MINUTE) -> None:
         """Go on to a moment, a step at a time."""
         while self.clock.moment < moment:
             self.clock.moment = min(moment, self.clock.moment + step)

@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,13 +41,15 @@ class Command:
         *,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        program: Path | None = None,
     ) -> None:
+        """Start a command; with ``program``, a file that is run as the main program instead of `driftd`."""
         self.args = [str(argument) for argument in arguments]
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(_address())
         place = {"cwd": str(cwd or Path.cwd()), "env": dict(env or os.environ)}
-        order = json.dumps({"arguments": self.args, **place}).encode()
+        order = json.dumps({"arguments": self.args, "program": program and str(program), **place}).encode()
         socket.send_fds(self._connection, [len(order).to_bytes(8)], [_number(out), _number(err)])
         self._connection.sendall(order)
         self.pid = int.from_bytes(_receive(self._connection, 8))
@@ -188,6 +191,8 @@ def _keep(connection: socket.socket) -> Callable[[], object]:
     os.environ.clear()
     os.environ.update(order["env"])
     sys.argv = ["driftd", *order["arguments"]]
+    if order["program"]:
+        return partial(runpy.run_path, order["program"], run_name="__main__")
     return importlib.import_module("monitor.cli").main
 
 

@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from detectors.binning import Binning
 from detectors.outcome import learn_errors, outcomes
@@ -42,6 +41,8 @@ def model() -> LossModel:
 
 
 def test_the_trees_know_as_much_as_scikit_learns(model: LossModel) -> None:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
     reference, fresh = rows(np.random.default_rng(0), 8000), rows(np.random.default_rng(1), 4000)
     tables = [
         np.column_stack(
