@@ -41,8 +41,6 @@ EXCEPTIONS: dict[str, str] = {
     "imports monitor.jobs.monitor_job": "to be divided",
     "imports monitor.jobs.what_if": "to be divided",
     "imports monitor.sources.reader": "to be divided",
-    "imports monitor.web.app": "to be divided",
-    "imports monitor.web.pages": "to be divided",
     "parameters monitor.sources.reader._select": "to be grouped",
 }
 

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from monitor.config.models import Config
 from monitor.core.clock import Clock
-from monitor.store.database import Database, DatabaseError
-from monitor.web.access import Access
+from monitor.store.database import Database
 from monitor.web.api import Api
-from monitor.web.bounded_reads import Patience
 from monitor.web.breakers import Board
+from monitor.web.endpoints import Endpoint, Endpoints
 from monitor.web.experiments import Experiments
 from monitor.web.guardrails_api import Guarding
 from monitor.web.health import Health
 from monitor.web.login import Login
 from monitor.web.pages import Pages
-from monitor.web.security import Guard
+from monitor.web.templating import Renderer
 
-LOG = structlog.get_logger(__name__)
-READ_SECONDS = 8.0
-READS_AT_ONCE = 4
 STYLE = Path(__file__).parent / "static" / "style.css"
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(
@@ -63,15 +54,11 @@ def create_app(
     ConfigError
         When other machines could reach it and no token is set.
     """
-    access = Access(config.server, clock)
-    pages, api, health = Pages(database, config, clock), Api(database, config), Health(database, config, standstill)
-    board = board or Board(database, config, clock)
-    login = Login(access, pages.environment)
-    patience = Patience(READS_AT_ONCE)
-
-    def reads(work: Callable[[Request], Response]) -> Endpoint:
-        return partial(_read, patience, pages, work)
-
+    renderer = Renderer(clock, len(config.monitors))
+    pages, api = Pages(database, config, clock, renderer), Api(database, config)
+    health, board = Health(database, config, standstill), board or Board(database, config, clock)
+    login, endpoints = Login(config.server, clock, renderer.environment), Endpoints(renderer)
+    reads = endpoints.reading
     style = STYLE.read_bytes()
 
     async def stylesheet(_request: Request) -> Response:
@@ -79,7 +66,7 @@ def create_app(
 
     async def not_found(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        return _problem(pages, request, status, "There is nothing here.")
+        return endpoints.problem(request, status, "There is nothing here.")
 
     routes = [
         # First, for routes are tried in turn, and this one is asked before every request of an application.
@@ -95,12 +82,12 @@ def create_app(
         Route("/api/v1/guard", Guarding(config).check, methods=["POST"]),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
-        *Experiments(database, config, pages).routes(reads),
+        *Experiments(database, config, renderer).routes(reads),
         Route("/incidents/{id}", reads(pages.incident)),
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, access=access)],
+        middleware=[login.middleware],
         exception_handlers={HTTPException: not_found},
     )
 
@@ -115,24 +102,3 @@ def _plain_data(api: Api, reads: Callable[[Callable[[Request], Response]], Endpo
         Route("/api/v1/prompts", reads(api.prompts)),
         Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
     ]
-
-
-async def _read(patience: Patience, pages: Pages, work: Callable[[Request], Response], request: Request) -> Response:
-    """Do blocking work in a thread, and say it when our database does not answer."""
-    try:
-        return await patience.run(partial(work, request), READ_SECONDS)
-    except LookupError as error:
-        return _problem(pages, request, 404, str(error.args[0]))
-    except ValueError as error:
-        return _problem(pages, request, 400, str(error))
-    except (DatabaseError, TimeoutError) as error:
-        LOG.warning("store_down", error=type(error).__name__)
-        return _problem(
-            pages, request, 503, "driftd's own database does not answer. Nothing can be shown until it does."
-        )
-
-
-def _problem(pages: Pages, request: Request, status: int, sentence: str) -> Response:
-    if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": sentence}, status)
-    return pages.problem(status, sentence)

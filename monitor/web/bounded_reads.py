@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-class Patience:
+class BoundedReads:
     """Runs reads in daemon threads, a few at a time, and waits for each only so long.
 
     A read that is given up goes on in its thread and keeps its place until it ends, so that a hanging

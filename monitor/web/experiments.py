@@ -18,7 +18,7 @@ from monitor.store import comparisons
 from monitor.store.database import Database
 from monitor.web import interval_chart
 from monitor.web.charts import MOST_POINTS
-from monitor.web.pages import Pages
+from monitor.web.templating import Renderer
 
 DIFFER = "the share of pairs that differ"
 
@@ -26,10 +26,10 @@ DIFFER = "the share of pairs that differ"
 class Experiments:
     """`GET /api/v1/experiments` and `/api/v1/shadows`, and one page each."""
 
-    def __init__(self, database: Database, config: Config, pages: Pages) -> None:
+    def __init__(self, database: Database, config: Config, renderer: Renderer) -> None:
         self._database = database
         self._config = config
-        self._pages = pages
+        self._renderer = renderer
 
     def routes(self, reads: Callable[[Callable[[Request], Response]], Any]) -> list[Route]:
         """Return what is served, each wrapped as a read of our database."""
@@ -64,7 +64,7 @@ class Experiments:
                 for one in told["treatments"]
                 for each in one["metrics"]
             }
-        return self._pages.render(request, "experiment.html", monitor=monitor, spec=spec, told=told, charts=drawn)
+        return self._renderer.render(request, "experiment.html", monitor=monitor, spec=spec, told=told, charts=drawn)
 
     def list_shadows(self, request: Request) -> Response:
         """Return every shadow with what is told of it; `?monitor=` narrows it."""
@@ -87,7 +87,7 @@ class Experiments:
                     with self._database.read() as connection:
                         told = self._told_of(connection, monitor, spec)
                         charts = self._charts_of(connection, monitor, spec, told) if told["told"] else []
-                    return self._pages.render(
+                    return self._renderer.render(
                         request, "shadow.html", monitor=monitor, spec=spec, told=told, charts=charts
                     )
         raise LookupError("There is no shadow of this name in the configuration.")

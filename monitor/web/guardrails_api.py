@@ -17,7 +17,7 @@ from detectors import Policy, Verdict, guard
 from detectors.policy import unchecked_verdict
 from monitor.config.models import Config
 from monitor.config.policies import merge_policies, unknown_policy
-from monitor.web.bounded_reads import Patience
+from monitor.web.bounded_reads import BoundedReads
 
 LOG = structlog.get_logger(__name__)
 MOST_TEXTS = 100
@@ -61,7 +61,7 @@ class Guarding:
             for name, policy in merge_policies(config.policies).items()
         }
         self._limit = max(BODY_FLOOR, 2 * max(policy.max_bytes for policy in self._policies.values()))
-        self._patience = Patience(AT_ONCE)
+        self._scans = BoundedReads(AT_ONCE)
         self._held = self._at_work = 0
         for name in config.policies:
             guard("who configures a policy will ask for it: compile its patterns now", self._policies[name])
@@ -90,7 +90,7 @@ class Guarding:
         self._at_work += 1
         ends = time.monotonic() + WAIT_SECONDS
         try:
-            verdicts = await self._patience.run(lambda: _verdicts(policy, texts, ends), WAIT_SECONDS)
+            verdicts = await self._scans.run(lambda: _verdicts(policy, texts, ends), WAIT_SECONDS)
         except TimeoutError:
             return _respond(policy, [unchecked_verdict(policy, BUSY)] * len(texts), single=single, busy=True)
         finally:

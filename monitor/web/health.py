@@ -18,7 +18,7 @@ from monitor.metrics.export import StateCollector
 from monitor.metrics.monitor_status import overdue
 from monitor.store.database import Database
 from monitor.web import queries
-from monitor.web.bounded_reads import Patience
+from monitor.web.bounded_reads import BoundedReads
 
 LOG = structlog.get_logger(__name__)
 PING_SECONDS = 0.6
@@ -48,7 +48,7 @@ class Health:
         ProcessCollector(registry=self._process)
         self._process.register(_LogCollector())
         PlatformCollector(registry=self._process)
-        self._pings, self._reads, self._passes = Patience(2), Patience(2), Patience(2)
+        self._pings, self._reads, self._passes = BoundedReads(2), BoundedReads(2), BoundedReads(2)
 
     async def metrics(self, request: Request) -> Response:
         """Answer a scrape with the state of every monitor, or within a second with `driftd_store_up 0`."""

@@ -1,4 +1,4 @@
-"""The login form: one field for the token, and a cookie that stands for it."""
+"""The token: the middleware that requires it, the login form, and a cookie that stands for it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from urllib.parse import parse_qs
 
 import structlog
 from jinja2 import Environment
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from monitor.config.models import ServerConfig
+from monitor.core.clock import Clock
 from monitor.web.access import COOKIE, GUESS_SECONDS, SESSION, Access, client_address
+from monitor.web.security import Guard
 
 LOG = structlog.get_logger(__name__)
 LONGEST_FORM = 8192
@@ -18,18 +22,26 @@ LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.~%-][A-Za-z0-9_.~%/-]*)?")
 
 
 class Login:
-    """Shows the form and takes it.
+    """Requires the token, shows the form and takes it.
 
     Parameters
     ----------
-    access
-        Knows the token.
+    server
+        Holds the token.
+    clock
+        Says when sessions end.
     environment
         Holds the template.
+
+    Raises
+    ------
+    ConfigError
+        When other machines could reach the server and no token is set.
     """
 
-    def __init__(self, access: Access, environment: Environment) -> None:
-        self._access = access
+    def __init__(self, server: ServerConfig, clock: Clock, environment: Environment) -> None:
+        self._access = Access(server, clock)
+        self.middleware = Middleware(Guard, access=self._access)
         self._template = environment.get_template("login.html")
 
     async def form(self, request: Request) -> Response:

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from monitor import __version__
-from monitor.checks.sensitivity import tabulate_sensitivity
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock
-from monitor.core.plain import visible
-from monitor.store import baselines, reads
 from monitor.store import incidents as incident_store
+from monitor.store import reads
 from monitor.store.database import Database
-from monitor.web import charts, formatting, queries
+from monitor.web import formatting, queries
+from monitor.web.monitor_charts import (
+    ChartedFinding,
+    draw_findings,
+    draw_spark,
+    incident_spans,
+    round_spans,
+    volume_chart,
+)
 from monitor.web.savings import make_panel
+from monitor.web.templating import Renderer
 from monitor.web.traffic import draw_charts, limit_points, usage_tables
-from monitor.web.views import IncidentView, history_points, make_case, make_row, rank
+from monitor.web.views import IncidentView, make_case, make_row, rank
 
-TEMPLATES = Path(__file__).parent / "templates"
-REFRESH_SECONDS = 15
-RECENT_BUCKETS = 120
-LONG_BUCKETS = 840
 MOST_BUCKETS = 3000
-ROUND_SPANS = [
-    *(timedelta(minutes=count) for count in (5, 10, 30)),
-    *(timedelta(hours=count) for count in (1, 2, 3, 6, 12)),
-    *(timedelta(days=count) for count in (1, 2, 3, 7, 14, 30, 60, 90, 180, 365, 1095)),
-]
-SPARK_BUCKETS = 60
 MOST_FINDINGS = 100
 FIRST_FINDINGS = 12
 MOST_CHARTS = 6
 MOST_CHANGES = 20
 MOST_CASES = 20
-MOST_MARKS = 20
 
 
 class Pages:
@@ -49,15 +40,15 @@ class Pages:
 
     Parameters
     ----------
-    database, config, clock
+    database, config, clock, renderer
         As for :func:`monitor.web.app.create_app`.
     """
 
-    def __init__(self, database: Database, config: Config, clock: Clock) -> None:
+    def __init__(self, database: Database, config: Config, clock: Clock, renderer: Renderer) -> None:
         self._database = database
         self._config = config
         self._clock = clock
-        self.environment = make_environment(config)
+        self._renderer = renderer
 
     def home(self, request: Request) -> Response:
         """Show what is wrong now, and every monitor."""
@@ -66,13 +57,13 @@ class Pages:
         settings = {monitor.name: monitor for monitor in self._config.monitors}
         with self._database.read() as connection:
             rows = [
-                make_row(item, settings[item.name], state.at, self._spark(connection, item, settings[item.name]))
+                make_row(item, settings[item.name], state.at, draw_spark(connection, item, settings[item.name]))
                 for item in state.monitors
             ]
             open_now = [(settings[item.name], row) for item in state.monitors for row in item.open]
             firing = [self._case(connection, monitor, row) for monitor, row in open_now if row.state == "firing"]
             settled = [row for row in reads.incident_rows(connection, most=MOST_CASES) if row.state == "resolved"]
-        return self.render(
+        return self._renderer.render(
             request,
             "home.html",
             now=now,
@@ -102,11 +93,10 @@ class Pages:
             cases = reads.incident_rows(connection, monitor.name, most=MOST_CASES)
             around = queries.incidents_during(connection, monitor.name, start, end)
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
-            drawn = self._charts(connection, monitor, chosen, start, end, around, changes)
+            drawn = draw_findings(connection, monitor, chosen, start, end, around, changes)
             starts, every = limit_points([each.start for each in rows])
-            notes = baselines.notes(connection, monitor.name)
-            calibration = baselines.thresholds(connection, monitor.name)
-            families = baselines.families(connection, monitor.name)
+            notes = queries.baseline_notes(connection, monitor.name)
+            sensitivity = queries.sensitivity(connection, monitor.name)
             used = draw_charts(
                 queries.usages(connection, monitor.name, starts),
                 start,
@@ -116,7 +106,7 @@ class Pages:
             )
         compared = {(row.kind, row.name): row.told for row in item.compared}
         volume = volume_chart(rows, monitor, start, end, around)
-        return self.render(
+        return self._renderer.render(
             request,
             "monitor.html",
             now=self._clock.now(),
@@ -135,7 +125,7 @@ class Pages:
             spans=[(formatting.length(span), place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
             notes=notes,
-            sensitivity=tabulate_sensitivity(calibration, families),
+            sensitivity=sensitivity,
             experiments=[
                 (spec.name, compared.get(("experiment", spec.name), {}).get(arm))
                 for spec in monitor.experiments
@@ -158,9 +148,9 @@ class Pages:
             start = max(start, end - MOST_BUCKETS * monitor.bucket)
             changes = reads.change_rows(connection, monitor.name, 200)
             chosen = [item for item in case.evidence if item["key"]][:MOST_CHARTS]
-            named = [Named(**{k: item[k] for k in ("key", "check", "column", "segment")}) for item in chosen]
-            drawn = self._charts(connection, monitor, named, start, end, [row], changes)
-        return self.render(
+            named = [ChartedFinding(**{k: item[k] for k in ("key", "check", "column", "segment")}) for item in chosen]
+            drawn = draw_findings(connection, monitor, named, start, end, [row], changes)
+        return self._renderer.render(
             request,
             "incident.html",
             now=self._clock.now(),
@@ -169,24 +159,6 @@ class Pages:
             charts=drawn,
             span_end=row.resolved_at or self._clock.now(),
         )
-
-    def problem(self, status: int, sentence: str) -> Response:
-        """Say in a page why there is no page."""
-        return HTMLResponse(self.environment.get_template("problem.html").render(sentence=sentence), status)
-
-    def render(self, request: Request, template: str, *, now: datetime | None = None, **values: Any) -> Response:
-        """Fill a template in."""
-        now = now or self._clock.now()
-        still = request.query_params.get("refresh") == "off"
-        told = {
-            "now": now,
-            "refresh": None if still else REFRESH_SECONDS,
-            "path": request.url.path,
-            "query": request.query_params,
-            "t": partial(clock_time, now),
-            "since": partial(relative_time, now),
-        }
-        return HTMLResponse(self.environment.get_template(template).render(**told, **values))
 
     def _configured(self, name: str) -> Monitor:
         for monitor in self._config.monitors:
@@ -199,135 +171,8 @@ class Pages:
         silences = incident_store.list_silences(connection, self._clock.now())
         return make_case(monitor, row, actions, silences, self._clock.now())
 
-    def _spark(self, connection: Any, item: reads.MonitorState, monitor: Monitor) -> Markup:
-        worst = next((row for row in item.findings if row.statistic is not None), None)
-        if worst is None or item.newest is None:
-            return Markup("")
-        end = item.newest.start + monitor.bucket
-        start = end - SPARK_BUCKETS * monitor.bucket
-        rows = queries.histories(connection, monitor.name, [worst.key], start, end)[worst.key]
-        points = history_points(rows, monitor.bucket)
-        return charts.sparkline(
-            points, start=start, end=end, step=monitor.bucket, title=f"{finding_name(worst)}, recently"
-        )
-
-    def _charts(
-        self, connection: Any, monitor: Monitor, chosen: Any, start: datetime, end: datetime, around: Any, changes: Any
-    ) -> list[tuple[str, str | None, Markup]]:
-        found = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
-        marks = [
-            charts.Mark(change.first_seen, f"first seen: {change.column} {formatting.shown(change.value, 60)}")
-            for change in changes
-            if start <= change.first_seen <= end
-        ][:MOST_MARKS]
-        return [
-            (
-                finding_name(row),
-                row.segment,
-                charts.line_chart(
-                    history_points(found[row.key], monitor.bucket),
-                    start=start,
-                    end=end,
-                    step=monitor.bucket,
-                    marks=marks,
-                    spans=incident_spans(around),
-                    title=f"{finding_name(row)} against its threshold",
-                ),
-            )
-            for row in chosen
-        ]
-
-
-def volume_chart(rows: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:
-    """Draw the rows of each bucket."""
-    points = [charts.Point(row.start, row.source_rows, None, describe_result(row)) for row in rows]
-    return charts.bar_chart(
-        points, start=start, end=end, step=monitor.bucket, title="rows of each bucket", spans=incident_spans(around)
-    )
-
-
-def round_spans(bucket: timedelta) -> tuple[timedelta, timedelta]:
-    """Return the two stretches that a monitor's page offers, in round numbers.
-
-    Examples
-    --------
-    >>> [str(span) for span in round_spans(timedelta(minutes=5))]
-    ['12:00:00', '3 days, 0:00:00']
-    """
-    recent, long = (
-        next((span for span in ROUND_SPANS if span >= count * bucket), count * bucket)
-        for count in (RECENT_BUCKETS, LONG_BUCKETS)
-    )
-    return recent, long
-
-
-class Named:
-    """What a chart needs to know of a finding."""
-
-    def __init__(self, key: str, check: str, column: str | None, segment: str | None) -> None:
-        self.key, self.check, self.column, self.segment = key, check, column, segment
-
-
-def incident_spans(incidents: Any) -> list[charts.ShadedSpan]:
-    """Return what is shaded: the stretches of incidents that fired."""
-    return [
-        charts.ShadedSpan(
-            row.opened_at, row.resolved_at, f"incident {formatting.shown(row.rule, 60)}: {formatting.shown(row.reason)}"
-        )
-        for row in incidents
-        if row.fired_at is not None
-    ]
-
-
-def describe_result(bucket: Any) -> str:
-    """Say how a bucket ended."""
-    return "done" if bucket.result == "done" else f"{bucket.result}: {formatting.shown(bucket.reason)}"
-
-
-def finding_name(finding: Any) -> str:
-    """Name a finding: its check, and its column where it has one."""
-    return f"{finding.check} of {finding.column}" if finding.column else str(finding.check)
-
 
 def by_status(findings: Any) -> list[Any]:
     """Return drifted findings first, then those that failed, each worst first."""
     order = {"drifted": 0, "error": 1, "ok": 2, "inconclusive": 3}
     return sorted(findings, key=lambda row: order.get(row.status, 4))
-
-
-def clock_time(now: datetime, moment: datetime | None) -> Markup:
-    """Write a time by the clock."""
-    return formatting.time_tag(moment, formatting.short(moment, now) if moment else "")
-
-
-def relative_time(now: datetime, moment: datetime | None) -> Markup:
-    """Write a time by how long ago it was."""
-    return formatting.time_tag(moment, formatting.ago(moment, now))
-
-
-def _show_control_characters(value: object) -> object:
-    if isinstance(value, Markup):
-        return Markup(visible(value))  # noqa: S704  what was escaped stays escaped
-    return visible(value) if isinstance(value, str) else value
-
-
-def make_environment(config: Config) -> Environment:
-    """Return the templates, with everything escaped and nothing undefined."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_show_control_characters,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(version=__version__, monitors=len(config.monitors))
-    environment.filters.update(
-        number=formatting.number,
-        chance=formatting.chance,
-        length=formatting.length,
-        capital=formatting.capital,
-        shown=formatting.shown,
-        pretty=formatting.pretty,
-    )
-    return environment

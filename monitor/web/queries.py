@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from monitor.checks.sensitivity import tabulate_sensitivity
+from monitor.store import baselines
 from monitor.store.database import Connection, Database, now
 from monitor.store.tables import buckets, findings, incidents, watches
 
@@ -40,6 +42,16 @@ def incidents_during(
         .where(incidents.c.resolved_at.is_(None) | (incidents.c.resolved_at > start))
     )
     return list(connection.execute(query.order_by(incidents.c.opened_at.desc()).limit(most)))
+
+
+def baseline_notes(connection: Connection, monitor: str) -> list[str]:
+    """Return what is odd about the baseline in use."""
+    return baselines.notes(connection, monitor)
+
+
+def sensitivity(connection: Connection, monitor: str) -> Any:
+    """Return the smallest change of each column that the thresholds in use let an alert find."""
+    return tabulate_sensitivity(baselines.thresholds(connection, monitor), baselines.families(connection, monitor))
 
 
 def histories(

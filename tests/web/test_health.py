@@ -17,6 +17,7 @@ from monitor.core.clock import SystemClock
 from monitor.store import tables
 from monitor.store.database import Database
 from monitor.web import app as application
+from monitor.web import endpoints
 from monitor.web.server import Server
 from tests.web.conftest import Serve
 from tests.web.seed import MINUTE, Seed, busy_store, configuration
@@ -93,7 +94,7 @@ def test_a_store_that_is_down_is_a_metric(kind: str, accept: str, request: pytes
 def test_pages_say_that_the_store_is_down(
     kind: str, request: pytest.FixtureRequest, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(endpoints, "READ_SECONDS", 0.5)
     store: Database = request.getfixturevalue(kind)
     client = serve(configuration(str(store.url)), store)
     page = client.get("/")

@@ -19,7 +19,7 @@ from detectors.records import Column
 from detectors.sensitivity import Sensitivity
 from monitor.checks.baseline_review import BaselineProblem, Review, as_setting
 from monitor.checks.calibration import Calibration
-from monitor.web import pages
+from monitor.web import templating
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, MINUTE, Seed, busy_store, configuration
 
@@ -255,7 +255,7 @@ def test_times_tell_the_exact_moment(seed: Seed, serve: Serve) -> None:
 
 
 def test_no_template_lets_markup_through() -> None:
-    for template in Path(pages.TEMPLATES).glob("*.html"):
+    for template in Path(templating.TEMPLATES).glob("*.html"):
         text = template.read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe|autoescape|<script|style=|\son\w+=", text), template.name
 

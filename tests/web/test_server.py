@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from monitor.config.models import ConfigError
-from monitor.web.bounded_reads import Patience
+from monitor.web.bounded_reads import BoundedReads
 from monitor.web.server import Server
 
 
@@ -87,18 +87,18 @@ def test_a_hanging_read_costs_one_place_and_a_deadline() -> None:
     over = threading.Event()
 
     async def story() -> tuple[str, list[str]]:
-        patience = Patience(2)
-        first = asyncio.create_task(patience.run(over.wait, 0.2))
-        answers = [await patience.run(lambda: "fine", 1) for _ in range(5)]
+        reads = BoundedReads(2)
+        first = asyncio.create_task(reads.run(over.wait, 0.2))
+        answers = [await reads.run(lambda: "fine", 1) for _ in range(5)]
         with pytest.raises(TimeoutError):
             await first
-        second = asyncio.create_task(patience.run(over.wait, 0.2))
+        second = asyncio.create_task(reads.run(over.wait, 0.2))
         with pytest.raises(TimeoutError):
             await second
         with pytest.raises(TimeoutError):
-            await patience.run(lambda: "no place", 0.2)
+            await reads.run(lambda: "no place", 0.2)
         over.set()
-        return await patience.run(lambda: "free again", 2), answers
+        return await reads.run(lambda: "free again", 2), answers
 
     assert asyncio.run(story()) == ("free again", ["fine"] * 5)
 
@@ -108,4 +108,4 @@ def test_an_error_reaches_who_asked() -> None:
         raise LookupError("not here")
 
     with pytest.raises(LookupError, match="not here"):
-        asyncio.run(Patience(1).run(fail, 1))
+        asyncio.run(BoundedReads(1).run(fail, 1))

@@ -1,0 +1,118 @@
+"""The charts of a monitor: its findings over time, their latest values in small, and the rows of each bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from monitor.config.models import Monitor
+from monitor.store import reads
+from monitor.web import charts, formatting, queries
+from monitor.web.views import history_points
+
+RECENT_BUCKETS = 120
+LONG_BUCKETS = 840
+ROUND_SPANS = [
+    *(timedelta(minutes=count) for count in (5, 10, 30)),
+    *(timedelta(hours=count) for count in (1, 2, 3, 6, 12)),
+    *(timedelta(days=count) for count in (1, 2, 3, 7, 14, 30, 60, 90, 180, 365, 1095)),
+]
+SPARK_BUCKETS = 60
+MOST_MARKS = 20
+
+
+def draw_spark(connection: Any, item: reads.MonitorState, monitor: Monitor) -> Markup:
+    """Draw the latest values of the worst finding of a monitor, without axes."""
+    worst = next((row for row in item.findings if row.statistic is not None), None)
+    if worst is None or item.newest is None:
+        return Markup("")
+    end = item.newest.start + monitor.bucket
+    start = end - SPARK_BUCKETS * monitor.bucket
+    rows = queries.histories(connection, monitor.name, [worst.key], start, end)[worst.key]
+    points = history_points(rows, monitor.bucket)
+    return charts.sparkline(points, start=start, end=end, step=monitor.bucket, title=f"{finding_name(worst)}, recently")
+
+
+def draw_findings(
+    connection: Any, monitor: Monitor, chosen: Any, start: datetime, end: datetime, around: Any, changes: Any
+) -> list[tuple[str, str | None, Markup]]:
+    """Draw each finding against its threshold: its name, its segment and the chart."""
+    histories = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
+    marks = [
+        charts.Mark(change.first_seen, f"first seen: {change.column} {formatting.shown(change.value, 60)}")
+        for change in changes
+        if start <= change.first_seen <= end
+    ][:MOST_MARKS]
+    return [
+        (
+            finding_name(row),
+            row.segment,
+            charts.line_chart(
+                history_points(histories[row.key], monitor.bucket),
+                start=start,
+                end=end,
+                step=monitor.bucket,
+                marks=marks,
+                spans=incident_spans(around),
+                title=f"{finding_name(row)} against its threshold",
+            ),
+        )
+        for row in chosen
+    ]
+
+
+def volume_chart(rows: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:
+    """Draw the rows of each bucket."""
+    points = [charts.Point(row.start, row.source_rows, None, describe_result(row)) for row in rows]
+    return charts.bar_chart(
+        points, start=start, end=end, step=monitor.bucket, title="rows of each bucket", spans=incident_spans(around)
+    )
+
+
+def round_spans(bucket: timedelta) -> tuple[timedelta, timedelta]:
+    """Return the two stretches that a monitor's page offers, in round numbers.
+
+    Examples
+    --------
+    >>> [str(span) for span in round_spans(timedelta(minutes=5))]
+    ['12:00:00', '3 days, 0:00:00']
+    """
+    recent, long = (
+        next((span for span in ROUND_SPANS if span >= count * bucket), count * bucket)
+        for count in (RECENT_BUCKETS, LONG_BUCKETS)
+    )
+    return recent, long
+
+
+@dataclass(frozen=True)
+class ChartedFinding:
+    """What a chart needs to know of a finding."""
+
+    key: str
+    check: str
+    column: str | None
+    segment: str | None
+
+
+def incident_spans(incidents: Any) -> list[charts.ShadedSpan]:
+    """Return what is shaded: the stretches of incidents that fired."""
+    return [
+        charts.ShadedSpan(
+            row.opened_at, row.resolved_at, f"incident {formatting.shown(row.rule, 60)}: {formatting.shown(row.reason)}"
+        )
+        for row in incidents
+        if row.fired_at is not None
+    ]
+
+
+def describe_result(bucket: Any) -> str:
+    """Say how a bucket ended."""
+    return "done" if bucket.result == "done" else f"{bucket.result}: {formatting.shown(bucket.reason)}"
+
+
+def finding_name(finding: Any) -> str:
+    """Name a finding: its check, and its column where it has one."""
+    return f"{finding.check} of {finding.column}" if finding.column else str(finding.check)

@@ -1,0 +1,93 @@
+"""Templates of the web pages: filled in with everything escaped and nothing undefined."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from monitor import __version__
+from monitor.core.clock import Clock
+from monitor.core.plain import visible
+from monitor.web import formatting
+
+TEMPLATES = Path(__file__).parent / "templates"
+REFRESH_SECONDS = 15
+
+
+class Renderer:
+    """Fills in the templates.
+
+    Parameters
+    ----------
+    clock
+        Gives the time that a page shows.
+    monitors
+        How many monitors are configured.
+    """
+
+    def __init__(self, clock: Clock, monitors: int) -> None:
+        self._clock = clock
+        self.environment = make_environment(monitors)
+
+    def problem(self, status: int, sentence: str) -> Response:
+        """Return a web page that states what is wrong."""
+        return HTMLResponse(self.environment.get_template("problem.html").render(sentence=sentence), status)
+
+    def render(self, request: Request, template: str, *, now: datetime | None = None, **values: Any) -> Response:
+        """Fill a template in."""
+        now = now or self._clock.now()
+        still = request.query_params.get("refresh") == "off"
+        shared = {
+            "now": now,
+            "refresh": None if still else REFRESH_SECONDS,
+            "path": request.url.path,
+            "query": request.query_params,
+            "t": partial(clock_time, now),
+            "since": partial(relative_time, now),
+        }
+        return HTMLResponse(self.environment.get_template(template).render(**shared, **values))
+
+
+def clock_time(now: datetime, moment: datetime | None) -> Markup:
+    """Write a time by the clock."""
+    return formatting.time_tag(moment, formatting.short(moment, now) if moment else "")
+
+
+def relative_time(now: datetime, moment: datetime | None) -> Markup:
+    """Write a time by how long ago it was."""
+    return formatting.time_tag(moment, formatting.ago(moment, now))
+
+
+def _show_control_characters(value: object) -> object:
+    if isinstance(value, Markup):
+        return Markup(visible(value))  # noqa: S704  what was escaped stays escaped
+    return visible(value) if isinstance(value, str) else value
+
+
+def make_environment(monitors: int) -> Environment:
+    """Return the templates, with everything escaped and nothing undefined."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_show_control_characters,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(version=__version__, monitors=monitors)
+    environment.filters.update(
+        number=formatting.number,
+        chance=formatting.chance,
+        length=formatting.length,
+        capital=formatting.capital,
+        shown=formatting.shown,
+        pretty=formatting.pretty,
+    )
+    return environment
