@@ -11,14 +11,18 @@ from typing import Any, get_args
 import pytest
 import yaml
 from pydantic import BaseModel
+from starlette.routing import Route
 
 from detectors import DETECTORS, PERFORMANCE, SEQUENTIAL, SIGNALS
 from monitor.config.models import Config, Monitor
 from monitor.config.policies import PolicySpec
+from monitor.core.clock import SystemClock
 from monitor.jobs.evals.expectation import KINDS
 from monitor.jobs.evals.suite import Judge, Suite
 from monitor.jobs.evals.suite import load as load_suite
 from monitor.metrics import list_metrics
+from monitor.store.database import Database
+from monitor.web.app import create_app
 
 ROOT = Path(__file__).parent.parent
 WRITTEN = ("calibration", "experiments", "llm", "money", "performance", "sources")
@@ -167,7 +171,7 @@ def test_what_a_page_names_exists(page: Path) -> None:
     text = page.read_text()
     code = "\n".join([*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)])
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
-    metrics = [row.name for row in list_metrics()]
+    metrics = re.findall(r"^\| `(driftd_\w+)`", (ROOT / "docs/metrics.md").read_text(), re.M)
     unknown = unknown_commands(re.sub(r"^docker .*$", "", code, flags=re.M))
     unknown += sorted({*re.findall(r"^make ([a-z-]+)", code, re.M)} - {*targets})
     for name in re.findall(r"python -m ([\w.]+)", code):
@@ -177,6 +181,14 @@ def test_what_a_page_names_exists(page: Path) -> None:
         unknown += [] if any(one == name or (family and one.startswith(name)) for one in metrics) else [name]
     files = re.findall(r"^((?:monitor|detectors|deploy|tests|scripts|benchmarks)/[\w./-]*)$", code, re.M)
     assert unknown + [name for name in files if not (ROOT / name).exists()] == []
+
+
+def test_every_endpoint_is_documented() -> None:
+    app = create_app(Database("sqlite://"), Config.model_validate(whole({})), SystemClock())
+    served = {route.path.replace(":path", "") for route in app.routes if isinstance(route, Route)}
+    listed = re.findall(r"^\| `(?:GET|POST) (\S+)`", (ROOT / "docs" / "api.md").read_text(), re.M)
+    shown_to_people = ("/login", "/static", "/monitors", "/incidents")
+    assert {path for path in served if path != "/" and not path.startswith(shown_to_people)} == {*listed}
 
 
 def whole(part: dict[str, Any]) -> dict[str, Any]:
