@@ -8,20 +8,20 @@ from typing import Any
 from monitor.cli.output import cell, echo
 
 
-def print_sensitivity(found: Sequence[Mapping[str, Any]], indent: str = "") -> None:
+def print_sensitivity(sensitivity: Sequence[Mapping[str, Any]], indent: str = "") -> None:
     """Print the smallest change of each column that is found, as `list_sensitivity` returns it."""
-    if found:
+    if sensitivity:
         echo(f"{indent}smallest change that is detected with a probability of at least one half:")
-    for each in found:
+    for each in sensitivity:
         echo(f"{indent}  {each['column']}: {each['finds']}")
 
 
-def print_baseline_notes(told: Mapping[str, Any] | None) -> None:
+def print_baseline_notes(described: Mapping[str, Any] | None) -> None:
     """Print what was noticed in a baseline's range, and what a window was compared with."""
-    if not told or not told["notes"]:
+    if not described or not described["notes"]:
         return
     echo("baseline:")
-    for note in told["notes"]:
+    for note in described["notes"]:
         echo(f"  - {note}")
-    if compared := told.get("compared_with"):
-        echo(f"  compared with {cell(compared['from'])} to {cell(compared['to'])} ({told['rows']:,} rows)")
+    if compared := described.get("compared_with"):
+        echo(f"  compared with {cell(compared['from'])} to {cell(compared['to'])} ({described['rows']:,} rows)")

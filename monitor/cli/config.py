@@ -55,9 +55,9 @@ def _inspect(monitor: Monitor, entry: dict[str, Any]) -> None:
             notes.append("open transactions cannot be seen; `GRANT pg_read_all_stats TO` the reader seals exactly.")
         if (note := future_note(columns, reader.now())) is not None:
             notes.append(note)
-        review, found = candidate_notes(reader, monitor)
+        review, baseline_notes = candidate_notes(reader, monitor)
         entry["baseline"] = review.to_json() if review else None
-        notes += [f"baseline: {note}" for note in found]
+        notes += [f"baseline: {note}" for note in baseline_notes]
 
 
 def _column(column: Any, choice: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -33,21 +33,22 @@ def drilldown(
     Example: driftd drilldown --monitor churn --at 2026-11-20T12:00:00Z --json
     """
     watched = config.monitor(monitor)
-    told = {"monitor": watched.name, **separation(load_samples(watched, at))}
+    result = {"monitor": watched.name, **separation(load_samples(watched, at))}
     if as_json:
-        print_json(told)
+        print_json(result)
         return
-    seen, together = told["domain_classifier"], told["reconstruction"]
+    classifier, together = result["domain_classifier"], result["reconstruction"]
     echo(
-        f"{watched.name}, {told['rows']} rows from {told['start']} to {told['end']} against {told['baseline_rows']}: "
-        f"a classifier separates them with AUC {seen['auc']:.3f} (p = {seen['p_value']:.2g})."
+        f"{watched.name}, {result['rows']} rows from {result['start']} to {result['end']} "
+        f"against {result['baseline_rows']}: "
+        f"a classifier separates them with AUC {classifier['auc']:.3f} (p = {classifier['p_value']:.2g})."
     )
     echo(
         f"Distance from the baseline's {together['axes']} main axes: {together['now']:.3g}, "
         f"before {together['before']:.3g} "
         f"(p = {together['p_value']:.2g}); a change means that the correlations of the columns have changed."
     )
-    rows = [[one["column"], one["auc_drop"], one["residual_growth"]] for one in told["columns"]]
+    rows = [[one["column"], one["auc_drop"], one["residual_growth"]] for one in result["columns"]]
     print_table(("column", "AUC lost without it", "growth of its residual"), rows, "")
 
 
@@ -55,17 +56,17 @@ def separation(samples: WindowSamples) -> dict[str, Any]:
     """Fit both drill-downs to the samples."""
     names, before, now = table(samples)
     try:
-        seen, together = separate(before, now), reconstruction(before, now)
+        classifier, together = separate(before, now), reconstruction(before, now)
     except ValueError as error:
         raise ConfigError(f"the two sides cannot be compared: {error}") from error
-    drop, growth = (_by_column(names, values) for values in (seen.drop, together.excess))
+    drop, growth = (_by_column(names, values) for values in (classifier.drop, together.excess))
     columns = sorted(drop, key=lambda column: -drop[column])
     return {
         "start": samples.start,
         "end": samples.end,
         "rows": len(now),
         "baseline_rows": len(before),
-        "domain_classifier": {"auc": seen.auc, "p_value": seen.p_value},
+        "domain_classifier": {"auc": classifier.auc, "p_value": classifier.p_value},
         "reconstruction": {
             "axes": together.axes,
             "explained": together.explained,
@@ -86,9 +87,9 @@ def table(samples: WindowSamples) -> tuple[list[str], np.ndarray, np.ndarray]:
     names: list[str] = []
     parts: list[tuple[np.ndarray, np.ndarray]] = []
     for column, layout in _comparable(samples.layouts, samples.baseline).items():
-        found = _numbers(samples.baseline[column], samples.window[column], layout)
-        parts += found
-        names += [column] * len(found)
+        pairs = _numbers(samples.baseline[column], samples.window[column], layout)
+        parts += pairs
+        names += [column] * len(pairs)
     if not parts:
         raise ConfigError("no monitored column varies, so window and baseline cannot be separated.")
     before, now = (np.column_stack([part[side] for part in parts]) for side in (0, 1))
@@ -100,14 +101,14 @@ def _comparable(layouts: Mapping[str, Binning], frame: pd.DataFrame) -> dict[str
 
 
 def _numbers(before: pd.Series[Any], now: pd.Series[Any], layout: Binning) -> list[tuple[np.ndarray, np.ndarray]]:
-    gone = before.isna().to_numpy(), now.isna().to_numpy()
+    missing = before.isna().to_numpy(), now.isna().to_numpy()
     if layout.kind == "numeric":
-        found = [(before.to_numpy(np.float64), now.to_numpy(np.float64))]
+        pairs = [(before.to_numpy(np.float64), now.to_numpy(np.float64))]
     else:
         common = dict.fromkeys([*_most_common(before), *_most_common(now)])
-        found = [((before == value).to_numpy(np.float64), (now == value).to_numpy(np.float64)) for value in common]
-    found.append((gone[0].astype(np.float64), gone[1].astype(np.float64)))
-    return [pair for pair in found if _varies(pair)]
+        pairs = [((before == value).to_numpy(np.float64), (now == value).to_numpy(np.float64)) for value in common]
+    pairs.append((missing[0].astype(np.float64), missing[1].astype(np.float64)))
+    return [pair for pair in pairs if _varies(pair)]
 
 
 def _most_common(series: pd.Series[Any]) -> list[Any]:
@@ -116,12 +117,12 @@ def _most_common(series: pd.Series[Any]) -> list[Any]:
 
 def _varies(pair: tuple[np.ndarray, np.ndarray]) -> bool:
     values = np.concatenate(pair)
-    known = values[np.isfinite(values)]
-    return len(known) > 0 and bool(known.min() < known.max())
+    finite = values[np.isfinite(values)]
+    return len(finite) > 0 and bool(finite.min() < finite.max())
 
 
 def _by_column(names: list[str], values: np.ndarray) -> dict[str, float]:
-    found = dict.fromkeys(names, 0.0)
+    totals = dict.fromkeys(names, 0.0)
     for name, value in zip(names, values.tolist(), strict=True):
-        found[name] += value
-    return found
+        totals[name] += value
+    return totals

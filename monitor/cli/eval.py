@@ -85,12 +85,12 @@ def list_runs(
     Example: driftd eval list --suite support-bot --json
     """
     with _open(config, store) as database, database.read() as connection:
-        found = [plain(row) for row in runs.rows(connection, suite)]
+        entries = [plain(row) for row in runs.rows(connection, suite)]
     if as_json:
-        print_json(found)
+        print_json(entries)
         return
     heads = ("id", "suite", "started_at", "model", "result", "score", "cases", "failed", "reason")
-    print_table(heads, [[_short(row, head) for head in heads] for row in found], "no evaluation was run yet")
+    print_table(heads, [[_short(row, head) for head in heads] for row in entries], "no evaluation was run yet")
 
 
 def _short(row: dict[str, Any], head: str) -> Any:  # noqa: ANN401
@@ -157,8 +157,8 @@ def _open(config: Path, store: str | None) -> Iterator[Database]:
 
 def _print(done: Run) -> None:
     echo(f"{done.suite}: {done.result}; {done.reason}")
-    told = done.to_json()
-    _print_comparisons(told["comparisons"])
+    data = done.to_json()
+    _print_comparisons(data["comparisons"])
     if done.result != "good" and done.fallen:
         print_table(("fell most", "before", "now"), done.fallen[:LISTED], "")
     for who, spent in done.spent.items():

@@ -42,10 +42,10 @@ def find_policy(name: str, config: Path) -> Policy:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         return load_policy(path)
-    known = merge_policies(load_config(config).policies if config.exists() else {})
-    if name not in known:
-        raise ConfigError(f"{unknown_policy(name, list(known))} A policy in a file ends in .yaml.")
-    return known[name]
+    policies = merge_policies(load_config(config).policies if config.exists() else {})
+    if name not in policies:
+        raise ConfigError(f"{unknown_policy(name, list(policies))} A policy in a file ends in .yaml.")
+    return policies[name]
 
 
 @expand_options
@@ -64,9 +64,9 @@ def guard(
         raise ConfigError(f"--fail-on {options.fail_on!r} is not known. Allowed: never, block.")
     policy = find_policy(options.policy, config)
     counts: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+    types: Counter[str] = Counter()
     bad: list[str] = []
-    begun = time.monotonic()
+    start = time.monotonic()
     with output(options.out) as write, progress(file, quiet=quiet) as (records, advance):
         for number, record, problem in records:
             text, wrong = _text(record, options.field, problem)
@@ -78,10 +78,10 @@ def guard(
                 continue
             verdict = check_text(text, policy, time.monotonic)
             counts[verdict.verdict] += 1
-            found.update(finding.type for finding in verdict.findings)
+            types.update(finding.type for finding in verdict.findings)
             identity = record.get("id")
             _write(write, number if identity is None else identity, verdict, as_json=as_json)
-    _report(counts, found, bad, policy, time.monotonic() - begun)
+    _report(counts, types, bad, policy, time.monotonic() - start)
     withheld = counts["block"] + counts["error"]
     return 2 if counts["bad"] else 1 if options.fail_on == "block" and withheld else 0
 
@@ -100,7 +100,7 @@ def _text(record: dict[str, Any] | None, field: str | None, problem: str | None)
 
 def _write(write: IO[str], identity: object, verdict: Verdict, *, as_json: bool) -> None:
     if as_json:
-        told = {
+        entry = {
             "id": identity,
             "verdict": verdict.verdict,
             "findings": [
@@ -109,16 +109,16 @@ def _write(write: IO[str], identity: object, verdict: Verdict, *, as_json: bool)
             ],
         }
         if verdict.failed:
-            told["failed"] = verdict.failed
-            told["reasons"] = list(verdict.reasons)
-        write.write(json.dumps(told, ensure_ascii=True, default=str) + "\n")
+            entry["failed"] = verdict.failed
+            entry["reasons"] = list(verdict.reasons)
+        write.write(json.dumps(entry, ensure_ascii=True, default=str) + "\n")
     elif verdict.verdict != "allow":
         write.write(visible(f"{identity}: {verdict.verdict}: {' '.join(verdict.reasons)}") + "\n")
 
 
-def _report(counts: Counter[str], found: Counter[str], bad: list[str], policy: Policy, seconds: float) -> None:
+def _report(counts: Counter[str], types: Counter[str], bad: list[str], policy: Policy, seconds: float) -> None:
     checked = sum(counts[name] for name in ("allow", "redact", "block", "error"))
-    said = ", ".join(
+    summary = ", ".join(
         f"{counts[name]} {word}"
         for name, word in (
             ("allow", "allowed"),
@@ -129,10 +129,10 @@ def _report(counts: Counter[str], found: Counter[str], bad: list[str], policy: P
     )
     echo(
         f"policy {policy.name}: {checked} texts in {seconds:.1f} s ({checked / max(seconds, 1e-9):,.0f} a second): "
-        f"{said}.",
+        f"{summary}.",
         err=True,
     )
-    for kind, count in found.most_common():
+    for kind, count in types.most_common():
         echo(f"  {kind}: {count}", err=True)
     if counts["bad"]:
         echo(f"{counts['bad']} records were not checked, among them:", err=True)

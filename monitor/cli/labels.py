@@ -117,15 +117,15 @@ def _pages(path: Path, columns: LabelColumns) -> Iterator[tuple[dict[str, str], 
         record, label = columns.record, columns.label
         for wanted in (record, label):
             if wanted not in frame.columns:
-                found = [str(one) for one in frame.columns]
+                names = [str(one) for one in frame.columns]
                 raise ConfigError(
-                    f"{path}: there is no column {wanted!r}. Found: {', '.join(found)}.{nearest(wanted, found)} Name "
+                    f"{path}: there is no column {wanted!r}. Found: {', '.join(names)}.{nearest(wanted, names)} Name "
                     "the columns with --id and --label."
                 )
         kept = frame[frame[record].notna() & frame[label].notna()]
         given = {
-            category(one)[:LONGEST_CATEGORY]: category(said)[:LONGEST_CATEGORY]
-            for one, said in zip(kept[record], kept[label], strict=True)
+            category(one)[:LONGEST_CATEGORY]: category(value)[:LONGEST_CATEGORY]
+            for one, value in zip(kept[record], kept[label], strict=True)
         }
         yield given, _times(kept, columns.time, path), len(frame) - len(kept)
 

@@ -36,9 +36,9 @@ def push(
 
     Example: driftd prompts push prompts/
     """
-    found = read_folder(folder)
+    files = read_folder(folder)
     with open_store(config) as database, database.write() as connection:
-        pushed = [registry.push(connection, prompt) for prompt in found]
+        pushed = [registry.push(connection, prompt) for prompt in files]
     if as_json:
         print_json({"prompts": [{**describe(prompt), "new": new} for prompt, new in pushed]})
         return
@@ -54,8 +54,8 @@ def list_versions(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> No
     Example: driftd prompts list --json
     """
     with open_store(config) as database, database.read() as connection:
-        known, seen = registry.load_prompts(connection), registry.load_traffic(connection)
-    rows = catalogue(known, known, seen)
+        versions, traffic = registry.load_prompts(connection), registry.load_traffic(connection)
+    rows = catalogue(versions, versions, traffic)
     if as_json:
         print_json(rows)
         return
@@ -86,8 +86,7 @@ def show(which: Which, config: ConfigOption = DEFAULT, as_json: AsJson = False) 
     Example: driftd prompts show support/refund@3
     """
     with open_store(config) as database, database.read() as connection:
-        found = _find_prompt(registry.load_prompts(connection, words=False), which)
-        prompt = registry.with_words(connection, found)
+        prompt = registry.with_words(connection, _find_prompt(registry.load_prompts(connection, words=False), which))
     if as_json:
         print_json({**describe(prompt), "content": prompt.content})
         return
@@ -103,8 +102,8 @@ def diff(old: Which, new: Which, config: ConfigOption = DEFAULT, as_json: AsJson
     Example: driftd prompts diff support/refund@production support/refund
     """
     with open_store(config) as database, database.read() as connection:
-        known = registry.load_prompts(connection, words=False)
-        one, other = (registry.with_words(connection, _find_prompt(known, which)) for which in (old, new))
+        versions = registry.load_prompts(connection, words=False)
+        one, other = (registry.with_words(connection, _find_prompt(versions, which)) for which in (old, new))
     changed = difference(one, other)
     if as_json:
         print_json(changed)
@@ -142,18 +141,18 @@ def tag(
     echo(f"{name} is now {prompt.label}")
 
 
-def _find_prompt(known: Sequence[Prompt], which: str) -> Prompt:
-    found = find(known, which)
-    if found is None:
+def _find_prompt(versions: Sequence[Prompt], which: str) -> Prompt:
+    prompt = find(versions, which)
+    if prompt is None:
         name, _, wanted = which.partition("@")
-        names = sorted({prompt.name for prompt in known})
+        names = sorted({prompt.name for prompt in versions})
         if wanted and name in names:
-            versions = [prompt for prompt in known if prompt.name == name]
-            marks = [str(one.version) for one in versions] + sorted(tag for one in versions for tag in one.tags)
+            same_name = [prompt for prompt in versions if prompt.name == name]
+            marks = [str(one.version) for one in same_name] + sorted(tag for one in same_name for tag in one.tags)
             raise ConfigError(f"{name!r} has no version or tag {wanted!r}. Known: {', '.join(marks)}.")
         listed = f" Known: {', '.join(names)}." if names else " No prompt has been pushed yet."
         raise ConfigError(f"there is no prompt {which!r}.{listed}{nearest(name, names)}")
-    return found
+    return prompt
 
 
 def format_prompt(prompt: Prompt) -> str:

@@ -53,12 +53,12 @@ def _load_sensitivities(config: Config, monitors: Sequence[Monitor]) -> dict[str
             thresholds = {one.name: baselines.thresholds(connection, one.name) for one in monitors}
     except StoreError as error:
         return {one.name: {"sensitivity": [], "not_measured": str(error)} for one in monitors}
-    found: dict[str, dict[str, Any]] = {}
+    sensitivities: dict[str, dict[str, Any]] = {}
     for name, calibration in thresholds.items():
         listed = list_sensitivity(calibration)
         missing = calibration.reason if calibration.definition else NO_BASELINE
-        found[name] = {"sensitivity": listed, "not_measured": None if listed else missing}
-    return found
+        sensitivities[name] = {"sensitivity": listed, "not_measured": None if listed else missing}
+    return sensitivities
 
 
 def _assess_source(monitor: Monitor) -> tuple[list[ReadinessRow], list[str]]:

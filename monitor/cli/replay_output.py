@@ -29,17 +29,17 @@ def replay_buckets(
         return replay(reader, monitor, between, marked, bar.update, receivers=receivers)
 
 
-def describe_alerts(told: dict[str, Any]) -> str:
+def describe_alerts(result: dict[str, Any]) -> str:
     """Return the number of alerts and the length of the period, with a rate if it lasts a week or more."""
-    pages, weeks = told["pages"], told["weeks"]
-    said = f"{pages} alert{'s' * (pages != 1)} in {_length(weeks)}"
+    pages, weeks = result["pages"], result["weeks"]
+    text = f"{pages} alert{'s' * (pages != 1)} in {_length(weeks)}"
     if weeks >= 1:
-        interval = f"95 % interval {told['pages_low']:.2f} to {told['pages_high']:.2f}"
-        said += f", {told['pages_per_week']:.2f} a week ({interval})"
-    budget = f"the alert budget of {told['budget_per_week']:.2f} a week"
-    if told["budget"] != "undecided":
-        return f"{said}; {budget} is {told['budget']}"
-    return f"{said}; too few weeks to decide whether {budget} is kept"
+        interval = f"95 % interval {result['pages_low']:.2f} to {result['pages_high']:.2f}"
+        text += f", {result['pages_per_week']:.2f} a week ({interval})"
+    budget = f"the alert budget of {result['budget_per_week']:.2f} a week"
+    if result["budget"] != "undecided":
+        return f"{text}; {budget} is {result['budget']}"
+    return f"{text}; too few weeks to decide whether {budget} is kept"
 
 
 def _length(weeks: float) -> str:
@@ -50,17 +50,17 @@ def _length(weeks: float) -> str:
     return f"{minutes:.0f} minutes"
 
 
-def print_replay(told: dict[str, Any]) -> None:
-    echo(f"{told['monitor']}: {describe_alerts(told)}. Thresholds: {told['baseline']['calibration']}.")
-    if told["updates"]:
-        echo(f"updates of open incidents, sent in their threads: {told['updates']}")
-    if told["left_out"]:
-        echo(f"not replayed: {', '.join(told['left_out'])}")
+def print_replay(result: dict[str, Any]) -> None:
+    echo(f"{result['monitor']}: {describe_alerts(result)}. Thresholds: {result['baseline']['calibration']}.")
+    if result["updates"]:
+        echo(f"updates of open incidents, sent in their threads: {result['updates']}")
+    if result["left_out"]:
+        echo(f"not replayed: {', '.join(result['left_out'])}")
     heads = ("fired_at", "resolved_at", "rule", "columns", "reason")
-    incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in told["incidents"]]
+    incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in result["incidents"]]
     print_table(heads, [[i[head] for head in heads] for i in incidents], "no alerts")
-    if told["actions"]:
-        echo(f"actions that would have been planned: {count_actions(told['actions'])}")
-    if told["changes"]:
+    if result["actions"]:
+        echo(f"actions that would have been planned: {count_actions(result['actions'])}")
+    if result["changes"]:
         marks = ("at", "detected_at", "delay_seconds")
-        print_table(marks, [[change[mark] for mark in marks] for change in told["changes"]], "")
+        print_table(marks, [[change[mark] for mark in marks] for change in result["changes"]], "")

@@ -174,15 +174,15 @@ def split_name(name: str) -> tuple[str, ...]:
 def guess_roles(columns: Sequence[ColumnInfo]) -> dict[str, object]:
     """Return role to column, as `columns:` of a source takes it; a column has one role at most."""
     free = {column.column: column for column in columns}
-    found: dict[str, object] = {}
+    roles: dict[str, object] = {}
     for guess in GUESSES:
-        if guess.role in found:
+        if guess.role in roles:
             continue
         column = _best(guess, [column for column in free.values() if column.type in guess.types])
         if column is not None:
-            found[guess.role] = _spec(guess, column)
+            roles[guess.role] = _spec(guess, column)
             del free[column.column]
-    return found
+    return roles
 
 
 def guess_time(columns: Sequence[ColumnInfo]) -> tuple[str, object] | None:

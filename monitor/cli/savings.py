@@ -63,7 +63,7 @@ def savings(
             counted = [
                 store.counted_days(connection, watched.name, plan.name, definition(watched, plan)) for plan in plans
             ]
-        missing = [day for day in whole_days(first, last) if any(day not in known for known in counted)]
+        missing = [day for day in whole_days(first, last) if any(day not in counted_days for counted_days in counted)]
         more = _count_days(reader, watched, plans, counted, missing, quiet=quiet)
         with database.read() as connection:
             result = report_savings(connection, watched, plans, more, now)
@@ -77,24 +77,24 @@ def _count_days(
     reader: Reader,
     monitor: Monitor,
     plans: Sequence[Plan],
-    held: Sequence[dict[datetime, datetime]],
-    owed: Sequence[datetime],
+    counted: Sequence[dict[datetime, datetime]],
+    missing: Sequence[datetime],
     *,
     quiet: bool,
 ) -> dict[str, list[Cells]]:
     """Count the days that nobody has counted, of the plans that lack them."""
     more: dict[str, list[Cells]] = {plan.name: [] for plan in plans}
-    with typer.progressbar(owed, label="days", hidden=quiet, file=sys.stderr) as bar:
+    with typer.progressbar(missing, label="days", hidden=quiet, file=sys.stderr) as bar:
         for day in bar:
-            lacking = [plan for plan, known in zip(plans, held, strict=True) if day not in known]
+            lacking = [plan for plan, counted_days in zip(plans, counted, strict=True) if day not in counted_days]
             for plan, cells in count(reader, monitor, lacking, day, day + DAY).items():
                 more[plan].append(cells)
     return more
 
 
-def _print(told: dict[str, Any]) -> None:
-    span = f"{told['from']:%Y-%m-%d} to {told['to']:%Y-%m-%d}"
-    echo(f"{told['monitor']}, {span}, in {told['currency']}")
+def _print(result: dict[str, Any]) -> None:
+    span = f"{result['from']:%Y-%m-%d} to {result['to']:%Y-%m-%d}"
+    echo(f"{result['monitor']}, {span}, in {result['currency']}")
     heads = ("plan", "requests", "unpriced", "now", "then", "saved", "share")
     rows = [
         [
@@ -104,11 +104,11 @@ def _print(told: dict[str, Any]) -> None:
             *(f"{one[key]:,.2f}" for key in ("now", "then", "saved")),
             "-" if one["share"] is None else f"{one['share']:+.1%}",
         ]
-        for one in told["plans"]
+        for one in result["plans"]
     ]
     print_table(heads, rows, "There was no request.")
-    for one in told["plans"]:
+    for one in result["plans"]:
         for tier in one["tiers"]:
             echo(f"{one['plan']}: {describe_tier(tier)}")
-    if told["retraining"]:
-        echo(describe_retraining(told["retraining"], told["currency"]))
+    if result["retraining"]:
+        echo(describe_retraining(result["retraining"], result["currency"]))

@@ -45,15 +45,15 @@ def score(
 
     Example: driftd score answers.jsonl --signals hallucinated,refusal -o scores.jsonl
     """
-    asked = _select_signals(signals)
+    selected = _select_signals(signals)
     bad: list[str] = []
-    begun, done = time.monotonic(), 0
+    start, done = time.monotonic(), 0
     with output(out) as write, progress(file, quiet=quiet) as (rows, advance):
         for page in _pages(rows, bad, advance):
-            for line in score_page(page, asked):
+            for line in score_page(page, selected):
                 write.write(escape_json(json.dumps(line, ensure_ascii=False, allow_nan=False, default=str)) + "\n")
             done += len(page)
-    _report(done, time.monotonic() - begun, bad)
+    _report(done, time.monotonic() - start, bad)
     return 2 if bad else 0
 
 
@@ -64,8 +64,8 @@ def _select_signals(names: str | None) -> tuple[Signal, ...] | None:
     entries = [name.strip() for name in names.split(",") if name.strip()]
     wrong = problems(entries, ())
     if wrong or not entries:
-        said = " ".join(problem.message for problem in wrong) or "name at least one signal."
-        raise ConfigError(f"--signals {names!r}: {said}")
+        reason = " ".join(problem.message for problem in wrong) or "name at least one signal."
+        raise ConfigError(f"--signals {names!r}: {reason}")
     return resolve(entries)
 
 
@@ -86,11 +86,11 @@ def _pages(rows: Iterator[Row], bad: list[str], advance: Any) -> Iterator[list[t
 
 
 def score_page(
-    page: Sequence[tuple[object, Mapping[str, Any]]], asked: tuple[Signal, ...] | None
+    page: Sequence[tuple[object, Mapping[str, Any]]], selected: tuple[Signal, ...] | None
 ) -> Iterator[dict[str, Any]]:
     """Yield id, values and evidence of every record of a page; a value that is missing is null."""
     records = _columns([record for _, record in page])
-    signals = asked or tuple(
+    signals = selected or tuple(
         signal
         for signal in SIGNALS.values()
         if signal.kind != "vector"
@@ -116,8 +116,8 @@ def score_page(
 def _columns(records: Sequence[Mapping[str, Any]]) -> Records:
     """Return the columns of a page: a context may be a list of passages, what is empty in CSV is missing."""
     names = dict.fromkeys(name for record in records for name in record)
-    known = [name for name in names if name in ROLES or any(name in (*s.needs, *s.uses) for s in SIGNALS.values())]
-    return {name: Column.of([_plain(name, record.get(name)) for record in records]) for name in known}
+    used = [name for name in names if name in ROLES or any(name in (*s.needs, *s.uses) for s in SIGNALS.values())]
+    return {name: Column.of([_plain(name, record.get(name)) for record in records]) for name in used}
 
 
 def _plain(name: str, value: object) -> object:

@@ -68,8 +68,8 @@ def _count(monitor: Monitor, spec: Shadow, at: datetime | None, *, quiet: bool) 
 def _print(one: dict[str, Any]) -> None:
     agree = one["agreement"]
     share = "-" if agree["value"] is None else f"{agree['value']:.1%}"
-    known = agree["low"] is not None
-    interval = f"{agree['low']:.1%} to {agree['high']:.1%}" if known else "too few pairs for an interval"
+    has_interval = agree["low"] is not None
+    interval = f"{agree['low']:.1%} to {agree['high']:.1%}" if has_interval else "too few pairs for an interval"
     echo(
         f"{one['name']}, {one['challenger']} as shadow of {one['champion']}: {one['pairs']} pairs "
         f"({one['unmatched']} records without one), {share} agree ({interval}). Counted from {one['counted_from']}."
@@ -90,16 +90,16 @@ def _print(one: dict[str, Any]) -> None:
 
 def _read_answers(monitor: Monitor, spec: Shadow, disagreements: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Read from the log what champion and challenger said to some requests."""
-    found = []
+    answers = []
     with open_reader(monitor) as reader:
         for one in disagreements:
             when, around = datetime.fromisoformat(one["at"]), spec.within + timedelta(seconds=1)
-            said: dict[str, Any] = {"request": one["request"]}
+            answer: dict[str, Any] = {"request": one["request"]}
             for page in read_pages(reader, monitor, spec, when - around, when + around):
                 whose, keys = to_categories(page[spec.arm]), to_categories(page[spec.join])
                 for row in np.flatnonzero((keys == one["request"]) & np.isin(whose, [spec.champion, spec.challenger])):
                     side = "champion" if whose[row] == spec.champion else "challenger"
                     missing = page[spec.answer].missing[row]
-                    said.setdefault(side, None if missing else str(page[spec.answer].values[row]))
-            found.append(said)
-    return found
+                    answer.setdefault(side, None if missing else str(page[spec.answer].values[row]))
+            answers.append(answer)
+    return answers

@@ -26,9 +26,9 @@ def choose_source(
     if preset is None and table is None:
         raise ConfigError(f"give --table, or --preset auto, or one of --preset {', '.join(PRESETS)}.")
     if preset not in (None, "auto", *PRESETS):
-        known = ["auto", *PRESETS]
+        allowed = ["auto", *PRESETS]
         raise ConfigError(
-            f"--preset {preset!r} is not known. Allowed: {', '.join(known)}.{nearest(str(preset), known)}"
+            f"--preset {preset!r} is not known. Allowed: {', '.join(allowed)}.{nearest(str(preset), allowed)}"
         )
     if preset is None and where is not None:
         raise ConfigError("--where needs --preset; for a table, create a view instead.")
@@ -61,13 +61,13 @@ def probe_source(url: str, preset: str | None, settings: Mapping[str, object]) -
 
 def _recognize(url: str) -> tuple[str, str | None]:
     """Return the only preset whose table is here, and the table's name where it is not the usual one."""
-    found, names = recognize_presets(url)
-    if len(found) == 1:
-        preset, table = found[0]
+    matches, names = recognize_presets(url)
+    if len(matches) == 1:
+        preset, table = matches[0]
         echo(f"found {preset}: {PRESETS[preset].about}", err=True)
         return preset, None if table == PRESETS[preset].table else table
-    if found:
-        listed = ", ".join(f"{preset} ({table})" for preset, table in found)
+    if matches:
+        listed = ", ".join(f"{preset} ({table})" for preset, table in matches)
         raise ConfigError(f"tables of several known tools found: {listed}. Choose one with --preset and --table.")
     listed = ", ".join(names[:20]) or "no table at all"
     raise ConfigError(

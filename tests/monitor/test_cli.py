@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from monitor import __version__
 from monitor.cli import app
+from monitor.cli.output import print_table
 from monitor.core import log
 from monitor.web.serve import settle_memory
 
@@ -66,6 +67,19 @@ def test_logs_go_to_the_standard_error_of_the_moment(
         sys.stderr.close()
     structlog.get_logger("test").info("heard")
     assert '"event": "heard"' in capsys.readouterr().err
+
+
+def test_a_table_fits_into_a_terminal_and_is_not_wrapped_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [["shop", "the source has not answered for an hour"]]
+    print_table(("monitor", "detail"), rows, "")
+    assert capsys.readouterr().out.splitlines()[1] == "shop     the source has not answered for an hour"
+    monkeypatch.setenv("COLUMNS", "32")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_table(("monitor", "detail"), rows, "")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["monitor  detail", "shop     the source has not", "         answered for an hour"]
 
 
 def test_what_was_loaded_is_no_longer_looked_through_by_garbage_collection() -> None:

@@ -49,8 +49,8 @@ def answers() -> dict[str, list[dict[str, str]]]:
     models: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         models.setdefault(row["model"], []).append(row)
-    for held in models.values():
-        Random(0).shuffle(held)  # noqa: S311  a demo's order of answers is no secret
+    for answers in models.values():
+        Random(0).shuffle(answers)  # noqa: S311  a demo's order of answers is no secret
     return models
 
 
@@ -96,14 +96,14 @@ class Application:
     def _answer(self, moment: datetime, prompt_tokens: int, completion_tokens: int) -> tuple[object, ...]:
         if moment >= self.swap_at and not self.swapped:
             self.model, self.swapped, self.first_bad = "doha", True, moment
-        said = next(self._answers[self.model])
+        answer = next(self._answers[self.model])
         return (
             f"req-{self.written:05d}",
             moment.strftime("%Y-%m-%d %H:%M:%S.%f"),
             self.model,
-            said["question"],
-            said["context"],
-            said["response"],
+            answer["question"],
+            answer["context"],
+            answer["response"],
             prompt_tokens,
             completion_tokens,
         )
