@@ -32,11 +32,7 @@ TYPED = (
 )
 EXCEPTIONS: dict[str, str] = {
     "imports monitor.actions.breakers": "to be divided",
-    "imports monitor.jobs.backtest": "to be divided",
-    "imports monitor.jobs.build_baseline": "to be divided",
     "imports monitor.jobs.evals.run": "to be divided",
-    "imports monitor.jobs.one_shot": "to be divided",
-    "imports monitor.jobs.replay": "to be divided",
     "imports monitor.jobs.baseline_lifecycle": "to be divided",
     "imports monitor.jobs.monitor_job": "to be divided",
     "imports monitor.jobs.what_if": "to be divided",

@@ -7,6 +7,7 @@ code, and a test holds this path against the slow one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,9 +26,9 @@ from detectors.records import Column, Records, concatenate, take
 from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
-from monitor.jobs import build_baseline
-from monitor.profiling.facts import MOST_UNSEEN, Facts
-from monitor.profiling.source_columns import columns_to_read
+from monitor.jobs import replay_stretch, source_baseline
+from monitor.profiling.facts import MOST_UNSEEN
+from monitor.profiling.profile import Facts, columns_to_read
 from monitor.sources.base import Reader
 from monitor.sources.screen import without_personal
 
@@ -39,14 +40,24 @@ def run(
     stream: Stream, budget: str, baseline: Baseline | None = None, start: datetime | None = None, **settings: Any
 ) -> dict[str, Any]:
     """Backtest the live part of a stream, as `ours.run` does."""
-    with mock.patch.object(build_baseline, "profile_buckets", profiled_buckets):
+    with faster_profiles():
         return ours.run(stream, budget, baseline, start, **settings)
 
 
 def learn(stream: Stream, budget: str, **settings: Any) -> Baseline:
     """Learn the baseline of a stream, as `ours.learn` does."""
-    with mock.patch.object(build_baseline, "profile_buckets", profiled_buckets):
+    with faster_profiles():
         return ours.learn(stream, budget, **settings)
+
+
+@contextmanager
+def faster_profiles() -> Iterator[None]:
+    """Profile stretches by :func:`profiled_buckets` instead of the engine's own profiler."""
+    with (
+        mock.patch.object(replay_stretch, "profile_buckets", profiled_buckets),
+        mock.patch.object(source_baseline, "profile_buckets", profiled_buckets),
+    ):
+        yield
 
 
 @dataclass
@@ -63,7 +74,7 @@ class Counted:
 def profiled_buckets(
     reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime
 ) -> Iterator[tuple[Bucket, Counted]]:
-    """Yield every bucket of a stretch, as `build_baseline.profiled_buckets` does, with the whole stretch in memory."""
+    """Yield every bucket of a stretch, as `stretch.profile_buckets` does, with the whole stretch in memory."""
     if monitor.signals or monitor.rates or monitor.performance or monitor.traffic:
         raise ValueError("signals, rates, performance and marked traffic need the engine's own profiler.")
     records = concatenate(reader.read(start, end, columns_to_read(monitor, layouts, reader.schema())))

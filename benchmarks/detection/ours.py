@@ -16,7 +16,7 @@ from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
 from monitor.core.schedule import floor
 from monitor.jobs.backtest import backtest
-from monitor.jobs.one_shot import baseline_for
+from monitor.jobs.memory_baseline import baseline_for
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page
 
 PAGE = 50_000

@@ -9,11 +9,12 @@ from typing import Protocol
 from monitor.checks.comparisons import ComparisonCounts
 from monitor.checks.evaluation import Observed, StoredSums
 from monitor.checks.monitor_plan import MonitorPlan
-from monitor.checks.window_sum import newest_time
+from monitor.checks.window_sum import StoredWindow, newest_time
 from monitor.config.arms import Shadow
+from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
 from monitor.profiling.comparison_reads import join_shadow
-from monitor.profiling.profile import newest_served, profile_bucket
+from monitor.profiling.profile import Profiled, newest_served, profile_bucket
 from monitor.sources.base import Reader
 
 
@@ -49,12 +50,18 @@ def observe_late(
 
     ``again`` says that the bucket is computed again, because late records of it have come.
     """
-    newest = observed.newest
-    if stored.window is not None:
-        newest = newest_time(stored.window, observed.profiled)
-        if newest is None:
-            newest = newest_served(source.reader, plan.monitor, observed.bucket.end - plan.monitor.window)
+    newest, window = observed.newest, stored.window
+    if window is not None:
+        newest = find_newest(source.reader, plan.monitor, window, observed.profiled, observed.bucket.end)
     return replace(observed, newest=newest, recounted=_recount_shadows(source, plan, observed, stored) if again else [])
+
+
+def find_newest(
+    reader: Reader, monitor: Monitor, stored: StoredWindow, profiled: Profiled, end: datetime
+) -> float | None:
+    """Return when the newest record of the window that ends at a time came, or the newest one before the window."""
+    newest = newest_time(stored, profiled)
+    return newest_served(reader, monitor, end - monitor.window) if newest is None else newest
 
 
 def _recount_shadows(

@@ -11,7 +11,7 @@ from monitor.cli.connections import open_reader
 from monitor.cli.options import DEFAULT, AsJson, ConfigOption, End, MonitorName, Quiet, Start
 from monitor.cli.output import print_json
 from monitor.cli.replay_output import print_replay, replay_buckets
-from monitor.jobs.backtest import read_changes
+from monitor.jobs.change_file import read_changes
 
 
 def backtest(

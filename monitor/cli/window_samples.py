@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from detectors.binning import Binning
+from monitor.baselines.learning_range import baseline_range
 from monitor.cli.connections import open_reader
 from monitor.config.models import ConfigError, Monitor
 from monitor.core.schedule import floor
-from monitor.jobs import build_baseline
+from monitor.jobs.learn_layouts import learn_layouts
 from monitor.jobs.report import sample
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def load_samples(monitor: Monitor, at: datetime | None) -> WindowSamples:
     with open_reader(monitor) as reader:
         end = floor(at or reader.now(), monitor.bucket)
         first = end - monitor.window
-        start, stop = build_baseline.baseline_range(monitor, first)
-        layouts = build_baseline.learn_layouts(reader, monitor, start, stop)
+        start, stop = baseline_range(monitor, first)
+        layouts = learn_layouts(reader, monitor, start, stop)
         before = sample(reader, monitor, layouts, start, stop)
         now = sample(reader, monitor, layouts, first, end)
     if before.empty or now.empty:

@@ -12,6 +12,7 @@ import structlog
 from detectors.profile import Profile
 from monitor.baselines import definition_v1
 from monitor.baselines.definition import definition
+from monitor.baselines.learning_range import baseline_range
 from monitor.baselines.lifecycle import BaselineState, Event, Step, next_transition
 from monitor.checks.anchor import with_anchor
 from monitor.checks.baseline import Baseline, previous_stretch
@@ -19,10 +20,12 @@ from monitor.checks.calibration import Calibration
 from monitor.checks.calibration_settings import definition as calibration_definition
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket, floor, latest_sealed_end
-from monitor.jobs import build_baseline
 from monitor.jobs.baseline_sum import BaselineSum
 from monitor.jobs.bucket_schedule import live_start
+from monitor.jobs.file_baseline import baseline_from_file
+from monitor.jobs.learn_layouts import learn_layouts
 from monitor.jobs.source_session import SourceSession
+from monitor.jobs.sum_buckets import sum_buckets, sum_previous
 from monitor.profiling.features import Choice
 from monitor.store import baselines, buckets, incidents
 from monitor.store.database import Database
@@ -103,7 +106,7 @@ class BaselineLifecycle:
             return baseline
         start, end = previous_stretch(self._monitor, length, bucket.end - self._monitor.window)
         if self._previous is None or self._previous[:2] != (baseline.layout, end):
-            profiles = build_baseline.sum_previous(self._database, self._monitor, baseline, start, end)
+            profiles = sum_previous(self._database, self._monitor, baseline, start, end)
             self._previous = baseline.layout, end, profiles
         return replace(baseline, previous=self._previous[2])
 
@@ -173,8 +176,8 @@ class BaselineLifecycle:
         """Return the range that a baseline is learnt from."""
         monitor = self._monitor
         if monitor.baseline.rolling and monitor.start is None:
-            return build_baseline.baseline_range(monitor, floor(now - monitor.settle, monitor.bucket))
-        return build_baseline.baseline_range(monitor, live_start(monitor, self._source, now))
+            return baseline_range(monitor, floor(now - monitor.settle, monitor.bucket))
+        return baseline_range(monitor, live_start(monitor, self._source, now))
 
     def _are_buckets_finished(self, learning: Baseline) -> bool:
         """Say whether every bucket of the range has been computed over the bins of the baseline."""
@@ -211,7 +214,7 @@ class BaselineLifecycle:
 
     def _read_file(self, _now: datetime) -> None:
         """Build the baseline of a file, which is active at once."""
-        built = build_baseline.baseline_from_file(self._monitor, self._source.reader.schema(), self._log_choices)
+        built = baseline_from_file(self._monitor, self._source.reader.schema(), self._log_choices)
         with self._database.write() as connection:
             baselines.start_learning(connection, self._monitor.name, self.definition, built.layouts, None, None)
             stored = baselines.newest_id(connection, self._monitor.name, self.definition)
@@ -223,7 +226,7 @@ class BaselineLifecycle:
         """Choose columns and bins, and make the buckets of the range due."""
         monitor, (start, end) = self._monitor, self._range(now)
         rows = self._source.reader.counts(start, end).rows
-        layouts = build_baseline.learn_layouts(self._source.reader, monitor, start, end, self._log_choices)
+        layouts = learn_layouts(self._source.reader, monitor, start, end, self._log_choices)
         with self._database.write() as connection:
             again = buckets.finished_starts(connection, monitor.name, start, end + monitor.window)
             buckets.mark_stale(connection, monitor.name, sorted(again))
@@ -316,7 +319,7 @@ class BaselineLifecycle:
 
     def _sum_up(self, baseline: Baseline, start: datetime, end: datetime, without: Spans, store: Store) -> None:
         """Sum a stretch up and learn its thresholds, or request that it be done."""
-        work = partial(build_baseline.sum_buckets, self._database, self._monitor, baseline, start, end, without)
+        work = partial(sum_buckets, self._database, self._monitor, baseline, start, end, without)
         self._sum.request(work, baseline.standing, store)
         if not self.sums_in_background:
             self.compute_sum()

@@ -15,7 +15,7 @@ from detectors.performance.metrics import METRICS
 from detectors.performance.tables import labelled_table
 from detectors.stack import Stack
 from monitor.config.models import Monitor
-from monitor.jobs.build_baseline import profile_buckets
+from monitor.profiling.stretch import profile_buckets
 from monitor.sources.base import Reader
 
 FOLLOWED = {"scores": "accuracy", "errors": "mae"}

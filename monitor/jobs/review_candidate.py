@@ -8,11 +8,13 @@ from typing import Any
 
 from detectors.binning import Binning
 from detectors.records import Records
+from monitor.baselines.learning_range import baseline_range
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.baseline_review import Review, sentences
 from monitor.config.models import ConfigError, Monitor
 from monitor.core.schedule import floor
-from monitor.jobs import build_baseline
+from monitor.jobs.learn_layouts import learn_layouts
+from monitor.profiling.stretch import merge_versions, profile_buckets
 from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader, SourceError
 
@@ -28,7 +30,7 @@ def review_candidate(reader: Reader, monitor: Monitor) -> Review | None:
     if monitor.baseline.file is not None:
         return None
     now = reader.now()
-    start, end = build_baseline.baseline_range(monitor, now - monitor.settle)
+    start, end = baseline_range(monitor, now - monitor.settle)
     oldest = reader.oldest()
     if oldest is None or end > now:
         return None
@@ -38,17 +40,17 @@ def review_candidate(reader: Reader, monitor: Monitor) -> Review | None:
         return None
     logged = monitor.model_copy(update={"signals": [], "checks": [], "segments": []})
     thin = _Thinned(reader, logged, -(-rows // MOST_ROWS))
-    layouts = build_baseline.learn_layouts(thin, logged, start, end)
+    layouts = learn_layouts(thin, logged, start, end)
     return _review(thin, logged, layouts, start, end)
 
 
 def _review(thin: _Thinned, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime) -> Review:
     timeline = Timeline.of_baseline(monitor, layouts, start, end)
     versions: dict[str, dict[str, list[float]]] = {}
-    for bucket, profiler in build_baseline.profile_buckets(thin, monitor, layouts, start, end):
+    for bucket, profiler in profile_buckets(thin, monitor, layouts, start, end):
         if thin.reads(bucket.start):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
-            build_baseline.merge_versions(versions, profiler.facts)
+            merge_versions(versions, profiler.facts)
     return review_baseline(monitor, timeline, versions)
 
 

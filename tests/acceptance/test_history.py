@@ -11,7 +11,7 @@ import pytest
 
 from detectors.evaluate import poisson_interval
 from monitor.cli.replay_output import describe_alerts
-from monitor.jobs.backtest import judge_budget
+from monitor.jobs.backtest_report import judge_budget
 from tests.support.nightly import nightly
 from tests.support.world import START, World, rows_of
 

@@ -17,9 +17,9 @@ from monitor.checks.window import Window
 from monitor.cli.config_template import SourceProbe, render_config
 from monitor.cli.connections import open_reader
 from monitor.config.load import load
-from monitor.jobs import build_baseline
-from monitor.jobs.one_shot import baseline_for
+from monitor.jobs.memory_baseline import baseline_for
 from monitor.jobs.replay import replay
+from monitor.profiling.stretch import profile_buckets
 from monitor.profiling.timeline import Timeline
 from tests.support.windows import read_window
 from tests.support.world import START, World, rows_of
@@ -65,7 +65,7 @@ def test_refusals_of_one_model_are_found_in_its_segment_within_half_an_hour(worl
         assert baseline is not None
         lead = LIVE - monitor.window + monitor.bucket
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END)
-        for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, END):
+        for bucket, profiler in profile_buckets(reader, monitor, baseline.layouts, lead, END):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         fast = {bucket.end: near(found) for bucket, found, _ in replay(monitor, baseline, timeline, {})}
         sums: dict[str, State] = {}

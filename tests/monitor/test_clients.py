@@ -18,10 +18,10 @@ from monitor.checks.detect import detect
 from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
-from monitor.jobs import build_baseline
-from monitor.jobs.one_shot import baseline_for
+from monitor.jobs.memory_baseline import baseline_for
 from monitor.jobs.replay import replay
-from monitor.profiling.facts import Facts
+from monitor.profiling.profile import Facts
+from monitor.profiling.stretch import profile_buckets
 from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader
 from tests.support.windows import read_window
@@ -93,7 +93,7 @@ def test_a_replay_finds_the_same_with_clients(world: World) -> None:
         assert baseline is not None
         lead = END - 2 * HOUR
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END)
-        for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, END):
+        for bucket, profiler in profile_buckets(reader, monitor, baseline.layouts, lead, END):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles(), profiler.facts.clients)
         for bucket, findings, _ in replay(monitor, baseline, timeline, dict[str, State]()):
             window, _ = read_window(reader, monitor, baseline, bucket.end)

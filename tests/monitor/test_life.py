@@ -269,7 +269,7 @@ def test_a_sum_that_fails_fails_the_turn_and_is_requested_again(
     life.watch.lifecycle.sums_in_background = True
     life.until(START + 8 * HOUR)
     with monkeypatch.context() as patch:
-        patch.setattr(baseline_lifecycle.build_baseline, "sum_buckets", lambda *_: 1 / 0)
+        patch.setattr(baseline_lifecycle, "sum_buckets", lambda *_: 1 / 0)
         life.watch.lifecycle._sum = BaselineSum()
         life.until(START + 8 * HOUR)
         life.daemon.compute_sums()

@@ -17,7 +17,8 @@ from monitor.cli.connections import open_reader, open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.jobs.backtest import backtest
-from monitor.jobs.one_shot import baseline_for, check
+from monitor.jobs.memory_baseline import baseline_for
+from monitor.jobs.one_shot import check
 from monitor.profiling.timeline import Timeline
 from monitor.store import baselines, reads
 from tests.support.hand import Hand

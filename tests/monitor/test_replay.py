@@ -19,9 +19,12 @@ from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
-from monitor.jobs import build_baseline
-from monitor.jobs.one_shot import baseline_for
-from monitor.jobs.replay import NEAR, Again, replay
+from monitor.jobs.memory_baseline import baseline_for
+from monitor.jobs.replay import replay
+from monitor.jobs.replay_shifts import PlateauComparison
+from monitor.jobs.replay_target import NEAR
+from monitor.jobs.source_baseline import with_previous
+from monitor.profiling.stretch import profile_buckets
 from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader
 from tests.support.windows import read_window
@@ -47,7 +50,7 @@ def one_by_one(reader: Reader, monitor: Monitor, baseline: Baseline) -> Iterator
     sums: dict[str, State] = {}
     end = BEGIN + monitor.bucket
     while end <= END:
-        baseline = build_baseline.with_previous(reader, monitor, baseline, end - monitor.window)
+        baseline = with_previous(reader, monitor, baseline, end - monitor.window)
         window, _ = read_window(reader, monitor, baseline, end)
         newest, _ = read_window(reader, monitor.model_copy(update={"window": monitor.bucket}), baseline, end)
         now = Window(window.profiles, window.traffic, window.starts, newest.profiles, sums)
@@ -81,7 +84,7 @@ def both_ways(world: World) -> tuple[dict[Bucket, Told], dict[Bucket, Told]]:
         if monitor.baseline.previous:
             lead, _ = previous_stretch(monitor, monitor.baseline.previous, lead)
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, END, BEGIN)
-        for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, END):
+        for bucket, profiler in profile_buckets(reader, monitor, baseline.layouts, lead, END):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
         whole = {bucket: told(found) for bucket, found, _ in replay(monitor, baseline, timeline, {})}
         single = {bucket: told(found) for bucket, found in one_by_one(reader, monitor, baseline)}
@@ -120,9 +123,9 @@ def test_a_replay_finds_the_same_further_changes(world: World) -> None:
         assert baseline is not None
         lead = BEGIN - monitor.window + monitor.bucket
         timeline = Timeline.of_stretch(monitor, baseline.layouts, lead, end)
-        for bucket, profiler in build_baseline.profile_buckets(reader, monitor, baseline.layouts, lead, end):
+        for bucket, profiler in profile_buckets(reader, monitor, baseline.layouts, lead, end):
             timeline.add(bucket.start, profiler.facts.rows, profiler.profiles())
-        again, plateaus = Again(monitor, baseline, timeline), {}
+        again, plateaus = PlateauComparison(monitor, baseline, timeline), {}
         first, _ = read_window(reader, monitor, baseline, since + monitor.window)
         plateau = Plateau(first.profiles, first.starts)
         moment, seen = since, set()

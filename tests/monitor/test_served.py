@@ -23,10 +23,11 @@ from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec, Savings
 from monitor.core.incident import Incident
 from monitor.core.yamlfile import ConfigError
-from monitor.jobs import build_baseline
 from monitor.jobs.evals.suite import Suite
 from monitor.jobs.evals.traffic import sample as sample_traffic
+from monitor.jobs.learn_layouts import learn_layouts
 from monitor.jobs.report import sample as sample_report
+from monitor.jobs.source_baseline import baseline_from_source
 from monitor.jobs.what_if import count, definition, make_plans, paying_since
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.comparison_reads import read_pages
@@ -241,7 +242,7 @@ def test_a_challenger_in_the_stretch_of_the_baseline_is_not_learnt(log: Log) -> 
     log.write(log.challenger(START))
     monitor = log.monitor(shadows=[{**SHADOW, "from": START.isoformat()}])
     with open_reader(monitor) as reader:
-        baseline = build_baseline.baseline_from_source(reader, monitor, START, FROM)
+        baseline = baseline_from_source(reader, monitor, START, FROM)
         frame = sample_report(reader, monitor, baseline.layouts, START, FROM, rows=10**6)
     assert baseline.rows == len(frame) == int(HOUR / EVERY)
     assert set(baseline.layouts["topic"].vocabulary) == {"refund", "delivery"}
@@ -279,7 +280,7 @@ def test_a_column_that_marks_evaluations_must_be_logged(log: Log) -> None:
     assert "traffic.probe: 'purpose' is not a column of bot" in told["reason"]
     monitor = log.monitor(traffic={"probe": {"column": "purpose", "values": ["probe"]}})
     with open_reader(monitor) as reader, pytest.raises(SourceError, match="map it under `columns:`"):
-        build_baseline.learn_layouts(reader, monitor, START, FROM)
+        learn_layouts(reader, monitor, START, FROM)
 
 
 EXPERIMENT = {

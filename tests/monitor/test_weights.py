@@ -22,9 +22,8 @@ from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.config.models import Config, Monitor
 from monitor.core.schedule import Bucket
-from monitor.jobs.one_shot import baseline_for
-from monitor.profiling.facts import Facts
-from monitor.profiling.profile import profile_bucket
+from monitor.jobs.memory_baseline import baseline_for
+from monitor.profiling.profile import Facts, profile_bucket
 from monitor.profiling.spend import till
 from monitor.sources.base import Reader
 from monitor.store import ledger, reads

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.checks.baseline import Baseline
-from monitor.checks.window import Window
+from monitor.checks.detect import Window
 from monitor.checks.window_sum import sum_window
 from monitor.config.models import Monitor
-from monitor.jobs.one_shot import observe_window
-from monitor.profiling.facts import Facts
+from monitor.jobs.observe_window import observe_window
+from monitor.profiling.profile import Facts
 from monitor.sources.base import Reader
 
 

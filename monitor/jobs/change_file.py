@@ -1,0 +1,42 @@
+"""A file of marked change points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from monitor.config.models import ConfigError
+from monitor.config.sections import parse_time
+
+
+def read_changes(path: Path) -> list[datetime]:
+    """Read marked change points: a JSON list of times or of objects with ``at``, JSON lines, or a time a line."""
+    text = path.read_text(encoding="utf-8").strip()
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = [_line(line) for line in text.splitlines() if line.strip()]
+    if isinstance(found, Mapping):
+        found = found.get("changes", [])
+    if not isinstance(found, list):
+        raise ConfigError(f'{path}: expected a list of times, such as ["2026-11-03T12:00:00Z"].')
+    times = []
+    for place, item in enumerate(found):
+        value = item.get("at") if isinstance(item, Mapping) else item
+        try:
+            times.append(parse_time(value))
+        except ValueError:
+            if place == 0 and isinstance(item, str):
+                continue  # the head of a table
+            raise ConfigError(f"{path}: {value!r} is not a time; write it like 2026-11-03T12:00:00Z.") from None
+    return sorted(times)
+
+
+def _line(line: str) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line.split(",", maxsplit=1)[0].strip().strip('"')

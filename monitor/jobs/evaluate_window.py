@@ -1,0 +1,33 @@
+"""A whole window, read and evaluated as the daemon does its last bucket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from monitor.checks.baseline import Baseline
+from monitor.checks.comparisons import Comparisons
+from monitor.checks.evaluate import evaluate
+from monitor.checks.evaluation import Evaluation, StoredSums
+from monitor.checks.evidently import measure_in_child
+from monitor.checks.monitor_plan import MonitorPlan
+from monitor.checks.new_values import detect_new_values
+from monitor.config.models import Monitor
+from monitor.jobs.count_comparisons import count_comparisons
+from monitor.jobs.observe_window import observe_window
+from monitor.profiling.spend import evaluate_budgets
+from monitor.sources.base import Reader
+
+
+def evaluate_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> Evaluation:
+    """Read a whole window, and the newest one whose labels are due, and evaluate it as the daemon does its last bucket.
+
+    Budgets and objectives need sums of a month, which a single check does not read.
+    """
+    plan = MonitorPlan(monitor, Comparisons(monitor), baseline)
+    observed, stored = observe_window(reader, monitor, baseline, end)
+    states = count_comparisons(reader, plan.comparisons, observed.bucket)
+    evaluation = evaluate(plan, observed, StoredSums(stored, None, states), measure_in_child)
+    facts = sum((part.facts for part in stored.parts), observed.profiled.facts)
+    findings = [*evaluation.findings, *evaluate_budgets(monitor, None)]
+    return replace(evaluation, findings=findings, changes=detect_new_values(facts, baseline), result=None)

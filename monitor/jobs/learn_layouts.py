@@ -1,0 +1,62 @@
+"""What is learnt first of a baseline: which columns are watched, and their bins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from detectors.binning import Binning
+from monitor.config.models import ConfigError, Monitor
+from monitor.config.signals import resolve
+from monitor.profiling.features import Choice, choose
+from monitor.profiling.learn import Learner, with_signals
+from monitor.profiling.served import keep_served
+from monitor.profiling.source_columns import columns_to_read
+from monitor.sources.base import Page, Reader, SourceError, read_in_steps
+
+Note = Callable[[Sequence[Choice]], None]
+"""Takes what was chosen of the columns when a baseline is learnt, and what was not, with the reasons."""
+
+
+def no_note(_choices: Sequence[Choice]) -> None:
+    """Pass over what was chosen."""
+
+
+def learn_layouts(
+    reader: Reader, monitor: Monitor, start: datetime, end: datetime, note: Note = no_note
+) -> dict[str, Binning]:
+    """Choose the watched columns and learn their bins."""
+    try:
+        choices = choose(monitor, reader.describe(until=end))
+    except ConfigError as error:
+        raise SourceError("missing_column", str(error)) from error
+    _check_outcome(monitor, list(reader.schema()))
+    blank = {choice.name: Binning(kind=choice.kind) for choice in choices if choice.kind}
+    pages = read_in_steps(reader, columns_to_read(monitor, blank, reader.schema()), start, end)
+    return learn_from_pages(monitor, choices, pages, note)
+
+
+def learn_from_pages(
+    monitor: Monitor, choices: Sequence[Choice], pages: Iterable[Page], note: Note
+) -> dict[str, Binning]:
+    """Learn the bins of the chosen columns, and note what was chosen once all values are known."""
+    kinds = {choice.name: choice.kind for choice in choices if choice.kind}
+    computed = {signal.name for signal in resolve(monitor.signals)}
+    screened = {choice.name for choice in choices if not choice.listed} - computed
+    learner = Learner(kinds, monitor.performance, monitor.rates, screened)
+    for page in pages:
+        learner.add(keep_served(with_signals(page, monitor.signals), monitor))
+    layouts, out = learner.layouts(), learner.left_out
+    note([Choice(each.name, None, out[each.name]) if each.name in out else each for each in choices])
+    return layouts
+
+
+def _check_outcome(monitor: Monitor, columns: Sequence[str]) -> None:
+    """Refuse a check of performance that has nothing to look at."""
+    if monitor.performance is None or ("label" in columns and {"score", "prediction"} & set(columns)):
+        return
+    raise SourceError(
+        "missing_column",
+        f"monitor {monitor.name}: the check `performance` needs the roles `label`, and `score` (of a classifier, "
+        f"0 to 1) or `prediction` (of a regression), under `columns:`. Found: {', '.join(columns)}.",
+    )

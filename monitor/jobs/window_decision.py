@@ -1,0 +1,49 @@
+"""What the evaluation of one window means by itself, with no history and no rule that waits. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.actions.decide_and_plan import decide_and_plan
+from monitor.actions.plan_actions import Receivers
+from monitor.alerting.decide import AlertContext
+from monitor.checks.baseline import Baseline
+from monitor.checks.evaluation import Evaluation
+from monitor.config.models import Monitor
+from monitor.core.payload import Suspect
+from monitor.core.schedule import Bucket
+from monitor.jobs.window_verdict import as_json, rank, verdict
+
+SEVERITIES = ("critical", "warning", "info")
+
+
+def decide_window(
+    monitor: Monitor, evaluation: Evaluation, baseline: Baseline, whole: Baseline, bucket: Bucket, receivers: Receivers
+) -> dict[str, Any]:
+    """Decide and plan what an evaluation means by itself, with no history and no rule that waits."""
+    at_once = [rule.model_copy(update={"for_": 1}) for rule in monitor.rules]
+    alone, known = monitor.with_rules(at_once), AlertContext(baseline=baseline)
+    decisions, plan = decide_and_plan(alone, receivers, evaluation, known, bucket, bucket.end)
+    firing = [one.incident for one in plan.incidents if one.incident.state == "firing"]
+    status, reason = verdict(monitor, decisions.findings, firing=bool(firing))
+    worst = min(firing, key=lambda incident: SEVERITIES.index(incident.severity), default=None)
+    return {
+        "status": status,
+        "reason": reason,
+        "suspected_change": _earliest_suspect(worst.suspected_change, whole) if worst else None,
+        "findings": [as_json(finding) for finding in rank(decisions.findings)],
+        "actions": [
+            {"receiver": action.name, "kind": action.kind, "state": action.state, "reason": action.reason}
+            for action in plan.actions
+        ],
+    }
+
+
+def _earliest_suspect(suspect: Suspect | None, whole: Baseline) -> Mapping[str, Any] | None:
+    """Return a suspect as it was seen first: inside the range of the baseline, where that holds it."""
+    if suspect is None:
+        return None
+    known = whole.facts.get("versions", {}).get(suspect["column"], {}).get(suspect["value"])
+    return {**suspect, "first_seen": datetime.fromtimestamp(known[1], UTC).isoformat()} if known else suspect

@@ -1,0 +1,49 @@
+"""Long stretches of a log, profiled bucket by bucket as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import numpy as np
+
+from detectors.binning import Binning
+from detectors.records import take
+from monitor.config.models import Monitor
+from monitor.core.schedule import Bucket
+from monitor.profiling.facts import Facts
+from monitor.profiling.profiler import Profiler
+from monitor.profiling.source_columns import columns_to_read
+from monitor.sources.base import Reader, read_in_steps
+
+
+def profile_buckets(
+    reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime
+) -> Iterator[tuple[Bucket, Profiler]]:
+    """Yield every bucket of a long stretch, profiled, in the order of time, empty ones too."""
+    columns = columns_to_read(monitor, layouts, reader.schema())
+    bucket = Bucket(start, start + monitor.bucket)
+    profiler = Profiler(monitor, layouts)
+    for page in read_in_steps(reader, columns, start, end):
+        seconds = page["timestamp"].values
+        first = 0
+        while first < len(seconds):
+            last = int(np.searchsorted(seconds, bucket.end.timestamp(), side="left"))
+            if last > first:
+                profiler.add(take(page, np.arange(first, last)))
+                first = last
+            if last < len(seconds):
+                yield bucket, profiler
+                bucket, profiler = Bucket(bucket.end, bucket.end + monitor.bucket), Profiler(monitor, layouts)
+    while bucket.start < end:
+        yield bucket, profiler
+        bucket, profiler = Bucket(bucket.end, bucket.end + monitor.bucket), Profiler(monitor, layouts)
+
+
+def merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:
+    """Add the versions of a bucket to those of a stretch, in place."""
+    for role, values in facts.versions.items():
+        held = total.setdefault(role, {})
+        for value, (count, first, last) in values.items():
+            old = held.get(value, [0, first, last])
+            held[value] = [old[0] + count, min(old[1], first), max(old[2], last)]
