@@ -31,7 +31,6 @@ TYPED = (
     "monitor/jobs/delivery.py",
 )
 EXCEPTIONS: dict[str, str] = {
-    "imports monitor.actions.breakers": "to be divided",
     "imports monitor.jobs.evals.run": "to be divided",
     "imports monitor.jobs.baseline_lifecycle": "to be divided",
     "imports monitor.jobs.monitor_job": "to be divided",

@@ -1,8 +1,7 @@
-"""Breakers at the end of a bucket: what each sees, how it then stands, and whom to tell. Pure."""
+"""Breakers at the end of a bucket: what each measures, and its state after it. Pure."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,20 +9,18 @@ from datetime import datetime, timedelta
 from detectors.cost.breaker import Breaker, BreakerObservation, observe_budget, observe_rate, step
 from detectors.cost.budget import PERIODS, SpendTotals, bounds
 from detectors.cost.ledger import MISSING, OTHER
-from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
+from monitor.actions.breaker_actions import plan_transition
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import SpendConfig
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action
 from monitor.core.incident import Decision, Incident
-from monitor.core.payload import ActionKind, Payload
 from monitor.core.schedule import Bucket
 from monitor.profiling.spend import Spending
 
 Key = tuple[str, str]
 """A breaker's name, and the value that it stands for; an empty value is all traffic."""
-KINDS: Mapping[str, ActionKind] = {"open": "firing", "half_open": "update", "closed": "resolved"}
 SPREAD = timedelta(seconds=2)
 """From a decision until every replica answers by it: a commit, and a read a second."""
 MOST_OPENED = 200
@@ -90,7 +87,7 @@ def evaluate_breakers(
                 before[key], after[key] = stored, following
             moves = following.number != current.number
             if spec.name not in inputs.silenced and (moves or following.state != "closed"):
-                actions[key] = effects(monitor, spec, value, following, receivers, now)
+                actions[key] = plan_transition(monitor, spec, value, following, receivers, now)
     return BreakerUpdate(bucket.end, [spec.name for spec in monitor.breakers], before, after, actions)
 
 
@@ -174,65 +171,3 @@ def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:
 def silence_name(spec: BreakerSpec) -> str:
     """Return what a silence calls a breaker."""
     return f"breaker.{spec.name}"
-
-
-def effects(
-    monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker, specs: Mapping[str, ReceiverConfig], now: datetime
-) -> list[Action]:
-    """Return the messages of one transition; the episode is what keeps them together."""
-    began = (stands.episode or stands.since).isoformat()
-    episode = str(uuid.uuid5(NAMESPACE, f"breaker/{spec.name}/{value}/{began}"))
-    body = payload(monitor, spec, value, stands)
-    planned = []
-    for name in spec.do:
-        if name not in specs:
-            continue
-        kind: ActionKind = KINDS[stands.state] if specs[name].audience == "people" else "breaker"
-        planned.append(
-            Action(
-                id=identity(episode, name, kind, stands.number),
-                monitor=monitor.name,
-                incident=episode,
-                name=name,
-                kind=kind,
-                mode="auto",
-                state="pending",
-                reason="people are told of every transition",
-                payload=body,
-                created_at=now,
-                sequence=stands.number,
-                not_after=now + MESSAGE_NOT_AFTER,
-                dry_run=specs[name].dry_run,
-            )
-        )
-    return planned
-
-
-def payload(monitor: Monitor, spec: BreakerSpec, value: str, stands: Breaker) -> Payload:
-    """Return what every receiver gets."""
-    whose = f"{spec.name} for {value}" if value else spec.name
-    by = f" by {stands.who}" if stands.who else ""
-    said = {
-        "open": "is open: requests are refused",
-        "half_open": "is half-open: probes are let through",
-        "closed": "is closed again",
-    }[stands.state]
-    return {
-        "type": f"driftd.breaker.{stands.state}",
-        "timestamp": stands.since.isoformat(),
-        "data": {
-            "monitor": monitor.name,
-            "severity": "critical" if stands.state == "open" else "warning",
-            "headline": f"{monitor.name}: breaker {whose} {said}{by}; {stands.reason}",
-            "breaker": {
-                "name": spec.name,
-                "value": value or None,
-                "state": stands.state,
-                "number": stands.number,
-                "since": stands.since.isoformat(),
-                "until": stands.until.isoformat() if stands.until else None,
-                "reason": stands.reason,
-                "by": stands.who,
-            },
-        },
-    }

@@ -15,7 +15,7 @@ from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
 from detectors.performance.rates import RISE
 from detectors.stack import Counted
-from monitor.checks.protocols import BaselineData, WindowData
+from monitor.checks.protocols import BaselineData, BucketData, WindowData
 from monitor.config.checks.base import CheckConfig, MeasuredConfig
 from monitor.config.models import Monitor
 from monitor.config.signals import resolve
@@ -76,7 +76,7 @@ def missing_column(stated: Finding, baseline: Profile | None) -> Finding:
 
 
 class Check(Generic[ConfigT_co]):
-    """A check of a monitor. A kind overrides what it needs: `targets`, `evaluate`, or both. Pure.
+    """A check of a monitor. A kind overrides what it needs of `targets`, `evaluate` and `evaluate_bucket`. Pure.
 
     Parameters
     ----------
@@ -111,6 +111,10 @@ class Check(Generic[ConfigT_co]):
 
     def evaluate(self, baseline: BaselineData, window: WindowData) -> Iterator[Finding]:
         """Yield what it finds in a window beside its targets."""
+        yield from ()
+
+    def evaluate_bucket(self, bucket: BucketData) -> Iterator[Finding]:
+        """Yield what it finds in a bucket, with or without a baseline."""
         yield from ()
 
 

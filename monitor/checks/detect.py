@@ -13,6 +13,7 @@ from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_findings import evaluate_baseline
 from monitor.checks.columns import evaluate_columns
 from monitor.checks.invalid_weights import find_invalid_weights
+from monitor.checks.protocols import BucketData
 from monitor.checks.registry import make_checks
 from monitor.checks.stattests import Stattests, evaluate_stattests
 from monitor.checks.window import Window
@@ -42,3 +43,8 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
         finding if math.isnan(q) else replace(finding, q_value=q)
         for finding, q in zip(unique, q_values.tolist(), strict=True)
     ]
+
+
+def evaluate_bucket(monitor: Monitor, bucket: BucketData) -> list[Finding]:
+    """Return what the checks find without a window and a baseline."""
+    return [finding for check in make_checks(monitor) for finding in check.evaluate_bucket(bucket)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detectors.base import Finding
-from monitor.checks.detect import detect
+from monitor.checks.detect import detect, evaluate_bucket
 from monitor.checks.evaluation import Evaluation, Observed, StoredSums
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.new_values import detect_new_values
@@ -13,7 +13,6 @@ from monitor.checks.stattests import Stattests
 from monitor.checks.usage import usage_by_segment
 from monitor.checks.window_sum import sum_window
 from monitor.core.incident import Change
-from monitor.profiling.spend import evaluate_budgets
 
 
 def evaluate(
@@ -39,8 +38,8 @@ def evaluate(
         window = sum_window(monitor, reference, bucket, profiled, stored.window, observed.newest)
         findings = detect(monitor, reference, window, stattests)
         changes = detect_new_values(profiled.facts, reference)
-    if stored.spending is not None:
-        findings += evaluate_budgets(monitor, stored.spending)
+    if stored.spending is not None:  # no budget is about a bucket of the history
+        findings += evaluate_bucket(monitor, stored)
     result, reason = conclude(plan.baseline, plan.without_baseline, profiled, findings)
     comparisons = plan.comparisons.evaluate(bucket, profiled, stored.comparisons, observed.recounted)
     return Evaluation(

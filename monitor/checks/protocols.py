@@ -11,6 +11,7 @@ from detectors.cost.objective import EventCounts
 from detectors.null_distribution import CalibratedNull
 from detectors.performance.interval_calibration import Residual, ResidualHistory
 from detectors.quality.traffic import Traffic
+from monitor.profiling.spend import Spending
 
 
 class LearntCalibration(Protocol):
@@ -66,3 +67,11 @@ class WindowData(Protocol):
     @property
     def end(self) -> datetime | None:
         """Where the window of a live monitor ends."""
+
+
+class BucketData(Protocol):
+    """What a check reads of a bucket and of what is stored of those before it."""
+
+    @property
+    def spending(self) -> Spending | None:
+        """What was spent up to its end; None where that is not at hand."""

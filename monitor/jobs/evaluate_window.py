@@ -7,6 +7,7 @@ from datetime import datetime
 
 from monitor.checks.baseline import Baseline
 from monitor.checks.comparisons import Comparisons
+from monitor.checks.detect import evaluate_bucket
 from monitor.checks.evaluate import evaluate
 from monitor.checks.evaluation import Evaluation, StoredSums
 from monitor.checks.evidently import measure_in_child
@@ -15,7 +16,6 @@ from monitor.checks.new_values import detect_new_values
 from monitor.config.models import Monitor
 from monitor.jobs.count_comparisons import count_comparisons
 from monitor.jobs.observe_window import observe_window
-from monitor.profiling.spend import evaluate_budgets
 from monitor.sources.base import Reader
 
 
@@ -29,5 +29,5 @@ def evaluate_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: d
     states = count_comparisons(reader, plan.comparisons, observed.bucket)
     evaluation = evaluate(plan, observed, StoredSums(stored, None, states), measure_in_child)
     facts = sum((part.facts for part in stored.parts), observed.profiled.facts)
-    findings = [*evaluation.findings, *evaluate_budgets(monitor, None)]
+    findings = [*evaluation.findings, *evaluate_bucket(monitor, StoredSums())]
     return replace(evaluation, findings=findings, changes=detect_new_values(facts, baseline), result=None)

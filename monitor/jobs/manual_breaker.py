@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from detectors.cost.breaker import Breaker, State, with_state
-from monitor.actions.breakers import budget_column, effects, silence_name
+from monitor.actions.breaker_actions import plan_transition
+from monitor.actions.breakers import budget_column, silence_name
 from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.sections import nearest
@@ -63,5 +64,5 @@ def set_breaker(
     if not breakers.put(connection, monitor.name, key, before, after):
         raise ConfigError(f"the breaker {spec.name!r} has just moved; look at `driftd breakers list` and try again.")
     if incidents.find_silence(connection, monitor.name, silence_name(spec), now) is None:
-        outbox.save_actions(connection, effects(monitor, spec, value, after, config.receivers, now))
+        outbox.save_actions(connection, plan_transition(monitor, spec, value, after, config.receivers, now))
     return until

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from detectors.base import Finding, Status
 from detectors.cost.budget import (
-    PERIODS,
     Period,
-    SpendScope,
     SpendTotals,
-    against_budget,
-    bounds,
-    burning,
-    find_unassigned,
-    overrun,
-    per_request,
 )
 from detectors.cost.forecast import Forecast
 from detectors.cost.ledger import MISSING, OTHER, CostAccumulator, CostSummary
@@ -29,7 +20,6 @@ MOST_SHOWN = 20
 MOST_GONE = 200
 MOST_FORESEEN = 5
 """Values of a budget and period that are forecast: those that have used most of theirs and not all."""
-NO_LEDGER = "not_measured: budgets are held against the daemon's ledger, which a single check does not have"
 
 
 @dataclass(frozen=True)
@@ -64,69 +54,6 @@ def till(monitor: Monitor, schema: Collection[str]) -> CostAccumulator | None:
 def knows_cost(monitor: Monitor, schema: Collection[str]) -> bool:
     """Say whether something tells what a request costs: a logged column, or a signal."""
     return monitor.money in schema or monitor.money in monitor.signal_names
-
-
-def evaluate_budgets(monitor: Monitor, spending: Spending | None) -> Iterator[Finding]:
-    """Hold what was spent against every budget; without a column of money nothing can be said."""
-    for check in monitor.budgets:
-        called = check.finding_name
-        if check.per_request_tokens and spending is not None:
-            counted = spending.bill.tokens[check.per_request_tokens]
-            yield per_request(called, check.per_request_tokens, counted, check.threshold or 0.0)
-        elif check.per_request_tokens:
-            yield Finding(called, "tokens", "per_request", None, Status.INCONCLUSIVE, NO_LEDGER)
-        for period in PERIODS:
-            if check.budget(period) is None and not any(check.budget(period, value) for value in check.limits):
-                continue
-            if spending is None:
-                yield Finding(called, monitor.money, period, None, Status.INCONCLUSIVE, NO_LEDGER)
-            elif spending.bill.total is None:
-                why = f"nothing says what a request costs; log {monitor.money!r} or add the signal `price`"
-                yield Finding(called, monitor.money, period, None, Status.INCONCLUSIVE, f"missing_column: {why}")
-            elif check.by:
-                yield from _by_value(monitor, check, period, spending)
-            else:
-                yield from _in_all(monitor, check, period, spending)
-
-
-def _in_all(monitor: Monitor, check: SpendConfig, period: Period, spending: Spending) -> Iterator[Finding]:
-    at, budget = spending.end, check.budget(period)
-    if budget is None:
-        return
-    scope = _scope(monitor, check)
-    first, _ = bounds(at, period, check.zone)
-    end, spent = spending.ends[check.zone][period], spending.since[first]
-    yield against_budget(scope, period, budget, at, spent, end)
-    if period == "monthly":
-        yield overrun(scope, budget, at, end, spent)
-        yield burning(scope, budget, at, spending.since)
-
-
-def _by_value(monitor: Monitor, check: SpendConfig, period: Period, spending: Spending) -> Iterator[Finding]:
-    """Yield the values whose budget is gone, then those that are nearest to it, then what no budget can see."""
-    at, by = spending.end, str(check.by)
-    first, _ = bounds(at, period, check.zone)
-    held = spending.values[by, first]
-    for value, budget in shares(check, period, held):
-        end = spending.ends_of.get((check.zone, by, value), {}).get(period)
-        scope, spent = _scope(monitor, check, f"{by}={value}"), held[value]
-        yield against_budget(scope, period, budget, at, spent, end)
-        if period == "monthly" and end is not None:
-            yield overrun(scope, budget, at, end, spent)
-    everything = spending.since[first]
-    left = {value: spent for value, spent in held.items() if value in (MISSING, OTHER)}
-    kept = sum(held.values(), SpendTotals())
-    if everything.requests > kept.requests:  # the budget is younger than the period, or its values are too many
-        left["not kept apart"] = SpendTotals(
-            max(0.0, everything.amount - kept.amount), everything.requests - kept.requests
-        )
-    found = find_unassigned(_scope(monitor, check, by), period, at, everything, left)
-    if found is not None:
-        yield found
-
-
-def _scope(monitor: Monitor, check: SpendConfig, segment: str | None = None) -> SpendScope:
-    return SpendScope(check.finding_name, monitor.money, check.zone, check.currency, segment)
 
 
 def foreseen(check: SpendConfig, period: Period, held: Mapping[str, SpendTotals]) -> list[str]:

@@ -13,10 +13,10 @@ from detectors.cost.breaker import Breaker
 from detectors.cost.budget import SpendTotals
 from detectors.cost.ledger import ALL, MISSING, OTHER, CostSummary
 from monitor.actions import breakers
+from monitor.actions.breaker_actions import plan_transition
 from monitor.actions.breakers import (
     BreakerInput,
     BreakerUpdate,
-    effects,
     evaluate_breakers,
     firing_after,
     observe_breaker,
@@ -261,7 +261,7 @@ def told(state: Any, value: str = "", who: str | None = None, **settings: Any) -
     monitor, spec = breaker_of(rule="drift", **settings)
     specs = {"r": webhook("notify"), "d": webhook("notify", dry_run=True), "slack": SLACK}
     breaker = Breaker(state, NOON, "because", NOON + HOUR, who, number=3, episode=NOON - HOUR)
-    return effects(monitor, spec, value, breaker, specs, NOON + MINUTE)
+    return plan_transition(monitor, spec, value, breaker, specs, NOON + MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -322,10 +322,15 @@ def test_an_episode_is_that_of_a_value_from_its_beginning_to_its_end() -> None:
     later = Breaker("open", NOON + 2 * HOUR, "because", number=3, episode=NOON + 2 * HOUR)
     first = Breaker("open", NOON, "because", number=1)
     receivers = {"slack": SLACK}
-    made = [effects(monitor, spec, "", each, {"slack": SLACK}, NOON)[0] for each in (opened, tried, later, first)]
+    made = [
+        plan_transition(monitor, spec, "", each, {"slack": SLACK}, NOON)[0] for each in (opened, tried, later, first)
+    ]
     assert made[0].incident == made[1].incident == made[3].incident != made[2].incident
     assert made[0].id != made[1].id
-    assert effects(monitor, spec, "acme", opened, {"slack": SLACK}, NOON)[0].incident != made[0].incident
-    assert effects(monitor, spec.model_copy(update={"name": "other"}), "", opened, receivers, NOON)[0].id != made[0].id
+    assert plan_transition(monitor, spec, "acme", opened, {"slack": SLACK}, NOON)[0].incident != made[0].incident
+    assert (
+        plan_transition(monitor, spec.model_copy(update={"name": "other"}), "", opened, receivers, NOON)[0].id
+        != made[0].id
+    )
     assert made[0].payload["data"]["breaker"]["until"] is None
     assert silence_name(spec) == "breaker.guard"

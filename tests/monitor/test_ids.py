@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from detectors.cost.breaker import Breaker
-from monitor.actions.breakers import effects
+from monitor.actions.breaker_actions import plan_transition
 from monitor.actions.notifications import announce_experiment, announce_shadow
 from monitor.actions.plan import identity
 from monitor.alerting.incidents import RuleContext, decide_incident
@@ -32,7 +32,7 @@ def test_ids_are_those_of_earlier_releases() -> None:
     made = [
         *announce_experiment(monitor, experiment, "b", told, BUCKET.end, 0, receivers),
         *announce_shadow(monitor, shadow, told, START, 0, START + timedelta(days=1), receivers),
-        *effects(monitor, monitor.breakers[0], "acme", breaker, receivers, START),
+        *plan_transition(monitor, monitor.breakers[0], "acme", breaker, receivers, START),
     ]
     found = [opened.incident.id, blind.incident.id, identity("i-1", "back", "rollback", 2)]
     assert found + [part for action in made for part in (action.id, action.incident)] == [

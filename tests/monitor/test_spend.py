@@ -16,13 +16,15 @@ from pydantic import SecretStr
 
 from detectors.cost.budget import SpendTotals
 from detectors.cost.ledger import ALL, CostSummary
+from monitor.checks.detect import evaluate_bucket
+from monitor.checks.evaluation import StoredSums
 from monitor.cli.connections import open_reader, open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.models import BaselineConfig, Config
 from monitor.core.schedule import Bucket
 from monitor.jobs.one_shot import check
 from monitor.metrics.export import StateCollector
-from monitor.profiling.spend import evaluate_budgets, foreseen
+from monitor.profiling.spend import foreseen
 from monitor.store import ledger, reads
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -250,8 +252,8 @@ def test_a_tenant_gets_the_forecast_that_the_whole_would_get(tmp_path: Path) -> 
     assert of_all is not None
     assert of_tenants is not None
     assert of_tenants.ends_of["UTC", "tenant", "a"]["monthly"] == pytest.approx(of_all.ends["UTC"]["monthly"])
-    found = {(row.method, row.segment): row for row in evaluate_budgets(made, of_tenants)}
-    wanted = {row.method: row for row in evaluate_budgets(whole, of_all)}
+    found = {(row.method, row.segment): row for row in evaluate_bucket(made, StoredSums(spending=of_tenants))}
+    wanted = {row.method: row for row in evaluate_bucket(whole, StoredSums(spending=of_all))}
     assert found["forecast", "tenant=a"].reason == wanted["forecast"].reason
     assert "80 % interval" in found["monthly", "tenant=a"].reason
     assert ("forecast", "tenant=b") not in found, "nothing is said of a tenant that never spent anything"
