@@ -18,7 +18,7 @@ WHOLE = {
     rows.SilenceRow: tables.silences,
     rows.ChangeRow: tables.changes,
     rows.VersionRow: tables.versions,
-    rows.SavingsRow: tables.savings_told,
+    rows.SavingsRow: tables.savings_reports,
     rows.BreakerRow: tables.breakers,
     rows.BreakerTransitionRow: tables.breaker_transitions,
     rows.EvaluationRow: tables.evaluations,

@@ -123,7 +123,7 @@ def _values(check: SpendConfig, spending: Spending) -> set[str]:
 
 def _budget(check: SpendConfig, value: str | None, spending: Spending, ahead: float) -> BreakerObservation:
     """Return the worst of the periods that have a budget: a gone one that lasts longest, else what there is to say."""
-    seen = []
+    observations = []
     for period in PERIODS:
         budget = check.budget(period, value)
         if budget is None:
@@ -135,11 +135,11 @@ def _budget(check: SpendConfig, value: str | None, spending: Spending, ahead: fl
             spent = spending.values[str(check.by), start].get(value, SpendTotals())
             newest = spending.bill.parts.get((str(check.by), value))
         pace = newest.amount if newest else 0.0
-        seen.append(observe_budget(period, spent, budget, pace, ahead, end, check.currency))
-    gone = [one for one in seen if one.bad]
+        observations.append(observe_budget(period, spent, budget, pace, ahead, end, check.currency))
+    gone = [one for one in observations if one.bad]
     if gone:
         return max(gone, key=lambda one: one.until or spending.end)
-    return seen[0] if seen else BreakerObservation(False, "there is no budget any more")
+    return observations[0] if observations else BreakerObservation(False, "there is no budget any more")
 
 
 def _rule(

@@ -14,7 +14,7 @@ from monitor.core.schedule import Bucket
 
 
 def decide_and_plan(
-    monitor: Monitor, receivers: Receivers, evaluation: Evaluation, known: AlertContext, bucket: Bucket, at: datetime
+    monitor: Monitor, receivers: Receivers, evaluation: Evaluation, context: AlertContext, bucket: Bucket, at: datetime
 ) -> tuple[Decisions, ActionPlan]:
     """Decide what an evaluation means, and plan what follows from it.
 
@@ -25,8 +25,8 @@ def decide_and_plan(
     at
         The time of the source: what is older than its `not_after` is not sent.
     """
-    decisions = decide(monitor, evaluation, known, bucket)
-    return decisions, plan_actions(monitor, receivers, decisions, PlanContext(known.history, bucket, at))
+    decisions = decide(monitor, evaluation, context, bucket)
+    return decisions, plan_actions(monitor, receivers, decisions, PlanContext(context.history, bucket, at))
 
 
 def plan_comparisons(

@@ -39,9 +39,9 @@ def payback_since(
     by_bucket = {row.start: row for row in rows if not row.method.startswith("estimated_")}
     kinds = {row.start: by_bucket.get(row.start, row) for row in rows}
     bucket_days = monitor.bucket / DAY
-    found = [one for row in kinds.values() if (one := _stretch(row, bucket_days)) is not None]
-    told = payback(found, spec.error_cost, spec.price, spec.horizon / DAY)
-    return {**told, "since": since, "measure": spec.measure}
+    periods = [one for row in kinds.values() if (one := _stretch(row, bucket_days)) is not None]
+    result = payback(periods, spec.error_cost, spec.price, spec.horizon / DAY)
+    return {**result, "since": since, "measure": spec.measure}
 
 
 def _stretch(row: MeasuredBucket, length: float) -> RequestPeriod | None:

@@ -86,7 +86,7 @@ def announce_experiment(
     Parameters
     ----------
     report
-        The report of the treatment, as :meth:`monitor.profiling.ab_counts.Arms.told` gives it.
+        The report of the treatment, as :meth:`monitor.profiling.ab_counts.Arms.summarize` gives it.
     end
         Of the bucket that changed the verdict.
     sequence

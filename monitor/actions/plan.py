@@ -203,14 +203,14 @@ def find_news(monitor: Monitor, incident: Incident, before: PastAction) -> News:
     at = before.at or before.created_at
     last = (incident.told_at or incident.opened_at) + monitor.window
     older = [item for item in incident.evidence.values() if not _rose_after(item, at)]
-    known = {(item["check"], item["column"], item["segment"]) for item in older}
+    keys = {(item["check"], item["column"], item["segment"]) for item in older}
     checks = {item["check"] for item in older}
     findings = [
         item
         for item in incident.evidence.values()
         if _rose_after(item, at)
         and not _rose_after(item, last)
-        and (item["check"], item["column"], item["segment"]) not in known
+        and (item["check"], item["column"], item["segment"]) not in keys
         and not (item["column"] == JOINT and item["check"] in checks)
     ]
     changes = [change for change in incident.changes if datetime.fromisoformat(change["at"]) > at]
@@ -297,11 +297,11 @@ def _message(
 ) -> Action:
     kind, bucket, now, sequence = message.kind, context.bucket, context.now, context.sequence
     news = find_news(monitor, incident, message.before) if kind == "update" and message.before else {}
-    shown: News | None = (
+    described: News | None = (
         {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES_TOLD:]} if news else None
     )
     headline = write_headline(monitor, incident, kind, news, bucket.end, told_before=message.before is not None)
-    data: EventData = {**common["data"], "headline": headline, "news": shown, "dry_run": dry_run}
+    data: EventData = {**common["data"], "headline": headline, "news": described, "dry_run": dry_run}
     pause = backlog_pause(monitor, bucket, now)
     return Action(
         id=identity(incident.id, name, kind, sequence),
@@ -437,8 +437,8 @@ def last_known_good(
 
 def versions_in_findings(incident: Incident, role: str) -> set[str]:
     """Return the versions of which a finding of the incident speaks by themselves."""
-    told = [item for item in incident.evidence.values() if item["about"] == "model"]
-    apart = [str(item["segment"] or "").partition("=") for item in told]
+    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
+    apart = [str(item["segment"] or "").partition("=") for item in about_model]
     return {value for kind, _, value in apart if kind == role}
 
 
@@ -530,8 +530,8 @@ def _suspicion(suspect: Suspect | None) -> str:
     if not suspect:
         return ""
     prompt = f" ({suspect['prompt']})" if suspect.get("prompt") else ""
-    seen = _clock(datetime.fromisoformat(suspect["first_seen"]))
-    return f"; {suspect['column']} {suspect['value']!r} first appeared at {seen}{prompt}"
+    first_time = _clock(datetime.fromisoformat(suspect["first_seen"]))
+    return f"; {suspect['column']} {suspect['value']!r} first appeared at {first_time}{prompt}"
 
 
 def _clock(moment: datetime | None) -> str:

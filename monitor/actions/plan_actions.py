@@ -100,7 +100,7 @@ def plan_incidents(
         incident, rule = decision.incident, rules.get(decision.incident.rule)
         before = earlier.get(incident.id)
         first = not decision.transition and is_unannounced(incident, history.past)
-        known = DecisionContext(
+        decision_context = DecisionContext(
             context.bucket,
             context.now,
             sequence=history.sequences.get(incident.id, 0),
@@ -112,7 +112,7 @@ def plan_incidents(
             retraining=retraining.get(incident.id),
         )
         decided = replace(decision, transition="firing") if first else decision
-        planned = plan(monitor, decided, rule.do if rule else monitor.no_data.do, receivers, known)
+        planned = plan(monitor, decided, rule.do if rule else monitor.no_data.do, receivers, decision_context)
         actions += planned
         incidents.append(note_notification(decision, history.past, planned, context.bucket))
     return incidents, actions

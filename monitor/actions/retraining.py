@@ -258,15 +258,15 @@ def retraining(
     stretches: list[tuple[Literal["since_change", "baseline"], datetime, datetime]] = [("since_change", since, end)]
     if baseline.start is not None and baseline.end is not None:
         stretches.append(("baseline", baseline.start, baseline.end))
-    told = [_describe_drift(monitor, finding, window_rows) for finding in bad if finding.statistic is not None]
+    drifted = [_describe_drift(monitor, finding, window_rows) for finding in bad if finding.statistic is not None]
     made = Retraining(
         version=VERSION,
         since=since,
         since_is=_cut(since_is),
         columns=_columns(about_model),
         concept=_concept(about_model),
-        drifted=told[:MOST_DRIFTED],
-        left_out=max(0, len(told) - MOST_DRIFTED),
+        drifted=drifted[:MOST_DRIFTED],
+        left_out=max(0, len(drifted) - MOST_DRIFTED),
         windows=[_stretch(what, start, stop, log) for what, start, stop in stretches],
         snapshot=_snapshot(monitor, log),
         performance=[one for finding in about_model if (one := _performance(finding))],
@@ -304,9 +304,9 @@ def _since(incident: Incident, bucket: timedelta) -> tuple[datetime, str]:
     """Return when it began: a first sight that is suspected and came before, else the first bad bucket."""
     suspect = incident.suspected_change
     if suspect:
-        seen = datetime.fromisoformat(str(suspect["first_seen"]))
-        if seen <= incident.opened_at:
-            return seen, f"first sight of {suspect['column']} {suspect['value']}"
+        first_time = datetime.fromisoformat(str(suspect["first_seen"]))
+        if first_time <= incident.opened_at:
+            return first_time, f"first sight of {suspect['column']} {suspect['value']}"
     return incident.opened_at - bucket, "start of the first bucket that was bad"
 
 
@@ -364,8 +364,10 @@ def _stretch(
 ) -> TrainingRange:
     rows, labels = log.rows(start, end)
     condition, exact = log.condition(start, end)
-    known = labels if "label" in log.schema or labels else None
-    return TrainingRange(what=what, start=start, end=end, rows=rows, labels=known, condition=condition, exact=exact)
+    label_count = labels if "label" in log.schema or labels else None
+    return TrainingRange(
+        what=what, start=start, end=end, rows=rows, labels=label_count, condition=condition, exact=exact
+    )
 
 
 def _snapshot(monitor: Monitor, log: TrainingLog) -> RecordLocation:

@@ -76,7 +76,7 @@ def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window:
     The findings stand under the same checks and columns as those against the baseline; ``detail`` says with
     ``back`` whether the window is nearer to the baseline than the plateau is.
     """
-    found = []
+    shifts = []
     for one in expand_plateau(monitor, baseline, plateau):
         new = window.profiles.get(one.segment, {}).get(one.target.column)
         if new is None or _size(one.target, new) < one.target.min_samples:
@@ -84,8 +84,8 @@ def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window:
         now = choose_reference(monitor, baseline.within(one.target.column, window.starts), one.segment)
         moves = compare(monitor, baseline, plateau, one, now, new)
         if moves is not None:
-            found += [finding for finding in shift_findings(one, moves) if finding is not None]
-    return found
+            shifts += [finding for finding in shift_findings(one, moves) if finding is not None]
+    return shifts
 
 
 def expand_plateau(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[PlateauTarget]:
@@ -119,24 +119,24 @@ def compare(
     Moves or None
         None where the baseline says nothing of the column.
     """
-    target, held = measured.target, measured.profile
+    target, reference = measured.target, measured.profile
     then = choose_reference(monitor, baseline.within(target.column, plateau.starts), measured.segment)
     if then is None or now is None:
         return None
     seasonal = target.column in baseline.calibration.seasons
     then = then if seasonal else now
     detector = target.detector
-    seen = detector.measure(at_hours(held, then, now), windows)
+    measurement = detector.measure(at_hours(reference, then, now), windows)
     calibrated = baseline.calibration.of(target.finding(measured.segment))
     calibrated = calibrated and calibrate_pair(calibrated, math.sqrt(2) if seasonal else 2.0)
-    bound = effective_threshold(detector, seen, target.threshold, calibrated)
-    statistic = seen.statistic
+    bound = effective_threshold(detector, measurement, target.threshold, calibrated)
+    statistic = measurement.statistic
     if seasonal:
         bound = bound + max(0.0, detector.measure(then, now).statistic)
-        statistic = np.minimum(statistic, detector.measure(at_hours(held, now, now), windows).statistic)
-    back = detector.measure(now, windows).statistic < detector.measure(then, held).statistic
+        statistic = np.minimum(statistic, detector.measure(at_hours(reference, now, now), windows).statistic)
+    back = detector.measure(now, windows).statistic < detector.measure(then, reference).statistic
     shape = np.atleast_1d(windows.n).shape  # a detector may say the same of all windows at once
-    improved = target.improves(held, windows)
+    improved = target.improves(reference, windows)
     return Moves(*(np.broadcast_to(part, shape) for part in (statistic, bound, back, improved)))
 
 
@@ -148,12 +148,12 @@ def shift_findings(measured: PlateauTarget, moves: Moves) -> Iterator[Finding | 
         if not value >= bound:
             yield None
             continue
-        said = f"{describe_comparison(target.detector, value, bound)} from where it stood when people were told"
+        comparison = f"{describe_comparison(target.detector, value, bound)} from where it stood when people were told"
         detail: dict[str, object] = {"back": back}
         yield replace(
             stated,
             status=Status.DRIFTED,
-            reason=said,
+            reason=comparison,
             statistic=value,
             threshold=bound,
             detail=detail,

@@ -51,7 +51,7 @@ class AlertContext:
     shifts: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
 
 
-def decide(monitor: Monitor, evaluation: Evaluation, known: AlertContext, bucket: Bucket) -> Decisions:
+def decide(monitor: Monitor, evaluation: Evaluation, context: AlertContext, bucket: Bucket) -> Decisions:
     """Decide what an evaluation means: every way to an incident and to a message goes through here.
 
     Parameters
@@ -61,11 +61,11 @@ def decide(monitor: Monitor, evaluation: Evaluation, known: AlertContext, bucket
     bucket
         The interval that was evaluated; its end is the time of the decisions.
     """
-    history, baseline = known.history, known.baseline
+    history, baseline = context.history, context.baseline
     changes = earliest([*history.changes, *evaluation.changes], history.versions)
     findings = explain(monitor, baseline, evaluation.window, evaluation.findings, history.open, changes, bucket.end)
     decided = [
-        *decide_rules(monitor, findings, changes, history, bucket, known.shifts),
+        *decide_rules(monitor, findings, changes, history, bucket, context.shifts),
         *decide_no_data(monitor, evaluation, history, baseline, bucket),
     ]
     return Decisions(

@@ -120,8 +120,8 @@ def brought_by_version(
     ]
     if not any(finding.about == "model" and finding.direction == "worse" for finding in brought):
         return []
-    known = [change for change in changes if change.first_seen <= at]
-    suspect = choose_suspect(known, at - monitor.window - monitor.bucket, merge_evidence({}, brought))
+    earlier = [change for change in changes if change.first_seen <= at]
+    suspect = choose_suspect(earlier, at - monitor.window - monitor.bucket, merge_evidence({}, brought))
     return brought if suspect and f"{suspect['column']}={suspect['value']}" in arrived else []
 
 
@@ -145,8 +145,8 @@ def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
         return False
     if finding.status is Status.DRIFTED:
         return True
-    held = incident is not None and finding.key in incident.evidence
-    return held and finding.status is Status.OK and finding.excess >= rule.hysteresis
+    was_bad = incident is not None and finding.key in incident.evidence
+    return was_bad and finding.status is Status.OK and finding.excess >= rule.hysteresis
 
 
 def _reopen(context: RuleContext, bad: Sequence[Finding], before: Incident | None) -> Incident | None:
@@ -183,8 +183,8 @@ def _worsen(
         return Decision(replace(grown, state="pending", reason=reason), opened, reason, news=news)
     again = "again: " if incident.fired_at else ""
     reason = f"{again}{headline(bad)}{why}; bad for {grown.bad} buckets"
-    told = (*incident.changes, describe_change(at, bad, reason, suspect))[-MOST_CHANGES:]
-    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason, changes=told, moved=0)
+    history = (*incident.changes, describe_change(at, bad, reason, suspect))[-MOST_CHANGES:]
+    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason, changes=history, moved=0)
     return Decision(fired, "firing", reason, news=news)
 
 
@@ -224,8 +224,8 @@ def _decide_further_change(
     drifted = {_subject(finding.check, finding.column, finding.segment) for finding in bad}
     away = [f for f in moved if not f.detail["back"] and _subject(f.check, f.column, f.segment) in drifted]
     still = {finding.key for finding in bad}
-    found = [*fresh, *away] or [finding for finding in moved if finding.key in still]
-    if not found:
+    changed = [*fresh, *away] or [finding for finding in moved if finding.key in still]
+    if not changed:
         return Decision(replace(grown, moved=0), None, "still firing")
     counted = replace(grown, moved=grown.moved + 1)
     needed = context.buckets_to_fire
@@ -233,14 +233,14 @@ def _decide_further_change(
         needed += monitor.window // monitor.bucket + context.buckets_to_resolve
     if counted.moved < needed:
         return Decision(counted, None, f"changing again for {counted.moved} of {needed} buckets")
-    suspect = choose_suspect(context.changes, at - monitor.window - monitor.bucket, merge_evidence({}, found))
-    told = merge_evidence({f.key: grown.evidence[f.key] for f in fresh if f.key in grown.evidence}, found)
-    reason = f"changed again: {headline(found)}{find_explanation(found, told)}"
-    if rank_harm(most_harmful(bad)) > rank_harm(most_harmful(found)):
+    suspect = choose_suspect(context.changes, at - monitor.window - monitor.bucket, merge_evidence({}, changed))
+    evidence = merge_evidence({f.key: grown.evidence[f.key] for f in fresh if f.key in grown.evidence}, changed)
+    reason = f"changed again: {headline(changed)}{find_explanation(changed, evidence)}"
+    if rank_harm(most_harmful(bad)) > rank_harm(most_harmful(changed)):
         reason = f"{headline(bad)}; {reason}"
-    change = describe_change(at, found, reason, suspect)
+    change = describe_change(at, changed, reason, suspect)
     going = replace(counted, moved=0, reason=reason, changes=(*grown.changes, change)[-MOST_CHANGES:])
-    return Decision(going, None, reason, news=tuple(finding.key for finding in found), change=change)
+    return Decision(going, None, reason, news=tuple(finding.key for finding in changed), change=change)
 
 
 def _rose_after(finding: Finding, evidence: Mapping[str, IncidentFinding], after: datetime) -> bool:
@@ -255,12 +255,12 @@ def _rose_after(finding: Finding, evidence: Mapping[str, IncidentFinding], after
     return all(since is not None and datetime.fromisoformat(since) > after for since in alike)
 
 
-def describe_change(at: datetime, found: Sequence[Finding], reason: str, suspect: Suspect | None) -> FurtherChange:
+def describe_change(at: datetime, findings: Sequence[Finding], reason: str, suspect: Suspect | None) -> FurtherChange:
     """Return what people are told of a change, as plain data."""
     return {
         "at": at.isoformat(),
-        "checks": sorted({finding.check for finding in found}),
-        "columns": sorted({finding.column for finding in found if finding.column}),
+        "checks": sorted({finding.check for finding in findings}),
+        "columns": sorted({finding.column for finding in findings if finding.column}),
         "reason": reason[:LONGEST_REASON],
         "suspected_change": suspect,
     }
@@ -282,11 +282,11 @@ def _announced_keys(incident: Incident) -> set[tuple[str, str | None, str | None
     return {_subject(item["check"], item["column"], item["segment"]) for item in incident.evidence.values()}
 
 
-def _was_announced(finding: Finding, told: set[tuple[str, str | None, str | None]]) -> bool:
+def _was_announced(finding: Finding, announced: set[tuple[str, str | None, str | None]]) -> bool:
     """Say whether people were told: what all columns show together is no news once one of them is known."""
     if finding.column == JOINT:
-        return any(check == finding.check for check, _, _ in told)
-    return _subject(finding.check, finding.column, finding.segment) in told
+        return any(check == finding.check for check, _, _ in announced)
+    return _subject(finding.check, finding.column, finding.segment) in announced
 
 
 def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, str | None, str | None]:
@@ -306,10 +306,10 @@ def _recover(context: RuleContext, incident: Incident) -> Decision:
 
 
 def merge_evidence(
-    held: Mapping[str, IncidentFinding], bad: Sequence[Finding], at: datetime | None = None
+    older: Mapping[str, IncidentFinding], bad: Sequence[Finding], at: datetime | None = None
 ) -> dict[str, IncidentFinding]:
     """Add findings to the evidence, each with its last and its worst value and its first time; the worst 50 stay."""
-    merged = dict(held)
+    merged = dict(older)
     for finding in bad:
         before = merged.get(finding.key)
         item: IncidentFinding = {
@@ -327,8 +327,10 @@ def merge_evidence(
             "n_baseline": finding.n_baseline,
             "n_window": finding.n_window,
         }
-        told = finding.detail.get("explanation")
-        text = told["text"] if isinstance(told, Mapping) else before.get("explanation") if before else None
+        explanation = finding.detail.get("explanation")
+        text = (
+            explanation["text"] if isinstance(explanation, Mapping) else before.get("explanation") if before else None
+        )
         if text:
             item["explanation"] = text
         explained = _clearer(before.get("explained") if before else None, finding.detail.get("explained"))
@@ -379,12 +381,12 @@ def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, IncidentFind
     """Return what explains the worst finding, or another method's of the same column, as it was when it was new."""
     worst = most_harmful(bad)
     subject = _subject(worst.check, worst.column, worst.segment)
-    told = [
+    explanations = [
         item["explanation"]
         for key, item in sorted(evidence.items(), key=lambda pair: pair[0] != worst.key)
         if "explanation" in item and _subject(item["check"], item["column"], item["segment"]) == subject
     ]
-    return f"; {told[0]}" if told else ""
+    return f"; {explanations[0]}" if explanations else ""
 
 
 def headline(bad: Sequence[Finding]) -> str:
@@ -436,9 +438,9 @@ def change_key(change: Change) -> str:
 
 def _share_explained(evidence: Mapping[str, IncidentFinding]) -> dict[str, float]:
     """Return for each change which part of the evidence it explains, on average."""
-    told = [item["explained"] for item in evidence.values() if item.get("explained")]
-    names = {name for item in told for name in item}
-    return {name: sum(item.get(name, 0.0) for item in told) / len(told) for name in names}
+    explained = [item["explained"] for item in evidence.values() if item.get("explained")]
+    names = {name for item in explained for name in item}
+    return {name: sum(item.get(name, 0.0) for item in explained) / len(explained) for name in names}
 
 
 def repeat_due(incident: Incident, rule: Rule, at: datetime) -> bool:

@@ -71,8 +71,8 @@ class Baseline:
         for part in parts:
             for segment, columns in part.items():
                 if column in columns:
-                    held = summed.get(segment)
-                    summed[segment] = columns[column] if held is None else held + columns[column]
+                    profiles = summed.get(segment)
+                    summed[segment] = columns[column] if profiles is None else profiles + columns[column]
         return summed
 
     @property

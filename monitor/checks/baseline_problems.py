@@ -98,7 +98,7 @@ class _BucketPieces:
         self.first = timeline.steps - count * self.size
         self.seconds = timeline.seconds()[self.first :: self.size][:count]
         self.rows = self.gather(timeline.rows)
-        self.known = self.gather(timeline.known) == self.size
+        self.is_complete = self.gather(timeline.is_complete) == self.size
 
     @property
     def start(self) -> datetime:
@@ -116,12 +116,12 @@ class _BucketPieces:
 
     def columns(self) -> list[_Column]:
         """Return the watched columns of all rows."""
-        found = []
+        result = []
         for (segment, name), stack in self.timeline.series():
             if segment is None:
                 whole = stack.pieces(self.size).take(np.arange(-len(self.seconds), 0))
-                found.append(_Column(name, whole, extract_series(whole)))
-        return found
+                result.append(_Column(name, whole, extract_series(whole)))
+        return result
 
 
 def _changes(columns: Sequence[_Column], seconds: np.ndarray) -> tuple[list[_Moved], list[_Column]]:
@@ -198,10 +198,12 @@ def _shift_problems(pieces: _BucketPieces, moved: Sequence[_Moved], versions: Ve
         at, slack = pieces.at(first), timedelta(seconds=2 * pieces.length)
         mixes = list(_mixes(pieces, versions, (at - slack, at + slack)))
         exact = min((start for _, start in mixes), default=at)
-        told = _join_words(group, lambda each: _before_and_after(each, range(each.change.before, each.change.first)))
+        description = _join_words(
+            group, lambda each: _before_and_after(each, range(each.change.before, each.change.first))
+        )
         named = "".join(f"{text}; " for text, _ in mixes)
         ago = (pieces.timeline.end - exact).total_seconds()
-        text = f"{named}since {_moment(exact)}, {_length(ago)} before its end, it holds another state: {told}"
+        text = f"{named}since {_moment(exact)}, {_length(ago)} before its end, it holds another state: {description}"
         yield BaselineProblem("shift", exact, None, text, _names(group), _size(group))
 
 
@@ -210,10 +212,10 @@ def _trend_problems(pieces: _BucketPieces, moved: Sequence[_Moved]) -> Iterator[
         group = _largest(moved)
         days = len(pieces.seconds) * pieces.length / DAY
         fifth = max(1, len(pieces.seconds) // 5)
-        told = _join_words(
+        description = _join_words(
             group, lambda each: _first_and_last(each, fifth) + f" ({each.change.effect / days:+.2g} sd a day)"
         )
-        text = f"it moves slowly all the way, from its first fifth to its last: {told}"
+        text = f"it moves slowly all the way, from its first fifth to its last: {description}"
         yield BaselineProblem("trend", pieces.at(0), None, text, _names(group), _size(group))
 
 
@@ -222,9 +224,9 @@ def _stretch_problems(pieces: _BucketPieces, moved: Sequence[_Moved]) -> Iterato
         first = min(each.change.first for each in group)
         last = max(each.change.last for each in group)
         outside = [*range(max(0, first - 7 * DAY // pieces.length), first)] or [*range(last, len(pieces.seconds))]
-        told = _join_words(group, lambda each, rest=outside: _before_and_after(each, rest))  # type: ignore[misc]
+        words = _join_words(group, lambda each, rest=outside: _before_and_after(each, rest))  # type: ignore[misc]
         spent = (last - first) * pieces.length
-        text = f"{_length(spent)} from {_moment(pieces.at(first))} to {_moment(pieces.at(last))} are unusual: {told}"
+        text = f"{_length(spent)} from {_moment(pieces.at(first))} to {_moment(pieces.at(last))} are unusual: {words}"
         yield BaselineProblem("stretch", pieces.at(first), pieces.at(last), text, _names(group), _size(group))
 
 
@@ -233,10 +235,10 @@ def _gap_problems(pieces: _BucketPieces) -> list[BaselineProblem]:
     slot = pieces.seconds % DAY // pieces.length
     usual = np.zeros(len(pieces.seconds))
     for each in np.unique(slot):
-        at = (slot == each) & pieces.known
+        at = (slot == each) & pieces.is_complete
         if at.any():
             usual[slot == each] = np.median(pieces.rows[at])
-    silent = pieces.known & (pieces.rows == 0)
+    silent = pieces.is_complete & (pieces.rows == 0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
     runs = [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if a > 0 and usual[a:b].sum() >= FEWEST_EXPECTED]
     if len(runs) >= FEWEST_RECURRENCES:
@@ -278,23 +280,23 @@ def _mixes(pieces: _BucketPieces, versions: Versions, between: Range) -> Iterato
     begin, end = pieces.start.timestamp(), pieces.timeline.end.timestamp()
     for role, counted in versions.items():
         total = sum(count for count, _, _ in counted.values())
-        kept = {v: seen for v, seen in counted.items() if seen[0] >= LEAST_SHARE * total}
+        kept = {v: counts for v, counts in counted.items() if counts[0] >= LEAST_SHARE * total}
         new = [f for _, f, _ in kept.values() if between[0].timestamp() <= f <= between[1].timestamp()]
         if len(kept) < 2 or not new:  # noqa: PLR2004
             continue
-        told = []
+        descriptions = []
         for value, (count, first, last) in sorted(kept.items(), key=lambda item: item[1][1])[-MOST_VERSIONS:]:
             since = f" since {_moment(_time(first))}" if first > begin + pieces.length else ""
             until = f" until {_moment(_time(last))}" if last < end - 2 * pieces.length else ""
-            told.append(f"{shown_category(value)}{since}{until} ({count / total:.0%} of rows)")
+            descriptions.append(f"{shown_category(value)}{since}{until} ({count / total:.0%} of rows)")
         number = {2: "two", 3: "three"}.get(len(kept), str(len(kept)))
-        yield f"it holds {number} versions of {role}: {', '.join(told)}", _time(min(new))
+        yield f"it holds {number} versions of {role}: {', '.join(descriptions)}", _time(min(new))
 
 
 def _join_words(group: Sequence[_Moved], describe: Callable[[_Moved], str]) -> str:
-    said = ", ".join(describe(each) for each in group[:MOST_COLUMNS])
+    joined = ", ".join(describe(each) for each in group[:MOST_COLUMNS])
     more = len(group) - MOST_COLUMNS
-    return said + (f", and {more} more column{'s' * (more > 1)}" if more > 0 else "")
+    return joined + (f", and {more} more column{'s' * (more > 1)}" if more > 0 else "")
 
 
 def _before_and_after(moved: _Moved, before: Sequence[int]) -> str:

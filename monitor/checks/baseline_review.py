@@ -140,16 +140,20 @@ def as_setting(span: Range) -> str:
 
 def advice(review: Review) -> list[str]:
     """Return what can be done about the problems, as clauses with settings that one can paste."""
-    said = []
+    sentences_of_advice = []
     if review.clean and any(problem.kind == "trend" for problem in review.problems):
-        said.append(f"over its newest part the trend moves little: `{as_setting(review.clean)}`")
+        sentences_of_advice.append(f"over its newest part the trend moves little: `{as_setting(review.clean)}`")
     elif review.clean:
-        said.append(f"the longest clean stretch is `{as_setting(review.clean)}`")
+        sentences_of_advice.append(f"the longest clean stretch is `{as_setting(review.clean)}`")
     if review.since and review.since != review.clean:
-        said.append(f"where the last change was intended, take what came after it: `{as_setting(review.since)}`")
-    if review.unfit and not said:
-        said.append("no stretch of it is clean and long enough; wait for one, or choose `baseline: {from: …, to: …}`")
-    return said
+        sentences_of_advice.append(
+            f"where the last change was intended, take what came after it: `{as_setting(review.since)}`"
+        )
+    if review.unfit and not sentences_of_advice:
+        sentences_of_advice.append(
+            "no stretch of it is clean and long enough; wait for one, or choose `baseline: {from: …, to: …}`"
+        )
+    return sentences_of_advice
 
 
 def sentences(review: Review | None) -> list[str]:
@@ -166,9 +170,9 @@ def review_finding(review: Review | None) -> list[Finding]:
     """
     if review is None or not (review.problems or review.noise):
         return []
-    said = "; ".join(sentences(review)) or "its range holds one state of the application"
+    reason = "; ".join(sentences(review)) or "its range holds one state of the application"
     unfit = review.unfit
-    stated = Finding(BASELINE, None, REVIEW, None, Status.OK, f"the baseline: {said}", about="pipe")
+    stated = Finding(BASELINE, None, REVIEW, None, Status.OK, f"the baseline: {reason}", about="pipe")
     if not unfit:
         return [stated]
     worst = max(unfit, key=lambda problem: abs(problem.size))

@@ -71,7 +71,7 @@ def _why_not(monitor: Monitor, timeline: Timeline) -> str | None:
     """Return why no threshold can be learnt from a baseline."""
     if not monitor.rules:
         return "not_calibrated: there is no rule that could alert, so fixed thresholds hold"
-    windows = float(timeline.known.sum() / timeline.length)
+    windows = float(timeline.is_complete.sum() / timeline.length)
     if windows < FEWEST_WINDOWS:
         return (
             f"too_short: the baseline holds {windows:.0f} windows that do not overlap and {FEWEST_WINDOWS} are "

@@ -87,8 +87,8 @@ class Calibration:
             "reason": self.reason,
             "definition": self.definition,
             "unusual": {column: [list(each) for each in several] for column, several in self.unusual.items()},
-            "sensitivity": {column: asdict(found) for column, found in self.sensitivity.items()},
-            "finest": {column: asdict(found) for column, found in self.finest.items()},
+            "sensitivity": {column: asdict(sensitivity) for column, sensitivity in self.sensitivity.items()},
+            "finest": {column: asdict(sensitivity) for column, sensitivity in self.finest.items()},
         }
 
     @classmethod
@@ -103,7 +103,7 @@ class Calibration:
         unusual = {column: [(a, b) for a, b in several] for column, several in data.get("unusual", {}).items()}
         clients = {name: Concentration(**usual) for name, usual in data.get("clients", {}).items()}
         sensitivity, finest = (
-            {column: Sensitivity(**found) for column, found in data.get(name, {}).items()}
+            {column: Sensitivity(**stored) for column, stored in data.get(name, {}).items()}
             for name in ("sensitivity", "finest")
         )
         return cls(

@@ -140,7 +140,7 @@ class Comparisons:
             if not missing and bucket.start != state.next:
                 findings.append(_unmeasured(key, f"catching_up: it is counted up to {state.next.isoformat()}"))
             elif not missing:
-                report = (total_arms(spec, state) + arms).told(state.report, bucket.end)
+                report = (total_arms(spec, state) + arms).summarize(state.report, bucket.end)
                 findings += experiment_findings(spec, report)
             counts.append(self.count(spec, bucket.start, arms, report))
         return ComparisonUpdate(counts, findings, self.monitor.bucket)

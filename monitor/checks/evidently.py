@@ -217,10 +217,10 @@ def measure_in_child(
         In the order of the requests. Nothing is raised for what the values hold.
     """
     with _lock:
-        held = _breakers if breakers is None else breakers
+        breakers_of_tests = _breakers if breakers is None else breakers
         end = time.monotonic() + timeout
         return [
-            _refusal(one) or _ask_child(one, end, timeout, held.setdefault(one.name, StatTestBreaker()))
+            _refusal(one) or _ask_child(one, end, timeout, breakers_of_tests.setdefault(one.name, StatTestBreaker()))
             for one in requests
         ]
 
@@ -242,52 +242,54 @@ _pool: list[ProcessPoolExecutor] = []
 _breakers: dict[str, StatTestBreaker] = {}
 
 
-def _refusal(asked: Request) -> StatTestResult | None:
+def _refusal(request: Request) -> StatTestResult | None:
     """Answer at once what cannot be asked."""
-    if asked.name in NOT_SUPPORTED:
-        return StatTestResult(error=f"{asked.name} cannot be run on a profile: {NOT_SUPPORTED[asked.name]}.")
-    if asked.name not in STATTESTS:
-        return StatTestResult(error=f"{asked.name} is no stattest of Evidently; known are {', '.join(STATTESTS)}.")
-    if asked.kind not in STATTESTS[asked.name]:
+    if request.name in NOT_SUPPORTED:
+        return StatTestResult(error=f"{request.name} cannot be run on a profile: {NOT_SUPPORTED[request.name]}.")
+    if request.name not in STATTESTS:
+        return StatTestResult(error=f"{request.name} is no stattest of Evidently; known are {', '.join(STATTESTS)}.")
+    if request.kind not in STATTESTS[request.name]:
         return StatTestResult(
-            error=f"{asked.name} cannot measure a {asked.kind} column; name those it can with `columns:`."
+            error=f"{request.name} cannot measure a {request.kind} column; name those it can with `columns:`."
         )
-    if not asked.baseline or not asked.window:
-        return StatTestResult(error=f"{asked.name} needs values on both sides.")
-    if asked.name in TWO_CATEGORIES and len({*asked.baseline, *asked.window}) > 2:
-        return StatTestResult(error=f"{asked.name} compares one share, so it takes a column of two categories.")
+    if not request.baseline or not request.window:
+        return StatTestResult(error=f"{request.name} needs values on both sides.")
+    if request.name in TWO_CATEGORIES and len({*request.baseline, *request.window}) > 2:
+        return StatTestResult(error=f"{request.name} compares one share, so it takes a column of two categories.")
     return None
 
 
-def _ask_child(asked: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
+def _ask_child(request: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
     now = time.monotonic()
     if breaker.rests(now):
         minutes = math.ceil((breaker.until - now) / 60)
-        said = f"it did not answer {breaker.hangs} times in a row; it is asked again in {minutes} min"
-        return StatTestResult(resting=f"evidently_rests: {asked.name} is left alone, for {said}")
-    return _ask(asked, end, timeout, breaker)
+        reason = f"it did not answer {breaker.hangs} times in a row; it is asked again in {minutes} min"
+        return StatTestResult(resting=f"evidently_rests: {request.name} is left alone, for {reason}")
+    return _ask(request, end, timeout, breaker)
 
 
-def _ask(asked: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
-    said = f"Evidently did not answer within {timeout:g} s and was ended; ask it for fewer tests, columns or segments."
+def _ask(request: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
+    reason = (
+        f"Evidently did not answer within {timeout:g} s and was ended; ask it for fewer tests, columns or segments."
+    )
     try:
-        answer = _child().submit(_run, asked) if time.monotonic() < end and not _leaving.is_set() else None
+        answer = _child().submit(_run, request) if time.monotonic() < end and not _leaving.is_set() else None
         while answer and time.monotonic() < end and not _leaving.is_set():
             if wait([answer], min(LOOK_UP, max(0.0, end - time.monotonic()))).done:
-                given = answer.result()
+                response = answer.result()
                 breaker.answered()
-                return given
+                return response
     except BrokenProcessPool:
         _end()
         breaker.hung(time.monotonic())
         return StatTestResult(
-            error=f"Evidently's process ended during {asked.name}, perhaps for lack of memory: it needs 400 MB."
+            error=f"Evidently's process ended during {request.name}, perhaps for lack of memory: it needs 400 MB."
         )
     if answer:
         _end()
         if not _leaving.is_set():
             breaker.hung(time.monotonic())
-    return StatTestResult(error=LEAVING if _leaving.is_set() else said)
+    return StatTestResult(error=LEAVING if _leaving.is_set() else reason)
 
 
 def _child() -> ProcessPoolExecutor:
@@ -334,7 +336,7 @@ def _leave_with_the_parent() -> None:
         os._exit(1)
 
 
-def _run(asked: Request) -> StatTestResult:
+def _run(request: Request) -> StatTestResult:
     """Do the work of the child."""
     import warnings
 
@@ -347,15 +349,17 @@ def _run(asked: Request) -> StatTestResult:
         return StatTestResult(error=MISSING if (error.name or "").startswith("evidently") else f"{MISSING} ({error})")
     warnings.simplefilter("ignore")
     np.random.seed(0)  # noqa: NPY002  (the global generator is the one that Evidently permutes with)
-    numeric = asked.kind == "numeric"
+    numeric = request.kind == "numeric"
     column = ColumnType.Numerical if numeric else ColumnType.Categorical
-    sides = [pd.Series(list(side), dtype="float64" if numeric else "object") for side in (asked.baseline, asked.window)]
+    sides = [
+        pd.Series(list(side), dtype="float64" if numeric else "object") for side in (request.baseline, request.window)
+    ]
     try:
-        test = get_stattest(sides[0], sides[1], column, asked.name)
-        seen = test(sides[0], sides[1], column, None)
+        test = get_stattest(sides[0], sides[1], column, request.name)
+        result = test(sides[0], sides[1], column, None)
     except Exception as error:  # noqa: BLE001  (another project's code over data of any shape: its error is the answer)
-        return StatTestResult(error=f"{asked.name} failed: {str(error)[:LAST_WORDS] or type(error).__name__}")
-    score = float(seen.drift_score)
+        return StatTestResult(error=f"{request.name} failed: {str(error)[:LAST_WORDS] or type(error).__name__}")
+    score = float(result.drift_score)
     if not np.isfinite(score):
-        return StatTestResult(error=f"{asked.name} gave {score}.")
-    return StatTestResult(score, float(seen.actual_threshold), bool(seen.drifted))
+        return StatTestResult(error=f"{request.name} gave {score}.")
+    return StatTestResult(score, float(result.actual_threshold), bool(result.drifted))

@@ -45,7 +45,7 @@ class HeldOutWindows:
         self._groups: dict[str, list[WindowGroup]] = {}
         self._last: Stack | None = None
         self._sums: dict[int, Stack] = {}
-        present = np.cumsum(np.append(0, timeline.known))
+        present = np.cumsum(np.append(0, timeline.is_complete))
         ends = np.arange(timeline.steps)
         self.whole = (ends + 1 >= self.length) & (
             present[ends + 1] - present[np.maximum(0, ends + 1 - self.length)] == self.length

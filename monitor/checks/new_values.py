@@ -14,22 +14,22 @@ from monitor.profiling.facts import Facts
 
 def detect_new_values(facts: Facts, baseline: Baseline) -> list[Change]:
     """Return the versions, categories and columns of a bucket or a window that the baseline did not have."""
-    known = baseline.facts.get("versions", {})
-    seen = [
+    versions = baseline.facts.get("versions", {})
+    new_values = [
         Change(role, role, value, moment(first))
         for role, values in facts.versions.items()
         for value, (_, first, _) in values.items()
-        if value not in known.get(role, {})
+        if value not in versions.get(role, {})
     ]
-    seen += [
+    new_values += [
         Change("category", column, value[:256], moment(first))
         for column, values in facts.unseen.items()
         for value, first in values.items()
     ]
     if baseline.traffic.schema and facts.schema and facts.first is not None:
         new = set(facts.schema) - set(baseline.traffic.schema)
-        seen += [Change("column", column, column, moment(facts.first)) for column in sorted(new)]
-    return seen
+        new_values += [Change("column", column, column, moment(facts.first)) for column in sorted(new)]
+    return new_values
 
 
 def earliest(changes: Iterable[Change], versions: Iterable[Version] = ()) -> list[Change]:
@@ -40,14 +40,16 @@ def earliest(changes: Iterable[Change], versions: Iterable[Version] = ()) -> lis
     versions
         The traffic of every version that is known: one of them may have been seen before its first change was noted.
     """
-    seen: dict[tuple[str, str, str], Change] = {}
-    known = {(version.role, version.role, version.value): version.first_seen for version in versions}
+    first_changes: dict[tuple[str, str, str], Change] = {}
+    version_starts = {(version.role, version.role, version.value): version.first_seen for version in versions}
     for change in changes:
         key = (change.kind, change.column, change.value)
-        first = min(change.first_seen, known.get(key, change.first_seen))
-        if key not in seen or first < seen[key].first_seen:
-            seen[key] = replace(change, first_seen=first)
-    return sorted(seen.values(), key=lambda change: (change.first_seen, change.kind, change.column, change.value))
+        first = min(change.first_seen, version_starts.get(key, change.first_seen))
+        if key not in first_changes or first < first_changes[key].first_seen:
+            first_changes[key] = replace(change, first_seen=first)
+    return sorted(
+        first_changes.values(), key=lambda change: (change.first_seen, change.kind, change.column, change.value)
+    )
 
 
 def moment(seconds: float) -> datetime:

@@ -40,13 +40,13 @@ class RecordQuality(Check[RecordQualityConfig]):
 
     def compare(self, baseline: BaselineData, traffic: Traffic) -> Iterator[Finding]:
         """Yield the findings of the records of a window."""
-        found = TRAFFIC_CHECKS[self.kind](
+        findings = TRAFFIC_CHECKS[self.kind](
             baseline.traffic,
             traffic,
             threshold=self.config.bound,
             calibrated=baseline.calibration.of(self.placeholder),
         )
-        yield from (replace(finding, check=self.config.finding_name) for finding in found)
+        yield from (replace(finding, check=self.config.finding_name) for finding in findings)
 
     @property
     def placeholder(self) -> Finding:

@@ -36,14 +36,14 @@ def measure_sensitivity(monitor: Monitor, baseline: Baseline) -> Baseline:
         if not question.late:
             tests.setdefault(question.column, []).append((question.detector, _bound(question, baseline.calibration)))
     usual, buckets, day = float(np.median(rows)), monitor.window // monitor.bucket, DAY // monitor.bucket
-    found: dict[str, Sensitivity] = {}
+    measured: dict[str, Sensitivity] = {}
     compared = baseline.profiles if baseline.previous is None else baseline.previous
     for column, profile in samples(compared).get(None, {}).items():
         if profile.layout.kind in COUNTED and column in tests and profile.rows:
             smallest = _smallest(profile, usual, buckets, day, tests[column])
             if smallest is not None:
-                found[column] = smallest
-    return replace(baseline, calibration=replace(baseline.calibration, sensitivity=found))
+                measured[column] = smallest
+    return replace(baseline, calibration=replace(baseline.calibration, sensitivity=measured))
 
 
 def _smallest(
@@ -108,8 +108,8 @@ def findings_of_calibration(calibration: Calibration) -> Iterator[Finding]:
 def list_sensitivity(calibration: Calibration) -> list[dict[str, Any]]:
     """Return the smallest change of each column that is found, as plain data and in words (``finds``)."""
     return [
-        {"column": column, **asdict(found), "finds": describe(found)}
-        for column, found in sorted(calibration.sensitivity.items())
+        {"column": column, **asdict(one), "finds": describe(one)}
+        for column, one in sorted(calibration.sensitivity.items())
     ]
 
 
@@ -120,8 +120,12 @@ def tabulate_sensitivity(
     apart = {finding.column: finding.reason.partition(": ")[2] for finding in findings_of_calibration(calibration)}
     rows = []
     for column in sorted({*families, *calibration.sensitivity, *calibration.unusual, *filter(None, apart)}):
-        found = calibration.sensitivity.get(column)
-        window, day = (_change(found, value) for value in (found.window, found.day)) if found else ("", "")
+        sensitivity = calibration.sensitivity.get(column)
+        window, day = (
+            (_change(sensitivity, value) for value in (sensitivity.window, sensitivity.day))
+            if sensitivity
+            else ("", "")
+        )
         notes = [apart[column]] if column in apart else []
         notes += [
             f"thresholds are not learnt from an unusual stretch, {start} to {end}"
@@ -131,7 +135,7 @@ def tabulate_sensitivity(
     return rows
 
 
-def describe(found: Sensitivity) -> str:
+def describe(sensitivity: Sensitivity) -> str:
     """Say what is found within a window and within a day.
 
     Examples
@@ -141,13 +145,13 @@ def describe(found: Sensitivity) -> str:
     >>> describe(Sensitivity("share", 0.001, None, 0.0043))
     'no change within a window, a rise from 0.1 % to 0.43 % within a day'
     """
-    window, day = (_change(found, value) for value in (found.window, found.day))
+    window, day = (_change(sensitivity, value) for value in (sensitivity.window, sensitivity.day))
     return f"{window} within a window, {day} within a day"
 
 
-def _change(found: Sensitivity, value: float | None) -> str:
+def _change(sensitivity: Sensitivity, value: float | None) -> str:
     if value is None:
         return "no change"
-    if found.unit == "sd":
+    if sensitivity.unit == "sd":
         return f"a shift of {value:.2g} sd"
-    return f"a rise from {100 * found.before:.2g} % to {100 * value:.2g} %"
+    return f"a rise from {100 * sensitivity.before:.2g} % to {100 * value:.2g} %"

@@ -22,15 +22,15 @@ def usage_by_segment(monitor: Monitor, window: Window) -> dict[str, Any]:
     named = [column for check in latency if check.columns != "auto" for column in check.columns]
     times = tuple(dict.fromkeys([*TIMES, *named]))
     seconds = len(window.starts) * monitor.bucket.total_seconds()
-    told: dict[str, Any] = {}
+    by_segment: dict[str, Any] = {}
     for segment in (None, *largest_segments(monitor, window.profiles)):
         columns = window.profiles.get(segment, {})
         requests = max((profile.requests for profile in columns.values()), default=0)
         if segment is None:
             rows = sum(window.traffic.bucket_rows)
             requests = sum(part.facts.requests for part in window.parts) if window.parts else rows
-        told[segment or ALL] = usage(columns, requests, seconds, monitor.money, monitor.success, times)
-    return {"currency": monitor.currency, "segments": {segment: _finite(used) for segment, used in told.items()}}
+        by_segment[segment or ALL] = usage(columns, requests, seconds, monitor.money, monitor.success, times)
+    return {"currency": monitor.currency, "segments": {segment: _finite(used) for segment, used in by_segment.items()}}
 
 
 def _finite(data: dict[str, Any]) -> dict[str, Any]:

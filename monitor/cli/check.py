@@ -52,6 +52,6 @@ def _print(verdict: dict[str, Any]) -> None:
     print_baseline_notes(verdict.get("baseline"))
     if actions := verdict.get("actions"):
         echo(f"the daemon would plan: {count_actions(actions)}")
-    shown = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")
-    rows = [[finding[name] for name in shown] for finding in verdict["findings"]]
-    print_table(shown, rows, "no findings")
+    columns = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")
+    rows = [[finding[name] for name in columns] for finding in verdict["findings"]]
+    print_table(columns, rows, "no findings")

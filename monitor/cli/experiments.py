@@ -40,7 +40,7 @@ def experiments(
         names = {"name": spec.name, "control": spec.control}
         results += [
             {**names, "treatment": treatment, "counted_from": describe_source(state), **one}
-            for treatment, one in arms.told(state.report if state else {}, at).items()
+            for treatment, one in arms.summarize(state.report if state else {}, at).items()
         ]
     if as_json:
         print_json({"monitor": watched.name, "experiments": results})

@@ -97,11 +97,11 @@ def import_labels(
     starts: set[datetime] = set()
     with open_store(config, upgrade=True) as database:
         pages = _pages(file, columns)
-        with typer.progressbar(pages, label="pages of 50,000 labels", hidden=quiet or as_json) as shown:
-            for given, times, left_out in shown:
+        with typer.progressbar(pages, label="pages of 50,000 labels", hidden=quiet or as_json) as shown_pages:
+            for page_labels, times, left_out in shown_pages:
                 with database.write() as connection:
-                    store.put(connection, watched.name, given)
-                stored, without = stored + len(given), without + left_out
+                    store.put(connection, watched.name, page_labels)
+                stored, without = stored + len(page_labels), without + left_out
                 starts |= {floor(at, watched.bucket) for at in times}
         again = _mark(database, watched, starts, period)
     result = {"monitor": watched.name, "labels": stored, "without_a_label": without, "buckets_to_compute_again": again}
@@ -123,11 +123,11 @@ def _pages(path: Path, columns: LabelColumns) -> Iterator[tuple[dict[str, str], 
                     "the columns with --id and --label."
                 )
         kept = frame[frame[record].notna() & frame[label].notna()]
-        given = {
+        labels = {
             category(one)[:LONGEST_CATEGORY]: category(value)[:LONGEST_CATEGORY]
             for one, value in zip(kept[record], kept[label], strict=True)
         }
-        yield given, _times(kept, columns.time, path), len(frame) - len(kept)
+        yield labels, _times(kept, columns.time, path), len(frame) - len(kept)
 
 
 def _times(frame: pd.DataFrame, name: str, path: Path) -> list[datetime]:

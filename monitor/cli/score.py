@@ -141,7 +141,7 @@ def _evidence(signal: Signal, record: Mapping[str, Any]) -> list[dict[str, Any]]
     if signal.evidence is None:
         return []
     texts = {name: str(_plain(name, value)) for name, value in record.items() if name in TEXTS and value is not None}
-    return [asdict(found) for found in signal.evidence(texts)]
+    return [asdict(one) for one in signal.evidence(texts)]
 
 
 def _report(done: int, seconds: float, bad: Sequence[str]) -> None:

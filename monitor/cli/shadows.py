@@ -46,7 +46,7 @@ def shadows(
         counted = Pairs.from_json(spec, state.total) if state and state.total else None
         pairs = counted or _count(watched, spec, at, quiet=quiet)
         names = {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger}
-        results.append({**names, "counted_from": describe_source(state), **pairs.told()})
+        results.append({**names, "counted_from": describe_source(state), **pairs.summarize()})
         if answers:
             results[-1]["answers"] = _read_answers(watched, spec, results[-1]["disagreements"][:MOST_ANSWERS])
     if as_json:

@@ -56,11 +56,11 @@ def simulate(
         without = replay_buckets(reader, watched, between, marked, config.receivers, quiet=quiet)
         drifted = Injecting(reader, injection)
         result = replay_buckets(drifted, watched, between, marked, config.receivers, quiet=quiet)
-    result["injected"] = injection.said
+    result["injected"] = injection.description
     result["without"] = {"pages": without["pages"], "changes": without["changes"]}
     if as_json:
         print_json(result)
         return
-    echo(f"injected: {injection.said}")
+    echo(f"injected: {injection.description}")
     print_replay(result)
     echo(f"without it the same period has {without['pages']} alerts")

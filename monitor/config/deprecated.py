@@ -65,7 +65,7 @@ class OldForms(Section):
         """Return the receivers together with those of the old keys, which become empty."""
         old = {name: _webhook(action, message=name == "slack") for name, action in self.actions.items()}
         if self.slack is not None:
-            old["slack"] = read_receiver({"kind": "slack", **_given(self.slack)})
+            old["slack"] = read_receiver({"kind": "slack", **_set_fields(self.slack)})
         if twice := sorted(set(old) & set(receivers)):
             reason = "the receiver '{name}' stands here in the old form and under `receivers:`; keep the latter"
             raise PydanticCustomError("receivers", reason, {"name": twice[0]})
@@ -78,16 +78,16 @@ class OldForms(Section):
 
 def _webhook(action: OldAction, *, message: bool) -> ReceiverConfig:
     """Translate an action. One that was called `slack` got messages, whatever its kind."""
-    settings: dict[str, object] = {"kind": "webhook", **_given(action.webhook)}
+    settings: dict[str, object] = {"kind": "webhook", **_set_fields(action.webhook)}
     if action.dry_run:
         settings["dry_run"] = True
     if action.kind != "notify" and not message:
-        limits = {name: value for name, value in _given(action).items() if name in EffectLimits.model_fields}
+        limits = {name: value for name, value in _set_fields(action).items() if name in EffectLimits.model_fields}
         settings["effect"] = {"kind": action.kind, **limits}
     return read_receiver(settings)
 
 
-def _given(section: Section) -> dict[str, object]:
+def _set_fields(section: Section) -> dict[str, object]:
     """Return the settings that a file gives, `kind` first."""
     names = [name for name in type(section).model_fields if name in section.model_fields_set]
     return {name: getattr(section, name) for name in sorted(names, key=lambda name: name != "kind")}
@@ -95,7 +95,7 @@ def _given(section: Section) -> dict[str, object]:
 
 def _deprecation(receivers: Mapping[str, ReceiverConfig]) -> str:
     """Return the warning about old keys, with the new form of what they mean."""
-    new = {"receivers": {name: _shown(receiver) for name, receiver in receivers.items()}}
+    new = {"receivers": {name: _plain_value(receiver) for name, receiver in receivers.items()}}
     return (
         "`slack:` and `actions:` are deprecated, and still work. Write this in their place; for … write what stands "
         "there now, or name its file by `token_file`, `secret_file` or `url_file` as before:\n"
@@ -103,9 +103,9 @@ def _deprecation(receivers: Mapping[str, ReceiverConfig]) -> str:
     )
 
 
-def _shown(value: object) -> object:
+def _plain_value(value: object) -> object:
     if isinstance(value, Section):
-        return {name: _shown(one) for name, one in _given(value).items()}
+        return {name: _plain_value(one) for name, one in _set_fields(value).items()}
     if isinstance(value, timedelta):
         return f"{value.total_seconds():.12g}s"
     return "…" if isinstance(value, SecretStr) else value

@@ -101,7 +101,7 @@ def _resolve_url(url: SecretStr, folder: Path) -> SecretStr:
 def describe_problem(detail: Any) -> Problem:  # noqa: ANN401
     """Turn what pydantic found into a place and a sentence."""
     where = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "constrained-")))
-    context, found = detail.get("ctx", {}), detail.get("input")
+    context, value = detail.get("ctx", {}), detail.get("input")
     if detail["type"] in ("unknown_key", "word"):
         key, allowed = context["key"], context["allowed"]
         at = (*where, key) if detail["type"] == "unknown_key" else where
@@ -112,10 +112,10 @@ def describe_problem(detail: Any) -> Problem:  # noqa: ANN401
     if detail["type"] == "missing":
         return Problem(where[:-1], f"the key {where[-1]!r} is missing.")
     allowed = re.findall(r"'([^']+)'", str(context.get("expected", "")))
-    hidden = "a mapping" if isinstance(found, dict) else "(hidden)" if SECRET_KEYS & set(where) else None
-    shown = hidden or repr(found)[:60]  # a mapping may hold a secret
-    hint = nearest(str(found), allowed) if allowed else ""
-    return Problem(where, f"found {shown}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
+    hidden = "a mapping" if isinstance(value, dict) else "(hidden)" if SECRET_KEYS & set(where) else None
+    text = hidden or repr(value)[:60]  # a mapping may hold a secret
+    hint = nearest(str(value), allowed) if allowed else ""
+    return Problem(where, f"found {text}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
 
 
 def _listed(words: list[str]) -> str:
@@ -159,11 +159,11 @@ def _evaluations(config: Config, monitors: list[str], known_actions: list[str]) 
     for place, spec in enumerate(config.evaluations):
         problems += _unknown(("evaluations", place, "do"), spec.do, known_actions)
         if spec.monitor is not None:
-            found = _unknown(("evaluations", place, "monitor"), [spec.monitor], monitors)
-            problems += [replace(problem, where=problem.where[:-1]) for problem in found]
+            unknown = _unknown(("evaluations", place, "monitor"), [spec.monitor], monitors)
+            problems += [replace(problem, where=problem.where[:-1]) for problem in unknown]
         elif spec.do and len(monitors) > 1:
-            said = "there are several monitors; say with `monitor:` whose incident a regression is."
-            problems.append(Problem(("evaluations", place, "do"), said))
+            message = "there are several monitors; say with `monitor:` whose incident a regression is."
+            problems.append(Problem(("evaluations", place, "do"), message))
     return problems
 
 
@@ -183,11 +183,11 @@ def _comparisons(where: tuple[str | int, ...], monitor: Monitor, config: Config)
     for place, shadow in enumerate(monitor.shadows):
         for other in monitor.shadows:
             if (shadow.arm, shadow.champion) == (other.arm, other.challenger) and shadow.overlaps(other):
-                said = (
+                message = (
                     f"{shadow.champion!r} is the challenger of the shadow {other.name!r} at the same time, so no user "
                     "sees its answers; compare both challengers with the served model."
                 )
-                problems.append(Problem((*where, "shadows", place, "champion"), said))
+                problems.append(Problem((*where, "shadows", place, "champion"), message))
     return problems
 
 
@@ -243,12 +243,12 @@ def _unknown_signals(where: tuple[str | int, ...], monitor: Monitor) -> list[Pro
     ]
 
 
-def _unknown(where: tuple[str | int, ...], found: list[str], allowed: list[str]) -> list[Problem]:
+def _unknown(where: tuple[str | int, ...], names: list[str], allowed: list[str]) -> list[Problem]:
     return [
         Problem(
             (*where, index),
             f"{word!r} is not known here. Allowed: {', '.join(allowed) or 'nothing yet'}.{nearest(word, allowed)}",
         )
-        for index, word in enumerate(found)
+        for index, word in enumerate(names)
         if word not in allowed
     ]

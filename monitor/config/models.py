@@ -263,8 +263,8 @@ class Monitor(Section):
     def tell_about_baseline(self, people: Collection[str]) -> Monitor:
         """Let the added rule about the baseline tell those of the receivers whom another rule tells."""
         named = list(dict.fromkeys(name for rule in self.rules for name in rule.do if name in people))
-        told = DEFAULT_BASELINE_RULE.model_copy(update={"do": named})
-        rules = [told if rule is DEFAULT_BASELINE_RULE else rule for rule in self.rules]
+        with_receivers = DEFAULT_BASELINE_RULE.model_copy(update={"do": named})
+        rules = [with_receivers if rule is DEFAULT_BASELINE_RULE else rule for rule in self.rules]
         return self.model_copy(update={"rules": rules})
 
     @model_validator(mode="after")

@@ -113,9 +113,9 @@ def merge_policies(specs: dict[str, PolicySpec]) -> dict[str, Policy]:
     return built_in() | {name: spec.build(name) for name, spec in specs.items()}
 
 
-def unknown_policy(name: str, known: list[str]) -> str:
+def unknown_policy(name: str, names: list[str]) -> str:
     """Say that there is no such policy, and which there are."""
-    return f"There is no policy {name!r}. Known: {', '.join(sorted(known))}.{nearest(name, known)}"
+    return f"There is no policy {name!r}. Known: {', '.join(sorted(names))}.{nearest(name, names)}"
 
 
 def load_policy(path: Path) -> Policy:

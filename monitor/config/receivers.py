@@ -101,8 +101,8 @@ def read_receiver(value: object) -> ReceiverConfig:
         raise PydanticCustomError("receiver", "a mapping is wanted, such as {example}", {"example": _example()})
     kind = value.get("kind")
     if not isinstance(kind, str) or kind not in RECEIVERS:
-        known = {"key": str(kind), "allowed": sorted(RECEIVERS)}
-        error = PydanticCustomError("word", "{key}", known) if "kind" in value else "missing"
+        context = {"key": str(kind), "allowed": sorted(RECEIVERS)}
+        error = PydanticCustomError("word", "{key}", context) if "kind" in value else "missing"
         details = InitErrorDetails(type=error, loc=("kind",), input=kind)
         raise ValidationError.from_exception_data("receiver", [details])
     return config_model(kind).model_validate(value)

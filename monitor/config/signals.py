@@ -54,25 +54,27 @@ def _resolve(written: str) -> tuple[Signal, ...]:
 
 def problems(entries: Sequence[Entry], taken: Collection[str]) -> list[Problem]:
     """Find what is wrong with each entry; ``taken`` are names that a signal cannot have."""
-    found: list[Problem] = []
+    problems_of_signals: list[Problem] = []
     names: dict[str, int] = {}
     for place, entry in enumerate(entries):
         if isinstance(entry, dict) and len(entry) != 1:
-            said = "a signal is its name, or one name with its options, such as `matches: {pattern: ^ID}`."
-            found.append(Problem((place,), said))
+            message = "a signal is its name, or one name with its options, such as `matches: {pattern: ^ID}`."
+            problems_of_signals.append(Problem((place,), message))
             continue
         kind, options = _parts(entry)
         wrong = _wrong(kind, options)
         at = (place,) if isinstance(entry, str) else (place, kind)
-        found += [Problem((*at, *problem.where), problem.message) for problem in wrong]
+        problems_of_signals += [Problem((*at, *problem.where), problem.message) for problem in wrong]
         name = str(options.get("name", kind))
         if not wrong and name in names:
-            said = f"there are two signals named {name!r}; give this one a `name` of its own."
-            found.append(Problem(at, said))
+            message = f"there are two signals named {name!r}; give this one a `name` of its own."
+            problems_of_signals.append(Problem(at, message))
         elif not wrong and name in taken and "name" in options:
-            found.append(Problem((*at, "name"), f"{name!r} is the name of a column already; choose another."))
+            problems_of_signals.append(
+                Problem((*at, "name"), f"{name!r} is the name of a column already; choose another.")
+            )
         names[name] = place
-    return found
+    return problems_of_signals
 
 
 def column_name(entry: Entry) -> str:
@@ -110,13 +112,13 @@ def _in_folder(entry: Entry, folder: Path) -> Entry:
 def _wrong(kind: str, options: dict[str, Any]) -> list[Problem]:
     """Say what is wrong with one signal and its options, if anything."""
     if kind not in SIGNALS:
-        known = sorted(SIGNALS)
-        return [Problem((), f"{kind!r} is not known here. Allowed: {', '.join(known)}.{nearest(kind, known)}")]
+        names = sorted(SIGNALS)
+        return [Problem((), f"{kind!r} is not known here. Allowed: {', '.join(names)}.{nearest(kind, names)}")]
     allowed = sorted([*_parameters(kind), "name"])
     unknown = [key for key in options if key not in allowed]
     if unknown:
-        said = f"is not an option of the signal {kind}. Allowed: {', '.join(allowed)}."
-        return [Problem((key,), f"{key!r} {said}{nearest(key, allowed)}") for key in unknown]
+        message = f"is not an option of the signal {kind}. Allowed: {', '.join(allowed)}."
+        return [Problem((key,), f"{key!r} {message}{nearest(key, allowed)}") for key in unknown]
     if "name" in options and not _NAME.fullmatch(str(options["name"])):
         return [Problem(("name",), "a signal's name is small letters, digits and _, such as has_ticket.")]
     try:
@@ -141,7 +143,7 @@ def _parameters(kind: str) -> list[str]:
 
 
 def _signal(kind: str, options: dict[str, Any]) -> Signal:
-    given = {key: value for key, value in options.items() if key != "name"}
+    settings = {key: value for key, value in options.items() if key != "name"}
     configure = SIGNALS[kind].configure
-    made = validate_call(configure)(**given) if configure else SIGNALS[kind]
+    made = validate_call(configure)(**settings) if configure else SIGNALS[kind]
     return replace(made, name=options["name"]) if "name" in options else made

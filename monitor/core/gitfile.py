@@ -21,8 +21,8 @@ class LastChange(NamedTuple):
 
 def last_change(path: Path) -> LastChange:
     """Ask git; a file that was never committed, and a machine without git, give an empty answer."""
-    told = _git(path, "log", "-1", "--format=%H%x00%an%x00%cI", "--", path.name)
-    commit, author, at = (*told.split("\x00"), "", "", "")[:3] if told else ("", "", "")
+    output = _git(path, "log", "-1", "--format=%H%x00%an%x00%cI", "--", path.name)
+    commit, author, at = (*output.split("\x00"), "", "", "")[:3] if output else ("", "", "")
     if not commit:
         return LastChange()
     changed = _git(path, "status", "--porcelain", "--", path.name)

@@ -41,17 +41,17 @@ def progress(file: Path, *, quiet: bool) -> Iterator[tuple[Iterator[Row], Any]]:
         with _open(file) as (rows, total, place):
             hidden = quiet or not sys.stderr.isatty()
             with typer.progressbar(length=total, label="checked", hidden=hidden, file=sys.stderr) as bar:
-                seen = 0
+                position = 0
 
                 def advance() -> None:
-                    nonlocal seen
+                    nonlocal position
                     here = place()
-                    if not hidden and here - seen >= total // 200:
-                        bar.update(here - seen)
-                        seen = here
+                    if not hidden and here - position >= total // 200:
+                        bar.update(here - position)
+                        position = here
 
                 yield rows, advance
-                bar.update(total - seen)
+                bar.update(total - position)
     except FileNotFoundError:
         raise ConfigError(f"there is no file {file}; name a .jsonl, .csv, .tsv or .parquet file.") from None
     except IsADirectoryError:

@@ -29,7 +29,7 @@ MOST_LINES = 10_000
 
 def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
     """Configure logging for the process; people at a terminal get colours, everybody else JSON."""
-    shown = sys.stderr.isatty() if pretty is None else pretty
+    is_pretty = sys.stderr.isatty() if pretty is None else pretty
     renderers: list[Processor] = [_show_control_characters, structlog.dev.ConsoleRenderer()]
     structlog.configure(
         processors=[
@@ -38,7 +38,7 @@ def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
-            *(renderers if shown else [structlog.processors.JSONRenderer()]),
+            *(renderers if is_pretty else [structlog.processors.JSONRenderer()]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # the one of the moment: it may be replaced

@@ -21,7 +21,7 @@ def visible(text: str, keep: str = "\n\t") -> str:
     >>> print(visible("v2\x1b[2J\u202e"))
     v2\x1b[2J\u202e
     """
-    return CONTROL.sub(lambda found: found[0] if found[0] in keep else _code(found[0]), text)
+    return CONTROL.sub(lambda match: match[0] if match[0] in keep else _code(match[0]), text)
 
 
 def _code(character: str) -> str:
@@ -30,7 +30,7 @@ def _code(character: str) -> str:
 
 def escape_json(text: str) -> str:
     """Escape in JSON what the standard library leaves raw; newlines between values stay."""
-    return CONTROL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+    return CONTROL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401

@@ -52,8 +52,8 @@ class Prompt:
         """Return the SHA-256 of the content: the same words and settings are the same version, wherever they stand."""
         if self.known_hash:
             return self.known_hash
-        told = json.dumps(self.content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+        serialized = json.dumps(self.content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(serialized.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def text(self) -> str:
@@ -82,8 +82,8 @@ class Prompt:
 
 def template_variables(text: str) -> list[str]:
     """Return the variables of a template; double braces win where there are both kinds."""
-    found = _BRACES.findall(text) or _BRACE.findall(text)
-    return list(dict.fromkeys(found))
+    names = _BRACES.findall(text) or _BRACE.findall(text)
+    return list(dict.fromkeys(names))
 
 
 class Register:
@@ -99,12 +99,12 @@ class Register:
     ['greeting@1', 'greeting@2', None]
     """
 
-    def __init__(self, known: Sequence[Prompt]) -> None:
-        self._hashes = sorted((prompt.hash, place) for place, prompt in enumerate(known))
-        self._known = known
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
+        self._hashes = sorted((prompt.hash, place) for place, prompt in enumerate(prompts))
+        self._prompts = prompts
         self._spelled: dict[str, list[Prompt]] = {}
-        single = len({prompt.name for prompt in known}) == 1
-        for prompt in known:
+        single = len({prompt.name for prompt in prompts}) == 1
+        for prompt in prompts:
             for spelling in (*_spellings(prompt), *([str(prompt.version)] if single else [])):
                 self._spelled.setdefault(spelling, []).append(prompt)
 
@@ -114,19 +114,19 @@ class Register:
         if len(text) >= SHORTEST_HASH:
             start = text.lower().removeprefix("sha256:")
             first = bisect.bisect_left(self._hashes, (start, -1))
-            found = [place for digits, place in self._hashes[first : first + 2] if digits.startswith(start)]
-            if start and len(found) == 1:
-                return self._known[found[0]]
-        held = self._spelled.get(text)
-        if held is None and text.isascii():
+            places = [place for digits, place in self._hashes[first : first + 2] if digits.startswith(start)]
+            if start and len(places) == 1:
+                return self._prompts[places[0]]
+        exact = self._spelled.get(text)
+        if exact is None and text.isascii():
             number = text.lower().removeprefix("v")
-            held = self._spelled.get(number) if number.isdecimal() else None
-        return held[0] if held is not None and len(held) == 1 else None
+            exact = self._spelled.get(number) if number.isdecimal() else None
+        return exact[0] if exact is not None and len(exact) == 1 else None
 
 
-def recognise(value: str, known: Sequence[Prompt]) -> Prompt | None:
+def recognise(value: str, prompts: Sequence[Prompt]) -> Prompt | None:
     """Return the version that a log means by a value, as :class:`Register` does for many."""
-    return Register(known).recognise(value)
+    return Register(prompts).recognise(value)
 
 
 def _spellings(prompt: Prompt) -> Iterator[str]:
@@ -134,30 +134,30 @@ def _spellings(prompt: Prompt) -> Iterator[str]:
         yield f"{prompt.name}{between}{prompt.version}"
 
 
-def find(known: Sequence[Prompt], which: str) -> Prompt | None:
+def find(prompts: Sequence[Prompt], which: str) -> Prompt | None:
     """Return the version that a person means: ``name`` (its newest), ``name@3``, ``name@production`` or a hash."""
     name, _, last = which.rpartition("@")
-    chosen = [prompt for prompt in known if prompt.name == which][:1]
-    chosen = chosen or [prompt for prompt in known if prompt.name == name and last in prompt.tags]
-    return chosen[0] if chosen else recognise(which, known)
+    chosen = [prompt for prompt in prompts if prompt.name == which][:1]
+    chosen = chosen or [prompt for prompt in prompts if prompt.name == name and last in prompt.tags]
+    return chosen[0] if chosen else recognise(which, prompts)
 
 
-def catalogue(shown: Sequence[Prompt], known: Sequence[Prompt], seen: Sequence[Any]) -> dict[str, Any]:
+def catalogue(page: Sequence[Prompt], prompts: Sequence[Prompt], usage: Sequence[Any]) -> dict[str, Any]:
     """Return some versions with their traffic, and the values of logs that are no version.
 
     Parameters
     ----------
-    shown
+    page
         The versions that are told, words and all.
-    known
+    prompts
         All versions, with or without words, for a value of a log is recognised among all of them.
-    seen
+    usage
         The values of logs with their traffic.
     """
     traffic: dict[str, list[dict[str, Any]]] = {}
     strangers = []
-    register = Register(known)
-    for row in seen:
+    register = Register(prompts)
+    for row in usage:
         prompt = register.recognise(row.value)
         entry = {
             "monitor": row.monitor,
@@ -171,7 +171,7 @@ def catalogue(shown: Sequence[Prompt], known: Sequence[Prompt], seen: Sequence[A
         else:
             traffic.setdefault(prompt.label, []).append(entry)
     return {
-        "prompts": [{**describe(prompt), "traffic": traffic.get(prompt.label, [])} for prompt in shown],
+        "prompts": [{**describe(prompt), "traffic": traffic.get(prompt.label, [])} for prompt in page],
         "not_registered": strangers,
     }
 

@@ -138,9 +138,9 @@ class Run:
 
 def mean(values: np.ndarray) -> float:
     """Return the mean of what is not NaN, NaN when nothing is left."""
-    known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    return float(known.mean()) if len(known) else math.nan
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[~np.isnan(numbers)]
+    return float(numbers.mean()) if len(numbers) else math.nan
 
 
 def comparison_json(one: Comparison) -> dict[str, Any]:

@@ -41,8 +41,8 @@ class Document:
 
     def explain(self, problems: list[Problem]) -> ConfigError:
         """Write problems as ``file:line: key: sentence``, in the order of the file."""
-        said = sorted({(self._line(p.where), _path(p.where), p.message) for p in problems})
-        return ConfigError("\n".join(f"{self.file}:{line}: {path}: {text}" for line, path, text in said))
+        lines = sorted({(self._line(p.where), _path(p.where), p.message) for p in problems})
+        return ConfigError("\n".join(f"{self.file}:{line}: {path}: {text}" for line, path, text in lines))
 
     def _line(self, where: Where) -> int:
         for length in range(len(where), -1, -1):

@@ -21,14 +21,14 @@ def count_comparisons(reader: Reader, comparisons: Comparisons, bucket: Bucket) 
         until = min(bucket.start, spec.end) if spec.end else bucket.start
         if isinstance(spec, Experiment):
             arms = count_arms(reader, monitor, spec, start, until)
-            total, report = arms.to_json(), arms.told({}, until)
+            total, report = arms.to_json(), arms.summarize({}, until)
         else:
             until = floor(until - spec.within, monitor.bucket)
             step = max(until - start, monitor.bucket)
             pairs = Pairs(spec)
             for _, sums in join_shadow(reader, monitor, spec, start, until, step) if start < until else ():
                 pairs = pairs + sums
-            total, report = pairs.to_json(), pairs.told({})
+            total, report = pairs.to_json(), pairs.summarize({})
         states[key] = ComparisonState(*key, comparisons.definitions[key], bucket.start, total, report, until)
     return states
 

@@ -115,15 +115,15 @@ def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: Act
 
 def after(claimed: ActionRow, outcome: DeliveryResult, at: datetime) -> dict[str, object]:
     """Return the values of an action after an attempt. Pure."""
-    said = f"{outcome.reason}: {outcome.detail}" if outcome.detail else outcome.reason
+    reason = f"{outcome.reason}: {outcome.detail}" if outcome.detail else outcome.reason
     if outcome.delivered:
         state = "dry_run" if claimed.dry_run else "delivered"
-        return {"state": state, "reason": said, "receipt": dict(outcome.receipt), "finished_at": at}
+        return {"state": state, "reason": reason, "receipt": dict(outcome.receipt), "finished_at": at}
     if outcome.reason == "expired":
-        return {"state": "expired", "reason": said, "finished_at": at}
+        return {"state": "expired", "reason": reason, "finished_at": at}
     if not outcome.retry:
-        return {"state": "failed", "reason": said, "finished_at": at}
-    return {"state": "pending", "reason": said, "next_attempt_at": at + delay(claimed, outcome)}
+        return {"state": "failed", "reason": reason, "finished_at": at}
+    return {"state": "pending", "reason": reason, "next_attempt_at": at + delay(claimed, outcome)}
 
 
 def delay(claimed: ActionRow, outcome: DeliveryResult) -> timedelta:

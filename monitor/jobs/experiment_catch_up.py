@@ -31,7 +31,7 @@ class ExperimentCatchUp:
             stored = set(comparisons.bucket_starts(connection, monitor.name, CHECK, spec.name, state.next))
         for start, arms in self._read_arms(reader, spec, state.next, until, stored):
             total = total + arms
-            report = total.told(report, start + monitor.bucket)
+            report = total.summarize(report, start + monitor.bucket)
             counts.append(self._comparisons.count(spec, start, arms, report))
         with self._database.write() as connection:
             for each in counts:

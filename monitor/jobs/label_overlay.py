@@ -50,17 +50,17 @@ class LabelOverlayReader:
         keys = [None if gone else category(value) for value, gone in zip(ids.values, ids.missing, strict=True)]
         with self._database.read() as connection:
             known_keys = [key for key in keys if key is not None]
-            given = labels.load_labels(connection, self._monitor, known_keys)
-            said = judge_labels.load_verdicts(connection, self._monitor, known_keys) if self._judged else {}
-        if said:
-            page = {**page, VERDICT: Column.of([said.get(key) if key else None for key in keys])}
-        if not given:
+            stored = labels.load_labels(connection, self._monitor, known_keys)
+            judged = judge_labels.load_verdicts(connection, self._monitor, known_keys) if self._judged else {}
+        if judged:
+            page = {**page, VERDICT: Column.of([judged.get(key) if key else None for key in keys])}
+        if not stored:
             return page
         own: Mapping[int, object] = {}
         if "label" in page:
-            known = page["label"]
-            own = {row: known.values[row] for row in range(len(known)) if not known.missing[row]}
-        merged = [given.get(key, own.get(row)) if key else own.get(row) for row, key in enumerate(keys)]
+            column = page["label"]
+            own = {row: column.values[row] for row in range(len(column)) if not column.missing[row]}
+        merged = [stored.get(key, own.get(row)) if key else own.get(row) for row, key in enumerate(keys)]
         return {**page, "label": Column.of(merged)}
 
     def now(self) -> datetime:

@@ -27,14 +27,14 @@ def read_folder(folder: Path) -> list[Prompt]:
     """Read every prompt of a folder, in the order of their names; every other file is left alone."""
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder; give the one that holds the prompts.")
-    found = [prompt for path in sorted(folder.rglob("*")) if (prompt := _read_file(folder, path)) is not None]
-    if not found:
+    prompts = [prompt for path in sorted(folder.rglob("*")) if (prompt := _read_file(folder, path)) is not None]
+    if not prompts:
         raise ConfigError(f"{folder} holds no prompt: none of {', '.join((*TEXT, *STRUCTURED))}.")
-    names = [prompt.name for prompt in found]
+    names = [prompt.name for prompt in prompts]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"{folder}: two files are the prompt {twice[0]!r}; give one of them another name.")
-    return found
+    return prompts
 
 
 def _read_file(folder: Path, path: Path) -> Prompt | None:

@@ -34,16 +34,16 @@ def replay(
     sums
         What sequential detectors remembered before the stretch, by finding key; moved on to its end.
     """
-    found = StretchFindings([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
+    result = StretchFindings([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
     clients = timeline.client_windows()
     references = References(monitor, baseline, timeline)
     for question in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
         for (segment, column), stack in timeline.series():
             if column == question.column and (segment is None or question.segments):
                 factor = noise_factor({} if question.late else clients, baseline.calibration.clients, segment)
-                measure_target(references, question, segment, stack, factor, found, sums)
+                measure_target(references, question, segment, stack, factor, result, sums)
     of_records = record_checks(monitor)
     for place in range(timeline.first, timeline.steps):
         start = timeline.start + place * timeline.step
-        findings = [*found.near[place], *traffic_findings(of_records, baseline, timeline, place)]
-        yield Bucket(start, start + timeline.step), findings, bool(found.measured[place])
+        findings = [*result.near[place], *traffic_findings(of_records, baseline, timeline, place)]
+        yield Bucket(start, start + timeline.step), findings, bool(result.measured[place])

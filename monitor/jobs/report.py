@@ -66,7 +66,7 @@ def sample(
     layouts = {name: layout for name, layout in layouts.items() if layout.kind in COMPARED}
     chance = np.random.default_rng(seed)
     keys = np.zeros(0)
-    held: Records = {}
+    records: Records = {}
     for read in read_in_steps(reader, columns_to_read(monitor, layouts, reader.schema()), start, end):
         page = keep_served(read, monitor)
         drawn = chance.random(row_count(page))
@@ -74,11 +74,11 @@ def sample(
         if not chosen.any():
             continue
         fresh = _watched_columns(with_signals(take(page, chosen), monitor.signals), layouts)
-        held, keys = concatenate([held, fresh] if held else [fresh]), np.concatenate([keys, drawn[chosen]])
+        records, keys = concatenate([records, fresh] if records else [fresh]), np.concatenate([keys, drawn[chosen]])
         if len(keys) > rows:
             kept = np.sort(np.argpartition(keys, rows)[:rows])
-            held, keys = take(held, kept), keys[kept]
-    return _frame(held, layouts, len(keys))
+            records, keys = take(records, kept), keys[kept]
+    return _frame(records, layouts, len(keys))
 
 
 def _watched_columns(records: Records, layouts: Mapping[str, Binning]) -> dict[str, Column]:
@@ -134,17 +134,17 @@ def write_report(
     """
     if importlib.util.find_spec("evidently") is None:
         raise ConfigError("a report needs Evidently, which is not installed: install driftd[report].")
-    known = [n for n in kinds if kinds[n] in COMPARED and n in reference.columns and n in current.columns]
-    empty = [name for name in known if _is_empty(reference[name]) or _is_empty(current[name])]
-    used = [name for name in known if name not in empty]
+    compared = [n for n in kinds if kinds[n] in COMPARED and n in reference.columns and n in current.columns]
+    empty = [name for name in compared if _is_empty(reference[name]) or _is_empty(current[name])]
+    used = [name for name in compared if name not in empty]
     if not used:
         raise ConfigError("no column has values both in the baseline and in the window, so nothing can be compared.")
     with tempfile.TemporaryDirectory(prefix="driftd-report-") as scratch:
         folder = Path(scratch)
         for side, frame in zip(SIDES, (reference, current), strict=True):
             _write_lines(frame, used, kinds, folder / f"{side}.jsonl")
-        told = json.dumps({_harmless(name): kinds[name] for name in used})
-        (folder / "kinds.json").write_text(told, encoding="utf-8")
+        types = json.dumps({_harmless(name): kinds[name] for name in used})
+        (folder / "kinds.json").write_text(types, encoding="utf-8")
         _run_child(folder, timeout)
         made = (folder / "report.html").read_text(encoding="utf-8")
     out.parent.mkdir(parents=True, exist_ok=True)

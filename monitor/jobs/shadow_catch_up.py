@@ -34,7 +34,7 @@ class ShadowCatchUp:
         for start, sums in join_shadow(reader, monitor, spec, state.next, until, monitor.bucket):
             total = total + sums
             last = start + monitor.bucket >= until
-            report = total.told(state.report) if last else None
+            report = total.summarize(state.report) if last else None
             counts.append(self._comparisons.count(spec, start, sums, report))
         update = ComparisonUpdate(counts, step=monitor.bucket)
         with self._database.write() as connection:

@@ -55,10 +55,10 @@ class Injection:
             raise ConfigError(
                 f"--drift {kind!r} is not known. Allowed: {', '.join(DRIFTS)}.{nearest(kind, list(DRIFTS))}"
             )
-        known = list(reader.schema())
-        if column not in known:
+        columns = list(reader.schema())
+        if column not in columns:
             raise ConfigError(
-                f"--column {column!r} is not in the source. Found: {', '.join(known)}.{nearest(column, known)}"
+                f"--column {column!r} is not in the source. Found: {', '.join(columns)}.{nearest(column, columns)}"
             )
         if kind in ("missing", "new_category") and not 0 < size <= 1:
             raise ConfigError("--size is the share of the rows here, above 0 and at most 1.")
@@ -74,7 +74,7 @@ class Injection:
         return cls(kind, column, size, at, float(finite.mean()), float(finite.std()))
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """Say what is done, and from when."""
         what = DRIFTS[self.kind].format(size=self.size, column=self.column)
         return f"{what}, from {self.at.isoformat()}"

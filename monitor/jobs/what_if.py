@@ -52,10 +52,16 @@ class Saving:
             return
         with self._database.read() as connection:
             plans = make_plans(spec, savings.models(connection, monitor.name, MOST_MODELS))
-            held = [savings.counted_days(connection, monitor.name, one.name, definition(monitor, one)) for one in plans]
+            days_of_plans = [
+                savings.counted_days(connection, monitor.name, one.name, definition(monitor, one)) for one in plans
+            ]
         first, last = stretch(spec, now)
         after = max(monitor.labels_after, DAY) + HOUR
-        owed = (day for day in days(first, last) if any(_is_due(day, known.get(day), now, after) for known in held))
+        owed = (
+            day
+            for day in days(first, last)
+            if any(_is_due(day, counted_days.get(day), now, after) for counted_days in days_of_plans)
+        )
         day = next(owed, None)
         if day is None:
             self._looked = now
@@ -122,10 +128,12 @@ def required_columns(monitor: Monitor, plans: Sequence[Plan]) -> list[str]:
 def check_columns(reader: Reader, monitor: Monitor, plans: Sequence[Plan]) -> None:
     """Refuse to count what is neither logged nor computed."""
     schema = reader.schema()
-    known = sorted({*schema, *monitor.signal_names})
+    columns = sorted({*schema, *monitor.signal_names})
     for name in required_columns(monitor, plans):
-        if name not in known:
-            raise ConfigError(f"savings: {name!r} is no column and no signal of {monitor.name}.{nearest(name, known)}")
+        if name not in columns:
+            raise ConfigError(
+                f"savings: {name!r} is no column and no signal of {monitor.name}.{nearest(name, columns)}"
+            )
     missing = [name for name in NEEDS if name not in schema]
     if missing:
         raise ConfigError(f"savings: {monitor.name} logs no {missing[0]!r}; map it under `columns:`, prices need it.")
@@ -142,9 +150,9 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
     columns = [name for name in dict.fromkeys(asked_for) if name in schema]
     tariff = _tariff(monitor)
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
-    seen = set[object]()
+    keys = set[object]()
     for read in read_in_steps(reader, columns, start, end):
-        kept, _ = split_by_weight(unseen(read, seen), monitor)
+        kept, _ = split_by_weight(unseen(read, keys), monitor)
         page = with_signals(keep_served(kept, monitor), made)
         for plan in plans if len(page["timestamp"]) else ():
             total[plan.name] = merge([total[plan.name], _tally(plan, page, tariff, monitor.savings or Savings())])
@@ -153,9 +161,9 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
 
 def _tariff(monitor: Monitor) -> Price:
     """Return how the monitor prices requests: by its signal `price`, else by the list."""
-    found = [signal.compute for signal in resolve(monitor.signals) if isinstance(signal.compute, Price)]
+    prices = [signal.compute for signal in resolve(monitor.signals) if isinstance(signal.compute, Price)]
     fallback = SIGNALS["price"].compute
-    return found[0] if found else fallback if isinstance(fallback, Price) else Price()
+    return prices[0] if prices else fallback if isinstance(fallback, Price) else Price()
 
 
 def _tally(plan: Plan, page: Records, tariff: Price, spec: Savings) -> Cells:
@@ -180,13 +188,13 @@ def report_savings(
     """Return what is told of the savings: of the days that are stored, and of ``more`` by plan."""
     spec = monitor.savings or Savings()
     first, last = stretch(spec, now)
-    found = []
+    plan_reports = []
     for plan in plans:
-        held = savings.cells(connection, monitor.name, plan.name, definition(monitor, plan), first, last)
-        found.append(told_of(plan, merge([*held, *more.get(plan.name, ())]), spec.better, spec.margin))
-    best = sorted(found, key=lambda one: -one["saved"])
-    told = {"monitor": monitor.name, "currency": monitor.currency, "from": first, "to": last, "plans": best}
-    return {**told, "retraining": retraining_pays(connection, monitor)}
+        cells = savings.cells(connection, monitor.name, plan.name, definition(monitor, plan), first, last)
+        plan_reports.append(told_of(plan, merge([*cells, *more.get(plan.name, ())]), spec.better, spec.margin))
+    best = sorted(plan_reports, key=lambda one: -one["saved"])
+    report = {"monitor": monitor.name, "currency": monitor.currency, "from": first, "to": last, "plans": best}
+    return {**report, "retraining": retraining_pays(connection, monitor)}
 
 
 def retraining_pays(connection: Connection, monitor: Monitor) -> dict[str, Any] | None:

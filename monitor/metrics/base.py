@@ -43,11 +43,11 @@ def label_values(*values: str | None) -> tuple[str, ...]:
 
 def label(value: str) -> str:
     """Return a label as it is exported: short and without control characters; a digest keeps what was changed apart."""
-    shown = visible(value, keep="")
-    if shown == value and len(value) <= LONGEST_LABEL:
+    value_text = visible(value, keep="")
+    if value_text == value and len(value) <= LONGEST_LABEL:
         return value
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{shown[: LONGEST_LABEL - 9]}~{digest}"
+    return f"{value_text[: LONGEST_LABEL - 9]}~{digest}"
 
 
 def seconds(moment: datetime | None) -> float | None:

@@ -17,8 +17,8 @@ def _treatments(state: Snapshot) -> Iterator[tuple[tuple[str, str, str], Mapping
     for monitor in state.monitors:
         for row in monitor.compared:
             if row.kind == "experiment":
-                told: Mapping[str, Any] = row.told
-                for treatment, one in told.items():
+                summary: Mapping[str, Any] = row.told
+                for treatment, one in summary.items():
                     yield (monitor.name, row.name, treatment), one
 
 
@@ -62,24 +62,24 @@ def _shadows(state: Snapshot) -> Iterator[tuple[tuple[str, str], Mapping[str, An
 
 
 def _agreement(state: Snapshot) -> Iterator[Sample]:
-    for place, told in _shadows(state):
+    for place, summary in _shadows(state):
         for bound in ("value", "low", "high"):
-            if told["agreement"][bound] is not None:
-                yield label_values(*place, bound), float(told["agreement"][bound])
+            if summary["agreement"][bound] is not None:
+                yield label_values(*place, bound), float(summary["agreement"][bound])
 
 
 def _pair_samples(state: Snapshot) -> Iterator[Sample]:
-    for place, told in _shadows(state):
-        for name, each in told["metrics"].items():
+    for place, summary in _shadows(state):
+        for name, each in summary["metrics"].items():
             for bound in ("value", "low", "high"):
                 if each["gain"][bound] is not None:
                     yield label_values(*place, name, bound), float(each["gain"][bound])
 
 
 def _count_samples(state: Snapshot) -> Iterator[Sample]:
-    for place, told in _shadows(state):
-        yield label_values(*place, "joined"), float(told["pairs"])
-        yield label_values(*place, "alone"), float(told["unmatched"])
+    for place, summary in _shadows(state):
+        yield label_values(*place, "joined"), float(summary["pairs"])
+        yield label_values(*place, "alone"), float(summary["unmatched"])
 
 
 ROWS: tuple[MetricRow, ...] = (

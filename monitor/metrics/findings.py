@@ -46,7 +46,7 @@ def _rates(state: Snapshot) -> Iterator[Sample]:
 
 def _truncated_samples(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
-        yield (monitor.name,), float(monitor.found - len(monitor.findings))
+        yield (monitor.name,), float(monitor.finding_count - len(monitor.findings))
 
 
 ROWS: tuple[MetricRow, ...] = (

@@ -35,9 +35,9 @@ def _forecast(state: Snapshot) -> Iterator[Sample]:
 
 def _savings_samples(state: Snapshot) -> Iterator[Sample]:
     for monitor in state.monitors:
-        told: Mapping[str, Any] = monitor.saved.told if monitor.saved else {}
-        for plan in told.get("plans", ()):
-            yield label_values(monitor.name, plan["plan"], told["currency"]), float(plan["saved"])
+        summary: Mapping[str, Any] = monitor.saved.told if monitor.saved else {}
+        for plan in summary.get("plans", ()):
+            yield label_values(monitor.name, plan["plan"], summary["currency"]), float(plan["saved"])
 
 
 LABELS = ("monitor", "check", "period", "segment", "currency")

@@ -44,9 +44,13 @@ def monitor_status(monitor: MonitorState, bucket: timedelta, at: datetime) -> Mo
         return MonitorStatus("source error", monitor.watch.error)
     if firing:
         return MonitorStatus("no data", firing[0].reason)
-    seen = monitor.watch.seen_at if monitor.watch else None
-    if overdue(monitor.name, bucket, seen, at):
-        last = f"the last pass was {timedelta(seconds=(at - seen) // SECOND)} ago" if seen else "there was no pass yet"
+    heartbeat = monitor.watch.seen_at if monitor.watch else None
+    if overdue(monitor.name, bucket, heartbeat, at):
+        last = (
+            f"the last pass was {timedelta(seconds=(at - heartbeat) // SECOND)} ago"
+            if heartbeat
+            else "there was no pass yet"
+        )
         return MonitorStatus("stalled", f"{last}; check that the daemon is running")
     if monitor.baseline is None or monitor.baseline.state != "active":
         return MonitorStatus("learning", _learning(monitor))
@@ -60,15 +64,15 @@ def monitor_status(monitor: MonitorState, bucket: timedelta, at: datetime) -> Mo
 
 def exit_code(states: Iterable[State]) -> int:
     """Return 1 when a monitor fires, 0 when all are healthy, and 2 when one could not be told."""
-    found = set(states)
-    return 1 if "firing" in found else 0 if found <= {"healthy"} else 2
+    distinct = set(states)
+    return 1 if "firing" in distinct else 0 if distinct <= {"healthy"} else 2
 
 
-def overdue(name: str, bucket: timedelta, seen: datetime | None, at: datetime) -> str | None:
+def overdue(name: str, bucket: timedelta, heartbeat: datetime | None, at: datetime) -> str | None:
     """Return why a monitor counts as not looked at, None when its last pass is at most 3 buckets and a minute old."""
-    if seen is None:
+    if heartbeat is None:
         return f"monitor {name}: no pass yet"
-    age = at - seen
+    age = at - heartbeat
     if age <= 3 * bucket + GRACE:
         return None
     return f"monitor {name}: the last pass was {int(age.total_seconds())} s ago"
@@ -78,7 +82,8 @@ def _healthy(monitor: MonitorState) -> str:
     if not monitor.drifted:
         return "as it was when the baseline was learnt"
     return (
-        f"{monitor.drifted} of {monitor.found} findings are over their threshold, but no rule that watches them fires"
+        f"{monitor.drifted} of {monitor.finding_count} findings are over their threshold, "
+        "but no rule that watches them fires"
     )
 
 

@@ -15,9 +15,9 @@ Values = Callable[[dict[str, Any], str], Iterable[tuple[tuple[str, ...], float]]
 def _usage_samples(values: Values) -> Callable[[Snapshot], Iterable[Sample]]:
     def samples(state: Snapshot) -> Iterator[Sample]:
         for monitor in state.monitors:
-            held: Mapping[str, Any] = (monitor.newest.usage if monitor.newest else None) or {}
-            for segment, used in held.get("segments", {}).items():
-                for labels, value in values(used, held["currency"]):
+            usage: Mapping[str, Any] = (monitor.newest.usage if monitor.newest else None) or {}
+            for segment, used in usage.get("segments", {}).items():
+                for labels, value in values(used, usage["currency"]):
                     yield label_values(monitor.name, segment, *labels), float(value)
 
     return samples
@@ -32,15 +32,15 @@ def _cost(field: str) -> Values:
 
 
 def _tokens(used: dict[str, Any], per: float) -> Iterator[tuple[tuple[str, ...], float]]:
-    for kind, held in used["tokens"].items():
-        if "total" in held:
-            yield (kind,), held["total"] / per
+    for kind, levels in used["tokens"].items():
+        if "total" in levels:
+            yield (kind,), levels["total"] / per
 
 
 def _nested_values(field: str) -> Values:
     def values(used: dict[str, Any], _currency: str) -> Iterator[tuple[tuple[str, ...], float]]:
-        for name, held in used[field].items():
-            for inner, value in held.items():
+        for name, entry in used[field].items():
+            for inner, value in entry.items():
                 yield (name, inner), value
 
     return values

@@ -55,8 +55,10 @@ def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
     made = [entry for entry in monitor.signals if column_name(entry) in required_columns(spec)]
     if monitor.traffic:
         counted["traffic"] = {role: mark.model_dump() for role, mark in monitor.traffic.items()}
-    told = json.dumps([VERSION, counted, source, made, monitor.bucket.total_seconds()], sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    serialized = json.dumps(
+        [VERSION, counted, source, made, monitor.bucket.total_seconds()], sort_keys=True, default=str
+    )
+    return hashlib.sha256(serialized.encode()).hexdigest()[:16]
 
 
 def within(records: Records, start: datetime, end: datetime | None) -> Records:
@@ -97,7 +99,7 @@ class Arms:
         self.definition = definition
         empty = Tally.empty(clustered=spec.unit is not None)
         made = {arm: dict.fromkeys(spec.metrics, empty) for arm in spec.arms}
-        self.tallies = {arm: dict(held) for arm, held in (tallies or made).items()}
+        self.tallies = {arm: dict(tallies_of_arm) for arm, tallies_of_arm in (tallies or made).items()}
 
     def add(self, records: Records) -> None:
         """Sum one page; what lies outside of the experiment's time, or has no column, does not count."""
@@ -112,10 +114,10 @@ class Arms:
             if not set(metric_columns(name, metric)) <= set(records):
                 continue
             y, x = metric_values(records, name, metric)
-            for arm, held in self.tallies.items():
+            for arm, tallies in self.tallies.items():
                 at = np.flatnonzero((whose == arm) & (True if units is None else units != ""))
                 if len(at):
-                    held[name] += Tally.of(
+                    tallies[name] += Tally.of(
                         y[at], x[at], None if before is None else before[at], None if units is None else units[at]
                     )
 
@@ -129,14 +131,16 @@ class Arms:
 
     def _each(self, other: Arms, combine: Callable[[Tally, Tally], Tally]) -> Arms:
         pairs = {
-            arm: {name: combine(tally, other.tallies[arm][name]) for name, tally in held.items()}
-            for arm, held in self.tallies.items()
+            arm: {name: combine(tally, other.tallies[arm][name]) for name, tally in tallies.items()}
+            for arm, tallies in self.tallies.items()
         }
         return Arms(self.spec, pairs, self.definition)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
-        return {arm: {name: tally.to_json() for name, tally in held.items()} for arm, held in self.tallies.items()}
+        return {
+            arm: {name: tally.to_json() for name, tally in tallies.items()} for arm, tallies in self.tallies.items()
+        }
 
     @classmethod
     def from_json(cls, spec: Experiment, data: Mapping[str, Any]) -> Arms:
@@ -163,29 +167,29 @@ class Arms:
         design = Design(shares, spec.alpha, spec.planned, len(spec.treatments))
         return judge(metrics, self.tallies[spec.control], self.tallies[treatment], design)
 
-    def told(self, before: Mapping[str, Any] | None = None, at: datetime | None = None) -> dict[str, Any]:
+    def summarize(self, before: Mapping[str, Any] | None = None, at: datetime | None = None) -> dict[str, Any]:
         """Return what is told of every treatment, as plain data.
 
         ``before`` is what was told last: what was decided once stays decided, and since when.
         """
-        found: dict[str, Any] = {}
+        summary: dict[str, Any] = {}
         for treatment in self.spec.treatments:
-            seen = self.verdict(treatment)
+            verdict = self.verdict(treatment)
             last = (before or {}).get(treatment, {})
-            word = settle(last.get("verdict"), seen.verdict)
+            word = settle(last.get("verdict"), verdict.verdict)
             same = word == last.get("verdict")
-            found[treatment] = {
+            summary[treatment] = {
                 "verdict": word,
                 "since": last.get("since") if same else at,
                 "announced": last.get("announced", "keep running"),
-                "reason": last["reason"] if same and word != seen.verdict else seen.reason,
+                "reason": last["reason"] if same and word != verdict.verdict else verdict.reason,
                 "rows": {arm: next(iter(self.tallies[arm].values())).n for arm in (self.spec.control, treatment)},
-                "split_evidence": seen.split_evidence,
-                "split_p_value": min(1.0, 1 / seen.split_evidence) if seen.split_evidence else 1.0,
-                "rows_needed": max((answer.rows_needed for answer in seen.answers), default=0.0),
-                "metrics": describe_answers(seen),
+                "split_evidence": verdict.split_evidence,
+                "split_p_value": min(1.0, 1 / verdict.split_evidence) if verdict.split_evidence else 1.0,
+                "rows_needed": max((answer.rows_needed for answer in verdict.answers), default=0.0),
+                "metrics": describe_answers(verdict),
             }
-        return dict(plain(found))
+        return dict(plain(summary))
 
 
 def describe_answers(verdict: ExperimentVerdict) -> list[dict[str, Any]]:
@@ -209,7 +213,7 @@ def describe_answers(verdict: ExperimentVerdict) -> list[dict[str, Any]]:
     ]
 
 
-def experiment_findings(spec: Experiment, told: Mapping[str, Any]) -> list[Finding]:
+def experiment_findings(spec: Experiment, summary: Mapping[str, Any]) -> list[Finding]:
     """Return what rules can watch: `experiment.NAME`, the verdict, and `experiment.NAME.METRIC` of each metric.
 
     Only a loss counts as drifted, and traffic that is not split as meant, which speaks of the pipe. So does an arm
@@ -217,7 +221,7 @@ def experiment_findings(spec: Experiment, told: Mapping[str, Any]) -> list[Findi
     """
     return [
         finding
-        for treatment, one in told.items()
+        for treatment, one in summary.items()
         for finding in (_verdict(spec, treatment, one), *(_metric(spec, treatment, each) for each in one["metrics"]))
     ]
 

@@ -57,12 +57,12 @@ def collect_aggregates(
     events
         What it counts toward objectives, by signal.
     """
-    found: dict[Key, Aggregate] = {("facts", ""): profiled.facts}
+    aggregates: dict[Key, Aggregate] = {("facts", ""): profiled.facts}
     if layout is not None:
-        found["profile", ""] = BucketProfiles(layout, {}, profiled.profiles)
+        aggregates["profile", ""] = BucketProfiles(layout, {}, profiled.profiles)
     if profiled.bill is not None and profiled.bill.total is not None:
-        found["cost", ""] = profiled.bill
-    return {**found, **{("events", signal): counted for signal, counted in events.items()}}
+        aggregates["cost", ""] = profiled.bill
+    return {**aggregates, **{("events", signal): counted for signal, counted in events.items()}}
 
 
 def pack_profiles(profiles: Profiles) -> bytes:

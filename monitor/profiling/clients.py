@@ -31,8 +31,8 @@ def add_sketches(one: Mapping[str, list[int]], other: Mapping[str, list[int]]) -
 
 def usual_clients(windows: Sketches) -> dict[str, Concentration]:
     """Return how the rows of a baseline's typical window spread over the clients of each column that names them."""
-    found = {name: typical(counted) for name, counted in windows.items()}
-    return {name: usual for name, usual in found.items() if usual is not None}
+    typical_counts = {name: typical(counted) for name, counted in windows.items()}
+    return {name: usual for name, usual in typical_counts.items() if usual is not None}
 
 
 def noise_factor(windows: Sketches, usual: Mapping[str, Concentration], segment: str | None = None) -> np.ndarray:

@@ -40,16 +40,16 @@ def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
     data); texts longer than 64 characters on average, or of which more than half are distinct (free text or an id).
     A column that is asked for by name is taken whatever it holds; the reason says so where that is personal data.
     """
-    known = {column.name: column for column in columns}
+    by_name = {column.name: column for column in columns}
     wanted = monitor.features.include
-    names = list(known) if wanted == "auto" else list(wanted)
+    names = list(by_name) if wanted == "auto" else list(wanted)
     for name in [*([] if wanted == "auto" else wanted), *monitor.features.types, *monitor.segments]:
-        if name not in known:
+        if name not in by_name:
             raise ConfigError(
                 f"monitor {monitor.name}: the column {name!r} is not in the source. "
-                f"Found: {', '.join(known)}.{nearest(name, list(known))}"
+                f"Found: {', '.join(by_name)}.{nearest(name, list(by_name))}"
             )
-    choices = [_choose(monitor, known[name], explicit=wanted != "auto") for name in names]
+    choices = [_choose(monitor, by_name[name], explicit=wanted != "auto") for name in names]
     taken = 0
     for place, choice in enumerate(choices):
         taken += choice.kind is not None
@@ -57,7 +57,7 @@ def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
             choices[place] = Choice(choice.name, None, f"over features.limit ({monitor.features.limit})")
     signals = resolve(monitor.signals)
     for signal in signals:
-        if signal.name in known:
+        if signal.name in by_name:
             raise ConfigError(
                 f"monitor {monitor.name}: the source has a column {signal.name!r}, as the signal is called; give the "
                 f"signal another name, such as `{signal.name}: {{name: {signal.name}_of_response}}`."
@@ -70,15 +70,15 @@ def _choose(monitor: Monitor, column: ColumnInfo, *, explicit: bool) -> Choice:
     if column.name in features.exclude:
         return Choice(column.name, None, "excluded")
     if column.name in features.types:
-        return _as_asked(column, features.types[column.name], "as declared")
+        return _as_configured(column, features.types[column.name], "as declared")
     if explicit:
-        return _as_asked(column, "numeric" if column.type == "numeric" else "categorical", "listed")
+        return _as_configured(column, "numeric" if column.type == "numeric" else "categorical", "listed")
     if column.role in NOT_FEATURES:
         return Choice(column.name, None, f"is the {column.role}")
     return _by_type(column)
 
 
-def _as_asked(column: ColumnInfo, kind: Kind, reason: str) -> Choice:
+def _as_configured(column: ColumnInfo, kind: Kind, reason: str) -> Choice:
     if kind != "categorical" or not column.personal:
         return Choice(column.name, kind, reason, listed=True)
     warning = f"its values are personal data ({', '.join(column.personal)}) and are stored as they are"

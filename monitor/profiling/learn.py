@@ -61,7 +61,7 @@ class Learner:
         self._performance = performance
         self._rates = rates or {}
         self._scored = False
-        self._told = _Rows() if performance else None
+        self._outcomes = _Rows() if performance else None
         self._numeric = {name: _Sample() for name, kind in kinds.items() if kind == "numeric"}
         self._embeddings = [name for name, kind in kinds.items() if kind == "vector"]
         self._categories: dict[str, Counter[str]] = {
@@ -73,8 +73,8 @@ class Learner:
         """Take one page of records, signals included."""
         self.rows += len(next(iter(records.values()))) if records else 0
         self._scored = self._scored or "score" in records
-        if self._told is not None and not self._scored:
-            self._told.add(records, [*self._numeric, *self._categories])
+        if self._outcomes is not None and not self._scored:
+            self._outcomes.add(records, [*self._numeric, *self._categories])
         for name, sample in self._numeric.items():
             if name in records:
                 values, _ = numbers(records[name])
@@ -117,17 +117,17 @@ class Learner:
 
     def _outcome(self, layouts: Mapping[str, Binning]) -> Binning | None:
         """Return where performance is counted: a classifier has a score, a regression a prediction."""
-        if self._performance is None or self._told is None:
+        if self._performance is None or self._outcomes is None:
             return None
         if self._scored:
             return learn_scores(self._performance.decision, self._performance.positive)
-        rows = self._told.rows
+        rows = self._outcomes.rows
         if rows is None:
             return None
-        said, truth = (numbers(rows[role])[0] for role in ("prediction", "label"))
+        predicted, truth = (numbers(rows[role])[0] for role in ("prediction", "label"))
         model = learn_losses(rows, layouts)
         if model is None:
-            return learn_errors(said, truth)
+            return learn_errors(predicted, truth)
         return learn_errors(model.absolute.expected(rows), truth, model.to_text())
 
 
@@ -148,9 +148,9 @@ class _Rows:
     def add(self, records: Records, columns: Sequence[str]) -> None:
         if "prediction" not in records or "label" not in records:
             return
-        said, truth = (numbers(records[role])[0] for role in ("prediction", "label"))
+        predicted, truth = (numbers(records[role])[0] for role in ("prediction", "label"))
         few = {name: records[name] for name in ("prediction", "label", *columns) if name in records}
-        few = take(few, np.isfinite(said) & np.isfinite(truth))
+        few = take(few, np.isfinite(predicted) & np.isfinite(truth))
         self._keys = np.concatenate([self._keys, self._random.random(row_count(few))])
         self._kept = few if self._kept is None else concatenate([self._kept, few])
         if len(self._keys) > MOST_ROWS:

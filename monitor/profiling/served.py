@@ -29,8 +29,8 @@ class Unserved:
         seconds = records["timestamp"].values
         first = -np.inf if self.start is None else self.start.timestamp()
         last = np.inf if self.end is None else self.end.timestamp()
-        found: np.ndarray = np.isin(to_categories(records[self.column]), self.values)
-        return found & (seconds >= first) & (seconds < last)
+        is_unserved: np.ndarray = np.isin(to_categories(records[self.column]), self.values)
+        return is_unserved & (seconds >= first) & (seconds < last)
 
 
 def find_unserved(monitor: Monitor) -> list[Unserved]:

@@ -58,13 +58,13 @@ class Pairs:
     definition: str = ""
 
     @classmethod
-    def of(cls, spec: Shadow, found: Sequence[ShadowPair], alone: Mapping[str, int]) -> Pairs:
+    def of(cls, spec: Shadow, records: Sequence[ShadowPair], alone: Mapping[str, int]) -> Pairs:
         """Count pairs, and records without one by side."""
-        if not found:
+        if not records:
             return cls(spec, alone=dict(alone))
-        first, second = ([half.answer for half in side] for side in _sides(found))
+        first, second = ([half.answer for half in side] for side in _sides(records))
         agree, near = pairs.agreement(spec.same, first, second, spec.tolerance, spec.similar)
-        champion, challenger = (np.array([half.values for half in side], dtype=np.float64) for side in _sides(found))
+        champion, challenger = (np.array([half.values for half in side], dtype=np.float64) for side in _sides(records))
         tallies = {"agreement": Tally.of(agree.astype(np.float64)), "closeness": Tally.of(near)}
         for place, name in enumerate(spec.metrics):
             one, other = champion[:, place], challenger[:, place]
@@ -72,8 +72,8 @@ class Pairs:
         higher = [metric.better == "higher" for metric in spec.metrics.values()]
         grave = pairs.severity(np.where(agree, 1.0, near), champion, challenger, higher)
         places: list[int] = np.flatnonzero(grave > 0).tolist()
-        order = sorted(places, key=lambda place: (-float(grave[place]), found[place].key))[:WORST]
-        worst = [_evidence(spec, found[place], float(grave[place]), float(near[place])) for place in order]
+        order = sorted(places, key=lambda place: (-float(grave[place]), records[place].key))[:WORST]
+        worst = [_evidence(spec, records[place], float(grave[place]), float(near[place])) for place in order]
         return cls(spec, tallies, dict(alone), worst)
 
     def tally(self, name: str) -> Tally:
@@ -121,7 +121,7 @@ class Pairs:
         """Read what :meth:`to_bytes` of the same shadow wrote."""
         return replace(Pairs.from_json(self.spec, unpack(data, dict)), definition=self.definition)
 
-    def told(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def summarize(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return what the pairs say so far, as plain data: intervals hold at every look, all of them together.
 
         ``before`` is what was told last: what was decided once stays decided.
@@ -130,21 +130,23 @@ class Pairs:
         alpha = spec.alpha / (1 + len(spec.metrics))
         metrics = {}
         for name, metric in spec.metrics.items():
-            seen = pairs.compare_pairs(self.tally(f"gap.{name}"), self.tally(f"ratio.{name}"), alpha, metric.minimum)
-            answer = answer_metric(Metric(name, metric.better, metric.role, metric.minimum), seen, alpha)
+            difference = pairs.compare_pairs(
+                self.tally(f"gap.{name}"), self.tally(f"ratio.{name}"), alpha, metric.minimum
+            )
+            answer = answer_metric(Metric(name, metric.better, metric.role, metric.minimum), difference, alpha)
             metrics[name] = {
-                "champion": seen.control if seen.rows else None,
-                "challenger": seen.treatment if seen.rows else None,
-                "difference": seen.absolute._asdict(),
-                "relative": seen.relative._asdict(),
+                "champion": difference.control if difference.rows else None,
+                "challenger": difference.treatment if difference.rows else None,
+                "difference": difference.absolute._asdict(),
+                "relative": difference.relative._asdict(),
                 "gain": answer.gain._asdict(),
                 "minimum": metric.minimum,
                 "verdict": answer.verdict,
                 "reason": answer.reason,
-                "pairs": seen.rows,
+                "pairs": difference.rows,
                 "pairs_needed": answer.rows_needed,
             }
-        told = {
+        summary = {
             "pairs": self.tally("agreement").n,
             "unmatched": sum(self.alone.values()),
             "unmatched_by_side": dict(self.alone),
@@ -153,18 +155,18 @@ class Pairs:
             "metrics": metrics,
             "disagreements": list(self.worst),
         }
-        word, reason = conclude(spec, told)
+        word, reason = conclude(spec, summary)
         last = before or {}
         stands = settle(last.get("verdict"), word)
-        told |= {
+        summary |= {
             "verdict": stands,
             "reason": reason if stands == word else last["reason"],
             "announced": last.get("announced", "keep running"),
         }
-        return dict(plain(told))
+        return dict(plain(summary))
 
 
-def conclude(spec: Shadow, told: Mapping[str, Any]) -> tuple[Word, str]:
+def conclude(spec: Shadow, summary: Mapping[str, Any]) -> tuple[Word, str]:
     """Return the one word for a shadow, and why: lost by one thing it loses by all; else it waits for all.
 
     Examples
@@ -175,26 +177,28 @@ def conclude(spec: Shadow, told: Mapping[str, Any]) -> tuple[Word, str]:
     >>> conclude(spec, {"agreement": {"value": 0.7, "low": 0.6, "high": 0.8}, "metrics": {}})
     ('lose', '70.0% agree (60.0% to 80.0%), and at least 90.0% must')
     """
-    agree, least = told["agreement"], spec.min_agreement
+    agree, least = summary["agreement"], spec.min_agreement
     words: dict[Word, list[str]] = {}
     if least is not None:
-        known = agree["high"] is not None
+        is_defined = agree["high"] is not None
         word: Word = "keep running"
-        if known and agree["high"] < least:
+        if is_defined and agree["high"] < least:
             word = "lose"
-        elif known and agree["low"] >= least:
+        elif is_defined and agree["low"] >= least:
             word = "no difference"
-        share = f"{agree['value']:.1%} agree ({agree['low']:.1%} to {agree['high']:.1%})" if known else "too few pairs"
+        share = (
+            f"{agree['value']:.1%} agree ({agree['low']:.1%} to {agree['high']:.1%})" if is_defined else "too few pairs"
+        )
         words.setdefault(word, []).append(f"{share}, and at least {least:.1%} must")
-    for name, each in told["metrics"].items():
+    for name, each in summary["metrics"].items():
         words.setdefault(each["verdict"], []).append(f"{name}: {each['reason']}")
     order: tuple[Word, ...] = ("lose", "keep running", "win", "no difference")
     word = next((word for word in order if word in words), "keep running")
     return word, "; ".join(words.get(word, ["nothing says what it must hold: set `min_agreement` or `metrics`"]))
 
 
-def _sides(found: Sequence[ShadowPair]) -> tuple[list[Half], list[Half]]:
-    return [pair.champion for pair in found], [pair.challenger for pair in found]
+def _sides(pairs: Sequence[ShadowPair]) -> tuple[list[Half], list[Half]]:
+    return [pair.champion for pair in pairs], [pair.challenger for pair in pairs]
 
 
 def _evidence(spec: Shadow, pair: ShadowPair, severity: float, closeness: float) -> dict[str, Any]:
@@ -233,7 +237,7 @@ class Joiner:
         spec = self._spec
         if not {spec.arm, spec.join, spec.answer} <= set(records):
             return
-        found: list[ShadowPair] = []
+        pairs: list[ShadowPair] = []
         alone: list[Half] = []
         for key, half in _halves(spec, records):
             self._expire(half.at, alone)
@@ -243,8 +247,8 @@ class Joiner:
             elif other.side != half.side:
                 del self._waiting[key]
                 both = (other, half) if other.side == spec.champion else (half, other)
-                found.append(ShadowPair(key, *both))
-        self._count(found, alone)
+                pairs.append(ShadowPair(key, *both))
+        self._count(pairs, alone)
 
     def _expire(self, now: float, alone: list[Half]) -> None:
         """Give up what has waited for too long; the dictionary is in the order of time."""
@@ -255,15 +259,15 @@ class Joiner:
                 return
             alone.append(self._waiting.pop(key))
 
-    def _count(self, found: Sequence[ShadowPair], alone: Sequence[Half]) -> None:
+    def _count(self, pairs: Sequence[ShadowPair], alone: Sequence[Half]) -> None:
         groups: dict[int, tuple[list[ShadowPair], dict[str, int]]] = {}
-        for pair in found:
+        for pair in pairs:
             if self._start <= pair.champion.at < self._end:
                 groups.setdefault(self._place(pair.champion.at), ([], {}))[0].append(pair)
         for half in alone:
             if self._start <= half.at < self._end:
-                held = groups.setdefault(self._place(half.at), ([], {}))[1]
-                held[half.side] = held.get(half.side, 0) + 1
+                halves = groups.setdefault(self._place(half.at), ([], {}))[1]
+                halves[half.side] = halves.get(half.side, 0) + 1
         for place, (listed, single) in groups.items():
             before = self._sums.get(place, Pairs(self._spec))
             self._sums[place] = before + Pairs.of(self._spec, listed, single)
@@ -293,43 +297,43 @@ def _halves(spec: Shadow, records: Records) -> Iterator[tuple[str, Half]]:
         else:
             columns.append(np.full(len(times), np.nan))
     for row in np.flatnonzero(np.isin(whose, [spec.champion, spec.challenger]) & (keys != "")):
-        said = None if answers.missing[row] else answers.values[row]
+        answer = None if answers.missing[row] else answers.values[row]
         values = tuple(float(column[row]) for column in columns)
-        yield str(keys[row]), Half(str(whose[row]), float(times[row]), said, values)
+        yield str(keys[row]), Half(str(whose[row]), float(times[row]), answer, values)
 
 
-def shadow_findings(spec: Shadow, told: Mapping[str, Any]) -> list[Finding]:
+def shadow_findings(spec: Shadow, summary: Mapping[str, Any]) -> list[Finding]:
     """Return what rules can watch: `shadow.NAME`, the agreement, and `shadow.NAME.METRIC` of each metric.
 
     They are about the pipe: nobody sees a challenger's answers, so nothing is rolled back for them.
     """
-    if not told:
+    if not summary:
         return []
     make = partial(Finding, CHECK, segment=f"{spec.arm}={spec.challenger}", about="pipe")
-    agree, least = told["agreement"], spec.min_agreement
-    known = agree["high"] is not None
-    low = known and least is not None and agree["high"] < least
-    status = Status.DRIFTED if low else Status.OK if known else Status.INCONCLUSIVE
-    said = f"{told['pairs']} pairs, too few so far"
-    if known:
-        said = f"{agree['value']:.1%} of {told['pairs']} pairs agree ({agree['low']:.1%} to {agree['high']:.1%})"
+    agree, least = summary["agreement"], spec.min_agreement
+    is_defined = agree["high"] is not None
+    low = is_defined and least is not None and agree["high"] < least
+    status = Status.DRIFTED if low else Status.OK if is_defined else Status.INCONCLUSIVE
+    reason = f"{summary['pairs']} pairs, too few so far"
+    if is_defined:
+        reason = f"{agree['value']:.1%} of {summary['pairs']} pairs agree ({agree['low']:.1%} to {agree['high']:.1%})"
     differ = None if agree["value"] is None else 1 - agree["value"]
-    found = [
+    findings = [
         make(
             spec.name,
             "agreement",
             status=status,
-            reason=said,
+            reason=reason,
             statistic=differ,
             threshold=None if least is None else 1 - least,
-            n_window=told["pairs"],
+            n_window=summary["pairs"],
             unit="share that differs",
             detail={bound: agree[bound] for bound in ("value", "low", "high")},
         )
     ]
-    for name, each in told["metrics"].items():
+    for name, each in summary["metrics"].items():
         gain = each["gain"]
-        found.append(
+        findings.append(
             make(
                 f"{spec.name}.{name}",
                 "gain",
@@ -342,4 +346,4 @@ def shadow_findings(spec: Shadow, told: Mapping[str, Any]) -> list[Finding]:
                 detail={bound: gain[bound] for bound in ("value", "low", "high")},
             )
         )
-    return found
+    return findings

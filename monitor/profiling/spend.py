@@ -47,8 +47,8 @@ def till(monitor: Monitor, schema: Collection[str]) -> CostAccumulator | None:
             by.setdefault(check.by, set()).update(check.limits)
     limits = sorted({check.per_request_tokens for check in monitor.budgets if check.per_request_tokens})
     most = max((check.max_values for check in monitor.budgets), default=0)
-    known = bool(monitor.budgets) and knows_cost(monitor, schema)
-    return CostAccumulator(monitor.money, by, most, limits, rates, has_cost=known)
+    has_cost = bool(monitor.budgets) and knows_cost(monitor, schema)
+    return CostAccumulator(monitor.money, by, most, limits, rates, has_cost=has_cost)
 
 
 def knows_cost(monitor: Monitor, schema: Collection[str]) -> bool:
@@ -56,16 +56,16 @@ def knows_cost(monitor: Monitor, schema: Collection[str]) -> bool:
     return monitor.money in schema or monitor.money in monitor.signal_names
 
 
-def foreseen(check: SpendConfig, period: Period, held: Mapping[str, SpendTotals]) -> list[str]:
+def foreseen(check: SpendConfig, period: Period, totals: Mapping[str, SpendTotals]) -> list[str]:
     """Return the values whose end of the period is worth a forecast: those nearest to their budget."""
-    near = [value for value, budget in shares(check, period, held) if held[value].amount < budget]
+    near = [value for value, budget in shares(check, period, totals) if totals[value].amount < budget]
     return near[:MOST_FORESEEN]
 
 
-def shares(check: SpendConfig, period: Period, held: Mapping[str, SpendTotals]) -> list[tuple[str, float]]:
+def shares(check: SpendConfig, period: Period, totals: Mapping[str, SpendTotals]) -> list[tuple[str, float]]:
     """Return the values that are shown, with their budgets, those that have used most of theirs first."""
-    budgets = {value: check.budget(period, value) for value in held if value not in (MISSING, OTHER)}
-    known = [(value, budget) for value, budget in budgets.items() if budget]
-    ranked = sorted(known, key=lambda one: (-held[one[0]].amount / one[1], one[0]))
-    gone = sum(held[value].amount >= budget for value, budget in ranked)
+    budgets = {value: check.budget(period, value) for value in totals if value not in (MISSING, OTHER)}
+    limited = [(value, budget) for value, budget in budgets.items() if budget]
+    ranked = sorted(limited, key=lambda one: (-totals[one[0]].amount / one[1], one[0]))
+    gone = sum(totals[value].amount >= budget for value, budget in ranked)
     return ranked[: max(MOST_SHOWN, min(gone, MOST_GONE))]

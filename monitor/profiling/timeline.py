@@ -51,7 +51,7 @@ class Timeline:
         self.first = length - 1 if first is None else first
         self.end = start + steps * step
         self.rows = np.zeros(steps, dtype=np.int64)
-        self.known = np.zeros(steps, dtype=bool)
+        self.is_complete = np.zeros(steps, dtype=bool)
         self.clients: dict[str, np.ndarray] = {}
         self.left_out: set[Series] = set()
         self._layouts = layouts
@@ -91,7 +91,7 @@ class Timeline:
     @property
     def weeks(self) -> float:
         """Length in weeks, steps that were left out not counted."""
-        return float(self.known.sum() * (self.step / timedelta(weeks=1)))
+        return float(self.is_complete.sum() * (self.step / timedelta(weeks=1)))
 
     def seconds(self) -> np.ndarray:
         """Return the start of every step in seconds since 1970, int64 of shape (steps,)."""
@@ -110,14 +110,14 @@ class Timeline:
         if not 0 <= place < self.steps:
             return
         self.rows[place] += rows
-        self.known[place] = True
+        self.is_complete[place] = True
         for name, sketch in clients.items():
             self.clients.setdefault(name, np.zeros((self.steps, COUNTERS + 1), dtype=np.int64))[place] += sketch
         for segment, columns in profiles.items():
             for column, profile in columns.items():
                 if signal_behind(column) is not None:
                     continue  # it is shown beside a finding, and no threshold depends on it
-                stack = self._held((segment, column))
+                stack = self._stack((segment, column))
                 if stack is not None and (profile.weighted is None or profile.layout.kind in SUMMED):
                     _put(stack, place, profile.sample())
                 elif stack is not None:
@@ -164,7 +164,7 @@ class Timeline:
         stack.total[place] += total * scale
         stack.squares[place] += squares * scale
 
-    def _held(self, key: Series) -> Stack | None:
+    def _stack(self, key: Series) -> Stack | None:
         if key in self._series:
             return self._series[key]
         layout = self._layouts[key[1]]

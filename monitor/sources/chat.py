@@ -96,10 +96,10 @@ def words(value: Any, speakers: tuple[str, ...]) -> str | None:  # noqa: ANN401
     if text[:1] not in OPENING and text.lstrip()[:1] not in OPENING:
         return text or None
     try:
-        found = _usual_words(usual(text), speakers)
+        text_of_chat = _usual_words(usual(text), speakers)
     except (ValueError, RecursionError):
-        found = None
-    return found or _any_words(text, speakers)
+        text_of_chat = None
+    return text_of_chat or _any_words(text, speakers)
 
 
 def _usual_words(read: ChatMessage | list[ChatMessage], speakers: tuple[str, ...]) -> str | None:
@@ -132,8 +132,8 @@ def _any_words(text: str, speakers: tuple[str, ...]) -> str | None:
         return text  # cut short, or never JSON
     parts: list[str] = []
     _collect(read, speakers, 0, parts)
-    found = "\n".join(part for part in parts if part.strip())
-    return found or (None if read in ({}, [], "", [{}]) or _holds_messages(read) else text)
+    joined = "\n".join(part for part in parts if part.strip())
+    return joined or (None if read in ({}, [], "", [{}]) or _holds_messages(read) else text)
 
 
 def _parse_json(text: str) -> Any:  # noqa: ANN401
@@ -158,7 +158,7 @@ def _collect(read: Any, speakers: tuple[str, ...], depth: int, parts: list[str])
         if str(read.get("type", "")).startswith(UNSAID):
             return
         # A message has few keys and the envelopes are many.
-        places = [ENVELOPES[key] for key, held in read.items() if key in ENVELOPES and held not in (None, [], {})]
+        places = [ENVELOPES[key] for key, value in read.items() if key in ENVELOPES and value not in (None, [], {})]
         if places:
             _collect(read[NAMES[min(places)]], speakers, depth + 1, parts)
     elif isinstance(read, list):

@@ -112,5 +112,5 @@ def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -
 
 
 def _code(text: str) -> int | None:
-    found = re.search(r"\bcode:? ?(\d+)", text, re.IGNORECASE)
-    return int(found.group(1)) if found else None
+    match = re.search(r"\bcode:? ?(\d+)", text, re.IGNORECASE)
+    return int(match.group(1)) if match else None

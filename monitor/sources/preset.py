@@ -38,8 +38,8 @@ def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
     preset = PRESETS[str(source.preset)]
     if dialect.name not in preset.dialects:
         engine.dispose()
-        known = ", ".join(preset.dialects)
-        raise SourceError("configuration", f"the preset {preset.name} reads {known}; the source is {dialect.name}.")
+        supported = ", ".join(preset.dialects)
+        raise SourceError("configuration", f"the preset {preset.name} reads {supported}; the source is {dialect.name}.")
     try:
         with session(engine, dialect, source) as connection:
             there = _Tables(connection, dialect, source, preset)
@@ -55,13 +55,13 @@ def recognise(connection: Connection, dialect: Dialect) -> tuple[list[tuple[str,
     Other schemas are looked into where that of the connection holds none; their tables are named with the schema.
     """
     names = tables(connection)
-    found = [(preset, name) for name in names for preset in _fitting(connection, dialect, dialect.quoted(name), name)]
-    for schema in [] if found else dialect.other_schemas(connection):
+    matches = [(preset, name) for name in names for preset in _fitting(connection, dialect, dialect.quoted(name), name)]
+    for schema in [] if matches else dialect.other_schemas(connection):
         for name in tables(connection, schema):
             quoted = f"{dialect.quoted(schema)}.{dialect.quoted(name)}"
-            found += [(preset, f"{schema}.{name}") for preset in _fitting(connection, dialect, quoted, name)]
+            matches += [(preset, f"{schema}.{name}") for preset in _fitting(connection, dialect, quoted, name)]
             names.append(f"{schema}.{name}")
-    return found, names
+    return matches, names
 
 
 def _fitting(connection: Connection, dialect: Dialect, quoted: str, name: str) -> list[str]:
@@ -88,7 +88,7 @@ class _Tables:
                 self.closed.add(side)
             else:
                 self.has |= {f"{side}.{column.name}" for column in dialect.columns(connection, name)}
-        self.found = {
+        self.values = {
             kind: self._values(connection, dialect, names)
             for kind, names in preset.names.items()
             if {f"{names.table}.{column}" for column in (names.column, names.newest_by, *names.needs)} <= self.has
@@ -107,7 +107,7 @@ class _Tables:
 def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: Dialect) -> Written:
     kept: dict[str, PresetColumn] = {}
     lacking: dict[str, str] = {}
-    for name, ways in preset.columns(sql, tables.found).items():
+    for name, ways in preset.columns(sql, tables.values).items():
         listed = [ways] if isinstance(ways, PresetColumn) else list(ways)
         made = next((way for way in listed if set(way.needs) <= tables.has), None)
         if made is not None:
@@ -140,7 +140,7 @@ def _query(
     """Return a SELECT whose filters the database can push down to the main table and its indexes."""
     used = {need.partition(".")[0] for column in kept.values() for need in column.needs if "." in need}
     listed = ", ".join(f"{column.sql} AS {dialect.quoted(name)}" for name, column in kept.items())
-    joins = "".join(f" {join.sql}" for join in preset.joins(sql, tables.found) if join.table in used)
+    joins = "".join(f" {join.sql}" for join in preset.joins(sql, tables.values) if join.table in used)
     conditions = [one.sql for one in preset.where(sql) if set(one.needs) <= tables.has]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     final = " FINAL" if preset.final else ""

@@ -87,23 +87,23 @@ class SqlReader:
         # A preset's query has the columns that were written; what is gone from its tables fails when it is read.
         if self._shape is None or self._narrow is None:
             self._shape = self._origin.columns(connection, name)
-        found = {column.name: column for column in self._shape}
+        by_name = {column.name: column for column in self._shape}
         for role, spec in self._source.columns.items():
-            if spec.column not in found:
-                close = difflib.get_close_matches(spec.column, found, n=1, cutoff=0.4)
+            if spec.column not in by_name:
+                close = difflib.get_close_matches(spec.column, by_name, n=1, cutoff=0.4)
                 hint = f" Did you mean {close[0]!r}?" if close else ""
                 raise SourceError(
                     "missing_column",
                     f"`columns.{role}` names {spec.column!r}, which is not there, or which this user may not read. "
-                    f"Found: {', '.join(found)}.{hint}",
+                    f"Found: {', '.join(by_name)}.{hint}",
                 )
-            if spec.column in self._durations and found[spec.column].type != "numeric":
+            if spec.column in self._durations and by_name[spec.column].type != "numeric":
                 raise SourceError(
                     "configuration",
                     f"`columns.{role}` has a unit, but {spec.column!r} holds no numbers "
-                    f"({found[spec.column].database_type}); leave the unit out.",
+                    f"({by_name[spec.column].database_type}); leave the unit out.",
                 )
-        return {self._roles.get(column, column): info for column, info in found.items()}
+        return {self._roles.get(column, column): info for column, info in by_name.items()}
 
     def schema(self) -> dict[str, ColumnType]:
         """Return canonical column name to type, without reading rows."""
@@ -129,16 +129,16 @@ class SqlReader:
 
     def _time_column(self, connection: Connection, name: str, columns: Mapping[str, Found]) -> TimeColumn:
         spec = self._source.columns["timestamp"]
-        found = columns["timestamp"]
+        column = columns["timestamp"]
         if spec.unit is not None:
             return TimeColumn(spec, "epoch")
-        if found.type == "numeric":
+        if column.type == "numeric":
             raise SourceError(
                 "configuration",
                 f"the timestamp column {spec.column!r} holds numbers; say what they count, "
                 f"`timestamp: {{column: {spec.column}, unit: s}}`, or ms, us, ns.",
             )
-        if (time := self._dialect.time(spec, found)) is not None:
+        if (time := self._dialect.time(spec, column)) is not None:
             return time
         if self._offsets is None:
             self._offsets = self._has_offsets(connection, name, spec)
@@ -347,9 +347,9 @@ class SqlReader:
             with self._session() as connection:
                 name = self._origin.resolve(connection)
                 time = self._time(connection, name, self._columns(connection, name))
-        told = self._within(time, start, end)
+        literal = self._within(time, start, end)
         options = {"literal_binds": True}
-        return " ".join(str(told.compile(self._engine, compile_kwargs=options)).split()), time.exact
+        return " ".join(str(literal.compile(self._engine, compile_kwargs=options)).split()), time.exact
 
     @property
     def dialect(self) -> str:

@@ -102,8 +102,8 @@ def report(columns: Sequence[ColumnInfo], lacking: Mapping[str, str], preset: Pr
     preset
         For what its logging tool is told; None for a table or a query.
     """
-    known = {column.name: column for column in columns}
-    return [_row(capability, known, lacking, preset) for capability in CAPABILITIES]
+    by_name = {column.name: column for column in columns}
+    return [_row(capability, by_name, lacking, preset) for capability in CAPABILITIES]
 
 
 def future_note(columns: Sequence[ColumnInfo], now: datetime) -> str | None:
@@ -113,14 +113,14 @@ def future_note(columns: Sequence[ColumnInfo], now: datetime) -> str | None:
         return None
     ahead = time.newest - now
     hours, minutes = divmod(int(ahead.total_seconds()) // 60, 60)
-    said = f"the newest {time.column!r} lies {hours} h {minutes} min in the future of the database's clock"
+    note = f"the newest {time.column!r} lies {hours} h {minutes} min in the future of the database's clock"
     if not time.naive:
-        return f"{said}; check the clock of what logs it, and `zone:` or `unit:` of the column."
+        return f"{note}; check the clock of what logs it, and `zone:` or `unit:` of the column."
     if (zone := _likely_zone(ahead, now)) is None:
-        return f"{said}; it has no time zone and is read as UTC, but no zone is so far from UTC: check what logs it."
+        return f"{note}; it has no time zone and is read as UTC, but no zone is so far from UTC: check what logs it."
     quoted = "'" + time.column.replace("'", "''") + "'"
     return (
-        f"{said}; it has no time zone and is read as UTC. If it is local time, name the zone: "
+        f"{note}; it has no time zone and is read as UTC. If it is local time, name the zone: "
         f"`timestamp: {{column: {quoted}, zone: {zone}}}`, or another zone at UTC{_offset(zone, now)}."
     )
 
@@ -146,29 +146,29 @@ def share(column: ColumnInfo | None) -> float:
 
 
 def _row(
-    capability: Capability, known: Mapping[str, ColumnInfo], lacking: Mapping[str, str], preset: Preset | None
+    capability: Capability, by_name: Mapping[str, ColumnInfo], lacking: Mapping[str, str], preset: Preset | None
 ) -> ReadinessRow:
-    way = max(capability.ways, key=lambda names: min(share(known.get(name)) for name in names))
-    worst = min(way, key=lambda name: share(known.get(name)))
-    column, present = known.get(worst), share(known.get(worst))
-    fix = _fix(worst, preset, known=column is not None or worst in lacking)
+    way = max(capability.ways, key=lambda names: min(share(by_name.get(name)) for name in names))
+    worst = min(way, key=lambda name: share(by_name.get(name)))
+    column, present = by_name.get(worst), share(by_name.get(worst))
+    fix = _fix(worst, preset, is_known=column is not None or worst in lacking)
     if column is None:
         return ReadinessRow(capability.name, "no", lacking.get(worst, f"nothing is mapped as `{worst}`"), fix)
     if column.sampled == 0:
         return ReadinessRow(capability.name, "no rows", "the log is empty so far", "run this again when it has rows")
-    told = f"`{worst}` is there in {present:.0%} of the newest {column.sampled:,} records"
+    problem = f"`{worst}` is there in {present:.0%} of the newest {column.sampled:,} records"
     if present == 0:
         return ReadinessRow(capability.name, "no", f"`{worst}` is empty in the newest {column.sampled:,} records", fix)
     full = present >= MOSTLY or capability.sparse
-    return ReadinessRow(capability.name, "yes" if full else "partly", told, "" if full else fix)
+    return ReadinessRow(capability.name, "yes" if full else "partly", problem, "" if full else fix)
 
 
-def _fix(name: str, preset: Preset | None, *, known: bool) -> str:
+def _fix(name: str, preset: Preset | None, *, is_known: bool) -> str:
     """Say what would log a column: as the preset's tool has it, else as it is done with any log."""
     if preset is not None and name in preset.advice:
         return preset.advice[name]
     if name in GENERAL:
         return GENERAL[name]
-    if preset is not None and known:
+    if preset is not None and is_known:
         return f"{preset.name} has a place for it that the application does not fill"
     return f"map the role `{name}` under `columns:`" if name in ROLES else f"map a column `{name}` under `columns:`"

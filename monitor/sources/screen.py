@@ -64,24 +64,24 @@ def unfit_numbers(name: str, values: Sequence[float], middle: float | None) -> s
     'numbered in the order of time'
     >>> unfit_numbers("amount", [20.0, 10.0, 40.0, 30.0] * 30, None)
     """
-    found = np.asarray(values, dtype=np.float64)
-    found = found[np.isfinite(found)]
-    if len(found) < ENOUGH:
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    if len(numbers) < ENOUGH:
         return None
-    distinct = len(np.unique(found))
-    whole = bool(np.all(found == np.floor(found)))
-    unit = _unit(found, middle)
+    distinct = len(np.unique(numbers))
+    whole = bool(np.all(numbers == np.floor(numbers)))
+    unit = _unit(numbers, middle)
     if unit is not None:
         return f"a time: {unit} since 1970"
-    if whole and _mostly(bool(_DATE.fullmatch(f"{value:.0f}")) for value in found):
+    if whole and _mostly(bool(_DATE.fullmatch(f"{value:.0f}")) for value in numbers):
         return "a time: a date as a number"
     if distinct > FEW_VALUES:
-        steps = np.diff(found)
-        if np.all(steps >= 0) or np.all(steps <= 0) or (whole and _follows_time(found)):
+        steps = np.diff(numbers)
+        if np.all(steps >= 0) or np.all(steps <= 0) or (whole and _follows_time(numbers)):
             return "numbered in the order of time"
-    if whole and np.median(np.abs(found)) > LARGEST_MEASURE:
+    if whole and np.median(np.abs(numbers)) > LARGEST_MEASURE:
         return "an identifier: whole numbers too large to be measured"
-    if whole and distinct > max(FEW_VALUES, len(found) / 2) and _is_named_as_id(name):
+    if whole and distinct > max(FEW_VALUES, len(numbers) / 2) and _is_named_as_id(name):
         return "an identifier by its name, and over half of the values are distinct"
     return None
 
@@ -156,8 +156,8 @@ def _unfit_order(values: Sequence[str]) -> str | None:
     if distinct > len(values) / 2:
         return "an identifier or free text: over half of the values are distinct"
     half = len(values) // 2
-    known = set(values[:half])
-    if half >= 2 * ENOUGH and np.mean([text not in known for text in values[half:]]) > NEW_VALUES:
+    first_half = set(values[:half])
+    if half >= 2 * ENOUGH and np.mean([text not in first_half for text in values[half:]]) > NEW_VALUES:
         return "an identifier or free text: new values keep coming"
     return None
 

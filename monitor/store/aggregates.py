@@ -70,15 +70,15 @@ def save(connection: Connection, monitor: str, entries: Iterable[Entry]) -> None
 
 def load(connection: Connection, monitor: str, ranges: Sequence[Range]) -> list[list[StoredAggregate]]:
     """Read several ranges with one statement, each in the order of time where it is ``dated``."""
-    found: list[list[StoredAggregate]] = [[] for _ in ranges]
+    loaded: list[list[StoredAggregate]] = [[] for _ in ranges]
     if not ranges:
-        return found
+        return loaded
     parts = [_select(monitor, place, one) for place, one in enumerate(ranges)]
     for place, start, definition, data in connection.execute(sa.union_all(*parts) if len(parts) > 1 else parts[0]):
-        found[place].append(StoredAggregate(start, definition, data))
+        loaded[place].append(StoredAggregate(start, definition, data))
     return [
         sorted(rows, key=lambda row: row.start or one.start) if one.dated else rows
-        for one, rows in zip(ranges, found, strict=True)
+        for one, rows in zip(ranges, loaded, strict=True)
     ]
 
 

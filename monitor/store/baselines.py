@@ -109,8 +109,8 @@ def families(connection: Connection, monitor: str) -> dict[str, Family]:
     if row is None or not row.profiles:
         return {}
     profiles = samples(unpack_profiles(row.profiles, unpack_layouts(row.layouts)))
-    found = {column: classify(profile) for column, profile in profiles.get(None, {}).items()}
-    return {column: family for column, family in found.items() if family is not None}
+    by_column = {column: classify(profile) for column, profile in profiles.get(None, {}).items()}
+    return {column: family for column, family in by_column.items() if family is not None}
 
 
 def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str, str] | None:
@@ -147,8 +147,8 @@ def version_1_fingerprints(connection: Connection, monitor: str) -> list[str]:
 
 def redefine(connection: Connection, monitor: str, old: Sequence[str], definition: str) -> None:
     """Give baselines of version 1 their fingerprint of this release."""
-    known = baselines.c.definition.in_([VERSION_1 + one for one in old])
-    connection.execute(sa.update(baselines).where(_is_version_1(monitor), known).values(definition=definition))
+    is_old = baselines.c.definition.in_([VERSION_1 + one for one in old])
+    connection.execute(sa.update(baselines).where(_is_version_1(monitor), is_old).values(definition=definition))
 
 
 def _is_version_1(monitor: str) -> sa.ColumnElement[bool]:

@@ -79,8 +79,8 @@ def put(connection: Connection, monitor: str, key: Key, before: Breaker | None, 
     if done.rowcount != 1:
         return False
     if after.number != (before.number if before else 0):
-        told = {"at": after.since, "state": after.state, "reason": after.reason[:REASON_LENGTH], "who": after.who}
-        upsert(connection, breaker_transitions, [{"name": name, "value": value, "number": after.number, **told}])
+        transition = {"at": after.since, "state": after.state, "reason": after.reason[:REASON_LENGTH], "who": after.who}
+        upsert(connection, breaker_transitions, [{"name": name, "value": value, "number": after.number, **transition}])
         _count(connection, monitor, name, after)
     return True
 
@@ -103,6 +103,6 @@ def _row(monitor: str, key: Key, breaker: Breaker) -> dict[str, object]:
     return {"name": key[0], "value": key[1], "monitor": monitor, **_values(breaker), "as_of": None, "counts": {}}
 
 
-def newest_bucket_ends(found: Sequence[BreakerRow]) -> dict[str, datetime]:
+def newest_bucket_ends(rows: Sequence[BreakerRow]) -> dict[str, datetime]:
     """Return by name the end of the newest bucket that a breaker has seen."""
-    return {row.name: row.as_of for row in found if not row.value and row.as_of is not None}
+    return {row.name: row.as_of for row in rows if not row.value and row.as_of is not None}

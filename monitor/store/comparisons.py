@@ -87,9 +87,9 @@ def forget(connection: Connection, monitor: str, names: Iterable[tuple[str, str]
 def add(
     connection: Connection,
     monitor: str,
-    found: ComparisonCounts,
+    counts: ComparisonCounts,
     step: timedelta,
-    told: Mapping[str, object] | None = None,
+    summary: Mapping[str, object] | None = None,
 ) -> bool:
     """Store what one bucket counts, and bring the sum up to date where it reaches that far.
 
@@ -98,28 +98,28 @@ def add(
     bool
         False when something else is counted by now, and nothing was stored.
     """
-    mine = _belongs_to(monitor, found.kind, found.name)
+    mine = _belongs_to(monitor, counts.kind, counts.name)
     query = sa.select(*columns(comparisons, SummedComparisonRow)).where(mine)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
     row = read_first(connection, SummedComparisonRow, query)
-    if row is None or row.definition != found.definition:
+    if row is None or row.definition != counts.definition:
         return False
-    if found.start < row.next - KEPT:
+    if counts.start < row.next - KEPT:
         return True  # it is in the sum for good
-    before = _to_counted(connection, monitor, found)
-    key = (found.kind, found.name)
-    aggregates.save(connection, monitor, [Entry(key, found.start, found.sums.with_definition(found.definition))])
-    if found.start > row.next:
+    before = _to_counted(connection, monitor, counts)
+    key = (counts.kind, counts.name)
+    aggregates.save(connection, monitor, [Entry(key, counts.start, counts.sums.with_definition(counts.definition))])
+    if counts.start > row.next:
         return True
-    total = found.sums if row.total is None else found.read(unpack(row.total, dict)) + found.sums
-    if before is not None and found.start < row.next:
+    total = counts.sums if row.total is None else counts.read(unpack(row.total, dict)) + counts.sums
+    if before is not None and counts.start < row.next:
         total = total - before
-    values: dict[str, object] = {"total": pack(total.to_json()), "next": max(row.next, found.start + step)}
-    if told is not None and found.start == row.next:
-        values |= {"told": told, "told_at": now(connection)}
-    if found.start >= row.next:
-        aggregates.delete_before(connection, monitor, found.kind, found.start - KEPT, found.name)
+    values: dict[str, object] = {"total": pack(total.to_json()), "next": max(row.next, counts.start + step)}
+    if summary is not None and counts.start == row.next:
+        values |= {"told": summary, "told_at": now(connection)}
+    if counts.start >= row.next:
+        aggregates.delete_before(connection, monitor, counts.kind, counts.start - KEPT, counts.name)
     connection.execute(sa.update(comparisons).where(mine).values(**values))
     return True
 
@@ -153,9 +153,9 @@ def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: d
     return None if stored is None else unpack(stored, dict)
 
 
-def _to_counted(connection: Connection, monitor: str, found: ComparisonCounts) -> Countable | None:
-    data = sums_at(connection, monitor, found.kind, found.name, found.start)
-    return None if data is None else found.read(data)
+def _to_counted(connection: Connection, monitor: str, counts: ComparisonCounts) -> Countable | None:
+    data = sums_at(connection, monitor, counts.kind, counts.name, counts.start)
+    return None if data is None else counts.read(data)
 
 
 def _belongs_to(monitor: str, kind: str, name: str) -> sa.ColumnElement[bool]:

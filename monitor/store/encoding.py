@@ -17,8 +17,11 @@ def pack_slots(slots: SlotProfiles) -> bytes | None:
     return pack(
         {
             season: [
-                [slot, [[segment, {c: p.to_json() for c, p in columns.items()}] for segment, columns in held.items()]]
-                for slot, held in of_season.items()
+                [
+                    slot,
+                    [[segment, {c: p.to_json() for c, p in columns.items()}] for segment, columns in profiles.items()],
+                ]
+                for slot, profiles in of_season.items()
             ]
             for season, of_season in slots.items()
         }
@@ -31,9 +34,9 @@ def unpack_slots(blob: bytes | None, layouts: Mapping[str, Binning]) -> SlotProf
         season: {
             slot: {
                 segment: {c: Profile.from_json(data, layouts[c]) for c, data in columns.items() if c in layouts}
-                for segment, columns in held
+                for segment, columns in profiles
             }
-            for slot, held in of_season
+            for slot, profiles in of_season
         }
         for season, of_season in (unpack(blob, dict) if blob else {}).items()
     }

@@ -54,12 +54,12 @@ def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[st
         Of the bucket that asks: only what earlier buckets found is used, so that the same bucket computed again
         sees the same.
     """
-    found: dict[str, list[Residual]] = {}
-    for method, told in _labelled_windows(connection, monitor, start):
-        residual = told["value"] - told["estimated"]
+    residuals: dict[str, list[Residual]] = {}
+    for method, window in _labelled_windows(connection, monitor, start):
+        residual = window["value"] - window["estimated"]
         if math.isfinite(residual):
-            found.setdefault(method, []).append(Residual(told["at"], residual, told["error"], told["new"]))
-    return found
+            residuals.setdefault(method, []).append(Residual(window["at"], residual, window["error"], window["new"]))
+    return residuals
 
 
 def record(connection: Connection, monitor: Monitor, at: datetime) -> list[Accuracy]:
@@ -72,13 +72,13 @@ def record(connection: Connection, monitor: Monitor, at: datetime) -> list[Accur
         ``mean_distance`` of the estimate from the truth, and ``mean_width`` of the interval.
     """
     compared: dict[str, list[LabelledWindow]] = {}
-    for method, told in _labelled_windows(connection, monitor, at):
-        compared.setdefault(method, []).append(told)
-    return [_summary(method, held) for method, held in sorted(compared.items())]
+    for method, window in _labelled_windows(connection, monitor, at):
+        compared.setdefault(method, []).append(window)
+    return [_summary(method, windows) for method, windows in sorted(compared.items())]
 
 
-def _summary(method: str, held: Sequence[LabelledWindow]) -> Accuracy:
-    windows, inside = len(held), sum(bool(one["estimate_held"]) for one in held)
+def _summary(method: str, compared: Sequence[LabelledWindow]) -> Accuracy:
+    windows, inside = len(compared), sum(bool(one["estimate_held"]) for one in compared)
     low, high = wilson(inside, windows)
     return {
         "metric": method,
@@ -87,8 +87,8 @@ def _summary(method: str, held: Sequence[LabelledWindow]) -> Accuracy:
         "within_interval": inside / windows,
         "low": low,
         "high": high,
-        "mean_distance": sum(abs(one["estimated"] - one["value"]) for one in held) / windows,
-        "mean_width": sum(one["estimated_high"] - one["estimated_low"] for one in held) / windows,
+        "mean_distance": sum(abs(one["estimated"] - one["value"]) for one in compared) / windows,
+        "mean_width": sum(one["estimated_high"] - one["estimated_low"] for one in compared) / windows,
     }
 
 
@@ -104,7 +104,9 @@ def _labelled_windows(
         .where(findings.c.method.not_like(f"{ESTIMATED}%"))
         .order_by(findings.c.start)
     )
-    return [(method, told) for method, told in connection.execute(query) if told and "estimate_held" in told]
+    return [
+        (method, summary) for method, summary in connection.execute(query) if summary and "estimate_held" in summary
+    ]
 
 
 def _starts(monitor: Monitor, before_start: datetime) -> list[datetime]:

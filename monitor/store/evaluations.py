@@ -123,8 +123,8 @@ def standing(connection: Connection, most: int = 50) -> list[EvaluationRow]:
 def find(connection: Connection, identity: str) -> EvaluationRow | None:
     """Return the one run whose id begins like this."""
     query = sa.select(evaluations).where(evaluations.c.id.startswith(identity, autoescape=True)).limit(2)
-    found = read_all(connection, EvaluationRow, query)
-    return found[0] if len(found) == 1 else None
+    rows_of_run = read_all(connection, EvaluationRow, query)
+    return rows_of_run[0] if len(rows_of_run) == 1 else None
 
 
 def accept(connection: Connection, identity: str, who: str) -> None:

@@ -82,11 +82,11 @@ def silenced_rules(connection: Connection, monitor: str, rules: Collection[str],
         silences.c.starts_at <= at,
         silences.c.ends_at > at,
     )
-    found: dict[str, int] = {}
+    silenced: dict[str, int] = {}
     for number, covered in connection.execute(query.order_by(silences.c.id)):
         for rule in rules if covered == "*" else [covered]:
-            found.setdefault(rule, number)
-    return found
+            silenced.setdefault(rule, number)
+    return silenced
 
 
 def load_changes(connection: Connection, monitor: str) -> list[Change]:
@@ -118,10 +118,10 @@ def count_missing(connection: Connection, monitor: str, before: datetime, most: 
         .where(buckets.c.state == "finished")
         .order_by(buckets.c.start.desc())
     )
-    seen = MissingData()
+    missing = MissingData()
     for result, reason in reversed(list(itertools.takewhile(_is_blind, connection.execute(query)))):
-        seen = seen.then(result, reason)
-    return seen
+        missing = missing.then(result, reason)
+    return missing
 
 
 def _is_blind(bucket: sa.Row[str | None, str | None]) -> bool:

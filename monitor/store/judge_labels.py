@@ -21,14 +21,18 @@ GOOD = 0.5
 """From this score on the judge calls an answer good."""
 
 
-def keep(connection: Connection, monitor: str, given: Mapping[str, float], start: datetime, end: datetime) -> None:
+def keep(
+    connection: Connection, monitor: str, verdicts_to_keep: Mapping[str, float], start: datetime, end: datetime
+) -> None:
     """Store the judge's scores by record, 0 to 1 and more is better, and have their stretch computed again.
 
     A later score replaces an earlier one; those of long ago are dropped.
     """
     at = now(connection)
     connection.execute(sa.delete(verdicts).where(verdicts.c.monitor == monitor, verdicts.c.at < at - KEPT))
-    rows = [{"monitor": monitor, "record": record, "score": score, "at": at} for record, score in given.items()]
+    rows = [
+        {"monitor": monitor, "record": record, "score": score, "at": at} for record, score in verdicts_to_keep.items()
+    ]
     upsert(connection, verdicts, rows, score=lambda new: new.score, at=lambda new: new.at)
     if rows:
         buckets.mark_stale(connection, monitor, sorted(buckets.finished_starts(connection, monitor, start, end)))
@@ -36,11 +40,15 @@ def keep(connection: Connection, monitor: str, given: Mapping[str, float], start
 
 def load_verdicts(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, float]:
     """Return the verdicts on those records that have one: 1 is bad, 0 is good."""
-    found: dict[str, float] = {}
-    known = list({record[:LONGEST_ID] for record in records})
-    for place in range(0, len(known), AT_ONCE):
+    verdicts_by_record: dict[str, float] = {}
+    keys = list({record[:LONGEST_ID] for record in records})
+    for place in range(0, len(keys), AT_ONCE):
         query = sa.select(verdicts.c.record, verdicts.c.score).where(
-            verdicts.c.monitor == monitor, verdicts.c.record.in_(known[place : place + AT_ONCE])
+            verdicts.c.monitor == monitor, verdicts.c.record.in_(keys[place : place + AT_ONCE])
         )
-        found.update((row.record, float(row.score < GOOD)) for row in connection.execute(query))
-    return {record: found[record[:LONGEST_ID]] for record in records if record[:LONGEST_ID] in found}
+        verdicts_by_record.update((row.record, float(row.score < GOOD)) for row in connection.execute(query))
+    return {
+        record: verdicts_by_record[record[:LONGEST_ID]]
+        for record in records
+        if record[:LONGEST_ID] in verdicts_by_record
+    }

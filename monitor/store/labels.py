@@ -13,10 +13,10 @@ from monitor.store.tables import labels
 AT_ONCE = 500
 
 
-def put(connection: Connection, monitor: str, given: Mapping[str, str]) -> None:
+def put(connection: Connection, monitor: str, values: Mapping[str, str]) -> None:
     """Store labels by record; a later one replaces an earlier one."""
     at = now(connection)
-    rows = [{"monitor": monitor, "record": record, "label": label, "at": at} for record, label in given.items()]
+    rows = [{"monitor": monitor, "record": record, "label": label, "at": at} for record, label in values.items()]
     upsert(connection, labels, rows, label=lambda new: new.label, at=lambda new: new.at)
 
 
@@ -28,10 +28,10 @@ def has_labels(connection: Connection, monitor: str) -> bool:
 
 def load_labels(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, str]:
     """Return the labels of those records that have one."""
-    found: dict[str, str] = {}
+    by_record: dict[str, str] = {}
     for place in range(0, len(records), AT_ONCE):
         query = sa.select(labels.c.record, labels.c.label).where(
             labels.c.monitor == monitor, labels.c.record.in_(records[place : place + AT_ONCE])
         )
-        found.update((row.record, row.label) for row in connection.execute(query))
-    return found
+        by_record.update((row.record, row.label) for row in connection.execute(query))
+    return by_record

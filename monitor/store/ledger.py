@@ -41,17 +41,17 @@ def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Cos
     """Return all that the budgets of a monitor ask for at the end of a bucket, its own bill included."""
     if bill is None or not monitor.budgets:
         return None
-    asked = sorted({start for check in monitor.budgets for start in starts(bucket.end, check.zone)})
+    period_starts = sorted({start for check in monitor.budgets for start in starts(bucket.end, check.zone)})
     own = bill.total or SpendTotals()
-    before = since(connection, monitor.name, asked, bucket.start)
+    before = since(connection, monitor.name, period_starts, bucket.start)
     values: dict[tuple[str, datetime], Mapping[str, SpendTotals]] = {}
     for check in monitor.budgets:
         for period in PERIODS:
             start, _ = bounds(bucket.end, period, check.zone)
             if check.by and (check.by, start) not in values:
                 named = {value for c in monitor.budgets if c.by == check.by for value in c.limits}
-                held = by_value(connection, monitor.name, check.by, start, bucket.start, named)
-                values[check.by, start] = _with(held, check.by, bill)
+                totals = by_value(connection, monitor.name, check.by, start, bucket.start, named)
+                values[check.by, start] = _with(totals, check.by, bill)
     sums = {start: spent + own for start, spent in before.items()}
     ends = {
         zone: _ends(connection, monitor.name, bucket, own, zone, _so_far(sums, bucket.end, zone))
@@ -76,11 +76,11 @@ def _forecast_ends(
     for check in monitor.budgets:
         if not check.by:
             continue
-        held = {period: values[check.by, bounds(bucket.end, period, check.zone)[0]] for period in PERIODS}
-        for value in sorted({value for period in PERIODS for value in foreseen(check, period, held[period])}):
+        totals = {period: values[check.by, bounds(bucket.end, period, check.zone)[0]] for period in PERIODS}
+        for value in sorted({value for period in PERIODS for value in foreseen(check, period, totals[period])}):
             own, so_far = (
                 bill.parts.get((check.by, value), SpendTotals()),
-                {p: held[p].get(value, SpendTotals()) for p in PERIODS},
+                {p: totals[p].get(value, SpendTotals()) for p in PERIODS},
             )
             part = (check.by, value)
             ends[check.zone, check.by, value] = _ends(
@@ -138,13 +138,13 @@ def hours(
 def oldest(connection: Connection, monitor: str) -> datetime | None:
     """Return since when the ledger knows what a monitor spends."""
     query = sa.select(sa.func.min(ledger_hours.c.start)).where(_hourly(monitor, ALL[0]))
-    found: datetime | None = connection.execute(query).scalar_one_or_none()
-    return found
+    moment: datetime | None = connection.execute(query).scalar_one_or_none()
+    return moment
 
 
-def _with(held: Mapping[str, SpendTotals], column: str, bill: CostSummary) -> dict[str, SpendTotals]:
+def _with(totals: Mapping[str, SpendTotals], column: str, bill: CostSummary) -> dict[str, SpendTotals]:
     newest = {value: spent for (name, value), spent in bill.parts.items() if name == column}
-    return {value: held.get(value, SpendTotals()) + newest.get(value, SpendTotals()) for value in {*held, *newest}}
+    return {value: totals.get(value, SpendTotals()) + newest.get(value, SpendTotals()) for value in {*totals, *newest}}
 
 
 def since(
@@ -273,14 +273,14 @@ def _alone(connection: Connection, monitor: str) -> None:
 def _add_to_hour(connection: Connection, monitor: str, hour: datetime, bill: CostSummary) -> None:
     """Add a bucket to an hour whose buckets are no longer kept."""
     mine = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour)
-    held = {
+    stored = {
         (row.column, row.value): SpendTotals(row.amount, row.requests, row.unpriced, row.unknown)
         for row in connection.execute(sa.select(ledger_hours).where(mine))
     }
     for part, spent in bill.parts.items():
-        held[part] = held.get(part, SpendTotals()) + spent
+        stored[part] = stored.get(part, SpendTotals()) + spent
     connection.execute(sa.delete(ledger_hours).where(mine))
-    _insert_hour(connection, monitor, hour, held)
+    _insert_hour(connection, monitor, hour, stored)
 
 
 def _insert_hour(connection: Connection, monitor: str, hour: datetime, parts: Mapping[Part, SpendTotals]) -> None:

@@ -37,17 +37,17 @@ def require_head(database: Database) -> None:
     """Refuse to work on another schema than this version's."""
     try:
         with database.read() as connection:
-            found = current(connection)
+            version = current(connection)
     except DBAPIError as error:
         raise _cannot_open(database, error) from error
     scripts = ScriptDirectory.from_config(_settings())
     wanted = scripts.get_current_head()
-    if found is None:
+    if version is None:
         raise StoreError("the store is empty; run `driftd db upgrade`.")
-    if found not in {script.revision for script in scripts.walk_revisions()}:
-        raise _newer(f"its revision {found} is unknown here")
-    if found != wanted:
-        raise StoreError(f"the store is at revision {found}, this driftd needs {wanted}; run `driftd db upgrade`.")
+    if version not in {script.revision for script in scripts.walk_revisions()}:
+        raise _newer(f"its revision {version} is unknown here")
+    if version != wanted:
+        raise StoreError(f"the store is at revision {version}, this driftd needs {wanted}; run `driftd db upgrade`.")
 
 
 def _newer(detail: str) -> StoreError:

@@ -282,7 +282,7 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
     incident = data.get("incident")
     if incident is None or find_silence(connection, effect.monitor, incident["rule"], at) is not None:
         return []
-    told = sa.select(actions.c.name).where(actions.c.incident == effect.incident, actions.c.kind.in_(MESSAGES))
+    receivers = sa.select(actions.c.name).where(actions.c.incident == effect.incident, actions.c.kind.in_(MESSAGES))
     what = f"the {effect.kind} {effect.name!r}"
     headline = (
         f"{effect.monitor}: nobody approved {what} before {effect.not_after:%Y-%m-%d %H:%M} UTC; it will not be sent"
@@ -294,7 +294,7 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
         "mode": effect.mode,
         "state": "expired",
     }
-    said: EventData = {
+    event: EventData = {
         "monitor": effect.monitor,
         "severity": "warning",
         "headline": headline,
@@ -311,10 +311,10 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
             mode="auto",
             state="pending",
             reason="people are told when nobody approves",
-            payload={"type": "driftd.action.expired", "timestamp": at.isoformat(), "data": said},
+            payload={"type": "driftd.action.expired", "timestamp": at.isoformat(), "data": event},
             created_at=at,
             sequence=next_sequence(connection, effect.incident),
             not_after=at + MESSAGE_NOT_AFTER,
         )
-        for name in sorted(set(connection.execute(told).scalars()))
+        for name in sorted(set(connection.execute(receivers).scalars()))
     ]

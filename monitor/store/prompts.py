@@ -39,10 +39,10 @@ class PromptRow:
 def push(connection: Connection, prompt: Prompt) -> tuple[Prompt, bool]:
     """Store a prompt unless the registry holds it; return it with its number, and whether it is new."""
     query = sa.select(prompts.c.version, prompts.c.hash).where(prompts.c.name == prompt.name)
-    held = {row.hash: row.version for row in connection.execute(query)}
-    if prompt.hash in held:
-        return _with_number(prompt, held[prompt.hash]), False
-    number = max(held.values(), default=0) + 1
+    versions = {row.hash: row.version for row in connection.execute(query)}
+    if prompt.hash in versions:
+        return _with_number(prompt, versions[prompt.hash]), False
+    number = max(versions.values(), default=0) + 1
     connection.execute(
         sa.insert(prompts).values(
             name=prompt.name,
@@ -125,10 +125,10 @@ def strangers(connection: Connection, lately: timedelta = timedelta(days=1)) -> 
     if not register:
         return None
     recent = sa.and_(versions.c.role == "prompt_version", versions.c.last_seen >= now(connection) - lately)
-    recognise, found = Register(register).recognise, dict[str, int]()
+    recognise, counts = Register(register).recognise, dict[str, int]()
     for row in connection.execute(sa.select(versions.c.monitor, versions.c.value).where(recent)):
-        found[row.monitor] = found.get(row.monitor, 0) + (recognise(row.value) is None)
-    return found
+        counts[row.monitor] = counts.get(row.monitor, 0) + (recognise(row.value) is None)
+    return counts
 
 
 def _with_number(prompt: Prompt, number: int) -> Prompt:

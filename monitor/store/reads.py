@@ -59,7 +59,7 @@ class MonitorState:
     newest: BucketRow | None
     findings: Sequence[FindingRow]
     """Worst first; at most MOST_FINDINGS, of which those of segments are the first to be left out."""
-    found: int
+    finding_count: int
     """How many findings the newest bucket has."""
     drifted: int
     """How many of them are over their threshold."""
@@ -106,15 +106,15 @@ def snapshot(database: Database, config: Config) -> Snapshot:
         oldest = connection.execute(
             sa.select(sa.func.min(actions.c.created_at)).where(actions.c.state == "pending")
         ).scalar_one_or_none()
-        known = set(config.receivers)
-        totals = {(row[0], row[1], row[2]): int(row[3]) for row in counted if row[1] in known}
+        receivers = set(config.receivers)
+        totals = {(row[0], row[1], row[2]): int(row[3]) for row in counted if row[1] in receivers}
         switches = _breakers(connection, [spec.name for monitor in config.monitors for spec in monitor.breakers])
         return Snapshot(
             now(connection),
             states,
             totals,
             switches,
-            _failing_since(connection, [monitor.name for monitor in config.monitors], known),
+            _failing_since(connection, [monitor.name for monitor in config.monitors], receivers),
             oldest,
             evaluations.standing(connection),
             prompts.strangers(connection),
@@ -142,10 +142,10 @@ def _failing_since(
 
 
 def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[BreakerRow]]:
-    found: dict[str, list[BreakerRow]] = {}
+    by_monitor: dict[str, list[BreakerRow]] = {}
     for row in breaker_rows(connection, names) if names else ():
-        found.setdefault(row.name, []).append(row)
-    return found
+        by_monitor.setdefault(row.name, []).append(row)
+    return by_monitor
 
 
 def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
@@ -175,7 +175,7 @@ def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
         .order_by(baselines.c.id.desc())
         .limit(1),
     )
-    found, drifted = count_findings(connection, name, newest.start) if newest else (0, 0)
+    finding_count, drifted = count_findings(connection, name, newest.start) if newest else (0, 0)
     record: Sequence[estimate_accuracy.Accuracy] = ()
     if newest and monitor.performance:
         record = estimate_accuracy.record(connection, monitor, newest.start + monitor.bucket)
@@ -184,7 +184,7 @@ def _monitor(connection: Connection, monitor: Monitor) -> MonitorState:
         watch,
         newest,
         findings=findings_at(connection, name, newest.start, MOST_FINDINGS) if newest else [],
-        found=found,
+        finding_count=finding_count,
         drifted=drifted,
         open=incident_rows(connection, name, only_open=True),
         results=results,
@@ -224,8 +224,8 @@ def count_findings(connection: Connection, monitor: str, start: datetime) -> tup
     """Return how many findings one bucket has, and how many of them are over their threshold."""
     over = sa.func.count(sa.case((findings.c.status == "drifted", 1)))
     query = sa.select(sa.func.count(), over).where(findings.c.monitor == monitor, findings.c.start == start)
-    found, drifted = connection.execute(query).one()
-    return int(found), int(drifted)
+    total, drifted = connection.execute(query).one()
+    return int(total), int(drifted)
 
 
 def incident_rows(

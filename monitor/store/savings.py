@@ -19,7 +19,7 @@ from monitor.store.aggregates import Entry, Range
 from monitor.store.database import now, upsert
 from monitor.store.rows import SavingsRow, read_first
 from monitor.store.tables import aggregates as aggregate_table
-from monitor.store.tables import findings, incidents, savings_told, versions
+from monitor.store.tables import findings, incidents, savings_reports, versions
 
 KIND = "savings"
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -64,15 +64,15 @@ def forget_before(connection: Connection, monitor: str, first: datetime) -> None
     aggregates.delete_before(connection, monitor, KIND, first)
 
 
-def tell(connection: Connection, monitor: str, told: Mapping[str, object]) -> None:
+def tell(connection: Connection, monitor: str, summary: Mapping[str, object]) -> None:
     """Write what is told of a monitor's savings."""
-    values = {"at": now(connection), "told": plain(told)}
-    upsert(connection, savings_told, [{"monitor": monitor, **values}], **values)
+    values = {"at": now(connection), "told": plain(summary)}
+    upsert(connection, savings_reports, [{"monitor": monitor, **values}], **values)
 
 
 def load_report(connection: Connection, monitor: str) -> SavingsRow | None:
     """Return what was told last, and when; None when nothing was."""
-    return read_first(connection, SavingsRow, sa.select(savings_told).where(savings_told.c.monitor == monitor))
+    return read_first(connection, SavingsRow, sa.select(savings_reports).where(savings_reports.c.monitor == monitor))
 
 
 def models(connection: Connection, monitor: str, most: int) -> list[str]:

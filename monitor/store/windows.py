@@ -21,11 +21,11 @@ from monitor.store.claims import Claim
 FACTS, PROFILE = ("facts", ""), ("profile", "")
 
 
-def save_bucket(connection: Connection, claim: Claim, found: Mapping[Key, Aggregate]) -> None:
+def save_bucket(connection: Connection, claim: Claim, aggregates_to_save: Mapping[Key, Aggregate]) -> None:
     """Write what a bucket comes to; computed again, it replaces what stood there."""
     monitor, bucket, again = claim.monitor, claim.bucket, claim.revision > 0
-    entries = {key: Entry(key, bucket.start, aggregate) for key, aggregate in found.items()}
-    bill = found.get(ledger.COST)
+    entries = {key: Entry(key, bucket.start, aggregate) for key, aggregate in aggregates_to_save.items()}
+    bill = aggregates_to_save.get(ledger.COST)
     costs = isinstance(bill, CostSummary) and ledger.is_kept(connection, monitor, bucket, bill, again=again)
     if not costs:
         entries.pop(ledger.COST, None)

@@ -96,23 +96,23 @@ class Access:
         host = request.headers.get("host", "")
         return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
 
-    def known(self, request: HTTPConnection) -> bool:
+    def is_accepted(self, request: HTTPConnection) -> bool:
         """Say whether the request carries the token or a session that was given for it, and mark it when it does."""
         if not self._token or request.scope["path"] in OPEN_PATHS:
             return True
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            known = self.accepts(given.strip(), client_address(request))
+            is_accepted = self.accepts(credentials.strip(), client_address(request))
         else:
-            known = self._session_holds(request.cookies.get(COOKIE, ""))
-        request.scope.setdefault("state", {})[AUTHORISED] = known
-        return known
+            is_accepted = self._session_holds(request.cookies.get(COOKIE, ""))
+        request.scope.setdefault("state", {})[AUTHORISED] = is_accepted
+        return is_accepted
 
-    def accepts(self, given: str, client: str) -> bool:
+    def accepts(self, token: str, client: str) -> bool:
         """Compare a token in constant time; only a wrong one counts against the client, and the right one is let in."""
         if not self._token:
             return False
-        right = hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._token)
+        right = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token)
         if not right:
             self._brake.note(client)
         return right

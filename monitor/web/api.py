@@ -46,8 +46,8 @@ class Api:
                 only_open=query.get("open") in ("1", "true"),
                 most=parse_limit(request),
             )
-            found = [{**_row(row), "transitions": _transitions(connection, row.id)} for row in rows]
-        return JSONResponse(plain({"incidents": found}))
+            entries = [{**_row(row), "transitions": _transitions(connection, row.id)} for row in rows]
+        return JSONResponse(plain({"incidents": entries}))
 
     def actions(self, request: Request) -> Response:
         """Return the outbox, newest first; `?incident=`, `?state=` and `?limit=` narrow it."""
@@ -62,31 +62,31 @@ class Api:
     def spend(self, _request: Request) -> Response:
         """Return every budget of the newest buckets: what is gone, what is unpriced, and where the period will end."""
         state = reads.snapshot(self._database, self._config)
-        told = [
+        budgets = [
             {"monitor": item.name, "bucket": item.newest.start, **_budget(row)}
             for item in state.monitors
             for row in item.findings
             if item.newest and row.method in (*PERIODS, "burn_rate", "forecast", "per_request")
         ]
-        return JSONResponse(plain({"at": state.at, "budgets": told}))
+        return JSONResponse(plain({"at": state.at, "budgets": budgets}))
 
     def savings(self, request: Request) -> Response:
         """Return what was told last of the savings of every monitor that counts them; `?monitor=` narrows it."""
-        asked = request.query_params.get("monitor")
+        monitor_name = request.query_params.get("monitor")
         names = [monitor.name for monitor in self._config.monitors if monitor.savings]
         with self._database.read() as connection:
-            rows = [stored.load_report(connection, name) for name in names if asked in (None, name)]
+            rows = [stored.load_report(connection, name) for name in names if monitor_name in (None, name)]
         return JSONResponse(plain({"savings": [{**row.told, "told_at": row.at} for row in rows if row]}))
 
     def prompts(self, request: Request) -> Response:
         """Return versions of prompts with their traffic, words left out; `?limit=` and `?offset=` page through them."""
         limit, offset = parse_limit(request), parse_offset(request)
         with self._database.read() as connection:
-            shown = registry.load_prompts(connection, limit=limit, offset=offset)
-            found = catalogue(shown, registry.load_prompts(connection, words=False), registry.load_traffic(connection))
+            page = registry.load_prompts(connection, limit=limit, offset=offset)
+            entries = catalogue(page, registry.load_prompts(connection, words=False), registry.load_traffic(connection))
             total = registry.count(connection)
-        after = offset + len(shown)
-        return JSONResponse(plain({**found, "total": total, "next": after if after < total else None}))
+        after = offset + len(page)
+        return JSONResponse(plain({**entries, "total": total, "next": after if after < total else None}))
 
     def prompt(self, request: Request) -> Response:
         """Return one version, words and all: `NAME`, `NAME@3`, `NAME@TAG`, or the beginning of a hash.
@@ -95,22 +95,22 @@ class Api:
         """
         against = request.query_params.get("against")
         with self._database.read() as connection:
-            known = registry.load_prompts(connection, words=False)
-            found = self._version(connection, known, request.path_params["which"])
-            before = self._version(connection, known, against) if against else None
-        changed = {"difference": difference(before, found)} if before else {}
-        return JSONResponse(plain({**describe(found), "content": found.content, **changed}))
+            prompts = registry.load_prompts(connection, words=False)
+            version = self._version(connection, prompts, request.path_params["which"])
+            before = self._version(connection, prompts, against) if against else None
+        changed = {"difference": difference(before, version)} if before else {}
+        return JSONResponse(plain({**describe(version), "content": version.content, **changed}))
 
-    def _version(self, connection: Any, known: Sequence[Prompt], which: str) -> Prompt:
-        found = find(known, which)
-        if found is None:
+    def _version(self, connection: Any, prompts: Sequence[Prompt], which: str) -> Prompt:
+        prompt = find(prompts, which)
+        if prompt is None:
             raise LookupError("There is no such prompt.")
-        return registry.with_words(connection, found)
+        return registry.with_words(connection, prompt)
 
 
 def _budget(row: Any) -> dict[str, Any]:
-    told = {name: getattr(row, name) for name in ("check", "method", "segment", "status", "statistic", "reason")}
-    return {**told, **(row.detail or {})}
+    entry = {name: getattr(row, name) for name in ("check", "method", "segment", "status", "statistic", "reason")}
+    return {**entry, **(row.detail or {})}
 
 
 def parse_offset(request: Request) -> int:
@@ -149,7 +149,7 @@ def _monitor(item: reads.MonitorState, bucket: timedelta, at: datetime) -> dict[
         "rows": item.newest.source_rows if item.newest else None,
         "baseline_rows": item.baseline.rows if item.baseline else None,
         "open_incidents": [row.id for row in item.open],
-        "findings": item.found,
+        "findings": item.finding_count,
         "drifted": item.drifted,
         "worst": {
             name: getattr(worst, name)

@@ -38,7 +38,7 @@ MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
-class Held:
+class BreakerSnapshot:
     """What was read last, and when."""
 
     read_at: datetime | None = None
@@ -67,7 +67,7 @@ class Board:
         self._clock = clock
         self._every = every
         self._specs = {spec.name: (monitor, spec) for monitor in config.monitors for spec in monitor.breakers}
-        self._held = Held()
+        self._snapshot = BreakerSnapshot()
         self._failing = False
         self._chance = chance
         self._claimed: dict[tuple[str, str], tuple[int, int]] = {}
@@ -104,15 +104,15 @@ class Board:
             self._failing = True
             return
         self._failing = False
-        held = {(row.name, row.value): breakers.breaker_from(row) for row in rows}
-        self._held = Held(at, held, breakers.newest_bucket_ends(rows))
+        standing_breakers = {(row.name, row.value): breakers.breaker_from(row) for row in rows}
+        self._snapshot = BreakerSnapshot(at, standing_breakers, breakers.newest_bucket_ends(rows))
 
     async def one(self, request: Request) -> Response:
         """Answer whether a request may go out: `?tenant=…` (the column of its budget) chooses the value."""
         name = request.path_params["name"]
         if name not in self._specs:
-            known = sorted(self._specs)
-            return JSONResponse({"error": f"There is no breaker of that name.{nearest(name, known)}"}, 404)
+            names = sorted(self._specs)
+            return JSONResponse({"error": f"There is no breaker of that name.{nearest(name, names)}"}, 404)
         monitor, spec = self._specs[name]
         by = budget_column(monitor, spec)
         value = request.query_params.get(by) if by else ""
@@ -123,15 +123,15 @@ class Board:
 
     async def all(self, _request: Request) -> Response:
         """Answer how every breaker stands, and every value of one that is not closed."""
-        held = self._held
-        told = []
+        state = self._snapshot
+        entries_of_breakers = []
         for name, (monitor, spec) in self._specs.items():
             by = budget_column(monitor, spec)
-            values = [value for key, value in held.rows if key == name and (value or not by)] or ([] if by else [""])
+            values = [value for key, value in state.rows if key == name and (value or not by)] or ([] if by else [""])
             entries = [self.answer(name, value, peek=True) for value in values]
-            shown = [entry for entry in entries if not by or entry["state"] != "closed"]
-            told.append({"breaker": name, "monitor": monitor.name, "by": by, "standing": shown})
-        return JSONResponse({"breakers": told})
+            open_entries = [entry for entry in entries if not by or entry["state"] != "closed"]
+            entries_of_breakers.append({"breaker": name, "monitor": monitor.name, "by": by, "standing": open_entries})
+        return JSONResponse({"breakers": entries_of_breakers})
 
     def answer(self, name: str, value: str, *, peek: bool = False, claim: bool = False) -> dict[str, Any]:
         """Return the answer for one value.
@@ -144,14 +144,14 @@ class Board:
             Claim a probe where they are counted.
         """
         monitor, spec = self._specs[name]
-        held, now = self._held, self._clock.now()
-        as_of = held.as_of.get(name)
-        stands = held.rows.get((name, value)) or Breaker("closed", as_of or now, "nothing has happened yet")
-        shown = standing(stands, now, renews=spec.renews)
+        snapshot, now = self._snapshot, self._clock.now()
+        as_of = snapshot.as_of.get(name)
+        stands = snapshot.rows.get((name, value)) or Breaker("closed", as_of or now, "nothing has happened yet")
+        current = standing(stands, now, renews=spec.renews)
         age = (now - as_of).total_seconds() if as_of else None
-        known = age is not None and age <= unknown_after(monitor, spec).total_seconds()
-        sure = known or shown.is_held(now) or (shown.state == "open" and shown.until is not None)
-        state, reason = (shown.state, shown.reason) if sure else (spec.on_unknown, _unknown(spec, as_of))
+        is_recent = age is not None and age <= unknown_after(monitor, spec).total_seconds()
+        sure = is_recent or current.is_held(now) or (current.state == "open" and current.until is not None)
+        state, reason = (current.state, current.reason) if sure else (spec.on_unknown, _unknown(spec, as_of))
         allow = state == "closed"
         if state == "half_open" and not peek:
             allow = self._admit(monitor, spec, value, now, claim=claim)
@@ -164,14 +164,14 @@ class Board:
             "state": state,
             "allow": allow,
             "reason": reason,
-            "since": shown.since.isoformat() if sure else None,
-            "until": shown.until.isoformat() if sure and shown.until else None,
-            "by": shown.who if sure else None,
+            "since": current.since.isoformat() if sure else None,
+            "until": current.until.isoformat() if sure and current.until else None,
+            "by": current.who if sure else None,
             "knowledge": {
                 "known": sure,
                 "as_of": as_of.isoformat() if as_of else None,
                 "age_seconds": None if age is None else round(age, 3),
-                "read_seconds_ago": round((now - held.read_at).total_seconds(), 3) if held.read_at else None,
+                "read_seconds_ago": round((now - snapshot.read_at).total_seconds(), 3) if snapshot.read_at else None,
             },
             "on_unknown": spec.on_unknown,
         }

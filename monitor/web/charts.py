@@ -189,8 +189,8 @@ def _height(point: Point) -> float:
 
 
 def _finite_values(points: Sequence[Point]) -> list[float]:
-    seen = [number for point in points for number in (point.value, point.bound) if number is not None]
-    return [number for number in seen if math.isfinite(number)] if any(p.value is not None for p in points) else []
+    numbers = [number for point in points for number in (point.value, point.bound) if number is not None]
+    return [number for number in numbers if math.isfinite(number)] if any(p.value is not None for p in points) else []
 
 
 def _frame(points: Sequence[Point], start: datetime, end: datetime) -> Frame:
@@ -294,11 +294,11 @@ def _runs(
     before: datetime | None = None
     for point in points:
         value = point.bound if bounds else point.value
-        known = value is not None and math.isfinite(value) and (not bounds or point.value is not None)
-        if run and (not known or (before is not None and point.at - before >= 2 * step)):
+        is_finite = value is not None and math.isfinite(value) and (not bounds or point.value is not None)
+        if run and (not is_finite or (before is not None and point.at - before >= 2 * step)):
             yield run
             run = []
-        if known and value is not None:
+        if is_finite and value is not None:
             run.append((frame.x(point.at), frame.y(value)))
             before = point.at
     if run:
@@ -343,9 +343,11 @@ def _bars(frame: Frame, points: Sequence[Point], step: timedelta) -> Iterator[Ma
     for point in points:
         left, right = frame.x(point.at), frame.x(point.at + step)
         gap = 1.0 if right - left > 3 else 0.0  # noqa: PLR2004
-        known = point.value is not None and math.isfinite(point.value)
+        is_finite = point.value is not None and math.isfinite(point.value)
         done = point.status == "done"
-        top = min(frame.y(point.value or 0.0) if known else frame.floor, frame.floor - (0 if done else BLIND_HEIGHT))
+        top = min(
+            frame.y(point.value or 0.0) if is_finite else frame.floor, frame.floor - (0 if done else BLIND_HEIGHT)
+        )
         text = f"{exact(point.at)}\n{number(point.value)} rows\n{point.status}"
         kind = "bar" if done else "bar unsure"
         yield Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(

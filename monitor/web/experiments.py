@@ -42,41 +42,41 @@ class Experiments:
 
     def list_all(self, request: Request) -> Response:
         """Return every experiment with what is told of each treatment; `?monitor=` narrows it."""
-        asked = request.query_params.get("monitor")
+        name = request.query_params.get("monitor")
         with self._database.read() as connection:
-            found = [
-                self._told(connection, monitor, spec)
+            rows = [
+                self._summarize(connection, monitor, spec)
                 for monitor in self._config.monitors
-                if asked in (None, monitor.name)
+                if name in (None, monitor.name)
                 for spec in monitor.experiments
             ]
-        return JSONResponse(plain({"experiments": found}))
+        return JSONResponse(plain({"experiments": rows}))
 
     def page(self, request: Request) -> Response:
         """Show one experiment."""
         monitor, spec = self._find(request.path_params["name"], request.path_params["experiment"])
         with self._database.read() as connection:
-            told = self._told(connection, monitor, spec)
+            summary = self._summarize(connection, monitor, spec)
             drawn = {
                 (one["treatment"], each["metric"]): self._chart(
-                    connection, monitor, spec, one["treatment"], each, told["counted_until"]
+                    connection, monitor, spec, one["treatment"], each, summary["counted_until"]
                 )
-                for one in told["treatments"]
+                for one in summary["treatments"]
                 for each in one["metrics"]
             }
-        return self._renderer.render(request, "experiment.html", monitor=monitor, spec=spec, told=told, charts=drawn)
+        return self._renderer.render(request, "experiment.html", monitor=monitor, spec=spec, told=summary, charts=drawn)
 
     def list_shadows(self, request: Request) -> Response:
         """Return every shadow with what is told of it; `?monitor=` narrows it."""
-        asked = request.query_params.get("monitor")
+        name = request.query_params.get("monitor")
         with self._database.read() as connection:
-            found = [
+            rows = [
                 self._told_of(connection, monitor, spec)
                 for monitor in self._config.monitors
-                if asked in (None, monitor.name)
+                if name in (None, monitor.name)
                 for spec in monitor.shadows
             ]
-        return JSONResponse(plain({"shadows": found}))
+        return JSONResponse(plain({"shadows": rows}))
 
     def shadow_page(self, request: Request) -> Response:
         """Show one shadow: agreement, paired differences, and the disagreements that matter most."""
@@ -85,10 +85,10 @@ class Experiments:
             for spec in monitor.shadows:
                 if (monitor.name, spec.name) == (name, shadow):
                     with self._database.read() as connection:
-                        told = self._told_of(connection, monitor, spec)
-                        charts = self._charts_of(connection, monitor, spec, told) if told["told"] else []
+                        summary = self._told_of(connection, monitor, spec)
+                        charts = self._charts_of(connection, monitor, spec, summary) if summary["told"] else []
                     return self._renderer.render(
-                        request, "shadow.html", monitor=monitor, spec=spec, told=told, charts=charts
+                        request, "shadow.html", monitor=monitor, spec=spec, told=summary, charts=charts
                     )
         raise LookupError("There is no shadow of this name in the configuration.")
 
@@ -113,7 +113,7 @@ class Experiments:
                     return monitor, spec
         raise LookupError("There is no experiment of this name in the configuration.")
 
-    def _told(self, connection: Any, monitor: Monitor, spec: Experiment) -> dict[str, Any]:
+    def _summarize(self, connection: Any, monitor: Monitor, spec: Experiment) -> dict[str, Any]:
         row = comparisons.load_report(connection, monitor.name, "experiment", spec.name)
         treatments: Mapping[str, Any] = row.told if row else {}
         return {
@@ -133,12 +133,12 @@ class Experiments:
         title = f"improvement of {each['metric']} by {treatment}, with its confidence sequence"
         return self._band(connection, monitor, ("experiment", spec), key, until, title, each["minimum"])
 
-    def _charts_of(self, connection: Any, monitor: Monitor, spec: Shadow, told: Any) -> list[Any]:
+    def _charts_of(self, connection: Any, monitor: Monitor, spec: Shadow, summary: Any) -> list[Any]:
         """Draw how many pairs differ, and how much better the challenger is by each metric, over time."""
-        whose, until = f"{spec.arm}={spec.challenger}", told["counted_until"]
+        whose, until = f"{spec.arm}={spec.challenger}", summary["counted_until"]
         most = None if spec.min_agreement is None else 1 - spec.min_agreement
         drawn = [(f"shadow/{spec.name}/agreement/{whose}", DIFFER, most)]
-        for name, each in told["told"]["metrics"].items():
+        for name, each in summary["told"]["metrics"].items():
             title = f"improvement of {name} by {spec.challenger}"
             drawn.append((f"shadow/{spec.name}.{name}/gain/{whose}", title, each["minimum"]))
         say = ", with its confidence sequence"

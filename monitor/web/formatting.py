@@ -116,12 +116,12 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def shown(text: str | None, most: int = 120) -> str:
+def shorten(text: str | None, most: int = 120) -> str:
     """Cut a long text; a missing one is a dash.
 
     Examples
     --------
-    >>> shown("abcdef", 4), shown(None)
+    >>> shorten("abcdef", 4), shorten(None)
     ('abc…', '–')
     """
     if not text:

@@ -118,25 +118,25 @@ class Guarding:
 
     def _asked(self, body: bytes) -> tuple[Policy, list[str], bool]:
         try:
-            said = json.loads(body)
+            request = json.loads(body)
         except (ValueError, RecursionError):
             raise BadRequest("The body is not valid JSON.") from None
-        if not isinstance(said, dict):
+        if not isinstance(request, dict):
             raise BadRequest('The body must be an object: {"policy": "default", "text": "..."}.')
-        extra = sorted(set(said) - set(KEYS))
+        extra = sorted(set(request) - set(KEYS))
         if extra:
             raise BadRequest(f"The key {extra[0][:40]!r} is not known. Known: {', '.join(KEYS)}.")
-        name = said.get("policy", "default")
+        name = request.get("policy", "default")
         if not isinstance(name, str) or name not in self._policies:
             raise BadRequest(unknown_policy(str(name)[:60], list(self._policies)), 404)
-        if ("text" in said) == ("texts" in said):
+        if ("text" in request) == ("texts" in request):
             raise BadRequest("Give either `text`, a string, or `texts`, a list of strings.")
-        texts = [said["text"]] if "text" in said else said["texts"]
+        texts = [request["text"]] if "text" in request else request["texts"]
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise BadRequest("`text` must be a string and `texts` a list of strings.", 422)
         if len(texts) > MOST_TEXTS:
             raise BadRequest(f"{len(texts)} texts are too many for one request; send at most {MOST_TEXTS}.", 413)
-        return self._policies[name], texts, "text" in said
+        return self._policies[name], texts, "text" in request
 
 
 def _refuse_other_kinds(content_type: str) -> None:
@@ -159,21 +159,21 @@ def _verdicts(policy: Policy, texts: list[str], ends: float = float("inf")) -> l
 def _respond(policy: Policy, verdicts: list[Verdict], *, single: bool, busy: bool = False) -> Response:
     """Answer with verdicts; those of a busy guard say how it fails, and come with the status for it."""
     _log(policy, verdicts)
-    told = [as_json(verdict) for verdict in verdicts]
-    said = told[0] if single else {"policy": policy.name, "verdicts": told}
+    answers = [as_json(verdict) for verdict in verdicts]
+    answer = answers[0] if single else {"policy": policy.name, "verdicts": answers}
     if busy:
-        said = {"error": BUSY, "failed": policy.fail} | said
+        answer = {"error": BUSY, "failed": policy.fail} | answer
     # Escaped, because a text may hold what has no UTF-8: half of a surrogate pair.
-    written = json.dumps(said, ensure_ascii=True)
+    written = json.dumps(answer, ensure_ascii=True)
     headers = {"retry-after": "1"} if busy else None
     return Response(written, BUSY_STATUS if busy else 200, headers, media_type="application/json")
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as plain data, without what it does not say."""
-    told = asdict(verdict)
+    fields = asdict(verdict)
     always = ("verdict", "policy", "reasons", "findings")
-    return {name: value for name, value in told.items() if name in always or value is not None}
+    return {name: value for name, value in fields.items() if name in always or value is not None}
 
 
 def _log(policy: Policy, verdicts: list[Verdict]) -> None:

@@ -70,11 +70,13 @@ class Health:
         """Say whether every monitor is being looked at, and if not, why."""
         names = [monitor.name for monitor in self._config.monitors]
         try:
-            at, seen = await self._passes.run(lambda: queries.passes(self._database, names), READY_SECONDS)
+            at, heartbeats = await self._passes.run(lambda: queries.passes(self._database, names), READY_SECONDS)
         except Exception as error:  # noqa: BLE001  not ready, whatever the reason
             LOG.warning("store_down", error=type(error).__name__)
             return JSONResponse({"ready": False, "reasons": ["driftd's own database does not answer"]}, 503)
-        late = [overdue(monitor.name, monitor.bucket, seen.get(monitor.name), at) for monitor in self._config.monitors]
+        late = [
+            overdue(monitor.name, monitor.bucket, heartbeats.get(monitor.name), at) for monitor in self._config.monitors
+        ]
         reasons = [reason for reason in [self._standstill(), *late] if reason]
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 

@@ -42,7 +42,7 @@ def draw_findings(
     """Draw each finding against its threshold: its name, its segment and the chart."""
     histories = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
     marks = [
-        charts.Mark(change.first_seen, f"first seen: {change.column} {formatting.shown(change.value, 60)}")
+        charts.Mark(change.first_seen, f"first seen: {change.column} {formatting.shorten(change.value, 60)}")
         for change in changes
         if start <= change.first_seen <= end
     ][:MOST_MARKS]
@@ -101,7 +101,9 @@ def incident_spans(incidents: Any) -> list[charts.ShadedSpan]:
     """Return what is shaded: the stretches of incidents that fired."""
     return [
         charts.ShadedSpan(
-            row.opened_at, row.resolved_at, f"incident {formatting.shown(row.rule, 60)}: {formatting.shown(row.reason)}"
+            row.opened_at,
+            row.resolved_at,
+            f"incident {formatting.shorten(row.rule, 60)}: {formatting.shorten(row.reason)}",
         )
         for row in incidents
         if row.fired_at is not None
@@ -110,7 +112,7 @@ def incident_spans(incidents: Any) -> list[charts.ShadedSpan]:
 
 def describe_result(bucket: Any) -> str:
     """Say how a bucket ended."""
-    return "done" if bucket.result == "done" else f"{bucket.result}: {formatting.shown(bucket.reason)}"
+    return "done" if bucket.result == "done" else f"{bucket.result}: {formatting.shorten(bucket.reason)}"
 
 
 def finding_name(finding: Any) -> str:

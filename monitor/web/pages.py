@@ -113,7 +113,7 @@ class Pages:
             row=make_row(item, monitor, state.at, Markup("")),
             findings=by_status(item.findings)[:MOST_FINDINGS],
             first=FIRST_FINDINGS,
-            more=max(0, item.found - MOST_FINDINGS),
+            more=max(0, item.finding_count - MOST_FINDINGS),
             charts=drawn,
             volume=volume,
             used=used,

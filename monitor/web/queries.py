@@ -58,36 +58,38 @@ def histories(
     connection: Connection, monitor: str, keys: Sequence[str], start: datetime, end: datetime
 ) -> Mapping[str, list[Any]]:
     """Return statistic against threshold of several findings over a stretch, oldest first."""
-    found: dict[str, list[Any]] = {key: [] for key in keys}
+    by_key: dict[str, list[Any]] = {key: [] for key in keys}
     if not keys:
-        return found
-    asked = findings.select().with_only_columns(
+        return by_key
+    statement = findings.select().with_only_columns(
         findings.c.key, findings.c.start, findings.c.statistic, findings.c.threshold, findings.c.status
     )
-    query = asked.where(
+    query = statement.where(
         findings.c.monitor == monitor,
         findings.c.start >= start,
         findings.c.start < end,
         findings.c.key.in_(list(keys)),
     )
     for row in connection.execute(query.order_by(findings.c.start).limit(MOST_POINTS)):
-        found[row.key].append(row)
-    return found
+        by_key[row.key].append(row)
+    return by_key
 
 
 def usages(connection: Connection, monitor: str, starts: Sequence[datetime]) -> list[Any]:
     """Return what the windows that end with some buckets used, oldest first."""
-    asked = buckets.select().with_only_columns(buckets.c.start, buckets.c.usage)
-    query = asked.where(buckets.c.monitor == monitor, buckets.c.start.in_(list(starts)), buckets.c.state == "finished")
+    statement = buckets.select().with_only_columns(buckets.c.start, buckets.c.usage)
+    query = statement.where(
+        buckets.c.monitor == monitor, buckets.c.start.in_(list(starts)), buckets.c.state == "finished"
+    )
     return list(connection.execute(query.order_by(buckets.c.start)))
 
 
 def volumes(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[Any]:
     """Return the rows of each finished bucket of a stretch, oldest first."""
-    asked = buckets.select().with_only_columns(
+    statement = buckets.select().with_only_columns(
         buckets.c.start, buckets.c.source_rows, buckets.c.result, buckets.c.reason
     )
-    query = asked.where(
+    query = statement.where(
         buckets.c.monitor == monitor,
         buckets.c.start >= start,
         buckets.c.start < end,

@@ -29,7 +29,7 @@ def make_panel(row: Any) -> Panel | None:
     """Return the panel; None while nothing has been counted."""
     if row is None:
         return None
-    told = row.told
+    summary = row.told
     rows = [
         (
             one["plan"],
@@ -42,8 +42,8 @@ def make_panel(row: Any) -> Panel | None:
                 cell(one["share"], percent),
             ],
         )
-        for one in told["plans"]
+        for one in summary["plans"]
     ]
-    sentences = [(one["plan"], describe_tier(tier)) for one in told["plans"] for tier in one["tiers"]]
-    retraining = describe_retraining(told["retraining"], told["currency"]) if told["retraining"] else None
-    return Panel(told["from"][:10], told["to"][:10], told["currency"], rows, sentences, retraining)
+    sentences = [(one["plan"], describe_tier(tier)) for one in summary["plans"] for tier in one["tiers"]]
+    retraining = describe_retraining(summary["retraining"], summary["currency"]) if summary["retraining"] else None
+    return Panel(summary["from"][:10], summary["to"][:10], summary["currency"], rows, sentences, retraining)

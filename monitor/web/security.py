@@ -78,7 +78,7 @@ class Guard:
             return PlainTextResponse("This name is not one that driftd listens under.\n", 400)
         if request.method not in SAFE_METHODS and not (is_program(request) or self._access.same_origin(request)):
             return PlainTextResponse("This form was not sent from driftd's own page.\n", 403)
-        if self._access.known(request):
+        if self._access.is_accepted(request):
             return None
         if "authorization" in request.headers and self._access.brakes(client_address(request)):
             sentence = "Too many wrong tokens. Try again in a minute."

@@ -87,7 +87,7 @@ def make_environment(monitors: int) -> Environment:
         chance=formatting.chance,
         length=formatting.length,
         capital=formatting.capital,
-        shown=formatting.shown,
+        shorten=formatting.shorten,
         pretty=formatting.pretty,
     )
     return environment

@@ -32,20 +32,20 @@ def usage_tables(usage: Mapping[str, Any] | None) -> list[Table]:
         return []
     segments: Mapping[str, Any] = usage["segments"]
     columns = _columns(usage["currency"])
-    asked = [one for one in columns if any(one[1](used) is not None for used in segments.values())]
-    rows = [(segment, "", [cell(number(used), say) for _, number, say in asked]) for segment, used in segments.items()]
-    found = [Table("Traffic and cost", [head for head, _, _ in asked], rows)]
-    found += [_nested_table("Times, in seconds", "times", ("p50", "p90", "p95", "p99"), segments)]
-    found += [_nested_table("Load, as logged", "loads", ("mean", "max"), segments)]
-    return [table for table in found if table.rows]
+    heads = [one for one in columns if any(one[1](used) is not None for used in segments.values())]
+    rows = [(segment, "", [cell(number(used), say) for _, number, say in heads]) for segment, used in segments.items()]
+    tables = [Table("Traffic and cost", [head for head, _, _ in heads], rows)]
+    tables += [_nested_table("Times, in seconds", "times", ("p50", "p90", "p95", "p99"), segments)]
+    tables += [_nested_table("Load, as logged", "loads", ("mean", "max"), segments)]
+    return [table for table in tables if table.rows]
 
 
 def _nested_table(title: str, field: str, heads: Sequence[str], segments: Mapping[str, Any]) -> Table:
     inner = {"p50": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99"}
     rows = [
-        (segment, name, [cell(held.get(inner.get(head, head)), formatting.number) for head in heads])
+        (segment, name, [cell(value.get(inner.get(head, head)), formatting.number) for head in heads])
         for segment, used in segments.items()
-        for name, held in used[field].items()
+        for name, value in used[field].items()
     ]
     return Table(title, heads, rows)
 

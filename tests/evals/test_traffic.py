@@ -89,7 +89,7 @@ def test_the_sample_is_the_same_whoever_looks_and_is_of_the_stated_share(reader:
     suite = suite_of(traffic={"share": 0.1, "most": 5000})
     whole = sample(reader, suite, START, START + 6 * HOUR)
     again = sample(reader, suite, START, START + 6 * HOUR)
-    assert whole.seen == 6 * AN_HOUR
+    assert whole.row_count == 6 * AN_HOUR
     assert [case.id for case in whole.cases] == [case.id for case in again.cases]
     assert {case.id for case in whole.cases} == {
         f"r{n}" for n in range(6 * AN_HOUR) if sampling_place("live", f"r{n}") < 0.1

@@ -418,7 +418,7 @@ def test_a_shadow_counted_by_buckets_equals_the_log_at_once(tmp_path: Path, sqli
     reader.close()
     whole, (once,), single = sum(found[0][1:], found[0][0]), found[1], sum(apart[1:], apart[0])
     assert whole.to_json() == once.to_json() == single.to_json()
-    assert once.told()["pairs"] == 2970
+    assert once.summarize()["pairs"] == 2970
     assert (whole - found[0][3] + found[0][3]).to_json() == whole.to_json()
     trial.engine.dispose()
 

@@ -100,5 +100,5 @@ def test_the_choice_leaves_the_baseline_and_learns_other_thresholds(world: World
     assert definition(rolling) == definition(previous)
     assert calibration_definition(rolling) != calibration_definition(previous)
     timeline = Timeline.of_baseline(previous, {}, START, START + 14 * DAY)
-    timeline.known[:] = True
+    timeline.is_complete[:] = True
     assert calibrate(previous, timeline, {})[0].limit.weeks == pytest.approx(1.0)  # type: ignore[union-attr]

@@ -135,7 +135,7 @@ def test_a_statistic_that_is_set_apart_is_named_by_a_finding() -> None:
 def test_rules_that_watch_nothing_are_calibrated_to_nothing() -> None:
     """Neither no rules nor rules of another check make a limit fail that is learnt of nothing."""
     timeline = Timeline({}, START, BUCKET, STEPS, WINDOW)
-    timeline.known[:] = True
+    timeline.is_complete[:] = True
     for rules in ([], [{"when": ["unseen"]}]):
         watched = monitor().model_copy(update={"rules": [Rule.model_validate(rule) for rule in rules]})
         calibration, slots = calibrate(watched, timeline, {})

@@ -250,7 +250,7 @@ class Seed:
                     spec,
                     {**Arms(spec).tallies, arm: {"solved": good, "latency": Tally.of(chance.lognormal(0, 0.4, 200))}},
                 )
-            told = arms.told(told, start + step)
+            told = arms.summarize(told, start + step)
             with self.database.write() as connection:
                 add_findings(connection, monitor, start, experiment_findings(spec, told))
         self.insert(
@@ -290,7 +290,7 @@ class Seed:
             )
             for place, took in enumerate(chance.lognormal(0, 0.4, 1000))
         ]
-        return Pairs.of(spec, found, {"v1": 4}).told()
+        return Pairs.of(spec, found, {"v1": 4}).summarize()
 
     def unmeasured(self, monitor: str, column: str, status: str, reason: str) -> None:
         """Write one finding of the newest bucket that could not be measured."""
@@ -494,7 +494,7 @@ def busy_store(seed: Seed) -> list[str]:
     }
     saved = {"from": (seed.end - timedelta(days=30)).isoformat(), "to": seed.end.isoformat(), "currency": "USD"}
     told = {**saved, "monitor": rank, "plans": [plan], "retraining": None}
-    seed.insert(tables.savings_told, [{"monitor": rank, "at": seed.end, "told": told}])
+    seed.insert(tables.savings_reports, [{"monitor": rank, "at": seed.end, "told": told}])
     seed.usage(rank, "model_version=v1", "model_version=v2")
     for segment in (None, "model_version=v1"):
         slow = {"value": 1.2, "low": 1.1, "high": 1.3, "quantile": 0.95, "baseline_value": 1.1}

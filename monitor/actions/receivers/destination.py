@@ -32,8 +32,8 @@ class Destination:
 
 def system_resolver(host: str, port: int) -> list[str]:
     """Return every address of a host."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in addresses))
 
 
 def check(url: str, resolve: Resolver) -> Destination:

@@ -33,8 +33,8 @@ class LatencyConfig(MeasuredConfig):
     @property
     def targets(self) -> dict[str, float]:
         """Return the percentiles that have a target, and the targets in seconds."""
-        given = {name: getattr(self, name) for name in PERCENTILES}
-        return {name: target.total_seconds() for name, target in given.items() if target}
+        limits = {name: getattr(self, name) for name in PERCENTILES}
+        return {name: target.total_seconds() for name, target in limits.items() if target}
 
     def fixed_threshold(self, method: str) -> float | None:
         """Return the target of a percentile, or the operator's own threshold."""

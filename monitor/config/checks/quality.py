@@ -54,7 +54,7 @@ class QualityConfig(ColumnQualityConfig):
 
     def expand(self) -> Sequence[CheckConfig]:
         """Return the checks of columns and of records that it stands for."""
-        given = self.model_dump(exclude={"kind"})
-        columns = [ColumnQualityConfig(kind=kind, **given) for kind in COLUMN_KINDS]
+        settings = self.model_dump(exclude={"kind"})
+        columns = [ColumnQualityConfig(kind=kind, **settings) for kind in COLUMN_KINDS]
         records = [RecordQualityConfig(kind=kind, name=self.name, threshold=self.threshold) for kind in RECORD_KINDS]
         return [*columns, *records]

@@ -85,6 +85,6 @@ class SpendConfig(CheckConfig):
     def budget(self, period: str, value: str | None = None) -> float | None:
         """Return what a day or month may cost, in all or for one value of `by:`."""
         own = self.limits.get(value or "")
-        given = getattr(own, period) if own else None
-        budget: float | None = getattr(self, period) if given is None else given
+        amount = getattr(own, period) if own else None
+        budget: float | None = getattr(self, period) if amount is None else amount
         return budget

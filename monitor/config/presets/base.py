@@ -114,7 +114,7 @@ class Preset:
     sides: tuple[str, ...] = ()
     names: Mapping[str, Names] = field(default_factory=dict)
     where: Callable[[Sql], Sequence[PresetCondition]] = lambda _sql: ()
-    joins: Callable[[Sql, Found], Sequence[Join]] = lambda _sql, _found: ()
+    joins: Callable[[Sql, Found], Sequence[Join]] = lambda _sql, _column: ()
     chat: tuple[str, ...] = ("question", "response")
     final: bool = False
     settle: str = "30s"

@@ -22,7 +22,7 @@ WEIGHT = (
 )
 
 
-def columns(sql: Sql, _found: Found) -> Columns:
+def columns(sql: Sql, _names: Found) -> Columns:
     """Return what is selected."""
 
     def answered(*path: str) -> str:

@@ -81,8 +81,8 @@ def columns(sql: Sql, names: Found) -> Columns:
 def joins(_sql: Sql, names: Found) -> list[Join]:
     """Return traces, and scores twice: those of an observation, and those of its whole trace."""
     people = ", ".join(map(literal, scores_by_people(names))) or "''"
-    given = f"source = 'ANNOTATION' OR name IN ({people})"
-    parts = [f"argMaxIfOrNull(coalesce(string_value, toString(value)), timestamp, {given}) AS feedback"]
+    by_people = f"source = 'ANNOTATION' OR name IN ({people})"
+    parts = [f"argMaxIfOrNull(coalesce(string_value, toString(value)), timestamp, {by_people}) AS feedback"]
     for place, name in enumerate(scores_by_judges(names)):
         parts.append(f"argMaxIfOrNull(value, timestamp, name = {literal(name)}) AS score_{place}")
     scores = "SELECT {about} AS about, " + ", ".join(parts) + " FROM {scores} FINAL WHERE {which} AND timestamp >= "

@@ -17,7 +17,7 @@ from monitor.config.presets.sql import Sql
 FILLED = ("model_group", "model_id", "session_id", "mcp_namespaced_tool_name")
 
 
-def columns(sql: Sql, _found: Found) -> Columns:
+def columns(sql: Sql, _names: Found) -> Columns:
     """Return what is selected."""
     failed = "r.\"status\" = 'failure'"
     cached = sql.member('r."metadata"', "additional_usage_values", "cache_read_input_tokens")

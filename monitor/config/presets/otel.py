@@ -46,8 +46,8 @@ NO_CALLS = ("execute_tool", "invoke_agent", "create_agent", "invoke_workflow", "
 
 
 def _any(names: tuple[str, ...], sql: Sql) -> str:
-    found = [sql.member('r."SpanAttributes"', name) for name in names]
-    return f"coalesce({', '.join(found)})" if len(found) > 1 else found[0]
+    members = [sql.member('r."SpanAttributes"', name) for name in names]
+    return f"coalesce({', '.join(members)})" if len(members) > 1 else members[0]
 
 
 def _attribute(role: str, sql: Sql) -> PresetColumn:
@@ -59,7 +59,7 @@ def _attribute(role: str, sql: Sql) -> PresetColumn:
     return PresetColumn(value, ("SpanAttributes",))
 
 
-def columns(sql: Sql, _found: Found) -> Columns:
+def columns(sql: Sql, _names: Found) -> Columns:
     """Return what is selected."""
     return {
         "timestamp": plain("Timestamp"),
@@ -75,10 +75,10 @@ def columns(sql: Sql, _found: Found) -> Columns:
 
 def where(sql: Sql) -> list[PresetCondition]:
     """Return the conditions: calls of a model."""
-    known = _any((*ALIASES["operation"], *ALIASES["provider"]), sql)
+    is_call = _any((*ALIASES["operation"], *ALIASES["provider"]), sql)
     listed = ", ".join(f"'{name}'" for name in NO_CALLS)
     operation = f"coalesce({_any(ALIASES['operation'], sql)}, '')"
-    return [PresetCondition(f"{known} IS NOT NULL AND {operation} NOT IN ({listed})", ("SpanAttributes",))]
+    return [PresetCondition(f"{is_call} IS NOT NULL AND {operation} NOT IN ({listed})", ("SpanAttributes",))]
 
 
 CAPTURE = "capture content: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only (or `true`, in older versions)"

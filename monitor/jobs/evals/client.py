@@ -140,15 +140,15 @@ class Client:
 
     def _read(self, response: httpx.Response, content: bytes | None) -> Answer | Failure | _Again:
         status = response.status_code
-        said = f"status {status}"
+        status_text = f"status {status}"
         if status in (401, 403):
-            return Failure("auth", f"{said}: check `api_key:`")
+            return Failure("auth", f"{status_text}: check `api_key:`")
         if status in (408, 409, 425, 429) or status >= 500:
             reason: Reason = "rate_limited" if status == 429 else "server" if status >= 500 else "timeout"
             pause = parse_retry_after(response.headers.get("retry-after"), self._clock.now())
-            return _Again(Failure(reason, said), pause)
+            return _Again(Failure(reason, status_text), pause)
         if not 200 <= status < 300:
-            return Failure("client", f"{said}: check `url:`, `model:` and `parameters:`")
+            return Failure("client", f"{status_text}: check `url:`, `model:` and `parameters:`")
         if content is None:
             return Failure("malformed", f"the answer is larger than {LARGEST_ANSWER >> 20} MiB")
         try:

@@ -45,8 +45,8 @@ def alike(runs: Sequence[Sequence[CaseResult]]) -> Sequence[Sequence[CaseResult]
     for older in runs[1:]:
         before, newest = pool([older]), pool([runs[0]])
         both = [(before[key].scores[OVERALL], newest[key].scores[OVERALL]) for key in newest if key in before]
-        known = [(old[~np.isnan(old)], new[~np.isnan(new)]) for old, new in both]
-        fell = over_cases([(old, new) for old, new in known if len(old) and len(new)])
+        scored = [(old[~np.isnan(old)], new[~np.isnan(new)]) for old, new in both]
+        fell = over_cases([(old, new) for old, new in scored if len(old) and len(new)])
         if not CHANGED < fell < 1 - CHANGED:
             break
         kept.append(older)
@@ -75,7 +75,7 @@ def compare(suite: Suite, cases: Sequence[CaseResult], past: Past) -> list[Compa
     both = [(past[case.id, case.definition], case) for case in cases if (case.id, case.definition) in past]
     if not both:
         return []
-    found = []
+    comparisons = []
     for measure, name, tag in _measures(cases):
         sides = [
             (old.scores[name], new.scores[name])
@@ -85,15 +85,15 @@ def compare(suite: Suite, cases: Sequence[CaseResult], past: Past) -> list[Compa
         before, after = [old for old, _ in sides], [new for _, new in sides]
         one = paired(before, after, suite.max_drop)
         if one.cases and (tag is None or one.cases >= FEWEST):
-            found.append((measure, one))
-    return _decide(suite, found)
+            comparisons.append((measure, one))
+    return _decide(suite, comparisons)
 
 
 def compare_traffic(
     suite: Suite, cases: Sequence[CaseResult], past: Sequence[CaseResult], fewest: int
 ) -> list[Comparison]:
     """Compare two samples of records that have nothing but their source in common: as a whole, and by expectation."""
-    found = []
+    comparisons = []
     for measure, name, tag in _measures(cases):
         if tag is not None:
             continue
@@ -101,19 +101,21 @@ def compare_traffic(
             np.array([mean(case.scores[name]) for case in side if name in case.scores]) for side in (past, cases)
         )
         if min(np.sum(~np.isnan(before)), np.sum(~np.isnan(after))) >= fewest:
-            found.append((measure, compare_groups(before, after, suite.max_drop)))
-    return _decide(suite, found)
+            comparisons.append((measure, compare_groups(before, after, suite.max_drop)))
+    return _decide(suite, comparisons)
 
 
-def _decide(suite: Suite, found: Sequence[tuple[str, Paired]]) -> list[Comparison]:
+def _decide(suite: Suite, comparisons: Sequence[tuple[str, Paired]]) -> list[Comparison]:
     """Say which of the comparisons are regressions, at the suite's level over all of them."""
-    if not found:
+    if not comparisons:
         return []
-    weights = np.array([len(found) - 1 or 1 if measure == OVERALL else 1 for measure, _ in found], dtype=np.float64)
-    adjusted = holm(np.array([one.p_value for _, one in found]), weights)
+    weights = np.array(
+        [len(comparisons) - 1 or 1 if measure == OVERALL else 1 for measure, _ in comparisons], dtype=np.float64
+    )
+    adjusted = holm(np.array([one.p_value for _, one in comparisons]), weights)
     return [
         Comparison(measure, one, float(p), bool(p <= suite.alpha and one.change < -suite.max_drop))
-        for (measure, one), p in zip(found, adjusted, strict=True)
+        for (measure, one), p in zip(comparisons, adjusted, strict=True)
     ]
 
 

@@ -115,8 +115,8 @@ def _pattern(one: Expectation) -> str:
     try:
         re2.compile(one.value, quiet)
     except re2.error as error:
-        said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        return f"{one.value!r} is no pattern of RE2 (which knows no look-around and no back-reference): {said}"
+        message = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        return f"{one.value!r} is no pattern of RE2 (which knows no look-around and no back-reference): {message}"
     return ""
 
 

@@ -61,13 +61,13 @@ def _add_case(suite: ET.Element, run: Run, case: CaseResult, change: str | None)
 def _add_comparison(suite: ET.Element, run: Run, one: Comparison) -> None:
     element = _test(suite, run, f"comparison {one.measure}")
     pair = one.paired
-    said = (
+    message = (
         f"{pair.before:.4f} before, {pair.after:.4f} now on {pair.cases} cases, "
         f"95 % interval of the change ±{pair.reach:.4f}, p {one.p_adjusted:.4g}"
     )
     if one.regressed and run.result == "regressed":
-        _note(element, "failure", f"{one.measure} regressed", said)
-    ET.SubElement(element, "system-out").text = said
+        _note(element, "failure", f"{one.measure} regressed", message)
+    ET.SubElement(element, "system-out").text = message
 
 
 def _note(element: ET.Element, kind: str, message: str, text: str) -> None:

@@ -60,8 +60,8 @@ def evaluate(
     With a ``alerting`` its incident is opened, kept or resolved in the transaction that stores the run.
     """
     started = clock.now()
-    asked = Asked(read_answers(suite)) if suite.endpoint is None else asyncio.run(_ask(suite, progress))
-    return _finish(suite, asked, database, clock, started, progress, alerting)
+    samples = Asked(read_answers(suite)) if suite.endpoint is None else asyncio.run(_ask(suite, progress))
+    return _finish(suite, samples, database, clock, started, progress, alerting)
 
 
 def evaluate_traffic(
@@ -77,15 +77,15 @@ def evaluate_traffic(
     since = max(before[0].started_at, started - MOST_INTERVALS * every) if before else started - every
     sampled = traffic.sample(reader, suite, since - settle, started - settle, alerting.monitor)
     kept = traffic.with_budget(suite.model_copy(update={"cases": list(sampled.cases)}), spent)
-    asked = Asked(dict(sampled.answers), stretch=(since - settle, started - settle))
+    samples = Asked(dict(sampled.answers), stretch=(since - settle, started - settle))
     if suite.judge is not None and kept.judge is None:
-        asked.note = "; the judge was not asked: what it may spend today is spent"
-    return _finish(kept, asked, database, clock, started, lambda _done: None, alerting)
+        samples.note = "; the judge was not asked: what it may spend today is spent"
+    return _finish(kept, samples, database, clock, started, lambda _done: None, alerting)
 
 
 def _finish(
     suite: Suite,
-    asked: Asked,
+    samples: Asked,
     database: Database,
     clock: Clock,
     started: datetime,
@@ -93,42 +93,42 @@ def _finish(
     alerting: SuiteAlerting | None,
 ) -> Run:
     """Score, judge, compare and store what was answered."""
-    scored = [_score_case(suite, case, asked.samples[case.id]) for case in suite.cases]
+    scored = [_score_case(suite, case, samples.samples[case.id]) for case in suite.cases]
     if suite.judge is not None:
-        scored = asyncio.run(_judge(suite, scored, asked, progress))
+        scored = asyncio.run(_judge(suite, scored, samples, progress))
     with database.read() as connection:
         good = evaluations.last_good(connection, suite.name, suite.compare_with)
-    run = conclude(suite, scored, good, asked, started, clock.now())
+    run = conclude(suite, scored, good, samples, started, clock.now())
     with database.write() as connection:
         evaluations.save(connection, run)
         if alerting is not None:
             bucket = Bucket(run.started_at, run.finished_at)
             history = load_history(connection, alerting.suite_monitor, bucket)
             save_plan(connection, alerting.monitor.name, alerting.plan(run, history))
-            if asked.stretch is not None and alerting.monitor.judged:
-                start = floor(asked.stretch[0], alerting.monitor.bucket)
-                judge_labels.keep(connection, alerting.monitor.name, _verdicts(suite, run), start, asked.stretch[1])
+            if samples.stretch is not None and alerting.monitor.judged:
+                start = floor(samples.stretch[0], alerting.monitor.bucket)
+                judge_labels.keep(connection, alerting.monitor.name, _verdicts(suite, run), start, samples.stretch[1])
     return run
 
 
 def _verdicts(suite: Suite, run: Run) -> dict[str, float]:
     """Return what the judge said of records that it was asked about, by their id."""
     name = next((one.called for one in suite.expect if one.kind == JUDGE), None)
-    said = {case.id: mean(case.scores[name]) for case in run.cases if name and name in case.scores}
-    return {record: score for record, score in said.items() if not np.isnan(score)}
+    scores = {case.id: mean(case.scores[name]) for case in run.cases if name and name in case.scores}
+    return {record: score for record, score in scores.items() if not np.isnan(score)}
 
 
 def requests(suite: Suite) -> int:
     """Return how many answers are asked for, those of the judge included; for the progress bar."""
-    asked = len(suite.cases) * suite.repeat if suite.endpoint is not None else 0
-    return asked + (len(_cases_to_judge(suite)) * suite.repeat if suite.judge is not None else 0)
+    calls = len(suite.cases) * suite.repeat if suite.endpoint is not None else 0
+    return calls + (len(_cases_to_judge(suite)) * suite.repeat if suite.judge is not None else 0)
 
 
 def conclude(
     suite: Suite,
     cases: Sequence[CaseResult],
     good: Sequence[tuple[str, bool, Sequence[CaseResult]]],
-    asked: Asked,
+    samples: Asked,
     started: datetime,
     finished: datetime,
 ) -> Run:
@@ -154,12 +154,12 @@ def conclude(
         cases,
         copies,
         compared_with=[one for one, _, _ in good],
-        spent=asked.spent,
+        spent=samples.spent,
         fallen=comparing.fallen(cases, past),
         comparisons=comparisons,
     )
-    result, reason = comparing.conclude(suite, run, judged=asked.judged, unjudged=asked.unjudged)
-    return replace(run, result=result, reason=reason + asked.note)
+    result, reason = comparing.conclude(suite, run, judged=samples.judged, unjudged=samples.unjudged)
+    return replace(run, result=result, reason=reason + samples.note)
 
 
 def read_answers(suite: Suite) -> dict[str, list[Answer | Failure]]:
@@ -174,7 +174,7 @@ def read_answers(suite: Suite) -> dict[str, list[Answer | Failure]]:
         if not isinstance(text, str):
             raise document.explain([Problem(("response",), "a text is wanted.")])
         samples[data["id"]].append(Answer(text))
-    return {case: found or [Failure("stopped", "the file has no answer")] for case, found in samples.items()}
+    return {case: answers or [Failure("stopped", "the file has no answer")] for case, answers in samples.items()}
 
 
 async def _ask(suite: Suite, progress: Progress) -> Asked:
@@ -231,7 +231,7 @@ def _cases_to_judge(suite: Suite) -> list[Case]:
     return [case for case in wanted if int(hashlib.sha256(case.id.encode()).hexdigest()[:8], 16) < share]
 
 
-async def _judge(suite: Suite, scored: list[CaseResult], asked: Asked, progress: Progress) -> list[CaseResult]:
+async def _judge(suite: Suite, scored: list[CaseResult], samples: Asked, progress: Progress) -> list[CaseResult]:
     """Have a judge score the answers of its share of the cases; an answer that it fails on has no score."""
     if suite.judge is None:
         return scored
@@ -251,8 +251,8 @@ async def _judge(suite: Suite, scored: list[CaseResult], asked: Asked, progress:
             return read_judgement(outcome.text) if isinstance(outcome, Answer) else None
 
         values = await _each(jobs, ask, judge.endpoint.concurrency)
-    asked.spent["judge"] = client.spent
-    asked.judged, asked.unjudged = len(jobs), sum(value is None for value in values)
+    samples.spent["judge"] = client.spent
+    samples.judged, samples.unjudged = len(jobs), sum(value is None for value in values)
     judged: dict[int, dict[int, float]] = {}
     for (place, sample, _, _), value in zip(jobs, values, strict=True):
         if value is not None:

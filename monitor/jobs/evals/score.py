@@ -78,8 +78,8 @@ def _exact(case: Case, one: Expectation) -> Callable[[str], float]:
 
 
 def _contains(case: Case, one: Expectation) -> Callable[[str], float]:
-    given = case.expected if one.value is None else one.value
-    wanted = [_fold(str(text), one) for text in (given if isinstance(given, list) else [given])]
+    expected_text = case.expected if one.value is None else one.value
+    wanted = [_fold(str(text), one) for text in (expected_text if isinstance(expected_text, list) else [expected_text])]
     return lambda text: sum(part in _fold(text, one) for part in wanted) / len(wanted)
 
 
@@ -96,10 +96,10 @@ def _numeric(case: Case, one: Expectation) -> Callable[[str], float]:
     wanted = float(str(case.expected if one.value is None else one.value))
 
     def met(text: str) -> float:
-        found = _NUMBER.findall(text)
-        if not found:
+        numbers = _NUMBER.findall(text)
+        if not numbers:
             return 0.0
-        last = float(found[-1].replace(",", "").replace("−", "-"))
+        last = float(numbers[-1].replace(",", "").replace("−", "-"))
         return float(abs(last - wanted) <= one.tolerance + 1e-12 * abs(wanted))
 
     return met
@@ -137,8 +137,8 @@ def judge_messages(rubric: str, case: Case, text: str) -> list[dict[str, str]]:
         '{"score": S} where S is a number from 0 (worst) to 1 (best).\n\nRubric: ' + rubric
     )
     fields: dict[str, Any] = {"question": case.question, "context": case.context, "expected": case.expected}
-    given = {name: value for name, value in fields.items() if value is not None} | {"answer": text[:LONGEST]}
-    return [{"role": "system", "content": task}, {"role": "user", "content": json.dumps(given, ensure_ascii=False)}]
+    values = {name: value for name, value in fields.items() if value is not None} | {"answer": text[:LONGEST]}
+    return [{"role": "system", "content": task}, {"role": "user", "content": json.dumps(values, ensure_ascii=False)}]
 
 
 def read_judgement(reply: str) -> float | None:

@@ -227,8 +227,8 @@ class Suite(Section):
         """Return a fingerprint of what is asked and expected: only cases that agree in it are compared."""
         judge = [self.judge.rubric, self.judge.endpoint.model] if self.judge else []
         expected = [one.model_dump(mode="json") for one in self.expectations(case)]
-        asked = case.model_dump(mode="json", include={"prompt", "messages", "context", "expected"})
-        text = json.dumps([self.system, asked, expected, judge], sort_keys=True)
+        request = case.model_dump(mode="json", include={"prompt", "messages", "context", "expected"})
+        text = json.dumps([self.system, request, expected, judge], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -295,10 +295,10 @@ def _cases(path: Path) -> Iterator[Case]:
 
 def _with_schemas(suite: Suite, folder: Path, document: Document) -> Suite:
     """Read the files that JSON schemas are in, once each."""
-    known: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
 
     def filled(where: tuple[str | int, ...], listed: list[Expectation]) -> list[Expectation]:
-        return [_fill_expectation((*where, place), one, folder, document, known) for place, one in enumerate(listed)]
+        return [_fill_expectation((*where, place), one, folder, document, schemas) for place, one in enumerate(listed)]
 
     cases = [
         case.model_copy(update={"expect": filled(("cases", place, "expect"), case.expect)})
@@ -308,14 +308,14 @@ def _with_schemas(suite: Suite, folder: Path, document: Document) -> Suite:
 
 
 def _fill_expectation(
-    where: tuple[str | int, ...], one: Expectation, folder: Path, document: Document, known: dict[str, Any]
+    where: tuple[str | int, ...], one: Expectation, folder: Path, document: Document, schemas: dict[str, Any]
 ) -> Expectation:
     if one.kind != "json_schema" or not isinstance(one.value, str):
         return one
     try:
-        if one.value not in known:
-            known[one.value] = json.loads((folder / one.value).read_text(encoding="utf-8"))
-        return Expectation.model_validate({**one.model_dump(), "value": known[one.value]})
+        if one.value not in schemas:
+            schemas[one.value] = json.loads((folder / one.value).read_text(encoding="utf-8"))
+        return Expectation.model_validate({**one.model_dump(), "value": schemas[one.value]})
     except ValidationError as error:
         raise document.explain([Problem(where, f"{one.value}: {error.errors()[0]['msg']}.")]) from None
     except (OSError, ValueError) as error:
@@ -332,10 +332,12 @@ def _cross_check(suite: Suite) -> list[Problem]:
     twice = Counter(case.id for case in suite.cases)
     for place, case in enumerate(suite.cases):
         where = ("cases", place)
-        said = f"the case {case.id!r}"
+        subject = f"the case {case.id!r}"
         if twice[case.id] > 1:
-            problems.append(Problem((*where, "id"), f"{said} stands here {twice[case.id]} times; ids must be unique."))
-        problems += [Problem(where, f"{said} {wrong}") for wrong in _wrong_case(suite, case)]
+            problems.append(
+                Problem((*where, "id"), f"{subject} stands here {twice[case.id]} times; ids must be unique.")
+            )
+        problems += [Problem(where, f"{subject} {wrong}") for wrong in _wrong_case(suite, case)]
     return problems
 
 
@@ -346,8 +348,8 @@ def _wrong_traffic(suite: Suite) -> list[Problem]:
         problems.append(Problem(("expect",), "nothing is expected of the traffic; give `expect:`."))
     for place, one in enumerate(suite.expect):
         if one.kind in FROM_EXPECTED and one.value is None:
-            said = f"{one.called!r} compares with a right answer, which traffic has not; give it a value."
-            problems.append(Problem(("expect", place), said))
+            message = f"{one.called!r} compares with a right answer, which traffic has not; give it a value."
+            problems.append(Problem(("expect", place), message))
         if one.kind == "judge" and suite.judge is None:
             problems.append(Problem(("expect", place), "there is no judge; give `judge: {endpoint: …, rubric: …}`."))
     return problems

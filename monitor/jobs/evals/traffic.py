@@ -33,7 +33,7 @@ class Sampled:
 
     cases: Sequence[Case]
     answers: Mapping[str, list[Answer | Failure]]
-    seen: int
+    row_count: int
 
 
 def sampling_place(suite: str, record: str) -> float:
@@ -60,20 +60,20 @@ def sample(reader: Reader, suite: Suite, start: datetime, end: datetime, monitor
     if traffic is None or "id" not in schema or "response" not in schema:
         raise NoTraffic("a sample of traffic needs the columns `id` and `response`; map them in `source.columns`.")
     kept: list[tuple[float, str, tuple[Any, ...]]] = []
-    seen = 0
+    rows = 0
     columns = [*COLUMNS, *(deciding_columns(monitor, schema) if monitor else ())]
     for page in reader.read(start, end, [name for name in dict.fromkeys(columns) if name in schema]):
         for record, values in _records(keep_served(page, monitor) if monitor else page):
-            seen += 1
+            rows += 1
             place = -sampling_place(suite.name, record)
-            if -place < traffic.share and all(record != known for _, known, _ in kept):
+            if -place < traffic.share and all(record != other for _, other, _ in kept):
                 (heapq.heappush if len(kept) < traffic.most else heapq.heappushpop)(kept, (place, record, values))
     cases: list[Case] = []
     answers: dict[str, list[Answer | Failure]] = {}
     for _, record, (question, context, response) in sorted(kept, reverse=True):
         cases.append(Case(id=record, prompt=question or "", context=context))
         answers[record] = [Answer(response)]
-    return Sampled(cases, answers, seen)
+    return Sampled(cases, answers, rows)
 
 
 def _records(page: Records) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -81,8 +81,8 @@ def _records(page: Records) -> Iterator[tuple[str, tuple[Any, ...]]]:
     ids, response = page["id"], page["response"]
     for row in range(len(ids)):
         if not ids.missing[row] and not response.missing[row]:
-            said = [_text(page, name, row) for name in COLUMNS[1:]]
-            yield category(ids.values[row])[:LONGEST_ID], tuple(said)
+            texts = [_text(page, name, row) for name in COLUMNS[1:]]
+            yield category(ids.values[row])[:LONGEST_ID], tuple(texts)
 
 
 def _text(page: Records, name: str, row: int) -> str | None:

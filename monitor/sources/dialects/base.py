@@ -99,7 +99,7 @@ class Dialect(Protocol):
     def key(self, connection: Connection, name: str) -> list[str]:
         """Return the columns that name a row of a table; none when nothing does."""
 
-    def time(self, spec: ColumnSpec, found: Found) -> TimeColumn | None:
+    def time(self, spec: ColumnSpec, column: Found) -> TimeColumn | None:
         """Return how a column of times is compared and read; None for a text."""
 
     def stamp(self, time: TimeColumn) -> sa.ColumnElement[Any]:

@@ -126,8 +126,8 @@ class ClickhouseDialect:
     def key(self, connection: Connection, name: str) -> list[str]:
         return []
 
-    def time(self, spec: ColumnSpec, found: Found) -> TimeColumn | None:
-        if found.type != "time":
+    def time(self, spec: ColumnSpec, column: Found) -> TimeColumn | None:
+        if column.type != "time":
             return None
         return TimeColumn(spec.model_copy(update={"unit": "ns"}), "epoch", instant=True)
 

@@ -91,8 +91,8 @@ class PostgresqlDialect:
         return [str(name) for name in connection.execute(sa.text(SCHEMAS)).scalars()]
 
     def exists(self, connection: Connection, name: str) -> bool:
-        found = connection.execute(sa.text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name})
-        return bool(found.scalar_one())
+        result = connection.execute(sa.text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name})
+        return bool(result.scalar_one())
 
     def readable(self, connection: Connection, name: str) -> bool:
         query = sa.text("SELECT has_table_privilege(to_regclass(:name), 'SELECT')")
@@ -113,8 +113,8 @@ class PostgresqlDialect:
             sa.text("SELECT oid::bigint, format_type(oid, NULL), typtype FROM pg_type WHERE oid = ANY(:codes)"),
             {"codes": codes},
         ).all()
-        known = {int(code): (str(name), str(sort)) for code, name, sort in rows}
-        types = [known.get(code, ("", "")) for code in codes]
+        type_names = {int(code): (str(name), str(sort)) for code, name, sort in rows}
+        types = [type_names.get(code, ("", "")) for code in codes]
         return [
             Found(str(item[0]), kind, "text" if sort == "e" else column_type(kind))
             for item, (kind, sort) in zip(description, types, strict=True)
@@ -124,10 +124,10 @@ class PostgresqlDialect:
         rows = connection.execute(sa.text(PRIMARY_KEY), {"name": name}).all()
         return [str(row[0]) for row in rows] if all(row[1] for row in rows) else []
 
-    def time(self, spec: ColumnSpec, found: Found) -> TimeColumn | None:
-        if found.type != "time":
+    def time(self, spec: ColumnSpec, column: Found) -> TimeColumn | None:
+        if column.type != "time":
             return None
-        return TimeColumn(spec, "zoned" if "with time zone" in found.database_type else "naive")
+        return TimeColumn(spec, "zoned" if "with time zone" in column.database_type else "naive")
 
     def stamp(self, time: TimeColumn) -> sa.ColumnElement[Any]:
         column = raw(time.spec.column)

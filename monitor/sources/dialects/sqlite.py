@@ -92,7 +92,7 @@ class SqliteDialect:
         ).scalar_one_or_none()
         return ["rowid"] if kind == "table" else []
 
-    def time(self, spec: ColumnSpec, found: Found) -> TimeColumn | None:
+    def time(self, spec: ColumnSpec, column: Found) -> TimeColumn | None:
         return None
 
     def stamp(self, time: TimeColumn) -> sa.ColumnElement[Any]:

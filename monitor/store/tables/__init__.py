@@ -16,7 +16,7 @@ from monitor.store.tables.money import (
     breakers,
     comparisons,
     ledger_hours,
-    savings_told,
+    savings_reports,
 )
 from monitor.store.tables.watching import (
     actions,
@@ -53,7 +53,7 @@ __all__ = [
     "metadata",
     "prompt_tags",
     "prompts",
-    "savings_told",
+    "savings_reports",
     "silences",
     "spans",
     "transitions",

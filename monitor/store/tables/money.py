@@ -65,7 +65,7 @@ breaker_transitions = Table(
     Column("who", String(128)),
 )
 
-savings_told = Table(
+savings_reports = Table(
     "savings_told",
     metadata,
     Column("monitor", String(63), primary_key=True),

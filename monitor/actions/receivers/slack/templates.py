@@ -45,8 +45,8 @@ SURROGATES = re.compile("[\ud800-\udfff]")
 
 def escape(text: object) -> str:
     """Make a text harmless in mrkdwn: no mention, link, code or control character of another's comes through."""
-    shown = SURROGATES.sub("\ufffd", UNSAFE.sub("", str(text))).replace("`", "'")
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = SURROGATES.sub("\ufffd", UNSAFE.sub("", str(text))).replace("`", "'")
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def cut(text: str, most: int) -> str:
@@ -121,16 +121,16 @@ def _clock(text: object) -> str:
         return escape(text)
 
 
-def _findings(found: Sequence[IncidentFinding]) -> str:
+def _findings(findings: Sequence[IncidentFinding]) -> str:
     lines = [
         " ".join(str(one) for one in map(item.get, ("check", "column", "segment", "method")) if one)
         + f": {_number(item.get('statistic'))} against {_number(item.get('threshold'))} (n {item.get('n_window', '?')})"
-        for item in found[:FINDINGS]
+        for item in findings[:FINDINGS]
     ]
-    if len(found) > FINDINGS:
-        lines.append(f"and {len(found) - FINDINGS} more")
-    shown = [cut(" ".join(escape(line).split()), LONGEST_VALUE) for line in lines]
-    return code_block("\n".join(shown)) if shown else ""
+    if len(findings) > FINDINGS:
+        lines.append(f"and {len(findings) - FINDINGS} more")
+    values = [cut(" ".join(escape(line).split()), LONGEST_VALUE) for line in lines]
+    return code_block("\n".join(values)) if values else ""
 
 
 def _number(value: object) -> str:

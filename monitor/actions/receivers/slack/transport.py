@@ -78,5 +78,5 @@ def _failure(error: SlackApiError, now: datetime) -> DeliveryResult:
         return replace(limited, retry_after=limited.retry_after or DEFAULT_PAUSE)
     if status >= 300:
         return failure_by_status(status, error.response.headers.get("retry-after"), now)
-    known = code.endswith("_error") or code == "service_unavailable"
-    return DeliveryResult("server" if known else "other", f"status {status}", retry=True)
+    is_transient = code.endswith("_error") or code == "service_unavailable"
+    return DeliveryResult("server" if is_transient else "other", f"status {status}", retry=True)

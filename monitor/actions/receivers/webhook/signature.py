@@ -57,10 +57,10 @@ def verify(secrets: str, headers: Mapping[str, str], body: bytes, now: datetime)
     """
     try:
         identity, seconds = headers["webhook-id"], int(headers["webhook-timestamp"])
-        given = headers["webhook-signature"].split()
+        signatures = headers["webhook-signature"].split()
     except (KeyError, ValueError):
         return False
     if abs(now.timestamp() - seconds) > TOLERANCE.total_seconds():
         return False
     ours = sign(secrets, identity, datetime.fromtimestamp(seconds, UTC), body)["webhook-signature"].split()
-    return any(hmac.compare_digest(mine.encode(), theirs.encode()) for mine in ours for theirs in given)
+    return any(hmac.compare_digest(mine.encode(), theirs.encode()) for mine in ours for theirs in signatures)
