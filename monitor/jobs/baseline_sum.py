@@ -34,9 +34,9 @@ class BaselineSum:
         """Say whether a sum is requested that is not stored."""
         return self._request is not None
 
-    def request(self, work: Callable[[], Baseline], standing: object, store: Callable[[Baseline], None]) -> None:
-        """Request a sum for the baseline that is stored now."""
-        self._request = SumRequest(work, standing, store)
+    def request(self, request: SumRequest) -> None:
+        """Request a sum."""
+        self._request = request
 
     def compute(self) -> bool:
         """Compute what is requested; says whether there was something to compute."""

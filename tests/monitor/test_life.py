@@ -15,7 +15,7 @@ from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon, make_job
 from monitor.config.load import load
 from monitor.daemon import Daemon
-from monitor.jobs import baseline_lifecycle
+from monitor.jobs import baseline_sums
 from monitor.jobs.baseline_sum import BaselineSum
 from monitor.store import baselines, incidents, reads, windows
 from monitor.store.database import Database
@@ -269,7 +269,7 @@ def test_a_sum_that_fails_fails_the_turn_and_is_requested_again(
     life.watch.lifecycle.sums_in_background = True
     life.until(START + 8 * HOUR)
     with monkeypatch.context() as patch:
-        patch.setattr(baseline_lifecycle, "sum_buckets", lambda *_: 1 / 0)
+        patch.setattr(baseline_sums, "sum_buckets", lambda *_: 1 / 0)
         life.watch.lifecycle._sum = BaselineSum()
         life.until(START + 8 * HOUR)
         life.daemon.compute_sums()

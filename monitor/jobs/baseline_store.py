@@ -1,0 +1,73 @@
+"""The baseline of a monitor as it is stored, that of an earlier release included."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from monitor.baselines import definition_v1
+from monitor.baselines.definition import definition
+from monitor.checks.baseline import Baseline
+from monitor.checks.calibration import Calibration
+from monitor.config.models import Monitor
+from monitor.store import baselines
+from monitor.store.database import Database
+
+LOG = structlog.get_logger(__name__)
+Standing = tuple[int, str, str]
+"""What tells a stored baseline from others."""
+
+
+class BaselineStore:
+    """The newest baseline of a monitor with the fingerprint of what is configured."""
+
+    def __init__(self, database: Database, monitor: Monitor) -> None:
+        self._database = database
+        self._monitor = monitor
+        self._compared_with_version_1 = False
+
+    @property
+    def definition(self) -> str:
+        """Return the fingerprint of what the baseline measures."""
+        return definition(self._monitor)
+
+    def find(self) -> Standing | None:
+        """Return which baseline is stored; one of an earlier release is taken over once."""
+        with self._database.read() as connection:
+            stored = baselines.newest_id(connection, self._monitor.name, self.definition)
+        if stored is None and not self._compared_with_version_1:
+            stored = self._take_over()
+        return stored
+
+    def load(self) -> Baseline | None:
+        """Read the baseline."""
+        with self._database.read() as connection:
+            return baselines.newest(connection, self._monitor.name, self.definition)
+
+    def save_fixed_thresholds(self, baseline: Baseline, calibration_definition: str) -> None:
+        """Store that a baseline without buckets has nothing to learn thresholds from."""
+        with self._database.write() as connection:
+            calibration = Calibration(definition=calibration_definition)
+            baselines.save_calibration(connection, baseline.id, replace(baseline, calibration=calibration))
+        LOG.info("calibrated", monitor=self._monitor.name, said=calibration.reason)
+
+    def _take_over(self) -> Standing | None:
+        """Give a baseline of an earlier release the fingerprint of this one, if it measures what is asked for."""
+        self._compared_with_version_1 = True
+        name = self._monitor.name
+        with self._database.read() as connection:
+            stored = baselines.version_1_fingerprints(connection, name)
+        same = [old for old in stored if definition_v1.recognises(self._monitor, old)]
+        if not same:
+            if stored:
+                LOG.warning(
+                    "baseline_not_taken_over",
+                    monitor=name,
+                    detail="it was learnt for other settings; with the settings of then it is used again",
+                )
+            return None
+        with self._database.write() as connection:
+            baselines.redefine(connection, name, same, self.definition)
+            LOG.info("baseline_taken_over", monitor=name)
+            return baselines.newest_id(connection, name, self.definition)

@@ -1,0 +1,42 @@
+"""What the buckets of a monitor are compared with: its baseline, the stretch before, experiments and shadows."""
+
+from __future__ import annotations
+
+from monitor.actions.plan_actions import Receivers
+from monitor.checks.comparisons import Comparisons
+from monitor.checks.monitor_plan import MonitorPlan
+from monitor.config.models import Monitor
+from monitor.core.schedule import Bucket
+from monitor.jobs.baseline_lifecycle import BaselineLifecycle
+from monitor.jobs.begin_comparisons import begin_comparisons
+from monitor.jobs.previous_stretch import PreviousStretch
+from monitor.sources.base import Reader
+from monitor.store.database import Database
+
+
+class BucketPlanner:
+    """Makes the plan of each bucket of one monitor."""
+
+    def __init__(
+        self, database: Database, monitor: Monitor, lifecycle: BaselineLifecycle, receivers: Receivers
+    ) -> None:
+        self._database = database
+        self._monitor = monitor
+        self._lifecycle = lifecycle
+        self._receivers = receivers
+        self._comparisons = Comparisons(monitor)
+        self._previous = PreviousStretch(database)
+        self._comparisons_begun = False
+
+    def prepare(self, reader: Reader) -> None:
+        """Begin the experiments and shadows that are new, once a process."""
+        if not self._comparisons_begun:
+            begin_comparisons(self._database, self._comparisons, reader)
+            self._comparisons_begun = True
+
+    def plan(self, bucket: Bucket) -> MonitorPlan:
+        """Return what a bucket is compared with."""
+        baseline, reason = self._lifecycle.baseline, self._lifecycle.reason
+        if baseline is not None:
+            baseline = self._previous.add_to(baseline, self._monitor, bucket)
+        return MonitorPlan(self._monitor, self._comparisons, baseline, reason, self._receivers)
