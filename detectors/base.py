@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import special
 
+from detectors.amounts import compare_statistic
 from detectors.binning import Kind
 from detectors.null_distribution import CalibratedNull
 from detectors.profile import Profile
@@ -343,8 +344,8 @@ def _compare(stated: Finding, detector: Detector, measurement: Measurement, boun
 
 
 def describe_comparison(detector: Detector, statistic: float, bound: float) -> str:
-    """Say in words how a statistic stands to its threshold."""
-    return f"{detector.title} {statistic:.4g} {'reaches' if statistic >= bound else 'is below'} {bound:.4g}"
+    """Write a statistic beside its threshold."""
+    return compare_statistic(detector.title, statistic, bound, detector.unit)
 
 
 def _answer(stated: Finding, status: Status, reason: str, **changes: object) -> Finding:

@@ -101,7 +101,7 @@ def contributing_values(detector: Detector, baseline: Profile, window: Profile) 
     old, new = (np.add.reduceat(side.counts, starts) for side in (baseline, window))
     p, q = shares(old), shares(new)
     runs = _runs(q - p) if layout.kind == "numeric" else [slice(at, at + 1) for at in np.flatnonzero(old + new)]
-    flag = _is_flag(baseline) and _is_flag(window)
+    flag = is_flag(baseline) and is_flag(window)
     parts = [
         ValueGroup(
             *_name(layout, starts, _trim_empty(old + new, run), flag=flag),
@@ -160,7 +160,7 @@ def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: fl
     first = int(gain.argmax())
     if not gain[first] > 0:
         return None
-    flag = _is_flag(baseline) and _is_flag(window)
+    flag = is_flag(baseline) and is_flag(window)
     run = _trim_empty(baseline.counts + window.counts, slice(first, baseline.layout.bins))
     top = run if run.stop - run.start == 1 else slice(run.start, baseline.layout.bins)
     value, kind = _name(baseline.layout, np.arange(baseline.layout.bins), top, flag=flag)
@@ -237,7 +237,7 @@ def _trim_empty(counts: np.ndarray, run: slice) -> slice:
     return run if not len(occupied) else slice(run.start + int(occupied[0]), run.start + int(occupied[-1]) + 1)
 
 
-def _is_flag(side: Profile) -> bool:
+def is_flag(side: Profile) -> bool:
     """Say whether a numeric column held nothing but 0 and 1: what is not 0 sums to its own number."""
     if side.layout.kind != "numeric":
         return False

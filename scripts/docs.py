@@ -35,6 +35,7 @@ from monitor.config.checks import CheckConfig, SpendLimit
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import PresetColumn
 from monitor.config.presets.sql import DIALECTS as SPEECH
+from monitor.config.sections import format_duration
 from monitor.jobs import delivery
 from monitor.jobs.evals import suite
 from monitor.jobs.evals.expectation import COMMON, KINDS, Expectation
@@ -43,13 +44,13 @@ from monitor.metrics import list_metrics
 FOLDER = Path(__file__).parent.parent / "docs"
 DIRECTIONS = """## Directions
 
-Every finding has a direction. `better` is an improvement: a lower price, latency or failure rate. It is shown and
-recorded, and it alerts nobody. `neutral` is neither good nor bad by itself, such as a longer answer or the joint
-distribution of all columns: it alerts, and it never leads to a rollback or a retraining by itself. `worse` does
-both. A column improves only when its mean and its ranks do, so a latency whose bulk falls while its tail rises is
-worse. A column of which nobody knows the better side counts as worse whichever way it moves: name the columns that
-should roll back in the rule (`when: [drift.score]`). Signals state their better side in the table below, and these
-columns by their role:
+Every finding has a direction. `better` is an improvement, such as a lower price, latency or failure rate: it is shown
+and recorded, and never alerts. `neutral` is neither good nor bad in itself, such as longer answers or a change of the
+joint distribution of all columns: it alerts, and never triggers a rollback or a retraining by itself. `worse` does
+both. A numeric column counts as improved only if its mean and its ranks improve: a latency whose median falls while
+its tail rises is worse. A change of a column whose better side is unknown counts as worse; to restrict rollbacks to
+some columns, name them in the rule (`when: [drift.score]`). The better side of signals is in the table below; that of
+columns follows from their role:
 """
 NOTE = "<!-- Written by scripts/docs.py from the code; change the code, then `make docs`. -->\n"
 
@@ -92,19 +93,18 @@ def table(headers: list[str], rows: list[list[str]]) -> str:
 def configuration() -> str:
     parts = [
         "# driftd.yaml\n",
-        "Unknown keys are refused with the nearest valid word. `${NAME}` and `${NAME:-default}` are read from the\n"
-        "environment; `token_file`, `secret_file`, `url_file` and `store_file` read a secret from a file beside this one.\n"
-        "Durations are written 90s, 5m, 1h30m, 14d or 2w; times in ISO 8601, UTC unless they say otherwise.\n\n"
-        "Every relative path in this file is relative to the folder of this file, not to the working directory: the files of\n"
-        "SQLite in `store:` and `source.url` (`sqlite:///driftd.db`), `baseline.file`, `suite`, the `*_file` keys, and the files\n"
-        "of a signal. `sqlite:////var/lib/driftd/driftd.db` is absolute; `sqlite://`, `sqlite:///:memory:` and\n"
-        "`sqlite:///file:…` stay as they are. A path on the command line is relative to the working directory. The log line\n"
-        "`store` says at the start which store is used.\n\n"
-        "`driftd run` exits 2 before it writes anything, with the sentence of `driftd config check`, when no monitor has a\n"
-        "source that can be read as it is configured: a URL or a driver that does not exist, no such SQLite file, table,\n"
-        "column or segment. When some monitors can be read it starts; the others are shown in error and are read as soon\n"
-        "as that is possible. A source that is down, too slow, or refuses the password may come back: the daemon waits for it,\n"
-        "with `driftd_source_up` 0.\n",
+        "driftd reads one YAML file. Unknown keys are errors, with a suggestion. `${NAME}` and `${NAME:-default}` are replaced\n"
+        "by environment variables. `token_file`, `secret_file`, `url_file` and `store_file` name a file that holds the value\n"
+        "of `token`, `secret`, `url` or `store`. Durations are written 90s, 5m, 1h30m, 14d or 2w; times in ISO 8601, in UTC\n"
+        "unless they have an offset. `driftd config check` validates the file; `driftd config schema` prints its JSON schema.\n\n"
+        "Relative paths are relative to the folder of this file, not to the working directory: SQLite files in `store` and\n"
+        "`source.url` (`sqlite:///driftd.db`), `baseline.file`, `suite`, the `*_file` keys, and files of signals.\n"
+        "`sqlite:////var/lib/driftd/driftd.db` is an absolute path. Paths on the command line are relative to the working\n"
+        "directory.\n\n"
+        "`driftd run` exits with code 2 and the message of `driftd config check` if no monitor has a readable source because of\n"
+        "its configuration: an unknown URL scheme or driver, or a missing SQLite file, table, column or segment. If some\n"
+        "monitors can be read it starts, shows the others as errors and retries them. If a source is down, too slow or refuses\n"
+        "the password, the daemon retries; `driftd_source_up` is 0 until then.\n",
     ]
     of_receivers = {f"receivers.* of kind {kind}": receivers.config_model(kind) for kind in receivers.RECEIVERS}
     for title, model in [*sections(), *of_receivers.items(), ("receivers.*.effect", receivers.EffectSettings)]:
@@ -118,7 +118,7 @@ def configuration() -> str:
 
 
 def receiver_kinds() -> list[str]:
-    """Return the table of kinds of receivers, an example of each, and what became of the old form."""
+    """Return the table of kinds of receivers, an example of each, and how to convert deprecated keys."""
     models = {kind: receivers.config_model(kind) for kind in receivers.RECEIVERS}
     rows = [[f"`{kind}`", first_line(model), gets(model), model.audience] for kind, model in models.items()]
     example = yaml.safe_dump(
@@ -126,17 +126,17 @@ def receiver_kinds() -> list[str]:
     )
     return [
         "## Receivers\n",
-        "Messages tell people about incidents, breakers and comparisons; effects change a system. A rule names receivers\n"
-        "in `do:`. One with `effect:` gets effects, one without gets messages. Several receivers of a kind are told apart\n"
-        "by their names.\n",
-        table(["kind", "what it is", "gets", "read by"], rows),
+        "A receiver is a destination of messages (about incidents, breakers and experiments, for people) or of effects (which\n"
+        "change a system). Rules refer to receivers by name in `do:`. A receiver with `effect:` gets effects, any other gets\n"
+        "messages.\n",
+        table(["kind", "description", "gets", "read by"], rows),
         f"```yaml\n{example}```\n",
-        "## The old form: slack and actions\n",
-        "`slack:` and `actions:` are deprecated and still work; the log of `driftd run` and `driftd config check` show the new\n"
-        "form. `slack: {…}` is the receiver `slack: {kind: slack, …}`. An action `NAME: {webhook: {url, secret, timeout},\n"
-        "kind, mode, cooldown, not_after, max_per_day, dry_run}` is the receiver `NAME: {kind: webhook, url, secret, timeout,\n"
-        "dry_run, effect: {kind, mode, cooldown, not_after, max_per_day}}`, without `effect:` where its kind was notify.\n"
-        "Names stay, so that actions that wait in a store are still delivered.\n",
+        "## Deprecated keys: slack and actions\n",
+        "`slack:` and `actions:` still work; `driftd run` and `driftd config check` print their new form. `slack: {…}` becomes\n"
+        "the receiver `slack: {kind: slack, …}`. An action `NAME: {webhook: {url, secret, timeout}, kind, mode, cooldown,\n"
+        "not_after, max_per_day, dry_run}` becomes the receiver `NAME: {kind: webhook, url, secret, timeout, dry_run, effect:\n"
+        "{kind, mode, cooldown, not_after, max_per_day}}`, without `effect:` if its kind was notify. Keep the names: actions\n"
+        "that are waiting in the store refer to them.\n",
     ]
 
 
@@ -171,14 +171,16 @@ def settable(model: type[BaseModel]) -> list[str]:
 def default_of(field: object) -> str:
     value = field.default  # type: ignore[attr-defined]
     if value is PydanticUndefined:
-        return "needed"
+        return "required"
     if value is None or value in ({}, [], ""):
         return "-"
     if hasattr(value, "total_seconds"):
-        return f"{value.total_seconds():g}s"
+        return f"`{format_duration(value)}`"
     if isinstance(value, BaseModel | list) and not isinstance(value, str):
         return "see below" if isinstance(value, BaseModel) else ", ".join(getattr(v, "kind", "one rule") for v in value)
-    return "(set)" if "SecretStr" in type(value).__name__ else f"`{value}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value.get_secret_value() if isinstance(value, SecretStr) else value}`"
 
 
 def checks() -> str:
@@ -188,30 +190,30 @@ def checks() -> str:
             f"`{d.name}`",
             f"`{d.check}`",
             ", ".join(sorted(d.kinds)),
-            f"{d.threshold:g}",
-            f"{d.floor:g}",
+            f"{d.threshold:.3g}",
+            f"{d.floor:.3g}",
             d.unit,
-            d.about,
+            {"model": "model", "pipe": "data pipeline"}[d.about],
             d.citation,
         ]
         for d in methods
     ]
     parts = [
         "# Checks\n",
-        "A threshold is learnt from the baseline, so that all checks together keep the monitor's `alert_budget`\n"
-        "([calibration](calibration.md)); `threshold:` of a check wins over it. It is never below the method's floor,\n"
-        "the smallest effect that may page however many rows prove it. A baseline that is too short, or has no times,\n"
-        "has no calibration: then the table's threshold holds, raised where the sample is too small to see it to what\n"
-        "unchanged windows of that size exceed once in a thousand.\n\n"
-        "`drift` asks several methods of each column unless `method:` names one; the column `(joint)` stands for all\n"
-        "columns together, and there `correlation` and `mmd` see what no single column shows. `cusum` and `rate_cusum` add up\n"
-        "from bucket to bucket: `cusum` sees small shifts that last, `rate_cusum` a large change of a rate within a bucket\n"
-        "or two and a small one over hours. `quality` stands for all checks that are not `drift`, but `freshness`, which\n"
-        "is run when it is asked for.\n",
+        "A check compares a window with the baseline. Thresholds are learnt from the baseline so that all checks together\n"
+        "keep the monitor's `alert_budget` ([calibration](calibration.md)); `threshold:` sets a fixed one instead. A learnt\n"
+        "threshold is never below the method's floor: smaller changes do not alert however significant they are. If the\n"
+        "baseline is too short for calibration, the default threshold of the tables below is used, raised for small samples\n"
+        "to what one in 1,000 unchanged windows of that size exceeds.\n\n"
+        "`drift` runs several methods on each column unless `method:` selects some. The column `(joint)` stands for all columns\n"
+        "together: `correlation` and `mmd` detect changes there that no single column shows. `cusum` and `rate_cusum` are\n"
+        "sequential: they accumulate evidence from bucket to bucket. `cusum` detects small lasting shifts, `rate_cusum` a large\n"
+        "change of a rate within one or two buckets and a small one over hours. `quality` stands for all other checks of data\n"
+        "except `freshness`, which must be configured.\n",
         "## Kinds of checks\n",
-        "[configuration.md](configuration.md) says what each key means.\n",
+        "[configuration.md](configuration.md) describes the keys.\n",
         table(
-            ["check", "what it does", "keys"],
+            ["check", "description", "keys"],
             [
                 [
                     ", ".join(f"`{kind}`" for kind in kinds),
@@ -222,27 +224,27 @@ def checks() -> str:
             ],
         ),
         "## Methods\n",
-        table(["method", "check", "columns", "threshold", "floor", "unit", "speaks of", "source"], rows),
+        table(["method", "check", "columns", "threshold", "floor", "unit", "finding about", "reference"], rows),
         "## Families of columns\n",
-        "What `method: auto` measures of a column, which is the default, follows from what its baseline shows;\n"
-        "`driftd baseline show` names the family of each.\n",
+        "With `method: auto`, the default, the methods of a column follow from the family of its distribution in the baseline;\n"
+        "`driftd baseline show` prints the family of each column.\n",
         table(
-            ["family", "what it means", "methods", "the smallest change that may page"],
+            ["family", "description", "methods", "smallest change that alerts"],
             [
                 [family.name, family.about, ", ".join(f"`{m}`" for m in family.methods), family.least]
                 for family in FAMILIES
             ],
         ),
         "## Performance of the model\n",
-        "`performance` compares the metrics of a classifier (roles `score`, 0 to 1, and `label`) or of a regression (roles\n"
-        "`prediction` and `label`) with the baseline's, with 95 % intervals. `labels_after` says how long labels take: the\n"
-        "metrics look at the window that ended that long ago, one window later, and a bucket is read again when its\n"
-        "labels have come. What starts with `estimated_` needs no labels: it expects of each score, or of the columns\n"
-        "of a regression, what the baseline showed there, so it sees the cost of drifted inputs and is blind to a changed\n"
-        "concept. Its interval comes from how earlier estimates compared with the truth, and `driftd status` says how often\n"
-        "it held ([performance](performance.md)). A backtest takes labels as they are today.\n",
+        "`performance` compares the metrics of a classifier (roles `score`, from 0 to 1, and `label`) or of a regression (roles\n"
+        "`prediction` and `label`) with the baseline's, with 95 % intervals. `labels_after` is the delay of labels: metrics are\n"
+        "computed for the window that ended that long ago, and its buckets are read again once labels have arrived. Methods\n"
+        "named `estimated_…` need no labels: they estimate a metric from the scores, or from the columns of a regression, as\n"
+        "learnt from the baseline. They detect the effect of changed inputs, and cannot detect concept drift, a changed\n"
+        "relation between inputs and labels. Their intervals come from the errors of earlier estimates; `driftd status` shows\n"
+        "how often the intervals contained the true value ([performance](performance.md)). A backtest uses the labels of today.\n",
         table(
-            ["method", "of", "threshold", "floor", "unit", "statistic", "source"],
+            ["method", "model", "threshold", "floor", "unit", "statistic", "reference"],
             [
                 [
                     f"`{d.name}`",
@@ -257,11 +259,11 @@ def checks() -> str:
             ],
         ),
         "## Latency\n",
-        f"`latency` looks at the columns of seconds named {', '.join(f'`{name}`' for name in TIMES)}, or at `columns:`. With\n"
-        "`p50:`, `p90:`, `p95:` or `p99:` it holds that percentile against the target; without any it watches by how\n"
-        "much `p50`, `p95` and `p99` have risen over the baseline's, within the alert budget.\n",
+        f"`latency` checks the columns {', '.join(f'`{name}`' for name in TIMES)} (in seconds),\n"
+        "or those of `columns:`. With `p50:`, `p90:`, `p95:` or `p99:` it compares that percentile with a target; without any,\n"
+        "it compares `p50`, `p95` and `p99` with the baseline's, within the alert budget.\n",
         table(
-            ["method", "threshold", "floor", "unit", "statistic", "source"],
+            ["method", "threshold", "floor", "unit", "statistic", "reference"],
             [
                 [
                     f"`{d.name}`",
@@ -275,47 +277,50 @@ def checks() -> str:
             ],
         ),
         "## Spending\n",
-        "`spend: {daily: 200, monthly: 5000}` holds what requests cost, by the column `cost` or better the signal `price`,\n"
-        "against budgets, in days and months of `zone:`. `daily` and `monthly` are the share that is gone, with a forecast of\n"
-        "their end; `forecast` is the low end of the month's 80 % interval in units of the budget; `burn_rate`\n"
-        "tells early when a month's money will not last (the multi-window rates of the SRE workbook: 14.4 times over an\n"
-        "hour, 6 over six, 3 over a day, 1 over three). Requests that nobody could price are counted apart and never as\n"
-        "free. Replicas share one ledger in our database. A backtest leaves budgets out. With `by: tenant` each value has\n"
-        "the budget, or its own of `limits:`; what no budget by value can see is `daily_unassigned`. `per_request` is the\n"
-        "share of a bucket's requests that used more than `per_request_tokens:`.\n",
+        "`spend: {daily: 200, monthly: 5000}` compares the cost of requests, from the signal `price` or the column `cost`, with\n"
+        "budgets for days and months of `zone:`. The methods `daily` and `monthly` give the share of the budget that is spent,\n"
+        "with a forecast for the end of the period. `forecast` is the lower end of the 80 % interval of the month's forecast,\n"
+        "relative to the budget. `burn_rate` alerts early when the month's budget is spent too fast: at 14.4 times the allowed\n"
+        "rate over an hour, 6 times over six hours, 3 times over a day, or 1 time over three days (the multi-window rates of the\n"
+        "SRE workbook). Requests without a known price are counted separately, not as free. All daemons share one ledger in\n"
+        "driftd's database. Backtests leave budgets out. With `by: tenant` each tenant has its own budget, or the one of\n"
+        "`limits:`; cost without a tenant is `daily_unassigned`. `per_request` is the share of requests with more tokens than\n"
+        "`per_request_tokens:`.\n",
         "## Objectives\n",
-        "`slo: {signal: failed, objective: 0.999}` holds the share of good requests against an objective over `period:`, 30\n"
-        "days by default, with any signal from 0 to 1: `failed`, `slow` (`{slow: {seconds: 3}}`), `rate_limited`, a guardrail's\n"
-        "hits … `burn_rate` is how far the worst pair of windows is beyond its rate, and both windows of a pair must be:\n"
+        "`slo: {signal: failed, objective: 0.999}` compares the share of good requests with an objective over `period:`, 30\n"
+        "days by default. The signal is any signal from 0 to 1 that is 1 for a bad request: `failed`, `slow` (`{slow: {seconds:\n"
+        "3}}`), `rate_limited`, the hits of a guardrail. `burn_rate` alerts when the error budget is consumed too fast over both\n"
+        "windows of a pair: "
         + "; ".join(
-            f"{pair.factor(timedelta(days=30)):g} times too fast over {_hours(pair.long)} and {_hours(pair.short)} ({pair.urgency})"
+            f"{pair.factor(timedelta(days=30)):g} times the allowed rate over {format_duration(pair.long)} and {format_duration(pair.short)} ({pair.urgency})"
             for pair in PAIRS
         )
-        + ".\nWith little traffic the bad requests of the long window must also be more than chance explains once in 1,000 looks\n"
-        "(exact binomial test), so that a single error of a few hundred requests does not alert; with much traffic this\n"
-        "changes nothing. Other periods scale the factors. `burn: page` or `burn: ticket` looks at those pairs only, so that two checks with\n"
-        "a `name:` of their own can have rules of two severities. Counts are kept in our database, one row a bucket, and all\n"
-        "replicas share them. A backtest leaves objectives out.\n",
+        + ".\nWith little traffic, the bad requests of the long window must also exceed what chance explains once in 1,000 tests\n"
+        "(exact binomial test), so that a single error among few requests does not alert. For other periods the factors are\n"
+        "scaled. `burn: page` or `burn: ticket` evaluates those pairs only: two checks with different names can have rules of\n"
+        "different severity. Counts are kept in driftd's database and shared by all daemons. Backtests leave objectives out.\n",
         "## Rates\n",
-        "`rate: {signal: hallucinated}` watches the mean of a signal from 0 to 1. `max_increase:` is by how many points it\n"
-        "may rise over the baseline's, by default as the alert budget allows; `max:` what it may be at all. Where the role\n"
-        "`label` is mapped (`positive:` is the label that means bad), the labels of a random sample of rows correct the mean\n"
-        "by prediction-powered inference and only then is it called a rate; without labels it is a mean score. The\n"
-        "interval is in the finding, in the incident's sentence and in `driftd_rate_ratio`. `labels_chosen:` says how the\n"
-        "labelled rows were chosen: `random`, `by_score` (at random among rows of one score: a rate by strata) or `by_answer`\n"
-        "(with complaints: no rate). Where the share of rows with a label changes with the score they are no random sample;\n"
-        "the finding then says so and gives the rate by strata, which is right if the score alone decided. Whether it did\n"
-        "cannot be told from the data ([llm](llm.md#rates-with-labels)).\n",
+        "`rate: {signal: hallucinated}` monitors the mean of a signal from 0 to 1. `max_increase:` is the accepted increase over\n"
+        "the baseline, by default learnt from the alert budget; `max:` is an upper limit of the mean. If the role `label` is\n"
+        "mapped (`positive:` is the label of a bad answer), the labels of a random sample of rows correct the mean by\n"
+        "prediction-powered inference, and it is reported as a rate with its interval; without labels it is reported as a mean\n"
+        "score. The interval is in the finding, in the sentence of the incident and in `driftd_rate_ratio`. `labels_chosen:`\n"
+        "states how the labelled rows were selected: `random`, `by_score` (at random among rows of equal score: the rate is\n"
+        "stratified by score) or `by_answer` (such as complaints: no rate is computed). If the share of labelled rows depends\n"
+        "on the score, the labels are not a random sample; the finding then says so and gives the stratified rate, which is\n"
+        "correct if selection depends on the score only. The data cannot show whether it does\n"
+        "([llm](llm.md#rates-with-labels)).\n",
         table(
-            ["method", "threshold", "floor", "unit", "statistic", "source"],
+            ["method", "threshold", "floor", "unit", "statistic", "reference"],
             [[f"`{d.name}`", f"{d.threshold:g}", f"{d.floor:g}", d.unit, d.title, d.citation] for d in RATES.values()],
         ),
-        "## Of the records as a whole\n",
-        table(["check", "what it does"], [[f"`{name}`", first_line(run)] for name, run in TRAFFIC_CHECKS.items()]),
-        "## Stattests of Evidently\n",
-        "`method: evidently:NAME` runs one over the binned data, by Evidently's own threshold or the check's `threshold:`\n"
-        "in Evidently's unit. Findings give the negative decimal logarithm of a p-value, so that more is always worse.\n"
-        "They are not calibrated to the alert budget, and a backtest leaves them out. Needs `driftd[report]`.\n",
+        "## Checks of the records as a whole\n",
+        table(["check", "description"], [[f"`{name}`", first_line(run)] for name, run in TRAFFIC_CHECKS.items()]),
+        "## Statistical tests of Evidently\n",
+        "`method: evidently:NAME` runs a statistical test of Evidently on the binned data, with Evidently's default threshold\n"
+        "or with `threshold:` in Evidently's unit. For tests with a p-value, findings show its negative decimal logarithm, so\n"
+        "that larger is worse. These tests are not calibrated to the alert budget, and backtests leave them out. They need\n"
+        "`pip install driftd[report]`.\n",
         table(
             ["name", "columns", "score"],
             [
@@ -335,30 +340,26 @@ def checks() -> str:
         parts.append(f"### {detector.name}\n\n```text\n{text}\n```\n")
     parts += [DIRECTIONS, table(["column", "better"], [[f"`{name}`", better] for name, better in ROLES.items()])]
     rows = [[f"`{s.name}`", ", ".join(s.needs), s.unit, s.better or "-", s.cost, s.citation] for s in SIGNALS.values()]
-    parts += ["## Signals\n", table(["signal", "needs", "unit", "better", "records a second", "source"], rows)]
+    parts += ["## Signals\n", table(["signal", "needs", "unit", "better", "records per second", "reference"], rows)]
     return "\n".join(parts)
-
-
-def _hours(span: timedelta) -> str:
-    return f"{span.total_seconds() / 3600:g} h"
 
 
 def metrics() -> str:
     rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in list_metrics()]
     rows += [
-        ["`driftd_store_up`", "gauge", "-", "1 when our own database answered this scrape."],
+        ["`driftd_store_up`", "gauge", "-", "1 if driftd's own database answered this scrape."],
         [
             "`driftd_log_lines_dropped_total`",
             "counter",
             "-",
-            "Log lines of this process that were dropped because nobody read them.",
+            "Log lines that were dropped because the reader of the log was too slow.",
         ],
         ["`driftd_build_info`", "gauge", "version", "Version of driftd."],
     ]
     return (
-        "# Metrics\n\nAll are read from committed state at the scrape, so a restart forgets nothing. Labels come from the\n"
-        "configuration, the watched columns and the capped segments, never from raw rows.\n\n"
-        + table(["name", "type", "labels", "meaning"], rows)
+        "# Metrics\n\nPrometheus metrics at `/metrics`. Values are read from driftd's database at each scrape, so that they survive a\n"
+        "restart. Label values come from the configuration, the monitored columns and the limited number of segments, never from\n"
+        "the content of records.\n\n" + table(["name", "type", "labels", "meaning"], rows)
     )
 
 
@@ -387,24 +388,25 @@ def commands() -> str:
 def webhooks() -> str:
     parts = [
         "# Webhooks\n",
-        "An action is one signed POST after Standard Webhooks: `webhook-id` never changes over retries, so a receiver that\n"
-        "has seen it answers 409 or 2xx; `webhook-timestamp` and `webhook-signature` are checked as in\n"
-        "`monitor/actions/receivers/webhook/signature.py`, `verify`. The body is JSON of at most "
-        f"{retraining.LARGEST:,} bytes: what does not fit is left\n"
-        "out from the least bad finding on, and counted.\n",
-        "2xx and 409 deliver it. A timeout, 408, 425, 429, 5xx and a connection that fails are tried again until `not_after`,\n"
-        f"after a pause that doubles from {delivery.FIRST_DELAY.seconds} s to {delivery.LONGEST_DELAY.seconds // 60} min; "
-        "`Retry-After` makes a pause longer, up to the longest, and never\n"
-        "shorter. Every receiver has a queue of its own.\n",
-        "Each has `type`, `timestamp` (end of the bucket) and `data`. A webhook without `effect:` gets messages:\n"
-        "`driftd.incident.firing`, `.update` (what is new is in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
-        "when nobody approved an effect in time, and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`, with:\n"
-        "`monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target` (the last\n"
-        "known good version), `findings` (at most ten), `not_after` and `dry_run`. A retraining has `retraining`, too.\n",
+        "driftd sends messages and effects as signed POST requests, as defined by [Standard Webhooks](https://www.standardwebhooks.com).\n"
+        "`webhook-id` is the same for all attempts: a receiver that has processed it answers 2xx or 409. Verify\n"
+        "`webhook-timestamp` and `webhook-signature` with a library of Standard Webhooks, or as `verify` in\n"
+        "`monitor/actions/receivers/webhook/signature.py`. The body is JSON of at most "
+        f"{retraining.LARGEST:,} bytes; if\n"
+        "there is more, the smallest findings are left out and counted in `left_out`.\n",
+        "A response of 2xx or 409 means delivered. A timeout, a failed connection, 408, 425, 429 and 5xx are retried until\n"
+        f"`not_after`, after {delivery.FIRST_DELAY.seconds} s and then twice as long each time up to {delivery.LONGEST_DELAY.seconds // 60} min. "
+        "`Retry-After` can only make a delay\n"
+        "longer. Each receiver has its own queue.\n",
+        "Every body has `type`, `timestamp` (end of the bucket) and `data`. A webhook without `effect:` gets messages:\n"
+        "`driftd.incident.firing`, `.update` (with the changes in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
+        "(an effect was not approved in time) and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`. `data`\n"
+        "has `monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target`\n"
+        "(the last known good version), `findings` (at most ten), `not_after` and `dry_run`; a retraining also has `retraining`.\n",
         "## data.retraining\n",
-        "What to train on and why. Train on the records since the change, on those of the baseline, or on both; the\n"
-        "conditions select them as they stand in the source, so put `not_after` and the row counts beside what you read.\n"
-        "Fields are only added within a version. It is null where the baseline has gone meanwhile.\n",
+        "What to train on, and why. The conditions select the records since the change, those of the baseline, or both, from\n"
+        "the source as it is when you read it: compare the number of rows. Within a version, fields are only added. It is null\n"
+        "if the baseline no longer exists.\n",
     ]
     for model in (
         retraining.Retraining,
@@ -425,8 +427,8 @@ def webhooks() -> str:
 def presets() -> str:
     parts = [
         "# Presets\n",
-        "Known logs, read by `source: {url: …, preset: NAME}`; [sources.md](sources.md) says how. Columns that an\n"
-        "installation lacks are left out; `driftd readiness` says which. Those in bold are roles.\n",
+        "A preset reads the database of a known tool: `source: {url: …, preset: NAME}` ([sources.md](sources.md)). Columns that\n"
+        "an installation does not have are left out; `driftd readiness` lists them. Columns in bold are roles.\n",
     ]
     for preset in PRESETS.values():
         module = inspect.getmodule(preset.columns)
@@ -446,7 +448,7 @@ def presets() -> str:
             f"## {preset.name}\n",
             text + "\n",
             f"Table `{preset.table}`, on {', '.join(preset.dialects)}; `settle: {preset.settle}`.\n",
-            table(["column", "from", "what logs it"], rows),
+            table(["column", "read from", "how to log it"], rows),
         ]
     return "\n".join(parts)
 
@@ -488,7 +490,7 @@ cases:
         name: has-status
         weight: 2
 """
-"""What docs/evaluations.md shows; a test reads it as `driftd eval run` would."""
+"""The example of docs/evaluations.md; a test reads it as `driftd eval run` does."""
 SUITE_SECTIONS: dict[str, type[BaseModel]] = {
     "The file": suite.Suite,
     "endpoint, judge.endpoint": suite.Endpoint,
@@ -501,27 +503,36 @@ SUITE_SECTIONS: dict[str, type[BaseModel]] = {
     "judge": suite.Judge,
 }
 EXPECTATIONS = {
-    "exact": ("text", "The answer is this text, or `expected` of the case; white space around it does not matter."),
-    "contains": ("text, or a list of texts", "The answer holds every one of them, or of `expected` of the case."),
-    "regex": ("pattern", "The pattern (RE2) is found in the answer."),
-    "json_schema": ("schema, or the name of a file beside the suite", "The answer is JSON that fits the schema."),
-    "numeric": ("number", "The last number of the answer is this one, or `expected` of the case."),
-    "signal": ("name of a signal", "The signal lies from `min` to `max`; [checks.md](checks.md#signals) lists them."),
-    "judge": ("none", "The judge of the suite scores the answer from 0 to 1."),
+    "exact": (
+        "text",
+        "The answer equals this text, or `expected` of the case; leading and trailing white space is ignored.",
+    ),
+    "contains": ("text, or a list of texts", "The answer contains all of them, or `expected` of the case."),
+    "regex": ("pattern", "The answer matches the regular expression (RE2)."),
+    "json_schema": (
+        "schema, or the name of a file beside the suite",
+        "The answer is JSON that is valid under the schema.",
+    ),
+    "numeric": ("number", "The last number in the answer equals this one, or `expected` of the case."),
+    "signal": (
+        "name of a signal",
+        "The signal is between `min` and `max`; [checks.md](checks.md#signals) lists the signals.",
+    ),
+    "judge": ("none", "None: the LLM judge of the suite scores the answer from 0 to 1."),
 }
 
 
 def evaluations() -> str:
     parts = [
         "# Suites of evaluations\n",
-        "A suite is a YAML file of prompts and of what is expected of the answers. `driftd eval run suite.yaml` asks an\n"
-        "OpenAI-compatible endpoint, scores the answers and compares the run with the last good ones. It exits 0 without a\n"
-        "regression, 1 with one or below `min_score`, 2 when it could not tell. `evaluations:` of\n"
-        "[driftd.yaml](configuration.md#evaluations) runs a suite on a schedule; [llm.md](llm.md#evaluations) says how runs are\n"
-        "compared.\n",
+        "A suite is a YAML file with prompts and expectations about the answers. `driftd eval run suite.yaml` sends the prompts\n"
+        "to an OpenAI-compatible endpoint, scores the answers and compares the run with the last good ones. It exits with 0 if\n"
+        "there is no regression, 1 if there is one or the score is below `min_score`, and 2 if the result is inconclusive.\n"
+        "`evaluations:` of [driftd.yaml](configuration.md#evaluations) runs a suite on a schedule;\n"
+        "[llm.md](llm.md#evaluations) describes how runs are compared.\n",
         f"```yaml\n{SUITE}```\n",
-        "Unknown keys are refused with the nearest valid word. `${NAME}` is read from the environment; `url_file` and\n"
-        "`api_key_file` read a secret from a file. Every relative path is relative to the folder of the suite.\n",
+        "Unknown keys are errors, with a suggestion. `${NAME}` is replaced by an environment variable; `url_file` and\n"
+        "`api_key_file` name a file that holds the value. Relative paths are relative to the folder of the suite.\n",
     ]
     for title, model in SUITE_SECTIONS.items():
         rows = [
@@ -540,13 +551,14 @@ def evaluations() -> str:
     ]
     parts += [
         "## expect[], cases[].expect[]\n",
-        first_line(Expectation) + " It is a word, `- judge`, or a mapping with one kind and its options,\n"
-        "`- {contains: refund, ignore_case: true}`. The score of a case is the weighted mean of its expectations.\n",
-        table(["kind", "value", "is met when", "options"], kinds),
+        first_line(Expectation) + " It is written as a word, `- judge`, or as a mapping of one kind\n"
+        "with its options, `- {contains: refund, ignore_case: true}`. The score of a case is the weighted mean of its\n"
+        "expectations.\n",
+        table(["kind", "value", "met if", "options"], kinds),
         table(["option", "type", "default", "meaning"], options),
         "## Files of cases and answers\n",
-        "`cases: cases.jsonl` names a file with one case a line, with the keys of `cases[]`. `answers: answers.jsonl`, or\n"
-        "`--answers FILE`, scores answers that were given elsewhere: one object a line,\n"
+        "`cases: cases.jsonl` names a file with one case per line, with the keys of `cases[]`. `answers: answers.jsonl`, or\n"
+        "`--answers FILE`, scores existing answers instead of calling the endpoint: one object per line,\n"
         '`{"id": "delivery-time", "response": "Three to five days."}`, with the id of a case.\n',
     ]
     return "\n".join(parts)

@@ -101,7 +101,7 @@ def find_unassigned(
     >>> nobody = {"(missing)": SpendTotals(5, 1)}
     >>> scope = SpendScope("spend", "price", "UTC", "USD", "tenant")
     >>> find_unassigned(scope, "daily", at, SpendTotals(50, 9), nobody).reason
-    '5.00 of 50.00 USD since 2026-11-20 00:00 UTC are of no single tenant: 5.00 (missing)'
+    '5.00 of 50.00 USD since 2026-11-20 00:00 UTC belong to no single tenant: 5.00 (missing)'
     """
     amount = sum(spent.amount for spent in left.values())
     requests = sum(spent.requests for spent in left.values())
@@ -111,7 +111,7 @@ def find_unassigned(
     parts = ", ".join(f"{spent.amount:,.2f} {name}" for name, spent in sorted(left.items()))
     reason = (
         f"{amount:,.2f} of {total.amount:,.2f} {scope.currency} since {local:%Y-%m-%d %H:%M} {scope.zone} "
-        f"are of no single {scope.segment}: {parts}"
+        f"belong to no single {scope.segment}: {parts}"
     )
     return Finding(
         scope.check,
@@ -135,18 +135,18 @@ def per_request(check: str, limit: int, requests: Requests, tolerated: float = 0
 
     Examples
     --------
-    >>> per_request("spend", 16000, Requests(200, 3, 48213.0, 5)).reason[:71]
-    '3 of 200 requests were over 16,000 tokens (1.5 %), the largest 48,213; '
+    >>> per_request("spend", 16000, Requests(200, 3, 48213.0, 5)).reason[:75]
+    '1.5 % of requests (3 of 200) used more than 16,000 tokens, the largest 48,2'
     """
     stated = Finding(check, "tokens", "per_request", None, Status.INCONCLUSIVE, "", unit="of the requests")
     if not requests.known:
         why = "too_few: no request of the bucket has a known size; map `input_tokens` and `output_tokens`"
         return replace(stated, reason=why if requests.unknown else "too_few: the bucket has no requests")
     share = requests.over / requests.known
-    sentence = f"{requests.over} of {requests.known} requests were over {limit:,} tokens ({100 * share:.1f} %)"
+    sentence = f"{100 * share:.1f} % of requests ({requests.over} of {requests.known}) used more than {limit:,} tokens"
     sentence += f", the largest {requests.worst:,.0f}"
     if requests.unknown:
-        sentence += f"; of {requests.unknown} more the size is unknown"
+        sentence += f"; the size of {requests.unknown} more is unknown"
     return replace(
         stated,
         status=Status.DRIFTED if share > tolerated else Status.OK,
@@ -188,20 +188,22 @@ def against_budget(
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     >>> scope = SpendScope("spend", "price", "UTC", "USD")
     >>> found = against_budget(scope, "daily", 200.0, at, SpendTotals(212.4, 900, 9))
-    >>> found.status.value, found.reason[:70]
-    ('drifted', '212.40 of 200.00 USD are spent since 2026-11-20 00:00 UTC; at least, f')
+    >>> found.status.value, found.reason[:66]
+    ('drifted', '212.40 USD spent since 2026-11-20 00:00 UTC, budget 200.00 USD; at')
     """
     zone = scope.zone
     first, last = bounds(at, period, zone)
     pace = spent.amount * ((last - first) / max(at - first, MINUTE))
     share = spent.amount / budget
     local = first.astimezone(ZoneInfo(zone))
-    reason = f"{spent.amount:,.2f} of {budget:,.2f} {scope.currency} are spent since {local:%Y-%m-%d %H:%M} {zone}"
-    reason += at_least(spent)
+    whose = f" for {scope.segment}" if scope.segment else ""
+    reason = f"{spent.amount:,.2f} {scope.currency} spent{whose} since {local:%Y-%m-%d %H:%M} {zone}"
+    reason += f", budget {budget:,.2f} {scope.currency}{at_least(spent)}"
     if share < 1 and forecast is not None:
         reason += f"; {foreseen(forecast, last, zone)}"
     elif share < 1 < pace / budget:
-        reason += f"; at this pace it comes to {pace:,.2f} by {last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+        by = f"{last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+        reason += f"; {pace:,.2f} {scope.currency} by {by} at this pace"
     return Finding(
         scope.check,
         scope.column,
@@ -231,21 +233,19 @@ def at_least(spent: SpendTotals) -> str:
     Examples
     --------
     >>> at_least(SpendTotals(1.0, 10, 0, 2))
-    '; at least, for 2 buckets failed with unknown cost'
+    '; at least that much: 2 buckets failed with unknown cost'
     """
     notes = [f"{spent.unpriced} of {spent.requests} requests have no known price"] if spent.unpriced else []
     if spent.unknown:
         buckets = "a bucket" if spent.unknown == 1 else f"{spent.unknown} buckets"
         notes.append(f"{buckets} failed with unknown cost")
-    return f"; at least, for {' and '.join(notes)}" if notes else ""
+    return f"; at least that much: {' and '.join(notes)}" if notes else ""
 
 
 def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:
-    """Say where a period will end, and how sure that is."""
+    """Write the forecast of a period's cost with its interval."""
     by = f"{last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
-    return (
-        f"about {forecast.middle:,.2f} are foreseen by {by} (80 % interval {forecast.low:,.2f} to {forecast.high:,.2f})"
-    )
+    return f"forecast {forecast.middle:,.2f} by {by} (80 % interval {forecast.low:,.2f} to {forecast.high:,.2f})"
 
 
 def overrun(
@@ -266,7 +266,8 @@ def overrun(
     if forecast is None:
         return replace(stated, reason="too_few: a forecast of the month needs 14 whole days of spending")
     last = bounds(at, "monthly", scope.zone)[1]
-    reason = f"{foreseen(forecast, last, scope.zone)}; the budget is {budget:,.2f} {scope.currency}{at_least(spent)}"
+    whose = f" for {scope.segment}" if scope.segment else ""
+    reason = f"{foreseen(forecast, last, scope.zone)}{whose}, budget {budget:,.2f} {scope.currency}{at_least(spent)}"
     return replace(
         stated,
         status=Status.DRIFTED if forecast.low > budget else Status.OK,
@@ -297,7 +298,7 @@ def burning(scope: SpendScope, budget: float, at: datetime, spent: Mapping[datet
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     >>> even = {start: SpendTotals(720 * ((at - start) / (30 * DAY))) for start in starts(at, "UTC")}
     >>> burning(SpendScope("spend", "price", "UTC", "USD"), 800.0, at, even).reason
-    "the month's budget burns 0.9 times as fast as it may, over the last 3 days"
+    "the month's budget was spent at 0.9 times the allowed rate over the last 3 days"
     """
     first, last = bounds(at, "monthly", scope.zone)
     allowed = budget / (last - first).total_seconds()
@@ -309,11 +310,11 @@ def burning(scope: SpendScope, budget: float, at: datetime, spent: Mapping[datet
         (min(rate(long), rate(short)) / factor, min(rate(long), rate(short)), long) for long, short, factor in BURNS
     ]
     worst, speed, over = max(rates, key=lambda one: one[0])
-    reason = f"the month's budget burns {speed:.1f} times as fast as it may, over the last {_format_length(over)}"
+    reason = f"the month's budget was spent at {speed:.1f} times the allowed rate over the last {_format_length(over)}"
     left = budget - spent[first].amount
     if worst > 1 and left > 0:
         gone = timedelta(seconds=left / (allowed * speed))
-        reason += f"; at that rate the {left:,.2f} {scope.currency} that are left last {_format_length(gone)}"
+        reason += f"; the remaining {left:,.2f} {scope.currency} last {_format_length(gone)} at this rate"
     reason += at_least(spent[first])
     status = Status.DRIFTED if worst > 1 else Status.OK
     return Finding(

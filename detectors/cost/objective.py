@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy import special
 
+from detectors.amounts import format_share
 from detectors.base import Finding, Status
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -206,8 +207,9 @@ def _worst(
     measured = [(pair_excess(*one, room, period), one) for one in judged]
     excess, (pair, long, short) = max(measured, key=lambda each: _gravity(each[1][0], each[0]))
     speed = min(long.share, short.share) / room
-    sentence = f"{stated.column} burns the room of {room:.4g} for errors {speed:.1f} times as fast as it may"
-    sentence += f", over {_format_length(pair.long)}; {left:.1%} of it is left for {_format_length(period)}"
+    rate, length = format_share(min(long.share, short.share)), _format_length(pair.long)
+    sentence = f"{stated.column} rate {rate} over {length}, {speed:.1f} times what the objective allows; "
+    sentence += f"{format_share(left)} of the error budget of {_format_length(period)} left"
     if excess <= 1 < speed / pair.factor(period):
         sentence += f"; {long.bad:g} bad of {long.total} requests may be chance"
     status = Status.DRIFTED if excess > 1 else Status.OK

@@ -156,23 +156,27 @@ def spoken(detail: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> spoken({"corrected": 0.7, "low": 0.68, "high": 0.72, "known_to_hold": True, "newest_label": 3.0})[40:]
-    'unless inputs and truth are related otherwise since the newest labels, 3 windows ago, which no estimate sees'
+    >>> spoken({"corrected": 0.7, "low": 0.68, "high": 0.72, "known_to_hold": True, "newest_label": 3.0})[:50]
+    '; expected once labels arrive: 0.7 (0.68 to 0.72),'
     """
     if "estimate_held" in detail:
-        was = "held" if detail["estimate_held"] else "did not hold"
-        return f"; the estimate {detail['estimated']:.4g} ({_span(detail, 'estimated_')}) {was}"
+        was = "contained" if detail["estimate_held"] else "did not contain"
+        span = _span(detail, "estimated_")
+        estimate = f"{detail['estimated']:.4g} ({span})"
+        return f"; the interval of the estimate without labels, {estimate}, {was} the measured value"
     if "corrected" not in detail:
         return ""
-    text = f"; labels should show {detail['corrected']:.4g} ({_span(detail)})"
+    text = f"; expected once labels arrive: {detail['corrected']:.4g} ({_span(detail)})"
     if "newest_label" in detail:
         age = f"{detail['newest_label']:.3g} windows ago"
-        text += f" unless inputs and truth are related otherwise since the newest labels, {age}, which no estimate sees"
+        text += f", if inputs and labels are still related as at the newest labels, {age}"
     if detail["known_to_hold"]:
         return text
     if not detail["record"]:
-        return f"{text}, by chance alone: no earlier estimate could be checked"
-    return f"{text}; not known to hold: {detail['new']:.0%} of the rows are unlike any that estimates were checked on"
+        return f"{text}; the interval covers sampling error only: no earlier estimate could be checked against labels"
+    return (
+        f"{text}; not verified: {detail['new']:.0%} of the rows are unlike those of all earlier checks against labels"
+    )
 
 
 def _span(detail: Mapping[str, Any], which: str = "") -> str:

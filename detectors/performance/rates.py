@@ -13,11 +13,13 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from detectors.amounts import format_share
 from detectors.base import NULL_TAIL, Detector, Finding, Measurement
 from detectors.outcome import split_sums
 from detectors.performance.prediction_powered import STEPS, RateEstimate, RateSums, rate
 from detectors.performance.selection import Strata, is_selected, stratified_rate
 from detectors.profile import Profile
+from detectors.sentence import RATE_NAMES, Quantity, compose
 from detectors.stack import Counted
 
 PREFIX = "(labels of) "
@@ -157,15 +159,15 @@ def with_rate(
     people
         The same with the labels of people alone, where a judge's verdicts are among those of ``profile``.
     chosen
-        How the labelled answers were chosen; None where nobody said. Then, and where they are said to be random, the
-        scores are asked: labels that are no random sample give a rate by strata of the score, and a warning.
+        How the labelled answers were chosen; None if unknown. Then, and for ``random``, it is tested: labels that are
+        not a random sample give a rate stratified by score, and a warning.
     """
     if finding.statistic is None:
         return finding
     described: dict[str, object] = dict(finding.detail)
     before = float(str(described["baseline_value"]))
     if profile is None or not (tally := rate_tally(profile)).n:
-        return replace(finding, reason=f"{_sentence(described, None, before)}; {finding.reason}")
+        return replace(finding, reason=_sentence(finding, described, None, before))
     selected = chosen in (None, "random") and is_selected(score_strata(profile))
     estimate = _estimate(profile, tally, chosen, selected=selected)
     described |= {
@@ -177,13 +179,13 @@ def with_rate(
     }
     if people is not None:
         described["judged"] = tally.labels - rate_tally(people).labels
-    sentence = _sentence(described, estimate, before, _assumption(estimate, chosen, selected=selected))
+    sentence = _sentence(finding, described, estimate, before, _assumption(estimate, chosen, selected=selected))
     if selected:
         described["labels_selected"] = True
         sentence += _warning(profile, tally)
     if chosen == "by_answer" and tally.labels:
-        sentence += f"; {tally.labels} labels that were chosen by the answer give no rate"
-    return replace(finding, detail=described, reason=f"{sentence}; {finding.reason}")
+        sentence += f"; {tally.labels} labels were chosen by the answer and give no rate"
+    return replace(finding, detail=described, reason=sentence)
 
 
 def _estimate(profile: Profile, tally: RateSums, chosen: Chosen | None, *, selected: bool) -> RateEstimate:
@@ -205,21 +207,26 @@ def _warning(profile: Profile, tally: RateSums) -> str:
     low, high = score_strata(profile).bounds
     others = (tally.score - tally.labelled_score) / (tally.n - tally.labels) / STEPS
     return (
-        f"; the labels are no random sample, which answers have one depends on the score (mean"
-        f" {tally.labelled_score / tally.labels / STEPS:.2f} with a label, {others:.2f} without): labels that come with"
-        f" complaints make the rate too high, and without any assumption it is {low:.1%} to {high:.1%}"
+        f"; the labels are not a random sample: which answers have one depends on the score (mean"
+        f" {tally.labelled_score / tally.labels / STEPS:.2f} with a label, {others:.2f} without). Labels that come with"
+        f" complaints make the rate too high; without any assumption it lies in {format_share(low)} to"
+        f" {format_share(high)}"
     )
 
 
-def _sentence(detail: dict[str, object], estimate: RateEstimate | None, before: float, assumption: str = "") -> str:
+def _sentence(
+    finding: Finding, detail: dict[str, object], estimate: RateEstimate | None, before: float, assumption: str = ""
+) -> str:
+    """Return the sentence of a finding: a rate where labels were used, else the mean score."""
     value, low, high = (float(str(detail[name])) for name in ("value", "low", "high"))
-    labelled = estimate is not None and estimate.kind == "rate"
-    judged = int(str(detail.get("judged", 0)))
-    word = f"rate, by {estimate.labels} labels," if labelled and estimate else "mean score, without labels,"
-    if labelled and estimate and judged:
-        provided = estimate.labels - judged
-        word = f"rate, by {f'{provided} labels and ' if provided else ''}{judged} verdicts of the judge,"
-    return f"{word} {value:.1%} ({low:.1%} to {high:.1%}){assumption}, {before:.1%} in the baseline"
+    column, judged = str(finding.column), int(str(detail.get("judged", 0)))
+    name, note = f"mean score of {column} (no labels)", ""
+    if estimate is not None and estimate.kind == "rate":
+        given = [f"{estimate.labels - judged} labels"] * (estimate.labels > judged) + [
+            f"{judged} verdicts of the judge"
+        ] * (judged > 0)
+        name, note = RATE_NAMES.get(column, f"{column} rate"), f" from {' and '.join(given)}{assumption}"
+    return compose(finding, DETECTORS[finding.method], Quantity(name, value, before, low, high, "share", note=note))
 
 
 def _make_detector(

@@ -60,14 +60,14 @@ def schema(baseline: Traffic, window: Traffic, **_: object) -> list[Finding]:
     for column, kind in sorted(baseline.schema.items()):
         now = window.schema.get(column)
         if now is None:
-            reason = f"column {column!r} is gone"
+            reason = f"column {column!r} is missing"
         elif now != kind and "unknown" not in (now, kind):
-            reason = f"column {column!r} was {kind} and is {now}"
+            reason = f"column {column!r} changed its type from {kind} to {now}"
         else:
             continue
         findings.append(replace(stated, status=Status.DRIFTED, reason=reason, statistic=1.0, column=column))
     new = sorted(set(window.schema) - set(baseline.schema))
-    sentence = "no column is gone or has changed its type" + (f"; new: {', '.join(new[:5])}" if new else "")
+    sentence = "no column is missing or has changed its type" + (f"; new: {', '.join(new[:5])}" if new else "")
     return findings or [replace(stated, status=Status.OK, reason=sentence, statistic=0.0)]
 
 
@@ -92,7 +92,7 @@ def volume(
     stated = _state("volume", baseline, window)
     bound, length = (VOLUME_FLOOR if threshold is None else threshold), len(window.bucket_rows)
     if length == 0 or len(baseline.bucket_rows) < 2 * length:
-        reason = "too_few: the baseline holds fewer than two windows with times"
+        reason = "too_few: the baseline has fewer than two windows with times"
         return [replace(stated, reason=reason, threshold=bound)]
     if window.rows == 0:
         return [replace(stated, reason="no_rows: the window is empty")]
@@ -102,7 +102,7 @@ def volume(
     if threshold is None and calibrated is not None:
         bound = max(VOLUME_FLOOR, calibrated.threshold(float(noise[0])))
     status = Status.DRIFTED if statistic >= bound else Status.OK
-    reason = f"{window.rows} rows; the baseline's windows had {low:.0f} to {high:.0f}"
+    reason = f"{window.rows:,} rows in the window, baseline {low:,.0f} to {high:,.0f}"
     return [replace(stated, status=status, reason=reason, statistic=statistic, threshold=bound)]
 
 
@@ -138,17 +138,17 @@ def freshness(baseline: Traffic, window: Traffic, *, threshold: float | None = N
     --------
     >>> old = Traffic(bucket_rows=(5, 0, 0, 7, 6, 8))
     >>> freshness(old, Traffic(bucket_rows=(0,), seconds_since_newest=3600.0))[0].reason
-    'the newest row is 3600 s old; 1800 s are allowed'
+    'newest record 60 min old, limit 30 min'
     """
     stated = _state("freshness", baseline, window)
     silence = _longest_silence(baseline.bucket_rows)
     bound = threshold if threshold is not None else window.bucket_seconds * (2 + 2 * silence)
     age = window.seconds_since_newest
     if age is None:
-        reason = "no_rows: the log has never held a row"
+        reason = "no_rows: the source has no rows"
         return [replace(stated, reason=reason, threshold=bound)]
     status = Status.DRIFTED if age >= bound else Status.OK
-    reason = f"the newest row is {age:.0f} s old; {bound:.0f} s are allowed"
+    reason = f"newest record {age / 60:.3g} min old, limit {bound / 60:.3g} min"
     return [replace(stated, status=status, reason=reason, statistic=age, threshold=bound, unit="s")]
 
 

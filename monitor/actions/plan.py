@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from detectors.joint import JOINT
 from monitor.actions.retraining import fit_to_limit
-from monitor.alerting.incidents import repeat_due
+from monitor.alerting.incidents import count_others, repeat_due
 from monitor.config.models import Monitor, Rule
 from monitor.config.receivers import EffectSettings, ReceiverConfig
 from monitor.core.action import (
@@ -519,11 +519,7 @@ def _new_findings(news: News) -> str:
     findings = news.get("findings") or []
     if not findings:
         return ""
-    first = findings[0]
-    what = f"{first['check']} of {first['column']}" if first["column"] else first["check"]
-    where = f" in {first['segment']}" if first["segment"] else ""
-    rest = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
-    return f"also {what}{where}: {first['reason']}{rest}"
+    return f"also {findings[0]['reason']}{count_others(len(findings))}"
 
 
 def _suspicion(suspect: Suspect | None) -> str:

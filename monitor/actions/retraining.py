@@ -111,7 +111,7 @@ class NotServed(PayloadSection):
     column: str
     """Column of the source that tells them."""
     values: list[str]
-    """Its values that do."""
+    """Values of the column that mark such records."""
     start: datetime | None
     """First moment from which they do, in UTC; null for always."""
     end: datetime | None

@@ -10,10 +10,10 @@ from datetime import datetime
 import numpy as np
 
 from detectors import DETECTORS, Finding, Profile, Status
-from detectors.base import describe_comparison, effective_threshold
+from detectors.base import effective_threshold
 from detectors.direction import infer_direction
-from detectors.performance.rates import RISE
 from detectors.plateau import at_hours, calibrate_pair
+from detectors.sentence import describe
 from detectors.stack import Counted
 from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
@@ -22,7 +22,7 @@ from monitor.checks.window import Window
 from monitor.checks.window_comparison import choose_reference, largest_segments
 from monitor.config.models import Monitor
 
-COMPARING = {*DETECTORS, RISE.name}
+COMPARING = {*DETECTORS, "rate_rise"}
 """Detectors whose answer depends on what a window is compared with, and not on a target or on earlier buckets."""
 
 Side = Mapping[str | None, Mapping[str, Profile]]
@@ -148,17 +148,15 @@ def shift_findings(measured: PlateauTarget, moves: Moves) -> Iterator[Finding | 
         if not value >= bound:
             yield None
             continue
-        comparison = f"{describe_comparison(target.detector, value, bound)} from where it stood when people were told"
-        detail: dict[str, object] = {"back": back}
-        yield replace(
+        finding = replace(
             stated,
             status=Status.DRIFTED,
-            reason=comparison,
             statistic=value,
             threshold=bound,
-            detail=detail,
+            detail={"back": back},
             direction=infer_direction(target.better, improved),
         )
+        yield replace(finding, reason=f"{describe(finding, target.detector)}, compared with the last alert")
 
 
 def _size(target: CheckTarget, side: Counted) -> int:

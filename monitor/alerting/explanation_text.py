@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from detectors import Finding
+from detectors.contribution import ValueGroup
 from detectors.explanation import Explanation
-from detectors.joint import JOINT
 from detectors.segment_attribution import SegmentContribution
 from monitor.core.payload import Suspect
 
@@ -25,34 +24,15 @@ def describe_difference(
 
 def describe_finding(finding: Finding, text: str, change: Suspect | None, at: datetime) -> str:
     """Say in one sentence what was found, what carries it, and what was first seen before it."""
-    sentence = "; ".join(filter(None, [", ".join(filter(None, [_lead(finding), text])), _before(change, at)]))
+    sentence = "; ".join(filter(None, [finding.reason, text, _before(change, at)]))
     return shorten(f"{sentence}.", LONGEST_SENTENCE)
-
-
-def _lead(finding: Finding) -> str:
-    column = "all columns together" if finding.column == JOINT else shorten(str(finding.column), LONGEST_NAME)
-    within = f" in {shorten(finding.segment, LONGEST_NAME)}" if finding.segment else ""
-    return f"{finding.method} of {column}{within}{_size(finding)}"
-
-
-def _size(finding: Finding) -> str:
-    """Say how large a statistic is, in the unit that people use for it."""
-    if finding.statistic is None:
-        return ""
-    if finding.unit.startswith("share of"):
-        return f" {_percent(finding.statistic)}"
-    if finding.unit == "points":
-        return f" {100 * finding.statistic:.2g} points"
-    if finding.unit == "log ratio":
-        return f" by {math.expm1(finding.statistic):.0%}".replace("%", " %")
-    return f" {finding.statistic:.2g}{' s' * (finding.unit == 's')}"
 
 
 def _differences(finding: Finding, explanation: Explanation, carriers: Sequence[SegmentContribution]) -> Iterator[str]:
     main, pairs = explanation.main, explanation.pairs
     if carriers:
         yield _segment(carriers[0])
-    if main is not None:
+    if main is not None and not _is_given(finding, main):
         name = shorten(str(finding.column), LONGEST_NAME)
         of = {"range": "values ", "value": "share of ", "category": f"{name}="}.get(main.kind, "")
         verb = "rose" if main.points > 0 else "fell"
@@ -61,6 +41,13 @@ def _differences(finding: Finding, explanation: Explanation, carriers: Sequence[
     if pairs:
         first, second = (shorten(name, LONGEST_NAME) for name in pairs[0].columns)
         yield f"correlation of {first} and {second} went from {pairs[0].before:.2f} to {pairs[0].now:.2f}"
+
+
+def _is_given(finding: Finding, group: ValueGroup) -> bool:
+    """Say whether the finding's own sentence gives the share of these values."""
+    if group.kind == "category":
+        return finding.reason.startswith(f"share of {finding.column}={group.value} ")
+    return group.kind == "other" or (group.kind == "value" and group.value == "1" and " rate " in finding.reason[:80])
 
 
 def _segment(carrier: SegmentContribution) -> str:

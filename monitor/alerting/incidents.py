@@ -390,12 +390,13 @@ def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, IncidentFind
 
 
 def headline(bad: Sequence[Finding]) -> str:
-    """Say in a few words what is worst and how much rose with it."""
-    worst = most_harmful(bad)
-    what = f"{worst.check} of {worst.column}" if worst.column else worst.check
-    where = f" in {worst.segment}" if worst.segment else ""
-    rest = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-    return f"{what}{where}: {worst.reason}{rest}"
+    """Return the sentence of the most harmful finding and the number of the others."""
+    return most_harmful(bad).reason + count_others(len(bad))
+
+
+def count_others(findings: int) -> str:
+    """Write how many findings there are besides the one that was described."""
+    return f"; {findings - 1} more finding{'s' * (findings > 2)}" if findings > 1 else ""
 
 
 def choose_suspect(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from detectors import Criterion, Finding, Sequential, assess
+from detectors import Criterion, Finding, Sequential, Status, assess
+from detectors.sentence import describe
 from monitor.checks.base import CheckTarget, add_direction, missing_column
 from monitor.checks.sequential import accumulate_target
 from monitor.checks.window_comparison import WindowComparison
@@ -32,16 +33,18 @@ def _measure(comparison: WindowComparison, target: CheckTarget, segment: str | N
     factor = 1.0 if target.late else comparison.noise_factors[segment]
     criterion = Criterion(target.threshold, baseline.calibration.of(stated), target.min_samples, factor)
     finding = assess(target.detector, old, new, column=target.column, segment=segment, criterion=criterion)
-    finding = _mention_few_clients(finding, factor)
+    if finding.status is Status.DRIFTED:
+        finding = replace(finding, reason=describe(finding, target.detector, old, new))
     if target.owner is not None:
         finding = target.owner.complete(finding, target, baseline, window)
+    finding = _mention_few_clients(finding, factor)
     return add_direction(replace(finding, check=target.check), target.direction(old, new))
 
 
 def _mention_few_clients(finding: Finding, factor: float) -> Finding:
-    """Say in the reason where few clients sent so many of the rows that they tell as much as half of them or less."""
+    """Add to the reason that the rows of few clients count as half as many independent ones or fewer."""
     rows = finding.detail.get("n_effective")
     if factor**2 < FEW_CLIENTS or rows is None:
         return finding
-    text = f"; few clients sent most of the rows, which tell as much as {rows} of a usual window"
+    text = f"; few clients sent most of the rows, so they count as {rows} independent rows"
     return replace(finding, reason=finding.reason + text)

@@ -8,10 +8,11 @@ from datetime import datetime
 
 import numpy as np
 
-from detectors import Finding, Measurement, Profile, Sequential
+from detectors import Finding, Measurement, Profile, Sequential, Status
 from detectors.base import conclude
 from detectors.direction import infer_direction, is_improvement
 from detectors.quality.traffic import Traffic
+from detectors.sentence import describe
 from detectors.sequential import State
 from monitor.checks.base import CheckTarget, add_direction
 from monitor.checks.baseline import Baseline
@@ -80,9 +81,11 @@ def _accumulate(
     measurement = Measurement(course.statistic[0], course.noise[0], detail={"state": course.state})
     side = infer_direction(target.better, is_improvement(target.better, course.lean)[0])
     sized = replace(stated, n_baseline=old.n, n_window=size)
-    return add_direction(
-        conclude(sized, detector, measurement, target.threshold, comparison.baseline.calibration.of(stated)), side
-    )
+    calibrated = comparison.baseline.calibration.of(stated)
+    finding = conclude(sized, detector, measurement, target.threshold, calibrated)
+    if finding.status is Status.DRIFTED:
+        finding = replace(finding, reason=describe(finding, detector, old, new))
+    return add_direction(finding, side)
 
 
 def _carry_state(comparison: WindowComparison, target: CheckTarget) -> Iterator[Finding]:

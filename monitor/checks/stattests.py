@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from detectors import Finding, Measurement, Profile, Status
 from detectors.base import conclude
+from detectors.sentence import describe
 from monitor.checks.base import CheckTarget, add_direction, missing_column
 from monitor.checks.evidently import Request, StatTestResult, orient, request
 from monitor.checks.targets import expand_stattests
@@ -19,7 +20,7 @@ Stattests = Callable[[Sequence[Request]], Sequence[StatTestResult]]
 
 def evaluate_stattests(comparison: WindowComparison, stattests: Stattests | None) -> Iterator[Finding]:
     """Run all tests at once: the process of Evidently is started and waited for once a window."""
-    waiting: list[tuple[CheckTarget, Finding, Request]] = []
+    waiting: list[tuple[CheckTarget, Finding, Request, tuple[Profile, Profile]]] = []
     for target in expand_stattests(comparison.monitor, comparison.baseline.layouts):
         for segment in comparison.segments_of(target):
             old, new = comparison.sides(target, segment)
@@ -29,10 +30,14 @@ def evaluate_stattests(comparison: WindowComparison, stattests: Stattests | None
             elif stattests is None:
                 yield replace(stated, reason="not_measured: stattests of Evidently are not run here")
             else:
-                waiting.append((target, stated, request(target.detector.name.removeprefix(PREFIX), old, new)))
-    answers = stattests([each for _, _, each in waiting]) if stattests and waiting else []
-    for (target, stated, each), answer in zip(waiting, answers, strict=True):
-        yield _evidently_finding(target, stated, each, answer)
+                test = request(target.detector.name.removeprefix(PREFIX), old, new)
+                waiting.append((target, stated, test, (old, new)))
+    answers = stattests([test for _, _, test, _ in waiting]) if stattests and waiting else []
+    for (target, stated, test, sides), answer in zip(waiting, answers, strict=True):
+        finding = _evidently_finding(target, stated, test, answer)
+        if finding.status is Status.DRIFTED:
+            finding = replace(finding, reason=describe(finding, target.detector, *sides))
+        yield add_direction(finding, stated.direction)
 
 
 def _add_sizes(target: CheckTarget, segment: str | None, old: Profile | None, new: Profile | None) -> Finding:
@@ -59,4 +64,4 @@ def _evidently_finding(target: CheckTarget, stated: Finding, test: Request, answ
         detail={"rebuilt_baseline": len(test.baseline), "rebuilt_window": len(test.window)},
     )
     bound = orient(test.name, target.threshold or answer.threshold)
-    return add_direction(conclude(stated, target.detector, measurement, bound, None), stated.direction)
+    return conclude(stated, target.detector, measurement, bound, None)

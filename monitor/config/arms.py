@@ -15,22 +15,22 @@ from monitor.config.sections import Duration, Section, Time
 
 
 class ComparedMetric(Section):
-    """What is compared: a column or a signal."""
+    """A metric: a column or a signal, compared between arms."""
 
     column: str | None = None
-    """The column or signal; by default the metric's own name."""
+    """Column or signal; default: the name of the metric."""
     per: str | None = None
-    """Column that it is divided by, such as output_tokens: the ratio of the sums is compared."""
+    """Column to divide by, such as output_tokens: the ratio of the sums is compared."""
     equals: str | None = None
-    """The value that counts as 1, any other as 0, for a column of words."""
+    """For a categorical column: value that counts as 1; all others count as 0."""
     better: Literal["higher", "lower"] = "higher"
-    """Which way is an improvement."""
+    """Whether `higher` or `lower` is better."""
     role: Literal["primary", "guardrail"] = "primary"
-    """primary decides; a guardrail must not get worse by more than minimum."""
+    """`primary` decides the verdict; a `guardrail` must not get worse by more than `minimum`."""
     minimum: float = Field(0.02, gt=0)
-    """The smallest effect that matters, as a share of the control."""
+    """Smallest effect that matters, relative to the control."""
     winsorize_above: float | None = None
-    """A record with a larger value counts with this one, such as the 99 % quantile of the weeks before."""
+    """Larger values count as this one, such as the 99 % quantile of earlier weeks."""
 
     @model_validator(mode="after")
     def _numbers_are_winsorised(self) -> ComparedMetric:
@@ -55,36 +55,36 @@ Metrics = Annotated[dict[MetricName, ComparedMetric], BeforeValidator(_accept_ba
 
 
 class Experiment(Section):
-    """Arms that share the traffic between them."""
+    """An A/B test: arms that share the traffic."""
 
     name: Name
-    """As it is told."""
+    """Name in messages, metrics and reports."""
     arm: Name = "model_version"
-    """The column that says which arm a record is of."""
+    """Column with the arm of a record."""
     control: ArmValue
-    """The arm that the others are compared with."""
+    """Arm that the others are compared with."""
     treatments: list[ArmValue] = Field(min_length=1)
-    """The arms that are compared; records of any other are left out."""
+    """Arms that are compared with the control; records of other arms are ignored."""
     unserved: list[ArmValue] = []
-    """Treatments whose answers no user sees: their records enter this experiment and nothing else."""
+    """Treatments whose answers are not shown to users: their records count in this experiment only."""
     shares: dict[str, float] = {}
-    """How traffic was meant to be split, by arm; by default evenly."""
+    """Intended share of the traffic of each arm; default: equal shares."""
     unit: str | None = None
-    """The column that says whose record it is, where one user brings several."""
+    """Column with the unit of randomisation, such as a user, if one has several records."""
     before: str | None = None
-    """A column known before the experiment began, such as the user's earlier mean, which takes noise out (CUPED)."""
+    """Covariate from before the experiment, such as the user's earlier mean, for variance reduction (CUPED)."""
     start: Time = Field(alias="from")
-    """When it began."""
+    """Start."""
     end: Time | None = Field(None, alias="to")
-    """When it ended; by default it has not."""
+    """End; default: still running."""
     metrics: Metrics
-    """What is compared."""
+    """Metrics that are compared."""
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    """Chance of any false win or loss, ever, over all metrics and treatments."""
+    """Probability of any false win or loss at any time, over all metrics and treatments."""
     planned: int | None = Field(None, ge=100)
-    """Records of both arms where intervals are to be tightest; by default what the minimum of each metric needs."""
+    """Planned number of records of both arms, where intervals are narrowest; default: from `minimum` of the metrics."""
     do: list[str] = []
-    """Receivers that get a message of every new verdict. What acts on a loss is a rule: `when: [experiment]`."""
+    """Receivers that get a message about every new verdict. To act on a loss, add a rule with `when: [experiment]`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
@@ -118,40 +118,40 @@ class Experiment(Section):
 
 
 class Shadow(Section):
-    """A challenger that answers the same requests as the champion, unseen: its records enter this and nothing else."""
+    """A shadow deployment: a challenger answers the champion's requests unseen; its records count only here."""
 
     name: Name
-    """As it is told."""
+    """Name in messages, metrics and reports."""
     arm: Name = "model_version"
-    """The column that says who answered."""
+    """Column with the model or version that answered."""
     champion: ArmValue
-    """Whose answers are given."""
+    """Value of `arm` whose answers users get."""
     challenger: ArmValue
-    """Whose answers are only logged."""
+    """Value of `arm` whose answers are only logged."""
     join: str
-    """The column that both records of a request share."""
+    """Column with the same value in both records of a request."""
     within: Duration = Field(timedelta(minutes=5), ge=timedelta(0), le=timedelta(days=1))
-    """How far apart the two records of a request may lie; one whose other side is further away has none."""
+    """Maximum time between the two records of a request; records further apart are not paired."""
     answer: str = "response"
-    """The column that is compared for agreement."""
+    """Column that is compared for agreement."""
     same: Literal["exact", "numeric", "json", "semantic"] = "exact"
-    """When answers agree: as texts, as numbers, as JSON leaf by leaf, or in meaning (static embeddings)."""
+    """How answers are compared: `exact` text, `numeric`, `json` leaf by leaf, or `semantic` (static embeddings)."""
     tolerance: float = Field(1e-6, ge=0, lt=1)
-    """For numeric and json: the relative difference up to which numbers agree."""
+    """For `numeric` and `json`: relative difference up to which numbers agree."""
     similar: float = Field(0.8, gt=0, le=1)
-    """For semantic: the cosine from which answers agree."""
+    """For `semantic`: cosine similarity from which answers agree."""
     min_agreement: float | None = Field(None, gt=0, le=1)
-    """The share of answers that must agree; less than that beyond doubt is a finding that a rule may watch."""
+    """Required share of answers that agree; a significantly smaller share is a finding that rules can match."""
     start: Time = Field(alias="from")
-    """When it began."""
+    """Start."""
     end: Time | None = Field(None, alias="to")
-    """When it ended; by default it has not."""
+    """End; default: still running."""
     metrics: Metrics = {}
-    """What is compared within each request."""
+    """Metrics that are compared within each pair."""
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    """Chance that any interval ever misses."""
+    """Probability that any interval at any time misses the true value."""
     do: list[str] = []
-    """Receivers that get a message of every new conclusion, as of an experiment's verdict."""
+    """Receivers that get a message about every new verdict."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Shadow:
@@ -176,9 +176,9 @@ TrafficRole = Literal["evaluation", "probe"]
 
 
 class TrafficMark(Section):
-    """What marks the records of calls that are not users' own; they enter nothing."""
+    """How to recognise records that are not user traffic; they are ignored."""
 
     column: Name
-    """Logged column that says so."""
+    """Column of the source."""
     values: list[ArmValue] = Field(min_length=1)
-    """Its values that do."""
+    """Values of the column that mark such records."""

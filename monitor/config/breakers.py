@@ -12,34 +12,34 @@ from monitor.config.sections import Duration, Section
 
 
 class BreakerSpec(Section):
-    """A switch that applications ask before they send a request: `POST /api/v1/breakers/NAME`; a GET only looks."""
+    """A circuit breaker that applications query before a request: `POST /api/v1/breakers/NAME`; GET is read-only."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
-    """Name in the address, in metrics and messages; unique in the file."""
+    """Name in the URL, in metrics and messages; unique in the file."""
     budget: str | None = None
-    """Trips when a budget of this `spend` check is gone, until its period ends; with `by:`, each value by itself."""
+    """Opens when a budget of this `spend` check is exhausted, until its period ends; with `by:`, per value."""
     rate: str | None = None
-    """Trips when the mean of this signal over a bucket, such as `failed` or `hallucinated`, is above `above:`."""
+    """Opens when the mean of this signal over a bucket, such as `failed` or `hallucinated`, exceeds `above:`."""
     above: float | None = Field(None, gt=0, lt=1)
-    """For rate: the mean that is still allowed."""
+    """For `rate`: upper limit of the mean."""
     rule: str | None = None
-    """Trips while an incident of this rule fires."""
+    """Opens while an incident of this rule is firing."""
     min_samples: int = Field(20, ge=1)
-    """For rate: requests of a bucket that are needed to open."""
+    """For `rate`: minimum number of requests in a bucket to open."""
     min_probes: int = Field(5, ge=1)
-    """For rate: requests of a bucket that are needed to close again."""
+    """For `rate`: minimum number of requests in a bucket to close again."""
     ahead: float = Field(0.0, ge=0, le=10)
-    """For budget: buckets at the newest one's pace that are looked ahead; 1 opens before the budget is gone."""
+    """For `budget`: buckets to extrapolate at the current rate; 1 opens one bucket before the budget is exhausted."""
     open_for: Duration = Field(timedelta(minutes=5), gt=timedelta(0))
-    """For rate and rule: how long it stays open before probes are let through."""
+    """For `rate` and `rule`: time it stays open before it becomes half-open."""
     probes: Annotated[float, Field(gt=0)] = 0.05
-    """For rate and rule: what is let through while half-open: a share below 1, or a number a bucket and process."""
+    """For `rate` and `rule`: requests allowed while half-open: a share below 1, or a number per bucket and process."""
     on_unknown: Literal["open", "closed"] = "closed"
-    """What is answered when too little is known: closed lets requests through (fail open), open refuses them."""
+    """State returned when there is no recent data: `closed` allows requests (fail open), `open` refuses them."""
     unknown_after: Duration | None = None
-    """Age from which knowledge is too old to count; by default three buckets and the time of sealing."""
+    """Age from which data is too old to decide; default: three buckets and the delay until a bucket is computed."""
     do: list[str] = []
-    """Receivers that get a message of every transition."""
+    """Receivers that get a message about every state change."""
 
     @property
     def renews(self) -> bool:

@@ -44,7 +44,7 @@ class OldAction(EffectLimits):
     kind: Literal["rollback", "retrain", "notify"] = "rollback"
     """The receiver's effect; notify is a receiver without one."""
     dry_run: bool = False
-    """Go through everything but the sending."""
+    """Do everything except sending."""
 
 
 class OldForms(Section):

@@ -18,7 +18,7 @@ from monitor.config.arms import Experiment, Shadow
 from monitor.config.checks import MODELS, Models, RateConfig, SloConfig, check_schema, flatten
 from monitor.config.models import BASELINE_RULE, Config, Monitor
 from monitor.config.rules import rule_name
-from monitor.config.sections import nearest
+from monitor.config.sections import FileSchema, nearest
 from monitor.config.source import ROLES
 from monitor.core.yamlfile import SECRET_KEYS, Problem, read
 
@@ -63,7 +63,7 @@ def _warn_once(text: str) -> None:
 
 def json_schema(checks: Models = MODELS) -> dict[str, Any]:
     """Return the JSON schema of the file."""
-    schema = Config.model_json_schema(by_alias=True)
+    schema = Config.model_json_schema(by_alias=True, schema_generator=FileSchema)
     entry, definitions = check_schema(checks)
     setting = schema["$defs"]["Monitor"]["properties"]["checks"]
     setting |= {"items": entry, "default": [check.kind for check in Monitor.model_fields["checks"].default]}

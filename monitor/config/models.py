@@ -35,16 +35,16 @@ __all__ = ["Config", "ConfigError", "Monitor"]
 
 
 class Features(Section):
-    """Which columns are watched."""
+    """Selects the columns that are monitored."""
 
     include: Literal["auto"] | list[str] = "auto"
-    """`auto`, or the watched columns by name."""
+    """`auto`, or a list of columns."""
     exclude: list[str] = []
-    """Columns that are not watched."""
+    """Columns that are not monitored."""
     types: dict[str, Literal["numeric", "categorical"]] = {}
-    """Kind of columns that are to be watched otherwise than they look."""
+    """Kind of a column (such as numeric or categorical) where the detected one is wrong."""
     limit: int = Field(60, ge=1, le=1000)
-    """Most columns that are watched."""
+    """Maximum number of monitored columns."""
 
 
 def _features(value: object) -> object:
@@ -57,20 +57,20 @@ AUDIT_AFTER_WINDOWS = (1, 6, 24)
 
 
 class BaselineConfig(Section):
-    """What is compared with: a time range, a file, the last days, or the stretch just before each window."""
+    """The reference data: a time range, a file, the last days, or the period just before each window."""
 
     start: Time | None = Field(None, alias="from")
-    """Start of the range to learn from."""
+    """Start of the time range."""
     end: Time | None = Field(None, alias="to")
-    """End of the range, not included."""
+    """End of the time range, exclusive."""
     file: Path | None = None
-    """CSV, Parquet or JSONL file to learn from, relative to this file."""
+    """CSV, Parquet or JSONL file with reference records, relative to this file."""
     rolling: Duration | None = None
-    """Length of the past to learn from, moved on once a day."""
+    """Length of the most recent past to learn from; renewed once a day."""
     previous: Duration | None = None
-    """Compare each window with the stretch of this length just before it, within `rolling:` (14d where not given)."""
+    """Compare each window with the period of this length just before it, within `rolling:` (default 14d)."""
     min_rows: int = Field(200, ge=1)
-    """Below this many rows there is no baseline."""
+    """Minimum number of rows of a baseline."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> BaselineConfig:
@@ -88,26 +88,27 @@ class BaselineConfig(Section):
 
 
 class Rule(Section):
-    """When findings become an incident, and what is done then."""
+    """When findings become an incident, and which receivers are notified."""
 
     name: str | None = None
-    """Name of its incidents; by default what it watches."""
+    """Name of its incidents; default: derived from `when`."""
     when: list[str] = ["*"]
-    """`check`, `check.column`, `quality`, `baseline`, `experiment.NAME`, `shadow.NAME`, or `*`: all but these three."""
+    """Findings to match: `check`, `check.column`, `quality`, `baseline`, `experiment.NAME`, `shadow.NAME`, or `*`: all
+    but the last three."""
     for_: Annotated[int, Field(ge=1)] | Duration = Field(1, alias="for")
-    """Bad buckets in a row, or a duration, before it fires."""
+    """Number of consecutive bad buckets, or a duration, before the incident fires."""
     resolve_for: Annotated[int, Field(ge=1)] | Duration = 2
-    """Clean buckets in a row, or a duration, before it resolves."""
+    """Number of consecutive clean buckets, or a duration, before the incident resolves."""
     hysteresis: float = Field(0.9, gt=0, le=1)
-    """Share of the threshold below which an open finding counts as clean."""
+    """While an incident is open, a finding counts as clean below this fraction of its threshold."""
     reopen_within: Duration = timedelta(days=1)
-    """An incident that comes back this soon, over the same columns and with no new version, is the old one."""
+    """A resolved incident is reopened if it recurs within this time, on the same columns and without a new version."""
     severity: Literal["info", "warning", "critical"] = "warning"
-    """Severity of its incidents."""
+    """Severity of its incidents: info, warning or critical."""
     do: list[str] = []
-    """Receivers by name."""
+    """Names of receivers."""
     repeat_interval: Duration = timedelta(hours=4)
-    """How often people are reminded of a firing incident."""
+    """Interval of reminders while an incident is firing."""
 
     def buckets(self, value: int | timedelta, bucket: timedelta) -> int:
         """Return how many buckets a count or a duration means, at least 1."""
@@ -121,65 +122,65 @@ DEFAULT_BASELINE_RULE = Rule(when=[BASELINE_RULE], severity="info", repeat_inter
 
 
 class NoData(Section):
-    """What an empty or unreadable source means."""
+    """When an empty or unreadable source becomes an incident."""
 
     after: int = Field(3, ge=1)
-    """Buckets in a row that can tell nothing before it fires; longer gaps that the baseline had are waited out."""
+    """Number of consecutive buckets without a result before it fires; gaps as long as in the baseline are tolerated."""
     severity: Literal["info", "warning", "critical"] = "warning"
-    """Severity of its incidents."""
+    """Severity of its incidents: info, warning or critical."""
     do: list[str] = []
-    """Receivers by name; rollback and retrain are always held."""
+    """Names of receivers; rollback and retraining are never triggered by missing data."""
 
 
 class Monitor(Section):
-    """One watched application."""
+    """A monitored application."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     """Name in metrics and messages."""
     source: Source
-    """Where the application logs."""
+    """The table, view or query with the records, or a preset for a known tool."""
     bucket: Duration = timedelta(minutes=5)
-    """Unit of work; a day is a whole number of them."""
+    """Length of the interval over which records are aggregated; must divide a day."""
     window: Duration = timedelta(hours=1)
-    """What is compared with the baseline: the last buckets."""
+    """Length of the most recent period that is compared with the baseline; a multiple of `bucket`."""
     settle: Duration = timedelta(seconds=30)
-    """How long after its end a bucket is left open for late rows."""
+    """Delay after the end of a bucket before it is computed, so that late rows are included."""
     baseline: BaselineConfig = BaselineConfig(rolling=ROLLING)
-    """What windows are compared with."""
+    """Reference data that windows are compared with."""
     start: Time | None = None
-    """Where judging begins; by default the end of the baseline, or now."""
+    """Time from which buckets are evaluated; default: the end of the baseline, or now."""
     catch_up: Duration = timedelta(days=7)
-    """How far back judging begins at most."""
+    """Maximum age of the buckets that are evaluated after a start or an outage."""
     features: Annotated[Features, BeforeValidator(_features)] = Features()
-    """Which columns are watched."""
+    """Selects the columns that are monitored."""
     segments: list[str] = []
-    """Columns whose values are watched apart."""
+    """Columns, such as a model version or a tenant, whose values are also monitored separately."""
     max_segments: int = Field(20, ge=1, le=200)
-    """Most values of a segment column."""
+    """Maximum number of values of each segment column; the largest are monitored."""
     min_samples: int = Field(100, ge=1)
-    """Below this many the answer is inconclusive."""
+    """Minimum number of values on either side; with fewer the result is inconclusive."""
     success: str | None = None
-    """Column or signal from 0 to 1 that says an answer was good: its cost is told; by default, what is not `failed`."""
+    """Column or signal from 0 to 1 that is 1 for a good answer, for the cost per good answer; default: not `failed`."""
     alert_budget: str = Field("1/week", pattern=r"^\d+(\.\d+)?/(day|week|month)$")
-    """False pages of the whole monitor that are accepted: thresholds that are not given are set to keep it."""
+    """Accepted rate of false alerts of the whole monitor; thresholds that are not set are learnt to keep it."""
     signals: list[Entry] = []
-    """Scores that are computed of each record, by name, or `{name: {option: value}}`."""
+    """Signals that are computed for each record: names, or `{name: {option: value}}`."""
     checks: list[CheckEntry] = [DriftConfig(), QualityConfig(), LatencyConfig()]
-    """What is analysed."""
+    """Analyses that are run on each window."""
     rules: list[Rule] = [Rule()]
-    """When findings become incidents, and what is done."""
+    """When findings become incidents, and which receivers are notified."""
     no_data: NoData = NoData()
-    """What not seeing means."""
+    """When missing data becomes an incident."""
     breakers: list[BreakerSpec] = []
-    """Switches that applications ask before they send a request."""
+    """Circuit breakers that applications query before they send a request."""
     savings: Savings | None = None
-    """What the same requests would have cost otherwise, by `driftd savings` and on the page."""
+    """Estimates of the cost of the same requests on other models, for `driftd savings` and the web interface."""
     experiments: list[Experiment] = []
-    """Arms of the traffic that are compared at every bucket."""
+    """Experiments (A/B tests) whose arms are compared at every bucket."""
     shadows: list[Shadow] = []
-    """Challengers that answer the same requests as their champion, compared at every bucket."""
+    """Shadow deployments: challengers that answer the same requests as a champion, compared at every bucket."""
     traffic: dict[TrafficRole, TrafficMark] = {}
-    """`evaluation`, `probe`: what marks records that are not served traffic, such as driftd's own evaluations."""
+    """`evaluation`, `probe`: how to recognise records that are not user traffic; they are ignored."""
 
     @property
     def comparisons(self) -> list[Experiment | Shadow]:
@@ -294,46 +295,46 @@ class Monitor(Section):
 
 
 class ServerConfig(Section):
-    """The HTTP listener; anything but loopback needs a token."""
+    """The HTTP server; any address except loopback needs a token."""
 
     listen: str = Field("127.0.0.1:9478", pattern=r"^.+:\d{1,5}$")
-    """Host and port of the page, the API and /metrics."""
+    """Host and port of the web interface, the API and /metrics."""
     token: SecretStr | None = None
-    """Bearer token, long and random; needed for any address but loopback. `token_file` reads it from a file."""
+    """Bearer token, long and random; required for any address except loopback. `token_file` reads it from a file."""
 
 
 class EvaluationSpec(Section):
-    """A suite that the daemon runs by itself."""
+    """An evaluation suite that the daemon runs on a schedule."""
 
     suite: Path
     """YAML file of the suite, relative to this file."""
     every: Duration = Field(timedelta(hours=6), ge=timedelta(minutes=1))
-    """Time from the start of one run to the start of the next; among replicas, one runs it."""
+    """Interval between the starts of runs; among several daemons, one runs it."""
     monitor: str | None = None
-    """Whose incident a regression is; with one monitor, that one."""
+    """Monitor that gets the incident of a regression; optional if there is only one."""
     for_: int = Field(1, alias="for", ge=1)
-    """Bad runs in a row before it fires; one good run resolves it."""
+    """Number of consecutive bad runs before the incident fires; one good run resolves it."""
     severity: Literal["info", "warning", "critical"] = "warning"
-    """Severity of its incidents."""
+    """Severity of its incidents: info, warning or critical."""
     do: list[str] = []
-    """Receivers by name."""
+    """Names of receivers."""
 
 
 class Config(OldForms):
-    """The whole file."""
+    """Top-level keys."""
 
     store: SecretStr = SecretStr("sqlite:///driftd.db")
-    """Our own database; `store_file` reads the URL from a file."""
+    """SQLAlchemy URL of driftd's own database; `store_file` reads it from a file."""
     server: ServerConfig = ServerConfig()
-    """The HTTP listener."""
+    """The HTTP server."""
     receivers: dict[str, AnyReceiver] = {}
-    """Where messages and effects are sent, by the name that rules use."""
+    """Destinations of messages and effects, by name; rules refer to these names in `do:`."""
     policies: dict[str, PolicySpec] = {}
-    """What the output parser does about what it finds, by name."""
+    """Guardrail policies by name: what to scan texts for, and whether to allow, redact or block."""
     evaluations: list[EvaluationSpec] = []
-    """Suites that are run on a schedule."""
+    """Evaluation suites that are run on a schedule."""
     monitors: list[Monitor] = Field(min_length=1)
-    """The watched applications."""
+    """The monitored applications."""
 
     @model_validator(mode="after")
     def _with_receivers(self) -> Config:

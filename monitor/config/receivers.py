@@ -29,20 +29,20 @@ class EffectLimits(Section):
     """When an effect may happen."""
 
     mode: Literal["notify", "approve", "auto"] = "approve"
-    """notify only tells people, approve waits for a person, auto sends."""
+    """`approve` waits for the approval of a person, `auto` sends at once, `notify` only announces it."""
     cooldown: Duration = timedelta(minutes=30)
-    """Pause before the same effect, about the same version, may happen again."""
+    """Minimum time between two effects of this receiver about the same version."""
     not_after: Duration = timedelta(minutes=15)
-    """After this long it is dropped: a late effect is worse than none."""
+    """Time after which an effect that was not sent is dropped."""
     max_per_day: int = Field(10, ge=1)
-    """Most effects in 24 hours."""
+    """Maximum number of effects in 24 hours."""
 
 
 class EffectSettings(EffectLimits):
-    """What a receiver changes; rollback and retrain are destructive: they need a finding about the model."""
+    """An effect: rollback and retrain change a system and need a finding about the model's behaviour."""
 
     kind: Literal["rollback", "retrain"]
-    """What the receiver is asked to do."""
+    """Kind of the effect: rollback, retrain or notify."""
 
 
 class ReceiverConfig(Section):
@@ -60,7 +60,7 @@ class ReceiverConfig(Section):
     kind: str
     """Kind of the receiver."""
     dry_run: bool = False
-    """Go through everything but the sending."""
+    """Do everything except sending."""
 
     @property
     def effect_settings(self) -> EffectSettings | None:
@@ -72,7 +72,7 @@ class EffectReceiverConfig(ReceiverConfig):
     """A receiver of messages or, with ``effect``, of effects. One of effects only makes ``effect`` a needed key."""
 
     effect: EffectSettings | None = None
-    """What it changes. A receiver with an effect gets effects; one without gets messages."""
+    """What the receiver changes. A receiver with `effect:` gets effects; one without gets messages."""
 
     @property
     def effect_settings(self) -> EffectSettings | None:

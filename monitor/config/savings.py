@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class ConditionSpec(Section):
-    """What a request must have: a number within bounds, or one of some words."""
+    """A condition: a range of numbers, or a list of allowed values."""
 
     min: float | None = None
-    """Least value."""
+    """Minimum."""
     max: float | None = None
-    """Largest value."""
+    """Maximum."""
     values: list[str] = []
-    """Words, one of which it must be."""
+    """Allowed values."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> ConditionSpec:
@@ -38,23 +38,23 @@ def _condition(value: object) -> object:
 
 
 class TierSpec(Section):
-    """A model, and which requests it would answer."""
+    """A model, and the requests that are routed to it."""
 
     model: str
-    """Its name, as the log and the prices have it."""
+    """Name of the model, as in the records and the price list."""
     when: dict[str, Annotated[ConditionSpec, BeforeValidator(_condition)]] = {}
-    """Columns or signals, and what each must be: `{input_tokens: {max: 800}, task: [classify]}`; by default any."""
+    """Conditions on columns or signals, such as `{input_tokens: {max: 800}, task: [classify]}`; default: none."""
 
 
 class PlanSpec(Section):
-    """Another way to answer the same requests."""
+    """An alternative: other models for the same requests."""
 
     name: str = Field(min_length=1, max_length=80)
-    """As it is told."""
+    """Name in messages, metrics and reports."""
     model: str | None = None
-    """One model for all requests."""
+    """Model for all requests."""
     route: list[TierSpec] = Field([], max_length=20)
-    """Or tiers: a request goes to the first whose conditions all hold; where none does, it stays as it was."""
+    """Instead of `model`: a list of tiers; a request is routed to the first tier whose conditions it meets, if any."""
 
     @model_validator(mode="after")
     def _one_way(self) -> PlanSpec:
@@ -76,35 +76,35 @@ class PlanSpec(Section):
 
 
 class RetrainingSpec(Section):
-    """What a retraining would cost, and what it would save."""
+    """Costs that decide whether a retraining pays."""
 
     price: float = Field(gt=0)
-    """Of one retraining, in the currency of the account."""
+    """Cost of one retraining, in the currency of the price list."""
     error_cost: float = Field(gt=0)
-    """Of one wrong answer."""
+    """Cost of one wrong answer."""
     measure: str = "accuracy"
-    """`accuracy` of the check performance, or a signal whose rate is watched and is bad."""
+    """What counts as wrong: `accuracy` of the check `performance`, or a signal with a `rate` check."""
     horizon: Duration = timedelta(days=30)
-    """How long a retraining is taken to help."""
+    """Time for which a retraining is assumed to help."""
 
 
 class Savings(Section):
-    """What the same requests would have cost otherwise."""
+    """Estimates of the cost of the same requests on other models."""
 
     plans: list[PlanSpec] = Field([], max_length=10)
-    """Ways to answer them; by default each of the five models that answered most, for all requests."""
+    """Alternatives; default: each of the five most used models for all requests."""
     quality: str | None = None
-    """Column or signal, 0 to 1, that says how good an answer was."""
+    """Column or signal from 0 to 1 with the quality of an answer."""
     better: Literal["higher", "lower"] = "higher"
-    """Which way it is good."""
+    """Whether `higher` or `lower` is better."""
     margin: float = Field(0.01, ge=0, lt=1)
-    """Points that the quality may fall and still counts as no worse."""
+    """Accepted decrease of the mean quality, such as 0.01 for one percentage point."""
     task: str | None = None
-    """Column that says what kind of request it is: only requests of one task are comparable."""
+    """Column with the kind of a request; only requests of the same kind are compared."""
     days: int = Field(30, ge=1, le=366)
-    """Whole days, in UTC, that are looked at."""
+    """Number of whole days (UTC) to read."""
     retraining: RetrainingSpec | None = None
-    """What a retraining would cost and save."""
+    """Estimates whether a retraining pays."""
 
     @model_validator(mode="after")
     def _names(self) -> Savings:

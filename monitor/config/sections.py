@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -39,7 +40,23 @@ def parse_time(value: object) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _write_duration(value: timedelta) -> str:
+def format_duration(value: timedelta) -> str:
+    """Write a duration as in driftd.yaml.
+
+    Examples
+    --------
+    >>> [format_duration(timedelta(seconds=seconds)) for seconds in (0, 0.5, 300, 5400, 30 * 86400)]
+    ['0s', '0.5s', '5m', '1h30m', '30d']
+    """
+    whole, parts = value.total_seconds(), ""
+    for unit in ("d", "h", "m"):
+        count, whole = divmod(whole, _UNITS[unit])
+        parts += f"{count:.0f}{unit}" if count else ""
+    return parts + (f"{whole:g}s" if whole or not parts else "")
+
+
+def _serialize_duration(value: timedelta) -> str:
+    """Write a duration for fingerprints: stored baselines and experiments depend on this form."""
     return f"{value.total_seconds():g}s"
 
 
@@ -47,10 +64,17 @@ _WRITTEN_DURATION = {"anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?[smh
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(_write_duration, return_type=str),
+    PlainSerializer(_serialize_duration, return_type=str),
     WithJsonSchema(_WRITTEN_DURATION, mode="validation"),
 ]
 Time = Annotated[datetime, BeforeValidator(parse_time)]
+
+
+class FileSchema(GenerateJsonSchema):
+    """JSON schema with durations as they are written in the file."""
+
+    def encode_default(self, dft: Any) -> Any:  # noqa: ANN401
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 class Section(BaseModel):

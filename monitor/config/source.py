@@ -34,18 +34,18 @@ TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
 
 
 class ColumnSpec(Section):
-    """One of their columns, and for a timestamp how it is written."""
+    """A column of the source, and how its values are to be read."""
 
     column: str
-    """Name of their column."""
+    """Name of the column in the source."""
     unit: Literal["s", "ms", "us", "ns"] | None = None
-    """What a number counts (s, ms, us, ns): a time since 1970; of another role a duration, read as seconds."""
+    """Unit of a number (s, ms, us, ns): for `timestamp` the time since 1970, for other roles a duration."""
     zone: str | None = None
-    """For a time without a zone: its IANA zone, by default UTC."""
+    """IANA time zone of times without an offset; default: UTC."""
     format: str | None = None
-    """For a text that is not ISO 8601: its strptime format."""
+    """strptime format of a time that is stored as text; default: ISO 8601."""
     chat: bool = False
-    """For JSON of chat messages: read the words of the last user's message (question) or of the answer."""
+    """The column holds chat messages as JSON: use the text of the last user message (question) or of the answer."""
 
 
 def _column(value: object) -> object:
@@ -62,7 +62,7 @@ PresetName = Annotated[str, AfterValidator(_preset), WithJsonSchema({"type": "st
 
 
 class Source(Section):
-    """Where the application logs: a table, a view, a query, or a preset."""
+    """The table, view or query with the records, or a preset for a known tool."""
 
     url: SecretStr
     """SQLAlchemy URL of the database; `url_file` reads it from a file."""
@@ -71,19 +71,19 @@ class Source(Section):
     query: str | None = None
     """A SELECT instead of a table."""
     preset: PresetName | None = None
-    """A known log by name, instead of a query; presets.md lists them."""
+    """Name of a known tool, instead of a table or query; see presets.md."""
     where: str | None = None
-    """For a preset: an SQL condition over its columns, such as `environment = 'production'`."""
+    """For a preset: SQL condition that selects rows, such as `environment = 'production'`."""
     key: list[str] = []
-    """Columns that together name a row and are never NULL: a query or a view that has them is read by pages."""
+    """Columns that together identify a row and are never NULL; lets a query or a view be read in pages."""
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_column)]] = {}
-    """Role or name to their column; `timestamp` is needed."""
+    """Maps roles, or names of your choice, to columns; `timestamp` is required."""
     page_size: int = Field(20_000, ge=1, le=1_000_000)
-    """Rows of one read."""
+    """Maximum number of rows of one read."""
     timeout: Duration = timedelta(seconds=2)
-    """Longest time of one read; theirs must not wait behind ours."""
+    """Timeout of one read, so that driftd does not slow down the application's database."""
     text_limit: int = Field(200_000, ge=1)
-    """Code points of a text that are read."""
+    """Maximum number of characters of a text that are read."""
     arrow: bool = True
     """Read large PostgreSQL pages through ADBC when it is installed."""
 

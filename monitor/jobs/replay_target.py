@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.base import Finding, Measurement, Status, describe_comparison, effective_threshold
+from detectors.base import Finding, Measurement, Status, effective_threshold
 from detectors.direction import infer_direction, is_improvement
+from detectors.sentence import describe
 from detectors.sequential import Sequential, State
 from detectors.stack import Stack
 from monitor.checks.base import CheckTarget
@@ -103,9 +104,8 @@ def _note(
         result = replace(
             stated,
             status=Status.DRIFTED if value >= limit else Status.OK,
-            reason=describe_comparison(detector, value, limit),
             statistic=value,
             threshold=limit,
             direction=infer_direction(question.better, improved[at]),
         )
-        found.near[at].append(result)
+        found.near[at].append(replace(result, reason=describe(result, detector)))

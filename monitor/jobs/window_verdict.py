@@ -18,9 +18,8 @@ def verdict(monitor: Monitor, findings: Sequence[Finding], *, firing: bool) -> t
     if firing:
         watched = findings_under_rules(monitor, findings)
         worst = most_harmful([f for f in watched if f.check != BASELINE_RULE] or watched)
-        named = f"{worst.check} of {worst.column}" if worst.column else worst.check
         why = find_explanation(watched, merge_evidence({}, watched))
-        return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {named}: {worst.reason}{why}"
+        return "firing", f"{len(watched)} of {len(findings)} checks drifted; worst: {worst.reason}{why}"
     of_columns = [f for f in findings if f.column is not None] or list(findings)
     measured = [f for f in of_columns if f.status in (Status.OK, Status.DRIFTED)]
     if not measured:

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from monitor.alerting.incidents import count_others
 from monitor.config.models import Monitor
 from monitor.core.incident import NO_DATA
 from monitor.metrics.monitor_status import ORDER, monitor_status
@@ -112,16 +113,13 @@ def threshold_ratio(item: Mapping[str, Any]) -> float | None:
 
 
 def write_headline(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -> str:
-    """Say an incident in a few words: who, and what is worst."""
+    """Return the monitor and what was measured of its worst finding."""
     if row.rule == NO_DATA:
-        return f"{name} cannot see" if row.state != "resolved" else f"{name} could not see"
+        return f"{name}: no data" if row.state != "resolved" else f"{name}: there was no data"
     if not evidence:
         return f"{name}: {row.reason}"
-    worst = evidence[0]
-    what = f"{worst['check']} of {worst['column']}" if worst.get("column") else str(worst["check"])
-    where = f" in {str(worst['segment']).replace('=', ' ', 1)}" if worst.get("segment") else ""
-    rest = f", and {len(evidence) - 1} more" if len(evidence) > 1 else ""
-    return f"{name}: {what}{where}{rest}"
+    quantity = str(evidence[0]["reason"]).partition("; ")[0]
+    return f"{name}: {quantity}{count_others(len(evidence))}"
 
 
 def history_points(rows: Sequence[Any], bucket: timedelta) -> list[Point]:

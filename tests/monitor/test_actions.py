@@ -391,9 +391,9 @@ def test_a_message_says_in_one_sentence_what_happens() -> None:
 
 def test_an_update_says_what_is_new() -> None:
     joined = evidence_of(column="length", reason="longer")
-    assert said("update", {"findings": [joined]}) == "bot: also drift of length: longer"
+    assert said("update", {"findings": [joined]}) == "bot: also longer"
     segment = evidence_of(column=None, check="volume", segment="plan=pro", reason="more")
-    assert said("update", {"findings": [segment, joined]}) == "bot: also volume in plan=pro: more, and 1 more"
+    assert said("update", {"findings": [segment, joined]}) == "bot: also more; 1 more finding"
     assert said("update", {"suspected_change": SUSPECT}, suspected_change=SUSPECT) == f"bot: now suspected{WORDS}"
     assert said("update", {"again": True, "findings": [joined]}) == "bot: novelty rose"
     assert said("update", {"changes": [{}], "findings": [joined]}) == "bot: novelty rose"

@@ -174,6 +174,12 @@ def test_the_schema_is_json_and_knows_the_aliases() -> None:
         assert word in schema
 
 
+def test_a_default_of_the_schema_is_written_as_in_the_file() -> None:
+    schema = json_schema()["$defs"]
+    assert schema["Monitor"]["properties"]["catch_up"]["default"] == "7d"
+    assert schema["SloConfig"]["properties"]["period"]["default"] == "30d"
+
+
 GOOD_CHECKS: list[Any] = [
     "drift",
     {"drift": None},

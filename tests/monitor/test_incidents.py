@@ -173,12 +173,12 @@ def test_a_rule_fires_once_it_was_bad_for_long_enough() -> None:
     first = judged([finding(0.3)], rule={"for": 2, "severity": "critical"})
     assert first is not None
     assert (first.transition, first.incident.state, first.incident.severity) == ("pending", "pending", "critical")
-    assert first.reason == "drift of novelty: novelty rose; bad for 1 of 2 buckets"
+    assert first.reason == "novelty rose; bad for 1 of 2 buckets"
     assert (first.incident.opened_at, first.incident.fired_at) == (START, None)
     second = judged([finding(0.3)], first.incident, START + MINUTE, rule={"for": 2})
     assert second is not None
     assert (second.transition, second.incident.state) == ("firing", "firing")
-    assert second.reason == "drift of novelty: novelty rose; bad for 2 buckets"
+    assert second.reason == "novelty rose; bad for 2 buckets"
     assert (second.incident.opened_at, second.incident.fired_at) == (START, START + MINUTE)
     assert second.incident.changes[-1]["at"] == (START + MINUTE).isoformat()
     between = judged([finding(0.3)], first.incident, START + MINUTE, rule={"for": 3})
@@ -347,10 +347,9 @@ def test_what_users_feel_comes_first(changes: dict[str, str], rank: int) -> None
 def test_the_headline_names_the_worst_and_counts_the_others() -> None:
     harm = finding(0.11, column="failed", direction="worse", reason="failures rose")
     far = finding(0.9, direction="worse", segment="plan=pro")
-    assert headline([far]) == "drift of novelty in plan=pro: novelty rose"
-    assert headline([far, finding(0.3)]) == "drift of novelty in plan=pro: novelty rose, and 1 more"
-    assert headline([far, harm]) == "drift of failed: failures rose, and 1 more"
-    assert headline([finding(0.3, column=None, check="volume")]) == "volume: novelty rose"
+    assert headline([far]) == "novelty rose"
+    assert headline([far, finding(0.3)]) == "novelty rose; 1 more finding"
+    assert headline([far, harm, far]) == "failures rose; 2 more findings"
 
 
 # ---- no data ---------------------------------------------------------------------------------------------------

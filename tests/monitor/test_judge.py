@@ -95,7 +95,7 @@ def test_findings_that_rise_together_are_one_incident_and_later_ones_are_news() 
     )
     assert first is not None
     assert len(first.incident.evidence) == 2
-    assert "and 1 more" in first.reason
+    assert "; 1 more finding" in first.reason
     later = decide_incident(
         RuleContext(monitor, monitor.rules[0], START + MINUTE),
         [finding(0.2), finding(0.3, column="tokens")],
@@ -405,11 +405,11 @@ def test_what_harms_users_is_the_headline_and_stays_it_when_another_column_chang
     tokens = finding(0.9, column="output_tokens", direction="neutral", reason="longer answers")
     again = finding(0.8, column="output_tokens", direction="neutral", reason="moved on", detail={"back": False})
     told = go_on(monitor_of(), [*[([tokens, errors], [])] * 8, ([tokens, errors], [again])])
-    assert told[0].incident.reason.startswith("drift of failed: failures rose, and 1 more")
+    assert told[0].incident.reason.startswith("failures rose; 1 more finding")
     assert told[8].change is not None
     reason = told[8].incident.reason
-    assert reason.startswith("drift of failed: failures rose")
-    assert reason.endswith("; changed again: drift of output_tokens: moved on")
+    assert reason.startswith("failures rose")
+    assert reason.endswith("; changed again: moved on")
 
 
 def test_a_column_that_did_not_drift_cannot_have_moved_on() -> None:

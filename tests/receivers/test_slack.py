@@ -19,10 +19,7 @@ DATA: dict[str, Any] = {
     "monitor": "bot",
     "severity": "critical",
     "headline": f"bot: novelty rose {HOSTILE}",
-    "findings": [
-        {"check": "drift", "column": HOSTILE, "segment": None, "statistic": 0.5, "threshold": 0.1, "n_window": 900}
-    ]
-    * 7,
+    "findings": [{"check": "drift", "column": HOSTILE, "n_window": 900, "reason": f"novelty rose in {HOSTILE}"}] * 7,
     "suspected_change": {"kind": "model_version", "value": HOSTILE, "first_seen": "2026-11-23T11:59:00+00:00"},
     "actions": [{"id": "a-1", "name": "back", "kind": "rollback", "state": "awaiting_approval"}],
     "window": {"start": "a", "end": "b"},
@@ -159,23 +156,31 @@ def test_a_receipt_of_before_without_blocks_still_keeps_the_facts() -> None:
         old = {name: str(first.receipt[name]) for name in ("channel", "ts")}
         assert send(receiver.url, message("resolved", old)).delivered
         (update,) = [request for request in receiver.requests if request.path.endswith("chat.update")]
-    assert any("0.5 against 0.1" in text for text in words(blocks_of(update)))
+    assert any("novelty rose in" in text for text in words(blocks_of(update)))
 
 
 def test_the_thread_says_what_is_new_and_repeats_no_fact() -> None:
     thread = {"channel": "C1", "ts": "1"}
-    new = {"check": "drift", "column": "length", "segment": None, "statistic": 0.4, "threshold": 0.1, "n_window": 900}
+    new = {
+        "check": "drift",
+        "column": "length",
+        "segment": None,
+        "statistic": 0.4,
+        "threshold": 0.1,
+        "n_window": 900,
+        "reason": "longer",
+    }
     news = {"findings": [new], "suspected_change": {"kind": "model_version", "value": "v3", "first_seen": "12:00"}}
-    shown = words(render(message("update", thread, headline="bot: also drift of length", news=news))[1])
-    assert any("drift length: 0.4 against 0.1" in text for text in shown)
+    shown = words(render(message("update", thread, headline="bot: also longer", news=news))[1])
+    assert any("longer (n 900)" in text for text in shown)
     assert any("Suspected: model_version `v3`" in text for text in shown)
-    assert not any("0.5 against" in text for text in shown)
+    assert not any("novelty rose in" in text for text in shown)
     for kind in ("reminder", "resolved"):
         shown = words(render(message(kind, thread))[1])
         assert not any("against" in text for text in shown)
         assert len(shown) == len(set(shown))
     alone = words(render(message("resolved"))[1])
-    assert any("0.5 against 0.1" in text for text in alone)  # nobody was told before
+    assert any("novelty rose in" in text for text in alone)  # nobody was told before
 
 
 @pytest.mark.parametrize(
@@ -195,7 +200,15 @@ def test_the_thread_says_what_is_new_and_repeats_no_fact() -> None:
     ],
 )
 def test_slack_takes_whatever_was_logged(text: str) -> None:
-    item = {"check": "drift", "column": text, "segment": text, "statistic": 0.5, "threshold": 0.1, "n_window": 900}
+    item = {
+        "check": "drift",
+        "column": text,
+        "segment": text,
+        "statistic": 0.5,
+        "threshold": 0.1,
+        "n_window": 900,
+        "reason": "longer",
+    }
     change = {"kind": "model_version", "value": text, "first_seen": text, "prompt": text}
     action = {"id": text, "name": text, "kind": "rollback", "state": "awaiting_approval", "reason": text}
     data = {

@@ -106,10 +106,10 @@ def test_home_tells_what_is_wrong_first(seed: Seed, serve: Serve) -> None:
     assert_harmless(page)
     said = words(page)
     assert "2 incidents are firing" in said
-    assert "support-bot: drift of novelty in model_version small-7b, and 2 more" in said
-    assert "invoice-reader cannot see" in said
+    assert "support-bot: distance 0.58 reaches 0.1; 2 more findings" in said
+    assert "invoice-reader: no data" in said
     assert "driftd actions approve 22222222-aaaa-4000-8000-000000000001" in said
-    assert said.index("critical") < said.index("invoice-reader cannot see") < said.index("Monitors")
+    assert said.index("critical") < said.index("invoice-reader: no data") < said.index("Monitors")
     for state in ("firing", "source error", "no data", "learning", "healthy"):
         assert f'<span class="state {state.replace(" ", "-")}">' in page
     assert "Connection refused" in said

@@ -27,6 +27,7 @@ from monitor.config.checks.quality import (
 from monitor.config.checks.rate import RateConfig
 from monitor.config.checks.slo import SloConfig
 from monitor.config.checks.spend import SpendConfig, SpendLimit
+from monitor.config.sections import FileSchema
 
 Models = Mapping[str, type[CheckConfig]]
 """Check kinds, and the model of each."""
@@ -122,7 +123,7 @@ def flatten(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
 def check_schema(models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the JSON schema of an entry of `checks:`, and the definitions that it refers to."""
     inputs: list[tuple[type[CheckConfig], JsonSchemaMode]] = [(model, "validation") for model in {*models.values()}]
-    references, definitions = models_json_schema(inputs, by_alias=True)
+    references, definitions = models_json_schema(inputs, by_alias=True, schema_generator=FileSchema)
     forms: list[dict[str, Any]] = [{"enum": [kind for kind, model in models.items() if not _needs(model)]}]
     for kind, model in models.items():
         settings: dict[str, Any] = {"anyOf": [references[model, "validation"], {"type": "null"}]}

@@ -37,7 +37,7 @@ class CheckConfig(Section):
     kind: SkipJsonSchema[str]
     """Set by the key of the check."""
     name: str | None = None
-    """Name for rules and metrics; by default the kind."""
+    """Name in rules and metrics; default: the kind of the check."""
 
     @classmethod
     def key_names(cls) -> list[str]:
@@ -65,11 +65,11 @@ class MeasuredConfig(CheckConfig):
     """A check that measures columns, in all traffic and by segment."""
 
     threshold: float | None = Field(None, gt=0)
-    """Fixed threshold in the unit of the method; wins over the default and the noise floor."""
+    """Fixed threshold in the unit of the method; replaces the learnt one."""
     min_samples: int | None = Field(None, ge=1)
-    """Below this many the answer is inconclusive."""
+    """Minimum number of values on either side; with fewer the result is inconclusive."""
     segments: bool = True
-    """Whether segments are measured too."""
+    """Whether each segment is checked separately, besides all traffic."""
 
     def fixed_threshold(self, method: str) -> float | None:
         """Return the operator's own threshold of a method, if there is one."""
@@ -80,7 +80,7 @@ class IncreaseConfig(MeasuredConfig):
     """A check whose statistic may be a share or a rate."""
 
     max_increase: float | None = Field(None, gt=0, le=1)
-    """The threshold of shares and rates: points that one may rise."""
+    """Threshold of shares and rates: accepted increase over the baseline, such as 0.05 for 5 percentage points."""
 
     def fixed_threshold(self, method: str) -> float | None:
         """Return the operator's own threshold of a method, if there is one."""

@@ -38,14 +38,14 @@ class DriftConfig(MeasuredConfig):
 
     kind: SkipJsonSchema[str] = "drift"
     columns: Columns = "auto"
-    """`auto`, or columns and signals by name."""
+    """`auto`, or a list of columns and signals."""
     method: Annotated[
         Literal["auto"] | list[str],
         BeforeValidator(as_list),
         AfterValidator(_check_methods),
         WithJsonSchema(one_or_more(METHODS)),
     ] = "auto"
-    """`auto`, or drift methods by name; `evidently:NAME` runs a stattest of Evidently on the binned data."""
+    """`auto`, or a list of drift methods; `evidently:NAME` runs a statistical test of Evidently on the binned data."""
 
     @model_validator(mode="after")
     def _p_values_below_one(self) -> DriftConfig:

@@ -14,21 +14,21 @@ PERCENTILES = ("p50", "p90", "p95", "p99")
 
 
 class LatencyConfig(MeasuredConfig):
-    """Compares percentiles of times with targets, or with the baseline's."""
+    """Compares percentiles of durations with targets, or with the baseline's."""
 
     renamed: ClassVar[Mapping[str, str]] = {"max_increase": "threshold"}
 
     kind: SkipJsonSchema[str] = "latency"
     columns: Columns = "auto"
-    """`auto`, or columns of seconds by name."""
+    """`auto`, or a list of columns with durations in seconds."""
     p50: Duration | None = None
-    """What half of the requests may take; without any target the percentiles' rise is watched."""
+    """Target of the median; if no percentile has a target, increases over the baseline are monitored."""
     p90: Duration | None = None
-    """What nine in ten may take."""
+    """Target of the 90th percentile."""
     p95: Duration | None = None
-    """What 95 in a hundred may take."""
+    """Target of the 95th percentile."""
     p99: Duration | None = None
-    """What 99 in a hundred may take."""
+    """Target of the 99th percentile."""
 
     @property
     def targets(self) -> dict[str, float]:

@@ -31,10 +31,10 @@ class PerformanceConfig(IncreaseConfig):
         AfterValidator(_check_metrics),
         WithJsonSchema(one_or_more(list(PERFORMANCE))),
     ] = "auto"
-    """`auto`, or metrics by name."""
+    """`auto`, or a list of metrics."""
     labels_after: Duration = timedelta(0)
-    """How long labels take to arrive; what needs them looks that far back."""
+    """Delay until labels have arrived; metrics that need labels are computed for windows that ended that long ago."""
     positive: str | None = None
-    """The label that means positive; by default true, 1 and yes do."""
+    """Label of the positive class; default: true, 1 or yes."""
     decision: float = Field(0.5, ge=0, le=1)
-    """From this score on the answer is positive."""
+    """Score from which a prediction counts as positive."""

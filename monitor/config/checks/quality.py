@@ -16,17 +16,17 @@ RECORD_KINDS = tuple(name for name in TRAFFIC_CHECKS if name != "freshness")
 
 
 class ColumnQualityConfig(IncreaseConfig):
-    """Looks for one defect in each column: values that are missing, of another type, out of range or new."""
+    """Looks for one defect in each column: missing values, wrong types, values out of range or new categories."""
 
     columns: Columns = "auto"
-    """`auto`, or columns and signals by name."""
+    """`auto`, or a list of columns and signals."""
 
 
 class RecordQualityConfig(CheckConfig):
-    """Looks at the records as a whole: how many there are, and which columns they have."""
+    """Checks the number of records (`volume`), or their columns and types (`schema`)."""
 
     threshold: float | None = Field(None, gt=0)
-    """Fixed threshold in the unit of the check; wins over the default and the noise floor."""
+    """Fixed threshold in the unit of the check; replaces the learnt one."""
 
     @property
     def bound(self) -> float | None:
@@ -35,11 +35,11 @@ class RecordQualityConfig(CheckConfig):
 
 
 class FreshnessConfig(RecordQualityConfig):
-    """Looks at the age of the newest row."""
+    """Checks the age of the newest row."""
 
     kind: SkipJsonSchema[str] = "freshness"
     max_age: Duration | None = None
-    """The age that the newest row may have."""
+    """Maximum age of the newest row."""
 
     @property
     def bound(self) -> float | None:
@@ -48,7 +48,7 @@ class FreshnessConfig(RecordQualityConfig):
 
 
 class QualityConfig(ColumnQualityConfig):
-    """Stands for all quality checks but `freshness`: a log that has fallen silent is the state `no_data`."""
+    """All data quality checks except `freshness`; a source without new rows is covered by `no_data`."""
 
     kind: SkipJsonSchema[str] = "quality"
 

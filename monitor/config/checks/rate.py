@@ -17,21 +17,21 @@ LEVEL = "rate_level"
 
 
 class RateConfig(IncreaseConfig):
-    """Watches the mean of a signal from 0 to 1, corrected by labels where there are some."""
+    """Monitors the mean of a signal from 0 to 1, corrected with labels where there are any."""
 
     kind: SkipJsonSchema[str] = "rate"
     signal: str
-    """The signal, 0 to 1, whose mean is watched."""
+    """Signal from 0 to 1 whose mean is monitored."""
     max: float | None = Field(None, gt=0, le=1)
-    """What the mean may be, whatever it was in the baseline."""
+    """Upper limit of the mean, independent of the baseline."""
     labels_after: Duration = timedelta(0)
-    """How long labels take to arrive; what needs them looks that far back."""
+    """Delay until labels have arrived; metrics that need labels are computed for windows that ended that long ago."""
     labels_from: Literal["people", "judge"] = "people"
-    """`judge` takes the verdicts of the monitor's evaluated `traffic:` where people gave no label."""
+    """`people`, or `judge`: also use the verdicts of an LLM judge on sampled traffic where there is no human label."""
     labels_chosen: Literal["random", "by_score", "by_answer"] | None = None
-    """How labelled answers were chosen; `by_answer` (complaints) gives no rate. Unset: tested, and said."""
+    """How answers were selected for labelling; `by_answer` (such as complaints) gives no rate. Default: tested."""
     positive: str | None = None
-    """The label that means bad; by default true, 1 and yes do."""
+    """Label that means a bad answer; default: true, 1 or yes."""
 
     @model_validator(mode="before")
     @classmethod

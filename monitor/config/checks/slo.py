@@ -14,19 +14,19 @@ from monitor.config.sections import Duration
 
 
 class SloConfig(CheckConfig):
-    """Compares the share of good requests with an objective over a period."""
+    """Service level objective: compares the share of good requests over a period with a target."""
 
     kind: SkipJsonSchema[str] = "slo"
     signal: str
-    """The signal, 0 to 1, that says which requests are bad."""
+    """Signal from 0 to 1 that is 1 for a bad request, such as `failed`."""
     objective: float = Field(gt=0, lt=1)
-    """The share of requests that must not be bad by the signal, such as 0.99."""
+    """Required share of requests that are not bad, such as 0.99."""
     period: Duration = timedelta(days=30)
-    """The time that the objective is for."""
+    """Period of the objective."""
     burn: Literal["page", "ticket", "any"] = "any"
-    """Which burn rates count: page (1 h and 6 h), ticket (1 d and 3 d), or any."""
+    """Which burn rates alert: `page` (over 1 h and 6 h), `ticket` (over 1 d and 3 d), or `any`."""
     min_samples: int | None = Field(None, ge=1)
-    """Below this many the answer is inconclusive."""
+    """Minimum number of values on either side; with fewer the result is inconclusive."""
 
     @model_validator(mode="before")
     @classmethod

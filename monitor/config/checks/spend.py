@@ -22,16 +22,16 @@ def _zone(name: str) -> str:
 
 
 class SpendLimit(Section):
-    """What one value of `by:` may cost, instead of what all others may."""
+    """Budget of one value of `by:`."""
 
     daily: float | None = Field(None, gt=0)
-    """In a day."""
+    """Budget of a day."""
     monthly: float | None = Field(None, gt=0)
-    """In a month."""
+    """Budget of a month."""
 
 
 class SpendConfig(CheckConfig):
-    """Compares what requests cost with budgets in days and months."""
+    """Compares the cost of requests with daily and monthly budgets."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -41,25 +41,25 @@ class SpendConfig(CheckConfig):
 
     kind: SkipJsonSchema[str] = "spend"
     columns: Columns = "auto"
-    """`auto`, or a list of the one column that says what a request cost."""
+    """`auto`, or a list with the one column that holds the cost of a request."""
     daily: float | None = Field(None, gt=0)
-    """What a day may cost, in the currency of the account."""
+    """Budget of a day, in `currency`."""
     monthly: float | None = Field(None, gt=0)
-    """What a month may cost; burn rates tell early when it will not last."""
+    """Budget of a month, in `currency`; burn rates and a forecast alert before it is exhausted."""
     by: str | None = None
-    """A column, such as `tenant`; `daily:` and `monthly:` are then what each of its values may cost."""
+    """Column, such as `tenant`, for each of whose values `daily:` and `monthly:` are a separate budget."""
     limits: dict[str, Annotated[SpendLimit, AlsoAccepts({"type": "number"})]] = {}
-    """Values of `by:` that may cost more or less; a number, or `{daily: …, monthly: …}`."""
+    """Budgets of single values of `by:`: a number, or `{daily: …, monthly: …}`."""
     max_values: int = Field(100, ge=1, le=1000)
-    """Values of `by:` kept apart in a bucket, those with limits, then the dearest; the rest is `(other)`."""
+    """Maximum number of values of `by:` per bucket: those with limits, then the costliest; the rest is `(other)`."""
     per_request_tokens: int | None = Field(None, ge=1)
-    """What one request may use, in and out; `threshold:` is the share of requests that may use more."""
+    """Maximum number of input and output tokens of a request; `threshold:` is the accepted share of larger requests."""
     threshold: float | None = Field(None, gt=0)
-    """The share of requests that may use more than `per_request_tokens:`."""
+    """Accepted share of requests with more tokens than `per_request_tokens:`."""
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    """The IANA zone in which days and months begin."""
+    """IANA time zone in which days and months begin."""
     currency: str = "USD"
-    """Of the account, for sentences."""
+    """Currency of the costs, for messages."""
 
     @model_validator(mode="before")
     @classmethod

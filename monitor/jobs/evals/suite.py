@@ -176,7 +176,7 @@ class Judge(Section):
 
 
 class Suite(Section):
-    """The whole file."""
+    """Top-level keys."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
     """Name by which runs are stored and compared."""

@@ -46,7 +46,7 @@ def test_a_budget_is_broken_when_it_is_gone_and_not_before() -> None:
         assert found.status is status
         assert found.statistic == pytest.approx(amount / 200)
     early = against_budget(SCOPE, "daily", 200.0, AT, SpendTotals(150.0, 10))
-    assert "comes to 300.00 by 2026-11-21 00:00" in early.reason
+    assert "; 300.00 EUR by 2026-11-21 00:00 at this pace" in early.reason
     assert early.detail["pace"] == pytest.approx(300.0)
 
 

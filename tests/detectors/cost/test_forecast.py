@@ -80,7 +80,7 @@ def test_the_finding_says_the_interval_and_is_bad_only_when_all_of_it_is_beyond(
     end = Forecast(900.0, 990.0, 1100.0)
     found = against_budget(SCOPE, "monthly", 1000.0, at, SpendTotals(600.0, 9), forecast=end)
     assert found.status is Status.OK
-    assert "about 990.00 are foreseen by 2026-12-01 00:00 (80 % interval 900.00 to 1,100.00)" in found.reason
+    assert "forecast 990.00 by 2026-12-01 00:00 (80 % interval 900.00 to 1,100.00)" in found.reason
     assert found.detail["forecast_high"] == 1100.0
     verdicts = [overrun(SCOPE, budget, at, end).status for budget in (1000.0, 899.0)]
     assert verdicts == [Status.OK, Status.DRIFTED]

@@ -112,12 +112,12 @@ def test_a_finding_says_what_labels_should_show_and_whether_they_did() -> None:
     guess = with_record("estimated_accuracy", told, record, 41.0, 1.0)
     assert guess["low"] < guess["corrected"] < guess["high"] < 0.73
     assert guess["known_to_hold"]
-    assert spoken(guess).startswith("; labels should show 0.7 (")
-    assert "related otherwise since the newest labels, 2 windows ago, which no estimate sees" in spoken(guess)
+    assert spoken(guess).startswith("; expected once labels arrive: 0.7 (")
+    assert "still related as at the newest labels, 2 windows ago" in spoken(guess)
     strange = with_record("estimated_accuracy", {**told, "new": 0.4}, record, 41.0, 1.0)
-    assert "not known to hold: 40% of the rows are unlike" in spoken(strange)
+    assert "not verified: 40% of the rows are unlike" in spoken(strange)
     alone = with_record("estimated_accuracy", told, None, 41.0, 1.0)
-    assert "by chance alone" in spoken(alone)
+    assert "covers sampling error only" in spoken(alone)
     assert "newest_label" not in alone
     truth = with_record("accuracy", {**told, "value": 0.705}, record, 41.0, 1.0)
     assert truth["estimate_held"]

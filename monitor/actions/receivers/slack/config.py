@@ -10,7 +10,7 @@ from monitor.config.receivers import ReceiverConfig
 
 
 class SlackConfig(ReceiverConfig):
-    """A Slack channel, by a bot token with chat:write."""
+    """Posts to a Slack channel, with a bot token that has the scope chat:write."""
 
     example: ClassVar = {"kind": "slack", "token": "xoxb-1234-abcd", "channel": "#ml-alerts"}
     address_key: ClassVar = "base_url"

@@ -122,11 +122,7 @@ def _clock(text: object) -> str:
 
 
 def _findings(findings: Sequence[IncidentFinding]) -> str:
-    lines = [
-        " ".join(str(one) for one in map(item.get, ("check", "column", "segment", "method")) if one)
-        + f": {_number(item.get('statistic'))} against {_number(item.get('threshold'))} (n {item.get('n_window', '?')})"
-        for item in findings[:FINDINGS]
-    ]
+    lines = [f"{item.get('reason', '?')} (n {_number(item.get('n_window'))})" for item in findings[:FINDINGS]]
     if len(findings) > FINDINGS:
         lines.append(f"and {len(findings) - FINDINGS} more")
     values = [cut(" ".join(escape(line).split()), LONGEST_VALUE) for line in lines]
@@ -134,7 +130,7 @@ def _findings(findings: Sequence[IncidentFinding]) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, int | float) else "?"
+    return f"{value:,}" if isinstance(value, int) else "?"
 
 
 def _change(data: EventData, part: News | EventData) -> str:

@@ -12,7 +12,7 @@ from monitor.config.sections import Duration
 
 
 class WebhookConfig(EffectReceiverConfig):
-    """A URL that gets POST requests, signed after Standard Webhooks."""
+    """Sends POST requests to a URL, signed as defined by Standard Webhooks."""
 
     audience: ClassVar = "software"
     example: ClassVar = {"kind": "webhook", "url": "https://deploy.internal/rollback", "secret": "whsec_c2VjcmV0"}
@@ -23,6 +23,6 @@ class WebhookConfig(EffectReceiverConfig):
     url: SecretStr
     """Destination; `url_file` reads it from a file."""
     secret: SecretStr
-    """Signing secret, `whsec_…`; several, separated by spaces, while it is rotated."""
+    """Signing secret, `whsec_…`; several separated by spaces during rotation; `secret_file` reads it from a file."""
     timeout: Duration = timedelta(seconds=10)
-    """Deadline of one attempt, from the first byte to the last."""
+    """Timeout of one attempt in total."""
