@@ -26,8 +26,8 @@ from monitor.store import migrate, outbox
 from monitor.store.database import Database
 from monitor.store.tables import actions
 from scripts import docs
-from tests.monitor.test_judge import MINUTE, START, incident_of, monitor_of
 from tests.support import receiver as far
+from tests.support.decisions import MINUTE, START, incident_of, monitor_of
 from tests.support.hand import Hand
 from tests.support.tools import ROOT
 

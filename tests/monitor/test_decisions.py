@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -20,32 +20,22 @@ from monitor.actions.plan import (
 from monitor.alerting.incidents import RuleContext, decide_incident
 from monitor.alerting.no_data import decide_no_data_incident
 from monitor.config.models import Monitor, NoData, Rule
-from monitor.config.receivers import EffectSettings
 from monitor.config.rules import matches
 from monitor.core.action import PastAction, Version
 from monitor.core.incident import Change, Decision, Incident
-from monitor.core.schedule import Bucket
-from tests.support.receivers import settings_of, slack_settings
-
-START = datetime(2026, 11, 1, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-def monitor_of(**rule: object) -> Monitor:
-    return Monitor.model_validate(
-        {
-            "name": "bot",
-            "bucket": "1m",
-            "window": "5m",
-            "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}},
-            "rules": [{"when": ["drift"], "do": ["slack"], **rule}],
-        }
-    )
-
-
-def finding(statistic: float, status: Status = Status.DRIFTED, **changes: object) -> Finding:
-    base = Finding("drift", "novelty", "kolmogorov_smirnov", None, status, "distance", statistic, 0.1)
-    return replace(base, **changes)
+from tests.support.decisions import (
+    BUCKET,
+    EFFECT,
+    MINUTE,
+    SLACK,
+    SPEC,
+    START,
+    finding,
+    incident_of,
+    monitor_of,
+    version,
+)
+from tests.support.receivers import settings_of
 
 
 def story(monitor: Monitor, values: list[float | None]) -> list[str]:
@@ -165,27 +155,6 @@ def test_no_data_is_a_state_of_its_own() -> None:
     assert states == ["pending", "pending", "firing", "firing", "resolved", "none"]
 
 
-EFFECT = EffectSettings.model_validate({"kind": "rollback", "mode": "auto", "not_after": "15m"})
-SPEC = settings_of("webhook", effect=EFFECT)
-
-
-def incident_of(**changes: object) -> Incident:
-    base = Incident(
-        "i-1",
-        "bot",
-        "drift",
-        "critical",
-        "firing",
-        START,
-        START,
-        "novelty rose",
-        bad=2,
-        fired_at=START,
-        evidence={"k": {"segment": "model_version=small", "about": "model", "check": "drift", "column": "novelty"}},
-    )
-    return replace(base, **changes)
-
-
 @pytest.mark.parametrize(
     ("spec", "incident", "past", "late", "expected"),
     [
@@ -212,10 +181,6 @@ def test_what_becomes_of_an_effect(
     assert reason
 
 
-def version(value: str, hours_old: int, rows: int = 1000) -> Version:
-    return Version("model_version", value, START - timedelta(hours=hours_old), START, rows)
-
-
 @pytest.mark.parametrize(
     ("versions", "blamed", "expected"),
     [
@@ -237,17 +202,17 @@ def test_nobody_goes_back_to_a_version_that_drifted_with_the_bad_one() -> None:
     worse = {name: {"segment": f"model_version={name}", "about": "model"} for name in ("small", "mid")}
     versions = [version("big", 48), version("mid", 24), version("small", 1)]
     assert (last_known_good(incident_of(evidence=worse), versions, []) or {}).get("model_version") == "big"
-    bucket, late = Bucket(START - MINUTE, START), {"now": START, "sequence": 0}
+    late = {"now": START, "sequence": 0}
     for known, state in ((versions, "pending"), (versions[1:], "held"), ([versions[2]], "held")):
         decision = Decision(incident_of(evidence=worse), "firing", "novelty rose")
-        (effect,) = plan(monitor, decision, ["r"], {"r": SPEC}, DecisionContext(bucket, versions=known, **late))
+        (effect,) = plan(monitor, decision, ["r"], {"r": SPEC}, DecisionContext(BUCKET, versions=known, **late))
         assert effect.state == state
     (retrain,) = plan(
         monitor,
         decision,
         ["r"],
         {"r": settings_of("webhook", effect={"kind": "retrain", "mode": "auto"})},
-        DecisionContext(bucket, versions=versions[1:], **late),
+        DecisionContext(BUCKET, versions=versions[1:], **late),
     )
     assert retrain.state == "pending"
 
@@ -255,14 +220,9 @@ def test_nobody_goes_back_to_a_version_that_drifted_with_the_bad_one() -> None:
 def test_a_firing_decision_tells_people_first_and_then_acts_with_stable_ids() -> None:
     monitor = monitor_of(do=["slack", "r"])
     decision = Decision(incident_of(), "firing", "novelty rose")
-    bucket = Bucket(START - MINUTE, START)
     arguments = {"now": START, "sequence": 0, "versions": [version("big", 48)]}
-    first = plan(
-        monitor, decision, ["slack", "r"], {"r": SPEC, "slack": slack_settings()}, DecisionContext(bucket, **arguments)
-    )
-    again = plan(
-        monitor, decision, ["slack", "r"], {"r": SPEC, "slack": slack_settings()}, DecisionContext(bucket, **arguments)
-    )
+    first = plan(monitor, decision, ["slack", "r"], {"r": SPEC, "slack": SLACK}, DecisionContext(BUCKET, **arguments))
+    again = plan(monitor, decision, ["slack", "r"], {"r": SPEC, "slack": SLACK}, DecisionContext(BUCKET, **arguments))
     assert [action.name for action in first] == ["slack", "r"]
     assert [action.id for action in first] == [action.id for action in again]
     body = first[1].payload
@@ -314,9 +274,9 @@ def test_a_waiting_effect_gives_way_when_another_version_is_suspected_or_evidenc
     """None: nothing is planned; a name: what the new effect takes the place of; empty: of nothing that waits."""
     going = incident_of(**incident)
     past = [effect_of(going, **before)]
-    decision, bucket = Decision(going, None, "still firing"), Bucket(START - MINUTE, START)
+    decision = Decision(going, None, "still firing")
     planned = plan(
-        monitor_of(), decision, ["r"], {"r": SPEC}, DecisionContext(bucket, now=START, sequence=1, past=past)
+        monitor_of(), decision, ["r"], {"r": SPEC}, DecisionContext(BUCKET, now=START, sequence=1, past=past)
     )
     assert [action.replaces or "" for action in planned] == ([] if replaced is None else [replaced])
     for action in planned:
@@ -332,8 +292,8 @@ def test_what_never_fired_and_resolves_is_told_to_nobody() -> None:
             monitor,
             decision,
             ["slack"],
-            {"slack": slack_settings()},
-            DecisionContext(Bucket(START - MINUTE, START), now=START, sequence=0),
+            {"slack": SLACK},
+            DecisionContext(BUCKET, now=START, sequence=0),
         )
         == []
     )
@@ -384,19 +344,19 @@ def test_a_column_that_moves_on_from_what_was_told_is_a_change_and_a_recovery_is
 
 def test_a_rollback_without_a_suspect_is_held_where_versions_are_logged() -> None:
     unexplained = incident_of(evidence={"k": {"segment": None, "about": "model"}})
-    bucket, decision = Bucket(START - MINUTE, START), Decision(unexplained, "firing", "novelty rose")
+    decision = Decision(unexplained, "firing", "novelty rose")
     for versions, state in (([version("big", 48), version("mid", 24)], "held"), ([], "pending")):
         (effect,) = plan(
             monitor_of(),
             decision,
             ["r"],
             {"r": SPEC},
-            DecisionContext(bucket, now=START, sequence=0, versions=versions),
+            DecisionContext(BUCKET, now=START, sequence=0, versions=versions),
         )
         assert (effect.state, effect.payload["data"]["target"]) == (state, None)
     new = incident_of(suspected_change={**BLAMED, "value": "small"})
     only = {"now": START, "sequence": 0, "versions": [version("small", 1)]}
-    (effect,) = plan(monitor_of(), Decision(new, "firing", "rose"), ["r"], {"r": SPEC}, DecisionContext(bucket, **only))
+    (effect,) = plan(monitor_of(), Decision(new, "firing", "rose"), ["r"], {"r": SPEC}, DecisionContext(BUCKET, **only))
     assert effect.state == "pending"
 
 
