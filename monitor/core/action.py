@@ -35,8 +35,8 @@ STANDING = ("pending", "delivered", "dry_run")
 
 
 @dataclass(frozen=True)
-class Action:
-    """A row of the outbox: an intended outside effect with one identity for ever."""
+class ActionRecord:
+    """An intended outside effect with one identity for ever, as it is planned and stored."""
 
     id: str
     monitor: str
@@ -51,6 +51,12 @@ class Action:
     sequence: int
     not_after: datetime | None = None
     dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Action(ActionRecord):
+    """A planned action, and what it does to those that are stored."""
+
     not_before: datetime | None = None
     supersedes: bool = False  # a message of the same incident and receiver that still waits says less than this one
     replaces: str | None = None  # the id of a waiting effect whose place it takes; it is not planned when that was sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ REASON_LENGTH = 512
 KEPT = timedelta(days=400)
 """How long transitions are remembered."""
 MOST_ROWS = 20_000
-FIELDS = ("state", "since", "reason", "until", "who", "held_until", "number", "episode")
+FIELDS = tuple(field.name for field in fields(Breaker))
 
 
 def standing(connection: Connection, names: Collection[str]) -> dict[Key, Breaker]:

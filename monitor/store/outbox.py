@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.actions.plan import MESSAGE_NOT_AFTER, identity
-from monitor.core.action import MESSAGES, STANDING, Action, PastAction
+from monitor.core.action import MESSAGES, STANDING, Action, ActionRecord, PastAction
 from monitor.core.payload import ActionSummary, EventData
 from monitor.store import leases
 from monitor.store.database import now, upsert
@@ -46,19 +46,8 @@ def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
     """Write intended effects; one that stands already, by its id, is left as it is."""
     rows = [
         {
-            "id": action.id,
-            "monitor": action.monitor,
-            "incident": action.incident,
-            "name": action.name,
-            "kind": action.kind,
-            "mode": action.mode,
-            "state": action.state,
-            "reason": action.reason,
+            **{field.name: getattr(action, field.name) for field in fields(ActionRecord)},
             "payload": dict(action.payload),
-            "dry_run": action.dry_run,
-            "created_at": action.created_at,
-            "sequence": action.sequence,
-            "not_after": action.not_after,
             "next_attempt_at": action.not_before or action.created_at,
             "attempts": 0,
             "fence": 0,

@@ -10,7 +10,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.core.payload import ActionKind, Payload
+from detectors.cost.breaker import Breaker
+from monitor.core.action import ActionRecord, Version
+from monitor.core.incident import Change
 
 R = TypeVar("R")
 
@@ -172,46 +174,24 @@ class SilenceRow:
     created_by: str
 
 
-@dataclass(frozen=True)
-class ChangeRow:
-    """The first sight of a version, category or column."""
+@dataclass(frozen=True, kw_only=True)
+class ChangeRow(Change):
+    """The first sight of a version, category or column by a monitor."""
 
     monitor: str
-    kind: str
-    column: str
-    value: str
-    first_seen: datetime
 
 
-@dataclass(frozen=True)
-class VersionRow:
-    """The traffic of a version."""
+@dataclass(frozen=True, kw_only=True)
+class VersionRow(Version):
+    """The traffic of a version of a monitor."""
 
     monitor: str
-    role: str
-    value: str
-    first_seen: datetime
-    last_seen: datetime
-    rows: int
 
 
-@dataclass(frozen=True)
-class ActionRow:
-    """An action of the outbox."""
+@dataclass(frozen=True, kw_only=True)
+class ActionRow(ActionRecord):
+    """An action of the outbox, and how its delivery goes."""
 
-    id: str
-    monitor: str
-    incident: str
-    name: str
-    kind: ActionKind
-    mode: str
-    state: str
-    reason: str
-    payload: Payload
-    dry_run: bool
-    created_at: datetime
-    sequence: int
-    not_after: datetime | None
     next_attempt_at: datetime | None
     attempts: int
     fence: int
@@ -243,21 +223,13 @@ class SavingsRow:
     told: Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class BreakerRow:
-    """How a circuit breaker stands, for one value."""
+@dataclass(frozen=True, kw_only=True)
+class BreakerRow(Breaker):
+    """A circuit breaker, for one value."""
 
     name: str
     value: str
     monitor: str
-    state: str
-    since: datetime
-    reason: str
-    until: datetime | None
-    who: str | None
-    held_until: datetime | None
-    number: int
-    episode: datetime | None
     as_of: datetime | None
     counts: Mapping[str, int]
 
