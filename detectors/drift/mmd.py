@@ -103,10 +103,10 @@ def _covariance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.nd
 
 def _correlations(baseline: Counted, columns: int) -> np.ndarray:
     """Return the correlations of the paired columns' normal scores; what is not paired has none."""
-    found, paired = np.zeros((columns, columns)), baseline.layout.paired
+    correlations, paired = np.zeros((columns, columns)), baseline.layout.paired
     products = baseline.counts[1 : 1 + pair_count(paired)] / SCALE / max(1, baseline.n)
-    found[np.triu_indices(paired, 1)] = np.clip(products / SCORES, -1.0, 1.0)
-    return found + found.T + np.eye(columns)
+    correlations[np.triu_indices(paired, 1)] = np.clip(products / SCORES, -1.0, 1.0)
+    return correlations + correlations.T + np.eye(columns)
 
 
 DETECTOR = Detector(

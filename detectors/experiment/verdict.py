@@ -131,11 +131,11 @@ def judge(
     against = _split(metrics, control, treatment, design.shares)
     each = design.alpha / max(1, len(metrics)) / max(1, design.treatments)
 
-    def difference_of(metric: Metric) -> Difference:
+    def compute_difference(metric: Metric) -> Difference:
         one, other = control[metric.name], treatment[metric.name]
         return difference(one, other, each, metric.minimum, design.planned, design.burn_in)
 
-    answers = tuple(answer_metric(metric, difference_of(metric), each) for metric in metrics)
+    answers = tuple(answer_metric(metric, compute_difference(metric), each) for metric in metrics)
     if against >= 1 / SPLIT_ALPHA:
         counts = [tally[metrics[0].name].n for tally in (control, treatment)]
         reason = f"traffic is not split as meant: {counts[0]} and {counts[1]} rows; nothing else can be trusted"

@@ -95,7 +95,7 @@ class DecisionContext:
     fresh: bool = True
     retraining: RetrainingData | None = None
 
-    def actions_of(self, incident: Incident) -> list[PastAction]:
+    def list_actions(self, incident: Incident) -> list[PastAction]:
         """Return the earlier actions of an incident in their order."""
         return sorted((row for row in self.past if row.incident == incident.id), key=lambda row: row.sequence)
 
@@ -111,7 +111,7 @@ def plan(
 
     ``names`` is what the rule's ``do`` lists.
     """
-    incident, rows = decision.incident, context.actions_of(decision.incident)
+    incident, rows = decision.incident, context.list_actions(decision.incident)
     settings = {name: specs[name].effect_settings for name in names if name in specs}
     messages = {
         name: message_for(monitor, decision, name, context) for name, effect in settings.items() if effect is None
@@ -156,7 +156,7 @@ def message_for(monitor: Monitor, decision: Decision, name: str, context: Decisi
     with pauses that double. Updates come at most once a window and say all that is new since the last message.
     """
     incident, bucket, now = decision.incident, context.bucket, context.now
-    rows = context.actions_of(incident)
+    rows = context.list_actions(incident)
     mine = [row for row in rows if row.name == name and row.kind in MESSAGES and row.state != "superseded"]
     current = not backlog_pause(monitor, bucket, now)
     standing = [row for row in mine if row.state in STANDING and not (row.backlog and current)]
@@ -333,7 +333,7 @@ def _effect(
 ) -> Action:
     obstacle = obstacle_to_rollback(incident, context.versions, context.blamed)
     state, reason = decide_effect(effect, name, incident, context.past, context.now, obstacle)
-    before = newest_effect(context.actions_of(incident), name)
+    before = newest_effect(context.list_actions(incident), name)
     not_after = incident.updated_at + effect.not_after
     data: EventData = {**common["data"], "not_after": not_after.isoformat(), "dry_run": dry_run}
     if effect.kind == "retrain":

@@ -21,7 +21,7 @@ def evaluate_columns(comparison: WindowComparison) -> Iterator[Finding]:
         if isinstance(target.detector, Sequential):
             yield from accumulate_target(comparison, target, target.detector)
         else:
-            yield from (_measure(comparison, target, segment) for segment in comparison.segments_of(target))
+            yield from (_measure(comparison, target, segment) for segment in comparison.list_segments(target))
 
 
 def _measure(comparison: WindowComparison, target: CheckTarget, segment: str | None) -> Finding:

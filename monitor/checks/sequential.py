@@ -55,7 +55,7 @@ def fold_sequential(
 def accumulate_target(comparison: WindowComparison, target: CheckTarget, detector: Sequential) -> Iterator[Finding]:
     """Add the newest bucket to what is remembered of each segment; segments without rows keep what they had."""
     if comparison.window.newest:
-        yield from (_accumulate(comparison, target, detector, each) for each in comparison.segments_of(target))
+        yield from (_accumulate(comparison, target, detector, each) for each in comparison.list_segments(target))
     if target.segments:
         yield from _carry_state(comparison, target)
 

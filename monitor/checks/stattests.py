@@ -22,7 +22,7 @@ def evaluate_stattests(comparison: WindowComparison, stattests: Stattests | None
     """Run all tests at once: the process of Evidently is started and waited for once a window."""
     waiting: list[tuple[CheckTarget, Finding, Request, tuple[Profile, Profile]]] = []
     for target in expand_stattests(comparison.monitor, comparison.baseline.layouts):
-        for segment in comparison.segments_of(target):
+        for segment in comparison.list_segments(target):
             old, new = comparison.sides(target, segment)
             stated = _add_sizes(target, segment, old, new)
             if stated.reason or old is None or new is None:

@@ -54,7 +54,7 @@ class WindowComparison:
             by_column.setdefault(target.column, []).append(target)
         return [target for targets in by_column.values() for target in targets]
 
-    def segments_of(self, target: CheckTarget) -> Sequence[str | None]:
+    def list_segments(self, target: CheckTarget) -> Sequence[str | None]:
         """Return the segments that a target is measured in; None is all rows."""
         return [None, *(self.segments if target.segments else [])]
 

@@ -202,7 +202,7 @@ class Monitor(Section):
         """Return the checks of objectives."""
         return [check for check in self.checks if isinstance(check, SloConfig)]
 
-    def budget_of(self, name: str) -> SpendConfig | None:
+    def find_budget(self, name: str) -> SpendConfig | None:
         """Return the check of what is spent that has a name."""
         return next((check for check in self.budgets if check.finding_name == name), None)
 

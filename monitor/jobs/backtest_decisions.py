@@ -42,7 +42,7 @@ class BacktestDecisions:
                 for rule, shifted in shifts.items()
             }
         evaluation = Evaluation(findings, "inconclusive" if reason else "done", reason, window=window)
-        known = AlertContext(history, plateaus.baseline_at(bucket.end), shifts)
-        _, plan = decide_and_plan(self.monitor, self.receivers, evaluation, known, bucket, bucket.end)
+        context = AlertContext(history, plateaus.baseline_at(bucket.end), shifts)
+        _, plan = decide_and_plan(self.monitor, self.receivers, evaluation, context, bucket, bucket.end)
         self.log.add(plan, bucket)
         self.log.missing = self.log.missing.then(str(evaluation.result), reason)

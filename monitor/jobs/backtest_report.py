@@ -119,11 +119,11 @@ def _action(action: Action) -> dict[str, Any]:
     }
 
 
-def _delay(told: Sequence[datetime], at: datetime, until: datetime) -> dict[str, Any]:
+def _delay(alerts: Sequence[datetime], at: datetime, until: datetime) -> dict[str, Any]:
     """Return when people were first told after a change, before the next one."""
-    seen = min((moment for moment in told if at < moment <= until), default=None)
+    first = min((moment for moment in alerts if at < moment <= until), default=None)
     return {
         "at": at.isoformat(),
-        "detected_at": seen.isoformat() if seen else None,
-        "delay_seconds": (seen - at).total_seconds() if seen else None,
+        "detected_at": first.isoformat() if first else None,
+        "delay_seconds": (first - at).total_seconds() if first else None,
     }

@@ -16,15 +16,15 @@ def read_changes(path: Path) -> list[datetime]:
     """Read marked change points: a JSON list of times or of objects with ``at``, JSON lines, or a time a line."""
     text = path.read_text(encoding="utf-8").strip()
     try:
-        found = json.loads(text)
+        entries = json.loads(text)
     except ValueError:
-        found = [_line(line) for line in text.splitlines() if line.strip()]
-    if isinstance(found, Mapping):
-        found = found.get("changes", [])
-    if not isinstance(found, list):
+        entries = [_line(line) for line in text.splitlines() if line.strip()]
+    if isinstance(entries, Mapping):
+        entries = entries.get("changes", [])
+    if not isinstance(entries, list):
         raise ConfigError(f'{path}: expected a list of times, such as ["2026-11-03T12:00:00Z"].')
     times = []
-    for place, item in enumerate(found):
+    for place, item in enumerate(entries):
         value = item.get("at") if isinstance(item, Mapping) else item
         try:
             times.append(parse_time(value))

@@ -24,7 +24,7 @@ def profile_window(
     ids: set[object] = set()
     start = end - monitor.window
     while start < end:
-        profiler = Profiler(monitor, layouts, seen=ids)
+        profiler = Profiler(monitor, layouts, keys=ids)
         for page in reader.read(start, start + monitor.bucket, columns):
             profiler.add(page)
         parts[start] = BucketSummary(profiler.facts, profiler.profiles())

@@ -27,7 +27,7 @@ class PlateauComparison:
         self._references = References(monitor, baseline, timeline)
         self._monitor, self._timeline = monitor, timeline
         self._series = dict(timeline.series())
-        self._found: dict[tuple[datetime, int], list[list[Finding]]] = {}
+        self._findings: dict[tuple[datetime, int], list[list[Finding]]] = {}
 
     def moved(self, plateaus: dict[datetime, Plateau], since: datetime, end: datetime) -> list[Finding]:
         """Return what `plateau.moved` finds of the window that ends at ``end``; keeps the plateau when it is whole."""
@@ -41,9 +41,9 @@ class PlateauComparison:
             return []
         place = self._place(end)
         block = place // BLOCK
-        if (since, block) not in self._found:
-            self._found[since, block] = self._block(plateaus[since], block)
-        return self._found[since, block][place - block * BLOCK]
+        if (since, block) not in self._findings:
+            self._findings[since, block] = self._block(plateaus[since], block)
+        return self._findings[since, block][place - block * BLOCK]
 
     def _place(self, end: datetime) -> int:
         return (end - self._timeline.start) // self._timeline.step - 1
@@ -62,7 +62,7 @@ class PlateauComparison:
         """Measure a block of windows, those that share a part of the baseline at once."""
         first = max(block * BLOCK, self._timeline.first)
         places = np.arange(first, min((block + 1) * BLOCK, self._timeline.steps))
-        found: list[list[Finding]] = [[] for _ in range(BLOCK)]
+        findings: list[list[Finding]] = [[] for _ in range(BLOCK)]
         for one in expand_plateau(self._monitor, self._references.baseline, plateau):
             target, segment = one.target, one.segment
             stack = self._series.get((segment, target.column))
@@ -78,5 +78,5 @@ class PlateauComparison:
                 if moves is None:
                     continue
                 for at, finding in zip(group.tolist(), shift_findings(one, moves), strict=True):
-                    found[at - block * BLOCK] += [] if finding is None else [finding]
-        return found
+                    findings[at - block * BLOCK] += [] if finding is None else [finding]
+        return findings

@@ -34,14 +34,14 @@ def measure_target(
     segment: str | None,
     stack: Stack,
     factor: np.ndarray,
-    found: StretchFindings,
+    findings: StretchFindings,
     sums: dict[str, State],
 ) -> None:
     """Measure a target in one segment, and note what comes near its threshold."""
     monitor, timeline = references.monitor, references.timeline
     if isinstance(question.detector, Sequential):
-        seen, improved = _accumulate(references, question, question.detector, segment, stack, factor, sums)
-        _note(references.baseline, question, segment, seen, improved, found)
+        measurement, improved = _accumulate(references, question, question.detector, segment, stack, factor, sums)
+        _note(references.baseline, question, segment, measurement, improved, findings)
         return
     sides = stack.windows(timeline.length)
     first, second = np.full((2, timeline.steps), np.nan)
@@ -52,10 +52,10 @@ def measure_target(
             continue
         enough = places[sample_size(question, sides)[places] >= question.min_samples]
         if len(enough):
-            seen = question.detector.measure(old, sides.take(enough))
-            first[enough], second[enough] = seen.statistic, seen.noise
+            measurement = question.detector.measure(old, sides.take(enough))
+            first[enough], second[enough] = measurement.statistic, measurement.noise
             improved[enough] = question.improves(old, sides.take(enough))
-    _note(references.baseline, question, segment, Measurement(first, second * factor), improved, found)
+    _note(references.baseline, question, segment, Measurement(first, second * factor), improved, findings)
 
 
 def _accumulate(
@@ -75,9 +75,9 @@ def _accumulate(
         enough = places[stack.n[places] >= detector.fewest]
         if old is None or old.n < question.min_samples or not len(enough):
             continue
-        seen = detector.score(old, stack.take(enough))
-        scores = np.full((timeline.steps, seen.shape[-1]), np.nan) if scores is None else scores
-        scores[enough] = seen
+        measurement = detector.score(old, stack.take(enough))
+        scores = np.full((timeline.steps, measurement.shape[-1]), np.nan) if scores is None else scores
+        scores[enough] = measurement
     if scores is None:
         return Measurement(*np.full((2, timeline.steps), np.nan)), np.zeros(timeline.steps, dtype=bool)
     key = question.finding(segment).key
@@ -90,17 +90,19 @@ def _note(
     baseline: Baseline,
     question: CheckTarget,
     segment: str | None,
-    seen: Measurement,
+    measurement: Measurement,
     improved: np.ndarray,
-    found: StretchFindings,
+    findings: StretchFindings,
 ) -> None:
     """Spell out what comes near its threshold."""
     detector, stated = question.detector, question.finding(segment)
     calibrated = None if question.threshold is not None else baseline.calibration.of(stated)
-    bound = np.broadcast_to(effective_threshold(detector, seen, question.threshold, calibrated), seen.statistic.shape)
-    found.measured |= np.isfinite(seen.statistic)
-    for at in np.flatnonzero(seen.statistic >= NEAR * bound):
-        value, limit = float(seen.statistic[at]), float(bound[at])
+    bound = np.broadcast_to(
+        effective_threshold(detector, measurement, question.threshold, calibrated), measurement.statistic.shape
+    )
+    findings.measured |= np.isfinite(measurement.statistic)
+    for at in np.flatnonzero(measurement.statistic >= NEAR * bound):
+        value, limit = float(measurement.statistic[at]), float(bound[at])
         result = replace(
             stated,
             status=Status.DRIFTED if value >= limit else Status.OK,
@@ -108,4 +110,4 @@ def _note(
             threshold=limit,
             direction=infer_direction(question.better, improved[at]),
         )
-        found.near[at].append(replace(result, reason=describe(result, detector)))
+        findings.near[at].append(replace(result, reason=describe(result, detector)))

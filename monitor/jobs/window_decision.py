@@ -24,8 +24,8 @@ def decide_window(
 ) -> dict[str, Any]:
     """Decide and plan what an evaluation means by itself, with no history and no rule that waits."""
     at_once = [rule.model_copy(update={"for_": 1}) for rule in monitor.rules]
-    alone, known = monitor.with_rules(at_once), AlertContext(baseline=baseline)
-    decisions, plan = decide_and_plan(alone, receivers, evaluation, known, bucket, bucket.end)
+    alone, context = monitor.with_rules(at_once), AlertContext(baseline=baseline)
+    decisions, plan = decide_and_plan(alone, receivers, evaluation, context, bucket, bucket.end)
     firing = [one.incident for one in plan.incidents if one.incident.state == "firing"]
     status, reason = verdict(monitor, decisions.findings, firing=bool(firing))
     worst = min(firing, key=lambda incident: SEVERITIES.index(incident.severity), default=None)
@@ -45,5 +45,5 @@ def _earliest_suspect(suspect: Suspect | None, whole: Baseline) -> Mapping[str, 
     """Return a suspect as it was seen first: inside the range of the baseline, where that holds it."""
     if suspect is None:
         return None
-    known = whole.facts.get("versions", {}).get(suspect["column"], {}).get(suspect["value"])
-    return {**suspect, "first_seen": datetime.fromtimestamp(known[1], UTC).isoformat()} if known else suspect
+    first = whole.facts.get("versions", {}).get(suspect["column"], {}).get(suspect["value"])
+    return {**suspect, "first_seen": datetime.fromtimestamp(first[1], UTC).isoformat()} if first else suspect

@@ -36,14 +36,14 @@ def _without_labels(monitor: Monitor, findings: Sequence[Finding]) -> Finding | 
     An estimate does not stand in for the labels that ``labels_after`` promises: it cannot see that the right answer to
     the same input has changed.
     """
-    asked = monitor.performance
-    if asked is None:
+    performance = monitor.performance
+    if performance is None:
         return None
     measured = [f for f in findings if f.method in PERFORMANCE and not f.method.startswith(ESTIMATED)]
     if any(f.status in (Status.OK, Status.DRIFTED) for f in measured):
         return None
     estimated = any(f.status in (Status.OK, Status.DRIFTED) for f in findings if f.method.startswith(ESTIMATED))
-    return measured[0] if measured and (asked.labels_after or not estimated) else None
+    return measured[0] if measured and (performance.labels_after or not estimated) else None
 
 
 def findings_under_rules(monitor: Monitor, findings: Sequence[Finding]) -> list[Finding]:

@@ -90,7 +90,7 @@ def add_profiles(
     total: dict[str | None, dict[str, Profile]] = {}
     for part in parts:
         for segment, columns in part.items():
-            held = total.setdefault(segment, {})
+            profiles = total.setdefault(segment, {})
             for name, profile in columns.items():
-                held[name] = held[name] + profile if name in held else profile
+                profiles[name] = profiles[name] + profile if name in profiles else profile
     return total

@@ -42,12 +42,12 @@ def _merge_verdicts(records: Records, positive: str | None) -> dict[str, Column]
     """Return people's labels, and a judge's verdicts where there are none."""
     if VERDICT not in records:
         return _labels(records)
-    found, given = records[VERDICT], records.get("label")
+    verdicts, labels = records[VERDICT], records.get("label")
     bad = {1.0: positive or "yes", 0.0: "no" if positive is None else f"not {positive}"}
-    told = [
-        given.values[row]
-        if given is not None and not given.missing[row]
-        else (None if found.missing[row] else bad[float(found.values[row])])
-        for row in range(len(found))
+    merged = [
+        labels.values[row]
+        if labels is not None and not labels.missing[row]
+        else (None if verdicts.missing[row] else bad[float(verdicts.values[row])])
+        for row in range(len(verdicts))
     ]
-    return {"label": Column.of(told)}
+    return {"label": Column.of(merged)}

@@ -23,7 +23,7 @@ from monitor.profiling.weights import split_by_weight
 class Profiler:
     """Adds the served traffic of pages up. Rows of an id that was seen before in the bucket count as duplicates only.
 
-    ``arms`` are the experiments that count the same rows, ``till`` what counts their money, ``seen`` the ids of
+    ``arms`` are the experiments that count the same rows, ``till`` what counts their money, ``keys`` the ids of
     earlier buckets whose rows are not to be counted again.
     """
 
@@ -33,20 +33,20 @@ class Profiler:
         layouts: Mapping[str, Binning],
         arms: Sequence[Arms] = (),
         till: CostAccumulator | None = None,
-        seen: set[object] | None = None,
+        keys: set[object] | None = None,
     ) -> None:
         self._arms = arms
         self.facts = Facts()
         self.till = till
         self._monitor = monitor
         self._layouts = layouts
-        self._seen: set[object] = set() if seen is None else seen
+        self._keys: set[object] = set() if keys is None else keys
         self._segments: dict[str | None, dict[str, Profile]] = {None: self._empty()}
 
     def add(self, page: Records) -> None:
         """Profile one page, in the order of time."""
         monitor = self._monitor
-        unique = unseen(page, self._seen)
+        unique = unseen(page, self._keys)
         if row_count(unique) < row_count(page):
             self.facts.duplicates += row_count(keep_served(page, monitor)) - row_count(keep_served(unique, monitor))
         unique, unusable = split_by_weight(unique, monitor)
@@ -77,12 +77,12 @@ class Profiler:
         return {name: Profile.empty(layout) for name, layout in self._layouts.items()}
 
     def _merge(self, segment: str | None, records: Records) -> None:
-        held = self._segments.setdefault(segment, self._empty() if segment is None else {})
+        profiles = self._segments.setdefault(segment, self._empty() if segment is None else {})
         units = row_units(records)
         for name, layout in self._layouts.items():
             if name in records:
                 added = Profile.of(records[name], layout, units)
-                held[name] = held[name] + added if name in held else added
+                profiles[name] = profiles[name] + added if name in profiles else added
 
     def _split(self, records: Records) -> Iterator[tuple[str, np.ndarray]]:
         """Yield segments; new values get a place in the order of their first row, up to the cap."""
@@ -91,7 +91,7 @@ class Profiler:
                 continue
             for value, members in group_rows(records[name]):
                 segment = f"{name}={value}"
-                taken = sum(1 for held in self._segments if held and held.startswith(f"{name}="))
+                taken = sum(1 for existing in self._segments if existing and existing.startswith(f"{name}="))
                 if segment in self._segments or taken < self._monitor.max_segments:
                     yield segment, members
                 else:

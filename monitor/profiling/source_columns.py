@@ -38,7 +38,7 @@ def columns_to_read(monitor: Monitor, layouts: Mapping[str, Binning], schema: Ma
     return [name for name in dict.fromkeys(names) if name in schema]
 
 
-def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
+def deciding_columns(monitor: Monitor, names: Collection[str]) -> list[str]:
     """Return the logged columns that tell served traffic from the rest.
 
     Raises
@@ -47,7 +47,7 @@ def deciding_columns(monitor: Monitor, known: Collection[str]) -> list[str]:
         When a column of ``traffic:`` is not logged: evaluations would count as served traffic.
     """
     for role, mark in monitor.traffic.items():
-        if mark.column not in known:
+        if mark.column not in names:
             message = f"traffic.{role}: {mark.column!r} is not a column of {monitor.name}; map it under `columns:`."
             raise SourceError("missing_column", message)
-    return [name for name in dict.fromkeys(one.column for one in find_unserved(monitor)) if name in known]
+    return [name for name in dict.fromkeys(one.column for one in find_unserved(monitor)) if name in names]

@@ -43,7 +43,7 @@ def profile_buckets(
 def merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:
     """Add the versions of a bucket to those of a stretch, in place."""
     for role, values in facts.versions.items():
-        held = total.setdefault(role, {})
+        versions = total.setdefault(role, {})
         for value, (count, first, last) in values.items():
-            old = held.get(value, [0, first, last])
-            held[value] = [old[0] + count, min(old[1], first), max(old[2], last)]
+            old = versions.get(value, [0, first, last])
+            versions[value] = [old[0] + count, min(old[1], first), max(old[2], last)]

@@ -260,7 +260,7 @@ class SqlReader:
             rows = connection.execute(query).all() if table is None else []
         if table is not None:
             return self._arrow_page(time, table, wanted, len(key), start, end, size)
-        page = self._columns_of(time, rows, wanted, 1 + len(key), start, end)
+        page = self._build_page(time, rows, wanted, 1 + len(key), start, end)
         return page, tuple(rows[-1][: 1 + len(key)]) if key and len(rows) == size else None
 
     def _select(
@@ -313,7 +313,7 @@ class SqlReader:
         last = tuple(table.column(i)[-1].as_py() for i in range(1 + keys)) if more else None
         return self._kept(time, page, start, end), last
 
-    def _columns_of(
+    def _build_page(
         self,
         time: TimeColumn,
         rows: Sequence[Row[Any]],

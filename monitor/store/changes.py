@@ -19,12 +19,12 @@ from monitor.store.tables import changes, versions
 MOST_CHANGES = 1000
 
 
-def save_changes(connection: Connection, monitor: str, seen: Sequence[Change]) -> None:
+def save_changes(connection: Connection, monitor: str, new_values: Sequence[Change]) -> None:
     """Remember when each change was first seen, up to 1,000 of a monitor; late rows move a time back."""
     stored = connection.execute(
         sa.select(sa.func.count()).select_from(changes).where(changes.c.monitor == monitor)
     ).scalar_one()
-    rows = [{"monitor": monitor, **vars(change)} for change in seen[: max(0, MOST_CHANGES - stored)]]
+    rows = [{"monitor": monitor, **vars(change)} for change in new_values[: max(0, MOST_CHANGES - stored)]]
     upsert(connection, changes, rows, first_seen=earlier(changes))
 
 

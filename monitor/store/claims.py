@@ -81,39 +81,39 @@ def claim(connection: Connection, monitor: str, bucket: Bucket, owner: str) -> C
 
 
 @contextmanager
-def renewing(database: Database, held: Claim) -> Iterator[None]:
+def renewing(database: Database, lease: Claim) -> Iterator[None]:
     """Renew the lease of a bucket for as long as the block computes it."""
     done = threading.Event()
-    threading.Thread(target=_renew, args=(database, held, done), daemon=True, name="lease").start()
+    threading.Thread(target=_renew, args=(database, lease, done), daemon=True, name="lease").start()
     try:
         yield
     finally:
         done.set()
 
 
-def _renew(database: Database, held: Claim, done: threading.Event) -> None:
+def _renew(database: Database, lease: Claim, done: threading.Event) -> None:
     for _ in range(MOST_RENEWALS):
         if done.wait(RENEW_EVERY.total_seconds()):
             return
         try:
             with database.write() as connection:
                 until = now(connection) + LEASE
-                connection.execute(sa.update(buckets).where(_mine(held)).values(lease_until=until))
+                connection.execute(sa.update(buckets).where(_mine(lease)).values(lease_until=until))
         except DatabaseError as error:
-            LOG.warning("lease_not_renewed", monitor=held.monitor, error=type(error).__name__)
+            LOG.warning("lease_not_renewed", monitor=lease.monitor, error=type(error).__name__)
 
 
-def put_back(connection: Connection, held: Claim, reason: str, *, counts: bool) -> None:
+def put_back(connection: Connection, lease: Claim, reason: str, *, counts: bool) -> None:
     """Give a bucket back unfinished, to be tried again after a while; ``counts`` says whether the attempt counts."""
     connection.execute(
         sa.update(buckets)
-        .where(_mine(held))
+        .where(_mine(lease))
         .values(
             owner=None,
             lease_until=None,
-            attempts=held.attempts if counts else held.attempts - 1,
-            retries=held.retries + 1,
-            next_attempt_at=now(connection) + retry_delay(held.retries),
+            attempts=lease.attempts if counts else lease.attempts - 1,
+            retries=lease.retries + 1,
+            next_attempt_at=now(connection) + retry_delay(lease.retries),
             reason=reason[:REASON_LENGTH],
         )
     )
@@ -121,7 +121,7 @@ def put_back(connection: Connection, held: Claim, reason: str, *, counts: bool) 
 
 def finish(
     connection: Connection,
-    held: Claim,
+    lease: Claim,
     *,
     result: str,
     reason: str | None,
@@ -130,7 +130,7 @@ def finish(
     """End a bucket; raises :class:`FenceLost` when it is no longer ours, which rolls everything back."""
     done = connection.execute(
         sa.update(buckets)
-        .where(_mine(held))
+        .where(_mine(lease))
         .values(
             state="finished",
             result=result,
@@ -146,14 +146,14 @@ def finish(
         )
     )
     if done.rowcount != 1:
-        raise FenceLost(f"bucket {held.bucket.start.isoformat()} of {held.monitor} was taken over.")
+        raise FenceLost(f"bucket {lease.bucket.start.isoformat()} of {lease.monitor} was taken over.")
 
 
-def _mine(held: Claim) -> sa.ColumnElement[bool]:
+def _mine(lease: Claim) -> sa.ColumnElement[bool]:
     return sa.and_(
-        buckets.c.monitor == held.monitor,
-        buckets.c.start == held.bucket.start,
-        buckets.c.fence == held.fence,
+        buckets.c.monitor == lease.monitor,
+        buckets.c.start == lease.bucket.start,
+        buckets.c.fence == lease.fence,
         buckets.c.state == "claimed",
     )
 
@@ -183,14 +183,14 @@ def free_the_dead(connection: Connection) -> int:
     return len(freed)
 
 
-def give_up_or_put_back(connection: Connection, held: Claim, error: Exception) -> bool:
+def give_up_or_put_back(connection: Connection, lease: Claim, error: Exception) -> bool:
     """End a bucket as failed at the third attempt that counts, else put it back; says whether it has ended."""
     if is_passing(error):
-        put_back(connection, held, describe_error(error), counts=False)
-    elif held.attempts < ATTEMPTS:
-        put_back(connection, held, describe_error(error), counts=True)
+        put_back(connection, lease, describe_error(error), counts=False)
+    elif lease.attempts < ATTEMPTS:
+        put_back(connection, lease, describe_error(error), counts=True)
     else:
-        give_up(connection, held, describe_error(error))
+        give_up(connection, lease, describe_error(error))
         return True
     return False
 
@@ -207,8 +207,8 @@ def describe_error(error: Exception) -> str:
     return f"{error.reason}: {error}" if isinstance(error, SourceError) else f"internal: {type(error).__name__}"
 
 
-def give_up(connection: Connection, held: Claim, reason: str) -> None:
+def give_up(connection: Connection, lease: Claim, reason: str) -> None:
     """End a bucket as failed."""
-    finish(connection, held, result="failed", reason=reason, values={})
-    if held.revision == 0:  # else what it was found to cost at first stands
-        ledger.save(connection, held.monitor, held.bucket, CostSummary({ALL: SpendTotals(unknown=1)}))
+    finish(connection, lease, result="failed", reason=reason, values={})
+    if lease.revision == 0:  # else what it was found to cost at first stands
+        ledger.save(connection, lease.monitor, lease.bucket, CostSummary({ALL: SpendTotals(unknown=1)}))

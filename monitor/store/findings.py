@@ -17,17 +17,17 @@ from monitor.store.database import upsert
 from monitor.store.tables import findings
 
 
-def save_findings(connection: Connection, held: Claim, found: Sequence[Finding]) -> None:
+def save_findings(connection: Connection, lease: Claim, bucket_findings: Sequence[Finding]) -> None:
     """Replace the findings of one bucket; what comparisons said at its time stays when it is computed again."""
-    where = sa.and_(findings.c.monitor == held.monitor, findings.c.start == held.bucket.start)
-    if held.revision > 0:
+    where = sa.and_(findings.c.monitor == lease.monitor, findings.c.start == lease.bucket.start)
+    if lease.revision > 0:
         where = sa.and_(where, findings.c.check.not_in(COMPARED))
-        found = [finding for finding in found if finding.check not in COMPARED]
+        bucket_findings = [finding for finding in bucket_findings if finding.check not in COMPARED]
     connection.execute(sa.delete(findings).where(where))
-    add_findings(connection, held.monitor, held.bucket.start, found)
+    add_findings(connection, lease.monitor, lease.bucket.start, bucket_findings)
 
 
-def add_findings(connection: Connection, monitor: str, start: datetime, found: Sequence[Finding]) -> None:
+def add_findings(connection: Connection, monitor: str, start: datetime, more: Sequence[Finding]) -> None:
     """Write findings of one bucket; one that stands already is kept."""
     rows = [
         {
@@ -51,7 +51,7 @@ def add_findings(connection: Connection, monitor: str, start: datetime, found: S
             "direction": finding.direction,
             "detail": dict(finding.detail),
         }
-        for finding in found
+        for finding in more
     ]
     upsert(connection, findings, [shortened(findings, row) for row in rows])
 

@@ -71,7 +71,7 @@ class Experiments:
         name = request.query_params.get("monitor")
         with self._database.read() as connection:
             rows = [
-                self._told_of(connection, monitor, spec)
+                self._summarize_shadow(connection, monitor, spec)
                 for monitor in self._config.monitors
                 if name in (None, monitor.name)
                 for spec in monitor.shadows
@@ -85,14 +85,14 @@ class Experiments:
             for spec in monitor.shadows:
                 if (monitor.name, spec.name) == (name, shadow):
                     with self._database.read() as connection:
-                        summary = self._told_of(connection, monitor, spec)
-                        charts = self._charts_of(connection, monitor, spec, summary) if summary["told"] else []
+                        summary = self._summarize_shadow(connection, monitor, spec)
+                        charts = self._draw_charts(connection, monitor, spec, summary) if summary["told"] else []
                     return self._renderer.render(
                         request, "shadow.html", monitor=monitor, spec=spec, told=summary, charts=charts
                     )
         raise LookupError("There is no shadow of this name in the configuration.")
 
-    def _told_of(self, connection: Any, monitor: Monitor, spec: Shadow) -> dict[str, Any]:
+    def _summarize_shadow(self, connection: Any, monitor: Monitor, spec: Shadow) -> dict[str, Any]:
         row = comparisons.load_report(connection, monitor.name, "shadow", spec.name)
         begun = row if row is not None and row.told_at is not None else None
         return {
@@ -133,7 +133,7 @@ class Experiments:
         title = f"improvement of {each['metric']} by {treatment}, with its confidence sequence"
         return self._band(connection, monitor, ("experiment", spec), key, until, title, each["minimum"])
 
-    def _charts_of(self, connection: Any, monitor: Monitor, spec: Shadow, summary: Any) -> list[Any]:
+    def _draw_charts(self, connection: Any, monitor: Monitor, spec: Shadow, summary: Any) -> list[Any]:
         """Draw how many pairs differ, and how much better the challenger is by each metric, over time."""
         whose, until = f"{spec.arm}={spec.challenger}", summary["counted_until"]
         most = None if spec.min_agreement is None else 1 - spec.min_agreement

@@ -62,7 +62,7 @@ class Guarding:
         }
         self._limit = max(BODY_FLOOR, 2 * max(policy.max_bytes for policy in self._policies.values()))
         self._scans = BoundedReads(AT_ONCE)
-        self._held = self._at_work = 0
+        self._bytes_in_memory = self._at_work = 0
         for name in config.policies:
             guard("who configures a policy will ask for it: compile its patterns now", self._policies[name])
 
@@ -71,7 +71,7 @@ class Guarding:
         body = bytearray()
         try:
             await self._read(request, body)
-            policy, texts, single = self._asked(bytes(body))
+            policy, texts, single = self._parse_request(bytes(body))
             return await self._answer(policy, texts, single=single)
         except BadRequest as error:
             # What was asked for is not known when a body is not read to its end: fail as a policy does by default.
@@ -80,7 +80,7 @@ class Guarding:
         except ClientDisconnect:
             return Response(status_code=400)
         finally:
-            self._held -= len(body)
+            self._bytes_in_memory -= len(body)
 
     async def _answer(self, policy: Policy, texts: list[str], *, single: bool) -> Response:
         if sum(map(len, texts)) <= SMALL:
@@ -108,15 +108,15 @@ class Guarding:
             async with asyncio.timeout(BODY_SECONDS):
                 async for chunk in request.stream():
                     body += chunk
-                    self._held += len(chunk)
+                    self._bytes_in_memory += len(chunk)
                     if len(body) > self._limit:
                         raise too_large
-                    if self._held > max(MOST_HELD, 4 * self._limit):
+                    if self._bytes_in_memory > max(MOST_HELD, 4 * self._limit):
                         raise BadRequest(BUSY, BUSY_STATUS)
         except TimeoutError:
             raise BadRequest(f"The body did not come within {BODY_SECONDS:g} seconds.", 408) from None
 
-    def _asked(self, body: bytes) -> tuple[Policy, list[str], bool]:
+    def _parse_request(self, body: bytes) -> tuple[Policy, list[str], bool]:
         try:
             request = json.loads(body)
         except (ValueError, RecursionError):
