@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, command_group, current_user
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_group, current_user
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import Config, ConfigError
 from monitor.core.clock import SystemClock
@@ -19,7 +19,7 @@ ActionId = Annotated[str, typer.Argument(help="Id of the action, from `driftd ac
 
 @actions.command("list")
 def list_actions(
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     state: Annotated[str | None, typer.Option(help="Only actions in this state, such as awaiting_approval.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +37,7 @@ def list_actions(
 
 
 @actions.command("approve")
-def approve(identity: ActionId, config: ConfigOption = DEFAULT) -> None:
+def approve(identity: ActionId, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Approve an action that waits for approval; the daemon then sends it.
 
     Example: driftd actions approve 2f6c3f0e-…
@@ -46,7 +46,7 @@ def approve(identity: ActionId, config: ConfigOption = DEFAULT) -> None:
 
 
 @actions.command("reject")
-def reject(identity: ActionId, config: ConfigOption = DEFAULT) -> None:
+def reject(identity: ActionId, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Reject an action that waits for approval.
 
     Example: driftd actions reject 2f6c3f0e-…
@@ -55,7 +55,7 @@ def reject(identity: ActionId, config: ConfigOption = DEFAULT) -> None:
 
 
 @actions.command("replay")
-def replay(identity: ActionId, config: ConfigOption = DEFAULT) -> None:
+def replay(identity: ActionId, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Send a failed action again, with the same id.
 
     Example: driftd actions replay 2f6c3f0e-…

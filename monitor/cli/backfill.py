@@ -9,7 +9,7 @@ import typer
 
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_job
-from monitor.cli.options import DEFAULT, ConfigOption, End, MonitorName, Quiet, Start
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, End, MonitorName, Quiet, Start
 from monitor.cli.output import echo
 from monitor.config.models import ConfigError
 from monitor.core.clock import SystemClock
@@ -25,7 +25,7 @@ RETRY_SECONDS = 0.5
 
 
 def backfill(
-    start: Start, end: End, config: ConfigOption = DEFAULT, monitor: MonitorName = None, quiet: Quiet = False
+    start: Start, end: End, config: ConfigOption = DEFAULT_CONFIG, monitor: MonitorName = None, quiet: Quiet = False
 ) -> int:
     """Compute past buckets, and failed ones again; sends no alerts for them.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_reader
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, End, MonitorName, Quiet, Start
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, End, MonitorName, Quiet, Start
 from monitor.cli.output import print_json
 from monitor.cli.replay_output import print_replay, replay_buckets
 from monitor.jobs.change_file import read_changes
@@ -17,7 +17,7 @@ from monitor.jobs.change_file import read_changes
 def backtest(
     start: Start,
     end: End,
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     changes: Annotated[
         Path | None,

@@ -11,7 +11,7 @@ from monitor.checks.baseline import Baseline
 from monitor.checks.calibration_report import describe_calibration
 from monitor.cli.baseline_notes import print_baseline_notes, print_sensitivity
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName, command_group
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName, command_group
 from monitor.cli.output import echo, print_json, print_table
 from monitor.store import baselines
 
@@ -19,7 +19,7 @@ baseline = command_group()
 
 
 @baseline.command("show")
-def show(config: ConfigOption = DEFAULT, monitor: MonitorName = None, as_json: AsJson = False) -> int:
+def show(config: ConfigOption = DEFAULT_CONFIG, monitor: MonitorName = None, as_json: AsJson = False) -> int:
     """Print the baseline: its time range, its rows, and the thresholds learnt from it.
 
     Example: driftd baseline show --monitor churn
@@ -49,7 +49,7 @@ def show(config: ConfigOption = DEFAULT, monitor: MonitorName = None, as_json: A
 
 
 @baseline.command("relearn")
-def relearn(config: ConfigOption = DEFAULT, monitor: MonitorName = None) -> None:
+def relearn(config: ConfigOption = DEFAULT_CONFIG, monitor: MonitorName = None) -> None:
     """Retire the baseline; the daemon then learns a new one.
 
     Example: driftd baseline relearn --monitor churn

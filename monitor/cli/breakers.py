@@ -9,7 +9,7 @@ import typer
 
 from detectors.cost.breaker import State
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, command_group, current_user, parse_length
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_group, current_user, duration_option
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import Config
 from monitor.core.clock import SystemClock
@@ -25,18 +25,13 @@ Value = Annotated[
 ]
 Length = Annotated[
     timedelta | None,
-    typer.Option(
-        "--for",
-        parser=parse_length,
-        metavar="LENGTH",
-        help="How long the setting stays in force, such as 2h.",
-    ),
+    duration_option("How long the setting stays in force, such as 2h."),
 ]
 HOUR: Any = "1h"
 
 
 @breakers.command("list")
-def list_breakers(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+def list_breakers(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """List breakers; those that are not closed come first.
 
     Example: driftd breakers list --json
@@ -58,7 +53,7 @@ def list_breakers(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> No
 
 @breakers.command("open")
 def open_breaker(
-    name: Name, reason: Reason, value: Value = "", length: Length = None, config: ConfigOption = DEFAULT
+    name: Name, reason: Reason, value: Value = "", length: Length = None, config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
     """Open a breaker manually: requests are refused whatever is measured, until it is set again or --for ends.
 
@@ -69,7 +64,7 @@ def open_breaker(
 
 @breakers.command("close")
 def close_breaker(
-    name: Name, reason: Reason, value: Value = "", length: Length = HOUR, config: ConfigOption = DEFAULT
+    name: Name, reason: Reason, value: Value = "", length: Length = HOUR, config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
     """Close a breaker manually: requests are allowed whatever is measured, for one hour unless --for is given.
 

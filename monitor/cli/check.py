@@ -6,7 +6,7 @@ from typing import Any
 
 from monitor.cli.baseline_notes import print_baseline_notes
 from monitor.cli.connections import open_reader
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName, WindowEnd
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName, WindowEnd
 from monitor.cli.output import count_actions, echo, print_json, print_table
 from monitor.jobs.one_shot import EXIT
 from monitor.jobs.one_shot import check as check_window
@@ -14,7 +14,7 @@ from monitor.sources.base import SourceError
 
 
 def check(
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     at: WindowEnd = None,
     as_json: AsJson = False,

@@ -8,7 +8,7 @@ from typing import Any
 from monitor.checks.registry import config_models
 from monitor.cli.connections import open_reader
 from monitor.cli.monitor_reports import report_monitors
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, command_group
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_group
 from monitor.cli.output import echo, print_table
 from monitor.config.load import json_schema
 from monitor.config.models import Monitor
@@ -20,7 +20,7 @@ config = command_group()
 
 
 @config.command("check")
-def check(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> int:
+def check(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> int:
     """Check the file, connect to every source, and list each column with its type, null share and role.
 
     Example: driftd config check --config driftd.yaml

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT, ConfigOption, command_group
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, command_group
 from monitor.cli.output import echo
 from monitor.store import migrate
 
@@ -11,7 +11,7 @@ db = command_group()
 
 
 @db.command("upgrade")
-def upgrade(config: ConfigOption = DEFAULT) -> None:
+def upgrade(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Migrate driftd's own database to the schema of this version.
 
     Example: driftd db upgrade

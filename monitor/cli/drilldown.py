@@ -10,7 +10,7 @@ import numpy as np
 from detectors.binning import Binning
 from detectors.drilldown.domain_classifier import separate
 from detectors.drilldown.pca import reconstruction
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName, WindowEnd
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName, WindowEnd
 from monitor.cli.output import echo, print_json, print_table
 from monitor.cli.window_samples import WindowSamples, load_samples
 from monitor.config.models import ConfigError
@@ -23,7 +23,7 @@ MOST_VALUES = 5
 
 
 def drilldown(
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     at: WindowEnd = None,
     as_json: AsJson = False,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.options import DEFAULT, AsJson, ConfigPath, Quiet, command_group, current_user, load_config
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, Quiet, command_group, current_user, load_config
 from monitor.cli.output import echo, print_json, print_table
 from monitor.core.clock import SystemClock
 from monitor.core.plain import plain
@@ -40,7 +40,7 @@ RunId = Annotated[
 @evaluations.command("run")
 def run(
     suite: Annotated[Path, typer.Argument(help="YAML file of the suite.", metavar="SUITE")],
-    config: ConfigPath = DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     store: Store = None,
     answers: Annotated[
         Path | None,
@@ -54,7 +54,7 @@ def run(
 
     Example: driftd eval run suite.yaml --junit eval.xml
     """
-    if config != DEFAULT and store is None and not config.exists():
+    if config != DEFAULT_CONFIG and store is None and not config.exists():
         raise ConfigError(f"{config}: there is no such file. Leave --config out to store runs in driftd.db.")
     loaded = suites.load(suite, answers)
     if loaded.traffic is not None:
@@ -75,7 +75,7 @@ def run(
 
 @evaluations.command("list")
 def list_runs(
-    config: ConfigPath = DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     store: Store = None,
     suite: Annotated[str | None, typer.Option(help="Only runs of this suite.")] = None,
     as_json: AsJson = False,
@@ -98,7 +98,7 @@ def _short(row: dict[str, Any], head: str) -> Any:  # noqa: ANN401
 
 
 @evaluations.command("show")
-def show(identity: RunId, config: ConfigPath = DEFAULT, store: Store = None, as_json: AsJson = False) -> None:
+def show(identity: RunId, config: ConfigPath = DEFAULT_CONFIG, store: Store = None, as_json: AsJson = False) -> None:
     """Print a run with its comparisons and the scores of its cases.
 
     Example: driftd eval show 2f6c3f0e
@@ -115,7 +115,7 @@ def show(identity: RunId, config: ConfigPath = DEFAULT, store: Store = None, as_
 
 
 @evaluations.command("accept")
-def accept(identity: RunId, config: ConfigPath = DEFAULT, store: Store = None) -> None:
+def accept(identity: RunId, config: ConfigPath = DEFAULT_CONFIG, store: Store = None) -> None:
     """Accept a run that is worse or inconclusive as the new reference for later runs.
 
     Example: driftd eval accept 2f6c3f0e

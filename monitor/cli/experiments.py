@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from monitor.cli.comparisons import describe_source, load_states, open_records
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, CountedUntil, MonitorName, Quiet
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, CountedUntil, MonitorName, Quiet
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.arms import Experiment
 from monitor.config.models import ConfigError, Monitor
@@ -16,7 +16,7 @@ EXIT = {"win": 0, "no difference": 0, "keep running": 0, "lose": 1, "invalid": 2
 
 
 def experiments(
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     at: CountedUntil = None,
     as_json: AsJson = False,

@@ -13,7 +13,7 @@ import typer
 
 from detectors import Policy, Verdict
 from detectors import guard as check_text
-from monitor.cli.options import DEFAULT, AsJson, ConfigPath, Quiet, expand_options, load_config
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigPath, Quiet, expand_options, load_config
 from monitor.cli.output import echo
 from monitor.config.models import ConfigError
 from monitor.config.policies import load_policy, merge_policies, unknown_policy
@@ -52,7 +52,7 @@ def find_policy(name: str, config: Path) -> Policy:
 def guard(
     file: Annotated[Path, typer.Argument(help="A .jsonl, .csv, .tsv or .parquet file of texts.")],
     options: GuardOptions,
-    config: ConfigPath = DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:

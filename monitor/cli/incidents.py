@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName
 from monitor.cli.output import print_json, print_table
 from monitor.core.plain import plain
 from monitor.store import reads
 
 
 def incidents(
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     only_open: Annotated[bool, typer.Option("--open", help="Only incidents that are not resolved.")] = False,
     as_json: AsJson = False,

@@ -13,7 +13,7 @@ from monitor.checks.baseline_review import as_setting
 from monitor.cli.baseline_notes import print_baseline_notes
 from monitor.cli.config_template import render_config, save, with_baseline
 from monitor.cli.connections import open_reader
-from monitor.cli.options import DEFAULT, load_config
+from monitor.cli.options import DEFAULT_CONFIG, load_config
 from monitor.cli.output import echo
 from monitor.cli.readiness import print_capabilities
 from monitor.cli.source_probe import choose_source, probe_source
@@ -38,7 +38,7 @@ def init(
         str | None, typer.Option(help=f"Format of a known tool: {', '.join(PRESETS)}; auto detects it.")
     ] = None,
     where: Annotated[str | None, typer.Option(help="SQL condition that selects rows; only with --preset.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Write the configuration to this file.")] = DEFAULT,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write the configuration to this file.")] = DEFAULT_CONFIG,
 ) -> None:
     """Inspect a database, write a first driftd.yaml for its table, and list what cannot be monitored.
 

@@ -13,14 +13,14 @@ import typer
 from detectors.binning import LONGEST_CATEGORY, category
 from monitor.cli.connections import open_store
 from monitor.cli.options import (
-    DEFAULT,
+    DEFAULT_CONFIG,
     AsJson,
     ConfigOption,
     MonitorName,
     Quiet,
     command_group,
     expand_options,
-    parse_moment,
+    time_option,
 )
 from monitor.cli.output import echo, print_json
 from monitor.config.models import ConfigError, Monitor
@@ -53,21 +53,11 @@ class Period:
 
     start: Annotated[
         datetime | None,
-        typer.Option(
-            "--from",
-            parser=parse_moment,
-            metavar="TIME",
-            help="Without a time column: compute buckets again from this time.",
-        ),
+        time_option("--from", text="Without a time column: compute buckets again from this time."),
     ] = None
     end: Annotated[
         datetime | None,
-        typer.Option(
-            "--to",
-            parser=parse_moment,
-            metavar="TIME",
-            help="Without a time column: compute buckets again up to this time.",
-        ),
+        time_option("--to", text="Without a time column: compute buckets again up to this time."),
     ] = None
 
 
@@ -79,7 +69,7 @@ def import_labels(
     monitor: MonitorName = None,
     columns: LabelColumns,
     period: Period,
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -6,7 +6,7 @@ import getpass
 import inspect
 import os
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import wraps
 from pathlib import Path
@@ -28,46 +28,48 @@ def load_config(path: Path, environment: dict[str, str] | None = None) -> Config
     return load(Path(path), environment, config_models())
 
 
-def parse_moment(text: str) -> datetime:
-    """Read a time given on the command line."""
+def time_option(*names: str, text: str) -> Any:  # noqa: ANN401
+    """Return an option that is a time in ISO 8601."""
+    return typer.Option(*names, parser=_parse_moment, metavar="TIME", help=text)
+
+
+def duration_option(text: str) -> Any:  # noqa: ANN401
+    """Return the option `--for`."""
+    return typer.Option("--for", parser=_parse_length, metavar="DURATION", help=text)
+
+
+def _parse_moment(text: str) -> datetime:
     try:
         return parse_time(text)
     except PydanticCustomError as error:
         raise ConfigError(f"{text!r}: {error.message()}.") from None
 
 
-def parse_length(text: str) -> timedelta:
-    """Read the duration of `--for`."""
+def _parse_length(text: str) -> timedelta:
     try:
         return cast("timedelta", parse_duration(text))
     except PydanticCustomError as error:
         raise ConfigError(f"--for {text!r}: {error.message()}.") from None
 
 
-_FILE: dict[str, Any] = {
-    "envvar": "DRIFTD_CONFIG",
-    "help": "The configuration file.",
-    "metavar": "FILE",
-}
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", **_FILE)]
-ConfigOption = Annotated[Config, typer.Option("--config", "-c", **_FILE, parser=load_config)]
-DEFAULT: Any = Path("driftd.yaml")
+def _file_option(**settings: Any) -> Any:  # noqa: ANN401
+    return typer.Option(
+        "--config", "-c", envvar="DRIFTD_CONFIG", help="The configuration file.", metavar="FILE", **settings
+    )
 
+
+DEFAULT_CONFIG: Any = Path("driftd.yaml")
+ConfigPath = Annotated[Path, _file_option()]
+ConfigOption = Annotated[Config, _file_option(parser=load_config)]
 MonitorName = Annotated[
     str | None, typer.Option("--monitor", "-m", help="Name of the monitor; optional if there is only one.")
 ]
-WindowEnd = Annotated[
-    datetime | None,
-    typer.Option("--at", parser=parse_moment, metavar="TIME", help="End of the window, ISO 8601; default: now."),
-]
+WindowEnd = Annotated[datetime | None, time_option("--at", text="End of the window, ISO 8601; default: now.")]
 CountedUntil = Annotated[
-    datetime | None,
-    typer.Option(
-        "--at", parser=parse_moment, metavar="TIME", help="Count records up to this time, ISO 8601; default: now."
-    ),
+    datetime | None, time_option("--at", text="Count records up to this time, ISO 8601; default: now.")
 ]
-Start = Annotated[datetime, typer.Option("--from", parser=parse_moment, metavar="TIME", help="ISO 8601 date or time.")]
-End = Annotated[datetime, typer.Option("--to", parser=parse_moment, metavar="TIME", help="ISO 8601 date or time.")]
+Start = Annotated[datetime, time_option("--from", text="ISO 8601 date or time.")]
+End = Annotated[datetime, time_option("--to", text="ISO 8601 date or time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show a progress bar.")]
 
@@ -80,20 +82,19 @@ def command_group() -> typer.Typer:
 def expand_options(command: Callable[..., T]) -> Callable[..., T]:
     """Give a command an option for each field of the dataclasses that are among its parameters."""
     signature = inspect.signature(command, eval_str=True)
-    annotations: dict[str, Any] = {name: each.annotation for name, each in signature.parameters.items()}
-    groups: dict[str, Any] = {name: each for name, each in annotations.items() if is_dataclass(each)}
-    parameters = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, each in signature.parameters.items()
-        for parameter in (
-            inspect.signature(groups[name], eval_str=True).parameters.values() if name in groups else [each]
-        )
-    ]
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if is_dataclass(parameter.annotation):
+            groups[name] = parameter.annotation
+            parameters += inspect.signature(groups[name], eval_str=True).parameters.values()
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
     @wraps(command)
     def wrapper(**values: Any) -> T:  # noqa: ANN401
         for name, group in groups.items():
-            values[name] = group(**{field: values.pop(field) for field in inspect.signature(group).parameters})
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         return command(**values)
 
     wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

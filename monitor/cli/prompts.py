@@ -10,7 +10,7 @@ import typer
 import yaml
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, command_group
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_group
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import ConfigError
 from monitor.config.sections import nearest
@@ -29,7 +29,7 @@ def push(
     folder: Annotated[
         Path, typer.Argument(help="Folder with the prompts; authors and dates come from git if it is a repository.")
     ],
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Store the prompts of a folder in the registry; versions that it has already are skipped.
@@ -48,7 +48,7 @@ def push(
 
 
 @prompts.command("list")
-def list_versions(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+def list_versions(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """List every version with its traffic, and versions in the records that were never pushed.
 
     Example: driftd prompts list --json
@@ -80,7 +80,7 @@ def list_versions(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> No
 
 
 @prompts.command("show")
-def show(which: Which, config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+def show(which: Which, config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Print one version of a prompt.
 
     Example: driftd prompts show support/refund@3
@@ -96,7 +96,7 @@ def show(which: Which, config: ConfigOption = DEFAULT, as_json: AsJson = False) 
 
 
 @prompts.command("diff")
-def diff(old: Which, new: Which, config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+def diff(old: Which, new: Which, config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Print the differences between two versions: author, variables, settings and text.
 
     Example: driftd prompts diff support/refund@production support/refund
@@ -129,7 +129,7 @@ def _format_value(value: object) -> str:
 def tag(
     which: Which,
     name: Annotated[str, typer.Argument(help="Name of the tag, such as production.")],
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Move a tag to a version.
 

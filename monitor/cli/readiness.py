@@ -9,7 +9,7 @@ from monitor.checks.sensitivity import list_sensitivity
 from monitor.cli.baseline_notes import print_sensitivity
 from monitor.cli.connections import open_store
 from monitor.cli.monitor_reports import report_monitors
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName
 from monitor.cli.output import echo
 from monitor.config.models import Config, Monitor
 from monitor.config.presets import PRESETS
@@ -21,7 +21,7 @@ from monitor.store.database import StoreError
 NO_BASELINE = "no baseline has been learnt yet; `driftd run` learns it"
 
 
-def readiness(config: ConfigOption = DEFAULT, monitor: MonitorName = None, as_json: AsJson = False) -> int:
+def readiness(config: ConfigOption = DEFAULT_CONFIG, monitor: MonitorName = None, as_json: AsJson = False) -> int:
     """List what each monitor can measure, which columns are missing for the rest, and how to log them.
 
     Example: driftd readiness --json

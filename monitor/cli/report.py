@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import DEFAULT, ConfigOption, MonitorName, WindowEnd
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, MonitorName, WindowEnd
 from monitor.cli.output import echo
 from monitor.cli.window_samples import load_samples
 from monitor.jobs.report import write_report
 
 
 def report(
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     at: WindowEnd = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write.")] = Path("report.html"),

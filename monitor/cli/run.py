@@ -9,7 +9,7 @@ import structlog
 from monitor.checks import evidently
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon
-from monitor.cli.options import DEFAULT, ConfigOption
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.cli.startup_checks import refuse_impossible, warn_of_another_store, warn_of_old_forms
 from monitor.config.models import Config
 from monitor.core import log
@@ -22,7 +22,7 @@ from monitor.web.serve import serve_web
 LOG = structlog.get_logger(__name__)
 
 
-def run(config: ConfigOption = DEFAULT) -> None:
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
     Example: driftd run --config /etc/driftd/driftd.yaml

@@ -11,7 +11,7 @@ import typer
 
 from detectors.cost.savings import Cells, Plan, Tier
 from monitor.cli.connections import open_reader, open_store_or_empty
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName, Quiet, parse_moment
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName, Quiet, time_option
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.savings import Savings
@@ -24,14 +24,12 @@ from monitor.store import savings as store
 
 DaysUntil = Annotated[
     datetime | None,
-    typer.Option(
-        "--at", parser=parse_moment, metavar="TIME", help="Count days up to this time, ISO 8601; default: now."
-    ),
+    time_option("--at", text="Count days up to this time, ISO 8601; default: now."),
 ]
 
 
 def savings(
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     model: Annotated[
         list[str] | None, typer.Option(help="Estimate the cost with all requests on this model; may be repeated.")

@@ -11,7 +11,7 @@ import typer
 from detectors.binning import to_categories
 from monitor.cli.comparisons import describe_source, load_states, open_records
 from monitor.cli.connections import open_reader
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, CountedUntil, MonitorName, Quiet
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, CountedUntil, MonitorName, Quiet
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.arms import Shadow
 from monitor.config.models import ConfigError, Monitor
@@ -23,7 +23,7 @@ MOST_ANSWERS = 5
 
 
 def shadows(
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     at: CountedUntil = None,
     answers: Annotated[

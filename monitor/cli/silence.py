@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, command_group, current_user, parse_length
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_group, current_user, duration_option
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import ConfigError
 from monitor.core.clock import SystemClock
@@ -19,15 +19,13 @@ silence = command_group()
 
 @silence.command("add")
 def add(
-    length: Annotated[
-        timedelta, typer.Option("--for", parser=parse_length, metavar="LENGTH", help="Duration, such as 2h.")
-    ],
+    length: Annotated[timedelta, duration_option("Duration, such as 2h.")],
     monitor: Annotated[str, typer.Option("--monitor", "-m", help="Name of the monitor, or * for all.")],
     rule: Annotated[
         str, typer.Option(help="Name of the rule, experiment.NAME, shadow.NAME, breaker.NAME, or * for all.")
     ] = "*",
     comment: Annotated[str, typer.Option(help="Reason, shown in the list of silences.")] = "",
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Mute the alerts of a rule for a limited time; its incidents are still recorded.
 
@@ -50,7 +48,7 @@ def add(
 
 
 @silence.command("list")
-def list_silences(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> None:
+def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """List active silences.
 
     Example: driftd silence list
@@ -67,7 +65,7 @@ def list_silences(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> No
 @silence.command("end")
 def end(
     number: Annotated[int, typer.Argument(help="Number of the silence, from `driftd silence list`.")],
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """End a silence now.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_reader
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption, MonitorName, Quiet, expand_options, parse_moment
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName, Quiet, expand_options, time_option
 from monitor.cli.output import echo, print_json
 from monitor.cli.replay_output import print_replay, replay_buckets
 from monitor.jobs.simulate import Injecting, Injection
@@ -23,12 +23,10 @@ class SimulatedDrift:
     column: Annotated[str, typer.Option(help="Column that drifts.")]
     start: Annotated[
         datetime,
-        typer.Option("--from", parser=parse_moment, metavar="TIME", help="Start of the replay, ISO 8601."),
+        time_option("--from", text="Start of the replay, ISO 8601."),
     ]
-    end: Annotated[
-        datetime, typer.Option("--to", parser=parse_moment, metavar="TIME", help="End of the replay, ISO 8601.")
-    ]
-    at: Annotated[datetime, typer.Option(parser=parse_moment, metavar="TIME", help="Start of the drift, ISO 8601.")]
+    end: Annotated[datetime, time_option("--to", text="End of the replay, ISO 8601.")]
+    at: Annotated[datetime, time_option(text="Start of the drift, ISO 8601.")]
     size: Annotated[
         float,
         typer.Option(help="Size of the drift: standard deviations (shift), factor (scale), or share of the rows."),
@@ -38,7 +36,7 @@ class SimulatedDrift:
 @expand_options
 def simulate(
     injected: SimulatedDrift,
-    config: ConfigOption = DEFAULT,
+    config: ConfigOption = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

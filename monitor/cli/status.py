@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT, AsJson, ConfigOption
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption
 from monitor.cli.output import echo, print_json, print_table
 from monitor.metrics.monitor_status import exit_code, monitor_status
 from monitor.store import reads
 
 
-def status(config: ConfigOption = DEFAULT, as_json: AsJson = False) -> int:
+def status(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> int:
     """Print the status of every monitor; exits 0 healthy, 1 firing, 2 unknown.
 
     Example: driftd status --json

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from monitor import __version__
 from monitor.cli import app
 from monitor.cli.output import print_table
+from monitor.cli.registry import COMMANDS
 from monitor.core import log
 from monitor.web.serve import settle_memory
 
@@ -25,6 +26,12 @@ HEAVY = ("evidently", "pandas", "dask", "onnxruntime", "presidio_analyzer", "sql
 def test_it_tells_its_version() -> None:
     told = CliRunner().invoke(app, ["--version"])
     assert (told.exit_code, told.output) == (0, f"driftd {__version__}\n")
+
+
+def test_the_help_has_one_line_for_each_command() -> None:
+    lines = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).output.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == list(COMMANDS)
+    assert max(map(len, lines)) <= 80
 
 
 def test_what_is_heavy_is_imported_where_it_is_used_only() -> None:
