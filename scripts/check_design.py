@@ -32,7 +32,6 @@ TYPED = (
 )
 EXCEPTIONS: dict[str, str] = {
     "imports monitor.jobs.evals.run": "to be divided",
-    "imports monitor.jobs.what_if": "to be divided",
     "imports monitor.sources.reader": "to be divided",
     "parameters monitor.sources.reader._select": "to be grouped",
 }

@@ -16,11 +16,12 @@ from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.savings import Savings
 from monitor.jobs.busiest_models import busiest_models
-from monitor.jobs.what_if import DAY, MOST_MODELS, count, definition, make_plans, report_savings, stretch
-from monitor.jobs.what_if import days as whole_days
+from monitor.jobs.count_savings import count
+from monitor.jobs.savings_plans import DAY, MOST_MODELS, make_plans, stretch
+from monitor.jobs.savings_plans import days as whole_days
+from monitor.jobs.savings_report import load_counted_days, report_savings
 from monitor.jobs.what_if_text import describe_retraining, describe_tier
 from monitor.sources.base import Reader
-from monitor.store import savings as store
 
 DaysUntil = Annotated[
     datetime | None,
@@ -58,9 +59,7 @@ def savings(
         if not plans:
             raise ConfigError(f"savings: {watched.name} has no request from {first:%Y-%m-%d} to {last:%Y-%m-%d}.")
         with database.read() as connection:
-            counted = [
-                store.counted_days(connection, watched.name, plan.name, definition(watched, plan)) for plan in plans
-            ]
+            counted = load_counted_days(connection, watched, plans)
         missing = [day for day in whole_days(first, last) if any(day not in counted_days for counted_days in counted)]
         more = _count_days(reader, watched, plans, counted, missing, quiet=quiet)
         with database.read() as connection:

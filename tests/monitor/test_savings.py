@@ -20,7 +20,7 @@ from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.config.savings import RetrainingSpec
 from monitor.core.clock import SystemClock
-from monitor.jobs.what_if import paying_since
+from monitor.jobs.savings_report import paying_since
 from monitor.store import reads, tables
 from monitor.web.app import create_app
 from monitor.web.server import Server

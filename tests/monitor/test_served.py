@@ -23,12 +23,14 @@ from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec, Savings
 from monitor.core.incident import Incident
 from monitor.core.yamlfile import ConfigError
+from monitor.jobs.count_savings import count
 from monitor.jobs.evals.suite import Suite
 from monitor.jobs.evals.traffic import sample as sample_traffic
 from monitor.jobs.learn_layouts import learn_layouts
 from monitor.jobs.report import sample as sample_report
+from monitor.jobs.savings_plans import definition, make_plans
+from monitor.jobs.savings_report import paying_since
 from monitor.jobs.source_baseline import baseline_from_source
-from monitor.jobs.what_if import count, definition, make_plans, paying_since
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.comparison_reads import read_pages
 from monitor.sources.base import SourceError

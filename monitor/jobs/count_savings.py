@@ -1,0 +1,37 @@
+"""The served requests of a stretch of the log, summed by plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from detectors.cost.savings import Cells, Plan, merge
+from detectors.records import unseen
+from monitor.config.models import Monitor
+from monitor.config.savings import Savings
+from monitor.config.signals import resolve
+from monitor.jobs.savings_columns import check_columns, required_columns, select_columns
+from monitor.jobs.savings_tally import find_tariff, tally_page
+from monitor.profiling.learn import with_signals
+from monitor.profiling.served import keep_served
+from monitor.profiling.weights import split_by_weight
+from monitor.sources.base import Reader, read_in_steps
+
+
+def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: datetime, end: datetime) -> dict[str, Cells]:
+    """Sum the served requests of a stretch by plan."""
+    check_columns(reader, monitor, plans)
+    names = required_columns(monitor, plans)
+    made = [
+        entry for entry, signal in zip(monitor.signals, resolve(monitor.signals), strict=True) if signal.name in names
+    ]
+    columns = select_columns(monitor, plans, reader.schema())
+    tariff = find_tariff(monitor)
+    total: dict[str, Cells] = {plan.name: {} for plan in plans}
+    keys = set[object]()
+    for read in read_in_steps(reader, columns, start, end):
+        kept, _ = split_by_weight(unseen(read, keys), monitor)
+        page = with_signals(keep_served(kept, monitor), made)
+        for plan in plans if len(page["timestamp"]) else ():
+            total[plan.name] = merge([total[plan.name], tally_page(plan, page, tariff, monitor.savings or Savings())])
+    return total

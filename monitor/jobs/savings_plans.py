@@ -1,0 +1,51 @@
+"""The plans that savings are counted for, the days that are counted, and what identifies a count. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from detectors.cost.savings import Plan, Tier
+from monitor.config.models import Monitor
+from monitor.config.savings import Savings
+from monitor.config.signals import column_name, resolve
+from monitor.core.schedule import floor
+from monitor.jobs.savings_columns import required_columns
+from monitor.profiling.served import find_unserved
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+MOST_MODELS = 5
+
+
+def stretch(spec: Savings, now: datetime) -> tuple[datetime, datetime]:
+    """Return the whole days, in UTC, that are looked at; the newest has been over for an hour."""
+    last = floor(now - HOUR, DAY)
+    return last - spec.days * DAY, last
+
+
+def days(first: datetime, last: datetime) -> list[datetime]:
+    """Return the days of a stretch, newest first."""
+    return [last - (place + 1) * DAY for place in range((last - first) // DAY)]
+
+
+def is_due(day: datetime, counted_at: datetime | None, now: datetime, after: timedelta) -> bool:
+    """Say whether a day is to be counted: it never was, or its labels have come since."""
+    complete = day + DAY + after
+    return counted_at is None or counted_at < complete <= now
+
+
+def make_plans(spec: Savings, models: Sequence[str]) -> list[Plan]:
+    """Return the operator's plans; without any, each of the models that answered most, for all requests."""
+    return [one.plan() for one in spec.plans] or [Plan(f"all on {model}"[:80], (Tier(model),)) for model in models]
+
+
+def definition(monitor: Monitor, plan: Plan) -> str:
+    """Return a fingerprint of what is counted: when it changes, days are counted again."""
+    spec = monitor.savings or Savings()
+    made = [entry for entry in monitor.signals if column_name(entry) in {"price", *required_columns(monitor, [plan])}]
+    source = monitor.source.model_dump(mode="json", exclude={"url"})
+    counted = [repr(plan), spec.quality, spec.task, source, repr(resolve(made)), *map(repr, find_unserved(monitor))]
+    text = json.dumps(counted, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
