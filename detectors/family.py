@@ -43,48 +43,48 @@ class Family:
     least: str
 
 
-_POINTS = "0.02 of the distribution function, 0.015 of the rank"
-_RATIO = "half as many again or a third less, and three rows"
-CONSTANT = Family("constant", "All rows had one value.", ("rate_ratio", "rate_cusum"), _RATIO)
+_POINTS = "0.02 in the distribution function, 0.015 in mean rank"
+_RATIO = "a rate that rises by half or falls by a third, and three rows"
+CONSTANT = Family("constant", "All rows have the same value.", ("rate_ratio", "rate_cusum"), _RATIO)
 RARE_FLAG = Family(
-    "rare flag", "One of two values, the other in less than 4 % of the rows.", ("rate_ratio", "rate_cusum"), _RATIO
+    "rare flag", "Two values, one of them in less than 4 % of the rows.", ("rate_ratio", "rate_cusum"), _RATIO
 )
-FLAG = Family("flag", "One of two values.", SMOOTH, _POINTS)
+FLAG = Family("flag", "Two values.", SMOOTH, _POINTS)
 FEW_VALUES = Family("few values", "At most 16 different numbers.", SMOOTH, _POINTS)
-COUNTS = Family("counts", "Numbers that many rows share.", SMOOTH, _POINTS)
+COUNTS = Family("counts", "Numbers with many ties.", SMOOTH, _POINTS)
 RARE_AMOUNT = Family(
     "rare amount",
-    "One value in all but 4 % of the rows; how often it is another, and which then, are two questions.",
+    "One value in at least 96 % of the rows; the rate of other values and their distribution are checked separately.",
     ("rate_ratio", "rest", "rate_cusum"),
-    f"{_RATIO}; 0.05 of the distribution function of the others",
+    f"{_RATIO}; 0.05 in the distribution function of the other values",
 )
 ZERO_INFLATED = Family(
     "zero-inflated",
-    "One value in many rows, and all others differ; how often it is another, and which then, are two questions.",
+    "One value in many rows, others continuous; the rate and the distribution of other values are checked separately.",
     ("kolmogorov_smirnov", "rank", "spread", "rest", "cusum", "rate_cusum"),
-    f"{_POINTS}; 0.05 of the distribution function of the others",
+    f"{_POINTS}; 0.05 in the distribution function of the other values",
 )
 HEAVY_TAILED = Family(
-    "heavy-tailed", "Some values are many times as large as most; ranks are compared, not sizes.", SMOOTH, _POINTS
+    "heavy-tailed", "Some values are many times larger than most; ranks are compared.", SMOOTH, _POINTS
 )
 SMOOTH_VALUES = Family("smooth", "Nearly all values differ.", SMOOTH, _POINTS)
 RARE_WORD = Family(
     "rare category",
-    "One of two categories, the other in less than 4 % of the rows.",
+    "Two categories, one of them in less than 4 % of the rows.",
     ("rate_ratio", "rate_cusum"),
     _RATIO,
 )
 CLOSED = Family(
     "closed vocabulary",
-    "Categories that nearly all come again.",
+    "A fixed set of categories.",
     ("jensen_shannon", "rate_cusum"),
-    "0.03 of the distance",
+    "0.03 in the distance",
 )
 OPEN_WORDS = Family(
     "open vocabulary",
-    "New categories come all the time; as many are expected as had a single row.",
+    "New categories appear regularly; as many are expected as had a single row in the baseline.",
     ("jensen_shannon", "rate_cusum"),
-    "0.03 of the distance",
+    "0.03 in the distance",
 )
 FAMILIES = (
     CONSTANT,

@@ -44,7 +44,7 @@ class Traffic:
 
 
 def schema(baseline: Traffic, window: Traffic, **_: object) -> list[Finding]:
-    """Report each column that is gone or has changed its type; a new column is named but is not drift.
+    """Report each column that is missing or has changed its type; new columns are named but are not drift.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def volume(
     threshold: float | None = None,
     calibrated: CalibratedNull | None = None,
 ) -> list[Finding]:
-    """Compare the window's rows with the least and the most of all baseline windows of its length.
+    """Compare the number of rows with the minimum and maximum of all baseline windows of the same length.
 
     The statistic is how many doublings the window lies outside that span, 0 inside. One doubling pages, or more
     where the calibration asks for it.
@@ -127,7 +127,7 @@ def outside_span(rows: np.ndarray, low: float, high: float) -> tuple[np.ndarray,
 
 
 def freshness(baseline: Traffic, window: Traffic, *, threshold: float | None = None, **_: object) -> list[Finding]:
-    """Age of the newest row, against twice the longest silence of the baseline and two buckets.
+    """Compare the age of the newest row with twice the longest gap of the baseline plus two buckets.
 
     Parameters
     ----------

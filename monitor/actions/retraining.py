@@ -42,147 +42,147 @@ class PayloadSection(BaseModel):
 
 
 class Drifted(PayloadSection):
-    """One finding that drifted."""
+    """A finding that drifted."""
 
     column: str
-    """Column or signal; `(joint)` is all of them together, `(performance)` how well the model does."""
+    """Column or signal; `(joint)` stands for all columns together, `(performance)` for the model's performance."""
     part: Literal["input", "output", "signal", "joint", "performance"]
-    """What the column is to the model."""
+    """Role of the column for the model, such as input or output."""
     check: str
     """Name of the check."""
     method: str
     """Detector that measured it."""
     segment: str | None
-    """Value of a segment column that it was measured in; null for all rows."""
+    """Segment that it was measured in, `COLUMN=VALUE`; null for all rows."""
     statistic: float
     """Size of the change, in `unit`."""
     threshold: float
-    """What it was compared with."""
+    """Threshold of the statistic."""
     unit: str
     """Unit of statistic and threshold."""
     share: float
-    """Share of the window's rows that it was measured on."""
+    """Share of the window's rows that were measured."""
     rows: int
-    """Rows of the window that it was measured on."""
+    """Number of rows of the window that were measured."""
     reason: str
     """The finding as a sentence."""
 
 
 class Columns(PayloadSection):
-    """How much of what is watched has drifted."""
+    """Number of monitored columns that drifted."""
 
     checked: int
-    """Columns that could be measured over all rows."""
+    """Number of columns that could be measured over all rows."""
     drifted: int
-    """Columns of them with a finding that drifted."""
+    """Number of these with a drifted finding."""
 
 
 class Concept(PayloadSection):
-    """Whether the relation of inputs and truth has changed, as far as labels tell."""
+    """Whether the relation between inputs and labels has changed, as far as labels show."""
 
     drifted: bool | None
-    """True where performance fell and the estimate, which trusts the old concept, missed it; null without labels."""
+    """True if performance fell and the estimate, which assumes the old relation, missed it; null without labels."""
     why: str
-    """Where that comes from."""
+    """What this conclusion is based on."""
 
 
 class TrainingRange(PayloadSection):
-    """A half-open stretch of the log to train on."""
+    """A half-open time range of records to train on."""
 
     what: Literal["since_change", "baseline"]
-    """The records since the change, or those that the model was last known good on."""
+    """Which records: those since the change, or those of the baseline."""
     start: datetime
-    """First moment, in UTC."""
+    """Start, in UTC."""
     end: datetime
-    """Moment after the last, in UTC."""
+    """End, exclusive, in UTC."""
     rows: int
-    """Records that driftd counted in it."""
+    """Number of records that driftd counted in the range."""
     labels: int | None
-    """Of them with a label so far; null where no label is logged, or where it is not known."""
+    """Number of these with a label so far; null if unknown or if there are no labels."""
     condition: str
-    """SQL condition that selects it, in the dialect of the source."""
+    """SQL condition that selects the range, in the dialect of the source."""
     exact: bool
-    """False where the condition selects a little more, so that the time must be looked at, too."""
+    """False if the condition selects slightly more, so that the time must be filtered as well."""
 
 
 class NotServed(PayloadSection):
-    """Records of the source that are not served traffic: leave them out of what you train on."""
+    """Records of the source that are not user traffic: exclude them from training."""
 
     column: str
-    """Column of the source that tells them."""
+    """Column of the source that marks them."""
     values: list[str]
     """Values of the column that mark such records."""
     start: datetime | None
-    """First moment from which they do, in UTC; null for always."""
+    """Start of the time range in which they do, in UTC; null for always."""
     end: datetime | None
-    """Moment after the last; null while it goes on."""
+    """End of that range, exclusive; null if it is open."""
 
 
 class RecordLocation(PayloadSection):
-    """Where the records are, without any credentials."""
+    """Location of the records, without credentials."""
 
     table: str | None
     """Table or view."""
     query: str | None
-    """Query of the source, where it is one and not longer than 1,500 characters."""
+    """Query of the source, if it has one of at most 1,500 characters."""
     preset: str | None
     """Preset that reads the table."""
     dialect: str
-    """Kind of database that the condition is written for."""
+    """SQL dialect of the condition."""
     columns: int
     """Number of columns."""
     schema_fingerprint: str
-    """SHA-256 over the sorted columns and their types: another one means another schema."""
+    """SHA-256 of the sorted columns and their types; changes with the schema."""
     not_served: list[NotServed] = []
-    """Records that a condition selects, too, and that no user was answered with."""
+    """Records that the condition also selects although they are not user traffic."""
 
 
 class PerformanceMetric(PayloadSection):
-    """One metric of the model, in the newest window that tells it."""
+    """A performance metric in the newest window for which it is known."""
 
     metric: str
-    """Such as `roc_auc` or `mae`."""
+    """Name of the metric, such as `roc_auc` or `mae`."""
     kind: Literal["realised", "estimated"]
-    """By labels, or without them."""
+    """Whether it was measured with labels or estimated without."""
     value: float
-    """Metric now."""
+    """Current value."""
     low: float | None
     """Lower end of its 95 % interval."""
     high: float | None
     """Upper end of its 95 % interval."""
     baseline: float | None
-    """Metric in the baseline."""
+    """Value in the baseline."""
     rows: int
-    """Rows behind it."""
+    """Number of rows it was computed from."""
 
 
 class Retraining(PayloadSection):
-    """The part `data.retraining` of the body of a retrain action."""
+    """Field `data.retraining` of the body of a retrain effect."""
 
     version: Literal[1]
-    """Of this schema."""
+    """Version of this schema."""
     since: datetime
-    """When the drift began, as far as is known."""
+    """Start of the drift, as far as it is known."""
     since_is: str
-    """What that moment is."""
+    """What `since` refers to."""
     columns: Columns
-    """How much has drifted."""
+    """How many columns drifted."""
     concept: Concept
-    """Whether the concept has."""
+    """Whether the concept drifted: the relation between inputs and labels."""
     drifted: list[Drifted]
-    """What drifted, worst first."""
+    """Findings that drifted, worst first."""
     left_out: int
-    """Findings that drifted and are not listed, for the body has at most 20 kB."""
+    """Number of drifted findings that are not listed because of the size limit of the body."""
     windows: list[TrainingRange]
-    """What to train on."""
+    """Time ranges of records to train on."""
     snapshot: RecordLocation
-    """Where it is."""
+    """Where to read the records."""
     performance: list[PerformanceMetric]
-    """How well the model does."""
+    """Performance of the model."""
     cost_of_drift: float | None
-    """Cost of the errors that the drift has caused so far, where it can be known."""
+    """Estimated cost of the errors that the drift has caused so far, if known."""
     currency: str | None
-    """Currency of that cost."""
+    """Currency of `cost_of_drift`."""
 
 
 def schema() -> dict[str, object]:

@@ -27,14 +27,14 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_breaker_state",
         "gauge",
         ("monitor", "breaker", "state"),
-        "How many values of a circuit breaker stand like this, of those that have ever moved; 1 or 0 without values.",
+        "Values of a circuit breaker in this state, of those that ever changed; 1 or 0 for a breaker without values.",
         _states,
     ),
     MetricRow(
         "driftd_breaker_transitions_total",
         "counter",
         ("monitor", "breaker", "state"),
-        "Transitions of a circuit breaker, of all its values, by the state that it went to.",
+        "State changes of a circuit breaker, over all its values, by new state.",
         _transitions,
     ),
 )

@@ -38,7 +38,7 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_no_data",
         "gauge",
         ("monitor",),
-        "1 while a monitor cannot see: no rows, too few, or a source that cannot be read.",
+        "1 while a monitor has no data: no rows, too few, or an unreadable source.",
         each(_no_data),
     ),
     MetricRow(
@@ -59,21 +59,21 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_oldest_due_bucket_timestamp_seconds",
         "gauge",
         ("monitor",),
-        "Start of the oldest live bucket that is not finished, in seconds since the epoch.",
+        "Start of the oldest bucket that is due and not finished, in seconds since the epoch.",
         each(lambda m: seconds(m.owed_since)),
     ),
     MetricRow(
         "driftd_stale_buckets",
         "gauge",
         ("monitor",),
-        "Finished buckets that must be computed again, because rows came late or the baseline changed.",
+        "Finished buckets that must be computed again because of late rows or a changed baseline.",
         each(lambda m: float(m.stale)),
     ),
     MetricRow(
         "driftd_buckets",
         "gauge",
         ("monitor", "result", "reason"),
-        "Finished buckets in the store by result, and by reason where they could tell nothing.",
+        "Finished buckets in the store by result, and by reason for inconclusive ones.",
         _results,
     ),
     MetricRow(
@@ -87,7 +87,7 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_source_up",
         "gauge",
         ("monitor",),
-        "1 when the source could be read in the last pass.",
+        "1 if the source could be read in the last pass.",
         each(lambda m: None if m.watch is None else float(m.watch.error is None)),
     ),
     MetricRow(
@@ -101,14 +101,14 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_last_pass_timestamp_seconds",
         "gauge",
         ("monitor",),
-        "When any replica last looked at the monitor, in seconds since the epoch.",
+        "Time of the last pass of any daemon over the monitor, in seconds since the epoch.",
         each(lambda m: None if m.watch is None else seconds(m.watch.seen_at)),
     ),
     MetricRow(
         "driftd_late_rows_total",
         "counter",
         ("monitor",),
-        "Rows that arrived after their bucket was sealed, as found by audits.",
+        "Rows that arrived after their bucket was computed, as found by audits.",
         each(lambda m: None if m.watch is None else float(m.watch.late_rows)),
     ),
     MetricRow(
@@ -122,7 +122,7 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_action_failed_timestamp_seconds",
         "gauge",
         ("monitor", "action"),
-        "When an action failed or expired last, in seconds since the epoch; absent when a later one took its place.",
+        "Time when an action last failed or expired, in seconds since the epoch; absent if a later one replaced it.",
         lambda state: ((key, at.timestamp()) for key, at in sorted(state.failed.items())),
     ),
     MetricRow(

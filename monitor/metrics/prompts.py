@@ -20,7 +20,7 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_prompts_unregistered",
         "gauge",
         ("monitor",),
-        "Prompt versions that the log named within a day and that were never pushed; absent while none was pushed.",
+        "Prompt versions in the records of the last day that were never pushed; absent if none was ever pushed.",
         _strangers,
     ),
 )

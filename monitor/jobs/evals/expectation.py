@@ -27,24 +27,24 @@ FROM_EXPECTED = ("exact", "contains", "numeric")
 
 
 class Expectation(Section):
-    """What an answer must be like. Its score is 1 where it is met and 0 where it is not."""
+    """An expectation about the answer. Its score is 1 if it is met, else 0."""
 
     kind: str
     """Set by the key of the expectation."""
     value: Any = None
     """What stands behind the key; without it `exact`, `contains` and `numeric` take the case's `expected`."""
     name: str = Field("", max_length=64)
-    """Name in results; by default the kind, for a signal the signal."""
+    """Name in results; default: the kind, or the name of the signal."""
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
-    """Share in the score of a case, beside its other expectations."""
+    """Weight in the score of a case."""
     ignore_case: bool = False
-    """For exact and contains: whether case matters not."""
+    """For `exact` and `contains`: ignore upper and lower case."""
     tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
-    """For numeric: how far the last number of the answer may lie from the wanted one."""
+    """For `numeric`: accepted difference from the expected number."""
     min: float | None = None
-    """For a signal: the least value that is accepted."""
+    """For `signal`: minimum value."""
     max: float | None = None
-    """For a signal: the greatest value that is accepted."""
+    """For `signal`: maximum value."""
 
     @model_validator(mode="after")
     def _whole(self) -> Expectation:

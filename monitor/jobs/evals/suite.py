@@ -27,59 +27,59 @@ Expect = Annotated[Expectation, BeforeValidator(read_expectation)]
 
 
 class Budget(Section):
-    """What a run may spend; what would exceed it is not asked, and the run is inconclusive."""
+    """Limits of a run; requests beyond them are not sent, and the run is inconclusive."""
 
     requests: int | None = Field(None, ge=1)
-    """Most requests, repeated ones counted."""
+    """Maximum number of requests, including repetitions and retries."""
     tokens: int | None = Field(None, ge=1)
-    """Tokens after which nothing more is asked, as the endpoint counts them."""
+    """Number of tokens, as counted by the endpoint, after which no request is sent."""
 
 
 class Endpoint(Section):
     """An OpenAI-compatible chat-completions endpoint."""
 
     url: SecretStr
-    """Base address, up to and with `/v1`; `url_file` reads it from a file."""
+    """Base URL including `/v1`; `url_file` reads it from a file."""
     model: str
     """Name of the model."""
     api_key: SecretStr | None = None
-    """Bearer key, from `${ENV}` or by `api_key_file`."""
+    """API key, such as `${LLM_API_KEY}`; `api_key_file` reads it from a file."""
     proxy: SecretStr | None = None
-    """Proxy to go through; the environment's own is not used."""
+    """URL of a proxy; proxy variables of the environment are ignored."""
     timeout: Duration = Field(timedelta(seconds=60), gt=timedelta(0))
-    """Deadline of one request, from its first byte to the last of the answer."""
+    """Timeout of one request in total."""
     retries: int = Field(4, ge=0, le=20)
-    """How often a request is sent again after a timeout, a 429 or a 5xx."""
+    """Maximum number of retries after a timeout, a 429 or a 5xx."""
     backoff: Duration = timedelta(seconds=1)
-    """Pause before the first of them; it doubles, and `Retry-After` wins."""
+    """Delay before the first retry; doubled for each further one. `Retry-After` takes precedence."""
     concurrency: int = Field(4, ge=1, le=256)
-    """Most requests at a time."""
+    """Maximum number of concurrent requests."""
     budget: Budget = Budget()
-    """What a run may spend."""
+    """Limits of a run."""
     user: str | None = Field(None, min_length=1, max_length=64)
-    """Sent along as `user`, so that the endpoint's log can tell these calls from those of users; by default nothing."""
+    """Value of the field `user` of requests, to recognise evaluations in the endpoint's log; default: not sent."""
 
 
 class Parameters(Section):
-    """Sampling parameters that are sent along; what is not given is not sent."""
+    """Sampling parameters of requests; those that are not set are not sent."""
 
     temperature: float | None = Field(None, ge=0, le=10)
-    """Randomness of the answers."""
+    """Sampling temperature."""
     top_p: float | None = Field(None, gt=0, le=1)
-    """Share of the likeliest tokens that is drawn from."""
+    """Nucleus sampling: probability mass of the tokens to sample from."""
     max_tokens: int | None = Field(None, ge=1)
-    """Longest answer."""
+    """Maximum number of tokens of an answer."""
     seed: int | None = None
-    """Seed of the first sample of a case; each further one is sent the next number."""
+    """Seed of the first sample of a case; increased by one for each further sample."""
 
 
 class Turn(Section):
     """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    """Who speaks."""
+    """Role of the author."""
     content: str
-    """What is said."""
+    """Text of the message."""
 
 
 def _parse_expected(value: object) -> object:
@@ -90,22 +90,22 @@ def _parse_expected(value: object) -> object:
 
 
 class Case(Section):
-    """One thing to ask."""
+    """A case: a prompt or a conversation, and the expected answer."""
 
     id: str = Field(min_length=1, max_length=128)
-    """Name, unique in the suite; runs are compared by it."""
+    """Name, unique in the suite; identifies the case in comparisons of runs."""
     prompt: str | None = None
-    """What is asked; `{context}` in it becomes the context."""
+    """The prompt; `{context}` in it is replaced by the context."""
     messages: list[Turn] | None = None
-    """A conversation instead of a prompt."""
+    """Messages of a conversation, instead of a prompt."""
     context: str | None = None
-    """What the answer should be grounded in."""
+    """Text that the answer should be based on."""
     expected: Annotated[str | int | float | list[str] | None, BeforeValidator(_parse_expected)] = None
-    """The right answer, for `exact`, `contains`, `numeric` and the judge."""
+    """Correct answer, for `exact`, `contains`, `numeric` and the judge."""
     tags: list[str] = []
-    """Groups that are compared by themselves."""
+    """Groups of cases that are also compared separately."""
     expect: list[Expect] = []
-    """Expectations of this case, beside the suite's."""
+    """Expectations of this case, in addition to the suite's."""
 
     @model_validator(mode="after")
     def _one_question(self) -> Case:
@@ -129,18 +129,18 @@ class Case(Section):
 
 
 class Daily(Section):
-    """What the judge of a sample of traffic may spend from midnight to midnight (UTC), over all runs."""
+    """Limits of the judge of sampled traffic per day (UTC), over all runs."""
 
     requests: int | None = Field(None, ge=0)
-    """Most requests, repeated ones counted."""
+    """Maximum number of requests, including repetitions and retries."""
     tokens: int | None = Field(None, ge=0)
-    """Most tokens, as the endpoint counts them."""
+    """Maximum number of tokens, as counted by the endpoint."""
     cost: float | None = Field(None, ge=0)
-    """Most money, in the currency of the prices."""
+    """Maximum cost, in the currency of the prices."""
     input_price: float = Field(0.0, ge=0)
-    """Price of a million tokens that are sent."""
+    """Price of a million input tokens."""
     output_price: float = Field(0.0, ge=0)
-    """Price of a million tokens that come back."""
+    """Price of a million output tokens."""
 
     @model_validator(mode="after")
     def _priced(self) -> Daily:
@@ -150,27 +150,27 @@ class Daily(Section):
 
 
 class TrafficSample(Section):
-    """A share of what the application has answered since the last run, instead of cases that are asked."""
+    """A sample of the application's answers since the last run, instead of cases."""
 
     share: float = Field(gt=0, le=1)
-    """Share of the records, chosen by a hash of their id: the same ones whoever looks."""
+    """Share of the records, selected by a hash of their id, so that the selection is reproducible."""
     most: int = Field(200, ge=1, le=5000)
-    """Most records of a run; of more, those with the smallest hash."""
+    """Maximum number of records of a run; of more, those with the smallest hash are used."""
     fewest: int = Field(30, ge=5)
-    """Records with a score below which a run is inconclusive."""
+    """Minimum number of scored records; with fewer the run is inconclusive."""
     daily: Daily | None = None
-    """What a judge may spend a day; needed with a judge."""
+    """Daily limits of the judge; required with a judge."""
 
 
 class Judge(Section):
-    """A model that scores answers; a second opinion with its own cost and its own errors, and never on by default."""
+    """An LLM judge: a model that scores answers. Optional; it has its own cost and errors."""
 
     endpoint: Endpoint
-    """Who judges."""
+    """Endpoint of the judge."""
     rubric: str = Field(min_length=1)
-    """What is judged, in words; 0 is worst and 1 is best."""
+    """Instructions for scoring an answer from 0 (worst) to 1 (best)."""
     sample: float = Field(1.0, gt=0, le=1)
-    """Share of the cases that are judged, the same ones in every run."""
+    """Share of the cases that are judged, the same in every run."""
     parameters: Parameters = Parameters(temperature=0)
     """Sampling parameters of the judge."""
 
@@ -181,33 +181,33 @@ class Suite(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
     """Name by which runs are stored and compared."""
     endpoint: Endpoint | None = None
-    """Who is asked; not needed with `answers:`."""
+    """Endpoint that answers; not needed with `answers:`."""
     answers: Path | None = None
-    """JSONL file of given answers, `{"id": …, "response": …}` a line, instead of asking."""
+    """JSONL file with existing answers, one `{"id": …, "response": …}` per line, instead of an endpoint."""
     traffic: TrafficSample | None = None
-    """A sample of a monitor's own records, instead of asking; run by `evaluations:` of driftd.yaml."""
+    """Score a sample of a monitor's records instead of calling an endpoint; only in `evaluations:` of driftd.yaml."""
     system: str | None = None
-    """System message in front of every case."""
+    """System message of every case."""
     parameters: Parameters = Parameters()
     """Sampling parameters."""
     cases: list[Case] = []
-    """The cases, or the name of a JSONL file with one a line; none with `traffic:`."""
+    """The cases, or the name of a JSONL file with one per line; none with `traffic:`."""
     repeat: int = Field(1, ge=1, le=100)
-    """Samples of each case; a random model wants at least 3."""
+    """Number of samples of each case; at least 3 if answers vary."""
     expect: list[Expect] = []
     """Expectations of every case."""
     judge: Judge | None = None
-    """Optional judge; asked where `judge` is expected."""
+    """Optional LLM judge, for expectations of kind `judge`."""
     alpha: float = Field(0.01, gt=0, lt=0.5)
-    """Chance that an unchanged model is called worse, over everything that is compared in a run."""
+    """Probability that an unchanged model is reported as worse, over all comparisons of a run."""
     max_drop: float = Field(0.0, ge=0, lt=1)
-    """Drop of the score that is accepted; 0 makes every significant drop a regression."""
+    """Accepted decrease of the score; with 0 every significant decrease is a regression."""
     compare_with: int = Field(3, ge=1, le=20)
-    """Last good runs that are compared with, taken together, back to a change; 1 is the last alone. Of traffic 1."""
+    """Number of last good runs to compare with, together, back to the last change; always 1 for `traffic:`."""
     min_score: float | None = Field(None, ge=0, le=1)
-    """Mean score below which a run fails, with or without a run before it."""
+    """Minimum mean score of a run, independent of earlier runs."""
     max_failed: float = Field(0.02, ge=0, le=1)
-    """Share of unanswered requests above which a run is inconclusive."""
+    """Maximum share of requests without an answer; above it a run is inconclusive."""
 
     @model_validator(mode="after")
     def _someone_answers(self) -> Suite:
