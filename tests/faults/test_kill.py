@@ -56,16 +56,13 @@ def profiles(world: World) -> list[tuple[object, ...]]:
     return [tuple(row) for row in rows]
 
 
-def count(world: World) -> int:
-    database = Database(world.store_url)
+def count(database: Database) -> int:
     try:
         with database.read() as connection:
             query = sa.select(sa.func.count()).select_from(buckets).where(buckets.c.state == "finished")
             return int(connection.execute(query).scalar_one())
     except sa.exc.SQLAlchemyError:
         return 0
-    finally:
-        database.close()
 
 
 @pytest.mark.timeout(900)
@@ -77,17 +74,20 @@ def test_every_bucket_is_done_exactly_once_whatever_dies(worlds: tuple[World, Wo
     history = {"start": middle, "catch_up": "3650d", "baseline": {"from": START.isoformat(), "to": middle}}
     killed.configure(listen, **history)
     calm.configure(listen, **history)
+    looked_at = {world: Database(world.store_url) for world in worlds}
     for kill in range(KILLS):
         process = killed.start("run")
-        goal = min(count(killed) + chance.randrange(1, TOTAL // KILLS), TOTAL - KILLS + kill)
-        eventually(lambda goal=goal: count(killed) >= goal, within=120)
+        goal = min(count(looked_at[killed]) + chance.randrange(1, TOTAL // KILLS), TOTAL - KILLS + kill)
+        eventually(lambda goal=goal: count(looked_at[killed]) >= goal, within=120)
         process.send_signal(signal.SIGKILL)
         process.wait(60)
     for world in (killed, calm):
         process = world.start("run")
-        eventually(lambda world=world: count(world) >= TOTAL, within=240)
+        eventually(lambda world=world: count(looked_at[world]) >= TOTAL, within=240)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+    for database in looked_at.values():
+        database.close()
     undisturbed = profiles(calm)[:TOTAL]
     assert [row[1] for row in undisturbed] == [1] * TOTAL
     assert profiles(killed)[:TOTAL] == undisturbed

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from benchmarks import traces
+from tests.support.nightly import nightly
 
 
-@pytest.mark.parametrize("name", ["azure_code", "azure_conv", "llmperf", "models"])
+@pytest.mark.parametrize("name", ["azure_code", nightly("azure_conv"), "llmperf", "models"])
 def test_what_is_shown_of_a_real_trace_equals_the_raw_file(name: str, tmp_path: Path) -> None:
     logs = {"llmperf": traces.llmperf, "models": traces.models}
     log = logs[name]() if name in logs else traces.azure(name.removeprefix("azure_"))

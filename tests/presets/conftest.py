@@ -33,7 +33,7 @@ def opened(engine: sa.Engine) -> Iterator[Opener]:
 
     def open_reader(preset: str, **settings: Any) -> Reader:
         url = engine.url.render_as_string(hide_password=False)
-        readers.append(connect(Source.model_validate({"url": url, "preset": preset, **settings})))
+        readers.append(connect(Source.model_validate({"url": url, "preset": preset, "timeout": "30s", **settings})))
         return readers[-1]
 
     yield open_reader

@@ -78,7 +78,9 @@ def test_a_column_alone_is_what_it_is_among_all_and_asks_no_other_table(engine: 
     names = [name for name in reader.schema() if name != "timestamp"]
     whole = read(reader, names)
     assert {name: read(reader, [name])[name] for name in names} == {name: whole[name] for name in names}
-    source = Source.model_validate({"url": engine.url.render_as_string(hide_password=False), "preset": "langfuse-v3"})
+    source = Source.model_validate(
+        {"url": engine.url.render_as_string(hide_password=False), "preset": "langfuse-v3", "timeout": "30s"}
+    )
     written = write_out(source, *opened_engine(source))
     assert written.narrow is not None
     assert "JOIN" not in written.narrow(["timestamp", "id", "cost", "question"])

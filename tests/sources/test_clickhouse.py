@@ -38,7 +38,7 @@ def run(engine: sa.Engine, sql: str) -> None:
 def opened(url: str, **settings: Any) -> Reader:
     columns = {"timestamp": "ts", **settings.pop("columns", {})}
     place = {} if "query" in settings else {"table": "log"}
-    return connect(Source.model_validate({"url": url, "columns": columns, **place, **settings}))
+    return connect(Source.model_validate({"url": url, "columns": columns, "timeout": "30s", **place, **settings}))
 
 
 def everything(reader: Reader, columns: list[str]) -> dict[str, list[Any]]:

@@ -95,6 +95,7 @@ class OwnServer(Server):
             "--no-sync",
             "--auth-local=trust",
             "--auth-host=scram-sha-256",
+            "--set=scram_iterations=1",  # the password is random and ends with the tests
             "--encoding=UTF8",
             "--locale=C",
         )
