@@ -14,6 +14,8 @@ from benchmarks.detection import ours
 from benchmarks.detection.streams import DAY, START, Stream
 from tests.support.nightly import nightly_except
 
+pytestmark = pytest.mark.xdist_group("awkward")  # the streams are made once, not by each worker
+
 KINDS = [kind for kind in streams.KINDS if kind != "tenfold"]
 
 

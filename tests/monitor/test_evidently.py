@@ -24,6 +24,8 @@ from monitor.config.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
 from tests.detectors.columns import numeric_pair
 from tests.support.nightly import nightly
 
+pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
+
 TIMEOUT = 120.0
 
 

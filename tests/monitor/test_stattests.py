@@ -35,6 +35,8 @@ from tests.monitor.test_evidently import hang
 from tests.monitor.test_life import Life
 from tests.support.world import START, World, rows_of
 
+pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
+
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 TRAFFIC = Traffic(bucket_rows=(1500,), bucket_seconds=300.0, schema={}, seconds_since_newest=0.0)
 BOTH = [

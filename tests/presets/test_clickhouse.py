@@ -18,6 +18,8 @@ from tests.support import clickhouse
 from tests.support.logs import langfuse_v3, otel
 from tests.support.logs.base import START, calls
 
+pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
+
 COUNT = 300
 
 

@@ -14,6 +14,8 @@ from monitor.sources.base import Reader, SourceError
 from monitor.sources.connect import connect
 from tests.support import clickhouse
 
+pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
+
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
