@@ -31,7 +31,7 @@ def suite(url: str, **changes: Any) -> dict[str, Any]:
         {"id": f"c{n}", "prompt": f"question {n}", "expected": "right", "tags": ["odd" if n % 2 else "even"]}
         for n in range(CASES)
     ]
-    endpoint = {"url": url, "model": "m", "timeout": 5, "backoff": 0.01, "retries": 1}
+    endpoint = {"url": url, "model": "m", "timeout": 60, "backoff": 0.01, "retries": 1}
     return {"name": "s", "endpoint": endpoint, "cases": cases, "expect": ["exact"], "repeat": 3, **changes}
 
 

@@ -67,6 +67,13 @@ def unsure(rates: Callable[[str], float], seed: int = 0) -> Callable[[dict[str, 
     return answer
 
 
+class PatientServer(ThreadingHTTPServer):
+    """Lets more than five connections wait: a busy machine accepts late."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 @contextmanager
 def serving(model: Model, port: int = 0) -> Iterator[Model]:
     class Handler(BaseHTTPRequestHandler):
@@ -104,8 +111,7 @@ def serving(model: Model, port: int = 0) -> Iterator[Model]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
+    server = PatientServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     model.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
