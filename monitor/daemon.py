@@ -53,8 +53,8 @@ class Daemon:
     def run(self) -> bool:
         """Wake every job until it is told to stop; returns whether all of them have come to their end."""
         with self.database.write() as connection:
-            claims.free_the_dead(connection)
-            outbox.free_the_dead(connection)
+            claims.release_orphaned(connection)
+            outbox.release_orphaned(connection)
         for monitor in self.monitors:
             monitor.lifecycle.sums_in_background = True
         scheduler = JobScheduler(list(self.jobs()))

@@ -158,7 +158,7 @@ def _mine(lease: Claim) -> sa.ColumnElement[bool]:
     )
 
 
-def free_the_dead(connection: Connection) -> int:
+def release_orphaned(connection: Connection) -> int:
     """Release the claims of processes that are known to have ended, so that a restart need not wait.
 
     Of the buckets whose next end of the process would be their last, one at a time is tried: whichever ends the process

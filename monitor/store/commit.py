@@ -49,7 +49,7 @@ class BucketResult:
 
 
 def commit(connection: Connection, claim: claims.Claim, result: BucketResult) -> None:
-    """T2: bucket done, profiles, findings, incidents, actions, changes; all of it, or nothing."""
+    """Store the bucket, its aggregates, findings, incidents, actions and changes: all of it, or nothing."""
     profiled, evaluation = result.profiled, result.evaluation
     claims.finish(
         connection,

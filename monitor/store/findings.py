@@ -53,10 +53,10 @@ def add_findings(connection: Connection, monitor: str, start: datetime, more: Se
         }
         for finding in more
     ]
-    upsert(connection, findings, [shortened(findings, row) for row in rows])
+    upsert(connection, findings, [_truncate_texts(findings, row) for row in rows])
 
 
-def shortened(table: sa.Table, row: Mapping[str, object]) -> dict[str, object]:
+def _truncate_texts(table: sa.Table, row: Mapping[str, object]) -> dict[str, object]:
     """Cut each text to the length of its column: PostgreSQL refuses a row whose texts are longer, SQLite takes it."""
     lengths = {column.name: getattr(column.type, "length", None) for column in table.c}
     return {name: value[: lengths[name]] if isinstance(value, str) else value for name, value in row.items()}

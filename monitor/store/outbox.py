@@ -1,4 +1,4 @@
-"""T3 and T4: claim an action, and record what its delivery came to."""
+"""The outbox: actions are planned, leased to be delivered, and their outcomes recorded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class PastRow:
-    """An action as :class:`Past` needs it; the last three are parts of its payload."""
+    """An action as `PastAction` needs it; the last three are parts of its payload."""
 
     id: str
     name: str
@@ -191,7 +191,7 @@ def record(connection: Connection, claimed: ActionRow, **values: object) -> bool
     return done.rowcount == 1
 
 
-def free_the_dead(connection: Connection) -> int:
+def release_orphaned(connection: Connection) -> int:
     """Release the actions of processes that are known to have ended, so that a restart need not wait."""
     pending = sa.and_(actions.c.state == "pending", actions.c.owner.is_not(None))
     owners = connection.execute(sa.select(actions.c.owner).distinct().where(pending)).scalars()

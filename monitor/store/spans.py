@@ -21,7 +21,7 @@ def add_span(connection: Connection, monitor: str, kind: str, start: datetime, e
 
 def add_backfill(connection: Connection, monitor: str, start: datetime, end: datetime) -> None:
     """Watch a stretch of the past: what failed is tried again, and what waits or was left by a dead process at once."""
-    claims.free_the_dead(connection)
+    claims.release_orphaned(connection)
     buckets.retry_now(connection, monitor, start, end)
     add_span(connection, monitor, "backfill", start, end)
 

@@ -275,7 +275,7 @@ def test_claims_of_ended_processes_are_freed_and_those_of_others_are_not(
     must_claim(database, "here", OTHER)
     end(monkeypatch, "gone")
     with database.write() as connection:
-        assert claims.free_the_dead(connection) == 1
+        assert claims.release_orphaned(connection) == 1
     assert must_claim(database, "next").attempts == 2, "it may have ended the process"
     assert claim(database, "next", OTHER) is None
 
@@ -289,7 +289,7 @@ def test_of_buckets_that_may_have_ended_the_process_twice_one_is_tried_at_a_time
         for monitor in monitors:
             must_claim(database, "gone", BUCKET, monitor)
         with database.write() as connection:
-            assert claims.free_the_dead(connection) == 3
+            assert claims.release_orphaned(connection) == 3
     tried = [monitor for monitor in monitors if claim(database, "next", BUCKET, monitor)]
     assert tried == ["a"]
     pass_time(database, claims.LEASE + timedelta(seconds=1))
@@ -310,12 +310,12 @@ def test_an_action_is_taken_back_by_its_own_deliverer_and_freed_when_that_has_en
         outbox.save_actions(connection, [action()])
         first = outbox.claim_next(connection, START, "one")
         assert outbox.claim_next(connection, START, "two") is None
-        assert outbox.free_the_dead(connection) == 0
+        assert outbox.release_orphaned(connection) == 0
         again = outbox.claim_next(connection, START, "one")
         assert (again.id, again.fence) == ("a-0", first.fence + 1)
         assert not outbox.record(connection, first, state="delivered")
         end(monkeypatch, "one")
-        assert outbox.free_the_dead(connection) == 1
+        assert outbox.release_orphaned(connection) == 1
         assert outbox.record(connection, outbox.claim_next(connection, START, "two"), state="delivered")
         row = connection.execute(sa.select(actions)).one()
     assert (row.state, row.owner, row.lease_until) == ("delivered", None, None)
