@@ -21,7 +21,7 @@ from detectors.binning import SUMMED, Binning, category, numbers
 from detectors.exact import ExactSum
 from detectors.outcome import add_up, count_labelled, weigh_scores
 from detectors.records import Column
-from detectors.weights import UNIT, Weighted, apportion, natural, sum_squares
+from detectors.weights import UNIT, WeightedCounts, apportion, natural, sum_squares
 
 Segment = TypeVar("Segment")
 VERSION = 1
@@ -59,7 +59,7 @@ class Profile:
     squares: ExactSum = field(default_factory=ExactSum)
     minimum: float = np.inf
     maximum: float = -np.inf
-    weighted: Weighted | None = None
+    weighted: WeightedCounts | None = None
 
     @classmethod
     def empty(cls, layout: Binning) -> Profile:
@@ -188,14 +188,14 @@ class Profile:
             None if self.weighted is other.weighted is None else self._as_weighted() + other._as_weighted(),
         )
 
-    def _as_weighted(self) -> Weighted:
+    def _as_weighted(self) -> WeightedCounts:
         if self.weighted is not None:
             return self.weighted
         others = [self.missing, self.nonfinite, self.mistyped]
         counts = np.append(self.counts, np.array(others, dtype=np.int64)) * UNIT
         if self.layout.kind == "scores":
             counts[self.layout.bins // 2 : -3] //= UNIT  # sums of scores are in such units already
-        return Weighted(counts, self.total, self.squares, self.rows * UNIT, self.rows * UNIT**2)
+        return WeightedCounts(counts, self.total, self.squares, self.rows * UNIT, self.rows * UNIT**2)
 
     @property
     def amount(self) -> float:
@@ -257,7 +257,7 @@ class Profile:
         others = {"missing": missing, "nonfinite": nonfinite, "mistyped": mistyped}
         return replace(self, counts=counts[:-3], total=total, squares=squares, **others)
 
-    def _sample_of_scores(self, weighted: Weighted) -> Profile:
+    def _sample_of_scores(self, weighted: WeightedCounts) -> Profile:
         """Return the sample of a classifier's scores: each cell keeps its mean score."""
         half = self.layout.bins // 2
         units, scores = weighted.counts[:half], weighted.counts[half:-3]
@@ -313,16 +313,16 @@ class Profile:
             ExactSum.from_json(data["squares"]),
             float.fromhex(str(data["min"])),
             float.fromhex(str(data["max"])),
-            Weighted.from_json(data["weighted"], layout.bins) if "weighted" in data else None,
+            WeightedCounts.from_json(data["weighted"], layout.bins) if "weighted" in data else None,
         )
 
 
-def _weigh(column: Column, layout: Binning, units: np.ndarray) -> Weighted:
+def _weigh(column: Column, layout: Binning, units: np.ndarray) -> WeightedCounts:
     """Weigh what a profile counts."""
     whole, heavy = int(units.sum()), sum_squares(units)
     if layout.kind == "scores":
         sums, unlabelled, unusable = weigh_scores(column, layout, units)
-        return Weighted(np.append(sums, [unlabelled, unusable, 0]), ExactSum(), ExactSum(), whole, heavy)
+        return WeightedCounts(np.append(sums, [unlabelled, unusable, 0]), ExactSum(), ExactSum(), whole, heavy)
     places = np.full(len(column), layout.bins)  # missing
     values = np.full(len(column), np.nan)
     finite = np.zeros(len(column), dtype=bool)
@@ -340,7 +340,7 @@ def _weigh(column: Column, layout: Binning, units: np.ndarray) -> Weighted:
     with np.errstate(over="ignore"):
         terms = [weight * values[finite], weight * (values[finite] - layout.origin) ** 2]
     total, squares = (ExactSum.of(np.clip(each, -largest, largest)) for each in terms)
-    return Weighted(counts, total, squares, whole, heavy)
+    return WeightedCounts(counts, total, squares, whole, heavy)
 
 
 def _categories(column: Column, layout: Binning) -> np.ndarray:

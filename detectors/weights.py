@@ -81,7 +81,7 @@ def natural(units: int) -> float:
 
 
 @dataclass(frozen=True)
-class Weighted:
+class WeightedCounts:
     """The weighted side of a profile: everything adds up exactly.
 
     Parameters
@@ -100,9 +100,9 @@ class Weighted:
     whole: int
     heavy: int
 
-    def __add__(self, other: Weighted) -> Weighted:
+    def __add__(self, other: WeightedCounts) -> WeightedCounts:
         """Add up two disjoint sets of rows."""
-        return Weighted(
+        return WeightedCounts(
             self.counts + other.counts,
             self.total + other.total,
             self.squares + other.squares,
@@ -133,7 +133,7 @@ class Weighted:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], bins: int) -> Weighted:
+    def from_json(cls, data: Mapping[str, Any], bins: int) -> WeightedCounts:
         """Read what :meth:`to_json` wrote."""
         counts = np.zeros(bins + 3, dtype=np.int64)
         counts[np.array(data["at"], dtype=np.int64)] = data["n"]

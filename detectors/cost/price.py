@@ -213,7 +213,7 @@ class Machines:
 
 
 @dataclass(frozen=True)
-class Priced:
+class PricedRequests:
     """Cost of each request, NaN where it is not known, and where each comes from; both of shape (requests,)."""
 
     cost: np.ndarray
@@ -255,7 +255,7 @@ def price(
     times: np.ndarray | None = None,
     failed: np.ndarray | None = None,
     tariff: Tariff = LIST_PRICES,
-) -> Priced:
+) -> PricedRequests:
     """Price many requests.
 
     Gateways log 0 for what they cannot price: it counts only where a price says that the model is free. A model that
@@ -308,13 +308,13 @@ def price(
     if failed is not None:
         free = failed & (source != "own")
         cost[free], source[free] = 0.0, "failed"
-    priced = Priced(cost, source)
+    priced = PricedRequests(cost, source)
     return priced if logged is None else _with_logged(priced, logged * rates if tariff.logged_in_dollars else logged)
 
 
-def _with_logged(priced: Priced, logged: np.ndarray) -> Priced:
+def _with_logged(priced: PricedRequests, logged: np.ndarray) -> PricedRequests:
     is_logged = np.isfinite(logged) & ((logged > 0) | ((logged == 0) & (priced.cost == 0)))
-    return Priced(np.where(is_logged, logged, priced.cost), np.where(is_logged, "logged", priced.source))
+    return PricedRequests(np.where(is_logged, logged, priced.cost), np.where(is_logged, "logged", priced.source))
 
 
 def _rates(rate: Rates, days: np.ndarray) -> np.ndarray:
@@ -341,7 +341,7 @@ def _by_own(tariff: OwnPrice, tokens: Tokens) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListTariff:
     """A tariff of the list.
 
     ``each`` are dollars a token by kind; None where they depend on how many there are, so that the list must be asked
@@ -405,7 +405,7 @@ def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
 
 
 @lru_cache(maxsize=4096)
-def _list_tariff(model: str, provider: str, day: int) -> Listed | None:
+def _list_tariff(model: str, provider: str, day: int) -> ListTariff | None:
     """Return the list's tariff for a model on a day; None where token counts do not give the price."""
     from genai_prices import Usage, calc_price
 
@@ -422,7 +422,7 @@ def _list_tariff(model: str, provider: str, day: int) -> Listed | None:
         if not (units or free) or not all(unit.endswith("_mtok") for unit in units - {"requests_kcount", *TOOLS}):
             return None
         request = _exact(tariff, {})
-        return Listed(tariff, _each(tariff, request), request, free)
+        return ListTariff(tariff, _each(tariff, request), request, free)
     return None
 
 

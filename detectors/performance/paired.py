@@ -35,7 +35,7 @@ PASS_RATES = (np.arange(1000) + 0.5) / 1000
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedComparison:
     """How one run compares with another on the cases that both answered.
 
     Parameters
@@ -68,7 +68,7 @@ def compare(
     copies: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Paired:
+) -> PairedComparison:
     """Test whether the mean score over cases fell by more than ``max_drop``; one-sided.
 
     Parameters
@@ -110,7 +110,7 @@ def compare(
     pairs = [(_drop_missing(old), _drop_missing(new)) for old, new in zip(before, after, strict=True)]
     pairs = [(old, new) for old, new in pairs if len(old) and len(new)]
     if not pairs:
-        return Paired(0, np.nan, np.nan, np.nan, np.nan, np.nan)
+        return PairedComparison(0, np.nan, np.nan, np.nan, np.nan, np.nan)
     if copies:
         pairs = [(old.mean(keepdims=True), new.mean(keepdims=True)) for old, new in pairs]
     means = np.array([(old.mean(), new.mean()) for old, new in pairs]).mean(axis=0)
@@ -122,12 +122,12 @@ def compare(
     if any(len(old) > len(new) for old, new in pairs):
         p_value = max(p_value, over_cases(pairs, max_drop) / LENIENT)
     p_value = min(p_value, total_fall(pairs, max_drop))
-    return Paired(len(pairs), float(means[0]), float(means[1]), change, reach, p_value)
+    return PairedComparison(len(pairs), float(means[0]), float(means[1]), change, reach, p_value)
 
 
 def compare_groups(
     before: np.ndarray, after: np.ndarray, max_drop: float = 0.0, *, draws: int = DRAWS, seed: int = 0
-) -> Paired:
+) -> PairedComparison:
     """Test whether the mean score of other records fell by more than ``max_drop``; one-sided.
 
     Two samples of traffic have no cases in common, so whole records are shuffled between them.
@@ -155,7 +155,7 @@ def compare_groups(
     """
     old, new = _drop_missing(before), _drop_missing(after)
     if not len(old) or not len(new):
-        return Paired(0, np.nan, np.nan, np.nan, np.nan, np.nan)
+        return PairedComparison(0, np.nan, np.nan, np.nan, np.nan, np.nan)
     change = float(new.mean() - old.mean())
     pooled = np.concatenate([old, new + max_drop])
     chance, shuffled = np.random.default_rng(seed), np.empty(draws)
@@ -166,7 +166,7 @@ def compare_groups(
         shuffled[start:stop] = chosen / len(new) - (pooled.sum() - chosen) / len(old)
     as_low = int(np.sum(shuffled <= change + max_drop + ROUNDING))
     reach = 1.96 * float(np.sqrt(np.mean(np.square(shuffled))))
-    return Paired(len(new), float(old.mean()), float(new.mean()), change, reach, (1 + as_low) / (1 + draws))
+    return PairedComparison(len(new), float(old.mean()), float(new.mean()), change, reach, (1 + as_low) / (1 + draws))
 
 
 def over_cases(pairs: Sequence[tuple[np.ndarray, np.ndarray]], max_drop: float = 0.0) -> float:

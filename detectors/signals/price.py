@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 
 from detectors.binning import numbers, to_categories
-from detectors.cost.price import Machines, OwnPrice, Priced, Rates, Tariff, Tokens, price
+from detectors.cost.price import Machines, OwnPrice, PricedRequests, Rates, Tariff, Tokens, price
 from detectors.records import Column, Records, row_count
 from detectors.signals import failed
 from detectors.signals.base import Signal
@@ -60,7 +60,7 @@ class Price(Tariff):
         cost = self.priced(records).cost
         return Column(cost, np.isnan(cost))
 
-    def priced(self, records: Records) -> Priced:
+    def priced(self, records: Records) -> PricedRequests:
         """Return cost and source of each request."""
         logged = numbers(records["cost"])[0] if "cost" in records else None
         models, providers = to_categories(records["model_version"]), records.get("provider")
@@ -78,7 +78,7 @@ class Price(Tariff):
         free = (logged == 0) & np.array(
             [word.lower() == "true" for word in to_categories(records["cache_hit"])], dtype=bool
         )
-        return Priced(np.where(free, 0.0, result.cost), np.where(free, "logged", result.source))
+        return PricedRequests(np.where(free, 0.0, result.cost), np.where(free, "logged", result.source))
 
 
 def read_tokens(records: Records) -> Tokens:

@@ -17,7 +17,7 @@ from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action
 from monitor.core.incident import Decision, Incident
 from monitor.core.schedule import Bucket
-from monitor.profiling.spend import Spending
+from monitor.profiling.spend import SpendState
 
 Key = tuple[str, str]
 """A breaker's name, and the value that it stands for; an empty value is all traffic."""
@@ -47,7 +47,7 @@ class BreakerInput:
     """
 
     states: Mapping[Key, Breaker] = field(default_factory=dict)
-    spending: Spending | None = None
+    spending: SpendState | None = None
     rates: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     firing: frozenset[str] = frozenset()
     silenced: Collection[str] = ()
@@ -115,13 +115,13 @@ def observe_breaker(
     return {value: each for value, each in measured.items() if value in waiting or value in opening}
 
 
-def _values(check: SpendConfig, spending: Spending) -> set[str]:
+def _values(check: SpendConfig, spending: SpendState) -> set[str]:
     starts = {bounds(spending.end, period, check.zone)[0] for period in PERIODS}
     values = {value for start in starts for value in spending.values.get((str(check.by), start), {})}
     return values - {MISSING, OTHER}
 
 
-def _budget(check: SpendConfig, value: str | None, spending: Spending, ahead: float) -> BreakerObservation:
+def _budget(check: SpendConfig, value: str | None, spending: SpendState, ahead: float) -> BreakerObservation:
     """Return the worst of the periods that have a budget: a gone one that lasts longest, else what there is to say."""
     observations = []
     for period in PERIODS:

@@ -14,7 +14,7 @@ from monitor.checks.evaluation import Evaluation, Observed
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.observe import BucketSource
 from monitor.core.action import AlertHistory
-from monitor.profiling.spend import Spending
+from monitor.profiling.spend import SpendState
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ActionState:
 
     history: AlertHistory = AlertHistory()
     breakers: Mapping[Key, Breaker] = field(default_factory=dict)
-    spending: Spending | None = None
+    spending: SpendState | None = None
     retraining: RetrainingHistory | None = None
 
 

@@ -14,7 +14,7 @@ from monitor.checks.window_sum import StoredWindow
 from monitor.core.incident import Change
 from monitor.core.schedule import Bucket
 from monitor.profiling.profile import Profiled
-from monitor.profiling.spend import Spending
+from monitor.profiling.spend import SpendState
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class StoredSums:
     """
 
     window: StoredWindow | None = None
-    spending: Spending | None = None
+    spending: SpendState | None = None
     comparisons: Mapping[Key, ComparisonState] = field(default_factory=dict)
 
 

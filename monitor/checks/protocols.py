@@ -11,7 +11,7 @@ from detectors.cost.objective import EventCounts
 from detectors.null_distribution import CalibratedNull
 from detectors.performance.interval_calibration import Residual, ResidualHistory
 from detectors.quality.traffic import Traffic
-from monitor.profiling.spend import Spending
+from monitor.profiling.spend import SpendState
 
 
 class LearntCalibration(Protocol):
@@ -73,5 +73,5 @@ class BucketData(Protocol):
     """What a check reads of a bucket and of what is stored of those before it."""
 
     @property
-    def spending(self) -> Spending | None:
+    def spending(self) -> SpendState | None:
         """What was spent up to its end; None where that is not at hand."""

@@ -23,7 +23,7 @@ from monitor.checks.base import Check
 from monitor.checks.protocols import BucketData
 from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.spend import SpendConfig
-from monitor.profiling.spend import Spending, shares
+from monitor.profiling.spend import SpendState, shares
 
 NO_LEDGER = "not_measured: budgets are held against the daemon's ledger, which a single check does not have"
 
@@ -61,7 +61,7 @@ class Spend(Check[SpendConfig]):
         config = self.config
         return SpendScope(config.finding_name, self.monitor.money, config.zone, config.currency, segment)
 
-    def _compare_total(self, period: Period, spending: Spending) -> Iterator[Finding]:
+    def _compare_total(self, period: Period, spending: SpendState) -> Iterator[Finding]:
         at, budget = spending.end, self.config.budget(period)
         if budget is None:
             return
@@ -73,7 +73,7 @@ class Spend(Check[SpendConfig]):
             yield overrun(scope, budget, at, end, spent)
             yield burning(scope, budget, at, spending.since)
 
-    def _compare_values(self, period: Period, spending: Spending) -> Iterator[Finding]:
+    def _compare_values(self, period: Period, spending: SpendState) -> Iterator[Finding]:
         """Yield the values whose budget is gone, then those that are nearest to it, then what no budget covers."""
         config, at, by = self.config, spending.end, str(self.config.by)
         first, _ = bounds(at, period, config.zone)

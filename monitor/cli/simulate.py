@@ -12,7 +12,7 @@ from monitor.cli.connections import open_reader
 from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName, Quiet, expand_options, time_option
 from monitor.cli.output import echo, print_json
 from monitor.cli.replay_output import print_replay, replay_buckets
-from monitor.jobs.simulate import Injecting, Injection
+from monitor.jobs.simulate import InjectingReader, Injection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def simulate(
             injected.drift, injected.column, injected.size, injected.at, reader, watched, injected.start
         )
         without = replay_buckets(reader, watched, between, marked, config.receivers, quiet=quiet)
-        drifted = Injecting(reader, injection)
+        drifted = InjectingReader(reader, injection)
         result = replay_buckets(drifted, watched, between, marked, config.receivers, quiet=quiet)
     result["injected"] = injection.description
     result["without"] = {"pages": without["pages"], "changes": without["changes"]}

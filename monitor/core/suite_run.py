@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from detectors.performance.paired import Paired
+from detectors.performance.paired import PairedComparison
 
 OVERALL = "overall"
 """The measure that is the mean of all expectations."""
@@ -66,7 +66,7 @@ class Comparison:
     """One thing that was compared: the whole suite, an expectation, or a tag."""
 
     measure: str
-    paired: Paired
+    paired: PairedComparison
     p_adjusted: float
     regressed: bool
 

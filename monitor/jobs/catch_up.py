@@ -14,7 +14,7 @@ from monitor.core.schedule import floor
 from monitor.jobs.experiment_catch_up import ExperimentCatchUp
 from monitor.jobs.shadow_catch_up import ShadowCatchUp
 from monitor.jobs.source_session import SourceSession
-from monitor.jobs.what_if import Saving
+from monitor.jobs.what_if import SavingsJob
 from monitor.store import comparisons
 from monitor.store.database import Database
 from monitor.store.spans import list_spans
@@ -49,7 +49,7 @@ class CatchUpJob:
         self._comparisons = Comparisons(monitor)
         self._experiments = ExperimentCatchUp(database, self._comparisons)
         self._shadows = ShadowCatchUp(database, self._comparisons, receivers)
-        self._savings = Saving(database, monitor)
+        self._savings = SavingsJob(database, monitor)
 
     @property
     def is_needed(self) -> bool:

@@ -115,7 +115,7 @@ def _chosen(times: np.ndarray, share: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Injecting:
+class InjectingReader:
     """A reader of the same source that sees the drift."""
 
     reader: Reader

@@ -19,7 +19,7 @@ from monitor.store.database import Database
 LOG = structlog.get_logger(__name__)
 
 
-class Saving:
+class SavingsJob:
     """The savings of a monitor at work: a day that is over is counted, and once more when its labels are there."""
 
     def __init__(self, database: Database, monitor: Monitor) -> None:

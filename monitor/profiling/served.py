@@ -14,7 +14,7 @@ from monitor.config.models import Monitor
 
 
 @dataclass(frozen=True)
-class Unserved:
+class UnservedRecords:
     """Records that are not served traffic: those with some values of a column, from a time to another."""
 
     column: str
@@ -33,7 +33,7 @@ class Unserved:
         return is_unserved & (seconds >= first) & (seconds < last)
 
 
-def find_unserved(monitor: Monitor) -> list[Unserved]:
+def find_unserved(monitor: Monitor) -> list[UnservedRecords]:
     """Return all that is declared not to be served traffic; empty when every record is."""
     arms = [_unserved_arms(spec) for spec in monitor.comparisons if spec.unserved_arms]
     return [*arms, *_unserved_marks(monitor)]
@@ -51,9 +51,9 @@ def keep_served(records: Records, monitor: Monitor, comparison: Experiment | Sha
     return take(records, ~left_out) if left_out.any() else records
 
 
-def _unserved_arms(spec: Experiment | Shadow) -> Unserved:
-    return Unserved(spec.arm, tuple(spec.unserved_arms), spec.start, spec.end)
+def _unserved_arms(spec: Experiment | Shadow) -> UnservedRecords:
+    return UnservedRecords(spec.arm, tuple(spec.unserved_arms), spec.start, spec.end)
 
 
-def _unserved_marks(monitor: Monitor) -> list[Unserved]:
-    return [Unserved(mark.column, tuple(mark.values)) for mark in monitor.traffic.values()]
+def _unserved_marks(monitor: Monitor) -> list[UnservedRecords]:
+    return [UnservedRecords(mark.column, tuple(mark.values)) for mark in monitor.traffic.values()]

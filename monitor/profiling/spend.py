@@ -23,7 +23,7 @@ MOST_FORESEEN = 5
 
 
 @dataclass(frozen=True)
-class Spending:
+class SpendState:
     """What budgets ask for at the end of a bucket: sums since several moments, in all and by value, and its bill."""
 
     end: datetime

@@ -10,13 +10,13 @@ import numpy as np
 from detectors.binning import LONGEST_CATEGORY
 from monitor.config.source import TEXT_ROLES, Source
 from monitor.sources.base import ColumnInfo, ColumnType
-from monitor.sources.dialects.base import Found
+from monitor.sources.dialects.base import DatabaseColumn
 from monitor.sources.screen import personal_types, unfit_numbers, unfit_texts
 from monitor.sources.values import clean
 
 
 def summarize_column(
-    role: str, info: Found, values: list[Any], source: Source, *, weak: bool, middle: float | None = None
+    role: str, info: DatabaseColumn, values: list[Any], source: Source, *, weak: bool, middle: float | None = None
 ) -> ColumnInfo:
     """Describe a column by its values in the order of time.
 
@@ -55,7 +55,7 @@ def personal(kind: ColumnType, texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(personal_types(text[:LONGEST_CATEGORY] for text in texts)) if kind == "text" else ()
 
 
-def _looks_like(info: Found, present: list[Any]) -> ColumnType:
+def _looks_like(info: DatabaseColumn, present: list[Any]) -> ColumnType:
     """Return the type of a SQLite column: the declared one, unless the values say otherwise."""
     if not present:
         return info.type

@@ -22,7 +22,7 @@ NEWEST = 5000
 
 
 @dataclass(frozen=True)
-class Written:
+class PresetSource:
     """A preset over one database: the source that reads it, and what each column lacks that cannot be made.
 
     ``narrow`` writes its query for some of the columns; None where a condition may ask for any of them.
@@ -33,7 +33,7 @@ class Written:
     narrow: Narrow | None
 
 
-def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> Written:
+def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> PresetSource:
     """Look at the tables of a source's preset and write it out."""
     preset = PRESETS[str(source.preset)]
     if dialect.name not in preset.dialects:
@@ -104,7 +104,7 @@ class _Tables:
         return [str(value) for value in rows if value is not None]
 
 
-def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: Dialect) -> Written:
+def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: Dialect) -> PresetSource:
     kept: dict[str, PresetColumn] = {}
     lacking: dict[str, str] = {}
     for name, ways in preset.columns(sql, tables.values).items():
@@ -131,7 +131,7 @@ def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: D
         "key": [name for name in preset.key if name in kept],
         "columns": {**roles, **source.columns},
     }
-    return Written(source.model_copy(update=update), lacking, None if source.where else narrow)
+    return PresetSource(source.model_copy(update=update), lacking, None if source.where else narrow)
 
 
 def _query(

@@ -22,7 +22,7 @@ from monitor.sources import arrow
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
 from monitor.sources.chat import read_words
 from monitor.sources.column_stats import summarize_column
-from monitor.sources.dialects.base import Dialect, Found, raw
+from monitor.sources.dialects.base import DatabaseColumn, Dialect, raw
 from monitor.sources.schema import Origin, as_subquery
 from monitor.sources.session import session
 from monitor.sources.times import UNITS, TimeColumn
@@ -58,7 +58,7 @@ class SqlReader:
         self._durations = {column: unit for column, unit in units.items() if unit is not None}
         self._offsets: bool | None = None
         self._narrow = narrow
-        self._shape: list[Found] | None = None
+        self._shape: list[DatabaseColumn] | None = None
         self._clock: TimeColumn | None = None
         self._keyed: bool | None = None
         self._counted: tuple[datetime, datetime, int] | None = None
@@ -82,7 +82,7 @@ class SqlReader:
 
     # ------------------------------------------------------------------ what is there
 
-    def _columns(self, connection: Connection, name: str) -> dict[str, Found]:
+    def _columns(self, connection: Connection, name: str) -> dict[str, DatabaseColumn]:
         """Return canonical name to column; every mapped column must exist."""
         # A preset's query has the columns that were written; what is gone from its tables fails when it is read.
         if self._shape is None or self._narrow is None:
@@ -123,11 +123,11 @@ class SqlReader:
 
     # ------------------------------------------------------------------ time
 
-    def _time(self, connection: Connection, name: str, columns: Mapping[str, Found]) -> TimeColumn:
+    def _time(self, connection: Connection, name: str, columns: Mapping[str, DatabaseColumn]) -> TimeColumn:
         self._clock = self._time_column(connection, name, columns)
         return self._clock
 
-    def _time_column(self, connection: Connection, name: str, columns: Mapping[str, Found]) -> TimeColumn:
+    def _time_column(self, connection: Connection, name: str, columns: Mapping[str, DatabaseColumn]) -> TimeColumn:
         spec = self._source.columns["timestamp"]
         column = columns["timestamp"]
         if spec.unit is not None:
@@ -172,7 +172,7 @@ class SqlReader:
             name = name.replace(SINCE, self._dialect.moment(start))
         return sa.text(name.replace(":", "\\:"))
 
-    def _value(self, info: Found) -> sa.ColumnElement[Any]:
+    def _value(self, info: DatabaseColumn) -> sa.ColumnElement[Any]:
         value = self._dialect.value(info, self._source.text_limit)
         unit = self._durations.get(info.name)
         return value if unit is None else value / float(UNITS[unit])
@@ -268,7 +268,7 @@ class SqlReader:
         name: str,
         time: TimeColumn,
         key: Sequence[sa.ColumnElement[Any]],
-        infos: Sequence[Found],
+        infos: Sequence[DatabaseColumn],
         start: datetime,
         end: datetime,
         after: tuple[Any, ...] | None,

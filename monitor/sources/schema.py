@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from monitor.config.presets.base import SINCE
 from monitor.config.source import Source
 from monitor.sources.base import SourceError
-from monitor.sources.dialects.base import Dialect, Found
+from monitor.sources.dialects.base import DatabaseColumn, Dialect
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ class Origin:
             f"there is no such table or view: {self._source.table!r}. Found: {', '.join(tables(connection)[:20])}.",
         )
 
-    def columns(self, connection: Connection, name: str) -> list[Found]:
+    def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         """Return the columns in their order."""
         if self._source.query is not None:
             return self._dialect.query_columns(connection, name.replace(SINCE, self._dialect.moment(EPOCH)))

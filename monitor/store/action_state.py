@@ -10,12 +10,12 @@ from monitor.actions.retraining_requests import earliest_moment, retraining_rule
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket, floor
-from monitor.profiling.spend import Spending
+from monitor.profiling.spend import SpendState
 from monitor.store import breakers, buckets, savings
 
 
 def load_action_state(
-    connection: Connection, plan: MonitorPlan, bucket: Bucket, past: AlertHistory, spending: Spending | None
+    connection: Connection, plan: MonitorPlan, bucket: Bucket, past: AlertHistory, spending: SpendState | None
 ) -> ActionState:
     """Read what planning the actions of a bucket needs; what was read before is passed on."""
     return ActionState(

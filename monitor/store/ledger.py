@@ -21,7 +21,7 @@ from detectors.cost.ledger import ALL, MISSING, OTHER, CostSummary, Part
 from detectors.cost.period_forecast import DAYS_KNOWN, forecast_period
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket, floor
-from monitor.profiling.spend import Spending, foreseen
+from monitor.profiling.spend import SpendState, foreseen
 from monitor.store import aggregates
 from monitor.store.aggregates import Entry, Range
 from monitor.store.database import insert_for
@@ -37,7 +37,7 @@ MOST_VALUES = 1000
 """Values of a column that are summed over a period: named ones, then the dearest."""
 
 
-def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: CostSummary | None) -> Spending | None:
+def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: CostSummary | None) -> SpendState | None:
     """Return all that the budgets of a monitor ask for at the end of a bucket, its own bill included."""
     if bill is None or not monitor.budgets:
         return None
@@ -57,7 +57,7 @@ def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Cos
         zone: _ends(connection, monitor.name, bucket, own, zone, _so_far(sums, bucket.end, zone))
         for zone in {check.zone for check in monitor.budgets if not check.by}
     }
-    return Spending(bucket.end, bill, sums, values, ends, _forecast_ends(connection, monitor, bucket, bill, values))
+    return SpendState(bucket.end, bill, sums, values, ends, _forecast_ends(connection, monitor, bucket, bill, values))
 
 
 def _so_far(sums: Mapping[datetime, SpendTotals], at: datetime, zone: str) -> dict[Period, float]:

@@ -18,7 +18,7 @@ from monitor.web.api import Api
 from monitor.web.breakers import Board
 from monitor.web.endpoints import Endpoint, Endpoints
 from monitor.web.experiments import Experiments
-from monitor.web.guardrails_api import Guarding
+from monitor.web.guardrails_api import GuardrailsApi
 from monitor.web.health import Health
 from monitor.web.login import Login
 from monitor.web.pages import Pages
@@ -79,7 +79,7 @@ def create_app(
         Route("/login", login.enter, methods=["POST"]),
         Route("/static/style.css", stylesheet),
         *_plain_data(api, reads),
-        Route("/api/v1/guard", Guarding(config).check, methods=["POST"]),
+        Route("/api/v1/guard", GuardrailsApi(config).check, methods=["POST"]),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
         *Experiments(database, config, renderer).routes(reads),

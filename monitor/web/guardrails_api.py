@@ -45,7 +45,7 @@ class BadRequest(ValueError):
         self.status = status
 
 
-class Guarding:
+class GuardrailsApi:
     """The endpoint and its policies.
 
     Parameters

@@ -19,7 +19,7 @@ from monitor.cli import app
 from monitor.config.models import Config
 from monitor.core.clock import SystemClock
 from monitor.core.suite_run import CaseResult
-from monitor.jobs.evals.run import Asked, conclude
+from monitor.jobs.evals.run import SuiteSamples, conclude
 from monitor.jobs.evals.suite import Suite
 from monitor.jobs.evals.suite_job import plan_jobs, run_once
 from monitor.metrics.export import StateCollector
@@ -239,7 +239,7 @@ def outcomes(cases: int, repeat: int, runs: int, seed: int) -> list[str]:
             for case, scores in zip(suite.cases, drawn, strict=True)
         ]
         at = NOW + timedelta(hours=number)
-        run = conclude(suite, scored, good[: suite.compare_with], Asked({}), at, at)
+        run = conclude(suite, scored, good[: suite.compare_with], SuiteSamples({}), at, at)
         results.append(run.result)
         if run.result == "good":
             good.insert(0, (run.id, False, scored))

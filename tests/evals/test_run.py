@@ -17,7 +17,7 @@ from monitor.cli import app
 from monitor.core.clock import SystemClock
 from monitor.core.suite_run import CaseResult, Run
 from monitor.jobs.evals.compare import alike, as_one, compare, pool
-from monitor.jobs.evals.run import Asked, conclude, evaluate, requests
+from monitor.jobs.evals.run import SuiteSamples, conclude, evaluate, requests
 from monitor.jobs.evals.suite import Suite
 from monitor.store import evaluations, migrate
 from monitor.store.database import Database
@@ -374,7 +374,7 @@ def test_two_hundred_runs_of_an_unchanged_random_model(compare_with: int) -> Non
             CaseResult(case.id, "d", case.tags, {"overall": scores, "exact": scores}, (), ["a", "b", "c"])
             for case, scores in zip(asked.cases, drawn, strict=True)
         ]
-        found = conclude(asked, results, good[:compare_with], Asked({}), now, now)
+        found = conclude(asked, results, good[:compare_with], SuiteSamples({}), now, now)
         assert len(found.comparisons) == (3 if good else 0)
         alarms += found.result != "good"
         if found.result == "good":

@@ -26,7 +26,7 @@ from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Monitor
 from monitor.core.incident import Decision
 from monitor.core.schedule import Bucket
-from monitor.profiling.spend import Spending
+from monitor.profiling.spend import SpendState
 from tests.support.decisions import HOUR, MINUTE, SLACK, START, incident_of, monitor_of, webhook
 
 NOON = START + timedelta(days=9, hours=12)
@@ -42,11 +42,11 @@ def breaker_of(**settings: Any) -> tuple[Monitor, BreakerSpec]:
     return monitor, monitor.breakers[0]
 
 
-def spending(day: float, month: float | None = None, newest: float = 0.0, **values: float) -> Spending:
+def spending(day: float, month: float | None = None, newest: float = 0.0, **values: float) -> SpendState:
     """Return what was spent of a day and of a month, in all and by tenant."""
     parts = {ALL: SpendTotals(newest, 1), **{("tenant", name): SpendTotals(newest, 1) for name in values}}
     by = {name: SpendTotals(amount, 1) for name, amount in values.items()}
-    return Spending(
+    return SpendState(
         NOON,
         CostSummary(parts),
         {DAY: SpendTotals(day, 10), MONTH: SpendTotals(day if month is None else month, 10)},
@@ -56,7 +56,7 @@ def spending(day: float, month: float | None = None, newest: float = 0.0, **valu
 
 def seen_of(
     settings: Mapping[str, Any],
-    spent: Spending | None = None,
+    spent: SpendState | None = None,
     rates: Mapping[str, tuple[float, int]] | None = None,
     firing: Sequence[str] = (),
     stood: Mapping[tuple[str, str], Breaker] | None = None,

@@ -16,7 +16,7 @@ from monitor.core.action import Action
 from monitor.core.incident import Decision
 from monitor.jobs.backtest import backtest
 from monitor.jobs.one_shot import check
-from monitor.jobs.simulate import Injecting, Injection
+from monitor.jobs.simulate import InjectingReader, Injection
 from monitor.metrics.monitor_status import monitor_status
 from monitor.store import incidents, outbox, reads
 from monitor.store.database import Database
@@ -132,7 +132,7 @@ def test_commands_that_only_look_decide_and_plan_the_same_way_and_store_nothing(
             actions = backtest(reader, monitor, between, receivers=receivers)["actions"]
         else:
             injection = Injection.of("shift", "amount", 9.0, between[0], reader, monitor, between[0])
-            actions = backtest(Injecting(reader, injection), monitor, between, receivers=receivers)["actions"]
+            actions = backtest(InjectingReader(reader, injection), monitor, between, receivers=receivers)["actions"]
     assert {action["kind"] for action in actions} >= {"firing", "retrain"}
     assert one_way.decided
     assert len(one_way.planned) >= len(actions)

@@ -14,7 +14,7 @@ from monitor.actions.receivers.webhook.signature import verify
 
 
 @dataclass
-class Received:
+class ReceivedRequest:
     """One rollback request as it came over the wire."""
 
     payload: dict[str, Any]
@@ -27,7 +27,7 @@ class RollbackReceiver:
     """Listens on loopback for rollback requests."""
 
     def __init__(self, secret: str, now: Callable[[], datetime], act: Callable[[dict[str, Any]], None]) -> None:
-        self.received: list[Received] = []
+        self.received: list[ReceivedRequest] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,7 +38,7 @@ class RollbackReceiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 valid = verify(secret, headers, body, now())
                 payload = json.loads(body) if valid else {}
-                receiver.received.append(Received(payload, valid, now(), headers))
+                receiver.received.append(ReceivedRequest(payload, valid, now(), headers))
                 if valid:
                     act(payload)
                 self.send_response(204 if valid else 401)

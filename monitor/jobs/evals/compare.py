@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from detectors.performance.paired import Paired, compare_groups, holm, over_cases
+from detectors.performance.paired import PairedComparison, compare_groups, holm, over_cases
 from detectors.performance.paired import compare as paired
 from monitor.core.suite_run import OVERALL, CaseResult, Comparison, Result, Run, mean
 from monitor.jobs.evals.suite import Suite
@@ -105,7 +105,7 @@ def compare_traffic(
     return _decide(suite, comparisons)
 
 
-def _decide(suite: Suite, comparisons: Sequence[tuple[str, Paired]]) -> list[Comparison]:
+def _decide(suite: Suite, comparisons: Sequence[tuple[str, PairedComparison]]) -> list[Comparison]:
     """Say which of the comparisons are regressions, at the suite's level over all of them."""
     if not comparisons:
         return []
@@ -185,12 +185,12 @@ def _conclude_first(run: Run) -> tuple[Result, str]:
     )
 
 
-def _is_unclear(suite: Suite, whole: Paired) -> bool:
+def _is_unclear(suite: Suite, whole: PairedComparison) -> bool:
     """Say whether the score fell further than is accepted, and a drop that matters cannot be excluded."""
     return whole.change < -suite.max_drop and whole.change - whole.reach < -suite.max_drop - MARGIN
 
 
-def _advice(suite: Suite, whole: Paired) -> str:
+def _advice(suite: Suite, whole: PairedComparison) -> str:
     """Return how many cases would tell: a drop as large as this one is significant, or one of MARGIN is excluded."""
     normal = NormalDist()
     excess, error = -whole.change - suite.max_drop, whole.reach / normal.inv_cdf(0.975)

@@ -37,7 +37,7 @@ NOT_ASKED = Failure("stopped", "not asked any more: too much had failed already 
 
 
 @dataclass
-class Asked:
+class SuiteSamples:
     """The samples of every case, and what asking for them took."""
 
     samples: dict[str, list[Answer | Failure]]
@@ -60,7 +60,7 @@ def evaluate(
     With a ``alerting`` its incident is opened, kept or resolved in the transaction that stores the run.
     """
     started = clock.now()
-    samples = Asked(read_answers(suite)) if suite.endpoint is None else asyncio.run(_ask(suite, progress))
+    samples = SuiteSamples(read_answers(suite)) if suite.endpoint is None else asyncio.run(_ask(suite, progress))
     return _finish(suite, samples, database, clock, started, progress, alerting)
 
 
@@ -77,7 +77,7 @@ def evaluate_traffic(
     since = max(before[0].started_at, started - MOST_INTERVALS * every) if before else started - every
     sampled = traffic.sample(reader, suite, since - settle, started - settle, alerting.monitor)
     kept = traffic.with_budget(suite.model_copy(update={"cases": list(sampled.cases)}), spent)
-    samples = Asked(dict(sampled.answers), stretch=(since - settle, started - settle))
+    samples = SuiteSamples(dict(sampled.answers), stretch=(since - settle, started - settle))
     if suite.judge is not None and kept.judge is None:
         samples.note = "; the judge was not asked: what it may spend today is spent"
     return _finish(kept, samples, database, clock, started, lambda _done: None, alerting)
@@ -85,7 +85,7 @@ def evaluate_traffic(
 
 def _finish(
     suite: Suite,
-    samples: Asked,
+    samples: SuiteSamples,
     database: Database,
     clock: Clock,
     started: datetime,
@@ -128,7 +128,7 @@ def conclude(
     suite: Suite,
     cases: Sequence[CaseResult],
     good: Sequence[tuple[str, bool, Sequence[CaseResult]]],
-    samples: Asked,
+    samples: SuiteSamples,
     started: datetime,
     finished: datetime,
 ) -> Run:
@@ -177,10 +177,10 @@ def read_answers(suite: Suite) -> dict[str, list[Answer | Failure]]:
     return {case: answers or [Failure("stopped", "the file has no answer")] for case, answers in samples.items()}
 
 
-async def _ask(suite: Suite, progress: Progress) -> Asked:
+async def _ask(suite: Suite, progress: Progress) -> SuiteSamples:
     """Ask every case; stop once so much has failed that nothing could be told any more."""
     if suite.endpoint is None:
-        return Asked({})
+        return SuiteSamples({})
     most, failed = suite.max_failed * len(suite.cases) * suite.repeat, 0
     async with Client(suite.endpoint, suite.parameters) as client:
 
@@ -198,7 +198,7 @@ async def _ask(suite: Suite, progress: Progress) -> Asked:
     samples: dict[str, list[Answer | Failure]] = {case.id: [] for case in suite.cases}
     for (case, _), outcome in zip(jobs, outcomes, strict=True):
         samples[case.id].append(outcome)
-    return Asked(samples, {"endpoint": client.spent})
+    return SuiteSamples(samples, {"endpoint": client.spent})
 
 
 async def _each(jobs: Sequence[Job], work: Callable[[Job], Awaitable[Done]], workers: int) -> list[Done]:
@@ -231,7 +231,7 @@ def _cases_to_judge(suite: Suite) -> list[Case]:
     return [case for case in wanted if int(hashlib.sha256(case.id.encode()).hexdigest()[:8], 16) < share]
 
 
-async def _judge(suite: Suite, scored: list[CaseResult], samples: Asked, progress: Progress) -> list[CaseResult]:
+async def _judge(suite: Suite, scored: list[CaseResult], samples: SuiteSamples, progress: Progress) -> list[CaseResult]:
     """Have a judge score the answers of its share of the cases; an answer that it fails on has no score."""
     if suite.judge is None:
         return scored

@@ -28,7 +28,7 @@ class NoTraffic(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Sampled:
+class SampledTraffic:
     """Records of a stretch of time, as cases and their given answers."""
 
     cases: Sequence[Case]
@@ -48,7 +48,9 @@ def sampling_place(suite: str, record: str) -> float:
     return int(hashlib.sha256(f"{suite}/{record}".encode()).hexdigest()[:12], 16) / 16**12
 
 
-def sample(reader: Reader, suite: Suite, start: datetime, end: datetime, monitor: Monitor | None = None) -> Sampled:
+def sample(
+    reader: Reader, suite: Suite, start: datetime, end: datetime, monitor: Monitor | None = None
+) -> SampledTraffic:
     """Read a stretch and keep its share, at most so many; memory holds only those. Of a monitor, its served traffic.
 
     Raises
@@ -73,7 +75,7 @@ def sample(reader: Reader, suite: Suite, start: datetime, end: datetime, monitor
     for _, record, (question, context, response) in sorted(kept, reverse=True):
         cases.append(Case(id=record, prompt=question or "", context=context))
         answers[record] = [Answer(response)]
-    return Sampled(cases, answers, rows)
+    return SampledTraffic(cases, answers, rows)
 
 
 def _records(page: Records) -> Iterator[tuple[str, tuple[Any, ...]]]:

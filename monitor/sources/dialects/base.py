@@ -18,7 +18,7 @@ NUMERIC = ("int", "real", "floa", "doub", "numeric", "decimal", "money", "serial
 
 
 @dataclass(frozen=True)
-class Found:
+class DatabaseColumn:
     """One column of theirs."""
 
     name: str
@@ -90,16 +90,16 @@ class Dialect(Protocol):
     def readable(self, connection: Connection, name: str) -> bool:
         """Say whether this role may read a table that exists."""
 
-    def columns(self, connection: Connection, name: str) -> list[Found]:
+    def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         """Return the columns of a table or view in their order."""
 
-    def query_columns(self, connection: Connection, name: str) -> list[Found]:
+    def query_columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         """Return the columns of a query in parentheses."""
 
     def key(self, connection: Connection, name: str) -> list[str]:
         """Return the columns that name a row of a table; none when nothing does."""
 
-    def time(self, spec: ColumnSpec, column: Found) -> TimeColumn | None:
+    def time(self, spec: ColumnSpec, column: DatabaseColumn) -> TimeColumn | None:
         """Return how a column of times is compared and read; None for a text."""
 
     def stamp(self, time: TimeColumn) -> sa.ColumnElement[Any]:
@@ -108,5 +108,5 @@ class Dialect(Protocol):
     def bounds(self, time: TimeColumn, start: datetime, end: datetime) -> Sequence[sa.ColumnElement[bool]]:
         """Return conditions that follow from ``start <= time < end`` and that only help an index."""
 
-    def value(self, info: Found, limit: int) -> sa.ColumnElement[Any]:
+    def value(self, info: DatabaseColumn, limit: int) -> sa.ColumnElement[Any]:
         """Return a column as it travels: numbers as doubles, texts cut where they are, nothing too large."""

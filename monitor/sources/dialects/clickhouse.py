@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, Connection
 
 from monitor.config.source import ColumnSpec
 from monitor.sources.base import ColumnType, SourceError
-from monitor.sources.dialects.base import Found, raw
+from monitor.sources.dialects.base import DatabaseColumn, raw
 from monitor.sources.times import TimeColumn
 
 WRAPPED = re.compile(r"^(?:Nullable|LowCardinality|SimpleAggregateFunction)\((?:\w+, )?(.*)\)$")
@@ -113,20 +113,20 @@ class ClickhouseDialect:
     def readable(self, connection: Connection, name: str) -> bool:
         return True  # a table without a grant is not shown
 
-    def columns(self, connection: Connection, name: str) -> list[Found]:
+    def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         return self._described(connection, name)
 
-    def query_columns(self, connection: Connection, name: str) -> list[Found]:
+    def query_columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         return self._described(connection, f"(SELECT * FROM {name})")
 
-    def _described(self, connection: Connection, what: str) -> list[Found]:
+    def _described(self, connection: Connection, what: str) -> list[DatabaseColumn]:
         rows = connection.exec_driver_sql(f"DESCRIBE TABLE {what}".replace("%", "%%")).all()
-        return [Found(str(row[0]), str(row[1]), column_type(str(row[1]))) for row in rows]
+        return [DatabaseColumn(str(row[0]), str(row[1]), column_type(str(row[1]))) for row in rows]
 
     def key(self, connection: Connection, name: str) -> list[str]:
         return []
 
-    def time(self, spec: ColumnSpec, column: Found) -> TimeColumn | None:
+    def time(self, spec: ColumnSpec, column: DatabaseColumn) -> TimeColumn | None:
         if column.type != "time":
             return None
         return TimeColumn(spec.model_copy(update={"unit": "ns"}), "epoch", instant=True)
@@ -145,7 +145,7 @@ class ClickhouseDialect:
             column <= sa.func.fromUnixTimestamp64Milli(sa.func.toInt64(last * 1000)),
         ]
 
-    def value(self, info: Found, limit: int) -> sa.ColumnElement[Any]:
+    def value(self, info: DatabaseColumn, limit: int) -> sa.ColumnElement[Any]:
         column = raw(info.name)
         if info.type == "numeric":
             return sa.func.toFloat64(column)

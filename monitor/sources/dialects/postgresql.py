@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from monitor.config.source import ColumnSpec
-from monitor.sources.dialects.base import Found, column_type, raw
+from monitor.sources.dialects.base import DatabaseColumn, column_type, raw
 from monitor.sources.times import TimeColumn
 
 CATALOGUE = (
@@ -98,12 +98,12 @@ class PostgresqlDialect:
         query = sa.text("SELECT has_table_privilege(to_regclass(:name), 'SELECT')")
         return bool(connection.execute(query, {"name": name}).scalar_one())
 
-    def columns(self, connection: Connection, name: str) -> list[Found]:
+    def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         rows = connection.execute(sa.text(CATALOGUE), {"name": name}).all()
         rows = [row for row in rows if row[3]] or rows  # where none may be read, reading says so
-        return [Found(row[0], row[1], "text" if row[2] == "e" else column_type(row[1])) for row in rows]
+        return [DatabaseColumn(row[0], row[1], "text" if row[2] == "e" else column_type(row[1])) for row in rows]
 
-    def query_columns(self, connection: Connection, name: str) -> list[Found]:
+    def query_columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         # psycopg takes a percent sign for a placeholder, even where there are no parameters.
         result = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0".replace("%", "%%"))
         description: Any = result.cursor.description
@@ -116,7 +116,7 @@ class PostgresqlDialect:
         type_names = {int(code): (str(name), str(sort)) for code, name, sort in rows}
         types = [type_names.get(code, ("", "")) for code in codes]
         return [
-            Found(str(item[0]), kind, "text" if sort == "e" else column_type(kind))
+            DatabaseColumn(str(item[0]), kind, "text" if sort == "e" else column_type(kind))
             for item, (kind, sort) in zip(description, types, strict=True)
         ]
 
@@ -124,7 +124,7 @@ class PostgresqlDialect:
         rows = connection.execute(sa.text(PRIMARY_KEY), {"name": name}).all()
         return [str(row[0]) for row in rows] if all(row[1] for row in rows) else []
 
-    def time(self, spec: ColumnSpec, column: Found) -> TimeColumn | None:
+    def time(self, spec: ColumnSpec, column: DatabaseColumn) -> TimeColumn | None:
         if column.type != "time":
             return None
         return TimeColumn(spec, "zoned" if "with time zone" in column.database_type else "naive")
@@ -136,7 +136,7 @@ class PostgresqlDialect:
     def bounds(self, time: TimeColumn, start: datetime, end: datetime) -> Sequence[sa.ColumnElement[bool]]:
         return []
 
-    def value(self, info: Found, limit: int) -> sa.ColumnElement[Any]:
+    def value(self, info: DatabaseColumn, limit: int) -> sa.ColumnElement[Any]:
         column = raw(info.name)
         if info.type == "numeric":
             whole = info.database_type in ("integer", "bigint", "smallint")

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, Connection
 
 from monitor.config.source import ColumnSpec
 from monitor.sources.base import SourceError
-from monitor.sources.dialects.base import Found, column_type, raw
+from monitor.sources.dialects.base import DatabaseColumn, column_type, raw
 from monitor.sources.times import TimeColumn
 
 
@@ -65,15 +65,17 @@ class SqliteDialect:
     def readable(self, connection: Connection, name: str) -> bool:
         return True
 
-    def columns(self, connection: Connection, name: str) -> list[Found]:
+    def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         schema, _, table = name.rpartition(".")
         pragma = f"PRAGMA {schema + '.' if schema else ''}table_xinfo({table})"
         rows = connection.exec_driver_sql(pragma).all()
-        return [Found(str(row[1]), str(row[2]), column_type(str(row[2]))) for row in rows if row[6] in (0, 2, 3)]
+        return [
+            DatabaseColumn(str(row[1]), str(row[2]), column_type(str(row[2]))) for row in rows if row[6] in (0, 2, 3)
+        ]
 
-    def query_columns(self, connection: Connection, name: str) -> list[Found]:
+    def query_columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         description: Any = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0").cursor.description
-        return [Found(str(item[0]), "", "unknown") for item in description]
+        return [DatabaseColumn(str(item[0]), "", "unknown") for item in description]
 
     def key(self, connection: Connection, name: str) -> list[str]:
         _, _, table = name.rpartition(".")
@@ -92,7 +94,7 @@ class SqliteDialect:
         ).scalar_one_or_none()
         return ["rowid"] if kind == "table" else []
 
-    def time(self, spec: ColumnSpec, column: Found) -> TimeColumn | None:
+    def time(self, spec: ColumnSpec, column: DatabaseColumn) -> TimeColumn | None:
         return None
 
     def stamp(self, time: TimeColumn) -> sa.ColumnElement[Any]:
@@ -101,7 +103,7 @@ class SqliteDialect:
     def bounds(self, time: TimeColumn, start: datetime, end: datetime) -> Sequence[sa.ColumnElement[bool]]:
         return []
 
-    def value(self, info: Found, limit: int) -> sa.ColumnElement[Any]:
+    def value(self, info: DatabaseColumn, limit: int) -> sa.ColumnElement[Any]:
         column = raw(info.name)
         # SQLite's substr stops at a NUL in a text, but not in a blob; four bytes are the longest code point.
         cut = sa.func.substr(sa.cast(column, sa.LargeBinary), 1, 4 * limit)
