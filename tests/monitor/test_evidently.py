@@ -26,6 +26,10 @@ from tests.support.nightly import nightly
 
 pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
 
+pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
+
+pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
+
 TIMEOUT = 120.0
 
 

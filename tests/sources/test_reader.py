@@ -45,7 +45,7 @@ class Theirs:
     def read(self, timestamp: Any = "ts", **settings: Any) -> Reader:
         columns = {"timestamp": timestamp, **settings.pop("columns", {})}
         place = {} if "query" in settings or "preset" in settings else {"table": "log"}
-        source = Source.model_validate({"url": self.url, "columns": columns, **place, **settings})
+        source = Source.model_validate({"url": self.url, "columns": columns, "timeout": "30s", **place, **settings})
         self.readers.append(connect(source))
         return self.readers[-1]
 
