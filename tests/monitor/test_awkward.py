@@ -20,6 +20,8 @@ pytestmark = pytest.mark.xdist_group("awkward")  # the streams are made once, no
 
 pytestmark = pytest.mark.xdist_group("awkward")  # the streams are made once, not by each worker
 
+pytestmark = pytest.mark.xdist_group("awkward")  # the streams are made once, not by each worker
+
 KINDS = [kind for kind in streams.KINDS if kind != "tenfold"]
 
 

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes s
 
 pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
 
+pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
+
 TIMEOUT = 120.0
 
 
@@ -131,10 +133,12 @@ def test_their_mann_whitney_sees_values_rise_and_not_fall() -> None:
     assert (rise.drifted, fall.drifted) == (True, False)
 
 
-def test_scores_that_are_p_values_are_known_and_turned() -> None:
+@pytest.mark.parametrize("slow", [False, nightly(True)])
+def test_scores_that_are_p_values_are_known_and_turned(slow: bool) -> None:
     pytest.importorskip("evidently")
-    for name, kind in CASES:
-        moved, same = measure_in_child([request(name, *profiles(name, kind, drifted)) for drifted in (True, False)])
+    for name, kind in [case for case in CASES if (case[0] in SLOW) is slow]:
+        asked = [request(name, *profiles(name, kind, drifted)) for drifted in (True, False)]
+        moved, same = measure_in_child(asked, TIMEOUT)
         assert moved.statistic is not None
         assert same.statistic is not None
         assert (moved.statistic < same.statistic) is (name in P_VALUES), name

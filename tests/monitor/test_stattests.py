@@ -41,6 +41,8 @@ pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes s
 
 pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
 
+pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
+
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 TRAFFIC = Traffic(bucket_rows=(1500,), bucket_seconds=300.0, schema={}, seconds_since_newest=0.0)
 BOTH = [

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not 
 
 pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
 
+pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
+
 COUNT = 300
 
 

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.xdist_group("nannyml")  # the rows are estimated once, 
 
 pytestmark = pytest.mark.xdist_group("nannyml")  # the rows are estimated once, not by each worker
 
+pytestmark = pytest.mark.xdist_group("nannyml")  # the rows are estimated once, not by each worker
+
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
