@@ -15,17 +15,17 @@ from monitor.checks.baseline import Baseline
 from monitor.core.incident import Incident
 from tests.support.decisions import HOUR, MINUTE, START, finding, incident_of, monitor_of
 
-GROUNDS = retraining.Grounds(
+TRAINING_LOG = retraining.TrainingLog(
     lambda *_: (1000, 7), lambda *_: ("ts >= 1", True), {"novelty": "numeric", "label": "numeric"}, "sqlite"
 )
 BASELINE = Baseline(1, "l", {}, {}, None, 10, START - 48 * HOUR, START - 24 * HOUR)  # type: ignore[arg-type]
 
 
 def made(
-    found: list[Finding], incident: Incident | None = None, grounds: Any = GROUNDS, rows: int = 500, **settings: Any
+    found: list[Finding], incident: Incident | None = None, log: Any = TRAINING_LOG, rows: int = 500, **settings: Any
 ) -> Any:
     monitor = monitor_of(settings)
-    return retraining.retraining(monitor, incident or incident_of(), found, BASELINE, START, rows, grounds)
+    return retraining.retraining(monitor, incident or incident_of(), found, BASELINE, START, rows, log)
 
 
 @pytest.mark.parametrize(("minutes", "suspected"), [(-90, True), (0, True), (1, False)])
@@ -45,10 +45,10 @@ def test_both_stretches_say_what_to_train_on() -> None:
     assert (now["rows"], now["labels"], now["condition"], now["exact"]) == (1000, 7, "ts >= 1", True)
     assert before["start"] == (START - 48 * HOUR).isoformat().replace("+00:00", "Z")
     assert before["end"] == (START - 24 * HOUR).isoformat().replace("+00:00", "Z")
-    undated = replace(GROUNDS, schema={"novelty": "numeric"}, rows=lambda *_: (1000, 0))
-    assert [one["labels"] for one in made([], grounds=undated)["windows"]] == [None, None]
+    undated = replace(TRAINING_LOG, schema={"novelty": "numeric"}, rows=lambda *_: (1000, 0))
+    assert [one["labels"] for one in made([], log=undated)["windows"]] == [None, None]
     some = replace(undated, rows=lambda *_: (1000, 1))
-    assert [one["labels"] for one in made([], grounds=some)["windows"]] == [1, 1]
+    assert [one["labels"] for one in made([], log=some)["windows"]] == [1, 1]
 
 
 def test_what_drifted_is_listed_worst_first_and_bounded() -> None:
@@ -161,7 +161,7 @@ def test_the_metrics_of_the_model_are_told_with_their_intervals() -> None:
 
 def test_the_cost_has_a_currency_only_where_it_is_known() -> None:
     assert (made([])["cost_of_drift"], made([])["currency"]) == (None, None)
-    told = made([], grounds=replace(GROUNDS, cost=12.5))
+    told = made([], log=replace(TRAINING_LOG, cost=12.5))
     assert (told["cost_of_drift"], told["currency"]) == (12.5, "USD")
 
 
@@ -226,7 +226,7 @@ def test_the_schema_of_the_body_is_exact() -> None:
     assert data["properties"]["findings"] == {"type": "array", "items": {"type": "object"}, "maxItems": 10}
     assert data["properties"]["changes"] == {"type": "array", "items": {"type": "object"}}
     assert data["properties"]["retraining"] == {"anyOf": [{"$ref": "#/$defs/Retraining"}, {"type": "null"}]}
-    assert {"Retraining", "Drifted", "Stretch", "Snapshot"} <= set(schema["$defs"])
+    assert {"Retraining", "Drifted", "TrainingRange", "RecordLocation"} <= set(schema["$defs"])
     assert schema["$defs"]["Retraining"]["properties"]["columns"]["$ref"] == "#/$defs/Columns"
 
 
