@@ -20,6 +20,7 @@ import numpy as np
 
 from detectors import SIGNALS, Signal
 from detectors.records import Column, Records
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.learn import with_signals
 
 DATA = Path(__file__).parent / "data" / "begin_wow.dev.jsonl.gz"
@@ -123,7 +124,7 @@ def main() -> None:
     names = [name for name in TOGETHER if name in SIGNALS and set(SIGNALS[name].needs) <= set(batches[0])]
     best = 0.0
     for run in range(RUNS):
-        records = batch(1_000_000 + run, count)
+        records = RecordBatch(batch(1_000_000 + run, count))
         began = time.perf_counter()
         with_signals(records, names)
         best = max(best, count / (time.perf_counter() - began))

@@ -32,8 +32,6 @@ TYPED = (
 )
 EXCEPTIONS: dict[str, str] = {
     "imports monitor.jobs.evals.run": "to be divided",
-    "imports monitor.sources.reader": "to be divided",
-    "parameters monitor.sources.reader._select": "to be grouped",
 }
 
 Violations = Iterator[tuple[str, str]]  # what is violated and where, as EXCEPTIONS names it; and the details

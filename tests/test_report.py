@@ -14,8 +14,9 @@ import pytest
 
 from detectors.binning import Binning, learn_numeric
 from detectors.joint import JOINT, learn_joint
-from detectors.records import Column, Records
+from detectors.records import Column
 from monitor.config.models import ConfigError, Monitor
+from monitor.core.record_batch import RecordBatch
 from monitor.jobs import report
 from monitor.jobs.report import sample, write_report
 
@@ -116,7 +117,7 @@ class Pages:
     def schema(self) -> dict[str, str]:
         return {"timestamp": "time", "id": "numeric", "hour": "numeric", "half": "text", "response": "text"}
 
-    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Records]:
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
         self.asked = list(columns)
         while start < end:
             hour = (start - START) / timedelta(hours=1)
@@ -124,13 +125,15 @@ class Pages:
             times = start.timestamp() + np.arange(size)
             half = Column.of(["early" if hour < 20 else None] * size)
             text = Column.of(["four" if hour < 20 else None] * size)
-            yield {
-                "timestamp": Column.floats(times),
-                "hour": Column.floats(np.full(size, hour)),
-                "half": half,
-                "response": text,
-                "id": Column.floats(times),
-            }
+            yield RecordBatch(
+                {
+                    "timestamp": Column.floats(times),
+                    "hour": Column.floats(np.full(size, hour)),
+                    "half": half,
+                    "response": text,
+                    "id": Column.floats(times),
+                }
+            )
             start += timedelta(hours=1)
 
 

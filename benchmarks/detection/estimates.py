@@ -27,6 +27,7 @@ from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.profile import Profile
 from detectors.records import Column
 from monitor.config.checks import PerformanceConfig
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.learn import Learner
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -128,7 +129,7 @@ def _errors_layout(reference: pd.DataFrame) -> Binning:
     """Lay out the errors as the daemon does when it learns a baseline."""
     learner = Learner(_kinds(reference), PerformanceConfig())
     for at in range(0, len(reference), PAGE):
-        learner.add(_records(reference.iloc[at : at + PAGE]))
+        learner.add(RecordBatch(_records(reference.iloc[at : at + PAGE])))
     return learner.layouts()[OUTCOME]
 
 

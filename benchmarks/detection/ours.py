@@ -14,10 +14,11 @@ from benchmarks.detection.streams import Stream
 from detectors.records import Column
 from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
+from monitor.core.record_batch import RecordBatch
 from monitor.core.schedule import floor
 from monitor.jobs.backtest import backtest
 from monitor.jobs.memory_baseline import baseline_for
-from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page
+from monitor.sources.base import ColumnInfo, ColumnType, Counts
 
 PAGE = 50_000
 
@@ -54,13 +55,13 @@ class FrameReader:
         first, last = np.searchsorted(self._times, [start.timestamp(), end.timestamp()])
         return Counts(int(last - first))
 
-    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
         """Yield pages of a stretch."""
         first, last = np.searchsorted(self._times, [start.timestamp(), end.timestamp()]).tolist()
         for place in range(first, last, PAGE):
             rows = np.arange(place, min(place + PAGE, last))
             page = {name: self._columns[name].take(rows) for name in columns if name in self._columns}
-            yield {"timestamp": Column.floats(self._times[rows]), **page}
+            yield RecordBatch({"timestamp": Column.floats(self._times[rows]), **page})
 
     def newest(self) -> datetime | None:
         """Return the end of the stream."""

@@ -9,11 +9,11 @@ from datetime import datetime
 
 import typer
 
-from detectors.records import Records
 from monitor.checks.comparisons import ComparisonState
 from monitor.cli.connections import open_reader
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Config, Monitor
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.ab_counts import definition
 from monitor.profiling.comparison_reads import check_columns, read_pages
 from monitor.sources.base import Reader
@@ -50,7 +50,7 @@ def describe_source(state: ComparisonState | None) -> str:
 @contextmanager
 def open_records(
     monitor: Monitor, spec: Experiment | Shadow, at: datetime | None, *, quiet: bool
-) -> Iterator[tuple[datetime, Iterator[Records]]]:
+) -> Iterator[tuple[datetime, Iterator[RecordBatch]]]:
     """Open the log; yields up to when records of a comparison count, and their pages."""
     with open_reader(monitor) as reader:
         end = min(at or reader.now(), spec.end or at or reader.now())
@@ -59,15 +59,15 @@ def open_records(
 
 def _read(
     reader: Reader, monitor: Monitor, spec: Experiment | Shadow, end: datetime, *, quiet: bool
-) -> Iterator[Records]:
+) -> Iterator[RecordBatch]:
     """Yield the pages of a comparison, with a bar that shows how far it is."""
     check_columns(reader, monitor, spec)
     length = max(1, int((end - spec.start).total_seconds()))
     with typer.progressbar(length=length, label=spec.name, hidden=quiet, file=sys.stderr) as bar:
         done = 0
         for page in read_pages(reader, monitor, spec, spec.start, end):
-            if len(page["timestamp"]):
-                reached = int(float(page["timestamp"].values[-1]) - spec.start.timestamp())
+            if page.rows:
+                reached = int(float(page.times[-1]) - spec.start.timestamp())
                 bar.update(max(0, reached - done))
                 done = max(done, reached)
             yield page

@@ -33,7 +33,7 @@ class Aggregate(Protocol):
 
 KINDS: Registry[type[Aggregate]] = Registry(
     {
-        "facts": "monitor.profiling.profile:Facts",
+        "facts": "monitor.profiling.facts:Facts",
         "profile": "monitor.profiling.bucket_profiles:BucketProfiles",
         "cost": "detectors.cost.ledger:CostSummary",
         "events": "detectors.cost.objective:EventCounts",

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from detectors.cost.savings import Cells, Plan, merge
-from detectors.records import unseen
 from monitor.config.models import Monitor
 from monitor.config.savings import Savings
 from monitor.config.signals import resolve
@@ -30,8 +29,8 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
     keys = set[object]()
     for read in read_in_steps(reader, columns, start, end):
-        kept, _ = split_by_weight(unseen(read, keys), monitor)
+        kept, _ = split_by_weight(read.unseen(keys), monitor)
         page = with_signals(keep_served(kept, monitor), made)
-        for plan in plans if len(page["timestamp"]) else ():
+        for plan in plans if page.rows else ():
             total[plan.name] = merge([total[plan.name], tally_page(plan, page, tariff, monitor.savings or Savings())])
     return total

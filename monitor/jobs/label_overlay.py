@@ -8,7 +8,8 @@ from datetime import datetime
 from detectors.binning import category
 from detectors.performance.rates import VERDICT
 from detectors.records import Column
-from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, Reader
+from monitor.core.record_batch import RecordBatch
+from monitor.sources.base import ColumnInfo, ColumnType, Counts, Reader
 from monitor.store import judge_labels, labels
 from monitor.store.database import Database
 
@@ -34,7 +35,7 @@ class LabelOverlayReader:
         """Return the same reader for a bucket, where it is known whether there are imported labels."""
         return LabelOverlayReader(self._reader, self._database, self._monitor, judged=self._judged, imported=imported)
 
-    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
         some = self._judged or self._has_labels()
         for page in self._reader.read(start, end, columns):
             yield self._with_labels(page) if some and "id" in page else page
@@ -45,7 +46,7 @@ class LabelOverlayReader:
         with self._database.read() as connection:
             return labels.has_labels(connection, self._monitor)
 
-    def _with_labels(self, page: Page) -> Page:
+    def _with_labels(self, page: RecordBatch) -> RecordBatch:
         ids = page["id"]
         keys = [None if gone else category(value) for value, gone in zip(ids.values, ids.missing, strict=True)]
         with self._database.read() as connection:
@@ -53,7 +54,7 @@ class LabelOverlayReader:
             stored = labels.load_labels(connection, self._monitor, known_keys)
             judged = judge_labels.load_verdicts(connection, self._monitor, known_keys) if self._judged else {}
         if judged:
-            page = {**page, VERDICT: Column.of([judged.get(key) if key else None for key in keys])}
+            page = page.with_columns({VERDICT: Column.of([judged.get(key) if key else None for key in keys])})
         if not stored:
             return page
         own: Mapping[int, object] = {}
@@ -61,7 +62,7 @@ class LabelOverlayReader:
             column = page["label"]
             own = {row: column.values[row] for row in range(len(column)) if not column.missing[row]}
         merged = [stored.get(key, own.get(row)) if key else own.get(row) for row, key in enumerate(keys)]
-        return {**page, "label": Column.of(merged)}
+        return page.with_columns({"label": Column.of(merged)})
 
     def now(self) -> datetime:
         return self._reader.now()

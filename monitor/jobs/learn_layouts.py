@@ -8,11 +8,12 @@ from datetime import datetime
 from detectors.binning import Binning
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.signals import resolve
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.features import Choice, choose
 from monitor.profiling.learn import Learner, with_signals
 from monitor.profiling.served import keep_served
 from monitor.profiling.source_columns import columns_to_read
-from monitor.sources.base import Page, Reader, SourceError, read_in_steps
+from monitor.sources.base import Reader, SourceError, read_in_steps
 
 Note = Callable[[Sequence[Choice]], None]
 """Takes what was chosen of the columns when a baseline is learnt, and what was not, with the reasons."""
@@ -37,7 +38,7 @@ def learn_layouts(
 
 
 def learn_from_pages(
-    monitor: Monitor, choices: Sequence[Choice], pages: Iterable[Page], note: Note
+    monitor: Monitor, choices: Sequence[Choice], pages: Iterable[RecordBatch], note: Note
 ) -> dict[str, Binning]:
     """Learn the bins of the chosen columns, and note what was chosen once all values are known."""
     kinds = {choice.name: choice.kind for choice in choices if choice.kind}

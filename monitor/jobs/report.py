@@ -69,11 +69,11 @@ def sample(
     records: Records = {}
     for read in read_in_steps(reader, columns_to_read(monitor, layouts, reader.schema()), start, end):
         page = keep_served(read, monitor)
-        drawn = chance.random(row_count(page))
+        drawn = chance.random(page.rows)
         chosen = drawn < (keys.max() if len(keys) >= rows else np.inf)
         if not chosen.any():
             continue
-        fresh = _watched_columns(with_signals(take(page, chosen), monitor.signals), layouts)
+        fresh = _watched_columns(with_signals(page.take(chosen), monitor.signals), layouts)
         records, keys = concatenate([records, fresh] if records else [fresh]), np.concatenate([keys, drawn[chosen]])
         if len(keys) > rows:
             kept = np.sort(np.argpartition(keys, rows)[:rows])

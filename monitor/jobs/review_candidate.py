@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from detectors.binning import Binning
-from detectors.records import Records
 from monitor.baselines.learning_range import baseline_range
 from monitor.checks.baseline_problems import review_baseline
 from monitor.checks.baseline_review import Review, sentences
 from monitor.config.models import ConfigError, Monitor
+from monitor.core.record_batch import RecordBatch
 from monitor.core.schedule import floor
 from monitor.jobs.learn_layouts import learn_layouts
 from monitor.profiling.stretch import merge_versions, profile_buckets
@@ -67,7 +67,7 @@ class _Thinned:
         """Say whether a bucket is read."""
         return int(start.timestamp() // self._bucket.total_seconds()) % self._every == 0
 
-    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Records]:
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
         """Read those buckets of a stretch; all of it at once where every bucket is read."""
         if self._every == 1:
             yield from self._reader.read(start, end, columns)

@@ -12,7 +12,8 @@ from detectors.binning import numbers
 from detectors.records import Column
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest
-from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, Reader
+from monitor.core.record_batch import RecordBatch
+from monitor.sources.base import ColumnInfo, ColumnType, Counts, Reader
 
 DRIFTS = {
     "shift": "adds {size:g} standard deviations to {column!r}",
@@ -79,15 +80,15 @@ class Injection:
         what = DRIFTS[self.kind].format(size=self.size, column=self.column)
         return f"{what}, from {self.at.isoformat()}"
 
-    def apply(self, page: Page) -> Page:
+    def apply(self, page: RecordBatch) -> RecordBatch:
         """Return a page with the drift in those of its rows that are late enough; equal pages give equal copies."""
-        times = page["timestamp"].values
+        times = page.times
         late = times >= self.at.timestamp()
         if self.column not in page or not late.any():
             return page
         if self.kind in ("missing", "new_category"):
             late &= _chosen(times, self.size)
-        return {**page, self.column: self._changed(page[self.column], late)}
+        return page.with_columns({self.column: self._changed(page[self.column], late)})
 
     def _changed(self, column: Column, rows: np.ndarray) -> Column:
         if self.kind == "missing":
@@ -141,7 +142,7 @@ class InjectingReader:
         """Count rows; a drift adds and removes none."""
         return self.reader.counts(start, end)
 
-    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
         """Yield the pages with the drift in them."""
         yield from (self.injection.apply(page) for page in self.reader.read(start, end, columns))
 

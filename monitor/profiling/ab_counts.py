@@ -16,11 +16,12 @@ from detectors.binning import category, numbers, to_categories
 from detectors.encoding import pack, unpack
 from detectors.experiment.tally import VERSION, Tally
 from detectors.experiment.verdict import SPLIT_ALPHA, Design, ExperimentVerdict, Metric, judge, settle
-from detectors.records import Column, Records, take
+from detectors.records import Column
 from monitor.config.arms import ComparedMetric, Experiment, Shadow
 from monitor.config.models import Monitor
 from monitor.config.signals import column_name
 from monitor.core.plain import plain
+from monitor.core.record_batch import RecordBatch
 
 CHECK = "experiment"
 """The check under which findings of experiments stand; a rule names it, for `*` does not mean it."""
@@ -61,14 +62,14 @@ def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
     return hashlib.sha256(serialized.encode()).hexdigest()[:16]
 
 
-def within(records: Records, start: datetime, end: datetime | None) -> Records:
+def within(records: RecordBatch, start: datetime, end: datetime | None) -> RecordBatch:
     """Keep the records of a stretch of time."""
-    seconds = records["timestamp"].values
+    seconds = records.times
     kept = (seconds >= start.timestamp()) & (seconds < (end.timestamp() if end else np.inf))
-    return records if kept.all() else take(records, kept)
+    return records if kept.all() else records.take(kept)
 
 
-def metric_values(records: Records, name: str, metric: ComparedMetric) -> tuple[np.ndarray, np.ndarray]:
+def metric_values(records: RecordBatch, name: str, metric: ComparedMetric) -> tuple[np.ndarray, np.ndarray]:
     """Return numerator and denominator of every record; NaN where it says nothing."""
     column = records[metric.column or name]
     if metric.equals is not None:
@@ -101,7 +102,7 @@ class Arms:
         made = {arm: dict.fromkeys(spec.metrics, empty) for arm in spec.arms}
         self.tallies = {arm: dict(tallies_of_arm) for arm, tallies_of_arm in (tallies or made).items()}
 
-    def add(self, records: Records) -> None:
+    def add(self, records: RecordBatch) -> None:
         """Sum one page; what lies outside of the experiment's time, or has no column, does not count."""
         spec = self.spec
         if not {spec.arm, *(name for name in (spec.unit, spec.before) if name)} <= set(records):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from detectors.records import Records, unseen
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.ab_counts import Arms, required_columns
 from monitor.profiling.learn import with_signals
 from monitor.profiling.served import keep_served
@@ -25,7 +25,7 @@ def read_pages(
     start: datetime,
     end: datetime,
     schema: Mapping[str, str] | None = None,
-) -> Iterator[Records]:
+) -> Iterator[RecordBatch]:
     """Yield the pages of a stretch with all that a comparison counts, signals added, no id twice."""
     required = required_columns(spec)
     schema = reader.schema() if schema is None else schema
@@ -36,7 +36,7 @@ def read_pages(
     columns = [name for name in dict.fromkeys(names) if name in schema]
     ids = set[object]()
     for page in read_in_steps(reader, columns, start, end):
-        yield keep_served(with_signals(unseen(page, ids), computed), monitor, spec)
+        yield keep_served(with_signals(page.unseen(ids), computed), monitor, spec)
 
 
 def count_arms(reader: Reader, monitor: Monitor, spec: Experiment, start: datetime, end: datetime) -> Arms:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from detectors import Binning, Column, Records
+from detectors import Binning, Column
 from detectors.binning import LONGEST_CATEGORY, category
-from detectors.records import row_count
 from detectors.weights import UNIT, row_units
 from monitor.config.models import Features
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.clients import add_sketches, sketch_clients
 from monitor.profiling.facts import MOST_UNSEEN, MOST_VERSIONS, VERSION_ROLES, Facts
 from monitor.sources.screen import MANY_WORDS, count_words, without_personal
@@ -19,13 +19,13 @@ FREE_TEXT = "(free text)"
 """Stands for a new category that is a text of many words."""
 
 
-def count_records(facts: Facts, records: Records, layouts: Mapping[str, Binning], features: Features) -> None:
+def count_records(facts: Facts, records: RecordBatch, layouts: Mapping[str, Binning], features: Features) -> None:
     """Add records of served traffic, at least one, to the facts of their bucket."""
-    rows = row_count(records)
+    rows = records.rows
     facts.rows += rows
     if (units := row_units(records)) is not None:
         facts.excess_weight += int(units.sum()) - rows * UNIT
-    times = records["timestamp"].values
+    times = records.times
     first, last = float(times.min()), float(times.max())
     facts.first = first if facts.first is None else min(first, facts.first)
     facts.last = last if facts.last is None else max(last, facts.last)
@@ -35,19 +35,19 @@ def count_records(facts: Facts, records: Records, layouts: Mapping[str, Binning]
     _count_unseen(facts, records, layouts, features)
 
 
-def _count_versions(facts: Facts, records: Records) -> None:
+def _count_versions(facts: Facts, records: RecordBatch) -> None:
     for role in VERSION_ROLES:
         if role not in records:
             continue
         counted = facts.versions.setdefault(role, {})
         for value, members in group_rows(records[role]):
-            times = records["timestamp"].values[members]
+            times = records.times[members]
             count, first, last = counted.get(value, [0, np.inf, -np.inf])
             if value in counted or len(counted) < MOST_VERSIONS:
                 counted[value] = [count + len(times), min(first, float(times[0])), max(last, float(times[-1]))]
 
 
-def _count_unseen(facts: Facts, records: Records, layouts: Mapping[str, Binning], features: Features) -> None:
+def _count_unseen(facts: Facts, records: RecordBatch, layouts: Mapping[str, Binning], features: Features) -> None:
     """Note the first categories that the baseline did not have, without the personal data that they may hold."""
     for name, layout in layouts.items():
         if layout.kind != "categorical" or not layout.complete or name not in records:
@@ -59,7 +59,7 @@ def _count_unseen(facts: Facts, records: Records, layouts: Mapping[str, Binning]
             if value in vocabulary or len(noted) >= MOST_UNSEEN:
                 continue
             vocabulary.add(value)
-            noted.setdefault(_shorten(name, value, features), float(records["timestamp"].values[row]))
+            noted.setdefault(_shorten(name, value, features), float(records.times[row]))
 
 
 def _shorten(column: str, value: str, features: Features) -> str:

@@ -9,13 +9,14 @@ from detectors.joint import JOINT, project
 from detectors.outcome import OUTCOME, outcomes
 from detectors.performance.rates import VERDICT, judged_column, labelled_column
 from monitor.config.checks import RateConfig
+from monitor.core.record_batch import RecordBatch
 
 WHOLE_ONLY = (JOINT,)
 """Columns that are profiled of all rows, and not by segment."""
 
 
 def derive_columns(
-    records: Records, layouts: Mapping[str, Binning], rates: Mapping[str, RateConfig]
+    records: RecordBatch, layouts: Mapping[str, Binning], rates: Mapping[str, RateConfig]
 ) -> dict[str, Column]:
     """Return the columns that have bins and are made of others."""
     derived: dict[str, Column] = {}

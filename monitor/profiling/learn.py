@@ -13,9 +13,10 @@ from detectors.outcome import OUTCOME, learn_errors, learn_scores
 from detectors.performance.losses import learn_losses
 from detectors.performance.rates import DECISION, judged_column, labelled_column
 from detectors.quality.percentile import TIMES, learn_times
-from detectors.records import Column, Records, concatenate, row_count, take
+from detectors.records import Records, concatenate, row_count, take
 from monitor.config.checks import PerformanceConfig, RateConfig
 from monitor.config.signals import Entry, resolve
+from monitor.core.record_batch import RecordBatch
 from monitor.sources.screen import MANY_WORDS, count_words, unfit_words
 
 SAMPLE = 100_000
@@ -28,16 +29,15 @@ OFTEN = 10
 """A text of many words that is rarer than this in a baseline is what somebody wrote, and no category."""
 
 
-def with_signals(records: Records, signals: Sequence[Entry]) -> dict[str, Column]:
+def with_signals(records: RecordBatch, signals: Sequence[Entry]) -> RecordBatch:
     """Add the columns of the signals that are asked for; one whose inputs are not logged is missing throughout."""
     ready = [signal for signal in resolve(signals) if all(role in records for role in signal.needs)]
-    roles = {role for signal in ready for role in (*signal.needs, *signal.uses) if role in records}
-    texts = {role: records[role] for role in roles}
+    texts = records.select({role for signal in ready for role in (*signal.needs, *signal.uses)})
     parts = []
-    for start in range(0, row_count(records), TOGETHER):
-        few = take(texts, np.arange(start, min(start + TOGETHER, row_count(records))))
+    for start in range(0, records.rows, TOGETHER):
+        few = texts.take(np.arange(start, min(start + TOGETHER, records.rows)))
         parts.append({signal.name: signal.compute(few) for signal in ready})
-    return {**records, **concatenate(parts)}
+    return records.with_columns(concatenate(parts))
 
 
 class Learner:
@@ -69,9 +69,9 @@ class Learner:
         }
         self._incomplete: set[str] = set()
 
-    def add(self, records: Records) -> None:
-        """Take one page of records, signals included."""
-        self.rows += len(next(iter(records.values()))) if records else 0
+    def add(self, records: RecordBatch) -> None:
+        """Take some records, signals included."""
+        self.rows += records.rows
         self._scored = self._scored or "score" in records
         if self._outcomes is not None and not self._scored:
             self._outcomes.add(records, [*self._numeric, *self._categories])

@@ -1,12 +1,12 @@
-"""The profile of a bucket: a pure function of its rows, whatever the pages they came in."""
+"""The profile of a bucket: a pure function of its rows, whatever the batches they came in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from detectors import Binning, Profile, Records
+from detectors import Binning, Profile
 from detectors.cost.ledger import CostSummary
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
@@ -38,11 +38,11 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Binni
     columns = columns_to_read(monitor, layouts, schema)
     for _ in range(READS):
         counts = reader.counts(bucket.start, bucket.end)
-        pages: Iterable[Records] = reader.read(bucket.start, bucket.end, columns) if counts.rows else ()
+        batches = reader.read(bucket.start, bucket.end, columns) if counts.rows else iter(())
         arms = {spec.name: Arms(spec) for spec in monitor.experiments}
         profiler = Profiler(monitor, layouts, list(arms.values()), till(monitor, schema))
-        for page in pages:
-            profiler.add(page)
+        for batch in batches:
+            profiler.add(batch)
         if reader.counts(bucket.start, bucket.end) == counts:
             break
     profiler.facts.schema = dict(schema)

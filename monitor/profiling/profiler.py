@@ -1,4 +1,4 @@
-"""Add up what pages of records hold: facts, profiles by segment, arms of experiments and money."""
+"""Add up what records hold: facts, profiles by segment, arms of experiments and money."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from detectors import Binning, Profile, Records
+from detectors import Binning, Profile
 from detectors.cost.ledger import CostAccumulator
-from detectors.records import row_count, take, unseen
 from detectors.weights import row_units
 from monitor.config.models import Monitor
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.count_records import count_records, group_rows
 from monitor.profiling.derived_columns import WHOLE_ONLY, derive_columns
@@ -21,7 +21,7 @@ from monitor.profiling.weights import split_by_weight
 
 
 class Profiler:
-    """Adds the served traffic of pages up. Rows of an id that was seen before in the bucket count as duplicates only.
+    """Adds up the served traffic of batches. Rows of an id that was seen before in the bucket count as duplicates only.
 
     ``arms`` are the experiments that count the same rows, ``till`` what counts their money, ``keys`` the ids of
     earlier buckets whose rows are not to be counted again.
@@ -43,31 +43,31 @@ class Profiler:
         self._keys: set[object] = set() if keys is None else keys
         self._segments: dict[str | None, dict[str, Profile]] = {None: self._empty()}
 
-    def add(self, page: Records) -> None:
-        """Profile one page, in the order of time."""
+    def add(self, batch: RecordBatch) -> None:
+        """Profile records, in the order of time."""
         monitor = self._monitor
-        unique = unseen(page, self._keys)
-        if row_count(unique) < row_count(page):
-            self.facts.duplicates += row_count(keep_served(page, monitor)) - row_count(keep_served(unique, monitor))
+        unique = batch.unseen(self._keys)
+        if unique.rows < batch.rows:
+            self.facts.duplicates += keep_served(batch, monitor).rows - keep_served(unique, monitor).rows
         unique, unusable = split_by_weight(unique, monitor)
-        self.facts.invalid_weights += row_count(keep_served(unusable, monitor)) if unusable else 0
-        if row_count(unique) == 0:
+        if unusable.rows:
+            self.facts.invalid_weights += keep_served(unusable, monitor).rows
+        if not unique.rows:
             return
         logged = with_signals(unique, monitor.signals)
         for arms in self._arms:
             arms.add(keep_served(logged, monitor, arms.spec))
-        records = dict(keep_served(logged, monitor))
-        if row_count(records) == 0:
+        records = keep_served(logged, monitor)
+        if not records.rows:
             return
         count_records(self.facts, records, self._layouts, monitor.features)
         if self.till is not None:
             self.till.add(records)
-        records |= derive_columns(records, self._layouts, monitor.rates)
+        records = records.with_columns(derive_columns(records, self._layouts, monitor.rates))
         self._merge(None, records)
-        for name in WHOLE_ONLY:
-            records.pop(name, None)
+        records = records.without(WHOLE_ONLY)
         for segment, members in self._split(records):
-            self._merge(segment, take(records, members))
+            self._merge(segment, records.take(members))
 
     def profiles(self) -> dict[str | None, dict[str, Profile]]:
         """Return segment to column to profile."""
@@ -76,7 +76,7 @@ class Profiler:
     def _empty(self) -> dict[str, Profile]:
         return {name: Profile.empty(layout) for name, layout in self._layouts.items()}
 
-    def _merge(self, segment: str | None, records: Records) -> None:
+    def _merge(self, segment: str | None, records: RecordBatch) -> None:
         profiles = self._segments.setdefault(segment, self._empty() if segment is None else {})
         units = row_units(records)
         for name, layout in self._layouts.items():
@@ -84,7 +84,7 @@ class Profiler:
                 added = Profile.of(records[name], layout, units)
                 profiles[name] = profiles[name] + added if name in profiles else added
 
-    def _split(self, records: Records) -> Iterator[tuple[str, np.ndarray]]:
+    def _split(self, records: RecordBatch) -> Iterator[tuple[str, np.ndarray]]:
         """Yield segments; new values get a place in the order of their first row, up to the cap."""
         for name in self._monitor.segments:
             if name not in records:

@@ -8,9 +8,9 @@ from datetime import datetime
 import numpy as np
 
 from detectors.binning import to_categories
-from detectors.records import Records, row_count, take
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor
+from monitor.core.record_batch import RecordBatch
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class UnservedRecords:
     start: datetime | None = None
     end: datetime | None = None
 
-    def among(self, records: Records) -> np.ndarray:
+    def among(self, records: RecordBatch) -> np.ndarray:
         """Say of each record whether it is one; a column that is missing says of none."""
         if self.column not in records or not self.values:
-            return np.zeros(row_count(records), dtype=bool)
-        seconds = records["timestamp"].values
+            return np.zeros(records.rows, dtype=bool)
+        seconds = records.times
         first = -np.inf if self.start is None else self.start.timestamp()
         last = np.inf if self.end is None else self.end.timestamp()
         is_unserved: np.ndarray = np.isin(to_categories(records[self.column]), self.values)
@@ -39,16 +39,16 @@ def find_unserved(monitor: Monitor) -> list[UnservedRecords]:
     return [*arms, *_unserved_marks(monitor)]
 
 
-def keep_served(records: Records, monitor: Monitor, comparison: Experiment | Shadow | None = None) -> Records:
+def keep_served(records: RecordBatch, monitor: Monitor, comparison: Experiment | Shadow | None = None) -> RecordBatch:
     """Keep the records of served traffic and, of a comparison, those of its own arms that serve no users."""
-    left_out = np.zeros(row_count(records), dtype=bool)
+    left_out = np.zeros(records.rows, dtype=bool)
     for spec in monitor.comparisons:
         left_out |= _unserved_arms(spec).among(records)
     if comparison is not None:
         left_out &= ~_unserved_arms(comparison).among(records)
     for marked in _unserved_marks(monitor):
         left_out |= marked.among(records)
-    return take(records, ~left_out) if left_out.any() else records
+    return records.take(~left_out) if left_out.any() else records
 
 
 def _unserved_arms(spec: Experiment | Shadow) -> UnservedRecords:

@@ -17,9 +17,9 @@ from detectors.encoding import pack, unpack
 from detectors.experiment import shadow as pairs
 from detectors.experiment.tally import Tally
 from detectors.experiment.verdict import Metric, Word, answer_metric, settle
-from detectors.records import Records
 from monitor.config.arms import Shadow
 from monitor.core.plain import plain
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.ab_counts import STATUS, metric_columns, metric_values, within
 
 CHECK = "shadow"
@@ -232,7 +232,7 @@ class Joiner:
         self._waiting: dict[str, Half] = {}
         self._sums: dict[int, Pairs] = {}
 
-    def add(self, records: Records) -> None:
+    def add(self, records: RecordBatch) -> None:
         """Join one page with what waits."""
         spec = self._spec
         if not {spec.arm, spec.join, spec.answer} <= set(records):
@@ -284,11 +284,11 @@ class Joiner:
             yield start + place * timedelta(seconds=self._step), self._sums.get(place, Pairs(self._spec))
 
 
-def _halves(spec: Shadow, records: Records) -> Iterator[tuple[str, Half]]:
+def _halves(spec: Shadow, records: RecordBatch) -> Iterator[tuple[str, Half]]:
     """Yield the records of either side with the request of each, in the order of time."""
     records = within(records, spec.start, spec.end)
     whose, keys, answers = to_categories(records[spec.arm]), to_categories(records[spec.join]), records[spec.answer]
-    times = records["timestamp"].values
+    times = records.times
     columns: list[np.ndarray] = []
     for name, metric in spec.metrics.items():
         if set(metric_columns(name, metric)) <= set(records):

@@ -8,7 +8,6 @@ from datetime import datetime
 import numpy as np
 
 from detectors.binning import Binning
-from detectors.records import take
 from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
 from monitor.profiling.facts import Facts
@@ -25,12 +24,12 @@ def profile_buckets(
     bucket = Bucket(start, start + monitor.bucket)
     profiler = Profiler(monitor, layouts)
     for page in read_in_steps(reader, columns, start, end):
-        seconds = page["timestamp"].values
+        seconds = page.times
         first = 0
         while first < len(seconds):
             last = int(np.searchsorted(seconds, bucket.end.timestamp(), side="left"))
             if last > first:
-                profiler.add(take(page, np.arange(first, last)))
+                profiler.add(page.take(np.arange(first, last)))
                 first = last
             if last < len(seconds):
                 yield bucket, profiler

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from detectors.records import Records, take
 from detectors.weights import ROLES, UNIT, WEIGHT, weigh, weight_column
 from monitor.config.models import Monitor
+from monitor.core.record_batch import RecordBatch
+
+NO_RECORDS = RecordBatch({})
 
 
 def weights_read(monitor: Monitor) -> list[str]:
@@ -12,12 +14,12 @@ def weights_read(monitor: Monitor) -> list[str]:
     return [role for role in ROLES if role in monitor.source.columns or monitor.source.preset]
 
 
-def split_by_weight(records: Records, monitor: Monitor) -> tuple[Records, Records]:
+def split_by_weight(records: RecordBatch, monitor: Monitor) -> tuple[RecordBatch, RecordBatch]:
     """Return the records with the weight of each, where not all weigh 1, and those whose weight cannot be used."""
-    columns = {role: records[role] for role in weights_read(monitor) if role in records}
+    columns = records.select(weights_read(monitor))
     if not columns:
-        return records, {}
+        return records, NO_RECORDS
     units, usable = weigh(columns)
     if (units[usable] != UNIT).any():
-        records = {**records, WEIGHT: weight_column(units)}
-    return (records, {}) if usable.all() else (take(records, usable), take(records, ~usable))
+        records = records.with_columns({WEIGHT: weight_column(units)})
+    return (records, NO_RECORDS) if usable.all() else (records.take(usable), records.take(~usable))

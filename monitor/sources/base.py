@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from detectors.records import Column
+from monitor.core.record_batch import RecordBatch
 
 ColumnType = Literal["numeric", "text", "boolean", "time", "json", "unknown"]
 Reason = Literal[
@@ -72,9 +72,6 @@ class Counts:
     feedback: int = 0
 
 
-Page = Mapping[str, Column]
-
-
 READ_STEP = timedelta(hours=6)
 
 
@@ -96,8 +93,8 @@ class Reader(Protocol):
     def counts(self, start: datetime, end: datetime) -> Counts:
         """Count rows with ``start <= timestamp < end``."""
 
-    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
-        """Yield pages of the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC)."""
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
+        """Yield the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC)."""
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
         """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact.
@@ -119,8 +116,8 @@ class Reader(Protocol):
         """Give the connections back."""
 
 
-def read_in_steps(reader: Reader, columns: Sequence[str], start: datetime, end: datetime) -> Iterator[Page]:
-    """Yield the pages of a long stretch, read in short steps."""
+def read_in_steps(reader: Reader, columns: Sequence[str], start: datetime, end: datetime) -> Iterator[RecordBatch]:
+    """Yield the records of a long stretch, read in short steps."""
     while start < end:
         stop = min(start + READ_STEP, end)
         yield from reader.read(start, stop, columns)

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from detectors.records import Column
 from monitor.config.source import TEXT_ROLES, Source
+from monitor.core.record_batch import RecordBatch
 from monitor.sources import column_stats
-from monitor.sources.base import ColumnInfo, ColumnType, Page, SourceError
+from monitor.sources.base import ColumnInfo, ColumnType, SourceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ PAGE = 50_000
 SAMPLE = 1000
 
 
-def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[], Iterator[Page]]]:
+def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[], Iterator[RecordBatch]]]:
     """Open a file whose columns carry the source's column names or their roles.
 
     Returns
@@ -29,18 +30,18 @@ def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[]
     columns
         What a sample of the first page says of each column.
     read
-        Yields pages of records; may be called again. ``timestamp`` is the row number when the file has none.
+        Yields batches of records; may be called again. ``timestamp`` is the row number when the file has none.
     """
     roles = {spec.column: role for role, spec in source.columns.items()}
 
-    def read() -> Iterator[Page]:
+    def read() -> Iterator[RecordBatch]:
         done = 0
         for frame in frames(path):
             renamed = frame.rename(columns=roles)
             page = {str(name): from_series(renamed[name]) for name in renamed.columns if name != "timestamp"}
             page["timestamp"] = Column.floats(np.arange(done, done + len(frame), dtype=np.float64))
             done += len(frame)
-            yield page
+            yield RecordBatch(page)
 
     for frame in frames(path):
         ordered, middle = _in_order(frame.rename(columns=roles).head(SAMPLE))

@@ -14,19 +14,18 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection, Row
 
-from detectors.records import Column, take
 from monitor.config.presets.base import SINCE, Narrow
 from monitor.config.source import ColumnSpec, Source
 from monitor.core.bounded import Bounded
+from monitor.core.record_batch import RecordBatch
 from monitor.sources import arrow
-from monitor.sources.base import ColumnInfo, ColumnType, Counts, Page, SourceError
-from monitor.sources.chat import read_words
+from monitor.sources.base import ColumnInfo, ColumnType, Counts, SourceError
+from monitor.sources.batches import BatchDecoder, Page
 from monitor.sources.column_stats import summarize_column
 from monitor.sources.dialects.base import DatabaseColumn, Dialect, raw
 from monitor.sources.schema import Origin, as_subquery
 from monitor.sources.session import session
 from monitor.sources.times import UNITS, TimeColumn
-from monitor.sources.values import make_column
 
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 LOG = structlog.get_logger(__name__)
@@ -53,7 +52,7 @@ class SqlReader:
         self._dialect = dialect
         self._origin = Origin(source, dialect)
         self._roles = {spec.column: role for role, spec in source.columns.items()}
-        self._chats = {role for role, spec in source.columns.items() if spec.chat}
+        self._decoder = BatchDecoder(source)
         units = {spec.column: spec.unit for role, spec in source.columns.items() if role != "timestamp"}
         self._durations = {column: unit for column, unit in units.items() if unit is not None}
         self._offsets: bool | None = None
@@ -204,17 +203,17 @@ class SqlReader:
         named = dict(zip([role for role in ("label", "feedback") if role in columns], numbers[1:], strict=True))
         return Counts(numbers[0], named.get("label", 0), named.get("feedback", 0))
 
-    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[Page]:
-        """Yield pages of the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC).
+    def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
+        """Yield the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC).
 
         Rows that nothing names (views, queries) are read in slices of time instead of pages.
         """
         for first, last in self._slices(start, end):
             after: tuple[Any, ...] | None = None
             while True:
-                page, after = self._page(first, last, columns, after)
-                if len(page["timestamp"]):
-                    yield page
+                batch, after = self._batch(first, last, columns, after)
+                if batch.rows:
+                    yield batch
                 if after is None:
                     break
 
@@ -230,38 +229,38 @@ class SqlReader:
         bounds = [start + (end - start) * place / pieces for place in range(pieces)] + [end]
         return list(zip(bounds, bounds[1:], strict=False))
 
-    def _page(
+    def _batch(
         self, start: datetime, end: datetime, columns: Sequence[str], after: tuple[Any, ...] | None
-    ) -> tuple[Page, tuple[Any, ...] | None]:
+    ) -> tuple[RecordBatch, tuple[Any, ...] | None]:
         """Read one page in one transaction; a plan that the schema outran is tried once more."""
+        fast = after is not None and self._dialect.arrow and arrow.available(self._source)
+        page = Page(start, end, after, arrow.PAGE if fast else self._source.page_size)
         try:
-            return self._read_page(start, end, columns, after)
+            return self._read_page(page, columns, fast=fast)
         except SourceError as error:
             if error.reason != "changed":
                 raise
             self._engine.dispose()
-            return self._read_page(start, end, columns, after)
+            return self._read_page(page, columns, fast=fast)
 
-    def _read_page(
-        self, start: datetime, end: datetime, names: Sequence[str], after: tuple[Any, ...] | None
-    ) -> tuple[Page, tuple[Any, ...] | None]:
-        """Return a page, and the place after its last row when there may be more."""
-        fast = after is not None and self._dialect.arrow and arrow.available(self._source)
-        size = arrow.PAGE if fast else self._source.page_size
+    def _read_page(self, page: Page, names: Sequence[str], *, fast: bool) -> tuple[RecordBatch, tuple[Any, ...] | None]:
+        """Return the records of a page, and the place after its last row when there may be more."""
         with self._session() as connection:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
             time = self._time(connection, name, columns)
-            wanted = [role for role in names if role in columns and role != "timestamp"]
+            roles = [role for role in names if role in columns and role != "timestamp"]
             key = [raw(part) for part in self._origin.key(connection, name)]
             self._keyed = bool(key)
-            query = self._select(name, time, key, [columns[role] for role in wanted], start, end, after, size)
+            query = self._select(name, time, key, [columns[role] for role in roles], page)
             table = arrow.fetch(self._source, self._engine.dialect, query, self._arrow_calls) if fast else None
             rows = connection.execute(query).all() if table is None else []
         if table is not None:
-            return self._arrow_page(time, table, wanted, len(key), start, end, size)
-        page = self._build_page(time, rows, wanted, 1 + len(key), start, end)
-        return page, tuple(rows[-1][: 1 + len(key)]) if key and len(rows) == size else None
+            more = table.num_rows == page.size
+            last = tuple(table.column(i)[-1].as_py() for i in range(1 + len(key))) if more else None
+            return self._decoder.from_arrow(page, time, table, roles, len(key)), last
+        batch = self._decoder.from_rows(page, time, rows, roles, len(key))
+        return batch, tuple(rows[-1][: 1 + len(key)]) if key and len(rows) == page.size else None
 
     def _select(
         self,
@@ -269,76 +268,22 @@ class SqlReader:
         time: TimeColumn,
         key: Sequence[sa.ColumnElement[Any]],
         infos: Sequence[DatabaseColumn],
-        start: datetime,
-        end: datetime,
-        after: tuple[Any, ...] | None,
-        size: int,
+        page: Page,
     ) -> sa.Select[Any]:
         """Return the query of a page; its order is total, so a page begins where the last one ended."""
         stamp = self._dialect.stamp(time)
         query = (
             sa.select(stamp.label("t"), *(part.label(f"k{i}") for i, part in enumerate(key)))
             .add_columns(*(self._value(info).label(f"c{i}") for i, info in enumerate(infos)))
-            .select_from(self._from(name, start, [info.name for info in infos]))
-            .where(self._within(time, start, end))
+            .select_from(self._from(name, page.start, [info.name for info in infos]))
+            .where(self._within(time, page.start, page.end))
             .order_by(stamp, *key)
         )
         if not key:
             return query
-        if after is not None:
-            query = query.where(sa.tuple_(stamp, *key) > sa.tuple_(*(sa.literal(value) for value in after)))
-        return query.limit(size)
-
-    def _arrow_page(
-        self,
-        time: TimeColumn,
-        table: Any,  # noqa: ANN401
-        wanted: Sequence[str],
-        keys: int,
-        start: datetime,
-        end: datetime,
-        size: int,
-    ) -> tuple[Page, tuple[Any, ...] | None]:
-        stamps = table.column(0)
-        plain = time.kind == "zoned" or (time.kind == "naive" and time.exact)
-        seconds = arrow.seconds(stamps) if plain else None
-        page = {"timestamp": Column.floats(time.seconds(stamps.to_pylist()) if seconds is None else seconds)}
-        for place, role in enumerate(wanted):
-            values = table.column(1 + keys + place)
-            if role in self._chats:
-                page[role] = self._column(role, values.to_pylist())
-            else:
-                page[role] = arrow.column(values, self._source.text_limit)
-        more = table.num_rows == size
-        last = tuple(table.column(i)[-1].as_py() for i in range(1 + keys)) if more else None
-        return self._kept(time, page, start, end), last
-
-    def _build_page(
-        self,
-        time: TimeColumn,
-        rows: Sequence[Row[Any]],
-        wanted: Sequence[str],
-        skip: int,
-        start: datetime,
-        end: datetime,
-    ) -> Page:
-        parts: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * (skip + len(wanted))
-        page = {"timestamp": Column.floats(time.seconds(parts[0]))}
-        for place, role in enumerate(wanted):
-            page[role] = self._column(role, parts[skip + place])
-        return self._kept(time, page, start, end)
-
-    def _kept(self, time: TimeColumn, page: dict[str, Column], start: datetime, end: datetime) -> Page:
-        """Leave out what SQL let in too much."""
-        if time.exact:
-            return page
-        seconds = page["timestamp"].values
-        return take(page, (seconds >= start.timestamp()) & (seconds < end.timestamp()))
-
-    def _column(self, role: str, values: Sequence[Any]) -> Column:
-        if role in self._chats:
-            return read_words(values, role, self._source.text_limit)
-        return make_column(values, self._source.text_limit)
+        if page.after is not None:
+            query = query.where(sa.tuple_(stamp, *key) > sa.tuple_(*(sa.literal(value) for value in page.after)))
+        return query.limit(page.size)
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
         """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact."""
@@ -399,8 +344,8 @@ class SqlReader:
         middle = _middle(time, [row[-1] for row in rows]) if time is not None else None
         parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
         for place, role in enumerate(columns):
-            if role in self._chats:
-                parts[place] = tuple(self._column(role, parts[place]).values)
+            if self._decoder.is_chat(role):
+                parts[place] = tuple(self._decoder.column(role, parts[place]).values)
         infos = {
             role: summarize_column(
                 role, info, list(reversed(values)), self._source, weak=self._dialect.weak, middle=middle

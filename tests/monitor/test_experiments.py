@@ -17,6 +17,7 @@ from detectors.records import Column
 from monitor.config.arms import ComparedMetric
 from monitor.config.load import load
 from monitor.config.models import Monitor
+from monitor.core.record_batch import RecordBatch
 from monitor.core.yamlfile import ConfigError
 from monitor.profiling.ab_counts import definition, metric_values
 from tests.support import prefork
@@ -159,7 +160,7 @@ def test_an_experiment_that_makes_no_sense_is_a_sentence(tmp_path: Path, change:
 
 
 def test_a_winsorised_metric_counts_large_values_with_the_limit_and_is_counted_anew() -> None:
-    records = {"cost": Column.floats(np.array([1.0, 9.0, np.nan]))}
+    records = RecordBatch({"cost": Column.floats(np.array([1.0, 9.0, np.nan]))})
     for settings, expected in (({}, [1.0, 9.0]), ({"winsorize_above": 4.0}, [1.0, 4.0])):
         y, _ = metric_values(records, "cost", ComparedMetric.model_validate(settings))
         assert y[:2].tolist() == expected

@@ -13,6 +13,7 @@ from monitor.baselines.definition import definition
 from monitor.config.load import load
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.signals import resolve
+from monitor.core.record_batch import RecordBatch
 from monitor.profiling.features import choose
 from monitor.profiling.learn import Learner, with_signals
 from monitor.profiling.profiler import Profiler
@@ -52,7 +53,7 @@ def test_signals_are_made_of_their_options(tmp_path: Path) -> None:
     made = resolve(monitor(tmp_path).signals)
     assert [signal.name for signal in made] == ["refusal", "json_schema", "has_ticket", "refund", "truncation"]
     assert made[0] is SIGNALS["refusal"]
-    records = {"response": Column.of(['{"answer": 1}', "ID-12 Refund", None])}
+    records = RecordBatch({"response": Column.of(['{"answer": 1}', "ID-12 Refund", None])})
     columns = with_signals(records, monitor(tmp_path).signals)
     assert columns["json_schema"].values[:2].tolist() == [1.0, 0.0]
     assert columns["has_ticket"].values[:2].tolist() == [0.0, 1.0]
@@ -121,11 +122,8 @@ def test_the_engine_profiles_configured_signals(tmp_path: Path) -> None:
     assert [name for name in kinds if name != "truncation"] == ["refusal", "json_schema", "has_ticket", "refund"]
     texts = ["ID-1 refund", "I'm sorry, but I can't help with that.", '{"answer": 2}', "ID-2"] * 75
     reasons = ["stop", "length", None] * 100
-    records = {
-        "timestamp": Column.floats(np.arange(300.0)),
-        "response": Column.of(texts),
-        "finish_reason": Column.of(reasons),
-    }
+    columns = {"response": Column.of(texts), "finish_reason": Column.of(reasons)}
+    records = RecordBatch({"timestamp": Column.floats(np.arange(300.0)), **columns})
     learner = Learner(kinds)
     learner.add(with_signals(records, watched.signals))
     layouts = learner.layouts()
