@@ -22,7 +22,7 @@ from detectors.joint import FEATURES
 from detectors.profile import SCALE, Profile
 from detectors.records import Column
 from tests.detectors.columns import null_windows, numeric_layout, pair
-from tests.detectors.test_joint import BASELINE, profile, records
+from tests.detectors.test_joint import baseline, profile, records
 from tests.detectors.test_more_detectors import unnormalised
 
 Sides = tuple[Profile, Profile]
@@ -204,7 +204,7 @@ def test_categorical_statistics_have_another_way_to_the_same_number(name: str, s
 
 @pytest.mark.parametrize("name", VECTOR)
 def test_joint_statistics_have_another_way_to_the_same_number(name: str) -> None:
-    sides = BASELINE, profile(records(np.random.default_rng(9), 800, rho=0.2))
+    sides = baseline(), profile(records(np.random.default_rng(9), 800, rho=0.2))
     assert DETECTORS[name].measure(*sides).statistic == pytest.approx(VECTOR[name](sides), abs=1e-9)
 
 
