@@ -19,7 +19,8 @@ from monitor.cli import app
 from monitor.config.models import Config
 from monitor.core.clock import SystemClock
 from monitor.core.suite_run import CaseResult
-from monitor.jobs.evals.run import SuiteSamples, conclude
+from monitor.jobs.evals.ask import SuiteSamples
+from monitor.jobs.evals.conclude import conclude
 from monitor.jobs.evals.suite import Suite
 from monitor.jobs.evals.suite_job import plan_jobs, run_once
 from monitor.metrics.export import StateCollector

@@ -16,8 +16,10 @@ from typer.testing import CliRunner, Result
 from monitor.cli import app
 from monitor.core.clock import SystemClock
 from monitor.core.suite_run import CaseResult, Run
+from monitor.jobs.evals.ask import SuiteSamples
 from monitor.jobs.evals.compare import alike, as_one, compare, pool
-from monitor.jobs.evals.run import SuiteSamples, conclude, evaluate, requests
+from monitor.jobs.evals.conclude import conclude
+from monitor.jobs.evals.run import evaluate, requests
 from monitor.jobs.evals.suite import Suite
 from monitor.store import evaluations, migrate
 from monitor.store.database import Database
@@ -31,7 +33,7 @@ def suite(url: str, **changes: Any) -> dict[str, Any]:
         {"id": f"c{n}", "prompt": f"question {n}", "expected": "right", "tags": ["odd" if n % 2 else "even"]}
         for n in range(CASES)
     ]
-    endpoint = {"url": url, "model": "m", "timeout": 60, "backoff": 0.01, "retries": 1}
+    endpoint = {"url": url, "model": "m", "timeout": 5, "backoff": 0.01, "retries": 1}
     return {"name": "s", "endpoint": endpoint, "cases": cases, "expect": ["exact"], "repeat": 3, **changes}
 
 

@@ -140,10 +140,10 @@ CALIBRATED = {
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
-        (PLAIN, "17f1d178c1a1aa4e"),
-        (PRESET, "fccbd8496a4fbd36"),
-        (CLASSIFIER, "3d1c01fa0b635090"),
-        (CALIBRATED, "e646da21278f86ba"),
+        (PLAIN, "600aba9c1765f559"),
+        (PRESET, "9effc0c07659ffc5"),
+        (CLASSIFIER, "22e08f00f48ce473"),
+        (CALIBRATED, "eb6345e3058f87c8"),
     ],
     ids=["plain", "preset", "classifier", "every kind"],
 )
