@@ -153,7 +153,7 @@ def test_what_was_over_before_anybody_was_told_is_told_once_as_over(world: World
     assert incident.state == "resolved"
     (post,) = life.posts()
     assert "resolved" in post["text"]
-    assert " amount " in post["text"]
+    assert "changed again: amount" in post["text"]
     assert "it fired from 2026-11-01 07:" in post["text"]
     assert [body["type"] for body in life.bodies()] == ["driftd.incident.resolved"]
     life.go(START + 12 * HOUR, START + 12.5 * HOUR)

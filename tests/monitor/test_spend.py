@@ -115,7 +115,7 @@ def test_what_is_spent_equals_the_raw_file_to_the_cent_and_survives_a_second_com
     assert (spent.requests, spent.unpriced) == (len(costs), -(-len(costs) // 100))
     assert shown["driftd_spend", "daily"] == pytest.approx(total, abs=0.005)
     assert shown["driftd_spend_unpriced_requests", "monthly"] == spent.unpriced
-    assert "at least, for" in found["daily"].reason
+    assert "at least that much" in found["daily"].reason
     half = next(at for place, (at, _) in enumerate(costs) if sum(cost for _, cost in costs[: place + 1]) >= total * 0.5)
     assert crossed[0] - half <= timedelta(minutes=1)  # within one bucket
     assert found["burn_rate"].status == "ok"
