@@ -309,8 +309,8 @@ def compared(name: str, log: pd.DataFrame, samples: Mapping[Any, float], cells: 
             yield Row(name, f"cost{said}, USD", float(exact), *cost, 0.005, absolute=True)
         free = metric("driftd_unpriced_requests", segment), page("unpriced", segment)
         yield Row(name, f"unpriced{said}", unpriced, *free, 0.0)
-    rate = metric("driftd_requests_per_second", ""), page("a second", "")
-    yield Row(name, "requests a second", len(log) / WINDOW.total_seconds(), *rate, EXACT)
+    rate = metric("driftd_requests_per_second", ""), page("per second", "")
+    yield Row(name, "requests per second", len(log) / WINDOW.total_seconds(), *rate, EXACT)
     yield from _failures(name, log, metric, page)
     for column in TIMES.values():
         for level in LEVELS if column in log else ():

@@ -121,7 +121,7 @@ def test_verdicts_correct_the_score_and_the_finding_says_so(tmp_path: Path, trut
         assert 120 < after["judged"] < 240
         assert after["low"] <= real <= after["high"]
         assert abs(after["value"] - real) < abs(before["value"] - real)
-        assert f"rate, by {after['judged']} verdicts of the judge," in after["reason"]
+        assert f"from {after['judged']} verdicts of the judge" in after["reason"]
         given = {f"r{row}": "no" for row in range((HOURS - 1) * PER_HOUR, HOURS * PER_HOUR, 2)}
         with database.write() as connection:
             labels.put(connection, "bot", given)
@@ -130,7 +130,7 @@ def test_verdicts_correct_the_score_and_the_finding_says_so(tmp_path: Path, trut
     assert people["labels"] - people["judged"] == len(given) == 300, "a person's label wins over a verdict"
     assert people["judged"] < after["judged"]
     assert people["value"] < after["value"], "people called none of theirs bad"
-    assert f"by 300 labels and {people['judged']} verdicts of the judge" in people["reason"]
+    assert f"from 300 labels and {people['judged']} verdicts of the judge" in people["reason"]
 
 
 def test_without_being_asked_for_no_verdict_is_kept(tmp_path: Path, truth: np.ndarray, judge: Model) -> None:

@@ -234,7 +234,7 @@ def test_a_regressions_loss_is_estimated_from_its_columns_in_the_daemons_own_way
     assert guess["detail"]["low"] <= truth_of_window <= guess["detail"]["high"]
     assert guess["detail"]["baseline_value"] == pytest.approx(2.4, rel=0.1)
     assert not guess["detail"]["known_to_hold"]
-    assert "not known to hold" in guess["reason"]
+    assert "not verified" in guess["reason"]
     assert found["mae"]["status"] == "inconclusive"
     assert calm["estimated_mae"]["status"] == "ok"
     assert calm["mae"]["detail"]["estimate_held"]

@@ -18,7 +18,7 @@ def test_what_is_shown_of_a_real_trace_equals_the_raw_file(name: str, tmp_path: 
     rows = traces.run(name, log, tmp_path)
     assert len(rows) > 30
     assert [row for row in rows if not row.held] == []
-    assert {row.figure for row in rows} >= {"input tokens", "cost, USD", "requests a second", "unpriced"}
+    assert {row.figure for row in rows} >= {"input tokens", "cost, USD", "requests per second", "unpriced"}
 
 
 def test_the_same_from_postgresql(tmp_path: Path, postgres_url: str) -> None:

@@ -69,7 +69,7 @@ def test_a_new_receiver_is_in_the_schema_in_the_errors_of_the_command_line_and_i
     assert "receivers.team.kind: 'letterbax' is not known here. Allowed: letterbox, slack, webhook." in said
     page = docs.configuration()
     assert "| `letterbox` | A letterbox that takes letters by HTTP. | messages or effects | people |" in page
-    assert "| `address` | needed | Where it hangs. |" in page
+    assert "| `address` | required | Where it hangs. |" in page
 
 
 @pytest.mark.usefixtures("registered")

@@ -22,7 +22,7 @@ from detectors.experiment.compare import (
 )
 from detectors.experiment.sequence import evidence, interval_reach, planned_information, reach, split_evidence
 from detectors.experiment.tally import Tally
-from detectors.experiment.verdict import Metric, judge
+from detectors.experiment.verdict import Design, Metric, judge
 from tests.support.nightly import nightly_except
 
 
@@ -293,7 +293,7 @@ def test_a_wrong_split_makes_everything_invalid(users: bool) -> None:
     found = judge(METRICS, control, treatment)
     assert found.verdict == "invalid"
     assert "60000 and 50000" in found.reason
-    right = judge(METRICS, control, treatment, shares=(6 / 11, 5 / 11))
+    right = judge(METRICS, control, treatment, Design(shares=(6 / 11, 5 / 11)))
     assert right.verdict != "invalid"
 
 
