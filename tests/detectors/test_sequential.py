@@ -57,7 +57,7 @@ def delay(before: np.ndarray, after: np.ndarray, rate: float, rows: int) -> int:
 def test_unchanged_rates_exceed_the_noise_floor_once_in_a_thousand_buckets(rate: float, rows: int) -> None:
     rng = np.random.default_rng(round(1 / rate) + rows)
     exceeding = []
-    for _ in range(8):
+    for _ in range(20):
         known = int(rng.binomial(BASELINE, rate))
         course = rate_cusum.fold(scores_of(rate, rng.binomial(rows, rate, 20_000), rows, known), {})
         exceeding.append(np.mean(course.statistic >= course.noise))
