@@ -83,7 +83,7 @@ def _shape(baseline: Counted, variance: float) -> tuple[float, float]:
     low, high = 0.0, float(columns)
     for _ in range(HALVINGS):
         moving = (low + high) / 2
-        reached = np.trace(_covariance(frequencies, phases, correlations, moving)) * 2 / FEATURES
+        reached = _mean_variance(frequencies, phases, correlations, moving)
         low, high = (moving, high) if reached < variance else (low, moving)
     parts = np.linalg.eigvalsh(_covariance(frequencies, phases, correlations, high))
     parts = parts / max(float(parts.sum()), TINY)
@@ -92,13 +92,27 @@ def _shape(baseline: Counted, variance: float) -> tuple[float, float]:
 
 def _covariance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.ndarray, moving: float) -> np.ndarray:
     """Return the covariance of the features of normal columns, of which the first ones vary and the others do not."""
-    widths = np.sqrt(SCORES * np.clip(moving - np.arange(len(frequencies)), 0.0, 1.0))[:, None] * frequencies
-    gram = widths.T @ correlations @ widths
+    scaled = _scale(frequencies, moving)
+    gram = scaled.T @ correlations @ scaled
     own = np.diag(gram)
     mean = np.exp(-own / 2) * np.cos(phases)
     differences = np.exp(gram - np.add.outer(own, own) / 2) * np.cos(np.subtract.outer(phases, phases))
     sums = np.exp(-gram - np.add.outer(own, own) / 2) * np.cos(np.add.outer(phases, phases))
     return np.asarray((differences + sums) / 2 - np.outer(mean, mean))
+
+
+def _mean_variance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.ndarray, moving: float) -> float:
+    """Return twice the mean of the diagonal of :func:`_covariance`, without the rest of it."""
+    scaled = _scale(frequencies, moving)
+    own = np.sum(scaled * (correlations @ scaled), axis=0)
+    variances = (1 + np.exp(-2 * own) * np.cos(2 * phases)) / 2 - np.exp(-own) * np.cos(phases) ** 2
+    return float(np.sum(variances) * 2 / FEATURES)
+
+
+def _scale(frequencies: np.ndarray, moving: float) -> np.ndarray:
+    """Return the frequencies in units of the columns' standard deviations: those of the last columns are 0."""
+    widths = np.sqrt(SCORES * np.clip(moving - np.arange(len(frequencies)), 0.0, 1.0))
+    return np.asarray(widths[:, None] * frequencies)
 
 
 def _correlations(baseline: Counted, columns: int) -> np.ndarray:
