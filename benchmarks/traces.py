@@ -39,6 +39,7 @@ from monitor.store import reads
 from monitor.store.database import Database
 from monitor.web.app import create_app
 from monitor.web.server import Server
+from tests.support.listed_models import LISTED_MODELS
 
 DATA = Path(__file__).parent / "data"
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -48,39 +49,6 @@ GPT_4O = (Decimal("2.5"), Decimal(10))
 """Dollars for a million tokens, in and out, as published."""
 OWN = {"llama-2-7b-chat": ("0.2", "0.2"), "llama-2-13b-chat": ("0.25", "0.3"), "llama-2-70b-chat": ("0.7", "0.9")}
 """Prices of the operator's own, for llmperf's models."""
-LISTED = (
-    "gpt-4o",
-    "gpt-4o-mini",
-    "gpt-4-turbo",
-    "gpt-3.5-turbo",
-    "o1",
-    "o1-mini",
-    "o3-mini",
-    "gpt-4.1",
-    "gpt-4.1-mini",
-    "gpt-4.1-nano",
-    "gpt-4",
-    "o3",
-    "claude-3-5-sonnet-20241022",
-    "claude-3-5-haiku-20241022",
-    "claude-3-opus-20240229",
-    "claude-3-haiku-20240307",
-    "claude-3-7-sonnet-latest",
-    "gemini-1.5-pro",
-    "gemini-1.5-flash",
-    "gemini-2.0-flash",
-    "gemini-2.5-pro",
-    "gemini-2.5-flash",
-    "deepseek-chat",
-    "deepseek-reasoner",
-    "mistral-large-latest",
-    "mistral-small-latest",
-    "grok-2",
-    "grok-3",
-    "command-r",
-    "command-r-plus",
-)
-"""Thirty models whose prices genai-prices has."""
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 EXACT, ROUNDED, BINNED = 1e-12, 1e-3, 0.02
 TIMES = {
@@ -151,7 +119,7 @@ def models() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "at": pd.to_datetime([START + timedelta(seconds=0.35 * place) for place in range(10_000)]),
-            "model": rng.choice([*LISTED, "nobody-1"], 10_000),
+            "model": rng.choice([*LISTED_MODELS, "nobody-1"], 10_000),
             "input_tokens": told,
             "output_tokens": np.rint(rng.lognormal(5, 1, 10_000)),
             "cached_tokens": np.floor(told * rng.random(10_000) * 0.7),

@@ -15,46 +15,15 @@ from detectors.cost.price import Machines, OwnPrice, Tariff, Tokens, price
 from detectors.records import Column
 from monitor.config.models import ConfigError
 from monitor.config.signals import resolve
+from tests.support.listed_models import LISTED_MODELS
 from tests.support.nightly import nightly_except
 
-MODELS = (
-    "gpt-4o",
-    "gpt-4o-mini",
-    "gpt-4-turbo",
-    "gpt-3.5-turbo",
-    "o1",
-    "o1-mini",
-    "o3-mini",
-    "gpt-4.1",
-    "gpt-4.1-mini",
-    "gpt-4.1-nano",
-    "gpt-4",
-    "o3",
-    "claude-3-5-sonnet-20241022",
-    "claude-3-5-haiku-20241022",
-    "claude-3-opus-20240229",
-    "claude-3-haiku-20240307",
-    "claude-3-7-sonnet-latest",
-    "gemini-1.5-pro",
-    "gemini-1.5-flash",
-    "gemini-2.0-flash",
-    "gemini-2.5-pro",
-    "gemini-2.5-flash",
-    "deepseek-chat",
-    "deepseek-reasoner",
-    "mistral-large-latest",
-    "mistral-small-latest",
-    "grok-2",
-    "grok-3",
-    "command-r",
-    "command-r-plus",
-)
 AT = datetime(2026, 10, 1, tzinfo=UTC)
 
 
 def requests(count: int, seed: int = 0) -> tuple[np.ndarray, Tokens]:
     rng = np.random.default_rng(seed)
-    models = rng.choice(np.array(MODELS, dtype=object), count)
+    models = rng.choice(np.array(LISTED_MODELS, dtype=object), count)
     whole = np.rint(rng.lognormal(7, 2, count))
     return models, Tokens(whole, np.rint(rng.lognormal(5, 1, count)), np.floor(whole * rng.random(count) * 0.7))
 
