@@ -1,7 +1,7 @@
 """Pure statistics of monitoring: profiles, detectors, signals. No clock, no network, no SQL, no files.
 
-The registries below are explicit lists. To add a detector or a signal: one file and one line here. They are lazy: names
-are listed without an import, and using one imports the module of that name only.
+The registries below are explicit lists. To add a detector or a signal, add one file and one line here. They are lazy:
+listing names imports nothing, and using a name imports only its module.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ SEQUENTIAL: Registry[Sequential] = Registry(
         "rate_cusum": "detectors.drift.rate_cusum:DETECTOR",
     }
 )
-"""Detectors that add up from bucket to bucket, by name."""
+"""Sequential detectors, which accumulate evidence over buckets, by name."""
 
 PERFORMANCE: Registry[Detector] = Registry(
     {
@@ -93,7 +93,7 @@ PERFORMANCE: Registry[Detector] = Registry(
         "quantile_loss": "detectors.performance.measured:DETECTORS",
     }
 )
-"""Detectors of the model's performance, with labels and estimated without, by name."""
+"""Detectors of the model's performance, from labels and estimated without them, by name."""
 
 LATENCY: Registry[Detector] = Registry(
     {
@@ -107,7 +107,7 @@ LATENCY: Registry[Detector] = Registry(
         "p99_rise": "detectors.quality.percentile:RISES",
     }
 )
-"""Percentiles of times, by name: against a target, and against the baseline."""
+"""Detectors of percentiles of durations, against a target and against the baseline, by name."""
 
 RATES: Registry[Detector] = Registry(
     {
@@ -115,7 +115,7 @@ RATES: Registry[Detector] = Registry(
         "rate_level": "detectors.performance.rates:LEVEL",
     }
 )
-"""Detectors of the mean of a signal, corrected by labels where there are some, by name."""
+"""Detectors of the mean of a signal, corrected by labels if there are any, by name."""
 
 TRAFFIC_CHECKS: Registry[Callable[..., list[Finding]]] = Registry(
     {
@@ -217,7 +217,7 @@ _MODULES = {
     "detectors.signals.base": ("Signal",),
     "detectors.stack": ("Stack",),
 }
-"""Where the names that this package exports are defined; imported on first use, for they need numpy and scipy."""
+"""Modules of the exported names, imported on first use as they need numpy and scipy."""
 
 
 if not TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Numbers as people read them: shares in percent, seconds, factors, and the units of statistics."""
+"""Format numbers for people: shares in percent, seconds, factors, and the units of statistics."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ UNITS = {
     "percentage points": " percentage points",
     "s": " s",
 }
-"""What follows the number of a statistic, by the unit of its detector."""
+"""Text after the number of a statistic, by the unit of its detector."""
 
 
 def format_number(value: float) -> str:
-    """Write a number to four digits, or to whole thousands.
+    """Format a number with four significant digits, or as a whole number of thousands.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def format_number(value: float) -> str:
 
 
 def format_share(share: float) -> str:
-    """Write a share in percent, to one decimal, or to two digits where it is below 0.1 %.
+    """Format a share in percent, with one decimal, or with two digits below 0.1 %.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def format_share(share: float) -> str:
 
 
 def format_statistic(value: float, unit: str) -> str:
-    """Write a statistic in its unit.
+    """Format a statistic with its unit.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def format_statistic(value: float, unit: str) -> str:
 
 
 def compare_statistic(title: str, value: float, threshold: float, unit: str) -> str:
-    """Write a statistic beside its threshold.
+    """Format a statistic with its threshold.
 
     Examples
     --------

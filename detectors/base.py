@@ -1,7 +1,7 @@
-"""Detector, Finding, Status: the contract between measuring and judging.
+"""Detector, Measurement, Finding and Status: the interface between measuring and judging.
 
-A detector measures and never decides to alert. It returns a :class:`Measurement`; :func:`assess` puts the
-threshold, the sample sizes and the reason beside it, in one place for all detectors.
+A detector measures and does not decide. It returns a :class:`Measurement`; :func:`assess` adds the threshold, the
+sample sizes and the reason, in the same way for all detectors.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from detectors.null_distribution import CalibratedNull
 from detectors.profile import Profile
 
 Direction = Literal["better", "worse", "neutral"]
-"""What a change means. Only ``worse`` may lead to a rollback or a retraining; ``better`` alerts nobody."""
+"""Meaning of a change. Only ``worse`` may lead to a rollback or a retraining; ``better`` never alerts."""
 NULL_TAIL = 1e-3
-"""Share of unchanged windows that may lie above a noise floor."""
+"""Probability that an unchanged window exceeds the noise floor."""
 
 
 Values = Any
-"""A float of one window; float64 of shape (windows,) when a :class:`~detectors.stack.Stack` was measured."""
+"""A float for one window; float64 of shape (windows,) for a :class:`~detectors.stack.Stack`."""
 
 
 class Status(StrEnum):
-    """The four answers. Only ``drifted`` speaks against the model."""
+    """Result of a check. Only ``drifted`` indicates a change."""
 
     OK = "ok"
     DRIFTED = "drifted"
@@ -41,21 +41,21 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a detector saw.
+    """Statistic of a window with its noise floor and p-value.
 
     Parameters
     ----------
     statistic
-        The effect, in the detector's unit, growing with the change and independent of the sample size.
+        Effect size in the detector's unit: increases with the change, independent of the sample size.
     noise
-        What the statistic exceeds in one of 1,000 unchanged windows of this size, from its null law; where that law
-        is not normal, adapted so that the statistic in units of it is the normal score of the p-value (see
-        :func:`noise_from_p_value`), at every size and for every kind of column.
+        Noise floor: upper 1/1,000 quantile of the statistic for unchanged windows of this size, from its null law.
+        Where that law is not normal it is adjusted so that the statistic in units of it is the normal score of the
+        p-value (see :func:`noise_from_p_value`), for every sample size and kind of column.
     p_value
-        Probability of a statistic at least as large on an unchanged window of independent rows, the baseline being
-        known only through its own sample. None for the measures that are held against a fixed target.
+        Probability of a statistic at least as large for an unchanged window of independent rows, including the sampling
+        error of the baseline. None for measures that are compared with a fixed target.
     detail
-        Evidence for people: a few named numbers, never a record's text.
+        Additional results as named numbers; never the text of a record.
     """
 
     statistic: Values
@@ -64,29 +64,29 @@ class Measurement:
     detail: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Turn numpy's scalars into Python's: the measurement of one window is plain data."""
+        """Convert numpy scalars to Python ones, so that the measurement of one window is plain data."""
         for name in ("statistic", "noise", "p_value"):
             object.__setattr__(self, name, _plain(getattr(self, name)))
         object.__setattr__(self, "detail", {name: _plain(value) for name, value in self.detail.items()})
 
 
 LEAST_SCORE = 0.6745
-"""The normal score of a p-value of one half, two-sided: what is more usual than that is not told apart."""
+"""Two-sided normal score of a p-value of one half; larger p-values are not distinguished."""
 SMALLEST = 1e-300
 
 
 def noise_from_p_value(statistic: Values, p_value: Values, usual: Values, sides: Literal[1, 2] = 2) -> Values:
-    """Return the noise in units of which a statistic is the normal score of its p-value.
+    """Return the noise floor for which the statistic has the normal score of its p-value.
 
-    A statistic of any law, normal or not, is then rare at the same multiple of its noise: at 1 with a probability of
-    1e-3, at 1.48 with one of 1e-6.
+    Statistics with any null law then have the same probability at the same multiple of the noise floor: 1e-3 at 1, 1e-6
+    at 1.48.
 
     Parameters
     ----------
     usual
-        The 1e-3 point of the statistic's law, for statistics too usual to tell (a p-value above one half).
+        Upper 1e-3 quantile of the statistic's law, used for p-values above one half.
     sides
-        1 where only a rise counts.
+        1 for one-sided statistics.
 
     Examples
     --------
@@ -103,14 +103,14 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
 
 
 class Cells(NamedTuple):
-    """A statistic as a sum over cells, which are runs of neighbouring bins.
+    """Decomposition of a statistic over cells, which are runs of neighbouring bins.
 
     Parameters
     ----------
     starts
-        The first bin of each cell.
+        First bin of each cell.
     terms
-        The term of each cell; they sum to the statistic, or to its square.
+        Term of each cell; their sum is the statistic, or its square.
     """
 
     starts: np.ndarray
@@ -119,39 +119,38 @@ class Cells(NamedTuple):
 
 @dataclass(frozen=True)
 class Detector:
-    """A named way to measure one column of a window against its baseline.
+    """Method that compares one column of a window with its baseline.
 
     Parameters
     ----------
     name, check
-        The method's name, and the check under which its findings stand.
+        Name of the method, and the check that reports its findings.
     measure
-        Pure function ``(baseline, window) -> Measurement`` over two profiles of one layout. It works over the
+        Pure function ``(baseline, window) -> Measurement`` of two profiles with the same layout. It operates on the
         last axis, so that the window may also be a :class:`~detectors.stack.Stack` of many.
     kinds
-        Kinds of column that it can measure.
+        Supported kinds of columns.
     threshold
-        The effect that is worth a person's attention when there is no calibration.
+        Default threshold, used without calibration.
     floor
-        The smallest effect that may ever page under a calibrated threshold: below it a difference is too small
-        to matter, however many rows prove it.
+        Effect floor: smallest effect that may alert under a calibrated threshold, however significant.
     counts
-        Which rows are its sample: ``usable`` values or all ``rows``.
+        Rows that count as the sample: ``usable`` values or all ``rows``.
     about
-        ``model`` when a finding speaks of the model's behaviour; ``pipe`` when it speaks of the data's way
-        to us, which must never roll back a model.
+        ``model`` for findings about the model's behaviour; ``pipe`` for findings about the data pipeline, which never
+        roll back a model.
     unit, title, citation
-        For tables, legends and messages.
+        Texts for tables, legends and messages.
     cells
-        Pure function ``(baseline, window) -> Cells``, of sides that both hold values: which values carry the statistic.
-        None where it is no sum over values.
+        Pure function ``(baseline, window) -> Cells`` of non-empty samples: the contribution of each value to the
+        statistic. None if the statistic is not a sum over values.
     unusable
-        For what counts rows without a usable value: which counts of a profile, and how people call them.
+        For methods that count rows without a usable value: the counts of a profile, and their names in messages.
     follows
-        Whether the statistic says which way the numbers of a column went: ``either`` way, or only ``up``.
+        Whether the statistic shows the direction of a numeric change: ``either`` direction, or only ``up``.
     explained_by
-        Methods that explain its findings in its place, the first that can measure the kind of column; for what adds up,
-        or is measured elsewhere.
+        Methods that explain its findings instead, of which the first that supports the kind of column is used; for
+        sequential and external statistics.
     """
 
     name: str
@@ -173,10 +172,10 @@ class Detector:
 
 @dataclass(frozen=True)
 class Finding:
-    """One statistic of one window, with everything that is needed to believe or doubt it.
+    """Result of a detector for one window, with its evidence.
 
-    ``p_value`` is that of the calibrated null where there is one, else of the classical test. ``q_value`` is the
-    false discovery rate among the findings of its tick: it orders what is shown, and pages nobody.
+    ``p_value`` is that of the calibrated null distribution if there is one, else of the classical test. ``q_value`` is
+    the false discovery rate among the findings of its bucket, which orders them and does not affect alerts.
     """
 
     check: str
@@ -198,17 +197,17 @@ class Finding:
 
     @property
     def is_adverse(self) -> bool:
-        """Say whether the finding may alert: it drifted, and not for the better."""
+        """Return whether the finding may alert: it drifted, and not for the better."""
         return self.status is Status.DRIFTED and self.direction != "better"
 
     @property
     def key(self) -> str:
-        """Return what stays the same from window to window."""
+        """Return the identity of the finding across windows."""
         return "/".join([self.check, self.column or "", self.method, self.segment or ""])
 
     @property
     def excess(self) -> float:
-        """Return the statistic in units of its threshold; 0 when either is unknown."""
+        """Return the statistic in units of its threshold; 0 if either is unknown."""
         if self.statistic is None or not self.threshold:
             return math.inf if self.status is Status.DRIFTED else 0.0
         return self.statistic / self.threshold
@@ -216,20 +215,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Criterion:
-    """When a measurement counts as drift.
+    """Criterion for drift.
 
     Parameters
     ----------
     threshold
-        A fixed threshold of the operator, which wins.
+        Fixed threshold set by the user; overrides the others.
     calibrated
-        The null of this statistic and how rare a page must be; the threshold is then what is as rare for a
-        window of this size, and at least the detector's effect floor. Without it the detector's own threshold
-        is used, raised to the noise floor where the samples are too small to see it.
+        Null distribution of the statistic and the permitted rarity. The threshold is the statistic of that rarity for a
+        window of this size, and at least the detector's effect floor. Without it the detector's default threshold is
+        used, raised to the noise floor for small samples.
     min_samples
-        Below this many on either side the answer is ``inconclusive``.
+        With fewer rows in either sample the status is ``inconclusive``.
     noise_factor
-        By how much the window's noise exceeds that of so many independent rows, such as :func:`clusters.inflation`.
+        Ratio of the window's noise to that of as many independent rows, such as :func:`clusters.inflation`.
     """
 
     threshold: float | None = None
@@ -250,7 +249,7 @@ def assess(
     segment: str | None = None,
     criterion: Criterion = DEFAULT_CRITERION,
 ) -> Finding:
-    """Measure one column and state the result; never raises for what the data hold.
+    """Measure one column and return the finding; never raises because of the data.
 
     Examples
     --------
@@ -312,7 +311,7 @@ def conclude(
     threshold: float | None,
     calibrated: CalibratedNull | None,
 ) -> Finding:
-    """Hold a measurement against the threshold that counts: the operator's, the calibrated, or the default."""
+    """Compare a measurement with its threshold and return the finding."""
     if calibrated is not None:
         measurement = replace(measurement, p_value=calibrated.p_value(measurement.statistic, measurement.noise))
     return _compare(
@@ -323,7 +322,7 @@ def conclude(
 def effective_threshold(
     detector: Detector, measurement: Measurement, threshold: float | None, calibrated: CalibratedNull | None
 ) -> Values:
-    """Return the threshold that counts for a measurement: the operator's, the calibrated, or the default."""
+    """Return the threshold of a measurement: the user's, the calibrated one, or the default."""
     if threshold is not None:
         return threshold
     if calibrated is not None:
@@ -344,7 +343,7 @@ def _compare(stated: Finding, detector: Detector, measurement: Measurement, boun
 
 
 def describe_comparison(detector: Detector, statistic: float, bound: float) -> str:
-    """Write a statistic beside its threshold."""
+    """Format a statistic with its threshold."""
     return compare_statistic(detector.title, statistic, bound, detector.unit)
 
 

@@ -1,14 +1,13 @@
 """Baseline checks: shifts, trends and unusual stretches inside a candidate baseline.
 
-A baseline is only as good as the stretch that it was learnt from. Each column becomes a few *series* over
-regular pieces of an hour or more (mean of normal scores, spread, share of each category, missing values); the
-hour of the day is taken out; and optimal partitioning cuts the series where its level changes. What returns to
-its level within a day and a half is an unusual stretch, what stays is a shift, and a staircase that one line
-fits as well is a trend.
+Each column is converted to a few *series* over regular pieces of an hour or more (mean of normal scores, spread, share
+of each category, share of missing values). The daily season is removed, and optimal partitioning finds the change
+points of the level. A change that reverts within a day and a half is an unusual stretch, a lasting one is a shift, and
+a staircase that one line fits as well is a trend.
 
-The noise of a piece is its sampling noise and the column's own wander, estimated from differences of neighbouring
-blocks of an hour to a day, so that a column that wanders by itself is not said to change. A change must also
-be large enough to matter.
+The noise of a piece is its sampling noise plus the random variation of the column, estimated from differences of
+neighbouring blocks of an hour to a day, so that columns that vary naturally are not reported. A change must also exceed
+a minimum effect.
 
 Methods: Jackson et al., *An algorithm for optimal partitioning of data on an interval*, IEEE Signal Processing
 Letters 12, 2005; Killick, Fearnhead, Eckley, *Optimal detection of changepoints with a linear computational
@@ -16,7 +15,7 @@ cost*, Journal of the American Statistical Association 107, 2012.
 
 Limits
 ------
-A change in the first or last hours of a stretch needs to be larger. Vectors and labels are not looked at.
+A change in the first or last hours must be larger to be detected. Vectors and labels are not checked.
 """
 
 from __future__ import annotations
@@ -34,29 +33,29 @@ from detectors.stack import Stack
 MOST_PIECES = 400
 FEWEST_PIECES = 24
 PENALTY = 40.0
-"""By how much a cut must lower the cost, which is chi-squared where nothing changes: strict, as there are many
-columns, series and places to cut."""
+"""Penalty of a cut. The cost reduction is chi-squared without a change; the penalty is large because of the many
+columns, series and possible cuts."""
 LONGEST_STRETCH = 36 * HOUR
-"""What lasts longer than this and then goes back is two shifts."""
+"""Longest unusual stretch; a longer one is reported as two shifts."""
 FEWEST_RECURRENCES = 4
-"""A column with so many unusual stretches does that ordinarily."""
+"""From this number on, unusual stretches are a normal property of the column."""
 SHIFT_FLOOR = 0.2
 STRETCH_FLOOR = 0.3
 TREND_FLOOR = 0.2
-"""Smallest changes that are worth a word, in standard deviations of single values; of shares, see :func:`effect`."""
+"""Smallest changes that are reported, in standard deviations of single values; of shares, see :func:`effect`."""
 MEDIAN_OF_CHI2 = 0.4549
 BLOCK_HOURS = (1, 3, 6, 12, 24)
 FEWEST_BLOCKS = 6
 MOST_CATEGORIES = 8
 SMALLEST_SHARE = 0.002
-"""A category that is rarer in every piece of the baseline taken together has no series of its own."""
+"""Smallest share over the whole baseline of a category with a series."""
 CYCLES = 2
-"""Whole weeks that the hours of workdays and weekends need to be told apart."""
+"""Full weeks that are required for separate seasons of workdays and weekends."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One aspect of a column over the pieces of a stretch.
+    """One property of a column over the pieces of a stretch.
 
     Parameters
     ----------
@@ -64,9 +63,9 @@ class Series:
         ``level``, ``spread``, ``missing``, or ``=CATEGORY``.
     value
         float64, shape (pieces,): standardised, so that a piece of n rows has a sampling variance of about 1 / n.
-        NaN where a piece has no rows.
+        NaN for pieces without rows.
     weight
-        float64, shape (pieces,): rows behind each value.
+        float64, shape (pieces,): number of rows of each piece.
     is_share
         Whether the value is the angle of a share.
     """
@@ -79,23 +78,23 @@ class Series:
 
 @dataclass(frozen=True)
 class SeriesChange:
-    """A part of a column that differs between two runs of pieces.
+    """Change of one property of a column between two runs of pieces.
 
     Parameters
     ----------
     kind
-        ``shift``: from ``first`` on the level is another one, up to ``last``. ``stretch``: the pieces from ``first``
-        to ``last`` (not included) differ from what surrounds them. ``trend``: it moves all the way.
+        ``shift``: the level differs from ``first`` up to ``last``. ``stretch``: the pieces from ``first`` up to
+        ``last`` (exclusive) differ from those around them. ``trend``: the level moves throughout.
     part
         As in :class:`Series`.
     first, last
         Pieces.
     effect
-        In standard deviations of single values, or of shares as :func:`effect` says; signed.
+        Signed, in standard deviations of single values, or for shares as in :func:`effect`.
     before
         First piece of the stretch that a shift is compared with.
     row
-        Which of the series it is.
+        Index of the series.
     """
 
     kind: str
@@ -108,7 +107,7 @@ class SeriesChange:
 
 
 def effect(before: float, after: float) -> float:
-    """Return the difference of two shares as Cohen's h, which weighs 0 → 0.6 % as heavily as 50 → 57.5 %.
+    """Return the difference of two shares as Cohen's h, for which 0 → 0.6 % is as large as 50 → 57.5 %.
 
     Examples
     --------
@@ -119,7 +118,7 @@ def effect(before: float, after: float) -> float:
 
 
 def piece_seconds(seconds: float, step: float) -> int:
-    """Return how long a piece is: whole steps, an hour or more, a part of a day, and at most 400 of them.
+    """Return the length of a piece in seconds: whole steps, an hour or more, a part of a day, and at most 400 pieces.
 
     Examples
     --------
@@ -133,7 +132,7 @@ def piece_seconds(seconds: float, step: float) -> int:
 
 
 def extract_series(stack: Stack) -> list[Series]:
-    """Return the series of one column; none of a kind that holds no counts of values."""
+    """Return the series of one column; none for kinds without counts of values."""
     layout = stack.layout
     if layout.kind == "numeric":
         series = _numeric_series(stack)
@@ -183,14 +182,14 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[SeriesChange]:
-    """Return what changes inside a stretch: shifts, unusual stretches and trends of each series.
+    """Return the changes inside a stretch: shifts, unusual stretches and trends of each series.
 
     Parameters
     ----------
     series
-        Of one column or of many, over the same pieces.
+        Of one or several columns, over the same pieces.
     seconds
-        int64, shape (pieces,): when each piece starts, evenly spaced.
+        int64, shape (pieces,): start of each piece, evenly spaced.
 
     Examples
     --------
@@ -220,7 +219,7 @@ def find_changes(series: Sequence[Series], seconds: np.ndarray) -> list[SeriesCh
 
 
 def standard_errors(series: Sequence[Series], seconds: np.ndarray) -> list[float]:
-    """Return the standard error of each series' mean over all pieces, its own wander included.
+    """Return the standard error of each series' mean over all pieces, including its own random variation.
 
     Examples
     --------
@@ -236,22 +235,22 @@ def standard_errors(series: Sequence[Series], seconds: np.ndarray) -> list[float
 
 
 def unusual_stretches(value: np.ndarray, weight: np.ndarray, seconds: np.ndarray) -> list[tuple[int, int]]:
-    """Return the runs of pieces, up to a day and a half long, in which a series left its level and came back.
+    """Return the runs of pieces, up to a day and a half long, in which a series left its level and returned.
 
     Parameters
     ----------
     value
         float64, shape (pieces,): standardised, so that a piece of n rows has a sampling variance of about 1 / n.
     weight
-        float64, shape (pieces,): the rows behind each.
+        float64, shape (pieces,): number of rows of each piece.
     seconds
-        int64, shape (pieces,): when each piece starts, evenly spaced.
+        int64, shape (pieces,): start of each piece, evenly spaced.
 
     Returns
     -------
     list
-        First piece and the piece after the last, of each. A series that does so four times or more does so
-        ordinarily, and none is returned.
+        First and end (exclusive) piece of each run. Empty if there are four runs or more, which are then a normal
+        property of the series.
 
     Examples
     --------
@@ -267,7 +266,7 @@ def unusual_stretches(value: np.ndarray, weight: np.ndarray, seconds: np.ndarray
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Series side by side: value without its season, and weight as inverse variance; shape (series, pieces)."""
+    """Several series: value without its season, and weight as inverse variance; shape (series, pieces)."""
 
     series: Sequence[Series]
     seconds: np.ndarray
@@ -286,7 +285,7 @@ class _Pieces:
         return cls(series, seconds, raw, rows, value, _weights(value, rows, _length(seconds)))
 
     def without(self, stretches: Sequence[Sequence[tuple[int, int]]]) -> _Pieces:
-        """Take stretches out; the season and the noise are learnt again from the rest."""
+        """Remove stretches; season and noise are estimated again from the rest."""
         rows = self.rows.copy()
         for row, runs in enumerate(stretches):
             for first, last in runs:
@@ -295,7 +294,7 @@ class _Pieces:
         return _Pieces(self.series, self.seconds, self.raw, rows, value, _weights(value, rows, _length(self.seconds)))
 
     def without_line(self) -> _Pieces:
-        """Take the median slope between days out (Theil and Sen), so that a stretch stands out from a trend."""
+        """Subtract the median slope between days (Theil and Sen), so that stretches differ from a trend."""
         size = max(1, DAY // _length(self.seconds))
         days = len(self.seconds) // size
         if days < FEWEST_BLOCKS:
@@ -312,14 +311,14 @@ class _Pieces:
         return partition(self.value, self.weight, PENALTY)
 
     def mean(self, row: int, at: np.ndarray) -> float:
-        """Return the mean of some pieces, each counted by its rows."""
+        """Return the mean of some pieces, weighted by their rows."""
         return _average(self.value[row, at], self.rows[row, at])
 
     def contrast(self, row: int, before: np.ndarray, after: np.ndarray) -> float:
-        """Return how far some pieces lie from others.
+        """Return the difference of some pieces from others.
 
-        The angle of a share grows with the rows behind it, so the smaller of two differences counts: of the mean
-        angles, and of the shares over all rows.
+        The variance-stabilised angle of a share depends on the number of rows, so the smaller of two differences is
+        returned: of the mean angles, and of the shares over all rows.
         """
         size = self.mean(row, after) - self.mean(row, before)
         if not self.series[row].is_share:
@@ -334,7 +333,7 @@ def _average(value: np.ndarray, weight: np.ndarray) -> float:
 
 
 def is_weekend(seconds: np.ndarray) -> np.ndarray:
-    """Say of each time whether it lies in a Saturday or a Sunday of UTC."""
+    """Return a mask of the times on a Saturday or a Sunday, in UTC."""
     return np.asarray(weekday(seconds) >= 5)  # noqa: PLR2004
 
 
@@ -343,7 +342,7 @@ def _length(seconds: np.ndarray) -> int:
 
 
 def _without_season(value: np.ndarray, rows: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Take the median of each hour of the day out; of workdays and weekends apart where there are two weeks."""
+    """Subtract the median of each hour of the day; separately for workdays and weekends if there are two weeks."""
     span = _length(seconds) * len(seconds)
     slot = seconds % DAY // _length(seconds)
     if span >= CYCLES * WEEK:
@@ -363,7 +362,7 @@ def _without_season(value: np.ndarray, rows: np.ndarray, seconds: np.ndarray) ->
 
 
 def _weights(value: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
-    """Return the inverse variance of each piece: sampling, the wander from piece to piece, and its persistence."""
+    """Return the inverse variance of each piece: sampling error, variation between pieces, and its persistence."""
     wander = _per_row(_neighbours(value, rows, 1, excess=True)) / 2
     with np.errstate(divide="ignore"):
         weight = rows / (1 + rows * np.maximum(0.0, wander)[:, None])
@@ -378,9 +377,9 @@ def _weights(value: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
 
 
 def _neighbours(value: np.ndarray, weight: np.ndarray, size: int, *, excess: bool = False) -> np.ndarray:
-    """Return how neighbouring blocks differ, squared, over what their weights allow, or in excess of it.
+    """Return the squared differences of neighbouring blocks relative to their weights, or in excess of them.
 
-    The usual difference is taken away first, so that a trend is not counted as noise.
+    The median difference is subtracted first, so that a trend does not count as noise.
     """
     blocks = value.shape[1] // size
     shape = (len(value), blocks, size)
@@ -396,7 +395,7 @@ def _neighbours(value: np.ndarray, weight: np.ndarray, size: int, *, excess: boo
 
 
 def _per_row(compared: np.ndarray) -> np.ndarray:
-    """Return the median of each row that has any value, else 0."""
+    """Return the median of each row, 0 for rows without values."""
     middle = np.zeros(len(compared))
     counted = np.isfinite(compared).any(axis=1)
     if counted.any():
@@ -405,7 +404,7 @@ def _per_row(compared: np.ndarray) -> np.ndarray:
 
 
 def partition(value: np.ndarray, weight: np.ndarray, penalty: float) -> list[list[int]]:
-    """Cut each series where its mean changes, at the least cost: weighted squares, and a penalty for each cut.
+    """Find the change points of the mean of each series by optimal partitioning: least weighted squares plus penalties.
 
     Parameters
     ----------
@@ -417,7 +416,7 @@ def partition(value: np.ndarray, weight: np.ndarray, penalty: float) -> list[lis
     Returns
     -------
     list
-        The first piece of every run but the first, in the order of time, for each series.
+        For each series the first piece of every run but the first, in the order of time.
 
     Examples
     --------
@@ -452,7 +451,7 @@ def _outside(first: int, last: int, pieces: int) -> np.ndarray:
 
 
 def _stretches(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the short runs after which a series comes back to where it was before them."""
+    """Return the short runs after which a series returns to its previous level."""
     most = LONGEST_STRETCH // _length(pieces.seconds)
     edges = [0, *cuts, len(pieces.seconds)]
     runs: list[tuple[int, int]] = []
@@ -468,14 +467,14 @@ def _stretches(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[tuple[int
 
 
 def _comes_back(pieces: _Pieces, row: int, edges: Sequence[int], place: int, end: int) -> bool:
-    """Say whether the runs on both sides are nearer to one another than to what lies between."""
+    """Return whether the runs before and after are closer to each other than to the run between them."""
     bounds = ((edges[place - 1], edges[place]), (edges[place], edges[end]), (edges[end], edges[end + 1]))
     before, inside, after = (pieces.mean(row, np.arange(first, last)) for first, last in bounds)
     return bool(abs(after - before) < 0.5 * min(abs(inside - before), abs(inside - after)))
 
 
 def _shifts(pieces: _Pieces, row: int, part: str, cuts: Sequence[int]) -> list[SeriesChange]:
-    """Return the shifts at cuts that stand a second test, or one trend where a line explains them as well."""
+    """Return the shifts at cuts that pass a second test, or one trend where a line fits as well."""
     cuts = _prune_cuts(pieces, row, cuts)
     total = len(pieces.seconds)
     slope, residual = _fit_line(pieces, row)
@@ -500,7 +499,7 @@ def _step(pieces: _Pieces, row: int, edges: Sequence[int], place: int) -> float:
 
 
 def _prune_cuts(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[int]:
-    """Drop the weakest cut until each is large, and significant against how the runs themselves wander."""
+    """Remove the weakest cut until each is large, and significant relative to the variation within runs."""
     kept = list(cuts)
     while kept:
         edges = [0, *kept, len(pieces.seconds)]
@@ -520,7 +519,7 @@ def _prune_cuts(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[int]:
 
 
 def _residual(pieces: _Pieces, row: int, cuts: Sequence[int]) -> np.ndarray:
-    """Return a series less the mean of each run between cuts."""
+    """Return a series minus the mean of each run between cuts."""
     value, weight = np.array(pieces.value[row]), pieces.weight[row]
     for run in np.split(np.arange(len(value)), list(cuts)):
         if weight[run].any():
@@ -529,7 +528,7 @@ def _residual(pieces: _Pieces, row: int, cuts: Sequence[int]) -> np.ndarray:
 
 
 def _inflation(residual: np.ndarray, weight: np.ndarray, length: int, fitted: int) -> float:
-    """Return how much more blocks of what is left wander than their weights allow; 1 or more."""
+    """Return the ratio of the residual variance of blocks to that implied by their weights; at least 1."""
     largest = 1.0
     for hours in BLOCK_HOURS:
         size = hours * HOUR // length
@@ -545,7 +544,7 @@ def _inflation(residual: np.ndarray, weight: np.ndarray, length: int, fitted: in
 
 
 def _fit_line(pieces: _Pieces, row: int) -> tuple[float, np.ndarray]:
-    """Return how far a straight line moves over the whole stretch, and what it leaves of the series."""
+    """Return the change of a fitted line over the whole stretch, and the residual of the series."""
     value, weight = pieces.value[row], pieces.weight[row]
     if not weight.any():
         return 0.0, np.zeros(len(value))

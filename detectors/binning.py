@@ -1,9 +1,8 @@
-"""Where to count: the bins of a column, frozen from its baseline.
+"""Bins of a column, fixed by its baseline.
 
-A numeric layout is one sorted array of edges; bin ``i`` is ``[edges[i-1], edges[i])``. The first bin
-therefore holds what lies below the baseline's minimum, the last what lies above its maximum, and a value
-that carries a mass of its own has a bin as wide as that one double. A categorical layout is the
-baseline's most frequent categories and one bin for all others.
+A numeric layout is one sorted array of edges; bin ``i`` is ``[edges[i-1], edges[i])``. So the first bin contains values
+below the baseline's minimum and the last those above its maximum. A point mass has a bin that is one double wide. A
+categorical layout consists of the baseline's most frequent categories and one bin for all others.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from detectors.records import Column
 
 Kind = Literal["numeric", "categorical", "vector", "scores", "errors"]
 COUNTED = ("numeric", "categorical")
-"""Kinds whose profile counts values."""
+"""Kinds whose profiles count values."""
 LABELLED = ("scores", "errors")
-"""Kinds whose rows are predictions beside their labels."""
+"""Kinds whose rows are pairs of prediction and label."""
 SUMMED = ("vector", *LABELLED)
-"""Kinds whose profile holds sums and no counts of values."""
+"""Kinds whose profiles contain sums and no counts of values."""
 
 QUANTILE_BINS = 128
 VOCABULARY = 256
@@ -33,29 +32,29 @@ LONGEST_CATEGORY = 256
 
 @dataclass(frozen=True)
 class Binning:
-    """The bins of one column.
+    """Bins of one column.
 
     Parameters
     ----------
     kind
-        ``numeric`` or ``categorical``; ``vector`` for the joint column, ``scores`` and ``errors`` for that of the
-        model's performance, which are summed and not counted.
+        ``numeric`` or ``categorical``; ``vector`` for the joint column, ``scores`` and ``errors`` for the column of the
+        model's performance, which have sums instead of counts.
     edges
         Sorted float64 edges of a numeric column; empty for a categorical one.
     vocabulary
         Known categories, most frequent first; empty for a numeric column.
     complete
-        Whether the vocabulary held every category of the baseline, so that *other* means *new*.
+        Whether the vocabulary contains every category of the baseline, so that *other* means *new*.
     scale
-        The baseline's inter-quantile range, 5 to 95 % (or a fallback that is never 0), in the column's
-        unit: what distances are divided by.
+        The baseline's interquantile range, 5 to 95 % (or a fallback that is never 0), in the column's unit: the divisor
+        of distances.
     origin
-        The baseline's median: squares are taken about it, so that a variance does not cancel away. Of scores:
-        where the decision falls.
+        The baseline's median: squares are taken about it to avoid cancellation in the variance. Of scores: the decision
+        threshold.
     width, paired
-        How many sums there are; of a vector, how many of its columns (in ``vocabulary``) are paired.
+        Number of sums; for a vector, number of its columns (in ``vocabulary``) that are paired.
     model
-        Of errors: the trees that say how large each is expected to be, as text; empty where there are none.
+        For errors: the trees that predict the expected error, as text; empty if there are none.
     """
 
     kind: Kind
@@ -70,18 +69,18 @@ class Binning:
 
     @property
     def bins(self) -> int:
-        """Return the number of bins, those for what is outside or other included."""
+        """Return the number of bins, including those for values outside the range or the vocabulary."""
         if self.kind in SUMMED:
             return self.width
         return len(self.edges) + 1 if self.kind == "numeric" else len(self.vocabulary) + 1
 
     @property
     def identity(self) -> str:
-        """Return a fingerprint; profiles of different layouts are never added."""
+        """Return a fingerprint; profiles of different layouts cannot be added."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, object]:
-        """Serialise; floats as hexadecimal strings, so that none is rounded."""
+        """Serialise; floats as hexadecimal strings, so that they are exact."""
         sums = {"width": self.width, "paired": self.paired} if self.kind in SUMMED else {}
         return {
             **sums,
@@ -96,7 +95,7 @@ class Binning:
 
     @classmethod
     def from_json(cls, data: dict[str, object]) -> Binning:
-        """Read what :meth:`to_json` wrote."""
+        """Read the output of :meth:`to_json`."""
         edges, words = data["edges"], data["vocabulary"]
         if not isinstance(edges, list) or not isinstance(words, list):
             raise ValueError("a layout needs the lists `edges` and `vocabulary`; this one is damaged.")
@@ -119,14 +118,14 @@ def _kind(name: object) -> Kind:
 
 
 def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int = QUANTILE_BINS) -> Binning:
-    """Place quantile edges, a bin of its own for each point mass, and one bin on either side.
+    """Place quantile edges, with a separate bin for each point mass and one bin at either end.
 
     Parameters
     ----------
     sample
         Finite values, shape (n,), n ≥ 1: a uniform sample of the baseline.
     minimum, maximum
-        Of the whole baseline, for the sample may miss them.
+        Of the whole baseline, as the sample may not contain them.
     bins
         Number of quantile bins; a value with more than ``1 / bins`` of the mass is a point mass.
 
@@ -143,7 +142,7 @@ def learn_numeric(sample: np.ndarray, minimum: float, maximum: float, bins: int 
     values, frequency = np.unique(sample, return_counts=True)
     quantiles = np.quantile(sample, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf")
     masses = values[frequency > max(1, len(sample) // bins)]
-    with np.errstate(over="ignore"):  # the largest double has no successor; its bin is then the last one
+    with np.errstate(over="ignore"):  # the largest double has no successor; its bin is the last one
         above = np.nextafter(np.append(masses, maximum), np.inf)
         edges = np.concatenate([quantiles, masses, above, [minimum]])
         edges = np.unique(edges[np.isfinite(edges)])
@@ -158,7 +157,7 @@ def _scale(sample: np.ndarray) -> float:
 
 
 def learn_categorical(frequency: Counter[str], size: int = VOCABULARY, complete: bool = True) -> Binning:
-    """Keep the most frequent categories; ties go by name, so that the order of rows does not matter.
+    """Select the most frequent categories; ties are ordered by name, so that the order of rows does not matter.
 
     Examples
     --------
@@ -173,10 +172,10 @@ def learn_categorical(frequency: Counter[str], size: int = VOCABULARY, complete:
 
 
 def category(value: object) -> str:
-    """Write a value as the category that it is counted under.
+    """Return the category of a value.
 
-    Booleans are ``true`` and ``false`` and whole floats lose their point, so that the same value read
-    through another driver stays the same category. Long values are cut at 256 characters.
+    Booleans become ``true`` and ``false`` and integral floats lose their decimal point, so that the category does not
+    depend on the database driver. Values are truncated to 256 characters.
     """
     if isinstance(value, str):
         return value[:LONGEST_CATEGORY]
@@ -188,7 +187,7 @@ def category(value: object) -> str:
 
 
 def to_categories(column: Column) -> np.ndarray:
-    """Return every value as the category that it is counted under, object of shape (rows,); empty where missing.
+    """Return the category of every value, object of shape (rows,); empty if missing.
 
     Examples
     --------
@@ -200,14 +199,14 @@ def to_categories(column: Column) -> np.ndarray:
 
 
 def numbers(column: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Convert a column to float64 and say which present values are no numbers at all.
+    """Convert a column to float64 and report values that are not numbers.
 
     Returns
     -------
     values
         float64, NaN where missing or mistyped.
     mistyped
-        bool: present, and neither a number nor a text that reads as one.
+        bool: present, and neither a number nor a text that parses as one.
     """
     if column.values.dtype != object:
         values = column.values.astype(np.float64)

@@ -1,16 +1,16 @@
-"""Thresholds to an alert budget: what the baseline's own windows do when nothing has changed.
+"""Calibrate thresholds to an alert budget from the null distribution of the baseline's own windows.
 
-The user states how many false alerts a week are acceptable. Every statistic is first measured on the baseline itself,
-each window against the rest, which gives its null distribution with the traffic's real rhythm, wander and sample
-sizes. :mod:`detectors.null_distribution` turns a statistic into a *rarity*: the logarithm of how many windows one
-waits for such a value. Rarities of all columns, segments and methods share one scale, and :func:`spend` gives each
-column an equal share of the budget on it. All ordinary statistics together tell how their tail goes on, so that they
-have one limit. A statistic whose own peaks do not fit that tail is set apart: it gets a higher limit of its own, by
-which it keeps to its share, and the limit of the others does not depend on it.
+The user sets the accepted number of false alerts per week. Every statistic is measured on the baseline, each window
+against the rest (leave-window-out). This gives its null distribution, including seasonality, autocorrelation and sample
+sizes of the traffic. :mod:`detectors.null_distribution` converts a statistic to its *rarity*: the logarithm of its
+return period in windows. Rarities of all columns, segments and methods have the same scale, and :func:`spend` gives
+each column an equal share of the budget. The tail is estimated from all ordinary statistics together, which share one
+limit. A statistic whose peaks do not fit that tail is treated separately: it has a higher limit, at which it does not
+exceed its share, and does not affect the limit of the others.
 
 The tail is that of peaks over a threshold: Davison, Smith, *Models for exceedances over high thresholds*, Journal of
 the Royal Statistical Society B 52, 1990. Shares add up to the budget by Bonferroni's inequality, which needs no
-assumption on how columns depend on one another.
+assumption on the dependence of columns.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ import numpy as np
 from scipy import special
 
 FEWEST_WINDOWS = 5
-"""Below this many windows that do not overlap, a baseline says too little about its own noise."""
+"""Fewest non-overlapping windows of a baseline that can be calibrated."""
 RESAMPLES = 200
 STRETCHES = 14
-"""Parts of the baseline that are drawn anew together, for what is close in time is alike."""
+"""Number of blocks of the block bootstrap, which preserves autocorrelation."""
 CAUTION = 0.9
-"""Among resampled baselines, the share whose limit lies below the one that is used."""
+"""Quantile of the limits of resampled baselines that is used as the limit."""
 HIGHEST = 40.0
-"""No peak counts for more than this rarity where tails are pooled."""
+"""Upper limit of a peak's rarity in the pooled tail."""
 TOP = 0.05
-"""Share of all peaks from which the pooled tail is learnt."""
+"""Share of all peaks from which the pooled tail is estimated."""
 FEWEST_PEAKS = 50
 UNFIT = 0.1
-"""Ordinary statistics that may be set apart by chance, in all."""
+"""Expected number of ordinary statistics that are treated separately by chance."""
 HARDLY = 3.0
-"""Highest peak of a statistic that does not follow its null, but hardly ever moves."""
+"""Highest peak of a nearly constant statistic, which does not follow its null."""
 ROUNDS = 8
 
 
 @dataclass(frozen=True)
 class RarityLimit:
-    """The rarity at which a monitor keeps its budget.
+    """Rarity at which a monitor meets its alert budget.
 
     Parameters
     ----------
     rarity
-        What a finding must reach to count as drifted.
+        Smallest rarity of a drifted finding.
     budget
-        False alerts a week that were asked for.
+        Accepted false alerts per week.
     expected, low, high
-        Alerts a week on an unchanged stream at this rarity, with a 95 % interval by resampling.
+        Expected alerts per week without a change at this rarity, with a 95 % bootstrap interval.
     weeks
         Length of the baseline.
     beyond
-        How many times longer than the baseline one waits for an alert under the budget: above 1 the limit
-        is extrapolated.
+        Ratio of the mean time between alerts under the budget to the length of the baseline: above 1 the limit is
+        extrapolated.
     """
 
     rarity: float
@@ -74,18 +74,18 @@ class RarityLimit:
 
     @classmethod
     def from_json(cls, data: Mapping[str, float]) -> RarityLimit:
-        """Read what :meth:`to_json` wrote, also of an earlier version, which knew more of the tail."""
+        """Read the output of :meth:`to_json`, also that of earlier versions, which contained more about the tail."""
         return cls(**{each.name: data[each.name] for each in fields(cls)})
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """The largest rarities of one statistic, as one rule watches it.
+    """Largest rarities of one statistic under one rule.
 
     Parameters
     ----------
     group
-        What shares one part of the budget: a column of a segment under a rule.
+        Unit that receives one share of the budget: a column of a segment under a rule.
     heights
         float64, shape (stretches,): see :func:`peaks`.
     """
@@ -96,14 +96,14 @@ class Peaks:
 
 @dataclass(frozen=True)
 class BudgetShares:
-    """How a budget is spent.
+    """Allocation of an alert budget.
 
     Parameters
     ----------
     limit
-        Of all ordinary statistics together.
+        Common limit of all ordinary statistics.
     own
-        Limits of the statistics that are set apart, by name.
+        Limits of the statistics that are treated separately, by name.
     """
 
     limit: RarityLimit
@@ -111,7 +111,7 @@ class BudgetShares:
 
 
 def episodes(high: np.ndarray, bad_for: int = 1, clean_for: int = 2) -> int:
-    """Count the alerts of a run of windows, as the judge would: so many bad in a row, so many clean.
+    """Count the alerts of a run of windows under a rule with ``bad_for`` and ``clean_for``.
 
     Examples
     --------
@@ -132,12 +132,12 @@ def episodes(high: np.ndarray, bad_for: int = 1, clean_for: int = 2) -> int:
 
 
 def peaks(rarity: np.ndarray, length: int, bad_for: int = 1) -> np.ndarray:
-    """Return the largest rarity of each stretch of ``length`` windows that overlap, 0 for none, in order of time.
+    """Return the largest rarity of each stretch of ``length`` overlapping windows, 0 for none, in order of time.
 
     Parameters
     ----------
     bad_for
-        Windows in a row that must be as rare.
+        Number of consecutive windows that must be as rare.
 
     Examples
     --------
@@ -153,21 +153,21 @@ def peaks(rarity: np.ndarray, length: int, bad_for: int = 1) -> np.ndarray:
 
 
 def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float, seed: int = 0) -> BudgetShares:
-    """Share a budget among statistics.
+    """Allocate an alert budget to statistics.
 
     Parameters
     ----------
     statistics
-        Name to what each rule that watches the statistic made of the baseline, all over the same stretches.
+        Name to the peaks of the statistic in the baseline under each rule that uses it, all over the same stretches.
     budget
-        Alerts a week.
+        Alerts per week.
     weeks
         Length of the baseline.
 
     Returns
     -------
     BudgetShares
-        The limit is never lower than where statistics that follow their null exactly keep the budget.
+        The limit is at least the one at which statistics that follow their null exactly meet the budget.
 
     Examples
     --------
@@ -198,23 +198,23 @@ def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float
 
 @dataclass(frozen=True)
 class _Tail:
-    """A tail that several statistics share: rates a week of each at ``start``, and the mean excess above it."""
+    """Tail shared by several statistics: weekly rate of each at ``start``, and the mean excess above it."""
 
     start: float
     rate: float
     scale: float
 
     def level(self, rate: float) -> float:
-        """Return what one of the statistics exceeds so often a week."""
+        """Return the level that one of the statistics exceeds at this weekly rate."""
         return self.start + self.scale * math.log(max(1.0, self.rate / rate))
 
     def rate_above(self, level: float) -> float:
-        """Return how often a week one of the statistics exceeds a level."""
+        """Return the weekly rate at which one of the statistics exceeds a level."""
         return self.rate * math.exp(-max(0.0, level - self.start) / self.scale)
 
 
 def expected_alerts(heights: np.ndarray, limit: float, weeks: float) -> float:
-    """Return how often a week one statistic alone reaches the limit, by the exponential tail of its peaks."""
+    """Return the weekly rate at which one statistic reaches the limit, by the exponential tail of its peaks."""
     top = np.sort(heights[heights > 0])[::-1][: FEWEST_PEAKS // 5 + 1]
     if len(top) < 2:  # noqa: PLR2004
         return 0.0
@@ -223,7 +223,7 @@ def expected_alerts(heights: np.ndarray, limit: float, weeks: float) -> float:
 
 
 def _pool(heights: np.ndarray, weeks: float) -> _Tail:
-    """Return the tail of all statistics together, heights of shape (statistics, stretches)."""
+    """Return the common tail of all statistics, heights of shape (statistics, stretches)."""
     capped = np.minimum(heights, HIGHEST)
     count = min(max(FEWEST_PEAKS, int(TOP * capped.size)), capped.size - 1)
     start = max(1.0, float(np.partition(capped.ravel(), capped.size - 1 - count)[capped.size - 1 - count]))
@@ -233,10 +233,11 @@ def _pool(heights: np.ndarray, weeks: float) -> _Tail:
 
 
 def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
-    """Return by how much the limit of each statistic lies above that of the ordinary ones; 0 for these.
+    """Return the difference of the limit of each statistic from that of the ordinary ones; 0 for ordinary statistics.
 
-    A statistic is set apart when its highest peak, or the mean of its peaks, does not fit the tail of the others. The
-    tail is first that of the calmer half, then that of all which fit it; those that hardly move do not count.
+    A statistic is treated separately if its highest peak, or the mean of its peaks, does not fit the tail of the
+    others. The tail is first that of the lower half, then that of all which fit it; nearly constant statistics are
+    ignored.
     """
     share, highest = budget / len(heights), heights.max(axis=1)
     moving = highest >= min(HARDLY, float(highest.max()))
@@ -247,7 +248,7 @@ def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
         count = np.maximum(1, above.sum(axis=1))
         scale = np.where(above, heights - tail.start, 0.0).sum(axis=1) / count
         chance = weeks * tail.rate * np.exp(-np.maximum(0.0, highest - tail.start) / tail.scale)
-        heavier = special.gammaincc(count, count * scale / tail.scale)  # of so many exponential excesses
+        heavier = special.gammaincc(count, count * scale / tail.scale)  # maximum of that many exponential excesses
         fits = np.minimum(chance, heavier) >= UNFIT / len(heights)
         if (fits == ordinary).all() or not (fits & moving).any():
             break
@@ -257,7 +258,7 @@ def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
 
 
 def _limit(heights: np.ndarray, budget: float, weeks: float, seed: int) -> RarityLimit:
-    """Return the limit at which all groups together, heights of shape (groups, stretches), keep the budget."""
+    """Return the limit at which all groups together, heights of shape (groups, stretches), meet the budget."""
     groups, share = len(heights), budget / len(heights)
     tail = _pool(heights, weeks)
     parts = np.array_split(np.minimum(heights, HIGHEST), min(STRETCHES, heights.shape[1]), axis=1)

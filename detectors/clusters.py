@@ -1,8 +1,8 @@
-"""Clusters: how many clients stand behind the rows of a window, and what that does to its noise.
+"""Clusters: effective number of clients of a window, and the design effect on its noise.
 
-Rows of one user, session or tenant are alike. A window of 1,400 rows of which one client sent 1,000 tells about as
-much as a few independent rows do. Clients are counted in a linear sketch: each id is hashed to one of 128 counters,
-so that sketches of buckets add up to the sketch of the window, in any order and to the last bit.
+Rows of one user, session or tenant are correlated. A window of 1,400 rows, 1,000 of them from one client, has as much
+information as a few independent rows. Clients are counted in a linear sketch: each id is hashed to one of 128 counters,
+so that the sketches of buckets add up exactly to the sketch of the window, in any order.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from detectors.binning import to_categories
 from detectors.records import Column
 
 COUNTERS = 128
-"""The sum of squares that they give is off by one part in eight of itself where clients are equal, less where few
+"""Number of counters. The relative error of the sum of squares is one eighth for equal clients, less where few clients
 dominate."""
 FEWEST_KNOWN = 0.5
-"""Share of the baseline's rows that must have an id."""
+"""Smallest share of the baseline's rows with an id."""
 
 
 @dataclass(frozen=True)
 class Concentration:
-    """How rows spread over clients.
+    """Distribution of rows over clients.
 
     Parameters
     ----------
     size
-        Rows that the client of a row sends on average, ``sum(m**2) / sum(m)`` over the clients' rows ``m``.
+        Mean number of rows of the client of a row, ``sum(m**2) / sum(m)`` over the clients' rows ``m``.
     clients
-        The effective number of clients, ``sum(m)**2 / sum(m**2)``.
+        Effective number of clients, ``sum(m)**2 / sum(m**2)``.
     """
 
     size: float
@@ -54,15 +54,15 @@ def count_clients(ids: Column) -> np.ndarray:
 
 
 def _place(word: str) -> int:
-    """Return the counter of an id; a checksum would not spread ids that differ in their last digits evenly."""
+    """Return the counter of an id; a checksum would not distribute ids that differ in their last digits evenly."""
     return hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=1).digest()[0] % COUNTERS
 
 
 def spread(sketch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return size and clients of each sketch, as in :class:`Concentration`; NaN where no row has an id.
+    """Return size and clients of each sketch, as in :class:`Concentration`; NaN if no row has an id.
 
-    Ids that share a counter are allowed for: their expected contribution to the sum of squares is taken off. Rows
-    without an id count as clients of their own.
+    The expected contribution of hash collisions to the sum of squares is subtracted. Rows without an id count as one
+    client each.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def spread(sketch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def typical(sketches: np.ndarray) -> Concentration | None:
-    """Return the medians over a baseline's windows; None where fewer than half of the rows have an id.
+    """Return the medians over a baseline's windows; None if fewer than half of the rows have an id.
 
     Parameters
     ----------
@@ -94,17 +94,18 @@ def typical(sketches: np.ndarray) -> Concentration | None:
 
 
 def inflation(sketch: np.ndarray, usual: Concentration | None) -> np.ndarray:
-    """Return by how much the noise of each window exceeds that of a typical window with as many rows; at least 1.
+    """Return the ratio of each window's noise to that of a typical window with as many rows; at least 1.
 
-    The variance of a mean of clustered rows is ``1 + (size - 1) * rho`` times that of independent ones. ``rho``, how
-    alike the rows of a client are, is not known; the ratio of the window's size to the usual one bounds what the window
-    adds to what the baseline's own windows have shown. It counts as far as the clients are fewer, up to the squared
-    ratio of their usual number to the window's: more rows of the same clients (a busy hour), and fewer rows of fewer
-    clients (a quiet one), are no reason to see less.
+    The variance of a mean of clustered rows is ``1 + (size - 1) * rho`` times that of independent rows. The intraclass
+    correlation ``rho`` is unknown; the ratio of the window's cluster size to the usual one is an upper bound relative
+    to the baseline's windows. It is applied only as far as the window has fewer clients, up to the squared ratio of the
+    usual number of clients to the window's: more rows of the same clients (a busy hour), or fewer rows of fewer clients
+    (a quiet one), do not reduce sensitivity.
 
     Limits
     ------
-    An upper bound: where the rows of a client are not alike, less is seen than could be while one dominates.
+    An upper bound: where the rows of a client are not correlated, sensitivity is lower than possible while one
+    dominates.
 
     References
     ----------

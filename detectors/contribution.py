@@ -1,8 +1,7 @@
-"""Contribution: which values, and which pairs of columns, carry a difference.
+"""Contribution of values, and of pairs of columns, to a difference.
 
-A statistic says how much has changed; this says where. Values are described by what they gained or lost of the rows,
-and by their part of the statistic where it is a sum over values. :mod:`detectors.segment_attribution` does the same for
-segments.
+Values are described by the change of their share of the rows, and by their part of the statistic if it is a sum over
+values. :mod:`detectors.segment_attribution` does the same for segments.
 
 References
 ----------
@@ -26,29 +25,29 @@ from detectors.profile import SCALE, Profile
 
 MOST_RANGES = 5
 LEAST_POINTS = 1.0
-"""A range that gained or lost less of the rows, in points, is not told apart from the rest."""
+"""Smallest gain or loss of a separate range, in points."""
 LEAST_SHARE = 0.1
-"""The same, as a part of all that was gained."""
+"""Smallest gain or loss of a separate range, as a share of the total gain."""
 
 
 PartKind = Literal["range", "value", "category", "other", "rest"]
 FLAGS = ({"0", "1"}, {"0.0", "1.0"}, {"false", "true"}, {"False", "True"}, {"no", "yes"})
-"""Values of columns of which people say how often they are true."""
+"""Values of flags, which are described by the rate of 1."""
 
 
 @dataclass(frozen=True)
 class ValueGroup:
-    """Some values of a column, and what they have to do with a difference.
+    """Group of values of a column, and its contribution to a difference.
 
     Parameters
     ----------
     kind
-        ``range`` of numbers, ``value`` for a single number, ``category``, ``other`` (a name of ours, such as
+        ``range`` of numbers, ``value`` for a single number, ``category``, ``other`` (a predefined name, such as
         *new categories*), or ``rest``.
     share, baseline_share
         Of the window's and of the baseline's rows, 0 to 1.
     part
-        Of the statistic or its square, a term of :class:`~detectors.base.Cells`; None where it is no sum over values.
+        Of the statistic or its square, a term of :class:`~detectors.base.Cells`; None if it is not a sum over values.
     """
 
     value: str
@@ -59,23 +58,23 @@ class ValueGroup:
 
     @property
     def points(self) -> float:
-        """Return what was gained, in percentage points."""
+        """Return the gain in percentage points."""
         return 100 * (self.share - self.baseline_share)
 
 
 def contributing_values(detector: Detector, baseline: Profile, window: Profile) -> tuple[ValueGroup, ...]:
-    """Say which values gained and lost, those that carry most of the statistic first.
+    """Return the values that gained and lost, ordered by their part of the statistic.
 
-    Numeric bins are joined to ranges: the run of neighbours with the largest gain or loss, then the next one in
-    what is left, up to five; the rest is one part. Shares of the parts, and their parts of the statistic, sum to
-    the whole, where the detector has its ``cells``. Psi, Jensen-Shannon, Hellinger and chi-square are sums over their
-    own groups; distances of means and of distribution functions are ``sum((q - p) f)`` with a fixed function ``f`` of
-    the value, which gives each value its part. For other detectors only shares are told.
+    Numeric bins are joined to ranges: the run of neighbours with the largest gain or loss, then the next one among the
+    remaining bins, up to five; the rest is one group. The shares of the groups, and their parts of the statistic if the
+    detector has ``cells``, sum to the total. PSI, Jensen-Shannon, Hellinger and chi-square are sums over their own
+    groups; distances of means and of distribution functions are ``sum((q - p) f)`` with a fixed function ``f`` of the
+    value, which determines the part of each value. For other detectors only shares are returned.
 
     Limits
     ------
-    The edges of a range are those of the bins. What left one range has arrived in another: a loss need not mean
-    that anything happened to those values.
+    The edges of a range are bin edges. Mass lost by one range is gained by another: a loss does not imply that those
+    values changed.
 
     Examples
     --------
@@ -121,24 +120,24 @@ def contributing_values(detector: Detector, baseline: Profile, window: Profile) 
 
 
 def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: float = 1.0) -> ValueGroup | None:
-    """Say which share of the rows lies higher, or lower, than in the baseline, where numbers shifted as a whole.
+    """Return the share of rows above a limit, for a shift of a whole numeric distribution.
 
-    The values above a limit gained rows where numbers went up, and lost rows where they went down. The limit is where
-    that is most, so that what is said goes the way that the numbers went.
+    Values above the limit gained rows if numbers rose, and lost rows if they fell. The limit is the one with the
+    largest such difference, so that the description agrees with the direction of the shift.
 
     Parameters
     ----------
     baseline, window
         Of a numeric column.
     up
-        Which way the numbers went.
+        Direction of the shift.
     most
-        The largest share of the baseline that may lie above the limit, for statistics of the upper tail.
+        Largest share of the baseline above the limit, for statistics of the upper tail.
 
     Returns
     -------
     ValueGroup or None
-        None where no limit separates the sides in that direction.
+        None if no limit separates the samples in that direction.
 
     Examples
     --------
@@ -168,7 +167,7 @@ def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: fl
 
 
 def put_flags_first(parts: Sequence[ValueGroup]) -> Sequence[ValueGroup]:
-    """Put first what people say of a flag: how often it is true, whether that rose or fell.
+    """Move the rate of 1 of a flag to the front, whether it rose or fell.
 
     Examples
     --------
@@ -182,7 +181,7 @@ def put_flags_first(parts: Sequence[ValueGroup]) -> Sequence[ValueGroup]:
 
 
 def _sort_parts(parts: Sequence[ValueGroup]) -> tuple[ValueGroup, ...]:
-    """Put what carries most first; of two that carry the same, what was gained."""
+    """Sort by size of the contribution; of equal ones, gains come first."""
     total = sum(part.part or 0.0 for part in parts) or 1.0
 
     def weight(part: ValueGroup) -> tuple[bool, float, float]:
@@ -193,7 +192,7 @@ def _sort_parts(parts: Sequence[ValueGroup]) -> tuple[ValueGroup, ...]:
 
 
 def _unusable(detector: Detector, baseline: Profile, window: Profile) -> tuple[ValueGroup, ...]:
-    """Say of each kind of rows without a usable value which share of the rows it is."""
+    """Return the share of each kind of rows without a usable value."""
     if not baseline.rows or not window.rows:
         return ()
     parts = []
@@ -204,7 +203,7 @@ def _unusable(detector: Detector, baseline: Profile, window: Profile) -> tuple[V
 
 
 def _runs(gain: np.ndarray) -> list[slice]:
-    """Return the runs of neighbours with the largest gains or losses, the largest first, none overlapping."""
+    """Return the runs of neighbours with the largest gains or losses, the largest first, without overlap."""
     least = max(LEAST_POINTS / 100, LEAST_SHARE * float(np.maximum(gain, 0.0).sum()))
     pieces, runs = [slice(0, len(gain))], list[slice]()
     while pieces and len(runs) < MOST_RANGES:
@@ -220,7 +219,7 @@ def _runs(gain: np.ndarray) -> list[slice]:
 
 
 def _heaviest(gain: np.ndarray, piece: slice) -> slice:
-    """Return the run with the largest sum, of either sign (Kadane)."""
+    """Return the run with the largest absolute sum (Kadane)."""
     sums = np.append(0.0, np.cumsum(gain[piece]))
     runs = []
     for signed in (sums, -sums):
@@ -232,13 +231,13 @@ def _heaviest(gain: np.ndarray, piece: slice) -> slice:
 
 
 def _trim_empty(counts: np.ndarray, run: slice) -> slice:
-    """Leave out the empty cells at both ends."""
+    """Remove the empty cells at both ends."""
     occupied = np.flatnonzero(counts[run])
     return run if not len(occupied) else slice(run.start + int(occupied[0]), run.start + int(occupied[-1]) + 1)
 
 
 def is_flag(side: Profile) -> bool:
-    """Say whether a numeric column held nothing but 0 and 1: what is not 0 sums to its own number."""
+    """Return whether a numeric column contains only 0 and 1: the sum equals the number of values other than 0."""
     if side.layout.kind != "numeric":
         return False
     zero = int(np.searchsorted(side.layout.edges, 0.0, side="right"))
@@ -262,14 +261,14 @@ def _name(layout: Binning, starts: np.ndarray, run: slice, *, flag: bool = False
 
 
 def between(low: float, high: float, *, after_mass: bool = False) -> str:
-    """Name a range of numbers, rounded to about a twentieth of its length.
+    """Format a range of numbers, rounded to about a twentieth of its length.
 
     Parameters
     ----------
     low, high
-        The range is half-open: ``high`` does not belong to it.
+        The range is half-open: ``high`` is excluded.
     after_mass
-        The range begins right above a value that has a bin of its own, which does not belong to it either.
+        Whether the range starts directly above a point mass, which is excluded too.
 
     Examples
     --------
@@ -295,7 +294,7 @@ def between(low: float, high: float, *, after_mass: bool = False) -> str:
 
 @dataclass(frozen=True)
 class ColumnPair:
-    """Two numeric columns and their normal-score correlation before and now."""
+    """Two numeric columns with their normal-score correlations in the baseline and in the window."""
 
     columns: tuple[str, str]
     before: float
@@ -304,11 +303,11 @@ class ColumnPair:
 
 
 def contributing_pairs(baseline: Profile, window: Profile) -> tuple[ColumnPair, ...]:
-    """Say which pairs of columns changed their dependence, those that stand out most from their noise first.
+    """Return the pairs of columns whose correlation changed, the largest change in standard errors first.
 
     Limits
     ------
-    Correlations only: what `mmd` sees beyond them has no name here. Only pairs beyond three standard errors.
+    Correlations only: other dependences that `mmd` detects are not described. Only pairs beyond three standard errors.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Multiple testing: what stands out when many things are looked at in one tick."""
+"""Multiple testing: false discovery rates of the findings of one bucket."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 
 
 def false_discovery(p_values: np.ndarray) -> np.ndarray:
-    """Return q-values: the least false discovery rate at which each would still be called a discovery.
+    """Return q-values: for each test, the smallest false discovery rate at which it is rejected (Benjamini-Hochberg).
 
     Parameters
     ----------
     p_values
-        float64, shape (n,); NaN where nothing was tested, which stays NaN and is not counted.
+        float64, shape (n,); NaN where nothing was tested, which is returned as NaN and not counted.
 
     Limits
     ------
-    Holds for independent tests and for such as rise together, which is what columns of one window do.
+    Valid for independent and for positively dependent tests, such as those of the columns of one window.
 
     References
     ----------

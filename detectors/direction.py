@@ -1,4 +1,4 @@
-"""Direction: whether a change is an improvement, a deterioration, or neither."""
+"""Direction of a change: improvement, deterioration, or neither."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from detectors.profile import Profile
 from detectors.stack import Counted
 
 Preference = Literal["lower", "higher", "neutral"]
-"""Which way is an improvement; ``neutral`` where neither is good or bad by itself."""
+"""Direction of an improvement; ``neutral`` if neither direction is good or bad by itself."""
 TIMES_AND_COSTS = ("latency", "time_to_first_token", "time_per_output_token", "queue_time", "cost")
 JUDGED_ELSEWHERE = ("input_tokens", "output_tokens", "status", "error_type", "finish_reason")
-"""Of these only what is made of them is good or bad: `price`, `failed`, `rate_limited`, `timed_out`, `truncation`."""
+"""Only their signals have a better side: `price`, `failed`, `rate_limited`, `timed_out`, `truncation`."""
 ROLES: dict[str, Preference] = {
     **dict.fromkeys(TIMES_AND_COSTS, "lower"),
     **dict.fromkeys(JUDGED_ELSEWHERE, "neutral"),
 }
-"""Which way is an improvement of a logged column, by its role."""
+"""Direction of an improvement of a logged column, by its role."""
 
 
 def has_improved(better: Preference | None, baseline: Counted, window: Counted) -> np.ndarray:
-    """Say of one window or of many whether a numeric column moved for the better: by its mean and by its ranks.
+    """Return whether a numeric column moved in the better direction, by its mean and by its ranks, for each window.
 
-    A column of which only the bulk or only the tail has improved did not.
+    A column of which only the bulk or only the tail improved did not.
 
     Parameters
     ----------
     better
-        Which way is an improvement; nothing improves where that is not known, or where neither way is.
+        Direction of an improvement; the result is false if it is unknown or neutral.
     baseline, window
         Counts over one layout.
 
@@ -50,12 +50,12 @@ def has_improved(better: Preference | None, baseline: Counted, window: Counted) 
 
 
 def is_improvement(better: Preference | None, *moves: Values) -> np.ndarray:
-    """Say whether movements are for the better: none of them for the worse, and at least one.
+    """Return whether at least one movement is for the better and none is for the worse.
 
     Parameters
     ----------
     moves
-        Positive where something rose; NaN is no improvement.
+        Positive for a rise; NaN is no improvement.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def is_improvement(better: Preference | None, *moves: Values) -> np.ndarray:
 
 
 def infer_direction(better: Preference | None, improved: bool | np.ndarray) -> Direction:
-    """Return what a change means; any change of a column whose better side nobody knows is for the worse.
+    """Return the direction of a change; any change of a column whose better side is unknown is ``worse``.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def infer_direction(better: Preference | None, improved: bool | np.ndarray) -> D
 
 
 def change_direction(better: Preference | None, baseline: Profile, window: Profile) -> Direction:
-    """Return what the change of a column from a baseline to a window means.
+    """Return the direction of the change of a column from a baseline to a window.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Dispersion: how much less rows tell than as many independent ones would."""
+"""Dispersion: design effect of clustered rows."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import numpy as np
 from detectors.stack import Stack
 
 FEWEST = 30
-"""Pairs of neighbouring buckets that an estimate needs."""
+"""Fewest pairs of neighbouring buckets of an estimate."""
 LARGEST = 100.0
 
 
 def design_effect(buckets: Stack) -> float:
-    """Return by how much the variance of neighbouring buckets exceeds that of independent rows, at least 1.
+    """Return the ratio of the variance of neighbouring buckets to that of independent rows, at least 1.
 
-    Rows of one user, session or batch come together and are alike. Neighbouring buckets differ by that, and hardly by
-    a season or a trend. Of a numeric column the mean rank is looked at, of a categorical one all shares.
+    Rows of one user, session or batch arrive together and are correlated, which increases the differences of
+    neighbouring buckets; season and trend hardly do. Uses the mean rank of a numeric column and all shares of a
+    categorical one.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ def design_effect(buckets: Stack) -> float:
 
     Limits
     ------
-    Clusters longer than a bucket tie neighbours together, and are underestimated.
+    The effect of clusters longer than a bucket is underestimated, as they correlate neighbouring buckets.
 
     References
     ----------

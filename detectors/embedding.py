@@ -1,4 +1,4 @@
-"""Static embeddings: a text is the mean of its tokens' vectors, learnt once and shipped in a wheel."""
+"""Static embeddings: a text is the mean of pretrained token vectors, which are shipped in a wheel."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 
 DIMENSIONS = 256
 LONGEST = 20_000
-"""Code points of a text that are embedded: the mean of its first 5,000 tokens hardly moves with more of them."""
+"""Number of code points that are embedded: beyond about 5,000 tokens the mean hardly changes."""
 TOGETHER = 64
-"""Texts that are cut into tokens at once, which bounds the memory."""
+"""Number of texts per tokenizer call, which limits memory."""
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """What the wheel holds: one vector a token, float16 of shape (tokens, 256), and how texts are cut."""
+    """Content of the wheel: one vector per token, float16 of shape (tokens, 256), and the tokenizer."""
 
     weights: np.ndarray
     tokenizer: Any
@@ -28,14 +28,14 @@ class Vectors:
 
 @cache
 def vectors() -> Vectors:
-    """Read the vectors, once a process: 0.1 s and 70 MB, so only when a signal asks for them.
+    """Load the vectors once per process: 0.1 s and 70 MB, so only when a signal needs them.
 
-    WordLlama's own loader looks for files on the network when its folder is named otherwise; this one never does.
+    WordLlama's own loader may access the network if its folder has another name; this one never does.
 
     Raises
     ------
     RuntimeError
-        When the installed wheel holds other files than are known.
+        If the installed wheel contains other files than expected.
 
     References
     ----------
@@ -51,7 +51,7 @@ def vectors() -> Vectors:
         folder / "tokenizers" / "l2_supercat_tokenizer_config.json",
     )
     if not all(file.is_file() for file in files):
-        raise RuntimeError("the wheel of wordllama does not hold its 256-dimensional vectors; install wordllama>=0.4.")
+        raise RuntimeError("the wheel of wordllama lacks its 256-dimensional vectors; install wordllama>=0.4.")
     tokenizer = Tokenizer.from_file(str(files[1]))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -59,12 +59,12 @@ def vectors() -> Vectors:
 
 
 def embed(texts: Sequence[str]) -> np.ndarray:
-    """Embed texts, float32 of shape (texts, 256), each of length 1; zeros for a text without a token.
+    """Embed texts, float32 of shape (texts, 256), each of length 1; zeros for a text without tokens.
 
     Limits
     ------
-    Order is not seen, and negation hardly: "was issued" and "was not issued" lie 0.9 alike. Only the first
-    20,000 code points count. Learnt mostly on English.
+    Word order has no effect and negation hardly any: "was issued" and "was not issued" have a similarity of 0.9. Only
+    the first 20,000 code points are used. Trained mostly on English.
 
     Examples
     --------
@@ -84,5 +84,5 @@ def embed(texts: Sequence[str]) -> np.ndarray:
 
 
 def _encodable(text: str) -> str:
-    """Return a text without halves of surrogate pairs, which the tokenizer refuses."""
+    """Return a text without unpaired surrogates, which the tokenizer rejects."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

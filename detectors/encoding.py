@@ -1,4 +1,4 @@
-"""Plain data as bytes: compressed JSON with a size cap. No pickle, so no code."""
+"""Plain data as bytes: compressed JSON with a size limit. No pickle, so reading executes no code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LARGEST = 256 * 1024 * 1024
 
 
 def pack(data: object) -> bytes:
-    """Write JSON; refuses NaN and infinities, which are not JSON.
+    """Encode as compressed JSON; NaN and infinities, which are not JSON, are rejected.
 
     Examples
     --------
@@ -22,12 +22,12 @@ def pack(data: object) -> bytes:
 
 
 def unpack(blob: bytes, kind: type[T]) -> T:
-    """Read what :func:`pack` wrote, up to 256 MiB; ``kind`` is ``dict`` or ``list``."""
+    """Decode the output of :func:`pack`, up to 256 MiB; ``kind`` is ``dict`` or ``list``."""
     reader = zlib.decompressobj()
     text = reader.decompress(blob, LARGEST)
     if reader.unconsumed_tail:
         raise ValueError("a stored profile is larger than 256 MiB; it is damaged or was tampered with.")
     data = json.loads(text)
     if not isinstance(data, kind):
-        raise ValueError(f"a stored {kind.__name__} holds something else; it is damaged or was tampered with.")  # noqa: TRY004
+        raise ValueError(f"a stored {kind.__name__} has other content; it is damaged or was tampered with.")  # noqa: TRY004
     return data

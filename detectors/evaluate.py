@@ -1,8 +1,8 @@
-"""Evaluate: delay, recall and false alarms of anything that raises alarms on a labelled stream.
+"""Evaluate alarms on a labelled stream: delay, recall and false alarms.
 
-Methods are only comparable at one rate of false alarms: whoever pages more is faster for nothing. So there are
-two questions. What does a method do by its own thresholds (:func:`evaluate`)? And what would it do at the level
-that pages as rarely on quiet data as another (:func:`at_equal_false_alarms`)?
+Methods are comparable only at the same rate of false alarms, as a method that alerts more often is faster for that
+reason alone. :func:`evaluate` measures a method with its own thresholds; :func:`at_equal_false_alarms` at the threshold
+that gives an accepted rate of alerts on quiet data.
 
 References
 ----------
@@ -27,18 +27,18 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class StreamEvaluation:
-    """What alarms are worth.
+    """Performance of alarms on a stream.
 
     Parameters
     ----------
     delays
-        From each change, in the order of time, to its first alarm; None where there is none.
+        From each change, in the order of time, to its first alarm; None if there is none.
     recall
-        Share of the changes that have an alarm; NaN without a change.
+        Share of the changes with an alarm; NaN without changes.
     false_alarms
         Alarms that belong to no change.
     per_week, low, high
-        False alarms a week of quiet, and the exact 95 % interval of their rate.
+        False alarms per week of quiet stream, with the exact 95 % interval of the rate.
     """
 
     delays: tuple[timedelta | None, ...]
@@ -51,18 +51,18 @@ class StreamEvaluation:
 
 @dataclass(frozen=True)
 class EqualAlarms:
-    """A threshold on a score that keeps a rate of pages on quiet data, and what it does live.
+    """Threshold of a score at a given rate of alerts on quiet data, and its results on live data.
 
     Parameters
     ----------
     threshold
-        A window alerts when its score is greater.
+        A window alerts if its score is greater.
     quiet_pages
-        Pages of the quiet windows.
+        Alerts on the quiet windows.
     false_pages
-        Pages of the live windows until the change; of all of them when there is no change.
+        Alerts on the live windows before the change; on all of them if there is no change.
     delay
-        From the change to the end of the first alerting window that ends after it; None when none does.
+        From the change to the end of the first alerting window that ends after it; None if there is none.
     """
 
     threshold: float
@@ -74,24 +74,24 @@ class EqualAlarms:
 def evaluate(
     alarms: Iterable[datetime], changes: Iterable[datetime], quiet: timedelta, within: timedelta | None = None
 ) -> StreamEvaluation:
-    """Hold alarms against the changes that are known.
+    """Compare alarms with labelled changes.
 
     Parameters
     ----------
     alarms
-        When each page was sent, in any order.
+        Time of each alert, in any order.
     changes
-        When something truly changed; those of one moment are one.
+        Times of the true changes; changes at the same time count once.
     quiet
-        Length of the stream in which an alarm is false: all of it that is not after a change.
+        Length of the part of the stream in which an alarm is false: all of it that is not after a change.
     within
-        An alarm belongs to a change when it comes after it and no later than this; by default until the next
-        change, and for ever after the last.
+        An alarm belongs to a change if it comes after it and no later than this; by default until the next change,
+        without limit after the last.
 
     Limits
     ------
-    With ``within`` an alarm may belong to several changes that lie closer together than that. The interval takes
-    false alarms for independent of one another; those of one long disturbance are not.
+    With ``within``, an alarm may belong to several changes that are closer together than that. The interval assumes
+    independent false alarms; those of one long disturbance are not independent.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def delay(alarms: Iterable[datetime], change: datetime, until: datetime | None =
     Parameters
     ----------
     until
-        The last moment of an alarm that counts; by default there is none.
+        Latest time of an alarm that counts; by default unlimited.
 
     Examples
     --------
@@ -139,16 +139,16 @@ def _inside(time: datetime, change: datetime, end: datetime | None) -> bool:
 
 
 def poisson_interval(count: int, exposure: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the exact (Garwood) interval of a rate, after so many events in an exposure.
+    """Return the exact (Garwood) confidence interval of a Poisson rate.
 
     Parameters
     ----------
     count
-        Events, at least 0.
+        Number of events, at least 0.
     exposure
         Length of the observation, greater than 0, such as weeks; the rate is per unit of it.
     confidence
-        Smallest probability with which such an interval holds the true rate.
+        Minimum coverage of the interval.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def poisson_interval(count: int, exposure: float, confidence: float = CONFIDENCE
 
 
 def page_starts(alerts: Iterable[bool], resolve: int = 2) -> list[int]:
-    """Return where pages begin: a run of alerts is one, and fewer than ``resolve`` clean windows do not end it.
+    """Return the starts of alerts: consecutive alerting windows, with gaps shorter than ``resolve`` clean windows.
 
     Examples
     --------
@@ -181,22 +181,22 @@ def page_starts(alerts: Iterable[bool], resolve: int = 2) -> list[int]:
 
 
 def pages(alerts: Iterable[bool], resolve: int = 2) -> int:
-    """Return the number of pages that alerts of consecutive windows come to, as :func:`page_starts` has them."""
+    """Return the number of alerts of consecutive windows, as defined by :func:`page_starts`."""
     return len(page_starts(alerts, resolve))
 
 
 def quiet_threshold(scores: Sequence[float] | np.ndarray, allowed: int, resolve: int = 2) -> float:
-    """Return the lowest threshold under which quiet windows give at most so many pages.
+    """Return the lowest threshold with at most ``allowed`` alerts on quiet windows.
 
-    Thresholds are tried downwards from the greatest score, which gives none, and the first one that pages too
-    often ends the search: below it alerts may melt into fewer but longer pages, which is no merit.
+    Thresholds are tried in descending order from the largest score, which gives no alert. The search ends at the first
+    one with too many alerts: at lower thresholds alerts may merge into fewer, longer ones.
 
     Parameters
     ----------
     scores
-        Shape (windows,), in the order of time, greater meaning a greater change.
+        Shape (windows,), in the order of time, larger for larger changes.
     allowed
-        Pages that are accepted on these windows.
+        Accepted number of alerts on these windows.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def quiet_threshold(scores: Sequence[float] | np.ndarray, allowed: int, resolve:
     """
     values = np.asarray(scores, dtype=np.float64)
     if not len(values):
-        raise ValueError("a threshold needs quiet windows to be set on, and there are none.")
+        raise ValueError("a threshold needs quiet windows, and there are none; give at least one score.")
     threshold = float(values.max())
     for candidate in np.unique(values)[::-1].tolist():
         if pages((values > candidate).tolist(), resolve) > allowed:
@@ -223,24 +223,24 @@ def at_equal_false_alarms(
     change: datetime | None = None,
     resolve: int = 2,
 ) -> EqualAlarms:
-    """Set the lowest threshold that stays within a rate of pages on quiet windows, then look at the live ones.
+    """Set the lowest threshold with an accepted rate of alerts on quiet windows, and apply it to live windows.
 
     Parameters
     ----------
     quiet, live
-        Scores of consecutive windows, shapes (quiet windows,) and (live windows,), greater for a greater change.
+        Scores of consecutive windows, shapes (quiet windows,) and (live windows,), larger for larger changes.
     ends
-        When each live window ends.
+        End of each live window.
     rate
-        Pages a week that are accepted on quiet data; the allowed number is ``rate * quiet_weeks``, rounded down.
+        Accepted alerts per week on quiet data; the allowed number is ``rate * quiet_weeks``, rounded down.
     quiet_weeks
-        Time that the quiet windows cover, in weeks.
+        Total time of the quiet windows, in weeks.
     change
-        When the live stream truly changed.
+        Time of the true change of the live stream.
 
     Limits
     ------
-    With few quiet windows the threshold is their greatest score and says little about rarer pages.
+    With few quiet windows the threshold is their largest score, which is not informative about rarer alerts.
 
     Examples
     --------
@@ -265,7 +265,7 @@ def at_equal_false_alarms(
 
 
 def total_time(spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
-    """Return the time that half-open spans cover; overlaps count once.
+    """Return the total length of half-open spans; overlaps count once.
 
     Examples
     --------

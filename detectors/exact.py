@@ -1,12 +1,12 @@
-"""Sums of floats without rounding, so that merging is associative to the last bit.
+"""Exact sums of floats, so that merging is associative to the last bit.
 
-A float sum depends on the order of its terms; a profile must not, for its bucket may be read in any
-page size, by any worker, in any order. An :class:`ExactSum` holds the sum as the integer that it is:
-every finite double is an integer times a power of two.
+A float sum depends on the order of its terms. The sums of a profile must not, as a bucket may be read in any page size
+and order, by any worker. An :class:`ExactSum` stores the sum as an integer times a power of two, as every finite double
+is.
 
 Limits
 ------
-Memory grows with the spread of exponents: at most about 530 bytes, for terms from 1e-308 to 1e308.
+Memory grows with the range of exponents: at most about 530 bytes, for terms from 1e-308 to 1e308.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 
 _MANTISSA_BITS = 53
 _HALF_BITS = 27
-_FEW = 32  # so few terms are added sooner one by one
+_FEW = 32  # faster than vectorised for this few terms
 _CHUNK = 1 << 24  # 2**24 terms below 2**27 stay below 2**53, so that a float64 bincount is exact
 
 
 @dataclass(frozen=True)
 class ExactSum:
-    """The exact sum of finite doubles, as ``mantissa * 2**exponent`` with an odd mantissa (or 0, 0).
+    """Exact sum of finite doubles, as ``mantissa * 2**exponent`` with an odd mantissa (or 0, 0).
 
     Examples
     --------
@@ -78,7 +78,7 @@ class ExactSum:
 
     @classmethod
     def normalised(cls, mantissa: int, exponent: int) -> ExactSum:
-        """Give the one representation in which equal sums compare equal."""
+        """Return the canonical representation, in which equal sums compare equal."""
         if mantissa == 0:
             return cls()
         zeros = (mantissa & -mantissa).bit_length() - 1
@@ -95,11 +95,11 @@ class ExactSum:
         return Fraction(self.mantissa) * Fraction(2) ** self.exponent
 
     def __float__(self) -> float:
-        """Round once, to the nearest double; an overflow is an infinity."""
+        """Round to the nearest double; an overflow is an infinity."""
         try:
             if self.exponent >= 0:
                 return float(self.mantissa << self.exponent)
-            return self.mantissa / (1 << -self.exponent)  # a division of whole numbers is rounded once
+            return self.mantissa / (1 << -self.exponent)  # a division of integers is correctly rounded
         except OverflowError:
             return float("inf") if self.mantissa > 0 else float("-inf")
 
@@ -109,12 +109,12 @@ class ExactSum:
 
     @classmethod
     def from_json(cls, data: list[str | int]) -> ExactSum:
-        """Read what :meth:`to_json` wrote."""
+        """Read the output of :meth:`to_json`."""
         return cls.normalised(int(str(data[0]), 16), int(data[1]))
 
 
 def _whole(values: np.ndarray) -> int | None:
-    """Return the sum of small whole numbers, such as counts, which floats add without rounding; else None."""
+    """Return the sum of small integers, such as counts, which float addition does not round; else None."""
     if not float(values[0]).is_integer():
         return None
     largest = float(np.abs(values).max())

@@ -1,8 +1,8 @@
-"""Explanation: what carries the difference that a detector measured.
+"""Explanation of a finding: the values or pairs of columns that contribute to the difference.
 
-The fields of a detector say how: one whose statistic is a sum over values has ``cells``; one that counts rows without a
-usable value names what it counts (``unusable``); one that says which way numbers went is explained by values that went
-that way (``follows``); and what adds up, or is measured elsewhere, is explained by another method (``explained_by``).
+The fields of a detector determine the method: ``cells`` if the statistic is a sum over values; ``unusable`` names of
+counted rows without a usable value; ``follows`` if it shows the direction of a numeric change, which then restricts the
+values to that direction; ``explained_by`` another method, for sequential and external statistics.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from detectors.drift.bins import middle_ranks
 from detectors.profile import Profile
 
 LEAST_POINTS = 1.0
-"""Values that gained or lost less of the rows, in points, are named only where chance does not explain it."""
+"""Values with a smaller gain or loss, in points, are named only if it is significant."""
 FEWEST_ROWS = 10
-"""Of fewer rows, in the window or expected there, nothing is named."""
+"""Fewest rows of a named value, in the window or expected there."""
 DEVIATIONS = 4.0
-"""Standard errors from which on a small gain or loss is not chance."""
+"""Standard errors from which on a small gain or loss is significant."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What carries a difference.
+    """Contributions to a difference.
 
     Parameters
     ----------
     values
-        The values of a counted column, those that carry most first.
+        Values of a counted column, the largest contribution first.
     pairs
-        Pairs of columns whose correlation has changed, of the joint column.
+        Pairs of columns whose correlation changed, for the joint column.
     main
-        The values to name: those that gained or lost most, more than chance does, in the direction of the statistic.
+        Values to name: those with the largest significant gain or loss, in the direction of the statistic.
     """
 
     values: tuple[ValueGroup, ...] = ()
@@ -52,7 +52,7 @@ class Explanation:
 
 
 def explaining_detector(detector: Detector, kind: Kind) -> Detector:
-    """Return the detector that explains findings of a kind of column: itself, or the first that stands in for it."""
+    """Return the detector that explains findings of a kind of column: itself, or the first usable ``explained_by``."""
     others = (DETECTORS[name] for name in detector.explained_by)
     return next((other for other in others if kind in other.kinds), detector)
 
@@ -60,7 +60,7 @@ def explaining_detector(detector: Detector, kind: Kind) -> Detector:
 def explain_difference(
     detector: Detector, baseline: Profile, window: Profile, detail: Mapping[str, object]
 ) -> Explanation:
-    """Say what carries a difference.
+    """Return the contributions to a difference.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def explain_difference(
 
 
 def _went_up(detector: Detector, detail: Mapping[str, object], baseline: Profile, window: Profile) -> bool:
-    """Say whether the numbers of a column went up, by the statistic that drifted or else by their ranks."""
+    """Return whether the numbers of a column rose, by the statistic that drifted, or else by their ranks."""
     if detector.follows == "up":
         return True
     if {"up", "down"} <= set(detail):
@@ -103,7 +103,7 @@ def _went_up(detector: Detector, detail: Mapping[str, object], baseline: Profile
 
 
 def _is_worth_naming(group: ValueGroup, baseline: Profile, window: Profile) -> bool:
-    """Say whether values gained or lost enough to be named: a point of the rows, or more than chance."""
+    """Return whether the gain or loss of a value is a point of the rows or more, or significant."""
     before, now = max(1, baseline.rows), max(1, window.rows)
     if now * max(group.share, group.baseline_share) < FEWEST_ROWS:
         return False

@@ -1,4 +1,4 @@
-"""Families: what kind of column a baseline shows, and what is measured of it when nobody says."""
+"""Families of column distributions, and the default methods of each."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from detectors.profile import Profile
 
 SMOOTH = ("kolmogorov_smirnov", "rank", "spread", "cusum", "rate_cusum")
 RARE = 0.04
-"""What happens in fewer rows is rare: half as much again matters there, though it is few points."""
+"""Largest share of a rare event, for which relative instead of absolute changes are measured."""
 FEW = 16
-"""So many different values are few."""
+"""Largest number of distinct values of the family *few values*."""
 MASS = 0.95
-"""This share of the rows lies on values that many rows have, when a column is one of counts."""
+"""Smallest share of rows on tied values of the family *counts*."""
 INFLATED = 0.2
-"""The share of one value, among values that all differ otherwise, from which it is a matter of its own."""
+"""Smallest share of the point mass of a zero-inflated column."""
 FAR = 8.0
-"""The farthest of 128 values, in units of the distance from the middle to the quartile, where tails are heavy."""
+"""Smallest distance of the most extreme of 128 values of a heavy tail, in units of that from median to quartile."""
 OPEN = 1e-3
-"""The share of new categories to be expected, from which a vocabulary is open."""
+"""Smallest expected share of new categories of an open vocabulary."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of column.
+    """Family of column distributions.
 
     Parameters
     ----------
     name, about
-        How it is called, and what that means in a sentence.
+        Name and description.
     methods
-        What ``method: auto`` measures of it.
+        Methods of ``method: auto``.
     least
-        The smallest change that may page, in words.
+        Smallest change that alerts, as text.
     """
 
     name: str
@@ -100,11 +100,11 @@ FAMILIES = (
     CLOSED,
     OPEN_WORDS,
 )
-"""All of them, for the documentation."""
+"""All families, for the documentation."""
 
 
 def classify(profile: Profile) -> Family | None:
-    """Name the family of a column from its baseline; None for a column of sums, and for one without values.
+    """Return the family of a column from its baseline; None for columns of sums and for columns without values.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def _classify_numbers(profile: Profile, filled: int, *, rare: bool) -> Family:
 
 
 def _two_values(profile: Profile) -> bool:
-    """Say whether the values of two bins are the least and the greatest, and none between: their sum shows it."""
+    """Return whether two bins contain only the minimum and the maximum, which the sum shows."""
     if not np.isfinite(profile.minimum):
         return True
     first, second = profile.counts[profile.counts > 0].tolist()

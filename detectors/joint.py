@@ -1,9 +1,9 @@
-"""The joint column: what no single column shows, in sums that can be merged.
+"""Joint column: sums that can be merged and show changes of the joint distribution of all columns.
 
-Every record becomes one vector: the products of its numeric columns two by two, for their correlations, and
-random Fourier features of all columns together, whose mean stands for the whole joint distribution. Numeric
-columns enter as normal scores of their baseline's bins, so that no outlier and no unit matters; categories as
-random signs. A bucket keeps the vector's sums, in whole numbers, so that they add up exactly in any order.
+Every record is mapped to one vector: the pairwise products of its numeric columns, for their correlations, and random
+Fourier features of all columns together, whose mean represents the joint distribution. Numeric columns enter as normal
+scores of their baseline bins, which are robust to outliers and independent of units; categories as random signs. A
+bucket stores the sums of the vectors as integers, which add up exactly in any order.
 
 References
 ----------
@@ -23,15 +23,15 @@ from detectors.binning import SUMMED, Binning, category, numbers
 from detectors.records import Column, Records, row_count
 
 JOINT = "(joint)"
-"""Name of the column; no table's column is likely to have it."""
+"""Name of the column, chosen to differ from those of tables."""
 MOST_NUMERIC = 32
 FEATURES = 64
 
 
 def learn_joint(layouts: Mapping[str, Binning]) -> Binning | None:
-    """Lay out the joint column over the learnt columns; None when there are fewer than two.
+    """Return the layout of the joint column of learnt columns; None if there are fewer than two.
 
-    The first 32 numeric columns are paired with one another; all columns enter the Fourier features.
+    The first 32 numeric columns are paired; all columns enter the Fourier features.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def learn_joint(layouts: Mapping[str, Binning]) -> Binning | None:
 
 
 def learn_embedding() -> Binning:
-    """Lay out a column of embeddings: Fourier features only, for its dimensions mean nothing one by one.
+    """Return the layout of a column of embeddings: Fourier features only, as single dimensions have no meaning.
 
     Examples
     --------
@@ -65,9 +65,9 @@ def learn_embedding() -> Binning:
 
 
 def vector_features(vectors: np.ndarray) -> np.ndarray:
-    """Turn unit vectors, shape (rows, dimensions), into features, shape (rows, 64), whose mean stands for their law.
+    """Map unit vectors, shape (rows, dimensions), to features, shape (rows, 64), whose mean embeds their distribution.
 
-    The kernel is as wide as two unrelated unit vectors lie apart.
+    The width of the kernel is the distance of two unrelated unit vectors.
 
     Examples
     --------
@@ -80,23 +80,23 @@ def vector_features(vectors: np.ndarray) -> np.ndarray:
 
 
 def pair_count(columns: int) -> int:
-    """Return the number of pairs of so many columns."""
+    """Return the number of pairs of columns."""
     return columns * (columns - 1) // 2
 
 
 def product_pairs(layout: Binning) -> list[tuple[str, str]]:
-    """Name the pairs in the order of their products."""
+    """Return the pairs of columns in the order of their products."""
     first, second = np.triu_indices(layout.paired, 1)
     names = layout.vocabulary
     return [(names[i], names[j]) for i, j in zip(first.tolist(), second.tolist(), strict=True)]
 
 
 def project(records: Records, layouts: Mapping[str, Binning]) -> Column:
-    """Turn records into vectors, float64 of shape (rows, width - 1): products, their squares, features.
+    """Map records to vectors, float64 of shape (rows, width - 1): products, their squares, features.
 
     Limits
     ------
-    What is missing stands in the middle of its column (0), as does a category that the baseline did not know.
+    Missing values, and categories that the baseline lacks, are replaced by the centre of their column (0).
     """
     layout = layouts[JOINT]
     rows = row_count(records)

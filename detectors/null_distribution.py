@@ -1,8 +1,8 @@
-"""Nulls: what a statistic does on the windows of an unchanged baseline, as a rarity that all statistics share.
+"""Null distribution of a statistic over the windows of an unchanged baseline, on a common scale of rarity.
 
-A rarity is the logarithm of how many windows one waits for a value at least as large. A statistic in units of its
-sampling noise is a normal score, whose rarity is known; the baseline's own windows say how much the population adds
-to that noise, and how much heavier than the normal law the tail is.
+The rarity of a value is the logarithm of its return period in windows. A statistic in units of its sampling noise is a
+normal score with a known rarity; the baseline's windows show the additional variance of the population, and how much
+heavier than normal the tail is.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ import numpy as np
 from scipy import special
 
 BODY = 0.9
-"""Share of the null that lies below the start of its tail."""
+"""Probability below the start of the tail."""
 WIDE = 0.98
-"""The quantile of a null that its own wander must cover."""
+"""Quantile of the null from which the population's variation is estimated."""
 SHOWN = (0.5, 0.9, 0.99, 1.0)
 TINY = float(np.finfo(np.float64).tiny)
 NOISE_TAIL = 1e-3
-"""How often sampling noise alone makes a statistic of its own size."""
+"""Probability that the statistic of an unchanged window exceeds its noise floor."""
 NOISE_SCORE = float(-special.ndtri(NOISE_TAIL / 2))
 PRIOR_PEAKS = 20.0
-"""A tail is not lighter than normal as firmly as if so many of its peaks had been seen."""
+"""Number of pseudo-observations of a normal tail, which keep an estimated tail from being too light."""
 LIGHTEST = 0.5
-"""Least scale of a tail, in units of the normal one."""
+"""Smallest scale of a tail, relative to the normal one."""
 UNEVEN = 2.0
-"""From this ratio of variances on, thin and thick windows can tell noise of the rows from wander of the population."""
+"""Ratio of variances of small to large windows from which on row noise and population variation are separable."""
 MIXTURES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Shares of the excess variance that may be noise of the rows, which shrinks with the size of the window."""
+"""Candidate shares of row noise, which decreases with the window's size, in the excess variance."""
 MOST_EXTREME = 1e4
-"""Rarities end here: nothing depends on how much rarer than this something is."""
+"""Upper limit of rarities."""
 
 
 def rarity_of_score(squared: Any) -> Any:  # noqa: ANN401
-    """Return how rare a squared normal score is, in units of the square that NOISE_TAIL of the windows exceed.
+    """Return the rarity of a squared normal score, in units of the square that NOISE_TAIL of the windows exceed.
 
     Examples
     --------
@@ -49,35 +49,35 @@ def rarity_of_score(squared: Any) -> Any:  # noqa: ANN401
 
 
 def score_of_rarity(rarity: Any) -> Any:  # noqa: ANN401
-    """Return the squared score that is as rare as asked: the inverse of :func:`rarity_of_score`."""
+    """Return the squared score of a given rarity: the inverse of :func:`rarity_of_score`."""
     score = -special.ndtri_exp(-np.maximum(rarity, 0.0) - math.log(2))
     return np.square(np.maximum(score, 0.0) / NOISE_SCORE)
 
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """How one statistic behaves on windows of the baseline.
+    """Null distribution of one statistic over the windows of the baseline.
 
     Parameters
     ----------
     wander
-        What the population itself does, in the statistic's unit, beyond the sampling noise.
+        Variation of the population beyond the sampling noise, in the statistic's unit.
     start, share, scale
-        The tail: rarities of the score above ``start`` (a ``share`` of all) are exponential with mean ``scale``.
+        Tail: rarities of the score above ``start`` (a ``share`` of all) are exponential with mean ``scale``.
     quantiles
         Of the statistic over the baseline's windows, at 50, 90, 99 and 100 %.
     windows
-        Windows that do not overlap, on which all this rests.
+        Number of non-overlapping windows behind the estimate.
     noise
-        The sampling noise of the median window.
+        Sampling noise of the median window.
     expected
-        False alerts a week that come of this statistic alone at its limit.
+        Expected false alerts per week of this statistic at its limit.
     inflation
-        By how much the variance of the rows exceeds that of independent ones; shrinks with the size of a window.
+        Ratio of the variance of the rows to that of independent rows; its effect decreases with the size of a window.
     limit
-        The rarity that alerts, where the monitor's own does not hold for this statistic.
+        Rarity that alerts, if it differs from the monitor's.
     clusters
-        The same inflation as the column's other values show it, for a statistic that is hardly ever above 0.
+        The same ratio estimated from the other values of the column, for a statistic that is rarely above 0.
     """
 
     wander: float
@@ -93,15 +93,15 @@ class NullDistribution:
     clusters: float = 1.0
 
     def rarity(self, statistic: Any, noise: Any) -> Any:  # noqa: ANN401
-        """Return the log of the number of windows that one waits for a statistic of this size.
+        """Return the rarity of a statistic: the logarithm of its return period in windows.
 
         Parameters
         ----------
         statistic, noise
-            Of one window, or float64 of shape (windows,): the effect, and what pure sampling noise exceeds in
-            one of 1,000 windows of its size.
+            Of one window, or float64 of shape (windows,): the effect, and its noise floor, which sampling noise alone
+            exceeds in one of 1,000 windows of that size.
         """
-        with np.errstate(over="ignore", divide="ignore"):  # without noise and wander anything is as rare as can be
+        with np.errstate(over="ignore", divide="ignore"):  # without noise, any effect has the largest rarity
             squared = np.square(np.maximum(statistic, 0.0))
             scored = rarity_of_score(squared / np.maximum(self._variance(noise), TINY))
             alone = rarity_of_score(squared / np.maximum(self.clusters * np.square(noise), TINY))
@@ -111,7 +111,7 @@ class NullDistribution:
         return np.minimum(learnt, alone)
 
     def threshold(self, rarity: float, noise: Any) -> Any:  # noqa: ANN401
-        """Return the statistic that is as rare as asked, for a window with this sampling noise."""
+        """Return the statistic of a given rarity for a window with this sampling noise."""
         waited = -math.log(self.share)
         scored = self.start * rarity / waited if rarity < waited else self.start + self.scale * (rarity - waited)
         learnt = score_of_rarity(scored) * self._variance(noise)
@@ -126,45 +126,45 @@ class NullDistribution:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> NullDistribution:
-        """Read what :meth:`to_json` wrote."""
+        """Read the output of :meth:`to_json`."""
         return cls(**{**data, "quantiles": tuple(data["quantiles"])})
 
 
 @dataclass(frozen=True)
 class CalibratedNull:
-    """A null and the rarity that alerts."""
+    """Null distribution with the rarity that alerts."""
 
     null: NullDistribution
     limit: float
 
     def threshold(self, noise: float) -> float:
-        """Return the statistic that alerts in a window with this sampling noise."""
+        """Return the threshold for a window with this sampling noise."""
         return float(self.null.threshold(self.limit, noise))
 
     def p_value(self, statistic: float, noise: float) -> float:
-        """Return the share of unchanged windows with a statistic at least as large."""
+        """Return the probability of a statistic at least as large in an unchanged window."""
         return min(1.0, math.exp(-float(self.null.rarity(max(0.0, statistic), noise))))
 
 
 def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> NullDistribution | None:
-    """Learn the null of one statistic from the baseline's windows.
+    """Estimate the null distribution of one statistic from the baseline's windows.
 
     Parameters
     ----------
     statistic, noise
-        float64, shape (windows,), in the order of time; NaN where a window could not be measured.
+        float64, shape (windows,), in the order of time; NaN for windows that could not be measured.
     windows
-        How many of them do not overlap.
+        Number of non-overlapping windows.
 
     Returns
     -------
     NullDistribution or None
-        None when no window could be measured.
+        None if no window could be measured.
 
     Limits
     ------
-    Where all windows are about equally large, what exceeds the sampling noise is taken for a wander of the population,
-    which does not shrink in larger windows.
+    If all windows are of about the same size, variance beyond the sampling noise is attributed to the population, and
+    so does not decrease in larger windows.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null
     beyond = scored[scored > start] - start
     peaks = max(1.0, (1 - BODY) * windows)
     own = float(beyond.mean()) if len(beyond) else 0.0
-    # Some noise laws are approximations: a heavier tail than normal is believed at once, a lighter one slowly.
+    # Some noise laws are approximations: few peaks suffice for a heavier tail than normal, a lighter one needs many.
     scale = max(own, (peaks * own + PRIOR_PEAKS) / (peaks + PRIOR_PEAKS))
     quantiles = tuple(float(q) for q in np.quantile(value, SHOWN))
     return NullDistribution(
@@ -202,16 +202,16 @@ def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> Null
 def held_out_rarity(
     statistic: np.ndarray, noise: np.ndarray, folds: Sequence[slice], floor: float, windows: float
 ) -> np.ndarray:
-    """Return the rarity of each window under the null that all other folds give.
+    """Return the cross-validated rarity of each window: under the null estimated from all other folds.
 
-    Under its own null the largest value of a baseline never looks as surprising as the next week's will.
+    Under its own null the largest value of a baseline would be less rare than a new value of the same size.
 
     Parameters
     ----------
     folds
-        Stretches of windows that together are all of them.
+        Stretches that partition the windows.
     floor
-        An effect below this never alerts, so its rarity is -inf.
+        Effects below this never alert; their rarity is -inf.
     """
     rarity = np.full(len(statistic), -np.inf)
     for fold in folds:
@@ -227,7 +227,7 @@ def held_out_rarity(
 
 
 def independent(statistic: np.ndarray, length: int) -> float:
-    """Return how many of the windows tell something new: fewer than do not overlap where values wander slowly.
+    """Return the effective number of independent windows: less than that of non-overlapping ones under autocorrelation.
 
     Examples
     --------
@@ -245,10 +245,10 @@ def independent(statistic: np.ndarray, length: int) -> float:
 
 
 def _excess(statistic: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
-    """Return the least wander and inflation of the noise by which no more than 2 % of the windows exceed both.
+    """Return the smallest variation and noise inflation that at most 2 % of the windows exceed.
 
-    Clustered rows inflate the noise, which shrinks with the size of a window; a wander of the population does not.
-    Where thin and thick windows can be told apart, the mixture is taken under which both stand out as often.
+    Clustered rows inflate the noise, which decreases with the size of a window; the population's variation does not.
+    Where small and large windows allow it, the mixture is chosen for which both exceed equally often.
     """
     sway = np.square(noise)
     middle = float(np.median(sway))
@@ -269,7 +269,7 @@ def _excess(statistic: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
 
 
 def _split_excess(squared: np.ndarray, sway: np.ndarray, mixture: float) -> tuple[float, float]:
-    """Return wander and inflation that cover the excess, a share of it (at the median window) by the inflation."""
+    """Return variation and inflation that cover the excess, of which ``mixture`` is inflation in the median window."""
     middle = float(np.median(sway))
     shape = mixture * sway / middle + (1 - mixture)
     excess = max(0.0, float(np.quantile((squared - sway) / shape, WIDE)))

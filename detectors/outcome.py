@@ -1,8 +1,8 @@
-"""The performance column: what a model said and what came true, in sums that can be merged.
+"""Performance column: predictions and labels, in sums that can be merged.
 
-Predictions are cut into cells. Of a classifier each cell counts the rows of either class and those whose label is
-still to come; of a regression the errors of its labelled rows, in units of the truth's own spread. So labels may
-arrive late: the bucket is profiled again, and every metric is a function of sums.
+Predictions are divided into cells. For a classifier, each cell counts the rows of either class and those without a
+label yet; for a regression, it sums the errors of labelled rows, in units of the labels' spread. When late labels
+arrive the bucket is profiled again; every metric is a function of the sums.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from detectors.performance.losses import LossModel
 from detectors.records import Column, Records, row_count
 
 OUTCOME = "(performance)"
-"""Name of the column; no table's column is likely to have it."""
+"""Name of the column, chosen to differ from those of tables."""
 VERSION = 2
-"""Of the sums: bins of another version are learnt again."""
+"""Version of the sums: bins of another version are learnt again."""
 SCORE_CELLS = 200
 ENDS = np.array([1e-4, 3e-4, 1e-3, 3e-3])
-"""Edges near 0 (and near 1), where the scores of rare events lie."""
+"""Edges near 0 (and, mirrored, near 1), for the scores of rare events."""
 ERROR_CELLS = 32
 UNIT = 2.0**16
-"""Sums are kept in units of 1/65536: they add up exactly, and nobody sees the rounding."""
+"""Sums are integers in units of 1/65536, so that they add up exactly."""
 FARTHEST = 100.0
-"""An error of more than so many times the truth's spread (or of the truth itself) counts as that."""
+"""Errors are clipped to this multiple of the labels' spread (or of the label itself)."""
 SCORE_PARTS = ("negative", "positive", "unlabelled", "negative_score", "positive_score", "unlabelled_score")
 ERROR_PARTS = (
     "all",
@@ -41,19 +41,19 @@ ERROR_PARTS = (
     "expected_absolute_labelled",
     "expected_squared_labelled",
 )
-"""Sums of a regression; what is expected is 0 where the layout has no model of it."""
+"""Sums of a regression; expected errors are 0 if the layout has no model of them."""
 TRUE = ("true", "1", "yes")
 
 
 def learn_scores(decision: float = 0.5, positive: str | None = None) -> Binning:
-    """Lay out a classifier's scores: 200 cells from 0 to 1, finer at both ends, with an edge where the decision falls.
+    """Return the layout of a classifier's scores: 200 cells from 0 to 1, finer at both ends, one edge at ``decision``.
 
     Parameters
     ----------
     decision
-        From this score on the answer is *positive*.
+        Smallest score of a positive answer.
     positive
-        The label that means positive; None for true, 1 or yes.
+        Label of the positive class; None for true, 1 or yes.
 
     Examples
     --------
@@ -68,15 +68,15 @@ def learn_scores(decision: float = 0.5, positive: str | None = None) -> Binning:
 
 
 def learn_errors(predictions: np.ndarray, truths: np.ndarray, model: str = "") -> Binning | None:
-    """Lay out a regression's errors: cells at quantiles of the predictions; None without two of each.
+    """Return the layout of a regression's errors: cells at quantiles of the predictions; None without two of each.
 
     Parameters
     ----------
     predictions, truths
-        Finite samples of the baseline, of any lengths; instead of predictions the expected losses of a ``model``.
+        Finite samples of the baseline, of any lengths; with a ``model``, expected losses instead of predictions.
     model
-        What says how large an error is expected to be (:class:`~detectors.performance.losses.LossModel`), as text:
-        the cells are then by expected absolute error.
+        Predictor of the size of an error (:class:`~detectors.performance.losses.LossModel`), as text: the cells are
+        then by expected absolute error.
     """
     if len(predictions) < 2 or len(truths) < 2:  # noqa: PLR2004
         return None
@@ -87,10 +87,10 @@ def learn_errors(predictions: np.ndarray, truths: np.ndarray, model: str = "") -
 
 
 def outcomes(records: Records, layout: Binning) -> Column:
-    """Put score and label side by side, float64 of shape (rows, 2); NaN where one is not known.
+    """Return score and label of each row, float64 of shape (rows, 2); NaN where unknown.
 
-    Of a regression prediction, label, and expected absolute and squared error, of shape (rows, 4); the latter two are
-    NaN where the layout has no model of them.
+    For a regression: prediction, label, and expected absolute and squared error, of shape (rows, 4); the latter two are
+    NaN if the layout has no model of them.
     """
     rows = row_count(records)
     role = "score" if layout.kind == "scores" else "prediction"
@@ -115,7 +115,7 @@ def _truth(labels: Column, layout: Binning) -> np.ndarray:
 
 
 def add_up(column: Column, layout: Binning) -> tuple[np.ndarray, int, int]:
-    """Return the sums over the cells, the rows whose label is to come, and the rows without a usable prediction."""
+    """Return the sums over the cells, the number of rows without a label yet, and that without a usable prediction."""
     predicted = column.values[:, 0]
     usable = np.isfinite(predicted) & ((predicted >= 0) & (predicted <= 1) if layout.kind == "scores" else True)
     if layout.kind == "scores":
@@ -154,7 +154,7 @@ def _expect(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scale:
 
 
 def weigh_scores(column: Column, layout: Binning, units: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Return what :func:`add_up` returns of a classifier, weighted: numbers of rows in units, sums as they are."""
+    """Return the output of :func:`add_up` for a classifier with weights: numbers of rows in units, sums unchanged."""
     usable = np.isfinite(column.values[:, 0]) & (column.values[:, 0] >= 0) & (column.values[:, 0] <= 1)
     (scores, truth), weights = column.values[usable].T, units[usable]
     cells = np.searchsorted(layout.edges, scores, side="right")
@@ -166,7 +166,7 @@ def weigh_scores(column: Column, layout: Binning, units: np.ndarray) -> tuple[np
 
 
 def count_labelled(counts: np.ndarray, layout: Binning) -> np.ndarray:
-    """Return how many rows have a label, over the last axis."""
+    """Return the number of rows with a label, over the last axis."""
     cells = len(layout.edges) + 1
     labelled = counts[..., : 2 * cells] if layout.kind == "scores" else counts[..., cells : 2 * cells]
     return np.asarray(labelled.sum(axis=-1))

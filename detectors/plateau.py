@@ -1,12 +1,12 @@
-"""Plateau: what a change has led to, as a reference of its own, so that the next change is seen too.
+"""Plateau: a window after a change as a second reference, so that a further change can be detected.
 
-While something is wrong every window differs from the baseline, and a second change hides behind the first. The first
-whole window after the change is the plateau: later windows are compared with it as well.
+During an incident every window differs from the baseline, which masks a second change. The first full window after the
+change is the plateau: later windows are compared with it as well.
 
-The comparison is calibrated by the same null. A plateau is one window and wanders as a window does, so the difference
-of the two wanders by the root of two more than a window against a long baseline; a detector knows the sampling noise
-from the sizes of both sides. Where the hours of the day were not told apart, the wander is no chance: two windows at
-opposite hours lie twice as far from one another as either lies from the baseline.
+The comparison is calibrated with the same null. A plateau is one window and varies as a window does, so the variation
+of the difference of two windows is larger by the square root of two than that of a window against a long baseline; the
+detector computes the sampling noise from both sample sizes. Without a season the variation is systematic: two windows
+at opposite hours differ twice as much from each other as either does from the baseline.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def calibrate_pair(calibrated: CalibratedNull, factor: float = math.sqrt(2)) -> 
     Parameters
     ----------
     factor
-        By which the wander grows: the root of two where it is chance, two where it is the hour of the day.
+        Factor of the variation: square root of two if it is random, two if it is the hour of the day.
 
     Examples
     --------
@@ -42,23 +42,23 @@ def calibrate_pair(calibrated: CalibratedNull, factor: float = math.sqrt(2)) -> 
 
 
 def at_hours(plateau: Counted, then: Counted, now: Counted) -> Stack:
-    """Return what a plateau would look like at other hours: moved as the baseline moves between them.
+    """Return the expected plateau at other hours: changed by the difference of the baseline between them.
 
     Parameters
     ----------
     plateau
         One window.
     then, now
-        The baseline at the plateau's hours and at those asked for; the same one where a column has no season.
+        The baseline at the plateau's hours and at the requested ones; the same for a column without a season.
 
     Returns
     -------
     Stack
-        Of no leading axis, with the plateau's sample size.
+        Without a leading axis, with the plateau's sample size.
 
     Limits
     ------
-    Shares of bins move by differences, cut at 0: where a change has emptied a bin the rhythm of that bin is lost.
+    Shares of bins change by differences and are clipped at 0: the season of a bin that a change has emptied is lost.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def at_hours(plateau: Counted, then: Counted, now: Counted) -> Stack:
 
 
 def _whole(shares: np.ndarray) -> np.ndarray:
-    """Round running sums, so that whole numbers keep their sum."""
+    """Round cumulative sums, so that the total is preserved."""
     return np.diff(np.rint(np.cumsum(shares)).astype(np.int64), prepend=0)
 
 

@@ -1,4 +1,4 @@
-"""The output parser: a text, a policy, a verdict. Pure: time comes in as a function, text never goes out unredacted."""
+"""Output parser: checks a text against a policy and returns a verdict. Pure; never returns unredacted text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from detectors.scan.topics import Topics
 Action = Literal["count", "alert", "block", "redact"]
 Fail = Literal["closed", "open"]
 ACTIONS: tuple[Action, ...] = ("count", "alert", "redact", "block")
-"""What may be done about a finding, mildest first."""
+"""Actions on a finding, in the order of severity."""
 SETTINGS = ("pattern", "topic", "json_schema", "max_length")
-"""Types of rules that need settings of their own."""
+"""Types of rules with their own settings."""
 MOST_FINDINGS = 1000
 FALLBACK = "Sorry, this answer cannot be shown."
 
@@ -38,13 +38,13 @@ __all__ = [
 
 
 def known_types() -> tuple[str, ...]:
-    """Return every type that a rule may have: groups, the types of their findings, and those with settings."""
+    """Return all types of rules: groups, the types of their findings, and those with settings."""
     of_groups = (kind for types in GROUPS.values() for kind in types)
     return tuple(sorted({*GROUPS, *SETTINGS, EMBEDDED_TYPE, *of_groups}))
 
 
 def is_type(name: str) -> bool:
-    """Return whether a rule may have this type; a scanner is imported only to know the types of its findings.
+    """Return whether a type of rule exists; imports a scanner only to look up the types of its findings.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def is_type(name: str) -> bool:
 
 @dataclass(frozen=True)
 class GuardRule:
-    """What is looked for and what is done about it.
+    """Rule of a policy: what to look for and which action to take.
 
     Parameters
     ----------
@@ -64,21 +64,21 @@ class GuardRule:
         A group (``pii``, ``secrets``, ``profanity``, ``injection``), one of their types (``credit_card``), or
         ``embedded_instruction``, ``pattern``, ``topic``, ``json_schema``, ``max_length``.
     action
-        ``count`` and ``alert`` let the text pass, ``redact`` replaces the findings, ``block`` withholds the text.
+        ``count`` and ``alert`` pass the text, ``redact`` replaces the findings, ``block`` withholds the text.
     threshold
-        Findings from which on the action is taken; below it they are counted.
+        Fewest findings for the action; fewer are counted.
     patterns, topics, schema, limit
-        The settings of ``pattern`` (name to RE2 pattern), ``topic`` (name to words), ``json_schema`` and
-        ``max_length`` (code points).
+        Settings of ``pattern`` (name to RE2 pattern), ``topic`` (name to words), ``json_schema`` and ``max_length``
+        (code points).
     fallback
-        What is said instead of a text that this rule blocks; by default the policy's.
+        Replacement of a text that this rule blocks; by default the policy's.
     fail
         Whether a failure of this rule withholds the text; by default the policy's.
 
     Raises
     ------
     PatternError
-        When a setting is missing or cannot be used.
+        If a setting is missing or invalid.
     """
 
     type: str
@@ -92,11 +92,11 @@ class GuardRule:
     fail: Fail | None = None
 
     def __post_init__(self) -> None:
-        """Compile the settings, so that what is wrong shows when the policy is made."""
+        """Compile the settings, so that errors are raised when the policy is created."""
         if not is_type(self.type):
-            raise PatternError(f"the type {self.type!r} is not known. Known: {', '.join(known_types())}.")
+            raise PatternError(f"the type {self.type!r} does not exist; choose from {', '.join(known_types())}.")
         if self.action not in ACTIONS:
-            raise PatternError(f"the action {self.action!r} is not known. Known: {', '.join(ACTIONS)}.")
+            raise PatternError(f"the action {self.action!r} does not exist; choose from {', '.join(ACTIONS)}.")
         if self.threshold < 1:
             raise PatternError(f"the threshold {self.threshold} of {self.type!r} is below 1.")
         wanted = {"pattern": self.patterns, "topic": self.topics, "json_schema": self.schema, "max_length": self.limit}
@@ -109,7 +109,7 @@ class GuardRule:
 
     @cached_property
     def finder(self) -> Callable[[str], list[Span]] | None:
-        """Return what finds for a rule with settings; None for the scanners' own types."""
+        """Return the finder of a rule with settings; None for the scanners' types."""
         if self.type == "pattern":
             return Patterns(self.patterns).scan
         if self.type == "topic":
@@ -126,26 +126,25 @@ class GuardRule:
 
 @dataclass(frozen=True)
 class Policy:
-    """Rules, and what happens when they cannot be applied.
+    """Rules, and the behaviour when they cannot be evaluated.
 
     Parameters
     ----------
     name
-        Of the policy.
+        Name of the policy.
     rules
-        Where several cover the same type, the one that names it wins over the one that names its group, and
-        among equals the later one.
+        If several rules cover a type, a rule for the type overrides one for its group, and a later rule an earlier one.
     fallback
-        What is said instead of a text that is withheld.
+        Replacement of a text that is withheld.
     fail
-        ``closed`` withholds a text that could not be checked, ``open`` lets it pass.
+        ``closed`` withholds a text that could not be checked, ``open`` passes it.
     salt
-        Key of the hashes of findings; without one there are no hashes, because those of short numbers could be
-        guessed back.
+        Key of the hashes of findings. Without it there are no hashes, as those of short numbers could be reversed by
+        trial.
     max_bytes
-        A longer text (UTF-8) is not scanned; it fails as the policy says.
+        Longer texts (UTF-8) are not scanned and fail as set by ``fail``.
     max_seconds
-        Time for one text, looked at between scanners when ``guard`` gets a clock; each is linear in the text.
+        Time limit per text, checked between scanners if ``guard`` gets a clock; each scanner is linear in the text.
     """
 
     name: str
@@ -157,13 +156,13 @@ class Policy:
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a policy without rules."""
+        """Reject a policy without rules."""
         if not self.rules:
             raise PatternError(f"the policy {self.name!r} has no rules.")
 
     @cached_property
     def by_type(self) -> Mapping[str, GuardRule]:
-        """Return the rule that covers each of the scanners' types."""
+        """Return the rule of each of the scanners' types."""
         covered: dict[str, GuardRule] = {}
         for rule in self.rules:
             covered.update(dict.fromkeys(GROUPS.get(rule.type, ()) if rule.type in GROUPS else (), rule))
@@ -176,7 +175,7 @@ class Policy:
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
-        """Return the scanners that the rules need."""
+        """Return the scanners that the rules use."""
         covered = self.by_type.keys()
         needed = [group for group, types in GROUPS.items() if types & covered]
         return (*needed, *([EMBEDDED_TYPE] if EMBEDDED_TYPE in covered else []))
@@ -184,18 +183,18 @@ class Policy:
 
 @dataclass(frozen=True)
 class GuardFinding:
-    """What stands where, and a salted hash of it; never the text.
+    """Type and location of a finding, with a salted hash; never the text.
 
     Parameters
     ----------
     type
-        What it is; of a pattern or topic its name.
+        Type of the finding; of a pattern or topic its name.
     start, end
         Half-open range of code points.
     action
-        What the policy says about it.
+        Action of the policy.
     hash
-        First 16 hexadecimal digits of HMAC-SHA256 under the policy's salt, None without a salt.
+        First 16 hexadecimal digits of HMAC-SHA256 under the policy's salt; None without a salt.
     """
 
     type: str
@@ -207,22 +206,22 @@ class GuardFinding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer of the output parser.
+    """Result of the output parser.
 
     Parameters
     ----------
     verdict
-        ``allow``, ``redact``, ``block``, or ``error`` when the text could not be checked.
+        ``allow``, ``redact``, ``block``, or ``error`` if the text could not be checked.
     policy
-        The policy's name.
+        Name of the policy.
     reasons
-        Sentences without a word of the text.
+        Sentences that do not quote the text.
     findings
-        In order of appearance, at most 1,000.
+        In the order of the text, at most 1,000.
     redacted
-        The text with typed placeholders, only for ``redact``.
+        Text with typed placeholders; only for ``redact``.
     fallback
-        What to say instead, for ``block`` and for an ``error`` that failed closed.
+        Replacement text for ``block`` and for an ``error`` that failed closed.
     failed
         ``closed`` or ``open`` for an ``error``, else None.
     """
@@ -237,18 +236,18 @@ class Verdict:
 
     @property
     def passes(self) -> bool:
-        """Say whether the text, or its redacted form, may be shown."""
+        """Return whether the text, or its redacted form, may be shown."""
         return self.verdict in ("allow", "redact") or self.failed == "open"
 
     def answer(self, text: str) -> str:
-        """Return what the application may show: the text, its redacted form, or the fallback."""
+        """Return the text that the application may show: the text, its redacted form, or the fallback."""
         if not self.passes:
             return self.fallback or FALLBACK
         return text if self.redacted is None else self.redacted
 
 
 class _TooLate(Exception):  # noqa: N818
-    """The time for one text has passed."""
+    """Raised when the time limit of a text is exceeded."""
 
 
 def guard(
@@ -259,22 +258,22 @@ def guard(
     Parameters
     ----------
     text
-        An answer, or anything else that is to be checked.
+        An answer, or any other text.
     policy
-        What is looked for and what is done about it.
+        Rules and actions.
     clock
-        Tells seconds, such as ``time.monotonic``, for ``max_seconds``; without it only size bounds the work.
+        Returns seconds, such as ``time.monotonic``, for ``max_seconds``; without it only ``max_bytes`` limits the work.
     names
         Finds names of people, for rules of type ``person``.
 
     Returns
     -------
     Verdict
-        Always: what goes wrong inside becomes an ``error`` that fails closed or open as the policy says.
+        Always: internal errors become an ``error`` that fails closed or open as set by the policy.
 
     Limits
     ------
-    Those of the scanners: shapes, words and phrases, not meaning.
+    Those of the scanners, which match formats, words and phrases, not meaning.
 
     Examples
     --------
@@ -307,15 +306,15 @@ def guard(
                 check_time()
     except _TooLate:
         return unchecked_verdict(policy, f"The check took longer than {policy.max_seconds:g} seconds.", fail)
-    except Exception as error:  # noqa: BLE001  a guard answers, whatever happens
+    except Exception as error:  # noqa: BLE001  a guard always returns a verdict
         return unchecked_verdict(policy, f"The check of {place} failed: {type(error).__name__}.", fail)
     return _judge(text, policy, pairs)
 
 
 def _unreadable(text: object, policy: Policy) -> str:
-    """Say why a text is not read, if so; an application may hand over anything."""
+    """Return the reason why a text cannot be read, if any; an application may pass any object."""
     if not isinstance(text, str):
-        return f"The text is no string but {type(text).__name__}."
+        return f"The text is not a string but {type(text).__name__}."
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     if size <= policy.max_bytes:
         return ""
@@ -323,7 +322,7 @@ def _unreadable(text: object, policy: Policy) -> str:
 
 
 def unchecked_verdict(policy: Policy, reason: str, fail: Fail | None = None) -> Verdict:
-    """Return the verdict on a text that could not be checked: withheld or passed, as the policy says, and which.
+    """Return the verdict on a text that could not be checked: withheld or passed, as set by the policy.
 
     Examples
     --------
@@ -373,7 +372,7 @@ def _reasons(acted: Sequence[tuple[Span, GuardRule, Action]]) -> tuple[str, ...]
 
 
 def redact(text: str, spans: Sequence[Span]) -> str:
-    """Replace findings by their type in brackets; overlapping ones become one.
+    """Replace findings by their type in brackets; overlapping findings are merged.
 
     Examples
     --------
@@ -397,16 +396,16 @@ def _hash(text: str, span: Span, salt: bytes) -> str | None:
 
 
 def needs_names(policy: Policy) -> bool:
-    """Say whether a policy has a rule for names of people, which only a model can find."""
+    """Return whether a policy has a rule for names of people, which requires a model."""
     return any(rule.type == PERSON for rule in policy.rules)
 
 
 def built_in() -> dict[str, Policy]:
-    """Return the policies that need no configuration.
+    """Return the predefined policies.
 
-    ``default`` blocks secrets, redacts personal data and alerts on injection and profanity; ``pii`` redacts
-    personal data; ``secrets`` blocks secrets; ``injection`` blocks injection, for what goes *into* a model;
-    ``audit`` finds everything and changes nothing.
+    ``default`` blocks secrets, redacts personal data and alerts on injection and profanity; ``pii`` redacts personal
+    data; ``secrets`` blocks secrets; ``injection`` blocks injection, for the *input* of a model; ``audit`` reports all
+    findings and changes nothing.
 
     Examples
     --------

@@ -1,11 +1,11 @@
-"""Profile: the small, fixed-size, mergeable summary of one column in one bucket.
+"""Profile: a small, fixed-size, mergeable summary of one column in one bucket.
 
-``profile(a) + profile(b)`` equals ``profile(a and b together)`` to the last bit, whatever the order, so a
-window is a sum of buckets and a bucket a sum of pages.
+``profile(a) + profile(b)`` equals ``profile(a and b together)`` to the last bit in any order, so a window is a sum of
+buckets and a bucket a sum of pages.
 
 Limits
 ------
-Inside a bin nothing is known of where values lie. Moments overflow to infinity beyond 1e308.
+The distribution within a bin is lost. Moments overflow to infinity beyond 1e308.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from detectors.weights import UNIT, WeightedCounts, apportion, natural, sum_squa
 Segment = TypeVar("Segment")
 VERSION = 1
 SCALE = 2.0**16
-"""Vectors are kept in units of 1/65536: their sums are exact, and nobody sees the rounding."""
+"""Vectors are stored as integers in units of 1/65536, so that their sums are exact."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Counts over a layout, what could not be counted there, and exact moments.
+    """Counts per bin, numbers of values without a bin, and exact moments.
 
     Parameters
     ----------
     layout
-        The bins, frozen from the baseline.
+        Bins, fixed by the baseline.
     counts
         int64, shape (layout.bins,).
     missing, nonfinite, mistyped
-        Rows that hold NULL; NaN or an infinity; something that is no number in a numeric column.
+        Number of rows with NULL; with NaN or an infinity; with a value of a numeric column that is not a number.
     total, squares
-        Exact sum of the finite values, and of their squared distances from the layout's origin, each
-        rounded to a double.
+        Exact sum of the finite values, and of their squared distances from the layout's origin, each rounded to a
+        double.
     minimum, maximum
-        Of the finite values; ``inf`` and ``-inf`` when there are none.
+        Of the finite values; ``inf`` and ``-inf`` if there are none.
     weighted
-        The same of the traffic, where rows stand for more or fewer requests than one each; None where all weigh 1.
+        The weighted counterparts, if rows represent more or fewer requests than one each; None if all weights are 1.
     """
 
     layout: Binning
@@ -63,18 +63,18 @@ class Profile:
 
     @classmethod
     def empty(cls, layout: Binning) -> Profile:
-        """Return the profile of no rows: the zero of the addition."""
+        """Return the profile of no rows, the neutral element of addition."""
         return cls(layout, np.zeros(layout.bins, dtype=np.int64))
 
     @classmethod
     def of(cls, column: Column, layout: Binning, units: np.ndarray | None = None) -> Profile:
-        """Profile one column.
+        """Compute the profile of one column.
 
         Parameters
         ----------
         units
-            The weight of each row, as :func:`detectors.weights.weigh` gives it; None where each stands for itself.
-            A ``vector`` and the ``errors`` of a regression count rows only.
+            Weight of each row, as returned by :func:`detectors.weights.weigh`; None if all weights are 1. A ``vector``
+            and the ``errors`` of a regression count rows only.
 
         Examples
         --------
@@ -104,7 +104,7 @@ class Profile:
 
     @classmethod
     def _vector(cls, column: Column, layout: Binning) -> Profile:
-        """Sum vectors in whole numbers: rows first, then each part in units of 1 / SCALE."""
+        """Sum vectors as integers: rows first, then each component in units of 1 / SCALE."""
         whole = np.rint(column.values[~column.missing] * SCALE).astype(np.int64)
         counts = np.concatenate([[len(whole)], whole.sum(axis=0)]).astype(np.int64)
         return cls(layout, counts, missing=int(column.missing.sum()))
@@ -142,17 +142,17 @@ class Profile:
 
     @property
     def rows(self) -> int:
-        """Number of rows, whatever they hold."""
+        """Number of rows, including those without a usable value."""
         return self.n + self.missing + self.nonfinite + self.mistyped
 
     @property
     def mean(self) -> float:
-        """Mean of the finite values of a numeric column; NaN when there are none."""
+        """Mean of the finite values of a numeric column; NaN if there are none."""
         return float(self.total) / self.n if self.n else float("nan")
 
     @property
     def variance(self) -> float:
-        """Population variance about exact sums; NaN when there are no values."""
+        """Population variance from exact sums; NaN if there are no values."""
         if not self.n:
             return float("nan")
         shift = self.total.fraction() / self.n - Fraction(self.layout.origin)
@@ -161,12 +161,12 @@ class Profile:
 
     @property
     def other(self) -> int:
-        """Count of what is not in the vocabulary of a categorical column."""
+        """Number of values outside the vocabulary of a categorical column."""
         return int(self.counts[-1])
 
     @property
     def outside(self) -> int:
-        """Count of what lies outside the baseline's range of a numeric column."""
+        """Number of values outside the baseline's range of a numeric column."""
         return int(self.counts[0] + self.counts[-1])
 
     def __add__(self, other: Profile) -> Profile:
@@ -199,28 +199,28 @@ class Profile:
 
     @property
     def amount(self) -> float:
-        """Sum of the finite values over the traffic that the rows stand for."""
+        """Sum of the finite values over the requests that the rows represent."""
         return float(self.total if self.weighted is None else self.weighted.total)
 
     @property
     def usable_requests(self) -> float:
-        """Number of requests that the usable values stand for."""
+        """Number of requests that the usable values represent."""
         return self.n if self.weighted is None else natural(self.weighted.usable)
 
     @property
     def requests(self) -> float:
-        """Number of requests that the rows stand for, whatever they hold."""
+        """Number of requests that the rows represent, including those without a usable value."""
         return self.rows if self.weighted is None else natural(self.weighted.whole)
 
     def effective(self) -> tuple[np.ndarray, float, float]:
-        """Return what a sample of the effective size holds, of a profile with weights.
+        """Return the counts and sums of a weighted profile, scaled to its effective sample size.
 
         Returns
         -------
         counts
             float64, shape (bins + 3,): by bin, then missing, nonfinite and mistyped.
         total, squares
-            As those of a profile.
+            As in a profile.
         """
         weighted = self._as_weighted()
         factor = weighted.size / weighted.whole
@@ -228,10 +228,10 @@ class Profile:
         return weighted.counts * factor, float(weighted.total) * scale, float(weighted.squares) * scale
 
     def sample(self) -> Profile:
-        """Return the profile of a sample of equal weights that tells as much: what statistics are computed from.
+        """Return the profile of an equally weighted sample with the same information, the input of statistics.
 
-        Its shares, mean and variance are those of the traffic, its size is the effective one. Without weights, or when
-        all rows weigh the same, its counts are those of the rows.
+        Its shares, mean and variance are the weighted ones; its size is the effective sample size. Without weights, or
+        with equal ones, its counts are those of the rows.
 
         Examples
         --------
@@ -258,7 +258,7 @@ class Profile:
         return replace(self, counts=counts[:-3], total=total, squares=squares, **others)
 
     def _sample_of_scores(self, weighted: WeightedCounts) -> Profile:
-        """Return the sample of a classifier's scores: each cell keeps its mean score."""
+        """Return the sample of a classifier's scores: the mean score of each cell is preserved."""
         half = self.layout.bins // 2
         units, scores = weighted.counts[:half], weighted.counts[half:-3]
         *rows, unusable = apportion(np.append(units, weighted.counts[-2]), round(weighted.size)).tolist()
@@ -272,11 +272,11 @@ class Profile:
         return isinstance(other, Profile) and self.to_json() == other.to_json()
 
     def __hash__(self) -> int:
-        """Hash what equality compares cheaply."""
+        """Hash a cheap subset of the compared fields."""
         return hash((self.n, self.missing, self.total))
 
     def to_json(self) -> dict[str, object]:
-        """Serialise without loss: sparse counts, exact sums, extremes in hexadecimal; the bins by name."""
+        """Serialise without loss: sparse counts, exact sums, hexadecimal extremes; the layout by its identity."""
         filled = np.flatnonzero(self.counts)
         weighted = {} if self.weighted is None else {"weighted": self.weighted.to_json()}
         return {
@@ -296,7 +296,7 @@ class Profile:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], layout: Binning) -> Profile:
-        """Read what :meth:`to_json` wrote; refuses another version or another layout."""
+        """Read the output of :meth:`to_json`; rejects other versions and other layouts."""
         if data.get("v") != VERSION:
             raise ValueError(f"profile version {data.get('v')!r} is not {VERSION}; upgrade driftd or profile again.")
         if data.get("layout") != layout.identity:
@@ -318,7 +318,7 @@ class Profile:
 
 
 def _weigh(column: Column, layout: Binning, units: np.ndarray) -> WeightedCounts:
-    """Weigh what a profile counts."""
+    """Compute the weighted counterparts of a profile."""
     whole, heavy = int(units.sum()), sum_squares(units)
     if layout.kind == "scores":
         sums, unlabelled, unusable = weigh_scores(column, layout, units)
@@ -352,7 +352,7 @@ def _categories(column: Column, layout: Binning) -> np.ndarray:
 
 
 def samples(profiles: Mapping[Segment, Mapping[str, Profile]]) -> Mapping[Segment, Mapping[str, Profile]]:
-    """Return the samples of many profiles; the same object where none has weights."""
+    """Return the samples of many profiles; the same object if none has weights."""
     if all(profile.weighted is None for columns in profiles.values() for profile in columns.values()):
         return profiles
     return {
@@ -361,7 +361,7 @@ def samples(profiles: Mapping[Segment, Mapping[str, Profile]]) -> Mapping[Segmen
 
 
 def usable(counts: np.ndarray, layout: Binning) -> np.ndarray:
-    """Return the number of usable values behind counts, over the last axis."""
+    """Return the number of usable values of counts, over the last axis."""
     if layout.kind == "vector":
         return np.asarray(counts[..., 0])
     return count_labelled(counts, layout) if layout.kind in SUMMED else np.asarray(counts.sum(axis=-1))

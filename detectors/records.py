@@ -1,6 +1,6 @@
-"""Records as columns: what signals and profiles are computed from.
+"""Records as columns: the input of signals and profiles.
 
-A :class:`Column` keeps *missing* (a database NULL) apart from *not a number*, which pandas does not.
+A :class:`Column` distinguishes *missing* (a database NULL) from *not a number*, which pandas does not.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Column:
-    """Values of one column in row order.
+    """Values of one column in the order of rows.
 
     Parameters
     ----------
     values
-        Shape (rows,), either ``float64`` or ``object``; what stands at a missing place has no meaning.
+        Shape (rows,), either ``float64`` or ``object``; values of missing rows are arbitrary.
     missing
-        Shape (rows,), bool: true where the database holds NULL.
+        Shape (rows,), bool: true where the database has NULL.
     """
 
     values: np.ndarray
@@ -32,7 +32,7 @@ class Column:
 
     @classmethod
     def of(cls, values: Iterable[object]) -> Column:
-        """Make a column from Python objects, None being missing.
+        """Create a column from Python objects; None is missing.
 
         Examples
         --------
@@ -46,12 +46,12 @@ class Column:
 
     @classmethod
     def floats(cls, values: np.ndarray, missing: np.ndarray | None = None) -> Column:
-        """Make a numeric column; nothing is missing unless said."""
+        """Create a numeric column; by default nothing is missing."""
         data = np.asarray(values, dtype=np.float64)
         return cls(data, np.zeros(len(data), dtype=bool) if missing is None else missing)
 
     def take(self, rows: np.ndarray) -> Column:
-        """Select rows by a boolean mask or by positions."""
+        """Select rows by a boolean mask or by indices."""
         return Column(self.values[rows], self.missing[rows])
 
 
@@ -69,7 +69,7 @@ def take(records: Records, rows: np.ndarray) -> dict[str, Column]:
 
 
 def concatenate(parts: Iterable[Records]) -> dict[str, Column]:
-    """Put pages of the same columns behind one another."""
+    """Concatenate pages of the same columns."""
     pages = list(parts)
     if len(pages) <= 1:
         return dict(pages[0]) if pages else {}
@@ -83,7 +83,7 @@ def concatenate(parts: Iterable[Records]) -> dict[str, Column]:
 
 
 def unseen(page: Records, keys: set[object]) -> Records:
-    """Leave out the records whose ``id`` stands in ``keys``, and put those of the others there; without ids, none.
+    """Remove records whose ``id`` is in ``keys``, and add the ids of the others; without an ``id``, keep all records.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Registry: objects by name, each imported when it is first used."""
+"""Registry: named objects that are imported on first use."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _import = cache(resolve_name)
 
 
 class Registry(Mapping[str, T_co]):
-    """A mapping of names to objects whose modules are not imported before the object is used.
+    """Mapping of names to objects whose modules are imported on first use.
 
-    Names can be listed, counted and tested without any import. Looking up one name imports the module of that entry.
+    Listing, counting and testing names imports nothing. Looking up a name imports the module of its entry.
 
     Parameters
     ----------
     entries
-        Name to ``module:attribute``. Where the attribute is itself a mapping, the object is its value for the name,
-        so that one module can define several entries.
+        Name to ``module:attribute``. If the attribute is a mapping, the object is its value for the name, so that one
+        module can define several entries.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class Registry(Mapping[str, T_co]):
         return cast("T_co", target[name] if isinstance(target, Mapping) else target)
 
     def __contains__(self, name: object) -> bool:
-        """Return whether there is an entry of this name, without importing it."""
+        """Return whether the name exists, without importing its module."""
         return name in self.entries
 
     def __iter__(self) -> Iterator[str]:
@@ -55,5 +55,5 @@ class Registry(Mapping[str, T_co]):
         return len(self.entries)
 
     def __or__(self, other: Registry[T_co]) -> Registry[T_co]:
-        """Return a view of the entries of both, first these; of two with the same name the other's counts."""
+        """Return a view of the entries of both; entries of ``other`` take precedence."""
         return Registry(ChainMap(other.entries, self.entries))

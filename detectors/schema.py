@@ -1,8 +1,8 @@
-"""JSON schemas that are checked in bounded time, whatever the value that a model wrote.
+"""JSON Schema validation in bounded time for any value.
 
-The keywords of `jsonschema` are replaced where their time is not in proportion to the value: patterns are RE2's, equal
-items are found by their canonical texts, and what a reference names is checked once for each part of a value. Without
-that, a schema that refers to itself from two alternatives takes twice as long for each level of the value.
+Keywords of `jsonschema` whose time is not proportional to the value are replaced: patterns use RE2, equal items are
+compared by their canonical texts, and a referenced schema is evaluated once per part of a value. Otherwise a schema
+that refers to itself from two alternatives takes twice as long for each level of nesting.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from detectors.signals.patterns import compile_linear
 Keyword = Callable[[Any, Any, Any, Any], Any]
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _KNOWN: ContextVar[dict[tuple[int, str, int], str | None]] = ContextVar("known")
-"""Of the value that is checked: by reference and part of the value, the keyword that does not hold; None for none."""
+"""Cache of the current validation: reference and part of the value to the violated keyword; None if valid."""
 
 
 class Schema:
-    """A JSON schema; nothing outside of it is fetched.
+    """JSON Schema; nothing outside of it is fetched.
 
     Parameters
     ----------
     schema
-        Draft 2020-12 unless its ``$schema`` says otherwise.
+        Draft 2020-12 unless its ``$schema`` states another.
 
     Limits
     ------
-    ``format`` is not checked. Where ``$dynamicAnchor`` gives one name to several places, what a reference names is
-    checked anew each time, which can take long for alternatives nested in recursion.
+    ``format`` is not checked. If ``$dynamicAnchor`` gives one name to several places, references are evaluated without
+    the cache, which can be slow for nested recursive alternatives.
 
     Examples
     --------
@@ -53,18 +53,18 @@ class Schema:
         self._validator = jsonschema.validators.extend(base, own)(schema, registry=referencing.Registry())
 
     def problem(self, value: Any) -> str | None:  # noqa: ANN401
-        """Return the keyword that a value does not fulfil first, None when it fits.
+        """Return the first keyword that a value violates, None if it is valid.
 
         Raises
         ------
         RecursionError
-            When the value is nested too deeply, or the schema refers to itself without end.
+            If the value is nested too deeply, or the schema refers to itself without end.
         """
         token = _KNOWN.set({})
         try:
             error = next(self._validator.iter_errors(value), None)
         except BaseException as failure:
-            # Where Python's stack ends inside of `rpds`, which is Rust, that is a panic: no Exception at all.
+            # A stack overflow inside `rpds`, which is Rust, is a panic, which is not an Exception.
             if type(failure).__module__ != "pyo3_runtime":
                 raise
             raise RecursionError("the value is nested too deeply for the schema.") from None
@@ -74,7 +74,7 @@ class Schema:
 
 
 def check(schema: Any) -> None:  # noqa: ANN401
-    """Raise ValueError with what is wrong about a schema: it is none, refers to elsewhere, or has a pattern too much.
+    """Raise ValueError if a schema is invalid, has external references or has an unsupported pattern.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def check(schema: Any) -> None:  # noqa: ANN401
 
 
 def check_patterns(schema: Any) -> None:  # noqa: ANN401
-    """Raise ValueError with what is wrong about the patterns of a schema that is valid otherwise.
+    """Raise ValueError if a valid schema has a pattern that RE2 does not support.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def check_patterns(schema: Any) -> None:  # noqa: ANN401
 
 
 def walk(schema: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
-    """Yield every key of a schema with its value, at whatever depth."""
+    """Yield every key of a schema with its value, at any depth."""
     waiting = [schema]
     while waiting:
         node = waiting.pop()
@@ -133,7 +133,7 @@ def walk(schema: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
 
 
 def _once(name: str, keyword: Keyword) -> Keyword:
-    """Make of a keyword that refers one that looks at each part of a value once."""
+    """Wrap a referring keyword so that it evaluates each part of a value once."""
 
     def check_once(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401
         results, key = _KNOWN.get(), (id(schema), name, id(instance))
@@ -173,7 +173,7 @@ def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: 
 
 
 def _unique_items(_: Any, wanted: bool, instance: Any, __: Any) -> Iterator[Any]:  # noqa: ANN401, FBT001
-    """Compare canonical texts, for comparing each item with each takes quadratic time."""
+    """Compare canonical texts, as comparing all pairs of items takes quadratic time."""
     if wanted and isinstance(instance, list):
         distinct = {json.dumps(_same(item), sort_keys=True) for item in instance}
         yield from [_error("has equal items")] if len(distinct) < len(instance) else []
@@ -192,7 +192,7 @@ def _search(pattern: str, text: str) -> bool:
 
 
 def _same(value: Any) -> Any:  # noqa: ANN401
-    """Write equal numbers alike: 1.0 is 1."""
+    """Normalise equal numbers: 1.0 to 1."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):

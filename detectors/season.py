@@ -1,8 +1,8 @@
-"""Seasons: which hours of a baseline a window is compared with.
+"""Seasons: the hours of a baseline with which a window is compared.
 
-A season cuts time into slots that come again: the hours of the day, of a workday or a weekend, of the week, or
-the days of the week. A window is compared with the slots that it touches. Whether a season is worth it is for
-the data to say: :func:`choose` takes one only where it makes unchanged windows look clearly less different.
+A season divides time into recurring slots: the hours of the day, of a workday or a weekend, of the week, or the days of
+the week. A window is compared with the slots that it overlaps. :func:`choose` selects a season only if it clearly
+reduces the differences of unchanged windows.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import numpy as np
 
 HOUR, DAY, WEEK = 3600, 86_400, 7 * 86_400
 THURSDAY = 3
-"""1970 began on a Thursday; Monday is 0."""
+"""Weekday of 1 January 1970; Monday is 0."""
 WORTH = 0.8
-"""A season must bring the largest differences of unchanged windows below this share of what they are without."""
+"""Largest ratio of the differences of unchanged windows with a season to those without."""
 
 
 @dataclass(frozen=True)
 class Season:
-    """A way to cut time into slots that come again.
+    """Division of time into recurring slots.
 
     Parameters
     ----------
     slot
-        From seconds since 1970 (int64, shape (n,)) to slots.
+        Maps seconds since 1970 (int64, shape (n,)) to slots.
     cycle
-        Seconds until the slots begin again.
+        Period in seconds.
     """
 
     slot: Callable[[np.ndarray], np.ndarray]
@@ -36,7 +36,7 @@ class Season:
 
 
 def weekday(seconds: np.ndarray) -> np.ndarray:
-    """Return the day of the week of each time, Monday being 0."""
+    """Return the day of the week of each time; Monday is 0."""
     return np.asarray((seconds // DAY + THURSDAY) % 7)
 
 
@@ -51,13 +51,13 @@ SEASONS: Mapping[str, Season] = {
     "hour of workday or weekend": Season(lambda s: _hour(s) + 24 * (weekday(s) >= 5), WEEK),  # noqa: PLR2004
     "hour of the week": Season(lambda s: _hour(s) + 24 * weekday(s), WEEK),
 }
-"""By name; the first is no season. Hours and days are those of UTC."""
+"""Seasons by name; the first is no season. Hours and days are in UTC."""
 ALL_TIMES = "all times"
 FEWEST_CYCLES = {"hour of the day": 4, "day of the week": 3, "hour of workday or weekend": 2, "hour of the week": 3}
 
 
 def possible(seconds: float) -> list[str]:
-    """Name the seasons that a baseline of this length has seen often enough to know.
+    """Return the names of the seasons for which a baseline of this length is long enough.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def possible(seconds: float) -> list[str]:
 
 
 def choose(largest: Mapping[str, float]) -> str:
-    """Return the season under which unchanged windows differ least, or none where it does not pay.
+    """Return the season with the smallest differences of unchanged windows, or none without a clear improvement.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def choose(largest: Mapping[str, float]) -> str:
     'hour of the day'
     """
     chosen = ALL_TIMES
-    for name in SEASONS:  # from the coarsest to the finest: each must earn its thinner reference
+    for name in SEASONS:  # from the coarsest to the finest: a smaller reference sample must be justified
         if name in largest and largest[name] < WORTH * largest[chosen]:
             chosen = name
     return chosen

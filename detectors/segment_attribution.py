@@ -1,7 +1,8 @@
-"""Carriers: which segments carry a difference.
+"""Attribute a difference to segments.
 
-A segment carries what the statistic falls by when its rows are taken out of both sides. A change of the mix of
-segments is told from a change within them: by Simpson's paradox the whole may drift while no segment does.
+The contribution of a segment is the decrease of the statistic when its rows are removed from both samples. A change of
+the mix of segments is distinguished from changes within them: by Simpson's paradox the total may drift while no segment
+does.
 
 References
 ----------
@@ -24,32 +25,32 @@ from detectors.exact import ExactSum
 from detectors.profile import Profile
 
 ALL, MOST, SOME = 0.9, 0.5, 0.1
-"""From these parts of a statistic on a segment carries it alone, for the most part, or at all."""
+"""Smallest contributions, as shares of the statistic, for ``only``, ``mostly`` and ``partly``."""
 LEFT = 0.1
-"""A new segment with all but this share of the window leaves nothing to compare with."""
+"""Smallest share of the window outside a new segment that can be compared."""
 FEWEST_ROWS = 10
-"""A segment of fewer rows carries nothing: what it shows may be chance, whatever its share of the statistic."""
+"""Fewest rows of a contributing segment, whatever its share of the statistic."""
 
 How = Literal["only", "mix", "mostly", "all", "partly"]
 HOWS: tuple[How, ...] = ("only", "mix", "mostly", "all", "partly")
-"""What may be said of a segment, the most telling first."""
+"""Kinds of contributions, the most informative first."""
 
 
 @dataclass(frozen=True)
 class SegmentContribution:
-    """A segment, and how much of a statistic it carries.
+    """Contribution of a segment to a statistic.
 
     Parameters
     ----------
     how
-        ``only`` it (at least 90 %), ``mostly`` (50 %), ``partly`` (10 %); ``mix``: what changed is how many rows
-        it has; ``all``: every segment shows it, and ``segment`` is then the column's name.
+        ``only`` (at least 90 %), ``mostly`` (50 %), ``partly`` (10 %); ``mix``: its share of the rows changed; ``all``:
+        every segment shows the difference, and ``segment`` is the name of the column.
     carries, of
-        What the statistic falls by without the segment (or without the change of the mix), and the statistic.
+        Decrease of the statistic without the segment (or without the change of the mix), and the statistic.
     share, baseline_share
-        Its part of the window's and of the baseline's rows.
+        Share of the window's and of the baseline's rows.
     new
-        Whether the baseline has no row of it.
+        Whether the baseline has no rows of it.
     """
 
     segment: str
@@ -62,37 +63,37 @@ class SegmentContribution:
 
     @property
     def surprise(self) -> float:
-        """Return how far its share of the rows has moved: its term of the Jensen-Shannon divergence, in bits."""
+        """Return the change of its share of the rows as a term of the Jensen-Shannon divergence, in bits."""
         p, q = self.baseline_share, self.share
         return float((special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2)) / 2 / np.log(2))
 
 
 Sides = Mapping[str, tuple[Profile | None, Profile | None]]
-"""Baseline and window of each segment; None where it has no rows."""
+"""Baseline and window of each segment; None if it has no rows."""
 
 
 def find_contributing_segments(
     detector: Detector, baseline: Profile, window: Profile, parts: Sides, fewest: int = 100
 ) -> tuple[SegmentContribution, ...]:
-    """Say which values of one segment column carry a statistic of all rows, the most telling first.
+    """Return the values of one segment column that contribute to a statistic of all rows, the most informative first.
 
-    Each segment is taken out of both sides and the statistic measured again; what it falls by, the segment
-    carries. Before that the baseline's segments are put together in the window's proportions: where half of the
-    statistic goes away by that, the mix has changed and the segments have not.
+    Each segment is removed from both samples and the statistic computed again; the decrease is its contribution. Before
+    that the baseline's segments are reweighted to the proportions of the window: if this removes half of the statistic,
+    the mix has changed and not the segments.
 
     Parameters
     ----------
     parts
-        The segments of one column, ``column=value``. What belongs to none of them is one more by itself.
+        Segments of one column, ``column=value``. Rows outside of them form another segment.
     fewest
-        A side with fewer usable values (or rows, for detectors of rows) is not measured.
+        Samples with fewer usable values (or rows, for detectors of rows) are not measured.
 
     Limits
     ------
-    Segments are taken out one by one: two that carry half each are each told as ``mostly``, at best. The sample
-    that is left is smaller, so its statistic has more noise; below its noise floor what is left of less than half
-    counts as nothing. A segment of fewer than ten rows, or whose own difference does not exceed its noise, carries
-    nothing.
+    Segments are removed one at a time: of two with equal contributions each is ``mostly``, at best. The remaining
+    sample is smaller, so its statistic has more noise; a remainder of less than half that is below its noise floor
+    counts as 0. A segment of fewer than ten rows, or whose own difference does not exceed its noise, does not
+    contribute.
 
     Examples
     --------
@@ -139,7 +140,7 @@ def find_contributing_segments(
 
 
 def rank(carriers: Sequence[SegmentContribution]) -> tuple[SegmentContribution, ...]:
-    """Order carriers, also those of several columns: how much they explain first, then how surprising they are."""
+    """Order contributions, also of several columns, by size and then by surprise."""
     return tuple(
         sorted(
             carriers,
@@ -149,7 +150,7 @@ def rank(carriers: Sequence[SegmentContribution]) -> tuple[SegmentContribution, 
 
 
 def without(side: Profile, part: Profile) -> Profile:
-    """Take a part's rows out of a profile. The extremes stay: nobody knows whose they were.
+    """Remove the rows of a part from a profile. The extremes are unchanged, as their segment is unknown.
 
     Examples
     --------
@@ -180,7 +181,7 @@ def _size(detector: Detector, side: Profile) -> int:
 
 
 def _differs(detector: Detector, old: Profile, new: Profile) -> bool:
-    """Say whether a segment differs from its baseline by more than chance makes of so few rows."""
+    """Return whether a segment differs from its baseline by more than the noise floor."""
     if _size(detector, new) < FEWEST_ROWS:
         return False
     measurement = detector.measure(old, new)
@@ -188,7 +189,7 @@ def _differs(detector: Detector, old: Profile, new: Profile) -> bool:
 
 
 def _share_has_moved(segment: tuple[Profile, ...], baseline: Profile, window: Profile) -> bool:
-    """Say whether a segment's share of the rows has moved by more than chance does once in 1,000 times."""
+    """Return whether a segment's share of the rows changed by more than its upper 1/1,000 quantile."""
     old, new = (side.rows for side in segment)
     rows = baseline.rows + window.rows
     pooled = (old + new) / rows
@@ -200,7 +201,7 @@ def _share_has_moved(segment: tuple[Profile, ...], baseline: Profile, window: Pr
 def _without(
     detector: Detector, baseline: Profile, window: Profile, old: Profile, new: Profile, statistic: float, fewest: int
 ) -> tuple[float, bool]:
-    """Return what the statistic falls by without a segment, and whether only noise is left."""
+    """Return the decrease of the statistic without a segment, and whether the rest is noise."""
     rest_old, rest_new = without(baseline, old), without(window, new)
     if min(_size(detector, rest_old), _size(detector, rest_new)) >= max(1, fewest):
         measurement = detector.measure(rest_old, rest_new)
@@ -216,9 +217,10 @@ def _mix(
     segments: Mapping[str, tuple[Profile, ...]],
     fewest: int,
 ) -> tuple[float, float] | None:
-    """Return what the statistic falls by when the baseline has the window's mix, and what the mix makes alone.
+    """Return the decrease of the statistic for a baseline with the window's mix, and the statistic of the mix alone.
 
-    A segment that the baseline hardly knew stands as the whole baseline: its own difference is no matter of mix.
+    A segment with hardly any baseline rows is represented by the whole baseline, as its difference is not one of the
+    mix.
     """
     rest_old, rest_new = baseline, window
     for old, new in segments.values():
@@ -241,6 +243,6 @@ def _table(side: Profile) -> np.ndarray:
 
 
 def _all(detector: Detector, segments: Mapping[str, tuple[Profile, ...]], statistic: float, fewest: int) -> bool:
-    """Say whether every segment that can be measured shows at least half of the statistic by itself."""
+    """Return whether every measurable segment shows at least half of the statistic."""
     sides = [pair for pair in segments.values() if min(_size(detector, side) for side in pair) >= max(1, fewest)]
     return len(sides) > 1 and all(detector.measure(old, new).statistic >= MOST * statistic for old, new in sides)

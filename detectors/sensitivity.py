@@ -1,4 +1,4 @@
-"""Sensitivity: the smallest change of a column that its thresholds let through to an alert."""
+"""Sensitivity: smallest change of a column that exceeds its thresholds."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from detectors.sequential import Sequential
 from detectors.stack import Stack
 
 SIZES = np.geomspace(0.01, 12.0, 72)
-"""Shifts that are tried, in standard deviations of the normal scores, each a tenth larger than the one before."""
+"""Candidate shifts, in standard deviations of the normal scores, in steps of a tenth."""
 
 Bound = Callable[[Values, Values], Values]
-"""From statistic and noise to the threshold that counts."""
+"""Maps statistic and noise to the effective threshold."""
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The smallest change of one column that is found, in the time that a window or a day takes.
+    """Smallest change of one column that is detected within a window or a day.
 
     Parameters
     ----------
     unit
-        ``sd`` for a shift of a numeric column in standard deviations (of its normal scores); ``share`` for a column of
-        two values, and for a category: what its share of ``before`` becomes.
+        ``sd`` for a shift of a numeric column in standard deviations (of its normal scores); ``share`` for a column
+        with two values, and for a category: the value that its share ``before`` changes to.
     before
-        The share in the baseline; 0 for a shift.
+        Share in the baseline; 0 for a shift.
     window, day
-        The smallest change that is found within a window, and within a day; None when none is.
+        Smallest change that is detected within a window, and within a day; None if there is none.
     """
 
     unit: str
@@ -45,20 +45,20 @@ class Sensitivity:
 def smallest_change(
     baseline: Profile, rows: float, buckets: int, day: int, tests: Sequence[tuple[Detector, Bound]]
 ) -> Sensitivity | None:
-    """Return the smallest change that one of the tests finds more often than not; None for what cannot be changed.
+    """Return the smallest change that a test detects with a probability above one half; None for unsupported columns.
 
-    A column of two values is changed in the share of the rarer one, another numeric column by shifting its normal
-    scores (exponential tilting), a categorical one by giving a new category a share of all rows.
+    A column with two values is changed in the share of the rarer one, other numeric columns by shifting their normal
+    scores (exponential tilting), categorical ones by a new category with a share of all rows.
 
     Parameters
     ----------
     rows
-        Usable values of a usual bucket.
+        Usable values of a typical bucket.
     buckets, day
         Buckets of a window, and of a day.
     tests
-        Detectors of the column, each with its threshold. One that adds up from bucket to bucket is followed for a day,
-        the others see whole windows.
+        Detectors of the column with their thresholds. Sequential detectors are simulated over a day, others over whole
+        windows.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def smallest_change(
 
 
 def _first_added_up(detector: Sequential, bound: Bound, scores: np.ndarray, steps: int) -> int:
-    """Return the place of the smallest change that so many equal buckets prove, by bisection."""
+    """Return the index of the smallest change that a sequential detector detects within equal buckets, by bisection."""
 
     def is_detected(place: int) -> bool:
         course = detector.fold(np.repeat(scores[place][None], steps, axis=0), {})
@@ -120,7 +120,7 @@ def _tilt(mass: np.ndarray, sizes: np.ndarray, *, rare: bool = False) -> np.ndar
 
 
 def _dilute(mass: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Give what is not in the vocabulary a share of all rows; shape (shares, bins)."""
+    """Assign shares of all rows to a new category; shape (shares, bins)."""
     new = np.zeros_like(mass)
     new[-1] = 1.0
     return np.asarray(mass * (1 - shares[:, None]) + new * shares[:, None])

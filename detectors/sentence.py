@@ -1,4 +1,4 @@
-"""The sentence of a finding, for every surface: the number that people know, then the statistic and its threshold.
+"""Sentence of a finding, the same in all interfaces: the natural quantity, then the statistic and its threshold.
 
 >>> Quantity("failure rate", 0.54, 0.247, 0.516, 0.565, "share").describe("model_version=doha")
 'failure rate of model_version=doha 54.0 % (95 % interval 51.6–56.5 %), baseline 24.7 %'
@@ -40,20 +40,20 @@ RATE_NAMES = {
     "language_switch": "language switch rate",
     "unpriced": "rate of requests without a price",
 }
-"""How people call the share of rows in which a flag is 1; any other column has a `COLUMN rate`."""
+"""Names of the share of rows in which a flag is 1; the default is `COLUMN rate`."""
 METRIC = re.compile("^(estimated )?(?:fall|rise) of (?:the )?")
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What people know of a column: a rate, a mean, a percentile, with its 95 % interval and what it was before.
+    """Natural quantity of a column (a rate, a mean or a percentile) with its 95 % interval and its reference value.
 
     Parameters
     ----------
     reference
-        What ``before`` is the value of.
+        Name of the reference of ``before``.
     note
-        What follows the interval, such as how many labels an estimate is from.
+        Text after the interval, such as the number of labels of an estimate.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Quantity:
     note: str = ""
 
     def describe(self, segment: str | None = None) -> str:
-        """Write the quantity of all traffic or of a segment."""
+        """Format the quantity, of all traffic or of a segment."""
         where = f"{' in' if ' of ' in self.name else ' of'} {segment}" if segment else ""
         low, high = self._write(self.low), self._write(self.high)
         unit = " %" if self.unit == "share" else " s" if self.unit == "s" else ""
@@ -91,14 +91,14 @@ def describe(
     window: Profile | None = None,
     reference: str = "baseline",
 ) -> str:
-    """Return the sentence of a measured finding; its reason, as it is, where nothing was measured.
+    """Return the sentence of a finding; its reason, unchanged, if it has no statistic.
 
     Parameters
     ----------
     baseline, window
-        The profiles that were compared; None where only the statistic is at hand.
+        The compared profiles; None if only the statistic is available.
     reference
-        What the profile ``baseline`` is.
+        Name of the profile ``baseline``.
     """
     if finding.statistic is None:
         return finding.reason
@@ -111,7 +111,7 @@ def describe(
 
 
 def compose(finding: Finding, detector: Detector, quantity: Quantity | None) -> str:
-    """Write what was measured, the statistic and its threshold."""
+    """Format the quantity, the statistic and its threshold."""
     statistic, threshold = float(finding.statistic or 0.0), float(finding.threshold or 0.0)
     if quantity is None:
         lead = _subject(finding)
@@ -134,7 +134,7 @@ def _subject(finding: Finding) -> str:
 def measure_quantity(
     finding: Finding, detector: Detector, baseline: Profile, window: Profile, reference: str = "baseline"
 ) -> Quantity | None:
-    """Return the quantity of a column that says most of what a detector found; None for a column of vectors."""
+    """Return the quantity of a column that best describes a finding; None for a column of vectors."""
     column, kind = str(finding.column), baseline.layout.kind
     rows, n = (_effective(finding.detail, size) for size in (window.rows, window.n))
     if detector.unusable:
@@ -163,7 +163,7 @@ def _share(name: str, before: float, now: float, n: float, reference: str) -> Qu
 
 
 def _largest_change(column: str, baseline: Profile, window: Profile, n: float, reference: str) -> Quantity:
-    """Return the share of the category that gained or lost most; of two, the one that gained."""
+    """Return the share of the category with the largest change; of two, the one that gained."""
     old, new = shares_of(baseline.counts), shares_of(window.counts)
     place = int(np.argmax(np.abs(new - old) + 1e-9 * (new - old)))
     words = baseline.layout.vocabulary
@@ -193,7 +193,7 @@ def _quantile(level: float, column: str, baseline: Profile, window: Profile, n: 
 
 
 def _measured(finding: Finding, detector: Detector) -> Quantity:
-    """Return what a detector measured itself: a percentile of times, a metric of the model's performance."""
+    """Return the quantity that a detector measured itself: a percentile of durations, a performance metric."""
     value, low, high, before = (float(str(finding.detail[name])) for name in ("value", "low", "high", "baseline_value"))
     if "quantile" in finding.detail:
         name = f"p{round(100 * float(str(finding.detail['quantile'])), 1):g} {finding.column}"

@@ -1,4 +1,4 @@
-"""Sequential: the contract of detectors that add up evidence from bucket to bucket."""
+"""Sequential: interface of detectors that accumulate evidence over buckets."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from detectors.base import Detector, Measurement
 from detectors.stack import Counted
 
 State = Mapping[str, float]
-"""What a sequential detector remembers of earlier buckets, by name; empty at rest."""
+"""State of a sequential detector after earlier buckets, by name; empty at the start."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """What a sequential detector measured over a run of buckets.
+    """Measurements of a sequential detector over a run of buckets.
 
     Parameters
     ----------
     statistic, noise
-        float64, shape (buckets,); NaN where a bucket was not added.
+        float64, shape (buckets,); NaN for buckets that were not added.
     lean
-        float64, shape (buckets,): positive where the values rose, negative where they fell, NaN where neither or both.
+        float64, shape (buckets,): positive if values rose, negative if they fell, NaN if neither or both.
     state
-        What is remembered at the end.
+        State after the last bucket.
     """
 
     statistic: np.ndarray
@@ -36,21 +36,21 @@ class Course:
 
 @dataclass(frozen=True, kw_only=True)
 class Sequential(Detector):
-    """A detector that adds up from bucket to bucket.
+    """Detector that accumulates evidence over buckets.
 
     Parameters
     ----------
     score
-        Pure function ``(baseline, bucket) -> float64 (..., width)``: what a bucket contributes. It works over the last
+        Pure function ``(baseline, bucket) -> float64 (..., width)``: contribution of a bucket. It operates on the last
         axis of a :class:`~detectors.stack.Stack` of many buckets as well.
     fold
-        Pure function ``(scores, state) -> Course``: add up the scores of consecutive buckets, float64 of shape
-        (buckets, width). A bucket whose scores are NaN leaves the state as it is.
+        Pure function ``(scores, state) -> Course``: accumulates the scores of consecutive buckets, float64 of shape
+        (buckets, width). A bucket with NaN scores leaves the state unchanged.
     thin
-        Pure function ``(scores, factor) -> scores``: what buckets contribute whose noise exceeds that of independent
-        rows by a factor, float64 of shape (buckets,) or (1,).
+        Pure function ``(scores, factor) -> scores``: reduces contributions whose noise exceeds that of independent rows
+        by a factor, float64 of shape (buckets,) or (1,).
     fewest
-        Usable values that a bucket needs to be added.
+        Fewest usable values of a bucket that is added.
     """
 
     score: Callable[[Counted, Counted], np.ndarray]
@@ -60,6 +60,6 @@ class Sequential(Detector):
 
 
 def first_step(detector: Sequential, baseline: Counted, bucket: Counted) -> Measurement:
-    """Measure one bucket from rest."""
+    """Measure one bucket from the initial state."""
     course = detector.fold(np.atleast_2d(detector.score(baseline, bucket)), {})
     return Measurement(course.statistic[0], course.noise[0])

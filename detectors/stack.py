@@ -1,7 +1,7 @@
-"""Stack: many profiles of one column and layout side by side, so that a detector measures them in one go.
+"""Stack: many profiles of one column and layout, which a detector measures at once.
 
-A calibration looks at thousands of windows of each column. A stack has the attributes of a
-:class:`~detectors.profile.Profile` with one more leading axis, and detectors work over the last one.
+A calibration measures thousands of windows of each column. A stack has the attributes of a
+:class:`~detectors.profile.Profile` with an additional leading axis, and detectors operate on the last one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Stack:
     Parameters
     ----------
     layout
-        The bins.
+        Bins.
     counts
         int64, shape (buckets, layout.bins).
     missing, nonfinite, mistyped
@@ -33,7 +33,7 @@ class Stack:
 
     Limits
     ------
-    Sums are doubles, not exact: good for a null distribution, not for what is stored.
+    Sums are doubles and not exact: sufficient for null distributions, not for storage.
     """
 
     layout: Binning
@@ -46,7 +46,7 @@ class Stack:
 
     @classmethod
     def of(cls, profiles: Sequence[Profile | None], layout: Binning) -> Stack:
-        """Put profiles side by side; None stands for a bucket without rows."""
+        """Stack profiles; None represents a bucket without rows."""
         filled = [Profile.empty(layout) if profile is None else profile for profile in profiles]
         with np.errstate(over="ignore"):
             return cls(
@@ -61,7 +61,7 @@ class Stack:
 
     @classmethod
     def empty(cls, layout: Binning, buckets: int) -> Stack:
-        """Return so many profiles of no rows, to be filled in place."""
+        """Return a stack of empty profiles, to be filled in place."""
         whole = [np.zeros(buckets, dtype=np.int64) for _ in range(3)]
         return cls(layout, np.zeros((buckets, layout.bins), dtype=np.int64), *whole, *np.zeros((2, buckets)))
 
@@ -76,41 +76,41 @@ class Stack:
 
     @property
     def rows(self) -> np.ndarray:
-        """Rows of each, whatever they hold."""
+        """Rows of each, including those without a usable value."""
         return np.asarray(self.n + self.missing + self.nonfinite + self.mistyped)
 
     @property
     def mean(self) -> np.ndarray:
-        """Mean of each; NaN where there is no value."""
+        """Mean of each; NaN without values."""
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             return np.asarray(self.total / self.n)
 
     @property
     def variance(self) -> np.ndarray:
-        """Population variance of each; NaN where there is no value."""
+        """Population variance of each; NaN without values."""
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             return np.asarray(np.maximum(0.0, self.squares / self.n - (self.mean - self.layout.origin) ** 2))
 
     @property
     def other(self) -> np.ndarray:
-        """Values of each that are not in the vocabulary."""
+        """Number of values of each outside the vocabulary."""
         return np.asarray(self.counts[..., -1])
 
     @property
     def outside(self) -> np.ndarray:
-        """Values of each outside the baseline's range."""
+        """Number of values of each outside the baseline's range."""
         return np.asarray(self.counts[..., 0] + self.counts[..., -1])
 
     def take(self, rows: np.ndarray) -> Stack:
-        """Select some of them, by a mask or by positions."""
+        """Select profiles by a mask or by indices."""
         return self._each(lambda part: part[rows])
 
     def sum(self) -> Stack:
-        """Add all of them up; the result has no leading axis."""
+        """Sum all profiles; the result has no leading axis."""
         return self._each(lambda part: part.sum(axis=0))
 
     def profile(self) -> Profile:
-        """Return a sum (of no leading axis) as a profile; extremes are not known."""
+        """Return a sum (without a leading axis) as a profile; its extremes are infinite."""
         return Profile(
             self.layout,
             self.counts,
@@ -122,7 +122,7 @@ class Stack:
         )
 
     def windows(self, length: int) -> Stack:
-        """Sum every run of ``length`` buckets, also the shorter runs at the start.
+        """Sum every run of ``length`` buckets, including the shorter runs at the start.
 
         Examples
         --------
@@ -137,13 +137,13 @@ class Stack:
         return self._each(lambda part: sliding(part, length))
 
     def pieces(self, length: int) -> Stack:
-        """Sum runs of ``length`` buckets that do not overlap, the last of which ends with the last bucket."""
+        """Sum non-overlapping runs of ``length`` buckets, aligned with the last bucket."""
         count = len(self) // length
         first = len(self) - count * length
         return self._each(lambda part: part[first:].reshape(count, length, *part.shape[1:]).sum(axis=1))
 
     def __sub__(self, other: Stack) -> Stack:
-        """Take away what ``other`` holds, with the usual broadcasting."""
+        """Subtract the contents of ``other``, with the usual broadcasting."""
         return Stack(self.layout, *(mine - theirs for mine, theirs in zip(self._parts(), other._parts(), strict=True)))
 
     def _parts(self) -> tuple[np.ndarray, ...]:
@@ -154,7 +154,7 @@ class Stack:
 
 
 def sliding(part: np.ndarray, length: int) -> np.ndarray:
-    """Sum every run of ``length`` along the first axis, also the shorter runs at the start."""
+    """Sum every run of ``length`` along the first axis, including the shorter runs at the start."""
     summed = np.cumsum(part, axis=0)
     shifted = np.zeros_like(summed)
     shifted[length:] = summed[:-length] if length < len(summed) else summed[:0]
@@ -162,4 +162,4 @@ def sliding(part: np.ndarray, length: int) -> np.ndarray:
 
 
 Counted = Profile | Stack
-"""One window, or many of them: what a detector compares."""
+"""One window or many: the samples that a detector compares."""

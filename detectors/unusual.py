@@ -1,4 +1,4 @@
-"""Unusual stretches of a baseline: a test of three hours, an outage, a wrong batch, which came once."""
+"""Unusual stretch of a baseline that occurred once, such as a load test, an outage or a faulty batch."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 from detectors.null_distribution import learn_null
 
 FAR = 25.0
-"""Rarity of a window that no unchanged stream of years would show."""
+"""Rarity that is not expected within years of unchanged traffic."""
 USUAL = 0.95
-"""Quantile of the statistic above which windows do not teach what is usual."""
+"""Quantile of the statistic up to which windows are used to estimate the null distribution."""
 LONGEST = 0.05
-"""A stretch that takes more than this share of the baseline is one of its states."""
+"""Largest share of the baseline of an unusual stretch; a longer one is a regular state."""
 
 
 def find_unusual_stretch(statistic: np.ndarray, noise: np.ndarray, length: int) -> slice | None:
-    """Return the windows of the one stretch that stands far out of a baseline; None when there is none or several.
+    """Return the windows of the only outlying stretch of a baseline; None if there is none or several.
 
-    What comes again belongs to the traffic, and thresholds must live with it; what came once must not raise them. A
-    burst that is over within a window is of the kind that comes again, so a stretch is at least as long as a window.
+    Recurring events belong to the traffic, and thresholds must account for them; a single event must not raise
+    thresholds. A burst that ends within a window is treated as recurring, so a stretch is at least as long as a window.
 
     Parameters
     ----------
     statistic, noise
         float64, shape (windows,): each window against the rest of the baseline; NaN where it was not measured.
     length
-        Windows that overlap one another. As many are added on both sides.
+        Number of windows that overlap. As many are added on both sides.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def find_unusual_stretch(statistic: np.ndarray, noise: np.ndarray, length: int) 
     far = np.flatnonzero(measured & (rarity > FAR))
     if not len(far) or (np.diff(far) > 2 * length).any():
         return None
-    lasted = int(far[-1] - far[0]) + 1  # each window sees what happens in it, so a bucket is seen by `length` of them
+    lasted = int(far[-1] - far[0]) + 1  # each bucket is part of `length` windows
     if not 2 * length <= lasted <= LONGEST * len(statistic):
         return None
     return slice(max(0, int(far[0]) - length), min(len(statistic), int(far[-1]) + 1 + length))

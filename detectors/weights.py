@@ -1,8 +1,8 @@
-"""Weights: how many requests a logged row stands for, where the log holds only a sample of them.
+"""Weights: number of requests that a logged row represents, for logs of a sample.
 
-A weight is kept in whole units of 1/65536, so that sums of weights are exact and do not depend on the order of rows.
-What is estimated of the traffic (counts, sums, rates) is weighted. What is known of it is as much as the effective
-sample size says, ``sum(w)**2 / sum(w**2)``: the number of rows where all weigh the same, and less where they do not.
+Weights are integers in units of 1/65536, so that sums of weights are exact in any order. Estimates of the traffic
+(counts, sums, rates) are weighted. Their precision is that of the effective sample size, ``sum(w)**2 / sum(w**2)``: the
+number of rows for equal weights, less otherwise.
 
 References
 ----------
@@ -23,18 +23,18 @@ from detectors.exact import ExactSum
 from detectors.records import Column, Records, row_count
 
 WEIGHT = "(weight)"
-"""The column of weights that rows carry once they have been read; no table's column is likely to have the name."""
+"""Column of weights that is added on reading, named to differ from the columns of tables."""
 ROLES = ("weight", "sampling_fraction")
-"""How many requests a row stands for, and what share of the requests were logged: its inverse."""
+"""Roles of the number of requests that a row represents, and of its inverse, the sampled share."""
 UNIT = 1 << 16
 LARGEST = 1e6
 
 
 def weigh(records: Records) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weight of each row in units, int64, and whether it can be used.
+    """Return the weight of each row in units, int64, and whether it is valid.
 
-    Both roles multiply; NULL stands for 1. A weight must be above 0 and at most 1,000,000, a fraction above 0 and at
-    most 1.
+    Both roles are multiplied; NULL counts as 1. A weight must be above 0 and at most 1,000,000, a fraction above 0 and
+    at most 1.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def _values(records: Records, role: str) -> np.ndarray:
 
 
 def row_units(records: Records) -> np.ndarray | None:
-    """Return the weights of rows in units, int64; None where each stands for itself."""
+    """Return the weights of rows in units, int64; None if all are 1."""
     if WEIGHT not in records:
         return None
     return np.asarray(np.rint(records[WEIGHT].values * UNIT), dtype=np.int64)
@@ -70,19 +70,19 @@ def weight_column(units: np.ndarray) -> Column:
 
 
 def sum_squares(units: np.ndarray) -> int:
-    """Return the exact sum of the squares of units, which 64 bits may not hold."""
+    """Return the exact sum of the squares of units, which may exceed 64 bits."""
     values, counts = np.unique(units, return_counts=True)
     return sum(value**2 * count for value, count in zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def natural(units: int) -> float:
-    """Return a sum of units as a number of requests, whole where it is."""
+    """Convert a sum of units to a number of requests, an int if it is integral."""
     return units // UNIT if units % UNIT == 0 else units / UNIT
 
 
 @dataclass(frozen=True)
 class WeightedCounts:
-    """The weighted side of a profile: everything adds up exactly.
+    """Weighted counterparts of a profile, which add up exactly.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class WeightedCounts:
 
     @property
     def usable(self) -> int:
-        """Units of the values that are in bins."""
+        """Units of the values in bins."""
         return int(self.counts[:-3].sum())
 
     def to_json(self) -> dict[str, object]:
@@ -134,7 +134,7 @@ class WeightedCounts:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], bins: int) -> WeightedCounts:
-        """Read what :meth:`to_json` wrote."""
+        """Read the output of :meth:`to_json`."""
         counts = np.zeros(bins + 3, dtype=np.int64)
         counts[np.array(data["at"], dtype=np.int64)] = data["n"]
         total, squares = ExactSum.from_json(data["total"]), ExactSum.from_json(data["squares"])
@@ -142,9 +142,9 @@ class WeightedCounts:
 
 
 def apportion(shares: np.ndarray, size: int) -> np.ndarray:
-    """Return whole numbers that add up to ``size``, in proportion to shares.
+    """Return integers with the sum ``size``, proportional to shares.
 
-    Their running sums are at most a half off, so that no end of an ordered scale gains by the rounding.
+    Their cumulative sums deviate by at most a half, so that rounding favours neither end of an ordered scale.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Anderson-Darling, stated as an effect size."""
+"""Anderson-Darling effect size."""
 
 from __future__ import annotations
 
@@ -11,27 +11,21 @@ from detectors.drift.laws import exact_tail, gap_cumulants
 from detectors.stack import Counted
 
 CRITICAL = 5.9694
-"""What the limit law exceeds with probability NULL_TAIL; a test checks it against :func:`tail`."""
+"""Upper NULL_TAIL quantile of the limit law; a test checks it against :func:`tail`."""
 FAR = 5.0
 RARE = 0.05
-"""Below this the limit law is compared with that of the counts."""
+"""P-values of the limit law below this are compared with the law of the counts."""
 BODY = (-0.00168691, 0.011672, -0.0347962, 0.0649821, -0.247105, -2.00012)
 UPPER = (-0.0003146, 0.008056, -0.082433, 0.43424, -2.30695, 1.0776)
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Root mean square gap between the distribution functions, in binomial standard deviations.
-
-    ``sqrt(A² (1/n + 1/m))`` with the two-sample ``A²`` over bins: at each edge the squared gap is divided by
-    ``H (1 - H)`` of the pooled distribution, which gives the tails their weight, and counts with half the
-    mass of the bins on both sides. That is the mean of Scholz and Stephens' statistic for ties (6) and of
-    the same on the mirrored values. The p-value is the larger of that of the limit law and that of a law with
-    the cumulants of these counts; a column of few distinct values varies less, so there it errs on the quiet side.
+    """Anderson-Darling distance: root mean square gap of the distribution functions, in binomial standard deviations.
 
     Limits
     ------
-    ``H`` holds both sides, so for large changes the effect depends on the ratio of the sizes, though not on
-    the sizes. Blind inside a bin, the outermost included.
+    ``H`` is the pooled distribution, so for large changes the effect size depends on the ratio of the sample sizes,
+    though not on their size. Changes inside one bin, including the outermost ones, are not detected.
 
     References
     ----------
@@ -48,15 +42,15 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=20000), rng.normal(0, 1.5, size=20000)
     >>> layout = learn_numeric(x, x.min(), x.max())
-    >>> seen = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
-    >>> round(seen.statistic, 2), seen.p_value < 1e-20
+    >>> result = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
+    >>> round(result.statistic, 2), result.p_value < 1e-20
     (0.2, True)
     """
     mass = shares(baseline.counts + window.counts)
     pooled = np.cumsum(mass, axis=-1)[..., :-1]
     gap = np.cumsum(shares(baseline.counts), axis=-1) - np.cumsum(shares(window.counts), axis=-1)
     spread = pooled * np.maximum(0.0, 1 - pooled)
-    below = np.cumsum(baseline.counts + window.counts, axis=-1)  # compared with its own end: a sum rounds otherwise
+    below = np.cumsum(baseline.counts + window.counts, axis=-1)  # counts, not shares: exact
     inside = (below[..., :-1] > 0) & (below[..., :-1] < below[..., -1:]) & (spread > 0)
     weights = _half_masses(mass)
     terms = np.divide(weights * gap[..., :-1] ** 2, spread, where=inside, out=np.zeros_like(spread))
@@ -64,7 +58,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     weights = np.divide(weights, spread, where=inside, out=np.zeros_like(spread))
     finite = gap_cumulants(baseline, window, slice(0, None), weights, pooled).tail(squared / factor)
     limit = tail(squared / factor)
-    p_value = np.where(limit < RARE, np.maximum(limit, finite), limit)  # three cumulants say little of the middle
+    p_value = np.where(limit < RARE, np.maximum(limit, finite), limit)  # cumulants fit tails only
     p_value = exact_tail(baseline.counts, window.counts, squared, p_value)
     return Measurement(
         np.sqrt(squared),
@@ -77,12 +71,12 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 def tail(statistic: Values) -> Values:
     """Return the probability that the limit law ``sum(Z_j² / (j (j + 1)))`` exceeds a statistic.
 
-    Marsaglia's approximation; from 5 on the law's expansion ``sqrt(3) erfc(sqrt(z)) (1 + 11 / (36 z))``, whose
-    first term is Zolotarev's and which is within 0.2 % however small the probability.
+    Uses Marsaglia's approximation below 5, and from 5 on the expansion ``sqrt(3) erfc(sqrt(z)) (1 + 11 / (36 z))``,
+    whose first term is Zolotarev's and whose relative error is below 0.2 % at any probability.
 
     Limits
     ------
-    The limit for large samples: below about eight values a side it is rough.
+    Asymptotic: inaccurate below about eight values per sample.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What the distances share: coarser bins, smoothed shares, and how large pure noise gets."""
+"""Helpers of the distances: joined bins, smoothed shares, quantiles and standard sums."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from detectors.profile import Profile
 from detectors.stack import Counted
 
 FEWEST_KNOWN = 2.0
-"""Of a vocabulary of which fewer counts are left than this, nothing is known to come again."""
+"""Fewest remaining counts of a vocabulary whose categories are expected to recur."""
 
 
 def paired_counts(baseline: Counted, window: Counted, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the counts of both sides, numeric bins joined to about ``groups`` of equal baseline mass.
+    """Return the counts of both samples, with numeric bins joined into about ``groups`` groups of equal baseline mass.
 
-    The grouping depends on the baseline alone, so one outlier in the window cannot move it. Categories are
-    not joined; bins that are empty everywhere are left out.
+    The groups depend on the baseline only, so an outlier in the window does not change them. Categories are not joined.
+    Bins that are empty in all samples are dropped.
     """
     old, new = expected_counts(baseline), window.counts
     if baseline.layout.kind == "numeric":
@@ -30,11 +30,11 @@ def paired_counts(baseline: Counted, window: Counted, groups: int) -> tuple[np.n
 
 
 def expected_counts(baseline: Counted) -> np.ndarray:
-    """Return the counts of a baseline as further rows of the same size would have them.
+    """Return the counts of a baseline as expected in further rows, corrected for the cut of the vocabulary.
 
-    Where the vocabulary was cut at its most frequent categories, some of those that were just frequent enough were so
-    by chance: about one count of each belongs to the others. How many in all, the numbers of categories next to the cut
-    say (Good and Turing).
+    If the vocabulary keeps only the most frequent categories, some of them are in it by chance, and about one count of
+    each belongs to ``(other)``. The expected number of such counts follows from the frequencies next to the cut (Good
+    and Turing).
 
     Examples
     --------
@@ -64,17 +64,17 @@ def expected_counts(baseline: Counted) -> np.ndarray:
 
 
 def filled_bins(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Say which bins hold anything on either side, for each window."""
+    """Return a mask of the bins that are not empty in both samples, for each window."""
     return np.asarray((old + new) > 0)
 
 
 def shares(counts: np.ndarray) -> np.ndarray:
-    """Turn counts into shares over the last axis."""
+    """Normalise counts over the last axis."""
     return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
 
 
 def group_starts(counts: np.ndarray, groups: int) -> np.ndarray:
-    """Return where each group of neighbouring bins begins, by the mass to the left of the bin's middle."""
+    """Return the index of the first bin of each group, by the cumulative mass at the middle of each bin."""
     mass = counts / max(1, counts.sum())
     middle = np.cumsum(mass) - mass / 2
     number = np.minimum((middle * groups).astype(np.int64), groups - 1)
@@ -82,19 +82,19 @@ def group_starts(counts: np.ndarray, groups: int) -> np.ndarray:
 
 
 def smoothed_shares(counts: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    """Turn counts into shares with half a count added to each filled bin, so that no share of theirs is 0."""
+    """Normalise counts after adding half a count to each filled bin, so that none of their shares is 0."""
     return shares(counts + 0.5 * filled)
 
 
 def variance_factor(baseline: Counted, window: Counted) -> Values:
-    """Return ``1/n + 1/m``, by which every distance's noise shrinks."""
+    """Return ``1/n + 1/m``, to which the variance of every distance is proportional."""
     return 1 / np.maximum(1, baseline.n) + 1 / np.maximum(1, window.n)
 
 
 def bin_values(edges: np.ndarray) -> np.ndarray:
-    """Let one value stand for each bin: its middle, or the edge for the two bins that have only one.
+    """Return a representative value of each bin: its middle, or its only edge for the two outermost bins.
 
-    A bin as wide as one double holds a point mass, which stands for itself.
+    A bin that is one double wide holds a point mass and is represented by that value.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def bin_values(edges: np.ndarray) -> np.ndarray:
 
 
 def winsorised_values(layout: Binning) -> np.ndarray:
-    """Return :func:`bin_values` in units of the layout's scale about its origin, no further than the quantile edges.
+    """Return :func:`bin_values` relative to the layout's origin and scale, clipped to the outermost quantile edges.
 
     Examples
     --------
@@ -125,19 +125,19 @@ def winsorised_values(layout: Binning) -> np.ndarray:
 
 
 def middle_ranks(baseline: Counted) -> tuple[np.ndarray, float]:
-    """Return the middle of each bin in units of the baseline's mass, and the variance of a baseline value's."""
+    """Return the mid-rank of each bin as a share of the baseline, and the variance of a baseline value's mid-rank."""
     mass = shares(baseline.counts)
     ranks = np.cumsum(mass) - mass / 2
     return ranks, float(mass @ (ranks - 0.5) ** 2)
 
 
 def quantiles(profile: Counted, levels: np.ndarray) -> np.ndarray:
-    """Read quantiles off the counts, within the outermost quantile edges.
+    """Estimate quantiles from the counts, clipped to the outermost quantile edges.
 
     Parameters
     ----------
     levels
-        Shape (levels,), or (..., levels) with the leading axes of the counts; what is beyond 0 and 1 is cut.
+        Shape (levels,), or (..., levels) with the leading axes of the counts. Clipped to 0 and 1.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def quantiles(profile: Counted, levels: np.ndarray) -> np.ndarray:
 def sum_over_groups(
     baseline: Profile, window: Profile, groups: int, terms: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> Cells:
-    """Return the terms of a statistic that compares counts, numeric bins joined as by :func:`paired_counts`."""
+    """Return the terms of a statistic of two tables of counts, with numeric bins joined by :func:`paired_counts`."""
     numeric = baseline.layout.kind == "numeric"
     starts = group_starts(baseline.counts, groups) if numeric else np.arange(baseline.layout.bins)
     old, new = (np.add.reduceat(side.counts, starts) for side in (baseline, window))
@@ -179,12 +179,12 @@ def sum_over_groups(
 
 
 def change_of_mean(baseline: Profile, window: Profile, weights: np.ndarray) -> Cells:
-    """Return the terms of a statistic that is the change of the mean of a function, one number a bin."""
+    """Return the terms of the change of the mean of a function that has one value per bin."""
     change = shares(window.counts) - shares(baseline.counts)
     return Cells(np.arange(len(change)), change * weights)
 
 
 def size_of_change(baseline: Profile, window: Profile, heights: np.ndarray) -> Cells:
-    """Return the same for the size of that change, whichever way the mean moved."""
+    """Return the terms of the absolute change of the mean of a function that has one value per bin."""
     change = shares(window.counts) - shares(baseline.counts)
     return Cells(np.arange(len(change)), change * heights * np.sign(change @ heights))

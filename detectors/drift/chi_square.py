@@ -1,4 +1,4 @@
-"""Chi-square of homogeneity, stated as an effect size."""
+"""Chi-square effect size (Cohen's w)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ GROUPS = 10
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Cohen's w: the square root of chi-square times ``1/n + 1/m``.
+    """Cohen's w: the square root of the chi-square of homogeneity times ``1/n + 1/m``.
 
-    Chi-square itself grows with the sample, so that at a million rows everything drifts; w does not. The
-    chi-square of the same table is given beside it. The p-value is that of Pearson's test, with the cumulants that
-    chi-square has where expected counts are few.
+    Unlike chi-square, w does not grow with the sample size. The chi-square of the same table is in ``detail``. The
+    p-value is that of Pearson's test, with the exact cumulants of chi-square where expected counts are small.
 
     Limits
     ------
-    Rare categories inflate it, and its noise with it.
+    Rare categories increase w and its noise floor.
 
     References
     ----------
@@ -39,8 +38,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> layout = learn_categorical(Counter(yes=90, no=10))
     >>> old = Profile.of(Column.of(["yes"] * 90 + ["no"] * 10), layout)
     >>> new = Profile.of(Column.of(["yes"] * 80 + ["no"] * 20), layout)
-    >>> seen = measure(old, new)
-    >>> round(seen.statistic, 2), round(seen.p_value, 3)
+    >>> result = measure(old, new)
+    >>> round(result.statistic, 2), round(result.p_value, 3)
     (0.28, 0.074)
     """
     old, new = paired_counts(baseline, window, GROUPS)

@@ -1,4 +1,4 @@
-"""Correlation: the pair of numeric columns whose dependence has changed most."""
+"""Change of the correlation of two numeric columns."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Change of the normal-score correlation of the pair that stands out most from its own noise.
+    """Largest change, relative to its standard error, of the normal-score correlation of a pair of columns.
 
-    Sees a dependence that turns around while every single column stays as it was.
+    Detects a changed dependence of two columns whose own distributions have not changed.
 
     Limits
     ------
-    Numeric columns only, the first 32; a dependence that is no correlation is left to `mmd`. The p-value
-    takes the pairs as independent, which errs on the quiet side.
+    Covers the first 32 numeric columns. Dependences other than correlation are covered by `mmd`. The p-value assumes
+    independent pairs and is conservative.
 
     References
     ----------
@@ -45,8 +45,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> layouts = {"x": layout, "y": layout}
     >>> layouts[JOINT] = learn_joint(layouts)
     >>> old, new = (Profile.of(project(two(rho), layouts), layouts[JOINT]) for rho in (0.6, -0.6))
-    >>> seen = measure(old, new)
-    >>> round(seen.statistic, 1), seen.detail["pair"]
+    >>> result = measure(old, new)
+    >>> round(result.statistic, 1), result.detail["pair"]
     (1.1, 'x, y')
     """
     pairs = pair_count(baseline.layout.paired)
@@ -58,7 +58,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
         0.0, np.asarray(baseline.counts[..., 1 + pairs : 1 + 2 * pairs]) / SCALE / baseline.n - old**2
     )
     sway = np.sqrt(variance * np.expand_dims(variance_factor(baseline, window), -1))
-    with np.errstate(over="ignore"):  # next to no sway makes any gap the largest
+    with np.errstate(over="ignore"):  # a standard error near 0 would make any gap the largest
         worst = np.abs(gap / np.maximum(sway, np.finfo(np.float64).tiny)).argmax(axis=-1)
     at = np.expand_dims(worst, -1)
     change = np.take_along_axis(gap, at, -1)[..., 0]
@@ -80,9 +80,10 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def _product_tail(change: Values, spread: Values, correlation: Values, size: Values) -> Values:
-    """Return how often the mean product of so many pairs of normal scores lies so far off, on either side.
+    """Return the two-sided probability that the mean product of ``size`` pairs of normal scores deviates by ``change``.
 
-    Half the difference of the squares of sum and difference: two gamma laws, and the saddlepoint between them.
+    The product is half the difference of the squares of sum and difference: two gamma laws, combined by the saddlepoint
+    approximation.
     """
     rho, m = np.clip(correlation, -0.99, 0.99), np.asarray(size, dtype=np.float64)
     score = np.divide(change, spread, where=np.asarray(spread) > 0, out=np.zeros_like(np.asarray(change, dtype=float)))
@@ -91,7 +92,7 @@ def _product_tail(change: Values, spread: Values, correlation: Values, size: Val
 
 
 def _saddle(far: Values, rho: Values, m: Values) -> Values:
-    """Return the chance that a mean of ``m`` products exceeds their correlation by so much (Lugannani and Rice)."""
+    """Return the tail probability of a mean of ``m`` products over their correlation (Lugannani and Rice)."""
     value, less = rho + far, 1 - rho**2
     bent = less + 2 * rho * value
     at = 2 * far / (bent + np.sqrt(np.maximum(0.0, bent**2 + 4 * value * less * far)))

@@ -1,4 +1,4 @@
-"""CUSUM: small shifts that last, which no single window shows."""
+"""CUSUM of rank shifts: detects small, lasting shifts that no single window shows."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from detectors.sequential import Course, Sequential, State, first_step
 from detectors.stack import Counted
 
 ALLOWANCE = 0.25
-"""What is taken off each bucket's score, in its own standard deviations, at least."""
+"""Minimum allowance that is subtracted from the score of a bucket, in its standard deviations."""
 LARGEST_STEP = 3.0
-"""One odd bucket counts at most this much: sudden changes are for the other detectors."""
+"""Upper limit of the contribution of one bucket: other detectors cover sudden changes."""
 FEWEST_TO_ADD = 10
-"""Usable values that a bucket needs to be added at all."""
+"""Fewest valid values of a bucket that is added."""
 REST = -math.log(NULL_TAIL)
-"""Where a sum lies once in 1,000 buckets without a shift, in nats."""
+"""Upper 1/1,000 quantile of a sum without a shift, in nats."""
 CAP = 3.0
-"""Sums stay below this many noise floors, so that an incident can end when the shift does."""
+"""Upper limit of a sum, in noise floors, so that an incident ends soon after the shift does."""
 MEMORY = 16
-"""Buckets over which recent scores are averaged, to see that a shift is over."""
+"""Time constant of the average of recent scores that shows the end of a shift, in buckets."""
 
 
 def score(baseline: Counted, bucket: Counted) -> np.ndarray:
     """Return the rank shift of each bucket in its standard deviations, and the allowance in the same unit.
 
-    The allowance is at least the effect floor of `rank`, so that a shift too small to matter never adds up,
-    however many rows prove it.
+    The allowance is at least the effect floor of `rank`, so that a negligible shift never accumulates, however
+    significant.
     """
     ranks, variance = middle_ranks(baseline)
     shift = shares(bucket.counts) @ ranks - 0.5
@@ -44,7 +44,7 @@ def thin(scores: np.ndarray, factor: np.ndarray) -> np.ndarray:
 
 
 def fold(scores: np.ndarray, state: State) -> Course:
-    """Add up what the buckets say for a shift of twice the allowance against none, upwards and downwards, in nats."""
+    """Accumulate log-likelihood ratios of a shift of twice the allowance against none, in both directions, in nats."""
     up, down, recent = (state.get(name, 0.0) for name in ("up", "down", "recent"))
     statistic, noise, lean = np.full((3, len(scores)), np.nan)
     for place, (value, allowance) in enumerate(scores.tolist()):
@@ -61,26 +61,26 @@ def fold(scores: np.ndarray, state: State) -> Course:
 
 
 def _advance(before: float, evidence: float, *, is_over: bool) -> float:
-    """Return the next sum; one that is out of the noise starts anew when recent buckets show no shift any more."""
+    """Return the next sum; a sum above the noise floor is reset when recent buckets no longer show a shift."""
     if is_over and before > REST:
         return 0.0
     return min(max(0.0, before + evidence), CAP * REST)
 
 
 def measure(baseline: Counted, bucket: Counted) -> Measurement:
-    """Root of the evidence for a rank shift that was added up over buckets, in nats.
+    """Root of the CUSUM of rank shifts over buckets, in nats.
 
-    Each bucket adds the logarithm of how much likelier its score is under a shift of twice the allowance than under
-    none, so that buckets of any size add up. The root, for a sum's tail is exponential: its root has the normal tail
-    that other statistics have.
+    Each bucket adds the log-likelihood ratio of a shift of twice the allowance against none, so that buckets of any
+    size add up. The sum has an exponential tail; its root has a normal tail, as other statistics do.
 
-    The noise floor is where a sum lies once in 1,000 buckets, by the exponential law of a random walk with drift
-    (Siegmund). A sum above it starts anew when the last 16 buckets, averaged with exponential weights, show no shift in
-    its direction.
+    The noise floor is the 1/1,000 quantile of the sum, by the exponential law of a random walk with drift (Siegmund). A
+    sum above it is reset when the average of recent buckets, with exponential weights over 16 buckets, shows no shift
+    in its direction.
 
     Limits
     ------
-    Sees location only. Buckets are taken as independent; where they are not, the calibration knows.
+    Detects changes of location only. Buckets are assumed to be independent; calibration on the baseline corrects for
+    autocorrelation.
 
     References
     ----------

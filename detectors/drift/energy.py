@@ -1,4 +1,4 @@
-"""Energy distance in units of the baseline's spread."""
+"""Energy distance in units of the baseline's range."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Square root of twice the integral of the squared gap between the distribution functions.
+    """Energy distance: square root of twice the integral of the squared gap between the distribution functions.
 
-    The values are first divided by the baseline's 5-to-95 % range and those beyond the outermost quantile
-    edges put on them; the distribution functions are linear between edges. Without a change the square is a
-    weighted sum of chi-squares; the p-value is that of a shifted gamma law with its first three cumulants.
+    Values are divided by the baseline's 5-to-95 % range and clipped to the outermost quantile edges. The distribution
+    functions are linear between edges. Without a change the square is a weighted sum of chi-squares; the p-value is
+    that of a shifted gamma law with its first three cumulants.
 
     Limits
     ------
-    Blind to what happens beyond the outermost quantile edges. A distance of squares: it sees one large gap
-    before many small ones.
+    Changes beyond the outermost quantile edges are not detected. The squared gap makes one large gap count more than
+    many small ones.
 
     References
     ----------
@@ -37,8 +37,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=20000), rng.normal(0.5, size=20000)
     >>> layout = learn_numeric(x, x.min(), x.max())
-    >>> seen = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
-    >>> round(seen.statistic, 1), seen.statistic > seen.noise
+    >>> result = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
+    >>> round(result.statistic, 1), result.statistic > result.noise
     (0.2, True)
     """
     edges = baseline.layout.edges / baseline.layout.scale

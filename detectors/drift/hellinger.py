@@ -15,16 +15,16 @@ GROUPS = 20
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Square root of one minus the overlap ``sum(sqrt(p q))``: 0 when equal, 1 when disjoint.
+    """Hellinger distance: square root of one minus ``sum(sqrt(p q))``; 0 if equal, 1 if disjoint.
 
-    Over twenty groups of equal baseline mass, or over categories. Without a change, ``8 nm / (n + m)`` times
-    its square is close to a chi-square of bins - 1 degrees of freedom; where expected counts are few, its law has
-    the cumulants that they give it.
+    Computed over twenty groups of equal baseline mass, or over categories. Without a change, ``8 nm / (n + m)`` times
+    its square is close to a chi-square with bins - 1 degrees of freedom; where expected counts are small, the p-value
+    uses the exact cumulants.
 
     Limits
     ------
-    Blind to changes inside a twentieth of the mass, and to how far mass has moved. Many rare categories make
-    a small window look distant, and its noise floor high.
+    Changes within one group, a twentieth of the mass, are not detected, nor does the distance depend on how far mass
+    has moved. Many rare categories increase the distance of small windows, and the noise floor.
 
     References
     ----------

@@ -16,15 +16,16 @@ GROUPS = 20
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Square root of the Jensen-Shannon divergence in bits: 0 when equal, 1 when disjoint.
+    """Jensen-Shannon distance: square root of the divergence in bits; 0 if equal, 1 if disjoint.
 
-    Over twenty groups of equal baseline mass, or over categories; empty bins need no smoothing. Without a
-    change, the divergence times ``8 ln 2 nm / (n + m)`` is close to a chi-square of bins - 1 degrees of freedom;
-    where expected counts are few, its law has the cumulants that they give it.
+    Computed over twenty groups of equal baseline mass, or over categories. Empty bins need no smoothing. Without a
+    change, the divergence times ``8 ln 2 nm / (n + m)`` is close to a chi-square with bins - 1 degrees of freedom;
+    where expected counts are small, the p-value uses the exact cumulants.
 
     Limits
     ------
-    Blind to changes inside a twentieth of the mass, and to how far mass has moved.
+    Changes within one group, a twentieth of the mass, are not detected, nor does the distance depend on how far mass
+    has moved.
 
     References
     ----------

@@ -13,17 +13,17 @@ from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Largest gap between the two distribution functions, taken at the baseline's quantile edges.
+    """Kolmogorov-Smirnov distance: largest gap between the distribution functions at the baseline's quantile edges.
 
-    The gap on the raw values is at most the largest baseline share of one bin larger: below 0.8 % with 128
-    quantile bins, point masses apart, which have bins of their own and are exact. The p-value is that of the
-    limit law with Stephens' correction for few rows; with up to 16 different values it is the sum of the exact ones
-    at every edge, where that is less.
+    The distance of the raw values is larger by at most the largest baseline share of one bin, below 0.8 % with 128
+    quantile bins. Point masses have bins of their own and are exact. The p-value is that of the limit law with
+    Stephens' correction for small samples; with up to 16 distinct values it is the sum of the exact p-values at all
+    edges if that is smaller.
 
     Limits
     ------
-    Weak in the tails and for changes of the variance alone; says nothing of how far values have moved. The
-    p-value is conservative, for bins can only hide a gap.
+    Insensitive to changes of the tails and of the variance alone, and independent of how far values have moved. The
+    p-value is conservative, as binning can only reduce a gap.
 
     References
     ----------
@@ -40,8 +40,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=4000), rng.normal(0.3, size=4000)
     >>> layout = learn_numeric(x, x.min(), x.max())
-    >>> seen = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
-    >>> round(seen.statistic, 2), seen.p_value < 1e-20
+    >>> result = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
+    >>> round(result.statistic, 2), result.p_value < 1e-20
     (0.14, True)
     """
     old, new = np.cumsum(shares(baseline.counts), axis=-1), np.cumsum(shares(window.counts), axis=-1)
@@ -52,7 +52,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def cells(baseline: Profile, window: Profile) -> Cells:
-    """Return each bin's part of the gap: what lies below its place against what lies above."""
+    """Return the contribution of each bin to the gap."""
     gap = np.cumsum(shares(baseline.counts) - shares(window.counts))
     most = int(np.abs(gap).argmax())
     halves = np.where(np.arange(len(gap)) <= most, -0.5, 0.5)

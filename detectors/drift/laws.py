@@ -1,7 +1,7 @@
-"""The laws of the drift statistics on unchanged data: how far each goes by chance, at any size and for any column.
+"""Null distributions of the drift statistics, for any sample size and column.
 
-Both sides are independent samples of one unknown population. Where a value is rare, or was never seen, the normal and
-the chi-square law fail; every law here has the right skewness, and that of two different values is exact.
+Both samples are independent draws from one unknown population. For rare or new values the normal and the chi-square law
+are inaccurate; every law here has the correct skewness, and that of two distinct values is exact.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from detectors.drift.bins import shares, variance_factor
 from detectors.stack import Counted
 
 BEFORE = 2.0
-"""Counts that a value the baseline never had is taken to have had, at least: it is rare, and not impossible."""
+"""Smallest count of a value that the baseline lacks: it is rare, not impossible."""
 RARE = 20.0
-"""The counts of a cell with fewer expected are summed over one by one."""
+"""Below this expected count, moments of a cell are exact sums over its counts."""
 SUPPORT = 60
-"""So many counts of a cell are looked at: beyond lies less than 1e-9 of its law."""
+"""Number of counts of a cell in exact sums: the rest has a probability below 1e-9."""
 ALIKE = 16.0
-"""Cells with more counts than this, and within a sixteenth of one another, are taken to have the same law."""
+"""Cells with more counts than this that differ by less than a sixteenth share one law."""
 REACH = 5.0
-"""So many standard deviations of a cell with many counts are looked at."""
+"""Range of the sums over a cell with many counts, in standard deviations."""
 FEW = 16
-"""Up to so many different values, a maximum over them is bounded by the sum of their exact tails."""
+"""Up to this many distinct values, a maximum over them is bounded by the sum of their exact tails."""
 NORMAL_HALF = (2 / np.pi) ** 0.5
-"""The third moment of one half of a normal law: what lies beyond makes a tail heavier."""
+"""Third moment of one half of a normal law; a tail with a larger one is heavy."""
 STRAIGHT = 1e-3
-"""A law with less skewness than this is taken as normal."""
+"""Laws with less skewness than this are treated as normal."""
 TINY = 1e-100
-"""A variance below this is none; its cube does not underflow."""
+"""Smallest variance that is not treated as 0; its cube does not underflow."""
 
 
 def pearson_tail(value: Values, mean: Values, variance: Values, third: Values) -> Values:
-    """Return the probability of at least a value under the shifted gamma law with three given cumulants (Pearson III).
+    """Return the survival function of the shifted gamma law with the first three cumulants (Pearson type III).
 
     Examples
     --------
@@ -56,16 +56,16 @@ def pearson_tail(value: Values, mean: Values, variance: Values, third: Values) -
 
 
 def pearson_quantile(mean: Values, variance: Values, third: Values) -> Values:
-    """Return what the law of :func:`pearson_tail`, skewed to the right, exceeds with probability NULL_TAIL."""
+    """Return the upper NULL_TAIL quantile of the law of :func:`pearson_tail`, skewed to the right."""
     spread = np.sqrt(np.maximum(variance, TINY))
     shape = 4 / np.clip(third / spread**3, STRAIGHT, 1e3) ** 2
     return np.asarray(mean + spread * (special.gammainccinv(shape, NULL_TAIL) - shape) / np.sqrt(shape))[()]
 
 
 def at_least(hits: Values, total: Values, size: Values, whole: Values) -> Values:
-    """Return the chance of at least so many of ``total`` marked values among ``size`` drawn from ``whole``.
+    """Return the hypergeometric probability of at least ``hits`` of ``total`` marks among ``size`` of ``whole``.
 
-    The hypergeometric law, as the binomial that Wise gave for it: exact where marked values are rare.
+    Uses Wise's binomial approximation, which is exact in the limit of rare marked values.
 
     References
     ----------
@@ -78,7 +78,7 @@ def at_least(hits: Values, total: Values, size: Values, whole: Values) -> Values
     True
     """
     whole = np.asarray(whole, dtype=np.float64)
-    # Wise's binomial is close where few are drawn and few are marked: otherwise count those that are not.
+    # Wise's approximation needs few draws and few marked values; otherwise use the complement.
     most_marked, most_drawn = total > whole / 2, size > whole / 2
     marked = np.where(most_marked, whole - total, total)
     hits = np.where(most_marked, size - np.asarray(hits, dtype=np.float64), hits)
@@ -93,15 +93,15 @@ def at_least(hits: Values, total: Values, size: Values, whole: Values) -> Values
 
 
 def at_most(hits: Values, total: Values, size: Values, whole: Values) -> Values:
-    """Return the chance of at most so many: see :func:`at_least`."""
-    return at_least(total - np.asarray(hits), total, whole - np.asarray(size), whole)  # the rest is not drawn
+    """Return the hypergeometric probability of at most ``hits``; see :func:`at_least`."""
+    return at_least(total - np.asarray(hits), total, whole - np.asarray(size), whole)  # the complement
 
 
 def exact_tail(baseline: np.ndarray, window: np.ndarray, statistic: Values, p_value: Values) -> Values:
-    """Put the exact two-sided p-value in place of the approximate one wherever only two values occur.
+    """Replace the approximate p-value by the exact two-sided one where only two values occur.
 
-    Every distance is then a function of how often one of them does. A distance of 0 is the least that there is: its
-    p-value is 1.
+    Every distance is then a function of the count of one of them. A distance of 0 is the smallest possible: its p-value
+    is 1.
 
     Parameters
     ----------
@@ -124,17 +124,17 @@ def exact_tail(baseline: np.ndarray, window: np.ndarray, statistic: Values, p_va
 
 @dataclass(frozen=True)
 class Linear:
-    """The law of a difference of two means of scores.
+    """Null distribution of a difference of two means of scores.
 
     Parameters
     ----------
     variance, up, down
-        Its variance under the pooled sample, and the third cumulants that its upper and its lower tail have; the mean
-        is 0. A column with few far values on both sides has heavy tails and yet no skewness.
+        Variance under the pooled sample, and the third cumulants of the upper and the lower tail; the mean is 0. A
+        column with few extreme values at both ends has heavy tails without skewness.
     step
-        Half of a step where it moves in steps, by which a tail begins earlier.
+        Continuity correction: half of the step of a discrete difference.
     usual
-        Its standard deviation if one of the rows had the farthest score: above 0 also for a constant column.
+        Standard deviation if one row had the most extreme score: above 0 also for constant columns.
     """
 
     variance: Values
@@ -145,12 +145,12 @@ class Linear:
 
     @classmethod
     def of(cls, scores: np.ndarray, baseline: Counted, window: Counted) -> Linear:
-        """Take the law from the pooled sample.
+        """Estimate the law from the pooled sample.
 
         Parameters
         ----------
         scores
-            One for each bin.
+            One per bin.
         """
         centred = scores - float(shares(baseline.counts) @ scores)
         powers = np.stack([centred, centred**2, centred**3, centred**4, np.abs(centred) ** 3], axis=-1)
@@ -172,24 +172,24 @@ class Linear:
         )
 
     def times(self, share: Values) -> Linear:
-        """Return the law of so many times as many terms."""
+        """Return the law for a number of terms that is multiplied by ``share``."""
         return replace(self, variance=self.variance * share, up=self.up * share, down=self.down * share)
 
     def above(self, value: Values) -> Values:
-        """Return the probability of a difference of at least so much."""
+        """Return the probability of a difference of at least ``value``."""
         return pearson_tail(value - self.step, 0.0, self.variance, self.up)
 
     def below(self, value: Values) -> Values:
-        """Return the probability of a fall by at least so much."""
+        """Return the probability of a difference of at most ``-value``."""
         return pearson_tail(value - self.step, 0.0, self.variance, self.down)
 
     def either(self, value: Values) -> Values:
-        """Return the probability of a difference of at least so much in either direction."""
+        """Return the probability of an absolute difference of at least ``value``."""
         return np.minimum(1.0, self.above(value) + self.below(value))
 
 
 def _skewness(whole: Values, half: Values, variance: Values) -> Values:
-    """Return the third cumulant by which a tail bends: that of its own half where it is heavier than a normal law's."""
+    """Return the third cumulant of a tail: that of its own half where that is heavier than a normal law's."""
     normal = NORMAL_HALF * np.maximum(variance, TINY) ** 1.5
     heavy = np.clip(2 * (half / normal - 1), 0.0, 1.0)
     return whole + heavy * np.maximum(0.0, half - normal - whole)
@@ -197,7 +197,7 @@ def _skewness(whole: Values, half: Values, variance: Values) -> Values:
 
 @dataclass(frozen=True)
 class Cumulants:
-    """The first three cumulants of a statistic, and half of a step where it moves in steps."""
+    """First three cumulants of a statistic, and half of its step if it is discrete."""
 
     mean: Values
     variance: Values
@@ -205,25 +205,25 @@ class Cumulants:
     step: Values = 0.0
 
     def tail(self, value: Values) -> Values:
-        """Return the probability of at least a value."""
+        """Return the probability of at least ``value``."""
         return pearson_tail(value - self.step, self.mean, self.variance, self.third)
 
     def quantile(self) -> Values:
-        """Return what a statistic that is never below 0 exceeds with probability NULL_TAIL."""
+        """Return the upper NULL_TAIL quantile of a non-negative statistic."""
         return np.maximum(0.0, pearson_quantile(self.mean, self.variance, self.third))
 
 
 Cell = Callable[[Values, Values, Values, Values], Values]
-"""What a cell adds to a distance: of its counts on both sides and of their sizes, in units in which a cell with many
-counts adds ``1/n + 1/m`` times the square of a normal score."""
+"""Contribution of a cell to a distance, as a function of its counts in both samples and of their sizes; one with many
+counts contributes ``1/n + 1/m`` times the square of a normal score."""
 
 
 def cell_cumulants(baseline: np.ndarray, window: np.ndarray, cell: Cell) -> Cumulants:
     """Return the cumulants of a sum over cells for windows of given sizes, from the baseline's counts.
 
-    What a cell of ``o`` counts will have is negative binomial about ``o``. The counts sum up to the window's size,
-    which takes away what the cells have in common. In windows that have counts where the baseline has none there is one
-    more cell: it has as many counts as the baseline had cells with a single one (Good and Turing), and at least two.
+    The count of a cell with ``o`` baseline counts is negative binomial about ``o``. The counts add up to the window's
+    size, which removes the common variation of the cells. If a window has counts where the baseline has none, one cell
+    is added with the number of baseline singletons (Good and Turing), at least two.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def _on_grid(baseline: np.ndarray, grid: np.ndarray, cell: Cell, unseen: float) 
     hits, law = _counts(np.maximum(counts, 1.0), expected, grid / n)
     added = cell(counts[:, None], hits, n, m) / (1 / n + 1 / m)
     mean = np.sum(law * added, axis=-1)
-    # What a cell adds even where nothing moves, such as by smoothing.
+    # The contribution without a change, for example by smoothing.
     still = cell(counts[:, None], expected[..., None], n, m)[..., 0] / (1 / n + 1 / grid[:, None])
     apart, moved = added - mean[..., None], hits - np.sum(law * hits, axis=-1, keepdims=True)
     of_hits, shared = np.sum(law * moved**2, axis=-1), np.sum(law * apart * moved, axis=-1)
@@ -271,7 +271,7 @@ def _on_grid(baseline: np.ndarray, grid: np.ndarray, cell: Cell, unseen: float) 
     variance = np.maximum(0.0, np.sum(alike * straight + free * bent, axis=-1) - slope**2 * spread)
     left = apart - slope[:, None, None] * moved
     third = np.maximum(0.0, np.sum(free * np.sum(law * left**3, axis=-1), axis=-1))
-    # The counts add up to the window's size: the most frequent cell has what the others leave.
+    # The counts add up to the window's size: the most frequent cell is the remainder.
     others = np.where(expected > RARE, 0.0, alike * expected)
     few = np.sum(others, axis=-1) - np.where(expected > RARE, 0.0, expected).max(axis=-1)
     step = third / np.maximum(variance, TINY) / 2 * np.exp(-few) * (few > TINY)
@@ -279,7 +279,7 @@ def _on_grid(baseline: np.ndarray, grid: np.ndarray, cell: Cell, unseen: float) 
 
 
 def _counts(before: np.ndarray, expected: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the counts that cells may have, and how likely each is: shape (sizes, cells, SUPPORT)."""
+    """Return the possible counts of cells and their probabilities, shape (sizes, cells, SUPPORT)."""
     mean, size = expected[..., None], before[:, None]
     hits = np.arange(SUPPORT, dtype=np.float64)
     rare = np.minimum(mean, RARE)
@@ -292,7 +292,7 @@ def _counts(before: np.ndarray, expected: np.ndarray, ratio: np.ndarray) -> tupl
     )
     score = np.linspace(-REACH, REACH, SUPPORT)
     spread = np.sqrt(mean * (1 + ratio[:, None, None]))
-    many = np.maximum(0.0, mean + spread * score + (score**2 - 1) / 6)  # the skewness of a count is one over its root
+    many = np.maximum(0.0, mean + spread * score + (score**2 - 1) / 6)  # skewness of a Poisson count
     hits, law = np.where(mean > RARE, many, hits), np.where(mean > RARE, np.exp(-(score**2) / 2), law)
     return hits, law / law.sum(axis=-1, keepdims=True)
 
@@ -305,15 +305,15 @@ def gap_cumulants(
     Parameters
     ----------
     nodes
-        Which bins have their upper edge among the nodes.
+        Bins whose upper edges are the nodes.
     weights, pooled
-        Of each node the weight, and the pooled distribution function there, over the last axis.
+        Weight and pooled distribution function of each node, over the last axis.
     """
     under, over = pooled, 1 - pooled
     spread = weights * under * over
     low, high = np.cumsum(weights * under**2, axis=-1), _from_the_right(weights * over**2)
     mean = spread.sum(axis=-1)
-    # The gaps are a Brownian bridge, whose covariance min(F, G) (1 - max(F, G)) needs no more than running sums.
+    # The gaps are a Brownian bridge, whose covariance min(F, G) (1 - max(F, G)) needs running sums only.
     squares = np.sum(2 * weights * over**2 * low - spread**2, axis=-1)
     around = (low - weights * under**2 / 2) * (high - weights * over**2 / 2)
     cubes = np.sum(6 * spread * around - spread**3 / 2, axis=-1)
@@ -330,7 +330,7 @@ def gap_cumulants(
     factor = 1 / n + 1 / m
     of_one = np.sum(mass * apart**2, axis=-1) * (1 / m**3 + 1 / n**3) / factor**2
     of_three = np.maximum(0.0, np.sum(mass * apart**3, axis=-1)) * (1 / m**5 + 1 / n**5) / factor**3
-    # Between many values and one rare one: 22 is right where there is only one.
+    # Interpolates between many values and one rare value, for which the factor is 22.
     between = (14 + 8 * np.sum(mass**2, axis=-1)) * np.sqrt(np.maximum(0.0, cubes) * of_three)
     step = of_three / np.maximum(of_one, TINY) * np.sum(mass**2, axis=-1) / 2
     return Cumulants(mean, 2 * squares + of_one, 8 * cubes + between + of_three, step)
@@ -348,7 +348,7 @@ def chance_of_gap(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
 
 
 def _at_the_edges(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
-    """Bound the chance of a gap by the sum of the exact chances at each edge; 1 where there are many."""
+    """Return the sum of the exact probabilities of a gap at each edge, an upper bound; 1 if there are many edges."""
     filled = (old + new).reshape(-1, old.shape[-1]).any(axis=0)
     if filled.sum() > FEW:
         return 1.0
@@ -361,8 +361,8 @@ def _at_the_edges(old: np.ndarray, new: np.ndarray, gap: Values) -> Values:
 
 
 def chance_of_hits(baseline: Counted, window: Counted, hits: Values) -> Values:
-    """Return the chance that the window has so many rows of a kind of which the baseline had none.
+    """Return the probability that the window has at least ``hits`` rows of a kind that the baseline lacks.
 
-    So many must differ to move a mean so far: a column that never moved in the baseline has no other law.
+    This many rows must differ to shift the mean of a column that is constant in the baseline.
     """
     return (window.n / (baseline.n + window.n)) ** np.clip(hits, 0.0, window.n)

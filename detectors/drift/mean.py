@@ -1,4 +1,4 @@
-"""Shift of the mean in units of the baseline's spread."""
+"""Standardised shift of the mean."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ CONFIDENCE = 0.95
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Distance between the two means divided by the baseline's standard deviation, with its 95 % interval.
+    """Absolute difference of the means divided by the baseline's standard deviation, with its 95 % interval.
 
-    Both are taken over the counts: each bin stands at its middle, and what lies beyond the outermost quantile
-    edges stands on them, so that one outlier moves the result by less than ``1/n`` of the range. The interval is
-    Welch's; the p-value and the noise have the variance and the skewness of the pooled sample.
-    ``low`` and ``high`` bound the signed shift in the same unit; ``from`` and ``to`` are the winsorised means in
-    the column's.
+    Moments are computed from the counts: each bin counts as its middle, and values beyond the outermost quantile edges
+    are clipped to them, so that one outlier changes the result by less than ``1/n`` of the range. The interval is
+    Welch's. The p-value and the noise floor use the variance and the skewness of the pooled sample. ``low`` and
+    ``high`` are the limits of the signed shift in standard deviations; ``from`` and ``to`` are the winsorised means in
+    the unit of the column.
 
     Limits
     ------
-    The mean of winsorised values, about 1 % of them on either side: a change beyond the outermost quantile
-    edges alone is not seen, and the standard deviation is that much too small. For a baseline that is
-    constant between those edges, the unit is its 5-to-95 % range, or what the layout has in its place.
+    Winsorises about 1 % of the values at either end: changes beyond the outermost quantile edges alone are not
+    detected, and the standard deviation is too small accordingly. If the baseline is constant between those edges, the
+    unit is its 5-to-95 % range, or the layout's replacement for it.
 
     References
     ----------
@@ -45,8 +45,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.normal(size=20000), rng.normal(0.5, size=20000)
     >>> layout = learn_numeric(x, x.min(), x.max())
-    >>> seen = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
-    >>> round(seen.statistic, 1), round(seen.detail["low"], 2), round(seen.detail["high"], 2)
+    >>> result = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
+    >>> round(result.statistic, 1), round(result.detail["low"], 2), round(result.detail["high"], 2)
     (0.5, 0.47, 0.51)
     """
     values = winsorised_values(baseline.layout)
@@ -73,7 +73,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def _moments(counts: np.ndarray, values: np.ndarray) -> tuple[Values, Values]:
-    """Return the mean and the unbiased variance of the values at their counts."""
+    """Return the mean and the unbiased variance of values weighted by counts."""
     n = counts.sum(axis=-1)
     mean = np.asarray(counts @ values / np.maximum(1, n))
     apart = (values - mean[..., None]) ** 2
@@ -89,7 +89,7 @@ def _welch(first: Values, second: Values, n: Values, m: Values) -> tuple[Values,
 
 
 def cells(baseline: Profile, window: Profile) -> Cells:
-    """Return each bin's part of the shift."""
+    """Return the contribution of each bin to the shift."""
     values, p = winsorised_values(baseline.layout), shares(baseline.counts)
     values = values - p @ values
     spread = np.sqrt(p @ values**2 * baseline.n / max(1, baseline.n - 1))

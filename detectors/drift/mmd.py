@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy: the distance of two joint distributions, over all columns together."""
+"""Maximum mean discrepancy between two joint distributions."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from detectors.profile import SCALE
 from detectors.stack import Counted
 
 FARTHEST = 2.0**0.5
-"""How far apart two records can be, about."""
+"""Approximate upper limit of the distance."""
 HALVINGS = 30
 SCORES = float(np.mean(special.ndtri((np.arange(1, QUANTILE_BINS + 1) + 0.5) / (QUANTILE_BINS + 2)) ** 2))
-"""Variance of the normal scores of a column of which no two values are alike."""
+"""Variance of the normal scores of a column without ties."""
 TINY = float(np.finfo(np.float64).tiny)
 COLUMNS = 8
-"""So many columns an embedding is taken to have, whose dimensions are not known."""
+"""Assumed number of independent columns of an embedding."""
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Distance of the means of random Fourier features, 0 when equal, at most about 1.4.
+    """Maximum mean discrepancy: distance of the means of random Fourier features; 0 if equal, at most about 1.4.
 
-    A Gaussian kernel as wide as the typical distance of two records, over normal scores of numeric columns and
-    random signs of categories.
+    Uses a Gaussian kernel, with the typical distance of two records as its width, over normal scores of numeric columns
+    and random signs of categories.
 
     Limits
     ------
-    With many columns a change of one of them drowns; look at the columns themselves for that. The p-value is
-    that of normal columns with the baseline's correlations, so many that the features vary as they did there; an
-    embedding is taken for eight columns.
+    Insensitive to a change of one among many columns, which the checks of single columns detect. The p-value is that of
+    normal columns with the baseline's correlations, in the number that reproduces the variance of the features; an
+    embedding is treated as eight columns.
 
     References
     ----------
@@ -59,7 +59,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     old, new = (side.counts[..., -FEATURES:] / SCALE / np.expand_dims(side.n, -1) for side in (baseline, window))
     squared = np.sum((new - old) ** 2, axis=-1) * 2 / FEATURES
     variance = max(0.0, 1.0 - float(np.sum(old**2) * 2 / FEATURES))
-    # What was constant has no variance: one more row, anywhere, stands for what it may do yet.
+    # A constant column has no variance: assume one additional row with another value.
     usual = (variance + FARTHEST**2 / (baseline.n + window.n)) * variance_factor(baseline, window)
     distance, (second, third) = np.sqrt(squared), _shape(baseline, variance)
     in_variances = squared / np.maximum(variance * variance_factor(baseline, window), TINY)
@@ -72,10 +72,11 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def _shape(baseline: Counted, variance: float) -> tuple[float, float]:
-    """Return the second and third cumulants of the squared distance over its mean.
+    """Return the second and third cumulants of the squared distance divided by its mean.
 
-    It is a sum of squares of normal variables that have the covariance of the features: here that of so many normal
-    columns, correlated as in the baseline, and others that stand still, as give the features' variance.
+    The squared distance is a sum of squares of normal variables with the covariance of the features. That covariance is
+    modelled by normal columns, correlated as in the baseline, and constant ones, in the numbers that reproduce the
+    features' variance.
     """
     columns = len(baseline.layout.vocabulary) or COLUMNS
     frequencies, phases = waves(columns)
@@ -91,7 +92,7 @@ def _shape(baseline: Counted, variance: float) -> tuple[float, float]:
 
 
 def _covariance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.ndarray, moving: float) -> np.ndarray:
-    """Return the covariance of the features of normal columns, of which the first ones vary and the others do not."""
+    """Return the covariance of the features of normal columns, of which only the first ``moving`` vary."""
     scaled = _scale(frequencies, moving)
     gram = scaled.T @ correlations @ scaled
     own = np.diag(gram)
@@ -102,7 +103,7 @@ def _covariance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.nd
 
 
 def _mean_variance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.ndarray, moving: float) -> float:
-    """Return twice the mean of the diagonal of :func:`_covariance`, without the rest of it."""
+    """Return twice the mean of the diagonal of :func:`_covariance`, without computing the rest."""
     scaled = _scale(frequencies, moving)
     own = np.sum(scaled * (correlations @ scaled), axis=0)
     variances = (1 + np.exp(-2 * own) * np.cos(2 * phases)) / 2 - np.exp(-own) * np.cos(phases) ** 2
@@ -110,13 +111,13 @@ def _mean_variance(frequencies: np.ndarray, phases: np.ndarray, correlations: np
 
 
 def _scale(frequencies: np.ndarray, moving: float) -> np.ndarray:
-    """Return the frequencies in units of the columns' standard deviations: those of the last columns are 0."""
+    """Return the frequencies in standard deviations of the columns; those of the constant last columns are 0."""
     widths = np.sqrt(SCORES * np.clip(moving - np.arange(len(frequencies)), 0.0, 1.0))
     return np.asarray(widths[:, None] * frequencies)
 
 
 def _correlations(baseline: Counted, columns: int) -> np.ndarray:
-    """Return the correlations of the paired columns' normal scores; what is not paired has none."""
+    """Return the correlations of the normal scores of paired columns; 0 for others."""
     correlations, paired = np.zeros((columns, columns)), baseline.layout.paired
     products = baseline.counts[1 : 1 + pair_count(paired)] / SCALE / max(1, baseline.n)
     correlations[np.triu_indices(paired, 1)] = np.clip(products / SCORES, -1.0, 1.0)

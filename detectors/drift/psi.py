@@ -16,15 +16,15 @@ GROUPS = 10
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Sum ``(q - p) ln(q / p)`` over ten groups of equal baseline mass, or over categories.
+    """PSI, the population stability index: ``sum((q - p) ln(q / p))`` over ten groups of equal mass, or categories.
 
-    Half a count is added to each bin on each side. Without a change, PSI times ``nm / (n + m)`` is close to
-    a chi-square of bins - 1 degrees of freedom; where expected counts are few, its law has the cumulants that they
-    give it.
+    Groups have equal baseline mass. Half a count is added to each bin of both samples. Without a change, PSI times ``nm
+    / (n + m)`` is close to a chi-square with bins - 1 degrees of freedom; where expected counts are small, the p-value
+    uses the exact cumulants.
 
     Limits
     ------
-    Blind to changes inside a tenth of the mass. With many rare categories the noise floor is high.
+    Changes within one group, a tenth of the mass, are not detected. Many rare categories increase the noise floor.
 
     References
     ----------
@@ -62,7 +62,7 @@ def _cell(old: Values, new: Values, n: Values, m: Values, added: float) -> Value
 
 
 def _terms(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Return terms that sum to the index."""
+    """Return terms whose sum is the index."""
     filled = filled_bins(old, new)
     p, q = smoothed_shares(old, filled), smoothed_shares(new, filled)
     return np.asarray(special.rel_entr(q, p) + special.rel_entr(p, q))

@@ -1,4 +1,4 @@
-"""The quantile that moved furthest."""
+"""Largest shift of a quantile."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ CONFIDENCE = 0.95
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Largest shift among five quantiles, divided by the baseline's 5-to-95 % range.
+    """Largest absolute shift of five quantiles, divided by the baseline's 5-to-95 % range.
 
-    Quantiles are read off the counts, linear inside a bin, exact for point masses, and no further out than the
-    outermost quantile edges. ``quantile`` says which; ``from`` and ``to`` are its values in the column's unit;
-    ``low`` and ``high`` bound its signed shift by 95 %: the window's quantiles at the levels that its order
-    statistics and the baseline's leave open. The p-value is the sum, over the five, of the exact chances that so few
-    values lie below or above where the quantile would have to be.
+    Quantiles are estimated from the counts: linear within a bin, exact for point masses, and clipped to the outermost
+    quantile edges. ``quantile`` is the level of the largest shift; ``from`` and ``to`` are its values in the unit of
+    the column; ``low`` and ``high`` are the 95 % limits of its signed shift, from the order statistics of both samples.
+    The p-value is the sum over the five levels of the exact probabilities that so few values lie below or above the
+    quantile.
 
     Limits
     ------
-    The interval is that of one quantile; having been chosen as the largest, it covers in 92 to 95 of 100.
-    Quantiles are cut at the outermost edges, so in windows of 20 rows of a skewed or heavy-tailed column the largest
-    shift is often the one to that edge, whose chance is a few in a hundred: no smaller p-value is reached.
-    In a gap between two modes a quantile jumps by the width of the gap without meaning; the noise floor is
-    then as wide, so such a column is rather judged by another method.
+    The interval does not account for the choice of the largest shift: its coverage is 92 to 95 %. Quantiles are clipped
+    at the outermost edges, so in windows of 20 rows of a skewed or heavy-tailed column the largest shift is often the
+    one to that edge, whose probability is a few percent: smaller p-values do not occur. In a gap between two modes a
+    quantile can move by the width of the gap without a relevant change; the noise floor is then as wide, and another
+    method is a better choice.
 
     References
     ----------
@@ -45,8 +45,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> rng = np.random.default_rng(0)
     >>> x, y = rng.exponential(1.0, 20000), rng.exponential(1.5, 20000)
     >>> layout = learn_numeric(x, x.min(), x.max())
-    >>> seen = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
-    >>> seen.detail["quantile"], round(seen.statistic, 1)
+    >>> result = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
+    >>> result.detail["quantile"], round(result.statistic, 1)
     (0.95, 0.5)
     """
     levels, scale = np.array(LEVELS), baseline.layout.scale
@@ -74,7 +74,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def _chance(baseline: Counted, window: Counted, old: np.ndarray, far: Values) -> Values:
-    """Return the chance that any of the quantiles moves so far: that too few values lie on its other side."""
+    """Return the probability that any of the quantiles moves as far: that too few values lie on its other side."""
     edges, below = baseline.layout.edges, np.cumsum(baseline.counts)[:-1].astype(np.float64)
     if not len(edges):
         return np.ones(np.shape(far))
@@ -93,7 +93,7 @@ def _chance(baseline: Counted, window: Counted, old: np.ndarray, far: Values) ->
 
 
 def _noisy(levels: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the levels of the baseline between which an unchanged window's quantiles lie (Wilson)."""
+    """Return the baseline levels between which the quantiles of an unchanged window lie (Wilson interval)."""
     squared = special.ndtri(NULL_TAIL / (2 * len(LEVELS))) ** 2 * factor
     middle = (levels + squared / 2) / (1 + squared)
     half = np.sqrt(levels * (1 - levels) * squared + squared**2 / 4) / (1 + squared)

@@ -1,4 +1,4 @@
-"""Rank shift: the chance that a new value exceeds an old one."""
+"""Rank shift: probability that a new value exceeds an old one."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Distance of P(new > old) + P(new = old) / 2 from one half: what Mann and Whitney test.
+    """Absolute difference of P(new > old) + P(new = old) / 2 from one half, the statistic of the Mann-Whitney test.
 
-    Bounded and the same under every monotone change of unit, so a heavy tail neither hides a shift nor makes
-    one. A shift of a normal column by d standard deviations gives about 0.28 d. ``low`` and ``high`` are the
-    signed shift's 95 % interval.
+    Bounded, and invariant under monotone transformations, so a heavy tail neither masks nor causes a shift. A shift of
+    a normal column by d standard deviations gives about 0.28 d. ``low`` and ``high`` are the 95 % limits of the signed
+    shift.
 
     Limits
     ------
-    Sees location only: a change of spread about the same middle leaves it at 0.
+    Detects changes of location only: a change of spread around the same median leaves it at 0.
 
     References
     ----------
@@ -53,7 +53,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def cells(baseline: Profile, window: Profile) -> Cells:
-    """Return each bin's part of the shift."""
+    """Return the contribution of each bin to the shift."""
     return size_of_change(baseline, window, middle_ranks(baseline)[0] - 0.5)
 
 

@@ -15,30 +15,35 @@ from detectors.stack import Counted
 
 UP = (1.5, 2.5, 5.0, 12.0)
 DOWN = (1 / 1.5, 1 / 3)
-"""Rate ratios that are tested against none. A change by less than about 1.23 never adds up, however many rows prove it;
+"""Rate ratios of the alternatives. A change by less than about 1.23 never accumulates, however many rows show it;
 12 needs about six events in place of one row for a rare alert."""
 CATEGORIES = 8
-"""The most frequent categories have a rate each; the other known ones share one, as do the new ones."""
+"""Number of most frequent categories with a rate each; the other known ones share one, as do the new ones."""
 TAIL = 0.05
 MIDDLE = 0.5
 RESOLVABLE = 10.0
-"""Evidence, in nats, from which a change counts as established, so that its end is looked for."""
+"""Evidence of an established change, in nats, from which on its end is tested."""
 RECOVERY = 6.0
-"""Evidence, in nats, that an established change is over: its sums then start anew."""
+"""Evidence that an established change has ended, in nats, at which its sums are reset."""
 RATIOS = np.array(UP + DOWN)
 LOGARITHMS = np.log(RATIOS)
 SUMS = 4
-"""Sums of one event that tell something different, of all ratios."""
+"""Effective number of independent sums of one event, over all ratios."""
 PARTS = 5
 DIRECTIONS = {"up": slice(0, len(UP)), "down": slice(len(UP), len(RATIOS))}
 
 
 class ColumnEvents(NamedTuple):
-    """What is counted of a column, arrays over its kinds of event.
+    """Counts of the events of a column, with one array element per kind of event.
 
-    ``baseline`` and ``bucket`` are how often each happened (of many buckets, over the last axis). ``sign`` is 1 for
-    one by which values rise, -1 for one by which they fall, 0 for a category; ``distinct`` is 0 for one that repeats
-    another.
+    Parameters
+    ----------
+    baseline, bucket
+        Number of occurrences; those of many buckets over the last axis.
+    sign
+        1 for an event by which values rise, -1 for one by which they fall, 0 for a category.
+    distinct
+        0 for an event that duplicates another.
     """
 
     baseline: np.ndarray
@@ -50,7 +55,7 @@ class ColumnEvents(NamedTuple):
 def events(baseline: Counted, bucket: Counted) -> ColumnEvents:
     """Return the events of a column: its categories, or values in its upper tail, lower tail and upper half.
 
-    What happens in most rows of the baseline stands for its opposite.
+    An event that occurs in most rows of the baseline is replaced by its complement.
 
     Examples
     --------
@@ -59,8 +64,8 @@ def events(baseline: Counted, bucket: Counted) -> ColumnEvents:
     >>> from detectors.records import Column
     >>> flags = np.repeat([0.0, 1.0], [990, 10])
     >>> old = Profile.of(Column.floats(flags), learn_numeric(flags, 0.0, 1.0))
-    >>> seen = events(old, old)
-    >>> seen.baseline.tolist(), seen.sign.tolist(), seen.distinct.tolist()
+    >>> result = events(old, old)
+    >>> result.baseline.tolist(), result.sign.tolist(), result.distinct.tolist()
     ([10, 0, 10], [1.0, -1.0, 1.0], [1.0, 1.0, 0.0])
     """
     if baseline.layout.kind == "categorical":
@@ -78,7 +83,7 @@ def events(baseline: Counted, bucket: Counted) -> ColumnEvents:
 
 
 def _categories(counts: np.ndarray, unseen: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Return how often the most frequent categories, the other known ones, and new ones happened."""
+    """Return the counts of the most frequent categories, of the other known ones, and of new ones."""
     usual = np.where(unseen, 0, counts[..., :-1])
     rest = usual[..., CATEGORIES:]
     parts = [usual[..., :CATEGORIES], *([rest.sum(axis=-1, keepdims=True)] if rest.shape[-1] else []), new]
@@ -86,7 +91,7 @@ def _categories(counts: np.ndarray, unseen: np.ndarray, new: np.ndarray) -> np.n
 
 
 def _category_counts(baseline: Counted, bucket: Counted) -> tuple[np.ndarray, np.ndarray]:
-    """Return the counts of both sides; as many new categories are to be expected as had one row (Good and Turing)."""
+    """Return the counts of both samples; as many new categories are expected as were singletons (Good and Turing)."""
     unseen = baseline.counts[:-1] == 0
     once = np.count_nonzero(baseline.counts[:-1] == 1) if baseline.layout.complete else 0
     expected = expected_counts(baseline)[-1:] + once
@@ -111,7 +116,7 @@ def _tails(baseline: Counted, bucket: Counted) -> ColumnEvents:
 
 
 def _edge(mass: np.ndarray, share: float, *, last: bool = False) -> int:
-    """Return the edge beyond which about this share of the baseline lies, at most half; the extreme one if none is."""
+    """Return the edge beyond which about this share of the baseline lies, at most half; the extreme edge if none."""
     total = max(1, int(mass.max()))
     some = np.flatnonzero((mass > 0) & (mass <= total / 2))
     if len(some):
@@ -121,7 +126,7 @@ def _edge(mass: np.ndarray, share: float, *, last: bool = False) -> int:
 
 
 def score(baseline: Counted, bucket: Counted) -> np.ndarray:
-    """Return what a bucket says of each event, and what the baseline knows of it.
+    """Return the counts of each event in a bucket and in the baseline.
 
     Returns
     -------
@@ -129,7 +134,7 @@ def score(baseline: Counted, bucket: Counted) -> np.ndarray:
         float64, shape (..., 5 * events): hits, expected hits, hits and rate of the baseline, and sign of each event.
     """
     counted = events(baseline, bucket)
-    usual = counted.baseline + 0.5  # of Jeffreys' prior: none of 10,000 is not never
+    usual = counted.baseline + 0.5  # Jeffreys' prior: 0 of 10,000 is not a rate of 0
     rate = usual / (baseline.n + 1)
     expected = np.expand_dims(np.asarray(bucket.n), -1) * rate * counted.distinct
     parts = np.broadcast_arrays(counted.bucket * counted.distinct, expected, usual, rate, counted.sign)
@@ -137,13 +142,13 @@ def score(baseline: Counted, bucket: Counted) -> np.ndarray:
 
 
 def thin(scores: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Count hits and expected hits for as many as would be as noisy if rows were independent."""
+    """Reduce hits and expected hits to the counts of as many independent rows as give the same noise."""
     counted = np.arange(scores.shape[-1]) % PARTS < 2  # noqa: PLR2004
     return np.where(counted, scores / np.square(factor)[:, None], scores)
 
 
 class Sums(NamedTuple):
-    """What was added up of one event: an entry for each rate ratio, or for each direction."""
+    """Accumulated sums of one event, with one entry per rate ratio or direction."""
 
     hits: np.ndarray
     expected: np.ndarray
@@ -152,12 +157,12 @@ class Sums(NamedTuple):
 
     @classmethod
     def read(cls, state: State, event: int) -> Sums:
-        """Return the sums of an event, which are 0 where nothing is remembered."""
+        """Return the sums of an event; 0 where the state has none."""
         sizes = zip(cls._fields, (len(RATIOS), len(RATIOS), len(DIRECTIONS), len(DIRECTIONS)), strict=True)
         return cls(*(np.array([state.get(f"{event}.{n}.{at}", 0.0) for at in range(size)]) for n, size in sizes))
 
     def write(self, event: int) -> State:
-        """Return what is not 0, by name."""
+        """Return the sums that are not 0, by name."""
         return {
             f"{event}.{name}.{at}": float(part[at])
             for name, part in self._asdict().items()
@@ -166,7 +171,7 @@ class Sums(NamedTuple):
 
 
 def fold(scores: np.ndarray, state: State) -> Course:
-    """Add up the hits and expected hits of each event, for each rate ratio."""
+    """Accumulate hits and expected hits of each event, for each rate ratio."""
     measured = np.isfinite(scores[:, 0])
     table = scores[measured].reshape(int(measured.sum()), scores.shape[1] // PARTS, PARTS)
     evidence = np.zeros((*table.shape[:2], len(DIRECTIONS)))
@@ -183,13 +188,13 @@ def fold(scores: np.ndarray, state: State) -> Course:
 
 
 def _normal_score(evidence: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Return the normal score that is as rare, on both sides, as Lundberg's bound says that the evidence is."""
+    """Return the two-sided normal score whose probability is Lundberg's bound for the evidence."""
     rarity = np.maximum(0.0, evidence - np.log(SUMS * np.maximum(1, counted)))
     return np.asarray(-special.ndtri_exp(-rarity - math.log(2)))
 
 
 def _add_buckets(part: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
-    """Add up the buckets of one event, from one end of a change to the next; evidence is by bucket and direction."""
+    """Accumulate the buckets of one event from change to change; evidence is by bucket and direction."""
     evidence = np.zeros((len(part), len(DIRECTIONS)))
     begin = 0
     while begin < len(part):
@@ -200,7 +205,7 @@ def _add_buckets(part: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
 
 
 def _until_over(part: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums, int]:
-    """Add up the buckets until an established change is over, or to the end."""
+    """Accumulate the buckets up to the end of an established change, or to the last one."""
     places = np.arange(len(part))
     walk = _log_likelihood_ratio(before.hits, before.expected) + np.cumsum(
         _log_likelihood_ratio(part[:, :1], part[:, 1:2]), axis=0
@@ -218,7 +223,7 @@ def _until_over(part: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums, int]:
         at = np.maximum.accumulate(np.where((best >= peak) & (best > 0), places, -1))
         holder = np.where(at < 0, int(before.holder[number]), against[:, ratios].argmax(axis=1)[at])
         now = against[:, ratios][places, holder]
-        # Binomial counts vary less than Poisson ones, by one less the rate.
+        # The variance of a binomial count is that of a Poisson count times one minus the rate.
         evidence.append(np.maximum(0.0, factor[:, ratios].max(axis=1)) / (1 - rate))
         over.append((peak >= RESOLVABLE) & (peak - now >= RECOVERY))
         peaks.append(peak)
@@ -236,39 +241,38 @@ def _until_over(part: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums, int]:
 
 
 def _log_likelihood_ratio(hits: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return the log-likelihood ratio of each rate ratio against none."""
+    """Return the log-likelihood ratio of each rate ratio against 1."""
     return np.asarray(hits * LOGARITHMS - expected * (RATIOS - 1))
 
 
 def _since(counts: np.ndarray, last: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return the sum of what came after the last rest, and before the run where there was none."""
+    """Return the sum since the last reset, or since before the run if there was none."""
     total = np.append(0.0, np.cumsum(counts))
     return np.asarray(total[1:, None] - total[last + 1] + np.where(last < 0, before, 0.0))
 
 
 def _lean(evidence: np.ndarray, sign: np.ndarray) -> np.ndarray:
-    """Return evidence that values rose less that they fell; NaN where both are likely."""
+    """Return the evidence for rising values minus that for falling ones; NaN where both are likely."""
     turned = np.where(sign[..., None] < 0, evidence[..., ::-1], evidence) * np.abs(sign)[..., None]
     rose, fell = np.moveaxis(turned.max(axis=1, initial=0.0), -1, 0)
     return np.where(np.minimum(rose, fell) >= RECOVERY, np.nan, rose - fell)
 
 
 def measure(baseline: Counted, bucket: Counted) -> Measurement:
-    """Evidence, added up over buckets, that an event became more or less frequent, as a normal score.
+    """CUSUM of an event's rate: accumulated evidence that it became more or less frequent, as a normal score.
 
-    For each ratio the sums go back to the moment from which on it explains the hits best (Page). The evidence is
-    the logarithm of a Bayes factor: hits are Poisson with the ratio times the baseline's rate, or with the rate
-    itself, which is known as well as the baseline's own hits tell it (a gamma distribution). So ten hits in the
-    baseline never prove a rate of 1.5 times that. Evidence for the greater ratios comes within a bucket or two,
-    that for the smaller ones over hours.
+    For each rate ratio the sums start at the bucket from which on the ratio is most likely (Page). The evidence is the
+    logarithm of a Bayes factor: hits are Poisson with the ratio times the baseline's rate, or with that rate, which has
+    the gamma posterior of the baseline's hits. So ten hits in the baseline never prove a rate of 1.5 times that. Large
+    ratios accumulate evidence within one or two buckets, small ones over hours.
 
-    The greatest evidence becomes the normal score that is as rare, by Lundberg's bound for four sums of each event:
-    those of neighbouring ratios say nearly the same. When evidence for an established change has fallen by six nats,
-    the change is over and its sums start anew.
+    The largest evidence is converted to the normal score of the same probability by Lundberg's bound for four sums per
+    event, as sums of neighbouring ratios are almost equal. When the evidence for an established change has fallen by
+    six nats, the change has ended and its sums are reset.
 
     Limits
     ------
-    Rows are taken as independent; where they are not, the calibration knows from the baseline, if that has hits.
+    Rows are assumed to be independent; calibration on the baseline corrects for dependence if the baseline has hits.
 
     References
     ----------

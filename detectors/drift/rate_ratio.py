@@ -1,4 +1,4 @@
-"""Rate ratio: how many times as often something rare happens."""
+"""Log rate ratio of a rare event."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from detectors.drift.laws import at_least, at_most
 from detectors.stack import Counted
 
 FEWEST_HITS = 3.0
-"""A change by fewer rows than this is none, whatever the ratio: one odd row must not alert."""
+"""Smallest change in rows, whatever the ratio: a single row must not alert."""
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Logarithm of the ratio of the rates at which the rarer of two things happens: the usual value, or any other.
+    """Absolute logarithm of the ratio of the rates of the rarer of two events: the usual value, or any other value.
 
-    The usual value is the most frequent one of the baseline, of a text one of its vocabulary. For a flag that is almost
-    always 0 the rate is that of 1. Half a row is added to both counts, so that what never
-    happened is rare and not impossible. The p-value is exact.
-    ``hits`` and ``expected`` are rows of the window, ``from`` and ``to`` the rates.
+    The usual value is the most frequent one of the baseline; for text it is one of the vocabulary. For a flag that is
+    almost always 0 the rate is that of 1. Half a row is added to both counts, so that an event without hits is rare,
+    not impossible. The p-value is exact. ``hits`` and ``expected`` are rows of the window, ``from`` and ``to`` the
+    rates.
 
     Limits
     ------
-    Says how often, not what: which other value it is does not matter. A change of fewer than three rows is none.
+    Depends on how often the other values occur, not on which they are. A change of fewer than three rows is ignored.
 
     References
     ----------
@@ -39,8 +39,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     ...     return np.append(np.ones(ones), np.zeros(rows - ones))
     >>> layout = learn_numeric(flags(12, 12000), 0.0, 1.0)
     >>> old, new = (Profile.of(Column.floats(flags(*size)), layout) for size in ((12, 12000), (10, 2000)))
-    >>> seen = measure(old, new)
-    >>> round(float(np.exp(seen.statistic)), 1), seen.detail["to"], seen.statistic > seen.noise
+    >>> result = measure(old, new)
+    >>> round(float(np.exp(result.statistic)), 1), result.detail["to"], result.statistic > result.noise
     (5.0, 0.005, True)
     """
     counts = expected_counts(baseline)
@@ -64,7 +64,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def _usual_value(baseline: Counted, counts: np.ndarray) -> int:
-    """Return the bin of the most frequent value; that of all other words is no value, and its count an estimate."""
+    """Return the bin of the most frequent value, ``(other)`` excluded, whose count is an estimate."""
     values = counts[:-1] if baseline.layout.kind == "categorical" and baseline.layout.vocabulary else counts
     return int(np.argmax(values))
 

@@ -1,4 +1,4 @@
-"""What is left of a column without its most frequent value: the amounts of those that are not 0."""
+"""Distance of the values of a column without its most frequent one, such as the amounts that are not 0."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from detectors.drift.laws import chance_of_gap
 from detectors.stack import Counted
 
 FEWEST = 10
-"""Values that must be left on either side."""
+"""Fewest remaining values in either sample."""
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Kolmogorov-Smirnov distance among the values that are not the baseline's most frequent one.
+    """Kolmogorov-Smirnov distance of the values other than the baseline's most frequent one.
 
-    Of an amount that is 0 in nine rows of ten, the rate of the tenth is one thing, and how large it is another.
+    For an amount that is 0 in nine of ten rows, this compares the size of the other amounts; `rate_ratio` compares how
+    often they occur.
 
     Limits
     ------
-    Says nothing of how many values are left; with fewer than ten on either side it says nothing at all.
+    Does not depend on how many values remain. Not computed with fewer than ten of them in either sample.
 
     References
     ----------
@@ -34,8 +35,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> rng = np.random.default_rng(0)
     >>> x, y = (np.where(rng.random(20000) < 0.8, 0.0, rng.exponential(mean, 20000)) for mean in (1.0, 2.0))
     >>> layout = learn_numeric(x, x.min(), x.max())
-    >>> seen = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
-    >>> round(seen.statistic, 2)
+    >>> result = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
+    >>> round(result.statistic, 2)
     0.25
     """
     place = int(np.argmax(baseline.counts))

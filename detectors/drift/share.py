@@ -1,4 +1,4 @@
-"""The category whose share changed most."""
+"""Largest change of a category's share."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ POINTS = 100
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Largest change of a category's share, in percentage points.
+    """Largest absolute change of a category's share, in percentage points.
 
-    ``category`` says which, ``from`` and ``to`` its shares, ``low`` and ``high`` the signed change's 95 %
-    interval (Agresti and Caffo), all in points. The p-value is the sum of the exact chances that each category's
-    share changes by so much, so it errs on the quiet side.
+    ``category`` is the category, ``from`` and ``to`` are its shares, ``low`` and ``high`` the 95 % limits of the signed
+    change (Agresti and Caffo), all in points. The p-value is the sum over categories of the exact probabilities of such
+    a change, and conservative.
 
     Limits
     ------
-    A rare category that doubles moves by few points: `psi` and `chi_square` weigh changes by the share. What is not
-    in the vocabulary counts as ``(other)``.
+    A rare category that doubles changes by few points: `psi` and `chi_square` weight changes by the share. Categories
+    outside the vocabulary count as ``(other)``.
 
     References
     ----------
@@ -43,8 +43,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> layout = learn_categorical(Counter(answered=95, refused=5))
     >>> old = Profile.of(Column.of(["answered"] * 950 + ["refused"] * 50), layout)
     >>> new = Profile.of(Column.of(["answered"] * 870 + ["refused"] * 120 + ["lost"] * 10), layout)
-    >>> seen = measure(old, new)
-    >>> round(seen.statistic, 1), seen.detail["category"], round(seen.detail["low"], 1)
+    >>> result = measure(old, new)
+    >>> round(result.statistic, 1), result.detail["category"], round(result.detail["low"], 1)
     (8.0, 'answered', -10.5)
     """
     counts = expected_counts(baseline)
@@ -76,14 +76,14 @@ def _at(table: np.ndarray, most: np.ndarray) -> np.ndarray:
 
 
 def _interval(before: Values, n: Values, after: Values, m: Values) -> tuple[Values, Values]:
-    """Bound the change of a share: Wald's interval with one success and one failure added on each side."""
+    """Return the 95 % limits of a share's change: Wald's, with a success and a failure added to each sample."""
     p, q = (before + 1) / (n + 2), (after + 1) / (m + 2)
     margin = special.ndtri((1 + CONFIDENCE) / 2) * np.sqrt(p * (1 - p) / (n + 2) + q * (1 - q) / (m + 2))
     return np.maximum(-1.0, q - p - margin), np.minimum(1.0, q - p + margin)
 
 
 def _chance(counts: np.ndarray, window: Counted, far: Values) -> Values:
-    """Return the chance that the share of any category changes so far; two categories change as one."""
+    """Return the probability of such a change of any category's share; two categories change as one."""
     old, n = counts.astype(np.float64), float(counts.sum())
     m = np.expand_dims(np.asarray(window.n, dtype=np.float64), -1)
     apart = np.expand_dims(np.asarray(far), -1) - 1e-12
@@ -95,14 +95,14 @@ def _chance(counts: np.ndarray, window: Counted, far: Values) -> Values:
 
 
 def _floor(pooled: np.ndarray, categories: Values, factor: np.ndarray) -> Values:
-    """Return what no share's change exceeds in one of 1,000 unchanged windows."""
+    """Return the upper 1/1,000 quantile of the largest change of a share without drift."""
     doubt = np.log(2 * np.maximum(1, categories) / NULL_TAIL) * factor
     most_restless = np.max(pooled * (1 - pooled), axis=-1)
     return doubt / 3 + np.sqrt((doubt / 3) ** 2 + 2 * doubt * most_restless)
 
 
 def cells(baseline: Profile, window: Profile) -> Cells:
-    """Return the change of the category that changed most, and nothing of the others."""
+    """Return the change of the category with the largest change, and 0 for the others."""
     change = shares(window.counts) - shares(baseline.counts)
     most = int(np.abs(change).argmax())
     weights = np.where(np.arange(len(change)) == most, np.copysign(100.0, change[most]), 0.0)

@@ -1,4 +1,4 @@
-"""Spread: how much wider or narrower a column has become, wherever its middle went."""
+"""Change of the spread of a column, independent of its location."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from detectors.drift.laws import Linear, at_most, exact_tail
 from detectors.stack import Counted
 
 FARTHEST = 1 / 512
-"""Nothing stands farther out than at this share of the baseline: one outlier is one more value, and no more."""
+"""Most extreme baseline rank of a score, as a share, which limits the effect of one outlier."""
 FEW_OTHERS = 5
-"""So few values besides the most frequent one are counted one by one."""
+"""Up to this many values besides the most frequent one, the exact law of their number is used."""
 LEAST = 1e-3
-"""Added to both variances, so that the ratio is finite for a constant column too; the noise does not rest on it."""
+"""Added to both variances to keep the ratio finite for constant columns; the noise does not depend on it."""
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Logarithm of the ratio of the variances of normal scores, each about its own mean.
+    """Absolute logarithm of the ratio of the variances of normal scores, each about its own mean.
 
-    Values enter as the normal scores of their baseline ranks, so a heavy tail neither hides nor makes a change,
-    and a shift leaves the spread of a normal column (or of any monotone function of one) as it is. A variance
-    that grows by 30 % gives about 0.26. ``change`` has a sign. The p-value is that of the difference of the two
-    variances that the ratio stands for, under a law with the skewness of the pooled sample.
+    Values are converted to normal scores of their baseline ranks, so a heavy tail neither masks nor causes a change,
+    and a shift of a normal column, or of a monotone function of one, leaves the spread unchanged. A variance that grows
+    by 30 % gives about 0.26. ``change`` is signed. The p-value is that of the corresponding difference of variances,
+    under a law with the skewness of the pooled sample.
 
     Limits
     ------
-    A column with few different values has ties, which weaken it. What lies beyond the baseline's range counts
-    as just inside, so a spread that grows there alone is left to `range`.
+    Ties reduce its power for columns with few distinct values. Values beyond the baseline's range count as just inside
+    it; `range` detects a spread that grows only there.
 
     References
     ----------
@@ -55,9 +55,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     change = np.log((new + LEAST) / (old + LEAST))
     apart = (scores - float(shares(baseline.counts) @ scores)) ** 2
     law, ratio = Linear.of(apart, baseline, window), np.exp(np.abs(change))
-    law = law.times(1 - np.asarray(variance_factor(baseline, window)))  # each variance is about a mean of its own
+    law = law.times(1 - np.asarray(variance_factor(baseline, window)))  # each variance is about its own mean
     expected = old * (1 - variance_factor(baseline, window)) + LEAST
-    # A variance is never below 0 and bends towards the gamma law that begins there, which by itself ends too early.
+    # The lower tail of a variance lies between the normal law and the gamma law from 0, which is too short by itself.
     bent = -2 * np.square(law.variance) / np.maximum(expected, LEAST)
     law = replace(law, down=np.minimum(law.down, (law.down + bent) / 2))
     wider, narrower = (old + LEAST) * ratio - expected, expected - (old + LEAST) / ratio
@@ -70,7 +70,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def _few_others(baseline: Counted, window: Counted) -> Values:
-    """Return the chance of so few values besides the most frequent one, where they are few: it is narrow by that."""
+    """Return the probability of so few values besides the most frequent one, if that is what narrows the spread."""
     pooled = baseline.counts + window.counts
     place = np.expand_dims(pooled.argmax(axis=-1), -1)
     total, usual = (

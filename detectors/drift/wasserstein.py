@@ -1,4 +1,4 @@
-"""Wasserstein distance in units of the baseline's spread."""
+"""Wasserstein distance in units of the baseline's range."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Mean distance that mass has moved, divided by the baseline's 5-to-95 % range.
+    """Wasserstein distance: mean distance that mass has moved, divided by the baseline's 5-to-95 % range.
 
-    The integral of the gap between the distribution functions, linear between quantile edges. Values beyond
-    the outermost quantile edges count as lying on them, so one outlier moves the result by less than 1/n
-    and a column in micrometres gives the same as one in metres. The p-value is put together from two: that of a
-    chi law with the mean and the variance that the gaps of the baseline's law have, and that of the shift of the mean,
-    or of the mean distance from it, which is what the distance is where rare values come or go.
+    The integral of the absolute gap between the distribution functions, linear between quantile edges. Values beyond
+    the outermost quantile edges are clipped to them, so one outlier changes the result by less than 1/n, and the result
+    does not depend on the unit of the column. The p-value combines two: that of a chi law with the mean and the
+    variance of the gaps under the baseline's law, and that of the shift of the mean, or of the mean absolute deviation,
+    which dominates where rare values appear or disappear.
 
     Limits
     ------
-    Blind to what happens beyond the outermost quantile edges (the checks `range` and `psi` see it).
+    Changes beyond the outermost quantile edges are not detected (`range` and `psi` detect them).
 
     References
     ----------
@@ -41,8 +41,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     >>> x = rng.normal(size=20000)
     >>> layout = learn_numeric(x, x.min(), x.max())
     >>> y = rng.normal(0.5, size=20000)
-    >>> seen = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
-    >>> round(seen.statistic * layout.scale, 1)
+    >>> result = measure(Profile.of(Column.floats(x), layout), Profile.of(Column.floats(y), layout))
+    >>> round(result.statistic * layout.scale, 1)
     0.5
     """
     edges = baseline.layout.edges / baseline.layout.scale
@@ -66,7 +66,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def _moments(below: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Return the mean and the variance of the integral of a Brownian bridge's size over a distribution function."""
+    """Return mean and variance of the integral of a Brownian bridge's absolute value over a distribution function."""
     spread = np.sqrt(below * np.maximum(0.0, 1 - below))
     both = np.outer(spread, spread)
     shared = np.minimum.outer(below, below) - np.outer(below, below)
@@ -76,7 +76,7 @@ def _moments(below: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
 
 
 def _chi_tail(value: Values, mean: float, variance: float) -> Values:
-    """Return the tail of the law of a multiple of a chi variable with a mean and a variance."""
+    """Return the tail probability of a scaled chi variable with the given mean and variance."""
     if variance <= TINY:
         return 0.0
     straight = mean**2 / variance / 2
@@ -89,7 +89,7 @@ def _integral(heights: np.ndarray, widths: np.ndarray) -> Values:
 
 
 def cells(baseline: Profile, window: Profile) -> Cells:
-    """Return each bin's part of the distance by Kantorovich's potential: no other function's mean moves by more."""
+    """Return the contribution of each bin to the distance, by the Kantorovich potential, whose mean changes most."""
     edges = baseline.layout.edges / baseline.layout.scale
     p, q = shares(baseline.counts), shares(window.counts)
     inner = slice(1, -1) if len(edges) >= 4 else slice(None)  # noqa: PLR2004

@@ -1,1 +1,1 @@
-"""Whether the data are what they were: shares that should not rise, schema, volume, freshness."""
+"""Data quality: shares that should not rise, schema, volume, freshness."""

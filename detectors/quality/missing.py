@@ -1,4 +1,4 @@
-"""Share of rows that hold no value."""
+"""Rise of the share of missing values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
     Limits
     ------
-    A fall is not reported; an empty string is a value.
+    A fall is not reported. An empty string is a value.
 
     Examples
     --------

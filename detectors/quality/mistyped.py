@@ -1,4 +1,4 @@
-"""Share of rows whose value is no finite number although the column is numeric."""
+"""Rise of the share of values that are not finite numbers in a numeric column."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Rise of the share of NaN, infinities and values that do not read as numbers, in points.
+    """Rise of the share of NaN, infinities and values that do not parse as numbers, in points.
 
     Limits
     ------
-    A text that reads as a number is a number, so a change of type that keeps the values is not seen here
-    (the check `schema` sees it).
+    Text that parses as a number counts as a number, so a change of type that preserves the values is not detected (the
+    check `schema` detects it).
 
     Examples
     --------

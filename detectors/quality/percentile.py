@@ -1,4 +1,4 @@
-"""How long requests take: percentiles of a column of times, against a target or against the baseline."""
+"""Latency: percentiles of durations against a target or against the baseline."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from detectors.drift.laws import at_most
 from detectors.stack import Counted
 
 TIMES = ("latency", "time_to_first_token", "time_per_output_token", "queue_time")
-"""Columns that hold seconds, by the names that presets give them."""
+"""Columns in seconds, by their names in presets."""
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 SHORTEST, LONGEST = 1e-4, 1e5
 FINE, COARSE = 1.02, 1.2
-"""Of one edge to the one before it: where the baseline's times lie, and eight times around; and elsewhere."""
+"""Ratio of consecutive edges: within the baseline's range, extended by a factor of eight; and elsewhere."""
 TAIL = 8.0
-"""The slope of a tail is read between a percentile and the one that eight times as many rows exceed."""
+"""The slope of a tail is measured between a percentile and the one that eight times as many rows exceed."""
 LEAST = np.finfo(np.float64).tiny
 
 
 def learn_times(sample: np.ndarray) -> Binning:
-    """Lay out seconds: each edge 2 % above the one before, from a quarter of the usual to eight times the slowest.
+    """Return the layout of durations: edges 2 % apart, from a quarter of the median to eight times the maximum.
 
-    Quantile edges of a baseline cannot tell how slow the slowest have become; these can. Further out, from 0.1 ms
-    to 28 h, an edge is 20 % above the one before.
+    The baseline's quantile edges do not resolve its maximum; these do. Further out, from 0.1 ms to 28 h, edges are 20 %
+    apart.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def _steps(first: float, last: float, ratio: float) -> np.ndarray:
 def percentile(level: float, side: Counted, tail: float = 0.025) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return a percentile and its confidence limits, each over the last axis, in the column's unit.
 
-    The limits are the values at the levels that the percentile of so many rows may have had, by the normal law of
-    the binomial; ``tail`` is what is left out on each side.
+    The limits are the values at the levels that bound the percentile's order statistic, by the normal approximation of
+    the binomial; ``tail`` is the probability on each side.
 
     Examples
     --------
@@ -74,14 +74,15 @@ def percentile(level: float, side: Counted, tail: float = 0.025) -> tuple[np.nda
 
 
 def against_target(level: float, baseline: Counted, window: Counted) -> Measurement:
-    """Measure a percentile in seconds, to be held against a target.
+    """Measure a percentile in seconds, for comparison with a target.
 
-    ``detail`` holds it with its 95 % interval, and the baseline's.
+    ``detail`` has the percentile with its 95 % interval, and the baseline's.
 
     Limits
     ------
-    Good to 2 % up to eight times the baseline's slowest, to 20 % up to 28 h. Rows without a time, such as failed
-    requests, are left out: a service that answers fast because it refuses looks fast; watch its errors too.
+    Accurate to 2 % up to eight times the baseline's maximum, to 20 % up to 28 h. Rows without a duration, such as
+    failed requests, are left out: a service that is fast because it rejects requests looks fast, so monitor its errors
+    too.
 
     References
     ----------
@@ -102,13 +103,13 @@ def against_target(level: float, baseline: Counted, window: Counted) -> Measurem
 
 
 def against_baseline(level: float, baseline: Counted, window: Counted) -> Measurement:
-    """Measure by how much a percentile has grown: the logarithm of its ratio to the baseline's.
+    """Log ratio of a percentile to the baseline's.
 
     Limits
     ------
-    As of :func:`against_target`. A negative statistic is an improvement. The p-value is the exact chance that so few
-    values lie below the percentile. The p99 of 20 rows is their largest value, and how far out that lies is told by few
-    rows of the baseline: the p-value then takes few values, and none below about 20 in the baseline's rows.
+    As of :func:`against_target`. A negative statistic is an improvement. The p-value is the exact probability that so
+    few values lie below the percentile. The p99 of 20 rows is their maximum, whose distribution only few rows of the
+    baseline determine: the p-value then takes few values, and none below about 20 divided by the baseline's rows.
 
     References
     ----------
@@ -133,7 +134,7 @@ def against_baseline(level: float, baseline: Counted, window: Counted) -> Measur
 
 
 def _chance(level: float, baseline: Counted, window: Counted, value: Values) -> Values:
-    """Return the chance that a percentile lies so far out: that so few values of a window lie below it."""
+    """Return the probability that so few values of a window lie below the percentile."""
     edges, below = baseline.layout.edges, np.cumsum(baseline.counts)[:-1].astype(np.float64)
     if not len(edges):
         return np.ones(np.shape(value))
@@ -143,10 +144,10 @@ def _chance(level: float, baseline: Counted, window: Counted, value: Values) -> 
 
 
 def _noise(level: float, baseline: Counted, factor: np.ndarray) -> np.ndarray:
-    """Return how far chance alone moves a percentile, as a logarithm.
+    """Return the noise floor of a percentile, as a logarithm.
 
-    It is what the baseline's own quantiles move within the noise of the level. Samples too small to reach so far into
-    the tail cannot show it: there the tail goes on as a power law, by the slope that it has before the percentile.
+    It is the change of the baseline's quantiles over the sampling noise of the level. Beyond the range of small samples
+    the tail is extrapolated as a power law with the slope before the percentile.
     """
     deviations = -special.ndtri(NULL_TAIL)
     levels = np.stack([np.broadcast_to(step, factor.shape) for step in (level, 1 - TAIL * (1 - level))], axis=-1)
@@ -167,7 +168,7 @@ def _describe(
 
 
 def percentile_name(level: float) -> str:
-    """Return how a percentile is called: p95.
+    """Return the name of a percentile, such as p95.
 
     Examples
     --------
@@ -194,6 +195,6 @@ def _detector(level: float, rise: bool) -> Detector:  # noqa: FBT001
 
 
 TARGETS: dict[str, Detector] = {percentile_name(level): _detector(level, rise=False) for level in LEVELS}
-"""Percentiles in seconds, held against a target."""
+"""Percentiles in seconds, compared with a target."""
 RISES: dict[str, Detector] = {f"{percentile_name(level)}_rise": _detector(level, rise=True) for level in LEVELS}
-"""Percentiles against the baseline's, calibrated like any other."""
+"""Percentiles compared with the baseline's, with calibrated thresholds."""

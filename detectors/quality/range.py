@@ -1,4 +1,4 @@
-"""Share of values outside the baseline's range."""
+"""Rise of the share of values outside the baseline's range."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Share of finite values below the baseline's minimum or above its maximum, less what was there before.
+    """Rise of the share of finite values below the baseline's minimum or above its maximum, in points.
 
     Limits
     ------
-    Says how many, not how far. The count of rows outside is a small whole number, so in windows of 20 rows the p-value
-    takes few values: it is below 1e-2 or 1e-3 less often than that.
+    Counts values and ignores how far outside they are. The count is a small integer, so in windows of 20 rows the
+    p-value takes few values: it is below 1e-2 or 1e-3 less often than that.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def cells(baseline: Profile, window: Profile) -> Cells:
-    """Return the rise of either end."""
+    """Return the rise at either end."""
     bins = baseline.layout.bins
     starts = np.unique([0, min(1, bins - 1), bins - 1])
     change = np.add.reduceat(shares(window.counts) - shares(baseline.counts), starts)

@@ -1,4 +1,4 @@
-"""A rise of a share, the measure behind `missing`, `mistyped`, `range` and `unseen`."""
+"""Rise of a share: the measure of `missing`, `mistyped`, `range` and `unseen`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from scipy import special
 from detectors.base import NULL_TAIL, Measurement, Values, noise_from_p_value
 
 BEFORE = 2
-"""Hits that are added to the baseline's: what was never seen there is rare, and not impossible."""
+"""Hits added to the baseline's, so that an event without hits is rare, not impossible."""
 
 
 def rise(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_window: Values) -> Measurement:
-    """Return the rise of a share in points (0 to 1; negative for a fall), and how much of it is noise.
+    """Return the rise of a share in points (0 to 1; negative for a fall), and its noise floor.
 
-    Two hits in a thin window may be a large share and yet mere chance: the p-value is the chance of so many hits,
-    and the noise as large as it takes for the rise to stand as far out, as a normal score, as that chance says.
+    In a small window, two hits may be a large but insignificant share: the p-value is the exact probability of as many
+    hits, and the noise floor is such that the rise has the normal score of that p-value.
 
     Limits
     ------
-    Hits are taken to be independent; a burst of the same value counts as so many hits.
+    Hits are assumed to be independent; a burst of the same value counts as that many hits.
 
     References
     ----------
@@ -47,7 +47,7 @@ def rise(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_windo
 
 
 def chance(hits_baseline: Values, n_baseline: Values, hits_window: Values, n_window: Values) -> Values:
-    """Return the chance of at least so many hits among the next values, when nothing has changed.
+    """Return the probability of at least ``hits_window`` hits among the next values without a change.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What concerns the records as a whole: their schema, how many they are, how fresh the newest is."""
+"""Checks of the records as a whole: schema, volume and freshness."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VOLUME_FLOOR = 1.0
 
 @dataclass(frozen=True)
 class Traffic:
-    """The frame of a baseline or a window.
+    """Records of a baseline or a window as a whole.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Traffic:
     schema
         Column name to type name, of the columns that are read.
     seconds_since_newest
-        Age of the newest row at the end; None when no row is known.
+        Age of the newest row at the end; None if there is none.
     """
 
     bucket_rows: tuple[int, ...] = ()
@@ -54,7 +54,7 @@ def schema(baseline: Traffic, window: Traffic, **_: object) -> list[Finding]:
     """
     stated = _state("schema", baseline, window)
     if not baseline.schema or not window.schema:
-        return [replace(stated, reason="no_schema: nothing was read")]
+        return [replace(stated, reason="no_schema: no column was read")]
     stated = replace(stated, threshold=1.0)
     findings = []
     for column, kind in sorted(baseline.schema.items()):
@@ -80,8 +80,8 @@ def volume(
 ) -> list[Finding]:
     """Compare the number of rows with the minimum and maximum of all baseline windows of the same length.
 
-    The statistic is how many doublings the window lies outside that span, 0 inside. One doubling pages, or more
-    where the calibration asks for it.
+    The statistic is the number of doublings outside that range, 0 inside. One doubling alerts, or more if the
+    calibration requires it.
 
     Examples
     --------
@@ -108,13 +108,13 @@ def volume(
 
 @lru_cache(maxsize=64)
 def _span(bucket_rows: tuple[int, ...], length: int) -> tuple[float, float]:
-    """Return the least and the most rows of all windows; a backtest asks for every bucket."""
+    """Return the minimum and maximum of the rows of all windows; cached, as a backtest asks for every bucket."""
     sums = np.convolve(np.array(bucket_rows), np.ones(length), "valid")
     return float(sums.min()), float(sums.max())
 
 
 def outside_span(rows: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many doublings counts lie outside a span, and what Poisson noise exceeds once in 1,000 times.
+    """Return by how many doublings counts lie outside a range, and the upper 1/1,000 quantile of Poisson noise.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def freshness(baseline: Traffic, window: Traffic, *, threshold: float | None = N
     Parameters
     ----------
     threshold
-        Seconds; replaces the learnt bound.
+        Seconds; replaces the learnt limit.
 
     Examples
     --------
@@ -154,16 +154,16 @@ def freshness(baseline: Traffic, window: Traffic, *, threshold: float | None = N
 
 @dataclass(frozen=True)
 class Gaps:
-    """Stretches of a baseline, in buckets, without enough rows to tell anything: as long a one live is no news.
+    """Normal gaps of a baseline, in buckets, that are too sparse to measure; live gaps of this length are not reported.
 
     Parameters
     ----------
     silent
-        The longest stretch with rows in at most one bucket. That bucket is allowed for, so that by chance hardly any
-        later stretch without a row is longer.
+        Longest stretch with rows in at most one bucket. Allowing for one bucket makes a longer stretch without rows
+        unlikely by chance.
     thin
-        The longest run of buckets that are empty, or whose window has too few rows to be measured, and two windows
-        more, for the same reason. Infinite where it is half of the baseline or more: nothing is ever measurable.
+        Longest run of buckets that are empty, or whose window has too few rows to be measured, plus two windows for the
+        same reason. Infinite if it is half of the baseline or more: nothing is measurable.
     """
 
     silent: float = 0.0
@@ -171,7 +171,7 @@ class Gaps:
 
     @classmethod
     def of(cls, bucket_rows: Sequence[int], length: int, fewest: int) -> Gaps:
-        """Learn the gaps of a baseline.
+        """Find the gaps of a baseline.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class Gaps:
         length
             Buckets of a window.
         fewest
-            Rows that a window needs to be measured.
+            Fewest rows of a window that is measured.
 
         Examples
         --------
@@ -215,7 +215,7 @@ def _longest_silence(rows: tuple[int, ...]) -> int:
 
 
 def _state(check: str, baseline: Traffic, window: Traffic) -> Finding:
-    """Return a finding without an answer."""
+    """Return an inconclusive finding."""
     return Finding(
         check, None, check, None, Status.INCONCLUSIVE, "", n_baseline=baseline.rows, n_window=window.rows, about="pipe"
     )

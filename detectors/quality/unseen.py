@@ -1,4 +1,4 @@
-"""Share of values in categories that the baseline did not have."""
+"""Rise of the share of values in categories that the baseline lacks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from detectors.stack import Counted
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
-    """Rise of the share of categories that the baseline does not have, in points.
+    """Rise of the share of values in categories that the baseline lacks, in points.
 
-    New is what lies outside the vocabulary, and what of it the baseline has no count of, such as the categories of
-    its own last day when the days before are the baseline. As many new ones are to be expected as there were
-    categories with a single row (Good and Turing): an open vocabulary has some every day.
+    New categories are those outside the vocabulary, and those in it without counts in the baseline, such as the
+    categories of its last day when the days before are the baseline. The expected number of new values is that of the
+    baseline's singletons (Good and Turing), as an open vocabulary has some every day.
 
     Limits
     ------
-    When the baseline had more categories than the vocabulary holds, its tail and the truly new stand
-    together, so only the rise counts.
+    If the baseline had more categories than the vocabulary, its tail and new categories are counted together, so only
+    the rise counts.
 
     References
     ----------
@@ -44,7 +44,7 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
 
 
 def cells(baseline: Profile, window: Profile) -> Cells:
-    """Return the rise of what has no category of its own."""
+    """Return the rise of the values outside the vocabulary."""
     return change_of_mean(baseline, window, np.append(np.zeros(baseline.layout.bins - 1), 1.0))
 
 
