@@ -1,1 +1,1 @@
-"""What requests cost, what may be spent, and what the month will come to."""
+"""Cost of requests, budgets and forecasts."""

@@ -1,8 +1,8 @@
-"""A circuit breaker: closed, open, half-open. A state machine without a clock; every transition has a reason.
+"""Circuit breaker: a state machine (closed, open, half-open) without a clock; each transition has a reason.
 
-Two kinds share it. A *budget* that is gone opens it until the period ends, and a new period closes it: there is nothing
-to try out. An *error rate* or a firing rule opens it for a while; then it is half-open, lets a few requests through,
-and what they say closes it or opens it again.
+There are two kinds. An exhausted *budget* opens the breaker until the period ends, and a new period closes it without
+probes. An *error rate* or a firing rule opens it for a fixed time; then it is half-open and admits a few requests,
+whose results close it or open it again.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ STATES: tuple[State, ...] = ("closed", "open", "half_open")
 
 @dataclass(frozen=True)
 class BreakerObservation:
-    """What a bucket says of a breaker's cause; ``bad`` is None when it could not tell, which is never bad.
+    """Observation of a breaker's cause in a bucket; ``bad`` is None if it is unknown, which never counts as bad.
 
-    ``until`` is when the cause ends by itself, as a budget does with its period.
+    ``until`` is the time at which the cause ends by itself, such as the end of a budget's period.
     """
 
     bad: bool | None
@@ -31,20 +31,21 @@ class BreakerObservation:
 
 @dataclass(frozen=True)
 class Breaker:
-    """How a breaker stands.
+    """State of a breaker.
 
     Parameters
     ----------
     state, since, reason
-        Since when, and why.
+        State, time of the last transition, and its reason.
     until
-        While it is open: when it tries again, or when its budget is renewed; None when nobody knows.
+        While open: the time of the next probe, or of the renewal of the budget; None if unknown.
     who, held_until
-        The person who set it by hand, and how long that holds against what is measured; None: until it is changed.
+        Person who set the state manually, and the time until which it overrides measurements; None: until it is
+        changed.
     number
-        How many transitions it has had.
+        Number of transitions so far.
     episode
-        The moment that it left ``closed``; what is told of one episode belongs together.
+        Time at which it left ``closed``; messages about one episode belong together.
     """
 
     state: State
@@ -57,19 +58,19 @@ class Breaker:
     episode: datetime | None = None
 
     def is_held(self, at: datetime) -> bool:
-        """Say whether a person's word still stands."""
+        """Return whether a manual setting is in effect."""
         return self.who is not None and (self.held_until is None or at < self.held_until)
 
 
 def step(
     before: Breaker, observation: BreakerObservation, at: datetime, open_for: timedelta, *, renews: bool
 ) -> Breaker:
-    """Return how a breaker stands after a bucket that ends at a moment.
+    """Return the state of a breaker after a bucket that ends at ``at``.
 
     Parameters
     ----------
     open_for
-        How long it stays open before it is half-open; not used when it renews.
+        Time from open to half-open; not used if ``renews``.
     renews
         Whether the cause is a budget, which ends with its period.
 
@@ -92,14 +93,14 @@ def step(
         if observation.bad:
             return _open(before, observation, at, open_for)
         if before.state == "half_open" and observation.bad is False:
-            return with_state(before, "closed", at, f"the probes went well: {observation.reason}")
+            return with_state(before, "closed", at, f"the probes succeeded: {observation.reason}")
         return before
     if renews or before.state == "half_open":
         if observation.bad is False:
             return with_state(before, "closed", at, observation.reason)
         return replace(before, until=observation.until) if observation.bad else before
     if before.until is None or at >= before.until:
-        return with_state(before, "half_open", at, "it was open for as long as it was to be; probes are let through")
+        return with_state(before, "half_open", at, "the open time has passed; probes are let through")
     return before
 
 
@@ -123,9 +124,9 @@ def with_state(
 
 
 def standing(breaker: Breaker, now: datetime, *, renews: bool) -> Breaker:
-    """Return how a breaker stands between two buckets: what was to end by now has ended.
+    """Return the state of a breaker between two buckets, with expired states updated.
 
-    All replicas that know the same breaker and the time say the same; the next bucket makes it a transition.
+    The result depends only on the breaker and the time, so all replicas agree; the next bucket makes it a transition.
 
     Examples
     --------
@@ -138,32 +139,32 @@ def standing(breaker: Breaker, now: datetime, *, renews: bool) -> Breaker:
     if breaker.state != "open" or breaker.until is None or now < breaker.until or breaker.is_held(now):
         return breaker
     if renews:
-        why = "what a person set has ended" if breaker.who else "a new period has begun"
+        why = "the manual setting has expired" if breaker.who else "a new period has begun"
         return replace(breaker, state="closed", since=breaker.until, reason=why, until=None, who=None)
-    why = "it was open for as long as it was to be; probes are let through"
+    why = "the open time has passed; probes are let through"
     return replace(breaker, state="half_open", since=breaker.until, reason=why, until=None, who=None)
 
 
 def observe_budget(
     name: str, spent: SpendTotals, budget: float, pace: float, ahead: float, until: datetime, currency: str
 ) -> BreakerObservation:
-    """Say whether a budget is gone now, which is later than the end of the bucket that is known.
+    """Return whether a budget is exhausted at the current time, extrapolated from the end of the last bucket.
 
     Parameters
     ----------
     spent
         Of the period, up to the end of the newest bucket.
     pace
-        What the newest bucket cost.
+        Cost of the newest bucket.
     ahead
-        How many buckets of that pace have gone by since, or are looked ahead.
+        Number of buckets at that pace since then, plus those to look ahead.
 
     Notes
     -----
-    A breaker that looks once a bucket learns of a crossing when the bucket is sealed and read, and the next look is a
-    bucket later. Had it counted only what is known, a crossing just after a look would overspend by a bucket *and* the
-    time of sealing. With the pace over the time since, what is spent beyond the budget is at most one bucket, at a
-    steady pace; with one more bucket looked ahead it is nothing.
+    A breaker that is evaluated once per bucket detects a crossing when the bucket is sealed and read, and is evaluated
+    again a bucket later. Without extrapolation, a crossing just after an evaluation would overspend by a bucket *plus*
+    the settle time. With it, at a constant pace, overspending is at most one bucket, and none with one more bucket of
+    look-ahead.
 
     Examples
     --------
@@ -186,7 +187,7 @@ def observe_budget(
 
 
 def observe_rate(signal: str, mean: float, count: int, above: float, needed: int) -> BreakerObservation:
-    """Say whether too many requests of a bucket were bad; with too few requests that cannot be told.
+    """Return whether too many requests of a bucket were bad; unknown with too few requests.
 
     Examples
     --------
@@ -195,7 +196,7 @@ def observe_rate(signal: str, mean: float, count: int, above: float, needed: int
     """
     if count < needed:
         return BreakerObservation(
-            None, f"too_few: the bucket has {count} requests that tell {signal}, {needed} are needed"
+            None, f"too_few: the bucket has {count} requests with a known result {signal}, {needed} are needed"
         )
     return BreakerObservation(
         mean > above, f"the mean of {signal} was {mean:.3g} over {count} requests; {above:g} is allowed"

@@ -1,4 +1,4 @@
-"""Budgets: what has been spent of a day's or a month's, and whether it will last."""
+"""Budgets: spending of a day or a month, and whether it stays within the budget."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Period = Literal["daily", "monthly"]
 PERIODS: tuple[Period, ...] = ("daily", "monthly")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BURNS = ((HOUR, 5 * MINUTE, 14.4), (6 * HOUR, 30 * MINUTE, 6.0), (DAY, 2 * HOUR, 3.0), (3 * DAY, 6 * HOUR, 1.0))
-"""A long and a short window, and how many times too fast the money must go in both: 2, 5, 10 and 10 % of a month."""
+"""Long and short window, and the burn rate that alerts in both: 2, 5, 10 and 10 % of a month's budget."""
 
 
 @dataclass(frozen=True)
 class SpendTotals:
-    """What requests cost, how many there were, how many of them nobody could price, and buckets that were not read."""
+    """Cost and number of requests, the number without a known price, and the number of buckets that were not read."""
 
     amount: float = 0.0
     requests: int = 0
@@ -39,7 +39,7 @@ class SpendTotals:
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests held against a token budget: how many had a known size, were over it, the largest, and the unknown."""
+    """Requests by token budget: number with a known size, number over the budget, the largest, and number unknown."""
 
     known: int = 0
     over: int = 0
@@ -54,9 +54,9 @@ class Requests:
 
 
 def bounds(at: datetime, period: Period, zone: str) -> tuple[datetime, datetime]:
-    """Return the day or month of a zone's calendar that a moment lies in, in UTC; a day may have 23 or 25 hours.
+    """Return the day or month of a zone's calendar that contains a time, in UTC; a day may have 23 or 25 hours.
 
-    The end of a bucket that ends at midnight belongs to the day before: ``at`` is the last moment that is known.
+    The end of a bucket at midnight belongs to the previous day: ``at`` is the end of the available data.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def bounds(at: datetime, period: Period, zone: str) -> tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class SpendScope:
-    """Whose money is compared with a budget: the name of the check, the column of the money, its zone and currency.
+    """Scope of a budget: name of the check, column of the cost, time zone and currency.
 
     ``segment`` is the segment of the traffic; None is all of it.
     """
@@ -91,9 +91,9 @@ class SpendScope:
 def find_unassigned(
     scope: SpendScope, period: Period, at: datetime, total: SpendTotals, left: Mapping[str, SpendTotals]
 ) -> Finding | None:
-    """Say how much of a period no budget by value can see: requests without a value, and values too small to be kept.
+    """Return the cost of a period outside of all budgets by value: requests without a value, and values beyond the cap.
 
-    Never bad by itself; None when there is nothing of the kind.
+    Never bad by itself; None if there is no such cost.
 
     Examples
     --------
@@ -128,10 +128,10 @@ def find_unassigned(
 
 
 def per_request(check: str, limit: int, requests: Requests, tolerated: float = 0.0) -> Finding:
-    """Hold the tokens of a bucket's single requests against their budget.
+    """Compare the tokens of a bucket's single requests with their budget.
 
-    The statistic is the share of requests that are over it, and bad when it is more than is tolerated. Requests whose
-    size is unknown are in neither number; when all are, nothing can be said.
+    The statistic is the share of requests over the budget, which drifts if it exceeds ``tolerated``. Requests of
+    unknown size are not counted; if all are unknown, the result is inconclusive.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def per_request(check: str, limit: int, requests: Requests, tolerated: float = 0
 
 
 def starts(at: datetime, zone: str) -> list[datetime]:
-    """Return since when spending must be summed to judge a moment.
+    """Return the start times of the sums that the checks of a time need.
 
     Examples
     --------
@@ -173,15 +173,15 @@ def starts(at: datetime, zone: str) -> list[datetime]:
 def against_budget(
     scope: SpendScope, period: Period, budget: float, at: datetime, spent: SpendTotals, forecast: Forecast | None = None
 ) -> Finding:
-    """Hold what a period has cost so far against its budget.
+    """Compare the cost of a period so far with its budget.
 
-    The statistic is the share that is gone; ``detail`` has the amount, and what the whole period comes to at the pace
-    that it had so far.
+    The statistic is the share of the budget that is spent; ``detail`` has the amount, and the linear projection to the
+    end of the period.
 
     Limits
     ------
-    The pace is a straight line, a rough guess that stands in where there is no ``forecast``. Requests that nobody could
-    price are not in the amount; the reason says how many they are.
+    The projection assumes a constant pace, and is used only without a ``forecast``. Requests without a known price are
+    not in the amount; the reason states their number.
 
     Examples
     --------
@@ -228,7 +228,7 @@ def against_budget(
 
 
 def at_least(spent: SpendTotals) -> str:
-    """Say that a figure is a lower bound, where requests were in no price list or buckets could not be read.
+    """Return a note that an amount is a lower bound, if requests have no price or buckets could not be read.
 
     Examples
     --------
@@ -243,7 +243,7 @@ def at_least(spent: SpendTotals) -> str:
 
 
 def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:
-    """Write the forecast of a period's cost with its interval."""
+    """Format the forecast of a period's cost with its interval."""
     by = f"{last.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
     return f"forecast {forecast.middle:,.2f} by {by} (80 % interval {forecast.low:,.2f} to {forecast.high:,.2f})"
 
@@ -251,9 +251,9 @@ def foreseen(forecast: Forecast, last: datetime, zone: str) -> str:
 def overrun(
     scope: SpendScope, budget: float, at: datetime, forecast: Forecast | None, spent: SpendTotals = SpendTotals()
 ) -> Finding:
-    """Say whether the month's budget will hardly hold: bad when even the low end of the interval is beyond it.
+    """Forecast whether the month's budget will be exceeded: bad if even the lower end of the interval exceeds it.
 
-    The statistic is the low end in units of the budget, so one in ten months that look like this would still hold.
+    The statistic is the lower end divided by the budget, so one in ten such months would stay within the budget.
 
     Examples
     --------
@@ -279,10 +279,10 @@ def overrun(
 
 
 def burning(scope: SpendScope, budget: float, at: datetime, spent: Mapping[datetime, SpendTotals]) -> Finding:
-    """Say whether a month's money goes so much too fast that it should be known now.
+    """Return whether a month's budget is spent so fast that it should alert now.
 
-    Of each pair of windows both must burn at its rate or faster: the long one so that it matters, the short one so
-    that it has not stopped already. The statistic is how far the worst pair is beyond its rate.
+    Both windows of a pair must reach its burn rate: the long one shows that the amount matters, the short one that
+    spending has not stopped. The statistic is the largest ratio of the burn rate to that of its pair.
 
     Parameters
     ----------

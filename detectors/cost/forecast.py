@@ -1,8 +1,8 @@
-"""Where a day's or a month's spending will end: simulated paths of an exponential smoothing, with an interval.
+"""Forecast of the spending of a day or a month: simulated paths of exponential smoothing, with an interval.
 
-A level that follows the past (simple exponential smoothing with multiplicative errors and a seasonal factor,
-ETS(M,N,M)) is carried on with errors drawn from its own past, so that the interval is as wide as the spending was hard
-to foresee, tails and shifts of level included, and grows with what is left of the period.
+Simple exponential smoothing with multiplicative errors and a seasonal factor, ETS(M,N,M), is continued with errors that
+are resampled from its past errors. The interval therefore reflects past forecast errors, including tails and level
+shifts, and grows with the remaining length of the period.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ from scipy.special import ndtri
 
 PATHS = 2000
 FEWEST = 14
-"""Days of history below which nothing is said of a month."""
+"""Fewest days of history for a forecast of a month."""
 FEWEST_DAYS = 3
-"""Earlier days that a day's errors must be drawn from."""
+"""Fewest earlier days from which a day's errors are drawn."""
 COVERAGE = 0.8
 SMOOTHING = np.array([0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9])
 RUN = 3
-"""Units that follow one another in the past follow one another in a path, so that what lasts a few days lasts."""
+"""Length of the runs of the block bootstrap, in units, which preserves effects that last a few days."""
 BURN_IN = 7
-"""Units by which a level has found its place; the errors before are not drawn from."""
+"""Burn-in of the smoothing, in units; its errors are not drawn."""
 PRIOR_UNITS = 4.0
-"""Units of the common level that a season's factor is drawn towards: two Sundays say little of Sundays."""
+"""Weight of shrinkage of seasonal factors towards 1, in units: two Sundays are little evidence."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a period comes to: the middle, and an interval that holds it four times in five."""
+    """Forecast of a period: the median, and an 80 % interval."""
 
     low: float
     middle: float
     high: float
 
     def detail(self) -> dict[str, float]:
-        """Return it as plain data."""
+        """Return the forecast as plain data."""
         return {"forecast_low": self.low, "forecast": self.middle, "forecast_high": self.high}
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How units of time come again.
+    """Seasonality of the units of time.
 
     Parameters
     ----------
     cycle, fewest
-        Units until the seasons begin again, and units of history below which nothing is said.
+        Period in units, and fewest units of history for a forecast.
     together
-        Units, such as the hours of a day, whose errors are drawn as one, from the same place of an earlier day; by
-        default errors are drawn in runs of :data:`RUN`, from anywhere.
+        Units, such as the hours of a day, whose errors are drawn together, from the same position of an earlier day; by
+        default errors are drawn in runs of :data:`RUN`, from any position.
     """
 
     cycle: int = 7
@@ -60,7 +60,7 @@ class Rhythm:
 
 
 DAILY = Rhythm()
-"""The days of a week."""
+"""Daily units with a weekly season."""
 
 
 def paths(
@@ -72,32 +72,32 @@ def paths(
     rhythm: Rhythm = DAILY,
     seed: int = 0,
 ) -> np.ndarray | None:
-    """Simulate the sum of the units to come.
+    """Simulate the sum of future units.
 
     Parameters
     ----------
     history
-        What each past unit (a day, an hour) cost, oldest first, shape (units,), without gaps; 0 without traffic.
+        Cost of each past unit (a day, an hour), oldest first, shape (units,), without gaps; 0 without traffic.
     seasons
-        The season of each, a small whole number: its weekday, its hour.
+        Season of each, a small integer: its weekday, its hour.
     ahead
-        Seasons of the units to come.
+        Seasons of the future units.
     weights
-        How much of each is still to come, by default all of it.
+        Remaining share of each future unit, by default all of it.
     rhythm
-        How the units come again.
+        Seasonality of the units.
     seed
-        Makes two calls alike.
+        Seed of the simulation.
 
     Returns
     -------
     numpy.ndarray or None
-        :data:`PATHS` sums; None when the history is too short, or nothing was spent in it.
+        :data:`PATHS` sums; None if the history is too short or without cost.
 
     Limits
     ------
-    The past is all that it knows: no launch that is planned, no price of tomorrow, no holiday that it has not seen.
-    What grows by an amount a week is followed only as far as its errors lean to one side.
+    Uses the past only: planned launches, price changes and new holidays are unknown. Linear growth is followed only as
+    far as past errors are skewed by it.
 
     References
     ----------
@@ -130,7 +130,7 @@ def _simulate(
     factors = seasonal(history, seasons, rhythm.cycle, int(max([*seasons, *ahead])) + 1)
     level, smoothing, errors = _smooth(history, factors[seasons])
     starts = np.arange(len(errors))
-    if together is not None:  # earlier days, from the hour of the first unit to come
+    if together is not None:  # earlier days, from the hour of the first future unit
         starts = np.arange(len(errors) % together, len(errors) - len(ahead) + 1, together)
         if len(starts) < FEWEST_DAYS:
             return None
@@ -141,10 +141,10 @@ def _simulate(
 
 
 def _spread_few(total: np.ndarray, days: int) -> np.ndarray:
-    """Spread sums that were drawn from a few days: n of them hold (n - 1) / (n + 1) of their share.
+    """Widen sums drawn from a few days: the interval of n draws covers (n - 1) / (n + 1) of its nominal share.
 
-    The interpolated quantiles p and 1 - p of n draws lie (n - 1)(1 - 2p) ranks apart, and a new draw falls into each of
-    the n + 1 gaps alike; the factor is what makes it whole for a normal distribution.
+    The interpolated quantiles p and 1 - p of n draws are (n - 1)(1 - 2p) ranks apart, and a new draw falls into each of
+    the n + 1 gaps with the same probability; the factor corrects for this, exactly for a normal distribution.
     """
     share = COVERAGE * (days - 1) / (days + 1)
     middle = float(np.median(total))
@@ -161,7 +161,7 @@ def _extend(level: float, smoothing: float, drawn: np.ndarray, factors: np.ndarr
 
 
 def forecast(so_far: float, parts: list[np.ndarray | None], coverage: float = COVERAGE) -> Forecast | None:
-    """Add what is spent to the simulated sums of what is to come; None when any of them is unknown."""
+    """Add the amount spent to the simulated future sums; None if any of them is unknown."""
     complete = [part for part in parts if part is not None]
     if len(complete) < len(parts) or not complete:
         return None
@@ -171,10 +171,10 @@ def forecast(so_far: float, parts: list[np.ndarray | None], coverage: float = CO
 
 
 def seasonal(history: np.ndarray, seasons: np.ndarray, cycle: int, size: int) -> np.ndarray:
-    """Return each season's factor: the mean of its units over that of the units around them, drawn towards 1.
+    """Return the factor of each season: the mean of its units over the moving mean around them, shrunk towards 1.
 
-    Shape (size,); a season that has not been seen is 1. The mean around a unit is that of a whole cycle, so that growth
-    and shifts of level do not look like seasons.
+    Shape (size,); a season without data is 1. The moving mean covers a whole cycle, so that growth and level shifts do
+    not appear as seasons.
     """
     around = _moving_mean(history, min(cycle, len(history)))
     ratio = np.divide(history, around, out=np.ones_like(history), where=around > 0)
@@ -187,22 +187,22 @@ def seasonal(history: np.ndarray, seasons: np.ndarray, cycle: int, size: int) ->
 
 
 def _noise(ratio: np.ndarray, seasons: np.ndarray, means: np.ndarray) -> float:
-    """Return how much of the units' spread the seasons do not explain, from 0 to 1."""
+    """Return the share of the units' variance that the seasons do not explain, from 0 to 1."""
     spread = float(np.var(ratio))
     return min(1.0, float(np.mean((ratio - means[seasons]) ** 2)) / spread) if spread > 0 else 0.0
 
 
 def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:
-    """Return the mean of the units around each, of the first or last full width at the ends."""
+    """Return the centred moving mean, and that of the first or last full width at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     first = np.clip(np.arange(len(values)) - width // 2, 0, len(values) - width)
     return np.asarray((sums[first + width] - sums[first]) / width)
 
 
 def _smooth(history: np.ndarray, factors: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Follow the level with the smoothing that foresaw best; return level, smoothing and the relative errors.
+    """Smooth the level with the parameter of the smallest forecast errors; return level, parameter and relative errors.
 
-    A unit moves the level as much as its season weighs: of a night that costs next to nothing there is little to learn.
+    A unit is weighted by its seasonal factor: a night with hardly any cost has little information about the level.
     """
     values = history / factors
     start = max(float(history[:7].sum() / factors[:7].sum()), float(history.mean()) * 1e-3)
@@ -212,19 +212,19 @@ def _smooth(history: np.ndarray, factors: np.ndarray) -> tuple[float, float, np.
         ratios[place] = value / levels
         moves = np.minimum(SMOOTHING * factors[place], 1.0)
         levels = np.maximum(levels * (1 + moves * (ratios[place] - 1)), start * 1e-6)
-    # The score is that of the log of what was foreseen, softened so that an empty unit is not infinitely wrong.
+    # The score is the error of the log forecast, with an offset so that an empty unit has a finite error.
     wrong = np.average(np.abs(np.log((ratios[BURN_IN:] + 0.05) / 1.05)), axis=0, weights=factors[BURN_IN:])
     best = int(np.argmin(wrong))
     return float(levels[best]), float(SMOOTHING[best]), ratios[BURN_IN:, best]
 
 
 def _widen(errors: np.ndarray, units: int) -> np.ndarray:
-    """Spread the errors a little more: they were the smallest of several smoothings, over a past that is short."""
+    """Widen the errors slightly, as they are those of the best of several parameters, over a short history."""
     centre = float(errors.mean())
     return np.asarray(np.maximum(centre + (errors - centre) * math.sqrt((units + 1) / (units - 9)), 0.0))
 
 
 def _places(rng: np.random.Generator, starts: np.ndarray, run: int, units: int) -> np.ndarray:
-    """Draw places of errors, shape (PATHS, units): runs that follow one another, each from a start chosen by lot."""
+    """Draw indices of errors, shape (PATHS, units): consecutive runs, each from a random start."""
     firsts = rng.choice(starts, (PATHS, -(-units // run)))
     return np.asarray((firsts[:, :, None] + np.arange(run)).reshape(PATHS, -1)[:, :units])

@@ -1,4 +1,4 @@
-"""What the requests of one bucket cost: in all, by value of the columns that budgets ask for, and token by token."""
+"""Cost of the requests of one bucket: in total, by value of the columns with budgets, and by token budget."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detectors.records import Column, Records, row_count
 from detectors.weights import UNIT, row_units, sum_squares
 
 Part = tuple[str, str]
-"""A column and one of its values; two empty words for all requests."""
+"""Column and value; two empty strings for all requests."""
 ALL: Part = ("", "")
 OTHER, MISSING = "(other)", "(missing)"
 MOST_COUNTED = 10_000
@@ -24,16 +24,16 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True)
 class CostSummary:
-    """What a bucket cost by part, and its requests by token budget; ``parts`` is empty when nothing says the cost."""
+    """Cost of a bucket by part, and its requests by token budget; ``parts`` is empty if the cost is unknown."""
 
     parts: Mapping[Part, SpendTotals] = field(default_factory=dict)
     tokens: Mapping[int, Requests] = field(default_factory=dict)
     rates: Mapping[str, tuple[float, int]] = field(default_factory=dict)
-    """Sum and count of each signal that a breaker watches."""
+    """Sum and count of each signal that a breaker monitors."""
     definition: ClassVar[str] = "1"
 
     def __add__(self, other: CostSummary) -> CostSummary:
-        """Add up two disjoint sets of requests; values beyond the cap of each stay in :data:`OTHER`."""
+        """Add two disjoint sets of requests; values beyond the cap of each remain in :data:`OTHER`."""
         parts, tokens, rates = dict(self.parts), dict(self.tokens), dict(self.rates)
         for part, spent in other.parts.items():
             parts[part] = parts[part] + spent if part in parts else spent
@@ -56,7 +56,7 @@ class CostSummary:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> CostSummary:
-        """Read what :meth:`to_bytes` wrote."""
+        """Read the output of :meth:`to_bytes`."""
         stored = unpack(data, dict)
         return cls(
             {(column, value): SpendTotals(*sums) for column, value, *sums in stored["parts"]},
@@ -66,31 +66,32 @@ class CostSummary:
 
     @property
     def total(self) -> SpendTotals | None:
-        """Return what all requests cost, None when nothing says it."""
+        """Return the cost of all requests, None if it is unknown."""
         return self.parts.get(ALL)
 
 
 class CostAccumulator:
-    """Adds pages up to a bill. Sums are exact, so the bill does not depend on the pages that the rows came in.
+    """Accumulate the cost of pages of records. Sums are exact and do not depend on the division into pages.
 
-    Rows with weights (:mod:`detectors.weights`) count as the requests that they stand for, rounded to whole ones in the
-    bill. The rates are those of the traffic, over the effective number of rows.
+    Rows with weights (:mod:`detectors.weights`) count as the requests that they represent, rounded to integers in the
+    summary. Rates are those of the traffic, over the effective number of rows.
 
     Parameters
     ----------
     money
-        The column that says what a request cost.
+        Column with the cost of a request.
     by
-        Columns whose values are kept apart, and of each the values that are kept whatever they cost.
+        Columns whose values are summed separately, and for each the values that are always included.
     most
-        Values of a column that are kept apart: the named ones, then the dearest; the rest is :data:`OTHER`. While it
-        counts it holds the first 10,000 values of a bucket and puts later ones with the others.
+        Number of values of a column that are summed separately: the included ones, then those with the highest cost;
+        the rest is :data:`OTHER`. During accumulation the first 10,000 values of a bucket are separate and later ones
+        are combined.
     limits
         Token budgets of single requests.
     rates
-        Signals whose sum and count are kept.
+        Signals with a sum and a count.
     has_cost
-        Whether the source has the column of money: then a bucket without rows cost nothing, and that is known.
+        Whether the source has the cost column: then a bucket without rows has the known cost 0.
 
     Examples
     --------
@@ -120,7 +121,7 @@ class CostAccumulator:
         self._rates = dict.fromkeys(rates, (ExactSum(), 0, 0))
 
     def add(self, records: Records) -> None:
-        """Take one page; a column that is not there is not counted."""
+        """Add one page; missing columns are not counted."""
         units = row_units(records)
         units = np.full(row_count(records), UNIT) if units is None else units
         for limit in self._tokens:
@@ -143,7 +144,7 @@ class CostAccumulator:
                 self._split(name, records[name], cost, priced, units)
 
     def bill(self) -> CostSummary:
-        """Return what was added, values beyond the cap put together."""
+        """Return the summary, with values beyond the cap combined."""
         parts = {
             part: SpendTotals(float(amount), _requests(rows), _requests(left))
             for part, (amount, rows, left) in self._totals.items()
@@ -188,7 +189,7 @@ class CostAccumulator:
 
 
 def _requests(units: int) -> int:
-    """Return units of weight as whole requests."""
+    """Convert units of weight to a whole number of requests."""
     return (units + UNIT // 2) // UNIT
 
 
@@ -201,9 +202,9 @@ def _rate(total: ExactSum, units: int, squares: int) -> tuple[float, int]:
 
 
 def sizes(records: Records, limit: int, units: np.ndarray | None = None) -> Requests:
-    """Hold each request's tokens, in and out, against a budget; one that lacks a count is known only if it is over.
+    """Compare the tokens of requests, in and out, with a budget; one without a count is known only if it is over.
 
-    With the weights of rows the numbers of requests are in units of weight.
+    With row weights, the numbers of requests are in units of weight.
 
     Examples
     --------

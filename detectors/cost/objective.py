@@ -1,4 +1,4 @@
-"""Objectives: what share of requests may be bad, and whether the room for error burns too fast."""
+"""Service level objectives: error budget and burn rate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Urgency = Literal["page", "ticket", "any"]
 
 @dataclass(frozen=True)
 class BurnWindows:
-    """Two windows that must both burn too fast: the long one so that it matters, the short one so that it goes on."""
+    """Two windows that must both exceed a burn rate: the long one shows relevance, the short one that it goes on."""
 
     share: float
     long: timedelta
@@ -29,7 +29,7 @@ class BurnWindows:
     urgency: Urgency
 
     def factor(self, period: timedelta) -> float:
-        """Return how many times too fast uses up the share of the period's room within the long window."""
+        """Return the burn rate that consumes the pair's share of the period's error budget within the long window."""
         return self.share * (period / self.long)
 
 
@@ -39,14 +39,14 @@ PAIRS = (
     BurnWindows(0.10, DAY, 2 * HOUR, "ticket"),
     BurnWindows(0.10, 3 * DAY, 6 * HOUR, "ticket"),
 )
-"""Of 30 days: 14.4 times over an hour, 6 over six, 3 over a day, 1 over three."""
+"""Burn rates for 30 days: 14.4 over an hour, 6 over six hours, 3 over a day, 1 over three days."""
 CHANCE = 1e-3
-"""Probability of as many bad requests in a long window by chance, above which they do not alert."""
+"""Largest p-value of the number of bad requests in a long window that alerts."""
 
 
 @dataclass(frozen=True)
 class EventCounts:
-    """How many requests told whether they were bad, and how many were; a score between counts in part."""
+    """Number of requests with a known result, and of bad ones; fractional scores count in part."""
 
     total: int = 0
     bad: float = 0.0
@@ -57,17 +57,17 @@ class EventCounts:
         return EventCounts(self.total + other.total, self.bad + other.bad)
 
     def to_bytes(self) -> bytes:
-        """Return the stored form, of the same length for all."""
+        """Return the stored form, which has a fixed length."""
         return np.array([(self.total, self.bad)], dtype=_STORED).tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> EventCounts:
-        """Read what :meth:`to_bytes` wrote."""
+        """Read the output of :meth:`to_bytes`."""
         return cls.sum_bytes([data])
 
     @classmethod
     def sum_bytes(cls, stored: Iterable[bytes]) -> EventCounts:
-        """Read and sum any number of stored events, without an object for each.
+        """Read and sum stored counts, without an object for each.
 
         Examples
         --------
@@ -79,12 +79,12 @@ class EventCounts:
 
     @property
     def share(self) -> float:
-        """Share of them that were bad; 0 of none."""
+        """Share of bad requests; 0 without requests."""
         return self.bad / self.total if self.total else 0.0
 
 
 def starts(at: datetime, period: timedelta) -> list[datetime]:
-    """Return since when requests must be counted to judge a moment.
+    """Return the start times of the counts that the check of a time needs.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def starts(at: datetime, period: timedelta) -> list[datetime]:
 
 
 def largest_by_chance(total: int, share: float) -> float:
-    """Return the number of bad requests that is exceeded with a probability of at most ``CHANCE``, exactly (binomial).
+    """Return the upper ``CHANCE`` quantile of the number of bad requests, exactly (binomial).
 
     Examples
     --------
@@ -108,11 +108,11 @@ def largest_by_chance(total: int, share: float) -> float:
 
 
 def pair_excess(pair: BurnWindows, long: EventCounts, short: EventCounts, room: float, period: timedelta) -> float:
-    """Return how far a pair of windows is beyond what alerts; above 1 it does.
+    """Return the ratio of a pair of windows to its alert limit; above 1 it alerts.
 
-    Both windows must be beyond the pair's rate, and the bad requests of the long one more than chance explains at half
-    that rate (at the objective itself where half the rate is more). With much traffic the rate is what counts; where
-    the objective allows less than a bad request in a window, a single one is beyond any rate and alerts nobody.
+    Both windows must exceed the pair's burn rate, and the number of bad requests of the long one must be significant at
+    half that rate (or at the objective itself if that is more). With much traffic the burn rate decides; where the
+    objective allows less than one bad request in a window, a single one exceeds any burn rate and does not alert.
 
     Examples
     --------
@@ -127,18 +127,18 @@ def pair_excess(pair: BurnWindows, long: EventCounts, short: EventCounts, room: 
 
 @dataclass(frozen=True)
 class Objective:
-    """A service level objective.
+    """Service level objective.
 
     Parameters
     ----------
     check, signal
-        The name of the check, and the signal that says which requests are bad.
+        Name of the check, and the signal that marks bad requests.
     target
-        Share of the requests of ``period`` that must be good, such as 0.99.
+        Required share of good requests of ``period``, such as 0.99.
     urgency
-        Which pairs of windows are judged.
+        Pairs of windows that are evaluated.
     min_samples
-        A pair whose long window holds fewer is not judged: one bad request of three is no trend.
+        Fewest requests of the long window of a pair that is evaluated.
     """
 
     check: str
@@ -150,10 +150,10 @@ class Objective:
 
 
 def burning(objective: Objective, at: datetime, counted: Mapping[datetime, EventCounts]) -> Finding:
-    """Say whether an objective's room for error is used up so much too fast that it should be known now.
+    """Return whether the error budget of an objective is consumed so fast that it should alert now.
 
-    The statistic is how far the worst pair of windows is beyond its rate (:func:`pair_excess`); one that pages is worse
-    than any other.
+    The statistic is the largest ratio of a pair of windows to its limit (:func:`pair_excess`); a pair of urgency
+    ``page`` ranks before any other.
 
     Parameters
     ----------
@@ -162,9 +162,9 @@ def burning(objective: Objective, at: datetime, counted: Mapping[datetime, Event
 
     Limits
     ------
-    Windows shorter than a bucket are as long as one. Where the log is younger than a window, what there is counts.
-    Requests are taken to fail independently: what fails again at each retry counts as often. With little traffic a slow
-    burn takes long to tell from chance; `make bench-objectives` prints the delays.
+    Windows shorter than a bucket have the length of one. If the log is shorter than a window, the available part
+    counts. Requests are assumed to fail independently: repeated failures of retries are counted separately. With little
+    traffic a slow burn takes long to become significant; `make bench-objectives` prints the delays.
 
     References
     ----------
@@ -202,7 +202,7 @@ def burning(objective: Objective, at: datetime, counted: Mapping[datetime, Event
 def _worst(
     stated: Finding, judged: Sequence[tuple[BurnWindows, EventCounts, EventCounts]], period: timedelta
 ) -> Finding:
-    """Conclude by the worst of several pairs, each with what its long and its short window hold."""
+    """Return the finding of the worst of several pairs, each with the counts of its long and short window."""
     room, left = 1 - float(str(stated.detail["objective"])), float(str(stated.detail["left"]))
     measured = [(pair_excess(*one, room, period), one) for one in judged]
     excess, (pair, long, short) = max(measured, key=lambda each: _gravity(each[1][0], each[0]))
@@ -218,7 +218,7 @@ def _worst(
 
 
 def _gravity(pair: BurnWindows, excess: float) -> tuple[bool, float]:
-    """Put a pair that pages before any that only wants a ticket, and else the one furthest beyond its rate."""
+    """Return a sort key: pairs of urgency ``page`` first, then the largest excess."""
     return excess > 1 and pair.urgency == "page", excess
 
 

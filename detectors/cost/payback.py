@@ -1,4 +1,4 @@
-"""What a drift has cost so far, and when a retraining would have paid for itself."""
+"""Cost of a drift so far, and payback period of a retraining."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TypedDict
 
 @dataclass(frozen=True)
 class RequestPeriod:
-    """Some requests, and how much more often they were answered wrongly than in the baseline.
+    """Requests of a period, and the excess of their error rate over the baseline's.
 
     Parameters
     ----------
     requests
-        How many.
+        Number of requests.
     days
-        How long they took.
+        Length of the period.
     extra
-        Share of them that is wrong beyond the baseline's; below 0 where there are fewer errors.
+        Difference of their error rate from the baseline's; negative for fewer errors.
     low, high
         Its 95 % interval.
     """
@@ -45,33 +45,33 @@ Payback = TypedDict(
     },
     total=False,
 )
-"""What a drift costs against a retraining; where that is not known, its price, the verdict, and why."""
+"""Cost of a drift against a retraining; if it is unknown, the price, the verdict, and the reason."""
 
 
 def payback(stretches: Sequence[RequestPeriod], error_cost: float, price: float, horizon: float = 30.0) -> Payback:
-    """Hold what a drift costs against what a retraining would.
+    """Compare the cost of a drift with that of a retraining.
 
     Parameters
     ----------
     stretches
-        Since the drift began, in the order of time.
+        Since the start of the drift, in the order of time.
     error_cost
-        Of one wrong answer, as the operator reckons it.
+        Cost of one wrong answer, set by the user.
     price
-        Of a retraining: machines, labels, people.
+        Cost of a retraining: machines, labels, people.
     horizon
-        Days that a retraining is taken to help.
+        Days for which a retraining is assumed to be effective.
 
     Returns
     -------
     dict
-        ``cost`` so far and ``daily`` now, each with its interval; ``payback_days``; ``return``, what is gained over the
-        horizon for each unit of the price, less that unit; and ``verdict``.
+        ``cost`` so far and ``daily`` now, each with its interval; ``payback_days``; ``return``, the net gain over the
+        horizon per unit of the price; and ``verdict``.
 
     Limits
     ------
-    Takes a retraining to bring the baseline's rate of errors back, and errors to cost the same. Windows overlap, so
-    the interval adds the ends up as if all erred together. ``daily`` is that of the last quarter of the time.
+    Assumes that a retraining restores the baseline's error rate, and that all errors cost the same. Windows overlap, so
+    the interval adds the ends as if errors were fully correlated. ``daily`` is that of the last quarter of the time.
 
     Examples
     --------

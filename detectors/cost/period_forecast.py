@@ -1,4 +1,4 @@
-"""Where the day and the month of a ledger will end, in the calendar of a zone."""
+"""Forecast of the spending of the current day and month, in the calendar of a time zone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detectors.cost.budget import DAY, HOUR, Period, bounds
 from detectors.cost.forecast import Forecast, Rhythm, forecast, paths
 
 DAYS_KNOWN = 120
-"""How far back a forecast of a month looks."""
+"""History of a forecast of a month."""
 HOURS_KNOWN = 14 * 24
 FEWEST_HOURS = 96
 HOURS_OF_DAY = Rhythm(cycle=24, fewest=FEWEST_HOURS, together=24)
@@ -23,28 +23,28 @@ WEEKEND = 5
 def forecast_period(
     spent: Mapping[datetime, float], since: datetime, at: datetime, zone: str, so_far: Mapping[Period, float]
 ) -> dict[Period, Forecast | None]:
-    """Forecast the end of the day and of the month that a moment lies in.
+    """Forecast the spending up to the end of the day and of the month that contain a time.
 
     Parameters
     ----------
     spent
-        What every hour, or every quarter of an hour, cost, by its start in UTC; one that is not there cost nothing.
+        Cost of each hour, or quarter of an hour, by its start in UTC; missing ones cost nothing.
     since
-        From when on the ledger knows it.
+        Start of the ledger.
     at
-        The last moment that is known.
+        End of the available data.
     so_far
-        What the day and the month have cost until then.
+        Cost of the day and of the month until then.
 
     Returns
     -------
     dict
-        None for a day when fewer than 96 whole hours are known, and for a month with fewer than 14 whole days.
+        None for a day if fewer than 96 full hours are available, and for a month with fewer than 14 full days.
 
     Limits
     ------
-    See :func:`~detectors.cost.forecast.paths`. What is left of today follows the hours of the last two weeks, weekends
-    apart; the days after it follow the weekdays of the last 120 days. The two are drawn independently.
+    See :func:`~detectors.cost.forecast.paths`. The rest of today is based on the hours of the last two weeks, with
+    separate weekends; the following days on the weekdays of the last 120 days. The two are drawn independently.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def forecast_period(
 def _hours(
     spent: Mapping[datetime, float], since: datetime, at: datetime, tomorrow: datetime, zone: str
 ) -> np.ndarray | None:
-    """Simulate what is left of today."""
+    """Simulate the rest of today."""
     local = ZoneInfo(zone)
     now = at.replace(minute=0, second=0, microsecond=0)
     first = max(_up(since), now - HOURS_KNOWN * HOUR)
@@ -96,7 +96,7 @@ def _hours(
 def _days(
     spent: Mapping[datetime, float], since: datetime, at: datetime, today: datetime, tomorrow: datetime, zone: str
 ) -> np.ndarray | None:
-    """Simulate the days of the month that come after today."""
+    """Simulate the days of the month after today."""
     local = ZoneInfo(zone)
     begins = bounds(since + timedelta(microseconds=1), "daily", zone)[0]
     first = begins.astimezone(local).date() + (DAY if begins < since else timedelta(0))

@@ -1,6 +1,6 @@
-"""What a request cost: as logged, else by a list of prices, else by the operator's own, else not known.
+"""Cost of a request: as logged, else from a price list, else from the user's prices, else unknown.
 
-Not known is a state of its own and never zero: a request that cannot be priced must not look free.
+Unknown is distinct from zero: a request that cannot be priced must not appear to be free.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ PROVIDERS = {
     "mistral_ai": "mistral",
     "perplexity_ai": "perplexity",
 }
-"""Names that gateways and OpenTelemetry give to providers, by those of the list."""
+"""Names of providers in gateways and OpenTelemetry, by their names in the list."""
 TOOLS = {"web_searches_kcount", "social_searches_kcount", "storage_searches_kcount", "code_executions_kcount"}
-"""Prices of the list for calls of tools, which most requests do not make and no log counts."""
+"""Prices of the list for calls of tools, which most requests do not make and logs do not count."""
 _FREE = re.compile(r":free\b|\(free\)|free of charge|included in the subscription", re.IGNORECASE)
 _DATE = re.compile(r"[-@](20\d{2}-?\d{2}-?\d{2}|latest|preview)$")
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token counts of many requests, float64 of shape (requests,); NaN where a count is not logged.
+    """Token counts of many requests, float64 of shape (requests,); NaN if a count is not logged.
 
     Parameters
     ----------
     input, output
-        All of them: ``input`` includes what was read from or written to a cache, audio and images; ``output`` includes
+        Totals: ``input`` includes tokens read from or written to a cache, audio and images; ``output`` includes
         reasoning, audio and images.
     cached, written
-        Input tokens read from the provider's cache, audio included, and written to it.
+        Input tokens read from the provider's cache, including audio, and written to it.
     cached_audio, input_audio, input_image
-        Audio read from the cache, all audio, and images among the input.
+        Audio read from the cache, all audio, and images, as parts of the input.
     reasoning, output_audio, output_image
-        Among the output.
+        Parts of the output.
     """
 
     input: np.ndarray
@@ -79,7 +79,7 @@ class Tokens:
         return Tokens(*(None if part is None else part[places] for part in vars(self).values()))  # type: ignore[arg-type]
 
     def kinds(self) -> dict[str, np.ndarray]:
-        """Return how many tokens are paid as what; the kinds of a side add up to the whole of it.
+        """Return the number of tokens by price kind; the kinds of a side add up to its total.
 
         Examples
         --------
@@ -99,13 +99,13 @@ class Tokens:
         return {**_share_out("input", self.input, prompt), **_share_out("output", self.output, completion)}
 
     def _counted(self, name: str) -> np.ndarray:
-        """Return a count with 0 where it is not logged or nonsense."""
+        """Return a count, 0 if it is missing or invalid."""
         counts = getattr(self, name)
         return np.zeros(len(self.input)) if counts is None else np.nan_to_num(np.maximum(counts, 0.0))
 
 
 def _share_out(side: str, whole: np.ndarray, amounts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Take each kind off what is left of a side; the rest is plain."""
+    """Subtract each kind from the total of a side; the remainder is plain."""
     kinds, left = {}, whole.astype(np.float64)
     for kind, count in amounts.items():
         taken = np.minimum(count, np.nan_to_num(left))
@@ -117,16 +117,16 @@ def _share_out(side: str, whole: np.ndarray, amounts: Mapping[str, np.ndarray]) 
 
 @dataclass(frozen=True)
 class OwnPrice:
-    """A price of the operator's own, in the currency of the account.
+    """Price set by the user, in the currency of the account.
 
     Parameters
     ----------
     input, output
-        Of a million tokens.
+        Per million tokens.
     cached, written, cached_audio, input_audio, input_image, reasoning, output_audio, output_image
-        Of a million tokens of that kind; by default as any other of their side, cached audio as anything cached.
+        Per million tokens of that kind; by default that of their side, for cached audio that of cached tokens.
     request
-        Of each request, on top.
+        Additional price per request.
     """
 
     input: float = 0.0
@@ -160,22 +160,22 @@ class OwnPrice:
 
 @dataclass(frozen=True)
 class Machines:
-    """Machines of one's own, which answer requests.
+    """Own machines that serve requests.
 
     Parameters
     ----------
     hourly
-        Of one machine or GPU, on demand.
+        Price of one machine or GPU per hour, on demand.
     tokens_per_second
-        That one request's answer is written with; or of all machines together, with ``batch`` 1.
+        Output rate of one request; or of all machines together, with ``batch`` 1.
     utilisation
-        Share of the time in which they are at full load: idle hours are paid too.
+        Average load relative to full load: idle hours are paid too.
     spot, spot_share
-        Hourly price of spot or preemptible machines, and the share of the hours that they make up.
+        Hourly price of spot or preemptible machines, and their share of the hours.
     batch
-        Requests that all machines together answer at the same time, on average at full load.
+        Requests that all machines together process concurrently, on average at full load.
     input_tokens_per_second
-        That questions are read with, by all machines together; by default reading is taken to cost no time.
+        Input rate of all machines together; by default input takes no time.
 
     Examples
     --------
@@ -195,7 +195,7 @@ class Machines:
     input_tokens_per_second: float | None = None
 
     def price(self) -> OwnPrice:
-        """Return what a million tokens cost."""
+        """Return the price of a million tokens."""
         sizes = (self.tokens_per_second, self.machines, self.utilisation, self.batch)
         if not (self.hourly >= 0 and all(size > 0 for size in sizes) and self.utilisation <= 1):
             raise ValueError(
@@ -214,28 +214,28 @@ class Machines:
 
 @dataclass(frozen=True)
 class PricedRequests:
-    """Cost of each request, NaN where it is not known, and where each comes from; both of shape (requests,)."""
+    """Cost of each request, NaN if it is unknown, and its origin; both of shape (requests,)."""
 
     cost: np.ndarray
     source: np.ndarray
 
 
 Rates = float | Sequence[tuple[int, float]]
-"""What a US dollar is in the currency of the account: for ever, or from each of several days on (days since 1970)."""
+"""Exchange rate of a US dollar: constant, or by the first day of validity (days since 1970)."""
 
 
 @dataclass(frozen=True)
 class Tariff:
-    """What an account pays besides the list, and in which currency.
+    """Prices and currency of an account.
 
     Parameters
     ----------
     own
-        Prices by model, which win over the list, in the currency of the account.
+        Prices by model, which override the list, in the currency of the account.
     rate
-        Of one US dollar in the currency of the account: the list is in dollars. A day before the first has none.
+        Of one US dollar in the currency of the account, as the list is in dollars. Days before the first have none.
     logged_in_dollars
-        Whether what is logged is in dollars, too.
+        Whether logged costs are in dollars, too.
     """
 
     own: Mapping[str, OwnPrice] = field(default_factory=dict)
@@ -244,7 +244,7 @@ class Tariff:
 
 
 LIST_PRICES = Tariff()
-"""The list, in dollars."""
+"""Prices of the list, in dollars."""
 
 
 def price(
@@ -256,31 +256,30 @@ def price(
     failed: np.ndarray | None = None,
     tariff: Tariff = LIST_PRICES,
 ) -> PricedRequests:
-    """Price many requests.
+    """Compute the cost of requests.
 
-    Gateways log 0 for what they cannot price: it counts only where a price says that the model is free. A model that
-    the list prices by anything but tokens and requests (seconds, characters, pages) is not priced, and neither is a
-    request of a paid model whose tokens come to nothing.
+    Gateways log 0 if they have no price, so 0 is used only if a price states that the model is free. Models with list
+    prices per other units than tokens and requests (seconds, characters, pages) are not priced, and neither are
+    requests of a paid model without tokens.
 
     Parameters
     ----------
     models, providers
-        Names as logged, object of shape (requests,); a provider may also stand before the model (``azure/gpt-4o``).
+        Names as logged, object of shape (requests,); a provider may also precede the model (``azure/gpt-4o``).
     logged
-        Cost as logged, NaN where it is not; above 0 it is taken as it is.
+        Logged cost, NaN if missing; used unchanged if above 0.
     times
-        Seconds since 1970: the list and the rates know what held on a day. None for today's latest.
+        Seconds since 1970, for the prices and rates of that day. None for today's.
     failed
-        Requests that failed, bool of shape (requests,): they cost what is logged, else what your own prices say, else
-        nothing.
+        Failed requests, bool of shape (requests,): they have the logged cost, else that of your own prices, else 0.
     tariff
-        What the account pays besides the list, and in which currency.
+        Prices and currency of the account.
 
     Limits
     ------
-    The list is that of the installed genai-prices. Discounts, batches and commitments are not in it: give your own
-    prices. Searches and other tools that a provider runs for a request are not counted, so their price is left out.
-    Of audio as little is taken to be cached as can be, unless that is counted apart.
+    The list is that of the installed genai-prices. It has no discounts, batches or commitments: set your own prices.
+    Searches and other tools that a provider runs for a request are not included. Unless it is logged, the number of
+    cached audio tokens is assumed to be the smallest possible.
 
     References
     ----------
@@ -328,7 +327,7 @@ def _rates(rate: Rates, days: np.ndarray) -> np.ndarray:
 
 
 def _alike(models: np.ndarray, providers: np.ndarray, days: np.ndarray) -> list[tuple[np.ndarray, str, str, int]]:
-    """Group requests of one model, provider and day."""
+    """Group requests by model, provider and day."""
     groups: dict[tuple[str, str, int], list[int]] = {}
     for row, key in enumerate(zip(models.tolist(), providers.tolist(), days.tolist(), strict=True)):
         groups.setdefault((str(key[0]), "" if key[1] is None else str(key[1]), key[2]), []).append(row)
@@ -342,10 +341,10 @@ def _by_own(tariff: OwnPrice, tokens: Tokens) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ListTariff:
-    """A tariff of the list.
+    """Tariff of the list.
 
-    ``each`` are dollars a token by kind; None where they depend on how many there are, so that the list must be asked
-    each time. ``request`` are dollars on top of every request.
+    ``each`` are dollars per token by kind; None if they depend on the number of tokens, so that the list computes each
+    request. ``request`` is an additional price in dollars per request.
     """
 
     tariff: Any
@@ -366,7 +365,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "output_audio": ("output_audio_tokens",),
     "output_image": ("output_image_tokens",),
 }
-"""Counts of the list that a token of a kind adds to, besides the whole input or output."""
+"""Counts of the list that include a token of a kind, besides the total input or output."""
 SIDE = {
     kind: "output_tokens" if place >= list(KINDS).index("output") else "input_tokens"
     for place, kind in enumerate(KINDS)
@@ -374,7 +373,7 @@ SIDE = {
 
 
 def _by_list(model: str, provider: str, day: int, tokens: Tokens) -> np.ndarray | None:
-    """Return dollars by the list; None where it does not know what a request of the model costs."""
+    """Return the cost in dollars by the list; None if the list has no price for a request of the model."""
     match = _list_tariff(model, provider, day)
     if match is None:
         return None
@@ -388,7 +387,7 @@ def _by_list(model: str, provider: str, day: int, tokens: Tokens) -> np.ndarray 
 
 
 def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
-    """Ask the list itself, which knows tiers, what one request costs."""
+    """Compute the cost of one request with the list's own function, which supports tiers."""
     from genai_prices import Usage
 
     if not all(count >= 0 for count in counts.values()):
@@ -400,13 +399,13 @@ def _exact(tariff: Any, counts: Mapping[str, float]) -> float:  # noqa: ANN401
     if "cache_read_tokens" in token_counts and "input_audio_tokens" in token_counts:
         token_counts.setdefault(
             "cache_audio_read_tokens", 0
-        )  # the list refuses to guess how much of the audio was cached
+        )  # the list rejects an unknown number of cached audio tokens
     return float(tariff.calc_price(Usage(**token_counts))["total_price"])
 
 
 @lru_cache(maxsize=4096)
 def _list_tariff(model: str, provider: str, day: int) -> ListTariff | None:
-    """Return the list's tariff for a model on a day; None where token counts do not give the price."""
+    """Return the list's tariff for a model on a day; None if token counts do not determine the price."""
     from genai_prices import Usage, calc_price
 
     at = datetime.fromtimestamp(day * 86_400, UTC) if day >= 0 else None
@@ -427,17 +426,17 @@ def _list_tariff(model: str, provider: str, day: int) -> ListTariff | None:
 
 
 def _units(tariff: Any) -> set[str]:  # noqa: ANN401
-    """Return the units that a tariff asks money for, such as ``input_mtok`` and ``audio_hours``."""
+    """Return the billed units of a tariff, such as ``input_mtok`` and ``audio_hours``."""
     return {unit for unit, amount in vars(tariff).items() if amount is not None and amount != 0}
 
 
 def _is_free(model: Any) -> bool:  # noqa: ANN401
-    """Say whether the list calls a model without a price free: of some it does not know the price."""
+    """Return whether the list describes a model without a price as free; for some the price is unknown."""
     return _FREE.search(f"{model.id} {model.name} {model.price_comments} {model.description}") is not None
 
 
 def _is_provider(owner: str, model: str, provider: str) -> bool:
-    """Say whether a tariff is that of the provider that was asked, where one is named: others may ask money."""
+    """Return whether a tariff is that of the requested provider, if one is named; others may charge."""
     whose = _provider(model, provider)
     return whose is None or whose == owner
 
@@ -451,14 +450,14 @@ def _each(tariff: Any, request: float) -> Mapping[str, float] | None:  # noqa: A
 
 
 def _provider(model: str, provider: str) -> str | None:
-    """Return the list's name of a provider, as logged or before the model; None where there is neither."""
+    """Return the list's name of a provider, as logged or as prefix of the model; None if there is neither."""
     before, _, name = model.strip().lower().partition("/")
     hint = provider.strip().lower() or (before if name else "")
     return PROVIDERS.get(hint, hint) or None
 
 
 def _spellings(model: str, provider: str) -> list[tuple[str, str | None]]:
-    """Return ways to look a model up: as written, without what gateways put before it, without its date.
+    """Return alternative names of a model: as logged, without the prefix of a gateway, without its date.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the same requests would have cost on other models, and what the log allows to say of their quality there."""
+"""Cost of the same requests on other models, and estimates of their quality from the log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from detectors.records import Records
 from detectors.weights import UNIT, natural, row_units
 
 STAYS = -1
-"""The tier of a request that no rule takes: it is answered as it was."""
+"""Tier of a request without a matching rule, which is unchanged."""
 MOST_CELLS = 2000
 OTHER = "(other)"
 FEWEST, FEWEST_IN_STRATUM = 30, 10
 COVERED = 0.8
-"""Share of the moved requests for which the other model must have answered comparable ones."""
+"""Smallest share of the moved requests with comparable requests of the other model."""
 NORMAL = 1.959963984540054
 
 Claim = Literal["not known", "better", "worse", "no worse", "unclear"]
@@ -30,7 +30,7 @@ Claim = Literal["not known", "better", "worse", "no worse", "unclear"]
 
 @dataclass(frozen=True)
 class Condition:
-    """What a request must have to be of a tier: a number within bounds, or one of some words."""
+    """Condition of a tier on a column: bounds of a number, or a set of values."""
 
     column: str
     minimum: float | None = None
@@ -38,7 +38,7 @@ class Condition:
     values: tuple[str, ...] = ()
 
     def holds(self, records: Records) -> np.ndarray:
-        """Say of each request whether it holds; where the column is missing it does not."""
+        """Return whether the condition is true for each request; false if the column is missing."""
         column = records[self.column]
         if self.values:
             return np.asarray(np.isin(to_categories(column).astype(str), self.values) & ~column.missing, dtype=bool)
@@ -50,7 +50,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Tier:
-    """A model, and which requests it is to answer."""
+    """Model, and the conditions of the requests that it would serve."""
 
     model: str
     conditions: tuple[Condition, ...] = ()
@@ -58,13 +58,13 @@ class Tier:
 
 @dataclass(frozen=True)
 class Plan:
-    """A way to answer the same requests: each goes to the first tier whose conditions all hold."""
+    """Routing of requests: each goes to the first tier whose conditions are all true."""
 
     name: str
     tiers: tuple[Tier, ...]
 
     def route(self, records: Records, count: int) -> np.ndarray:
-        """Return the tier of each request, int64 of shape (requests,); :data:`STAYS` where none takes it."""
+        """Return the tier of each request, int64 of shape (requests,); :data:`STAYS` if none matches."""
         tiers = np.full(count, STAYS, dtype=np.int64)
         for place, tier in enumerate(self.tiers):
             fits = tiers == STAYS
@@ -76,11 +76,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cell:
-    """Sums of comparable requests: of one tier, one model that answered, one task and size.
+    """Sums of comparable requests: of one tier, one serving model, one task and size.
 
-    ``compared`` of them have a price on both sides, and only those are in ``now`` and ``then``; ``judged`` say how
-    good the answer was. Rows with weights count as the requests that they stand for, but for ``judged`` and
-    ``quality``, which are of the rows: they are a sample.
+    ``compared`` is the number of them with a price on both models, to which ``now`` and ``then`` are restricted;
+    ``judged`` is the number with a known quality. Rows with weights count as the requests that they represent, except
+    in ``judged`` and ``quality``, which are a sample of rows.
     """
 
     requests: float = 0
@@ -107,27 +107,27 @@ class Cell:
 
     @classmethod
     def from_json(cls, data: Sequence[Any]) -> Cell:
-        """Read what :meth:`to_json` wrote."""
+        """Read the output of :meth:`to_json`."""
         requests, compared, now, then, judged, quality = data
         exact = [ExactSum.from_json(each) for each in (now, then, quality)]
         return cls(requests, compared, exact[0], exact[1], int(judged), exact[2])
 
 
 Key = tuple[int, str, str]
-"""Tier, model that answered, stratum."""
+"""Tier, serving model, stratum."""
 Cells = dict[Key, Cell]
 
 
 @dataclass(frozen=True)
 class DayCells:
-    """The cells of a day, and when they were counted: labels that arrive later make another count necessary."""
+    """Cells of a day, and the time of the count: labels that arrive later require another count."""
 
     definition: str
     counted_at: datetime
     cells: Cells = field(default_factory=dict)
 
     def __add__(self, other: DayCells) -> DayCells:
-        """Add up two disjoint sets of requests; the earlier of both times says which labels are in them."""
+        """Add two disjoint sets of requests; the time is the earlier one, which determines the labels included."""
         return DayCells(self.definition, min(self.counted_at, other.counted_at), merge([self.cells, other.cells]))
 
     def to_bytes(self) -> bytes:
@@ -136,7 +136,7 @@ class DayCells:
         return pack({"counted_at": self.counted_at.isoformat(), "cells": cells})
 
     def from_bytes(self, data: bytes) -> DayCells:
-        """Read what :meth:`to_bytes` of the same definition wrote."""
+        """Read the output of :meth:`to_bytes` of the same definition."""
         stored = unpack(data, dict)
         cells = {
             (int(tier), str(model), str(stratum)): Cell.from_json(cell)
@@ -146,7 +146,7 @@ class DayCells:
 
 
 def assign_strata(input_tokens: np.ndarray, tasks: np.ndarray | None = None) -> np.ndarray:
-    """Return of each request what makes it comparable: its task, and its size in steps of four.
+    """Return the stratum of comparable requests of each request: its task, and its size in factors of four.
 
     Examples
     --------
@@ -172,18 +172,18 @@ def tally(
     Parameters
     ----------
     records
-        Columns that the plan's conditions look at.
+        Columns of the plan's conditions.
     models, now, strata
-        Of each request the model that answered, its cost (NaN where nobody knows), and what makes it comparable.
+        Serving model, cost (NaN if unknown) and stratum of each request.
     price_as
-        Given a model and the places of requests, what they would cost there; NaN where nobody knows.
+        Maps a model and the indices of requests to their cost there; NaN if unknown.
     quality
-        Of each answer, 0 to 1; NaN where nobody knows.
+        Of each answer, 0 to 1; NaN if unknown.
 
     Limits
     ------
-    Another model counts tokens otherwise and writes answers of another length: its price is that of the tokens as they
-    were logged. What was read from a cache is taken to be read from the other's.
+    Another model has another tokenizer and another answer length: the price is that of the logged tokens. Tokens read
+    from a cache are assumed to be cached by the other model, too.
     """
     tiers, then = plan.route(records, len(models)), now.copy()
     for place, tier in enumerate(plan.tiers):
@@ -213,7 +213,7 @@ def _cell(now: np.ndarray, then: np.ndarray, quality: np.ndarray, units: np.ndar
 
 
 def merge(parts: Iterable[Cells]) -> Cells:
-    """Add up disjoint sets of requests; beyond 2,000 cells, what is new is not told apart by stratum or by model."""
+    """Add disjoint sets of requests; beyond 2,000 cells, new ones are combined over strata or models."""
     total: Cells = {}
     for part in parts:
         for key, cell in part.items():
@@ -227,20 +227,20 @@ def merge(parts: Iterable[Cells]) -> Cells:
 def summarize(
     plan: Plan, cells: Cells, better: Literal["higher", "lower"] = "higher", margin: float = 0.01
 ) -> dict[str, Any]:
-    """Say what a plan would have saved, and what may be said of the quality of each of its tiers.
+    """Estimate the savings of a plan, and the quality of each of its tiers.
 
     Parameters
     ----------
     better
-        Which way the quality is good.
+        Direction of good quality.
     margin
-        Points that the quality may fall and still counts as no worse.
+        Non-inferiority margin: largest fall of the quality that counts as no worse.
 
     Returns
     -------
     dict
         ``requests``, ``compared``, ``unpriced``, ``now``, ``then``, ``saved``, ``share``; and ``tiers``, each with the
-        same of its requests, how many would have moved, and ``quality``.
+        same for its requests, the number of moved requests, and ``quality``.
     """
     whole = _money(cells.values())
     tiers = []
@@ -269,9 +269,9 @@ def _money(cells: Iterable[Cell]) -> dict[str, Any]:
 def _quality(model: str, cells: Cells, better: str, margin: float) -> dict[str, Any]:
     """Compare the answers of the requests that would move with those of the other model to comparable requests.
 
-    Both are standardised to the strata of what would move, so a model that was given the easy requests gains nothing.
-    The interval is that of shares, which is too wide for scores between 0 and 1. It knows of chance, and not of what
-    made the router choose among requests of one stratum: where that has to do with their difficulty, it misleads.
+    Both are standardised to the strata of the moved requests, so a model that received easier requests has no
+    advantage. The interval is that of shares, which is conservative for scores between 0 and 1. It covers sampling
+    error, not confounding: it is biased if routing within a stratum depends on difficulty.
 
     References
     ----------
@@ -296,7 +296,7 @@ def _quality(model: str, cells: Cells, better: str, margin: float) -> dict[str, 
     gap, reach, own = then - now, NORMAL * math.hypot(error_now, error_then), NORMAL * error_then
     return {
         "claim": _claim(gap if better == "higher" else -gap, reach, margin),
-        "why": "as they were routed, not at random: what made the router choose is not taken out",
+        "why": "requests were routed, not randomised: selection by the router is not corrected for",
         "judged": judged,
         "covered": covered,
         "now": now,
@@ -322,7 +322,7 @@ def _by_stratum(cells: Cells, wanted: Callable[[str], bool]) -> dict[str, Cell]:
 
 
 def _standardise(cells: Mapping[str, Cell], weights: Mapping[str, float]) -> tuple[float, float]:
-    """Return a weighted mean and its standard error, each stratum's variance that of a share near a half."""
+    """Return a weighted mean and its standard error, with the variance of a share near a half in each stratum."""
     whole, value, variance = sum(weights.values()), 0.0, 0.0
     for name, weight in weights.items():
         cell, part = cells[name], weight / whole

@@ -1,4 +1,4 @@
-"""What a window used: requests, tokens, money, failures, times and load, out of the profiles of its columns."""
+"""Usage of a window: requests, tokens, cost, failures, times and load, from the profiles of its columns."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TOKENS = {
     "input_image_tokens": "input_image",
     "output_image_tokens": "output_image",
 }
-"""Kind of token by the column that counts it; ``input`` and ``output`` include all the others."""
+"""Kind of token by column; ``input`` and ``output`` include all the others."""
 FAILURES = ("failed", "rate_limited", "timed_out")
-"""Signals of 0 or 1 whose mean is a share of the requests."""
+"""Signals with values 0 and 1, whose mean is a share of the requests."""
 LOADS = ("queue_depth", "gpu_utilization", "gpu_memory")
-"""Columns that say how busy the machines were, in the unit that they are logged in."""
+"""Columns of machine load, in the logged unit."""
 
 
 def usage(
@@ -37,31 +37,31 @@ def usage(
     success: str | None = None,
     times: Sequence[str] = TIMES,
 ) -> dict[str, Any]:
-    """Add up what the requests of a window, or of a segment of it, used.
+    """Sum the usage of the requests of a window, or of a segment of it.
 
-    What is not logged is left out, and is never zero.
+    Usage that is not logged is left out, and not reported as zero.
 
     Parameters
     ----------
     columns, requests, seconds
-        Profiles of the window by column, its requests, and its length. Sums are weighted where rows are.
+        Profiles of the window by column, its number of requests, and its length. Sums are weighted if rows are.
     money
-        Column that says what a request cost; NaN or missing where nobody knows.
+        Column with the cost of a request; NaN or missing if unknown.
     success
-        Column from 0 to 1 that says an answer was good; by default what is not ``failed``.
+        Column from 0 to 1 that marks good answers; by default those that are not ``failed``.
     times
-        Columns of seconds.
+        Columns in seconds.
 
     Returns
     -------
     dict
-        ``requests``, ``seconds``; ``tokens`` by kind, each with its ``total`` and the ``requests`` that say it;
-        ``cost`` with ``amount``, ``priced``, ``unpriced`` and ``per_success``; ``shares`` of requests by kind of
+        ``requests``, ``seconds``; ``tokens`` by kind, each with its ``total`` and the number of ``requests`` with a
+        value; ``cost`` with ``amount``, ``priced``, ``unpriced`` and ``per_success``; ``shares`` of requests by kind of
         failure; ``times`` by column and percentile; ``loads`` by column, mean and max.
 
     Limits
     ------
-    Sums are exact; percentiles are as good as the bins (2 %). A share is of the requests that tell.
+    Sums are exact; percentiles have the resolution of the bins (2 %). Shares are relative to requests with a value.
 
     Examples
     --------
@@ -102,13 +102,13 @@ def _level(profile: Profile) -> dict[str, float]:
 def _cost(profile: Profile, successes: float | None) -> dict[str, Any]:
     amount, priced = profile.amount, profile.usable_requests
     cost = {"amount": amount, "priced": priced, "unpriced": profile.requests - priced}
-    if successes and priced == profile.requests:  # with a request that nobody can price, the quotient would be too low
+    if successes and priced == profile.requests:  # with a request of unknown price the quotient would be too low
         cost["per_success"] = amount / successes
     return cost
 
 
 def _successes(numeric: Mapping[str, Profile], requests: float, success: str | None) -> float | None:
-    """Return how many answers were good: those that do not say are taken as those that do."""
+    """Return the number of good answers; requests without a value are assumed to have the same share."""
     if success is not None:
         return numeric[success].mean * requests if success in numeric else None
     return (1.0 - numeric["failed"].mean) * requests if "failed" in numeric else None

@@ -1,1 +1,1 @@
-"""What people ask after an alarm: do all columns together differ, and which of them tells? Over samples of rows."""
+"""Drill-downs after an alert, over samples of rows: a test over all columns together, and their importance."""

@@ -1,4 +1,4 @@
-"""Domain classifier: how well a model tells the window's rows from the baseline's, and by which columns."""
+"""Domain classifier: separability of the window's rows from the baseline's, and the importance of columns."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ STEPS = 50
 
 @dataclass(frozen=True)
 class Separation:
-    """How well the two sides can be told apart.
+    """Separability of two samples.
 
     Parameters
     ----------
     auc
-        Mean over the folds of the held-out area under the ROC curve: one half when the sides are alike, 1 when
-        every row betrays its side.
+        Cross-validated area under the ROC curve, averaged over folds: one half for equal distributions, 1 for complete
+        separation.
     p_value
-        One-sided, that an area this large comes from two samples of one law: Mann and Whitney's variance in each
-        fold, and Nadeau and Bengio's for the mean over folds, which is a little too careful.
+        One-sided p-value of the area: Mann and Whitney's variance in each fold, and Nadeau and Bengio's for the mean
+        over folds, which is slightly conservative.
     drop
-        What the area loses when a column is shuffled among the held-out rows, shape (columns,).
+        Permutation importance of each column: decrease of the area, shape (columns,).
     telling
-        Columns by position, the one with the largest loss first.
+        Indices of the columns in descending order of importance.
     """
 
     auc: float
@@ -39,22 +39,22 @@ class Separation:
 
 
 def separate(baseline: np.ndarray, window: np.ndarray, seed: int = 0, folds: int = FOLDS) -> Separation:
-    """Fit a logistic regression that tells the sides apart, and test it on rows that it has not seen.
+    """Fit a logistic regression that separates the samples, with cross-validation.
 
-    Each column enters as the normal score of its rank among all rows of both sides, and as that score squared, so
-    that shifts and changes of spread are seen, and no outlier and no unit matters.
+    Each column enters as the normal score of its rank among all rows of both samples, and as the square of that score,
+    so that shifts and changes of spread are detected, independent of outliers and units.
 
     Parameters
     ----------
     baseline, window
         float64, shapes (rows, columns) and (other rows, columns); NaN is missing.
     seed, folds
-        How the rows are dealt out for cross-validation, each side by itself.
+        Assignment of the rows to folds, separately for each sample.
 
     Limits
     ------
-    Blind to what only two columns together show; :mod:`detectors.drilldown.pca` sees that. What is missing stands
-    in the middle. Columns that say the same share the loss, so each of them looks less telling than it is.
+    Interactions of columns are not detected; :mod:`detectors.drilldown.pca` covers correlations. Missing values are
+    replaced by the median. Redundant columns share their importance, so each appears less important than it is.
 
     References
     ----------
@@ -68,14 +68,14 @@ def separate(baseline: np.ndarray, window: np.ndarray, seed: int = 0, folds: int
     >>> rng = np.random.default_rng(0)
     >>> old, new = rng.normal(size=(1000, 4)), rng.normal(size=(400, 4))
     >>> new[:, 2] += 0.8
-    >>> seen = separate(old, new)
-    >>> round(seen.auc, 2), seen.telling[0], seen.p_value < 1e-6
+    >>> result = separate(old, new)
+    >>> round(result.auc, 2), result.telling[0], result.p_value < 1e-6
     (0.72, 2, True)
     """
     old, new = two_sides(baseline, window)
     if not 2 <= folds <= min(len(old), len(new)) // 10:
         raise ValueError(
-            f"there must be 2 folds or more, each with at least 10 rows of both sides; {folds} were asked."
+            f"there must be 2 folds or more, each with at least 10 rows of both samples; {folds} were asked."
         )
     scores = normal_scores(np.vstack([old, new]))
     label = np.repeat([0.0, 1.0], [len(old), len(new)])
@@ -89,7 +89,7 @@ def separate(baseline: np.ndarray, window: np.ndarray, seed: int = 0, folds: int
         noise[number] = _null_variance(label[held_out])
         drops[number] = areas[number] - _permutation_auc(scores[held_out], label[held_out], weights, rng)
     drop = drops.mean(axis=0)
-    # Folds share most of what they were fitted to, so their mean varies more than that of independent ones.
+    # Folds share most of their training rows, so their mean varies more than that of independent ones.
     deviation = float(np.sqrt(noise.mean() * (1 / folds + 1 / (folds - 1))))
     return Separation(
         float(areas.mean()),
@@ -100,7 +100,7 @@ def separate(baseline: np.ndarray, window: np.ndarray, seed: int = 0, folds: int
 
 
 def normal_scores(sample: np.ndarray) -> np.ndarray:
-    """Replace the values of each column by the normal scores of their ranks; ties share one, NaN becomes 0.
+    """Replace the values of each column by the normal scores of their ranks; ties share a rank, NaN becomes 0.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def _features(scores: np.ndarray) -> np.ndarray:
 
 
 def fit_logistic(features: np.ndarray, label: np.ndarray, penalty: float = PENALTY) -> np.ndarray:
-    """Fit a logistic regression with a quadratic penalty on all but the constant, by Newton's method.
+    """Fit a logistic regression with a quadratic penalty on all weights but the intercept, by Newton's method.
 
     Parameters
     ----------
@@ -129,13 +129,13 @@ def fit_logistic(features: np.ndarray, label: np.ndarray, penalty: float = PENAL
     label
         0 or 1, shape (rows,), with rows of both.
     penalty
-        Half of it times the squared weights is added to the negative log-likelihood; above 0, so that there is
-        one optimum also where the sides can be told apart completely.
+        Half of it times the squared weights is added to the negative log-likelihood; above 0, so that the optimum is
+        unique also for separable samples.
 
     Returns
     -------
     numpy.ndarray
-        The constant and the weights, shape (1 + features,).
+        Intercept and weights, shape (1 + features,).
 
     Examples
     --------
@@ -167,7 +167,7 @@ def _loss(rows: np.ndarray, label: np.ndarray, ridge: np.ndarray, weights: np.nd
 
 
 def area(score: np.ndarray, label: np.ndarray) -> float:
-    """Return the area under the ROC curve: the chance that a row of 1 scores above one of 0, ties counting half.
+    """Return the area under the ROC curve: the probability that a row of 1 scores above one of 0, ties counting half.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def area(score: np.ndarray, label: np.ndarray) -> float:
 
 
 def _null_variance(label: np.ndarray) -> float:
-    """Return the variance of the area when scores say nothing of the label."""
+    """Return the variance of the area for scores that are independent of the label."""
     ones = float(label.sum())
     return (len(label) + 1) / (12 * ones * (len(label) - ones))
 
@@ -188,7 +188,7 @@ def _null_variance(label: np.ndarray) -> float:
 def _permutation_auc(
     scores: np.ndarray, label: np.ndarray, weights: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the area with each column shuffled in its turn."""
+    """Return the area with each column permuted in turn."""
     columns = scores.shape[1]
     linear, squared = weights[1 : columns + 1], weights[columns + 1 :]
     parts = scores * linear + (scores**2 - 1) * squared

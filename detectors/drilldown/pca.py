@@ -1,4 +1,4 @@
-"""PCA reconstruction error: whether the columns still hang together as they did."""
+"""PCA reconstruction error: changes of the correlation structure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from detectors.drilldown.samples import two_sides
 
 EXPLAINED = 0.65
 WIDEST = 10.0
-"""Standardised values are cut here: one outlier must not turn an axis."""
+"""Standardised values are clipped to this value, so that an outlier does not rotate an axis."""
 
 
 @dataclass(frozen=True)
 class Subspace:
-    """The first principal axes of standardised columns.
+    """Leading principal axes of standardised columns.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Subspace:
     axes
         Orthonormal rows, shape (axes, columns), the one with the largest variance first.
     explained
-        Share of the variance that the axes hold.
+        Share of the variance explained by the axes.
     """
 
     centre: np.ndarray
@@ -36,23 +36,23 @@ class Subspace:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """How well a window's rows lie in the baseline's subspace.
+    """Reconstruction error of a window's rows in the baseline's subspace.
 
     Parameters
     ----------
     before, now
-        Mean distance of the baseline's held-out rows, and of the window's, from the subspace, in standard
-        deviations of a column.
+        Mean distance of the baseline's held-out rows, and of the window's, from the subspace, in standard deviations of
+        a column.
     shift
         ``now - before`` in standard deviations of the held-out distances.
     p_value
-        Two-sided, of Welch's test on the distances.
+        Two-sided p-value of Welch's test on the distances.
     axes, explained
-        Size of the subspace, and the share of the baseline's variance in it.
+        Dimension of the subspace, and the share of the baseline's variance in it.
     excess
-        Growth of each column's mean squared residual, shape (columns,).
+        Increase of each column's mean squared residual, shape (columns,).
     telling
-        Columns by position, the one whose residual changed most first.
+        Indices of the columns, the one with the largest change of the residual first.
     """
 
     before: float
@@ -66,16 +66,16 @@ class Reconstruction:
 
 
 def learn_subspace(sample: np.ndarray, explained: float = EXPLAINED) -> Subspace:
-    """Standardise the columns and keep the fewest principal axes that hold a share of the variance.
+    """Standardise the columns and return the smallest number of principal axes that explain a share of the variance.
 
-    At least one axis is kept, and of two or more columns never all: in the whole space nothing is lost.
+    At least one axis is used, and with two or more columns never all, as the whole space has no reconstruction error.
 
     Parameters
     ----------
     sample
-        float64, shape (rows, columns); what is missing stands at its column's mean.
+        float64, shape (rows, columns); missing values are replaced by the column's mean.
     explained
-        Share of the variance to keep, above 0 and at most 1.
+        Share of the variance to explain, above 0 and at most 1.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def learn_subspace(sample: np.ndarray, explained: float = EXPLAINED) -> Subspace
     is_finite = np.isfinite(sample)
     counts = np.maximum(1, is_finite.sum(axis=0))
     _, exponent = np.frexp(np.max(np.abs(sample), axis=0, where=is_finite, initial=0.0))
-    unit = np.ldexp(1.0, exponent - 1)  # a power of two: exact, and squares of what is left cannot overflow
+    unit = np.ldexp(1.0, exponent - 1)  # a power of two: exact, and squares of the rest cannot overflow
     relative = np.where(is_finite, sample / unit, 0.0)
     mean = relative.sum(axis=0) / counts
     centre = mean * unit
@@ -103,7 +103,7 @@ def learn_subspace(sample: np.ndarray, explained: float = EXPLAINED) -> Subspace
 
 
 def residuals(subspace: Subspace, sample: np.ndarray) -> np.ndarray:
-    """Return what the subspace does not hold of each row, float64, shape (rows, columns), in column deviations.
+    """Return the residual of each row outside of the subspace, float64, shape (rows, columns), in column deviations.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def residuals(subspace: Subspace, sample: np.ndarray) -> np.ndarray:
 
 
 def _standardise(sample: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what is too far away to be written is cut
+    with np.errstate(over="ignore"):  # clip values that overflow
         values = (sample - centre) / scale
     return np.asarray(np.clip(np.nan_to_num(values, nan=0.0), -WIDEST, WIDEST))
 
@@ -124,25 +124,25 @@ def _standardise(sample: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> n
 def reconstruction(
     baseline: np.ndarray, window: np.ndarray, explained: float = EXPLAINED, seed: int = 0
 ) -> Reconstruction:
-    """Learn a subspace on one half of the baseline; compare the distances of the other half and of the window.
+    """Fit a subspace to one half of the baseline, and compare the distances of the other half and of the window.
 
-    The half that is held out makes the comparison fair: rows that a subspace was fitted to always lie closer.
-    A broken correlation moves the distance up although no column alone has changed; it may also move down.
+    Holding out one half makes the comparison unbiased, as fitted rows are always closer. A changed correlation
+    increases the distance although no single column changes; it may also decrease it.
 
     Parameters
     ----------
     baseline, window
         float64, shapes (rows, columns) and (other rows, columns); NaN is missing.
     explained
-        Share of the baseline's variance that the subspace keeps.
+        Share of the baseline's variance in the subspace.
     seed
-        Which half is held out.
+        Selection of the held-out half.
 
     Limits
     ------
-    Blind to changes inside the subspace, such as a shift along the first axis, and to non-linear dependence. What
-    is missing stands at the mean, so many more missing values look like better agreement. Values are cut at 10
-    standard deviations.
+    Changes inside the subspace, such as a shift along the first axis, and non-linear dependence are not detected.
+    Missing values are replaced by the mean, so an increase of them appears as better agreement. Values are clipped to
+    10 standard deviations.
 
     References
     ----------
@@ -155,8 +155,8 @@ def reconstruction(
     >>> together = rng.normal(size=(2000, 1)) + 0.3 * rng.normal(size=(2000, 3))
     >>> apart = together[:500].copy()
     >>> apart[:, 2] = rng.permutation(apart[:, 2])  # the same values, in other rows
-    >>> seen = reconstruction(together, apart)
-    >>> seen.shift > 1, seen.p_value < 1e-6, seen.telling[0]
+    >>> result = reconstruction(together, apart)
+    >>> result.shift > 1, result.p_value < 1e-6, result.telling[0]
     (True, True, 2)
     """
     old, new = two_sides(baseline, window)
@@ -181,7 +181,7 @@ def reconstruction(
 
 
 def welch(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the two-sided p-value of Welch's test for equal means; 1 where neither side varies and they agree.
+    """Return the two-sided p-value of Welch's test for equal means; 1 for equal constant samples.
 
     Examples
     --------

@@ -1,15 +1,15 @@
-"""Two samples of rows side by side: what every drill-down asks of them before it begins."""
+"""Validation of the two samples of rows of a drill-down."""
 
 from __future__ import annotations
 
 import numpy as np
 
 FEWEST_ROWS = 50
-"""Below this many rows on a side nothing is fitted."""
+"""Fewest rows of either sample."""
 
 
 def two_sides(baseline: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both samples as float64 with every value that is not finite as NaN, or say why they cannot be compared.
+    """Return both samples as float64, with NaN for values that are not finite; raise ValueError if not comparable.
 
     Parameters
     ----------
@@ -25,10 +25,10 @@ def two_sides(baseline: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.
     sides = [np.array(side, dtype=np.float64) for side in (baseline, window)]
     if any(side.ndim != 2 for side in sides) or sides[0].shape[1] != sides[1].shape[1] or not sides[0].shape[1]:
         shapes = " and ".join(str(side.shape) for side in sides)
-        raise ValueError(f"two samples of the same columns are needed, shape (rows, columns); these are {shapes}.")
+        raise ValueError(f"the samples need the same columns, shape (rows, columns); their shapes are {shapes}.")
     if min(len(side) for side in sides) < FEWEST_ROWS:
         sizes = " and ".join(str(len(side)) for side in sides)
-        raise ValueError(f"at least {FEWEST_ROWS} rows are needed on both sides, and there are {sizes}.")
+        raise ValueError(f"at least {FEWEST_ROWS} rows are required in both samples, which have {sizes}.")
     for side in sides:
         side[~np.isfinite(side)] = np.nan
     return sides[0], sides[1]

@@ -1,1 +1,1 @@
-"""Comparisons of arms, and of a shadow with what it shadows, that may be looked at whenever one likes."""
+"""Sequential comparisons of experiment arms, and of a shadow with its champion, that are valid at any time."""

@@ -1,4 +1,4 @@
-"""Two arms, one metric: how much they differ, at any look."""
+"""Difference of two arms in one metric, with a confidence sequence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from detectors.experiment.sequence import interval_reach, planned_information
 from detectors.experiment.tally import CC, YC, C, N, Tally, X, Y, divide_sums, ratio_variance
 
 BURN_IN = 500
-"""Rows of either arm before anything is said: the sequence is asymptotic."""
+"""Burn-in: fewest rows of either arm, as the confidence sequence is asymptotic."""
 
 
 class Interval(NamedTuple):
-    """An estimate with the ends of its confidence sequence; NaN where it is not known."""
+    """Estimate with the limits of its confidence sequence; NaN if unknown."""
 
     value: float
     low: float
@@ -25,22 +25,22 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """How a treatment differs from its control.
+    """Difference of a treatment from its control.
 
     Parameters
     ----------
     control, treatment
-        The metric in each arm.
+        Value of the metric in each arm.
     absolute
         Treatment minus control, with its confidence sequence.
     relative
-        The same as a share of the control: 0.02 is 2 % more. NaN unless both metrics are above 0.
+        The same relative to the control: 0.02 is 2 % more. NaN unless both values are above 0.
     rows
         Of both arms.
     error
-        Standard error of the relative difference, of its logarithm where both metrics are above 0.
+        Standard error of the relative difference; of its logarithm if both values are above 0.
     fraction
-        Information so far, as a share of what the smallest effect that matters needs.
+        Information so far, as a fraction of that required for the smallest relevant effect.
     """
 
     control: float
@@ -60,28 +60,28 @@ def difference(
     planned: float | None = None,
     burn_in: int = BURN_IN,
 ) -> Difference:
-    """Compare two arms.
+    """Compare a metric in two arms.
 
     Parameters
     ----------
     control, treatment
         Sums of the same metric.
     alpha
-        Probability with which the sequence may ever miss the truth.
+        Probability that the confidence sequence ever excludes the true value.
     minimum
-        The smallest effect that matters, as a share of the control: the interval is at its best where a test that
-        looks once would see it in 80 %.
+        Smallest relevant effect, relative to the control: the interval is tightest where a fixed-sample test of it has
+        a power of 80 %.
     planned
-        Rows of both arms where it is at its best instead.
+        Number of rows of both arms at which it is tightest instead.
     burn_in
-        Rows of either arm below which both intervals are the whole line.
+        With fewer rows in either arm, both intervals are unbounded.
 
     Limits
     ------
-    Arms must be independent: a user belongs to one of them. A covariate, where there is one in both arms, is used
-    (CUPED) for plain means; it must have been known before the experiment began. With arms of different sizes the
-    variance is that of :func:`larger_variances`. Of a metric with heavy tails the interval is wide and the error rate
-    far below ``alpha``, for rows yet to come may decide the mean.
+    Arms must be independent: each user belongs to one of them. A covariate that both arms have is used (CUPED) for
+    means; it must be measured before the experiment. For arms of different sizes the variance is that of
+    :func:`larger_variances`. For heavy-tailed metrics the interval is wide and the error rate far below ``alpha``, as
+    future rows may dominate the mean.
 
     References
     ----------
@@ -114,22 +114,22 @@ def difference(
 
 
 def larger_variances(values: np.ndarray, variances: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the variances of two arms, or what they would be if each arm had the spread of the other, if that is more.
+    """Return the variances of two arms, or those with the spreads of the arms exchanged, if their sum is larger.
 
-    The mean and the variance of a sample with a heavy tail are both too small until rare large values come, and in a
-    small arm they come late: its interval is then too narrow at the time when its mean is too low. The large arm knows
-    the tail better. With the spreads exchanged the sum of the variances is that of a randomisation test, in which the
-    difference of a small arm from a large one is never more often far below its mean than a normal variable is; the
-    arms' own variances guard the other side. For arms of one size the own variances are always the larger.
+    Mean and variance of a heavy-tailed sample are both too low until rare large values occur, which takes longer in a
+    small arm: its interval is too narrow while its mean is too low. The large arm has a better estimate of the tail.
+    With exchanged spreads the sum of the variances is that of a randomisation test, under which the difference of a
+    small from a large arm is never further below its mean than a normal variable; the arms' own variances cover the
+    other side. For arms of equal size the own variances are always larger.
 
     Parameters
     ----------
     values, variances
-        Shape (..., 2): control and treatment. Where both values are above 0 the spread that an arm takes from the other
-        is the variance over the squared mean, which a factor leaves as it is, or in the arm with the larger mean the
-        variance over the mean, which a change of a count or a rate leaves as it is.
+        Shape (..., 2): control and treatment. If both values are above 0, the spread taken from the other arm is the
+        variance over the squared mean, which is invariant under scaling, or, in the arm with the larger mean, the
+        variance over the mean, which is invariant under a change of a count or a rate.
     sizes
-        Shape (..., 2): what each variance falls with, such as rows.
+        Shape (..., 2): sizes to which the variances are inversely proportional, such as rows.
 
     References
     ----------
@@ -156,7 +156,7 @@ def larger_variances(values: np.ndarray, variances: np.ndarray, sizes: np.ndarra
 def relative_error(values: np.ndarray, variances: np.ndarray) -> np.ndarray:
     """Return the standard error of the relative difference, over arrays of shape (..., 2): control and treatment.
 
-    Of the logarithm of the lift where both values are above 0, else of the difference as a share of the control.
+    Of the logarithm of the lift if both values are above 0, else of the difference relative to the control.
     """
     whole = np.broadcast_to((values > 0).all(axis=-1, keepdims=True), values.shape)
     scale = np.where(whole, values, np.abs(values[..., :1]))
@@ -165,7 +165,7 @@ def relative_error(values: np.ndarray, variances: np.ndarray) -> np.ndarray:
 
 
 def information(error: np.ndarray | float, target: np.ndarray | float, alpha: float) -> np.ndarray:
-    """Return the information so far as a share of what a test that looks once needs to see a target in 80 %.
+    """Return the information so far, as a fraction of that required for a fixed-sample test with a power of 80 %.
 
     Examples
     --------
@@ -179,15 +179,14 @@ def information(error: np.ndarray | float, target: np.ndarray | float, alpha: fl
 def lift(
     values: np.ndarray, variances: np.ndarray, times: np.ndarray | float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the lift of the second of two metrics over the first, and its ends, by way of logarithms.
+    """Return the lift of the second of two metrics over the first, with its limits, computed on the log scale.
 
     Parameters
     ----------
     values, variances
-        Shape (..., 2): control and treatment; the lift is not known (NaN, and ends that say nothing) unless both
-        values are above 0.
+        Shape (..., 2): control and treatment; the lift is NaN, with infinite limits, unless both values are above 0.
     times
-        Standard errors that an interval reaches to either side.
+        Half-width of the interval in standard errors.
 
     Examples
     --------
@@ -210,7 +209,7 @@ def lift(
 
 
 def adjust_for_covariate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return value and variance of each arm, with what a covariate explains taken out.
+    """Return value and variance of each arm after regression adjustment for a covariate (CUPED).
 
     Parameters
     ----------
@@ -251,7 +250,7 @@ def adjust_for_covariate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _slope(cross: np.ndarray, inner: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return how much of the metric moves with the covariate, one number for all arms, shape (..., 1)."""
+    """Return the regression coefficient of the metric on the covariate, common to all arms, shape (..., 1)."""
     above, below = cross.sum(axis=-1, keepdims=True), inner.sum(axis=-1, keepdims=True)
     is_defined = usable.all(axis=-1, keepdims=True) & (below > 0)
     return np.asarray(np.divide(above, below, where=is_defined, out=np.zeros_like(above)))

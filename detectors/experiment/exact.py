@@ -1,7 +1,7 @@
-"""Sums of doubles without rounding, many at once: the same whatever the order, and what was added can be taken away.
+"""Exact, vectorised sums of doubles: independent of order, and previously added terms can be subtracted.
 
-A sum is held as limbs, whole numbers in base 2^32, from 2^-224 to 2^352. So the sum of a window is the sum of its
-buckets to the last bit, and a bucket that is computed again replaces what it had added.
+A sum is stored as limbs, integers in base 2^32, from 2^-224 to 2^352. The sum of a window equals the sum of its buckets
+to the last bit, and a recomputed bucket replaces its previous contribution.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ LIMBS = 18
 BASE = 2.0**32
 MASK = np.int64(0xFFFFFFFF)
 LARGEST = 1e45
-"""Terms up to its square are summed; 4 billion of them fit."""
+"""Largest value; terms up to its square can be summed, 4 billion of them."""
 TOGETHER = 1 << 20
-"""Rows of one pass: 2^20 terms below 2^32 are exact in a double."""
+"""Rows per pass: a double is exact for 2^20 terms below 2^32."""
 
 
 def sum_groups(terms: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
@@ -25,7 +25,7 @@ def sum_groups(terms: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
     Parameters
     ----------
     terms
-        float64 of shape (rows,), each at most 1e90 and finite; what lies below 2^-224 is cut off.
+        float64 of shape (rows,), each at most 1e90 and finite; digits below 2^-224 are truncated.
     groups
         int64 of shape (rows,), the group of each.
     size
@@ -56,7 +56,7 @@ def sum_groups(terms: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
 
 
 def normalise_limbs(limbs: np.ndarray) -> np.ndarray:
-    """Give the one form in which equal sums are equal: all limbs but the last lie between 0 and 2^32."""
+    """Return the canonical form, in which equal sums are equal: all limbs but the last are between 0 and 2^32."""
     if not (limbs[..., :-1] >> 32).any():
         return limbs
     limbs = limbs.copy()

@@ -1,7 +1,8 @@
-"""Confidence that holds at every look: how wide an interval must be so that nobody who peeks is fooled.
+"""Confidence sequences: intervals that are valid at every look.
 
-An ordinary 95 % interval holds at the one moment that was fixed before. A confidence sequence holds at all moments at
-once with that probability, so an experiment may be looked at every five minutes and stopped at any of them.
+An ordinary 95 % interval is valid at one time that was fixed in advance. A confidence sequence contains the true value
+at all times simultaneously with that probability, so an experiment may be examined every five minutes and stopped at
+any time.
 """
 
 from __future__ import annotations
@@ -10,30 +11,30 @@ import numpy as np
 from scipy import special
 
 PLANNED = 20_000
-"""Rows at which a sequence is tightest that has no smallest effect to plan for."""
+"""Number of rows at which a sequence without a smallest relevant effect is tightest."""
 SPENT_BEFORE = 0.7
-"""Share of alpha that is spent until the planned information is there; the rest guards all that comes early or late."""
+"""Share of alpha of the boundary up to the planned information; the rest is that of the mixture at all times."""
 POWER = 0.8
-"""How often the planned information is to show the smallest effect that matters, by a test that looks once."""
+"""Power of a fixed-sample test of the smallest relevant effect at the planned information."""
 
 
 def reach(n: np.ndarray | float, alpha: float, planned: float = PLANNED) -> np.ndarray:
-    """Return how many standard errors an asymptotic confidence sequence reaches to either side.
+    """Return the half-width of an asymptotic confidence sequence, in standard errors.
 
-    The normal mixture boundary; it is tightest at ``planned`` rows and holds everywhere.
+    Uses the normal mixture boundary, which is tightest at ``planned`` rows and valid at any number.
 
     Parameters
     ----------
     n
-        Rows that the estimate rests on, or any other measure of information.
+        Number of rows of the estimate, or another measure of information.
     alpha
-        Probability with which the sequence may ever miss.
+        Probability that the sequence ever excludes the true value.
     planned
-        Rows that are expected, in the same measure.
+        Expected number of rows, in the same measure.
 
     Limits
     ------
-    Asymptotic: of a few hundred rows with heavy tails it may miss more often, which is what a burn-in is for.
+    Asymptotic: with a few hundred heavy-tailed rows it may miss more often, hence the burn-in.
 
     References
     ----------
@@ -50,12 +51,12 @@ def reach(n: np.ndarray | float, alpha: float, planned: float = PLANNED) -> np.n
 
 
 def _tune_mixture(alpha: float, planned: float) -> float:
-    """Return the mixture's scale that is tightest at a number of rows."""
+    """Return the scale of the mixture that is tightest at a number of rows."""
     return float((-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / planned)
 
 
 def evidence(z: np.ndarray | float, n: np.ndarray | float, alpha: float, planned: float = PLANNED) -> np.ndarray:
-    """Return the evidence against no difference: an asymptotic e-value, which is 1 / alpha where |z| equals the reach.
+    """Return the evidence against no difference: an asymptotic e-value, which is 1 / alpha if |z| equals the reach.
 
     Examples
     --------
@@ -68,7 +69,7 @@ def evidence(z: np.ndarray | float, n: np.ndarray | float, alpha: float, planned
 
 
 def planned_information(alpha: float, power: float = POWER) -> float:
-    """Return the information, in units of the effect, with which a test that looks once sees an effect so often.
+    """Return the information, in units of the effect, at which a fixed-sample test has the given power.
 
     Examples
     --------
@@ -79,22 +80,23 @@ def planned_information(alpha: float, power: float = POWER) -> float:
 
 
 def interval_reach(fraction: np.ndarray | float, alpha: float) -> np.ndarray:
-    """Return how many standard errors an interval reaches, where it is known how much information will be asked for.
+    """Return the half-width of an interval with planned information, in standard errors.
 
-    Two boundaries hold together, each with its share of ``alpha``. Up to the planned information one is a constant
-    for the sum of what was seen (O'Brien and Fleming's, looked at all the time): at the plan's end it is hardly wider
-    than a test that looks once. The other is the normal mixture: it tells large effects early, and goes on for ever.
+    Combines two boundaries, each with a share of ``alpha``. Up to the planned information one is constant on the scale
+    of the sum (O'Brien-Fleming with continuous monitoring): at the planned information it is hardly wider than a
+    fixed-sample test. The other is the normal mixture, which detects large effects early and remains valid
+    indefinitely.
 
     Parameters
     ----------
     fraction
-        Information so far (one over the variance of the estimate), as a share of what is planned.
+        Information so far (one over the variance of the estimate), as a fraction of the planned information.
     alpha
-        Probability with which the sequence may ever miss.
+        Probability that the sequence ever excludes the true value.
 
     Limits
     ------
-    Asymptotic, as :func:`reach` is. The information may be measured on the way, as long as it does not depend on the
+    Asymptotic, as :func:`reach`. The information may be estimated during the experiment if it does not depend on the
     effect. Just beyond the plan the interval is wider than just before it.
 
     References
@@ -116,16 +118,16 @@ def interval_reach(fraction: np.ndarray | float, alpha: float) -> np.ndarray:
 
 
 def growth_until(target: float, error: float, fraction: float, alpha: float) -> float:
-    """Return how many times the present rows make an interval reach as little as wanted; infinite beyond a million.
+    """Return the factor by which the rows must grow for an interval of the target width; infinite beyond a million.
 
     Parameters
     ----------
     target
-        Wanted distance of either end from the estimate.
+        Target half-width.
     error
-        Standard error now, which falls with the root of the rows.
+        Current standard error, which decreases with the square root of the rows.
     fraction
-        Information now, as a share of what is planned.
+        Current information, as a fraction of the planned information.
 
     Examples
     --------
@@ -141,22 +143,22 @@ def growth_until(target: float, error: float, fraction: float, alpha: float) -> 
 
 
 def split_evidence(counts: np.ndarray, shares: np.ndarray, weight: float = 10_000.0) -> np.ndarray:
-    """Return the evidence that traffic is not split as it was meant to be: an e-value, over the last axis.
+    """Return the evidence of a sample ratio mismatch: an e-value, over the last axis.
 
-    Reaching ``1 / alpha`` at any look has a probability of at most ``alpha`` while the split is right.
+    While the split is as planned, the probability of ever reaching ``1 / alpha`` is at most ``alpha``.
 
     Parameters
     ----------
     counts
         Independent units of each arm so far, shape (..., arms).
     shares
-        What was meant, shape (arms,), summing to 1.
+        Planned split, shape (arms,), with sum 1.
     weight
-        How close to the meant split a wrong one is looked for: a Dirichlet prior of so many units around it.
+        Concentration of the Dirichlet prior of the alternative around the planned split, in units.
 
     Limits
     ------
-    Counts must be of independent units. Where a user brings many rows, compare the arms' shares by groups instead.
+    Counts must be of independent units. If users have several rows, compare the arms' shares by groups instead.
 
     References
     ----------

@@ -1,7 +1,6 @@
-"""A challenger answers the same requests as the champion, unseen: whether they agree, and which is better.
+"""Shadow deployment: agreement and difference of a challenger that answers the champion's requests unserved.
 
-Records are joined by the request, so every difference is within one request, and what makes requests easy or hard
-cancels out.
+Records are joined by request, so every difference is within one request, and the difficulty of requests cancels out.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from detectors.experiment.tally import Tally, X, Y
 
 
 def exact(first: object, second: object) -> bool:
-    """Say whether two answers are the same text, white space at the ends aside.
+    """Return whether two answers are the same text, ignoring leading and trailing white space.
 
     Examples
     --------
@@ -33,7 +32,7 @@ def exact(first: object, second: object) -> bool:
 
 
 def numeric(first: object, second: object, relative: float = 1e-6, absolute: float = 1e-9) -> bool:
-    """Say whether two answers are numbers within a tolerance; what is no number agrees with nothing.
+    """Return whether two answers are numbers within a tolerance; false for anything else.
 
     Examples
     --------
@@ -47,7 +46,7 @@ def numeric(first: object, second: object, relative: float = 1e-6, absolute: flo
 
 
 def leaf_agreement(first: object, second: object, relative: float = 1e-9) -> float:
-    """Return the share of the leaves of two JSON answers that are the same; 0 where one of them is not JSON.
+    """Return the share of equal leaves of two JSON answers; 0 if one of them is not JSON.
 
     Examples
     --------
@@ -78,11 +77,11 @@ def _same_leaf(one: Any, other: Any, relative: float) -> bool:
 
 
 def likeness(first: Sequence[object], second: Sequence[object]) -> np.ndarray:
-    """Return the cosine of the static embeddings of each pair, 0 at least; 1 where the words are the same.
+    """Return the cosine similarity of the static embeddings of each pair, at least 0; 1 if the words are the same.
 
     Limits
     ------
-    Word vectors are averaged: neither order nor negation is seen, so "was paid" and "was not paid" are alike.
+    Word vectors are averaged: word order and negation have no effect, so "was paid" and "was not paid" are similar.
 
     Examples
     --------
@@ -99,16 +98,16 @@ def likeness(first: Sequence[object], second: Sequence[object]) -> np.ndarray:
 def agreement(
     kind: str, first: Sequence[object], second: Sequence[object], tolerance: float = 1e-6, similar: float = 0.8
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Say of each pair of answers whether they agree, and how near they are from 0 to 1.
+    """Return whether the answers of each pair agree, and their similarity from 0 to 1.
 
     Parameters
     ----------
     kind
         ``exact``, ``numeric``, ``json`` or ``semantic``.
     tolerance
-        Relative difference up to which numbers agree.
+        Largest relative difference of numbers that agree.
     similar
-        Cosine from which texts agree in meaning.
+        Smallest cosine similarity of texts that agree.
 
     Returns
     -------
@@ -147,7 +146,7 @@ def _near(first: object, second: object) -> float:
 
 
 def pair_differences(champion: np.ndarray, challenger: np.ndarray) -> Tally:
-    """Sum challenger minus champion over the pairs; a pair with one side missing (NaN) does not count.
+    """Sum challenger minus champion over the pairs; a pair with a missing value (NaN) is not counted.
 
     Examples
     --------
@@ -158,7 +157,7 @@ def pair_differences(champion: np.ndarray, challenger: np.ndarray) -> Tally:
 
 
 def sequence(tally: Tally, alpha: float = 0.05, planned: float = PLANNED, burn_in: int = BURN_IN) -> Interval:
-    """Return a share or a mean difference with its confidence sequence: it holds at every look.
+    """Return a share or a mean difference with its confidence sequence, valid at every look.
 
     Examples
     --------
@@ -214,16 +213,16 @@ def compare_pairs(
 
 
 def severity(closeness: np.ndarray, champion: np.ndarray, challenger: np.ndarray, higher: Sequence[bool]) -> np.ndarray:
-    """Return how much a disagreement matters: how far the answers are apart, times by how much the challenger is worse.
+    """Return the severity of a disagreement: the distance of the answers, weighted by how much worse the challenger is.
 
     Parameters
     ----------
     closeness
         Shape (pairs,), from :func:`agreement`.
     champion, challenger
-        Shape (pairs, metrics); NaN where a side is missing, which counts as no difference.
+        Shape (pairs, metrics); NaN if a value is missing, which counts as no difference.
     higher
-        Of each metric, whether more is better.
+        For each metric, whether more is better.
 
     Examples
     --------

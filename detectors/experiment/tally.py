@@ -1,8 +1,8 @@
-"""What an arm of an experiment keeps of its rows: sums, so that buckets add up and none is read twice.
+"""Tally: sums over the rows of an experiment's arm, which add up over buckets.
 
-A metric is a ratio of two sums, ``y`` over ``x``: a mean has ``x = 1`` in every row, and cost per token has tokens.
-Where one user brings several rows, rows are not independent, but users are: rows are then summed in 256 groups by a
-hash of the user, and the groups tell the variance.
+A metric is a ratio of two sums, ``y`` over ``x``: a mean has ``x = 1`` in every row, cost per token has tokens. If
+users have several rows, rows are dependent but users are not: rows are then summed in 256 groups by a hash of the user,
+and the variance is estimated between groups.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ import numpy as np
 from detectors.experiment.exact import LARGEST, LIMBS, normalise_limbs, sum_groups, to_doubles
 
 PARTS = ("n", "y", "x", "yy", "xx", "xy", "c", "cc", "yc")
-"""Of each group: rows, numerator, denominator, their squares and product; covariate, its square and product with y."""
+"""Sums of a group: rows, numerator, denominator, their squares, product; covariate, its square and product with y."""
 N, Y, X, YY, XX, XY, C, CC, YC = range(len(PARTS))
 GROUPS = 256
 FEWEST_GROUPS = 64
-"""Groups that must hold rows before their variance is trusted."""
+"""Fewest non-empty groups for an estimate of the variance."""
 VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """Sums of one metric in one arm; disjoint sets of rows add up, to the last bit, and can be taken away again.
+    """Sums of one metric in one arm; disjoint sets of rows are added, and subtracted, exactly.
 
     Parameters
     ----------
     exact
         int64 of shape (groups, 9, 18): the sums in the order of ``PARTS``, each in the limbs of
-        :mod:`detectors.experiment.exact`; one group when rows are independent, 256 when they are grouped by user.
+        :mod:`detectors.experiment.exact`; one group if rows are independent, 256 if they are grouped by user.
 
     Limits
     ------
-    Two users in one group are taken as one, so the variance is that of at most 256 units, its root known to 4 %.
-    More groups would tell it better, and cost as much more in every bucket for ever; four times as many would make
-    it 2 %, which moves an interval's ends by 2 % of its width. With fewer than 64 groups in use it is not known.
-    Of grouped rows the squares and products are not kept, for groups tell the variance.
+    Users of one group are combined, so the variance is that of at most 256 units, and its root has a standard error of
+    4 %. More groups are more precise but add cost to every bucket: four times as many would have 2 %, which changes the
+    limits of an interval by 2 % of its width. With fewer than 64 non-empty groups the variance is unknown. For grouped
+    rows the squares and products are not stored, as the variance is estimated between groups.
 
     Examples
     --------
@@ -66,15 +66,15 @@ class Tally:
         covariate: np.ndarray | None = None,
         units: Iterable[object] | None = None,
     ) -> Tally:
-        """Sum rows; one whose value, denominator or covariate is not finite, or beyond 1e45, does not count.
+        """Sum rows; those whose value, denominator or covariate is not finite, or beyond 1e45, are not counted.
 
         Parameters
         ----------
         y, x, covariate
-            Shape (rows,): numerator, denominator (1 by default), and a quantity that was known before the experiment
-            began, such as the user's mean before it.
+            Shape (rows,): numerator, denominator (1 by default), and a quantity measured before the experiment, such as
+            the user's previous mean.
         units
-            Whose row each is, shape (rows,); None when rows are independent.
+            User of each row, shape (rows,); None if rows are independent.
         """
         y = np.asarray(y, dtype=np.float64)
         ones = np.ones(len(y))
@@ -94,11 +94,11 @@ class Tally:
         return cls(made)
 
     def __add__(self, other: Tally) -> Tally:
-        """Take two disjoint sets of rows together."""
+        """Add two disjoint sets of rows."""
         return Tally(normalise_limbs(self._like(other).exact + other.exact))
 
     def __sub__(self, other: Tally) -> Tally:
-        """Take away a set of rows that was added before."""
+        """Subtract a set of rows that was added before."""
         return Tally(normalise_limbs(self._like(other).exact - other.exact))
 
     def __eq__(self, other: object) -> bool:
@@ -124,23 +124,23 @@ class Tally:
 
     @property
     def value(self) -> float:
-        """Return the metric; NaN where its denominator is 0."""
+        """Return the metric; NaN if its denominator is 0."""
         return float(divide_sums(self.sums))
 
     @property
     def variance(self) -> float:
-        """Return the variance of the metric as an estimate; infinite where it is not known."""
+        """Return the variance of the metric as an estimate; infinite if it is unknown."""
         return float(ratio_variance(self.sums))
 
     def to_json(self) -> dict[str, Any]:
-        """Serialise without loss: the limbs that are not 0, each after the distance from the one before."""
+        """Serialise without loss: the non-zero limbs, each after its distance from the previous one."""
         flat = self.exact.ravel()
         at = np.flatnonzero(flat)
         return {"v": VERSION, "groups": len(self.exact), "at": np.diff(at, prepend=0).tolist(), "n": flat[at].tolist()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Tally:
-        """Read what :meth:`to_json` wrote; refuses another version."""
+        """Read the output of :meth:`to_json`; rejects other versions."""
         if data.get("v") != VERSION or data.get("groups") not in (1, GROUPS):
             raise ValueError(f"a tally of version {data.get('v')!r} is not of {VERSION}; count the rows again.")
         flat = np.zeros(int(data["groups"]) * len(PARTS) * LIMBS, dtype=np.int64)
@@ -177,7 +177,7 @@ def divide_sums(sums: np.ndarray) -> np.ndarray:
 def ratio_variance(sums: np.ndarray) -> np.ndarray:
     """Return the variance of the ratio by the delta method, over arrays of shape (..., groups, 9).
 
-    Of one group it is taken between rows, of several between groups.
+    Estimated between rows for one group, between groups for several.
 
     References
     ----------

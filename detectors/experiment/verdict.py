@@ -1,4 +1,4 @@
-"""What an experiment says so far: win, lose, no difference, keep running, or that it cannot be trusted."""
+"""Verdict of an experiment: win, lose, no difference, keep running, or invalid."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from detectors.experiment.tally import FEWEST_GROUPS, N, Tally
 
 Word = Literal["win", "lose", "no difference", "keep running", "invalid"]
 SPLIT_ALPHA = 0.001
-"""Chance of calling a right split of the traffic wrong, over the whole experiment."""
+"""Probability of rejecting a correct split of the traffic, over the whole experiment."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One quantity that is compared.
+    """Compared quantity.
 
     Parameters
     ----------
     name
-        As it is told.
+        Name in messages.
     better
-        Which way is an improvement.
+        Direction of an improvement.
     role
         ``primary`` decides; a ``guardrail`` must not get worse by more than ``minimum``.
     minimum
-        The smallest effect that matters, as a share of the control: closer than that is no difference.
+        Smallest relevant effect, relative to the control: smaller effects count as no difference.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Metric:
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """What one metric says of one treatment.
+    """Result of one metric for one treatment.
 
     Parameters
     ----------
     gain
-        By how much the treatment is better, as a share of the control, with its confidence sequence.
+        Improvement of the treatment relative to the control, with its confidence sequence.
     rows_needed
-        How many more rows it needs to decide; infinite when nobody knows.
+        Number of further rows until a decision; infinite if unknown.
     """
 
     metric: Metric
@@ -62,7 +62,7 @@ class MetricComparison:
 
 @dataclass(frozen=True)
 class ExperimentVerdict:
-    """What a treatment comes to, and the answers that it rests on."""
+    """Verdict on a treatment, with the results of its metrics."""
 
     verdict: Word
     reason: str
@@ -72,20 +72,20 @@ class ExperimentVerdict:
 
 @dataclass(frozen=True)
 class Design:
-    """How an experiment was planned.
+    """Design of an experiment.
 
     Parameters
     ----------
     shares
-        How traffic was meant to be split between control and treatment.
+        Planned split of traffic between control and treatment.
     alpha
-        Chance of a false verdict.
+        Probability of a false verdict.
     planned
-        Rows of both arms that are expected; by default what the smallest effect that matters needs.
+        Expected rows of both arms; by default the number that the smallest relevant effect requires.
     treatments
-        How many treatments are compared with this control.
+        Number of treatments that are compared with this control.
     burn_in
-        Rows below which nothing is concluded.
+        Fewest rows for a conclusion.
     """
 
     shares: tuple[float, float] = (0.5, 0.5)
@@ -104,11 +104,11 @@ def judge(
     treatment: Mapping[str, Tally],
     design: Design = EVEN_SPLIT,
 ) -> ExperimentVerdict:
-    """Judge a treatment against its control, at any time and as often as one likes.
+    """Return the verdict on a treatment against its control; valid at any time and any number of looks.
 
-    A treatment wins when a primary metric is better beyond doubt, however little, and every guardrail has been shown
-    not to be worse by more than its minimum; it loses when a primary metric is worse beyond doubt, or a guardrail by
-    more than its minimum. All metrics and treatments share the design's ``alpha``.
+    A treatment wins if a primary metric is significantly better, by any amount, and every guardrail is shown not to be
+    worse by more than its minimum; it loses if a primary metric is significantly worse, or a guardrail by more than its
+    minimum. All metrics and treatments share the design's ``alpha``.
 
     Parameters
     ----------
@@ -117,9 +117,10 @@ def judge(
 
     Limits
     ------
-    Says nothing about metrics that were chosen after looking at them. The intervals are asymptotic, and with users who
-    come back their variance is that of at most 256 groups, known to 4 % at best: the chance of a false verdict is
-    then close to ``alpha`` and not proven to be below it. How many rows are needed assumes that the spread stays.
+    Not valid for metrics that were chosen after looking at them. The intervals are asymptotic; with returning users
+    their variance is that of at most 256 groups, with a standard error of 4 % or more, so the probability of a false
+    verdict is close to ``alpha`` without proof that it is below. The number of further rows assumes a constant
+    variance.
 
     Examples
     --------
@@ -138,7 +139,7 @@ def judge(
     answers = tuple(answer_metric(metric, compute_difference(metric), each) for metric in metrics)
     if against >= 1 / SPLIT_ALPHA:
         counts = [tally[metrics[0].name].n for tally in (control, treatment)]
-        reason = f"traffic is not split as meant: {counts[0]} and {counts[1]} rows; nothing else can be trusted"
+        reason = f"traffic is not split as planned: {counts[0]} and {counts[1]} rows; the other results are not valid"
         return ExperimentVerdict("invalid", reason, answers, against)
     return ExperimentVerdict(*_together(answers), answers, against)
 
@@ -156,18 +157,18 @@ def _together(answers: Sequence[MetricComparison]) -> tuple[Word, str]:
 
 
 def _safe(answers: Sequence[MetricComparison]) -> bool:
-    """Say whether every guardrail has been shown to hold: not being able to tell is not enough."""
+    """Return whether every guardrail is shown not to be worse; an undecided one is not sufficient."""
     return all(answer.verdict in ("no difference", "win") for answer in answers if answer.metric.role == "guardrail")
 
 
 def answer_metric(metric: Metric, difference: Difference, alpha: float) -> MetricComparison:
-    """Turn the confidence sequence of one metric into a word.
+    """Derive the verdict on one metric from its confidence sequence.
 
     Examples
     --------
-    >>> seen = Difference(1.0, 1.2, Interval(0.2, 0.1, 0.3), Interval(0.2, 0.1, 0.3), 5000, 0.03, 0.5)
-    >>> answer_metric(Metric("latency", better="lower"), seen, 0.05).reason
-    'latency: +20.0 % (+10.0 % to +30.0 %): worse beyond doubt'
+    >>> result = Difference(1.0, 1.2, Interval(0.2, 0.1, 0.3), Interval(0.2, 0.1, 0.3), 5000, 0.03, 0.5)
+    >>> answer_metric(Metric("latency", better="lower"), result, 0.05).reason
+    'latency: +20.0 % (+10.0 % to +30.0 %): significantly worse'
     """
     lift = difference.relative if math.isfinite(difference.relative.value) else _relative_interval(difference)
     gain = lift if metric.better == "higher" else Interval(-lift.value, -lift.high, -lift.low)
@@ -177,9 +178,9 @@ def answer_metric(metric: Metric, difference: Difference, alpha: float) -> Metri
         few = f"{metric.name}: too few rows so far, {difference.rows}"
         return MetricComparison(metric, difference, gain, "keep running", few, math.inf)
     if gain.high < -bound:
-        return MetricComparison(metric, difference, gain, "lose", f"{effect}: worse beyond doubt", 0.0)
+        return MetricComparison(metric, difference, gain, "lose", f"{effect}: significantly worse", 0.0)
     if gain.low > 0:
-        return MetricComparison(metric, difference, gain, "win", f"{effect}: better beyond doubt", 0.0)
+        return MetricComparison(metric, difference, gain, "win", f"{effect}: significantly better", 0.0)
     if gain.low > -metric.minimum and (metric.role == "guardrail" or gain.high < metric.minimum):
         conclusion = f"{effect}: no difference of {_percent(metric.minimum)}"
         return MetricComparison(metric, difference, gain, "no difference", conclusion, 0.0)
@@ -188,22 +189,22 @@ def answer_metric(metric: Metric, difference: Difference, alpha: float) -> Metri
 
 
 def _rows_needed(metric: Metric, difference: Difference, alpha: float) -> tuple[float, str]:
-    """Return how many more rows show the smallest effect that matters or, where they are there, rule it out."""
+    """Return how many further rows show the smallest relevant effect or, beyond that number, exclude it."""
     if difference.fraction < 1:
         needed = difference.rows * (1 / difference.fraction - 1) if difference.fraction > 0 else math.inf
         return needed, f"about {needed:,.0f} more rows show {_percent(metric.minimum)} four times in five"
     growth = growth_until(metric.minimum / 2, difference.error, difference.fraction, alpha)
     needed = difference.rows * (growth - 1)
-    return needed, f"about {needed:,.0f} more rows will tell" if math.isfinite(
+    return needed, f"about {needed:,.0f} more rows are required" if math.isfinite(
         needed
-    ) else "no number of rows will tell"
+    ) else "no number of rows is sufficient"
 
 
 def settle(before: str | None, now: Word) -> Word:
-    """Return the word that stands: what was decided once stays decided until it is decided otherwise.
+    """Return the verdict in effect: a decision remains until another decision replaces it.
 
-    An interval that has left 0 once has left it for ever, for the sequence may be cut with its own past; and traffic
-    that was not split as meant stays in the sums.
+    An interval that once excluded 0 does so for ever, as the sequence may be intersected with its past; and traffic
+    with a wrong split remains in the sums.
 
     Examples
     --------
@@ -218,7 +219,7 @@ def settle(before: str | None, now: Word) -> Word:
 
 
 def _relative_interval(difference: Difference) -> Interval:
-    """Return the absolute difference as a share of the control, where a lift by logarithms is not defined."""
+    """Return the absolute difference relative to the control, if the lift on the log scale is undefined."""
     size = abs(difference.control) or 1.0
     return Interval(*(end / size for end in difference.absolute))
 
@@ -237,7 +238,7 @@ def _split(
     treatment: Mapping[str, Tally],
     shares: tuple[float, float],
 ) -> float:
-    """Return the evidence against the meant split; of grouped rows by the spread of the share between groups."""
+    """Return the evidence against the planned split; for grouped rows by the variance of the share between groups."""
     sides = [tally[metrics[0].name].sums[:, N] for tally in (control, treatment)]
     meant = np.array(shares) / sum(shares)
     if len(sides[0]) == 1:

@@ -1,4 +1,4 @@
-"""Fall: where a series of a metric got worse for good."""
+"""Lasting fall of a series of a metric."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import numpy as np
 
 FEWEST_BEFORE, FEWEST_AFTER = 5, 2
 ERRORS = 6.0
-"""Standard errors by which the level after a fall differs from the level before it."""
+"""Smallest difference of the levels before and after a fall, in standard errors."""
 DEVIATIONS = 3.0
-"""The same in standard deviations of a single value, so that no slow wander is taken for a fall."""
+"""The same in standard deviations of a single value, which excludes slow variation."""
 
 
 def find_fall(values: np.ndarray, least: float) -> int | None:
-    """Return the place of the first value after the largest lasting fall of a series, None where there is none.
+    """Return the index of the first value after the largest lasting fall of a series, None if there is none.
 
-    The noise of a value is known from the differences of neighbours, which a single fall hardly touches.
+    The noise is estimated from the differences of neighbours, on which a single fall has hardly any effect.
 
     Parameters
     ----------
     values
-        float64, shape (n,), in the order of time, of which more is better.
+        float64, shape (n,), in the order of time; larger is better.
     least
-        A smaller fall does not count.
+        Smallest fall.
 
     References
     ----------

@@ -1,37 +1,33 @@
-"""Where the truth will lie, judged by where it lay before: the interval of an estimate from its own record.
+"""Calibrated interval of an estimate without labels, from the errors of earlier estimates.
 
-An estimate without labels errs in three ways. Chance decides which labels a window draws. The scores' meaning
-wanders from window to window and moves on with time. And rows unlike the baseline's are judged by a rule that was
-learnt from others. The first is known from the window itself. The others show in the *residuals* (truth less
-estimate) of windows whose labels are known: those of the baseline, each estimated from the rest, and those that have
-come since.
+An estimate without labels has three sources of error: sampling of the labels; variation of the calibration between
+windows, and its drift over time; and extrapolation to rows unlike the baseline's. The first is computed from the
+window. The others are estimated from the *residuals* (truth minus estimate) of windows with labels: those of the
+baseline, each estimated from the rest, and later ones.
 
-The residuals are followed by a local level model: a level that moves on with time, a slope for the share of rows
-that are new, a wander of each window, and the chance that is known. How fast the level moves, whether it returns, how
-far windows wander, and how badly new rows are judged is not known; a grid of answers is weighed by how well each has
-foretold the residuals so far. So few windows give wide tails, a far horizon gives a wide interval, and a lasting bias
-moves it.
+The residuals follow a local level model: a level that moves over time, a slope for the share of new rows, variation
+between windows, and the sampling error. The rates of movement and reversion of the level, the variation between windows
+and the slope are unknown; a grid of their values is weighted by the likelihood of the past residuals. Few windows
+therefore give heavy tails, a long horizon gives a wide interval, and a lasting bias shifts it.
 
-A model may be wrong, so the interval is held to its word. Each time that labels come the interval that was stated for
-their window, from what was known when it was stated, is looked up: a miss widens all later ones by a tenth, a hit
-narrows them by a nineteenth of that. In the long run it therefore misses as often as it says, whatever the world does,
-as long as labels keep coming.
+As a model may be wrong, the coverage of the interval is controlled. When labels arrive, the interval that was stated
+for their window is checked: a miss widens all later ones by a tenth, a hit narrows them by a nineteenth of that. In the
+long run the interval therefore misses at the nominal rate for any process, as long as labels arrive.
 
-What is promised
-----------------
-With labels that come ``lag`` windows late, over T windows, ``|share of misses - 0.05|`` is at most
-``(range + RATE * lag) / (RATE * T)`` where ``range`` is the distance of the largest from the smallest logarithm of the
-stretch. That is a promise about the long run, not about one window. Without labels beyond the
-baseline there is no promise: the interval holds as far as the future wanders like the baseline did, and a concept that
-changes while no labels come is not seen.
+Guarantee
+---------
+With labels that arrive ``lag`` windows late, over T windows, ``|share of misses - 0.05|`` is at most ``(range + RATE *
+lag) / (RATE * T)`` where ``range`` is the difference of the largest and the smallest logarithm of the width factor. The
+guarantee is about the long run, not about one window. Without labels after the baseline there is none: the interval is
+valid as far as the future varies as the baseline did, and concept drift without labels is not detected.
 
 References
 ----------
 Harvey, *Forecasting, structural time series models and the Kalman filter*, 1989 (local level model); West, Harrison,
-*Bayesian forecasting and dynamic models*, 1997 (a grid of models weighed by their forecasts); Gelman, *Prior
+*Bayesian forecasting and dynamic models*, 1997 (a grid of models weighted by their forecasts); Gelman, *Prior
 distributions for variance parameters in hierarchical models*, Bayesian Analysis 1, 2006 (half-Cauchy); Gibbs, Candès,
 *Adaptive conformal inference under distribution shift*, NeurIPS 2021, and Angelopoulos, Candès, Tibshirani, *Conformal
-PID control for time series prediction*, NeurIPS 2023 (the width is moved by hits and misses).
+PID control for time series prediction*, NeurIPS 2023 (the width is adjusted by hits and misses).
 """
 
 from __future__ import annotations
@@ -47,37 +43,37 @@ import numpy as np
 from scipy import special
 
 MISSES = 0.05
-"""Share of windows whose truth may lie outside."""
+"""Nominal share of windows whose true value is outside of the interval."""
 RATE = 0.1
-"""By how much a miss widens what follows."""
+"""Change of the log width after a miss."""
 LONGEST = 200
-"""Windows that a record remembers."""
+"""Largest number of windows of a record."""
 FORGETTING = 0.98
-"""Weight of the evidence about the grid, from one window to the next: the world may change its ways."""
+"""Forgetting factor of the log-likelihood of the grid per window, as the process may change."""
 
 MOVES = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""How far the level moves from window to window, in sampling errors of a usual window."""
+"""Grid of movements of the level between windows, in sampling errors of a typical window."""
 WANDERS = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""How far a window lies from the level, in the same."""
+"""Grid of deviations of a window from the level, in the same unit."""
 RETURNS = (1.0, 0.8)
-"""Share of the level that is left after a window: 1 never returns."""
+"""Grid of autoregression coefficients of the level per window: 1 is a random walk."""
 MISJUDGED = (0.0, 0.05, 0.15, 0.5)
-"""By how much rows that are new are misjudged, in units of the metric."""
+"""Grid of errors for new rows, in units of the metric."""
 TYPICAL = (0.25, 0.5, 0.1)
-"""Scale of the half-Cauchy law of moves, wanders and misjudgement before anything is seen."""
+"""Scales of the half-Cauchy priors of movement, deviation and error for new rows."""
 HALVINGS = 30
 ROUNDING = 1e-6
 MOST = 2.5
-"""Logarithm of the largest width: beyond it a normal score cannot be told from infinity."""
+"""Logarithm of the largest width factor, beyond which normal scores overflow."""
 SMALLEST = 1e-6
-"""Sampling error, in spans, that stands for none."""
+"""Sampling error, in spans, that replaces 0."""
 Z = float(special.ndtri(1 - MISSES / 2))
 
 
 class Residual(NamedTuple):
-    """One window: when it was, by how much the truth differed from the estimate, and what was known beforehand.
+    """Time and residual of one window, with the predictors of its error.
 
-    ``at`` is in windows, ``residual`` and ``error`` (the standard error of chance) in units of the metric, ``new`` is
+    ``at`` is in windows, ``residual`` and ``error`` (the standard error of sampling) in units of the metric, ``new`` is
     the share of rows whose predictions lie where the baseline had fewer.
     """
 
@@ -89,21 +85,21 @@ class Residual(NamedTuple):
 
 @dataclass(frozen=True)
 class ResidualHistory:
-    """The windows of one metric whose labels are known, in the order of time.
+    """Labelled windows of one metric, in the order of time.
 
     Parameters
     ----------
     residuals
         The windows; those of the baseline first.
     span
-        What the metric is measured by: 1 for a share, the baseline's own value for a loss.
+        Scale of the metric: 1 for a share, the baseline's own value for a loss.
     """
 
     residuals: tuple[Residual, ...] = ()
     span: float = 1.0
 
     def __add__(self, later: Sequence[Residual]) -> ResidualHistory:
-        """Add windows; those that do not come later are passed over, the oldest beyond 200 are forgotten."""
+        """Add windows; those that are not later are ignored, and only the newest 200 are retained."""
         last = self.residuals[-1].at if self.residuals else -math.inf
         return ResidualHistory(
             (*self.residuals, *(one for one in later if one.at > last + ROUNDING))[-LONGEST:], self.span
@@ -111,11 +107,11 @@ class ResidualHistory:
 
     @property
     def most_new(self) -> float:
-        """Return the largest share of new rows of any window; 0 for none."""
+        """Return the largest share of new rows of any window; 0 if there is none."""
         return max((one.new for one in self.residuals), default=0.0)
 
     def until(self, at: float) -> ResidualHistory:
-        """Return what was known when no later window than this had its labels."""
+        """Return the history up to and including a time."""
         return ResidualHistory(tuple(one for one in self.residuals if one.at <= at + ROUNDING), self.span)
 
     def to_json(self) -> dict[str, Any]:
@@ -124,12 +120,12 @@ class ResidualHistory:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ResidualHistory:
-        """Read what :meth:`to_json` wrote."""
+        """Read the output of :meth:`to_json`."""
         return cls(tuple(Residual(*one) for one in data["seen"]), data["span"])
 
 
 class CalibratedInterval(NamedTuple):
-    """Where the truth less the estimate will lie: middle and ends, and by what the ends were stretched."""
+    """Interval of truth minus estimate: centre and limits, and the width factor."""
 
     middle: float
     low: float
@@ -140,20 +136,20 @@ class CalibratedInterval(NamedTuple):
 def calibrate_interval(
     record: ResidualHistory, at: float, error: float, new: float = 0.0, lag: float = 1.0
 ) -> CalibratedInterval:
-    """Return the 95 % interval of the truth less the estimate, in units of the metric.
+    """Return the 95 % interval of truth minus estimate, in units of the metric.
 
     Parameters
     ----------
     record
-        Windows whose labels are known by now; without any the interval is that of chance alone.
+        Windows whose labels are available; if empty, the interval is that of sampling alone.
     at, error, new
-        Of the window that is estimated, as in :class:`Residual`.
+        Of the estimated window, as in :class:`Residual`.
     lag
-        Windows that labels take to come: what each window of the record is taken to have been foretold without.
+        Delay of labels in windows: each window of the record is forecast from those at least this much earlier.
 
     Limits
     ------
-    Errors are taken to be normal about the level. Takes 0.1 ms a window of the record, the first time.
+    Errors are assumed to be normal about the level. Takes 0.1 ms per window of the record, the first time.
 
     Examples
     --------
@@ -172,14 +168,14 @@ def calibrate_interval(
 
 
 def follow(record: ResidualHistory, later: Sequence[Residual], lag: float | None) -> list[CalibratedInterval]:
-    """Return the calibrated interval of each of many windows, with labels that come so late, or never (None).
+    """Return the calibrated intervals of consecutive windows, with labels of a given delay, or without any (None).
 
     Parameters
     ----------
     record
-        Windows whose labels are known at the start, at least one.
+        Labelled windows at the start, at least one.
     later
-        Windows that follow, in the order of time.
+        Later windows, in the order of time.
 
     Examples
     --------
@@ -200,20 +196,20 @@ def follow(record: ResidualHistory, later: Sequence[Residual], lag: float | None
 
 
 class _Law(NamedTuple):
-    """A mixture of normal laws: weights, means, standard deviations, each of shape (grid,)."""
+    """Mixture of normal distributions: weights, means, standard deviations, each of shape (grid,)."""
 
     weights: np.ndarray
     means: np.ndarray
     spreads: np.ndarray
 
     def scores(self, values: np.ndarray) -> np.ndarray:
-        """Return normal scores of values: how many standard errors out they would lie, were the mixture normal."""
+        """Return normal scores of values: their distances in standard errors if the mixture were normal."""
         away = (values[:, None] - self.means) / self.spreads
         below, above = special.ndtr(away) @ self.weights, special.ndtr(-away) @ self.weights
         return np.asarray(np.where(below < above, special.ndtri(below), -special.ndtri(above)))
 
     def quantiles(self, scores: np.ndarray) -> np.ndarray:
-        """Return the values of these normal scores, by halving."""
+        """Return the quantiles at given normal scores, by bisection."""
         far = np.abs(scores).max() + 1
         low = np.full(len(scores), (self.means - far * self.spreads).min())
         high = np.full(len(scores), (self.means + far * self.spreads).max())
@@ -226,7 +222,7 @@ class _Law(NamedTuple):
 
 @dataclass(frozen=True)
 class _State:
-    """What is believed of level and slope after some windows, under each answer of the grid; arrays (grid,).
+    """Posterior of level and slope after some windows, for each point of the grid; arrays (grid,).
 
     ``log_weights`` start from ``prior``; ``level`` and ``slope`` have variances ``level_var`` and ``slope_var`` and the
     covariance ``both``.
@@ -245,7 +241,7 @@ class _State:
     both: np.ndarray = field(default_factory=lambda: np.zeros(1))
 
     def law(self, one: Residual) -> _Law:
-        """Return the law of the residual of a window at or after this state."""
+        """Return the predictive distribution of the residual of a window at or after this state."""
         mean, variance, _, _ = self._ahead(one)
         return _Law(np.exp(self.log_weights), mean, np.sqrt(variance))
 
@@ -260,7 +256,7 @@ class _State:
         return self.level * left + one.new * self.slope, variance, with_level, with_slope
 
     def after(self, one: Residual) -> _State:
-        """Return what is believed once a window's residual is known (Kalman's update)."""
+        """Return the posterior after a window's residual (Kalman update)."""
         mean, variance, with_level, with_slope = self._ahead(one)
         gap = max(0.0, one.at - self.at)
         left = self.returns**gap
@@ -283,13 +279,13 @@ class _State:
 
 
 def _grown(returns: np.ndarray, gap: float) -> np.ndarray:
-    """Return how much a level has moved after a gap, in variances of one move."""
+    """Return the variance of the level's movement over a gap, in variances of one step."""
     geometric = (1 - returns ** (2 * gap)) / np.where(returns < 1, 1 - returns**2, 1.0)
     return np.where(returns < 1, geometric, gap)
 
 
 def _start(unit: float, windows: int, span: float, at: float) -> _State:
-    """Lay out the grid; a level is centred on the windows that its estimates were learnt from."""
+    """Return the prior over the grid; the level is centred on the windows from which its estimates were learnt."""
     axes = (MOVES, WANDERS, MISJUDGED)
     chances = [_half_cauchy(np.array(axis), scale) for axis, scale in zip(axes, TYPICAL, strict=True)]
     moves, wanders, misjudged, returns = (
@@ -304,23 +300,23 @@ def _start(unit: float, windows: int, span: float, at: float) -> _State:
 
 
 def _half_cauchy(values: np.ndarray, scale: float) -> np.ndarray:
-    """Return the probability of the cell about each value."""
+    """Return the probability of the cell around each value."""
     edges = np.concatenate([[0.0], (values[1:] + values[:-1]) / 2, [np.inf]])
     return np.diff(2 / np.pi * np.arctan(edges / scale))
 
 
 @lru_cache(maxsize=512)
 def _now(record: ResidualHistory, lag: float) -> tuple[_State, float]:
-    """Return what is believed at the end of a record: it is asked for many windows before it grows."""
+    """Return the posterior at the end of a record; cached, as many windows use it before the record grows."""
     states, steps = _follow(record, lag)
     return states[-1], steps[-1]
 
 
 def _follow(record: ResidualHistory, lag: float, centred: int | None = None) -> tuple[list[_State], list[float]]:
-    """Follow a record from its first window: beliefs, and logarithms of the width, before and after each.
+    """Filter a record from its first window: posteriors, and log width factors, before and after each.
 
-    A window's own law is that of its time, when only those at least ``lag`` before it were known. ``centred`` is how
-    many windows the estimates were learnt from.
+    The predictive distribution of a window uses only those at least ``lag`` before it. ``centred`` is the number of
+    windows from which the estimates were learnt.
     """
     residuals = record.residuals
     unit = float(np.median([one.error for one in residuals])) or record.span * SMALLEST

@@ -1,16 +1,16 @@
-"""How wrong a regression is expected to be, row by row: a few small trees over the columns, kept as plain data.
+"""Direct loss estimation: expected errors of a regression by row, from a few small trees stored as plain data.
 
-How far a prediction lies off depends on what was asked. Trees learn the expected absolute and squared error of a row
-from its columns and its prediction, once, when a baseline is learnt. From then on every row has expected losses before
-its label comes, and their mean is what the labels should show (direct loss estimation).
+The size of an error depends on the features. Trees are fitted to the absolute and squared error of a row as functions
+of its columns and its prediction, when a baseline is learnt. Every row then has expected losses before its label
+arrives, and their mean estimates the loss.
 
-The trees are boosted on the first four fifths of the sample, in order of time: a hundred of at most 31 leaves, each
-grown where it explains most. The last fifth says whether they know more than the mean; if not, there are none.
+The trees are boosted on the first four fifths of the sample, in order of time: a hundred of at most 31 leaves, grown
+best-first. The last fifth is the validation set; if they are not better than the mean there, no trees are used.
 
 Limits
 ------
-Trees do not extrapolate: a row outside of the sample's range gets the loss of its edge. Categories are put in the order
-of their mean loss, which is the best order for one split and is learnt from the same rows.
+Trees do not extrapolate: a row outside of the sample's range gets the loss of the nearest region. Categories are
+ordered by their mean loss, which is optimal for one split and is estimated from the same rows.
 
 References
 ----------
@@ -37,32 +37,32 @@ TREES = 100
 LEAVES = 31
 RATE = 0.1
 BINS = 128
-"""Places that a column is cut into; the first holds what is missing or new."""
+"""Number of bins of a column; the first is for missing and new values."""
 FEWEST_OF_LEAF = 20
 PRIOR_ROWS = 20.0
-"""Rows of the mean loss that every category is given before they are put in order."""
+"""Rows of the mean loss that are added to each category before ordering (shrinkage)."""
 HELD_OUT = 5
-"""One in so many rows is held out, the last ones."""
+"""Inverse of the share of rows, the last ones, of the validation set."""
 FEWEST = 500
-"""Labelled rows below which nothing is learnt."""
+"""Fewest labelled rows for a fit."""
 MOST_CELLS = 600_000
-"""Rows times columns that are learnt from: beyond it rows are passed over, evenly."""
+"""Largest number of rows times columns of a fit; more rows are subsampled evenly."""
 ENORMOUS = 1e75
-"""Errors count as at most this much, so that their squares have a mean."""
+"""Errors are clipped to this value, so that the mean of their squares is finite."""
 LARGEST = 100.0
-"""Losses count as at most so many times their mean."""
+"""Losses are clipped to this multiple of their mean."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A column, and where it is cut: edges of a numeric one, categories of another in the order of their mean loss."""
+    """Column and its cuts: edges of a numeric one, categories of another in the order of their mean loss."""
 
     name: str
     edges: tuple[float, ...] = ()
     words: tuple[str, ...] = ()
 
     def codes(self, records: Records) -> np.ndarray:
-        """Return the place of every row, int64; 0 where the column is missing, not finite or new."""
+        """Return the bin of every row, int64; 0 if the value is missing, not finite or new."""
         column = records.get(self.name)
         if column is None:
             return np.zeros(row_count(records), dtype=np.int64)
@@ -76,9 +76,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Tree:
-    """One tree: a node asks whether a question's code is at least ``code``, and goes on at ``right`` if it is.
+    """Regression tree: a node tests whether a question's code is at least ``code``, and if so goes on at ``right``.
 
-    Children below 0 are leaves: child ``-1 - leaf``.
+    Negative children are leaves: child ``-1 - leaf``.
     """
 
     question: tuple[int, ...]
@@ -88,7 +88,7 @@ class Tree:
     leaves: tuple[float, ...]
 
     def adds(self, codes: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Return what the tree adds to every row; codes are of shape (questions, rows)."""
+        """Return the contribution of the tree to every row; codes are of shape (questions, rows)."""
         answers = np.asarray(codes)
         question, code, left, right = (np.array(part) for part in (self.question, self.code, self.left, self.right))
         at, rows = np.zeros(answers.shape[1], dtype=np.int64), np.arange(answers.shape[1])
@@ -101,16 +101,16 @@ class Tree:
 
 @dataclass(frozen=True)
 class LossTrees:
-    """What a baseline taught about one loss.
+    """Trees of one loss, fitted to a baseline.
 
     Parameters
     ----------
     questions
-        The columns that are looked at, the prediction among them.
+        Columns that are used, including the prediction.
     mean
-        Mean loss of the sample: trees are in its unit.
+        Mean loss of the sample, the unit of the trees.
     trees
-        Their sum, and 1, is the expected loss.
+        Their sum plus 1 is the expected loss.
     """
 
     questions: tuple[Question, ...]
@@ -140,7 +140,7 @@ class LossModel:
     @classmethod
     @lru_cache(maxsize=64)
     def from_text(cls, text: str) -> LossModel:
-        """Read what :meth:`to_text` wrote."""
+        """Read the output of :meth:`to_text`."""
         data = json.loads(text)
         return cls(_parse(data["absolute"]), _parse(data["squared"]))
 
@@ -152,14 +152,14 @@ def _parse(data: Mapping[str, Any]) -> LossTrees:
 
 
 def learn_losses(sample: Records, layouts: Mapping[str, Binning]) -> LossModel | None:
-    """Learn how large errors are to be expected; None where there is too little, or nothing, to learn.
+    """Fit models of the expected errors; None if there are too few rows or the fit is not better than the mean.
 
     Parameters
     ----------
     sample
         Rows in the order of time with the roles ``prediction`` and ``label``; rows without both are left out.
     layouts
-        Of the columns that may be looked at, besides the prediction.
+        Of the columns that may be used, besides the prediction.
 
     Examples
     --------
@@ -215,7 +215,7 @@ def _question(column: Column, name: str, target: np.ndarray, learnt: int, *, num
 
 
 def _boost(codes: np.ndarray, target: np.ndarray, learnt: int) -> tuple[tuple[Tree, ...], np.ndarray]:
-    """Return trees that explain the first rows, and what they leave of all; codes are of shape (questions, rows)."""
+    """Return trees fitted to the first rows, and the residuals of all; codes are of shape (questions, rows)."""
     trees: list[Tree] = []
     left = target.copy()
     places = np.arange(len(codes))[:, None] * BINS + codes
@@ -226,7 +226,7 @@ def _boost(codes: np.ndarray, target: np.ndarray, learnt: int) -> tuple[tuple[Tr
 
 
 class _Leaf(NamedTuple):
-    """Rows of a leaf, its sums and counts by question and place, and the best question to ask of it."""
+    """Rows of a leaf, its sums and counts by question and bin, and its best split."""
 
     rows: np.ndarray
     sums: np.ndarray
@@ -237,7 +237,7 @@ class _Leaf(NamedTuple):
 
 
 def _grow(places: np.ndarray, left: np.ndarray) -> Tree:
-    """Split the leaf that gains most, until there are enough leaves or none gains."""
+    """Split the leaf with the largest gain, until there are enough leaves or no split has a gain."""
     question: list[int] = []
     code: list[int] = []
     children: list[list[int]] = [[], []]
@@ -267,7 +267,7 @@ def _grow(places: np.ndarray, left: np.ndarray) -> Tree:
 
 
 def _split(places: np.ndarray, left: np.ndarray, old: _Leaf) -> tuple[_Leaf, _Leaf]:
-    """Return both halves of a leaf: the smaller is counted, the other is what remains."""
+    """Return both halves of a leaf: the smaller one is counted, the other is the difference."""
     goes = places[old.question, old.rows] - old.question * BINS >= old.code
     lower, upper = old.rows[~goes], old.rows[goes]
     if len(lower) <= len(upper):
@@ -288,7 +288,7 @@ def _make_leaf(places: np.ndarray, left: np.ndarray, rows: np.ndarray) -> _Leaf:
 
 
 def _best(rows: np.ndarray, sums: np.ndarray, counts: np.ndarray) -> _Leaf:
-    """Find the question and place that lower the squared error most, with enough rows on both sides."""
+    """Find the question and bin with the largest reduction of the squared error, with enough rows on both sides."""
     below, under = np.cumsum(sums, axis=-1), np.cumsum(counts, axis=-1)
     total, n = below[:, -1:], under[:, -1:]
     over = n - under

@@ -1,6 +1,6 @@
-"""What a window says of the model's performance against its baseline: measured with labels, estimated without.
+"""Performance of a window against its baseline: measured with labels, estimated without.
 
-An estimate carries the interval in which the truth will lie, judged by its record (:mod:`record`, beside this).
+An estimate has the interval of :mod:`~detectors.performance.interval_calibration`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from detectors.performance.tables import expected_table, labelled_table, unlike
 from detectors.stack import Counted
 
 ESTIMATED = "estimated_"
-"""What the name of a metric begins with when it is estimated without labels."""
+"""Prefix of the names of metrics that are estimated without labels."""
 BEYOND = 0.05
-"""Share of new rows, more than any window of the record had, from which an interval is not known to hold."""
+"""Excess of the share of new rows over the maximum of the record from which on an interval is not verified."""
 
 
 def compare(
@@ -33,17 +33,16 @@ def compare(
     baseline: Counted,
     window: Counted,  # noqa: FBT001
 ) -> Measurement:
-    """Say by how much a metric is worse than in the baseline: in points, or as the logarithm of a ratio of losses.
+    """Return the deterioration of a metric against the baseline: in points, or as the log ratio of losses.
 
-    ``detail`` holds the metric now, with its 95 % interval of chance, and in the baseline. What a record of estimates
-    needs stands beside it: the standard error, the share of rows that are new, and where labels are known what
-    would have been estimated without them.
+    ``detail`` has the metric with its 95 % sampling interval, and its value in the baseline; also the inputs of a
+    record of estimates: standard error, share of new rows and, for labelled rows, the estimate without their labels.
 
     Limits
     ------
-    A negative statistic is an improvement. Errors of a regression beyond 100 times the truth's spread are cut.
-    An estimate trusts that the answer at a given score is what it was: it sees drift of the inputs, not of the
-    concept. That is what labels are for.
+    A negative statistic is an improvement. Errors of a regression are clipped to 100 times the labels' spread. An
+    estimate assumes that the label's distribution at a given score has not changed: it detects drift of the inputs, not
+    of the concept, which requires labels.
     """
     before, now = (
         (expected_table(baseline, side) if estimated else labelled_table(side)) for side in (baseline, window)
@@ -67,16 +66,16 @@ def compare(
 def backtest_estimates(
     name: str, at: np.ndarray, parts: Iterable[tuple[np.ndarray, Counted, Counted]]
 ) -> ResidualHistory:
-    """Estimate the labelled windows of a baseline, each from the rest, and remember by how much that was wrong.
+    """Return the residuals of the labelled windows of a baseline, each estimated from the rest.
 
     Parameters
     ----------
     name
         Of the metric.
     at
-        When each window was, in windows, ascending.
+        Time of each window, in windows, ascending.
     parts
-        Places of some windows, the rest of the baseline, and those windows.
+        Indices of some windows, the rest of the baseline, and those windows.
     """
     metric = METRICS[name]
     residuals: dict[int, Residual] = {}
@@ -96,31 +95,31 @@ def backtest_estimates(
 def with_record(
     name: str, detail: Mapping[str, Any], record: ResidualHistory | None, at: float, lag: float
 ) -> dict[str, Any]:
-    """Say where the truth will lie by the record of a metric's estimates, or whether it lay where it was said to.
+    """Add the interval of the true value by the record of a metric's estimates or, with labels, whether it was correct.
 
     Parameters
     ----------
     name
-        Of the detector that made the finding.
+        Of the detector of the finding.
     detail
-        As :func:`compare` made it; ``low`` and ``high`` of an estimate are replaced.
+        Result of :func:`compare`; ``low`` and ``high`` of an estimate are replaced.
     record
-        Of this metric; None leaves the intervals of chance alone.
+        Of this metric; None leaves the sampling intervals unchanged.
     at, lag
-        When the window was, and how long labels take, in windows.
+        Time of the window, and delay of labels, in windows.
 
     Limits
     ------
-    ``known_to_hold`` says that there is a record, and that the rows are like those on which estimates were checked. No
-    estimate knows whether the relation of inputs and truth has changed since the newest labels, which came from
-    ``newest_label`` windows before: then it is wrong, and says that it is known to hold, until labels come.
+    ``known_to_hold`` states that there is a record, and that the rows are like those of checked estimates. An estimate
+    cannot show whether the relation of inputs and labels has changed since the newest labels, which are from
+    ``newest_label`` windows before: in that case it is wrong until labels arrive.
 
     Examples
     --------
     >>> record = ResidualHistory(tuple(Residual(float(place), -0.1, 0.01) for place in range(40)))
     >>> told = {"value": 0.8, "estimated": 0.8, "error": 0.01, "new": 0.0}
-    >>> seen = with_record("estimated_f1", told, record, 41.0, 1.0)
-    >>> [round(seen[key], 2) for key in ("value", "corrected", "low", "high")]
+    >>> result = with_record("estimated_f1", told, record, 41.0, 1.0)
+    >>> [round(result[key], 2) for key in ("value", "corrected", "low", "high")]
     [0.8, 0.7, 0.67, 0.73]
     """
     metric = name.removeprefix(ESTIMATED)
@@ -152,7 +151,7 @@ def with_record(
 
 
 def spoken(detail: Mapping[str, Any]) -> str:
-    """Say in words what :func:`with_record` made of a finding; nothing where it made nothing.
+    """Format the result of :func:`with_record`; empty if there is none.
 
     Examples
     --------
@@ -193,7 +192,7 @@ SCORE_METRICS: dict[str, tuple[int, float, float, str, str]] = {
     "brier": (1, 0.03, 0.01, "rise of the Brier score", "Brier 1950"),
     "calibration_error": (1, 0.05, 0.01, "rise of the calibration error", "Guo et al. 2017"),
 }
-"""The sign of what is worse, threshold and floor in points, title, source."""
+"""Sign of a deterioration, threshold and floor in points, title, reference."""
 ERROR_METRICS: dict[str, str] = {
     "mae": "rise of the mean absolute error",
     "rmse": "rise of the root mean squared error",
@@ -201,11 +200,11 @@ ERROR_METRICS: dict[str, str] = {
     "quantile_loss": f"rise of the quantile loss at {QUANTILE:.0%}",
 }
 NOT_ESTIMATED = ("calibration_error", "quantile_loss")
-"""An estimate takes the calibration for granted; and the sign of an error is not known without labels."""
+"""Metrics without an estimate: an estimate assumes calibration, and the sign of an error requires labels."""
 
 
 def _detectors() -> Iterator[Detector]:
-    """Yield the detector of every metric, with labels and, where it can be estimated, without."""
+    """Yield the detector of every metric, with labels and, where possible, estimated without."""
     for name, (sign, threshold, floor, title, citation) in SCORE_METRICS.items():
         measure = partial(compare, METRICS[name], sign, False, False)
         unit = "points" if sign < 0 else "1"

@@ -1,4 +1,4 @@
-"""Metrics of a model as functions of one table, each with its standard error; over many windows at once too.
+"""Performance metrics as functions of one table, each with its standard error; vectorised over windows.
 
 References
 ----------
@@ -25,11 +25,11 @@ GROUPS = 10
 """Bins of the expected calibration error."""
 LEAST = np.finfo(np.float64).tiny
 QUANTILE = 0.9
-"""Of the quantile loss: missing low costs nine times what missing high does."""
+"""Level of the quantile loss: underestimates cost nine times as much as overestimates."""
 
 
 class Confusion(NamedTuple):
-    """The four counts at a threshold; expected ones need not be whole."""
+    """Confusion matrix at a threshold; expected counts need not be integers."""
 
     tp: np.ndarray
     fp: np.ndarray
@@ -46,11 +46,11 @@ RATES: dict[str, Callable[[Confusion], tuple[np.ndarray, np.ndarray]]] = {
     "recall": lambda confusion: (confusion.tp, confusion.tp + confusion.fn),
     "f1": lambda confusion: (confusion.tp, confusion.tp + confusion.fp + confusion.fn),
 }
-"""Successes and trials of each rate; F1 stands as the Jaccard index J that it is a function of: ``2 J / (1 + J)``."""
+"""Successes and trials of each rate; F1 is represented by the Jaccard index J: ``2 J / (1 + J)``."""
 
 
 def scale(metric: str, share: np.ndarray) -> np.ndarray:
-    """Turn the share of successes into the metric: only F1 is another number."""
+    """Convert the share of successes to the metric; only F1 differs."""
     return 2 * share / (1 + share) if metric == "f1" else share
 
 
@@ -71,7 +71,7 @@ def _rate(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def area(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-    """Return the ROC AUC of counts, shape (..., cells); two scores of one cell count half. NaN with one class only."""
+    """Return the ROC AUC of counts, shape (..., cells); ties within a cell count half. NaN with one class only."""
     pairs = positive.sum(axis=-1) * negative.sum(axis=-1)
     below = np.cumsum(negative, axis=-1) - negative / 2
     won = np.sum(positive * below, axis=-1)
@@ -100,7 +100,7 @@ def _loss(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _calibration_error(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean gap between score and share of positives, less what chance alone makes of it."""
+    """Return the mean gap between score and share of positives, minus its expectation by chance."""
     group = np.minimum((table["score"] * GROUPS).astype(np.int64), GROUPS - 1)
     each = table["positive"] + table["negative"]
     n, hits, predicted = (
@@ -151,10 +151,10 @@ OF_SCORES: dict[str, Metric] = {
     "brier": partial(_loss, "brier"),
     "calibration_error": _calibration_error,
 }
-"""Of a classifier, by name."""
+"""Metrics of a classifier, by name."""
 OF_ERRORS: dict[str, Metric] = {"mae": _mae, "rmse": _rmse, "mape": _mape, "quantile_loss": _quantile_loss}
-"""Of a regression, by name."""
+"""Metrics of a regression, by name."""
 METRICS: dict[str, Metric] = {**OF_SCORES, **OF_ERRORS}
 """All of them."""
 SHARES = (*RATES, "roc_auc", "brier", "calibration_error")
-"""Metrics that cannot be more than 1."""
+"""Metrics of at most 1."""

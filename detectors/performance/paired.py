@@ -1,16 +1,16 @@
-"""Whether a suite of cases is answered worse than before: a paired permutation test within each case.
+"""Paired permutation test of whether a suite of cases is answered worse than before.
 
-The same cases are answered by both runs, several times each where the model is random. If nothing changed, the
-answers of one case could as well have been given in the other order, so the scores of a case are shuffled between
-the two runs and the drop of the suite's mean is looked up among the drops that shuffling makes. Nothing is assumed
-about the scores, and the noise of *both* runs counts.
+Both runs answer the same cases, several times each if the model is random. Without a change, the answers of a case are
+exchangeable between the runs, so the scores of each case are permuted between them, and the drop of the suite's mean is
+compared with its permutation distribution. The test makes no assumption about the scores, and accounts for the noise of
+*both* runs.
 
 References
 ----------
 Fisher, *The Design of Experiments*, 1935 (the randomisation test); Dwass, *Modified randomization tests for
 nonparametric hypotheses*, Annals of Mathematical Statistics 28, 1957, and Phipson, Smyth, *Permutation p-values
-should never be zero*, Statistical Applications in Genetics and Molecular Biology 9, 2010 (why drawn shufflings, with
-one added, keep the level exactly); Box, *Sampling and Bayes' inference in scientific modelling and robustness*,
+should never be zero*, Statistical Applications in Genetics and Molecular Biology 9, 2010 (why random permutations, with
+one added, preserve the level exactly); Box, *Sampling and Bayes' inference in scientific modelling and robustness*,
 Journal of the Royal Statistical Society A 143, 1980 (predictive p-values, for a fall of every case); Holm, *A simple
 sequentially rejective multiple test procedure*, Scandinavian Journal of Statistics 6, 1979 (also with weights).
 """
@@ -26,30 +26,30 @@ from scipy import special
 
 DRAWS = 9999
 LARGEST = 2_000_000
-"""Random numbers that are held at a time."""
+"""Random numbers per block, which limits memory."""
 ROUNDING = 1e-9
 LENIENT = 5
-"""A drop at 0.01 within cases must be one at 0.05 over cases, where more is known of before than of now."""
+"""With more samples from before, a drop at 0.01 within cases must also be one at 0.05 over cases."""
 PASS_RATES = (np.arange(1000) + 0.5) / 1000
-"""Pass rates that a case may have, all equally likely."""
+"""Grid of pass rates of a case, with a uniform prior."""
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """How one run compares with another on the cases that both answered.
+    """Comparison of one run with another on the cases that both answered.
 
     Parameters
     ----------
     cases
-        Cases that both runs scored.
+        Number of cases that both runs scored.
     before, after
-        Mean score of those cases, each case counting once.
+        Mean score of those cases, with equal weights.
     change
         ``after - before``, in points of the score; negative is a drop.
     reach
-        Half width of the 95 % interval of the change, from the spread of the shuffled drops.
+        Half-width of the 95 % interval of the change, from the permutation distribution.
     p_value
-        Probability of a drop this large when the truth is no worse than ``max_drop``; NaN without cases.
+        Probability of a drop this large if the true drop is at most ``max_drop``; NaN without cases.
     """
 
     cases: int
@@ -74,27 +74,27 @@ def compare(
     Parameters
     ----------
     before, after
-        Scores of each case in the two runs, in the same order of cases: float64 of shape (samples,), in points.
-        NaN is a sample that could not be scored; a case without a score on either side is left out.
+        Scores of each case in the two runs, in the same order of cases: float64 of shape (samples,), in points. NaN is
+        a sample that could not be scored; a case without a score in either run is left out.
     max_drop
-        The drop that is accepted, in points; 0 makes every real drop one too many.
+        Accepted drop, in points; with 0 any drop is rejected if significant.
     copies
-        True when the samples of a case are copies of one another (a deterministic model, a cache in between):
-        they are then one observation, and only whole cases are shuffled.
+        True if the samples of a case are copies of one another (a deterministic model, a cache): they then count as one
+        observation, and only whole cases are permuted.
     draws, seed
-        Number of shufflings, and where they start; the same seed gives the same answer.
+        Number of permutations, and the seed; results are reproducible.
 
     Limits
     ------
-    Exact when nothing changed. Where single cases rose and fell but their mean did not, the level holds as well for
-    equal numbers of samples, for the pooled spread of a case is at least the spread within the runs. Where there are
-    more samples from before (several good runs), steady cases that trade places would not be counted as noise: the
-    p-value is then no less than a fifth of Student's over the cases' changes. With
-    ``max_drop`` above 0 the shuffled drops are moved by it, which holds in large suites for the same reason. It
-    speaks of these cases, not of other ones that could have been asked. With one sample a case, a change of fewer
-    than 5 cases is never significant at 0.05 (7 at 0.01), however sure it is: ask each case at least three times.
-    The one exception is a fall of every case, for which :func:`total_fall` gives the p-value where it is smaller. No
-    smaller drop of so few cases is significant, so the two tests never add up to more than their level.
+    Exact if nothing changed. If single cases rose and fell but their mean did not, the level is valid for equal numbers
+    of samples, as the pooled spread of a case is at least that within the runs. With more samples from before (several
+    good runs), consistent cases that exchange their scores would not count as noise: the p-value is then at least a
+    fifth of Student's over the cases' changes. With ``max_drop`` above 0 the permutation distribution is shifted by it,
+    which is valid for large suites for the same reason. The result applies to these cases, not to a population of
+    cases. With one sample per case, a change of fewer than 5 cases is never significant at 0.05 (7 at 0.01): run each
+    case at least three times. The one exception is a fall of every case, for which :func:`total_fall` gives the p-value
+    if it is smaller. No smaller drop of so few cases is significant, so the two tests together do not exceed their
+    level.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def compare_groups(
 ) -> PairedComparison:
     """Test whether the mean score of other records fell by more than ``max_drop``; one-sided.
 
-    Two samples of traffic have no cases in common, so whole records are shuffled between them.
+    Two samples of traffic have no common cases, so whole records are permuted between them.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def compare_groups(
 
     Limits
     ------
-    Exact when both samples are drawn from the same records. It cannot tell a worse model from harder questions.
+    Exact if both samples are drawn from the same population. Does not distinguish a worse model from harder questions.
 
     References
     ----------
@@ -170,7 +170,7 @@ def compare_groups(
 
 
 def over_cases(pairs: Sequence[tuple[np.ndarray, np.ndarray]], max_drop: float = 0.0) -> float:
-    """Return Student's p-value of a drop over cases, which counts it when some rose and others fell.
+    """Return Student's one-sided p-value of a drop over cases, for which opposite changes count as noise.
 
     Examples
     --------
@@ -178,30 +178,30 @@ def over_cases(pairs: Sequence[tuple[np.ndarray, np.ndarray]], max_drop: float =
     0.5
     """
     changes = np.array([new.mean() - old.mean() for old, new in pairs]) + max_drop
-    if len(changes) < 2 or np.ptp(changes) < ROUNDING:  # noqa: PLR2004  nothing to tell a spread from
+    if len(changes) < 2 or np.ptp(changes) < ROUNDING:  # noqa: PLR2004  no variance
         return 0.5 if not len(changes) or abs(changes.mean()) < ROUNDING else float(changes.mean() > 0)
     error = float(changes.std(ddof=1)) / math.sqrt(len(changes))
     return float(special.stdtr(len(changes) - 1, changes.mean() / error))
 
 
 def total_fall(pairs: Sequence[tuple[np.ndarray, np.ndarray]], max_drop: float = 0.0) -> float:
-    """Return the chance that every sample of every case scores 1 before and 0 now, where no pass rate fell too far.
+    """Return the probability that every sample of every case scores 1 before and 0 now, without too large a fall.
 
-    It is 1 where that is not what happened. A shuffling test does not use that such a case is rare: a case that always
-    passes never fails, and one that passes half of the time agrees in two samples with each other half of the time.
+    It is 1 for other scores. A permutation test does not use that such a case is rare: a case that always passes never
+    fails, and one that passes half of the time has equal pairs of samples half of the time.
 
     Parameters
     ----------
     pairs
         Scores of each case before and now, without NaN.
     max_drop
-        The drop of a pass rate that is accepted.
+        Accepted drop of a pass rate.
 
     Limits
     ------
-    The chance is averaged over pass rates that are equally likely from 0 to 1, independently for each case. It is
-    1/6 for a case with one sample on each side, so that three such cases are significant at 0.01 and two are not. An
-    unchanged model all of whose cases pass half of the time reaches 1/4 a case, which is 0.016 for three cases.
+    The probability is averaged over a uniform prior of pass rates from 0 to 1, independently for each case. It is 1/6
+    for a case with one sample in each run, so that three such cases are significant at 0.01 and two are not. An
+    unchanged model all of whose cases pass half of the time reaches 1/4 per case, which is 0.016 for three cases.
 
     Examples
     --------
@@ -225,12 +225,12 @@ def _drop_missing(scores: np.ndarray) -> np.ndarray:
 def _shuffle_sums(
     pairs: Sequence[tuple[np.ndarray, np.ndarray]], draws: int, chance: np.random.Generator
 ) -> np.ndarray:
-    """Return the sum over cases of the changes that shuffling makes, shape (draws,)."""
+    """Return the sums over cases of the changes under random permutations, shape (draws,)."""
     total = np.zeros(draws)
     sizes = sorted({(len(old), len(new)) for old, new in pairs})
     for n_old, n_new in sizes:
         pooled = np.array([np.concatenate(pair) for pair in pairs if (len(pair[0]), len(pair[1])) == (n_old, n_new)])
-        pooled = pooled[np.ptp(pooled, axis=1) > 0]  # where every score is the same, shuffling changes nothing
+        pooled = pooled[np.ptp(pooled, axis=1) > 0]  # permuting equal scores changes nothing
         if not len(pooled):
             continue
         step = max(1, LARGEST // pooled.size)
@@ -244,18 +244,18 @@ def _shuffle_sums(
 
 
 def holm(p_values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Return p-values adjusted for having looked at several things: the chance of *any* false alarm is kept.
+    """Return p-values adjusted for multiple testing (Holm), which control the family-wise error rate.
 
     Parameters
     ----------
     p_values
-        float64, shape (n,); NaN where nothing was tested, which stays NaN and is not counted.
+        float64, shape (n,); NaN where nothing was tested, which is returned as NaN and not counted.
     weights
-        Share of the level that each is worth, shape (n,), positive; by default all the same.
+        Share of the level of each, shape (n,), positive; by default equal.
 
     Limits
     ------
-    Holds for any dependence, and therefore gives power away where the things move together.
+    Valid for any dependence, and therefore less powerful for positively dependent tests.
 
     Examples
     --------

@@ -1,14 +1,14 @@
-"""A rate with an interval from many scores and a few labels: prediction-powered inference.
+"""Prediction-powered inference: a rate with an interval from many scores and few labels.
 
-A score of each answer says how likely it is bad; people have labelled some answers. The mean of the scores alone is
-an index, as wrong as the scores are. The labels alone are an honest rate with a wide interval. Prediction-powered
-inference corrects the labels' rate by what the scores say of the rows without a label: it is right however bad the
-scores are, and the narrower the better they are.
+A score estimates the probability that an answer is bad; people have labelled some answers. The mean of the scores alone
+is an index with the bias of the scores. The labels alone give an unbiased rate with a wide interval. Prediction-powered
+inference corrects the labels' rate by the scores of the unlabelled rows: it is unbiased for any scores, and narrower
+for better ones.
 
 Limits
 ------
-The labelled rows must be a random sample of all rows of the tally. Where labels are rarer in one segment or version
-than in another, keep a tally for each and do not add them up. Scores lie from 0 to 1, labels are 0 or 1.
+The labelled rows must be a random sample of all rows of the tally. If labels are rarer in one segment or version than
+in another, use one tally for each and do not add them. Scores are from 0 to 1, labels are 0 or 1.
 
 References
 ----------
@@ -28,16 +28,16 @@ import numpy as np
 from scipy import special
 
 STEPS = 1 << 20
-"""Scores are counted in steps of a millionth, as whole numbers: sums are exact, in any order."""
+"""Scores are counted as integers in steps of a millionth, so that sums are exact in any order."""
 SMALLEST_SHARE = 1e-3
-"""Of the labels' own variance that the scores can leave: no interval is that of over a thousand times the labels."""
+"""Smallest ratio of the variance to that of the labels alone: scores replace at most a thousand times the labels."""
 
 
 class RateEstimate(NamedTuple):
-    """A rate of 0 to 1 with its interval, over ``n`` rows of which ``labels`` are labelled.
+    """Rate from 0 to 1 with its interval, over ``n`` rows of which ``labels`` are labelled.
 
-    ``kind`` is ``index`` where there is no label: then the value is the mean score, its interval says how well that is
-    known, and neither is a rate. NaN where there are no rows.
+    ``kind`` is ``index`` without labels: the value is then the mean score with its sampling interval, and not a rate.
+    NaN without rows.
     """
 
     value: float
@@ -50,12 +50,12 @@ class RateEstimate(NamedTuple):
 
 @dataclass(frozen=True)
 class RateSums:
-    """Sums over all rows, and over the labelled ones, that rates are taken from; adds up exactly, in any order.
+    """Sums over all rows, and over the labelled ones, for estimates of rates; they add up exactly, in any order.
 
     Parameters
     ----------
     n, score, score_squared
-        All rows: how many, and the sums of their scores and of the squares, in steps of 1/2**20 and 1/2**40.
+        All rows: number, and sums of their scores and of the squares, in steps of 1/2**20 and 1/2**40.
     labels, labelled_score, labelled_squared
         The same of the labelled rows.
     positives, positive_score, positive_squared
@@ -87,22 +87,22 @@ class RateSums:
         Parameters
         ----------
         scores
-            Shape (rows,), 0 to 1; rows whose score is NaN do not count.
+            Shape (rows,), 0 to 1; rows with a NaN score are not counted.
         labels
-            Shape (rows,): 0, 1, or NaN where there is none.
+            Shape (rows,): 0, 1, or NaN for none.
 
         Raises
         ------
         ValueError
-            When a score lies outside of 0 to 1, or a label is none of the three.
+            If a score is outside of 0 to 1, or a label is none of the three.
         """
         scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
         scored = ~np.isnan(scores)
         scores, labels = scores[scored], labels[scored]
         if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
-            raise ValueError("a score lies outside of 0 to 1: rescale the scores to a probability first.")
+            raise ValueError("a score is outside of 0 to 1: rescale the scores to probabilities first.")
         if not np.isin(labels[~np.isnan(labels)], (0.0, 1.0)).all():
-            raise ValueError("a label is neither 0 nor 1: say first which labels are positive.")
+            raise ValueError("a label is neither 0 nor 1: define first which labels are positive.")
         steps = np.rint(scores * STEPS).astype(np.int64)
         parts = (np.ones(len(steps), dtype=bool), ~np.isnan(labels), labels == 1)
         return cls(*(value for part in parts for value in _sums(steps[part])))
@@ -112,36 +112,36 @@ class RateSums:
         return RateSums(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
 
     def to_json(self) -> dict[str, int]:
-        """Return plain whole numbers."""
+        """Return plain integers."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, int]) -> RateSums:
-        """Read what :meth:`to_json` wrote."""
+        """Read the output of :meth:`to_json`."""
         return cls(**{part.name: int(data[part.name]) for part in fields(cls)})
 
 
 def _sums(steps: np.ndarray) -> tuple[int, int, int]:
-    """Return how many, their sum, and the sum of squares, exact: halves of 2**10 squared stay below 2**63."""
+    """Return number, sum, and sum of squares, exactly: halves of 2**10 squared are below 2**63."""
     high, low = steps >> 10, steps & 1023
     squares = (int((high * high).sum()) << 20) + (int((high * low).sum()) << 11) + int((low * low).sum())
     return len(steps), int(steps.sum()), squares
 
 
 def rate(tally: RateSums, level: float = 0.95) -> RateEstimate:
-    """Estimate the rate of positives among the rows' kind, with an interval of the given level.
+    """Estimate the rate of positives among the rows, with a confidence interval.
 
-    The estimate is the labels' rate plus ``power`` times the difference between the mean score of the unlabelled and
-    of the labelled rows. The power is PPI++'s, which minimises the variance, made smaller where the labels do not
-    prove yet that the scores tell positives from negatives: with few labels it falls to 0, which is the labels alone.
-    The interval is Wilson's, with Student's quantile, for as many labels as would be as good alone.
+    The estimate is the labels' rate plus ``power`` times the difference between the mean score of the unlabelled and of
+    the labelled rows. The power is that of PPI++, which minimises the variance, shrunk while the labels do not show
+    that the scores separate positives from negatives: with few labels it is 0, which uses the labels alone. The
+    interval is Wilson's with Student's quantile, for the equivalent number of labels.
 
     Parameters
     ----------
     tally
         Of the window.
     level
-        Probability that the interval holds the rate.
+        Confidence level.
 
     Returns
     -------
@@ -150,8 +150,9 @@ def rate(tally: RateSums, level: float = 0.95) -> RateEstimate:
 
     Limits
     ------
-    Simulated over rates of 0.02 to 0.5, 10 to 300 labels and scores from worthless to perfect, 95 % intervals hold
-    the rate in at least 93 % of the cases, as Wilson's own do. Good scores and fewer than 30 labels gain little.
+    In simulations over rates of 0.02 to 0.5, 10 to 300 labels and scores from worthless to perfect, 95 % intervals
+    cover the rate in at least 93 % of the cases, as Wilson's own do. With fewer than 30 labels, good scores gain
+    little.
 
     Examples
     --------
@@ -189,7 +190,7 @@ def rate(tally: RateSums, level: float = 0.95) -> RateEstimate:
 
 
 def _index(tally: RateSums, level: float) -> RateEstimate:
-    """Return the mean score, with the interval of the mean of so many values between 0 and 1."""
+    """Return the mean score, with the interval of the mean of as many values between 0 and 1."""
     mean = tally.score / tally.n / STEPS
     spread = max(0.0, tally.score_squared / tally.n / STEPS**2 - mean**2)
     reach = _student(level, tally.n - 1) * math.sqrt((spread + 1 / tally.n) / tally.n)
@@ -197,7 +198,7 @@ def _index(tally: RateSums, level: float) -> RateEstimate:
 
 
 def _power(tally: RateSums) -> tuple[float, float]:
-    """Return the weight of the scores, and how many labels a label is worth with them, at least 1."""
+    """Return the weight of the scores, and the equivalent number of labels of one label with scores, at least 1."""
     n, k, unlabelled = tally.labels, tally.positives, tally.n - tally.labels
     if not unlabelled or not 0 < k < n:
         return 0.0, 1.0
@@ -221,9 +222,9 @@ def _power(tally: RateSums) -> tuple[float, float]:
 
 
 def _trust(gap: float, ones: tuple[int, float], zeros: tuple[int, float], spread: float) -> float:
-    """Return the share of the gap between the classes' mean scores that is left after a standard error of it.
+    """Return the share of the gap between the classes' mean scores that remains after subtracting a standard error.
 
-    Each class is given two rows of a wide spread more, for few rows can happen to be all alike.
+    Two rows with a wide spread are added to each class, as few rows may be equal by chance.
     """
     if gap <= 0:
         return 0.0
@@ -233,7 +234,7 @@ def _trust(gap: float, ones: tuple[int, float], zeros: tuple[int, float], spread
 
 
 def _moments(n: int, total: int, squared: int) -> tuple[float, float]:
-    """Return mean and variance of the scores of n rows; exact whole numbers until the division."""
+    """Return mean and variance of the scores of n rows; integers until the division."""
     return total / n / STEPS, max(0, n * squared - total * total) / (n * n) / STEPS**2
 
 
@@ -242,7 +243,7 @@ def _student(level: float, freedom: float) -> float:
 
 
 def share_interval(value: float, n: float, level: float, freedom: float) -> tuple[float, float]:
-    """Return Wilson's interval of a share that is as well known as by n rows, with Student's quantile.
+    """Return Wilson's interval of a share with the precision of n rows, with Student's quantile.
 
     Examples
     --------

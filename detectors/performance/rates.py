@@ -1,7 +1,7 @@
-"""The rate of what a signal scores, such as hallucination: its rise, its level, and the rate that labels make of it.
+"""Rate of a signal, such as hallucination: its rise, its level, and the rate estimated with labels.
 
-A signal from 0 to 1 says of each answer how likely it is bad. Its mean is compared from window to window; where people
-have labelled some of the answers, their labels correct it, and only then is it called a rate.
+A signal from 0 to 1 estimates the probability that an answer is bad. Its mean is compared between windows; labels of
+some of the answers correct it, and only then is it called a rate.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from detectors.stack import Counted
 
 PREFIX = "(labels of) "
 VERDICT = "(verdict)"
-"""The column of what a judge said: 1 is bad, 0 is good. No log has a column of this name."""
+"""Column of the verdicts of a judge: 1 is bad, 0 is good. Named to differ from the columns of logs."""
 JUDGED = "(labels and verdicts of) "
 DECISION = 0.5
 Chosen = Literal["random", "by_score", "by_answer"]
-"""How labelled answers were chosen: at random, at random among those of one score, or for what they said."""
+"""Selection of labelled answers: at random, at random among those of one score, or by their content."""
 
 
 def labelled_column(signal: str) -> str:
-    """Return the name of the column that holds a signal's scores beside their labels."""
+    """Return the name of the column of a signal's scores with their labels."""
     return PREFIX + signal
 
 
@@ -42,7 +42,7 @@ def judged_column(signal: str) -> str:
 
 
 def signal_behind(column: str) -> str | None:
-    """Return the signal behind such a column, None for any other column.
+    """Return the signal of such a column, None for any other column.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def signal_behind(column: str) -> str | None:
 
 
 def rise(baseline: Counted, window: Counted) -> Measurement:
-    """Measure by how many points the mean score has risen; negative when it fell.
+    """Rise of the mean score in points; negative for a fall.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def rise(baseline: Counted, window: Counted) -> Measurement:
 
     Limits
     ------
-    Without labels the mean of a score is an index: as comparable from window to window as the score is stable, and no
-    rate. The noise floor is that of a difference of means, with a variance of at least that of one odd row.
+    Without labels the mean of a score is an index: comparable between windows as far as the score is stable, and not a
+    rate. The noise floor is that of a difference of means, with a variance of at least that of one deviating row.
 
     References
     ----------
@@ -87,11 +87,11 @@ def rise(baseline: Counted, window: Counted) -> Measurement:
 
 
 def level(baseline: Counted, window: Counted) -> Measurement:
-    """Measure the mean score itself, to be held against a limit.
+    """Mean score, for comparison with a limit.
 
     Limits
     ------
-    As of :func:`rise`; the baseline is told beside it and does not count.
+    As of :func:`rise`; the baseline is reported and has no effect.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def _variance(side: Counted) -> np.ndarray:
 
 
 def rate_tally(profile: Profile) -> RateSums:
-    """Return the sums that a rate is estimated from, out of scores beside their labels.
+    """Return the sums from which a rate is estimated, from scores with their labels.
 
     Squares are those of each cell's mean score, at most 0.005 from any score in it.
 
@@ -140,7 +140,7 @@ def _sums(sums: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[int, int
 
 
 def score_strata(profile: Profile) -> Strata:
-    """Return the answers by cells of their score, out of scores beside their labels."""
+    """Return the answers by cells of their score, from scores with their labels."""
     parts = split_sums(profile.counts, profile.layout)
     return Strata(parts["positive"], parts["negative"], parts["unlabelled"])
 
@@ -148,19 +148,19 @@ def score_strata(profile: Profile) -> Strata:
 def with_rate(
     finding: Finding, profile: Profile | None, people: Profile | None = None, chosen: Chosen | None = None
 ) -> Finding:
-    """Say beside a finding what the labels of its window make of the mean score, in its reason too.
+    """Add the rate estimated from the labels of the window to a finding and its reason.
 
     Parameters
     ----------
     finding
         Of one of the two detectors of this file.
     profile
-        Scores beside labels of the same window and segment; None where there are none.
+        Scores with labels of the same window and segment; None if there are none.
     people
-        The same with the labels of people alone, where a judge's verdicts are among those of ``profile``.
+        The same with the labels of people alone, if a judge's verdicts are among those of ``profile``.
     chosen
-        How the labelled answers were chosen; None if unknown. Then, and for ``random``, it is tested: labels that are
-        not a random sample give a rate stratified by score, and a warning.
+        Selection of the labelled answers; None if unknown. Then, and for ``random``, it is tested: labels that are not
+        a random sample give a rate stratified by score, and a warning.
     """
     if finding.statistic is None:
         return finding
@@ -197,7 +197,7 @@ def _estimate(profile: Profile, tally: RateSums, chosen: Chosen | None, *, selec
 
 
 def _assumption(estimate: RateEstimate, chosen: Chosen | None, *, selected: bool) -> str:
-    """Say what a rate rests on that nobody has stated and no data can show."""
+    """Return the assumption of a rate that is neither configured nor testable."""
     if estimate.kind == "index" or (chosen is not None and not selected):
         return ""
     return " if only the score decided which answers were labelled" if selected else " if they are a random sample"
@@ -217,7 +217,7 @@ def _warning(profile: Profile, tally: RateSums) -> str:
 def _sentence(
     finding: Finding, detail: dict[str, object], estimate: RateEstimate | None, before: float, assumption: str = ""
 ) -> str:
-    """Return the sentence of a finding: a rate where labels were used, else the mean score."""
+    """Return the sentence of a finding: a rate if labels were used, else the mean score."""
     value, low, high = (float(str(detail[name])) for name in ("value", "low", "high"))
     column, judged = str(finding.column), int(str(detail.get("judged", 0)))
     name, note = f"mean score of {column} (no labels)", ""

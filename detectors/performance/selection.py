@@ -1,15 +1,15 @@
-"""Which answers people labelled: whether they look like a random sample, and the rate where they were chosen by score.
+"""Selection of labelled answers: test whether they are a random sample, and the rate if they were selected by score.
 
-A rate by labels trusts that the labelled answers stand for the others. Labels that come with complaints do not: most of
-the bad answers have one and hardly any of the good. Where the score tells good from bad at all, the share of answers
-with a label then changes with the score, as it never does in a random sample.
+A rate from labels assumes that the labelled answers represent the others. Labels from complaints do not: most of the
+bad answers have one and hardly any of the good. If the score is informative at all, the share of labelled answers then
+depends on the score, which it does not in a random sample.
 
 Limits
 ------
-That the labelled share changes with the score is known from the data; why it does is not. Labels that were drawn by the
-score (more of the doubtful answers) and labels that came with complaints can look exactly alike. The first still give a
-rate, by strata of the score; the second give none. Where the score is worthless, or all labelled answers are of one
-kind, complaints leave no trace at all. So every rate by labels is told with what it assumes.
+The data show whether the labelled share depends on the score, not why. Labels that were drawn by the score (more of the
+doubtful answers) and labels from complaints can look the same. The first give a rate, stratified by score; the second
+give none. If the score is uninformative, or all labelled answers are of one kind, complaints cannot be detected.
+Therefore every rate from labels states its assumption.
 
 References
 ----------
@@ -29,13 +29,13 @@ from scipy import special
 from detectors.performance.prediction_powered import RateEstimate, share_interval
 
 ALPHA = 0.01
-"""Probability of calling a random sample selected."""
+"""Probability of rejecting a random sample."""
 FEWEST = 10
-"""Labels that a test needs, or a stratum holds."""
+"""Fewest labels of a test, and of a stratum."""
 STRATA = 20
-"""Most strata of a rate."""
+"""Largest number of strata of a rate."""
 CELLS, EXPECTED = 10, 5
-"""Most strata of the test, and the labels that each is expected to hold."""
+"""Largest number of strata of the test, and the expected labels of each."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Strata:
     Parameters
     ----------
     positives, negatives, unlabelled
-        How many answers are labelled bad, labelled good, and not labelled.
+        Number of answers labelled bad, labelled good, and not labelled.
 
     Examples
     --------
@@ -78,12 +78,12 @@ class Strata:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Return the lowest and the highest rate that the labels allow, whatever the other answers are."""
+        """Return the lowest and the highest rate for any labels of the unlabelled answers."""
         n = max(1.0, float(self.rows.sum()))
         return (float(self.positives.sum()) / n, 1 - float(self.negatives.sum()) / n)
 
     def merged(self, weights: np.ndarray, least: float) -> Strata:
-        """Merge neighbouring cells until each holds at least so much of a weight; what is left joins the last."""
+        """Merge neighbouring cells until each has at least ``least`` of a weight; the rest is added to the last."""
         place, total, stratum = np.zeros(len(weights), dtype=np.int64), 0.0, 0
         left = float(weights.sum())
         for cell, weight in enumerate(weights.tolist()):
@@ -95,10 +95,10 @@ class Strata:
 
 
 def is_selected(strata: Strata, alpha: float = ALPHA) -> bool:
-    """Say whether the labelled answers are no random sample, because the share of them changes with the score.
+    """Return whether the labelled answers are not a random sample, because their share depends on the score.
 
     Two tests share ``alpha``: one of a trend with the rank of the score, and one of any difference between strata
-    (chi-square). Both are of the labelled share alone; what the labels say does not enter.
+    (chi-square). Both use the labelled share alone, not the labels.
 
     Examples
     --------
@@ -124,10 +124,10 @@ def is_selected(strata: Strata, alpha: float = ALPHA) -> bool:
 
 
 def stratified_rate(strata: Strata, level: float = 0.95) -> RateEstimate:
-    """Estimate the rate by strata of the score: right wherever labels are drawn at random among answers of one score.
+    """Estimate the rate by strata of the score; unbiased if labels are drawn at random among answers of one score.
 
-    The interval is Wilson's for as many labels as would be as good alone: the strata's own variances decide, or the
-    weights of the labels where these say that it is wider, for a stratum of few labels may have no bad one by chance.
+    The interval is Wilson's for the equivalent number of labels, by the strata's own variances, or by the weights of
+    the labels if these make it wider, as a stratum of few labels may have no bad one by chance.
 
     Examples
     --------
@@ -157,20 +157,21 @@ def stratified_rate(strata: Strata, level: float = 0.95) -> RateEstimate:
 
 
 def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) -> RateEstimate:
-    """Estimate the rate from labels whose chance of being given is known, each weighted by one over it (Hájek).
+    """Estimate the rate from labels with known sampling probabilities, by inverse-probability weighting (Hájek).
 
-    Right however labels are chosen, by the score, the tenant or the answer itself, as long as the chances are.
+    Unbiased for any selection, by the score, the tenant or the answer itself, if the probabilities are correct.
 
     Parameters
     ----------
     labels
-        Shape (rows,): 0, 1, or NaN where there is none.
+        Shape (rows,): 0, 1, or NaN for none.
     chances
-        Shape (rows,): the probability, above 0, with which each labelled row was to be labelled; elsewhere not read.
+        Shape (rows,): sampling probability of each labelled row, above 0; not used for others.
 
     Limits
     ------
-    A few labels of a small chance decide: where none of them happens to be bad, the rate and its interval are too low.
+    A few labels with a low probability dominate: if none of them is bad by chance, the rate and its interval are too
+    low.
 
     Examples
     --------
@@ -186,7 +187,7 @@ def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) 
     if not len(truth):
         return RateEstimate(math.nan, 0.0, 1.0, len(labels), 0, "rate")
     if not (probability > 0).all() or not (probability <= 1).all():
-        raise ValueError("a labelled row has a chance of being labelled that is not above 0 and at most 1; check it.")
+        raise ValueError("a labelled row has a sampling probability that is not above 0 and at most 1; correct it.")
     weights = 1 / probability
     total = float(weights.sum())
     value = float(weights @ truth) / total

@@ -1,8 +1,8 @@
-"""Tables that metrics are functions of: what was counted of a window, and what its baseline leads to expect of it.
+"""Tables of observed and expected counts, of which metrics are functions.
 
-With labels the table is what was counted. Without them it is what the baseline knows about rows that were predicted
-alike: of a classifier the share of positives at each score, of a regression the errors of each cell. So estimate and
-truth are the same arithmetic and can be compared.
+With labels the table has the observed counts of a window. Without, it has the expectation from the baseline's rows with
+the same predictions: for a classifier the share of positives at each score, for a regression the errors of each cell.
+Estimate and true value are therefore computed in the same way and comparable.
 
 References
 ----------
@@ -34,13 +34,13 @@ POWERS = {
     "expected_absolute_labelled": 1,
     "expected_squared_labelled": 2,
 }
-"""Sums of a regression that are kept in units of the truth's spread, and to which power."""
+"""Sums of a regression in units of the labels' spread, and the power of that unit."""
 SHIFT_GROUPS = 16
-"""Groups of predictions in which rows are looked for that the baseline did not have."""
+"""Groups of predictions by which the share of new rows is measured."""
 
 
 def labelled_table(side: Counted) -> Table:
-    """Return the table of the rows whose label is known."""
+    """Return the table of the labelled rows."""
     sums = split_sums(side.counts, side.layout)
     if side.layout.kind == "errors":
         sums |= {name: sums[name] * side.layout.scale**power for name, power in POWERS.items()}
@@ -51,9 +51,9 @@ def labelled_table(side: Counted) -> Table:
 
 
 def expected_table(baseline: Counted, side: Counted, *, labelled: bool = False) -> Table:
-    """Return the table that the baseline leads to expect of a side's predictions, labels unseen.
+    """Return the expected table of a side's predictions, from the baseline and without the side's labels.
 
-    With ``labelled``, of those rows only whose labels are known: what the labels are to be compared with.
+    With ``labelled``, of the labelled rows only, for comparison with their labels.
     """
     baseline_table, rows = labelled_table(baseline), _rows(side, labelled=labelled)
     if side.layout.kind == "errors":
@@ -76,7 +76,7 @@ def expected_table(baseline: Counted, side: Counted, *, labelled: bool = False) 
 
 
 def _model_errors(baseline: Table, window: Table, *, labelled: bool) -> Table:
-    """Return the sums of expected errors, in the proportion in which the baseline's were borne out."""
+    """Return the sums of expected errors, scaled by the ratio of observed to expected errors in the baseline."""
     errors = {}
     for name in ("absolute", "squared"):
         borne_out = baseline[name].sum() / max(baseline[f"expected_{name}_labelled"].sum(), LEAST)
@@ -94,10 +94,10 @@ def _rows(side: Counted, *, labelled: bool = False) -> np.ndarray:
 
 
 def unlike(baseline: Counted, side: Counted, *, labelled: bool = False) -> np.ndarray:
-    """Return the share of rows whose predictions lie where the baseline had fewer, less what chance makes of it.
+    """Return the share of rows whose predictions lie where the baseline had fewer, minus its expectation by chance.
 
-    The total variation distance over sixteen groups that hold as many of the baseline's rows each. It bounds how much
-    an estimate can be off for no other reason than that the rows are others.
+    The total variation distance over sixteen groups of equal baseline mass. It is a bound of the error of an estimate
+    that is due to new rows.
 
     References
     ----------
@@ -114,7 +114,7 @@ def unlike(baseline: Counted, side: Counted, *, labelled: bool = False) -> np.nd
 
 
 def _mean_scores(table: Table, edges: np.ndarray) -> np.ndarray:
-    """Return the mean score of each cell, its middle where it is empty."""
+    """Return the mean score of each cell, its middle if it is empty."""
     rows = table["negative"] + table["positive"] + table["unlabelled"]
     sums = table["negative_score"] + table["positive_score"] + table["unlabelled_score"]
     middle = (np.append(0.0, edges) + np.append(edges, 1.0)) / 2

@@ -1,4 +1,4 @@
-"""Wilson's interval of a proportion."""
+"""Wilson interval of a proportion."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ CONFIDENCE = 0.95
 
 
 def normal_quantile(confidence: float = CONFIDENCE) -> float:
-    """Return how many standard errors an interval of this confidence reaches to either side."""
+    """Return the half-width of a two-sided normal interval in standard errors."""
     return float(special.ndtri((1 + confidence) / 2))
 
 
 def wilson(successes: float, trials: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return Wilson's interval of a proportion; (0, 1) when there were no trials.
+    """Return the Wilson interval of a proportion; (0, 1) without trials.
 
     References
     ----------

@@ -46,7 +46,7 @@ def test_a_rate_opens_waits_probes_and_closes() -> None:
     assert [one.number for one in path] == [0, 1, 1, 2, 2, 3]
     assert path[1].until == path[1].since + 2 * FIVE
     assert {one.episode for one in path[1:5]} == {path[1].since}
-    assert path[-1].reason == "the probes went well: good"
+    assert path[-1].reason == "the probes succeeded: good"
 
 
 def test_bad_probes_open_it_again_within_the_same_episode() -> None:
@@ -73,7 +73,7 @@ def test_a_persons_word_holds_until_it_ends() -> None:
     kept = with_state(run(BAD)[0], "closed", NOON, "we know", who="ada", held_until=None)
     assert run(BAD, BAD, BAD, begin=kept)[-1] == kept
     assert standing(by_hand, NOON + 2 * FIVE, renews=True) == by_hand
-    assert standing(by_hand, NOON + 3 * FIVE, renews=True).reason == "what a person set has ended"
+    assert standing(by_hand, NOON + 3 * FIVE, renews=True).reason == "the manual setting has expired"
 
 
 def test_between_two_buckets_what_was_to_end_has_ended() -> None:
