@@ -196,7 +196,7 @@ def observe_rate(signal: str, mean: float, count: int, above: float, needed: int
     """
     if count < needed:
         return BreakerObservation(
-            None, f"too_few: the bucket has {count} requests with a known result {signal}, {needed} are needed"
+            None, f"too_few: the bucket has {count} requests with a value of {signal}; at least {needed} are required"
         )
     return BreakerObservation(
         mean > above, f"the mean of {signal} was {mean:.3g} over {count} requests; {above:g} is allowed"

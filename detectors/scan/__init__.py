@@ -1,8 +1,8 @@
-"""Scanners: what stands in a text that should not, one kind a file.
+"""Scanners: find unwanted content of a text, one kind per file.
 
-Two stages: one pass of all rules at once tells which can match (RE2's set), then those are matched and validated.
-A text is read as a person sees it (:mod:`detectors.scan.unicode_normalization`), and encoded pieces are read too
-(:mod:`detectors.scan.encoded`); offsets are always those of the text as it came.
+Scanning has two stages: one pass over all rules (an RE2 set) selects those that can match, then these are matched and
+validated. Text is normalised to its visible form (:mod:`detectors.scan.unicode_normalization`), and encoded parts are
+decoded (:mod:`detectors.scan.encoded`); offsets always refer to the original text.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ GROUPS: Registry[frozenset[str]] = Registry(
         "injection": "detectors.scan.injection:TYPES",
     }
 )
-"""The types of findings of every scanner that needs no settings; a scanner is imported when it is used."""
+"""Types of findings of every scanner without settings; scanners are imported on first use."""
 PUBLIC = frozenset({"url", "date_time"})
-"""Types of ``pii`` that are rarely anybody's secret: counted, and acted on only where they are named."""
+"""Types of ``pii`` that are rarely confidential: counted, and acted on only if a rule names them."""
 
 _RULES: Registry[RuleSet] = Registry(
     {
@@ -43,21 +43,21 @@ _NEVER_IN_DISGUISE = frozenset({"generic_secret", "curl_auth", "chat_markup"})
 
 
 def scan(text: str, groups: Iterable[str] = tuple(GROUPS), names: NameFinder | None = None) -> list[Span]:
-    """Find what the named groups look for.
+    """Scan a text for the types of the given groups.
 
     Parameters
     ----------
     text
-        As it came; offsets are code points of it.
+        Original text; offsets are in its code points.
     groups
         Of :data:`GROUPS`, and ``embedded_instruction`` for retrieved documents.
     names
-        A model that finds names of people (type ``person``); without one, none are found.
+        Model that finds names of people (type ``person``); without one, names are not reported.
 
     Returns
     -------
     list of Span
-        Ordered by group, then by place; spans of one group do not overlap.
+        Ordered by group, then by position; spans of one group do not overlap.
 
     Limits
     ------
@@ -76,12 +76,12 @@ def scan(text: str, groups: Iterable[str] = tuple(GROUPS), names: NameFinder | N
 
 
 class ScannedText:
-    """A text that is folded and decoded once, for several scanners.
+    """Text that is normalised and decoded once, for several scanners.
 
     Parameters
     ----------
     text
-        As it came.
+        Original text.
     """
 
     def __init__(self, text: str) -> None:
@@ -115,29 +115,29 @@ class ScannedText:
 
     @cached_property
     def _views(self) -> list[DeobfuscatedText]:
-        """Return the other ways to read the text."""
+        """Return the alternative readings of the text."""
         return list(deobfuscate(self._plain))
 
     @cached_property
     def _inner(self) -> list[tuple[int, int, str]]:
-        """Return where encoded pieces stand and what they say."""
+        """Return the ranges of encoded parts and their decoded text."""
         return [(start, end, normalize_unicode(decoded).text) for start, end, decoded in encoded.pieces(self._plain)]
 
 
 def _types_in_disguise(group: str) -> frozenset[str]:
-    """Return the types of a group that are also looked for in other ways of reading a text."""
+    """Return the types of a group that are also scanned for in alternative readings."""
     return _PERSONAL_IN_DISGUISE if group == "pii" else GROUPS[group] - _NEVER_IN_DISGUISE
 
 
 def _scan_views(others: list[DeobfuscatedText], group: str) -> list[Span]:
-    """Return what a text says in other ways of reading it."""
+    """Return the findings in alternative readings of a text."""
     rules, types = _RULES[group], _types_in_disguise(group)
     matches = ((span, view) for view in others for span in rules.scan(view.text) if span.type in types)
     return [Span(span.type, *view.original(span.start, span.end)) for span, view in matches]
 
 
 def _scan_encoded(inner: list[tuple[int, int, str]], group: str) -> list[Span]:
-    """Return what stands in encoded pieces, as findings over the whole piece."""
+    """Return the findings in encoded parts, each over the whole part."""
     rules, types = _RULES[group], _types_in_disguise(group)
     spans: list[Span] = []
     for start, end, decoded in inner:

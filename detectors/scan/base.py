@@ -1,4 +1,4 @@
-"""What every scanner is made of: rules that one pass over the text selects, and spans that they find."""
+"""Building blocks of scanners: rules that one pass over the text selects, and the spans that they match."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from typing import Any, NamedTuple
 from detectors.scan.matches import Ranges, compile_with_memory, options, range_finder
 
 MOST_SPANS = 1000
-"""Findings of one rule in one text that are kept; more would not change a verdict."""
+"""Largest number of findings of one rule in one text; more would not change a verdict."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_DIGIT = bytes(point for point in range(256) if not 48 <= point <= 57)
 MEMORY = 64 << 20
-"""Bytes that RE2 may use for the automata of one pattern; they grow with what is read."""
+"""Memory limit of RE2 for the automata of one pattern, in bytes; automata grow with the text."""
 FEW = 32
 CONTEXT_BEFORE = 60
 CONTEXT_AFTER = 24
 EMBEDDED_TYPE = "embedded_instruction"
-"""Type of orders to a model in retrieved text, which only those who ask for it by name look for."""
+"""Type of instructions to a model in retrieved text; scanned for only if named."""
 PERSON = "person"
 """Type of the names of people."""
 NameFinder = Callable[[str], list[tuple[int, int]]]
-"""Finds names of people: from a text to half-open ranges. driftd has no model of its own for it."""
+"""Maps a text to the half-open ranges of people's names. driftd ships no model for it."""
 
 
 class Span(NamedTuple):
-    """A finding: what stands where.
+    """Finding: type and range.
 
     Parameters
     ----------
     type
-        What it is, such as ``email_address``.
+        Type, such as ``email_address``.
     start, end
         Half-open range of code points.
     """
@@ -46,29 +46,29 @@ class Span(NamedTuple):
 
 
 Trim = Callable[[str, int, int], "tuple[int, int] | None"]
-"""Looks at a candidate in its text: where the finding begins and ends, or None when it is none."""
+"""Maps a candidate in its text to the range of the finding, or None if it is not one."""
 Each = Callable[[str, int, int], "list[tuple[int, int]]"]
-"""Looks at a candidate in its text: where each of the findings in it begins and ends."""
+"""Maps a candidate in its text to the ranges of the findings in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatternRule:
-    """A pattern, and what must hold of what it matches.
+    """Pattern, with the conditions on its matches.
 
     Parameters
     ----------
     type
         Of its findings.
     pattern
-        RE2 syntax; its first group is the finding, or the whole match when it has none.
+        RE2 syntax; the finding is its first group, or the whole match without groups.
     trim
         Validates a candidate, and may shorten it.
     near
-        RE2 pattern of words, one of which must stand within 60 code points before or 24 after; empty for none.
+        RE2 pattern of context words, of which one is required within 60 code points before or 24 after; empty for none.
     hint
-        RE2 pattern of the first pass; by default ``near``, or ``pattern`` itself.
+        RE2 pattern of the first pass; by default ``near``, or ``pattern``.
     each
-        Instead of ``trim``, where a candidate may hold several findings.
+        Replaces ``trim`` if a candidate may contain several findings.
     """
 
     type: str
@@ -79,7 +79,7 @@ class PatternRule:
     each: Each | None = None
 
     def within(self, text: str, start: int, end: int) -> list[Span]:
-        """Return what is left of a candidate after a closer look."""
+        """Return the findings in a candidate after validation."""
         if self.each:
             return [Span(self.type, *kept) for kept in self.each(text, start, end)]
         kept = self.trim(text, start, end) if self.trim else (start, end)
@@ -87,17 +87,16 @@ class PatternRule:
 
 
 class RuleSet:
-    """Rules that are searched together: one pass tells which can match, and only those are looked at closely.
+    """Rules that are searched together: one pass selects those that can match, which are then matched individually.
 
-    All patterns are RE2's, so the time is linear in the text whatever it holds. Nothing is compiled until
-    the first scan.
+    All patterns are RE2's, so the time is linear in any text. Patterns are compiled on the first scan.
 
     Parameters
     ----------
     rules
-        In order of precedence: where findings overlap, the earlier rule wins.
+        In order of precedence: of overlapping findings, the earlier rule's is returned.
     also
-        RE2 patterns of what somebody else looks for in the same text: the first pass tells of them too.
+        RE2 patterns of another scanner of the same text, which the first pass reports too.
 
     References
     ----------
@@ -121,11 +120,11 @@ class RuleSet:
         return hints, [_Exact.of(rule) for rule in self.rules]
 
     def scan(self, text: str) -> list[Span]:
-        """Return what the rules find, in order of appearance, without overlaps."""
+        """Return the findings of the rules, in the order of the text, without overlaps."""
         return self.read(text)[0]
 
     def read(self, text: str) -> tuple[list[Span], bool]:
-        """Return what the rules find, and whether something of ``also`` is there."""
+        """Return the findings of the rules, and whether a pattern of ``also`` matches."""
         hints, exact = self._compiled
         raw = utf8(text)
         hits = hints.Match(raw)
@@ -139,26 +138,27 @@ class RuleSet:
 
 
 def readable(text: str) -> str | bytes:
-    """Return a text as RE2 can read it, code point by code point.
+    """Return a text that RE2 can read, with the same number of code points.
 
-    Bytes spare RE2 the counting of code points, and in ASCII both are the same; half of a surrogate pair has no UTF-8.
+    Bytes spare RE2 the counting of code points, and are the same in ASCII; unpaired surrogates, which have no UTF-8,
+    are replaced.
     """
     return text.encode() if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def utf8(text: str) -> bytes:
-    """Return the bytes that RE2 works on, as many code points as the text has."""
+    """Return the UTF-8 bytes for RE2, with as many code points as the text."""
     return text.encode() if text.isascii() else _SURROGATE.sub("\ufffd", text).encode()
 
 
 def near_pattern(words: str) -> str:
-    """Return the pattern of context words: any case, beginning where a word begins."""
+    """Return the pattern of context words: case-insensitive, starting at a word boundary."""
     return rf"(?i)(?:\b|_)(?:{words})"
 
 
 @dataclass(frozen=True, slots=True)
 class _Exact:
-    """A rule with its compiled patterns."""
+    """Rule with its compiled patterns."""
 
     rule: PatternRule
     find: Ranges
@@ -170,7 +170,7 @@ class _Exact:
         return cls(rule, range_finder(compile_with_memory(rule.pattern, MEMORY)), near)
 
     def add(self, text: str, raw: bytes, spans: list[Span]) -> None:
-        """Append what the rule finds, but what an earlier rule has covered: it is not worth a closer look."""
+        """Append the findings of the rule, except those that an earlier rule covers, which are not validated."""
         places: list[tuple[int, int]] | None = None
         if self.near is not None:
             places = in_points(self.near(raw), text, raw)
@@ -203,7 +203,7 @@ class _Exact:
 
 
 def in_points(ranges: list[tuple[int, int]], text: str, raw: bytes) -> list[tuple[int, int]]:
-    """Turn ranges of UTF-8 into ranges of code points, in one pass; in ASCII they are the same."""
+    """Convert ranges of UTF-8 to ranges of code points, in one pass; they are the same in ASCII."""
     if len(raw) == len(text) or not ranges:
         return ranges
     counted = []
@@ -216,7 +216,7 @@ def in_points(ranges: list[tuple[int, int]], text: str, raw: bytes) -> list[tupl
 
 
 class Words:
-    """Words to look for in a short piece of text, compiled when they are first needed."""
+    """Set of words to search in a short text, compiled on first use."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
@@ -228,12 +228,12 @@ class Words:
         return re2.compile(self._pattern).search
 
     def found_in(self, piece: str) -> bool:
-        """Say whether one of them is there."""
+        """Return whether one of them is in the text."""
         return self._search(readable(piece)) is not None
 
 
 def is_near(places: list[tuple[int, int]], start: int, end: int) -> bool:
-    """Say whether one of the context words, in order of appearance, stands close to a candidate.
+    """Return whether one of the context words, in the order of the text, is close to a candidate.
 
     Examples
     --------
@@ -245,7 +245,7 @@ def is_near(places: list[tuple[int, int]], start: int, end: int) -> bool:
 
 
 def without_overlaps(spans: Iterable[Span]) -> list[Span]:
-    """Keep of overlapping spans the one that comes first in the list, and sort by place.
+    """Remove spans that overlap an earlier one of the list, and sort by position.
 
     Examples
     --------
@@ -280,7 +280,7 @@ _place = itemgetter(1, 2)
 
 
 def whole(check: Callable[[str], bool]) -> Trim:
-    """Make a validator of the candidate's text into a :data:`Trim`."""
+    """Convert a validator of the candidate's text to a :data:`Trim`."""
 
     def trim(text: str, start: int, end: int) -> tuple[int, int] | None:
         return (start, end) if check(text[start:end]) else None

@@ -1,4 +1,4 @@
-"""Where somebody can be reached: e-mail, telephone, web and network addresses."""
+"""Contact data: e-mail, telephone, web and network addresses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from detectors.scan.base import PatternRule, Trim, only_digits
 from detectors.scan.telephone import PHONE, PHONE_HINT, trim_phone
 
-# Top-level domains that a bare domain may end in: all of two letters but those that are also the ending of a common
+# Top-level domains of bare domains: all of two letters except those that are also the extension of a common
 # file or a common abbreviation, and the generic ones that are in wide use (IANA root zone).
 _GENERIC = (
     "company|com|org|net|edu|gov|mil|int|info|biz|name|mobi|online|site|store|shop|blog|cloud|live|tech|website|space|"
@@ -24,7 +24,7 @@ _COUNTRY = (
     "sr|ss|st|su|sv|sx|sy|sz|tc|td|tf|tg|th|tj|tk|tl|tm|tn|tr|tt|tv|tw|tz|ua|ug|uk|us|uy|uz|va|vc|ve|vg|"
     "vi|vn|vu|wf|ws|ye|yt|za|zm|zw|pl"
 )
-# Counted repeats of classes as large as these make automata of megabytes; lengths are looked at afterwards.
+# Counted repeats of such large classes need megabytes of automata; lengths are checked afterwards.
 _DOMAIN = rf"(?:[\pL\pN][\pL\pN-]*\.)+(?:{_GENERIC}|{_COUNTRY})"
 EMAIL = r"[\pL\pN._%+'!#$&*/=?^{|}~-]+@(?:[\pL\pN][\pL\pN-]*\.)+(?:xn--[a-z0-9-]+|\pL\pL+)"
 EMAIL_IN_WORDS = (
@@ -33,7 +33,7 @@ EMAIL_IN_WORDS = (
 )
 URL = r"(?i)\b(?:(?:https?|ftp|wss?)://|www\.)[^\s<>\"'`{}|\\^]{3,}"
 BARE_DOMAIN = rf"(?i)\b{_DOMAIN}(?:/[^\s<>\"'`{{}}|\\^]*)?"
-# What follows an @, as an e-mail's domain does, and what goes on behind its ending is nothing for trim_domain either.
+# trim_domain rejects domains after an @, as in e-mail addresses, and those that continue after the ending, too.
 BARE_DOMAIN_HINT = r"(?:^|[^\pL\pN@/\\._%;&-])[\pL\pN][\pL\pN-]*(?:\.[\pL\pN-]+)*\.[A-Za-z]{2,}(?:$|[^\pL\pN@(_])"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 IP4 = rf"\b{_OCTET}(?:\.{_OCTET}){{3}}\b"
@@ -41,7 +41,7 @@ IP6 = r"(?:[0-9A-Fa-f]{1,4})?(?::{1,2}[0-9A-Fa-f]{1,4}){2,7}(?:::)?(?:(?:\.\d{1,
 MAC = r"\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}\b"
 
 LONGEST_LABEL = 63
-"""Of a domain (RFC 1035)."""
+"""Largest length of a domain (RFC 1035)."""
 
 _VERSION = re.compile(r"(?<![A-Za-z])(?:version|release|ver\.?|build|v\.?)[ :=]?$", re.IGNORECASE)
 _VERSION_ENDS = frozenset("nNeErRdDvV.")
@@ -53,7 +53,7 @@ _WORD_ENDING = re.compile(r"\.(?:in|is|as|to|id|pl)$", re.IGNORECASE)
 
 
 def trim_email(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Leave punctuation in front of an address out."""
+    """Remove punctuation before an address."""
     while start < end and text[start] in ".'!#$&*/=?^{|}~-%+_":
         start += 1
     local, _, domain = text[start:end].partition("@")
@@ -67,7 +67,7 @@ def trim_email(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def trim_url(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Leave out the punctuation of the sentence that a URL ends, and the tail of an escaped text."""
+    """Remove the punctuation of a sentence that ends with the URL, and the rest of an escaped text."""
     unopened = {pair[1]: text.count(pair[1], start, end) - text.count(pair[0], start, end) for pair in ("()", "[]")}
     while end > start:
         last = text[end - 1]
@@ -81,7 +81,7 @@ def trim_url(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Take a domain without a scheme unless it is half of something else, a file's name or an abbreviation."""
+    """Validate a domain without a scheme: reject parts of other names, file names and abbreviations."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
     if before in "@/\\._-%;&" or before.isalnum() or after in "@(_" or after.isalnum():
@@ -105,7 +105,7 @@ def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def trim_ip4(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Take four numbers that are not a version and not part of a longer run."""
+    """Validate an IPv4 address: reject versions and parts of longer sequences."""
     if (start and text[start - 1] in ".-") or (text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit()):
         return None
     before = text[max(0, start - 10) : start]
@@ -113,7 +113,7 @@ def trim_ip4(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def trim_ip6(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Take what the standard library reads as an IPv6 address; a time of day is none."""
+    """Validate an IPv6 address with the standard library; reject times of day."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
     if before.isalnum() or before in ":." or after.isalnum() or after == ":":
@@ -147,6 +147,6 @@ LATE: tuple[PatternRule, ...] = (
     PatternRule("phone_number", PHONE, trim_phone, hint=PHONE_HINT),
     PatternRule("url", BARE_DOMAIN, trim_domain, hint=BARE_DOMAIN_HINT),
 )
-"""Rules that give way to every other kind of PII."""
+"""Rules with a lower precedence than every other kind of PII."""
 
 __all__ = ["LATE", "RULES", "Trim"]

@@ -1,6 +1,6 @@
-"""A text as somebody means it who hides something: markup between letters, digits in words, letters apart, rot13.
+"""Deobfuscation: markup between letters, signs for letters, spelled digits, separated letters, reversed text, rot13.
 
-Each view is the whole text read in one other way, with the way back to the original.
+Each view is an alternative reading of the whole text, with offsets into the original.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TELLING = (
     *("anweisung", "vorherige", "ignoriere", "vergiss", "passwort", "consigne", "oublie", "instrucciones", "olvida"),
     *("contraseña", "istruzioni", "dimentica", "instruções", "instructies", "negeer"),
 )
-"""Words of somebody who takes an assistant over or asks for a secret; read backwards or by rot13 they mean nothing."""
+"""Words of injections and of requests for secrets, which have no meaning reversed or in rot13."""
 
 
 def _alternatives(words: Iterable[str]) -> str:
@@ -34,7 +34,7 @@ HINTS = (
     _alternatives(codecs.encode(word, "rot13") for word in _TELLING),
     _alternatives(word[::-1] for word in _TELLING),
 )
-"""RE2 patterns, one of which matches wherever a view may differ in what it says."""
+"""RE2 patterns, of which at least one matches any text with alternative readings."""
 
 _MARKUP = re.compile(r"(?<=[A-Za-z0-9])(?:</?[A-Za-z!][^<>]{0,200}>|[*~`\\])+(?=[A-Za-z0-9_])")
 _DIGITS = {
@@ -57,19 +57,19 @@ _PLAIN = str.maketrans("013457@$", "oieastas")
 _ROT13 = re.compile(HINTS[4], re.IGNORECASE)
 _BACKWARDS = re.compile(HINTS[5], re.IGNORECASE)
 LONGEST = 50_000
-"""Code points of a text that are read in other ways."""
+"""Number of code points that are deobfuscated."""
 
 
 @dataclass(frozen=True)
 class DeobfuscatedText:
-    """A text as it may be meant.
+    """Alternative reading of a text.
 
     Parameters
     ----------
     text
-        What it says.
+        The reading.
     starts, ends
-        For each of its code points where it begins and ends in the original; None where both are the same.
+        For each of its code points, start and end in the original; None if they are the same.
     """
 
     text: str
@@ -77,18 +77,18 @@ class DeobfuscatedText:
     ends: list[int] | None = None
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return the range of the original that a range of the view stands for."""
+        """Return the range of the original that corresponds to a range of the reading."""
         if self.starts is None or self.ends is None:
             return start, end
         return min(self.starts[start], self.starts[end - 1]), max(self.ends[start], self.ends[end - 1])
 
 
 def deobfuscate(text: str) -> Iterator[DeobfuscatedText]:
-    """Yield the other ways to read a text; none for most.
+    """Yield the alternative readings of a text; most texts have none.
 
     Limits
     ------
-    One disguise at a time, and only in the first 50,000 code points.
+    One obfuscation at a time, in the first 50,000 code points.
 
     Examples
     --------
@@ -112,17 +112,17 @@ def deobfuscate(text: str) -> Iterator[DeobfuscatedText]:
 
 
 def _without_signs(word: re.Match[str]) -> str:
-    """Read signs for letters, where a word mixes both."""
+    """Replace signs by letters in words with both."""
     token = word.group()
     return token.translate(_PLAIN) if _SIGN.search(token) and _LETTER.search(token) else token
 
 
 Part = tuple[str, int, int]
-"""A code point of a view, and where what it stands for begins and ends."""
+"""Code point of a view, with start and end in the original."""
 
 
 def _spoken_digits(match: re.Match[str]) -> list[Part]:
-    """Read words for digits."""
+    """Replace spelled digits by digits."""
     return [
         (_DIGITS[word.group().lower()], match.start() + word.start(), match.start() + word.end())
         for word in _WORD.finditer(match.group())
@@ -130,7 +130,7 @@ def _spoken_digits(match: re.Match[str]) -> list[Part]:
 
 
 def _close_letters(match: re.Match[str]) -> list[Part]:
-    """Close single letters up; another gap than the usual one is a space between words."""
+    """Join separated letters; a gap other than the usual one separates words."""
     gaps = Counter(re.findall(r"[ .*_-]+", match.group()))
     usual = max(gaps, key=gaps.__getitem__)
     parts: list[Part] = []

@@ -1,4 +1,4 @@
-"""Text inside text: base64, hexadecimal, percent signs, character references and escapes, decoded once."""
+"""Encoded text: base64, hexadecimal, percent encoding, character references and escapes, decoded once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_PIECE = 16_384
 LAYERS = 2
 
 HINTS: tuple[str, ...] = (r"[A-Za-z0-9+/_-]{24}", r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#")
-"""RE2 patterns, one of which matches wherever there may be encoded text."""
+"""RE2 patterns, of which at least one matches any text with encoded parts."""
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _TOKEN = re.compile(r"[^\s\"'<>]+")
 _MARK = re.compile(r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|&#x?\w{2,6};")
@@ -22,11 +22,11 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+$")
 
 
 def pieces(text: str, layers: int = LAYERS) -> list[tuple[int, int, str]]:
-    """Return where encoded text stands and what it says, for at most 24 pieces.
+    """Return the ranges of encoded parts and their decoded text, for at most 24 parts.
 
     Limits
     ------
-    Two layers are taken off, not three; what is compressed or encrypted stays unread.
+    Up to two layers of encoding; compressed or encrypted text is not decoded.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Money: payment cards, IBANs, bank accounts, crypto addresses."""
+"""Financial data: payment cards, IBANs, bank accounts, crypto addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CARD_WORDS = Words(
     r"discover|diners|jcb|pan|billed|"
     r"karte|kreditkarte|carte|tarjeta|carta|cartão|kort)\b"
 )
-# First digits and how many follow, after ISO/IEC 7812 issuer ranges, as the networks publish them.
+# Prefixes and numbers of further digits, by the ISO/IEC 7812 issuer ranges that the networks publish.
 _BRAND = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})$"  # Visa
     r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}$"  # Mastercard
@@ -39,20 +39,20 @@ _LENGTHS = (
 )
 IBAN_LENGTHS = {pair[:2]: int(pair[2:]) for pair in _LENGTHS.split()}
 IBAN = rf"(?i)\b(?:{'|'.join(IBAN_LENGTHS)})\d{{2}}[ .-]?[A-Z0-9]"
-"""How one begins; where it ends, its country tells: a longer candidate could swallow the next one."""
+"""Start of an IBAN; the length depends on the country, as a longer candidate could include the next one."""
 
 
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _ZERO = ord("0")
 _SHORTEST, _LONGEST = 13, 19
-"""Digits of a card whose digits stand in groups, and of any card."""
+"""Numbers of digits of a card with grouped digits, and of any card."""
 _ONE_ALONE = 60
-"""Characters of a candidate that may be one card from end to end."""
+"""Largest length of a candidate that may be a single card."""
 _IN_DIGITS = {sign: str(value) for value, sign in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 
 
 def luhn(digits: str) -> bool:
-    """Say whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B).
+    """Return whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B).
 
     Examples
     --------
@@ -64,7 +64,7 @@ def luhn(digits: str) -> bool:
 
 
 def is_card(digits: str, *, named: bool = False) -> bool:
-    """Say whether digits are a payment card's; ``named`` when a word beside them says so.
+    """Return whether digits are a payment card number; ``named`` if a context word is near.
 
     Examples
     --------
@@ -75,14 +75,14 @@ def is_card(digits: str, *, named: bool = False) -> bool:
 
 
 def _is_issued(digits: str, *, named: bool) -> bool:
-    """Say whether digits, whose check digit is right, could be on a card at all."""
+    """Return whether digits with a correct check digit are in an issuer's range."""
     if digits.count(digits[:1]) == len(digits):
         return False
     return _BRAND.match(digits) is not None or (named and 12 <= len(digits) <= _LONGEST and digits[0] in "23456")  # noqa: PLR2004
 
 
 def each_card(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Find the cards among groups of digits: an expiry date or other numbers may stand beside them."""
+    """Return the cards among groups of digits, which may be next to an expiry date or other numbers."""
     joined = start > 0 and (text[start - 1].isalnum() or text[start - 1] in "+._")
     joins = text[end : end + 1].isalnum()
     if not (joined or joins) and end - start <= _ONE_ALONE:
@@ -102,9 +102,9 @@ def each_card(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 
 class _Groups:
-    """Groups of digits, among which runs of whole groups may be cards.
+    """Groups of digits, of which consecutive ones may form cards.
 
-    The sums of Luhn's formula over every run come from two running ones, so that a run of any digits costs little.
+    Luhn sums of all runs of groups are differences of two cumulative sums.
     """
 
     def __init__(self, text: str, groups: list[tuple[int, int]], digits: str, *, named: bool) -> None:
@@ -113,12 +113,12 @@ class _Groups:
         doubled = raw.translate(_DOUBLED)
         even, odd = bytearray(raw), bytearray(doubled)
         even[1::2], odd[1::2] = doubled[1::2], raw[1::2]
-        self._sums = [0, *accumulate(odd)], [0, *accumulate(even)]  # by whether the last digit's place is odd
+        self._sums = [0, *accumulate(odd)], [0, *accumulate(even)]  # by the parity of the last digit's position
         self._sizes = [stop - begin for begin, stop in groups]
         self._bounds = [0, *accumulate(self._sizes)]
 
     def cards(self) -> Iterator[tuple[int, int]]:
-        """Yield where they stand."""
+        """Yield the ranges of cards."""
         bounds, sums = self._bounds, self._sums
         reached = 0
         for first, begin in enumerate(bounds[:-1]):
@@ -135,7 +135,7 @@ class _Groups:
                     break
 
     def _fits(self, first: int, last: int) -> bool:
-        """Say whether groups, whose check digit is right, are laid out as a card and no part of a table."""
+        """Return whether groups with a correct check digit have the layout of a card and are not part of a table."""
         digits = self._digits[self._bounds[first] : self._bounds[last]]
         if not (_is_issued(digits, named=self._named) and _card_like(self._sizes[first:last])):
             return False
@@ -147,7 +147,7 @@ class _Groups:
         )
 
     def _goes_on(self, place: int, step: int) -> bool:
-        """Say whether two more groups of the same size, with the same between them, stand beside one."""
+        """Return whether two more groups of the same size, with the same separators, are adjacent."""
         if not 0 <= place + 2 * step < len(self._groups):
             return False
         near = sorted((place, place + step, place + 2 * step))
@@ -165,7 +165,7 @@ class _Groups:
 
 
 def _card_like(sizes: list[int]) -> bool:
-    """Say whether groups are laid out as on a card, or as by one who hides it: single digits, pairs, one run."""
+    """Return whether group sizes are those of a card, or of an obfuscated one: single digits, pairs, one run."""
     if len(sizes) == 1 or tuple(sizes) in _LAYOUTS:
         return True
     return len(sizes) >= 6 and max(sizes[:-1]) == min(sizes[:-1]) <= 3 and sizes[-1] <= sizes[0]  # noqa: PLR2004
@@ -190,7 +190,7 @@ def _close_up(text: str) -> str:
 
 
 def is_iban(number: str) -> bool:
-    """Say whether the remainder is right.
+    """Return whether the remainder modulo 97 is correct.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What one pass over a text tells of everything that may be hidden in it."""
+"""First-pass patterns of hidden content."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from detectors.scan.deobfuscation import HINTS as VIEWED
 from detectors.scan.encoded import HINTS as ENCODED
 
 HINTS = (*ENCODED, *VIEWED)
-"""RE2 patterns, one of which matches wherever a text says more when it is decoded or read in another way."""
+"""RE2 patterns, of which at least one matches any text with encoded parts or alternative readings."""

@@ -1,4 +1,4 @@
-"""Prompt injection: phrases that try to take an assistant over, and hidden or smuggled text."""
+"""Prompt injection: phrases that try to override an assistant's instructions, and hidden text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VERBS = (
     "incorporate|mirror|mask|flood|hide|utili[sz]e|substitute|express|state|share|ensure|avoid|find|pick|choose|plan"
 )
 _CAPITAL = "(?:" + "|".join(verb[:1].upper() + verb[1:] for verb in _VERBS.split("|")) + ")"
-"""As a sentence begins: a verb in small letters is mostly a noun, or code."""
+"""Capitalised verbs at the start of a sentence: in lower case they are mostly nouns, or code."""
 _BEGINS = r"(?:^|\n\s*|[.!?)\]}>;\"']\s+)"
 _SAYS = r"(?:[^.!?\n|]|[.!?][^\s.!?])"
 _ENDS = r"[\"')\]]*\s*(?:$|\n)"
@@ -32,7 +32,7 @@ ABOUT_ANSWER = (
     rf"{_BEGINS}([A-Z][a-z]+ {_SAYS}{{0,200}}?\b[Yy]our (?:\w+ ){{0,2}}?(?:answer|response|reply|output|message)"
     rf"(?:'s|s)?\b{_SAYS}{{0,200}})"
 )
-"""A page has no business with what the model is going to answer."""
+"""Instructions about the future answer, which a retrieved page should not contain."""
 _NO_ORDER = re.compile(
     r"(?i)(?:a|an|the|this|that|these|those|we|i|you|he|she|it|they|there|here|our|my|your|"
     r"his|her|its|their|if|when|while|once|as|after|before|since|because|although|unless|"
@@ -45,7 +45,7 @@ _NO_ORDER = re.compile(
 
 
 def _trim_order(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Take a sentence for an order when it begins with no word that begins a statement or fills in a form."""
+    """Validate an instruction: reject sentences that start as a statement or complete a form."""
     first = text[start:end].split(maxsplit=1)[0]
     return None if _NO_ORDER.match(first) else (start, end)
 
@@ -62,7 +62,7 @@ _KINDS = (
 
 
 def _phrases() -> list[PatternRule]:
-    """Read the packaged phrases: one rule for each heading of the file."""
+    """Load the packaged phrases: one rule per heading of the file."""
     lines = resources.files("detectors.data").joinpath("injection.txt").read_text(encoding="utf-8").splitlines()
     sections: list[tuple[str, list[str]]] = []
     for line in lines:
@@ -93,12 +93,12 @@ TYPES = frozenset({rule.type for rule in RULES.rules} | {"hidden_text"})
 
 
 def scan(text: str) -> list[Span]:
-    """Find phrases that try to replace an assistant's orders, direct or in retrieved text.
+    """Find phrases that try to override an assistant's instructions, direct or in retrieved text.
 
     Limits
     ------
-    Phrases, not intent: a text *about* prompt injection has them, and an ordinary order that an attacker slipped
-    into a page has none (see :func:`find_embedded`). An attacker who knows the list can write around it.
+    Matches phrases, not intent: a text *about* prompt injection contains them, and an ordinary instruction that an
+    attacker placed in a page does not (see :func:`find_embedded`). An attacker who knows the list can avoid it.
 
     References
     ----------
@@ -114,11 +114,11 @@ def scan(text: str) -> list[Span]:
 
 
 def find_embedded(text: str) -> list[Span]:
-    r"""Find orders and questions that end a line of a *retrieved* document, and orders about the answer to come.
+    r"""Find instructions and questions that end a line of a *retrieved* document, and instructions about the answer.
 
-    For contexts only: in an answer such sentences are ordinary, and so they are in interviews, instructions and lists
-    of questions: of 441 web pages (WiCE) 143 have one. An order in small letters, or in another language than English,
-    is not found by its form.
+    For contexts only: in an answer such sentences are normal, as they are in interviews, manuals and lists of
+    questions: of 441 web pages (WiCE) 143 have one. Instructions in lower case, or in languages other than English, are
+    not detected by their form.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def find_embedded(text: str) -> list[Span]:
 
 
 def hidden(text: str) -> list[Span]:
-    """Find runs of code points without width, which may carry text that no person sees; on the text as it came.
+    """Find runs of zero-width code points, which may contain invisible text; in the original text.
 
     References
     ----------

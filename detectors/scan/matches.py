@@ -1,8 +1,8 @@
-"""RE2 without its wrapper's price: where a pattern matches in UTF-8, and nothing else about the match.
+"""Fast access to RE2: the ranges of a pattern's matches in UTF-8, without match objects.
 
-The wrapper of ``google-re2`` makes an object of every match and asks the library for the number of groups each time it
-is looked at; for short answers that is two thirds of a scan. What lies below it is not promised by the package, so
-where it is not as expected, the wrapper does the work.
+The wrapper of ``google-re2`` creates an object for every match and asks the library for the number of groups each time;
+for short answers that is two thirds of a scan. The internal interface is not guaranteed by the package, so the wrapper
+is used if it differs from what is expected.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Callable
 from typing import Any
 
 Ranges = Callable[[bytes], list[tuple[int, int]]]
-"""From UTF-8 to the half-open ranges of bytes that match, in order of appearance; none is empty."""
+"""Maps UTF-8 to the half-open, non-empty ranges of bytes that match, in the order of the text."""
 Fits = Callable[[bytes], bool]
-"""Whether a pattern matches all of some UTF-8."""
+"""Returns whether a pattern matches the whole UTF-8 text."""
 
 
 def compile_with_memory(pattern: str, memory: int) -> Any:  # noqa: ANN401
-    """Compile a pattern with so many bytes of memory for its automata."""
+    """Compile a pattern with a memory limit in bytes for its automata."""
     import re2
 
     return re2.compile(pattern, options(memory))
 
 
 def options(memory: int) -> Any:  # noqa: ANN401
-    """Return RE2's options: this much memory, and no log of its own."""
+    """Return RE2's options: memory limit, and no logging."""
     import re2
 
     chosen = re2.Options()
@@ -34,14 +34,14 @@ def options(memory: int) -> Any:  # noqa: ANN401
 
 
 def range_finder(pattern: Any, *, direct: bool = True) -> Ranges:  # noqa: ANN401
-    """Return what tells the ranges of a compiled pattern's first group, or of the whole match when it has none.
+    """Return a function for the ranges of a pattern's first group, or of the whole match without groups.
 
     Parameters
     ----------
     pattern
-        Of :func:`compile_with_memory`; it must not match nothing at all.
+        Of :func:`compile_with_memory`; it must not match the empty string.
     direct
-        Whether the wrapper may be gone around.
+        Whether to bypass the wrapper.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def range_finder(pattern: Any, *, direct: bool = True) -> Ranges:  # noqa: ANN40
 
 
 def fits(pattern: Any, *, direct: bool = True) -> Fits:  # noqa: ANN401
-    """Return what tells whether a compiled pattern matches a text from end to end.
+    """Return a function that tests whether a pattern matches a whole text.
 
     Examples
     --------

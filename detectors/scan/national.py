@@ -1,4 +1,4 @@
-"""Numbers that a state gives to people, checked by their digits; plain digits need a word beside them."""
+"""National identification numbers, validated by check digits; plain digits require a context word."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def trim_itin(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def valid(module: str) -> Trim:
-    """Check a candidate with one of python-stdnum's modules, imported when the first one comes."""
+    """Validate a candidate with a module of python-stdnum, imported on first use."""
 
     def trim(text: str, start: int, end: int) -> tuple[int, int] | None:
         number = text[start:end]

@@ -1,4 +1,4 @@
-"""Patterns of one's own."""
+"""User-defined patterns."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ LONGEST_PATTERN = 2000
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be used, with what is wrong about it."""
+    """Invalid pattern, with the reason."""
 
 
 class Patterns:
-    r"""Named patterns in RE2 syntax, searched in linear time whatever they are and whatever the text holds.
+    r"""Named patterns in RE2 syntax, searched in linear time for any pattern and text.
 
     Parameters
     ----------
     patterns
-        Name to pattern; the name becomes the type of the findings.
+        Name to pattern; the name is the type of the findings.
 
     Raises
     ------
     PatternError
-        When a pattern does not compile, is too large, or there are too many.
+        If a pattern does not compile or is too large, or there are too many.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class Patterns:
         self._compiled = {name: compile_pattern(name, pattern) for name, pattern in patterns.items()}
 
     def scan(self, text: str) -> list[Span]:
-        """Return every match that is not empty, in order of appearance."""
+        """Return every non-empty match, in the order of the text."""
         read = readable(text)
         spans: list[Span] = []
         for name, pattern in self._compiled.items():
@@ -57,7 +57,7 @@ class Patterns:
 
 
 def compile_pattern(name: str, pattern: str) -> Any:  # noqa: ANN401
-    """Compile a user's pattern; raises :class:`PatternError` with what is wrong."""
+    """Compile a user's pattern; raises :class:`PatternError` with the reason."""
     import re2
 
     if len(pattern) > LONGEST_PATTERN:

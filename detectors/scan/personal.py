@@ -1,4 +1,4 @@
-"""What tells who somebody is or where they live: dates of birth, street addresses, postal codes."""
+"""Personal data: dates of birth, street addresses, postal codes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _NUMBERED = re.compile(
 
 
 def trim_date(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Leave out three numbers of a version, or of a section, that could be a day."""
+    """Reject three numbers of a version or a section that could be a date."""
     if text[end : end + 1] in (".", "-") and text[end + 1 : end + 2].isdigit():
         return None
     return None if _NUMBERED.search(text[max(0, start - 10) : start]) else (start, end)

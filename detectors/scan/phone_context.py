@@ -1,4 +1,4 @@
-"""The words beside a telephone number, in the languages that most is written in, and those beside other numbers."""
+"""Context words of telephone numbers, in common languages, and those of other numbers."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _COUNTED = _words("no nr n number nummer num nº")
 _SIGNS = ("#", "$", "€", "£")
 _CALLED = frozenset(_NOUNS + _VERBS)
 FARTHEST = 4
-"""Code points between a word and the number that it names."""
+"""Largest distance of a word from the number that it describes, in code points."""
 
 
 def is_phone_context(context: str) -> bool:
-    """Say whether a text in front of a number has a word for a telephone, or for what is done with one.
+    """Return whether the text before a number has a word for a telephone or for its use.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def is_phone_context(context: str) -> bool:
 
 
 def is_other_number_context(context: str) -> bool:
-    """Say whether the word right in front of a number calls it something else: an order, a page, a year.
+    """Return whether the word directly before a number describes another kind: an order, a page, a year.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Personal data: one set of rules over e-mail, telephone, money, state numbers, addresses."""
+"""Personal data: one set of rules for e-mail, telephone, financial data, national numbers, addresses."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ TYPES = frozenset({rule.type for rule in RULES.rules} | {PERSON})
 
 
 def scan(text: str, names: NameFinder | None = None) -> list[Span]:
-    """Find personal data by shape, check digit and the words beside it.
+    """Find personal data by format, check digit and context words.
 
     Parameters
     ----------
     text
-        What is searched, after :func:`~detectors.scan.unicode_normalization.normalize_unicode` against disguises.
+        Searched text, normalised by :func:`~detectors.scan.unicode_normalization.normalize_unicode`.
     names
-        A model that finds names of people; without one, none are found.
+        Model that finds names of people; without one, names are not reported.
 
     Limits
     ------
-    What has no shape cannot be found: names, employers, places, illnesses. A number of plain digits counts only
-    beside a word that says what it is, in the languages of the rules. Words for digits are not read.
+    Data without a format are not detected: names, employers, places, illnesses. A number of plain digits counts only
+    near a context word in one of the languages of the rules. Spelled digits are not read.
 
     References
     ----------
@@ -52,5 +52,5 @@ def scan(text: str, names: NameFinder | None = None) -> list[Span]:
 
 
 def with_names(spans: list[Span], text: str, names: NameFinder) -> list[Span]:
-    """Add the names that a model finds, where nothing else stands."""
+    """Add the names that a model finds where there is no other finding."""
     return without_overlaps([*spans, *(Span(PERSON, start, end) for start, end in names(text))])

@@ -1,4 +1,4 @@
-"""Vulgar words, insults and slurs of ten languages, through the usual spellings that hide them."""
+"""Vulgar words, insults and slurs in ten languages, including common obfuscated spellings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def words(language: str) -> list[tuple[str, str]]:
 
 
 def _pattern(stem: str) -> str:
-    """Spell a stem with repeated letters and lookalike signs; a space stands for any short gap."""
+    """Return the pattern of a stem with repeated letters and lookalike signs; a space matches any short gap."""
     return "".join(
         r"[\s_-]{1,3}" if letter in " -" else _letter(letter, first=place == 0) for place, letter in enumerate(stem)
     )
@@ -57,16 +57,16 @@ def _pattern(stem: str) -> str:
 
 def _letter(letter: str, *, first: bool) -> str:
     signs = _DISGUISES.get(letter, letter)
-    # A word begins with its letter, or with a digit or sign that rarely begins another one.
+    # A word starts with its letter, or with a digit or sign that rarely starts other words.
     kept = signs[0] + signs[1:].translate(str.maketrans("", "", "*!|+(1")) if first else signs
     return "[" + "".join(rf"\{sign}" if not sign.isalnum() else sign for sign in kept) + "]+"
 
 
 @dataclass(frozen=True)
 class _Lists:
-    """The compiled lists of some languages: what one pass tells, and where words stand.
+    """Compiled lists of some languages: the first pass, and the exact patterns.
 
-    For each type there are the stems that may end anyhow, and the words that may not.
+    For each type there are stems with any ending, and words without one.
     """
 
     hints: Any
@@ -96,16 +96,16 @@ def _lists(languages: tuple[str, ...]) -> _Lists:
 def scan(text: str, languages: Iterable[str] = LANGUAGES) -> list[Span]:
     """Find the words of the lists; the type of an insult or slur is ``toxicity``.
 
-    Looks through repeated letters, digits and signs for letters, and single letters set apart by spaces or dots.
+    Handles repeated letters, digits and signs for letters, and single letters separated by spaces or dots.
 
     Limits
     ------
-    Words, not meaning: a quotation counts, and malice in polite words does not. A word that is vulgar in one of
-    the languages and harmless in another (``kak``, ``culo``) counts; name the languages that are wanted.
+    Matches words, not meaning: a quotation counts, and malice in polite words does not. A word that is vulgar in one of
+    the languages and harmless in another (``kak``, ``culo``) counts; pass the languages to check.
 
     References
     ----------
-    How far lists go: Davidson et al., *Automated hate speech detection and the problem of offensive language*,
+    On the limits of lists: Davidson et al., *Automated hate speech detection and the problem of offensive language*,
     ICWSM 2017. The lists are driftd's own.
 
     Examples
@@ -125,7 +125,7 @@ def scan(text: str, languages: Iterable[str] = LANGUAGES) -> list[Span]:
 
 
 def _find_words(text: str, lists: _Lists) -> tuple[set[Span], bool]:
-    """Return the words of a text, and whether there may be letters that are set apart."""
+    """Return the words of a text, and whether it may have separated letters."""
     raw = utf8(text)
     hits = lists.hints.Match(raw)
     spans: set[Span] = set()
@@ -149,7 +149,7 @@ def _find_words(text: str, lists: _Lists) -> tuple[set[Span], bool]:
 
 
 def _close_up(text: str) -> tuple[str, list[int]]:
-    """Return single letters that are set apart, closed up to words, and where each letter stood."""
+    """Join separated letters to words, and return the position of each letter."""
     letters: list[str] = []
     places: list[int] = []
     for match in _APART.finditer(text):

@@ -1,4 +1,4 @@
-"""Keys and passwords: the published formats of providers, and what stands beside a word such as `password`."""
+"""Keys and passwords: formats published by providers, and values next to a word such as `password`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAID = (
     r"client[_.-]?secret|signing[_.-]?key|encryption[_.-]?key|bearer|clave|contraseña|"
     r"mot de passe|passwort|kennwort|senha)"
 )
-# What follows one of the words: an optional rest of the name, a sign that assigns, and the value.
+# After one of the words: an optional rest of the name, an assignment sign, and the value.
 GENERIC = (
     _SAID
     + r"[A-Za-z0-9_.-]{0,24}[\"'`\])]{0,2}[ \t]{0,3}(?:=>|:=|\?=|:{1,3}=?|=|,|\bis\b|\bist\b|\bes\b|\best\b)[ \t]{0,3}"
@@ -45,7 +45,7 @@ _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[A-Za-z]")
 
 
 def entropy(text: str) -> float:
-    """Return the Shannon entropy of a text's characters in bits a character.
+    """Return the Shannon entropy of a text's characters, in bits per character.
 
     References
     ----------
@@ -61,7 +61,7 @@ def entropy(text: str) -> float:
 
 
 def real(least: float = 0.0, *, digit: bool = False) -> Trim:
-    """Make a check that a value is neither a placeholder nor too regular: ``least`` bits a character."""
+    """Return a validator that rejects placeholders and values with less than ``least`` bits per character."""
 
     def trim(text: str, start: int, end: int) -> tuple[int, int] | None:
         candidate = text[start:end]
@@ -75,9 +75,9 @@ def real(least: float = 0.0, *, digit: bool = False) -> Trim:
 
 
 def trim_generic(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Take a value beside a word for a secret when it looks drawn at random rather than written."""
+    """Validate a value next to a word for a secret: it must look random."""
     if ".." in text[start : end + 2]:
-        return None  # shown cut short on purpose
+        return None  # deliberately truncated
     while end > start and text[end - 1] in ".,;:!)]'\"":
         end -= 1
     candidate = text[start:end]
@@ -99,7 +99,7 @@ def trim_generic(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def trim_password(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Take what stands where only a password can, unless it is a variable or a placeholder."""
+    """Validate a value in the position of a password: reject variables and placeholders."""
     candidate = text[start:end]
     plain = candidate.strip("\"'`{}")
     if (
@@ -116,18 +116,18 @@ _LONG = re.compile(r"\{(\d+)(?:,\d*)?\}")
 
 
 def _few(count: re.Match[str]) -> str:
-    """Ask for at least six repeats at most: enough for a first look, and a small automaton."""
+    """Limit required repeats to six: sufficient for the first pass, with a small automaton."""
     return f"{{{min(6, int(count[1]))},}}"
 
 
 def _key(kind: str, pattern: str, least: float) -> PatternRule:
-    """Make a rule of a format that is recognised by itself: nothing of a word stands on either side of it."""
+    """Return the rule of a self-describing format, which must not be adjacent to word characters."""
     exact = rf"{_START}({pattern})(?:[^A-Za-z0-9_-]|$)"
     return PatternRule(kind, exact, real(least), hint=rf"{_START}(?:{_LONG.sub(_few, pattern)})")
 
 
 def _beside(kind: str, words: str, pattern: str, least: float) -> PatternRule:
-    """Make a rule of a shape that means something only after the name of its provider and a sign that assigns."""
+    """Return the rule of a format that requires its provider's name and an assignment sign before it."""
     between = r"[A-Za-z0-9_ .-]{0,30}[\"'`]{0,2}[ \t]{0,3}(?:=>|:{1,3}=|\?=|[:=>,|])?[ \t]{0,3}[\"'`]{0,2}"
     return PatternRule(
         kind,
@@ -178,7 +178,7 @@ _YAML_KIND = r"kind:[ \t]*[\"']?secret\b"
 
 
 def _formats() -> list[PatternRule]:
-    """Read the providers' formats from the packaged table."""
+    """Load the providers' formats from the packaged table."""
     table = resources.files("detectors.data").joinpath("secrets.tsv").read_text(encoding="utf-8")
     rules = []
     for line in table.splitlines():
@@ -225,12 +225,12 @@ TYPES = frozenset(rule.type for rule in RULES.rules)
 
 
 def scan(text: str) -> list[Span]:
-    """Find keys by the format their provider publishes, and random-looking values beside a word for a secret.
+    """Find keys by their provider's published format, and random-looking values next to a word for a secret.
 
     Limits
     ------
-    A password that is a word is not told from a word. A key that was cut or that no rule knows is found only
-    where it is assigned to a telling name. Nothing is verified with the provider.
+    A password that is an ordinary word is not detected. A key that is truncated or in an unknown format is detected
+    only in an assignment to a descriptive name. Keys are not verified with the provider.
 
     References
     ----------

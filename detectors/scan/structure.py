@@ -1,4 +1,4 @@
-"""Whether an answer is JSON that fits a schema, whatever it is in truth."""
+"""Validation of an answer as JSON with a schema, for any text."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
 
 
 class JsonSchema:
-    """A JSON schema, ready to be asked; nothing is fetched, and patterns are RE2's.
+    """Compiled JSON Schema; nothing is fetched, and patterns are RE2's.
 
     Parameters
     ----------
     schema
-        Draft 2020-12 unless ``$schema`` says otherwise.
+        Draft 2020-12 unless ``$schema`` states another.
 
     Raises
     ------
     PatternError
-        When the schema is no schema, refers to another document, or holds a pattern that RE2 cannot read.
+        If the schema is invalid, refers to another document, or has a pattern that RE2 does not support.
 
     Examples
     --------
@@ -46,9 +46,9 @@ class JsonSchema:
         self._schema = Schema(schema)
 
     def problem(self, text: str) -> str | None:
-        """Say in words of the schema what is wrong with a text; None when nothing is. Never quotes the text.
+        """Return the violation of the schema in words; None if there is none. Never quotes the text.
 
-        A single fenced code block is read as what it holds.
+        A single fenced code block is replaced by its content.
         """
         body = _strip_fence(text)
         excess = _too_much(body)
@@ -61,16 +61,16 @@ class JsonSchema:
         try:
             keyword = self._schema.problem(value)
         except RecursionError:
-            return "cannot be checked: the schema calls itself without end"
+            return "cannot be checked: the schema refers to itself without end"
         return None if keyword is None else f"does not fit the schema's `{keyword}`"
 
     def scan(self, text: str) -> list[Span]:
-        """Return one finding over the whole text when it does not fit."""
+        """Return one finding over the whole text if it violates the schema."""
         return [Span("json_schema", 0, len(text))] if self.problem(text) else []
 
 
 def _strip_fence(text: str) -> str:
-    """Return what a single fenced code block holds, or the text itself."""
+    """Return the content of a single fenced code block, or the text."""
     plain = text.strip()
     head, _, rest = plain.partition("\n")
     fenced = head.strip().lower() in ("```", "```json") and rest.endswith("```")
@@ -78,7 +78,7 @@ def _strip_fence(text: str) -> str:
 
 
 def _too_much(text: str) -> str | None:
-    """Count depth and tokens before anything is built."""
+    """Check depth and number of tokens before parsing."""
     depth = tokens = 0
     for match in _TOKEN.finditer(text):
         sign = match.group()

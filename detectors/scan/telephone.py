@@ -1,4 +1,4 @@
-"""Telephone numbers: a shape, then the numbering plan of the country, or a word beside it."""
+"""Telephone numbers: format, then the numbering plan of the country or a context word."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PHONE = (
     r"(?:\+\d|\(\+?\d|\b\d)(?:[ \t]?[\d]|[-./()][ \t]?|[ \t][-(/]){4,24}\d(?:[ ]?(?i:x|ext\.?|extension)[ .:]?\d{1,6})?"
 )
 FEWEST = 7
-"""Digits; shorter numbers are not told from others."""
+"""Fewest digits; shorter numbers are ambiguous."""
 PHONE_HINT = r"\d(?:[ \t()./-]{0,3}\d){6}"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"  # or a month: both orders are in use
 _DATE = re.compile(
@@ -23,7 +23,7 @@ _DATE = re.compile(
     r"|(?:19|20)\d{2} ?[-/] ?(?:19|20)\d{2}\b"
 )
 _UNSPACED = "\u0e00"
-"""From here on come Thai, Chinese, Japanese, Korean, which put no space beside a number."""
+"""First code point of the scripts without spaces around numbers: Thai, Chinese, Japanese, Korean."""
 _OCTETS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}$")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:([ .])\d{3})(?:\1\d{3})*$")
 _EXTENSION = re.compile(r" ?(?:x|ext)", re.IGNORECASE)
@@ -31,7 +31,7 @@ _DECIMAL = re.compile(r"\d+\.\d+$|\d{1,3}(?:[ .]000)+$")
 _SSN = re.compile(r"\d{3}-\d{2}-\d{4}$")
 _US = re.compile(r"(?:\+?1[-. ]?)?(?:\(\d{3}\) ?|\d{3}[-. /])\d{3}[-. ]\d{4}$")
 _LABEL_AFTER = re.compile(r"[ ]?[-–(,:]?[ ]?(?:office|fax|mobile|cell|home|work|desk|phone|tel)\b", re.IGNORECASE)
-# Regions whose plan is asked for a number that is written the national way: the most spoken of on the web.
+# Regions whose plans validate national numbers: the most frequent ones on the web.
 _SPOKEN = (
     "US GB DE FR ES IT NL BE CH AT SE NO DK FI PL CZ SK HU RO PT IE GR RU UA TR IN CN JP KR BR MX AR CL CO AU "
     "NZ ZA IL AE SA EG NG KE PH ID MY SG TH VN PK BD IR HK TW IS EE LV LT SI HR BG RS CY LU MT"
@@ -47,7 +47,7 @@ def _calling_codes() -> dict[str, tuple[str, ...]]:
 
 
 def _plan(region: str) -> tuple[str, str]:
-    """Return the trunk prefix of a region, and a pattern of all its kinds of number."""
+    """Return the trunk prefix of a region, and a pattern of all its types of numbers."""
     from phonenumbers import PhoneMetadata
 
     data = PhoneMetadata.metadata_for_region_or_calling_code(1, region)
@@ -70,25 +70,25 @@ def _plan(region: str) -> tuple[str, str]:
 
 
 def _either(patterns: Iterable[str]) -> Fits:
-    """Put whole plans into one automaton: a number is asked of all of them at once."""
+    """Combine plans into one automaton, which tests a number against all of them."""
     return fits(compile_with_memory("|".join(f"(?:{p})" for p in patterns if p), MEMORY))
 
 
 @cache
 def _abroad(code: str) -> Fits:
-    """Return what a number after a country's code must match; some write the trunk's zero as well."""
+    """Return the pattern of a number after a country's code, with an optional trunk zero."""
     plans = [_plan(region)[1] for region in _calling_codes()[code] if region != "001"]
     return _either([f"0?(?:{'|'.join(plans)})"])
 
 
 @cache
 def _at_home(regions: tuple[str, ...]) -> Fits:
-    """Return what a number must match that is dialled inside one of the regions."""
+    """Return the pattern of a number dialled within one of the regions."""
     return _either(f"(?:{trunk})?(?:{pattern})" if trunk else pattern for trunk, pattern in map(_plan, regions))
 
 
 def is_international(digits: str) -> bool:
-    """Say whether digits after ``+`` or ``00`` are a number of some country's plan.
+    """Return whether digits after ``+`` or ``00`` are valid in a country's numbering plan.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def is_international(digits: str) -> bool:
 
 
 def is_possible(digits: str) -> bool:
-    """Say whether digits after ``+`` are as many as the plan of their country has, whatever the plan says of them.
+    """Return whether the number of digits after ``+`` is possible in the plan of their country.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def _lengths(code: str) -> frozenset[int]:
 
 
 def is_national(digits: str, regions: tuple[str, ...] = REGIONS) -> bool:
-    """Say whether digits are a number as it is dialled inside one of the regions.
+    """Return whether digits are a number as dialled within one of the regions.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def is_national(digits: str, regions: tuple[str, ...] = REGIONS) -> bool:
 
 
 def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Take a candidate that is a number of some plan, is grouped like one, or stands beside a word for it."""
+    """Validate a candidate: a number of some plan, grouped like one, or next to a context word."""
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
     if before == "(" and ")" in text[start:end]:
@@ -167,7 +167,7 @@ def trim_phone(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _at_home_or_named(text: str, main: str, digits: str, context: str, end: int) -> bool:
-    """Say whether a number without a plus is one for what it looks like, or for what stands beside it."""
+    """Return whether a number without a plus is valid by its format or its context."""
     if _DATE.match(main) or _DECIMAL.match(main) or _SSN.match(main) or _OCTETS.match(main):
         return False
     if is_other_number_context(context):
@@ -189,12 +189,12 @@ def _at_home_or_named(text: str, main: str, digits: str, context: str, end: int)
 
 
 def _is_joined(character: str) -> bool:
-    """Say whether a number would be part of a word; scripts without spaces join nothing."""
+    """Return whether a character would make the number part of a word; false in scripts without spaces."""
     return character.isalnum() and character < _UNSPACED
 
 
 def _cut_unbalanced(text: str, start: int, end: int) -> int:
-    """Cut what follows a bracket that does not close."""
+    """Cut the candidate at an unbalanced bracket."""
     number = text[start:end]
     if number.count("(") > number.count(")"):
         end = start + number.rfind("(")

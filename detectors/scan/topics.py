@@ -1,4 +1,4 @@
-"""Topics that are not to be talked about: deny-lists of words and phrases."""
+"""Forbidden topics: deny-lists of words and phrases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from detectors.scan.patterns import PatternError, Patterns
 
 
 class Topics:
-    """Topics that are not to be talked about, each with its words; a word counts from where it begins, in any case.
+    """Forbidden topics with their words, which match at word starts, case-insensitively.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Topics:
         self._patterns = Patterns({name: _either(words) for name, words in topics.items()})
 
     def scan(self, text: str) -> list[Span]:
-        """Return where the words stand."""
+        """Return the ranges of the words."""
         spans = []
         for span in self._patterns.scan(text):
             start, end = span.start, span.end

@@ -1,4 +1,4 @@
-"""Looks through disguises: full-width digits, zero-width joiners, homoglyphs; with the way back to the original."""
+"""Unicode normalisation of full-width digits, zero-width characters and homoglyphs, with offsets into the original."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
-# Greek, Cyrillic and Armenian letters that look like Latin ones; after the table of Unicode TR39 (confusables).
+# Greek, Cyrillic and Armenian letters that look like Latin ones; from the table of Unicode TR39 (confusables).
 _LOOKALIKES = dict(
     zip(
         "аеорсухіјѕһԁԛԝьӏкмтвнгАВЕКМНОРСТХУІЈЅԌԚԜӀαορνυικεχτγΑΒΕΖΗΙΚΜΝΟΡΤΥΧցհոսօ",
@@ -25,14 +25,14 @@ _RANGES = ((0x80, 0x3400), (0xA8F0, 0xAA60), (0xFE00, 0x10000), (0x1D400, 0x1D80
 
 @dataclass(frozen=True, slots=True)
 class NormalizedText:
-    """A text as it is to be read, and where its code points stand in the original.
+    """Normalised text, with the positions of its code points in the original.
 
     Parameters
     ----------
     text
-        The plain form.
+        Normalised text.
     places
-        For each of its code points the place in the original, or None where they are the same.
+        Position in the original of each code point, or None if they are the same.
     length
         Of the original.
     """
@@ -42,21 +42,21 @@ class NormalizedText:
     length: int
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return the range of the original that a range of the plain form stands for."""
+        """Return the range of the original that corresponds to a range of the normalised text."""
         if self.places is None or end <= start:
             return start, end
         return self.places[start], self.places[end - 1] + 1
 
 
 def normalize_unicode(text: str) -> NormalizedText:
-    """Read a text as a person sees it.
+    """Normalise a text to its visible form.
 
-    Compatibility forms become their ASCII twins, digits of every script become ASCII digits, what has no width
-    and combining marks vanish, and in words that mix scripts letters that look Latin become Latin.
+    Compatibility forms and digits of all scripts become ASCII, zero-width and combining characters are removed, and in
+    words with mixed scripts letters that look Latin become Latin.
 
     Limits
     ------
-    A word that is spelled with lookalikes of one other script from end to end stays as it is.
+    A word that consists entirely of lookalikes of one other script is unchanged.
 
     References
     ----------

@@ -1,1 +1,1 @@
-"""Per-record scores: each a pure function from records to one column, one a file."""
+"""Signals: scores of single records, each a pure function from records to one column, one per file."""

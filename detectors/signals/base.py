@@ -1,4 +1,4 @@
-"""Signal: the contract of a per-record score."""
+"""Signal: interface of a score of single records."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from detectors.direction import Preference
 from detectors.records import Column, Records
 
 LONGEST_TEXT = 200_000
-"""Code points of a text that are looked at; the rest of a longer one does not count."""
+"""Number of code points that are read; the rest of a longer text is ignored."""
 
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where in the response a score comes from; offsets only, never the text.
+    """Location in the response behind a score; offsets only, never the text.
 
     Parameters
     ----------
     type
-        What stands there, such as ``claim``, ``number`` or ``email``.
+        Type, such as ``claim``, ``number`` or ``email``.
     start, end
         Half-open range of code points in the response.
     score
-        How bad it is, in the signal's own unit.
+        Severity, in the signal's unit.
     """
 
     type: str
@@ -40,28 +40,28 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Signal:
-    """A named score.
+    """Named score.
 
     Parameters
     ----------
     name
-        The name of the column that it makes.
+        Name of the resulting column.
     needs
-        Roles of the columns that it reads (``response``, ``context``, ``question`` …).
+        Roles of the required columns (``response``, ``context``, ``question`` …).
     kind
-        Of the column that it makes.
+        Of the resulting column.
     compute
-        Pure function from records to one column; missing where a record lacks what is needed.
+        Pure function from records to one column; missing if a required value is missing.
     unit, cost, citation
-        For the docs table; ``cost`` is the order of records a second on one core.
+        For the table of the documentation; ``cost`` is the approximate number of records per second on one core.
     evidence
-        The places of one response that the score comes from, worst first; None for a score of the whole.
+        Locations in one response behind the score, worst first; None for a score of the whole.
     uses
-        Roles that it reads as well where they are logged.
+        Optional roles, used if they are logged.
     configure
-        Makes the signal from its options, which are the keyword arguments; ValueError for values that cannot be.
+        Creates the signal from its options, which are the keyword arguments; ValueError for invalid values.
     better
-        Which way is an improvement; ``neutral`` when neither is good or bad by itself, None when any change is bad.
+        Direction of an improvement; ``neutral`` if neither is good or bad by itself, None if any change is bad.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Signal:
 
 
 def each(texts: Column, score: Callable[[str], float]) -> Column:
-    """Score every present value, as text, on its own; NaN is missing.
+    """Score every present value, as text, separately; NaN is missing.
 
     Examples
     --------

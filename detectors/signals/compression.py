@@ -1,4 +1,4 @@
-"""How far the answer compresses: many ways of repeating oneself in one number."""
+"""Compression ratio of the answer, a measure of all kinds of repetition."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from detectors.signals.base import LONGEST_TEXT, Signal, each
 
 
 def compute(records: Records) -> Column:
-    """Return the bytes of each response over its bytes when compressed; missing where it is empty.
+    """Return the compression ratio of each response: bytes over compressed bytes; missing if empty.
 
-    The first 200,000 code points, in UTF-8, by deflate at its fastest level.
+    Uses the first 200,000 code points, in UTF-8, with deflate at its fastest level.
 
     Limits
     ------
-    Grows with the length of a text and differs between scripts and kinds of text; it is for drift, not for verdicts.
+    Depends on length, script and kind of text; intended for drift, not for verdicts on single answers.
 
     References
     ----------

@@ -7,11 +7,11 @@ from detectors.signals.base import Signal, each
 
 
 def compute(records: Records) -> Column:
-    """Count the code points of each context; missing where there is none.
+    """Count the code points of each context; missing without a context.
 
     Limits
     ------
-    Code points, not tokens and not what a reader sees as characters.
+    Code points, not tokens or grapheme clusters.
 
     Examples
     --------

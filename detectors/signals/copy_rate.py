@@ -1,4 +1,4 @@
-"""How much of the answer is copied."""
+"""Share of the answer that is copied from its context."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def score(support: Support) -> float:
 
 
 def compute(records: Records) -> Column:
-    """Score the share of a response's words that stand in runs of three and more in its context too.
+    """Return the share of a response's words in runs of three or more that its context has too.
 
-    A response of one or two words is copied where all of it is one run. Missing where either side is missing or
-    wordless.
+    A response of one or two words is copied if it is one such run. Missing if response or context is missing or has no
+    words.
 
     Limits
     ------
-    By stem, so a changed ending still counts as copied.
+    Compares stems, so words with another ending count as copied.
 
     References
     ----------
@@ -44,6 +44,6 @@ SIGNAL = Signal(
     better="neutral",
     compute=compute,
     unit="share of words",
-    cost="about 3,000; what others of these signals have read is shared",
+    cost="about 3,000; signals of this group share the parsed text",
     citation="Grusky, Naaman and Artzi 2018",
 )

@@ -1,4 +1,4 @@
-"""Whether the context entails what the answer claims, asked of a model of the operator's own."""
+"""Entailment of the answer's claims by the context, by a model of the user."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from detectors.signals.base import Evidence, Signal, words
 
 MOST_CLAIMS = 12
 MOST_PASSAGES = 6
-"""Passages of a context that are put to the model, for each claim those with most of its words."""
+"""Passages of a context that the model evaluates for each claim: those with most common words."""
 PASSAGE = 600
-"""Code points of a passage."""
+"""Largest length of a passage, in code points."""
 LONGEST = 50_000
-"""Code points of a text that are looked at."""
+"""Number of code points of a text that are read."""
 _SENTENCE = re.compile(r"[^.!?。！？\n]++[.!?。！？]*")  # noqa: RUF001
 _SAYS = re.compile(r"[^\W_]")
 
@@ -31,13 +31,13 @@ _SAYS = re.compile(r"[^\W_]")
 class Entailment:
     """Score each response from 0 (its context entails every claim) to 1 (the worst claim is not entailed at all).
 
-    A claim is a sentence; it is put to the model with each of the passages that share most words with it, and counts
-    by the best of them. Missing where response or context is missing or wordless, and for rows outside of the sample.
+    A claim is a sentence. The model evaluates it against the passages with most common words, and the best of them
+    counts. Missing if response or context is missing or has no words, and for rows outside of the sample.
 
     Limits
     ------
-    As good as the model, and as slow: tens of pairs a second. A claim that rests on two distant passages together is
-    taken as not entailed. Texts are cut at 50,000 code points, and 12 claims.
+    As accurate and as slow as the model: tens of pairs per second. A claim that requires two distant passages counts as
+    not entailed. Reads 50,000 code points and 12 claims.
 
     References
     ----------
@@ -58,7 +58,7 @@ class Entailment:
     sample: float = 1.0
 
     def __call__(self, records: Records) -> Column:
-        """Return a column of 0 to 1."""
+        """Return a column from 0 to 1."""
         response, context = records["response"], records["context"]
         scores = np.full(len(response), np.nan)
         for row in np.flatnonzero(~(response.missing | context.missing)):
@@ -69,12 +69,12 @@ class Entailment:
         return Column(scores, np.isnan(scores))
 
     def sampled(self, text: str) -> bool:
-        """Say whether a response is in the sample: always the same for the same text."""
+        """Return whether a response is in the sample; deterministic for a text."""
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(digest[:8], "big") < self.sample * 2.0**64
 
     def claims(self, record: Mapping[str, str]) -> list[Evidence]:
-        """Return every claim of a response with what speaks against it, the worst first."""
+        """Return the claims of a response with their scores, the worst first."""
         answer, premises = record["response"][:LONGEST], passages(record["context"][:LONGEST])
         results = []
         for match in list(_sentences(answer))[:MOST_CLAIMS]:
@@ -100,7 +100,7 @@ class Entailment:
 
 
 def passages(context: str) -> list[str]:
-    """Cut a context into runs of whole sentences of up to 600 code points.
+    """Divide a context into runs of whole sentences of up to 600 code points.
 
     Examples
     --------
@@ -118,12 +118,12 @@ def passages(context: str) -> list[str]:
 
 
 def _sentences(text: str) -> Iterator[re.Match[str]]:
-    """Yield the sentences of a text that hold a letter or a digit."""
+    """Yield the sentences of a text with a letter or a digit."""
     return (match for match in _SENTENCE.finditer(text) if _SAYS.search(match.group()))
 
 
 def nearest(claim: str, passages: list[str]) -> list[str]:
-    """Return the passages that share most words with a claim, at most six.
+    """Return the passages with most words in common with a claim, at most six.
 
     Examples
     --------
@@ -148,14 +148,14 @@ def _load(model: Path, tokenizer: Path, length: int) -> tuple[Any, Any]:
 
 
 def configure(*, model: Path, tokenizer: Path, entailment: int = 2, length: int = 256, sample: float = 1.0) -> Signal:
-    """Give the ONNX file of a natural-language-inference model, and its ``tokenizer.json``.
+    """Set the ONNX file of a natural-language-inference model, and its ``tokenizer.json``.
 
-    ``entailment`` is the place of that class among the model's outputs; ``sample`` the share of responses that are
-    put to it, for it is slow.
+    ``entailment`` is the index of that class in the model's output; ``sample`` the share of responses that are
+    evaluated, as the model is slow.
     """
     for file in (model, tokenizer):
         if not file.is_file():
-            raise ValueError(f"{file} is no file; give the path of the model's own.")
+            raise ValueError(f"{file} is not a file; set the path of the model's file.")
     if not 0 < sample <= 1:
         raise ValueError("`sample` is a share of the responses: above 0, and at most 1.")
     return _signal(Entailment(model, tokenizer, entailment, length, sample))

@@ -1,4 +1,4 @@
-"""Whether a request failed."""
+"""Failed requests."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from detectors.signals.outcome import says_error
 
 
 def compute(records: Records) -> Column:
-    """Score 1 for a status that is an error and 0 for any other; missing where there is no status.
+    """Score 1 for a status of an error and 0 for any other; missing without a status.
 
-    An HTTP code from 400 on, a number below 0 (a client that gave up), or a word that says so: error, failure,
+    Errors are HTTP codes from 400 on, numbers below 0 (a client that disconnected), and words: error, failure,
     exception, timeout, cancelled, refused, ``STATUS_CODE_ERROR`` …
 
     Limits
     ------
-    A word that is not known counts as no error. An answer that apologises with status 200 is no failure here; that is
-    what the signal ``refusal`` is for.
+    Unknown words count as no error. An apology with status 200 is not a failure; the signal ``refusal`` covers it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the user said of the answer."""
+"""User feedback on the answer."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _SEPARATORS = re.compile(r"[\s-]+")
 
 @dataclass(frozen=True)
 class Feedback:
-    """Return what the user said of each response, from -1 (bad) to 1 (good).
+    """Convert the user's feedback on each response to a number from -1 (bad) to 1 (good).
 
-    Thumbs, yes and no, and like words and signs; stars that say so (``4 stars``, ``4/5``, ``★★★★☆``); JSON that holds
-    such a value under ``score``, ``value`` or ``rating``. A bare number is taken on the scale from ``low`` to ``high``,
-    which is -1 to 1 unless told. Missing where nothing of it is understood, and for a number off the scale.
+    Reads thumbs, yes and no, and similar words and signs; explicit stars (``4 stars``, ``4/5``, ``★★★★☆``); JSON with
+    such a value under ``score``, ``value`` or ``rating``. Plain numbers are on the scale from ``low`` to ``high``, by
+    default -1 to 1. Missing for other text, and for numbers off the scale.
 
     Limits
     ------
-    Comments in prose are not read. Who gives feedback is not a sample of who asks: compare with the baseline.
+    Comments in prose are not read. Users who give feedback are not a random sample: compare with the baseline.
 
     References
     ----------
@@ -110,12 +110,12 @@ def _stars(text: str) -> float:
 
 
 def _share(stars: float, most: float) -> float:
-    """Put stars, of which one is the worst, on the scale; none at all is the worst too."""
+    """Convert stars, of which one is the worst, to the scale; zero stars are the worst, too."""
     return math.nan if most < 2 or stars > most else 2 * (max(stars, 1.0) - 1) / (most - 1) - 1
 
 
 def configure(*, low: float = -1.0, high: float = 1.0) -> Signal:
-    """Say what bare numbers mean: ``low`` is the worst and ``high`` the best.
+    """Set the scale of plain numbers: ``low`` is the worst and ``high`` the best.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Findings of the scanners in a response: how many there are, and where they stand."""
+"""Scanner findings in a response: number and locations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Find = Callable[[str], Sequence[Span]]
 
 
 def count_findings(records: Records, find: Find) -> Column:
-    """Count the findings of each response; missing where there is no response.
+    """Count the findings of each response; missing without a response.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def count_findings(records: Records, find: Find) -> Column:
 
 
 def make_evidence(find: Find) -> Callable[[Mapping[str, str]], list[Evidence]]:
-    """Return a function that tells where they stand, in order of appearance; each counts 1."""
+    """Return a function for the locations of findings, in the order of the text; each counts 1."""
 
     def evidence(record: Mapping[str, str]) -> list[Evidence]:
         return [Evidence(span.type, span.start, span.end, 1.0) for span in find(record["response"])]

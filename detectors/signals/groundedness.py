@@ -1,4 +1,4 @@
-"""How much of the answer its context supports."""
+"""Support of the answer by its context."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from detectors.text.support import Support
 
 
 def score(support: Support) -> float:
-    """Return the mean support of the claims; NaN where no sentence claims anything."""
+    """Return the mean support of the claims; NaN without claims."""
     scores = support.claims[np.isfinite(support.claims)]
     return float(scores.mean()) if len(scores) else math.nan
 
 
 def compute(records: Records) -> Column:
-    """Score each response from 0 (nothing is in its context) to 1 (all of every claim is), the mean of its claims.
+    """Score each response from 0 (no support by its context) to 1 (full support), the mean over its claims.
 
-    Missing where either side is missing or wordless.
+    Missing if response or context is missing or has no words.
 
     Limits
     ------
-    Words are compared by stem, and an English one that may mean the same counts as said; a claim is a sentence, and
-    three neighbouring sentences of the context may support it together. A negation or a swapped role is not seen here.
+    Words are compared by stem, and English synonyms count as equal. A claim is a sentence, which up to three
+    neighbouring sentences of the context may support together. Negations and swapped roles have no effect.
 
     References
     ----------
@@ -50,7 +50,7 @@ SIGNAL = Signal(
     better="higher",
     compute=compute,
     unit="share",
-    cost="about 2,500; what others of these signals have read is shared",
+    cost="about 2,500; signals of this group share the parsed text",
     citation="Laban et al. 2022",
     evidence=claims,
 )

@@ -1,4 +1,4 @@
-"""How likely an answer says what its context does not."""
+"""Probability that an answer is not supported by its context."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from detectors.text.silence import claims_nothing
 
 @dataclass(frozen=True)
 class Combination:
-    """A logistic regression over the parts: few enough to be read, learnt once, shipped as data.
+    """Logistic regression over a few interpretable features, fitted once and shipped as data.
 
     Parameters
     ----------
     weights
-        Of each part, in its own unit; none is below 0, for each part speaks against the answer.
+        Of each feature, in its own unit; none is negative, as each feature is evidence against the answer.
     intercept
-        Where it stands, with as many right answers as wrong ones.
+        Intercept for equal numbers of right and wrong answers.
     """
 
     weights: np.ndarray
     intercept: float
 
     def probability(self, features: np.ndarray) -> np.ndarray:
-        """Return the probability of each row of parts, shape (..., parts)."""
+        """Return the probability of each row of features, shape (..., parts)."""
         return np.asarray(special.expit((features * self.weights).sum(axis=-1) + self.intercept))
 
 
 @cache
 def combination() -> Combination:
-    """Read the shipped combination.
+    """Load the shipped combination.
 
     Examples
     --------
@@ -51,32 +51,31 @@ def combination() -> Combination:
 
 
 def compute(records: Records) -> Column:
-    """Score each response from 0 to 1: the probability that something in it is not supported by its context.
+    """Score each response from 0 to 1: the probability that a part of it is not supported by its context.
 
-    One small logistic regression for all kinds of text over: how much of the answer is cut out of its context, words
-    that stand in no order of the context's, words that the context has far apart, the share of the facts and of each
-    claim that it does not say, the strangest fact, things and names that it does not mention, absent and misplaced
-    numbers, negations and limits that it has not, negations of it that the answer has dropped, subjects and objects
-    that have changed places, words whose opposite it has beside the same neighbours. A word that may mean the same
-    counts as said (English: WordNet), and what only hedges claims nothing (“I'm not sure, but”).
+    One small logistic regression for all kinds of text. Its features are: the copied share of the answer; words in an
+    order, or at a distance, that the context does not have; the unsupported share of all facts and of each claim; the
+    least supported fact; objects and names that are absent from the context; absent and misplaced numbers; added
+    negations and limits; dropped negations; swapped subjects and objects; antonyms next to the same words. Synonyms
+    count as supported (English: WordNet), and phrases that only hedge make no claim (“I'm not sure, but”).
 
-    Missing where either side is missing or wordless, for without a context nothing can be said, and where the answer
-    claims nothing: it declines (*I can't help with that*, *the context does not mention this*; in fifteen languages),
-    greets or offers help. The signal `refusal` counts those.
+    Missing if response or context is missing or has no words, and for answers without claims: those that decline (*I
+    can't help with that*, *the context does not mention this*; in fifteen languages), greet or offer help. The signal
+    `refusal` counts those.
 
     Limits
     ------
-    The probability is that of data with as many right answers as wrong ones; where few are wrong it is too high, so
-    take its mean as an index until labels correct it (the check ``rate``). It sees words, not meaning: most fluent
-    rearrangements of the context's own words pass, a faithful paraphrase in words that no dictionary ties to the
-    context's is suspected. Hedges, roles, opposites and other words for the same are known in English only. It does
-    best on short answers from one context. `make bench-hallucination` prints what it is worth, by set and by model.
+    The probability is calibrated on equal numbers of right and wrong answers and too high where few are wrong, so use
+    its mean as an index unless labels correct it (the check ``rate``). It compares words, not meaning: most fluent
+    rearrangements of the context's words are not detected, and faithful paraphrases in words without a dictionary
+    relation score high. Hedges, roles, antonyms and synonyms are recognised in English only. Most accurate for short
+    answers from one context. `make bench-hallucination` prints its accuracy, by data set and by model.
 
     References
     ----------
-    Learnt on the sets named in ``detectors/data/hallucinated.json``: Dziri et al., *Evaluating attribution in dialogue
+    Fitted to the sets named in ``detectors/data/hallucinated.json``: Dziri et al., *Evaluating attribution in dialogue
     systems: the BEGIN benchmark*, TACL 2022; Honovich et al., *Q2*, EMNLP 2021; Laban et al., *SummEdits*, EMNLP 2023;
-    Kamoi et al., *WiCE*, EMNLP 2023; and on edits of their contexts, as in Kryściński et al., *FactCC*, EMNLP 2020.
+    Kamoi et al., *WiCE*, EMNLP 2023; and to edits of their contexts, as in Kryściński et al., *FactCC*, EMNLP 2020.
 
     Examples
     --------
@@ -99,7 +98,7 @@ def compute(records: Records) -> Column:
 
 
 def evidence(record: Mapping[str, str]) -> list[Evidence]:
-    """Return the claims that are least supported, and the words that are absent, denied or turned round."""
+    """Return the least supported claims, and the words that are absent, negated or reversed."""
     words = [
         *pointing("number", lambda support: support.numbers[0])(record),
         *pointing("name", lambda support: support.names[0])(record),

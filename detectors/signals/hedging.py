@@ -1,4 +1,4 @@
-"""How much of the answer is hedged."""
+"""Hedging of the answer."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from detectors.signals.base import Evidence, Signal, each
 from detectors.signals.patterns import compile_linear, phrases, utf8
 
 READ = 20_000
-"""Code points of an answer that are read."""
+"""Number of code points that are read."""
 _ENDS = r"[.!?\x{3002}\x{ff01}\x{ff1f}\x{0964}\x{061f}]+(?:\s|$)|[\x{3002}\x{ff01}\x{ff1f}]|\n+"
 
 
 def compute(records: Records) -> Column:
-    """Return the share of a response's sentences that hold a hedge.
+    """Return the share of a response's sentences with a hedge.
 
-    Such as *perhaps*, *it seems*, *I think*, *vielleicht*, in fifteen languages; the first 20,000 code points are
-    read. Missing where the response is empty.
+    Hedges are phrases such as *perhaps*, *it seems*, *I think*, *vielleicht*, in fifteen languages. Reads the first
+    20,000 code points. Missing if the response is empty.
 
     Limits
     ------
-    Counts words, not doubt: *may* of permission counts, and a model that is wrong need not hedge. A change of the
-    share is a change of tone.
+    Counts phrases, not doubt: *may* of permission counts, and a model that is wrong need not hedge. A change indicates
+    a change of tone.
 
     References
     ----------

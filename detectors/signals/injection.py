@@ -1,4 +1,4 @@
-"""Phrases of prompt injection in the answer, or in whatever is read as one."""
+"""Prompt injection phrases in the answer, or in another text."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from detectors.signals.findings import count_findings, make_evidence
 
 
 def compute(records: Records) -> Column:
-    """Count phrases that try to take an assistant over in each response; missing where there is no response.
+    """Count phrases that try to override an assistant's instructions in each response; missing without a response.
 
-    In an answer they show that retrieved text was repeated; map another column to `response` to watch inputs.
+    In an answer they indicate that retrieved text was repeated; map another column to `response` to monitor inputs.
 
     Limits
     ------
-    Phrases, not intent: a text about prompt injection has them, and an ordinary order slipped into a page has none.
+    Matches phrases, not intent: a text about prompt injection contains them, and an ordinary instruction in a page does
+    not.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Whether the answer fits a JSON schema."""
+"""Validity of the answer under a JSON Schema."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from detectors.signals.valid_json import parse, strip_fence
 
 @dataclass(frozen=True)
 class FitsSchema:
-    """Say of each response whether it is JSON that fits the schema (1) or not (0).
+    """Score 1 for a response that is valid JSON under the schema, 0 for any other.
 
-    ``schema`` is its text. Its own ``$schema`` names the draft, 2020-12 by default. The patterns in it are of RE2,
-    and nothing outside of it is referred to: no file, no network. Missing for a response of 200,000 code points or
-    more, which our own reading may have cut.
+    ``schema`` is its text. Its ``$schema`` selects the draft, by default 2020-12. Its patterns use RE2, and external
+    references (files, network) are not allowed. Missing for responses of 200,000 code points or more, which may be
+    truncated.
 
     Limits
     ------
-    ``format`` is not checked, and ``patternProperties`` cannot stand beside ``unevaluatedProperties``.
+    ``format`` is not checked, and ``patternProperties`` cannot be combined with ``unevaluatedProperties``.
 
     References
     ----------
@@ -59,7 +59,7 @@ def _schema(text: str) -> Schema:
 
 
 def configure(*, schema: str | Mapping[str, object], fenced: bool = False) -> Signal:
-    """Give the schema, as its text or as what it says; ``fenced`` lets JSON in a Markdown code block do.
+    """Set the schema, as text or as an object; ``fenced`` accepts JSON in a Markdown code block.
 
     Examples
     --------

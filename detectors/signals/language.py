@@ -1,4 +1,4 @@
-"""The language of the answer."""
+"""Language of the answer."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from detectors.records import Column, Records
 from detectors.signals.base import Signal
 
 PREFIX = 200
-"""Code points that are looked at."""
+"""Number of code points that are read."""
 FEWEST_LETTERS = 20
-"""Letters below which a language cannot be told; ideographs and syllables count as four."""
+"""Fewest letters for a detection; ideographs and syllables count as four."""
 AT_ONCE = 256
-"""Texts that are looked at together."""
+"""Number of texts per batch."""
 CONFIDENT = 0.6
-"""Probability below which a language is not told."""
+"""Smallest probability of a detected language."""
 _CODE = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S+@\S+", re.DOTALL)
 _DENSE = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 @dataclass(frozen=True)
 class Language:
-    """Name the language of each response by its ISO 639 code, such as ``en``.
+    """Detect the language of each response, as ISO 639 code such as ``en``.
 
-    The first 200 code points without code and addresses. Missing where they hold fewer than 20 letters, or where the
-    language cannot be told with a probability of 0.6.
+    Reads the first 200 code points, without code and addresses. Missing with fewer than 20 letters, or with a
+    probability below 0.6.
 
     Limits
     ------
-    Close relatives are confused in short texts (Norwegian and Danish, Croatian and Serbian); ``among`` names the
-    languages that can occur and helps. A mixture gets the language that dominates its beginning.
+    Similar languages are confused in short texts (Norwegian and Danish, Croatian and Serbian); ``among`` restricts the
+    languages and improves accuracy. A mixed text has the language that dominates its start.
 
     References
     ----------
@@ -64,7 +64,7 @@ class Language:
 
 
 def detect_languages(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> dict[str, str | None]:
-    """Return the language of each of these texts, as `detect_language` does, in fewer steps.
+    """Return the languages of many texts, as `detect_language`, but faster.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def detect_languages(beginnings: Sequence[str], among: tuple[str, ...] = ()) -> 
 
 @lru_cache(maxsize=4096)
 def detect_language(beginning: str, among: tuple[str, ...] = ()) -> str | None:
-    """Return the ISO 639 code of the language of a text, or None when it cannot be told.
+    """Return the ISO 639 code of the language of a text, or None if it is uncertain.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def detect_language(beginning: str, among: tuple[str, ...] = ()) -> str | None:
 
 
 def _telling(beginning: str) -> str | None:
-    """Return what is looked at; None where it is too short."""
+    """Return the part of a text that is analysed; None if it is too short."""
     marked = "`" in beginning or "@" in beginning or "://" in beginning
     text = (_CODE.sub(" ", beginning) if marked else beginning)[:PREFIX]
     letters = sum(map(str.isalpha, text)) + 3 * len(_DENSE.findall(text))
@@ -110,7 +110,7 @@ def _identifier(among: tuple[str, ...]) -> Any:  # noqa: ANN401
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     class Identifier(LanguageIdentifier):  # type: ignore[misc]
-        """Counts the features of many texts in one walk through its automaton, a letter of all of them at a time."""
+        """Count the features of many texts in one pass through the automaton, one character of all texts at a time."""
 
         def __init__(self, *model: Any, **named: Any) -> None:  # noqa: ANN401
             super().__init__(*model, **named)
@@ -134,7 +134,7 @@ def _identifier(among: tuple[str, ...]) -> Any:  # noqa: ANN401
 def _count_features(
     texts: Sequence[bytes], moves: np.ndarray, bases: np.ndarray, outs: np.ndarray
 ) -> list[Counter[int]]:
-    """Return how often each feature stands in each text, the longest text first."""
+    """Return the count of each feature in each text, the longest text first."""
     if not texts:
         return []
     sizes = np.array([len(text) for text in texts])
@@ -154,21 +154,21 @@ def _count_features(
 
 
 def configure(*, among: Sequence[str] = ()) -> Signal:
-    """Name the languages that can occur, by ISO 639 code.
+    """Set the languages that can occur, by ISO 639 code.
 
     Examples
     --------
     >>> configure(among=["en", "xx"])
     Traceback (most recent call last):
     ...
-    ValueError: 'xx' is not a language that can be told; give codes of ISO 639, such as en, de, fr.
+    ValueError: 'xx' is not a supported language; use codes of ISO 639, such as en, de, fr.
     """
     if isinstance(among, str) or not all(isinstance(code, str) for code in among):
-        raise ValueError("`among` is a list of language codes, such as [en, de].")
+        raise ValueError("`among` must be a list of language codes, such as [en, de].")
     supported = _identifier(()).labels if among else ()
     for code in among:
         if code not in supported:
-            raise ValueError(f"{code!r} is not a language that can be told; give codes of ISO 639, such as en, de, fr.")
+            raise ValueError(f"{code!r} is not a supported language; use codes of ISO 639, such as en, de, fr.")
     return Signal(
         name="language",
         needs=("response",),

@@ -1,4 +1,4 @@
-"""Whether the answer is in another language than the question."""
+"""Answers in another language than the question."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from detectors.signals.language import PREFIX, detect_languages
 
 
 def compute(records: Records) -> Column:
-    """Say of each record whether the response is in another language than the question (1) or not (0).
+    """Score 1 for a response in another language than its question, 0 for any other.
 
-    Missing where either language cannot be told, as that of a question of three words.
+    Missing if either language is uncertain, as for a question of three words.
 
     Limits
     ------
-    A translation that was asked for counts. Languages that are easily confused (Norwegian and Danish) switch by
-    mistake: compare with the baseline.
+    Requested translations count. Similar languages (Norwegian and Danish) cause false positives: compare with the
+    baseline.
 
     References
     ----------

@@ -9,11 +9,11 @@ from detectors.signals.base import Signal
 
 
 def compute(records: Records) -> Column:
-    """Count the code points of each response; missing where there is no response.
+    """Count the code points of each response; missing without a response.
 
     Limits
     ------
-    Code points, not tokens and not what a reader sees as characters.
+    Code points, not tokens or grapheme clusters.
 
     Examples
     --------

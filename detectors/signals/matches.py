@@ -1,4 +1,4 @@
-"""Whether the answer matches a pattern."""
+"""Match of the answer with a pattern."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ROLES = ("response", "question", "context")
 
 @dataclass(frozen=True)
 class Matches:
-    r"""Say of each response whether the pattern is found in it (1) or not (0).
+    r"""Score 1 for a response with a match of the pattern, 0 for any other.
 
-    The syntax is RE2's, whose time is linear in the text whatever the pattern; ``ignore_case``, and ``role`` for
-    another text than the response. The first 200,000 code points are read.
+    The syntax is RE2's, which takes linear time for any pattern. ``ignore_case`` ignores case, and ``role`` selects
+    another text than the response. Reads the first 200,000 code points.
 
     Limits
     ------
-    No look-around, no back-references; ``\b``, ``\w`` and ``\d`` know ASCII only, ``\pL`` is any letter.
+    No look-around, no back-references; ``\b``, ``\w`` and ``\d`` are ASCII only, ``\pL`` is any letter.
 
     References
     ----------
@@ -46,14 +46,14 @@ class Matches:
         )
 
     def evidence(self, record: Mapping[str, str]) -> list[Evidence]:
-        """Return where the pattern is found in the response first, type ``match``."""
+        """Return the first match in the response, type ``match``."""
         text = record["response"][:LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")
         match = compile_linear(self.pattern, ignore_case=self.ignore_case).search(text)
         return [Evidence("match", match.start(), match.end(), 1.0)] if match and self.role == "response" else []
 
 
 def configure(*, pattern: str, ignore_case: bool = False, role: str = "response") -> Signal:
-    """Give the pattern, in RE2's syntax, and the text that it is looked for in.
+    """Set the pattern, in RE2's syntax, and the text to search.
 
     Examples
     --------

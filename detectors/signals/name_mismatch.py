@@ -1,4 +1,4 @@
-"""Whether the answer's names are its context's."""
+"""Names in the answer that its context lacks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def score(support: Support) -> float:
 
 
 def compute(records: Records) -> Column:
-    """Score the share of a response's names that its context does not hold; 0 where it has none.
+    """Return the share of a response's names that its context lacks; 0 without names.
 
-    Missing where either side is missing or wordless.
+    Missing if response or context is missing or has no words.
 
     Limits
     ------
-    A name is a capitalised word that does not open a sentence, so German nouns count and lower-case names do not.
+    A name is a capitalised word that does not start a sentence, so German nouns count and lower-case names do not.
 
     References
     ----------
@@ -44,7 +44,7 @@ SIGNAL = Signal(
     better="lower",
     compute=compute,
     unit="share of names",
-    cost="about 3,000; what others of these signals have read is shared",
+    cost="about 3,000; signals of this group share the parsed text",
     citation="Nan et al. 2021",
     evidence=pointing("name", lambda support: support.names[0]),
 )

@@ -1,4 +1,4 @@
-"""Whether the answer denies what its context does not."""
+"""Negations in the answer that its context lacks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def score(support: Support) -> float:
 
 
 def compute(records: Records) -> Column:
-    """Count the negations and limits of a response beside whose words its context has none.
+    """Count the negations and limits of a response next to words that the context has without them.
 
-    Missing where either side is missing or wordless.
+    Missing if response or context is missing or has no words.
 
     Limits
     ------
-    Words of denial are known in English and a few in German, French, Spanish, Italian; a denial in other words
-    (failed to) is partly known. It does not see a negation that the answer has dropped.
+    Recognises negations in English and a few in German, French, Spanish, Italian, and some other expressions (failed
+    to). Negations that the answer dropped are not counted.
 
     References
     ----------
@@ -45,7 +45,7 @@ SIGNAL = Signal(
     better="lower",
     compute=compute,
     unit="negations",
-    cost="about 3,000; what others of these signals have read is shared",
+    cost="about 3,000; signals of this group share the parsed text",
     citation="Kryściński et al. 2020",
     evidence=pointing("negation", lambda support: support.negations),
 )

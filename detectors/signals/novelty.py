@@ -1,4 +1,4 @@
-"""Share of the answer's words that its context does not hold."""
+"""Share of the answer's words that its context lacks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from detectors.signals.base import Signal, words
 def compute(records: Records) -> Column:
     """Score each response from 0 (every word is in the context) to 1 (none is).
 
-    Each distinct word counts once. Missing where the response or the context is missing or wordless.
+    Each distinct word counts once. Missing if response or context is missing or has no words.
 
     Limits
     ------
-    A copy with one number changed scores near 0, a faithful paraphrase scores high: it tells models that
-    copy from models that invent, and is not a verdict on one answer.
+    A copy with one changed number scores near 0, a faithful paraphrase scores high: the score separates copying from
+    inventing models and is not a verdict on one answer.
 
     References
     ----------

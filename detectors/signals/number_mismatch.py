@@ -1,4 +1,4 @@
-"""Whether the answer's numbers are its context's."""
+"""Numbers in the answer that its context lacks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def score(support: Support) -> float:
 
 
 def compute(records: Records) -> Column:
-    """Score the share of a response's numbers that its context does not hold; 0 where it has none.
+    """Return the share of a response's numbers that its context lacks; 0 without numbers.
 
-    Missing where either side is missing or wordless.
+    Missing if response or context is missing or has no words.
 
     Limits
     ------
     Numbers are compared by value, in digits or in English words, with thousand, million and billion. A number that
-    stands elsewhere in the context counts as held; `hallucinated` looks at where it stands too.
+    occurs anywhere in the context counts as present; `hallucinated` also considers its position.
 
     References
     ----------
@@ -45,7 +45,7 @@ SIGNAL = Signal(
     better="lower",
     compute=compute,
     unit="share of numbers",
-    cost="about 3,000; what others of these signals have read is shared",
+    cost="about 3,000; signals of this group share the parsed text",
     citation="Zhao, Cohen and Webber 2020",
     evidence=pointing("number", lambda support: support.numbers[0]),
 )

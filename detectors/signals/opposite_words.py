@@ -1,4 +1,4 @@
-"""Whether the answer says the opposite of a word of its context."""
+"""Antonyms in the answer of words of its context."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from detectors.text.support import Support
 
 
 def score(support: Support) -> float:
-    """Return the number of opposites."""
+    """Return the number of antonyms."""
     return float(len(support.opposites))
 
 
 def compute(records: Records) -> Column:
-    """Count the words of a response whose opposite its context has beside the same words, and not them.
+    """Count the words of a response that are absent from its context, which has their antonym next to the same words.
 
-    Missing where either side is missing or wordless.
+    Missing if response or context is missing or has no words.
 
     Limits
     ------
     English only: seventy pairs of groups of words (more and less, rose and fell, before and after) and WordNet's
-    antonyms. Up to 200 words of a response are looked at.
+    antonyms. Reads up to 200 words of a response.
 
     References
     ----------
@@ -44,7 +44,7 @@ SIGNAL = Signal(
     better="lower",
     compute=compute,
     unit="words",
-    cost="about 3,000; what others of these signals have read is shared",
+    cost="about 3,000; signals of this group share the parsed text",
     citation="Kryściński et al. 2020",
     evidence=pointing("opposite", lambda support: support.opposites),
 )

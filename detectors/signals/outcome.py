@@ -1,4 +1,4 @@
-"""What the words and codes of a request's end mean."""
+"""Interpretation of status words and codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST_BAD, LAST_BAD = 400, 599
 
 
 def says_error(status: object) -> bool:
-    """Say whether a status is one of an error; a boolean says whether the request succeeded.
+    """Return whether a status is an error; a boolean is True for success.
 
     Examples
     --------

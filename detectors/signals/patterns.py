@@ -1,4 +1,4 @@
-"""Patterns in linear time, and the packaged phrase lists that are made of them."""
+"""Linear-time patterns, and the packaged phrase lists."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from importlib.resources import files
 from typing import Any
 
 LARGEST_PROGRAM = 64 << 20
-"""Bytes that a compiled pattern and its states may take."""
+"""Memory limit of a compiled pattern and its states, in bytes."""
 
 
 @lru_cache(maxsize=256)
 def compile_linear(pattern: str, *, ignore_case: bool = False) -> Any:  # noqa: ANN401
-    r"""Compile a pattern of RE2, whose time is linear in the text whatever the pattern; groups are not kept.
+    r"""Compile an RE2 pattern, which takes linear time in the text; groups do not capture.
 
     Raises
     ------
     ValueError
-        When the pattern is wrong, or needs what RE2 has not: look-around and back-references.
+        If the pattern is invalid or needs features that RE2 lacks: look-around and back-references.
 
     References
     ----------
@@ -50,7 +50,7 @@ def compile_linear(pattern: str, *, ignore_case: bool = False) -> Any:  # noqa: 
 
 @lru_cache(maxsize=16)
 def load_phrases(name: str) -> dict[str, Any]:
-    """Return a packaged phrase list: language to kind to patterns.
+    """Load a packaged phrase list: language to kind to patterns.
 
     Examples
     --------
@@ -63,13 +63,13 @@ def load_phrases(name: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def phrases(name: str, kind: str) -> Any:  # noqa: ANN401
-    """Return one pattern of all phrases of a kind in every language, without regard to case."""
+    """Return one case-insensitive pattern of all phrases of a kind in every language."""
     listed = [phrase for kinds in load_phrases(name).values() for phrase in kinds.get(kind, ())]
     return compile_linear("|".join(f"(?:{phrase})" for phrase in listed), ignore_case=True)
 
 
 def utf8(text: str) -> bytes:
-    """Return a text as bytes that RE2 can search, curly apostrophes straight; offsets count bytes then.
+    """Return a text as bytes for RE2, with straight apostrophes; offsets then count bytes.
 
     Examples
     --------

@@ -9,17 +9,17 @@ from detectors.signals.findings import count_findings, make_evidence
 
 
 def compute(records: Records) -> Column:
-    """Count findings of personal data in each response; missing where there is no response.
+    """Count findings of personal data in each response; missing without a response.
 
-    URLs and plain dates are not counted; names of people need a model and are not looked for.
+    URLs and plain dates are not counted; names of people need a model and are not detected.
 
     Limits
     ------
-    What has no shape, check digit or telling word beside it is not found: names, places, illnesses.
+    Data without a format, check digit or context word are not detected: names, places, illnesses.
 
     References
     ----------
-    The scanners of :mod:`detectors.scan.pii`; Microsoft Presidio is the peer in the benchmark.
+    The scanners of :mod:`detectors.scan.pii`; the benchmark compares them with Microsoft Presidio.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a request cost."""
+"""Cost of a request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNTS = {
     "output_audio_tokens": "output_audio",
     "output_image_tokens": "output_image",
 }
-"""Columns of counts, and what they are of the tokens."""
+"""Columns of counts, and their kinds of tokens."""
 USES = (*COUNTS, "cost", "cache_hit", "provider", "status", "timestamp")
 
 
@@ -33,15 +33,15 @@ USES = (*COUNTS, "cost", "cache_hit", "provider", "status", "timestamp")
 class Price(Tariff):
     """Price each request: its logged cost, else your own price, else the list of genai-prices; else missing.
 
-    A logged 0 is taken as not known, unless the model is free by your prices or the list, or a cache answered
-    (``cache_hit``). A request that failed (by its ``status``, as of the signal ``failed``) and has no logged cost is
-    not priced by the list: it cost nothing.
+    A logged 0 counts as unknown, unless the model is free by your prices or the list, or the answer is from a cache
+    (``cache_hit``). A failed request (by its ``status``, as for the signal ``failed``) without a logged cost is not
+    priced by the list and costs 0.
 
     Limits
     ------
     As of :func:`detectors.cost.price.price`: newer models are unpriced until genai-prices is upgraded, and discounts
-    are not known. ``input_tokens`` includes what was cached, as OpenTelemetry has it. A request that failed after the
-    provider had begun to charge for it is taken to cost nothing unless its cost is logged.
+    are not included. ``input_tokens`` includes cached tokens, as in OpenTelemetry. A failed request for which the
+    provider charges costs 0 unless its cost is logged.
 
     References
     ----------
@@ -82,19 +82,19 @@ class Price(Tariff):
 
 
 def read_tokens(records: Records) -> Tokens:
-    """Return the token counts of each request, by the columns that count them."""
+    """Return the token counts of each request, by the columns of counts."""
     columns = {name: numbers(records[name])[0] for name in (*NEEDS[1:], *COUNTS) if name in records}
     counts = {part: columns[name] for name, part in COUNTS.items() if name in columns}
     return Tokens(columns["input_tokens"], columns["output_tokens"], **counts)
 
 
 def read_failures(records: Records) -> np.ndarray | None:
-    """Return which requests failed; None where no status is there."""
+    """Return a mask of failed requests; None without a status."""
     return failed.compute(records).values == 1 if "status" in records else None
 
 
 def read_seconds(records: Records) -> np.ndarray | None:
-    """Return when each request came; None where no time is there."""
+    """Return the time of each request; None without times."""
     if "timestamp" not in records:
         return None
     seconds, _ = numbers(records["timestamp"])
@@ -107,19 +107,19 @@ def configure(
     rate: float | Mapping[date, float] = 1.0,
     logged_in_dollars: bool = False,
 ) -> Signal:
-    """Give your own prices by model, and what a US dollar is in the currency of your account.
+    """Set your own prices by model, and the exchange rate of a US dollar in the currency of your account.
 
-    Of each model ``input``, ``output``, ``cached``, ``written``, ``reasoning``, ``input_audio`` … (of a million
-    tokens) and ``request``; or, for machines of your own, ``hourly``, ``tokens_per_second``, ``machines``,
-    ``utilisation``, ``spot``, ``spot_share``, ``batch`` and ``input_tokens_per_second``. ``rate`` may be a table by
-    day: each entry holds from its day on. ``logged_in_dollars`` says that the logged cost must be converted, too.
+    Prices of a model are ``input``, ``output``, ``cached``, ``written``, ``reasoning``, ``input_audio`` … (per million
+    tokens) and ``request``; or, for own machines, ``hourly``, ``tokens_per_second``, ``machines``, ``utilisation``,
+    ``spot``, ``spot_share``, ``batch`` and ``input_tokens_per_second``. ``rate`` may be a table by day, where each
+    entry is valid from its day on. With ``logged_in_dollars`` the logged cost is converted, too.
     """
     own = {model: own_price(model, rates_of_model) for model, rates_of_model in (prices or {}).items()}
     return _signal(Price(own, rates(rate), logged_in_dollars))
 
 
 def rates(rate: float | Mapping[date, float]) -> Rates:
-    """Read a rate, or a table of them by day.
+    """Parse a rate, or a table of rates by day.
 
     Examples
     --------
@@ -128,14 +128,14 @@ def rates(rate: float | Mapping[date, float]) -> Rates:
     """
     table = {} if isinstance(rate, int | float) else rate
     if not all(value > 0 for value in (table.values() if table else [rate])):  # type: ignore[operator]
-        raise ValueError("`rate` is above 0: what one US dollar is in the currency of your account.")
+        raise ValueError("`rate` must be above 0: the value of one US dollar in the currency of your account.")
     if isinstance(rate, int | float):
         return float(rate)
     return tuple(sorted(((day - date(1970, 1, 1)).days, value) for day, value in table.items()))
 
 
 def own_price(model: str, entries: Mapping[str, float]) -> OwnPrice:
-    """Read one price of the operator's own.
+    """Parse one price set by the user.
 
     Examples
     --------

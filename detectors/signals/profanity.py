@@ -9,17 +9,17 @@ from detectors.signals.findings import count_findings, make_evidence
 
 
 def compute(records: Records) -> Column:
-    """Count words of the lists of ten languages in each response; missing where there is no response.
+    """Count words of the lists of ten languages in each response; missing without a response.
 
-    Through repeated letters, digits and signs for letters, and letters set apart.
+    Handles repeated letters, digits and signs for letters, and separated letters.
 
     Limits
     ------
-    Words, not meaning: a quotation counts, malice in polite words does not.
+    Matches words, not meaning: a quotation counts, malice in polite words does not.
 
     References
     ----------
-    Davidson et al., ICWSM 2017, on how far lists go; the lists are driftd's own.
+    Davidson et al., ICWSM 2017, on the limits of lists; the lists are driftd's own.
 
     Examples
     --------

@@ -7,11 +7,11 @@ from detectors.signals.base import Signal, each
 
 
 def compute(records: Records) -> Column:
-    """Count the code points of each question; missing where there is none.
+    """Count the code points of each question; missing without a question.
 
     Limits
     ------
-    Code points, not tokens and not what a reader sees as characters.
+    Code points, not tokens or grapheme clusters.
 
     Examples
     --------

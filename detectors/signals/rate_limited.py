@@ -1,4 +1,4 @@
-"""Whether a provider turned a request away for its rate."""
+"""Requests that a provider rejected by a rate limit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from detectors.signals.outcome import RATE_LIMITED
 
 
 def compute(records: Records) -> Column:
-    """Score 1 where the type of the error says a rate limit, a quota or an overload (429, 529), and 0 elsewhere.
+    """Score 1 if the type of the error is a rate limit, a quota or an overload (429, 529), and 0 otherwise.
 
     A request without an error type has no error, so nothing is missing.
 
     Limits
     ------
-    Reads names and codes, in English; a provider that hides it in a text is not seen.
+    Reads names and codes, in English; limits that appear only in a message are not detected.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How near an answer is to its question."""
+"""Similarity of an answer to its question."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from detectors.signals.base import Signal
 
 
 def compute(records: Records) -> Column:
-    """Return the cosine of the static embeddings of question and response, from -1 to 1.
+    """Return the cosine similarity of the static embeddings of question and response, from -1 to 1.
 
-    Missing where either is missing or holds no word that has a vector.
+    Missing if either is missing or has no word with a vector.
 
     Limits
     ------
-    What is about the same is near, be it right or wrong: "yes" is far from every question. Watch its drift and its
-    lowest tenth, not its value for one answer.
+    Texts on the same topic are similar, right or wrong; "yes" is dissimilar to every question. Monitor its drift and
+    its lowest tenth, not its value for one answer.
 
     References
     ----------

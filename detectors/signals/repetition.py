@@ -1,4 +1,4 @@
-"""Whether the answer repeats itself: the mark of a degenerate generation."""
+"""Repetition in the answer, a sign of degenerate generation."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from detectors.signals.base import LONGEST_TEXT, Evidence, Signal, each
 
 GRAM = 4
 FEWEST = 3
-"""Times that the last piece of a text must stand there in a row to be a loop."""
+"""Fewest consecutive repetitions of the last piece of a text that are a loop."""
 LONGEST_LOOP = 2_000
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 
 
 def compute(records: Records) -> Column:
-    """Return the larger of two shares of each response: repeated four-grams, and the loop in which it ends.
+    """Return the larger of two shares of each response: repeated four-grams, and a loop at its end.
 
-    A four-gram is four words, or four characters of a script without spaces. A loop is a piece of at most 2,000 code
-    points that stands at the end three times or more in a row, through to the last code point. Missing where the
-    response is empty; the first 200,000 code points are read.
+    A four-gram is four words, or four characters in a script without spaces. A loop is a piece of at most 2,000 code
+    points that is repeated three times or more up to the last code point. Missing if the response is empty. Reads the
+    first 200,000 code points.
 
     Limits
     ------
-    A table, a poem with a refrain or a form repeats itself by right: compare with the baseline, not with zero. Loops
-    whose turns differ in a number are seen by their four-grams only.
+    Tables, poems with a refrain and forms repeat legitimately: compare with the baseline, not with zero. Loops whose
+    repetitions differ in a number are detected by their four-grams only.
 
     References
     ----------
@@ -43,14 +43,14 @@ def compute(records: Records) -> Column:
 
 
 def evidence(record: Mapping[str, str]) -> list[Evidence]:
-    """Return the loop at the end of the response, if there is one."""
+    """Return the loop at the end of the response, if any."""
     text = record["response"][:LONGEST_TEXT]
     start = _loop(text.rstrip())
     return [] if start == len(text.rstrip()) else [Evidence("loop", start, len(text.rstrip()), repetition_share(text))]
 
 
 def repetition_share(text: str) -> float:
-    """Return the share of four-grams of a text that stood there before; 0 below four words."""
+    """Return the share of four-grams that occurred before in the text; 0 below four words."""
     tokens = _TOKEN.findall(text.casefold())
     count = len(tokens) - GRAM + 1
     if count < 1:
@@ -64,9 +64,9 @@ def _score(text: str) -> float:
 
 
 def _loop(text: str) -> int:
-    """Return where the loop at the end of a text begins, the text's length where there is none."""
+    """Return the start of the loop at the end of a text; the text's length if there is none."""
     size = len(text)
-    for piece in (32, 8):  # a short piece alone would take the distance between two of its own letters
+    for piece in (32, 8):  # a short piece may match itself
         period = _period(text, piece)
         if period:
             break
@@ -85,7 +85,7 @@ def _loop(text: str) -> int:
 
 
 def _period(text: str, piece: int) -> int:
-    """Return how far before its last code points the same ones stood last."""
+    """Return the distance of the last piece to its previous occurrence."""
     end = text[-piece:]
     if len(text) < 2 * piece:
         return 0

@@ -1,4 +1,4 @@
-"""Embedding of the response: what it is about, for drift of its topics."""
+"""Embedding of the response, for drift of its topics."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from detectors.signals.topics import topics
 
 
 def compute(records: Records) -> Column:
-    """Turn each response into Fourier features of its static embedding; missing where there is none or it is wordless.
+    """Return Fourier features of the static embedding of each response; missing without words.
 
-    The drift of this column (``mmd``) is a change of what responses are about, in whatever words.
+    Drift of this column (``mmd``) is a change of the topics of responses, independent of the words.
 
     Limits
     ------
-    Word vectors are averaged, so neither order nor negation is seen: it tells topics, not truth. Words of
-    languages other than English are known less well.
+    Word vectors are averaged, so word order and negation have no effect: the embedding represents topics, not truth.
+    Less accurate for languages other than English.
 
     References
     ----------

@@ -9,13 +9,13 @@ from detectors.signals.findings import count_findings, make_evidence
 
 
 def compute(records: Records) -> Column:
-    """Count findings of keys and passwords in each response; missing where there is no response.
+    """Count findings of keys and passwords in each response; missing without a response.
 
-    Formats that providers publish, and random-looking values beside a word such as `password`.
+    Detects formats published by providers, and random-looking values next to a word such as `password`.
 
     Limits
     ------
-    A password that is an ordinary word is not told from a word. Nothing is verified with the provider.
+    A password that is an ordinary word is not detected. Keys are not verified with the provider.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Whether several sampled answers say the same."""
+"""Consistency of several sampled answers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from detectors.signals.base import Signal, words
 
 MOST_SAMPLES = 10
 LONGEST_SAMPLE = 4_000
-"""Code points of a sample that are compared."""
+"""Number of code points of a sample that are compared."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def compute(records: Records) -> Column:
-    """Return the mean agreement of the answers that were sampled for one question: 1 the same, 0 nothing in common.
+    """Return the mean agreement of the answers sampled for one question: 1 identical, 0 nothing in common.
 
-    ``samples`` is a JSON list of texts. Each is compared with the response, or with one another where no response is
-    logged. Two answers agree as far as they share words (Dice), and, where either has numbers, no further than they
-    share those. Missing where there are fewer than two answers. At most ten samples, 4,000 code points of each.
+    ``samples`` is a JSON list of texts. Each is compared with the response, or with the others if no response is
+    logged. The agreement of two answers is the Dice coefficient of their words or, if either has numbers, that of their
+    numbers if it is lower. Missing with fewer than two answers. At most ten samples, 4,000 code points of each.
 
     Limits
     ------
-    Words, not meaning: the same thing said in other words disagrees. A model can repeat one mistake every time.
+    Compares words, not meaning: paraphrases disagree. A model can repeat the same mistake every time.
 
     References
     ----------
@@ -64,7 +64,7 @@ def _score(response: str | None, samples: str) -> float:
 
 
 def _parts(text: str) -> tuple[set[str], set[str]]:
-    """Return the distinct words, and the distinct numbers without their separators of thousands."""
+    """Return the distinct words, and the distinct numbers without thousands separators."""
     text = text[:LONGEST_SAMPLE]
     numbers = {re.sub(r"[.,](?=\d{3}(?:\D|$))", "", match) for match in _NUMBER.findall(text)}
     return set(words(text)), numbers

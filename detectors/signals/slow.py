@@ -1,4 +1,4 @@
-"""Whether a request took longer than its target."""
+"""Requests that took longer than a target."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from detectors.signals.base import Signal
 
 @dataclass(frozen=True)
 class Slow:
-    """Score 1 for a request that took longer than the target, 0 for any other; missing where no time is logged.
+    """Score 1 for a request that took longer than the target, 0 for any other; missing without a duration.
 
     Limits
     ------
-    A request that failed at once was not slow: watch ``failed`` beside it.
+    A request that failed immediately is not slow: monitor ``failed``, too.
 
     References
     ----------
@@ -39,9 +39,9 @@ class Slow:
 
 
 def configure(*, seconds: float, column: str = "latency") -> Signal:
-    """Give the target in seconds, and the column of times that it is for."""
+    """Set the target in seconds, and its column of durations."""
     if not seconds > 0:
-        raise ValueError(f"`seconds` is the time that a request may take, above 0; found {seconds!r}.")
+        raise ValueError(f"`seconds` is the longest duration of a request and must be above 0; it is {seconds!r}.")
     return _signal(Slow(seconds, column))
 
 

@@ -1,4 +1,4 @@
-"""Whether a request ran out of time."""
+"""Requests that timed out."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from detectors.signals.outcome import TIMED_OUT
 
 
 def compute(records: Records) -> Column:
-    """Score 1 where the type of the error says a deadline (408, 504), and 0 elsewhere.
+    """Score 1 if the type of the error is a timeout (408, 504), and 0 otherwise.
 
     A request without an error type has no error, so nothing is missing.
 
     Limits
     ------
-    Reads names and codes, in English; a provider that hides it in a text is not seen.
+    Reads names and codes, in English; timeouts that appear only in a message are not detected.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How fast an answer was written."""
+"""Output rate."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from detectors.signals.base import Signal
 
 
 def compute(records: Records) -> Column:
-    """Divide output tokens by seconds; missing where either is missing or the time is not above 0.
+    """Divide output tokens by seconds; missing if either is missing or the duration is not above 0.
 
     Limits
     ------
-    The time to the first token counts too, so short answers look slow.
+    The duration includes the time to the first token, so short answers appear slow.
 
     References
     ----------
@@ -30,7 +30,7 @@ def compute(records: Records) -> Column:
     tokens, _ = numbers(records["output_tokens"])
     seconds, _ = numbers(records["latency"])
     usable = np.isfinite(tokens) & np.isfinite(seconds) & (seconds > 0)
-    with np.errstate(over="ignore"):  # a time of almost nothing gives an infinite rate, which profiles count apart
+    with np.errstate(over="ignore"):  # a tiny duration gives an infinite rate, which profiles count separately
         rate = np.divide(tokens, seconds, where=usable, out=np.full(len(tokens), np.nan))
     return Column(rate, ~usable)
 

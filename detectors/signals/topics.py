@@ -1,4 +1,4 @@
-"""What texts are about, as a column whose drift can be measured."""
+"""Topics of texts, as a column whose drift can be measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detectors.records import Column
 def topics(texts: Column) -> Column:
     """Return Fourier features of the static embedding of each text, float64 of shape (rows, 64).
 
-    Missing where the text is missing or holds no word that has a vector.
+    Missing if the text is missing or has no word with a vector.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Whether the answer was cut off."""
+"""Truncated answers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WHOLE = frozenset(
 )
 INSIDE = (",", ";", "(", "[", "{", "\u3001", "\uff0c")
 FEWEST_WORDS = 12
-"""Below this many words an answer may end as it likes: a name, a number, a title."""
+"""Fewest words of an answer that must end with a sentence; shorter ones may be a name, a number, a title."""
 TAIL = 2_000
 _REASON = re.compile(r"[a-z_]+")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -52,21 +52,21 @@ _LIST = re.compile(r"\s*(?:[-*\u2022#>|]|\d{1,3}[.)]|\w\)|[\w ]{1,40}:)")
 
 
 def compute(records: Records) -> Column:
-    """Say of each response whether it was cut off (1) or not (0).
+    """Score 1 for a response that was truncated, 0 for any other.
 
-    The logged ``finish_reason`` decides where it is known (``length``, ``max_tokens`` …). Elsewhere the text does: an
-    open code block, a last line of prose without an end in a text whose sentences have one, or a last word that
-    nothing ends with. Missing where there is neither a known reason nor a response, and for a response of 200,000
-    code points, which our own reading may have cut.
+    Uses the logged ``finish_reason`` if it is known (``length``, ``max_tokens`` …), otherwise the text: an open code
+    block, a last line of prose without end punctuation in a text whose sentences have it, or a last word that cannot
+    end a sentence. Missing without a known reason and without a response, and for responses of 200,000 code points,
+    which may be truncated on reading.
 
     Limits
     ------
-    By the text alone a cut at the end of a sentence is not seen, nor one inside a list, a table, or an answer of
-    fewer than twelve words. Chat without full stops is taken as it is: only texts that use them are held to them.
+    From the text alone, a cut at the end of a sentence is not detected, nor one inside a list, a table, or an answer of
+    fewer than twelve words. End punctuation is required only in texts that use it.
 
     References
     ----------
-    Finish reasons as in the APIs of OpenAI, Anthropic and Google. The rule for texts is our own.
+    Finish reasons as in the APIs of OpenAI, Anthropic and Google. The rule for texts is driftd's own.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How unsure the model was of its own words, where it was least sure."""
+"""Uncertainty of the model about its least certain tokens."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from detectors.records import Column, Records
 from detectors.signals.base import Evidence, Signal, each
 
 WINDOW = 3
-"""Tokens that are averaged: one alone may be an accident of the tokenizer."""
+"""Number of averaged tokens: a single one may be an artefact of the tokenizer."""
 LARGEST = 30.0
-"""Nats that a token counts for at most; APIs write a probability of zero as -9999 or minus infinity."""
+"""Upper limit of a token's surprisal, in nats; APIs encode a probability of zero as -9999 or minus infinity."""
 
 ALMOST = 1e-6
-"""A logarithm of a probability is not above 0, but for rounding."""
+"""Largest log probability: 0, with a tolerance for rounding."""
 
 
 def compute(records: Records) -> Column:
-    """Return the mean surprise, in nats, of the worst three tokens in a row of each response.
+    """Return the mean surprisal, in nats, of the three consecutive tokens of each response where it is largest.
 
     ``logprobs`` is JSON: a list of the natural logarithms of the tokens' probabilities; OpenAI's ``{"content":
-    [{"token", "logprob", "top_logprobs"}]}``, or that list alone; or the older ``{"token_logprobs": […]}``. Where
-    every token has alternatives, their entropy stands for its surprise. Missing where nothing of it can be read.
+    [{"token", "logprob", "top_logprobs"}]}``, or that list alone; or the older ``{"token_logprobs": […]}``. If every
+    token has alternatives, their entropy replaces the surprisal. Missing for any other value.
 
     Limits
     ------
-    A maximum grows with the length of the answer, so compare answers of like length. Surprise is also what a name
-    or a rare word is; and a model can be sure of what is wrong.
+    A maximum grows with the length of the answer, so compare answers of similar length. Names and rare words have a
+    high surprisal, too, and a model can be certain of a wrong answer.
 
     References
     ----------
@@ -48,7 +48,7 @@ def compute(records: Records) -> Column:
 
 
 def evidence(record: Mapping[str, str]) -> list[Evidence]:
-    """Return the three tokens of which the model was least sure, where their texts are logged."""
+    """Return the three tokens with the largest surprisal, if their texts are logged."""
     tokens = _tokens(record["logprobs"])
     texts = [token.get("token") if isinstance(token, dict) else None for token in tokens]
     values, places = _surprises(tokens)
@@ -80,7 +80,7 @@ def _tokens(text: str) -> Sequence[Any]:
 
 
 def _surprises(tokens: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
-    """Return what each token with a probability is worth, and which tokens these are."""
+    """Return the surprisal of each token with a probability, and the indices of these tokens."""
     if not any(isinstance(token, dict) for token in tokens[:2]):
         values, places = _plain(tokens)
         return np.minimum(values, LARGEST), places
@@ -95,7 +95,7 @@ def _surprises(tokens: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
 
 
 def _plain(tokens: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
-    """Read a list of numbers, in which null stands for a token without one."""
+    """Parse a list of numbers, in which null is a token without one."""
     try:
         logs = np.array(tokens, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -105,7 +105,7 @@ def _plain(tokens: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
 
 
 def _entropies(tokens: Sequence[Any]) -> Iterator[float]:
-    """Yield the entropy over the alternatives of each token, as far as tokens have some."""
+    """Yield the entropy over the alternatives of each token that has any."""
     for token in tokens:
         others = token.get("top_logprobs") if isinstance(token, dict) else None
         if not isinstance(others, list) or len(others) < 2:
@@ -118,7 +118,7 @@ def _entropies(tokens: Sequence[Any]) -> Iterator[float]:
 
 
 def _entropy(logs: list[float]) -> float:
-    """Return the entropy of the alternatives, and of all others as one more."""
+    """Return the entropy of the alternatives, with all others as one more."""
     probabilities = [math.exp(max(value, -LARGEST)) for value in logs]
     rest = max(0.0, 1.0 - math.fsum(probabilities))
     return math.fsum(-share * math.log(share) for share in (*probabilities, rest) if share > 0)
@@ -129,7 +129,7 @@ def _is_logprob(value: object) -> TypeGuard[float]:
 
 
 def _means(values: np.ndarray) -> np.ndarray:
-    """Return the mean of every window; of all values where they are fewer."""
+    """Return the moving mean; the mean of all values if they are fewer."""
     size = min(WINDOW, len(values))
     sums = np.convolve(values, np.ones(size), mode="valid")
     return np.asarray(sums / size)

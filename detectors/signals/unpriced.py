@@ -1,4 +1,4 @@
-"""Whether nobody knows what a request cost."""
+"""Requests of unknown cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detectors.signals.price import NEEDS, USES, Price, own_price, rates
 
 @dataclass(frozen=True)
 class Unpriced:
-    """Score 1 for a request whose cost is neither logged nor in any list, 0 for any other; nothing is missing.
+    """Score 1 for a request whose cost is neither logged nor in a price list, 0 for any other; never missing.
 
     Limits
     ------
@@ -40,7 +40,7 @@ class Unpriced:
 def configure(
     *, prices: Mapping[str, Mapping[str, float]] | None = None, rate: float | Mapping[date, float] = 1.0
 ) -> Signal:
-    """Give your own prices by model, and the rates, as for the signal ``price``: a day without a rate has no price."""
+    """Set your own prices by model, and the rates, as for the signal ``price``: a day without a rate has no price."""
     return _signal(
         Unpriced({model: own_price(model, entries) for model, entries in (prices or {}).items()}, rates(rate))
     )

@@ -1,4 +1,4 @@
-"""Whether the answer is JSON."""
+"""Validity of the answer as JSON."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from detectors.records import Column, Records
 from detectors.signals.base import LONGEST_TEXT, Signal, each
 
 MOST_DIGITS = 400
-"""Digits of a whole number from which on it is read as a float; converting more takes quadratic time."""
+"""Number of digits from which on an integer is parsed as a float, as conversion takes quadratic time."""
 _FENCE = "```"
 _LANGUAGE = re.compile(r"[\w+-]*+")
 
 
 @dataclass(frozen=True)
 class ValidJson:
-    """Say of each response whether the whole of it is JSON (1) or not (0).
+    """Score 1 for a response that is JSON as a whole, 0 for any other.
 
-    Strictly after RFC 8259: NaN, comments, trailing commas and words around it are wrong. ``fenced`` takes what
-    stands in one Markdown code block for the response. Missing for a response of 200,000 code points or more, which
-    our own reading may have cut.
+    Strict RFC 8259: NaN, comments, trailing commas and surrounding text are invalid. ``fenced`` accepts a single
+    Markdown code block as the response. Missing for responses of 200,000 code points or more, which may be truncated.
 
     Limits
     ------
-    Nested deeper than about a thousand levels it counts as wrong, as it would for most who read it.
+    JSON nested deeper than about a thousand levels counts as invalid, as it is for most parsers.
 
     References
     ----------
@@ -56,7 +55,7 @@ class ValidJson:
 
 
 def parse(text: str) -> Any:  # noqa: ANN401
-    """Read JSON strictly, in linear time; ValueError for whatever is wrong, the depth included.
+    """Parse JSON strictly, in linear time; ValueError for invalid or too deeply nested JSON.
 
     Examples
     --------
@@ -70,7 +69,7 @@ def parse(text: str) -> Any:  # noqa: ANN401
 
 
 def strip_fence(text: str) -> str:
-    r"""Return what stands in the one code block that a text consists of, or else the text.
+    r"""Return the content of a text that is one code block, else the text.
 
     Examples
     --------
@@ -98,7 +97,7 @@ _DECODER = json.JSONDecoder(parse_int=_whole, parse_constant=_refuse)
 
 
 def configure(*, fenced: bool = False) -> Signal:
-    """Say whether JSON in a Markdown code block will do.
+    """Set whether JSON in a Markdown code block is accepted.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Whether the answer is SQL."""
+"""Validity of the answer as SQL."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from detectors.signals.patterns import compile_linear, utf8
 from detectors.signals.valid_json import strip_fence
 
 LONGEST = 20_000
-"""Code points from which on a text is not parsed: parsing is slow, and a statement is shorter."""
+"""Longest text that is parsed, in code points: parsing is slow, and statements are shorter."""
 MOST_STEPS = 60_000
-"""Tokens that the parser may go forward or back to: it tries readings in turn, and inside of these others again."""
+"""Limit of the parser's moves between tokens, as nested backtracking takes exponential time."""
 FEW_TOKENS = 500
 MOST_CALLS = 3_000_000
-"""Calls and returns of functions for a text of more than 500 tokens: chains of operators are copied at each link."""
+"""Limit of function calls and returns for texts of more than 500 tokens, as chains of operators take quadratic time."""
 _BEGINS = (
     r"(?s)\A(?:[\s\v\x1c-\x1f\x{85}\pZ]|\(|--[^\n]*\n|/\*.*?\*/)*"
     r"(?:select|with|insert|update|delete|merge|create|alter|drop|truncate|values)(?:[^\pL\pN_]|\z)"
 )
-"""White space, brackets and comments, then a statement. RE2's: comments can be read in 2^n ways by backtracking."""
+"""White space, brackets and comments, then a statement; RE2, as backtracking over comments takes exponential time."""
 
 
 @dataclass(frozen=True)
 class ValidSql:
-    """Say of each response whether the whole of it parses as SQL statements (1) or not (0).
+    """Score 1 for a response that parses as SQL statements as a whole, 0 for any other.
 
-    A statement selects, inserts, updates, deletes, merges, creates, alters, drops or truncates. ``dialect`` is one
-    of sqlglot's (``postgres``, ``bigquery`` …); ``fenced`` takes what stands in one Markdown code block for the
-    response. Missing where the response is longer than 20,000 code points, or where the parser needs far more steps
-    than statements of that length do, such as about a second's.
+    A statement selects, inserts, updates, deletes, merges, creates, alters, drops or truncates. ``dialect`` is one of
+    sqlglot's (``postgres``, ``bigquery`` …); ``fenced`` accepts a single Markdown code block as the response. Missing
+    for responses longer than 20,000 code points, or if the parser needs far more steps than for statements of that
+    length, such as about a second's.
 
     Limits
     ------
-    Grammar only: tables and columns may not exist. sqlglot accepts more than each database does.
+    Syntax only: tables and columns may not exist. sqlglot accepts more than each database does.
 
     References
     ----------
@@ -75,7 +75,7 @@ class ValidSql:
 
 
 class _TooMuchWork(Exception):  # noqa: N818
-    """The parser has taken more steps than it may."""
+    """Raised when the parser exceeds its limit of steps."""
 
 
 def _parses(text: str, dialect: str | None) -> bool:
@@ -97,13 +97,13 @@ def _parses(text: str, dialect: str | None) -> bool:
 def _sqlglot() -> Any:  # noqa: ANN401
     import sqlglot
 
-    logging.getLogger("sqlglot").disabled = True  # it logs the text of what it does not know
+    logging.getLogger("sqlglot").disabled = True  # it logs texts that it does not support
     return sqlglot
 
 
 @lru_cache(maxsize=64)
 def _dialect(name: str | None) -> tuple[Any, Any]:
-    """Return a dialect, and its parser with a bound on the steps of one text."""
+    """Return a dialect, and its parser with a limit of steps per text."""
     dialect = _sqlglot().Dialect.get_or_raise(name)
     usual: Any = dialect.parser_class
 
@@ -116,14 +116,14 @@ def _dialect(name: str | None) -> tuple[Any, Any]:
             if self.steps > MOST_STEPS:
                 raise _TooMuchWork
             if self.count is not None and sys.getprofile() is not self.count:
-                sys.setprofile(self.count)  # it is dropped where it fails itself, as at the end of Python's stack
+                sys.setprofile(self.count)  # removed by Python if it raises, as on a stack overflow
             usual._advance(self, times)
 
     return dialect, Parser
 
 
 def _within_calls(parser: Any, parse: Callable[[], Any]) -> Any:  # noqa: ANN401
-    """Parse with a bound on the functions that are called; it makes the parser three times as slow."""
+    """Parse with a limit of function calls, which makes the parser three times as slow."""
     left = MOST_CALLS
 
     def count(_frame: object, _event: str, _detail: object) -> None:
@@ -142,7 +142,7 @@ def _within_calls(parser: Any, parse: Callable[[], Any]) -> Any:  # noqa: ANN401
 
 
 def configure(*, dialect: str | None = None, fenced: bool = False) -> Signal:
-    """Name the dialect, and say whether SQL in a Markdown code block will do.
+    """Set the dialect, and whether SQL in a Markdown code block is accepted.
 
     Examples
     --------

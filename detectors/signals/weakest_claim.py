@@ -1,4 +1,4 @@
-"""How little its context supports the worst claim of an answer."""
+"""Support of the least supported claim of an answer."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from detectors.text.support import Support
 
 
 def score(support: Support) -> float:
-    """Return what the worst claim lacks; NaN where no sentence claims anything."""
+    """Return the unsupported share of the worst claim; NaN without claims."""
     scores = support.claims[np.isfinite(support.claims)]
     return float(1.0 - scores.min()) if len(scores) else math.nan
 
 
 def compute(records: Records) -> Column:
-    """Score each response from 0 (every claim is supported) to 1 (one is not at all).
+    """Score each response from 0 (every claim is supported) to 1 (one is not supported at all).
 
-    Missing where either side is missing or wordless.
+    Missing if response or context is missing or has no words.
 
     Limits
     ------
-    As of groundedness; the longer an answer, the worse its worst claim.
+    As of groundedness. Increases with the length of the answer.
 
     References
     ----------
@@ -48,7 +48,7 @@ SIGNAL = Signal(
     better="lower",
     compute=compute,
     unit="share",
-    cost="about 2,500; what others of these signals have read is shared",
+    cost="about 2,500; signals of this group share the parsed text",
     citation="Laban et al. 2022",
     evidence=claims,
 )

@@ -7,11 +7,11 @@ from detectors.signals.base import LONGEST_TEXT, Signal, each
 
 
 def compute(records: Records) -> Column:
-    """Count the words of each response, as separated by white space, in its first 200,000 code points.
+    """Count the words of each response, separated by white space, in its first 200,000 code points.
 
     Limits
     ------
-    Chinese, Japanese and Thai are written without spaces: there ``response_length`` says more.
+    Chinese, Japanese and Thai have no spaces: use ``response_length``.
 
     Examples
     --------

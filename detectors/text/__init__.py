@@ -1,1 +1,1 @@
-"""Texts as arrays of known words: what the signals of groundedness compare."""
+"""Texts as arrays of word numbers: the basis of the signals of groundedness."""

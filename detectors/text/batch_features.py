@@ -1,4 +1,4 @@
-"""What is a matter of single words, told of the words of many answers at once."""
+"""Features of single words, computed for many answers at once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from detectors.text.reading import Readings, read_all
 
 
 class Stems:
-    """The distinct stems of each of many answers, behind one another.
+    """Distinct stems of many answers, concatenated.
 
     Attributes
     ----------
     bounds
-        Where those of each answer begin, and where the last ones end.
+        Start of the stems of each answer, and the end of the last one.
     of
-        Of each word, which one is its own.
+        Index of the stem of each word.
     first
-        The first word of each.
+        Index of the first word of each stem.
     found
-        Whether the context holds it.
+        Whether the context has the stem.
     """
 
     def __init__(self, readings: Readings) -> None:
@@ -39,7 +39,7 @@ class Stems:
         self.present = np.zeros(len(keys), dtype=bool)
 
     def stand(self, contexts: Sequence[ContextIndex]) -> list[tuple[list[int], np.ndarray]]:
-        """Return the places of the stems of each answer in its context, and in which blocks they are present."""
+        """Return the positions of the stems of each answer in its context, and the blocks in which they are present."""
         slot = np.full(self._all, -1, dtype=np.int32)
         stood = []
         for context, start, end in zip(contexts, self.bounds[:-1].tolist(), self.bounds[1:].tolist(), strict=True):
@@ -57,7 +57,7 @@ class Stems:
 
 
 def meant(answers: Readings, present: np.ndarray, contexts: Sequence[ContextIndex]) -> tuple[np.ndarray, np.ndarray]:
-    """Return which words are absent and paraphrased, and of which the context has a word of the opposite meaning."""
+    """Return masks of the words that are absent but paraphrased, and of those of which the context has an antonym."""
     lexicon, marks = answers.lexicon, meanings_marked()
     alike, opposed = np.zeros(len(present), dtype=bool), np.zeros(len(present), dtype=bool)
     for context, start, end in zip(contexts, answers.bounds[:-1].tolist(), answers.bounds[1:].tolist(), strict=True):
@@ -75,7 +75,7 @@ def meant(answers: Readings, present: np.ndarray, contexts: Sequence[ContextInde
 
 
 def words_outside_hedges(answers: Sequence[str], readings: Readings) -> np.ndarray:
-    """Return which words of answers stand in no hedge; all of an answer's where it does nothing else."""
+    """Return a mask of the words of answers outside of hedges; all words of an answer that only hedges."""
     claimed = np.ones(len(readings.ids), dtype=bool)
     hedged = {row: spans_of_row for row, answer in enumerate(answers) if (spans_of_row := hedges(answer))}
     cut: list[str] = []

@@ -1,4 +1,4 @@
-"""A context as it is read once, for all answers that are held against it."""
+"""Index of a context, computed once for all answers to it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from detectors.text.roles import passive
 from detectors.text.synonyms import MEANINGS
 
 SAYS = 0.25
-"""Weight from which on a word says something of its own."""
+"""Smallest weight of an informative word."""
 MOST_WINDOWS = 2_000
 BESIDE_LIMIT = 3
-"""Words around a negation or a limit that it surely speaks of."""
+"""Number of words around a negation or a limit that are certainly in its scope."""
 
 
 class ContextIndex:
-    """A context as it is read once, for all answers that are held against it.
+    """Index of a context, computed once for all answers to it.
 
     Parameters
     ----------
     text
-        As it was read.
+        The tokenized text.
     words
         int, shape (distinct words,).
     """
@@ -50,20 +50,20 @@ class ContextIndex:
 
     @cached_property
     def blocks(self) -> np.ndarray:
-        """Return which block each word of the text stands in."""
+        """Return the block of each word of the text."""
         if self.text.sentences <= MOST_WINDOWS:
             return self.text.sentence
         return np.asarray(self.text.sentence.astype(np.int64) * MOST_WINDOWS // self.text.sentences)
 
     @cached_property
     def own(self) -> np.ndarray:
-        """Return the meanings of the words."""
+        """Return the senses of the words."""
         meanings = self.text.lexicon.own[self.words]
         return np.asarray(meanings[meanings > 0])
 
     @property
     def telling(self) -> np.ndarray:
-        """Return the vectors of the words that say something, float64 of shape (64, words): too large to be kept."""
+        """Return the vectors of the informative words, float64 of shape (64, words); not cached because of its size."""
         lexicon = self.text.lexicon
         return np.asarray(lexicon.vector[self.words[lexicon.weight[self.words] > SAYS]].T)
 
@@ -74,17 +74,17 @@ class ContextIndex:
 
     @cached_property
     def limits(self) -> int:
-        """Return the places near a word that denies or narrows what is said."""
+        """Return the positions near a negation or a limit."""
         return around(bits(self.text.lexicon.flags[self.text.ids] & LIMIT > 0), 6)
 
     @cached_property
     def denied(self) -> int:
-        """Return the places of the words that a negation denies."""
+        """Return the positions of negated words."""
         return bits(self._denied)
 
     @cached_property
     def denied_words(self) -> tuple[set[int], set[int]]:
-        """Return the stems of the words that a negation denies, and their meanings."""
+        """Return the stems of negated words, and their senses."""
         lexicon, words = self.text.lexicon, self.text.ids[self._denied]
         return set(lexicon.stem[words].tolist()), set(lexicon.own[words].ravel().tolist()) - {0}
 
@@ -94,24 +94,24 @@ class ContextIndex:
 
     @cached_property
     def negated(self) -> int:
-        """Return the places of the words that a negation denies, and of those right beside a negation or a limit."""
+        """Return the positions of negated words, and of those directly next to a negation or a limit."""
         return self.denied | around(bits(self.text.lexicon.flags[self.text.ids] & LIMIT > 0), BESIDE_LIMIT)
 
     @cached_property
     def passive(self) -> int:
-        """Return the places where a verb would be passive."""
+        """Return the positions where a verb would be passive."""
         return bits(passive(self.text))
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """Return which groups of opposites have a word here; the last one, which stands for none, has."""
+        """Return a mask of the groups of antonyms with a word here; the last element, for no group, is true."""
         theirs = np.zeros(2 * len(OPPOSITES) + 1, dtype=bool)
         theirs[self.text.lexicon.group[self.words]] = True
         return theirs
 
 
 def read_contexts(texts: Sequence[str], lexicon: Lexicon) -> list[ContextIndex]:
-    """Read contexts, all of them in one pass."""
+    """Index contexts in one pass."""
     read = read_all(texts, lexicon)
     size = len(lexicon.stem)
     record = np.repeat(np.arange(len(texts)), np.diff(read.bounds))
@@ -123,7 +123,7 @@ def read_contexts(texts: Sequence[str], lexicon: Lexicon) -> list[ContextIndex]:
 
 
 def value_at(text: TokenizedText, at: list[int]) -> np.ndarray:
-    """Return the numbers at these words, times the magnitude that follows."""
+    """Return the numbers at these words, multiplied by the magnitudes that follow."""
     lexicon, places = text.lexicon, np.array(at, dtype=np.int64)
     value = lexicon.value[text.ids[places]]
     following = text.ids[np.minimum(places + 1, len(text.ids) - 1)]
@@ -138,7 +138,7 @@ def _values(text: TokenizedText) -> np.ndarray:
 
 
 def among(value: float, numbers: list[float]) -> bool:
-    """Say whether a value stands among sorted ones."""
+    """Return whether a value is among sorted numbers."""
     room = 1e-9 * abs(value)
     place = bisect_left(numbers, value - room)
     return place < len(numbers) and numbers[place] <= value + room
@@ -148,9 +148,9 @@ _MARKS = threading.local()
 
 
 def meanings_marked() -> np.ndarray:
-    """Return a row of marks, one a meaning, that whoever sets any takes away again: it is too long to be made anew.
+    """Return a mask over all senses, which callers must reset after use, as it is too long to allocate each time.
 
-    Each thread has its own, for a baseline is learnt beside the ticks.
+    One per thread, as baselines are learnt concurrently with buckets.
     """
     if not hasattr(_MARKS, "row"):
         _MARKS.row = np.zeros(MEANINGS, dtype=bool)
@@ -159,5 +159,5 @@ def meanings_marked() -> np.ndarray:
 
 
 def any_in_rows(rows: np.ndarray) -> np.ndarray:
-    """Return whether any of each row is true; the width is a multiple of four, which are looked at as one number."""
+    """Return whether any element of each row is true; the width must be a multiple of four."""
     return np.asarray(np.bitwise_or.reduce(rows.view(np.uint32), axis=1) != 0)

@@ -1,7 +1,7 @@
-"""Forms of words: stems, numbers written in words or digits, and the few words that turn a meaning round.
+"""Word forms: stems, numbers in words or digits, function words, negations and antonyms.
 
-The lists were written for this project from general knowledge of English; other languages keep their words as
-they are written, and their numbers in digits.
+The lists were written for this project from general knowledge of English; in other languages words are not stemmed, and
+numbers are recognised in digits only.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 LONGEST_WORD = 64
-"""Letters of a word that count."""
+"""Number of letters of a word that are compared."""
 
 IRREGULAR = {
     form: base
@@ -82,7 +82,7 @@ IRREGULAR = {
     }.items()
     for form in forms.split()
 }
-"""Irregular forms by what they are forms of."""
+"""Irregular forms by their base form."""
 
 ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -120,7 +120,7 @@ MAGNITUDES = {
     "bn": 1e9,
     "b": 1e9,
 }
-"""What the number before it is multiplied with."""
+"""Factor of the preceding number."""
 NEGATIONS = frozenset(
     "not no never none nothing nobody neither nor without cannot hardly barely n't unable refuse refused refuses "
     "refusing deny denied denies denying fail failed fails failing lack lacks lacked lacking unlike nicht kein keine "
@@ -135,12 +135,12 @@ FILLERS = frozenset(
     "which what when where how why s re ve ll d m isn aren wasn weren hasn haven hadn don didn doesn couldn wouldn "
     "shouldn mustn ain".split()
 )
-"""Words between a negation and the word that it denies."""
+"""Words between a negation and the negated word."""
 
 LIMITS = frozenset(
     "only except excluding limited solely merely unless exclusively but however despite instead although non".split()
 )
-"""Words that narrow what is said; a summary that is right seldom needs one that its source has not."""
+"""Words that limit a statement; a correct summary rarely adds one."""
 SMALL_TALK = frozenset(
     "think know sure love like really great favorite favourite fun agree right yes yeah yep well interesting cool amazing "
     "believe guess heard hear seen see ever hi hello thanks thank welcome oh wow haha lol sorry glad hope wonder maybe probably "
@@ -150,14 +150,14 @@ SMALL_TALK = frozenset(
     "was were been get got go going can will may might let try tell talk time don't didn't i i'm we us my me our true totally "
     "absolutely course enjoy never idea fan".split()
 )
-"""Words of conversation, which state no fact."""
+"""Conversational words, which state no fact."""
 
 ENDS = frozenset("s m d re ve ll".split())
-"""What follows the apostrophe of “it's” and “they're” and adds nothing to the word before it."""
+"""Rest after the apostrophe of “it's” and “they're”, which does not change the word before it."""
 CLITICS = ENDS | frozenset(
     "t don didn doesn isn aren wasn weren hasn haven hadn couldn wouldn shouldn mustn ain".split()
 )
-"""What is left of “it's” and “don't” where a tokenizer has cut a text at its apostrophes."""
+"""Rest of “it's” and “don't” in texts that a tokenizer has split at apostrophes."""
 
 OPPOSITES = tuple(
     tuple(frozenset(side.split()) for side in pair.split("|"))
@@ -215,11 +215,11 @@ OPPOSITES = tuple(
         "domestic|foreign",
     )
 )
-"""Pairs of groups that say the opposite of each other."""
+"""Pairs of groups of antonyms."""
 
 
 def stem(word: str) -> str:
-    """Strip the endings of a lower-case word; words that are equal afterwards are taken as one.
+    """Strip the endings of a lower-case word; words with equal stems are treated as the same.
 
     Examples
     --------
@@ -260,7 +260,7 @@ def _bare(word: str) -> str:
 
 
 def number(word: str) -> float | None:
-    """Return the value of a number in digits or in words; None for another word.
+    """Return the value of a number in digits or in words; None for other words.
 
     Examples
     --------

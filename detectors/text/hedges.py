@@ -1,11 +1,11 @@
-"""What an English answer says of what its speaker knows, and not of the world."""
+"""Hedges of an English answer: statements about the speaker's knowledge instead of facts."""
 
 from __future__ import annotations
 
 from detectors.signals.patterns import compile_linear
 
 MOST_HEDGES = 20
-"""Hedges of one answer that are looked at."""
+"""Largest number of hedges per answer."""
 _I = r"\b(?:i|we)\b"
 _NOT = r"(?:\bnot|n ?'? ?t|\bt|\bnever|\bcannot)\b"
 _AUXILIARY = (
@@ -27,11 +27,11 @@ HEDGE = (
 
 
 def hedges(text: str) -> list[tuple[int, int]]:
-    """Return where a text hedges, as half-open ranges of code points.
+    """Return the half-open ranges of hedges, in code points.
 
     Limits
     ------
-    English only, and the first twenty hedges. What is hedged away is read no further than sixty characters.
+    English only, and the first twenty hedges, each of at most sixty characters.
 
     Examples
     --------

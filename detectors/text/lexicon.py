@@ -1,4 +1,4 @@
-"""Every distinct word is looked at once a process; texts are arrays of the numbers that it gets."""
+"""Lexicon: each distinct word is analysed once per process; texts are arrays of word numbers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from detectors.text import forms
 from detectors.text.synonyms import is_verb, senses
 
 MOST_WORDS = 100_000
-"""Distinct words that are held, with 75 MB of what is known of them; a text that brings more makes a new lexicon."""
+"""Largest number of distinct words, with 75 MB of data; beyond it a new lexicon is created."""
 MOST_PIECES = 300_000
-"""Distinct runs of characters between white space that are held."""
+"""Largest number of cached pieces, which are runs of characters between white space."""
 MOST_TOKENS = 6
-"""Words and signs of a piece that is held."""
+"""Largest number of words and signs of a cached piece."""
 DIMENSIONS = 64
-"""Components of a word's vector that are used: the vectors are made so that the first ones say the most."""
+"""Number of components of a word's vector that are used; the first ones are the most informative."""
 HEAVIEST = 16.0
-"""Length of the vector of a word that says much."""
+"""Length of the vector of an informative word."""
 
 OWN, RELATED, OPPOSED = 12, 24, 16
-"""Meanings of each kind that are held of a word."""
+"""Largest number of senses of each kind per word."""
 
 BREAK, WORD, NAME, NUMBER, MAGNITUDE, NEGATION, LIMIT, TALK, SIGN, THING, FILLER, VERB = (
     1 << place for place in range(12)
@@ -35,15 +35,15 @@ _CAPITAL = re.compile(r"[^\W\d_]*[A-ZÀ-ÖØ-ÞΑ-ΩА-Я]")
 
 
 class Lexicon:
-    """Numbers of words and, by these numbers, arrays of what is known of each.
+    """Numbers of words, and arrays of their properties by number.
 
     Attributes
     ----------
     stem
         int32: words with the same stem have the same number here.
     weight
-        float32 in (0, 1]: how much the word says, by the length of its static vector: those vectors were learnt so
-        that the mean of a text's vectors tells what it is about, which makes the vectors of empty words short.
+        float32 in (0, 1]: informativeness of the word, by the length of its static vector: the vectors were trained so
+        that the mean over a text represents its topic, which makes the vectors of function words short.
     vector
         float64 of shape (words, 64), of length 1.
     value
@@ -51,13 +51,13 @@ class Lexicon:
     flags
         int16, of the bits above.
     group
-        int16: twice the number of a pair of opposites, plus the side; -1 for none.
+        int16: twice the number of a pair of antonym groups, plus the side; -1 for none.
     own, related, opposed
-        int32 of shape (words, 12), (words, 24) and (words, 16): numbers of meanings, see `senses`; 0 for none.
+        int32 of shape (words, 12), (words, 24) and (words, 16): numbers of senses, see `senses`; 0 for none.
     cut
-        int32 of shape (pieces, 6): the words and signs of each held piece, by its number; -1 for none.
+        int32 of shape (pieces, 6): words and signs of each cached piece, by its number; -1 for none.
     sizes
-        int64 of shape (pieces,): how many these are.
+        int64 of shape (pieces,): their number.
     """
 
     stem: np.ndarray
@@ -72,7 +72,7 @@ class Lexicon:
 
     def __init__(self) -> None:
         self.of: dict[str, int] = {}
-        self.pieces: dict[str, int] = {"": 0}  # so that 0 is a piece of no word
+        self.pieces: dict[str, int] = {"": 0}  # reserve 0 for the piece without words
         self.cut = np.full((4096, MOST_TOKENS), -1, dtype=np.int32)
         self.sizes = np.zeros(4096, dtype=np.int64)
         self._stems: dict[str, int] = {}
@@ -103,7 +103,7 @@ class Lexicon:
             setattr(self, name, fresh)
 
     def learn(self, words: Sequence[str]) -> None:
-        """Take words that are not known yet."""
+        """Add words that are not in the lexicon yet."""
         fresh = list(dict.fromkeys(word for word in words if word not in self.of))
         if not fresh:
             return
@@ -116,7 +116,7 @@ class Lexicon:
         self.vector[first : first + len(fresh)], self.weight[first : first + len(fresh)] = _vectors(fresh)
 
     def hold(self, piece: str, words: Sequence[int]) -> bool:
-        """Remember how a piece is cut, and say so; one of many words is not held."""
+        """Cache the words of a piece, and return whether it is cached; one of many words is not."""
         if len(words) > MOST_TOKENS:
             return False
         place = len(self.pieces)
@@ -166,12 +166,12 @@ class Lexicon:
 
 
 def _vectors(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the vectors of words and their weights, from the spelling that needs the fewest tokens."""
+    """Return the vectors of words and their weights, from the spelling with the fewest tokens."""
     from detectors.embedding import vectors
 
     table = vectors()
     spelt = [(word.casefold()[: forms.LONGEST_WORD], word.casefold()[: forms.LONGEST_WORD].title()) for word in words]
-    # One by one: few words are new at a time, and a batch wakes a pool of threads.
+    # One by one: few words are new at a time, and a batch would start a thread pool.
     cut = [table.tokenizer.encode(form, add_special_tokens=False) for pair in spelt for form in pair]
     vectors_of_words = np.zeros((len(words), DIMENSIONS))
     weight = np.zeros(len(words), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What speaks against an answer, as a few numbers: the parts of the score `hallucinated`, each also a signal."""
+"""Features of the score `hallucinated`, each also a signal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from detectors.text.reading import spans
 from detectors.text.support import LONGEST_ANSWER, Support, support, supports
 
 FEW = 5
-"""Words of an answer of which few can be copied three in a row, so that half as much is said where none is."""
+"""Answers of at most this many words can rarely copy three in a row, so an absent copy has half the weight."""
 EXTRACTIVE = 0.5
-"""An answer of which less than this share of the neighbouring words is new is mostly cut out of its context."""
+"""Answers with a smaller share of new pairs of neighbouring words are extractive."""
 SEPARATOR = "\n"
-"""Between the passages of a context that is a list."""
+"""Separator of the passages of a context that is a list."""
 
 
 def _surest(shares: Mapping[int, float]) -> float:
@@ -44,16 +44,18 @@ PARTS: Mapping[str, Callable[[Support], float]] = {
     "dropped_negations": lambda support: _surest(support.denials[0]),
     "swapped_roles": lambda support: _surest(support.swapped),
 }
-"""By name: how much each part says against an answer; the more, the worse.
+"""Features by name; larger values are stronger evidence against an answer.
 
-The first four say how extractive an answer is, which decides how much there is to be wrong. Some shares are raised to a
-power: other words for a few of an answer's are a paraphrase, and say little. Words of one kind count once, however
-many there are, or long answers would be worse for being long. What is denied, opposed or swapped counts as much as the
-words beside it are the context's: in a passage of other words, it may be said of something else."""
+The first four measure how extractive an answer is, which determines how much of it can be wrong. Some shares are
+raised to a power, as other words for a few of an answer's are a paraphrase and weak evidence. Words of one kind count
+once, so that long answers are not worse because of their length. Negated, opposite and swapped words are weighted by
+the share of their neighbours that the context has at the same place; otherwise the context may be about something
+else.
+"""
 
 
 def parts(support: Support) -> np.ndarray:
-    """Return every part of an answer, float64 of shape (parts,).
+    """Return all features of an answer, float64 of shape (parts,).
 
     Examples
     --------
@@ -66,7 +68,7 @@ def parts(support: Support) -> np.ndarray:
 
 
 def support_records(records: Records) -> list[Support | None]:
-    """Hold every response against its context; None where either is missing or wordless.
+    """Compare every response with its context; None if either is missing or has no words.
 
     A context may be a list of passages.
     """
@@ -85,7 +87,7 @@ def join_context(context: object) -> str:
 
 
 def score_records(records: Records, score: Callable[[Support], float]) -> Column:
-    """Score every record that has words on both sides; the others are missing."""
+    """Score every record with words in both texts; others are missing."""
     scores = [math.nan if support is None else score(support) for support in support_records(records)]
     values = np.array(scores, dtype=np.float64)
     return Column(values, np.isnan(values))
@@ -96,7 +98,7 @@ def pointing(
     places: Callable[[Support], list[int]],
     score: Callable[[Support, int], float] = lambda _support, _place: 1.0,
 ) -> Callable[[Mapping[str, str]], list[Evidence]]:
-    """Return a function that shows where in a response certain words stand."""
+    """Return a function for the locations of certain words in a response."""
 
     def evidence(record: Mapping[str, str]) -> list[Evidence]:
         measured = support(record["response"], join_context(record["context"]))
@@ -109,7 +111,7 @@ def pointing(
 
 
 def claims(record: Mapping[str, str]) -> list[Evidence]:
-    """Return every claim of a response with what its context does not support of it, the worst first."""
+    """Return the claims of a response with their unsupported share, the worst first."""
     measured = support(record["response"], join_context(record["context"]))
     if measured is None:
         return []

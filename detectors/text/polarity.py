@@ -1,7 +1,7 @@
-"""Negations that an answer and its context do not share.
+"""Negations that only an answer or only its context has.
 
-A negation denies one word: the first one after it that is no function word. Where the answer uses a word, the places of
-the same word in its context that have the most of its neighbours beside them say whether the context denies it there.
+A negation applies to the first following word that is not a function word. For a word of the answer, the occurrences in
+the context with most of its neighbours determine whether the context negates it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from detectors.text.positions import around
 from detectors.text.reading import TokenizedText
 
 REACH = 6
-"""Words between a negation and the word that it denies, at most."""
+"""Largest number of words between a negation and the negated word."""
 BESIDE = 8
-"""Words on each side that are the neighbours of a word."""
+"""Number of words on each side that are the neighbours of a word."""
 MOST_NEIGHBOURS = 12
 
 
 def find_negated(text: TokenizedText) -> np.ndarray:
-    """Return which words of a text a negation denies, bool of shape (words,).
+    """Return a mask of the negated words of a text, bool of shape (words,).
 
     Examples
     --------
@@ -45,7 +45,7 @@ def find_negated(text: TokenizedText) -> np.ndarray:
 
 
 def best_places(places: int, neighbours: Sequence[int]) -> tuple[int, float]:
-    """Return those of the places that have the most neighbours beside them, and what share of all that is.
+    """Return the positions with most neighbours, and the share of the neighbours there.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def best_places(places: int, neighbours: Sequence[int]) -> tuple[int, float]:
     """
     levels, reach = [places], around(places, BESIDE)
     for other in neighbours:
-        if other & reach:  # else none of the places is near
+        if other & reach:  # otherwise no position has a neighbour
             near = around(other, BESIDE) & places
             levels.append(0)
             for level in range(len(levels) - 1, 0, -1):

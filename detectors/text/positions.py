@@ -1,17 +1,17 @@
-"""Places of words as the bits of whole numbers: order and distance are shifts, linear in the text and fast."""
+"""Positions of words as bits of integers: order and distance are shifts, in linear time."""
 
 from __future__ import annotations
 
 import numpy as np
 
 FAR = 6
-"""Doublings of the distance between two words after which they have nothing to do with each other."""
+"""Number of doublings of the distance beyond which two words are unrelated."""
 
 _BITS = np.left_shift(1, np.arange(8)).astype(np.uint8)
 
 
 def bits(places: np.ndarray) -> int:
-    """Return a row of booleans as a whole number, the first one its lowest bit.
+    """Convert a row of booleans to an integer; the first one is the lowest bit.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def bits(places: np.ndarray) -> int:
 
 
 def at_places(places: int, words: int) -> np.ndarray:
-    """Return the places in a text of so many words as numbers.
+    """Return the positions in a text of ``words`` words as numbers.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def at_places(places: int, words: int) -> np.ndarray:
 
 
 def stem_places(hits: np.ndarray, at: np.ndarray, stems: int, words: int) -> list[int]:
-    """Return the places of each stem in a text of so many words: the words at ``at`` have the stems ``hits``."""
+    """Return the positions of each stem in a text of ``words`` words: those at ``at`` have the stems ``hits``."""
     places = [0] * stems
     present = np.bincount(hits, minlength=stems) > 0
     width = (words + 7) // 8
@@ -49,7 +49,7 @@ def stem_places(hits: np.ndarray, at: np.ndarray, stems: int, words: int) -> lis
 
 
 def after(places: int, words: int) -> int:
-    """Return the places up to so many words after the given ones."""
+    """Return the positions up to ``words`` after the given ones."""
     spread, width = places << 1, 1
     while 2 * width <= words:
         spread |= spread << width
@@ -58,12 +58,12 @@ def after(places: int, words: int) -> int:
 
 
 def before(places: int, words: int) -> int:
-    """Return the places up to so many words before the given ones."""
+    """Return the positions up to ``words`` before the given ones."""
     return after(places, words) >> (words + 1)
 
 
 def around(places: int, words: int) -> int:
-    """Return the places up to so many words before and after the given ones, themselves among them.
+    """Return the positions up to ``words`` before and after the given ones, inclusive.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def around(places: int, words: int) -> int:
 
 
 def level(one: int, two: int, gap: int) -> int:
-    """Return how often the gap must double until it joins both words; the wrong order costs one doubling more."""
+    """Return the number of doublings of the gap that joins two words; the wrong order adds one."""
     if not one or not two:
         return FAR
     behind, before, width = after(one, gap), after(two, gap), gap

@@ -1,4 +1,4 @@
-"""A text as it is read once: its words as numbers, and where its sentences end."""
+"""Tokenized text: words as numbers, and sentence boundaries."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TOKEN = re.compile(
     rf"\d+(?:[.,:]\d+)*(?:st|nd|rd|th|s)?(?![^\W\d_])|\d+(?:[.,]\d+)*|[{_IDEOGRAPHS}]"
     rf"|[^\W\d_{_IDEOGRAPHS}]+(?:['’][^\W\d_]+)*|(?<![.!?…])[.!?…]++(?=[\s\"'”’)\]]|$)|[。！？؟।]|\ue000|[%$€£¥]"
 )
-"""Words, numbers, ideographs on their own, and what ends a sentence; a run of signs is tried once, from its begin."""
+"""Words, numbers, single ideographs, and ends of sentences; a run of signs is tried once, from its start."""
 LINE = " \ue000 "
-"""Stands for a line break, which ends a sentence."""
+"""Token of a line break, which ends a sentence."""
 LONGEST_PIECE = 40
-"""Characters between white space that are remembered."""
+"""Largest length of a cached piece, in characters."""
 ABBREVIATIONS = frozenset(
     (
         "mr",
@@ -75,16 +75,16 @@ ABBREVIATIONS = frozenset(
 
 @dataclass(frozen=True)
 class TokenizedText:
-    """The words of a text.
+    """Words of a text.
 
     Parameters
     ----------
     lexicon
-        Whose numbers the words have.
+        Lexicon of the word numbers.
     ids
         int32 of shape (words,).
     sentence
-        int32 of shape (words,), the number of the sentence that each word stands in, without gaps.
+        int32 of shape (words,), the sentence of each word, numbered without gaps.
     """
 
     lexicon: Lexicon
@@ -99,14 +99,14 @@ class TokenizedText:
 
 @dataclass(frozen=True)
 class Readings:
-    """The words of several texts behind one another.
+    """Words of several texts, concatenated.
 
     Parameters
     ----------
     lexicon, ids, sentence
-        As of a reading; the sentences of each text are counted from 0.
+        As in :class:`TokenizedText`; the sentences of each text are counted from 0.
     bounds
-        int64 of shape (texts + 1,): where each text begins, and where the last one ends.
+        int64 of shape (texts + 1,): start of each text, and the end of the last one.
     """
 
     lexicon: Lexicon
@@ -121,14 +121,14 @@ class Readings:
 
 
 def read(text: str, lexicon: Lexicon) -> TokenizedText:
-    """Cut a text into words and sentences, in linear time."""
+    """Tokenize a text into words and sentences, in linear time."""
     return read_all([text], lexicon)[0]
 
 
 def read_all(texts: Sequence[str], lexicon: Lexicon) -> Readings:
-    """Cut texts into words and sentences, in linear time, all of them in one pass.
+    """Tokenize texts into words and sentences, in linear time and one pass.
 
-    What stands between white space is cut once a process, so that reading is looking up.
+    Each distinct piece between white space is tokenized once per process and then looked up.
 
     Examples
     --------
@@ -150,12 +150,12 @@ def read_all(texts: Sequence[str], lexicon: Lexicon) -> Readings:
 
 
 def _sums(sizes: np.ndarray) -> np.ndarray:
-    """Return the sum of what stands before each place, and of all."""
+    """Return the cumulative sums before each element, and the total."""
     return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
 def _tokens(texts: Sequence[str], lexicon: Lexicon) -> tuple[np.ndarray, np.ndarray]:
-    """Return words and signs of texts, and where each text begins among them."""
+    """Return words and signs of texts, and the start of each text."""
     cut = [(text.replace("\n", LINE) if "\n" in text else text).split() for text in texts]
     pieces = list(chain.from_iterable(cut))
     rows = np.fromiter(map(lexicon.pieces.get, pieces, repeat(0)), dtype=np.int32, count=len(pieces))
@@ -174,7 +174,7 @@ def _tokens(texts: Sequence[str], lexicon: Lexicon) -> tuple[np.ndarray, np.ndar
 
 
 def _learn(pieces: list[str], missing: list[int], lexicon: Lexicon) -> dict[str, list[int]]:
-    """Learn the missing pieces; return the words of those that are too long to be held."""
+    """Tokenize the missing pieces; return the words of those that are too long to be cached."""
     fresh = {piece: tokenize(piece) for piece in {pieces[place]: None for place in missing}}
     lexicon.learn([token for tokens in fresh.values() for token in tokens])
     long = {}
@@ -186,7 +186,7 @@ def _learn(pieces: list[str], missing: list[int], lexicon: Lexicon) -> dict[str,
 
 
 def tokenize(piece: str) -> list[str]:
-    """Cut a piece; the full stop of an abbreviation or of an initial ends no sentence."""
+    """Tokenize a piece; the full stop of an abbreviation or an initial does not end a sentence."""
     tokens = TOKEN.findall(piece)
     if (
         len(tokens) > 1
@@ -198,7 +198,7 @@ def tokenize(piece: str) -> list[str]:
 
 
 def spans(text: str, lexicon: Lexicon) -> list[tuple[int, int]]:
-    """Return where each word of a text that has been read stands in it, as half-open ranges of code points.
+    """Return the range of each word of a tokenized text, half-open in code points.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Who does what to whom: things on the two sides of a verb that have changed places."""
+"""Semantic roles: subjects and objects that are swapped around a verb."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from detectors.text.positions import after, before
 from detectors.text.reading import TokenizedText
 
 REACH = 7
-"""Words between a verb and what it is said of, at most."""
+"""Largest number of words between a verb and its subject or object."""
 PASSIVE = 3
-"""Words between a verb and the “by” that makes it passive, at most."""
+"""Largest number of words between a verb and the “by” that makes it passive."""
 
 
 def passive(text: TokenizedText) -> np.ndarray:
-    """Return the words at most three words before a “by” that names who did it, bool of shape (words,).
+    """Return a mask of the words at most three words before a “by” with an agent, bool of shape (words,).
 
     Examples
     --------
@@ -34,14 +34,14 @@ def passive(text: TokenizedText) -> np.ndarray:
 
 
 def roles_swapped(verb: int, left: int, right: int, turned: int) -> bool:
-    """Say whether what stands on the two sides of a verb has changed sides wherever the verb is said of both.
+    """Return whether subject and object of a verb are swapped in all occurrences of the verb with both.
 
     Parameters
     ----------
     verb, left, right
-        Places of the verb, and of what stands before and after it in the answer.
+        Positions of the verb, and of the words before and after it in the answer.
     turned
-        Places where the verb is passive, if it is active in the answer, or the other way round.
+        Positions where the verb is passive, if it is active in the answer, or vice versa.
 
     Examples
     --------

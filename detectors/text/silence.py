@@ -1,4 +1,4 @@
-"""Answers that claim nothing: refusals, greetings and offers of help, which no context could support or contradict."""
+"""Answers without claims: refusals, greetings and offers of help, which no context can support or contradict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detectors.text.reading import spans
 from detectors.text.support import LONGEST_ANSWER, Support
 
 LONGEST = 200
-"""Words of an answer above which it is taken to claim something."""
+"""Largest number of words of an answer without claims."""
 ABOUT_ITSELF = (
     r"^(?:(?:and|but|so|however|unfortunately|instead|as an? (?:ai|language|large|artificial)[^,]*),? +)?(?:"
     r"i(?:'m|'d|'ll| am| was (?:designed|trained|created|made)| can| could| cannot| will| would| do| don't| only|"
@@ -25,7 +25,7 @@ ABOUT_ITSELF = (
     r"you (?:can|may|might|could) (?:also )?"
     r"(?:try|want|wish|find|check|consult|ask|provide|contact|look|search|visit)\b)"
 )
-"""How a sentence begins that, in an answer that declines, speaks of the speaker and not of the world."""
+"""Starts of sentences about the speaker in an answer that declines."""
 COURTESY = (
     r"^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day)|thanks?|thank you|you're welcome|welcome|sorry|"
     r"apologies|sure|of course|certainly|absolutely|okay|ok|no problem|great|how (?:can|may) (?:i|we)|"
@@ -33,7 +33,7 @@ COURTESY = (
     r"(?:i'm|i am|we're|we are) (?:not sure|happy|glad|sorry|afraid)|good ?bye|bye|no idea|i have no idea|not sure|"
     r"i (?:(?:really|honestly) )?(?:don't|do not) know)\b"
 )
-"""How a sentence begins that, without a fact in it, says nothing at all."""
+"""Starts of sentences that are polite phrases if they have no fact."""
 OFFER = (
     r"^(?:(?:how|what) (?:can|may|could) (?:i|we) (?:help|assist|do)|is there anything|"
     r"do you have any (?:other )?questions)\b"
@@ -43,13 +43,13 @@ LEADING = (
     r"(?:sorry|apologi|afraid|regret)|based on|according to|from|in|given|as an? )[^.]{0,80}|"
     r"(?:the |this |your |my )?(?:provided |given |above |following |supplied |available |retrieved )?)$"
 )
-"""What may stand before the words that decline; otherwise they are said of somebody else who cannot do something."""
+"""Permitted text before the phrase that declines; otherwise its subject is somebody else."""
 ENDS = re.compile(r"[.!?。！？؟।](?=\s|$)|\n")
 TURN = re.compile(r"\b(?:but|however|although|though|except)\b", re.IGNORECASE)
 
 
 def claims_nothing(answer: str, support: Support) -> bool:
-    """Say whether every sentence of an answer declines, speaks of the speaker in an answer that declines, or is polite.
+    """Return whether every sentence of an answer declines, is about the speaker when declining, or is polite.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def claims_nothing(answer: str, support: Support) -> bool:
     [True, False]
     """
     if len(support.answer.ids) > LONGEST or support.broken < EXTRACTIVE:
-        return False  # too much, or what the context says in its own words
+        return False  # too long, or a phrase of the context
     answer = answer[:LONGEST_ANSWER].lstrip()
     first = utf8(ENDS.split(answer, maxsplit=1)[0])
     if compile_linear(_opens(), ignore_case=True).search(first) is None:
@@ -88,7 +88,7 @@ def _declines(*, english: bool = False) -> str:
 
 @cache
 def _opens() -> str:
-    """Return how the first sentence of an answer that claims nothing reads; one string, whose hash is kept."""
+    """Return the pattern of the first sentence of an answer without claims; one string, so that its hash is cached."""
     return f"{COURTESY}|{_declines()}"
 
 
@@ -110,7 +110,7 @@ def _says_nothing(sentence: str, facts: list[int], *, declines: bool) -> bool:
 
 
 def _declines_all(clause: str, facts: list[int]) -> bool:
-    """Say whether a clause declines, or leads up to it or away from it, and states nothing beside that."""
+    """Return whether a clause declines, or introduces or concludes a refusal, and states nothing else."""
     raw = utf8(clause)
     where = compile_linear(_declines(), ignore_case=True).search(raw)
     if where is None:

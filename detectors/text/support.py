@@ -1,7 +1,7 @@
-"""What a context says for an answer, word by word: the parts that the signals of groundedness are made of.
+"""Support of an answer by its context, word by word: the basis of the signals of groundedness.
 
-Where a word of the answer stands in the context is one whole number whose bits are the places. Order, distance
-and alignment are then shifts and sums of whole numbers, linear in the context and fast.
+The positions of a word of the answer in the context are the bits of one integer. Order, distance and alignment are then
+shifts and sums of integers, in time linear in the context.
 """
 
 from __future__ import annotations
@@ -33,53 +33,53 @@ from detectors.text.roles import REACH, passive, roles_swapped
 
 LONGEST_ANSWER = 20_000
 LONGEST_CONTEXT = 200_000
-"""Code points that are read; the rest does not count."""
+"""Number of code points that are read; the rest is ignored."""
 NEAR = 16
-"""Words around a word that speak of the same."""
+"""Number of words around a word that are its neighbours."""
 WINDOW = 3
-"""Sentences of the context that may support a claim together."""
+"""Largest number of sentences of the context that support a claim together."""
 NEAR_LIMIT = 6
-"""Words around a negation or a limit that it may speak of."""
+"""Number of words around a negation or a limit in its possible scope."""
 MOST_OPPOSITES = 200
-"""Words of an answer whose opposites are looked for."""
+"""Largest number of words of an answer whose antonyms are searched."""
 AT_ONCE = 300_000
-"""Code points that are looked at together."""
+"""Number of code points per batch."""
 REMEMBERED = 512
-"""Pairs of answer and context whose support is kept for the next signal."""
+"""Number of cached pairs of answer and context, which several signals use."""
 COSINES_AT_ONCE = 4096
-"""Cosines that are worked out together: few enough for the library to stay on one core, where it does not wait."""
+"""Number of cosines per matrix product: small enough for the library to use one thread."""
 
 
 @dataclass(frozen=True)
 class Support:
-    """An answer held against its context; what is said of each word has the shape (words of the answer,).
+    """Comparison of an answer with its context; properties of words have the shape (words of the answer,).
 
     Parameters
     ----------
     answer
-        As it was read.
+        The tokenized answer.
     context_index
         The context.
     stems
-        int: the number of each word's stem among the distinct ones of the answer.
+        int: index of each word's stem among the distinct ones of the answer.
     first
         int, shape (distinct stems,): the first word with that stem.
     places
-        Of each distinct stem, the places in the context as bits.
+        For each distinct stem, its positions in the context as bits.
     presence
         bool, shape (distinct stems, blocks of sentences).
     claimed
-        bool: what is no hedge.
+        bool: words outside of hedges.
     weight, flags
-        As of the lexicon.
+        As in the lexicon.
     present
-        bool: whether the context holds the word.
+        bool: words that the context has.
     facts
-        bool: what states something: numbers, and what is neither empty nor small talk.
+        bool: words that state facts: numbers, and words that are neither function words nor small talk.
     paraphrased
-        bool: what the context lacks while it has a word that may mean the same, and none of the opposite.
+        bool: words that the context lacks but has a synonym of, and no antonym.
     opposed
-        bool: what the context has a word of the opposite meaning of.
+        bool: words of which the context has an antonym.
     """
 
     answer: TokenizedText
@@ -108,52 +108,52 @@ class Support:
 
     @property
     def lexicon(self) -> Lexicon:
-        """Return where the words are described."""
+        """Return the lexicon."""
         return self.answer.lexicon
 
     @property
     def context(self) -> TokenizedText:
-        """Return the context as it was read."""
+        """Return the tokenized context."""
         return self.context_index.text
 
     @cached_property
     def strange(self) -> np.ndarray:
-        """Return which words state something that the context says in no words."""
+        """Return a mask of facts without a word or a synonym in the context."""
         return np.asarray(self.facts & ~self.present & ~self.paraphrased)
 
     @cached_property
     def strangest(self) -> float:
-        """Return how unlike anything in the context its least likely fact is: one less its best cosine."""
+        """Return the dissimilarity of the least similar fact to the context: one minus its largest cosine."""
         lexicon = self.lexicon
         ids = self.answer.ids[self.strange]
         if not len(ids):
             return 0.0
         if (lexicon.flags[ids] & NUMBER).any():
-            return 1.0  # a number is like nothing else
+            return 1.0  # numbers have no similar words
         sides, least = self.context_index.telling, 1.0
         if not sides.size:
             return 1.0
         step = max(1, COSINES_AT_ONCE // sides.shape[1])
         for start in range(0, len(ids), step):
             least = min(least, float((lexicon.vector[ids[start : start + step]] @ sides).max(axis=1).min()))
-        # Rounded: which words this process met first must not change a score.
+        # Rounded, so that the score does not depend on the order of words in the lexicon.
         return float(1.0 - np.round(max(least, 0.0), 6))
 
     @cached_property
     def unsupported(self) -> float:
-        """Return the weighted share of the facts that the context does not say; 0 without facts."""
+        """Return the weighted share of the facts that the context lacks; 0 without facts."""
         whole = float(self.weight[self.facts].sum())
         return float(self.weight[self.strange].sum()) / whole if whole > 0 else 0.0
 
     @cached_property
     def things(self) -> float:
-        """Return the share of the words that name a thing of which the context says nothing."""
+        """Return the share of words for objects that the context does not mention."""
         named = self.strange & (self.flags & (THING | NUMBER) > 0)
         return float(np.count_nonzero(named)) / max(1, int(np.count_nonzero(self.claimed)))
 
     @cached_property
     def factless(self) -> float:
-        """Return the share of absent words of an answer that states nothing which could be checked."""
+        """Return the share of absent words of an answer without facts."""
         return 0.0 if self.facts.any() else 1.0 - float(self.present.mean())
 
     @cached_property
@@ -174,7 +174,7 @@ class Support:
 
     @cached_property
     def apart(self) -> float:
-        """Return how far words that state something together in the answer are apart in the context, 0 to 1."""
+        """Return the distance in the context of words that are close in the answer, 0 to 1."""
         at = self.facts.nonzero()[0].tolist()
         stems = self._stem_list
         levels = [
@@ -186,7 +186,7 @@ class Support:
 
     @cached_property
     def numbers(self) -> tuple[list[int], list[int], int]:
-        """Return the words that are numbers the context lacks, or has elsewhere, and how many numbers there are."""
+        """Return the numbers that the context lacks, or has elsewhere, and the count of all numbers."""
         at = (self.flags & NUMBER).nonzero()[0].tolist()
         if at:
             pronouns = _pronouns(self)
@@ -209,7 +209,7 @@ class Support:
 
     @cached_property
     def names(self) -> tuple[list[int], int]:
-        """Return the names that the context lacks, and how many there are; the first word of a sentence is none."""
+        """Return the names that the context lacks, and the count of all names; without first words of sentences."""
         opens = np.ones(len(self.stems), dtype=bool)
         opens[1:] = self.answer.sentence[1:] != self.answer.sentence[:-1]
         named = (self.flags & NAME > 0) & ~opens & (self.weight > 0.3) & (self.flags & NUMBER == 0)
@@ -217,13 +217,13 @@ class Support:
 
     @cached_property
     def limits(self) -> list[int]:
-        """Return the words of the answer that deny or narrow what is said."""
+        """Return the negations and limits of the answer."""
         listed: list[int] = ((self.flags & LIMIT > 0) & self.claimed).nonzero()[0].tolist()
         return listed
 
     @cached_property
     def negations(self) -> list[int]:
-        """Return the negations and limits of the answer beside whose words the context has none."""
+        """Return the negations and limits of the answer next to words that the context has without any."""
         if not self.limits:
             return []
         near = self.context_index.limits
@@ -242,7 +242,7 @@ class Support:
 
     @cached_property
     def opposites(self) -> list[int]:
-        """Return the words whose opposite stands in the context near their neighbours, where they themselves do not."""
+        """Return the words that are absent near their neighbours in the context, where an antonym is present."""
         groups = self.lexicon.group[self.answer.ids]
         turned = (self.context_index.groups[groups ^ 1] & (groups >= 0)) | self.opposed
         at = np.flatnonzero(turned & self.claimed & (self.facts | (groups >= 0))).tolist()
@@ -267,10 +267,10 @@ class Support:
 
     @cached_property
     def denials(self) -> tuple[dict[int, float], dict[int, float]]:
-        """Return the words that only the context denies, and those that only the answer does.
+        """Return the words that only the context negates, and those that only the answer negates.
 
-        With each stands which share of its neighbours stands beside it in the context as well: the more the answer
-        repeats, the surer it is that both speak of the same.
+        Each has the share of its neighbours that are also next to it in the context: the larger the share, the likelier
+        both are about the same statement.
         """
         limits = (self.flags & LIMIT).nonzero()[0].tolist()
         if not limits and not self.context_index.denied:
@@ -294,18 +294,18 @@ class Support:
         return self._aligned(dropped, ~self.context_index.denied), self._aligned(added, self.context_index.negated)
 
     def _denied_beside(self, at: int) -> int:
-        """Return where the context says a word, if it denies it beside one of its neighbours; 0 otherwise."""
+        """Return the positions of a word in the context if it is negated next to one of its neighbours; 0 otherwise."""
         here = self._said_places(at)
         near = around(here & self.context_index.denied, BESIDE)
         return here if near and any(near & other for other in self._neighbours(at)) else 0
 
     def shared(self, words: list[int]) -> dict[int, float]:
-        """Return which share of its neighbours stands in one place of the context, of each of these words."""
+        """Return for each word the largest share of its neighbours at one position of the context."""
         whole = (1 << len(self.context.ids)) - 1
         return {at: best_places(whole, self._neighbours(at))[1] for at in words}
 
     def _said_places(self, at: int) -> int:
-        """Return where the context has a word, or another word for the same."""
+        """Return the positions of a word, or of a synonym, in the context."""
         if self.present[at]:
             return self.places[self._stem_list[at]]
         return bits(_meaning(self.context.ids, self._meanings(at), self.lexicon))
@@ -315,7 +315,7 @@ class Support:
         return np.concatenate([self.lexicon.own[word], self.lexicon.related[word]])
 
     def _aligned(self, words: Mapping[int, int], never: int) -> dict[int, float]:
-        """Return the words of whose places the best are never among some, with the share of the neighbours there."""
+        """Return the words whose best positions are never among ``never``, with the share of the neighbours there."""
         pairs = {}
         for at, here in words.items():
             best, share = best_places(here, self._neighbours(at))
@@ -324,7 +324,7 @@ class Support:
         return pairs
 
     def _neighbours(self, at: int) -> list[int]:
-        """Return where the other words of the same sentence that stand beside a word are in the context."""
+        """Return the positions in the context of the word's neighbours in its sentence."""
         stems, sentence, content = self._stem_list, self._sentence_list, self._content_list
         beside = range(max(0, at - BESIDE), min(len(stems), at + BESIDE + 1))
         near = {stems[place]: None for place in beside if content[place] and sentence[place] == sentence[at]}
@@ -343,7 +343,7 @@ class Support:
 
     @cached_property
     def swapped(self) -> dict[int, float]:
-        """Return the verbs whose sides have changed places, each with the share of its neighbours that it has kept."""
+        """Return the verbs with swapped subject and object, each with the share of its neighbours at that position."""
         content = (self.flags & FILLER == 0) & self.present
         verbs = np.flatnonzero((self.flags & (VERB | THING | NAME) == VERB) & self.claimed & content).tolist()
         if not verbs:
@@ -354,7 +354,7 @@ class Support:
         return self._aligned({at: self.places[self._stem_list[at]] for at in swapped}, 0)
 
     def _is_swapped(self, at: int, content: list[int], things: list[bool]) -> bool:
-        """Say whether the nearest words of content on the two sides of a verb have changed sides."""
+        """Return whether the nearest content words on both sides of a verb are swapped."""
         place = bisect_left(content, at)
         left = self._nearest(content[max(0, place - REACH) : place][::-1], at, things)
         right = self._nearest(content[place + 1 : place + 1 + REACH], at, things)
@@ -367,7 +367,7 @@ class Support:
         )
 
     def _nearest(self, beside: list[int], at: int, things: list[bool]) -> int:
-        """Return the place of the nearest thing, or else of the nearest word; -1 for none."""
+        """Return the position of the nearest object word, or else of the nearest word; -1 for none."""
         stems, sentence, nearest = self._stem_list, self._sentence_list, -1
         for place in beside:
             if abs(place - at) > REACH or sentence[place] != sentence[at]:
@@ -385,7 +385,7 @@ class Support:
 
     @cached_property
     def claims(self) -> np.ndarray:
-        """Return, of each sentence of the answer, the weighted share that the best window supports; NaN if empty."""
+        """Return for each sentence of the answer the weighted share that the best window supports; NaN if empty."""
         block = self.presence.astype(np.float32)
         block[self.paraphrased[self.first]] = 1.0
         for step in range(1, min(WINDOW, block.shape[1])):
@@ -401,13 +401,13 @@ class Support:
 
     @cached_property
     def lacking(self) -> float:
-        """Return what the claims lack of support on average; 0 where no sentence claims anything."""
+        """Return the mean unsupported share of the claims; 0 without claims."""
         scores = self.claims[np.isfinite(self.claims)]
         return float(1.0 - scores.mean()) if len(scores) else 0.0
 
     @cached_property
     def joined(self) -> list[bool]:
-        """Return which words of the answer follow the one before them as they do in the context, in greedy runs."""
+        """Return a mask of the words that follow their predecessor as in the context, in greedy runs."""
         groups, current = [], 0
         for stem in self._stem_list:
             here = self.places[stem]
@@ -418,7 +418,7 @@ class Support:
 
     @cached_property
     def copied(self) -> float:
-        """Return the share of the answer's words in runs of three and more; a shorter answer may be one run."""
+        """Return the share of the answer's words in runs of three or more; a shorter answer may be one run."""
         least, total = min(WINDOW, len(self.stems)), 0
         starts = [at for at, joined in enumerate(self.joined) if not joined]
         for start, end in pairwise([*starts, len(self.stems)]):
@@ -428,13 +428,13 @@ class Support:
 
     @cached_property
     def broken(self) -> float:
-        """Return the share of the neighbouring words of the answer that are no neighbours in the context."""
+        """Return the share of pairs of neighbouring words of the answer that are not neighbours in the context."""
         pairs = len(self.stems) - 1
         return 1.0 - sum(self.joined) / pairs if pairs else 0.0
 
 
 def support(answer: str, context: str) -> Support | None:
-    """Hold an answer against its context; None where either has no word.
+    """Compare an answer with its context; None if either has no words.
 
     Examples
     --------
@@ -446,9 +446,9 @@ def support(answer: str, context: str) -> Support | None:
 
 
 def supports(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
-    """Hold answers against their contexts, many at once; what was held last, in pairs of no great length, is kept.
+    """Compare answers with their contexts; recent pairs of limited length are cached.
 
-    One thread at a time: the lexicon grows by what is read, and a baseline is learnt beside the ticks.
+    One thread at a time: reading extends the lexicon, and baselines are learnt concurrently with buckets.
     """
     with _READING:
         return _supports(pairs)
@@ -479,7 +479,7 @@ _READING = threading.Lock()
 
 
 def _page(pairs: Sequence[tuple[str, str]]) -> list[Support | None]:
-    """Hold answers against their contexts; what is a matter of single words is told of those of all answers at once."""
+    """Compare answers with their contexts; features of single words are computed for all answers at once."""
     words = lexicon()
     number: dict[str, int] = {}
     of = [number.setdefault(context[:LONGEST_CONTEXT], len(number)) for _, context in pairs]
@@ -516,7 +516,7 @@ def _pronouns(support: Support) -> set[int]:
 
 
 def _meaning(words: np.ndarray, meanings: np.ndarray, lexicon: Lexicon) -> np.ndarray:
-    """Return which words have one of these meanings."""
+    """Return a mask of the words with one of these senses."""
     marks = meanings_marked()
     marks[meanings] = True
     marks[0] = False

@@ -1,4 +1,4 @@
-"""What English words may mean: which may stand for each other, and which say the opposite."""
+"""Senses of English words: synonyms and antonyms."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ ENDINGS = (
     ("'s", ""),
     ("’s", ""),
 )
-"""Endings of inflected words, and what stands there in the dictionary (as WordNet's own `morphy`)."""
+"""Endings of inflected words and of their base forms (as in WordNet's `morphy`)."""
 
 
 MEANINGS = 90_000
-"""Above the number of every meaning."""
+"""Upper bound of the numbers of senses."""
 FIRST_NOUN, FIRST_ADVERB, FIRST_VERB = 16_157, 67_964, 71_222
-"""Meanings are numbered by part of speech: adjectives, nouns, adverbs, verbs."""
+"""Senses are numbered by part of speech: adjectives, nouns, adverbs, verbs."""
 
 
 @dataclass(frozen=True)
 class WordSenses:
-    """The meanings of a word, as numbers.
+    """Senses of a word, as numbers.
 
     Parameters
     ----------
     own
-        Meanings that the word has, the more frequent ones first.
+        Senses of the word, the most frequent ones first.
     related
-        Meanings that lie next to one of its own: similar, derived, of the same group.
+        Senses related to its own: similar, derived, of the same group.
     opposed
-        Meanings that say the opposite of one of its own.
+        Antonyms of its own senses.
     thing
-        Whether it is something that can be seen, met or dated, or no word of the dictionary: most such are names.
+        Whether it is a concrete or dated object, or is not in the dictionary, as most such words are names.
     """
 
     own: tuple[int, ...] = ()
@@ -59,16 +59,16 @@ class WordSenses:
 
 @cache
 def _table() -> dict[str, str]:
-    """Return the line of each word, read once a process: 0.1 s and 15 MB.
+    """Load the line of each word, once per process: 0.1 s and 15 MB.
 
-    WordNet 3.1, Miller, *WordNet: a lexical database for English*, CACM 1995; its licence lies beside the data.
+    WordNet 3.1, Miller, *WordNet: a lexical database for English*, CACM 1995; its licence is stored with the data.
     """
     text = gzip.decompress((files("detectors") / "data" / "senses.tsv.gz").read_bytes()).decode("ascii")
     return {word: rest for word, _, rest in (line.partition("\t") for line in text.splitlines())}
 
 
 def bases(word: str) -> list[str]:
-    """Return the words of the dictionary that a lower-case word may be a form of.
+    """Return the dictionary words of which a lower-case word may be a form.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def bases(word: str) -> list[str]:
 
 
 def senses(word: str) -> WordSenses:
-    """Look a lower-case word up.
+    """Look up a lower-case word.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def senses(word: str) -> WordSenses:
 
 
 def is_verb(word: str) -> bool:
-    """Say whether a lower-case word says what somebody did or does, and is no noun in the same form.
+    """Return whether a lower-case word is a verb of action and not a noun in the same form.
 
     Examples
     --------
