@@ -95,6 +95,9 @@ bench-forecast: $(OK)  ## Coverage of the 80 % interval of the month's cost, on 
 bench-breaker: $(OK)  ## The breaker endpoint at 500 requests a second, with three replicas, without a database, three minutes (ARGS="--seconds 10")
 	$(BIN)/python -m benchmarks.breaker $(ARGS)
 
+bench-causes: $(OK)  ## Suspects, rollbacks and incidents per cause of 210 streams with known causes, ten minutes (ARGS="--seed 2")
+	$(BIN)/python -m benchmarks.causes $(ARGS)
+
 bench-replay: $(OK)  ## Findings, decisions and actions of two versions of the code, compared; ten minutes (ARGS="--before COMMIT --after COMMIT")
 	$(BIN)/python -m benchmarks.replay $(ARGS)
 
