@@ -30,7 +30,6 @@ from monitor.core.payload import (
     EventData,
     IncidentFinding,
     News,
-    Payload,
     RetrainingData,
     Suspect,
 )
@@ -124,13 +123,13 @@ def plan(
     if not effects and not any(messages.values()):
         return []
     target = last_known_good(incident, context.versions, context.blamed)
-    common = payload(monitor, decision, context.bucket, target)
+    common = describe_incident(monitor, incident, context.bucket, target)
     planned = [
         _effect(incident, name, effect, common, context, dry_run=specs[name].dry_run)
         for name, effect in effects.items()
     ]
     mentions: list[Action | PastAction] = [*planned, *_newest_effects(rows, list(effects))]
-    common["data"]["actions"] = [_mention(action) for action in mentions]
+    common["actions"] = [_mention(action) for action in mentions]
     return [
         *(
             _message(monitor, incident, name, message, common, context, dry_run=specs[name].dry_run)
@@ -143,10 +142,11 @@ def plan(
 
 @dataclass(frozen=True)
 class MessageDue:
-    """A message that a receiver gets now: its kind, and the last one that the receiver has."""
+    """A message that a receiver gets now: its kind, whether the receiver has an earlier one, and what is new since."""
 
     kind: ActionKind
-    before: PastAction | None
+    is_first: bool
+    news: News
 
 
 def message_for(monitor: Monitor, decision: Decision, name: str, context: DecisionContext) -> MessageDue | None:
@@ -157,7 +157,7 @@ def message_for(monitor: Monitor, decision: Decision, name: str, context: Decisi
     """
     incident, bucket, now = decision.incident, context.bucket, context.now
     rows = context.list_actions(incident)
-    mine = [row for row in rows if row.name == name and row.kind in MESSAGES and row.state != "superseded"]
+    mine = [row for row in rows if row.name == name and row.kind in MESSAGES]
     current = not backlog_pause(monitor, bucket, now)
     standing = [row for row in mine if row.state in STANDING and not (row.backlog and current)]
     has = [row for row in standing if not row.backlog and not row.refused]
@@ -165,18 +165,25 @@ def message_for(monitor: Monitor, decision: Decision, name: str, context: Decisi
     last = standing[-1] if standing else None
     if incident.state == "resolved":
         over = decision.transition == "resolved" and incident.fired_at is not None and not decision.quiet
-        return MessageDue("resolved", before) if over and (last is None or last.kind != "resolved") else None
+        return MessageDue("resolved", not before, {}) if over and (last is None or last.kind != "resolved") else None
     if incident.state != "firing":
         return None
+    news = find_news(monitor, incident, before) if before else {}
     missing = [row for row in mine if row.state in ("failed", "expired") and (not last or row.sequence > last.sequence)]
-    if last is None or missing:
-        pause = min(monitor.bucket * (2 ** min(len(missing) - 1, 20) - 1), LONGEST_RETRY) if missing else timedelta(0)
-        if missing and now - missing[-1].created_at < pause and decision.transition != "firing":
-            return None
-        kind: ActionKind = "update" if before and find_news(monitor, incident, before) else "reminder"
-        return MessageDue(kind if before else "firing", before)
-    following = _next_kind(monitor, incident, standing, context)
-    return MessageDue(following if before else "firing", before) if following else None
+    following: ActionKind | None = "update" if news else "reminder"
+    if missing and decision.transition != "firing" and now - missing[-1].created_at < _pause(monitor, len(missing)):
+        return None
+    if last is not None and not missing:
+        following = _next_kind(monitor, incident, standing, context)
+    if following is None:
+        return None
+    return MessageDue(following if before else "firing", not before, news if following == "update" else {})
+
+
+def _pause(monitor: Monitor, failures: int) -> timedelta:
+    """Return how long after the last of some failures a message is planned anew: at once after the first."""
+    pause: timedelta = monitor.bucket * (2 ** min(failures - 1, 20) - 1)
+    return min(pause, LONGEST_RETRY)
 
 
 def _next_kind(
@@ -185,9 +192,9 @@ def _next_kind(
     """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
     last, rule = standing[-1], context.rule
     news = find_news(monitor, incident, last)
-    paced = [row for row in standing if row.kind == "update" or (row.kind != "resolved" and last.kind != "resolved")]
-    if news.get("suspected_change"):
-        paced = [row for row in standing if row.kind == "update"]  # what waits for approval has changed with it
+    # with another suspect, what waits for approval has changed as well
+    by_updates_only = last.kind == "resolved" or news.get("suspected_change")
+    paced = [row for row in standing if row.kind == "update" or not by_updates_only]
     if news and not any(context.now - row.created_at < monitor.window for row in paced):
         return "update"
     notified = replace(incident, notified_at=last.at or last.created_at)
@@ -290,18 +297,17 @@ def _message(
     incident: Incident,
     name: str,
     message: MessageDue,
-    common: Payload,
+    common: EventData,
     context: DecisionContext,
     *,
     dry_run: bool,
 ) -> Action:
     kind, bucket, now, sequence = message.kind, context.bucket, context.now, context.sequence
-    news = find_news(monitor, incident, message.before) if kind == "update" and message.before else {}
+    news, headline = message.news, write_headline(monitor, incident, message)
     described: News | None = (
         {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES_TOLD:]} if news else None
     )
-    headline = write_headline(monitor, incident, kind, news, bucket.end, told_before=message.before is not None)
-    data: EventData = {**common["data"], "headline": headline, "news": described, "dry_run": dry_run}
+    data: EventData = {**common, "headline": headline, "news": described, "dry_run": dry_run}
     pause = backlog_pause(monitor, bucket, now)
     return Action(
         id=identity(incident.id, name, kind, sequence),
@@ -312,7 +318,7 @@ def _message(
         mode="auto",
         state="pending",
         reason="people are told of every transition",
-        payload=fit_to_limit({**common, "type": f"driftd.incident.{kind}", "data": data}),
+        payload=fit_to_limit({"type": f"driftd.incident.{kind}", "timestamp": bucket.end.isoformat(), "data": data}),
         created_at=now,
         sequence=sequence,
         not_after=now + MESSAGE_NOT_AFTER,
@@ -326,7 +332,7 @@ def _effect(
     incident: Incident,
     name: str,
     effect: EffectSettings,
-    common: Payload,
+    common: EventData,
     context: DecisionContext,
     *,
     dry_run: bool,
@@ -335,7 +341,7 @@ def _effect(
     state, reason = decide_effect(effect, name, incident, context.past, context.now, obstacle)
     before = newest_effect(context.list_actions(incident), name)
     not_after = incident.updated_at + effect.not_after
-    data: EventData = {**common["data"], "not_after": not_after.isoformat(), "dry_run": dry_run}
+    data: EventData = {**common, "not_after": not_after.isoformat(), "dry_run": dry_run}
     if effect.kind == "retrain":
         data["retraining"] = context.retraining
     return Action(
@@ -347,7 +353,9 @@ def _effect(
         mode=effect.mode,
         state=state,
         reason=reason,
-        payload=fit_to_limit({**common, "type": f"driftd.{effect.kind}", "data": data}),
+        payload=fit_to_limit(
+            {"type": f"driftd.{effect.kind}", "timestamp": context.bucket.end.isoformat(), "data": data}
+        ),
         created_at=context.now,
         sequence=context.sequence,
         not_after=not_after,
@@ -438,7 +446,7 @@ def last_known_good(
 def versions_in_findings(incident: Incident, role: str) -> set[str]:
     """Return the versions of which a finding of the incident speaks by themselves."""
     about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
-    apart = [str(item["segment"] or "").partition("=") for item in about_model]
+    apart = [str(item["segment"]).partition("=") for item in about_model]
     return {value for kind, _, value in apart if kind == role}
 
 
@@ -453,65 +461,57 @@ def guilty_version(incident: Incident) -> tuple[str, str] | None:
     if suspected := suspect_version(incident):
         return suspected
     for item in incident.evidence.values():
-        role, _, value = str(item["segment"] or "").partition("=")
-        if role in ("model_version", "prompt_version") and item["about"] == "model":
+        role, _, value = str(item["segment"]).partition("=")
+        if role in VERSIONS and item["about"] == "model":
             return role, value
     return None
 
 
-def payload(monitor: Monitor, decision: Decision, bucket: Bucket, target: Mapping[str, object] | None) -> Payload:
+def describe_incident(
+    monitor: Monitor, incident: Incident, bucket: Bucket, target: Mapping[str, object] | None
+) -> EventData:
     """Return what every receiver gets: who, when, why, from which version to which.
 
     When an incident has changed again, ``suspected_change`` is what came before the further change.
     """
-    incident = decision.incident
-    suspect = leading_suspect(incident)
     observed = guilty_version(incident)
     return {
-        "type": f"driftd.incident.{incident.state}",
-        "timestamp": bucket.end.isoformat(),
-        "data": {
-            "monitor": monitor.name,
-            "severity": incident.severity,
-            "headline": write_headline(monitor, incident, incident.state, {}, bucket.end),
-            "incident": {
-                "id": incident.id,
-                "state": incident.state,
-                "rule": incident.rule,
-                "opened_at": incident.opened_at.isoformat(),
-                "reason": incident.reason,
-            },
-            "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
-            "observed_version": {observed[0]: observed[1]} if observed else None,
-            "suspected_change": suspect,
-            "changes": list(incident.changes[-MOST_CHANGES_TOLD:]),
-            "target": target,
-            "findings": list(incident.evidence.values())[:10],
+        "monitor": monitor.name,
+        "severity": incident.severity,
+        "headline": _sentence(monitor, incident),
+        "incident": {
+            "id": incident.id,
+            "state": incident.state,
+            "rule": incident.rule,
+            "opened_at": incident.opened_at.isoformat(),
+            "reason": incident.reason,
         },
+        "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
+        "observed_version": {observed[0]: observed[1]} if observed else None,
+        "suspected_change": leading_suspect(incident),
+        "changes": list(incident.changes[-MOST_CHANGES_TOLD:]),
+        "target": target,
+        "findings": list(incident.evidence.values())[:10],
     }
 
 
-def write_headline(
-    monitor: Monitor,
-    incident: Incident,
-    kind: str,
-    news: News,
-    at: datetime,
-    *,
-    told_before: bool = True,
-) -> str:
-    """Say in one sentence what a message of a kind has to say: what fires, what is new, that it goes on or is over."""
-    why = _suspicion(leading_suspect(incident))
+def write_headline(monitor: Monitor, incident: Incident, message: MessageDue) -> str:
+    """Say in one sentence what a message has to say: what fires, what is new, that it goes on or is over."""
+    kind, news, why = message.kind, message.news, _suspicion(leading_suspect(incident))
     if kind == "resolved":
-        end = incident.resolved_at or at
-        fired = f"it fired from {_clock(incident.fired_at)} to {_clock(end)}" if incident.fired_at else "it never fired"
-        what = f" {incident.changes[-1]['reason']}{why};" if incident.changes and not told_before else ""
-        return f"{monitor.name}: resolved, {incident.reason};{what} {fired}"
+        times = f"from {_clock(incident.fired_at)} to {_clock(incident.resolved_at)}"
+        what = f" {incident.changes[-1]['reason']}{why};" if incident.changes and message.is_first else ""
+        return f"{monitor.name}: resolved, {incident.reason};{what} it fired {times}"
     if kind == "reminder":
         return f"{monitor.name}: still firing since {_clock(incident.fired_at)}: {incident.reason}{why}"
     if kind == "update" and not news.get("again") and not news.get("changes"):
         return f"{monitor.name}: {_new_findings(news) or 'now suspected'}{why}"
-    return f"{monitor.name}: {incident.reason}{why}"
+    return _sentence(monitor, incident)
+
+
+def _sentence(monitor: Monitor, incident: Incident) -> str:
+    """Say what an incident is about, and what is suspected."""
+    return f"{monitor.name}: {incident.reason}{_suspicion(leading_suspect(incident))}"
 
 
 def _new_findings(news: News) -> str:

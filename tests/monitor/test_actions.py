@@ -13,9 +13,11 @@ from monitor.actions.plan import (
     NOT_OF_MODEL,
     NOT_WORSE,
     DecisionContext,
+    MessageDue,
     backlog_pause,
     decide_effect,
     find_news,
+    guilty_version,
     identity,
     last_known_good,
     leading_suspect,
@@ -117,9 +119,34 @@ def test_the_cap_is_that_of_a_day(hours: float, expected: str) -> None:
     assert decide_effect(spec, "r", incident_of(), earlier, START)[0] == expected
 
 
-@pytest.mark.parametrize(("late", "expected"), [(timedelta(0), "pending"), (timedelta(seconds=1), "expired")])
-def test_an_effect_expires_after_not_after(late: timedelta, expected: str) -> None:
-    assert decide_effect(EFFECT, "r", incident_of(), [], START + 15 * MINUTE + late)[0] == expected
+@pytest.mark.parametrize(
+    ("mode", "late", "expected"),
+    [
+        ("auto", timedelta(0), ("pending", "mode auto")),
+        ("approve", timedelta(0), ("awaiting_approval", "mode approve: `driftd actions approve` sends it")),
+        ("notify", timedelta(0), ("told", "mode notify: people are told, nothing is sent")),
+        (
+            "auto",
+            timedelta(seconds=1),
+            ("expired", "the bucket is older than not_after: a late effect is worse than none"),
+        ),
+    ],
+)
+def test_an_effect_goes_out_by_its_mode_until_not_after(mode: Any, late: timedelta, expected: tuple[str, str]) -> None:
+    assert decide_effect(limited(mode=mode), "r", incident_of(), [], START + 15 * MINUTE + late) == expected
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        ([evidence_of(), evidence_of(segment="model_version=v=2")], ("model_version", "v=2")),
+        ([evidence_of(segment="prompt_version=p2")], ("prompt_version", "p2")),
+        ([evidence_of(segment="plan=pro")], None),
+        ([evidence_of(segment="model_version=m2", about="pipe")], None),
+    ],
+)
+def test_without_a_suspect_the_version_of_the_worst_segment_looks_guilty(evidence: list[Any], expected: object) -> None:
+    assert guilty_version(incident_of(evidence=dict(enumerate(evidence)))) == expected
 
 
 def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
@@ -148,10 +175,20 @@ def test_why_going_back_makes_no_sense() -> None:
         suspected_change={"kind": "model_version", "column": "model_version", "value": "small"},
     )
     assert obstacle_to_rollback(drifted, [version("big", 48)], []) is None
-    assert "every other version has drifted" in str(obstacle_to_rollback(drifted, [version("mid", 48)], []))
+    assert obstacle_to_rollback(drifted, [version("mid", 48)], []) == (
+        "every other version has drifted as well: going back to one of them would cure nothing"
+    )
+    equals = incident_of(evidence={v: evidence_of(segment=f"model_version={v}") for v in ("small", "mid=2")})
+    assert last_known_good(equals, [version("mid=2", 24), version("big", 48)], []) == {
+        "model_version": "big",
+        "last_seen": START.isoformat(),
+        "rows": 1000,
+    }
     assert obstacle_to_rollback(drifted, [], []) is None
     vague = incident_of(evidence={"k": evidence_of()})
-    assert "no version is suspected" in str(obstacle_to_rollback(vague, [version("big", 48)], []))
+    assert obstacle_to_rollback(vague, [version("big", 48)], []) == (
+        "no version is suspected, and none is known to be good: there is nothing to go back to"
+    )
     assert obstacle_to_rollback(vague, [], []) is None
 
 
@@ -194,6 +231,9 @@ def due(
         ([message(4 * HOUR, state="superseded")], "firing"),
         ([message(4 * HOUR, name="other")], "firing"),
         ([message(4 * HOUR, kind="rollback")], "firing"),
+        ([message(2 * HOUR, at=None)], "reminder"),
+        ([message(HOUR, at=START - 2 * HOUR)], "reminder"),  # what counts is the bucket that it was about
+        ([message(2 * HOUR, at=START - HOUR)], None),
     ],
 )
 def test_people_are_reminded_as_long_as_it_fires(rows: list[PastAction], expected: str | None) -> None:
@@ -236,6 +276,13 @@ def test_a_message_that_failed_is_planned_anew_with_pauses_that_double(
 ) -> None:
     rows = [message(age, state="failed", sequence=place) for place, age in enumerate(failed)]
     assert due(rows, transition=transition) == expected
+
+
+@pytest.mark.parametrize("state", ["failed", "expired"])
+def test_what_replaces_a_lost_message_says_what_is_new_since_the_last_one_that_arrived(state: str) -> None:
+    lost = message(MINUTE, state=state, kind="update", sequence=1)
+    assert due([message(6 * MINUTE), lost]) == "reminder"
+    assert due([message(6 * MINUTE), lost], going(evidence={"a": since(7), "b": since(2, column="length")})) == "update"
 
 
 def test_what_arrived_after_a_failure_ends_it() -> None:
@@ -363,6 +410,8 @@ def test_versions_are_compared_by_role() -> None:
 def test_a_bucket_is_no_longer_current_after_its_successor_has_ended() -> None:
     late = Bucket(START - 2 * MINUTE, START - MINUTE)
     assert backlog_pause(monitor_of(), late, START) == timedelta(seconds=6)
+    assert backlog_pause(monitor_of({"settle": "30s"}), late, START) == timedelta(0)
+    assert backlog_pause(monitor_of({"settle": "30s"}), late, START + 2.5 * MINUTE) == timedelta(seconds=18)
 
 
 # ---- what a message says -------------------------------------------------------------------------------------------
@@ -371,10 +420,8 @@ SUSPECT = {"kind": "model_version", "column": "model_version", "value": "m2", "f
 WORDS = "; model_version 'm2' first appeared at 2026-11-01 00:00 UTC"
 
 
-def said(kind: str, news: dict[str, Any] | None = None, told_before: bool = True, **incident: Any) -> str:
-    return write_headline(
-        monitor_of(), incident_of(**incident), kind, news or {}, START + HOUR, told_before=told_before
-    )
+def said(kind: Any, news: Any = None, is_first: bool = False, **incident: Any) -> str:
+    return write_headline(monitor_of(), incident_of(**incident), MessageDue(kind, is_first, news or {}))
 
 
 def test_a_message_says_in_one_sentence_what_happens() -> None:
@@ -403,13 +450,11 @@ def test_an_end_says_how_long_it_was_and_what_it_was_to_those_who_never_heard() 
     over = {"state": "resolved", "reason": "clean for 2 buckets", "resolved_at": START + 2 * HOUR}
     times = "it fired from 2026-11-01 00:00 UTC to 2026-11-01 02:00 UTC"
     assert said("resolved", **over) == f"bot: resolved, clean for 2 buckets; {times}"
-    assert said("resolved", **{**over, "resolved_at": None}).endswith("to 2026-11-01 01:00 UTC")
-    assert said("resolved", **{**over, "fired_at": None}) == "bot: resolved, clean for 2 buckets; it never fired"
     changes = [{"reason": "novelty rose", "suspected_change": None}]
     assert said("resolved", changes=changes, **over) == f"bot: resolved, clean for 2 buckets; {times}"
-    what = said("resolved", told_before=False, changes=changes, suspected_change=SUSPECT, **over)
+    what = said("resolved", is_first=True, changes=changes, suspected_change=SUSPECT, **over)
     assert what == f"bot: resolved, clean for 2 buckets; novelty rose{WORDS}; {times}"
-    assert said("resolved", told_before=False, **over) == f"bot: resolved, clean for 2 buckets; {times}"
+    assert said("resolved", is_first=True, **over) == f"bot: resolved, clean for 2 buckets; {times}"
 
 
 def test_the_suspect_of_the_last_change_leads() -> None:
@@ -418,6 +463,7 @@ def test_the_suspect_of_the_last_change_leads() -> None:
     assert leading_suspect(incident_of(suspected_change=SUSPECT)) == SUSPECT
     assert leading_suspect(incident_of(suspected_change=SUSPECT, changes=[first])) == SUSPECT
     assert leading_suspect(incident_of(suspected_change=SUSPECT, changes=[first, second])) == {"value": "two"}
+    assert leading_suspect(incident_of(changes=[first, first, second])) == {"value": "two"}
 
 
 def going(**changes: Any) -> Incident:
@@ -458,6 +504,8 @@ def test_what_rises_later_than_a_window_is_news_as_a_part_of_a_change_only() -> 
     ]
     found = find_news(monitor_of(), replace(late, changes=changes), message(2 * MINUTE))
     assert (found["changes"], len(found["findings"])) == ([changes[1]], 1)
+    assert find_news(monitor_of(), replace(late, changes=changes), message(2 * MINUTE, at=None))["changes"]
+    assert find_news(monitor_of(), replace(late, changes=changes), message(MINUTE)) == {}
 
 
 def test_another_suspect_and_what_came_back_are_news() -> None:
@@ -479,7 +527,8 @@ def test_another_suspect_and_what_came_back_are_news() -> None:
         ),
         ([message(4 * MINUTE)], {"suspected_change": SUSPECT, "evidence": {"a": since(9)}}, "update"),
         ([message(4 * MINUTE, kind="update")], {"suspected_change": SUSPECT, "evidence": {"a": since(9)}}, None),
-        ([message(9 * MINUTE), message(MINUTE, kind="resolved")], {"evidence": {"a": since(9)}}, "update"),
+        ([message(5 * MINUTE)], {"evidence": {"a": since(9), "b": since(1, column="length")}}, "update"),
+        ([message(4 * MINUTE), message(MINUTE, kind="resolved")], {"evidence": {"a": since(9)}}, "update"),
         (
             [message(9 * MINUTE), message(3 * MINUTE, kind="update"), message(MINUTE, kind="resolved")],
             {"evidence": {"a": since(9)}},
@@ -542,15 +591,77 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
         "news": None,
         "dry_run": False,
     }
+    assert [one.id for one in (told, effect)] == [
+        identity("i-1", "slack", "firing", 0),
+        identity("i-1", "r", "rollback", 0),
+    ]
     assert (told.monitor, told.incident, told.mode, told.state, told.sequence) == ("bot", "i-1", "auto", "pending", 0)
     assert (told.not_after, told.created_at, told.supersedes) == (START + timedelta(hours=24), START, True)
     assert told.reason == "people are told of every transition"
     assert (effect.monitor, effect.incident, effect.kind, effect.mode) == ("bot", "i-1", "rollback", "approve")
     assert (effect.not_after, effect.created_at, effect.sequence) == (START + 15 * MINUTE, START, 0)
     assert (effect.supersedes, effect.replaces, effect.reason[:13]) == (False, None, "mode approve:")
-    assert effect.payload["type"] == "driftd.rollback"
-    assert effect.payload["data"]["not_after"] == (START + 15 * MINUTE).isoformat()
-    assert "retraining" not in effect.payload["data"]
+    shared = {name: value for name, value in data.items() if name not in ("news", "actions")}
+    assert effect.payload == {
+        "type": "driftd.rollback",
+        "timestamp": START.isoformat(),
+        "data": {**shared, "not_after": (START + 15 * MINUTE).isoformat()},
+    }
+
+
+def test_an_update_carries_what_is_new_and_its_suspect() -> None:
+    joined = [since(1, column=f"c{place}", reason=f"c{place} rose") for place in range(12)]
+    told = [
+        {"at": (START - place * MINUTE).isoformat(), "reason": str(place), "suspected_change": SUSPECT}
+        for place in (9, 6, 5, 4, 3, 2, 1)
+    ]
+    evidence = {"old": since(9), **{item["column"]: item for item in joined}}
+
+    def updated(**changes: Any) -> Action:
+        incident = going(evidence=evidence, **changes)
+        rows = [message(8 * MINUTE), past("delivered", 8 * MINUTE, name="r", incident="i-1", sequence=1)]
+        context = DecisionContext(BUCKET, START, sequence=2, past=rows, rule=monitor_of().rules[0])
+        (update,) = plan(
+            monitor_of(), Decision(incident, None, ""), ["slack", "r"], {"r": SPEC, "slack": SLACK}, context
+        )
+        return update
+
+    update = updated(opened_at=START - 4 * MINUTE, fired_at=START - 4 * MINUTE)
+    assert (update.kind, update.payload["type"]) == ("update", "driftd.incident.update")
+    data = update.payload["data"]
+    assert data["headline"] == "bot: also c0 rose; 11 more findings"
+    assert data["news"] == {"again": False, "changes": [], "findings": joined[:10], "suspected_change": None}
+    assert [(one["name"], one["kind"], one["state"]) for one in data["actions"]] == [("r", "rollback", "delivered")]
+    again = updated(opened_at=START - 9 * MINUTE, fired_at=START - 9 * MINUTE, changes=told).payload["data"]
+    assert again["headline"].startswith("bot: novelty rose; model_version 'm2' first appeared at")
+    assert again["suspected_change"] == SUSPECT
+    assert [one["reason"] for one in again["news"]["changes"]] == list("54321")
+    assert again["news"]["suspected_change"] == SUSPECT
+
+
+def test_an_end_is_told_at_once_and_says_to_whom_it_was_news_what_it_was() -> None:
+    over = incident_of(
+        state="resolved", resolved_at=START, changes=[{"at": START.isoformat(), "reason": "novelty rose"}]
+    )
+    for rows, what in (([message(HOUR)], ""), ([], " novelty rose;")):
+        context = DecisionContext(BUCKET, START + HOUR, sequence=1, past=rows)
+        (told,) = plan(
+            monitor_of(), Decision(over, "resolved", ""), ["slack", "r"], {"r": SPEC, "slack": SLACK}, context
+        )
+        assert (told.kind, told.not_before) == ("resolved", None)
+        times = "from 2026-11-01 00:00 UTC to 2026-11-01 00:00 UTC"
+        assert told.payload["data"]["headline"] == f"bot: resolved, novelty rose;{what} it fired {times}"
+        assert told.payload["data"]["news"] is None
+
+
+def test_a_missed_effect_is_decided_anew_in_time_only_and_by_the_last_of_its_name() -> None:
+    missed = past("expired", MINUTE, incident="i-1", missed=True, sequence=1)
+    other = past("delivered", MINUTE, name="other", incident="i-1", sequence=2)
+    reminder = message(MINUTE, name="r", sequence=3)
+    for late, names in ((timedelta(0), ["r"]), (timedelta(seconds=1), [])):
+        context = DecisionContext(BUCKET, START + 15 * MINUTE + late, sequence=4, past=[missed, other, reminder])
+        planned = plan(monitor_of(), Decision(incident_of(), None, ""), ["r"], {"r": SPEC}, context)
+        assert [action.name for action in planned] == names
 
 
 def test_a_message_says_why_an_effect_is_held_and_what_was_decided_before() -> None:
@@ -561,6 +672,8 @@ def test_a_message_says_why_an_effect_is_held_and_what_was_decided_before() -> N
         (effect.id, "held", effect.reason),
         ("e-1", "delivered", None),
     ]
+    told, effect = effects({}, now=START + 16 * MINUTE)
+    assert [(one["state"], one["reason"]) for one in told.payload["data"]["actions"]] == [("expired", effect.reason)]
     _, trained = effects({"kind": "retrain"}, retraining={"drifted": [], "left_out": 0})
     assert trained.payload["data"]["retraining"] == {"drifted": [], "left_out": 0}
     many = {str(n): evidence_of(column=f"c{n}") for n in range(12)}
