@@ -101,7 +101,7 @@ def observe_breaker(
     if spec.rate is not None and spec.above is not None:
         (total, count), stored = inputs.rates.get(spec.rate, (0.0, 0)), states.get((spec.name, ""))
         needed = spec.min_probes if stored is not None and stored.state == "half_open" else spec.min_samples
-        return {"": observe_rate(spec.rate, total / count if count else 0.0, count, spec.above, needed)}
+        return {"": observe_rate(spec.rate, total / max(count, 1), count, spec.above, needed)}
     check = monitor.find_budget(str(spec.budget))
     if check is None or spending is None or spending.bill.total is None:
         return {"": BreakerObservation(None, "nothing says what requests cost")}
@@ -164,7 +164,7 @@ def firing_after(standing: Iterable[Incident], decisions: Sequence[Decision]) ->
 
 def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:
     """Return the column that a breaker's budget is kept by."""
-    check = monitor.find_budget(spec.budget) if spec.budget else None
+    check = monitor.find_budget(str(spec.budget))
     return check.by if check else None
 
 

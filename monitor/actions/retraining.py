@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -412,8 +413,7 @@ def _performance(finding: Finding) -> PerformanceMetric | None:
 
 def _number(value: object) -> float | None:
     """Return a finite number; what is none is not known."""
-    number = float(value) if isinstance(value, int | float) else float("nan")
-    return number if abs(number) < float("inf") else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _cut(text: str) -> str:

@@ -17,6 +17,7 @@ from monitor.actions.breaker_actions import plan_transition
 from monitor.actions.breakers import (
     BreakerInput,
     BreakerUpdate,
+    budget_column,
     evaluate_breakers,
     firing_after,
     observe_breaker,
@@ -131,9 +132,28 @@ def test_each_value_has_a_budget_of_its_own() -> None:
     assert (gone["z"].bad, gone["z"].reason) == (False, "0.00 of the daily budget of 10.00 USD are spent")
 
 
+def test_a_value_may_have_a_budget_of_a_day_or_of_a_month_or_none_any_more() -> None:
+    of_day = replace(spending(100, a=20.0), values={("tenant", DAY): {"a": SpendTotals(20.0, 1)}})
+    of_month = replace(of_day, values={("tenant", MONTH): {"a": SpendTotals(20.0, 1)}, ("tenant", DAY): {}})
+    monthly = {"budget": "spend", "spend": {"by": "tenant", "limits": {"a": {"monthly": 20}}}}
+    for settings, spent, until in ((BY, of_day, MIDNIGHT), (monthly, of_month, NEXT_MONTH)):
+        found = seen_of(settings, spent)
+        assert {value: (seen.bad, seen.until) for value, seen in found.items()} == {"a": (True, until)}
+    gone = seen_of(monthly, of_month, stood=stands("open", value="b"))["b"]
+    assert (gone.bad, gone.reason) == (False, "there is no budget any more")
+
+
+def test_the_column_of_a_budget_is_that_of_its_check() -> None:
+    assert budget_column(*breaker_of(**BY)) == "tenant"
+    assert budget_column(*breaker_of(budget="spend")) is None
+    assert budget_column(*breaker_of(rule="drift", spend={"by": "tenant", "daily": 10})) is None
+
+
 def test_the_pace_of_a_value_is_its_own() -> None:
     found = seen_of({**BY, "ahead": 1.0}, spending(100, newest=3.0, a=7.0, b=6.8))
     assert found.keys() == {"a"}
+    still = replace(spending(100, a=9.9), bill=CostSummary({ALL: SpendTotals(9.0, 1)}))
+    assert seen_of({**BY, "ahead": 1.0}, still) == {}
 
 
 def test_so_many_values_open_at_once_and_the_rest_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +189,8 @@ def test_a_rate_needs_enough_requests_and_fewer_probes(total: float, count: int,
 
 
 def test_a_rate_that_nobody_measured_is_not_known() -> None:
-    assert seen_of(RATE)[""].bad is None
+    assert seen_of({**RATE, "min_samples": 1})[""].bad is None
+    assert seen_of({**RATE, "min_samples": 1}, rates={"failed": (0.3, 1)})[""].bad is True
     assert seen_of(RATE, rates={"failed": (5.0, 20)})[""].reason == (
         "the mean of failed was 0.25 over 20 requests; 0.2 is allowed"
     )
@@ -247,6 +268,13 @@ def test_what_is_not_closed_is_told_again_under_the_same_id_and_a_silence_keeps_
     assert silent.after["guard", ""].state == "open"
     assert silent.actions == {}
     assert broken({}, ["drift"], silenced=["other"]).actions != {}
+
+
+def test_the_breaker_of_a_value_is_told_with_its_value() -> None:
+    monitor, _ = breaker_of(**BY)
+    opened = evaluate_breakers(monitor, BUCKET, BreakerInput(spending=spending(100, acme=10.0)), {"slack": SLACK}, NOON)
+    (told,) = opened.actions["guard", "acme"]
+    assert told.payload["data"]["breaker"]["value"] == "acme"
 
 
 def test_a_budget_stays_open_until_it_is_renewed() -> None:
