@@ -54,7 +54,7 @@ QUALITY: Registry[Detector] = Registry(
         "unseen": "detectors.quality.unseen:DETECTOR",
     }
 )
-"""Detectors of bad values in one column, by name; each is a check of its own."""
+"""Detectors of invalid values in one column, by name; each is a separate check."""
 
 DETECTORS: Registry[Detector] = DRIFT | QUALITY
 """Detectors of one column, by name."""

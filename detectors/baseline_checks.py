@@ -164,8 +164,8 @@ def _numeric_series(stack: Stack) -> list[Series]:
 def _categorical_series(stack: Stack) -> list[Series]:
     pooled, rows = stack.counts.sum(axis=0), stack.n.astype(float)
     largest: list[int] = np.argsort(-pooled, kind="stable")[:MOST_CATEGORIES].tolist()
-    kept = [bin for bin in largest if SMALLEST_SHARE * pooled.sum() <= pooled[bin]]
-    return [_share(_part(stack.layout, bin), stack.counts[:, bin], rows) for bin in kept]
+    selected = [bin for bin in largest if SMALLEST_SHARE * pooled.sum() <= pooled[bin]]
+    return [_share(_part(stack.layout, bin), stack.counts[:, bin], rows) for bin in selected]
 
 
 def _part(layout: Binning, bin: int) -> str:
@@ -500,11 +500,11 @@ def _step(pieces: _Pieces, row: int, edges: Sequence[int], place: int) -> float:
 
 def _prune_cuts(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[int]:
     """Remove the weakest cut until each is large, and significant relative to the variation within runs."""
-    kept = list(cuts)
-    while kept:
-        edges = [0, *kept, len(pieces.seconds)]
-        residual = _residual(pieces, row, kept)
-        inflation = _inflation(residual, pieces.weight[row], _length(pieces.seconds), len(kept) + 1)
+    remaining = list(cuts)
+    while remaining:
+        edges = [0, *remaining, len(pieces.seconds)]
+        residual = _residual(pieces, row, remaining)
+        inflation = _inflation(residual, pieces.weight[row], _length(pieces.seconds), len(remaining) + 1)
         strength = []
         for place in range(1, len(edges) - 1):
             size = _step(pieces, row, edges, place)
@@ -514,8 +514,8 @@ def _prune_cuts(pieces: _Pieces, row: int, cuts: Sequence[int]) -> list[int]:
         weakest = int(np.nanargmin(strength))
         if strength[weakest] >= 1:
             break
-        kept.pop(weakest)
-    return kept
+        remaining.pop(weakest)
+    return remaining
 
 
 def _residual(pieces: _Pieces, row: int, cuts: Sequence[int]) -> np.ndarray:

@@ -98,10 +98,10 @@ def evaluate(
     >>> start = datetime(2026, 11, 1)
     >>> hour = timedelta(hours=1)
     >>> alarms = [start + 5 * hour, start + 27 * hour]
-    >>> seen = evaluate(alarms, changes=[start + 24 * hour], quiet=24 * hour)
-    >>> seen.delays[0] == 3 * hour, seen.recall, seen.false_alarms, seen.per_week
+    >>> result = evaluate(alarms, changes=[start + 24 * hour], quiet=24 * hour)
+    >>> result.delays[0] == 3 * hour, result.recall, result.false_alarms, result.per_week
     (True, 1.0, 1, 7.0)
-    >>> round(seen.low, 2), round(seen.high, 1)
+    >>> round(result.low, 2), round(result.high, 1)
     (0.18, 39.0)
     """
     times, moments = sorted(alarms), sorted(set(changes))
@@ -248,8 +248,8 @@ def at_equal_false_alarms(
     >>> ends = [datetime(2026, 11, 1) + timedelta(hours=hour) for hour in range(48)]
     >>> live = rng.normal(size=48)
     >>> live[30:] += 4.0
-    >>> seen = at_equal_false_alarms(rng.normal(size=168), live, ends, 1.0, quiet_weeks=1.0, change=ends[29])
-    >>> round(seen.threshold, 2), seen.quiet_pages, seen.false_pages, str(seen.delay)
+    >>> result = at_equal_false_alarms(rng.normal(size=168), live, ends, 1.0, quiet_weeks=1.0, change=ends[29])
+    >>> round(result.threshold, 2), result.quiet_pages, result.false_pages, str(result.delay)
     (2.0, 1, 0, '1:00:00')
     """
     threshold = quiet_threshold(quiet, int(rate * quiet_weeks + 1e-9), resolve)

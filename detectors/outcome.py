@@ -179,8 +179,8 @@ def split_sums(counts: np.ndarray, layout: Binning) -> dict[str, np.ndarray]:
     --------
     >>> layout = learn_scores()
     >>> records = {"score": Column.of([0.9, 0.2, 0.7]), "label": Column.of([True, False, None])}
-    >>> held = split_sums(add_up(outcomes(records, layout), layout)[0], layout)
-    >>> {name: float(held[name].sum()) for name in ("positive", "negative", "unlabelled")}
+    >>> result = split_sums(add_up(outcomes(records, layout), layout)[0], layout)
+    >>> {name: float(result[name].sum()) for name in ("positive", "negative", "unlabelled")}
     {'positive': 1.0, 'negative': 1.0, 'unlabelled': 1.0}
     """
     names = SCORE_PARTS if layout.kind == "scores" else ERROR_PARTS

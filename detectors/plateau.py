@@ -66,10 +66,10 @@ def at_hours(plateau: Counted, then: Counted, now: Counted) -> Stack:
     >>> from detectors.records import Column
     >>> x = np.arange(100.0)
     >>> layout = learn_numeric(x, 0.0, 99.0, bins=2)
-    >>> low, high, seen = (Profile.of(Column.floats(part), layout) for part in (x[:50], x[50:], x[:40]))
-    >>> at_hours(seen, low, low).counts.tolist() == seen.counts.tolist()
+    >>> low, high, window = (Profile.of(Column.floats(part), layout) for part in (x[:50], x[50:], x[:40]))
+    >>> at_hours(window, low, low).counts.tolist() == window.counts.tolist()
     True
-    >>> seen.counts.tolist(), at_hours(seen, low, high).counts.tolist()
+    >>> window.counts.tolist(), at_hours(window, low, high).counts.tolist()
     ([0, 40, 0, 0], [0, 1, 39, 0])
     """
     reference = _as_stack(plateau)

@@ -87,8 +87,8 @@ def unseen(page: Records, keys: set[object]) -> Records:
 
     Examples
     --------
-    >>> seen: set[object] = {1}
-    >>> unseen({"id": Column.of([1, 2, 2, None])}, seen)["id"].values.tolist(), seen
+    >>> keys: set[object] = {1}
+    >>> unseen({"id": Column.of([1, 2, 2, None])}, keys)["id"].values.tolist(), keys
     ([2, None], {1, 2})
     """
     ids = page.get("id")

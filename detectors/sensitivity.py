@@ -67,8 +67,8 @@ def smallest_change(
     >>> from detectors.records import Column
     >>> x = np.random.default_rng(0).normal(size=20000)
     >>> baseline = Profile.of(Column.floats(x), learn_numeric(x, x.min(), x.max()))
-    >>> found = smallest_change(baseline, 50, 12, 288, [(DETECTORS["rank"], lambda statistic, noise: 0.1)])
-    >>> found.unit, round(found.window, 2), found.window == found.day
+    >>> result = smallest_change(baseline, 50, 12, 288, [(DETECTORS["rank"], lambda statistic, noise: 0.1)])
+    >>> result.unit, round(result.window, 2), result.window == result.day
     ('sd', 0.36, True)
     """
     mass = baseline.counts / max(1, baseline.n)

@@ -187,8 +187,8 @@ def against_budget(
     --------
     >>> at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     >>> scope = SpendScope("spend", "price", "UTC", "USD")
-    >>> found = against_budget(scope, "daily", 200.0, at, SpendTotals(212.4, 900, 9))
-    >>> found.status.value, found.reason[:66]
+    >>> result = against_budget(scope, "daily", 200.0, at, SpendTotals(212.4, 900, 9))
+    >>> result.status.value, result.reason[:66]
     ('drifted', '212.40 USD spent since 2026-11-20 00:00 UTC, budget 200.00 USD; at')
     """
     zone = scope.zone

@@ -75,8 +75,8 @@ def payback(stretches: Sequence[RequestPeriod], error_cost: float, price: float,
 
     Examples
     --------
-    >>> told = payback([RequestPeriod(1000, 1.0, 0.05, 0.03, 0.07)] * 4, error_cost=2.0, price=500.0)
-    >>> told["cost"]["value"], told["daily"]["value"], told["payback_days"], told["verdict"]
+    >>> result = payback([RequestPeriod(1000, 1.0, 0.05, 0.03, 0.07)] * 4, error_cost=2.0, price=500.0)
+    >>> result["cost"]["value"], result["daily"]["value"], result["payback_days"], result["verdict"]
     (400.0, 100.0, 5.0, 'pays')
     """
     days = sum(one.days for one in stretches)

@@ -83,8 +83,8 @@ class Tokens:
 
         Examples
         --------
-        >>> told = Tokens(np.array([10.0]), np.array([5.0]), np.array([4.0]), reasoning=np.array([9.0])).kinds()
-        >>> {kind: count.tolist() for kind, count in told.items()}
+        >>> counts = Tokens(np.array([10.0]), np.array([5.0]), np.array([4.0]), reasoning=np.array([9.0])).kinds()
+        >>> {kind: count.tolist() for kind, count in counts.items()}
         {'input': [6.0], 'cached': [4.0], 'output': [0.0], 'reasoning': [5.0]}
         """
         audio = self._counted("cached_audio")

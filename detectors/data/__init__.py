@@ -1,1 +1,1 @@
-"""Word lists and learnt figures that signals read, packaged; each says where it comes from."""
+"""Packaged word lists and fitted parameters of signals; each file states its source."""

@@ -18,9 +18,9 @@ GROUPS = 10
 def measure(baseline: Counted, window: Counted) -> Measurement:
     """PSI, the population stability index: ``sum((q - p) ln(q / p))`` over ten groups of equal mass, or categories.
 
-    Groups have equal baseline mass. Half a count is added to each bin of both samples. Without a change, PSI times ``nm
-    / (n + m)`` is close to a chi-square with bins - 1 degrees of freedom; where expected counts are small, the p-value
-    uses the exact cumulants.
+    Groups have equal baseline mass. Half a count is added to each bin of both samples. Without a change, ``nm / (n +
+    m)`` times PSI is close to a chi-square with bins - 1 degrees of freedom; where expected counts are small, the
+    p-value uses the exact cumulants.
 
     Limits
     ------

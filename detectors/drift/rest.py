@@ -58,6 +58,6 @@ DETECTOR = Detector(
     threshold=0.2,
     floor=0.05,
     unit="1",
-    title="distance of what is not the usual value",
+    title="distance of the values other than the usual one",
     citation="Lachenbruch 2001",
 )

@@ -97,9 +97,9 @@ def learn_subspace(sample: np.ndarray, explained: float = EXPLAINED) -> Subspace
     values = _standardise(sample, centre, scale)
     _, singular, axes = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
     shares = np.cumsum(singular**2) / max(float(np.sum(singular**2)), np.finfo(np.float64).tiny)
-    kept = int(np.searchsorted(shares, explained - 1e-12)) + 1
-    kept = max(1, min(kept, sample.shape[1] - 1))
-    return Subspace(centre, scale, axes[:kept], float(shares[kept - 1]))
+    count = int(np.searchsorted(shares, explained - 1e-12)) + 1
+    count = max(1, min(count, sample.shape[1] - 1))
+    return Subspace(centre, scale, axes[:count], float(shares[count - 1]))
 
 
 def residuals(subspace: Subspace, sample: np.ndarray) -> np.ndarray:

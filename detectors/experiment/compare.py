@@ -92,8 +92,8 @@ def difference(
     --------
     >>> rng = np.random.default_rng(0)
     >>> old, new = (Tally.of(rng.random(40_000) < rate) for rate in (0.2, 0.23))
-    >>> found = difference(old, new)
-    >>> [round(end, 3) for end in found.absolute], found.relative.low > 0
+    >>> result = difference(old, new)
+    >>> [round(end, 3) for end in result.absolute], result.relative.low > 0
     ([0.031, 0.021, 0.041], True)
     """
     sums = np.stack([control.sums, treatment.sums])
@@ -237,16 +237,16 @@ def adjust_for_covariate(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inner = total[..., CC] - n * means**2
         cross = total[..., YC] - n * means * values
         slope = _slope(cross, inner, usable)
-        kept = np.maximum(0.0, variances - (2 * slope * cross - slope**2 * inner) / safe / np.maximum(1, n - 1))
+        remaining = np.maximum(0.0, variances - (2 * slope * cross - slope**2 * inner) / safe / np.maximum(1, n - 1))
     else:
         off_y = sums[..., Y] - values[..., None] * sums[..., N]
         off_c = sums[..., C] - means[..., None] * sums[..., N]
         slope = _slope(np.sum(off_y * off_c, axis=-1), np.sum(off_c**2, axis=-1), usable)
         units = np.sum(sums[..., N] > 0, axis=-1)
         spread = np.sum((off_y - slope[..., None] * off_c) ** 2, axis=-1)
-        kept = np.where(np.isfinite(variances), spread / safe**2 * units / np.maximum(1, units - 1), variances)
+        remaining = np.where(np.isfinite(variances), spread / safe**2 * units / np.maximum(1, units - 1), variances)
     centre = total[..., C].sum(axis=-1, keepdims=True) / safe.sum(axis=-1, keepdims=True)
-    return values - slope * (means - centre), np.where(slope == 0, variances, kept)
+    return values - slope * (means - centre), np.where(slope == 0, variances, remaining)
 
 
 def _slope(cross: np.ndarray, inner: np.ndarray, usable: np.ndarray) -> np.ndarray:

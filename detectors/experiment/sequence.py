@@ -167,8 +167,8 @@ def split_evidence(counts: np.ndarray, shares: np.ndarray, weight: float = 10_00
     Examples
     --------
     >>> even = np.array([0.5, 0.5])
-    >>> found = split_evidence(np.array([[5000, 5050], [51_000, 49_000]]), even)
-    >>> bool(found[0] < 1), bool(found[1] > 1000)
+    >>> result = split_evidence(np.array([[5000, 5050], [51_000, 49_000]]), even)
+    >>> bool(result[0] < 1), bool(result[1] > 1000)
     (True, True)
     """
     counts = np.asarray(counts, dtype=np.float64)

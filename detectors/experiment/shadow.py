@@ -162,8 +162,8 @@ def sequence(tally: Tally, alpha: float = 0.05, planned: float = PLANNED, burn_i
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> found = sequence(pair_differences(rng.normal(2.0, 1.0, 5000), rng.normal(2.2, 1.0, 5000)))
-    >>> bool(found.low > 0.1), bool(found.high < 0.3)
+    >>> result = sequence(pair_differences(rng.normal(2.0, 1.0, 5000), rng.normal(2.2, 1.0, 5000)))
+    >>> bool(result.low > 0.1), bool(result.high < 0.3)
     (True, True)
     """
     if tally.n < burn_in or not math.isfinite(tally.variance):
@@ -191,8 +191,8 @@ def compare_pairs(
     >>> rng = np.random.default_rng(0)
     >>> champion = rng.lognormal(0, 1, 4000)
     >>> challenger = 0.9 * champion + rng.normal(0, 0.05, 4000)
-    >>> found = compare_pairs(pair_differences(champion, challenger), Tally.of(challenger, champion))
-    >>> [round(end, 2) for end in found.relative]
+    >>> result = compare_pairs(pair_differences(champion, challenger), Tally.of(challenger, champion))
+    >>> [round(end, 2) for end in result.relative]
     [-0.1, -0.1, -0.1]
     """
     n = max(1, ratios.n)

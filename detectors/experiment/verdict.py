@@ -214,8 +214,8 @@ def settle(before: str | None, now: Word) -> Word:
     if before == "invalid":
         return "invalid"
     decided: tuple[Word, ...] = ("win", "lose", "no difference")
-    stands = next((word for word in decided if word == before), now)
-    return stands if now == "keep running" else now
+    current = next((word for word in decided if word == before), now)
+    return current if now == "keep running" else now
 
 
 def _relative_interval(difference: Difference) -> Interval:

@@ -117,8 +117,8 @@ def with_record(
     Examples
     --------
     >>> record = ResidualHistory(tuple(Residual(float(place), -0.1, 0.01) for place in range(40)))
-    >>> told = {"value": 0.8, "estimated": 0.8, "error": 0.01, "new": 0.0}
-    >>> result = with_record("estimated_f1", told, record, 41.0, 1.0)
+    >>> detail = {"value": 0.8, "estimated": 0.8, "error": 0.01, "new": 0.0}
+    >>> result = with_record("estimated_f1", detail, record, 41.0, 1.0)
     >>> [round(result[key], 2) for key in ("value", "corrected", "low", "high")]
     [0.8, 0.7, 0.67, 0.73]
     """

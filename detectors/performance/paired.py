@@ -99,8 +99,8 @@ def compare(
     Examples
     --------
     >>> before, after = [np.ones(3)] * 20, [np.ones(3)] * 17 + [np.zeros(3)] * 3
-    >>> found = compare(before, after)
-    >>> round(found.change, 3), found.p_value < 0.01
+    >>> result = compare(before, after)
+    >>> round(result.change, 3), result.p_value < 0.01
     (-0.15, True)
     >>> compare(before, after, copies=True).p_value > 0.1
     True
@@ -149,8 +149,8 @@ def compare_groups(
 
     Examples
     --------
-    >>> found = compare_groups(np.tile([1.0, 1, 1, 0], 25), np.tile([1.0, 0, 1, 0], 25))
-    >>> round(found.change, 2), found.p_value < 0.01
+    >>> result = compare_groups(np.tile([1.0, 1, 1, 0], 25), np.tile([1.0, 0, 1, 0], 25))
+    >>> round(result.change, 2), result.p_value < 0.01
     (-0.25, True)
     """
     old, new = _drop_missing(before), _drop_missing(after)

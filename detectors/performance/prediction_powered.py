@@ -172,7 +172,7 @@ def rate(tally: RateSums, level: float = 0.95) -> RateEstimate:
     ...     bad = rng.random(3000) < 0.19
     ...     scores = np.clip(rng.normal(0.3 + 0.4 * bad, 0.15), 0, 1)
     ...     return rate(RateSums.of(scores, np.where(np.arange(3000) < 100, bad, np.nan)))
-    >>> sum(found.low <= 0.19 <= found.high for found in (day() for _ in range(200))) / 200
+    >>> sum(result.low <= 0.19 <= result.high for result in (day() for _ in range(200))) / 200
     0.975
     """
     if not tally.n:
@@ -217,8 +217,8 @@ def _power(tally: RateSums) -> tuple[float, float]:
     power = trust * together / scores / (1 + n / unlabelled) if scores > 0 else 0.0
     left = own - 2 * power * together + power**2 * scores
     variance = left / max(n - 2, 1) / n + power**2 * spread / unlabelled
-    kept = min(1.0, max(SMALLEST_SHARE, variance * n * (n - 1) / own))
-    return power, 1 / (1 - (1 - kept) * trust)
+    remaining = min(1.0, max(SMALLEST_SHARE, variance * n * (n - 1) / own))
+    return power, 1 / (1 - (1 - remaining) * trust)
 
 
 def _trust(gap: float, ones: tuple[int, float], zeros: tuple[int, float], spread: float) -> float:

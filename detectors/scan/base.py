@@ -81,9 +81,9 @@ class PatternRule:
     def within(self, text: str, start: int, end: int) -> list[Span]:
         """Return the findings in a candidate after validation."""
         if self.each:
-            return [Span(self.type, *kept) for kept in self.each(text, start, end)]
-        kept = self.trim(text, start, end) if self.trim else (start, end)
-        return [Span(self.type, *kept)] if kept is not None and kept[1] > kept[0] else []
+            return [Span(self.type, *limits) for limits in self.each(text, start, end)]
+        limits = self.trim(text, start, end) if self.trim else (start, end)
+        return [Span(self.type, *limits)] if limits is not None and limits[1] > limits[0] else []
 
 
 class RuleSet:
@@ -193,10 +193,10 @@ class _Exact:
                 if each:
                     spans += rule.within(text, start, end)
                 else:
-                    kept = trim(text, start, end) if trim else (start, end)
-                    if kept is None or kept[1] <= kept[0]:
+                    limits = trim(text, start, end) if trim else (start, end)
+                    if limits is None or limits[1] <= limits[0]:
                         continue
-                    spans.append(Span(rule.type, kept[0], kept[1]))
+                    spans.append(Span(rule.type, limits[0], limits[1]))
                 if len(spans) >= most:
                     del spans[most:]
                     return
@@ -263,7 +263,7 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
         reached = end
     else:
         return in_place
-    kept: list[Span] = []
+    separate: list[Span] = []
     taken: list[tuple[int, int, int]] = []
     for order, span in enumerate(listed):
         at = bisect_left(taken, (span.start, -1, -1))
@@ -272,8 +272,8 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
         if at and taken[at - 1][1] > span.start:
             continue
         insort(taken, (span.start, span.end, order))
-        kept.append(span)
-    return sorted(kept, key=_place)
+        separate.append(span)
+    return sorted(separate, key=_place)
 
 
 _place = itemgetter(1, 2)

@@ -88,10 +88,10 @@ def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     if after == "." and end + 1 < len(text) and text[end + 1].isalnum():
         return None
-    kept = trim_url(text, start, end)
-    if kept is None:
+    url = trim_url(text, start, end)
+    if url is None:
         return None
-    name = text[kept[0] : kept[1]].partition("/")[0]
+    name = text[url[0] : url[1]].partition("/")[0]
     labels = name.split(".")
     if _CODE_FILE.search(name) or (len(labels) == 2 and _WORD_ENDING.search(name)):  # noqa: PLR2004
         return None
@@ -101,7 +101,7 @@ def trim_domain(text: str, start: int, end: int) -> tuple[int, int] | None:
         return None
     if labels[-1].isupper() and not name.isupper():
         return None
-    return kept
+    return url
 
 
 def trim_ip4(text: str, start: int, end: int) -> tuple[int, int] | None:

@@ -175,14 +175,14 @@ def trim_iban(text: str, start: int, _end: int) -> tuple[int, int] | None:
     """Cut a candidate to the length of its country, and check the remainder modulo 97 (ISO 13616)."""
     length = IBAN_LENGTHS[text[start : start + 2].upper()]
     place = start + length
-    kept = _close_up(text[start:place])
-    while len(kept) < length and place < len(text) and place - start - len(kept) <= length / 2:
-        place += length - len(kept)
-        kept = _close_up(text[start:place])
-    if len(kept) != length or text[place : place + 1].isalnum() or not is_iban(kept.upper()):
+    number = _close_up(text[start:place])
+    while len(number) < length and place < len(text) and place - start - len(number) <= length / 2:
+        place += length - len(number)
+        number = _close_up(text[start:place])
+    if len(number) != length or text[place : place + 1].isalnum() or not is_iban(number.upper()):
         return None
     gaps = place - start - length
-    return (start, place) if gaps <= length / 2 and (kept.isupper() or kept.islower()) else None
+    return (start, place) if gaps <= length / 2 and (number.isupper() or number.islower()) else None
 
 
 def _close_up(text: str) -> str:

@@ -58,8 +58,8 @@ def _pattern(stem: str) -> str:
 def _letter(letter: str, *, first: bool) -> str:
     signs = _DISGUISES.get(letter, letter)
     # A word starts with its letter, or with a digit or sign that rarely starts other words.
-    kept = signs[0] + signs[1:].translate(str.maketrans("", "", "*!|+(1")) if first else signs
-    return "[" + "".join(rf"\{sign}" if not sign.isalnum() else sign for sign in kept) + "]+"
+    allowed = signs[0] + signs[1:].translate(str.maketrans("", "", "*!|+(1")) if first else signs
+    return "[" + "".join(rf"\{sign}" if not sign.isalnum() else sign for sign in allowed) + "]+"
 
 
 @dataclass(frozen=True)

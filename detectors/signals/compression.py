@@ -23,8 +23,8 @@ def compute(records: Records) -> Column:
 
     Examples
     --------
-    >>> said = ["The cat sat on the mat and looked at us.", "again and " * 50]
-    >>> compute({"response": Column.of(said)}).values.round(1).tolist()
+    >>> texts = ["The cat sat on the mat and looked at us.", "again and " * 50]
+    >>> compute({"response": Column.of(texts)}).values.round(1).tolist()
     [1.0, 20.8]
     """
     return each(records["response"], _ratio)

@@ -40,8 +40,8 @@ class Feedback:
 
     Examples
     --------
-    >>> said = ["thumbs_up", True, "👎", "4 stars", "★☆☆☆☆", 0, '{"score": -1}', "It was late"]
-    >>> Feedback()({"feedback": Column.of(said)}).values[:7].tolist()
+    >>> texts = ["thumbs_up", True, "👎", "4 stars", "★☆☆☆☆", 0, '{"score": -1}', "It was late"]
+    >>> Feedback()({"feedback": Column.of(texts)}).values[:7].tolist()
     [1.0, 1.0, -1.0, 0.5, -1.0, 0.0, -1.0]
     >>> Feedback(low=1, high=5)({"feedback": Column.of([1, "3", 5])}).values.tolist()
     [-1.0, 0.0, 1.0]

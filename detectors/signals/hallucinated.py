@@ -80,8 +80,8 @@ def compute(records: Records) -> Column:
     Examples
     --------
     >>> context = Column.of(["The shop was opened in Paris in 1999. It sold bread."] * 2)
-    >>> said = Column.of(["The shop sold bread in Paris.", "Mary Jones closed the theatre in Rome in 2011."])
-    >>> right, wrong = compute({"response": said, "context": context}).values
+    >>> texts = Column.of(["The shop sold bread in Paris.", "Mary Jones closed the theatre in Rome in 2011."])
+    >>> right, wrong = compute({"response": texts, "context": context}).values
     >>> bool(right < 0.4), bool(wrong > 0.8)
     (True, True)
     """

@@ -45,8 +45,8 @@ class Language:
 
     Examples
     --------
-    >>> said = ["The parcel will arrive on Monday.", "Das Paket kommt am Montag an.", "OK"]
-    >>> column = Language()({"response": Column.of(said)})
+    >>> texts = ["The parcel will arrive on Monday.", "Das Paket kommt am Montag an.", "OK"]
+    >>> column = Language()({"response": Column.of(texts)})
     >>> column.values[:2].tolist(), column.missing.tolist()
     (['en', 'de'], [False, False, True])
     """

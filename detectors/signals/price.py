@@ -49,9 +49,9 @@ class Price(Tariff):
 
     Examples
     --------
-    >>> told = {"model_version": ["gpt-4o", "nobody-1"], "input_tokens": [1e6, 1e6], "output_tokens": [0, 0]}
-    >>> found = Price()({name: Column.of(values) for name, values in told.items()})
-    >>> float(found.values[0]), found.missing.tolist()
+    >>> columns = {"model_version": ["gpt-4o", "nobody-1"], "input_tokens": [1e6, 1e6], "output_tokens": [0, 0]}
+    >>> result = Price()({name: Column.of(values) for name, values in columns.items()})
+    >>> float(result.values[0]), result.missing.tolist()
     (2.5, [False, True])
     """
 
@@ -148,7 +148,9 @@ def own_price(model: str, entries: Mapping[str, float]) -> OwnPrice:
         allowed = (
             "`input`, `output`, `cached`, `reasoning` …, `request`; or `hourly`, `tokens_per_second`, `machines` …"
         )
-        raise ValueError(f"the price of {model!r} is given as {allowed}; found: {', '.join(entries)}.") from None
+        raise ValueError(
+            f"the price of {model!r} must have the keys {allowed}; it has: {', '.join(entries)}."
+        ) from None
 
 
 def _signal(compute: Price) -> Signal:

@@ -27,8 +27,8 @@ def compute(records: Records) -> Column:
     Examples
     --------
     >>> asked = Column.of(["How do I return a parcel?"] * 2)
-    >>> said = Column.of(["Print the label and return the parcel at any shop.", "Cats sleep all day."])
-    >>> near, far = compute({"question": asked, "response": said}).values
+    >>> texts = Column.of(["Print the label and return the parcel at any shop.", "Cats sleep all day."])
+    >>> near, far = compute({"question": asked, "response": texts}).values
     >>> bool(near > 0.3 > far)
     True
     """

@@ -35,8 +35,8 @@ def compute(records: Records) -> Column:
 
     Examples
     --------
-    >>> said = ["one two three four five", "well, no, no, no, no, no, no, no, no, no, no", "ha" * 50]
-    >>> compute({"response": Column.of(said)}).values.round(2).tolist()
+    >>> texts = ["one two three four five", "well, no, no, no, no, no, no, no, no, no, no", "ha" * 50]
+    >>> compute({"response": Column.of(texts)}).values.round(2).tolist()
     [0.0, 0.91, 1.0]
     """
     return each(records["response"], _score)

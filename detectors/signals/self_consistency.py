@@ -36,8 +36,8 @@ def compute(records: Records) -> Column:
 
     Examples
     --------
-    >>> said = ['["It weighs 42 kg.", "It weighs 42 kg"]', '["It weighs 42 kg.", "It weighs 97 kg."]', '["one"]']
-    >>> compute({"samples": Column.of(said)}).values[:2].round(2).tolist()
+    >>> texts = ['["It weighs 42 kg.", "It weighs 42 kg"]', '["It weighs 42 kg.", "It weighs 97 kg."]', '["one"]']
+    >>> compute({"samples": Column.of(texts)}).values[:2].round(2).tolist()
     [1.0, 0.0]
     """
     samples, responses = records["samples"], records.get("response")

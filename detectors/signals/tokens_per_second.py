@@ -22,9 +22,9 @@ def compute(records: Records) -> Column:
 
     Examples
     --------
-    >>> told = {"output_tokens": [100, 50, None], "latency": [2.0, 0.0, 1.0]}
-    >>> found = compute({name: Column.of(values) for name, values in told.items()})
-    >>> float(found.values[0]), found.missing.tolist()
+    >>> columns = {"output_tokens": [100, 50, None], "latency": [2.0, 0.0, 1.0]}
+    >>> result = compute({name: Column.of(values) for name, values in columns.items()})
+    >>> float(result.values[0]), result.missing.tolist()
     (50.0, [False, True, True])
     """
     tokens, _ = numbers(records["output_tokens"])

@@ -36,7 +36,7 @@ def compute(records: Records) -> Column:
     References
     ----------
     Kadavath et al., *Language models (mostly) know what they know*, 2022; Manakul, Liusie, Gales, *SelfCheckGPT*, EMNLP
-    2023, section 4 (the maximum says more than the mean).
+    2023, section 4 (the maximum is more informative than the mean).
 
     Examples
     --------

@@ -24,8 +24,8 @@ class Unpriced:
 
     Examples
     --------
-    >>> told = {"model_version": ["gpt-4o", "nobody-1"], "input_tokens": [10, 10], "output_tokens": [1, 1]}
-    >>> Unpriced()({name: Column.of(values) for name, values in told.items()}).values.tolist()
+    >>> columns = {"model_version": ["gpt-4o", "nobody-1"], "input_tokens": [10, 10], "output_tokens": [1, 1]}
+    >>> Unpriced()({name: Column.of(values) for name, values in columns.items()}).values.tolist()
     [0.0, 1.0]
     """
 

@@ -50,8 +50,8 @@ class ValidSql:
 
     Examples
     --------
-    >>> said = ["SELECT id FROM parcels WHERE day = 1", "SELECT FROM WHERE", "Select a parcel, please, Anna."]
-    >>> ValidSql()({"response": Column.of(said)}).values.tolist()
+    >>> texts = ["SELECT id FROM parcels WHERE day = 1", "SELECT FROM WHERE", "Select a parcel, please, Anna."]
+    >>> ValidSql()({"response": Column.of(texts)}).values.tolist()
     [1.0, 0.0, 0.0]
     """
 

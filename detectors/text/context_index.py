@@ -128,8 +128,8 @@ def value_at(text: TokenizedText, at: list[int]) -> np.ndarray:
     value = lexicon.value[text.ids[places]]
     following = text.ids[np.minimum(places + 1, len(text.ids) - 1)]
     times = lexicon.value[following]
-    kept = (places + 1 < len(text.ids)) & (lexicon.flags[following] & NUMBER == 0) & ~np.isnan(times)
-    return np.asarray(np.where(kept, value * times, value))
+    scaled = (places + 1 < len(text.ids)) & (lexicon.flags[following] & NUMBER == 0) & ~np.isnan(times)
+    return np.asarray(np.where(scaled, value * times, value))
 
 
 def _values(text: TokenizedText) -> np.ndarray:

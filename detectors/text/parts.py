@@ -59,9 +59,9 @@ def parts(support: Support) -> np.ndarray:
 
     Examples
     --------
-    >>> held = support("The shop never opened in 1999.", "The shop was opened in Paris. It closed in 2010.")
-    >>> found = dict(zip(PARTS, parts(held).round(2).tolist()))
-    >>> found["absent_numbers"], found["unmatched_negations"]
+    >>> compared = support("The shop never opened in 1999.", "The shop was opened in Paris. It closed in 2010.")
+    >>> values = dict(zip(PARTS, parts(compared).round(2).tolist()))
+    >>> values["absent_numbers"], values["unmatched_negations"]
     (1.0, 1.0)
     """
     return np.array([part(support) for part in PARTS.values()])

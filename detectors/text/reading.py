@@ -133,20 +133,20 @@ def read_all(texts: Sequence[str], lexicon: Lexicon) -> Readings:
     Examples
     --------
     >>> from detectors.text.lexicon import lexicon
-    >>> found = read_all(["It closed. It opened.", "", "In 2010."], lexicon())
-    >>> found.bounds.tolist(), found.sentence.tolist()
+    >>> result = read_all(["It closed. It opened.", "", "In 2010."], lexicon())
+    >>> result.bounds.tolist(), result.sentence.tolist()
     ([0, 4, 4, 6], [0, 0, 1, 1, 0, 0])
     """
     ids, bounds = _tokens(texts, lexicon)
     flags = lexicon.flags[ids]
-    kept = flags > BREAK
-    words = _sums(kept)[bounds]
-    number = (flags == BREAK).cumsum(dtype=np.int32)[kept]
+    is_word = flags > BREAK
+    words = _sums(is_word)[bounds]
+    number = (flags == BREAK).cumsum(dtype=np.int32)[is_word]
     fresh = np.zeros(len(number), dtype=np.int32)
     if len(number):
         np.cumsum(number[1:] != number[:-1], out=fresh[1:])
         fresh -= np.repeat(fresh[np.minimum(words[:-1], len(fresh) - 1)], np.diff(words))
-    return Readings(lexicon, ids[kept], fresh, words)
+    return Readings(lexicon, ids[is_word], fresh, words)
 
 
 def _sums(sizes: np.ndarray) -> np.ndarray:
@@ -203,9 +203,9 @@ def spans(text: str, lexicon: Lexicon) -> list[tuple[int, int]]:
     Examples
     --------
     >>> from detectors.text.lexicon import lexicon
-    >>> text, held = "It closed, e.g. in 2010.", lexicon()
-    >>> words = read(text, held)
-    >>> [text[start:end] for start, end in spans(text, held)]
+    >>> text, words_of = "It closed, e.g. in 2010.", lexicon()
+    >>> words = read(text, words_of)
+    >>> [text[start:end] for start, end in spans(text, words_of)]
     ['It', 'closed', 'e', 'g', 'in', '2010']
     """
     flags, of = lexicon.flags, lexicon.of

@@ -438,8 +438,8 @@ def support(answer: str, context: str) -> Support | None:
 
     Examples
     --------
-    >>> held = support("The shop opened in 1999.", "The shop was opened in Paris. It closed in 2010.")
-    >>> [held.lexicon.value[held.answer.ids[place]].item() for place in held.numbers[0]]
+    >>> result = support("The shop opened in 1999.", "The shop was opened in Paris. It closed in 2010.")
+    >>> [result.lexicon.value[result.answer.ids[place]].item() for place in result.numbers[0]]
     [1999.0]
     """
     return supports([(answer, context)])[0]

@@ -91,8 +91,8 @@ def senses(word: str) -> WordSenses:
 
     Examples
     --------
-    >>> said, given = senses("bought"), senses("purchase")
-    >>> bool(set(said.own) & set(given.own)), senses("dog").thing, senses("discuss").thing
+    >>> first, second = senses("bought"), senses("purchase")
+    >>> bool(set(first.own) & set(second.own)), senses("dog").thing, senses("discuss").thing
     (True, True, False)
     >>> bool(set(senses("improved").opposed) & set(senses("worsened").own))
     True

@@ -1,18 +1,18 @@
-"""Evidently's stattests by name, on two profiles, in a child process.
+"""Statistical tests of Evidently on two profiles, in a child process.
 
-Evidently takes 280 MB and seconds to import, so the daemon never does: one spawned child imports it, is
-reused, and is ended when it takes too long; a test that hangs three times in a row is left alone for ten minutes, later
-for longer. The child gets neither our environment nor a row, only values that are rebuilt from counts.
+Importing Evidently takes seconds and 280 MB, so it is imported by one spawned child, which is reused, and terminated if
+it exceeds the time limit. A test that times out three times in a row is suspended for ten minutes, later for longer.
+The child receives neither the environment nor rows, only values that are reconstructed from counts.
 
 Limits
 ------
-A test sees what the bins kept: values inside a bin stand at its middle, those beyond the baseline's extremes at
-these, and at most ``most`` of them are rebuilt, so a p-value is that of a sample of this size and not of the
-window's. At the quantile edges the distribution functions are exact, and between them a value is off by half its
-bin at most, so that a Kolmogorov-Smirnov distance is off by under 0.004 for 1,500 rows against 4,000. A heavy tail is
-lost more than that: for a log-normal column a Wasserstein distance is off by up to 0.04 baseline standard deviations.
-`chisquare` and `g_test` take the baseline's shares for the truth, without its noise: beside a small baseline they
-find drift too often. `mannw` is Evidently's one-sided form, which sees values rise and never sees them fall.
+Tests use reconstructed values: values inside a bin are replaced by its middle, those beyond the baseline's extremes by
+these, and at most ``most`` of them are reconstructed, so a p-value is that of a sample of this size and not of the
+window's. The distribution functions are exact at the quantile edges, and between them a value is off by at most half
+its bin, so the error of a Kolmogorov-Smirnov distance is under 0.004 for 1,500 rows against 4,000. Heavy tails have
+larger errors: for a log-normal column the error of a Wasserstein distance is up to 0.04 baseline standard deviations.
+`chisquare` and `g_test` treat the baseline's shares as exact: with a small baseline they report drift too often.
+`mannw` is Evidently's one-sided test, which detects a rise of values and never a fall.
 """
 
 from __future__ import annotations

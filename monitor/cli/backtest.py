@@ -1,4 +1,4 @@
-"""`driftd backtest`: what the present rules would have done in the past."""
+"""`driftd backtest`: alerts that the current rules would have sent in the past."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `driftd backtest` and `driftd simulate` share: the replay with a progress bar, and its output."""
+"""Shared by `driftd backtest` and `driftd simulate`: the replay with a progress bar, and its output."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from monitor.cli.output import count_actions, echo, print_table
 from monitor.config.models import Monitor
 from monitor.jobs.backtest import backtest as replay
 from monitor.sources.base import Reader
+
+BUDGET_VERDICTS = {"kept": "within", "broken": "more than", "undecided": "too short a period to compare with"}
 
 
 def replay_buckets(
@@ -36,10 +38,7 @@ def describe_alerts(result: dict[str, Any]) -> str:
     if weeks >= 1:
         interval = f"95 % interval {result['pages_low']:.2f} to {result['pages_high']:.2f}"
         text += f", {result['pages_per_week']:.2f} a week ({interval})"
-    budget = f"the alert budget of {result['budget_per_week']:.2f} a week"
-    if result["budget"] != "undecided":
-        return f"{text}; {budget} is {result['budget']}"
-    return f"{text}; too few weeks to decide whether {budget} is kept"
+    return f"{text}; {BUDGET_VERDICTS[result['budget']]} the alert budget of {result['budget_per_week']:.2f} a week"
 
 
 def _length(weeks: float) -> str:
@@ -53,14 +52,14 @@ def _length(weeks: float) -> str:
 def print_replay(result: dict[str, Any]) -> None:
     echo(f"{result['monitor']}: {describe_alerts(result)}. Thresholds: {result['baseline']['calibration']}.")
     if result["updates"]:
-        echo(f"updates of open incidents, sent in their threads: {result['updates']}")
+        echo(f"updates of open incidents: {result['updates']}")
     if result["left_out"]:
         echo(f"not replayed: {', '.join(result['left_out'])}")
     heads = ("fired_at", "resolved_at", "rule", "columns", "reason")
     incidents = [{**incident, "columns": ", ".join(incident["columns"])} for incident in result["incidents"]]
     print_table(heads, [[i[head] for head in heads] for i in incidents], "no alerts")
     if result["actions"]:
-        echo(f"actions that would have been planned: {count_actions(result['actions'])}")
+        echo(f"planned actions, not sent: {count_actions(result['actions'])}")
     if result["changes"]:
         marks = ("at", "detected_at", "delay_seconds")
         print_table(marks, [[change[mark] for mark in marks] for change in result["changes"]], "")

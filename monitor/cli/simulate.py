@@ -1,4 +1,4 @@
-"""`driftd simulate`: a drift that is injected into the past."""
+"""`driftd simulate`: inject a drift into past records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitor.jobs.simulate import InjectingReader, Injection
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedDrift:
-    """Which drift is injected, and when."""
+    """Injected drift: kind, column, size and time."""
 
     drift: Annotated[str, typer.Option(help="Kind of drift: shift, scale, missing, new_category or version_swap.")]
     column: Annotated[str, typer.Option(help="Column that drifts.")]
@@ -61,4 +61,4 @@ def simulate(
         return
     echo(f"injected: {injection.description}")
     print_replay(result)
-    echo(f"without it the same period has {without['pages']} alerts")
+    echo(f"without the drift: {without['pages']} alerts")

@@ -1,4 +1,4 @@
-"""Backtest: what the present rules would have alerted over a stretch of the past, read from the source."""
+"""Backtest: alerts of the current rules over a past period, read from the source."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ def backtest(
     baseline: Baseline | None = None,
     receivers: Receivers | None = None,
 ) -> dict[str, Any]:
-    """Return what would have alerted in a stretch, by the present rules and the baseline of that time.
+    """Replay a past period with the current rules and the baseline of that time.
 
     Parameters
     ----------
     between
-        Start and end of the stretch; the end is not part of it.
+        Start and end of the period, half-open.
     changes
-        Marked change points, whose delay is reported.
+        Times of known changes, whose detection delay is reported.
     progress
-        Called with the number of buckets that are done.
+        Called with the number of completed buckets.
     baseline
-        The first baseline. Without it, it is learnt; a rolling one from what precedes the stretch, and moved on once a
-        day as the daemon does.
+        First baseline. By default it is learnt; a rolling one from the records before the period, and renewed once a
+        day as in the daemon.
     receivers
-        Whom the rules name: the actions that would have been planned are reported. Nothing is sent.
+        Receivers that the rules name: the planned actions are reported. Nothing is sent.
 
     Returns
     -------
     dict
         ``{monitor, from, to, weeks, pages, pages_per_week, pages_low, pages_high, updates, budget_per_week, budget,
         budget_kept, by_week, incidents, actions, changes, left_out, no_data, baseline}``; ``pages_low`` and
-        ``pages_high`` are the 95 % interval of the pages a week, and ``budget`` is what it says of the alert budget
-        (see :func:`judge_budget`). ``updates`` are further changes of open incidents, which are told in their threads.
-        Stattests of Evidently are left out.
+        ``pages_high`` are the 95 % interval of the alerts per week, and ``budget`` its comparison with the alert budget
+        (see :func:`judge_budget`). ``updates`` is the number of further changes of open incidents, which are sent in
+        their threads. Stattests of Evidently are left out.
     """
     start, end = (floor(moment, monitor.bucket) for moment in between)
     if start >= end:

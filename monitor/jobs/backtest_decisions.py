@@ -1,4 +1,4 @@
-"""The decisions of a backtest: each bucket as the daemon would have decided it."""
+"""Decisions of a backtest: each bucket as the daemon would have decided it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.jobs.replay_stretch import ReplayedBucket
 
 @dataclass
 class BacktestDecisions:
-    """Decides bucket by bucket, and keeps what came of it."""
+    """Decide bucket by bucket, and log the results."""
 
     monitor: Monitor
     receivers: Receivers = field(default_factory=dict)
@@ -27,7 +27,7 @@ class BacktestDecisions:
     plateaus: dict[datetime, Plateau] = field(default_factory=dict)
 
     def add(self, replayed: ReplayedBucket) -> None:
-        """Decide about one bucket."""
+        """Decide one bucket."""
         bucket, findings, plateaus = replayed.bucket, replayed.findings, replayed.plateaus
         reason = None if replayed.measured and replayed.rows else "too_few" if replayed.rows else "no_rows"
         self.log.add_changes(replayed.changes)

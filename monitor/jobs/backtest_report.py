@@ -1,4 +1,4 @@
-"""The report of a backtest as plain data. Pure."""
+"""Report of a backtest as plain data. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def report(
     end: datetime,
     changes: Sequence[datetime],
 ) -> dict[str, Any]:
-    """Put a story into plain data."""
+    """Return the report of a backtest."""
     fired = log.fired()
     weeks = (end - start) / WEEK
     allowed = monitor.budget_per_week
@@ -67,10 +67,10 @@ def report(
 
 
 def judge_budget(pages: int, weeks: float, allowed: float) -> Literal["kept", "broken", "undecided"]:
-    """Say what a number of pages means for a budget of pages a week, by the exact 95 % interval of their rate.
+    """Compare a number of alerts with a budget of alerts per week, by the exact 95 % interval of their rate.
 
-    It is kept where the whole interval lies within the budget, and broken where the interval lies above it; one page
-    breaks no budget. Everything else is undecided, which a longer stretch may change.
+    ``kept`` if the whole interval is within the budget, ``broken`` if the interval is above it and there is more than
+    one alert, else ``undecided``, which a longer period may change.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def _incident(incident: Incident, course: Sequence[Mapping[str, Any]]) -> dict[s
 
 
 def _action(action: Action) -> dict[str, Any]:
-    """Return an action that would have been planned; nothing is sent."""
+    """Return a planned action, which is not sent."""
     return {
         "at": action.created_at.isoformat(),
         "receiver": action.name,
@@ -120,7 +120,7 @@ def _action(action: Action) -> dict[str, Any]:
 
 
 def _delay(alerts: Sequence[datetime], at: datetime, until: datetime) -> dict[str, Any]:
-    """Return when people were first told after a change, before the next one."""
+    """Return the time of the first alert after a change and before the next one."""
     first = min((moment for moment in alerts if at < moment <= until), default=None)
     return {
         "at": at.isoformat(),

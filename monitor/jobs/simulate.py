@@ -1,4 +1,4 @@
-"""Simulate: a copy of the past with a drift put into it, to rehearse an alert before it is needed."""
+"""Simulate: inject a drift into a copy of past records, to test alerting."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from monitor.core.record_batch import RecordBatch
 from monitor.sources.base import ColumnInfo, ColumnType, Counts, Reader
 
 DRIFTS = {
-    "shift": "adds {size:g} standard deviations to {column!r}",
-    "scale": "stretches {column!r} by a factor of {size:g} about its mean",
-    "missing": "empties {column!r} in {size:.1%} of the rows",
-    "new_category": "puts a category that was never seen into {size:.1%} of {column!r}",
-    "version_swap": "replaces every value of {column!r} by a version that was never seen",
+    "shift": "{column!r} shifted by {size:g} standard deviations",
+    "scale": "{column!r} scaled by a factor of {size:g} about its mean",
+    "missing": "{column!r} set to NULL in {size:.1%} of the rows",
+    "new_category": "{column!r} set to a new category in {size:.1%} of the rows",
+    "version_swap": "{column!r} set to a new version in all rows",
 }
 UNSEEN = "driftd-simulated"
 SAMPLE = timedelta(days=7)
@@ -28,7 +28,7 @@ SAMPLE = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Injection:
-    """A named drift of one column from a moment on.
+    """Drift of one column from a time on.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Injection:
     size
         Standard deviations of a shift, factor of a scale, share of rows of the others.
     mean, deviation
-        Of the column before the stretch.
+        Of the column before the period.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class Injection:
     def of(
         cls, kind: str, column: str, size: float, at: datetime, reader: Reader, monitor: Monitor, before: datetime
     ) -> Injection:
-        """Check what was asked for, and measure the column over the week before the stretch."""
+        """Validate the options, and measure the column over the week before the period."""
         if kind not in DRIFTS:
             raise ConfigError(
                 f"--drift {kind!r} is not known. Allowed: {', '.join(DRIFTS)}.{nearest(kind, list(DRIFTS))}"
@@ -62,7 +62,7 @@ class Injection:
                 f"--column {column!r} is not in the source. Found: {', '.join(columns)}.{nearest(column, columns)}"
             )
         if kind in ("missing", "new_category") and not 0 < size <= 1:
-            raise ConfigError("--size is the share of the rows here, above 0 and at most 1.")
+            raise ConfigError("--size of this kind of drift is a share of the rows: above 0 and at most 1.")
         if kind not in ("shift", "scale"):
             return cls(kind, column, size, at)
         parts = [numbers(page[column])[0] for page in reader.read(before - SAMPLE, before, [column])]
@@ -70,18 +70,18 @@ class Injection:
         finite = values[np.isfinite(values)]
         if len(finite) < monitor.min_samples:
             raise ConfigError(
-                f"--column {column!r} holds {len(finite)} numbers in the week before --from; choose another."
+                f"--column {column!r} has only {len(finite)} numbers in the week before --from; choose another."
             )
         return cls(kind, column, size, at, float(finite.mean()), float(finite.std()))
 
     @property
     def description(self) -> str:
-        """Say what is done, and from when."""
+        """Return the drift and its start as text."""
         what = DRIFTS[self.kind].format(size=self.size, column=self.column)
         return f"{what}, from {self.at.isoformat()}"
 
     def apply(self, page: RecordBatch) -> RecordBatch:
-        """Return a page with the drift in those of its rows that are late enough; equal pages give equal copies."""
+        """Return a page with the drift in its rows after the start; deterministic for equal pages."""
         times = page.times
         late = times >= self.at.timestamp()
         if self.column not in page or not late.any():
@@ -110,14 +110,14 @@ class Injection:
 
 
 def _chosen(times: np.ndarray, share: float) -> np.ndarray:
-    """Choose a share of rows by their times alone, so that another page size chooses the same."""
+    """Select a share of rows by their times alone, independent of the division into pages."""
     bits = times.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return np.asarray((bits >> np.uint64(11)).astype(np.float64) / 2**53 < share)
 
 
 @dataclass(frozen=True)
 class InjectingReader:
-    """A reader of the same source that sees the drift."""
+    """Reader of the same source with the drift."""
 
     reader: Reader
     injection: Injection
@@ -127,27 +127,27 @@ class InjectingReader:
         return self.reader.now()
 
     def quiet_since(self, end: datetime) -> bool | None:
-        """Say what the source says."""
+        """Return the source's result."""
         return self.reader.quiet_since(end)
 
     def describe(self, sample: int = 1000, until: datetime | None = None) -> list[ColumnInfo]:
-        """Describe the columns as they are."""
+        """Return the description of the original columns."""
         return self.reader.describe(sample, until)
 
     def schema(self) -> dict[str, ColumnType]:
-        """Return the columns as they are."""
+        """Return the original columns."""
         return self.reader.schema()
 
     def counts(self, start: datetime, end: datetime) -> Counts:
-        """Count rows; a drift adds and removes none."""
+        """Count rows, which a drift does not change."""
         return self.reader.counts(start, end)
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
-        """Yield the pages with the drift in them."""
+        """Yield the pages with the drift."""
         yield from (self.injection.apply(page) for page in self.reader.read(start, end, columns))
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
-        """Return the source's own condition."""
+        """Return the source's condition."""
         return self.reader.condition(start, end)
 
     @property
@@ -164,4 +164,4 @@ class InjectingReader:
         return self.reader.oldest()
 
     def close(self) -> None:
-        """Leave the connections to their owner."""
+        """Do nothing: the connections belong to their owner."""

@@ -57,7 +57,7 @@ def test_a_short_stretch_is_told_by_its_count_and_not_as_a_rate(world: World) ->
     assert done.returncode == 0
     said = done.stdout.splitlines()[0]
     assert said.startswith(
-        "shop: 1 alert in 30 minutes; too few weeks to decide whether the alert budget of 1.00 a week"
+        "shop: 1 alert in 30 minutes; too short a period to compare with the alert budget of 1.00 a week"
     )
     _, told = world.json("backtest", *stretch)
     assert (told["budget"], told["budget_kept"]) == ("undecided", True)
@@ -70,7 +70,7 @@ def test_a_rate_is_told_with_its_interval_over_weeks_and_broken_follows_from_it(
     said = describe_alerts({**told, "pages_low": low, "pages_high": high, "budget": judge_budget(9, 2.0, 1.0)})
     assert (
         said
-        == "9 alerts in 2.0 weeks, 4.50 a week (95 % interval 2.06 to 8.54); the alert budget of 1.00 a week is broken"
+        == "9 alerts in 2.0 weeks, 4.50 a week (95 % interval 2.06 to 8.54); more than the alert budget of 1.00 a week"
     )
 
 

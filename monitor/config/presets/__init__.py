@@ -1,6 +1,6 @@
-"""Log tables that teams already have: names and SQL, no behaviour. To add one: a file and a line here.
+"""Presets: log tables of common tools, as names and SQL. To add one: one file, and one line here.
 
-The names of the settings, of `driftd init --preset` and of docs/presets.md follow from this list.
+The values of the setting, of `driftd init --preset` and docs/presets.md are generated from this list.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a preset is: one known log, as columns over its tables."""
+"""Preset: a known log, as columns over its tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from monitor.config.presets.sql import Sql
 
 SINCE = "{since}"
-"""Stands for the start of a read, so that a second table can be bounded by it; long ago where there is no start."""
+"""Placeholder of the start of a read, a bound for joined tables; a time long ago if there is no start."""
 Unit = Literal["s", "ms", "us", "ns"]
 Narrow = Callable[[Collection[str]], str]
 """Writes a preset's query for some of its columns."""
@@ -18,16 +18,16 @@ Narrow = Callable[[Collection[str]], str]
 
 @dataclass(frozen=True)
 class PresetColumn:
-    """One way to make a column: SQL over the main table, which is called ``r``, and what must be there for it.
+    """Definition of a column: SQL over the main table, which has the alias ``r``, and the columns that it requires.
 
     Parameters
     ----------
     sql
-        An expression. It may ask a second table by a subquery that gives at most one value a record.
+        An expression. It may select from another table by a subquery with at most one value per record.
     needs
         Columns by name, those of another table as ``table.column``.
     unit
-        For a numeric timestamp: what it counts.
+        Unit of a numeric timestamp.
     """
 
     sql: str
@@ -36,14 +36,14 @@ class PresetColumn:
 
 
 Columns = Mapping[str, PresetColumn | Sequence[PresetColumn]]
-"""Canonical name to the ways to make it, the best one first."""
+"""Canonical name to its definitions, in order of preference."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """Values of a second table that become columns, such as the names of scores, found among its newest rows.
+    """Values of another table that become columns, such as the names of scores, read from its newest rows.
 
-    ``newest_by`` should have an index: this is asked whenever a source is opened.
+    ``newest_by`` should have an index, as this is queried whenever a source is opened.
     """
 
     table: str
@@ -55,12 +55,12 @@ class Names:
 
 
 Found = Mapping[str, Sequence[str]]
-"""What each of the preset's :class:`Names` found."""
+"""Values of each of the preset's :class:`Names`."""
 
 
 @dataclass(frozen=True)
 class PresetCondition:
-    """SQL that every record must fulfil, used where the columns that it needs are there."""
+    """SQL condition on records, applied if the columns that it requires exist."""
 
     sql: str
     needs: tuple[str, ...]
@@ -68,7 +68,7 @@ class PresetCondition:
 
 @dataclass(frozen=True)
 class Join:
-    """A second table, aggregated to one row a record, for databases that cannot ask it by a subquery."""
+    """Another table, aggregated to one row per record, for databases without correlated subqueries."""
 
     table: str
     sql: str
@@ -76,32 +76,32 @@ class Join:
 
 @dataclass(frozen=True)
 class Preset:
-    """One known log.
+    """Log of a known tool.
 
     Parameters
     ----------
     table
-        Usual name of the main table.
+        Default name of the main table.
     marks
-        Columns by which the main table is recognised among others.
+        Columns that identify the main table.
     about
-        One line for people, and the traps that they should know.
+        One-line description.
     key
-        Columns that together name a record; with the time, the order in which pages are read.
+        Columns that together identify a record; with the time, they define the order of pages.
     columns
-        By dialect, and by the values that ``names`` found.
+        By dialect, and by the values of ``names``.
     sides
-        Other tables, looked for in the schema of the main one.
+        Other tables, in the schema of the main one.
     chat
-        Columns that hold JSON of chat messages, of which the words are read.
+        Columns with chat messages in JSON, of which the text is read.
     final
-        Whether rows of the main table have several versions, of which ClickHouse's FINAL gives the last.
+        Whether rows of the main table have several versions, so that ClickHouse's FINAL is required.
     settle
-        How late rows come.
+        Typical delay of rows.
     clients
-        Columns of the main table that say which client sent a record; they are read to count clients.
+        Columns of the main table that identify the client of a record, used to count clients.
     advice
-        Canonical name to what makes the logging tool log it.
+        Canonical name to instructions for logging it.
     """
 
     name: str
@@ -123,18 +123,18 @@ class Preset:
 
 
 def plain(name: str, column: str | None = None) -> PresetColumn:
-    """Return a column as it stands in the main table."""
+    """Return an unchanged column of the main table."""
     column = column or name
     return PresetColumn(f'r."{column}"', (column,))
 
 
 def empty_as_missing(name: str) -> PresetColumn:
-    """Return a text column whose empty texts stand for nothing."""
+    """Return a text column whose empty texts are missing."""
     return PresetColumn(f"nullif(r.\"{name}\", '')", (name,))
 
 
 def score_column(name: str) -> str:
-    """Return the column that a score of some name becomes.
+    """Return the name of the column of a score.
 
     Examples
     --------

@@ -1,14 +1,13 @@
-"""Payload tables of Databricks model serving, as SQL text over a copy or a foreign table.
+"""Inference tables of Databricks model serving, in a copy or a foreign table.
 
-Both layouts are known: that of endpoints behind the AI gateway (``request_time``, ``execution_duration_ms``) and the
-older one of custom models (``timestamp_ms``, ``execution_time_ms``). Rows come best effort, usually within an hour:
-let ``settle`` be long. ``sampling_fraction`` becomes ``weight``, one over the fraction, so that counts, rates and money
-are those of all requests; what cannot be a fraction becomes 0, a weight that is left out and counted. A call of a batch
-is one row and stays one: its records are not taken apart. A body over the size limit is logged as NULL, and
-``logging_error_codes`` says so. Databricks itself is no database that driftd opens: read the table through a foreign
-table or a copy in PostgreSQL or SQLite.
+Supports the layout of AI Gateway endpoints (``request_time``, ``execution_duration_ms``) and the older one of custom
+models (``timestamp_ms``, ``execution_time_ms``). Delivery is best effort, usually within an hour, hence the long
+``settle``. ``weight`` is one over ``sampling_fraction``, so that counts, rates and costs are those of all requests; an
+invalid fraction becomes the weight 0, which is excluded and counted. A batch call is one row and one record. Bodies
+over the size limit are NULL, with a note in ``logging_error_codes``. driftd cannot connect to Databricks: read the
+table through a foreign table or a copy in PostgreSQL or SQLite.
 
-Schema: the comments of the tables' own DDL, July 2026.
+Schema: column comments of the tables, July 2026.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ WEIGHT = (
 
 
 def columns(sql: Sql, _names: Found) -> Columns:
-    """Return what is selected."""
+    """Return the selected columns."""
 
     def answered(*path: str) -> str:
         return sql.field("r.response", *path)

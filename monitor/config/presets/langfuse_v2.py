@@ -1,10 +1,10 @@
 """Generations of Langfuse 2, in PostgreSQL.
 
-One record an observation of type GENERATION, with its trace's user, session, release and tags. Costs that Langfuse
-calculated come before those that the application gave. Scores of a trace or of its observation: what people said
-(source ANNOTATION, or a name such as user-feedback) is the ``feedback``, each other name becomes a column
-``score_NAME``; the newest counts. The prompt's version stands in another table, by ``prompt_id``. One database may
-hold many projects: ``where: "project = '…'"``.
+One record per observation of type GENERATION, with user, session, release and tags of its trace. Costs that Langfuse
+calculated take precedence over those that the application sent. Scores are those of the trace or of the observation;
+the newest of each name is used. Scores by users (source ANNOTATION, or a name such as user-feedback) are the
+``feedback``, each other name becomes a column ``score_NAME``. The version of the prompt is joined by ``prompt_id``. For
+a database with several projects, add ``where: "project = '…'"``.
 
 Schema: langfuse/langfuse, ``packages/shared/prisma/schema.prisma``, the models that version 3 calls LegacyPrisma.
 """
@@ -30,12 +30,12 @@ GENERATED = ("model", "internal_model")
 
 
 def scores_by_people(names: Found) -> list[str]:
-    """Return the names of scores that users give, by the words in them."""
+    """Return the names of scores by users, by keywords."""
     return [name for name in names.get("scores", ()) if PEOPLE.search(name)]
 
 
 def scores_by_judges(names: Found) -> list[str]:
-    """Return the other names."""
+    """Return the names of the other scores."""
     return [name for name in names.get("scores", ()) if not PEOPLE.search(name)]
 
 
@@ -56,7 +56,7 @@ def _trace(column: str) -> PresetColumn:
 
 
 def columns(sql: Sql, names: Found) -> Columns:
-    """Return what is selected."""
+    """Return the selected columns."""
     people = ", ".join(map(literal, scores_by_people(names))) or "NULL"
     prompt = "(SELECT p.name || '@' || p.version FROM {prompts} AS p WHERE p.id = r.prompt_id)"
     return {
@@ -97,7 +97,7 @@ def columns(sql: Sql, names: Found) -> Columns:
 
 
 def where(_sql: Sql) -> list[PresetCondition]:
-    """Return the condition: calls of a model. Compared as the enum that it is, for a cast is paid at every row."""
+    """Return the condition: calls of a model. Compares the enum itself, as a cast would be evaluated for every row."""
     return [PresetCondition("r.type = 'GENERATION'", ("type",))]
 
 
@@ -107,8 +107,8 @@ ADVICE = {
     "tenant": "give traces a `user_id`",
     "session_id": "give traces a `session_id`",
     "prompt_version": "link the prompt to the generation (`langfuse_prompt=`)",
-    "input_tokens": "let the integration log usage, or give `usage=`",
-    "output_tokens": "let the integration log usage, or give `usage=`",
+    "input_tokens": "log usage by the integration, or pass `usage=`",
+    "output_tokens": "log usage by the integration, or pass `usage=`",
     "cost": "add the model's price under Settings, Models",
     "feedback": "score traces from the client under a name such as `user-feedback`",
     "time_to_first_token": "log `completion_start_time` of streamed answers",

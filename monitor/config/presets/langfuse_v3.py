@@ -1,11 +1,11 @@
 """Generations of Langfuse 3, in ClickHouse.
 
-Every table holds several versions of a row until parts are merged: it is read with FINAL, which also drops what was
-deleted. Usage and cost are maps; every kind of usage with ``input`` in its name counts as input, as Langfuse's own
-page has it, and a map that is empty is missing, not zero. Users and sessions stand in ``traces``, what people and
-judges said in ``scores``; both are joined as far back as a day before the read, so a trace that is older than that
-when a generation begins has no user here. The newest score of a name counts, that of the observation before that of
-its trace. Langfuse 4 writes other tables (``events_core``) that this preset does not read.
+Tables contain several versions of a row until parts are merged, so they are read with FINAL, which also excludes
+deleted rows. Usage and cost are maps; as in Langfuse's web interface, every kind of usage with ``input`` in its name
+counts as input, and an empty map is missing, not zero. Users and sessions are joined from ``traces``, scores from
+``scores``, both from one day before the start of a read, so a generation more than a day after the start of its trace
+has no user. The newest score of each name is used, that of the observation before that of its trace. The tables of
+Langfuse 4 (``events_core``) are not supported.
 
 Schema: langfuse/langfuse, ``packages/shared/clickhouse/migrations/canonical``, 0001 to 0038.
 """
@@ -32,7 +32,7 @@ DAY_BEFORE = f"{SINCE} - INTERVAL 1 DAY"
 
 
 def _usage(*words: str) -> PresetColumn:
-    """Return the sum of the kinds of usage whose names hold all of the words."""
+    """Return the sum of the kinds of usage whose names contain all of the words."""
     test = " AND ".join(f"positionCaseInsensitive(k, '{word}') > 0" for word in words)
     kept = f"mapFilter((k, v) -> {test}, r.usage_details)"
     return PresetColumn(f"if(empty({kept}), NULL, arraySum(mapValues({kept})))", ("usage_details",))
@@ -43,7 +43,7 @@ def _from_either(part: str) -> PresetColumn:
 
 
 def columns(sql: Sql, names: Found) -> Columns:
-    """Return what is selected."""
+    """Return the selected columns."""
     return {
         "timestamp": plain("start_time"),
         "id": plain("id"),
@@ -79,7 +79,7 @@ def columns(sql: Sql, names: Found) -> Columns:
 
 
 def joins(_sql: Sql, names: Found) -> list[Join]:
-    """Return traces, and scores twice: those of an observation, and those of its whole trace."""
+    """Return the joins of traces, and of scores twice: those of an observation, and those of its whole trace."""
     people = ", ".join(map(literal, scores_by_people(names))) or "''"
     by_people = f"source = 'ANNOTATION' OR name IN ({people})"
     parts = [f"argMaxIfOrNull(coalesce(string_value, toString(value)), timestamp, {by_people}) AS feedback"]

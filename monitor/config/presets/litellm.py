@@ -1,10 +1,10 @@
-"""LiteLLM proxy's spend log, ``"LiteLLM_SpendLogs"``.
+"""Spend log of the LiteLLM proxy, ``"LiteLLM_SpendLogs"``.
 
-Times are ``timestamp(3)`` without a zone and hold UTC. Rows are written in batches by the end of a call, while their
-time is its start, so long calls arrive late. ``spend`` 0 also means that nobody knows the price: it is taken as
-missing unless the answer came from the cache. A call that did not stream has its end as its first token: that is
-missing, too. ``metadata`` is never selected whole, for most of it is a copied price map. Older versions lack some
-columns; those are left out.
+Times are ``timestamp(3)`` without time zone, in UTC. Rows are written in batches at the end of calls, but their time is
+the start, so long calls arrive late. A ``spend`` of 0 can also mean an unknown price, so it is missing unless the
+answer came from the cache. For calls without streaming, the logged time of the first token is the end of the call, so
+it is missing, too. ``metadata`` is never selected as a whole, as most of it is a copied price map. Columns that older
+versions lack are left out.
 
 Schema: BerriAI/litellm, ``schema.prisma``; its migrations are in the package ``litellm-proxy-extras``.
 """
@@ -18,7 +18,7 @@ FILLED = ("model_group", "model_id", "session_id", "mcp_namespaced_tool_name")
 
 
 def columns(sql: Sql, _names: Found) -> Columns:
-    """Return what is selected."""
+    """Return the selected columns."""
     failed = "r.\"status\" = 'failure'"
     cached = sql.member('r."metadata"', "additional_usage_values", "cache_read_input_tokens")
     error = sql.member('r."metadata"', "error_information", "error_class")
@@ -69,8 +69,8 @@ PRESET = Preset(
         "response": STORE,
         "finish_reason": STORE,
         "tenant": "let clients send `user`, or the header that `user_header_name` names",
-        "team": "give out virtual keys by team (`/team/new`)",
-        "cost": "give the model's `model_info` an `input_cost_per_token` and an `output_cost_per_token`",
+        "team": "issue virtual keys by team (`/team/new`)",
+        "cost": "set `input_cost_per_token` and `output_cost_per_token` in the model's `model_info`",
         "time_to_first_token": "only streamed calls have one",
         "status": "upgrade the proxy: its migrations of May 2025 add it",
         "error_type": "upgrade the proxy: it is logged together with `status`",

@@ -1,10 +1,10 @@
 """Traces in MLflow's tracking database.
 
-One record a trace of ``trace_info``. Question and response are its previews, which MLflow cuts at 1,000 characters.
-Tokens, cost, user and session stand in columns of their own in newer versions, in ``trace_request_metadata`` in older
-ones. The model is that of the trace's last call of one, by its spans. Of assessments, what people said is the
-``feedback``; each other name becomes a column ``score_NAME``, yes and true being 1; the newest valid one counts. A
-trace that is still in progress is no record yet.
+One record per trace in ``trace_info``, except traces in progress. Question and response are its previews, which MLflow
+truncates to 1,000 characters. Tokens, cost, user and session are separate columns in newer versions, and keys of
+``trace_request_metadata`` in older ones. The model is that of the last span of the trace with a model. Assessments by
+people are the ``feedback``; each other name becomes a column ``score_NAME``, with 1 for yes and true. The newest valid
+assessment of each name is used.
 
 Schema: mlflow/mlflow, ``mlflow/store/tracking/dbmodels/models.py``; keys: ``mlflow/tracing/constant.py``, 3.17.
 """
@@ -70,7 +70,7 @@ def _scores(sql: Sql, names: Found) -> Columns:
 
 
 def columns(sql: Sql, names: Found) -> Columns:
-    """Return what is selected."""
+    """Return the selected columns."""
     usage, cost = _metadata("mlflow.trace.tokenUsage"), _metadata("mlflow.trace.cost")
     prompts = (
         "(SELECT t.value FROM {trace_tags} AS t "
@@ -108,7 +108,7 @@ def columns(sql: Sql, names: Found) -> Columns:
 
 
 def where(_sql: Sql) -> list[PresetCondition]:
-    """Return the condition: finished traces only, so that an audit sees when one has ended."""
+    """Return the condition: finished traces only, so that late rows are detected when a trace ends."""
     return [PresetCondition("r.status <> 'IN_PROGRESS'", ("status",))]
 
 

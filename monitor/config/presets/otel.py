@@ -1,12 +1,11 @@
 """OpenTelemetry GenAI spans, in the table layout of the collector's exporters.
 
-One row a span: ``Timestamp``, ``TraceId``, ``SpanId``, ``SpanName``, ``Duration`` (ns), ``StatusCode`` and
-``SpanAttributes``, flat dotted names in a JSON column (PostgreSQL, SQLite) or a map (ClickHouse, where OpenLIT logs,
-too). Attribute names moved between versions of the conventions, so each is looked up through a list of aliases,
-newest first. By the conventions ``input_tokens`` includes what was read from a cache or written to one, audio and
-images, and ``output_tokens`` includes reasoning: nothing is added, and `price` takes the parts from the whole. Calls
-of a model only: the spans of agents, tools and workflows repeat the tokens of the calls inside of them, and are left
-out.
+One record per span: ``Timestamp``, ``TraceId``, ``SpanId``, ``SpanName``, ``Duration`` (ns), ``StatusCode`` and
+``SpanAttributes``, which are dotted names in a JSON column (PostgreSQL, SQLite) or a map (ClickHouse, also used by
+OpenLIT). As attribute names differ between versions of the conventions, each has a list of aliases, newest first. By
+the conventions, ``input_tokens`` includes tokens read from or written to a cache, audio and images, and
+``output_tokens`` includes reasoning; `price` subtracts these parts. Only spans of model calls are read, as those of
+agents, tools and workflows repeat the tokens of their calls.
 
 Names: open-telemetry/semantic-conventions-genai at commit 002c8a6e, and v1.36 and older for the aliases; table:
 opentelemetry-collector-contrib, ``clickhouseexporter/internal/sqltemplates/traces_table.sql``.
@@ -60,7 +59,7 @@ def _attribute(role: str, sql: Sql) -> PresetColumn:
 
 
 def columns(sql: Sql, _names: Found) -> Columns:
-    """Return what is selected."""
+    """Return the selected columns."""
     return {
         "timestamp": plain("Timestamp"),
         "id": plain("SpanId"),
@@ -99,9 +98,9 @@ PRESET = Preset(
         "tenant": "set the attribute `enduser.id` or `user.id` on the span",
         "session_id": "set `gen_ai.conversation.id` on the span",
         "prompt_version": "set `gen_ai.prompt.version` on the span",
-        "cost": "no convention has it; the signal `price` computes it from model and tokens",
+        "cost": "not in the conventions; the signal `price` computes it from model and tokens",
         "time_to_first_token": "upgrade the instrumentation: `gen_ai.response.time_to_first_chunk`",
         "error_type": "upgrade the instrumentation: failed calls set `error.type`",
-        "feedback": "log what users say by span id in a table of your own, and join it in a `query:`",
+        "feedback": "log feedback by span id in your own table, and join it in a `query:`",
     },
 )

@@ -1,11 +1,10 @@
 """Spans of Arize Phoenix.
 
-One record a span of kind LLM. Attributes are nested JSON, made of OpenInference's dotted names, and differ in type
-between PostgreSQL (jsonb) and SQLite (text). Latency is not stored but computed. Tokens stand in columns of their own
-in newer versions. A span that ended without an error is often left UNSET: that is no failure. Cost comes from
-``span_costs`` where Phoenix knew the price. What people said of a span is the ``feedback`` (label, else score); each
-name that a judge or code gave becomes a column ``score_NAME``. Other spans (chains, tools, retrievers) are left out;
-their time is inside of the chain's.
+One record per span of kind LLM; other spans (chains, tools, retrievers) contain these calls and are not read.
+Attributes are nested JSON with OpenInference names, of type jsonb in PostgreSQL and text in SQLite. Latency is computed
+from start and end. Tokens are separate columns in newer versions. The status UNSET, which many successful spans have,
+is not a failure. Cost is joined from ``span_costs`` if Phoenix has a price. Annotations by people are the ``feedback``
+(label, else score); each name of other annotations becomes a column ``score_NAME``.
 
 Schema: Arize-ai/phoenix, ``src/phoenix/db/models.py`` at commit 00bc7f6f; names: Arize-ai/openinference.
 """
@@ -50,7 +49,7 @@ def _from_annotation(sql: str) -> PresetColumn:
 
 
 def columns(sql: Sql, names: Found) -> Columns:
-    """Return what is selected."""
+    """Return the selected columns."""
 
     def tokens(column: str, *path: str) -> list[PresetColumn]:
         stored = sql.number(sql.member("r.attributes", "llm", "token_count", *path))

@@ -1,4 +1,4 @@
-"""The few things that presets say differently to each database."""
+"""SQL expressions that differ between databases."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from typing import Protocol
 
 
 def literal(text: str) -> str:
-    """Quote a text, so that any is safe."""
+    """Quote a text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 class Sql(Protocol):
-    """A database's words for JSON, numbers and times."""
+    """Expressions of a database for JSON, numbers and times."""
 
     name: str
 
     def member(self, json: str, *path: str) -> str:
-        """Return a member of a JSON column as text, NULL where it is not there."""
+        """Return a member of a JSON column as text, NULL if it does not exist."""
 
     def field(self, text: str, *path: str) -> str:
-        """Return a member of a text that should be JSON and may be cut or worse, NULL where it is not there."""
+        """Return a member of a text that should be JSON but may be truncated or invalid; NULL if it does not exist."""
 
     def number(self, text: str) -> str:
-        """Return a text as a number, NULL where it is none."""
+        """Convert a text to a number, NULL if it is not one."""
 
     def seconds(self, first: str, last: str) -> str:
         """Return the seconds between two times."""
 
     def text(self, value: str) -> str:
-        """Return any value as text."""
+        """Convert a value to text."""
 
     def stripped(self, text: str, characters: str) -> str:
-        """Return a text without these characters at its ends."""
+        """Remove characters from both ends of a text."""
 
 
 class SqliteSql:
-    """SQLite keeps JSON in texts that nobody checked; what is no JSON has no members."""
+    """SQLite stores JSON as unvalidated text; invalid JSON has no members."""
 
     name = "sqlite"
 
@@ -61,7 +61,7 @@ class SqliteSql:
 
 
 class PostgresqlSql:
-    """PostgreSQL's JSON is jsonb, or a text that is cast to it."""
+    """JSON in PostgreSQL is jsonb, or text that is cast to it."""
 
     name = "postgresql"
 
@@ -69,7 +69,7 @@ class PostgresqlSql:
         return f"jsonb_extract_path_text({json}::jsonb, {', '.join(map(literal, path))})"
 
     def field(self, text: str, *path: str) -> str:
-        # A cast of what is no JSON would fail the whole read, and versions before 16 cannot ask first.
+        # A cast of invalid JSON would fail the whole read, and versions before 16 cannot test it.
         pattern = f'"{path[-1]}"\\s*:\\s*"?([^",}}\\]]+)'
         return f"substring({text} from {literal(pattern)})"
 
@@ -87,7 +87,7 @@ class PostgresqlSql:
 
 
 class ClickhouseSql:
-    """ClickHouse's attributes are maps, in which a key that is not there has an empty text."""
+    """Attributes in ClickHouse are maps, in which a missing key is an empty text."""
 
     name = "clickhousedb"
 
