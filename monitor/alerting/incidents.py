@@ -127,9 +127,9 @@ def brought_by_version(
 
 def _is_farther(finding: Finding, incident: Incident) -> bool:
     """Say whether a version departs from the baseline by a threshold more than an incident knows of the others."""
-    if not finding.segment or not finding.threshold:
+    if not finding.threshold:
         return False
-    role = finding.segment.partition("=")[0]
+    role = str(finding.segment).partition("=")[0]
     alike = [
         item
         for item in incident.evidence.values()
@@ -159,7 +159,7 @@ def _reopen(context: RuleContext, bad: Sequence[Finding], before: Incident | Non
         return None
     if any(change.kind in VERSIONS and change.first_seen > before.opened_at for change in context.changes):
         return None
-    return replace(before, state="pending", bad=0, clean=0, resolved_at=None)
+    return replace(before, state="pending", bad=0, resolved_at=None)
 
 
 def _worsen(
@@ -175,16 +175,16 @@ def _worsen(
     suspect = _suspect_now(context, incident, evidence)
     grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
     if grown.state == "firing":
-        return _decide_further_change(context, replace(grown, reason=incident.reason), bad, moved, news)
+        return _decide_further_change(context, grown, bad, moved, news)
     why = find_explanation(bad, evidence)
     if grown.bad < needed:
         reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
         opened: IncidentState | None = "pending" if incident.bad == 0 else None
-        return Decision(replace(grown, state="pending", reason=reason), opened, reason, news=news)
+        return Decision(replace(grown, reason=reason), opened, reason, news=news)
     again = "again: " if incident.fired_at else ""
     reason = f"{again}{headline(bad)}{why}; bad for {grown.bad} buckets"
     history = (*incident.changes, describe_change(at, bad, reason, suspect))[-MOST_CHANGES:]
-    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason, changes=history, moved=0)
+    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason, changes=history)
     return Decision(fired, "firing", reason, news=news)
 
 
@@ -194,13 +194,13 @@ def _suspect_now(context: RuleContext, incident: Incident, evidence: Mapping[str
     until = incident.fired_at if incident.state == "firing" and incident.fired_at else context.at
     suspect = choose_suspect([change for change in context.changes if change.first_seen <= until], since, evidence)
     before = incident.suspected_change
-    return {**before, **suspect} if before and _is_same_change(suspect, before) and suspect else suspect or before
+    if suspect is None or before is None:
+        return suspect or before
+    return {**before, **suspect} if _is_same_change(suspect, before) else suspect
 
 
-def _is_same_change(one: Suspect | None, other: Suspect | None) -> bool:
+def _is_same_change(one: Suspect, other: Suspect) -> bool:
     """Say whether two suspects are one, whatever else is known of them."""
-    if one is None or other is None:
-        return one is other
     return (one["kind"], one["column"], one["value"]) == (other["kind"], other["column"], other["value"])
 
 
@@ -296,7 +296,7 @@ def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, 
 
 def _recover(context: RuleContext, incident: Incident) -> Decision:
     at, needed = context.at, 1 if incident.state == "pending" else context.buckets_to_resolve
-    calmer = replace(incident, clean=incident.clean + 1, bad=incident.bad, updated_at=at)
+    calmer = replace(incident, clean=incident.clean + 1, updated_at=at)
     if calmer.clean < needed:
         return Decision(calmer, None, f"clean for {calmer.clean} of {needed} buckets")
     before = "never fired: " if incident.state == "pending" else ""
@@ -319,7 +319,7 @@ def merge_evidence(
             "segment": finding.segment,
             "statistic": finding.statistic,
             "threshold": finding.threshold,
-            "worst": max(before.get("worst", 0.0) if before else 0.0, finding.statistic or 0.0),
+            "worst": max(before["worst"] if before else 0.0, finding.statistic or 0.0),
             "since": before.get("since") if before else at.isoformat() if at else None,
             "about": finding.about,
             "direction": finding.direction,
@@ -408,19 +408,19 @@ def choose_suspect(
     that a drifted segment names, then a model before a prompt before a category or a column, then the newest.
     """
     blamed = {item["segment"] for item in evidence.values() if item["segment"]}
-    order = {"model_version": 2, "prompt_version": 1}
     recent = [change for change in changes if change.first_seen >= since]
     if not recent:
         return None
     explained = _share_explained(evidence)
-    most = max((explained.get(change_key(change), 0.0) for change in recent), default=0.0)
-    enough = most - WITHIN if most >= LEAST_EXPLAINED else 1.0
+    most = max(explained.get(change_key(change), 0.0) for change in recent)
+    enough = most - WITHIN if most >= LEAST_EXPLAINED else most
     best = max(
         recent,
         key=lambda change: (
             explained.get(change_key(change), 0.0) > enough,
             change_key(change) in blamed,
-            order.get(change.kind, 0),
+            change.kind == "model_version",
+            change.kind == "prompt_version",
             change.first_seen,
         ),
     )

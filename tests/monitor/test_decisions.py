@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from detectors.base import Finding, Status
+from detectors.joint import JOINT
 from monitor.actions.plan import (
     NOT_OF_MODEL,
     NOT_WORSE,
@@ -30,6 +31,7 @@ from tests.support.decisions import (
     SLACK,
     SPEC,
     START,
+    evidence_of,
     finding,
     incident_of,
     monitor_of,
@@ -324,6 +326,53 @@ def test_a_column_that_joins_later_than_a_window_is_a_change_of_its_own() -> Non
     assert late[8].incident.reason.startswith("changed again: ")
 
 
+def test_a_further_change_has_a_suspect_and_an_explanation_of_its_own() -> None:
+    monitor = monitor_of(**{"for": 2})
+    old = evidence_of(since=(START - timedelta(hours=1)).isoformat(), explanation="long ago")
+    early = START - timedelta(hours=1)
+    going = incident_of(evidence={finding(0.3).key: old}, opened_at=early, fired_at=early)
+    for minutes, blamed in ((7, "m2"), (6, "m2"), (8, None)):  # a window and a bucket before the second bad minute
+        arrived = [Change("model_version", "model_version", "m2", START + MINUTE - (minutes - 1) * MINUTE)]
+        joined = finding(0.4, column="length", reason="longer", detail={"explanation": {"text": "mostly pro"}})
+        incident, decided = going, []
+        for minute, other in enumerate([joined, replace(joined, detail={})]):
+            context = RuleContext(monitor, monitor.rules[0], START + minute * MINUTE, arrived)
+            decision = decide_incident(context, [finding(0.3), other], incident)
+            assert decision is not None
+            decided.append(decision)
+            incident = decision.incident
+        assert decided[0].reason == "changing again for 1 of 2 buckets"
+        assert decided[1].reason == "changed again: longer; mostly pro"
+        assert decided[1].change is not None
+        assert (decided[1].change["suspected_change"] or {}).get("value") == blamed
+        assert incident.changes[-1] == decided[1].change
+
+
+def test_a_segment_changes_for_itself() -> None:
+    pro = finding(0.3, segment="plan=pro")
+    away = replace(pro, detail={"back": False})
+    moved = go_on(monitor_of(), [*[([pro], [])] * 7, ([pro], [away])])
+    assert [place for place, one in enumerate(moved) if one.change] == [7]
+    for found, moves in (([pro], replace(away, segment=None)), ([finding(0.3)], away)):
+        assert not any(one.change for one in go_on(monitor_of(), [*[(found, [])] * 7, (found, [moves])]))
+    joined = go_on(monitor_of(), [*[([finding(0.3)], [])] * 8, ([finding(0.3), pro], [])])
+    assert joined[-1].change is not None
+    together = finding(0.3, column=JOINT)
+    later = go_on(monitor_of(), [*[([finding(0.3)], [])] * 8, *[([finding(0.3), together], [])] * 2])
+    assert not any(one.change for one in later)
+    at_once = go_on(monitor_of(), [*[([finding(0.3)], [])] * 5, *[([finding(0.3), pro], [])] * 5])
+    assert not any(one.change for one in at_once)  # it rose while the first change was still entering the window
+
+
+def test_within_a_window_of_what_people_were_told_nothing_has_moved_on() -> None:
+    monitor = monitor_of()
+    going = incident_of(evidence={finding(0.3).key: evidence_of()}, moved=3)
+    context = RuleContext(monitor, monitor.rules[0], START + 5 * MINUTE)
+    decision = decide_incident(context, [finding(0.3)], going, moved=[finding(0.3, detail={"back": False})])
+    assert decision is not None
+    assert (decision.reason, decision.incident.moved) == ("still firing", 0)
+
+
 def test_a_column_that_moves_on_from_what_was_told_is_a_change_and_a_recovery_is_none() -> None:
     bad = finding(0.3)
     away, back = finding(0.2, detail={"back": False}), finding(0.2, detail={"back": True})
@@ -338,6 +387,9 @@ def test_a_column_that_moves_on_from_what_was_told_is_a_change_and_a_recovery_is
     assert recovering[-1].transition == "resolved"
     halfway = go_on(monitor_of(), [*[([bad], [])] * 7, *[([bad], [back])] * 9])
     assert [place for place, one in enumerate(halfway) if one.change] == [14]  # for 1, the window 5, resolve_for 2
+    assert [one.reason for one in halfway[6:8]] == ["still firing", "changing again for 1 of 8 buckets"]
+    assert halfway[14].reason == halfway[14].incident.reason == "changed again: novelty rose"
+    assert [one.incident.moved for one in halfway[6:16]] == [0, 1, 2, 3, 4, 5, 6, 7, 0, 0]
     held_by_another = go_on(monitor_of(), [*[([bad], [])] * 7, *[([finding(0.3, method="cusum")], [back])] * 20])
     assert not any(one.change for one in held_by_another)
 

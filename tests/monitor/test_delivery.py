@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
 from monitor.core.action import Action
 from monitor.core.clock import SystemClock
 from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, after, decision_time, delay, deliver_due, expire_late
 from monitor.store import migrate, outbox
-from monitor.store.database import Database
+from monitor.store.database import Database, now
 from monitor.store.tables import actions
 from tests.support.hand import Hand
 
@@ -74,6 +75,7 @@ def test_what_may_not_happen_any_more_is_not_sent(database: Database) -> None:
     assert sink.sent == []
     row = row_of(database)
     assert (row.state, row.finished_at) == ("expired", NOW + 1.1 * MINUTE)
+    assert row.reason == "expired: not_after has passed"
 
 
 def test_what_is_in_time_is_sent_with_all_that_the_channel_needs(database: Database) -> None:
@@ -95,7 +97,66 @@ def test_what_nobody_can_receive_fails_and_can_be_replayed(database: Database) -
     assert deliver_due(database, {"other": Sink()}, Hand(NOW)) == 1
     row = row_of(database)
     assert row.state == "failed"
-    assert "no receiver 'back' is configured any more; replay it when it is" in row.reason
+    assert row.reason == "other: no receiver 'back' is configured any more; replay it when it is"
+    put(database, 1, name="other")
+    assert deliver_due(database, {"other": Sink()}, Hand(NOW)) == 0
+
+
+def test_a_receiver_is_sent_its_own_actions_only(database: Database) -> None:
+    sink = Sink()
+    put(database)
+    put(database, 1, name="other")
+    assert deliver_due(database, {"back": sink, "other": Sink()}, Hand(NOW), "back") == 1
+    assert row_of(database, 1).state == "pending"
+
+
+def test_the_first_message_of_an_incident_begins_its_thread(database: Database) -> None:
+    sink = Sink()
+    put(database, 1)
+    deliver_due(database, {"back": sink}, Hand(NOW), "back")
+    put(database, 0)
+    deliver_due(database, {"back": sink}, Hand(NOW), "back")
+    assert [(one.id, one.thread) for one, _ in sink.sent] == [("a-1", None), ("a-0", None)]
+
+
+def test_a_defect_of_a_receiver_is_tried_again_and_its_words_are_not_kept(database: Database) -> None:
+    class Defect:
+        def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+            raise ValueError(f"a secret of {delivery.id} until {deadline.started_at}")
+
+    put(database)
+    with capture_logs() as lines:
+        assert deliver_due(database, {"back": Defect()}, Hand(NOW), "back") == 1
+    row = row_of(database)
+    assert (row.state, row.reason) == ("pending", "other: the receiver failed with ValueError")
+    failed, attempted = lines
+    line = failed.pop("where").rpartition(":")
+    assert line[0] == __file__
+    assert failed == {"event": "receiver_failed", "receiver": "back", "error": "ValueError", "log_level": "error"}
+    assert attempted == {
+        "event": "action_attempted",
+        "action": "a-0",
+        "name": "back",
+        "kind": "rollback",
+        "attempt": 1,
+        "outcome": "other",
+        "state": "pending",
+        "log_level": "info",
+    }
+
+
+def test_an_attempt_whose_lease_was_taken_over_says_so(database: Database) -> None:
+    class Slow(Sink):
+        def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+            with database.write() as connection:
+                connection.execute(sa.update(actions).values(fence=actions.c.fence + 1, owner="another"))
+            return super().deliver(delivery, deadline)
+
+    put(database)
+    with capture_logs() as lines:
+        deliver_due(database, {"back": Slow()}, Hand(NOW), "back")
+    assert [line["state"] for line in lines] == ["taken_over"]
+    assert row_of(database).state == "pending"
 
 
 def test_a_refused_attempt_is_made_again_later(database: Database) -> None:
@@ -143,6 +204,13 @@ def test_the_store_says_what_time_it_is(database: Database) -> None:
     with database.read() as connection:
         assert abs(decision_time(connection, clock) - clock.now()) > timedelta(hours=4)
         assert decision_time(connection, Hand(NOW)) == NOW
+        at = now(connection)
+    put(database, 0, not_after=at + timedelta(hours=1))
+    put(database, 1, not_after=at - MINUTE)
+    expire_late(database, clock)
+    assert deliver_due(database, {"back": Sink()}, clock, "back") == 1
+    assert [row_of(database, number).state for number in range(2)] == ["delivered", "expired"]
+    assert row_of(database).finished_at - at < timedelta(hours=1)
 
 
 CLAIMED = SimpleNamespace(id="a-1", attempts=1, dry_run=False)
@@ -187,3 +255,4 @@ def test_pauses_double_up_to_a_bound_and_differ_by_a_quarter_at_most() -> None:
         pauses.append(delay(SimpleNamespace(id="a-1", attempts=attempts), failed))
     assert pauses == [delay(SimpleNamespace(id="a-1", attempts=n), failed) for n in (1, 2, 3, 5, 9, 20, 10**6)]
     assert len(set(pauses)) == 7
+    assert pauses[0] == timedelta(seconds=1.9609375)  # fixed by the id, so that a restart does not change it

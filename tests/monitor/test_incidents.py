@@ -111,9 +111,60 @@ def test_what_came_later_than_the_incident_is_not_suspected() -> None:
         )
         assert decision is not None
         assert (decision.incident.suspected_change or {}).get("value") == suspected
+    again = judged(
+        [finding(0.3)],
+        before=replace(RESOLVED, fired_at=START - 8 * MINUTE),
+        changes=[change("gold", START - MINUTE, "category")],
+    )
+    assert again is not None
+    assert (again.incident.suspected_change or {}).get("value") == "gold"
     ahead = judged([finding(0.3)], changes=[change("m2", START + MINUTE)])
     assert ahead is not None
     assert ahead.incident.suspected_change is None
+
+
+def test_what_is_known_of_a_suspect_stays_with_it_and_goes_with_it() -> None:
+    first_seen = START - MINUTE
+    named = {"kind": "model_version", "column": "model_version", "value": "m2", "first_seen": "?", "prompt": "greeting"}
+    going = incident_of(suspected_change=named, evidence={"k": evidence_of()})
+    for value, expected in (
+        ("m2", {**named, "first_seen": first_seen.isoformat()}),
+        ("m3", {**named, "value": "m3", "first_seen": first_seen.isoformat(), "prompt": None}),
+    ):
+        decision = judged([finding(0.3)], going, changes=[change(value, first_seen)])
+        assert decision is not None
+        assert {"prompt": None, **(decision.incident.suspected_change or {})} == expected
+    fired = judged([finding(0.3)], changes=[change("m2", first_seen)])
+    assert fired is not None
+    assert fired.incident.changes[-1]["suspected_change"] == fired.incident.suspected_change
+    kept = judged([finding(0.3)], going)
+    assert kept is not None
+    assert kept.incident.suspected_change == named
+
+
+def test_the_reason_has_the_explanation_of_the_worst_finding_or_of_another_method_of_its_column() -> None:
+    def explained(text: str | None, statistic: float, **changes: Any) -> Finding:
+        return finding(statistic, detail={"explanation": {"text": text}} if text else {}, **changes)
+
+    mine, other = explained("mostly pro", 0.4), explained("by another method", 0.3, method="psi")
+    length, segment = explained("of length", 0.2, column="length"), explained("of pro", 0.2, segment="plan=pro")
+    check = explained("of missing", 0.2, check="missing")
+    for found, words in (
+        ([other, mine], "; mostly pro"),
+        ([other, explained(None, 0.4)], "; by another method"),
+        ([length, segment, check, explained(None, 0.4)], ""),
+    ):
+        decision = judged(found, rule={"when": ["*"]})
+        assert decision is not None
+        more = f"{len(found) - 1} more finding{'s' * (len(found) > 2)}"
+        assert decision.reason == f"novelty rose; {more}{words}; bad for 1 buckets"
+    first = judged([mine], rule={"for": 2})
+    assert first is not None
+    (item,) = first.incident.evidence.values()
+    assert item["explanation"] == "mostly pro"
+    second = judged([finding(0.4)], first.incident, rule={"for": 2})
+    assert second is not None
+    assert second.reason == "novelty rose; mostly pro; bad for 2 buckets"
 
 
 def test_an_improvement_opens_nothing_and_holds_nothing_open() -> None:
@@ -133,6 +184,10 @@ def test_a_finding_that_was_never_bad_needs_no_hysteresis() -> None:
         decision = judged([replace(near, statistic=value)], known, rule={"resolve_for": 1})
         assert decision is not None
         assert decision.transition == transition
+    half = replace(near, statistic=0.125, threshold=0.25)
+    decision = judged([half], known, rule={"resolve_for": 1, "hysteresis": 0.5})
+    assert decision is not None
+    assert decision.transition is None
 
 
 def test_what_could_not_be_measured_keeps_the_state() -> None:
@@ -141,6 +196,7 @@ def test_what_could_not_be_measured_keeps_the_state() -> None:
     assert decision is not None
     assert (decision.transition, decision.incident.state) == (None, "firing")
     assert decision.incident == replace(going, updated_at=START + MINUTE)
+    assert decision.reason == "nothing could be measured; the state is kept"
     assert judged([unmeasured()]) is None
     mixed = judged([unmeasured(), clean(column="length")], going, rule={"resolve_for": 1})
     assert mixed is not None
@@ -148,7 +204,7 @@ def test_what_could_not_be_measured_keeps_the_state() -> None:
 
 
 def test_an_incident_ends_after_as_many_clean_buckets_as_were_asked_for() -> None:
-    incident, transitions = incident_of(), []
+    incident, transitions = incident_of(moved=2), []
     for minute in range(1, 4):
         decision = judged([clean()], incident, START + minute * MINUTE, rule={"resolve_for": 3})
         assert decision is not None
@@ -159,7 +215,13 @@ def test_an_incident_ends_after_as_many_clean_buckets_as_were_asked_for() -> Non
         (None, "clean for 2 of 3 buckets", False),
         ("resolved", "clean for 3 buckets", False),
     ]
-    assert (incident.resolved_at, incident.clean, incident.moved) == (START + 3 * MINUTE, 3, 0)
+    end = START + 3 * MINUTE
+    assert incident == replace(
+        incident_of(), state="resolved", clean=3, resolved_at=end, updated_at=end, reason="clean for 3 buckets"
+    )
+    twice = judged([clean()], incident_of(clean=1), rule={"resolve_for": 2})
+    assert twice is not None
+    assert twice.reason == "clean for 2 buckets"
 
 
 def test_what_never_fired_ends_at_once_and_quietly() -> None:
@@ -173,14 +235,28 @@ def test_a_rule_fires_once_it_was_bad_for_long_enough() -> None:
     first = judged([finding(0.3)], rule={"for": 2, "severity": "critical"})
     assert first is not None
     assert (first.transition, first.incident.state, first.incident.severity) == ("pending", "pending", "critical")
-    assert first.reason == "novelty rose; bad for 1 of 2 buckets"
+    assert first.reason == first.incident.reason == "novelty rose; bad for 1 of 2 buckets"
+    assert first.news == (finding(0.3).key,)
+    assert (first.incident.monitor, first.incident.rule, first.incident.updated_at) == ("bot", "drift", START)
     assert (first.incident.opened_at, first.incident.fired_at) == (START, None)
     second = judged([finding(0.3)], first.incident, START + MINUTE, rule={"for": 2})
     assert second is not None
     assert (second.transition, second.incident.state) == ("firing", "firing")
     assert second.reason == "novelty rose; bad for 2 buckets"
     assert (second.incident.opened_at, second.incident.fired_at) == (START, START + MINUTE)
-    assert second.incident.changes[-1]["at"] == (START + MINUTE).isoformat()
+    assert second.incident.updated_at == START + MINUTE
+    assert second.incident.changes == (
+        {
+            "at": (START + MINUTE).isoformat(),
+            "checks": ["drift"],
+            "columns": ["novelty"],
+            "reason": "novelty rose; bad for 2 buckets",
+            "suspected_change": None,
+        },
+    )
+    other = judged([finding(0.3, column="length")], first.incident, START + MINUTE, rule={"for": 2})
+    assert other is not None
+    assert other.news == (finding(0.3, column="length").key,)
     between = judged([finding(0.3)], first.incident, START + MINUTE, rule={"for": 3})
     assert between is not None
     assert between.transition is None
@@ -225,6 +301,13 @@ def test_a_version_that_came_in_later_brings_what_was_not_bad_before() -> None:
     assert brought([worse]) == [worse.key]
     assert brought([worse], changes=[]) == []
     assert brought([worse], changes=[change("m2", START)]) == []
+    assert brought([worse], changes=[change("m2", START + 2 * MINUTE)]) == [worse.key]
+    earlier = replace(GOING, fired_at=START - 9 * MINUTE)
+    assert brought([worse], earlier, [change("m2", START - 4 * MINUTE)]) == [worse.key]
+    assert brought([worse], earlier, [change("m2", START - 5 * MINUTE)]) == []
+    prompt = change("p2", START + MINUTE, "prompt_version")
+    assert brought([worse], changes=[prompt]) == [worse.key]
+    assert brought([worse], changes=[prompt, change("m1", START - MINUTE)]) == []  # what it came after is more likely
     assert brought([worse], changes=[change("m2", START + 3 * MINUTE)]) == []
     assert brought([worse], changes=[change("gold", START + MINUTE, "category")]) == []
     assert brought([worse], None) == []
@@ -252,6 +335,34 @@ def test_a_version_brings_what_is_a_threshold_farther_than_the_others() -> None:
         assert brought([worse], known) == ([worse.key] if expected else [])
     other = finding(0.9, direction="worse", segment="model_version=m1")
     assert brought([other], known) == []
+    new = finding(0.41, direction="worse", segment="model_version=m2")
+    assert brought([replace(new, threshold=None)], known) == []
+    exact = finding(0.75, direction="worse", segment="model_version=m2", threshold=0.25)
+    half = replace(GOING, evidence={"k": evidence_of(segment="model_version=m1", worst=0.5)})
+    assert brought([exact], half) == [exact.key]
+
+
+def test_a_version_is_held_beside_the_others_of_its_role_where_there_are_any() -> None:
+    m1, far = evidence_of(segment="model_version=m1"), {"worst": 0.9}
+    rest = [
+        evidence_of(segment="prompt_version=p1", **far),
+        evidence_of(**far),
+        evidence_of(segment="model_version=m3", column="length", **far),
+        evidence_of(segment="model_version=m3", method="psi", **far),
+        evidence_of(segment="model_version=m=2", **far),
+    ]
+    new = finding(0.41, direction="worse", segment="model_version=m=2")
+    arrived = [change("m=2", START + MINUTE)]
+    for evidence, expected in (
+        ([m1, *rest], [new.key]),
+        (rest, []),
+        ([m1, rest[3]], [new.key]),
+        ([rest[2]], [new.key]),
+    ):
+        known = replace(GOING, evidence={str(place): item for place, item in enumerate([evidence_of(), *evidence])})
+        assert brought([new], known, arrived) == expected
+    alone = replace(GOING, evidence={"k": evidence_of()})
+    assert brought([new], alone, arrived) == [new.key]
 
 
 # ---- suspects, evidence, words -----------------------------------------------------------------------------------
@@ -272,8 +383,23 @@ def test_the_version_that_explains_most_is_suspected_first() -> None:
     assert explained(0.9, 0.2) == "m2"
     assert explained(0.87, 0.9) == "m2"  # as well as the other
     assert explained(0.84, 0.9) == "p2"
+    assert explained(0.85, 0.9) == "p2"
+    assert suspect([m2, p2], explained={"prompt_version=p2": 0.93}) == "p2"
     assert explained(0.1, 0.49) == "m2"  # too little to tell
     assert explained(0.1, 0.5) == "p2"
+
+
+def test_what_versions_explain_is_averaged_over_the_evidence() -> None:
+    m2, p2 = change("m2", START - 2 * MINUTE), change("p2", START - 3 * MINUTE, "prompt_version")
+
+    def explained(*parts: dict[str, float]) -> str | None:
+        evidence: Any = {str(place): evidence_of(explained=part) for place, part in enumerate(parts)}
+        best = choose_suspect([m2, p2], START - 9 * MINUTE, evidence)
+        return best["value"] if best else None
+
+    assert explained({"prompt_version=p2": 0.3}, {"prompt_version=p2": 0.3}) == "m2"
+    assert explained({"prompt_version=p2": 0.9}, {"prompt_version=p2": 0.3}) == "p2"
+    assert explained({"prompt_version=p2": 0.8, "model_version=m2": 0.1}, {"model_version=m2": 0.9}) == "m2"
 
 
 def test_of_versions_that_explain_equally_well_the_segment_then_the_kind_then_the_newest_decides() -> None:
@@ -302,6 +428,8 @@ def test_evidence_keeps_the_last_the_worst_and_the_first_time() -> None:
     assert item == evidence_of(statistic=0.2, worst=0.5, n_baseline=7, n_window=8)
     (undated,) = merge_evidence({}, [finding(0.3)]).values()
     assert undated["since"] is None
+    (unmeasurable,) = merge_evidence({}, [replace(finding(0.0), statistic=None)]).values()
+    assert (unmeasurable["statistic"], unmeasurable["worst"]) == (None, 0.0)
 
 
 def test_evidence_is_bounded_and_the_worst_stays() -> None:
@@ -310,18 +438,27 @@ def test_evidence_is_bounded_and_the_worst_stays() -> None:
     assert [item["column"] for item in kept.values()] == [f"c{place}" for place in range(59, 9, -1)]
     per_threshold = [finding(0.3, column="a", threshold=0.3), finding(0.2, column="b", threshold=0.1)]
     assert [item["column"] for item in merge_evidence({}, per_threshold).values()] == ["b", "a"]
+    unknown = [
+        replace(finding(0.0, column="a"), statistic=None),
+        finding(0.1, column="b", threshold=1.0),
+        finding(0.15, column="c", threshold=None),
+    ]
+    assert [item["column"] for item in merge_evidence({}, unknown).values()] == ["c", "b", "a"]
 
 
 def test_evidence_keeps_the_clearest_explanation() -> None:
     def merged(*shares: dict[str, float] | None) -> Any:
         held: Any = {}
         for each in shares:
-            held = merge_evidence(held, [finding(0.3, detail={"explained": each} if each else {})])
+            held = merge_evidence(held, [finding(0.3, detail={} if each is None else {"explained": each})])
         return next(iter(held.values())).get("explained")
 
-    clear, vague = {"a": 0.9, "b": 0.1}, {"a": 0.6, "b": 0.5}
+    clear, vague = {"a": 0.9, "b": 0.1}, {"a": 0.8, "b": 0.7}
+    swapped = {"a": 0.1, "b": 0.9}
     assert merged(None) is None
     assert merged(clear, None) == clear
+    assert merged(clear, {}) == clear
+    assert merged(clear, swapped) == swapped
     assert merged(clear, vague) == clear
     assert merged(vague, clear) == clear
     assert merged(clear, {**vague, "c": 0.5}) == {**vague, "c": 0.5}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from monitor.alerting.no_data import decide_no_data_incident, is_learning
 from monitor.alerting.rules import name_prompt
 from monitor.checks.baseline import Baseline
 from monitor.checks.evaluation import Evaluation
+from monitor.checks.window import Window
 from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
 from monitor.core.incident import Decision, Incident, MissingData
@@ -31,6 +33,7 @@ from tests.support.decisions import (
     finding,
     incident_of,
     monitor_of,
+    version,
 )
 
 NO_GAPS = Gaps(silent=0, thin=0)
@@ -40,14 +43,15 @@ class WithGaps(Baseline):
     """A baseline whose gaps are given."""
 
     def gaps(self, monitor: Monitor) -> Gaps:
-        return self.facts["gaps"]
+        return self.facts[monitor.name]
 
 
 def judged(
     found: list[Finding], past: AlertHistory | None = None, result: Any = "done", reason: str | None = None, **more: Any
 ) -> Sequence[Decision]:
     monitor = monitor_of(more.pop("settings", {}), **more.pop("rule", {}))
-    baseline = WithGaps(0, "", {}, {}, Traffic(), 0, facts={"gaps": more.pop("gaps", NO_GAPS)})
+    gaps = more.pop("gaps", NO_GAPS)
+    baseline = WithGaps(0, "", {}, {}, Traffic(), 0, facts={"bot": gaps}) if gaps else None
     evaluation = Evaluation(found, result, reason, more.pop("changes", ()))
     known = AlertContext(past or AlertHistory(), baseline, more.pop("moved", None) or {})
     return decide(monitor, evaluation, known, BUCKET).incidents
@@ -96,6 +100,9 @@ def test_an_older_incident_keeps_what_it_knows_and_the_newest_gets_the_rest() ->
     assert bad(finding(0.3), length) == {"old": 3, "new": 3}
     assert bad(finding(0.3), clean(column="length")) == {"old": 3, "new": 2}
     assert bad(clean(), other) == {"old": 2, "new": 3}
+    both = replace(newest, evidence={**newest.evidence, "n": evidence_of()})
+    decided = judged([finding(0.3)], AlertHistory(open={"drift": both}, older=[older]))
+    assert {one.incident.id: one.incident.bad for one in decided} == {"old": 3, "new": 3}
     elsewhere = replace(older, rule="slo")
     ((decision,)) = judged([finding(0.3), length], AlertHistory(open={"drift": newest}, older=[elsewhere]))
     assert len(decision.incident.evidence) == 3
@@ -121,6 +128,49 @@ def test_what_a_new_version_brought_is_an_incident_of_its_own() -> None:
     )
     (only,) = judged([worse, finding(0.3, column="length")], past)
     assert {item["column"] for item in only.incident.evidence.values()} == {"length", "novelty"}
+    farther = finding(0.9, column="length", direction="worse")
+    moved = {"drift": [replace(farther, detail={"back": False})]}
+    going, opened = judged([farther], past, changes=changes, moved=moved)
+    assert (going.incident.id, going.incident.bad) == ("new", 3)  # it knows the column, so it does not end
+    assert [item["column"] for item in opened.incident.evidence.values()] == ["length"]
+    assert len(judged([farther], past, changes=changes)) == 1
+
+
+def test_a_version_that_was_there_before_is_not_suspected() -> None:
+    changes = [change("m2", START - MINUTE)]
+    (new,) = judged([finding(0.3)], changes=changes)
+    assert (new.incident.suspected_change or {}).get("value") == "m2"
+    (old,) = judged([finding(0.3)], AlertHistory(versions=[version("m2", 48)]), changes=changes)
+    assert old.incident.suspected_change is None
+    (noted,) = judged([finding(0.3)], AlertHistory(changes=changes))
+    assert (noted.incident.suspected_change or {}).get("value") == "m2"
+
+
+def test_findings_are_explained_before_they_are_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def explain(*known: Any) -> list[Finding]:
+        asked.append(known)
+        return [finding(0.3, detail={"explanation": {"text": "mostly pro"}})]
+
+    monkeypatch.setattr("monitor.alerting.decide.explain", explain)
+    monitor, changes = monitor_of(), [change("m2", START - MINUTE)]
+    baseline, window = Baseline(0, "", {}, {}, Traffic(), 0), Window({}, Traffic(), (START,))
+    history = AlertHistory(open={"slo": incident_of(rule="slo")})
+    evaluation = Evaluation([finding(0.3)], "done", changes=changes, window=window)
+    decided = decide(monitor, evaluation, AlertContext(history, baseline), BUCKET)
+    assert asked == [(monitor, baseline, window, [finding(0.3)], history.open, changes, START)]
+    assert [one.detail["explanation"]["text"] for one in decided.findings] == ["mostly pro"]
+    assert [one.reason for one in decided.incidents] == ["novelty rose; mostly pro; bad for 1 buckets"]
+
+
+def test_verdicts_are_decided_with_the_silences_of_their_comparisons() -> None:
+    report = {"verdict": "lose", "announced": None}
+    update: Any = SimpleNamespace(reports={("shadow", "s"): report})
+    evaluation = Evaluation(comparisons=update)
+    for silences, names in (({}, ["s"]), ({"shadow.s": 3}, [])):
+        context = AlertContext(AlertHistory(silences=silences))
+        assert [one.name for one in decide(monitor_of(), evaluation, context, BUCKET).verdicts] == names
 
 
 def test_known_findings_are_no_news() -> None:
@@ -132,6 +182,12 @@ def test_known_findings_are_no_news() -> None:
     other = finding(0.3, column="length")
     assert (is_known(other, incident), is_news(other, incident)) == (False, True)
     assert (is_known(other, None), is_news(other, None)) == (False, True)
+    segment = replace(incident, evidence={"k": evidence_of(segment="plan=pro")})
+    assert [is_known(finding(0.3, segment=each), segment) for each in ("plan=pro", "plan=free", None)] == [
+        True,
+        False,
+        False,
+    ]
 
 
 # ---- no data ---------------------------------------------------------------------------------------------------
@@ -151,6 +207,16 @@ def test_a_monitor_that_sees_nothing_says_so_after_as_many_buckets_as_were_asked
     ]
     assert sight(0, "done", None) == []
     assert sight(5, "done", None) == []
+    assert sight(2, gaps=None) == [("firing", 3)]
+    (firing,) = judged([], AlertHistory(missing=MissingData(2, 2, 2)), "skipped", "no_rows: none")
+    assert firing.incident.reason == "nothing could be told for 3 buckets: no_rows: none"
+
+
+def test_a_source_that_cannot_be_read_says_for_how_many_buckets() -> None:
+    for missing, expected in ((2, [("pending", 2)]), (4, [("firing", 4)]), (0, [])):
+        decided = decide(monitor_of(), Evaluation(missing_buckets=missing), AlertContext(), BUCKET).incidents
+        assert [(one.transition, one.incident.bad) for one in decided] == expected
+    assert decide(monitor_of(), Evaluation(), AlertContext(), BUCKET).incidents == []
 
 
 def test_gaps_that_the_baseline_had_are_waited_out() -> None:
@@ -188,6 +254,7 @@ def test_what_is_blind_already_stays_so_and_sees_again_at_once() -> None:
 
 def test_the_incident_of_a_blind_monitor_has_all_that_people_need() -> None:
     monitor = monitor_of({"no_data": {"after": 2, "severity": "critical"}})
+    patient = monitor_of({"no_data": {"after": 3}})
     first = decide_no_data_incident(monitor, monitor.no_data, 1, "no_rows: none", None, START)
     assert first is not None
     one = first.incident
@@ -198,6 +265,10 @@ def test_the_incident_of_a_blind_monitor_has_all_that_people_need() -> None:
         START,
         None,
     )
+    assert one.monitor == "bot"
+    waiting = decide_no_data_incident(patient, patient.no_data, 2, "no_rows: none", one, START + MINUTE)
+    assert waiting is not None
+    assert (waiting.transition, waiting.incident.state) == (None, "pending")
     assert (first.transition, first.reason, one.reason) == (
         "pending",
         *["nothing could be told for 1 bucket: no_rows: none"] * 2,
