@@ -16,7 +16,7 @@ assumption on the dependence of columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -25,6 +25,7 @@ from scipy import special
 FEWEST_WINDOWS = 5
 """Fewest non-overlapping windows of a baseline that can be calibrated."""
 RESAMPLES = 200
+SEED = 0
 STRETCHES = 14
 """Number of blocks of the block bootstrap, which preserves autocorrelation."""
 CAUTION = 0.9
@@ -90,7 +91,7 @@ class Peaks:
         float64, shape (stretches,): see :func:`peaks`.
     """
 
-    group: str
+    group: Hashable
     heights: np.ndarray
 
 
@@ -145,14 +146,13 @@ def peaks(rarity: np.ndarray, length: int, bad_for: int = 1) -> np.ndarray:
     ([5.0, 3.0, 4.0], [1.0, 2.0])
     """
     lasting = np.maximum(rarity, 0.0)
-    if bad_for > 1:
-        padded = np.concatenate([np.zeros(bad_for - 1), lasting])
-        lasting = np.lib.stride_tricks.sliding_window_view(padded, bad_for).min(axis=-1)
+    padded = np.concatenate([np.zeros(bad_for - 1), lasting])
+    lasting = np.lib.stride_tricks.sliding_window_view(padded, bad_for).min(axis=1)
     stretches = max(1, len(lasting) // max(1, length))
     return np.array([stretch.max() for stretch in np.array_split(lasting, stretches)])
 
 
-def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float, seed: int = 0) -> BudgetShares:
+def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float) -> BudgetShares:
     """Allocate an alert budget to statistics.
 
     Parameters
@@ -180,20 +180,15 @@ def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float
     """
     watched = [(name, each) for name, several in statistics.items() for each in several]
     if not watched:
-        nothing = np.zeros((1, max(1, round(weeks))))
-        return BudgetShares(_limit(nothing, budget, weeks, seed), {})
+        return BudgetShares(_limit(np.zeros((1, 1)), budget, weeks), {})
     heights = np.array([each.heights for _, each in watched])
     offsets = _offsets(heights, budget, weeks)
-    groups: dict[str, np.ndarray] = {}
-    for (_, each), offset in zip(watched, offsets.tolist(), strict=True):
-        corrected = np.maximum(each.heights - offset, 0.0)
-        groups[each.group] = np.maximum(groups.get(each.group, 0.0), corrected)
-    limit = _limit(np.array(list(groups.values())), budget, weeks, seed)
-    own: dict[str, float] = {}
-    for (name, _), offset in zip(watched, offsets.tolist(), strict=True):
-        if offset > 0:
-            own[name] = max(own.get(name, 0.0), limit.rarity + offset)
-    return BudgetShares(limit, own)
+    groups: dict[Hashable, list[np.ndarray]] = {}
+    for place, (_, each) in enumerate(watched):
+        groups.setdefault(each.group, []).append(heights[place] - offsets[place])
+    limit = _limit(np.array([np.max(several, axis=0) for several in groups.values()]), budget, weeks)
+    apart = [place for place in np.argsort(offsets).tolist() if offsets[place]]
+    return BudgetShares(limit, {watched[place][0]: limit.rarity + float(offsets[place]) for place in apart})
 
 
 @dataclass(frozen=True)
@@ -203,6 +198,12 @@ class _Tail:
     start: float
     rate: float
     scale: float
+
+    @classmethod
+    def of(cls, start: float, count: float, excess: float, weeks: float) -> _Tail:
+        """Return the tail of this number of peaks above ``start``, with this total excess, in all statistics' weeks."""
+        peaks = max(1.0, count)
+        return cls(start, peaks / weeks, max(1.0, excess / peaks))
 
     def level(self, rate: float) -> float:
         """Return the level that one of the statistics exceeds at this weekly rate."""
@@ -219,17 +220,16 @@ def expected_alerts(heights: np.ndarray, limit: float, weeks: float) -> float:
     if len(top) < 2:  # noqa: PLR2004
         return 0.0
     start = float(top[-1])
-    return _Tail(start, (len(top) - 1) / weeks, max(1.0, float(np.mean(top[:-1] - start)))).rate_above(limit)
+    return _Tail.of(start, len(top) - 1, float(np.sum(top - start)), weeks).rate_above(limit)
 
 
 def _pool(heights: np.ndarray, weeks: float) -> _Tail:
     """Return the common tail of all statistics, heights of shape (statistics, stretches)."""
     capped = np.minimum(heights, HIGHEST)
-    count = min(max(FEWEST_PEAKS, int(TOP * capped.size)), capped.size - 1)
-    start = max(1.0, float(np.partition(capped.ravel(), capped.size - 1 - count)[capped.size - 1 - count]))
+    place = max(0, capped.size - 1 - max(FEWEST_PEAKS, int(TOP * capped.size)))
+    start = max(1.0, float(np.partition(capped, place, axis=None)[place]))
     excess = capped[capped > start] - start
-    scale = float(excess.mean()) if len(excess) else 1.0
-    return _Tail(start, max(len(excess), 1) / len(heights) / weeks, max(1.0, scale))
+    return _Tail.of(start, len(excess), float(excess.sum()), len(heights) * weeks)
 
 
 def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
@@ -247,28 +247,26 @@ def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
         above = heights > tail.start
         count = np.maximum(1, above.sum(axis=1))
         scale = np.where(above, heights - tail.start, 0.0).sum(axis=1) / count
-        chance = weeks * tail.rate * np.exp(-np.maximum(0.0, highest - tail.start) / tail.scale)
+        chance = weeks * tail.rate * np.exp((tail.start - highest) / tail.scale)
         heavier = special.gammaincc(count, count * scale / tail.scale)  # maximum of that many exponential excesses
         fits = np.minimum(chance, heavier) >= UNFIT / len(heights)
         if (fits == ordinary).all() or not (fits & moving).any():
             break
         ordinary = fits
-    own = tail.start + scale * (1 + 1 / np.sqrt(count)) * np.log(np.maximum(1.0, count / weeks / share))
+    own = tail.start + scale * (1 + 1 / np.sqrt(count)) * np.log(count / weeks / share)
     return np.where(ordinary, 0.0, np.maximum(0.0, np.maximum(own, highest) - tail.level(share)))
 
 
-def _limit(heights: np.ndarray, budget: float, weeks: float, seed: int) -> RarityLimit:
+def _limit(heights: np.ndarray, budget: float, weeks: float) -> RarityLimit:
     """Return the limit at which all groups together, heights of shape (groups, stretches), meet the budget."""
     groups, share = len(heights), budget / len(heights)
     tail = _pool(heights, weeks)
     parts = np.array_split(np.minimum(heights, HIGHEST), min(STRETCHES, heights.shape[1]), axis=1)
     above = np.array([[(part > tail.start).sum(), np.maximum(part - tail.start, 0.0).sum()] for part in parts])
-    drawn = np.random.default_rng(seed).integers(0, len(parts), (RESAMPLES, len(parts)))
-    tails = [
-        _Tail(tail.start, max(1.0, count) / groups / weeks, max(1.0, excess / max(1.0, count)))
-        for count, excess in above[drawn].sum(axis=1).tolist()
-    ]
+    drawn = np.random.default_rng(SEED).integers(0, len(parts), (RESAMPLES, len(parts)))
+    summed = above[drawn].sum(axis=1).tolist()
+    tails = [_Tail.of(tail.start, count, excess, groups * weeks) for count, excess in summed]
     cautious = float(np.quantile([each.level(share) for each in tails], CAUTION))
-    rarity = max(cautious, math.log(max(1.0, heights.shape[1] / weeks / share)))
+    rarity = max(cautious, math.log(heights.shape[1] / weeks / share))
     low, high = np.quantile([groups * each.rate_above(rarity) for each in tails], [0.025, 0.975]).tolist()
     return RarityLimit(rarity, budget, groups * tail.rate_above(rarity), low, high, weeks, 1 / (budget * weeks))

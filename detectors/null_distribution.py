@@ -101,19 +101,17 @@ class NullDistribution:
             Of one window, or float64 of shape (windows,): the effect, and its noise floor, which sampling noise alone
             exceeds in one of 1,000 windows of that size.
         """
-        with np.errstate(over="ignore", divide="ignore"):  # without noise, any effect has the largest rarity
+        with np.errstate(over="ignore"):  # without noise, any effect has the largest rarity
             squared = np.square(np.maximum(statistic, 0.0))
             scored = rarity_of_score(squared / np.maximum(self._variance(noise), TINY))
             alone = rarity_of_score(squared / np.maximum(self.clusters * np.square(noise), TINY))
-        waited = -math.log(self.share)
-        body = waited * np.minimum(scored, self.start) / max(self.start, TINY)
-        learnt = np.where(scored < self.start, body, waited + (scored - self.start) / self.scale)
-        return np.minimum(learnt, alone)
+            body = -math.log(self.share) * np.minimum(scored / max(self.start, TINY), 1.0)
+        return np.minimum(body + np.maximum(scored - self.start, 0.0) / self.scale, alone)
 
     def threshold(self, rarity: float, noise: Any) -> Any:  # noqa: ANN401
         """Return the statistic of a given rarity for a window with this sampling noise."""
         waited = -math.log(self.share)
-        scored = self.start * rarity / waited if rarity < waited else self.start + self.scale * (rarity - waited)
+        scored = self.start * min(rarity / waited, 1.0) + self.scale * max(rarity - waited, 0.0)
         learnt = score_of_rarity(scored) * self._variance(noise)
         return np.sqrt(np.maximum(learnt, score_of_rarity(rarity) * self.clusters * np.square(noise)))
 
@@ -143,7 +141,7 @@ class CalibratedNull:
 
     def p_value(self, statistic: float, noise: float) -> float:
         """Return the probability of a statistic at least as large in an unchanged window."""
-        return min(1.0, math.exp(-float(self.null.rarity(max(0.0, statistic), noise))))
+        return math.exp(-float(self.null.rarity(statistic, noise)))
 
 
 def learn_null(statistic: np.ndarray, noise: np.ndarray, windows: float) -> NullDistribution | None:
@@ -215,14 +213,11 @@ def held_out_rarity(
     """
     rarity = np.full(len(statistic), -np.inf)
     for fold in folds:
-        others = statistic.copy()
-        others[fold] = np.nan
-        null = learn_null(others, noise, windows * (1 - 1 / len(folds)))
-        if null is None:
-            continue
+        others = learn_null(np.delete(statistic, fold), np.delete(noise, fold), windows * (1 - 1 / len(folds)))
         value, sway = statistic[fold], noise[fold]
         counts = np.isfinite(value) & np.isfinite(sway) & (value >= floor)
-        rarity[fold][counts] = null.rarity(value[counts], sway[counts])
+        if others is not None:
+            rarity[fold][counts] = others.rarity(value[counts], sway[counts])
     return rarity
 
 
@@ -236,12 +231,17 @@ def independent(statistic: np.ndarray, length: int) -> float:
     >>> 45 < independent(slow, 5) < 80
     True
     """
-    measured = np.where(np.isfinite(statistic), statistic, np.nan)
-    centred = measured - np.nanmean(measured) if np.isfinite(measured).any() else measured
-    apart = np.nanmean(centred[length:] * centred[:-length]) if np.isfinite(centred).sum() > length else 0.0
-    spread = np.nanmean(centred**2) if np.isfinite(centred).any() else 0.0
-    alike = min(max(float(apart / spread), 0.0), 0.95) if spread > 0 and np.isfinite(apart) else 0.0
-    return float(np.isfinite(statistic).sum() / length * (1 - alike) / (1 + alike))
+    measured = np.isfinite(statistic)
+    windows = float(measured.sum() / length)
+    if measured.sum() <= length:
+        return windows
+    centred = np.where(measured, statistic - statistic[measured].mean(), np.nan)
+    pairs, squares = centred[length:] * centred[:-length], np.square(centred[measured])
+    paired = np.isfinite(pairs)
+    if not paired.any() or not squares.any():
+        return windows
+    alike = min(max(float(pairs[paired].mean() / squares.mean()), 0.0), 0.95)
+    return windows * (1 - alike) / (1 + alike)
 
 
 def _excess(statistic: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
@@ -250,22 +250,18 @@ def _excess(statistic: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
     Clustered rows inflate the noise, which decreases with the size of a window; the population's variation does not.
     Where small and large windows allow it, the mixture is chosen for which both exceed equally often.
     """
-    sway = np.square(noise)
-    middle = float(np.median(sway))
-    excess = max(0.0, float(np.quantile(np.square(statistic) - sway, WIDE)))
-    thin = sway > middle
-    if excess == 0 or (sway == 0).any() or not thin.any():
+    squared, sway = np.square(statistic), np.square(noise)
+    thin = sway > np.median(sway)
+    excess = max(0.0, float(np.quantile(squared - sway, WIDE)))
+    if excess == 0 or not sway.all() or not thin.any() or np.median(sway[thin]) < UNEVEN * np.median(sway[~thin]):
         return math.sqrt(excess), 1.0
-    if np.median(sway[thin]) < UNEVEN * np.median(sway[~thin]):
-        return math.sqrt(excess), 1.0
-    chosen, least = (math.sqrt(excess), 1.0), math.inf
-    for mixture in MIXTURES:
-        wander, inflation = _split_excess(np.square(statistic), sway, mixture)
-        scored = np.square(statistic) / (inflation * sway + wander**2 + TINY)
-        uneven = abs(math.log((np.quantile(scored[thin], WIDE) + TINY) / (np.quantile(scored[~thin], WIDE) + TINY)))
-        if uneven < least:
-            chosen, least = (wander, inflation), uneven
-    return chosen
+
+    def unevenness(split: tuple[float, float]) -> float:
+        wander, inflation = split
+        scored = squared / (inflation * sway + wander**2)
+        return abs(math.log((np.quantile(scored[thin], WIDE) + TINY) / (np.quantile(scored[~thin], WIDE) + TINY)))
+
+    return min((_split_excess(squared, sway, mixture) for mixture in MIXTURES), key=unevenness)
 
 
 def _split_excess(squared: np.ndarray, sway: np.ndarray, mixture: float) -> tuple[float, float]:

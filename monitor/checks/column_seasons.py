@@ -42,13 +42,14 @@ class ColumnSeasons:
 
     def choose(self, segment: str | None, column: str, stack: Stack) -> str:
         """Return what the windows of a series are compared within; series of all rows come first."""
-        is_previous = self._monitor.baseline.previous is not None and stack.layout.kind not in LABELLED
-        if segment is None and not is_previous:
+        if self._monitor.baseline.previous is not None and stack.layout.kind not in LABELLED:
+            return PREVIOUS
+        if segment is None:
             self._seasons[column] = self._choose_season(stack)
         season = self._seasons.get(column, ALL_TIMES)
         if season != ALL_TIMES:
             self._sum_slots(season, segment, column, stack)
-        return PREVIOUS if is_previous else season
+        return season
 
     def _choose_season(self, stack: Stack) -> str:
         """Choose the season of a column by what its unchanged windows look like under each."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from detectors import Stack
 from detectors.season import SEASONS, possible
+from detectors.stack import sliding
 from monitor.profiling.clients import noise_factor, usual_clients
 from monitor.profiling.timeline import Timeline
 
@@ -43,14 +44,8 @@ class HeldOutWindows:
         self.edges = np.linspace(0, timeline.steps, count + 1).astype(int)
         self.slots = {season: SEASONS[season].slot(timeline.seconds()) for season in possible(self._seconds())}
         self._groups: dict[str, list[WindowGroup]] = {}
-        self._last: Stack | None = None
-        self._sums: dict[int, Stack] = {}
-        present = np.cumsum(np.append(0, timeline.is_complete))
-        ends = np.arange(timeline.steps)
-        self.whole = (ends + 1 >= self.length) & (
-            present[ends + 1] - present[np.maximum(0, ends + 1 - self.length)] == self.length
-        )
-
+        self._sums: tuple[Stack | None, dict[int | None, Stack]] = None, {}
+        self.whole = sliding(timeline.is_complete, self.length) == self.length
         self._clients = timeline.client_windows()
         self.usual = usual_clients({name: windows[self.whole] for name, windows in self._clients.items()})
 
@@ -75,23 +70,22 @@ class HeldOutWindows:
         window = round(self.length * step)
         ends = np.flatnonzero(self.whole)
         cuts = seconds[ends - self.length + 1] // window * window
-        firsts = cuts - round(self.previous.total_seconds())
-        for cut, first in dict(zip(cuts.tolist(), firsts.tolist(), strict=True)).items():
+        for cut in np.unique(cuts).tolist():
+            first = cut - self.previous.total_seconds()
             if first >= seconds[0]:
                 rest = np.flatnonzero((seconds >= first) & (seconds + step <= cut))
                 yield WindowGroup(ends[cuts == cut], slice(0), rest)
 
     def _fold(self, season: str, fold: tuple[int, int]) -> Iterator[WindowGroup]:
         first, last = fold
-        without = slice(max(0, first - self.length + 1), min(self.timeline.steps, last + self.length - 1))
+        without = slice(max(0, first - self.length + 1), last + self.length - 1)
+        outside = np.delete(np.arange(self.timeline.steps), without)
         slots, touching = self.slots[season], defaultdict(list)
         for end in range(first, last):
             if self.whole[end]:
                 touching[tuple(sorted(set(slots[end - self.length + 1 : end + 1].tolist())))].append(end)
         for touched, ends in touching.items():
-            rest = np.isin(slots, touched)
-            rest[without] = False
-            yield WindowGroup(np.array(ends), without, np.flatnonzero(rest))
+            yield WindowGroup(np.array(ends), without, outside[np.isin(slots[outside], touched)])
 
     def rest(self, stack: Stack, group: WindowGroup) -> Stack:
         """Return the sum of what the windows of a group are compared with."""
@@ -99,12 +93,14 @@ class HeldOutWindows:
 
     def windows(self, stack: Stack) -> Stack:
         """Return every window of a series."""
-        return self._once(stack, 0, lambda: stack.windows(self.length))
+        return self._once(stack, None, lambda: stack.windows(self.length))
 
-    def _once(self, stack: Stack, key: int, make: Callable[[], Stack]) -> Stack:
+    def _once(self, stack: Stack, key: int | None, make: Callable[[], Stack]) -> Stack:
         """Sum only once for all detectors of a series; they are measured one series after the other."""
-        if stack is not self._last:
-            self._last, self._sums = stack, {}
-        if key not in self._sums:
-            self._sums[key] = make()
-        return self._sums[key]
+        last, sums = self._sums
+        if stack is not last:
+            sums = {}
+            self._sums = stack, sums
+        if key not in sums:
+            sums[key] = make()
+        return sums[key]

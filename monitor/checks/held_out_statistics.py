@@ -14,6 +14,7 @@ from detectors.performance.interval_calibration import ResidualHistory
 from detectors.performance.measured import ESTIMATED, backtest_estimates
 from detectors.quality.traffic import outside_span
 from detectors.season import ALL_TIMES
+from detectors.stack import sliding
 from monitor.checks.base import CheckTarget
 from monitor.checks.held_out import HeldOutWindows
 
@@ -69,7 +70,7 @@ def _accumulate(
         at = group.windows[enough[group.windows]]
         if int(rest.n) >= min_samples and len(at):
             scored = detector.score(rest, stack.take(at))
-            scores = np.full((steps, scored.shape[-1]), np.nan) if scores is None else scores
+            scores = np.full((steps, scored.shape[1]), np.nan) if scores is None else scores
             scores[at] = scored
     if scores is None:
         return np.full(steps, np.nan), np.full(steps, np.nan)
@@ -81,13 +82,12 @@ def measure_volume(held_out: HeldOutWindows) -> Series:
     """Measure the rows of every window against those of the other windows."""
     timeline = held_out.timeline
     statistic, noise = np.full((2, timeline.steps), np.nan)
-    sums = np.convolve(timeline.rows, np.ones(held_out.length), "full")[: timeline.steps]
+    sums = sliding(timeline.rows, held_out.length)
     for group in held_out.groups(ALL_TIMES):
-        others = held_out.whole.copy()
-        others[group.without] = False
+        others = np.delete(sums, group.without)[np.delete(held_out.whole, group.without)]
         at = group.windows[sums[group.windows] > 0]
-        if others.any() and len(at):
-            statistic[at], noise[at] = outside_span(sums[at], sums[others].min(), sums[others].max())
+        if len(others):
+            statistic[at], noise[at] = outside_span(sums[at], others.min(), others.max())
     return statistic, noise
 
 

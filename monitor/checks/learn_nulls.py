@@ -26,7 +26,7 @@ class NullLearner:
     def __init__(self, monitor: Monitor, held_out: HeldOutWindows) -> None:
         self.nulls: dict[str, NullDistribution] = {}
         self.subjects: dict[str, Subject] = {}
-        self._unusual: dict[str, list[slice]] = {}
+        self._unusual: dict[str, list[tuple[int, int]]] = {}
         self._peaks: dict[str, list[Peaks]] = {}
         self._heights: dict[str, np.ndarray] = {}
         self._monitor, self._held_out = monitor, held_out
@@ -43,7 +43,7 @@ class NullLearner:
         length = self._held_out.length
         stretch = find_unusual_stretch(statistic, noise, length)
         if stretch is not None:
-            self._unusual.setdefault(finding.column or finding.check, []).append(stretch)
+            self._unusual.setdefault(finding.column or finding.check, []).append((stretch.start, stretch.stop))
             statistic = statistic.copy()
             statistic[stretch] = np.nan
         noise = noise * math.sqrt(inflation)
@@ -59,11 +59,10 @@ class NullLearner:
         step = self._held_out.timeline.step
         self._peaks[key] = [
             Peaks(
-                f"{place}/{finding.segment or ''}/{finding.column or finding.check}",
-                self._heights[key] if bad_for == 1 else peaks(rarity, length, bad_for),
+                (place, finding.segment, finding.column or finding.check),
+                peaks(rarity, length, rule.buckets(rule.for_, step)),
             )
             for place, rule in enumerate(self._monitor.rules)
-            for bad_for in [rule.buckets(rule.for_, step)]
             if matches(rule, finding)
         ]
 
@@ -84,14 +83,14 @@ class NullLearner:
         return {column: _merge(stretches, timeline) for column, stretches in self._unusual.items()}
 
 
-def _merge(stretches: Sequence[slice], timeline: Timeline) -> list[tuple[str, str]]:
+def _merge(stretches: Sequence[tuple[int, int]], timeline: Timeline) -> list[tuple[str, str]]:
     """Return when the stretches were; those that overlap are one."""
     joined: list[list[int]] = []
-    for each in sorted(stretches, key=lambda each: int(each.start)):
-        if joined and each.start <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], int(each.stop))
+    for first, last in sorted(stretches):
+        if joined and first <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], last)
         else:
-            joined.append([int(each.start), int(each.stop)])
+            joined.append([first, last])
     return [
         ((timeline.start + first * timeline.step).isoformat(), (timeline.start + last * timeline.step).isoformat())
         for first, last in joined
