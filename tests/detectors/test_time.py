@@ -17,18 +17,18 @@ from tests.support.hostile import (
     ONCE_SLOW,
     PATTERN_LENGTH,
     Shape,
-    Stopwatch,
     compiled_patterns,
     pumped,
     shapes,
     targets,
     texts,
 )
+from tests.support.stopwatch import Stopwatch
 
 SEED = 7
-DRAWN, DRAWN_NIGHTLY = 3, 30
+DRAWN, DRAWN_NIGHTLY = 1, 30
 """Worst cases that each target gets of all that there are; another choice for each."""
-DRAWN_TEXTS = 5
+DRAWN_TEXTS = 1
 """Texts of other kinds that each target gets of all that there are; `make nightly` takes all."""
 SHORT_AND_LONG = (LENGTHS[1], LENGTHS[-1])
 SECONDS = 3.0
@@ -90,6 +90,7 @@ def test_none_of_many_texts_takes_long(stopwatch: Stopwatch, part: int) -> None:
             check(stopwatch, target, text, name, SECONDS)
 
 
+@pytest.mark.xdist_group("stopwatch")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_text_takes_long(stopwatch: Stopwatch, part: int) -> None:
     for target in names()[part::PARTS]:
@@ -113,6 +114,7 @@ def test_the_time_for_the_longest_text_is_in_proportion(stopwatch: Stopwatch, pa
             check(stopwatch, target, shape.text(LONG), str(shape), LONG_SECONDS)
 
 
+@pytest.mark.xdist_group("stopwatch")
 def test_whatever_is_registered_is_measured() -> None:
     assert {f"signal {name}" for name in SIGNALS} <= set(names())
     assert {f"scanner {name}" for name in GROUPS} <= set(names())
@@ -122,6 +124,7 @@ def test_whatever_is_registered_is_measured() -> None:
     }, "only the signal that needs a model is measured with one of its own"
 
 
+@pytest.mark.xdist_group("stopwatch")
 def test_the_stopwatch_ends_what_is_stuck_and_goes_on() -> None:
     process = Stopwatch()
     try:
@@ -131,17 +134,19 @@ def test_the_stopwatch_ends_what_is_stuck_and_goes_on() -> None:
         process.close()
 
 
+@pytest.mark.xdist_group("stopwatch")
 def test_a_pattern_that_backtracks_is_found_by_what_is_derived_from_it() -> None:
     """The generator finds the pattern that once froze the daemon, and a plain one of its kind."""
     process = Stopwatch()
     try:
         for name, pattern in KNOWN_SLOW.items():
             made = pumped(pattern, random.Random(1))
-            assert any(process.seconds(f"pattern {name}", shape.text(1_000), 2.0) is None for shape in made), name
+            assert any(process.seconds(f"pattern {name}", shape.text(1_000), 1.0) is None for shape in made), name
     finally:
         process.close()
 
 
+@pytest.mark.xdist_group("stopwatch")
 def test_the_texts_differ_from_seed_to_seed_and_have_the_length() -> None:
     assert shapes(1, 20) == shapes(1, 20)
     assert shapes(1, 20) != shapes(2, 20)

@@ -11,16 +11,12 @@ import ast
 import importlib
 import inspect
 import json
-import multiprocessing
 import pkgutil
 import random
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,8 +41,8 @@ from monitor.sources.values import clean
 LENGTHS = (100, 1_000, 5_000, 20_000)
 PATTERN_LENGTH = 1_000
 """Code points on which a pattern is tried by itself: many of them see short pieces of a text only."""
-STUCK_SECONDS = 60.0
-"""Seconds of a clock on the wall after which a call is given up, on however busy a machine."""
+KNOWN_SLOW = {"of comments": r"(?s)(?:\s|/\*.*?\*/)*(select|with)\b", "of words": r"(?:\w+\s?)+$"}
+"""Patterns that backtrack without end, to see that such are found; the first one froze the daemon."""
 
 UNITS: list[str] = json.loads(Path(__file__).with_name("hostile_units.json").read_text(encoding="utf-8"))
 """What the well-known worst cases repeat."""
@@ -310,7 +306,7 @@ def targets() -> dict[str, Target]:
     found |= {f"scanner {group}": partial(_find, group) for group in (*GROUPS, EMBEDDED_TYPE)}
     found |= {f"guard {name}": partial(guard, policy=policy) for name, policy in policies().items()}
     found |= {f"evaluation {kind}": partial(_evaluate, kind) for kind in KINDS if kind != "judge"}
-    found |= {f"pattern {name}": partial(_match, one) for name, one in compiled_patterns().items()}
+    found |= {f"pattern {name}": partial(match_in_every_way, one) for name, one in compiled_patterns().items()}
     found["reply of a judge"] = read_judgement
     found["words of a chat"] = lambda text: [words(text, speakers) for speakers in (USERS, ASSISTANTS)]
     found["value of a source"] = lambda text: (clean(text, 200_000), numbers(Column.of([text])))
@@ -363,7 +359,7 @@ def _evidence(signal: Signal, text: str) -> None:
         signal.evidence(dict.fromkeys(ROLES, text) | {"context": ORDINARY})
 
 
-def _match(pattern: re.Pattern[str], text: str) -> None:
+def match_in_every_way(pattern: re.Pattern[str], text: str) -> None:
     """Match in every way; a pattern that takes 2^n or n^3 steps shows by itself, n^2 where it sees whole texts."""
     piece = text[:PATTERN_LENGTH]
     pattern.match(piece)
@@ -380,75 +376,3 @@ def _evaluate(kind: str, text: str) -> None:
     case = Case(id="a", prompt="Hello", expected=ORDINARY)
     one = Expectation(kind=kind, value=values.get(kind, ORDINARY), max=0.5 if kind == "signal" else None)
     score(case, [one], [text])
-
-
-class Stopwatch:
-    """A process that runs the targets and says how long they took; one that is stuck is killed."""
-
-    def __init__(self) -> None:
-        self._process: Any = None
-        self._pipe: Any = None
-
-    def seconds(self, target: str, text: str, limit: float = STUCK_SECONDS) -> float | None:
-        """Return the seconds of processor time that a call takes, None where it is stuck.
-
-        Raises
-        ------
-        RuntimeError
-            When the call fails, with what it raised.
-        """
-        if self._process is None:
-            context = multiprocessing.get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=_measure, args=(theirs,), daemon=True)
-            self._process.start()
-            theirs.close()
-            self._pipe.recv()
-        self._pipe.send((target, text.encode("utf-8", "surrogatepass")))
-        if not self._pipe.poll(limit):
-            self.close()
-            return None
-        took: float | str = self._pipe.recv()
-        if isinstance(took, str):
-            raise RuntimeError(took)
-        return took
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._pipe.close()
-            self._process = None
-
-
-KNOWN_SLOW = {"of comments": r"(?s)(?:\s|/\*.*?\*/)*(select|with)\b", "of words": r"(?:\w+\s?)+$"}
-"""Patterns that backtrack without end, to see that such are found; the first one froze the daemon."""
-
-
-def _wait(_text: str) -> None:
-    threading.Event().wait()
-
-
-def _measure(pipe: Connection) -> None:
-    functions = targets() | {f"pattern {name}": partial(_match, re.compile(one)) for name, one in KNOWN_SLOW.items()}
-    functions["stuck"] = _wait
-    warm: set[str] = set()
-    pipe.send("ready")
-    while True:
-        try:
-            target, raw = pipe.recv()
-        except EOFError:
-            return
-        text = raw.decode("utf-8", "surrogatepass")
-        if target not in warm and target != "stuck":  # libraries, patterns and lists are loaded once
-            warm.add(target)
-            for prose in (ORDINARY, f"{ORDINARY} é", "[1]", "SELECT 1"):
-                functions[target](prose)
-        began = time.process_time()
-        try:
-            functions[target](text)
-        except BaseException as error:  # noqa: BLE001  the test shows it
-            pipe.send(f"{type(error).__name__}: {error}"[:500])
-        else:
-            pipe.send(time.process_time() - began)
