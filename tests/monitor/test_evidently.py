@@ -9,6 +9,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +25,12 @@ from monitor.checks.evidently import TWO_CATEGORIES, Request, StatTestResult, ex
 from monitor.config.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
 from tests.detectors.columns import numeric_pair
 from tests.support.nightly import nightly
+from tests.support.stattests import agree, die, environment, hang
 
-pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
-
-pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
-
-pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
-
-pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
+pytestmark = [
+    pytest.mark.xdist_group("evidently"),  # its child imports Evidently, which takes seconds
+    pytest.mark.skipif(find_spec("evidently") is None, reason="install the extra `report`"),
+]
 
 TIMEOUT = 120.0
 
@@ -68,6 +68,15 @@ SLOW = ("TVD", "empirical_mmd")
 CASES = [(name, kind) for name, kinds in STATTESTS.items() for kind in kinds]
 
 
+@cache
+def measured(name: str, kind: str) -> tuple[StatTestResult, StatTestResult]:
+    """Return what a test says of a clear shift and of an equal sample."""
+    moved, same = measure_in_child(
+        [request(name, *profiles(name, kind, drifted)) for drifted in (True, False)], TIMEOUT
+    )
+    return moved, same
+
+
 def in_child(code: str) -> str:
     command = [sys.executable, "-W", "ignore", "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=240).stdout.strip()
@@ -88,7 +97,6 @@ def registered() -> dict[str, list[str]]:
 
 
 def test_the_names_are_those_of_evidentlys_registry() -> None:
-    pytest.importorskip("evidently")
     known = evidently._child().submit(registered).result(TIMEOUT)
     words = {"numeric": "num", "categorical": "cat"}
     ours = {name: sorted(words[kind] for kind in kinds) for name, kinds in STATTESTS.items()}
@@ -97,9 +105,7 @@ def test_the_names_are_those_of_evidentlys_registry() -> None:
 
 @pytest.mark.parametrize(("name", "kind"), [case if case[0] not in SLOW else nightly(case) for case in CASES])
 def test_a_clear_shift_is_drifted_and_an_equal_sample_is_not(name: str, kind: str) -> None:
-    pytest.importorskip("evidently")
-    asked = [request(name, *profiles(name, kind, drifted)) for drifted in (True, False)]
-    moved, same = measure_in_child(asked, TIMEOUT)
+    moved, same = measured(name, kind)
     assert (moved.error, same.error) == (None, None)
     assert (moved.drifted, same.drifted) == (True, False)
     assert moved.threshold is not None
@@ -107,7 +113,6 @@ def test_a_clear_shift_is_drifted_and_an_equal_sample_is_not(name: str, kind: st
 
 @pytest.mark.filterwarnings("ignore:p-value floored:UserWarning")
 def test_p_values_and_distances_are_scipys_on_the_same_values() -> None:
-    pytest.importorskip("evidently")
     old, new = numeric(0.05)
     x, y = (np.array(expand(side), dtype=np.float64) for side in (old, new))
     expected = {
@@ -128,17 +133,14 @@ def test_p_values_and_distances_are_scipys_on_the_same_values() -> None:
 
 def test_their_mann_whitney_sees_values_rise_and_not_fall() -> None:
     """As our documentation says; when it fails, Evidently has mended it and the sentence can go."""
-    pytest.importorskip("evidently")
     rise, fall = measure_in_child([request("mannw", *numeric(shift)) for shift in (1.0, -1.0)], TIMEOUT)
     assert (rise.drifted, fall.drifted) == (True, False)
 
 
 @pytest.mark.parametrize("slow", [False, nightly(True)])
 def test_scores_that_are_p_values_are_known_and_turned(slow: bool) -> None:
-    pytest.importorskip("evidently")
     for name, kind in [case for case in CASES if (case[0] in SLOW) is slow]:
-        asked = [request(name, *profiles(name, kind, drifted)) for drifted in (True, False)]
-        moved, same = measure_in_child(asked, TIMEOUT)
+        moved, same = measured(name, kind)
         assert moved.statistic is not None
         assert same.statistic is not None
         assert (moved.statistic < same.statistic) is (name in P_VALUES), name
@@ -148,14 +150,12 @@ def test_scores_that_are_p_values_are_known_and_turned(slow: bool) -> None:
 
 
 def test_the_same_request_gives_the_same_answer() -> None:
-    pytest.importorskip("evidently")
     asked = request("empirical_mmd", *numeric(0.1))
     first, second = measure_in_child([asked, asked], TIMEOUT)
     assert first == second
 
 
 def test_what_cannot_be_asked_is_said_and_the_others_are_answered() -> None:
-    pytest.importorskip("evidently")
     old, new = profiles("psi", "categorical", True)
     asked = [
         request("perc_text_content_drift", old, new),
@@ -181,24 +181,7 @@ def test_a_missing_evidently_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> No
     assert "pip install driftd[report]" in (evidently._run(Request("ks", "numeric", [1.0], [2.0])).error or "")
 
 
-def hang(_: Request) -> StatTestResult:
-    """Stand in for a test of Evidently that never ends, in the child."""
-    time.sleep(600)
-    return StatTestResult()
-
-
-def agree(_: Request) -> StatTestResult:
-    """Stand in for a test of Evidently, of which the child need not import all."""
-    return StatTestResult(drifted=True)
-
-
-def die(_: Request) -> StatTestResult:
-    """Stand in for a child that the system ends."""
-    os._exit(3)
-
-
 def test_a_child_that_hangs_is_ended_and_the_next_request_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("evidently")
     asked = request("ks", *numeric(1.0))
     evidently.close()
     with monkeypatch.context() as changed:
@@ -218,7 +201,6 @@ def test_a_child_that_hangs_is_ended_and_the_next_request_has_another(monkeypatc
 def test_a_test_that_hangs_again_and_again_is_left_alone_and_tried_once_after_its_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("evidently")
     hanging, other = request("ks", *numeric(1.0)), request("psi", *numeric(1.0))
     breakers: dict[str, evidently.StatTestBreaker] = {}
     evidently.close()
@@ -241,18 +223,12 @@ def test_a_test_that_hangs_again_and_again_is_left_alone_and_tried_once_after_it
 
 
 def test_a_child_that_dies_is_an_answer_and_the_next_request_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("evidently")
     asked = request("ks", *numeric(1.0))
     with monkeypatch.context() as changed:
         changed.setattr(evidently, "_run", die)
         assert "process ended" in (measure_in_child([asked], TIMEOUT)[0].error or "")
     monkeypatch.setattr(evidently, "_run", agree)
     assert measure_in_child([asked], TIMEOUT)[0].drifted is True
-
-
-def environment(_: Request) -> StatTestResult:
-    """Say in an answer what the child's environment holds."""
-    return StatTestResult(error=",".join(sorted(os.environ)))
 
 
 def test_the_child_gets_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,14 @@ from monitor.checks.targets import expand_checks, expand_stattests
 from monitor.checks.window import Window
 from monitor.config.models import Monitor
 from tests.detectors.columns import numeric_pair
-from tests.monitor.test_evidently import hang
 from tests.monitor.test_life import Life
+from tests.support.stattests import hang, no_evidently
 from tests.support.world import START, World, rows_of
 
-pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
-
-pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
-
-pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
-
-pytestmark = pytest.mark.xdist_group("evidently")  # importing Evidently takes seconds
+pytestmark = [
+    pytest.mark.xdist_group("evidently"),  # its child imports Evidently, which takes seconds
+    pytest.mark.skipif(find_spec("evidently") is None, reason="install the extra `report`"),
+]
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 TRAFFIC = Traffic(bucket_rows=(1500,), bucket_seconds=300.0, schema={}, seconds_since_newest=0.0)
@@ -90,7 +88,6 @@ def found(made: Monitor, drifted: bool, measure: Any = measure_in_child) -> dict
 
 @pytest.mark.parametrize("drifted", [True, False])
 def test_both_kinds_of_column_are_measured_and_turned_to_grow_with_the_change(drifted: bool) -> None:
-    pytest.importorskip("evidently")
     seen = found(monitor(), drifted)
     assert len(seen) == 4
     assert {f.status for f in seen.values()} == {Status.DRIFTED if drifted else Status.OK}
@@ -110,7 +107,6 @@ def test_both_kinds_of_column_are_measured_and_turned_to_grow_with_the_change(dr
 
 
 def test_the_statistic_is_the_classical_test_on_the_binned_values_and_the_operators_threshold_wins() -> None:
-    pytest.importorskip("evidently")
     baseline, window = sides(drifted=False)
     x, y = (np.array(expand(p["score"]), dtype=np.float64) for p in (baseline.profiles[None], window.profiles[None]))
     p_value = stats.ks_2samp(x, y).pvalue
@@ -169,11 +165,6 @@ def test_a_missing_evidently_and_a_column_of_another_kind_are_errors(monkeypatch
     evidently.close()
 
 
-def no_evidently(_: Request) -> StatTestResult:
-    """Answer as a child does that cannot import Evidently; here so that the child can find it."""
-    return StatTestResult(error=evidently.MISSING)
-
-
 def test_whoever_leaves_waits_for_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidently, "_leaving", threading.Event())
     evidently.abandon()
@@ -215,7 +206,6 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_check_asks_evidently_and_backtest_says_that_it_does_not(world: World) -> None:
-    pytest.importorskip("evidently")
     world.configure(checks=CHECKS)
     world.log(rows_of(START, DAY + HOUR))
     world.log(rows_of(START + DAY + HOUR, HOUR, shift=0.5, seed=2))
@@ -233,7 +223,6 @@ def test_check_asks_evidently_and_backtest_says_that_it_does_not(world: World) -
 
 
 def test_a_tick_stores_what_evidently_says_and_judges_it(world: World) -> None:
-    pytest.importorskip("evidently")
     world.log(rows_of(START, 7 * HOUR))
     world.log(rows_of(START + 7 * HOUR, 15 * timedelta(minutes=1), shift=5.0, seed=2))
     checks = [{"drift": {"columns": ["amount"], "method": "evidently:anderson"}}]
