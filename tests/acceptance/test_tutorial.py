@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import prefork
 from tests.support.process import eventually, free_port, running
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
@@ -64,7 +63,9 @@ def test_what_is_shown_is_compared() -> None:
 def test_the_tutorial_ends_with_an_alert(tmp_path: Path) -> None:
     receiver, page = free_port(), free_port()
     text = PAGE.read_text(encoding="utf-8").replace("8900", str(receiver))
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    environment = {**prefork.install(programs), "LANG": "C.UTF-8"}
     environment.pop("DRIFTD_CONFIG", None)
     printed, trusted = "", ""
     with ExitStack() as stack:

@@ -1,13 +1,13 @@
 """The real command line without the seconds that its imports take.
 
-A server process imports driftd once. For each command it forks a child, which gets its own folder, environment,
-output and arguments and then runs :func:`monitor.cli.main` to the end of the process, as ``driftd`` does: with its
-own signals, exit code and death. A test of what a start imports or costs starts the program itself.
+A server process, one for all workers of a run of the tests, imports driftd once. For each command it forks a child,
+which gets its own folder, environment, output and arguments and then runs :func:`monitor.cli.main` to the end of the
+process, as ``driftd`` does: with its own signals, exit code and death. A test of what a start imports or costs starts
+the program itself.
 """
 
 from __future__ import annotations
 
-import atexit
 import gc
 import importlib
 import json
@@ -25,9 +25,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
-from tests.support.process import die_with_parent, stop
+from tests.support.process import die_with_parent, eventually
 
 ROOT = Path(__file__).parents[2]
+RUN = "DRIFTD_TESTS_RUN"
+"""The environment variable that says to a program of :func:`install` which run it belongs to."""
 
 
 class Command:
@@ -46,8 +48,7 @@ class Command:
         """Start a command; with ``program``, a file that is run as the main program instead of `driftd`."""
         self.args = [str(argument) for argument in arguments]
         self.returncode: int | None = None
-        self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(_address())
+        self._connection = _connect()
         place = {"cwd": str(cwd or Path.cwd()), "env": dict(env or os.environ)}
         order = json.dumps({"arguments": self.args, "program": program and str(program), **place}).encode()
         socket.send_fds(self._connection, [len(order).to_bytes(8)], [_number(out), _number(err)])
@@ -108,6 +109,25 @@ def run(
     return subprocess.CompletedProcess(command.args, code, *texts)
 
 
+def install(folder: Path) -> dict[str, str]:
+    """Write a program `driftd` that runs its commands here; return the environment in which a shell finds it."""
+    program = folder / "driftd"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import os, signal, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from tests.support.prefork import Command\n"
+        "command = Command(sys.argv[1:], 1, 2)\n"
+        "signal.signal(signal.SIGTERM, lambda *_: os.kill(command.pid, signal.SIGTERM))\n"
+        "code = command.wait()\n"
+        "sys.exit(code if code >= 0 else 128 - code)\n"
+    )
+    program.chmod(0o755)
+    _start_server()
+    path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, RUN: str(_run_of_tests()), "PATH": path}
+
+
 def _number(stream: IO[Any] | int) -> int:
     return stream if isinstance(stream, int) else stream.fileno()
 
@@ -123,26 +143,35 @@ def _receive(connection: socket.socket, size: int) -> bytes:
     return bytes(parts)
 
 
+def _connect() -> socket.socket:
+    """Return a connection to the server, which the first worker that needs it starts."""
+    connection = socket.socket(socket.AF_UNIX)
+    _start_server()
+    eventually(lambda: connection.connect(f"\0driftd-tests-{_run_of_tests()}") is None, 60, "the server of commands")
+    return connection
+
+
+def _run_of_tests() -> int:
+    """Return the process of the whole run: that of pytest, of which xdist's workers are children."""
+    if RUN in os.environ:
+        return int(os.environ[RUN])
+    return os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+
 @cache
-def _address() -> str:
-    """Start the server, which ends with this process, and return its abstract address."""
-    listener = socket.socket(socket.AF_UNIX)
-    address = f"\0driftd-tests-{os.getpid()}"
-    listener.bind(address)
-    listener.listen(64)
-    with listener:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.prefork", str(listener.fileno())],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[listener.fileno()],
-            preexec_fn=die_with_parent(signal.SIGKILL),
-        )
-    atexit.register(stop, server)
-    return address
+def _start_server() -> None:
+    """Start the server unless another worker has; it ends with the whole run, not with this worker."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(f"\0driftd-tests-{_run_of_tests()}")
+        except OSError:
+            return
+        listener.listen(64)
+        command = [sys.executable, "-m", "tests.support.prefork", str(listener.fileno()), str(_run_of_tests())]
+        subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[listener.fileno()], check=True)
 
 
-def _serve(listener: socket.socket) -> Callable[[], object]:
+def _serve(listener: socket.socket, run_of_tests: int) -> Callable[[], object]:
     """Fork a keeper for each command; in the command's own process return what it shall do."""
     import monitor
 
@@ -152,8 +181,15 @@ def _serve(listener: socket.socket) -> Callable[[], object]:
     gc.collect()
     gc.freeze()  # what is there already is neither collected nor copied again in every child
     signal.signal(signal.SIGCHLD, lambda *_: _reap())
+    listener.settimeout(1.0)
     while True:
-        connection, _ = listener.accept()
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            if Path(f"/proc/{run_of_tests}").exists():
+                continue
+            sys.exit()
+        connection.setblocking(True)
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -197,4 +233,6 @@ def _keep(connection: socket.socket) -> Callable[[], object]:
 
 
 if __name__ == "__main__":
-    sys.exit(_serve(socket.socket(fileno=int(sys.argv[1])))())
+    if os.fork():
+        os._exit(0)  # the server is nobody's child: it outlives the worker that started it
+    sys.exit(_serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))())
