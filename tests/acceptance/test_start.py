@@ -146,5 +146,5 @@ def _has(path: Path, text: str) -> str | None:
 
 
 def _metrics(port: int, *lines: str) -> str | None:
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
     return text if all(line in text for line in lines) else None

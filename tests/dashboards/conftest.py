@@ -64,5 +64,5 @@ def query(metrics_url: str, prometheus: Path, tmp_path_factory: pytest.TempPathF
             result: list[Any] = answer["data"]["result"]
             return result
 
-        eventually(lambda: ask("driftd_store_up == 1"), within=30, what="the first scrape")
+        eventually(lambda: ask("driftd_store_up == 1"), within=60, what="the first scrape")
         yield ask

@@ -236,7 +236,7 @@ def test_the_run_happens_in_a_child_and_is_stored(tmp_path: Path, store: Databas
                 return evaluations.rows(connection, "s")
 
         try:
-            rows = eventually(stored, 40, "the run of the suite")
+            rows = eventually(stored, 120, "the run of the suite")
         finally:
             daemon.stop()
             running.join()

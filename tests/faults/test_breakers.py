@@ -41,7 +41,7 @@ def test_a_killed_database_leaves_the_answers_and_their_age(tmp_path: Path) -> N
             age: float = board.answer("rank-money", "")["knowledge"]["read_seconds_ago"]
             return age < 1.0
 
-        eventually(read_again, 20, "the database to be read again")
+        eventually(read_again, 60, "the database to be read again")
         database.close()
     finally:
         server.stop()

@@ -215,7 +215,7 @@ def test_a_second_signal_ends_at_once(stalling: tuple[World, Proxy]) -> None:
         proxy.stall()
         eventually(proxy.keeps_back.is_set, 60, "a read that stalls")
         daemon.process.send_signal(signal.SIGTERM)
-        eventually(lambda: daemon.logged("stopping"), 10, "the first signal")
+        eventually(lambda: daemon.logged("stopping"), 60, "the first signal")
         daemon.process.send_signal(signal.SIGINT)
         assert daemon.process.wait(WITHIN) == 0
         assert not daemon.logged("stopped")
@@ -225,6 +225,6 @@ def test_sighup_is_ignored_and_said_so(world: World) -> None:
     with live(world) as daemon:
         eventually(lambda: daemon.logged("started"), 60, "the start")
         daemon.process.send_signal(signal.SIGHUP)
-        eventually(lambda: daemon.logged("sighup_ignored"), 20, "the line about SIGHUP")
+        eventually(lambda: daemon.logged("sighup_ignored"), 60, "the line about SIGHUP")
         eventually(lambda: daemon.source_is(1), 60, "the daemon at work")
         assert daemon.end() == 0

@@ -79,9 +79,9 @@ def test_a_closed_pipe_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     with pipe_for_errors(monkeypatch) as reader:
         os.close(reader)
         LOG.info("nobody reads this")
-        eventually(lambda: log.count_dropped() == 1, 20, "the line to be dropped")
+        eventually(lambda: log.count_dropped() == 1, 60, "the line to be dropped")
         LOG.info("nor this")
-        eventually(lambda: log.count_dropped() == 2, 20, "the line to be dropped")  # and no line about it
+        eventually(lambda: log.count_dropped() == 2, 60, "the line to be dropped")  # and no line about it
 
 
 def test_the_end_of_the_process_waits_for_the_log_only_so_long(tmp_path: Path) -> None:

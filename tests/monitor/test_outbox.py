@@ -114,8 +114,8 @@ def test_a_hung_receiver_delays_nobody_else(database: Database) -> None:
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
-        eventually(lambda: states(database)["good-20"] == ("delivered", 1), 30, "the delivery beside a hung receiver")
-        eventually(lambda: states(database)["gone-21"] == ("failed", 1), 30, "the end of what nobody can receive")
+        eventually(lambda: states(database)["good-20"] == ("delivered", 1), 60, "the delivery beside a hung receiver")
+        eventually(lambda: states(database)["gone-21"] == ("failed", 1), 60, "the end of what nobody can receive")
         assert len(slow.messages) == 1
     finally:
         over.set()

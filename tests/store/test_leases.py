@@ -102,9 +102,9 @@ def test_a_lease_is_renewed_while_its_bucket_is_computed(database: Database, mon
 
     assert left() < timedelta(0)
     with claims.renewing(database, held):
-        eventually(lambda: left() > timedelta(0), 20, "a renewed lease")
+        eventually(lambda: left() > timedelta(0), 60, "a renewed lease")
         assert claim(database, leases.new_owner()) is None
-    eventually(lambda: not any(thread.name == "lease" for thread in threading.enumerate()), 20, "the end of renewing")
+    eventually(lambda: not any(thread.name == "lease" for thread in threading.enumerate()), 60, "the end of renewing")
     pass_time(database, 2 * claims.LEASE)
     assert must_claim(database, leases.new_owner()).fence == held.fence + 1
 
@@ -256,7 +256,7 @@ def test_a_process_is_known_to_have_ended_only_when_it_could_be_looked_at() -> N
         assert leases.dead([owner, leases.new_owner(), elsewhere, unknown, "host:1:old", ""]) == []
         assert leases.dead([recycled]) == [recycled], "its number is another process's now"
         child.kill()
-        eventually(lambda: leases.dead([owner]) == [owner], 20, "the end of a process that nobody has waited for")
+        eventually(lambda: leases.dead([owner]) == [owner], 60, "the end of a process that nobody has waited for")
     finally:
         child.kill()
         child.communicate()

@@ -146,7 +146,7 @@ class OwnServer(Server):
         process = self._process
         self.url = URL.create("postgresql+psycopg", "postgres", self.password, "127.0.0.1", port, "postgres")
         try:
-            eventually(lambda: process.poll() is not None or self._answers(), 30, "the start of PostgreSQL")
+            eventually(lambda: process.poll() is not None or self._answers(), 60, "the start of PostgreSQL")
         except BaseException:
             self.stop()
             raise

@@ -15,12 +15,18 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1
+LONGEST_PAUSE = 0.2
+"""Seconds between two looks at something that takes long."""
 
 
-def eventually(look: Callable[[], T | None], within: float = 10.0, what: str = "it") -> T:
-    """Call ``look`` until it returns something true; an exception counts as not yet."""
+def eventually(look: Callable[[], T | None], within: float = 60.0, what: str = "it") -> T:
+    """Call ``look`` until it returns something true; an exception counts as not yet.
+
+    The longer it takes, the longer the pauses: a look at metrics costs the daemon more than what it waits for.
+    """
     end = time.monotonic() + within
     last: Exception | None = None
+    pause = 0.01
     while True:
         try:
             if seen := look():
@@ -29,7 +35,8 @@ def eventually(look: Callable[[], T | None], within: float = 10.0, what: str = "
             last = error
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not happen within {within:g} s (last error: {last!r})") from last
-        time.sleep(0.02)
+        pause = min(pause * 1.25, LONGEST_PAUSE)
+        time.sleep(pause)
 
 
 def free_port() -> int:
