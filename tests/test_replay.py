@@ -36,6 +36,7 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.nightly
 def test_a_version_does_the_same_twice_and_a_changed_one_is_told_apart(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

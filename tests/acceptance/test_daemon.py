@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from monitor.actions.receivers.webhook.signature import verify
+from tests.support.nightly import nightly
 from tests.support.process import eventually, free_port
 from tests.support.receiver import Receiver, listening, slack
 from tests.support.world import World, rows_of
@@ -67,7 +68,7 @@ class Live:
         return eventually(step, within, what)
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
 
     def firing(self) -> bool:
         return 'severity="critical",state="firing"} 1.0' in self.get("/metrics").text
@@ -85,6 +86,7 @@ def messages(chat: Receiver) -> list[str]:
     return [request.path.rsplit("/", 1)[1] + " " + str(request.form().get("text")) for request in chat.requests]
 
 
+@pytest.mark.parametrize("store_url", ["sqlite", nightly("postgresql")], indirect=True)
 def test_a_bad_version_is_told_of_rolled_back_and_seen_to_be_over(world: World, promtool: Path) -> None:
     with listening(Receiver()) as hook, listening(slack()) as chat:
         live = Live(world, hook, chat, "auto")
@@ -123,6 +125,7 @@ def test_a_bad_version_is_told_of_rolled_back_and_seen_to_be_over(world: World, 
         assert "Traceback" not in log
 
 
+@pytest.mark.parametrize("store_url", [nightly("sqlite"), "postgresql"], indirect=True)
 def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
     with listening(Receiver()) as hook, listening(slack()) as chat:
         live = Live(world, hook, chat, "approve")

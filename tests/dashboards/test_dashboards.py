@@ -18,12 +18,6 @@ from monitor.metrics import list_metrics
 
 pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
 
-pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
-
-pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
-
-pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
-
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "driftd.json").read_text())
 PANELS = [panel for row in DASHBOARD["panels"] for panel in [row, *row.get("panels", [])]]
 TARGETS = [target for panel in PANELS for target in panel.get("targets", [])]

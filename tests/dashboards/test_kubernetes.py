@@ -10,12 +10,6 @@ import yaml
 
 pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
 
-pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
-
-pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
-
-pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
-
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 MANIFESTS = {path.name: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))}
 RULES = {rule["name"]["as"]: rule for rule in MANIFESTS["prometheus-adapter.yaml"]["rules"]["external"]}

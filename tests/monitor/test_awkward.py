@@ -16,12 +16,6 @@ from tests.support.nightly import nightly_except
 
 pytestmark = pytest.mark.xdist_group("awkward")  # the streams are made once, not by each worker
 
-pytestmark = pytest.mark.xdist_group("awkward")  # the streams are made once, not by each worker
-
-pytestmark = pytest.mark.xdist_group("awkward")  # the streams are made once, not by each worker
-
-pytestmark = pytest.mark.xdist_group("awkward")  # the streams are made once, not by each worker
-
 KINDS = [kind for kind in streams.KINDS if kind != "tenfold"]
 
 

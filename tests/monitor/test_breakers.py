@@ -23,6 +23,7 @@ from monitor.store.database import Database
 from monitor.web.breakers import Board
 from tests.support import prefork
 from tests.support.hand import Hand
+from tests.support.nightly import ON_POSTGRESQL_NIGHTLY
 from tests.support.receiver import Receiver, listening, slack
 from tests.support.receivers import settings_of, slack_settings
 from tests.support.world import START
@@ -153,6 +154,7 @@ def test_looking_ahead_opens_before_the_budget_is_gone(shop: Shop, sqlite_url: s
         assert path(database) == [(21, "", "open")]
 
 
+@ON_POSTGRESQL_NIGHTLY
 def test_each_tenant_has_its_own_and_the_others_go_on(shop: Shop, migrated_url: str) -> None:
     shop.hours(0, 24, cost=2.0, tenant="a")
     shop.hours(0, 24, cost=9.0, tenant="b")

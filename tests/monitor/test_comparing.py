@@ -24,6 +24,7 @@ from monitor.store import comparisons, incidents, reads, tables
 from monitor.store.database import Database
 from tests.monitor.test_experiments import EXPERIMENT, requests
 from tests.support.hand import Hand
+from tests.support.nightly import ON_POSTGRESQL_NIGHTLY
 from tests.support.one_way import one_way
 from tests.support.receiver import listening, slack
 from tests.support.receivers import settings_of, slack_settings
@@ -163,6 +164,7 @@ def test_the_verdict_is_told_once_and_every_bucket_has_its_interval(trial: Trial
             assert not reads.incident_rows(connection)
 
 
+@ON_POSTGRESQL_NIGHTLY
 def test_a_daemon_that_comes_late_counts_what_lies_before_it_and_one_that_changes_its_mind_begins_anew(
     trial_on_both: Trial,
 ) -> None:
@@ -330,6 +332,7 @@ def shadowed(rng: np.random.Generator, count: int, wrong: float = 0.1) -> pd.Dat
     return frame
 
 
+@ON_POSTGRESQL_NIGHTLY
 def test_pairs_are_joined_across_buckets_and_late_answers_of_a_challenger_are_counted(
     tmp_path: Path, migrated_url: str
 ) -> None:

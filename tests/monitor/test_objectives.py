@@ -19,6 +19,7 @@ from monitor.jobs.one_shot import check
 from monitor.metrics.export import StateCollector
 from monitor.store import buckets, reads
 from tests.support.hand import Hand
+from tests.support.nightly import ON_POSTGRESQL_NIGHTLY
 from tests.support.world import START, World
 
 HOUR = timedelta(hours=1)
@@ -55,6 +56,7 @@ def config(url: str, store: str) -> Config:
     return Config.model_validate({"store": store, "monitors": [monitor]})
 
 
+@ON_POSTGRESQL_NIGHTLY
 def test_slow_requests_burn_the_room_as_pandas_counts_them(tmp_path: Path, migrated_url: str) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     frame = logged(url)

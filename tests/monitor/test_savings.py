@@ -26,6 +26,7 @@ from monitor.web.app import create_app
 from monitor.web.server import Server
 from tests.monitor.test_performance import Bank
 from tests.support.hand import Hand
+from tests.support.nightly import ON_POSTGRESQL_NIGHTLY
 from tests.support.world import START, World
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -110,6 +111,7 @@ def counted_days(connection: sa.Connection) -> list[tuple[datetime, datetime]]:
     return [(row.start, empty.from_bytes(row.data).counted_at) for row in rows]
 
 
+@ON_POSTGRESQL_NIGHTLY
 def test_the_daemon_counts_each_day_and_shows_it(tmp_path: Path, migrated_url: str) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     frame = logged(url)

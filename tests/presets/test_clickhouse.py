@@ -20,12 +20,6 @@ from tests.support.logs.base import START, calls
 
 pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
 
-pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
-
-pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
-
-pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
-
 COUNT = 300
 
 

@@ -15,12 +15,13 @@ from sqlalchemy.engine import make_url
 from tests.presets.conftest import Opener, read
 from tests.support.logs import mlflow
 from tests.support.logs.base import START, calls
+from tests.support.nightly import nightly
 from tests.support.postgres import Server
 
 pytestmark = pytest.mark.xdist_group("mlflow")  # one worker starts it, not each
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", nightly("postgresql")])
 def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Let a real MLflow make and fill a database, once of each kind."""
     folder = tmp_path_factory.mktemp("mlflow")

@@ -16,12 +16,6 @@ from tests.support import clickhouse
 
 pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
 
-pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
-
-pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
-
-pytestmark = pytest.mark.xdist_group("clickhouse")  # one worker starts it, not each
-
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 

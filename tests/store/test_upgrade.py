@@ -32,6 +32,7 @@ from monitor.store import migrate
 from monitor.store.database import Database
 from monitor.store.tables import metadata
 from tests.support import old_store
+from tests.support.nightly import nightly
 
 Rows = dict[str, list[dict[str, Any]]]
 CHANGED = {"baselines": {"definition"}, "buckets": {"state", "attempts", "layout", "facts", "profiles"}}
@@ -158,6 +159,7 @@ def pick(row: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
 # ------------------------------------------------------------------ the daemon goes on
 
 
+@pytest.mark.parametrize("store_url", ["sqlite", nightly("postgresql")], indirect=True)
 def test_the_daemon_goes_on_after_an_upgrade(old_url: str, tmp_path: Path) -> None:
     """It computes the new buckets over the baselines of then, and sends nothing again that was delivered then."""
     before = read(old_url)
@@ -224,6 +226,7 @@ def killed_at(database: Database, number: int) -> Iterator[None]:
         sa.event.remove(database.engine, "before_cursor_execute", before)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite", nightly("postgresql")], indirect=True)
 def test_each_migration_can_be_interrupted_before_every_statement(store_url: str) -> None:
     database = Database(store_url)
     for target in CHAIN:

@@ -17,3 +17,7 @@ def nightly(value: Any) -> Any:
     """Return a parameter that runs in `make nightly` only; a tuple is several parameters."""
     parts = value if isinstance(value, tuple) else (value,)
     return pytest.param(*parts, marks=pytest.mark.nightly)
+
+
+ON_POSTGRESQL_NIGHTLY = pytest.mark.parametrize("migrated_url", ["sqlite", nightly("postgresql")], indirect=True)
+"""Marks a test whose behaviour hardly depends on the store: on PostgreSQL it runs in `make nightly` only."""

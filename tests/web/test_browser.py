@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.nightly import nightly
 from tests.web.conftest import Serve, with_token
 from tests.web.seed import Seed, busy_store, configuration
 
@@ -36,8 +37,9 @@ def browser(chromium: Path) -> Iterator[Any]:
         started.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 400), nightly(("light", 400)), nightly(("dark", 1280))]
+)
 def test_pages_look_right(scheme: str, width: int, browser: Any, seed: Seed, serve: Serve, tmp_path: Path) -> None:
     client = serve(configuration("sqlite://", busy_store(seed)))
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})

@@ -15,12 +15,6 @@ from detectors.performance.tables import expected_table
 
 pytestmark = pytest.mark.xdist_group("nannyml")  # the rows are estimated once, not by each worker
 
-pytestmark = pytest.mark.xdist_group("nannyml")  # the rows are estimated once, not by each worker
-
-pytestmark = pytest.mark.xdist_group("nannyml")  # the rows are estimated once, not by each worker
-
-pytestmark = pytest.mark.xdist_group("nannyml")  # the rows are estimated once, not by each worker
-
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
